@@ -1,0 +1,249 @@
+//! What one run needs, as plain data with defaults. `cli::resolve` makes it from what was typed; the
+//! engine only reads it. No logic lives here.
+
+use crate::limits;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+
+/// Where input lines come from.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Input {
+    /// A list file.
+    File(PathBuf),
+    /// Standard input.
+    Stdin,
+    /// URLs given as arguments, each one input line.
+    Urls(Vec<String>),
+}
+
+/// What to do when the final name exists before the run.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum OnConflict {
+    /// Replace it by rename, once the new body is whole.
+    #[default]
+    Overwrite,
+    /// Send no request; the row says `skipped`.
+    Skip,
+    /// Keep it and give the new file a numbered name.
+    Rename,
+    /// Fail the job with `disk.exists`.
+    Error,
+}
+
+/// Encoding of the report.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum ReportFormat {
+    /// RFC 4180 with a header line.
+    Csv,
+    /// One JSON object a line.
+    JsonLines,
+}
+
+/// A file that takes one row per input line.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ReportFile {
+    /// Where it is; an existing file is replaced.
+    pub path: PathBuf,
+    /// How rows are encoded.
+    pub format: ReportFormat,
+}
+
+/// How progress is shown, on standard error.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum ProgressMode {
+    /// One line redrawn in place.
+    Bar,
+    /// One line of text every few seconds.
+    Plain,
+    /// One JSON object every second.
+    Json,
+    /// Nothing.
+    #[default]
+    None,
+}
+
+/// Which kernel path file operations take.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum FileOps {
+    /// Body writes by `write(2)`; every operation a plain system call.
+    Sync,
+    /// Body writes through the ring; open, rename and close by plain system calls.
+    Ring,
+    /// As `Ring`, and the last write, close and rename of a file as one linked chain.
+    Chain,
+    /// `Sync` for bodies that fit one buffer, `Ring` above (measured best, see the README).
+    #[default]
+    Auto,
+}
+
+/// Address families that may be connected to.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum Family {
+    /// Both, the other one as fallback.
+    #[default]
+    Any,
+    /// IPv4 only.
+    V4,
+    /// IPv6 only.
+    V6,
+}
+
+/// What every request carries beside its own target.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RequestConfig {
+    /// `-H`: field lines as typed. `Authorization` and `Cookie` never cross an origin.
+    pub headers: Vec<(String, String)>,
+    /// `User-Agent`; empty sends none.
+    pub user_agent: String,
+    /// `Referer`.
+    pub referer: Option<String>,
+    /// `-u user:pass`, for the origin of the input line only.
+    pub basic_auth: Option<String>,
+}
+
+/// Deadlines, in milliseconds. All of them are always on.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Timeouts {
+    /// One TCP connect; again one TLS handshake; again one name lookup.
+    pub connect_ms: u64,
+    /// No byte received for so long; also the whole response head.
+    pub read_ms: u64,
+    /// The whole job, all attempts and the waits between them.
+    pub job_ms: u64,
+}
+
+/// When and how often a job is tried again.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RetryPolicy {
+    /// Attempts after the first one.
+    pub retries_max: u32,
+    /// First step of the exponential back-off, in milliseconds.
+    pub delay_base_ms: u64,
+    /// Longest step of the back-off, in milliseconds.
+    pub delay_max_ms: u64,
+    /// Longest `Retry-After` obeyed, in milliseconds; above it the job fails.
+    pub retry_after_max_ms: u64,
+}
+
+/// How servers are authenticated.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TlsConfig {
+    /// PEM files added to the built-in roots.
+    pub ca_files: Vec<PathBuf>,
+    /// Accept any certificate.
+    pub insecure: bool,
+}
+
+/// One `--resolve host:port:addr[,addr]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ResolveOverride {
+    /// Lower-case host name; `*` matches every host.
+    pub host: String,
+    /// Port it applies to.
+    pub port: u16,
+    /// Addresses used instead of a lookup.
+    pub addresses: Vec<IpAddr>,
+}
+
+/// Name resolution.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DnsConfig {
+    /// Servers to ask instead of those of `/etc/resolv.conf`.
+    pub servers: Vec<SocketAddr>,
+    /// Static answers, first match wins.
+    pub overrides: Vec<ResolveOverride>,
+    /// Families to look up and connect to.
+    pub family: Family,
+}
+
+/// Everything one run needs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// Lists and URLs, read in this order.
+    pub inputs: Vec<Input>,
+    /// Directory that all files go beneath.
+    pub dir: PathBuf,
+    /// `-o NAME`: the name of the single file; `-` is standard output.
+    pub output: Option<String>,
+    /// `--name-template`, checked by `plan::name::Template::parse`.
+    pub name_template: Option<String>,
+    /// What to do about existing files.
+    pub on_conflict: OnConflict,
+    /// One row per input line.
+    pub report: Option<ReportFile>,
+    /// Statistics of the run as JSON.
+    pub stats: Option<PathBuf>,
+    /// CPUs to pin one worker each to; never empty, all permitted to this process.
+    pub cpus: Vec<usize>,
+    /// Jobs in flight over all cores, at least 1.
+    pub in_flight_max: usize,
+    /// Connections open per origin over the whole process, at least 1.
+    pub per_host_max: usize,
+    /// Jobs read ahead of the work.
+    pub lookahead_max: usize,
+    /// What requests carry.
+    pub request: RequestConfig,
+    /// Redirects followed for one job.
+    pub redirects_max: u32,
+    /// Follow a redirect from https to http.
+    pub allow_downgrade: bool,
+    /// Deadlines.
+    pub timeouts: Timeouts,
+    /// Retries.
+    pub retry: RetryPolicy,
+    /// Server authentication.
+    pub tls: TlsConfig,
+    /// Name resolution.
+    pub dns: DnsConfig,
+    /// Kernel path of file operations.
+    pub file_ops: FileOps,
+    /// How progress is shown.
+    pub progress: ProgressMode,
+    /// Print the summary for people at the end (off with `-q`).
+    pub summary: bool,
+    /// Grace period after the first signal, in milliseconds.
+    pub grace_ms: u64,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            inputs: Vec::new(),
+            dir: PathBuf::from("."),
+            output: None,
+            name_template: None,
+            on_conflict: OnConflict::default(),
+            report: None,
+            stats: None,
+            cpus: vec![0],
+            in_flight_max: limits::IN_FLIGHT_DEFAULT,
+            per_host_max: limits::PER_HOST_DEFAULT,
+            lookahead_max: limits::LOOKAHEAD_JOBS_DEFAULT,
+            request: RequestConfig {
+                headers: Vec::new(),
+                user_agent: concat!("ringpull/", env!("CARGO_PKG_VERSION")).to_owned(),
+                referer: None,
+                basic_auth: None,
+            },
+            redirects_max: limits::REDIRECTS_DEFAULT,
+            allow_downgrade: false,
+            timeouts: Timeouts {
+                connect_ms: limits::TIMEOUT_CONNECT_DEFAULT_MS,
+                read_ms: limits::TIMEOUT_READ_DEFAULT_MS,
+                job_ms: limits::TIMEOUT_JOB_DEFAULT_MS,
+            },
+            retry: RetryPolicy {
+                retries_max: limits::RETRIES_DEFAULT,
+                delay_base_ms: limits::RETRY_DELAY_DEFAULT_MS,
+                delay_max_ms: limits::RETRY_DELAY_MAX_MS,
+                retry_after_max_ms: limits::RETRY_AFTER_MAX_MS,
+            },
+            tls: TlsConfig::default(),
+            dns: DnsConfig::default(),
+            file_ops: FileOps::default(),
+            progress: ProgressMode::default(),
+            summary: true,
+            grace_ms: limits::GRACE_DEFAULT_MS,
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! Every constant of the program, its unit in its name. What a user may change is a default here and
+//! a field of [`crate::config::Config`]; the rest are fences that keep hostile input finite.
+
+/// Longest response head in bytes, interim responses included.
+pub const HEAD_BYTES_MAX: usize = 128 * 1024;
+/// Most field lines in one response head.
+pub const HEAD_FIELDS_MAX: usize = 256;
+/// Most interim (1xx) responses before the final one.
+pub const INTERIM_RESPONSES_MAX: u32 = 16;
+/// Longest chunk-size line in bytes, extensions included.
+pub const CHUNK_LINE_BYTES_MAX: usize = 8 * 1024;
+/// Most bytes of chunk extensions in one body.
+pub const CHUNK_EXTENSIONS_BYTES_MAX: usize = 16 * 1024;
+/// Most bytes of trailer section in one body.
+pub const TRAILER_BYTES_MAX: usize = 16 * 1024;
+
+/// Longest input line and URL in bytes.
+pub const LINE_BYTES_MAX: usize = 64 * 1024;
+/// Longest file name in bytes (`NAME_MAX` of Linux file systems).
+pub const NAME_BYTES_MAX: usize = 255;
+/// Jobs read ahead of the work, all origins together.
+pub const LOOKAHEAD_JOBS_DEFAULT: usize = 50_000;
+/// Memory for the names claimed in one run, in bytes: a filter that never forgets a name.
+pub const NAMES_CLAIMED_BYTES_MAX: usize = 32 * 1024 * 1024;
+
+/// Jobs in flight over all cores.
+pub const IN_FLIGHT_DEFAULT: usize = 256;
+/// Connections open per origin over the whole process.
+pub const PER_HOST_DEFAULT: usize = 8;
+/// Redirects followed for one job.
+pub const REDIRECTS_DEFAULT: u32 = 20;
+/// Attempts after the first one.
+pub const RETRIES_DEFAULT: u32 = 3;
+/// First step of the exponential back-off, in milliseconds.
+pub const RETRY_DELAY_DEFAULT_MS: u64 = 1_000;
+/// Longest step of the exponential back-off, in milliseconds.
+pub const RETRY_DELAY_MAX_MS: u64 = 60_000;
+/// Longest `Retry-After` that is waited for, in milliseconds.
+pub const RETRY_AFTER_MAX_MS: u64 = 300_000;
+
+/// Time for one TCP connect and, again, for one TLS handshake, in milliseconds.
+pub const TIMEOUT_CONNECT_DEFAULT_MS: u64 = 10_000;
+/// Longest time without one received byte, in milliseconds. Also the time for a whole head.
+pub const TIMEOUT_READ_DEFAULT_MS: u64 = 30_000;
+/// Longest time for one job, waits between attempts included, in milliseconds (24 hours).
+pub const TIMEOUT_JOB_DEFAULT_MS: u64 = 24 * 3_600_000;
+/// Time that jobs in flight get to finish after the first SIGINT or SIGTERM, in milliseconds.
+pub const GRACE_DEFAULT_MS: u64 = 5_000;
+/// How long an idle connection is kept, in milliseconds.
+pub const IDLE_CONNECTION_MAX_MS: u64 = 30_000;
+
+/// First receive buffer of a connection, in bytes.
+pub const RECV_BUFFER_BYTES: usize = 64 * 1024;
+/// Receive buffer of a body that does not fit the first one, in bytes.
+pub const RECV_BUFFER_LARGE_BYTES: usize = 256 * 1024;
+
+const _: () = assert!(HEAD_BYTES_MAX <= RECV_BUFFER_LARGE_BYTES);
+const _: () = assert!(CHUNK_LINE_BYTES_MAX < RECV_BUFFER_BYTES);
+const _: () = assert!(NAME_BYTES_MAX < LINE_BYTES_MAX);

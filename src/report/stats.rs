@@ -1,0 +1,5 @@
+//! stats
+
+/// Counters of one run.
+#[derive(Debug, Default)]
+pub struct Stats {}
