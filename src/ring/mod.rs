@@ -1,1 +1,58 @@
-//! ring
+//! The I/O of the data plane: the only place that names tokio_uring, io_uring, libc, rustls, sockets.
+//!
+//! The rules of this layer:
+//! - A buffer is moved into an operation and comes back in its result. The kernel may touch it at any
+//!   time in between, and the operation keeps the file descriptor open as long.
+//! - An operation is never abandoned. A deadline shuts the socket down ([`deadline`]); the operation
+//!   then completes, is joined where it was awaited, and only then the socket is closed.
+//! - Every submission entry that points at memory counts as unsafe code and says, in a `KERNEL:`
+//!   note, who owns that memory until the completion.
+//! - No policy: what to fetch, how often and for how long is decided above.
+
+pub mod buf;
+pub mod conn;
+pub mod deadline;
+pub mod dns;
+pub mod file;
+mod op;
+pub mod setup;
+pub mod tcp;
+pub mod tls;
+
+use crate::fault::{Cause, DiskProblem};
+
+/// The cause of a failed socket operation, by errno (socket(7), connect(2), recv(2)).
+pub fn socket_cause(errno: i32) -> Cause {
+    match errno {
+        libc::ECONNREFUSED => Cause::Refused,
+        libc::ECONNRESET | libc::EPIPE | libc::ECONNABORTED | libc::ENOTCONN => Cause::Reset,
+        libc::ENETUNREACH
+        | libc::EHOSTUNREACH
+        | libc::ENETDOWN
+        | libc::EHOSTDOWN
+        | libc::EADDRNOTAVAIL
+        | libc::EAFNOSUPPORT
+        | libc::EACCES
+        | libc::EPERM => Cause::Unreachable,
+        libc::ETIMEDOUT | libc::ECANCELED => Cause::Timeout,
+        libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM => Cause::Resources(errno),
+        _ => Cause::Socket(errno),
+    }
+}
+
+/// The cause of a failed file operation, by errno (open(2), write(2), rename(2)).
+pub fn disk_cause(errno: i32) -> Cause {
+    Cause::Disk(match errno {
+        libc::ENOSPC => DiskProblem::NoSpace,
+        libc::EDQUOT => DiskProblem::Quota,
+        libc::EFBIG => DiskProblem::FileTooLarge,
+        libc::EROFS => DiskProblem::ReadOnly,
+        libc::EACCES | libc::EPERM => DiskProblem::Denied,
+        libc::ENOENT | libc::ENOTDIR => DiskProblem::NoDirectory,
+        libc::EISDIR | libc::ELOOP | libc::EXDEV => DiskProblem::NotAFile,
+        libc::EEXIST => DiskProblem::Exists,
+        libc::EIO => DiskProblem::Io,
+        libc::EMFILE | libc::ENFILE | libc::ENOMEM => return Cause::Resources(errno),
+        _ => DiskProblem::Other(errno),
+    })
+}

@@ -1,0 +1,237 @@
+//! Receive buffers: few, reused last-in first-out so that they stay in cache, owned by whoever works
+//! with them at the moment.
+
+use crate::limits::{RECV_BUFFER_BYTES, RECV_BUFFER_LARGE_BYTES};
+use std::cell::RefCell;
+use std::ops::Range;
+use std::rc::Rc;
+
+/// Two sizes of receive buffer.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Size {
+    /// [`RECV_BUFFER_BYTES`]: heads and small bodies.
+    #[default]
+    Small,
+    /// [`RECV_BUFFER_LARGE_BYTES`]: bodies that do not fit a small one.
+    Large,
+}
+
+/// The free buffers of one core.
+#[derive(Clone, Debug, Default)]
+pub struct BufPool {
+    free: Rc<RefCell<[Vec<Vec<u8>>; 2]>>,
+}
+
+impl BufPool {
+    /// A buffer, reused or new. Its contents are whatever was received before.
+    pub fn take(&self, size: Size) -> RecvBuf {
+        let bytes = self.free.borrow_mut()[size as usize].pop();
+        RecvBuf::new(bytes.unwrap_or_else(|| vec![0; size.bytes()]), size)
+    }
+
+    /// Gives a buffer back, whatever is in it.
+    pub fn give(&self, buf: RecvBuf) {
+        let free = &mut self.free.borrow_mut()[buf.size as usize];
+        if free.len() < FREE_MAX {
+            free.push(buf.bytes);
+        }
+    }
+}
+
+impl Size {
+    fn bytes(self) -> usize {
+        match self {
+            Self::Small => RECV_BUFFER_BYTES,
+            Self::Large => RECV_BUFFER_LARGE_BYTES,
+        }
+    }
+}
+
+/// One receive buffer with two regions: body bytes that wait to be written, then bytes received and
+/// not yet read by the exchange; the rest is free.
+///
+/// Invariant: `body.start <= body.end <= unread.start <= unread.end <= bytes.len()`.
+#[derive(Debug, Default)]
+pub struct RecvBuf {
+    bytes: Vec<u8>,
+    size: Size,
+    body: Range<usize>,
+    unread: Range<usize>,
+}
+
+impl RecvBuf {
+    fn new(bytes: Vec<u8>, size: Size) -> Self {
+        Self { bytes, size, body: 0..0, unread: 0..0 }
+    }
+
+    /// Its size class.
+    pub fn size(&self) -> Size {
+        self.size
+    }
+
+    /// Bytes received and not yet read.
+    pub fn unread(&mut self) -> &mut [u8] {
+        &mut self.bytes[self.unread.clone()]
+    }
+
+    /// How many bytes were received and not yet read.
+    pub fn unread_len(&self) -> usize {
+        self.unread.len()
+    }
+
+    /// How many more bytes can be received.
+    pub fn free_len(&self) -> usize {
+        self.bytes.len() - self.unread.end
+    }
+
+    /// How many body bytes wait to be written.
+    pub fn body_len(&self) -> usize {
+        self.body.len()
+    }
+
+    /// Drops `used` bytes from the front of the unread ones.
+    pub fn skip(&mut self, used: usize) {
+        debug_assert!(used <= self.unread.len());
+        self.unread.start += used;
+        if self.body.is_empty() {
+            self.body = self.unread.start..self.unread.start;
+        }
+        self.invariants();
+    }
+
+    /// Takes `span` of the unread bytes as body and drops `used` bytes from their front. Bytes move
+    /// only where framing (chunk lines) lies between two pieces of body.
+    pub fn keep_body(&mut self, used: usize, span: Range<usize>) {
+        debug_assert!(span.end <= used && used <= self.unread.len());
+        let from = self.unread.start + span.start..self.unread.start + span.end;
+        if self.body.is_empty() {
+            self.body = from;
+        } else {
+            let length = from.len();
+            if from.start != self.body.end {
+                self.bytes.copy_within(from, self.body.end);
+            }
+            self.body.end += length;
+        }
+        self.unread.start += used;
+        self.invariants();
+    }
+
+    /// Makes all room that can be made: without waiting body, unread bytes move to the front.
+    pub fn make_room(&mut self) {
+        let to = if self.body.is_empty() { 0 } else { self.body.end };
+        if self.unread.is_empty() {
+            self.unread = to..to;
+        } else if to != self.unread.start {
+            let length = self.unread.len();
+            self.bytes.copy_within(self.unread.clone(), to);
+            self.unread = to..to + length;
+        }
+        if self.body.is_empty() {
+            self.body = 0..0;
+        }
+        self.invariants();
+    }
+
+    /// The waiting body was written: forgets it.
+    pub fn body_written(&mut self) {
+        self.body = self.unread.start..self.unread.start;
+    }
+
+    /// Body bytes that wait to be written.
+    pub fn body(&self) -> &[u8] {
+        &self.bytes[self.body.clone()]
+    }
+
+    /// Copies unread bytes from another buffer, which must fit.
+    pub fn take_unread(&mut self, other: &RecvBuf) {
+        let from = &other.bytes[other.unread.clone()];
+        self.bytes[self.unread.end..self.unread.end + from.len()].copy_from_slice(from);
+        self.unread.end += from.len();
+    }
+
+    /// Free space, to be filled from the front and then [`RecvBuf::received`].
+    pub(super) fn free(&mut self) -> &mut [u8] {
+        &mut self.bytes[self.unread.end..]
+    }
+
+    /// `count` bytes at the front of the free space are received now.
+    pub(super) fn received(&mut self, count: usize) {
+        self.unread.end += count;
+        self.invariants();
+    }
+
+    /// Moves the memory out for an operation on `count` free bytes.
+    pub(super) fn lend_free(&mut self, count: usize) -> (Vec<u8>, Range<usize>) {
+        let from = self.unread.end;
+        (std::mem::take(&mut self.bytes), from..from + count)
+    }
+
+    /// Moves the memory out for an operation on the waiting body.
+    pub(super) fn lend_body(&mut self) -> (Vec<u8>, Range<usize>) {
+        (std::mem::take(&mut self.bytes), self.body.clone())
+    }
+
+    /// Takes the memory back.
+    pub(super) fn restore(&mut self, bytes: Vec<u8>) {
+        debug_assert!(self.bytes.is_empty() && bytes.len() == self.size.bytes());
+        self.bytes = bytes;
+    }
+
+    fn invariants(&self) {
+        debug_assert!(self.body.start <= self.body.end);
+        debug_assert!(self.body.end <= self.unread.start);
+        debug_assert!(self.unread.start <= self.unread.end);
+        debug_assert!(self.unread.end <= self.bytes.len());
+    }
+}
+
+/// Free buffers kept per size; more are given back to the allocator.
+const FREE_MAX: usize = 256;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn filled(text: &[u8]) -> RecvBuf {
+        let mut buf = BufPool::default().take(Size::Small);
+        buf.free()[..text.len()].copy_from_slice(text);
+        buf.received(text.len());
+        buf
+    }
+
+    #[test]
+    fn body_that_follows_a_head_stays_where_it_is() {
+        let mut buf = filled(b"HEAD\r\n\r\nbodybody");
+        buf.skip(8);
+        buf.keep_body(4, 0..4);
+        buf.keep_body(4, 0..4);
+        assert_eq!(buf.body(), b"bodybody");
+        assert_eq!(buf.unread_len(), 0);
+    }
+
+    #[test]
+    fn framing_between_pieces_of_body_is_closed_up() {
+        let mut buf = filled(b"aaa??bbb!!rest");
+        buf.keep_body(5, 0..3);
+        buf.keep_body(5, 0..3);
+        assert_eq!(buf.body(), b"aaabbb");
+        assert_eq!(buf.unread(), b"rest");
+        buf.make_room();
+        assert_eq!((buf.body(), buf.free_len()), (&b"aaabbb"[..], RECV_BUFFER_BYTES - 10));
+        buf.body_written();
+        buf.make_room();
+        assert_eq!(buf.unread(), b"rest");
+        assert_eq!(buf.free_len(), RECV_BUFFER_BYTES - 4);
+    }
+
+    #[test]
+    fn a_returned_buffer_is_the_next_one_taken() {
+        let pool = BufPool::default();
+        let mut buf = pool.take(Size::Large);
+        buf.free()[0] = 77;
+        pool.give(buf);
+        assert_eq!(pool.take(Size::Large).free()[0], 77);
+        assert_eq!(pool.take(Size::Large).free()[0], 0);
+    }
+}

@@ -1,0 +1,189 @@
+//! One connection to an origin, with or without TLS: the same few methods for both.
+
+use super::buf::{BufPool, RecvBuf};
+use super::deadline::Rule;
+use super::tcp::Socket;
+use super::tls::{Failure, Session, Settings};
+use crate::fault::Cause;
+use std::net::IpAddr;
+
+/// A connection that can carry requests.
+#[derive(Debug)]
+pub struct Connection {
+    /// Declared first: its buffer goes before the socket.
+    tls: Option<Box<Session>>,
+    socket: Socket,
+}
+
+/// What one receive brought.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Received {
+    /// Unread bytes were added to the buffer.
+    Bytes,
+    /// The peer ended the connection in an orderly way (FIN; with TLS, close_notify).
+    End,
+    /// The connection ended without close_notify: it may have been cut (RFC 9112 section 9.8).
+    Cut,
+}
+
+/// How much to receive.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Want {
+    /// Whatever comes.
+    Any,
+    /// So many bytes will come, or the peer is at fault: one wake-up for all that fit.
+    Exactly(u64),
+}
+
+impl Connection {
+    /// Plain HTTP over a connected socket.
+    pub fn plain(socket: Socket) -> Self {
+        Self { tls: None, socket }
+    }
+
+    /// HTTP over TLS. The caller armed the socket's deadline.
+    pub async fn secure(
+        socket: Socket,
+        settings: &Settings,
+        host: &str,
+        pool: &BufPool,
+    ) -> Result<Self, Failure> {
+        let session = Session::handshake(settings, host, &socket, pool).await?;
+        Ok(Self { tls: Some(Box::new(session)), socket })
+    }
+
+    /// The address of the other side.
+    pub fn peer(&self) -> IpAddr {
+        self.socket.peer()
+    }
+
+    /// Whether the TLS session was resumed; `None` without TLS.
+    pub fn is_tls_resumed(&self) -> Option<bool> {
+        self.tls.as_ref().map(|tls| tls.is_resumed())
+    }
+
+    /// Sets the deadlines of the waits that follow.
+    pub fn arm(&self, rule: Rule, at_ms: u64, job_at_ms: u64) {
+        self.socket.arm(rule, at_ms, job_at_ms);
+    }
+
+    /// Nobody waits any more.
+    pub fn disarm(&self) {
+        self.socket.disarm();
+    }
+
+    /// Whether something came on an idle connection, which makes it useless (RFC 9112 section 9.5).
+    pub fn is_disturbed(&self) -> bool {
+        self.tls.as_ref().is_some_and(|tls| tls.is_disturbed()) || self.socket.is_disturbed()
+    }
+
+    /// Sends a request and receives the first bytes of the answer. `request` comes back for reuse;
+    /// with TLS it is replaced by memory of its ciphertext.
+    pub async fn request(
+        &mut self,
+        request: Vec<u8>,
+        buf: &mut RecvBuf,
+    ) -> (Result<(), Failure>, Vec<u8>, Result<Received, Failure>) {
+        let (bytes, into) = match &mut self.tls {
+            None => (request, &mut *buf),
+            Some(tls) => match tls.encrypt(&request) {
+                Ok(records) => (records, tls.raw(buf.size())),
+                Err(error) => return (Err(error), request, Ok(Received::Cut)),
+            },
+        };
+        let (memory, range) = into.lend_free(into.free_len());
+        let done = self.socket.send_and_receive(bytes, memory, range).await;
+        into.restore(done.memory);
+        let sent = done.sent.map_err(plain_failure);
+        let received = match done.received.map_err(plain_failure) {
+            Err(error) => Err(error),
+            Ok(0) => Ok(self.end()),
+            Ok(count) => {
+                into.received(count);
+                self.opened(buf).await
+            }
+        };
+        (sent, done.bytes, received)
+    }
+
+    /// Receives more of the answer into the free space of `buf`, of which there must be enough for one
+    /// TLS record ([`ROOM_MIN_BYTES`]).
+    pub async fn receive(&mut self, buf: &mut RecvBuf, want: Want) -> Result<Received, Failure> {
+        if let Some(tls) = &mut self.tls {
+            // What is already here comes first: the last receive may have brought several records.
+            if tls.decrypt(buf)? > 0 {
+                return Ok(Received::Bytes);
+            }
+            if tls.is_peer_closed() {
+                return Ok(Received::End);
+            }
+        }
+        self.receive_more(buf, want).await
+    }
+
+    /// Bytes came in: with TLS, decrypts them and goes on until plaintext came of it.
+    async fn opened(&mut self, buf: &mut RecvBuf) -> Result<Received, Failure> {
+        match self.tls {
+            None => Ok(Received::Bytes),
+            Some(_) => self.receive(buf, Want::Any).await,
+        }
+    }
+
+    async fn receive_more(&mut self, buf: &mut RecvBuf, want: Want) -> Result<Received, Failure> {
+        loop {
+            if let Some(records) = self.tls.as_mut().and_then(|tls| tls.take_outgoing()) {
+                let (sent, _) = self.socket.send(records).await;
+                sent.map_err(plain_failure)?;
+            }
+            // Ciphertext is longer than its plaintext, so what is wanted of one is sure to come of the
+            // other, less the part of a record that is here already.
+            let (into, here) = match &mut self.tls {
+                None => (&mut *buf, 0),
+                Some(tls) => {
+                    let raw = tls.raw(buf.size());
+                    let here = raw.unread_len();
+                    (raw, here)
+                }
+            };
+            let free = into.free_len();
+            debug_assert!(free > 0, "a receive needs room");
+            let (count, is_whole) = match want {
+                Want::Exactly(bytes) if bytes > here as u64 => {
+                    let sure = bytes - here as u64;
+                    (usize::try_from(sure).map_or(free, |sure| sure.min(free)), true)
+                }
+                Want::Any | Want::Exactly(_) => (free, false),
+            };
+            let (memory, range) = into.lend_free(count);
+            let (received, memory) = self.socket.receive(memory, range, is_whole).await;
+            into.restore(memory);
+            match received.map_err(plain_failure)? {
+                0 => return Ok(self.end()),
+                count => into.received(count),
+            }
+            let Some(tls) = &mut self.tls else { return Ok(Received::Bytes) };
+            if tls.decrypt(buf)? > 0 {
+                return Ok(Received::Bytes);
+            }
+            if tls.is_peer_closed() {
+                return Ok(Received::End);
+            }
+        }
+    }
+
+    /// What the end of the TCP stream means.
+    fn end(&self) -> Received {
+        match &self.tls {
+            Some(tls) if !tls.is_peer_closed() => Received::Cut,
+            _ => Received::End,
+        }
+    }
+}
+
+/// Free space that [`Connection::receive`] needs: the plaintext of the longest TLS record
+/// (RFC 8446 section 5.1).
+pub const ROOM_MIN_BYTES: usize = 16_384;
+
+fn plain_failure(cause: Cause) -> Failure {
+    (cause, None)
+}

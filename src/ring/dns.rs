@@ -1,0 +1,256 @@
+//! Names to addresses. One thread serves all cores: it caches by TTL, asks in parallel, and asks only
+//! once for a name that several jobs wait for. No job holds up another.
+
+use crate::config::{DnsConfig, Family, ResolveOverride};
+use crate::fault::Cause;
+use anyhow::Context as _;
+use hickory_resolver::TokioResolver;
+use hickory_resolver::config::{
+    ConnectionConfig, LookupIpStrategy, NameServerConfig, ResolveHosts, ResolverConfig,
+};
+use hickory_resolver::net::runtime::TokioRuntimeProvider;
+use hickory_resolver::net::{DnsError, NetError};
+use hickory_resolver::proto::op::ResponseCode;
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
+
+/// The addresses of a name, or why there are none, with the resolver's words.
+pub type Answer = Result<Arc<[IpAddr]>, (Cause, Option<Box<str>>)>;
+
+/// A handle on the resolver thread, one clone per core.
+#[derive(Clone, Debug)]
+pub struct Resolver {
+    ask: mpsc::UnboundedSender<Question>,
+    overrides: Arc<[ResolveOverride]>,
+    family: Family,
+    timeout: Duration,
+}
+
+#[derive(Debug)]
+struct Question {
+    host: Box<str>,
+    reply: oneshot::Sender<Answer>,
+}
+
+impl Resolver {
+    /// Starts the resolver thread; it ends when the last handle is dropped. `/etc/resolv.conf` and
+    /// `/etc/hosts` are read when the first name is asked for. A look-up takes at most `timeout_ms`.
+    pub fn start(config: &DnsConfig, timeout_ms: u64) -> anyhow::Result<Self> {
+        let (ask, questions) = mpsc::unbounded_channel();
+        let timeout = Duration::from_millis(timeout_ms);
+        let asked = config.clone();
+        std::thread::Builder::new()
+            .name("dns".into())
+            .spawn(move || serve(&asked, timeout, questions))
+            .context("cannot start the resolver thread")?;
+        Ok(Self { ask, overrides: config.overrides.clone().into(), family: config.family, timeout })
+    }
+
+    /// The addresses of `host`, which may be an address itself, in the order they should be tried:
+    /// families alternate, so that the second try goes to the other one.
+    pub async fn lookup(&self, host: &str, port: u16) -> Answer {
+        if let Some(found) = self.overrides.iter().find(|given| given.is_for(host, port)) {
+            return self.allowed(found.addresses.as_slice().into());
+        }
+        if let Ok(address) = host.parse::<IpAddr>() {
+            return self.allowed([address].into());
+        }
+        let (reply, answer) = oneshot::channel();
+        let question = Question { host: host.into(), reply };
+        if self.ask.send(question).is_err() {
+            return Err((Cause::ResolveFailed, Some("the resolver thread has ended".into())));
+        }
+        // Not a ring operation: this wait may be dropped.
+        match tokio::time::timeout(self.timeout, answer).await {
+            Ok(Ok(answer)) => answer.and_then(|addresses| self.allowed(addresses)),
+            Ok(Err(_)) => Err((Cause::ResolveFailed, Some("the resolver thread failed".into()))),
+            Err(_) => Err((Cause::Timeout, None)),
+        }
+    }
+
+    /// Leaves out what `-4` or `-6` forbids.
+    fn allowed(&self, addresses: Arc<[IpAddr]>) -> Answer {
+        let is_allowed = |address: &IpAddr| match self.family {
+            Family::Any => true,
+            Family::V4 => address.is_ipv4(),
+            Family::V6 => address.is_ipv6(),
+        };
+        if addresses.iter().all(is_allowed) {
+            return Ok(addresses);
+        }
+        let left: Arc<[IpAddr]> = addresses.iter().copied().filter(is_allowed).collect();
+        if left.is_empty() {
+            let words = "it has no address of the family that -4 or -6 asks for";
+            return Err((Cause::NameNotFound, Some(words.into())));
+        }
+        Ok(left)
+    }
+}
+
+impl ResolveOverride {
+    fn is_for(&self, host: &str, port: u16) -> bool {
+        self.port == port && (self.host == "*" || self.host.eq_ignore_ascii_case(host))
+    }
+}
+
+/// The resolver thread.
+fn serve(config: &DnsConfig, timeout: Duration, questions: mpsc::UnboundedReceiver<Question>) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    // Without a runtime the questions are dropped, which their askers see.
+    if let Ok(runtime) = runtime {
+        runtime.block_on(answer_all(config, timeout, questions));
+    }
+}
+
+async fn answer_all(
+    config: &DnsConfig,
+    timeout: Duration,
+    mut questions: mpsc::UnboundedReceiver<Question>,
+) {
+    let mut resolver: Option<Result<Rc<TokioResolver>, String>> = None;
+    let mut waiting: HashMap<Box<str>, Vec<oneshot::Sender<Answer>>> = HashMap::new();
+    let local = tokio::task::LocalSet::new();
+    let mut lookups: JoinSet<(Box<str>, Answer)> = JoinSet::new();
+    let run = async {
+        loop {
+            tokio::select! {
+                question = questions.recv() => {
+                    let Some(Question { host, reply }) = question else { return };
+                    let replies = waiting.entry(host.clone()).or_default();
+                    replies.push(reply);
+                    if replies.len() > 1 {
+                        continue;
+                    }
+                    let resolver = resolver.get_or_insert_with(|| {
+                        build(config, timeout).map(Rc::new).map_err(|error| format!("{error:#}"))
+                    });
+                    let resolver = resolver.clone();
+                    lookups.spawn_local(async move {
+                        let answer = match resolver {
+                            Ok(resolver) => ask(&resolver, &host).await,
+                            Err(words) => Err((Cause::ResolveFailed, Some(words.into()))),
+                        };
+                        (host, answer)
+                    });
+                }
+                Some(Ok((host, answer))) = lookups.join_next(), if !lookups.is_empty() => {
+                    for reply in waiting.remove(&host).unwrap_or_default() {
+                        // An asker whose time was over is not there any more.
+                        let _: Result<(), Answer> = reply.send(answer.clone());
+                    }
+                }
+            }
+        }
+    };
+    local.run_until(run).await;
+}
+
+fn build(config: &DnsConfig, timeout: Duration) -> anyhow::Result<TokioResolver> {
+    let provider = TokioRuntimeProvider::default();
+    let mut builder = if config.servers.is_empty() {
+        TokioResolver::builder(provider).context("cannot use /etc/resolv.conf")?
+    } else {
+        let servers = config.servers.iter().map(|server| {
+            let mut ways = vec![ConnectionConfig::udp(), ConnectionConfig::tcp()];
+            ways.iter_mut().for_each(|way| way.port = server.port());
+            NameServerConfig::new(server.ip(), true, ways)
+        });
+        let servers = ResolverConfig::from_name_servers(servers.collect());
+        TokioResolver::builder_with_config(servers, provider)
+    };
+    let options = builder.options_mut();
+    options.timeout = timeout / 2;
+    options.attempts = 2;
+    options.cache_size = CACHE_RECORDS_MAX;
+    options.use_hosts_file = ResolveHosts::Always;
+    options.ip_strategy = match config.family {
+        Family::Any => LookupIpStrategy::Ipv4AndIpv6,
+        Family::V4 => LookupIpStrategy::Ipv4Only,
+        Family::V6 => LookupIpStrategy::Ipv6Only,
+    };
+    builder.build().context("cannot set up the resolver")
+}
+
+async fn ask(resolver: &TokioResolver, host: &str) -> Answer {
+    match resolver.lookup_ip(host).await {
+        Ok(found) => {
+            let (v4, v6): (Vec<_>, Vec<_>) = found.iter().partition(IpAddr::is_ipv4);
+            let answer = alternate(v4, v6);
+            match answer.is_empty() {
+                true => Err((Cause::NameNotFound, None)),
+                false => Ok(answer.into()),
+            }
+        }
+        Err(error) => Err((cause(&error), Some(error.to_string().into()))),
+    }
+}
+
+/// Interleaves the two families, IPv4 first.
+fn alternate(v4: Vec<IpAddr>, v6: Vec<IpAddr>) -> Vec<IpAddr> {
+    let mut all = Vec::with_capacity(v4.len() + v6.len());
+    let (mut v4, mut v6) = (v4.into_iter(), v6.into_iter());
+    loop {
+        let pair = (v4.next(), v6.next());
+        all.extend(pair.0);
+        all.extend(pair.1);
+        if pair == (None, None) {
+            return all;
+        }
+    }
+}
+
+fn cause(error: &NetError) -> Cause {
+    match error {
+        NetError::Dns(DnsError::NoRecordsFound(none)) => match none.response_code {
+            ResponseCode::NXDomain | ResponseCode::NoError => Cause::NameNotFound,
+            _ => Cause::ResolveFailed,
+        },
+        NetError::Timeout => Cause::Timeout,
+        _ => Cause::ResolveFailed,
+    }
+}
+
+/// Records kept by their TTL.
+const CACHE_RECORDS_MAX: u64 = 100_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn resolver(overrides: Vec<ResolveOverride>, family: Family) -> Resolver {
+        let config = DnsConfig { servers: Vec::new(), overrides, family };
+        Resolver::start(&config, 1_000).unwrap()
+    }
+
+    fn lookup(resolver: &Resolver, host: &str, port: u16) -> Answer {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(resolver.lookup(host, port))
+    }
+
+    #[test]
+    fn addresses_are_answered_without_a_question() {
+        let resolver = resolver(Vec::new(), Family::Any);
+        assert_eq!(*lookup(&resolver, "::1", 80).unwrap(), ["::1".parse::<IpAddr>().unwrap()]);
+        let resolver = self::resolver(Vec::new(), Family::V6);
+        assert_eq!(lookup(&resolver, "127.0.0.1", 80).unwrap_err().0, Cause::NameNotFound);
+    }
+
+    #[test]
+    fn an_override_holds_for_its_host_and_port() {
+        let there: IpAddr = "127.0.0.9".parse().unwrap();
+        let given = ResolveOverride { host: "a.test".into(), port: 80, addresses: vec![there] };
+        let resolver = resolver(vec![given], Family::Any);
+        assert_eq!(*lookup(&resolver, "A.test", 80).unwrap(), [there]);
+    }
+
+    #[test]
+    fn families_alternate() {
+        let [a, b, c] = ["127.0.0.1", "127.0.0.2", "::1"].map(|text| text.parse().unwrap());
+        assert_eq!(alternate(vec![a, b], vec![c]), [a, c, b]);
+    }
+}

@@ -1,0 +1,181 @@
+//! One-completion operations that tokio-uring's own API lacks, each a function that submits one entry
+//! (or one chain) to the ring of this thread.
+//!
+//! The data of an operation lives in tokio-uring's operation table until its completion was seen, even
+//! if the future is dropped before; that table is what the `KERNEL:` notes below call the driver.
+
+use io_uring::squeue::Flags;
+use io_uring::{cqueue, opcode, types};
+use rustix::net::SocketAddrAny;
+use rustix::net::addr::SocketAddrArg;
+use std::ffi::CString;
+use std::net::SocketAddr;
+use std::ops::Range;
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::rc::Rc;
+use tokio_uring::{InFlightOneshot, OneshotOutputTransform, UnsubmittedOneshot};
+
+/// An operation in flight that gives its buffer back beside the result: a count, or an errno.
+pub(super) type BufOp = InFlightOneshot<Transfer, GiveBack>;
+
+/// An operation in flight whose data is of no further use.
+pub(super) type PlainOp<D> = InFlightOneshot<D, Forget<D>>;
+
+/// What a send, receive or write owns while the kernel works on it.
+pub(super) struct Transfer {
+    /// Keeps the descriptor open until the operation completed.
+    _fd: Rc<OwnedFd>,
+    buf: Vec<u8>,
+}
+
+/// Turns the completion of a transfer into its result and its buffer.
+pub(super) struct GiveBack;
+
+impl OneshotOutputTransform for GiveBack {
+    type Output = (Result<usize, i32>, Vec<u8>);
+    type StoredData = Transfer;
+
+    fn transform_oneshot_output(self, data: Transfer, cqe: cqueue::Entry) -> Self::Output {
+        (count(cqe.result()), data.buf)
+    }
+}
+
+/// Turns a completion into its result alone.
+pub(super) struct Forget<D>(std::marker::PhantomData<D>);
+
+impl<D> OneshotOutputTransform for Forget<D> {
+    type Output = Result<usize, i32>;
+    type StoredData = D;
+
+    fn transform_oneshot_output(self, _data: D, cqe: cqueue::Entry) -> Self::Output {
+        count(cqe.result())
+    }
+}
+
+/// SEND of `buf[range]`. MSG_WAITALL makes the kernel go on after a short send
+/// (io_uring_prep_send(3), since 5.19), MSG_NOSIGNAL turns SIGPIPE into EPIPE.
+pub(super) fn send(fd: &Rc<OwnedFd>, buf: Vec<u8>, range: Range<usize>) -> BufOp {
+    let part = &buf[range];
+    // KERNEL: reads `buf`, owned by the driver in `Transfer` until the completion.
+    let sqe = opcode::Send::new(types::Fd(fd.as_raw_fd()), part.as_ptr(), len_u32(part.len()))
+        .flags(libc::MSG_WAITALL | libc::MSG_NOSIGNAL)
+        .build();
+    UnsubmittedOneshot::new(Transfer { _fd: Rc::clone(fd), buf }, GiveBack, sqe).submit()
+}
+
+/// RECV into `buf[range]`; with `is_whole` one completion for the full range (MSG_WAITALL), shorter
+/// only at the end of the stream or on an error.
+pub(super) fn recv(
+    fd: &Rc<OwnedFd>,
+    mut buf: Vec<u8>,
+    range: Range<usize>,
+    is_whole: bool,
+) -> BufOp {
+    let part = &mut buf[range];
+    let flags = if is_whole { libc::MSG_WAITALL } else { 0 };
+    // KERNEL: writes `buf`, owned by the driver in `Transfer` until the completion.
+    let sqe = opcode::Recv::new(types::Fd(fd.as_raw_fd()), part.as_mut_ptr(), len_u32(part.len()))
+        .flags(flags)
+        .build();
+    UnsubmittedOneshot::new(Transfer { _fd: Rc::clone(fd), buf }, GiveBack, sqe).submit()
+}
+
+/// WRITE of `buf[range]` at a file offset.
+pub(super) fn write(fd: &Rc<OwnedFd>, buf: Vec<u8>, range: Range<usize>, offset: u64) -> BufOp {
+    let part = &buf[range];
+    // KERNEL: reads `buf`, owned by the driver in `Transfer` until the completion.
+    let sqe = opcode::Write::new(types::Fd(fd.as_raw_fd()), part.as_ptr(), len_u32(part.len()))
+        .offset(offset)
+        .build();
+    UnsubmittedOneshot::new(Transfer { _fd: Rc::clone(fd), buf }, GiveBack, sqe).submit()
+}
+
+/// What a CONNECT owns: the encoded address, boxed so that it does not move.
+pub(super) struct Connecting {
+    _fd: Rc<OwnedFd>,
+    address: Box<SocketAddrAny>,
+}
+
+/// CONNECT linked to a LINK_TIMEOUT (io_uring_prep_link_timeout(3)): ECANCELED when the time is over.
+/// Both completions must be awaited.
+pub(super) fn connect(
+    fd: &Rc<OwnedFd>,
+    address: &SocketAddr,
+    timeout_ms: u64,
+) -> (PlainOp<Connecting>, PlainOp<Box<types::Timespec>>) {
+    let data = Connecting { _fd: Rc::clone(fd), address: Box::new(address.as_any()) };
+    let (pointer, length) = (data.address.as_ptr().cast(), data.address.addr_len());
+    // KERNEL: reads the boxed address, owned by the driver in `Connecting` until the completion.
+    let sqe = opcode::Connect::new(types::Fd(fd.as_raw_fd()), pointer, length).build();
+    let connecting = submit(data, sqe.flags(Flags::IO_LINK));
+
+    let sub_ms = u32::try_from(timeout_ms % 1_000).unwrap_or(0);
+    let time = Box::new(types::Timespec::new().sec(timeout_ms / 1_000).nsec(sub_ms * 1_000_000));
+    let pointer: *const types::Timespec = &raw const *time;
+    // KERNEL: reads the boxed timespec, owned by the driver until the completion.
+    let timer = submit(time, opcode::LinkTimeout::new(pointer).build());
+    (connecting, timer)
+}
+
+/// What a rename at the end of a chain owns.
+pub(super) struct Renaming {
+    _dir: Rc<OwnedFd>,
+    from: CString,
+    to: CString,
+}
+
+/// WRITE, CLOSE and RENAMEAT as one chain (io_uring_enter(2), IOSQE_IO_LINK): a short or failed write
+/// cancels the rest, so the final name never appears over a file that is not whole. CLOSE takes the
+/// raw descriptor; the caller closes it when the second result is an error.
+pub(super) fn write_close_rename(
+    fd: RawFd,
+    dir: &Rc<OwnedFd>,
+    names: (CString, CString),
+    buf: Vec<u8>,
+    range: Range<usize>,
+    offset: u64,
+) -> (PlainBufOp, PlainOp<()>, PlainOp<Renaming>) {
+    let part = &buf[range];
+    // KERNEL: reads `buf`, owned by the driver until the completion.
+    let sqe = opcode::Write::new(types::Fd(fd), part.as_ptr(), len_u32(part.len()))
+        .offset(offset)
+        .build()
+        .flags(Flags::IO_LINK);
+    let write = UnsubmittedOneshot::new(buf, GiveVec, sqe).submit();
+    // KERNEL: points at no memory.
+    let close = submit((), opcode::Close::new(types::Fd(fd)).build().flags(Flags::IO_LINK));
+    let data = Renaming { _dir: Rc::clone(dir), from: names.0, to: names.1 };
+    let at = types::Fd(dir.as_raw_fd());
+    // KERNEL: reads both names, owned by the driver in `Renaming` until the completion.
+    let sqe = opcode::RenameAt::new(at, data.from.as_ptr(), at, data.to.as_ptr()).build();
+    (write, close, submit(data, sqe))
+}
+
+/// A write in flight that owns its buffer but not its descriptor.
+pub(super) type PlainBufOp = InFlightOneshot<Vec<u8>, GiveVec>;
+
+/// Turns the completion of such a write into its result and its buffer.
+pub(super) struct GiveVec;
+
+impl OneshotOutputTransform for GiveVec {
+    type Output = (Result<usize, i32>, Vec<u8>);
+    type StoredData = Vec<u8>;
+
+    fn transform_oneshot_output(self, data: Vec<u8>, cqe: cqueue::Entry) -> Self::Output {
+        (count(cqe.result()), data)
+    }
+}
+
+fn submit<D: 'static>(data: D, sqe: io_uring::squeue::Entry) -> PlainOp<D> {
+    UnsubmittedOneshot::new(data, Forget(std::marker::PhantomData), sqe).submit()
+}
+
+/// A completion's result: a count, or a negated errno.
+fn count(result: i32) -> Result<usize, i32> {
+    usize::try_from(result).map_err(|_| -result)
+}
+
+/// Lengths of one operation are bounded by the buffers of this program, far below 4 GiB.
+fn len_u32(len: usize) -> u32 {
+    u32::try_from(len).expect("a buffer of this program is shorter than 4 GiB")
+}

@@ -1,0 +1,157 @@
+//! What is asked of the kernel once: whether io_uring is to be had, the rings of a core, its CPU, and
+//! how many descriptors may be open.
+
+use anyhow::Context as _;
+use io_uring::IoUring;
+use rustix::process::{Resource, Rlimit};
+use std::io;
+
+/// Entries of a core's submission queue. Chains are pushed in one go, so it must not fill up early.
+const SQ_ENTRIES: u32 = 1_024;
+/// Entries of its completion queue: an overflow costs an allocation in the kernel per completion.
+const CQ_ENTRIES: u32 = 8_192;
+/// Kernel workers (io-wq) a core may have, bounded and unbounded: punted writes of one core gain
+/// nothing from more, and more would fight the pinned threads.
+const IOWQ_WORKERS_MAX: [u32; 2] = [2, 2];
+
+/// Checks that io_uring can be used, or says which of its known obstacles is in the way and what to
+/// do about it.
+pub fn check_io_uring() -> anyhow::Result<()> {
+    let Err(error) = IoUring::new(4) else { return Ok(()) };
+    let sysctl = std::fs::read_to_string("/proc/sys/kernel/io_uring_disabled").ok();
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    Err(anyhow::Error::new(error).context(obstacle(
+        IoUring::new(4).err().and_then(|error| error.raw_os_error()).unwrap_or(0),
+        sysctl.as_deref().map(str::trim),
+        status.lines().any(|line| line.starts_with("Seccomp:") && !line.ends_with('0')),
+    )))
+}
+
+/// The words for a failed io_uring_setup(2), from its errno, the sysctl and whether a seccomp filter
+/// is on.
+fn obstacle(errno: i32, sysctl: Option<&str>, has_seccomp: bool) -> &'static str {
+    match (errno, sysctl) {
+        (libc::EPERM, Some("2")) => {
+            "io_uring is disabled for everybody (kernel.io_uring_disabled=2); \
+             run: sysctl -w kernel.io_uring_disabled=0"
+        }
+        (libc::EPERM, Some("1")) => {
+            "io_uring is disabled for this user (kernel.io_uring_disabled=1); run as root, join the \
+             group of kernel.io_uring_group, or run: sysctl -w kernel.io_uring_disabled=0"
+        }
+        (libc::EPERM | libc::ENOSYS | libc::EACCES, _) if has_seccomp => {
+            "a seccomp filter forbids io_uring, as the default profile of container runtimes does; \
+             run the container with a profile that allows io_uring_setup, io_uring_enter and \
+             io_uring_register (for docker: --security-opt seccomp=PROFILE.json)"
+        }
+        (libc::ENOSYS, _) => {
+            "this kernel has no io_uring; it takes Linux 5.11 or later with CONFIG_IO_URING=y"
+        }
+        (libc::ENOMEM, _) => {
+            "io_uring got no memory: the limit of locked memory is too low; run: ulimit -l unlimited"
+        }
+        (libc::EMFILE | libc::ENFILE, _) => {
+            "io_uring got no file descriptor: the limit of open files is too low; raise: ulimit -n"
+        }
+        _ => "io_uring cannot be used",
+    }
+}
+
+/// Raises the soft limit of open files to the hard one and returns it.
+pub fn raise_nofile() -> anyhow::Result<u64> {
+    let limit = rustix::process::getrlimit(Resource::Nofile);
+    let wanted = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    if limit.current != limit.maximum {
+        rustix::process::setrlimit(Resource::Nofile, wanted)
+            .context("cannot raise the limit of open files (ulimit -n) to its hard limit")?;
+    }
+    Ok(limit.maximum.unwrap_or(u64::MAX))
+}
+
+/// Pins the calling thread to a CPU. `false` when the kernel refuses.
+pub fn pin(cpu: usize) -> bool {
+    core_affinity::set_for_current(core_affinity::CoreId { id: cpu })
+}
+
+/// The rings of one core: tokio-uring's, and one that only serves to bound the kernel workers.
+pub struct CoreRings {
+    /// Dropped last. Worker limits belong to the thread, whichever ring sets them
+    /// (io_uring_register(2), IORING_REGISTER_IOWQ_MAX_WORKERS); made first, it also lowers their
+    /// default bound.
+    _control: IoUring,
+}
+
+impl CoreRings {
+    /// Sets up the calling thread, pinned to `cpu`, and runs `future` on its runtime.
+    pub fn run<F: Future>(cpu: usize, future: F) -> anyhow::Result<F::Output> {
+        let control = IoUring::new(4).context("cannot set up an io_uring")?;
+        // Older kernels (before 5.15) lack both calls and work all the same.
+        let mut workers = IOWQ_WORKERS_MAX;
+        let _: io::Result<()> = control.submitter().register_iowq_max_workers(&mut workers);
+        let _: io::Result<()> = control.submitter().register_iowq_aff(&cpu_set(cpu));
+        let rings = Self { _control: control };
+        let runtime = runtime()?;
+        let output = runtime.block_on(future);
+        drop(runtime);
+        drop(rings);
+        Ok(output)
+    }
+}
+
+/// A tokio-uring runtime with COOP_TASKRUN (5.19) and SINGLE_ISSUER (6.0) where the kernel has them.
+/// Never DEFER_TASKRUN: completions would run only when the thread enters the ring to wait, and
+/// tokio-uring waits in epoll.
+fn runtime() -> anyhow::Result<tokio_uring::Runtime> {
+    let mut flagged = tokio_uring::uring_builder();
+    flagged.setup_cqsize(CQ_ENTRIES).setup_coop_taskrun().setup_single_issuer();
+    let mut plain = tokio_uring::uring_builder();
+    plain.setup_cqsize(CQ_ENTRIES);
+    let build = |ring: &io_uring::Builder| {
+        tokio_uring::Runtime::new(tokio_uring::builder().entries(SQ_ENTRIES).uring_builder(ring))
+    };
+    match build(&flagged) {
+        Err(error) if error.raw_os_error() == Some(libc::EINVAL) => build(&plain),
+        other => other,
+    }
+    .context("cannot set up an io_uring")
+}
+
+/// A CPU mask of one CPU.
+fn cpu_set(cpu: usize) -> libc::cpu_set_t {
+    // SAFETY: cpu_set_t is plain integers, for which zero is a value; CPU_SET ignores a CPU beyond it.
+    #[allow(unsafe_code, reason = "libc offers the mask only through unsafe functions")]
+    unsafe {
+        let mut set: libc::cpu_set_t = std::mem::zeroed();
+        libc::CPU_SET(cpu, &mut set);
+        set
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_obstacle_has_its_own_words() {
+        let texts = [
+            obstacle(libc::EPERM, Some("2"), false),
+            obstacle(libc::EPERM, Some("1"), false),
+            obstacle(libc::EPERM, Some("0"), true),
+            obstacle(libc::ENOSYS, None, false),
+            obstacle(libc::ENOMEM, Some("0"), false),
+            obstacle(libc::EMFILE, Some("0"), false),
+            obstacle(libc::EINVAL, Some("0"), false),
+        ];
+        for (index, text) in texts.iter().enumerate() {
+            assert!(!texts[..index].contains(text), "{text}");
+        }
+        assert_eq!(obstacle(libc::ENOSYS, None, true), obstacle(libc::EPERM, Some("0"), true));
+    }
+
+    #[test]
+    fn a_core_runs_a_future_on_its_rings() {
+        let cpu = core_affinity::get_core_ids().unwrap()[0].id;
+        let answer = std::thread::spawn(move || CoreRings::run(cpu, async { 42 }).unwrap());
+        assert_eq!(answer.join().unwrap(), 42);
+    }
+}

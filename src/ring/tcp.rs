@@ -1,0 +1,154 @@
+//! One TCP socket driven by the ring.
+
+use super::deadline::{Deadlines, Rule, Watch};
+use super::{op, socket_cause};
+use crate::fault::Cause;
+use rustix::net::{AddressFamily, SocketFlags, SocketType, sockopt};
+use std::net::{IpAddr, SocketAddr};
+use std::ops::Range;
+use std::os::fd::OwnedFd;
+use std::rc::Rc;
+
+/// What [`Socket::send_and_receive`] brings back: both results and both buffers.
+pub(super) struct SentAndReceived {
+    pub(super) sent: Result<(), Cause>,
+    pub(super) bytes: Vec<u8>,
+    pub(super) received: Result<usize, Cause>,
+    pub(super) memory: Vec<u8>,
+}
+
+/// A connected TCP socket. Dropping it closes it; no operation is in flight then, because every
+/// method that starts one joins it.
+#[derive(Debug)]
+pub struct Socket {
+    /// Declared first: the row goes before the descriptor it names.
+    watch: Watch,
+    fd: Rc<OwnedFd>,
+    peer: IpAddr,
+}
+
+impl Socket {
+    /// Connects within `timeout_ms`.
+    pub async fn connect(
+        address: SocketAddr,
+        timeout_ms: u64,
+        deadlines: &Deadlines,
+    ) -> Result<Self, Cause> {
+        let family = match address {
+            SocketAddr::V4(_) => AddressFamily::INET,
+            SocketAddr::V6(_) => AddressFamily::INET6,
+        };
+        // No SOCK_NONBLOCK: a ring operation on such a socket may end in a literal EAGAIN.
+        let fd = rustix::net::socket_with(family, SocketType::STREAM, SocketFlags::CLOEXEC, None)
+            .map_err(|errno| socket_cause(errno.raw_os_error()))?;
+        // A request is one small segment that must not wait for company.
+        sockopt::set_tcp_nodelay(&fd, true).map_err(|errno| socket_cause(errno.raw_os_error()))?;
+        let fd = Rc::new(fd);
+        let socket = Self { watch: deadlines.watch(&fd), fd, peer: address.ip() };
+        let (connecting, timer) = op::connect(&socket.fd, &address, timeout_ms);
+        let result = connecting.await;
+        // The timer ends with the connect: as cancelled, or as the one that ended it.
+        let _: Result<usize, i32> = timer.await;
+        match result {
+            Ok(_) => Ok(socket),
+            Err(errno) => Err(socket.verdict().unwrap_or_else(|| socket_cause(errno))),
+        }
+    }
+
+    /// The address of the other side.
+    pub fn peer(&self) -> IpAddr {
+        self.peer
+    }
+
+    /// Sets the deadlines of the wait that follows.
+    pub fn arm(&self, rule: Rule, at_ms: u64, job_at_ms: u64) {
+        self.watch.arm(rule, at_ms, job_at_ms);
+    }
+
+    /// Nobody waits for this socket any more.
+    pub fn disarm(&self) {
+        self.watch.disarm();
+    }
+
+    /// Why the socket was shut down from here, if it was.
+    pub fn verdict(&self) -> Option<Cause> {
+        self.watch.verdict()
+    }
+
+    /// Whether bytes, an end or an error wait on an idle connection: any of them makes it useless.
+    pub fn is_disturbed(&self) -> bool {
+        let flags = rustix::net::RecvFlags::PEEK | rustix::net::RecvFlags::DONTWAIT;
+        let mut byte = [0_u8; 1];
+        !matches!(rustix::net::recv(&self.fd, &mut byte, flags), Err(rustix::io::Errno::AGAIN))
+    }
+
+    /// Sends all of `bytes` and gives the buffer back, emptied.
+    pub(super) async fn send(&self, bytes: Vec<u8>) -> (Result<(), Cause>, Vec<u8>) {
+        self.finish_send(bytes, 0).await
+    }
+
+    /// Sends all of `bytes` and receives once into `memory[range]`, both submitted at once.
+    pub(super) async fn send_and_receive(
+        &self,
+        bytes: Vec<u8>,
+        memory: Vec<u8>,
+        range: Range<usize>,
+    ) -> SentAndReceived {
+        let length = bytes.len();
+        let sending = op::send(&self.fd, bytes, 0..length);
+        let receiving = op::recv(&self.fd, memory, range, false);
+        let (sent, bytes) = sending.await;
+        let (sent, bytes) = match sent {
+            Ok(count) => self.finish_send(bytes, count).await,
+            Err(errno) => (Err(self.cause(errno)), bytes),
+        };
+        if sent.is_err() {
+            // No answer will come; the receive must be joined before the socket may be closed.
+            let _: rustix::io::Result<()> =
+                rustix::net::shutdown(&self.fd, rustix::net::Shutdown::Both);
+        }
+        let (received, memory) = receiving.await;
+        SentAndReceived { sent, bytes, received: self.judge(received), memory }
+    }
+
+    /// Receives into `memory[range]`, with `is_whole` until it is full; 0 is the end of the stream.
+    pub(super) async fn receive(
+        &self,
+        memory: Vec<u8>,
+        range: Range<usize>,
+        is_whole: bool,
+    ) -> (Result<usize, Cause>, Vec<u8>) {
+        let (received, memory) = op::recv(&self.fd, memory, range, is_whole).await;
+        (self.judge(received), memory)
+    }
+
+    async fn finish_send(
+        &self,
+        mut bytes: Vec<u8>,
+        mut sent: usize,
+    ) -> (Result<(), Cause>, Vec<u8>) {
+        while sent < bytes.len() {
+            let length = bytes.len();
+            let (result, memory) = op::send(&self.fd, bytes, sent..length).await;
+            bytes = memory;
+            match result {
+                Ok(0) => return (Err(Cause::Reset), bytes),
+                Ok(count) => sent += count,
+                Err(errno) => return (Err(self.cause(errno)), bytes),
+            }
+        }
+        (Ok(()), bytes)
+    }
+
+    /// A receive that was ended by a deadline looks like an end of the stream: the verdict goes first.
+    fn judge(&self, result: Result<usize, i32>) -> Result<usize, Cause> {
+        match self.verdict() {
+            Some(cause) => Err(cause),
+            None => result.map_err(socket_cause),
+        }
+    }
+
+    fn cause(&self, errno: i32) -> Cause {
+        self.verdict().unwrap_or_else(|| socket_cause(errno))
+    }
+}

@@ -1,0 +1,336 @@
+//! TLS over one socket. The only file of the client that names rustls (0.23, aws-lc-rs).
+//!
+//! The unbuffered API is used: records are decrypted in place in the receive buffer of ciphertext, and
+//! the plaintext of each is copied once into the buffer that the HTTP exchange reads. (rustls 0.23
+//! holds the plaintext of a record in memory of its own, so that copy cannot be saved.)
+
+use super::buf::{BufPool, RecvBuf, Size};
+use super::tcp::Socket;
+use crate::config::TlsConfig;
+use crate::fault::{Cause, CertificateProblem};
+use anyhow::Context as _;
+use rustls::client::UnbufferedClientConnection;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::WebPkiSupportedAlgorithms;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::unbuffered::{ConnectionState, EncodeError, EncryptError, UnbufferedStatus};
+use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore};
+use rustls::{Error, HandshakeKind, SignatureScheme};
+use std::fmt;
+use std::sync::Arc;
+
+/// What all TLS connections of a run share: roots, versions, and the session store that lets every
+/// core resume the sessions of the others.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    config: Arc<ClientConfig>,
+}
+
+/// A failed handshake or record: the cause, and rustls's own words.
+pub type Failure = (Cause, Option<Box<str>>);
+
+impl Settings {
+    /// Reads the roots. TLS 1.2 and 1.3; ALPN `http/1.1` (RFC 7301).
+    pub fn new(tls: &TlsConfig) -> anyhow::Result<Self> {
+        let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+        for path in &tls.ca_files {
+            let cannot = || format!("cannot use the CA file {}", path.display());
+            let mut found = 0;
+            for certificate in CertificateDer::pem_file_iter(path).with_context(cannot)? {
+                roots.add(certificate.with_context(cannot)?).with_context(cannot)?;
+                found += 1;
+            }
+            anyhow::ensure!(found > 0, "{}: it holds no PEM certificate", cannot());
+        }
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
+            .with_safe_default_protocol_versions()
+            .context("cannot set up TLS")?;
+        let mut config = if tls.insecure {
+            let verifier = AcceptAny { algorithms: provider.signature_verification_algorithms };
+            builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier))
+        } else {
+            builder.with_root_certificates(roots)
+        }
+        .with_no_client_auth();
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        config.resumption = rustls::client::Resumption::in_memory_sessions(SESSIONS_MAX);
+        Ok(Self { config: Arc::new(config) })
+    }
+}
+
+/// The TLS state of one connection.
+pub struct Session {
+    tls: UnbufferedClientConnection,
+    /// Ciphertext received and not yet decrypted.
+    raw: RecvBuf,
+    /// Records to be sent.
+    outgoing: Vec<u8>,
+    is_peer_closed: bool,
+    pool: BufPool,
+}
+
+/// What [`Session::pump`] waits for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Wait {
+    /// More ciphertext, in the handshake.
+    Handshake,
+    /// More ciphertext, or application data to send.
+    Traffic,
+    /// Room for the next record's plaintext.
+    Room,
+}
+
+impl Session {
+    /// Makes the handshake on a connected socket, whose deadline the caller armed.
+    pub async fn handshake(
+        settings: &Settings,
+        host: &str,
+        socket: &Socket,
+        pool: &BufPool,
+    ) -> Result<Self, Failure> {
+        let name = ServerName::try_from(host.to_owned())
+            .map_err(|error| (Cause::TlsProtocol, Some(error.to_string().into())))?;
+        let tls =
+            UnbufferedClientConnection::new(Arc::clone(&settings.config), name).map_err(failure)?;
+        let mut session = Self {
+            tls,
+            raw: pool.take(Size::Small),
+            outgoing: Vec::new(),
+            is_peer_closed: false,
+            pool: pool.clone(),
+        };
+        let mut no_plaintext = pool.take(Size::Small);
+        let result = session.shake(socket, &mut no_plaintext).await;
+        pool.give(no_plaintext);
+        result.map(|()| session)
+    }
+
+    /// Whether an earlier session was resumed.
+    pub fn is_resumed(&self) -> bool {
+        self.tls.handshake_kind() == Some(HandshakeKind::Resumed)
+    }
+
+    /// Whether ciphertext waits that no request asked for. Tickets (TLS 1.3) do not count: they are
+    /// taken in here.
+    pub fn is_disturbed(&self) -> bool {
+        self.raw.unread_len() > 0 || self.is_peer_closed
+    }
+
+    /// Encrypts `plain` into bytes to be sent, behind what TLS itself has to send.
+    pub fn encrypt(&mut self, plain: &[u8]) -> Result<Vec<u8>, Failure> {
+        let mut nowhere = self.pool.take(Size::Small);
+        let wait = self.pump(&mut nowhere, Some(plain));
+        self.pool.give(nowhere);
+        match wait? {
+            Wait::Traffic => Ok(std::mem::take(&mut self.outgoing)),
+            Wait::Handshake | Wait::Room => Err((Cause::TlsProtocol, None)),
+        }
+    }
+
+    /// Decrypts what was received into `plain`, as far as it fits. Returns the plaintext bytes added.
+    pub fn decrypt(&mut self, plain: &mut RecvBuf) -> Result<usize, Failure> {
+        let before = plain.unread_len();
+        self.pump(plain, None)?;
+        Ok(plain.unread_len() - before)
+    }
+
+    /// Whether the peer said that nothing more will come (close_notify, RFC 8446 section 6.1).
+    pub fn is_peer_closed(&self) -> bool {
+        self.is_peer_closed
+    }
+
+    /// Records that TLS itself wants sent, if any.
+    pub fn take_outgoing(&mut self) -> Option<Vec<u8>> {
+        (!self.outgoing.is_empty()).then(|| std::mem::take(&mut self.outgoing))
+    }
+
+    /// The buffer of ciphertext, to be received into; as large as the plaintext's.
+    pub fn raw(&mut self, size: Size) -> &mut RecvBuf {
+        if size == Size::Large && self.raw.size() == Size::Small {
+            let mut large = self.pool.take(Size::Large);
+            large.take_unread(&self.raw);
+            self.pool.give(std::mem::replace(&mut self.raw, large));
+        }
+        self.raw.make_room();
+        &mut self.raw
+    }
+
+    async fn shake(&mut self, socket: &Socket, plain: &mut RecvBuf) -> Result<(), Failure> {
+        loop {
+            let wait = self.pump(plain, None)?;
+            if let Some(records) = self.take_outgoing() {
+                let (sent, _) = socket.send(records).await;
+                sent.map_err(|cause| (cause, None))?;
+            }
+            match wait {
+                Wait::Traffic => return Ok(()),
+                Wait::Room => return Err((Cause::TlsProtocol, None)),
+                Wait::Handshake => {}
+            }
+            self.raw.make_room();
+            let (memory, range) = self.raw.lend_free(self.raw.free_len());
+            let (received, memory) = socket.receive(memory, range, false).await;
+            self.raw.restore(memory);
+            match received.map_err(|cause| (cause, None))? {
+                0 => return Err((Cause::Closed, Some("closed in the TLS handshake".into()))),
+                count => self.raw.received(count),
+            }
+        }
+    }
+
+    /// Lets rustls work until it needs something from outside. Plaintext goes to `plain`; with
+    /// `request`, that is encrypted as soon as it may be.
+    fn pump(&mut self, plain: &mut RecvBuf, mut request: Option<&[u8]>) -> Result<Wait, Failure> {
+        loop {
+            let UnbufferedStatus { discard, state } =
+                self.tls.process_tls_records(self.raw.unread());
+            let wait = match state.map_err(failure)? {
+                ConnectionState::ReadTraffic(mut traffic) => {
+                    let mut wait = None;
+                    while let Some(length) = traffic.peek_len() {
+                        if length.get() > plain.free_len() {
+                            wait = Some(Wait::Room);
+                            break;
+                        }
+                        let Some(record) = traffic.next_record() else { break };
+                        let payload = record.map_err(failure)?.payload;
+                        plain.free()[..payload.len()].copy_from_slice(payload);
+                        plain.received(payload.len());
+                    }
+                    wait
+                }
+                ConnectionState::EncodeTlsData(mut data) => {
+                    encode(&mut self.outgoing, |out| match data.encode(out) {
+                        Err(EncodeError::InsufficientSize(size)) => Err(size.required_size),
+                        other => Ok(other.unwrap_or(0)),
+                    });
+                    None
+                }
+                ConnectionState::TransmitTlsData(data) => {
+                    // `outgoing` is sent by whoever called, before anything is waited for.
+                    data.done();
+                    None
+                }
+                ConnectionState::WriteTraffic(mut traffic) => match request.take() {
+                    Some(bytes) => {
+                        encode(&mut self.outgoing, |out| match traffic.encrypt(bytes, out) {
+                            Err(EncryptError::InsufficientSize(size)) => Err(size.required_size),
+                            other => Ok(other.unwrap_or(0)),
+                        });
+                        Some(Wait::Traffic)
+                    }
+                    None => Some(Wait::Traffic),
+                },
+                ConnectionState::BlockedHandshake => Some(Wait::Handshake),
+                ConnectionState::PeerClosed | ConnectionState::Closed => {
+                    self.is_peer_closed = true;
+                    Some(Wait::Traffic)
+                }
+                // Early data is a server's state; the enum may grow.
+                _ => return Err((Cause::TlsProtocol, None)),
+            };
+            self.raw.skip(discard);
+            if let Some(wait) = wait {
+                return Ok(wait);
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session").field("is_peer_closed", &self.is_peer_closed).finish()
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.pool.give(std::mem::take(&mut self.raw));
+    }
+}
+
+/// Appends to `outgoing` what `write` encodes, growing it to what `write` says it needs.
+fn encode(outgoing: &mut Vec<u8>, mut write: impl FnMut(&mut [u8]) -> Result<usize, usize>) {
+    let end = outgoing.len();
+    let mut room = RECORD_ROOM_BYTES;
+    loop {
+        outgoing.resize(end + room, 0);
+        match write(&mut outgoing[end..]) {
+            Ok(written) => {
+                outgoing.truncate(end + written);
+                return;
+            }
+            Err(required) => room = required,
+        }
+    }
+}
+
+/// rustls's error as a cause and its words.
+fn failure(error: Error) -> Failure {
+    let cause = match &error {
+        Error::InvalidCertificate(problem) => Cause::Certificate(match problem {
+            CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+                CertificateProblem::Expired
+            }
+            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+                CertificateProblem::NotYetValid
+            }
+            CertificateError::UnknownIssuer => CertificateProblem::UnknownIssuer,
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+                CertificateProblem::WrongName
+            }
+            _ => CertificateProblem::Other,
+        }),
+        _ => Cause::TlsProtocol,
+    };
+    (cause, Some(error.to_string().into()))
+}
+
+/// `--insecure`: any certificate is taken; signatures are still checked.
+#[derive(Debug)]
+struct AcceptAny {
+    algorithms: WebPkiSupportedAlgorithms,
+}
+
+impl ServerCertVerifier for AcceptAny {
+    fn verify_server_cert(
+        &self,
+        _end_entity: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _server_name: &ServerName<'_>,
+        _ocsp_response: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        rustls::crypto::verify_tls12_signature(message, cert, dss, &self.algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        rustls::crypto::verify_tls13_signature(message, cert, dss, &self.algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.algorithms.supported_schemes()
+    }
+}
+
+/// Sessions remembered for resumption, over all cores.
+const SESSIONS_MAX: usize = 16_384;
+
+/// First guess of the room a record to be sent needs, in bytes.
+const RECORD_ROOM_BYTES: usize = 1_024;
