@@ -13,6 +13,8 @@ pub const CHUNK_LINE_BYTES_MAX: usize = 8 * 1024;
 pub const CHUNK_EXTENSIONS_BYTES_MAX: usize = 16 * 1024;
 /// Most bytes of trailer section in one body.
 pub const TRAILER_BYTES_MAX: usize = 16 * 1024;
+/// Lengths of bodies and chunks are below this many bytes: what a file offset can hold.
+pub const BODY_BYTES_LIMIT: u64 = 1 << 63;
 
 /// Longest input line and URL in bytes.
 pub const LINE_BYTES_MAX: usize = 64 * 1024;
@@ -55,5 +57,6 @@ pub const RECV_BUFFER_BYTES: usize = 64 * 1024;
 pub const RECV_BUFFER_LARGE_BYTES: usize = 256 * 1024;
 
 const _: () = assert!(HEAD_BYTES_MAX <= RECV_BUFFER_LARGE_BYTES);
-const _: () = assert!(CHUNK_LINE_BYTES_MAX < RECV_BUFFER_BYTES);
+// The longest framing of a chunked body without a byte of body in it: CRLF, last size line, trailers.
+const _: () = assert!(2 + CHUNK_LINE_BYTES_MAX + TRAILER_BYTES_MAX < RECV_BUFFER_BYTES);
 const _: () = assert!(NAME_BYTES_MAX < LINE_BYTES_MAX);

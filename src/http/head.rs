@@ -1,6 +1,13 @@
-//! Bytes to [`Head`].
+//! Bytes to [`Head`]: the status line, the few fields a downloader needs, and where the body ends.
+//!
+//! `httparse` splits the lines; every rule it does not keep is kept here. It takes any three digits
+//! for a status, skips empty lines in front of the status line, and leaves folded lines folded.
 
-use super::Reuse;
+use super::{CloseReason, ProtocolError, Reuse};
+use crate::limits;
+use std::borrow::Cow;
+use std::mem::MaybeUninit;
+use std::time::SystemTime;
 
 /// How the end of the body is found (RFC 9112 section 6.3).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -18,7 +25,7 @@ pub enum Framing {
 /// A `Retry-After` value (RFC 9110 section 10.2.3).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum RetryAfter {
-    /// Delay in seconds.
+    /// Delay in seconds; `u64::MAX` for a number that does not fit.
     Seconds(u64),
     /// Point in time, in seconds since the Unix epoch.
     Date(u64),
@@ -47,14 +54,397 @@ pub struct Head {
     pub framing: Framing,
     /// What the head says about reuse; the exchange may still say `Close` at the end.
     pub reuse: Reuse,
-    /// `Content-Type`, made valid text.
+    /// `Content-Type`, made valid text; the first one, where there are several.
     pub content_type: Option<Box<str>>,
-    /// `Content-Encoding` other than `identity`, made valid text.
+    /// `Content-Encoding` other than `identity`, made valid text; several lines joined by commas.
     pub content_encoding: Option<Box<str>>,
-    /// `ETag`, made valid text.
+    /// `ETag`, made valid text; the first one, where there are several.
     pub etag: Option<Box<str>>,
     /// `Location`.
     pub location: Location,
-    /// `Retry-After`, when it has a valid value.
+    /// `Retry-After`, when it has a valid value; the first one, where there are several.
     pub retry_after: Option<RetryAfter>,
 }
+
+/// Finds the final head in a growing input. Bytes are looked at once for the end of the head and once
+/// more when it is there, however small the pieces they come in.
+#[derive(Debug, Default)]
+pub(super) struct HeadReader {
+    /// Where the current head starts: behind the interim responses skipped.
+    start: usize,
+    /// Where to go on looking for the end of the current head.
+    scanned: usize,
+    /// Interim responses skipped.
+    interims: u32,
+}
+
+impl HeadReader {
+    /// The final head and the bytes it took, interim responses included; `None` when more is needed.
+    pub(super) fn receive(
+        &mut self,
+        input: &[u8],
+    ) -> Result<Option<(usize, Box<Head>)>, ProtocolError> {
+        assert!(self.scanned <= input.len(), "the caller dropped bytes that were not used");
+        loop {
+            check_version(&input[self.start..])?;
+            let Some(end) = self.find_end(input) else {
+                let is_full = input.len() >= limits::HEAD_BYTES_MAX;
+                return if is_full { Err(ProtocolError::HeadTooLarge) } else { Ok(None) };
+            };
+            if let Some(head) = parse(&input[self.start..end])? {
+                return Ok(Some((end, Box::new(head))));
+            }
+            self.interims += 1;
+            if self.interims > limits::INTERIM_RESPONSES_MAX {
+                return Err(ProtocolError::InterimTooMany);
+            }
+            self.start = end;
+            self.scanned = end;
+        }
+    }
+
+    /// Finds the empty line that ends the head: LF LF or LF CR LF, since a recipient may take a bare
+    /// LF for a line end (RFC 9112 section 2.2).
+    fn find_end(&mut self, input: &[u8]) -> Option<usize> {
+        let input = &input[..input.len().min(limits::HEAD_BYTES_MAX)];
+        while let Some(lf) = find_lf(input, self.scanned) {
+            match input[lf + 1..] {
+                [b'\n', ..] => return Some(lf + 2),
+                [b'\r', b'\n', ..] => return Some(lf + 3),
+                // The next bytes decide: look at this LF again when they are there.
+                [] | [b'\r'] => {
+                    self.scanned = lf;
+                    return None;
+                }
+                _ => self.scanned = lf + 1,
+            }
+        }
+        self.scanned = input.len();
+        None
+    }
+}
+
+/// The first LF at or after `from`, eight bytes a step.
+fn find_lf(input: &[u8], from: usize) -> Option<usize> {
+    const LOW: u64 = u64::from_ne_bytes([0x01; 8]);
+    const HIGH: u64 = u64::from_ne_bytes([0x80; 8]);
+    const LF: u64 = u64::from_ne_bytes([b'\n'; 8]);
+    let (words, rest) = input[from..].as_chunks::<8>();
+    for (index, word) in words.iter().enumerate() {
+        // A byte that was LF is zero now, and the lowest zero byte is the lowest one to borrow.
+        let word = u64::from_le_bytes(*word) ^ LF;
+        let zeros = word.wrapping_sub(LOW) & !word & HIGH;
+        if zeros != 0 {
+            return Some(from + index * 8 + zeros.trailing_zeros() as usize / 8);
+        }
+    }
+    let tail = input.len() - rest.len();
+    rest.iter().position(|byte| *byte == b'\n').map(|position| tail + position)
+}
+
+/// Refuses what cannot become `HTTP/1.0` or `HTTP/1.1`, as soon as it is seen: an SSH banner or an
+/// HTTP/0.9 body would never bring an end of head.
+fn check_version(input: &[u8]) -> Result<(), ProtocolError> {
+    let seen = &input[..input.len().min(b"HTTP/1.x".len())];
+    if b"HTTP/1.1".starts_with(seen) || b"HTTP/1.0".starts_with(seen) {
+        Ok(())
+    } else {
+        Err(ProtocolError::Version)
+    }
+}
+
+/// Parses one whole head; `None` for an interim one.
+fn parse(bytes: &[u8]) -> Result<Option<Head>, ProtocolError> {
+    let mut headers = [const { MaybeUninit::uninit() }; limits::HEAD_FIELDS_MAX];
+    let mut response = httparse::Response::new(&mut []);
+    let mut config = httparse::ParserConfig::default();
+    // RFC 9112 section 5.2: a user agent must accept obs-fold in a response.
+    config.allow_obsolete_multiline_headers_in_responses(true);
+    let parsed = config
+        .parse_response_with_uninit_headers(&mut response, bytes, &mut headers)
+        .map_err(error_of)?;
+    // The parser has seen exactly one head, with its end where we found it, or we disagree about lines.
+    if parsed != httparse::Status::Complete(bytes.len()) {
+        return Err(ProtocolError::Line);
+    }
+    let (Some(minor_version), Some(status)) = (response.version, response.code) else {
+        return Err(ProtocolError::StatusLine);
+    };
+    match status {
+        100..=599 => {}
+        _ => return Err(ProtocolError::StatusLine),
+    }
+    match status {
+        101 => Err(ProtocolError::SwitchingProtocols),
+        100..=199 => Ok(None),
+        _ => Fields::read(response.headers).into_head(minor_version, status).map(Some),
+    }
+}
+
+fn error_of(error: httparse::Error) -> ProtocolError {
+    match error {
+        httparse::Error::HeaderName => ProtocolError::FieldName,
+        httparse::Error::HeaderValue => ProtocolError::FieldValue,
+        httparse::Error::NewLine => ProtocolError::Line,
+        httparse::Error::Status | httparse::Error::Token => ProtocolError::StatusLine,
+        httparse::Error::TooManyHeaders => ProtocolError::HeadFieldsTooMany,
+        httparse::Error::Version => ProtocolError::Version,
+    }
+}
+
+/// The fields that matter, as they are met. Nothing is allocated for the others.
+#[derive(Debug, Default)]
+struct Fields {
+    has_close: bool,
+    has_keep_alive: bool,
+    transfer_encoding: TransferEncoding,
+    content_length: ContentLength,
+    content_type: Option<Box<str>>,
+    content_encoding: Option<Box<str>>,
+    etag: Option<Box<str>>,
+    location: Location,
+    retry_after: Option<RetryAfter>,
+}
+
+/// All `Transfer-Encoding` lines together.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+enum TransferEncoding {
+    #[default]
+    Absent,
+    /// One line with the one word `chunked`.
+    Chunked,
+    /// Anything else.
+    Other,
+}
+
+/// All `Content-Length` lines together.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+enum ContentLength {
+    #[default]
+    Absent,
+    Bytes(u64),
+    Invalid(ProtocolError),
+}
+
+impl Fields {
+    fn read(headers: &[httparse::Header<'_>]) -> Self {
+        let mut fields = Self::default();
+        for header in headers {
+            fields.add(header.name, header.value);
+        }
+        fields
+    }
+
+    fn add(&mut self, name: &str, raw: &[u8]) {
+        // The length decides for nearly every field that is not ours.
+        let is = |wanted: &str| name.eq_ignore_ascii_case(wanted);
+        match name.len() {
+            4 if is("etag") => {
+                self.etag.get_or_insert_with(|| text(&unfold(raw)));
+            }
+            8 if is("location") => self.add_location(trim_ows(&unfold(raw))),
+            10 if is("connection") => self.add_connection(&unfold(raw)),
+            11 if is("retry-after") && self.retry_after.is_none() => {
+                self.retry_after = retry_after(trim_ows(&unfold(raw)));
+            }
+            12 if is("content-type") => {
+                self.content_type.get_or_insert_with(|| text(&unfold(raw)));
+            }
+            14 if is("content-length") => self.add_content_length(&unfold(raw)),
+            16 if is("content-encoding") => self.add_content_encoding(&unfold(raw)),
+            17 if is("transfer-encoding") => self.add_transfer_encoding(&unfold(raw)),
+            _ => {}
+        }
+    }
+
+    fn add_location(&mut self, value: &[u8]) {
+        self.location = match std::mem::take(&mut self.location) {
+            Location::Absent => Location::One(value.into()),
+            Location::One(first) if *first == *value => Location::One(first),
+            Location::One(_) | Location::Ambiguous => Location::Ambiguous,
+        };
+    }
+
+    fn add_connection(&mut self, value: &[u8]) {
+        for option in members(value) {
+            self.has_close |= option.eq_ignore_ascii_case(b"close");
+            self.has_keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
+        }
+    }
+
+    fn add_content_length(&mut self, value: &[u8]) {
+        for member in members(value) {
+            self.content_length = match (self.content_length, content_length(member)) {
+                (ContentLength::Invalid(error), _) => ContentLength::Invalid(error),
+                (_, None) => ContentLength::Invalid(ProtocolError::ContentLength),
+                (ContentLength::Bytes(first), Some(bytes)) if first != bytes => {
+                    ContentLength::Invalid(ProtocolError::ContentLengthsDiffer)
+                }
+                (ContentLength::Absent | ContentLength::Bytes(_), Some(bytes)) => {
+                    ContentLength::Bytes(bytes)
+                }
+            };
+        }
+    }
+
+    fn add_content_encoding(&mut self, value: &[u8]) {
+        let is_identity =
+            |coding: &[u8]| coding.is_empty() || coding.eq_ignore_ascii_case(b"identity");
+        if members(value).all(is_identity) {
+            return;
+        }
+        self.content_encoding = Some(match self.content_encoding.take() {
+            None => text(value),
+            Some(first) => format!("{first}, {}", text(value)).into(),
+        });
+    }
+
+    fn add_transfer_encoding(&mut self, value: &[u8]) {
+        let is_chunked = trim_ows(value).eq_ignore_ascii_case(b"chunked");
+        self.transfer_encoding = match self.transfer_encoding {
+            TransferEncoding::Absent if is_chunked => TransferEncoding::Chunked,
+            TransferEncoding::Absent | TransferEncoding::Chunked | TransferEncoding::Other => {
+                TransferEncoding::Other
+            }
+        };
+    }
+
+    fn into_head(self, minor_version: u8, status: u16) -> Result<Head, ProtocolError> {
+        let framing = self.body_length(minor_version, status)?;
+        Ok(Head {
+            minor_version,
+            status,
+            framing,
+            reuse: self.reuse(minor_version, status, framing),
+            content_type: self.content_type,
+            content_encoding: self.content_encoding,
+            etag: self.etag,
+            location: self.location,
+            retry_after: self.retry_after,
+        })
+    }
+
+    /// The message body length, in the order of RFC 9112 section 6.3.
+    fn body_length(&self, minor_version: u8, status: u16) -> Result<Framing, ProtocolError> {
+        // 1. "Any response to a HEAD request and any response with a 1xx (Informational), 204 (No
+        //    Content), or 304 (Not Modified) status code is always terminated by the first empty line
+        //    after the header fields, regardless of the header fields present in the message".
+        if matches!(status, 100..=199 | 204 | 304) {
+            return Ok(Framing::Empty);
+        }
+        // 2. is about CONNECT, which we never send.
+        // 3. "If a message is received with both a Transfer-Encoding and a Content-Length header
+        //    field, the Transfer-Encoding overrides the Content-Length." `reuse` ends the connection.
+        // 4. "If a Transfer-Encoding header field is present and the chunked transfer coding (Section
+        //    7.1) is the final encoding, the message body length is determined by reading and decoding
+        //    the chunked data". We never send TE, so no other coding is legal (section 7.4), nor is
+        //    any in HTTP/1.0, which "MUST be treated as if the framing is faulty" (section 6.1).
+        match self.transfer_encoding {
+            TransferEncoding::Chunked if minor_version == 1 => return Ok(Framing::Chunked),
+            TransferEncoding::Chunked | TransferEncoding::Other => {
+                return Err(ProtocolError::TransferEncoding);
+            }
+            TransferEncoding::Absent => {}
+        }
+        match self.content_length {
+            // 5. "If a message is received without Transfer-Encoding and with an invalid Content-Length
+            //    header field, then the message framing is invalid and the recipient MUST treat it as
+            //    an unrecoverable error, unless the field value can be successfully parsed as a
+            //    comma-separated list [...], all values in the list are valid, and all values in the
+            //    list are the same".
+            ContentLength::Invalid(error) => Err(error),
+            // 6. "If a valid Content-Length header field is present without Transfer-Encoding, its
+            //    decimal value defines the expected message body length in octets."
+            ContentLength::Bytes(bytes) => Ok(Framing::Length(bytes)),
+            // 7. is about requests.
+            // 8. "Otherwise, this is a response message without a declared message body length, so
+            //    the message body length is determined by the number of octets received prior to the
+            //    server closing the connection."
+            ContentLength::Absent => Ok(Framing::Close),
+        }
+    }
+
+    /// Whether the connection persists (RFC 9112 section 9.3, in its order), after those cases in which
+    /// nobody can tell where the next response would start.
+    fn reuse(&self, minor_version: u8, status: u16, framing: Framing) -> Reuse {
+        let has_coding = self.transfer_encoding != TransferEncoding::Absent;
+        let has_length = self.content_length != ContentLength::Absent;
+        // A server that announces a body with a 204 may well send it, and the next response on this
+        // connection would start with it.
+        let announces_body = has_coding || (has_length && !self.has_length_zero());
+        if (has_coding && has_length) || (status == 204 && announces_body) {
+            Reuse::Close(CloseReason::AmbiguousLength)
+        } else if self.has_close {
+            Reuse::Close(CloseReason::ConnectionClose)
+        } else if minor_version == 0 && !self.has_keep_alive {
+            Reuse::Close(CloseReason::Http10)
+        } else if framing == Framing::Close {
+            Reuse::Close(CloseReason::CloseDelimited)
+        } else {
+            Reuse::Keep
+        }
+    }
+
+    fn has_length_zero(&self) -> bool {
+        self.content_length == ContentLength::Bytes(0)
+    }
+}
+
+/// Puts spaces in the place of obs-fold (RFC 9112 section 5.2). Only a folded value is copied.
+fn unfold(raw: &[u8]) -> Cow<'_, [u8]> {
+    if !raw.contains(&b'\n') {
+        return Cow::Borrowed(raw);
+    }
+    let unfolded = raw.iter().map(|byte| if matches!(byte, b'\r' | b'\n') { b' ' } else { *byte });
+    Cow::Owned(unfolded.collect())
+}
+
+/// OWS is SP and HTAB (RFC 9110 section 5.6.3). `trim_ascii` would take FF too.
+fn trim_ows(mut value: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] = value {
+        value = rest;
+    }
+    while let [rest @ .., b' ' | b'\t'] = value {
+        value = rest;
+    }
+    value
+}
+
+/// The members of a comma-separated list, OWS trimmed, empty ones included.
+fn members(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    value.split(|byte| *byte == b',').map(trim_ows)
+}
+
+fn text(value: &[u8]) -> Box<str> {
+    String::from_utf8_lossy(trim_ows(value)).into()
+}
+
+/// `1*DIGIT` below [`limits::BODY_BYTES_LIMIT`]. `parse::<u64>` would take a `+`.
+fn content_length(value: &[u8]) -> Option<u64> {
+    decimal(value)?.filter(|bytes| *bytes < limits::BODY_BYTES_LIMIT)
+}
+
+/// `1*DIGIT`: the outer `None` for anything else, the inner one for more than 64 bits.
+fn decimal(value: &[u8]) -> Option<Option<u64>> {
+    if value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    Some(
+        value.iter().try_fold(0_u64, |sum, digit| {
+            sum.checked_mul(10)?.checked_add(u64::from(digit - b'0'))
+        }),
+    )
+}
+
+/// `HTTP-date / delay-seconds`
+fn retry_after(value: &[u8]) -> Option<RetryAfter> {
+    if let Some(seconds) = decimal(value) {
+        return Some(RetryAfter::Seconds(seconds.unwrap_or(u64::MAX)));
+    }
+    let date = httpdate::parse_http_date(str::from_utf8(value).ok()?).ok()?;
+    let since_epoch = date.duration_since(SystemTime::UNIX_EPOCH).ok()?;
+    Some(RetryAfter::Date(since_epoch.as_secs()))
+}
+
+#[cfg(test)]
+mod tests;

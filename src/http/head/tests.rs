@@ -1,0 +1,300 @@
+//! Tables of bytes to heads. Each row is read at once and byte by byte.
+
+use super::*;
+
+type Outcome = Result<Option<(usize, Box<Head>)>, ProtocolError>;
+
+/// Reads `bytes` at once and byte by byte, and demands one outcome.
+fn read(bytes: &[u8]) -> Outcome {
+    let whole = HeadReader::default().receive(bytes);
+    let mut reader = HeadReader::default();
+    let split = (0..=bytes.len())
+        .map(|len| reader.receive(&bytes[..len]))
+        .find(|outcome| !matches!(outcome, Ok(None)))
+        .unwrap_or(Ok(None));
+    assert_eq!(whole, split, "the outcome depends on the split: {}", bytes.escape_ascii());
+    whole
+}
+
+fn head(bytes: &str) -> Head {
+    let outcome = read(bytes.as_bytes());
+    let Ok(Some((used, head))) = outcome else { panic!("{bytes:?}: {outcome:?}") };
+    assert_eq!(used, bytes.len(), "{bytes:?}");
+    *head
+}
+
+fn error(bytes: &str) -> ProtocolError {
+    read(bytes.as_bytes()).expect_err(bytes)
+}
+
+/// A 200 with these field lines.
+fn ok_with(fields: &str) -> String {
+    format!("HTTP/1.1 200 OK\r\n{fields}\r\n")
+}
+
+#[test]
+fn status_lines() {
+    for (bytes, minor_version, status) in [
+        ("HTTP/1.1 200 OK\r\n\r\n", 1, 200),
+        ("HTTP/1.0 404 Not Found\r\n\r\n", 0, 404),
+        ("HTTP/1.1 200 \r\n\r\n", 1, 200),
+        ("HTTP/1.1 200\r\n\r\n", 1, 200),
+        ("HTTP/1.1 599 \u{fc}\t\r\n\r\n", 1, 599),
+        ("HTTP/1.1 200 OK\n\n", 1, 200),
+        ("HTTP/1.1 200 OK\r\n\n", 1, 200),
+        ("HTTP/1.1 200 OK\n\r\n", 1, 200),
+    ] {
+        let head = head(bytes);
+        assert_eq!((head.minor_version, head.status), (minor_version, status), "{bytes:?}");
+    }
+    for (bytes, wanted) in [
+        ("HTTP/2 200 OK\r\n\r\n", ProtocolError::Version),
+        ("HTTP/1.2 200 OK\r\n\r\n", ProtocolError::Version),
+        ("HTTP/0.9 200 OK\r\n\r\n", ProtocolError::Version),
+        ("HTTP/1.10 200 OK\r\n\r\n", ProtocolError::Version),
+        ("http/1.1 200 OK\r\n\r\n", ProtocolError::Version),
+        ("ICY 200 OK\r\n\r\n", ProtocolError::Version),
+        ("SSH-2.0-OpenSSH_9.2\r\n", ProtocolError::Version),
+        ("<html>", ProtocolError::Version),
+        ("\r\nHTTP/1.1 200 OK\r\n\r\n", ProtocolError::Version),
+        (" HTTP/1.1 200 OK\r\n\r\n", ProtocolError::Version),
+        ("HTTP/1.1\r\n\r\n", ProtocolError::Version),
+        ("HTTP/1.1  200 OK\r\n\r\n", ProtocolError::StatusLine),
+        ("HTTP/1.1 20 OK\r\n\r\n", ProtocolError::StatusLine),
+        ("HTTP/1.1 2000 OK\r\n\r\n", ProtocolError::StatusLine),
+        ("HTTP/1.1 +20 OK\r\n\r\n", ProtocolError::StatusLine),
+        ("HTTP/1.1 200OK\r\n\r\n", ProtocolError::StatusLine),
+        ("HTTP/1.1 200 O\0K\r\n\r\n", ProtocolError::StatusLine),
+        ("HTTP/1.1 200 O\rK\r\n\r\n", ProtocolError::StatusLine),
+        ("HTTP/1.1 000 OK\r\n\r\n", ProtocolError::StatusLine),
+        ("HTTP/1.1 099 OK\r\n\r\n", ProtocolError::StatusLine),
+        ("HTTP/1.1 600 OK\r\n\r\n", ProtocolError::StatusLine),
+        ("HTTP/1.1 999 OK\r\n\r\n", ProtocolError::StatusLine),
+        ("HTTP/1.1 101 Switching\r\n\r\n", ProtocolError::SwitchingProtocols),
+    ] {
+        assert_eq!(error(bytes), wanted, "{bytes:?}");
+    }
+}
+
+#[test]
+fn field_lines() {
+    for (fields, wanted) in [
+        ("Transfer-Encoding : chunked\r\n", ProtocolError::FieldName),
+        ("No colon\r\n", ProtocolError::FieldName),
+        (": value\r\n", ProtocolError::FieldName),
+        ("B\u{e4}d: value\r\n", ProtocolError::FieldName),
+        (" Folded: before the first\r\n", ProtocolError::FieldName),
+        ("A: b\rc\r\n", ProtocolError::FieldValue),
+        ("A: b\0c\r\n", ProtocolError::FieldValue),
+        ("A: \x0bchunked\r\n", ProtocolError::FieldValue),
+        ("A: b\x1b[2J\r\n", ProtocolError::FieldValue),
+        (
+            "A: a value of more than one machine word\x7f, then more of it\r\n",
+            ProtocolError::FieldValue,
+        ),
+        ("A: b\r\n\rc: d\r\n", ProtocolError::Line),
+    ] {
+        assert_eq!(error(&ok_with(fields)), wanted, "{fields:?}");
+    }
+    for fields in ["A:\r\n", "A:b\r\n", "A:\t b \t\r\n", "A: b\nC: d\r\n", "!#$%&'*+-.^_`|~: x\r\n"]
+    {
+        assert_eq!(head(&ok_with(fields)).status, 200, "{fields:?}");
+    }
+}
+
+#[test]
+fn incomplete_is_no_error() {
+    let bytes = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nA: b\r\n c\r\n\r\n";
+    for len in 0..bytes.len() {
+        assert_eq!(read(&bytes.as_bytes()[..len]), Ok(None), "{len}");
+    }
+}
+
+#[test]
+fn body_length_follows_the_rfc() {
+    for (bytes, framing) in [
+        ("HTTP/1.1 204 No Content\r\n\r\n".to_owned(), Framing::Empty),
+        ("HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n".to_owned(), Framing::Empty),
+        ("HTTP/1.1 204 No Content\r\nContent-Length: x\r\n\r\n".to_owned(), Framing::Empty),
+        (ok_with(""), Framing::Close),
+        (ok_with("Content-Length: 0\r\n"), Framing::Length(0)),
+        (ok_with("content-length:5\r\n"), Framing::Length(5)),
+        (ok_with("Content-Length: 5, 5\t,05\r\nContent-Length: 5\r\n"), Framing::Length(5)),
+        (ok_with("Content-Length: 9223372036854775807\r\n"), Framing::Length((1 << 63) - 1)),
+        (ok_with("Content-Length:\r\n 7\r\n"), Framing::Length(7)),
+        (ok_with("Transfer-Encoding: chunked\r\n"), Framing::Chunked),
+        (ok_with("TRANSFER-ENCODING: \t Chunked \r\n"), Framing::Chunked),
+        (ok_with("Transfer-Encoding:\r\n\tchunked\r\n"), Framing::Chunked),
+        (ok_with("Transfer-Encoding: chunked\r\nContent-Length: x\r\n"), Framing::Chunked),
+    ] {
+        assert_eq!(head(&bytes).framing, framing, "{bytes:?}");
+    }
+    for value in
+        ["", "+5", "-5", "5 5", "0x5", "5;", "5,", ",5", "5.0", "\u{664}", "9223372036854775808"]
+    {
+        let fields = format!("Content-Length: {value}\r\n");
+        assert_eq!(error(&ok_with(&fields)), ProtocolError::ContentLength, "{fields:?}");
+    }
+    for fields in ["Content-Length: 5, 6\r\n", "Content-Length: 5\r\nContent-Length: 6\r\n"] {
+        assert_eq!(error(&ok_with(fields)), ProtocolError::ContentLengthsDiffer, "{fields:?}");
+    }
+    for value in
+        ["", "gzip", "gzip, chunked", "chunked, chunked", "chunked,", "chunked;q=1", "xchunked"]
+    {
+        let fields = format!("Transfer-Encoding: {value}\r\n");
+        assert_eq!(error(&ok_with(&fields)), ProtocolError::TransferEncoding, "{fields:?}");
+    }
+    let twice = "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n";
+    assert_eq!(error(&ok_with(twice)), ProtocolError::TransferEncoding);
+    let old = "HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+    assert_eq!(error(old), ProtocolError::TransferEncoding);
+}
+
+#[test]
+fn reuse_follows_the_rfc() {
+    let close = Reuse::Close;
+    for (start, fields, reuse) in [
+        ("1.1 200", "Content-Length: 1\r\n", Reuse::Keep),
+        ("1.1 200", "Transfer-Encoding: chunked\r\n", Reuse::Keep),
+        ("1.1 204", "Content-Length: 0\r\n", Reuse::Keep),
+        ("1.1 304", "Content-Length: 9\r\n", Reuse::Keep),
+        ("1.1 200", "", close(CloseReason::CloseDelimited)),
+        (
+            "1.1 200",
+            "Content-Length: 1\r\nConnection: CLOSE\r\n",
+            close(CloseReason::ConnectionClose),
+        ),
+        (
+            "1.1 200",
+            "Content-Length: 1\r\nConnection: x\r\nConnection: keep-alive ,\tclose\r\n",
+            close(CloseReason::ConnectionClose),
+        ),
+        ("1.1 200", "Content-Length: 1\r\nConnection: closed, not-close\r\n", Reuse::Keep),
+        ("1.0 200", "Content-Length: 1\r\n", close(CloseReason::Http10)),
+        ("1.0 200", "Content-Length: 1\r\nConnection: Keep-Alive\r\n", Reuse::Keep),
+        (
+            "1.1 200",
+            "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n",
+            close(CloseReason::AmbiguousLength),
+        ),
+        ("1.1 204", "Content-Length: 1\r\n", close(CloseReason::AmbiguousLength)),
+        ("1.1 204", "Transfer-Encoding: chunked\r\n", close(CloseReason::AmbiguousLength)),
+    ] {
+        let bytes = format!("HTTP/{start} X\r\n{fields}\r\n");
+        assert_eq!(head(&bytes).reuse, reuse, "{bytes:?}");
+    }
+}
+
+#[test]
+fn wanted_fields() {
+    let fields = "Content-Type: text/html;\r\n  charset=utf-8\r\nContent-Type: later\r\nETag: \"\u{fc}\"\r\n\
+        Content-Encoding: gzip\r\ncontent-encoding: br\r\nX-ETag: no\r\nLocation:  /a \t\r\n";
+    let head = head(&ok_with(fields));
+    // The two bytes of CRLF became two spaces.
+    assert_eq!(head.content_type.as_deref(), Some("text/html;    charset=utf-8"));
+    assert_eq!(head.etag.as_deref(), Some("\"\u{fc}\""));
+    assert_eq!(head.content_encoding.as_deref(), Some("gzip, br"));
+    assert_eq!(head.location, Location::One(b"/a".as_slice().into()));
+}
+
+#[test]
+fn text_is_made_valid() {
+    let bytes = b"HTTP/1.1 200 OK\r\nETag: \"\xff\"\r\nLocation: \xff\r\n\r\n";
+    let Ok(Some((_, head))) = read(bytes) else { panic!() };
+    assert_eq!(head.etag.as_deref(), Some("\"\u{fffd}\""));
+    assert_eq!(head.location, Location::One(b"\xff".as_slice().into()));
+}
+
+#[test]
+fn identity_is_no_encoding() {
+    for fields in ["Content-Encoding: identity\r\n", "Content-Encoding: \r\n", ""] {
+        assert_eq!(head(&ok_with(fields)).content_encoding, None, "{fields:?}");
+    }
+}
+
+#[test]
+fn locations() {
+    let one = Location::One(b"/a".as_slice().into());
+    for (fields, location) in [
+        ("", Location::Absent),
+        ("Location: /a\r\nLocation: /a\r\n", one),
+        ("Location: /a\r\nLocation: /b\r\nLocation: /a\r\n", Location::Ambiguous),
+        ("Location:\r\n", Location::One(Box::default())),
+    ] {
+        assert_eq!(head(&ok_with(fields)).location, location, "{fields:?}");
+    }
+}
+
+#[test]
+fn retry_after_values() {
+    for (value, wanted) in [
+        ("120", Some(RetryAfter::Seconds(120))),
+        ("0", Some(RetryAfter::Seconds(0))),
+        ("99999999999999999999999", Some(RetryAfter::Seconds(u64::MAX))),
+        ("Fri, 31 Dec 1999 23:59:59 GMT", Some(RetryAfter::Date(946_684_799))),
+        ("Friday, 31-Dec-99 23:59:59 GMT", Some(RetryAfter::Date(946_684_799))),
+        ("Fri Dec 31 23:59:59 1999", Some(RetryAfter::Date(946_684_799))),
+        ("-1", None),
+        ("+1", None),
+        ("1.5", None),
+        ("soon", None),
+        ("", None),
+    ] {
+        let fields = format!("Retry-After: {value}\r\n");
+        assert_eq!(head(&ok_with(&fields)).retry_after, wanted, "{value:?}");
+    }
+}
+
+#[test]
+fn interim_responses_are_skipped_within_limits() {
+    let interim = "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\nContent-Length: 9\r\n\r\n";
+    let last = "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n";
+    assert_eq!(head(&format!("{}{last}", interim.repeat(16))).framing, Framing::Length(1));
+    assert_eq!(error(&format!("{}{last}", interim.repeat(17))), ProtocolError::InterimTooMany);
+    assert_eq!(error(&format!("{interim}hello")), ProtocolError::Version);
+    let large = format!("HTTP/1.1 100 Continue\r\nA: {}\r\n\r\n", "x".repeat(70_000));
+    assert_eq!(error(&format!("{large}{large}")), ProtocolError::HeadTooLarge);
+}
+
+#[test]
+fn limits_are_exact() {
+    let fields = |count: usize| ok_with(&"A: b\r\n".repeat(count));
+    assert_eq!(head(&fields(limits::HEAD_FIELDS_MAX)).status, 200);
+    assert_eq!(error(&fields(limits::HEAD_FIELDS_MAX + 1)), ProtocolError::HeadFieldsTooMany);
+
+    let padding = limits::HEAD_BYTES_MAX - ok_with("A: \r\n").len();
+    let largest = ok_with(&format!("A: {}\r\n", "x".repeat(padding)));
+    assert_eq!(largest.len(), limits::HEAD_BYTES_MAX);
+    assert_eq!(head(&largest).status, 200);
+    let larger = ok_with(&format!("A: {}\r\n", "x".repeat(padding + 1)));
+    assert_eq!(error(&larger), ProtocolError::HeadTooLarge);
+    assert_eq!(error(&larger[..limits::HEAD_BYTES_MAX]), ProtocolError::HeadTooLarge);
+    assert_eq!(read(&larger.as_bytes()[..limits::HEAD_BYTES_MAX - 1]), Ok(None));
+}
+
+#[test]
+fn the_end_is_looked_for_once() {
+    let mut reader = HeadReader::default();
+    let bytes = b"HTTP/1.1 200 OK\r\nA: b\r\nC: ddddddddddddddddd";
+    assert_eq!(reader.receive(bytes), Ok(None));
+    assert_eq!(reader.scanned, bytes.len());
+    let mut reader = HeadReader::default();
+    assert_eq!(reader.receive(b"HTTP/1.1 200 OK\r\n\r"), Ok(None));
+    assert_eq!(reader.scanned, b"HTTP/1.1 200 OK\r".len());
+}
+
+#[test]
+fn line_feeds_are_found_wherever_they_are() {
+    for len in 0..40 {
+        for lf in 0..len {
+            // Neighbours of LF in value, and bytes that only differ in the high bit.
+            for filler in [0x00, 0x09, 0x0b, 0x8a, 0xff] {
+                let mut bytes = vec![filler; len];
+                bytes[lf] = b'\n';
+                assert_eq!(find_lf(&bytes, 0), Some(lf), "{bytes:?}");
+                assert_eq!(find_lf(&bytes, lf), Some(lf), "{bytes:?}");
+                assert_eq!(find_lf(&bytes, lf + 1), None, "{bytes:?}");
+            }
+        }
+    }
+}
