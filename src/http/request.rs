@@ -1,1 +1,267 @@
 //! The bytes of one GET request.
+//!
+//! What all requests of a run share is made once, as a [`Template`]; one request then costs a few
+//! copies into a buffer that is used again. Nothing that could end a line early gets in: fields are
+//! checked when the template is made, targets and hosts when they are encoded.
+
+use super::body::{is_text, is_token};
+use std::fmt;
+
+/// What every request carries beside its own target.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Parts<'a> {
+    /// `User-Agent`; empty sends none.
+    pub user_agent: &'a str,
+    /// `Referer`.
+    pub referer: Option<&'a str>,
+    /// Fields of the user, as [`parse_field`] gives them. One of a name that we send too replaces
+    /// ours; one with an empty value only removes ours, as with curl.
+    pub fields: &'a [(String, String)],
+}
+
+/// One GET.
+#[derive(Clone, Copy, Debug)]
+pub struct Get<'a> {
+    /// `host` or `host:port`, in the form the URL has it.
+    pub host: &'a str,
+    /// Path and query in origin form (RFC 9112 section 3.2.1): starts with `/`, percent-encoded.
+    pub target: &'a str,
+    /// Value of `Authorization`, unless the user gave or removed that field.
+    pub authorization: Option<&'a str>,
+    /// Whether the secrets go with it.
+    pub secrets: Secrets,
+}
+
+/// Whether the fields that are meant for the origin of the input line go with a request. They must
+/// not cross to another scheme, host or port on a redirect.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Secrets {
+    /// To the origin that the user named.
+    Send,
+    /// To any other: no `Authorization`, `Cookie`, `Proxy-Authorization` or known token field, and
+    /// no `Host` but that of the URL.
+    Withhold,
+}
+
+/// The constant part of all requests of a run.
+#[derive(Clone, Debug)]
+pub struct Template {
+    /// Field lines for every origin.
+    public: Vec<u8>,
+    /// Field lines for the origin that the user named.
+    secret: Vec<u8>,
+    /// `Host`, where the user gave one.
+    host: Option<Box<str>>,
+    /// The user gave or removed `Authorization`.
+    is_authorization_fixed: bool,
+}
+
+impl Template {
+    /// Prepares the field lines.
+    ///
+    /// # Errors
+    ///
+    /// The first field that would break the request.
+    pub fn new(parts: &Parts<'_>) -> Result<Self, FieldProblem> {
+        let mut template = Self {
+            public: Vec::new(),
+            secret: Vec::new(),
+            host: None,
+            is_authorization_fixed: is_named(parts.fields, "authorization"),
+        };
+        let user_agent = Some(parts.user_agent).filter(|value| !value.is_empty());
+        let ours = [
+            ("User-Agent", user_agent),
+            ("Accept", Some("*/*")),
+            // What arrives is stored as it is: no decoder, no bomb, exact lengths.
+            ("Accept-Encoding", Some("identity")),
+            ("Referer", parts.referer),
+        ];
+        for (name, value) in ours {
+            if let Some(value) = value
+                && !is_named(parts.fields, name)
+            {
+                check_field(name, value)?;
+                push_field(&mut template.public, name, value);
+            }
+        }
+        for (name, value) in parts.fields {
+            check_field(name, value)?;
+            if name.eq_ignore_ascii_case("host") {
+                template.host = Some(value.as_str().into());
+            } else if !value.is_empty() {
+                let is_secret =
+                    SECRET_FIELDS.iter().any(|secret| name.eq_ignore_ascii_case(secret));
+                let lines = if is_secret { &mut template.secret } else { &mut template.public };
+                push_field(lines, name, value);
+            }
+        }
+        Ok(template)
+    }
+
+    /// Appends the bytes of one request to `out`.
+    ///
+    /// # Errors
+    ///
+    /// A part that would not stay in its place; `out` is unchanged then.
+    pub fn encode(&self, get: &Get<'_>, out: &mut Vec<u8>) -> Result<(), RequestProblem> {
+        let host = match (get.secrets, &self.host) {
+            (Secrets::Send, Some(host)) => host,
+            (Secrets::Send, None) | (Secrets::Withhold, _) => get.host,
+        };
+        let (secret, authorization) = match get.secrets {
+            Secrets::Send if self.is_authorization_fixed => (self.secret.as_slice(), None),
+            Secrets::Send => (self.secret.as_slice(), get.authorization),
+            Secrets::Withhold => (&[][..], None),
+        };
+        if !get.target.starts_with('/') || !is_graphic(get.target) || get.target.contains('#') {
+            return Err(RequestProblem::Target);
+        }
+        if !is_host(host) {
+            return Err(RequestProblem::Host);
+        }
+        if authorization.is_some_and(|value| !value.bytes().all(is_text)) {
+            return Err(RequestProblem::Authorization);
+        }
+        out.reserve(
+            LINES_LEN
+                + get.target.len()
+                + host.len()
+                + self.public.len()
+                + secret.len()
+                + authorization.map_or(0, str::len),
+        );
+        out.extend_from_slice(b"GET ");
+        out.extend_from_slice(get.target.as_bytes());
+        out.extend_from_slice(b" HTTP/1.1\r\n");
+        push_field(out, "Host", host);
+        out.extend_from_slice(&self.public);
+        out.extend_from_slice(secret);
+        if let Some(value) = authorization {
+            push_field(out, "Authorization", value);
+        }
+        out.extend_from_slice(b"\r\n");
+        Ok(())
+    }
+}
+
+/// Reads one field as a user types it, `Name: value`: both parts, white space around the value
+/// trimmed. An empty value (`Name:`) asks for our own field of that name to be left out.
+///
+/// # Errors
+///
+/// Why it cannot be sent.
+pub fn parse_field(typed: &str) -> Result<(String, String), FieldProblem> {
+    let (name, value) = typed.split_once(':').ok_or(FieldProblem::NoColon)?;
+    let value = value.trim_matches([' ', '\t']);
+    check_field(name, value)?;
+    Ok((name.to_owned(), value.to_owned()))
+}
+
+/// Why a field cannot be sent.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum FieldProblem {
+    /// There is no colon.
+    NoColon,
+    /// The name is empty or no token.
+    Name,
+    /// The value holds CR, LF, NUL or another control.
+    Value,
+    /// `Content-Length` or `Transfer-Encoding`: a GET of ours has no body to speak of.
+    Body,
+    /// A `Host` that is empty or no host.
+    Host,
+}
+
+impl fmt::Display for FieldProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NoColon => "a header needs the form 'Name: value'",
+            Self::Name => "the name of a header holds letters, digits and -_.!#$%&'*+^`|~ only",
+            Self::Value => "the value of a header must not hold control characters",
+            Self::Body => "a header about a request body, which a download does not have",
+            Self::Host => "the Host header must hold a host name",
+        })
+    }
+}
+
+impl std::error::Error for FieldProblem {}
+
+/// Which part of a request would not stay in its place on the wire.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum RequestProblem {
+    /// The target is not in origin form, or holds white space, controls, `#` or raw non-ASCII.
+    Target,
+    /// The host is empty, or holds anything but visible ASCII without `/?#@`.
+    Host,
+    /// The `Authorization` value holds a control.
+    Authorization,
+}
+
+impl fmt::Display for RequestProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Target => "the path of the URL cannot be sent as it is",
+            Self::Host => "the host of the URL cannot be sent as it is",
+            Self::Authorization => "the credentials hold control characters",
+        })
+    }
+}
+
+impl std::error::Error for RequestProblem {}
+
+fn check_field(name: &str, value: &str) -> Result<(), FieldProblem> {
+    if name.is_empty() || !name.bytes().all(is_token) {
+        return Err(FieldProblem::Name);
+    }
+    if !value.bytes().all(is_text) {
+        return Err(FieldProblem::Value);
+    }
+    let is = |wanted: &str| name.eq_ignore_ascii_case(wanted);
+    if is("content-length") || is("transfer-encoding") {
+        return Err(FieldProblem::Body);
+    }
+    if is("host") && !is_host(value) {
+        return Err(FieldProblem::Host);
+    }
+    Ok(())
+}
+
+fn push_field(out: &mut Vec<u8>, name: &str, value: &str) {
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b": ");
+    out.extend_from_slice(value.as_bytes());
+    out.extend_from_slice(b"\r\n");
+}
+
+fn is_named(fields: &[(String, String)], wanted: &str) -> bool {
+    fields.iter().any(|(name, _)| name.eq_ignore_ascii_case(wanted))
+}
+
+fn is_graphic(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+fn is_host(host: &str) -> bool {
+    !host.is_empty() && is_graphic(host) && !host.contains(['/', '?', '#', '@', '\\'])
+}
+
+/// Fields whose value is a key to something: those of RFC 9110 and RFC 6265, and the token fields
+/// that large services document.
+const SECRET_FIELDS: [&str; 9] = [
+    "authorization",
+    "proxy-authorization",
+    "cookie",
+    "x-api-key",
+    "api-key",
+    "x-auth-token",
+    "private-token",
+    "job-token",
+    "x-amz-security-token",
+];
+
+/// What the request line, `Host` and `Authorization` take beside their values, in bytes.
+const LINES_LEN: usize = "GET  HTTP/1.1\r\nHost: \r\nAuthorization: \r\n\r\n".len();
+
+#[cfg(test)]
+mod tests;

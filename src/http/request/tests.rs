@@ -1,0 +1,154 @@
+//! Tables of request parts to bytes.
+
+use super::*;
+
+fn fields(typed: &[&str]) -> Vec<(String, String)> {
+    typed.iter().map(|typed| parse_field(typed).expect(typed)).collect()
+}
+
+fn template(typed: &[&str]) -> Template {
+    let fields = fields(typed);
+    let parts = Parts { user_agent: "ringpull/1", referer: None, fields: &fields };
+    Template::new(&parts).expect("a template")
+}
+
+const GET: Get<'static> = Get {
+    host: "example.com:8080",
+    target: "/a?b=%20c",
+    authorization: None,
+    secrets: Secrets::Send,
+};
+
+fn encode(template: &Template, get: &Get<'_>) -> String {
+    let mut out = b"kept ".to_vec();
+    template.encode(get, &mut out).expect("a request");
+    let out = String::from_utf8(out).expect("text");
+    out.strip_prefix("kept ").expect("what was there is kept").to_owned()
+}
+
+const START: &str = "GET /a?b=%20c HTTP/1.1\r\nHost: example.com:8080\r\n";
+
+#[test]
+fn the_plain_request() {
+    let wanted = format!(
+        "{START}User-Agent: ringpull/1\r\nAccept: */*\r\nAccept-Encoding: identity\r\n\r\n"
+    );
+    assert_eq!(encode(&template(&[]), &GET), wanted);
+}
+
+#[test]
+fn optional_parts() {
+    let parts = Parts { user_agent: "", referer: Some("http://r/"), fields: &[] };
+    let template = Template::new(&parts).expect("a template");
+    let get = Get { authorization: Some("Basic eDp5"), ..GET };
+    let wanted = format!(
+        "{START}Accept: */*\r\nAccept-Encoding: identity\r\nReferer: http://r/\r\n\
+         Authorization: Basic eDp5\r\n\r\n"
+    );
+    assert_eq!(encode(&template, &get), wanted);
+}
+
+#[test]
+fn user_fields_replace_and_remove_ours() {
+    let template = template(&["accept: image/*", "USER-AGENT:", "X-A: 1", "X-A: \u{e9}\t2 "]);
+    let wanted = format!(
+        "{START}Accept-Encoding: identity\r\naccept: image/*\r\nX-A: 1\r\nX-A: \u{e9}\t2\r\n\r\n"
+    );
+    assert_eq!(encode(&template, &GET), wanted);
+}
+
+#[test]
+fn secrets_stay_at_their_origin() {
+    let template = template(&["Cookie: c", "x-api-key: k", "X-A: 1", "Host: front.example"]);
+    let get = Get { authorization: Some("Basic eDp5"), ..GET };
+    let sent = encode(&template, &get);
+    for line in
+        ["Cookie: c", "x-api-key: k", "X-A: 1", "Host: front.example", "Authorization: Basic"]
+    {
+        assert!(sent.contains(&format!("\r\n{line}")), "{line}: {sent}");
+    }
+    let withheld = encode(&template, &Get { secrets: Secrets::Withhold, ..get });
+    let wanted = format!(
+        "{START}User-Agent: ringpull/1\r\nAccept: */*\r\nAccept-Encoding: identity\r\nX-A: 1\r\n\r\n"
+    );
+    assert_eq!(withheld, wanted);
+}
+
+#[test]
+fn a_user_authorization_replaces_that_of_the_job() {
+    let get = Get { authorization: Some("Basic eDp5"), ..GET };
+    let sent = encode(&template(&["Authorization: Bearer t"]), &get);
+    assert!(sent.contains("Authorization: Bearer t\r\n") && !sent.contains("Basic"), "{sent}");
+    let sent = encode(&template(&["authorization:"]), &get);
+    assert!(!sent.to_ascii_lowercase().contains("authorization"), "{sent}");
+}
+
+#[test]
+fn fields_as_typed() {
+    for (typed, name, value) in [
+        ("A: b", "A", "b"),
+        ("A:b", "A", "b"),
+        ("A: \t b:c \t", "A", "b:c"),
+        ("A:", "A", ""),
+        ("Host: example.org", "Host", "example.org"),
+    ] {
+        assert_eq!(parse_field(typed), Ok((name.to_owned(), value.to_owned())), "{typed:?}");
+    }
+    for (typed, problem) in [
+        ("A", FieldProblem::NoColon),
+        ("", FieldProblem::NoColon),
+        (": b", FieldProblem::Name),
+        ("A : b", FieldProblem::Name),
+        ("A b: c", FieldProblem::Name),
+        ("\u{c4}: b", FieldProblem::Name),
+        ("A\r\nB: c", FieldProblem::Name),
+        ("A: b\r\nB: c", FieldProblem::Value),
+        ("A: b\n", FieldProblem::Value),
+        ("A: b\0", FieldProblem::Value),
+        ("A: \u{7f}", FieldProblem::Value),
+        ("content-length: 5", FieldProblem::Body),
+        ("Transfer-Encoding: chunked", FieldProblem::Body),
+        ("Host:", FieldProblem::Host),
+        ("Host: a b", FieldProblem::Host),
+    ] {
+        assert_eq!(parse_field(typed), Err(problem), "{typed:?}");
+    }
+}
+
+#[test]
+fn templates_check_their_parts() {
+    let smuggled = [("A".to_owned(), "b\r\nC: d".to_owned())];
+    for (parts, problem) in [
+        (Parts { user_agent: "a\r\nB: c", ..Parts::default() }, FieldProblem::Value),
+        (Parts { referer: Some("a\nb"), ..Parts::default() }, FieldProblem::Value),
+        (Parts { fields: &smuggled, ..Parts::default() }, FieldProblem::Value),
+    ] {
+        assert_eq!(Template::new(&parts).err(), Some(problem), "{parts:?}");
+    }
+}
+
+#[test]
+fn requests_check_their_parts() {
+    let bad = [
+        (Get { target: "", ..GET }, RequestProblem::Target),
+        (Get { target: "a", ..GET }, RequestProblem::Target),
+        (Get { target: "http://a/", ..GET }, RequestProblem::Target),
+        (Get { target: "/a b", ..GET }, RequestProblem::Target),
+        (Get { target: "/a\r\nB: c", ..GET }, RequestProblem::Target),
+        (Get { target: "/\u{e9}", ..GET }, RequestProblem::Target),
+        (Get { target: "/a#b", ..GET }, RequestProblem::Target),
+        (Get { host: "", ..GET }, RequestProblem::Host),
+        (Get { host: "a\r\nB: c", ..GET }, RequestProblem::Host),
+        (Get { host: "a/b", ..GET }, RequestProblem::Host),
+        (Get { host: "u@a", ..GET }, RequestProblem::Host),
+        (Get { authorization: Some("a\r\nB: c"), ..GET }, RequestProblem::Authorization),
+    ];
+    let template = template(&[]);
+    for (get, problem) in bad {
+        let mut out = b"kept".to_vec();
+        assert_eq!(template.encode(&get, &mut out), Err(problem), "{get:?}");
+        assert_eq!(out, b"kept", "{get:?}");
+    }
+    let get = Get { host: "[::1]:80", target: "/[]|\"", ..GET };
+    assert!(encode(&template, &get).starts_with("GET /[]|\" HTTP/1.1\r\nHost: [::1]:80\r\n"));
+}
