@@ -4,7 +4,9 @@
 //! code that scripts may compare. Text (`Display`, `detail`) is for people and nothing matches on it.
 
 use crate::http::ProtocolError;
+use crate::limits;
 use std::fmt;
+use std::io;
 
 /// What was being done when the job failed.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -158,3 +160,362 @@ pub struct Fault {
     /// More for people, from a library or the operating system.
     pub detail: Option<Box<str>>,
 }
+
+/// What the failures of a run add up to: the exit status of the process, as in wget's table. The
+/// lowest number of all faults of a run wins, so that the status does not depend on their order.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+#[repr(u8)]
+pub enum ExitClass {
+    /// A bug of ours.
+    Internal = 1,
+    /// An input line was at fault.
+    Usage = 2,
+    /// A local file operation failed, or this machine ran out of something.
+    LocalIo = 3,
+    /// Name resolution, connections, deadlines.
+    Network = 4,
+    /// TLS, certificates included.
+    Tls = 5,
+    /// The server asked for credentials (401, 407).
+    Auth = 6,
+    /// The peer broke HTTP, or the body is not whole.
+    Protocol = 7,
+    /// The server answered with an error status.
+    Status = 8,
+    /// The run was stopped with work left.
+    Stopped = 9,
+}
+
+impl ExitClass {
+    /// Exit status of the process.
+    pub fn exit_status(self) -> u8 {
+        self as u8
+    }
+}
+
+/// Gives `"<stage>.<word>"` as a static text: a code is never put together at run time.
+macro_rules! staged {
+    ($stage:expr, $word:literal) => {
+        match $stage {
+            Stage::Input => concat!("input.", $word),
+            Stage::Resolve => concat!("resolve.", $word),
+            Stage::Connect => concat!("connect.", $word),
+            Stage::Tls => concat!("tls.", $word),
+            Stage::Send => concat!("send.", $word),
+            Stage::Head => concat!("head.", $word),
+            Stage::Body => concat!("body.", $word),
+            Stage::Write => concat!("write.", $word),
+        }
+    };
+}
+
+impl Fault {
+    /// A fault without a detail text.
+    pub fn new(stage: Stage, cause: Cause) -> Self {
+        Self { stage, cause, detail: None }
+    }
+
+    /// The fault of an input line; `message` names the line and the remedy.
+    pub fn input(problem: InputProblem, message: impl fmt::Display) -> Self {
+        Self::new(Stage::Input, Cause::Input(problem)).with_detail(message)
+    }
+
+    /// Adds a text for people. It may come from anywhere: controls are escaped, and it is cut at
+    /// [`limits::DETAIL_BYTES_MAX`].
+    #[must_use]
+    pub fn with_detail(mut self, detail: impl fmt::Display) -> Self {
+        let mut text = String::new();
+        for c in detail.to_string().chars() {
+            if text.len() + c.len_utf8() > limits::DETAIL_BYTES_MAX {
+                text.push_str("...");
+                break;
+            }
+            // Letters of any script stay; what a terminal would obey, or nobody would see, does not.
+            if matches!(c, '"' | '\'' | '\\') {
+                text.push(c);
+            } else {
+                text.extend(c.escape_debug());
+            }
+        }
+        self.detail = Some(text.into_boxed_str());
+        self
+    }
+
+    /// Stable code of stage and cause, for rows and scripts. The prefix is the stage where the same
+    /// thing can happen in several, and the subject (`http`, `disk`, `time`, `run`) elsewhere.
+    pub fn code(&self) -> &'static str {
+        match &self.cause {
+            Cause::Input(problem) => problem.code(),
+            Cause::NameNotFound => "resolve.not_found",
+            Cause::ResolveFailed => "resolve.failed",
+            Cause::Timeout => staged!(self.stage, "timeout"),
+            Cause::JobTimeout => "time.job",
+            Cause::Refused => staged!(self.stage, "refused"),
+            Cause::Unreachable => staged!(self.stage, "unreachable"),
+            Cause::Reset => staged!(self.stage, "reset"),
+            Cause::Closed if self.stage == Stage::Head => "head.empty",
+            Cause::Closed => staged!(self.stage, "closed"),
+            Cause::Socket(_) => staged!(self.stage, "socket"),
+            Cause::Certificate(problem) => problem.code(),
+            Cause::TlsProtocol => "tls.protocol",
+            Cause::Protocol(error) => error.code(),
+            Cause::Truncated { .. } => staged!(self.stage, "truncated"),
+            Cause::Status(_) => "http.status",
+            Cause::RetryAfterTooLong { .. } => "http.retry_after",
+            Cause::Redirects { .. } => "http.redirects",
+            Cause::Location => "http.location",
+            Cause::Downgrade => "http.downgrade",
+            Cause::Disk(problem) => problem.code(),
+            Cause::Resources(_) => "run.resources",
+            Cause::Interrupted => "run.interrupted",
+            Cause::Panic => "run.panic",
+        }
+    }
+
+    /// The exit code that curl documents for the same failure (curl(1), EXIT CODES).
+    pub fn exit_code_curl(&self) -> u8 {
+        match &self.cause {
+            Cause::Input(InputProblem::Scheme) => 1,
+            Cause::Input(InputProblem::Name) => 23,
+            Cause::Input(
+                InputProblem::LineTooLong
+                | InputProblem::NotUtf8
+                | InputProblem::Url
+                | InputProblem::Host
+                | InputProblem::Option,
+            ) => 3,
+            Cause::NameNotFound | Cause::ResolveFailed => 6,
+            Cause::Timeout | Cause::JobTimeout => 28,
+            Cause::Refused | Cause::Unreachable => 7,
+            Cause::Closed if self.stage == Stage::Head => 52,
+            Cause::Reset | Cause::Closed | Cause::Socket(_) => self.exit_code_curl_of_stage(),
+            Cause::Certificate(_) => 60,
+            Cause::TlsProtocol => 35,
+            Cause::Protocol(_) | Cause::Location => 8,
+            Cause::Truncated { .. } => 18,
+            Cause::Status(_) | Cause::RetryAfterTooLong { .. } => 22,
+            Cause::Redirects { .. } => 47,
+            // `--proto-redir` forbids the scheme: CURLE_UNSUPPORTED_PROTOCOL.
+            Cause::Downgrade => 1,
+            Cause::Disk(_) => 23,
+            Cause::Resources(_) => self.exit_code_curl_of_stage(),
+            Cause::Interrupted => 42,
+            Cause::Panic => 2,
+        }
+    }
+
+    /// What curl says when a socket or file breaks in this stage.
+    fn exit_code_curl_of_stage(&self) -> u8 {
+        match self.stage {
+            Stage::Input => 3,
+            Stage::Resolve => 6,
+            Stage::Connect => 7,
+            Stage::Tls => 35,
+            Stage::Send => 55,
+            Stage::Head | Stage::Body => 56,
+            Stage::Write => 23,
+        }
+    }
+
+    /// What this fault adds to the exit status of the process.
+    pub fn exit_class(&self) -> ExitClass {
+        match &self.cause {
+            Cause::Input(_) => ExitClass::Usage,
+            Cause::NameNotFound
+            | Cause::ResolveFailed
+            | Cause::Timeout
+            | Cause::JobTimeout
+            | Cause::Refused
+            | Cause::Unreachable
+            | Cause::Reset
+            | Cause::Closed
+            | Cause::Socket(_) => ExitClass::Network,
+            Cause::Certificate(_) | Cause::TlsProtocol => ExitClass::Tls,
+            Cause::Status(401 | 407) => ExitClass::Auth,
+            Cause::Status(_) | Cause::RetryAfterTooLong { .. } => ExitClass::Status,
+            Cause::Protocol(_)
+            | Cause::Truncated { .. }
+            | Cause::Redirects { .. }
+            | Cause::Location
+            | Cause::Downgrade => ExitClass::Protocol,
+            Cause::Disk(_) | Cause::Resources(_) => ExitClass::LocalIo,
+            Cause::Interrupted => ExitClass::Stopped,
+            Cause::Panic => ExitClass::Internal,
+        }
+    }
+}
+
+impl InputProblem {
+    /// Stable code.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::LineTooLong => "input.line_too_long",
+            Self::NotUtf8 => "input.not_utf8",
+            Self::Url => "input.url",
+            Self::Scheme => "input.scheme",
+            Self::Host => "input.host",
+            Self::Name => "input.name",
+            Self::Option => "input.option",
+        }
+    }
+}
+
+impl CertificateProblem {
+    /// Stable code.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Expired => "tls.expired",
+            Self::NotYetValid => "tls.not_yet_valid",
+            Self::UnknownIssuer => "tls.unknown_issuer",
+            Self::WrongName => "tls.wrong_name",
+            Self::Other => "tls.certificate",
+        }
+    }
+}
+
+impl DiskProblem {
+    /// Stable code.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::NoSpace => "disk.enospc",
+            Self::Quota => "disk.edquot",
+            Self::FileTooLarge => "disk.efbig",
+            Self::ReadOnly => "disk.erofs",
+            Self::Denied => "disk.denied",
+            Self::NoDirectory => "disk.no_directory",
+            Self::NotAFile => "disk.not_a_file",
+            Self::Exists => "disk.exists",
+            Self::Io => "disk.eio",
+            Self::Other(_) => "disk.other",
+        }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.cause, &self.detail) {
+            // The message of an input line is a whole sentence of its own.
+            (Cause::Input(_), Some(detail)) => f.write_str(detail),
+            (_, Some(detail)) => write!(f, "{}: {detail}", Text(self)),
+            (_, None) => write!(f, "{}", Text(self)),
+        }
+    }
+}
+
+impl std::error::Error for Fault {}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Input => "reading the input line",
+            Self::Resolve => "looking up the host",
+            Self::Connect => "connecting",
+            Self::Tls => "setting up TLS",
+            Self::Send => "sending the request",
+            Self::Head => "waiting for the response head",
+            Self::Body => "reading the body",
+            Self::Write => "writing the file",
+        })
+    }
+}
+
+impl fmt::Display for InputProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::LineTooLong => "the input line is too long",
+            Self::NotUtf8 => "the input line is not valid UTF-8",
+            Self::Url => "the input line is no URL",
+            Self::Scheme => "the URL is neither http nor https",
+            Self::Host => "the host of the URL is empty or not usable",
+            Self::Name => "the file name is empty or leaves the directory",
+            Self::Option => "the option line is unknown or malformed",
+        })
+    }
+}
+
+impl fmt::Display for CertificateProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Expired => "the certificate has expired",
+            Self::NotYetValid => "the certificate is not valid yet",
+            Self::UnknownIssuer => "the certificate has an unknown issuer",
+            Self::WrongName => "the certificate is for another host",
+            Self::Other => "the certificate was not accepted",
+        })
+    }
+}
+
+impl fmt::Display for DiskProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NoSpace => "no space left on the device",
+            Self::Quota => "the disk quota is used up",
+            Self::FileTooLarge => "the file is too large for the file system or the limit",
+            Self::ReadOnly => "the file system is read-only",
+            Self::Denied => "permission denied",
+            Self::NoDirectory => "the directory does not exist",
+            Self::NotAFile => "the name is taken by something that is no file",
+            Self::Exists => "the file exists",
+            Self::Io => "input/output error of the device",
+            Self::Other(errno) => return write!(f, "{}", io::Error::from_raw_os_error(*errno)),
+        })
+    }
+}
+
+/// The sentence for stage and cause, without the detail.
+struct Text<'a>(&'a Fault);
+
+impl fmt::Display for Text<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let stage = self.0.stage;
+        match &self.0.cause {
+            Cause::Input(problem) => write!(f, "{problem}"),
+            Cause::NameNotFound => f.write_str("the host name does not exist"),
+            Cause::ResolveFailed => f.write_str("the host name could not be looked up"),
+            Cause::Timeout => write!(f, "timed out while {stage}"),
+            Cause::JobTimeout => f.write_str("the time for the whole job is over"),
+            Cause::Refused => f.write_str("connection refused"),
+            Cause::Unreachable => f.write_str("the host cannot be reached"),
+            Cause::Reset => write!(f, "connection reset while {stage}"),
+            Cause::Closed => write!(f, "the peer closed the connection while {stage}"),
+            Cause::Socket(errno) => {
+                write!(f, "{} while {stage}", io::Error::from_raw_os_error(*errno))
+            }
+            Cause::Certificate(problem) => write!(f, "{problem}"),
+            Cause::TlsProtocol => f.write_str("TLS failed"),
+            Cause::Protocol(error) => write!(f, "the server broke HTTP/1.1 ({})", error.code()),
+            Cause::Truncated { got, want: Some(want) } => {
+                write!(f, "the connection ended after {got} of {want} bytes")
+            }
+            Cause::Truncated { got, want: None } => {
+                write!(f, "the connection ended early, after {got} bytes")
+            }
+            Cause::Status(status) => write!(f, "the server answered {status}"),
+            Cause::RetryAfterTooLong { seconds } => {
+                write!(f, "the server asks to come back in {seconds} s, longer than allowed")
+            }
+            Cause::Redirects { limit } => write!(f, "more than {limit} redirects"),
+            Cause::Location => f.write_str("redirect without a usable Location"),
+            Cause::Downgrade => f.write_str("redirect from https to http"),
+            Cause::Disk(problem) => write!(f, "{problem}"),
+            Cause::Resources(errno) => {
+                write!(f, "this machine is out of {} while {stage}", resource(*errno))
+            }
+            Cause::Interrupted => f.write_str("interrupted"),
+            Cause::Panic => f.write_str("internal error (a bug of ringpull)"),
+        }
+    }
+}
+
+/// What is used up when a call gives this errno. The numbers are those of Linux on every architecture.
+fn resource(errno: i32) -> &'static str {
+    match errno {
+        23 | 24 => "file descriptors",
+        12 => "memory",
+        105 => "socket buffers",
+        _ => "a resource",
+    }
+}
+
+#[cfg(test)]
+mod tests;
