@@ -35,6 +35,14 @@ pub const NAMES_CLAIMED_BYTES_MAX: usize = 32 * 1024 * 1024;
 pub const IN_FLIGHT_DEFAULT: usize = 256;
 /// Connections open per origin over the whole process.
 pub const PER_HOST_DEFAULT: usize = 8;
+/// Most cores that one schedule serves.
+pub const CORES_MAX: usize = 1_024;
+/// An origin with more jobs queued than this for each of its connections is served by all cores.
+pub const BIG_ORIGIN_JOBS_PER_CONNECTION: usize = 2;
+/// Origins remembered for nothing but a `Retry-After` that is not over.
+pub const PAUSED_ORIGINS_MAX: usize = 65_536;
+/// Hosts in the table of the statistics.
+pub const HOSTS_IN_STATS_MAX: usize = 4_096;
 /// Redirects followed for one job.
 pub const REDIRECTS_DEFAULT: u32 = 20;
 /// Attempts after the first one.
