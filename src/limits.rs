@@ -65,6 +65,13 @@ pub const GRACE_DEFAULT_MS: u64 = 5_000;
 /// How long an idle connection is kept, in milliseconds.
 pub const IDLE_CONNECTION_MAX_MS: u64 = 30_000;
 
+/// Longest span of time that can be typed, in milliseconds (365 days).
+pub const TIMEOUT_MAX_MS: u64 = 365 * 86_400_000;
+/// Largest count that can be typed (connections, jobs).
+pub const COUNT_MAX: usize = 1_000_000_000;
+/// CPUs of the largest machine Linux can be built for (`CONFIG_NR_CPUS`).
+pub const CPUS_MAX: usize = 8_192;
+
 /// First receive buffer of a connection, in bytes.
 pub const RECV_BUFFER_BYTES: usize = 64 * 1024;
 /// Receive buffer of a body that does not fit the first one, in bytes.
@@ -74,3 +81,4 @@ const _: () = assert!(HEAD_BYTES_MAX <= RECV_BUFFER_LARGE_BYTES);
 // The longest framing of a chunked body without a byte of body in it: CRLF, last size line, trailers.
 const _: () = assert!(2 + CHUNK_LINE_BYTES_MAX + TRAILER_BYTES_MAX < RECV_BUFFER_BYTES);
 const _: () = assert!(NAME_BYTES_MAX < LINE_BYTES_MAX);
+const _: () = assert!(TIMEOUT_JOB_DEFAULT_MS <= TIMEOUT_MAX_MS);

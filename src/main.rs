@@ -1,2 +1,53 @@
-//! x
-fn main() {}
+//! Words of the command line to a configuration, the configuration to a run, the run to an exit
+//! status. A run that fails prints one error chain here.
+
+use ringpull::cli::{self, Command, ExitCode};
+use ringpull::{engine, origin, report};
+use std::io::Write;
+use std::process;
+
+fn main() -> process::ExitCode {
+    let command = match cli::parse(std::env::args_os()) {
+        Ok(command) => command,
+        Err(error) => return usage(&error),
+    };
+    // The hook has printed a panic's message; the status table has no place for Rust's own 101.
+    let done = std::panic::catch_unwind(|| run(&command));
+    match done {
+        Ok(Ok(code)) => code,
+        Ok(Err(error)) => {
+            tell(&format!("{error:#}"));
+            ExitCode::from(&error).into()
+        }
+        Err(_) => ExitCode::Internal.into(),
+    }
+}
+
+fn run(command: &Command) -> anyhow::Result<process::ExitCode> {
+    match command {
+        Command::Pull(args) => {
+            let config = cli::resolve(args, &cli::Host::ask()?)?;
+            cli::warnings(&config).iter().for_each(|warning| tell(&format!("warning: {warning}")));
+            let stats = engine::run(&config)?;
+            Ok(report::summary::exit_code(&stats).into())
+        }
+        Command::Origin(args) => {
+            origin::run(cli::resolve_origin(args)?)?;
+            Ok(ExitCode::Success.into())
+        }
+    }
+}
+
+/// Prints help, the version, or what is wrong with the words.
+fn usage(error: &clap::Error) -> process::ExitCode {
+    // Nobody listens when the stream is closed (`ringpull --help | head -1`); the status still
+    // counts.
+    let _ = error.print();
+    let code = if error.use_stderr() { ExitCode::Usage } else { ExitCode::Success };
+    code.into()
+}
+
+fn tell(text: &str) {
+    // As above: a closed stream must not become a panic.
+    let _ = writeln!(std::io::stderr(), "ringpull: {text}");
+}

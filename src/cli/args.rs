@@ -1,0 +1,349 @@
+//! What was typed: one field per option, checked as far as one option alone can be, nothing done.
+
+use super::argv;
+use super::values::{self, CpuList, HeaderArg, Millis};
+use crate::config::{ReportFile, ResolveOverride};
+use crate::limits;
+use clap::error::ErrorKind;
+use clap::{Args, CommandFactory, FromArgMatches, Parser, ValueEnum};
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// What the program was asked to do.
+#[derive(Debug)]
+pub enum Command {
+    /// Pull URLs.
+    Pull(Box<PullArgs>),
+    /// Serve synthetic content: `ringpull origin`.
+    Origin(OriginArgs),
+}
+
+/// Understands the words of the command line, the program's name first. `origin` is a command only
+/// as the first word; it has no scheme, so it cannot be meant as a URL.
+///
+/// # Errors
+/// Whatever clap has to say, help and version included; `print` and `exit_code` of the error fit.
+pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Command, clap::Error> {
+    let mut words: Vec<OsString> = words.into_iter().collect();
+    if words.get(1).is_some_and(|word| word == "origin") {
+        words.remove(1);
+        return parse_as::<OriginArgs>(words).map(Command::Origin);
+    }
+    let args = parse_as::<PullArgs>(words)?;
+    if args.urls.is_empty() && args.input.files.is_empty() {
+        let hint =
+            "nothing to pull: give URLs, -i FILE with one URL a line, or - for standard input";
+        return Err(PullArgs::command().error(ErrorKind::MissingRequiredArgument, hint));
+    }
+    Ok(Command::Pull(Box::new(args)))
+}
+
+/// Pull lists of URLs onto disk through io_uring, and report what happened to each.
+#[derive(Debug, Parser)]
+#[command(
+    name = "ringpull",
+    version,
+    max_term_width = 100,
+    args_override_self = true,
+    override_usage = "ringpull [OPTIONS] [URL]...\n       ringpull origin [OPTIONS]",
+    after_help = EXAMPLES
+)]
+pub struct PullArgs {
+    /// URLs to pull, each one input line; `-` reads a list from standard input
+    #[arg(value_name = "URL")]
+    pub urls: Vec<String>,
+    /// Where input comes from.
+    #[command(flatten)]
+    pub input: InputArgs,
+    /// Where files go.
+    #[command(flatten)]
+    pub output: OutputArgs,
+    /// How much at once.
+    #[command(flatten)]
+    pub concurrency: ConcurrencyArgs,
+    /// What requests carry.
+    #[command(flatten)]
+    pub http: HttpArgs,
+    /// How servers are authenticated.
+    #[command(flatten)]
+    pub tls: TlsArgs,
+    /// Name resolution.
+    #[command(flatten)]
+    pub dns: DnsArgs,
+    /// How long and how often.
+    #[command(flatten)]
+    pub patience: PatienceArgs,
+    /// What is told.
+    #[command(flatten)]
+    pub report: ReportArgs,
+    /// Kernel paths.
+    #[command(flatten)]
+    pub kernel: KernelArgs,
+}
+
+/// Where input comes from.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Input")]
+pub struct InputArgs {
+    /// List of URLs, one a line; `#` comments and aria2 option lines are understood. `-` is
+    /// standard input. Repeatable; lists come before the URLs of the command line
+    #[arg(short = 'i', long = "input-file", alias = "url-list", value_name = "FILE",
+          value_parser = values::path)]
+    pub files: Vec<PathBuf>,
+    /// Jobs read ahead of the work; bounds memory
+    #[arg(long, value_name = "N", value_parser = values::count,
+          default_value_t = limits::LOOKAHEAD_JOBS_DEFAULT)]
+    pub lookahead: usize,
+}
+
+/// Where files go.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Output")]
+pub struct OutputArgs {
+    /// Directory for the files, made when it is missing
+    #[arg(short, long, short_alias = 'P', value_name = "DIR", default_value = ".",
+          aliases = ["directory-prefix", "output-dir", "output-folder"],
+          value_parser = values::path)]
+    pub dir: PathBuf,
+    /// Name of the file, for a single URL; `-` is standard output
+    #[arg(short, long, alias = "out", value_name = "NAME", value_parser = values::not_empty)]
+    pub output: Option<String>,
+    /// Name of every file, for instance '{seq:06}-{name}'
+    #[arg(long, value_name = "TEMPLATE", conflicts_with = "output",
+          value_parser = values::not_empty)]
+    pub name_template: Option<String>,
+    /// Skip files that exist, without a request (also -nc)
+    #[arg(long, alias = "skip-existing", conflicts_with = "on_conflict")]
+    pub no_clobber: bool,
+    /// What to do about files that exist
+    #[arg(long, value_name = "WHAT", default_value = "overwrite")]
+    pub on_conflict: OnConflictArg,
+}
+
+/// How much at once.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Concurrency")]
+pub struct ConcurrencyArgs {
+    /// Downloads in flight over all CPUs
+    #[arg(short = 'j', long, value_name = "N", value_parser = values::count,
+          default_value_t = limits::IN_FLIGHT_DEFAULT,
+          aliases = ["parallel-max", "max-concurrent-files", "transfers"])]
+    pub max_concurrent_downloads: usize,
+    /// Connections open per host over the whole process
+    #[arg(short = 'x', long, value_name = "N", value_parser = values::per_host,
+          default_value_t = limits::PER_HOST_DEFAULT,
+          aliases = ["max-connection-per-server", "parallel-max-host", "max-conn-per-host"])]
+    pub max_connections_per_host: usize,
+    /// Worker threads, each pinned to one CPU [default: one per permitted CPU]
+    #[arg(long, value_name = "N", value_parser = values::count)]
+    pub threads: Option<usize>,
+    /// CPUs to work on, for instance 0,2-5 [default: all permitted]
+    #[arg(long, value_name = "LIST", value_parser = values::cpus)]
+    pub cpus: Option<CpuList>,
+}
+
+/// What requests carry.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "HTTP")]
+pub struct HttpArgs {
+    /// Extra field of every request, 'Name: value'; @FILE reads one a line. Repeatable
+    #[arg(short = 'H', long = "header", value_name = "FIELD", value_parser = values::header)]
+    pub headers: Vec<HeaderArg>,
+    /// User-Agent to send; '' sends none [default: ringpull/VERSION]
+    #[arg(short = 'A', long, short_alias = 'U', value_name = "NAME",
+          value_parser = values::visible)]
+    pub user_agent: Option<String>,
+    /// Referer to send
+    #[arg(short = 'e', long, value_name = "URL", value_parser = values::visible)]
+    pub referer: Option<String>,
+    /// Basic authentication, never sent on after a redirect to another origin
+    #[arg(short = 'u', long, value_name = "USER:PASSWORD", value_parser = values::user)]
+    pub user: Option<String>,
+    /// Redirects followed per URL
+    #[arg(long, alias = "max-redirect", value_name = "N",
+          default_value_t = limits::REDIRECTS_DEFAULT)]
+    pub max_redirs: u32,
+    /// Follow redirects from https to http
+    #[arg(long)]
+    pub allow_downgrade: bool,
+    /// Redirects are always followed.
+    #[arg(short = 'L', long, hide = true)]
+    pub location: bool,
+    /// A status of 400 or more always fails and is never stored.
+    #[arg(short = 'f', long, hide = true)]
+    pub fail: bool,
+}
+
+/// How servers are authenticated.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "TLS")]
+pub struct TlsArgs {
+    /// PEM file of certificates to trust beside the built-in roots. Repeatable
+    #[arg(long = "cacert", alias = "ca-certificate", value_name = "FILE",
+          value_parser = values::path)]
+    pub ca_files: Vec<PathBuf>,
+    /// Accept any certificate; says so on every run
+    #[arg(long, alias = "no-check-certificate")]
+    pub insecure: bool,
+}
+
+/// Name resolution.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "DNS")]
+pub struct DnsArgs {
+    /// Name servers instead of those of /etc/resolv.conf: ADDR[:PORT][,...]
+    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = values::dns_server)]
+    pub dns_servers: Vec<SocketAddr>,
+    /// Use ADDR[,ADDR] for HOST (* for all), IPv6 in brackets. Repeatable
+    #[arg(long, value_name = "HOST:PORT:ADDR", value_parser = values::resolve_override)]
+    pub resolve: Vec<ResolveOverride>,
+    /// Connect over IPv4 only
+    #[arg(short = '4', long, conflicts_with = "ipv6")]
+    pub ipv4: bool,
+    /// Connect over IPv6 only
+    #[arg(short = '6', long)]
+    pub ipv6: bool,
+}
+
+/// How long and how often. Times are seconds (10, 1.5) or carry a unit (500ms, 2m, 1h).
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Timeouts and retries")]
+pub struct PatienceArgs {
+    /// Longest name lookup, connect, TLS handshake, each: 10, 1.5, 500ms, 2m
+    /// [default: 10s]
+    #[arg(long, value_name = "TIME", value_parser = values::deadline)]
+    pub connect_timeout: Option<Millis>,
+    /// Longest time without a received byte [default: 30s]
+    #[arg(long, value_name = "TIME", value_parser = values::deadline)]
+    pub read_timeout: Option<Millis>,
+    /// Longest time per URL, retries and the waits between them included
+    #[arg(short, long, value_name = "TIME", value_parser = values::deadline,
+          default_value_t = Millis(limits::TIMEOUT_JOB_DEFAULT_MS))]
+    pub max_time: Millis,
+    /// Both --connect-timeout and --read-timeout, where not given
+    #[arg(short = 'T', long, value_name = "TIME", value_parser = values::deadline)]
+    pub timeout: Option<Millis>,
+    /// Further attempts after a transient failure
+    #[arg(long, value_name = "N", default_value_t = limits::RETRIES_DEFAULT)]
+    pub retry: u32,
+    /// Attempts in all, that is one more than --retry; 0 goes on until --max-time
+    #[arg(long, alias = "max-tries", value_name = "N", conflicts_with = "retry")]
+    pub tries: Option<u32>,
+    /// First wait before a further attempt; doubles each time, with jitter
+    #[arg(long, alias = "retry-wait", value_name = "TIME", value_parser = values::duration,
+          default_value_t = Millis(limits::RETRY_DELAY_DEFAULT_MS))]
+    pub retry_delay: Millis,
+    /// Longest Retry-After of a server that is waited for
+    #[arg(long, value_name = "TIME", value_parser = values::duration,
+          default_value_t = Millis(limits::RETRY_AFTER_MAX_MS))]
+    pub retry_after_max: Millis,
+    /// Time for downloads in flight to finish after Ctrl-C
+    #[arg(long, value_name = "TIME", value_parser = values::duration,
+          default_value_t = Millis(limits::GRACE_DEFAULT_MS))]
+    pub grace: Millis,
+}
+
+/// What is told.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Report")]
+pub struct ReportArgs {
+    /// One row per input line: FILE.csv or FILE.jsonl
+    #[arg(long, value_name = "FILE", value_parser = values::report_file)]
+    pub report: Option<ReportFile>,
+    /// Statistics of the run, as JSON
+    #[arg(long, value_name = "FILE", value_parser = values::path)]
+    pub stats: Option<PathBuf>,
+    /// Progress on standard error [default: bar on a terminal, else none]
+    #[arg(long, value_name = "HOW")]
+    pub progress: Option<ProgressArg>,
+    /// No progress and no summary; errors only
+    #[arg(short, long)]
+    pub quiet: bool,
+}
+
+/// Kernel paths, for those who compare them.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Kernel")]
+pub struct KernelArgs {
+    /// How files are written: plain system calls, the ring, the ring with linked chains, or by size
+    #[arg(long, value_name = "HOW", default_value = "auto")]
+    pub file_ops: FileOpsArg,
+}
+
+/// Serve synthetic files over HTTP and HTTPS, for demonstrations, tests and benchmarks.
+#[derive(Debug, Parser)]
+#[command(
+    name = "ringpull origin",
+    bin_name = "ringpull origin",
+    version,
+    max_term_width = 100,
+    args_override_self = true
+)]
+pub struct OriginArgs {
+    /// Where HTTP is served; port 0 takes a free one
+    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:0")]
+    pub http_addr: SocketAddr,
+    /// Where HTTPS is served, on the same address; port 0 takes a free one
+    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:0")]
+    pub https_addr: SocketAddr,
+    /// Serve HTTP only
+    #[arg(long, conflicts_with = "https_addr")]
+    pub no_tls: bool,
+    /// Directory for origin.json (the ports) and ca.pem (the certificate to trust)
+    #[arg(long, value_name = "DIR", default_value = ".", value_parser = values::path)]
+    pub dir: PathBuf,
+}
+
+/// `--on-conflict`.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+#[allow(missing_docs, reason = "the values mean what config::OnConflict says")]
+pub enum OnConflictArg {
+    Overwrite,
+    Skip,
+    Rename,
+    Error,
+}
+
+/// `--progress`.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+#[allow(missing_docs, reason = "the values mean what config::ProgressMode says")]
+pub enum ProgressArg {
+    Bar,
+    Plain,
+    Json,
+    None,
+}
+
+/// `--file-ops`.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+#[allow(missing_docs, reason = "the values mean what config::FileOps says")]
+pub enum FileOpsArg {
+    Auto,
+    Sync,
+    Ring,
+    Chain,
+}
+
+fn parse_as<A: CommandFactory + FromArgMatches>(words: Vec<OsString>) -> Result<A, clap::Error> {
+    let mut command = A::command();
+    command.build();
+    let words = argv::rewrite(&mut command, words)?;
+    let matches = command.try_get_matches_from_mut(words).map_err(argv::explain)?;
+    A::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  ringpull -i urls.txt -d images --report REPORT.csv
+  ringpull -o logo.png https://example.com/static/logo.png
+  zcat urls.gz | ringpull -i - -d pages -j 512 -x 4 --no-clobber
+  ringpull -i urls.txt --name-template '{seq:06}-{name}' -H 'Accept: image/*'
+
+Exit status:
+  0 every URL is ok or skipped, 2 usage, 3 local files, 4 network, 5 TLS verification,
+  6 authentication, 7 protocol, 8 status of 400 or more (the lowest that happened),
+  1 internal error, 130 interrupted";
+
+#[cfg(test)]
+mod tests;

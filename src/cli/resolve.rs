@@ -1,0 +1,336 @@
+//! What was typed to what the run needs: [`PullArgs`] to [`Config`]. Whatever depends on two
+//! options, on a file or on this machine is checked here, before any work begins.
+
+use super::args::{FileOpsArg, OnConflictArg, OriginArgs, ProgressArg, PullArgs};
+use super::values::{self, HeaderArg};
+use crate::config::{
+    Config, DnsConfig, Family, FileOps, Input, OnConflict, ProgressMode, RequestConfig,
+    RetryPolicy, Timeouts, TlsConfig,
+};
+use crate::error::RunError;
+use crate::origin::OriginConfig;
+use crate::{http, limits, plan};
+use anyhow::{Context, bail};
+use std::fs;
+use std::io::IsTerminal;
+use std::path::Path;
+
+/// What is asked of the operating system, once.
+#[derive(Clone, Debug)]
+pub struct Host {
+    /// CPUs that this process is permitted to use, ascending; never empty.
+    pub cpus: Vec<usize>,
+    /// Whether somebody can see a bar.
+    pub is_stderr_terminal: bool,
+}
+
+impl Host {
+    /// Asks. The affinity mask holds what cgroups (cpuset), taskset and the like permit.
+    ///
+    /// # Errors
+    /// The kernel does not tell the affinity mask.
+    pub fn ask() -> anyhow::Result<Self> {
+        let cpus = core_affinity::get_core_ids().filter(|cpus| !cpus.is_empty());
+        let cpus = cpus.ok_or_else(|| {
+            RunError::internal("cannot learn which CPUs this process may use (sched_getaffinity)")
+        })?;
+        let mut cpus: Vec<usize> = cpus.into_iter().map(|cpu| cpu.id).collect();
+        cpus.sort_unstable();
+        Ok(Self { cpus, is_stderr_terminal: std::io::stderr().is_terminal() })
+    }
+}
+
+/// Makes the configuration of the run.
+///
+/// # Errors
+/// A [`RunError`] of class usage that names the option and what to do instead.
+pub fn resolve(args: &PullArgs, host: &Host) -> anyhow::Result<Config> {
+    let inputs = inputs(args)?;
+    check_lists(&inputs)?;
+    check_output(args, &inputs)?;
+    check_written_files(args, &inputs)?;
+    Ok(Config {
+        inputs,
+        dir: args.output.dir.clone(),
+        output: args.output.output.clone(),
+        name_template: name_template(args)?,
+        on_conflict: on_conflict(args),
+        report: args.report.report.clone(),
+        stats: args.report.stats.clone(),
+        cpus: cpus(args, host)?,
+        in_flight_max: args.concurrency.max_concurrent_downloads,
+        per_host_max: args.concurrency.max_connections_per_host,
+        lookahead_max: args.input.lookahead,
+        request: request(args)?,
+        redirects_max: args.http.max_redirs,
+        allow_downgrade: args.http.allow_downgrade,
+        timeouts: timeouts(args),
+        retry: retry(args),
+        tls: TlsConfig { ca_files: args.tls.ca_files.clone(), insecure: args.tls.insecure },
+        dns: dns(args),
+        file_ops: file_ops(args.kernel.file_ops),
+        progress: progress(args, host),
+        summary: !args.report.quiet,
+        grace_ms: args.patience.grace.0,
+    })
+}
+
+/// Makes the configuration of `ringpull origin`.
+///
+/// # Errors
+/// The two listeners have different addresses.
+pub fn resolve_origin(args: &OriginArgs) -> anyhow::Result<OriginConfig> {
+    let https_port = (!args.no_tls).then_some(args.https_addr.port());
+    if https_port.is_some() && args.http_addr.ip() != args.https_addr.ip() {
+        let (http, https) = (args.http_addr.ip(), args.https_addr.ip());
+        bail!(RunError::usage(format!(
+            "cannot serve HTTP on {http} and HTTPS on {https}: give both the same address"
+        )));
+    }
+    Ok(OriginConfig {
+        addr: args.http_addr.ip(),
+        http_port: args.http_addr.port(),
+        https_port,
+        dir: args.dir.clone(),
+    })
+}
+
+/// What a user must be told before the run begins, even with `-q`.
+pub fn warnings(config: &Config) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if config.tls.insecure {
+        let text = "--insecure: certificates are not checked, anyone on the way can answer";
+        warnings.push(text.to_owned());
+    }
+    warnings
+}
+
+/// Lists first, then the URLs of the command line as one input; `-` in either place is standard
+/// input.
+fn inputs(args: &PullArgs) -> anyhow::Result<Vec<Input>> {
+    let mut inputs = Vec::new();
+    for path in &args.input.files {
+        let is_stdin = path.as_os_str() == "-";
+        inputs.push(if is_stdin { Input::Stdin } else { Input::File(path.clone()) });
+    }
+    for url in &args.urls {
+        match (url.as_str(), inputs.last_mut()) {
+            ("-", _) => inputs.push(Input::Stdin),
+            (_, Some(Input::Urls(urls))) => urls.push(url.clone()),
+            _ => inputs.push(Input::Urls(vec![url.clone()])),
+        }
+    }
+    if inputs.iter().filter(|input| **input == Input::Stdin).count() > 1 {
+        bail!(RunError::usage("cannot read standard input twice: give `-` once"));
+    }
+    Ok(inputs)
+}
+
+/// A list that is missing is found before the first download, not hours into the run. Only metadata
+/// is read: opening a FIFO (`<(...)` of a shell) would take it from the reader.
+fn check_lists(inputs: &[Input]) -> anyhow::Result<()> {
+    for input in inputs {
+        let Input::File(path) = input else { continue };
+        let doing = || RunError::usage(format!("cannot read the list {}", path.display()));
+        let metadata = fs::metadata(path).with_context(doing)?;
+        if metadata.is_dir() {
+            return Err(anyhow::anyhow!("it is a directory")).with_context(doing);
+        }
+    }
+    Ok(())
+}
+
+/// `-o` names one file, so there must be exactly one URL.
+fn check_output(args: &PullArgs, inputs: &[Input]) -> anyhow::Result<()> {
+    let is_single = matches!(inputs, [Input::Urls(urls)] if urls.len() == 1);
+    if args.output.output.is_some() && !is_single {
+        bail!(RunError::usage(
+            "cannot give several downloads the one name of -o: use -o with a single URL, \
+             out=NAME lines in the list, or --name-template '{seq:06}-{name}'"
+        ));
+    }
+    Ok(())
+}
+
+/// The report and the statistics replace what is there: not each other, and not a list.
+fn check_written_files(args: &PullArgs, inputs: &[Input]) -> anyhow::Result<()> {
+    let report = args.report.report.as_ref().map(|report| report.path.as_path());
+    let stats = args.report.stats.as_deref();
+    if let (Some(report), Some(stats)) = (report, stats)
+        && is_same_file(report, stats)
+    {
+        bail!(RunError::usage("cannot write --report and --stats to the same file"));
+    }
+    for (flag, written) in [("--report", report), ("--stats", stats)] {
+        for input in inputs {
+            if let (Input::File(list), Some(written)) = (input, written)
+                && is_same_file(list, written)
+            {
+                let list = list.display();
+                bail!(RunError::usage(format!("cannot write {flag} over the list {list}")));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn is_same_file(a: &Path, b: &Path) -> bool {
+    match (fs::canonicalize(a), fs::canonicalize(b)) {
+        (Ok(a), Ok(b)) => a == b,
+        _ => a == b,
+    }
+}
+
+fn name_template(args: &PullArgs) -> anyhow::Result<Option<String>> {
+    let Some(text) = &args.output.name_template else { return Ok(None) };
+    if let Err(problem) = plan::name::Template::parse(text) {
+        bail!(RunError::usage(format!("cannot use --name-template '{text}': {problem}")));
+    }
+    Ok(Some(text.clone()))
+}
+
+fn on_conflict(args: &PullArgs) -> OnConflict {
+    match args.output.on_conflict {
+        _ if args.output.no_clobber => OnConflict::Skip,
+        OnConflictArg::Overwrite => OnConflict::Overwrite,
+        OnConflictArg::Skip => OnConflict::Skip,
+        OnConflictArg::Rename => OnConflict::Rename,
+        OnConflictArg::Error => OnConflict::Error,
+    }
+}
+
+/// Permitted CPUs, of them those of `--cpus`, of them the first `--threads`.
+fn cpus(args: &PullArgs, host: &Host) -> anyhow::Result<Vec<usize>> {
+    let permitted = ranges(&host.cpus);
+    let mut cpus = host.cpus.clone();
+    if let Some(wanted) = &args.concurrency.cpus {
+        if let Some(cpu) = wanted.0.iter().find(|cpu| !host.cpus.contains(cpu)) {
+            bail!(RunError::usage(format!(
+                "cannot use CPU {cpu} of --cpus: this process is permitted {permitted}"
+            )));
+        }
+        cpus.clone_from(&wanted.0);
+    }
+    if let Some(threads) = args.concurrency.threads {
+        if threads > cpus.len() {
+            let usable = ranges(&cpus);
+            bail!(RunError::usage(format!(
+                "cannot start {threads} threads on CPU {usable}: each worker has a CPU of its own; \
+                 more downloads at once is -j"
+            )));
+        }
+        cpus.truncate(threads);
+    }
+    Ok(cpus)
+}
+
+/// `0-3,8`: ascending CPU numbers as `--cpus` takes them.
+fn ranges(cpus: &[usize]) -> String {
+    let mut parts: Vec<(usize, usize)> = Vec::new();
+    for &cpu in cpus {
+        match parts.last_mut() {
+            Some((_, last)) if *last + 1 == cpu => *last = cpu,
+            _ => parts.push((cpu, cpu)),
+        }
+    }
+    let text = |&(first, last): &(usize, usize)| {
+        if first == last { first.to_string() } else { format!("{first}-{last}") }
+    };
+    parts.iter().map(text).collect::<Vec<_>>().join(",")
+}
+
+fn request(args: &PullArgs) -> anyhow::Result<RequestConfig> {
+    let mut headers = Vec::new();
+    for arg in &args.http.headers {
+        match arg {
+            HeaderArg::Field { name, value } => headers.push((name.clone(), value.clone())),
+            HeaderArg::File(path) => headers.extend(header_file(path)?),
+        }
+    }
+    let defaults = Config::default().request;
+    Ok(RequestConfig {
+        headers,
+        user_agent: args.http.user_agent.clone().unwrap_or(defaults.user_agent),
+        referer: args.http.referer.clone(),
+        basic_auth: args.http.user.clone(),
+    })
+}
+
+/// `-H @FILE`: one field a line; empty lines are left out.
+fn header_file(path: &Path) -> anyhow::Result<Vec<(String, String)>> {
+    let doing = || RunError::usage(format!("cannot read the fields of -H @{}", path.display()));
+    let text = fs::read_to_string(path).with_context(doing)?;
+    let mut fields = Vec::new();
+    for (index, line) in text.lines().enumerate() {
+        if line.trim().is_empty() {
+            continue;
+        }
+        let field = http::request::parse_field(line)
+            .map_err(|problem| anyhow::anyhow!("line {}: {problem}", index + 1))
+            .with_context(doing)?;
+        fields.push(field);
+    }
+    Ok(fields)
+}
+
+fn timeouts(args: &PullArgs) -> Timeouts {
+    let patience = &args.patience;
+    let either = |own: Option<values::Millis>, default_ms: u64| {
+        own.or(patience.timeout).map_or(default_ms, |span| span.0)
+    };
+    Timeouts {
+        connect_ms: either(patience.connect_timeout, limits::TIMEOUT_CONNECT_DEFAULT_MS),
+        read_ms: either(patience.read_timeout, limits::TIMEOUT_READ_DEFAULT_MS),
+        job_ms: patience.max_time.0,
+    }
+}
+
+/// `--tries` counts the first attempt, `--retry` does not; no limit of `--tries 0` is the largest
+/// one, and `--max-time` ends it.
+fn retry(args: &PullArgs) -> RetryPolicy {
+    let retries_max = match args.patience.tries {
+        None => args.patience.retry,
+        Some(tries) => tries.checked_sub(1).unwrap_or(u32::MAX),
+    };
+    let delay_base_ms = args.patience.retry_delay.0;
+    RetryPolicy {
+        retries_max,
+        delay_base_ms,
+        delay_max_ms: limits::RETRY_DELAY_MAX_MS.max(delay_base_ms),
+        retry_after_max_ms: args.patience.retry_after_max.0,
+    }
+}
+
+fn dns(args: &PullArgs) -> DnsConfig {
+    let family = match (args.dns.ipv4, args.dns.ipv6) {
+        (true, _) => Family::V4,
+        (false, true) => Family::V6,
+        (false, false) => Family::Any,
+    };
+    let (servers, overrides) = (args.dns.dns_servers.clone(), args.dns.resolve.clone());
+    DnsConfig { servers, overrides, family }
+}
+
+fn file_ops(typed: FileOpsArg) -> FileOps {
+    match typed {
+        FileOpsArg::Auto => FileOps::Auto,
+        FileOpsArg::Sync => FileOps::Sync,
+        FileOpsArg::Ring => FileOps::Ring,
+        FileOpsArg::Chain => FileOps::Chain,
+    }
+}
+
+/// What was asked for; else a bar where somebody can see it and did not ask for quiet.
+fn progress(args: &PullArgs, host: &Host) -> ProgressMode {
+    match args.report.progress {
+        Some(ProgressArg::Bar) => ProgressMode::Bar,
+        Some(ProgressArg::Plain) => ProgressMode::Plain,
+        Some(ProgressArg::Json) => ProgressMode::Json,
+        Some(ProgressArg::None) => ProgressMode::None,
+        None if host.is_stderr_terminal && !args.report.quiet => ProgressMode::Bar,
+        None => ProgressMode::None,
+    }
+}
+
+#[cfg(test)]
+mod tests;

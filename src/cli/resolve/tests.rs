@@ -1,0 +1,267 @@
+//! What was typed, on a made-up machine, to the configuration or the refusal.
+
+use super::*;
+use crate::cli::ExitCode;
+use crate::cli::args::{Command, parse};
+use std::ffi::OsString;
+
+fn typed(line: &[&str]) -> Command {
+    let words = std::iter::once("ringpull").chain(line.iter().copied()).map(OsString::from);
+    parse(words).unwrap_or_else(|error| panic!("{line:?}: {error}"))
+}
+
+fn try_resolve(line: &[&str]) -> anyhow::Result<Config> {
+    let Command::Pull(args) = typed(line) else { panic!("{line:?} pulls nothing") };
+    resolve(&args, &Host { cpus: vec![0, 1, 2, 5], is_stderr_terminal: false })
+}
+
+fn config(line: &[&str]) -> Config {
+    try_resolve(line).unwrap_or_else(|error| panic!("{line:?}: {error:#}"))
+}
+
+fn refusal(line: &[&str]) -> String {
+    let error = try_resolve(line).expect_err("should be refused");
+    assert_eq!(ExitCode::from(&error), ExitCode::Usage, "{line:?}");
+    let text = format!("{error:#}");
+    assert!(text.starts_with("cannot "), "{text}");
+    text
+}
+
+/// A list that exists, and its directory.
+fn list() -> (tempfile::TempDir, String) {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("urls.txt");
+    fs::write(&path, "http://h/\n").unwrap();
+    let path = path.to_str().unwrap().to_owned();
+    (dir, path)
+}
+
+#[test]
+fn without_options_it_is_the_default_configuration() {
+    let expected = Config {
+        inputs: vec![Input::Urls(vec!["http://h/".to_owned()])],
+        cpus: vec![0, 1, 2, 5],
+        ..Config::default()
+    };
+    assert_eq!(config(&["http://h/"]), expected);
+}
+
+#[test]
+fn lists_come_before_urls_and_a_dash_is_standard_input() {
+    let (_dir, list) = list();
+    let urls = |urls: &[&str]| Input::Urls(urls.iter().map(|&url| url.to_owned()).collect());
+    let config = config(&["u1", "-", "u2", "u3", "-i", &list]);
+    let expected = [Input::File(list.into()), urls(&["u1"]), Input::Stdin, urls(&["u2", "u3"])];
+    assert_eq!(config.inputs, expected);
+    assert!(refusal(&["-", "-i", "-"]).contains("twice"));
+}
+
+#[test]
+fn a_list_that_cannot_be_read_is_found_before_the_run() {
+    let (dir, _list) = list();
+    let missing = dir.path().join("missing");
+    let text = refusal(&["-i", missing.to_str().unwrap()]);
+    assert!(text.contains("cannot read the list") && text.contains("No such file"), "{text}");
+    let text = refusal(&["-i", dir.path().to_str().unwrap()]);
+    assert!(text.ends_with("it is a directory"), "{text}");
+}
+
+#[test]
+fn one_name_is_for_one_url() {
+    let (_dir, list) = list();
+    assert_eq!(config(&["-o", "a", "u"]).output.as_deref(), Some("a"));
+    for line in [&["-o", "a", "u", "v"][..], &["-o", "a", "-i", &list], &["-o", "a", "-"]] {
+        assert!(refusal(line).contains("--name-template"));
+    }
+}
+
+#[test]
+fn a_template_is_checked() {
+    let template = "{seq:06}-{name}";
+    let config = config(&["--name-template", template, "u"]);
+    assert_eq!(config.name_template.as_deref(), Some(template));
+    assert!(refusal(&["--name-template", "{name", "u"]).contains("'{name'"));
+}
+
+#[test]
+fn written_files_overwrite_neither_each_other_nor_a_list() {
+    let (dir, list) = list();
+    assert!(refusal(&["--report", "a.csv", "--stats", "a.csv", "u"]).contains("same file"));
+    assert!(refusal(&["--stats", &list, "-i", &list]).contains("over the list"));
+
+    let csv = dir.path().join("list.csv");
+    fs::write(&csv, "").unwrap();
+    let detour = dir.path().join(".").join("list.csv");
+    let (csv, detour) = (csv.to_str().unwrap(), detour.to_str().unwrap());
+    assert!(refusal(&["--report", detour, "-i", csv]).contains("over the list"));
+    config(&["--report", csv, "-i", &list]);
+}
+
+#[test]
+fn cpus_are_permitted_ones() {
+    assert_eq!(config(&["--cpus", "1-2,5", "u"]).cpus, [1, 2, 5]);
+    assert_eq!(config(&["--cpus", "1-2,5", "--threads", "2", "u"]).cpus, [1, 2]);
+    assert_eq!(config(&["--threads", "4", "u"]).cpus, [0, 1, 2, 5]);
+    let text = refusal(&["--cpus", "1,3", "u"]);
+    assert!(text.contains("CPU 3") && text.contains("permitted 0-2,5"), "{text}");
+    let text = refusal(&["--threads", "5", "u"]);
+    assert!(text.contains("0-2,5") && text.contains("-j"), "{text}");
+    refusal(&["--cpus", "1-2", "--threads", "3", "u"]);
+}
+
+#[test]
+fn the_real_machine_has_a_cpu() {
+    let host = Host::ask().unwrap();
+    assert!(!host.cpus.is_empty() && host.cpus.is_sorted());
+}
+
+#[test]
+fn conflicts() {
+    for (line, on_conflict) in [
+        (&["u"][..], OnConflict::Overwrite),
+        (&["-nc", "u"], OnConflict::Skip),
+        (&["--on-conflict", "skip", "u"], OnConflict::Skip),
+        (&["--on-conflict", "rename", "u"], OnConflict::Rename),
+        (&["--on-conflict", "error", "u"], OnConflict::Error),
+        (&["--on-conflict", "overwrite", "u"], OnConflict::Overwrite),
+    ] {
+        assert_eq!(config(line).on_conflict, on_conflict, "{line:?}");
+    }
+}
+
+#[test]
+fn fields_of_requests() {
+    let (dir, _list) = list();
+    let fields = dir.path().join("fields");
+    fs::write(&fields, "A: 1\r\n\nB:\n").unwrap();
+    let at_file = format!("@{}", fields.to_str().unwrap());
+    let request = config(&["-H", "Z: 0", "-H", &at_file, "-e", "r", "-u", "a:b", "u"]).request;
+    let expected = [("Z", "0"), ("A", "1"), ("B", "")];
+    assert_eq!(request.headers, expected.map(|(n, v)| (n.to_owned(), v.to_owned())));
+    assert_eq!(
+        (request.referer.as_deref(), request.basic_auth.as_deref()),
+        (Some("r"), Some("a:b"))
+    );
+    assert_eq!(config(&["-A", "", "u"]).request.user_agent, "");
+
+    fs::write(&fields, "A: 1\nwrong\n").unwrap();
+    assert!(refusal(&["-H", &at_file, "u"]).contains("line 2"));
+    assert!(refusal(&["-H", "@/nonexistent/fields", "u"]).contains("No such file"));
+}
+
+#[test]
+fn deadlines() {
+    let of = |line: &[&str]| {
+        let timeouts = config(line).timeouts;
+        (timeouts.connect_ms, timeouts.read_ms, timeouts.job_ms)
+    };
+    let job_ms = limits::TIMEOUT_JOB_DEFAULT_MS;
+    assert_eq!(of(&["-T", "3", "u"]), (3_000, 3_000, job_ms));
+    assert_eq!(of(&["-T", "3", "--read-timeout", "4", "u"]), (3_000, 4_000, job_ms));
+    assert_eq!(
+        of(&["--connect-timeout", "1", "-m", "2", "u"]),
+        (1_000, limits::TIMEOUT_READ_DEFAULT_MS, 2_000)
+    );
+    assert_eq!(config(&["--grace", "1.5", "u"]).grace_ms, 1_500);
+}
+
+#[test]
+fn tries_count_the_first_attempt() {
+    for (line, retries_max) in [
+        (&["u"][..], limits::RETRIES_DEFAULT),
+        (&["--retry", "5", "u"], 5),
+        (&["--tries", "5", "u"], 4),
+        (&["--tries", "1", "u"], 0),
+        (&["--max-tries", "0", "u"], u32::MAX),
+    ] {
+        assert_eq!(config(line).retry.retries_max, retries_max, "{line:?}");
+    }
+    let retry = config(&["--retry-delay", "2m", "--retry-after-max", "1h", "u"]).retry;
+    assert_eq!((retry.delay_base_ms, retry.delay_max_ms), (120_000, 120_000));
+    assert_eq!(retry.retry_after_max_ms, 3_600_000);
+}
+
+#[test]
+fn families() {
+    assert_eq!(config(&["-4", "u"]).dns.family, Family::V4);
+    assert_eq!(config(&["-6", "u"]).dns.family, Family::V6);
+    assert_eq!(config(&["u"]).dns.family, Family::Any);
+}
+
+#[test]
+fn what_passes_through() {
+    let config = config(&[
+        "-d",
+        "D",
+        "-j",
+        "3",
+        "-x",
+        "2",
+        "--lookahead",
+        "4",
+        "--max-redirs",
+        "1",
+        "--allow-downgrade",
+        "--insecure",
+        "--cacert",
+        "c.pem",
+        "--dns-servers",
+        "1.1.1.1",
+        "--resolve",
+        "h:1:1.1.1.1",
+        "--file-ops",
+        "chain",
+        "--stats",
+        "s",
+        "--report",
+        "r.jsonl",
+        "u",
+    ]);
+    assert_eq!(config.dir, Path::new("D"));
+    assert_eq!((config.in_flight_max, config.per_host_max, config.lookahead_max), (3, 2, 4));
+    assert_eq!((config.redirects_max, config.allow_downgrade), (1, true));
+    assert_eq!((config.tls.insecure, config.tls.ca_files.len()), (true, 1));
+    assert_eq!((config.dns.servers.len(), config.dns.overrides.len()), (1, 1));
+    assert_eq!(config.file_ops, FileOps::Chain);
+    assert!(config.stats.is_some() && config.report.is_some());
+    assert_eq!(warnings(&config).len(), 1);
+    assert!(warnings(&Config::default()).is_empty());
+}
+
+#[test]
+fn file_operations() {
+    for (word, value) in [("auto", FileOps::Auto), ("sync", FileOps::Sync), ("ring", FileOps::Ring)]
+    {
+        assert_eq!(config(&["--file-ops", word, "u"]).file_ops, value);
+    }
+}
+
+#[test]
+fn a_bar_is_for_a_terminal_without_quiet() {
+    let progress = |line: &[&str], is_stderr_terminal| {
+        let Command::Pull(args) = typed(line) else { panic!("{line:?} pulls nothing") };
+        let config = resolve(&args, &Host { cpus: vec![0], is_stderr_terminal }).unwrap();
+        (config.progress, config.summary)
+    };
+    assert_eq!(progress(&["u"], true), (ProgressMode::Bar, true));
+    assert_eq!(progress(&["u"], false), (ProgressMode::None, true));
+    assert_eq!(progress(&["-q", "u"], true), (ProgressMode::None, false));
+    assert_eq!(progress(&["-q", "--progress", "json", "u"], true), (ProgressMode::Json, false));
+    assert_eq!(progress(&["--progress", "plain", "u"], true), (ProgressMode::Plain, true));
+    assert_eq!(progress(&["--progress", "bar", "u"], false), (ProgressMode::Bar, true));
+    assert_eq!(progress(&["--progress", "none", "u"], true), (ProgressMode::None, true));
+}
+
+#[test]
+fn origin_has_one_address() {
+    let origin = |line: &[&str]| {
+        let Command::Origin(args) = typed(line) else { panic!("{line:?} is no origin") };
+        resolve_origin(&args)
+    };
+    let config = origin(&["origin", "--dir", "d"]).unwrap();
+    assert_eq!((config.addr.to_string().as_str(), config.http_port), ("127.0.0.1", 0));
+    assert_eq!((config.https_port, config.dir.as_path()), (Some(0), Path::new("d")));
+    assert_eq!(origin(&["origin", "--no-tls"]).unwrap().https_port, None);
+    assert!(origin(&["origin", "--http-addr", "[::1]:0"]).is_err());
+    assert!(origin(&["origin", "--no-tls", "--http-addr", "[::1]:0"]).is_ok());
+}

@@ -1,0 +1,358 @@
+//! Values of single options: text to a checked value, or to the sentence that says what is wrong.
+
+use crate::config::{ReportFile, ReportFormat, ResolveOverride};
+use crate::{http, limits};
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+
+/// A span of time, in milliseconds. Typed as seconds (`10`, `1.5`) or with a unit (`500ms`, `2m`).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Millis(pub u64);
+
+impl fmt::Display for Millis {
+    /// The largest unit that divides it, so that the text can be typed back.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            0 => f.write_str("0s"),
+            ms if ms % 3_600_000 == 0 => write!(f, "{}h", ms / 3_600_000),
+            ms if ms % 60_000 == 0 => write!(f, "{}m", ms / 60_000),
+            ms if ms % 1_000 == 0 => write!(f, "{}s", ms / 1_000),
+            ms => write!(f, "{ms}ms"),
+        }
+    }
+}
+
+/// One `-H`.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum HeaderArg {
+    /// `Name: value`, as [`http::request::parse_field`] takes it apart.
+    Field {
+        /// Field name as typed.
+        name: String,
+        /// Field value; empty leaves our own field of that name out.
+        value: String,
+    },
+    /// `@FILE`: one field a line.
+    File(PathBuf),
+}
+
+/// CPU numbers, ascending and each once.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct CpuList(pub Vec<usize>);
+
+/// A span of time that may be zero.
+pub fn duration(text: &str) -> Result<Millis, String> {
+    let unit_at = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, unit) = text.split_at(unit_at);
+    let unit_ms = match unit {
+        "ms" => 1,
+        "" | "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        "d" => 86_400_000,
+        _ => return Err("use seconds (10, 1.5) or a number with ms, s, m, h or d".to_owned()),
+    };
+    let ms = decimal_times(number, unit_ms).ok_or("not a number")?;
+    if ms > limits::TIMEOUT_MAX_MS {
+        return Err(format!("at most {}", Millis(limits::TIMEOUT_MAX_MS)));
+    }
+    Ok(Millis(ms))
+}
+
+/// A deadline: a span of time that is not zero.
+pub fn deadline(text: &str) -> Result<Millis, String> {
+    match duration(text)? {
+        Millis(0) => Err("a deadline is always on: give a long one, such as 24h".to_owned()),
+        span => Ok(span),
+    }
+}
+
+/// A count of at least one.
+pub fn count(text: &str) -> Result<usize, String> {
+    match text.parse::<usize>() {
+        Ok(0) => Err("must be at least 1".to_owned()),
+        Ok(count) if count <= limits::COUNT_MAX => Ok(count),
+        Ok(_) => Err(format!("at most {}", limits::COUNT_MAX)),
+        Err(_) => Err("not a whole number".to_owned()),
+    }
+}
+
+/// `-x`: a count. In curl the letter means a proxy, which is said instead of "not a number".
+pub fn per_host(text: &str) -> Result<usize, String> {
+    count(text).map_err(|problem| {
+        if text.contains(':') {
+            "-x is the number of connections per host; proxies are not supported".to_owned()
+        } else {
+            problem
+        }
+    })
+}
+
+/// `--cpus`: `0,2-5`.
+pub fn cpus(text: &str) -> Result<CpuList, String> {
+    let mut list = Vec::new();
+    for item in text.split(',') {
+        let (first, last) = item.split_once('-').unwrap_or((item, item));
+        let cpu = |text: &str| match text.parse::<usize>() {
+            Ok(cpu) if cpu < limits::CPUS_MAX && !text.starts_with('+') => Ok(cpu),
+            _ => Err(format!("`{item}` is no CPU and no range; write for instance 0,2-5")),
+        };
+        let (first, last) = (cpu(first)?, cpu(last)?);
+        if first > last {
+            return Err(format!("the range `{item}` runs backwards"));
+        }
+        list.extend(first..=last);
+    }
+    list.sort_unstable();
+    list.dedup();
+    Ok(CpuList(list))
+}
+
+/// `--report`: the suffix decides the format.
+pub fn report_file(text: &str) -> Result<ReportFile, String> {
+    let lower = text.to_ascii_lowercase();
+    let format = if lower.ends_with(".csv") {
+        ReportFormat::Csv
+    } else if lower.ends_with(".jsonl") {
+        ReportFormat::JsonLines
+    } else {
+        return Err("the name must end in .csv or .jsonl, which decides the format".to_owned());
+    };
+    Ok(ReportFile { path: PathBuf::from(text), format })
+}
+
+/// `-H`: `Name: value`, `Name:` or `@FILE`.
+pub fn header(text: &str) -> Result<HeaderArg, String> {
+    match text.strip_prefix('@') {
+        Some("" | "-") => Err("write @FILE; fields are not read from standard input".to_owned()),
+        Some(path) => Ok(HeaderArg::File(PathBuf::from(path))),
+        None => {
+            let (name, value) =
+                http::request::parse_field(text).map_err(|problem| problem.to_string())?;
+            Ok(HeaderArg::Field { name, value })
+        }
+    }
+}
+
+/// `-u`: `user:password`. RFC 7617 section 2 allows no control characters.
+pub fn user(text: &str) -> Result<String, String> {
+    if !text.contains(':') {
+        return Err("write user:password (ringpull does not ask for the password)".to_owned());
+    }
+    visible(text)
+}
+
+/// Text that goes into a field value: no control characters.
+pub fn visible(text: &str) -> Result<String, String> {
+    if text.chars().any(char::is_control) {
+        return Err("must not contain control characters".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
+/// Text that must not be empty, such as a path.
+pub fn not_empty(text: &str) -> Result<String, String> {
+    if text.is_empty() { Err("must not be empty".to_owned()) } else { Ok(text.to_owned()) }
+}
+
+/// A path that is not empty.
+pub fn path(text: &str) -> Result<PathBuf, String> {
+    not_empty(text).map(PathBuf::from)
+}
+
+/// One of `--dns-servers`: an address, with a port where it is not 53.
+pub fn dns_server(text: &str) -> Result<SocketAddr, String> {
+    if let Some(ip) = ip_address(text) {
+        return Ok(SocketAddr::new(ip, 53));
+    }
+    match text.parse::<SocketAddr>() {
+        Ok(server) if server.port() != 0 => Ok(server),
+        _ => Err("write an address, such as 9.9.9.9, 10.0.0.1:5353 or [2620:fe::fe]:53".to_owned()),
+    }
+}
+
+/// `--resolve`: `HOST:PORT:ADDR[,ADDR]`. curl's leading `+` is accepted and changes nothing,
+/// because an override never expires here.
+pub fn resolve_override(text: &str) -> Result<ResolveOverride, String> {
+    let form = || "write HOST:PORT:ADDR[,ADDR], IPv6 addresses in brackets".to_owned();
+    let text = text.strip_prefix('+').unwrap_or(text);
+    let (host, rest) = match text.strip_prefix('[') {
+        Some(bracketed) => bracketed.split_once("]:").ok_or_else(form)?,
+        None => text.split_once(':').ok_or_else(form)?,
+    };
+    let (port, addresses) = rest.split_once(':').ok_or_else(form)?;
+    let port = match port.parse::<u16>() {
+        Ok(0) | Err(_) => return Err(format!("`{port}` is no port; {}", form())),
+        Ok(port) => port,
+    };
+    if host.is_empty() {
+        return Err(form());
+    }
+    let addresses = addresses
+        .split(',')
+        .map(|text| ip_address(text).ok_or_else(|| format!("`{text}` is no address; {}", form())))
+        .collect::<Result<Vec<_>, _>>()?;
+    Ok(ResolveOverride { host: host.to_ascii_lowercase(), port, addresses })
+}
+
+/// `number * unit`, where `number` is digits with at most one point; the rest below 1 is cut off.
+fn decimal_times(number: &str, unit: u64) -> Option<u64> {
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+    let is_digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
+    if (whole.is_empty() && fraction.is_empty()) || !is_digits(whole) || !is_digits(fraction) {
+        return None;
+    }
+    let whole: u64 = if whole.is_empty() { 0 } else { whole.parse().ok()? };
+    // Nine digits are beyond a millisecond of a day, the finest that can matter.
+    let fraction = &fraction[..fraction.len().min(9)];
+    let scale = 10_u64.pow(u32::try_from(fraction.len()).ok()?);
+    let part: u64 = if fraction.is_empty() { 0 } else { fraction.parse().ok()? };
+    whole.checked_mul(unit)?.checked_add(part * unit / scale)
+}
+
+/// An IP address, IPv6 with or without brackets.
+fn ip_address(text: &str) -> Option<IpAddr> {
+    match text.strip_prefix('[').and_then(|text| text.strip_suffix(']')) {
+        Some(inner) => inner.parse().ok().filter(IpAddr::is_ipv6),
+        None => text.parse().ok(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations() {
+        for (text, ms) in [
+            ("10", 10_000),
+            ("1.5", 1_500),
+            (".5", 500),
+            ("2.", 2_000),
+            ("500ms", 500),
+            ("0.0015", 1),
+            ("3s", 3_000),
+            ("2m", 120_000),
+            ("1h", 3_600_000),
+            ("1d", 86_400_000),
+            ("0.1234567890123s", 123),
+            ("0", 0),
+        ] {
+            assert_eq!(duration(text), Ok(Millis(ms)), "{text}");
+        }
+        for text in [
+            "",
+            ".",
+            "ms",
+            "-1",
+            "+1",
+            "1e3",
+            "1.2.3",
+            "inf",
+            "nan",
+            "10 s",
+            "10min",
+            "400d",
+            "99999999999999999999",
+            "18446744073709551615h",
+            "1,5",
+            "٣",
+        ] {
+            assert!(duration(text).is_err(), "{text}");
+        }
+        assert!(deadline("0").is_err() && deadline("0.0001").is_err());
+        assert_eq!(deadline("1ms"), Ok(Millis(1)));
+    }
+
+    #[test]
+    fn a_span_prints_as_it_can_be_typed() {
+        for ms in [0, 1, 999, 1_000, 1_500, 60_000, 90_000, 3_600_000, 86_400_000] {
+            assert_eq!(duration(&Millis(ms).to_string()), Ok(Millis(ms)));
+        }
+        assert_eq!(Millis(86_400_000).to_string(), "24h");
+    }
+
+    #[test]
+    fn counts() {
+        assert_eq!(count("1"), Ok(1));
+        for text in ["0", "-1", "", "1.5", "many", "99999999999999999999", "1000000001"] {
+            assert!(count(text).is_err(), "{text}");
+        }
+        assert!(per_host("http://proxy:3128").unwrap_err().contains("prox"));
+        assert_eq!(per_host("0").unwrap_err(), "must be at least 1");
+    }
+
+    #[test]
+    fn cpu_lists() {
+        assert_eq!(cpus("0"), Ok(CpuList(vec![0])));
+        assert_eq!(cpus("5,0,2-4,3"), Ok(CpuList(vec![0, 2, 3, 4, 5])));
+        for text in ["", ",", "1,", "-", "1-", "-1", "3-1", "a", "+1", "1--2", "0-99999999999"] {
+            assert!(cpus(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn report_files() {
+        assert_eq!(report_file("a/R.CSV").unwrap().format, ReportFormat::Csv);
+        assert_eq!(report_file("r.jsonl").unwrap().format, ReportFormat::JsonLines);
+        for text in ["r.json", "csv", "", "-"] {
+            let problem = report_file(text).unwrap_err();
+            assert!(problem.contains(".csv") && problem.contains(".jsonl"), "{text}");
+        }
+    }
+
+    #[test]
+    fn headers() {
+        let field = |name: &str, value: &str| {
+            Ok(HeaderArg::Field { name: name.to_owned(), value: value.to_owned() })
+        };
+        assert_eq!(header("Accept:  image/* "), field("Accept", "image/*"));
+        assert_eq!(header("X-Time: 10:30"), field("X-Time", "10:30"));
+        assert_eq!(header("User-Agent:"), field("User-Agent", ""));
+        assert_eq!(header("@fields.txt"), Ok(HeaderArg::File(PathBuf::from("fields.txt"))));
+        for text in ["", "X", ": v", "a b: c", "X: a\r\nB: c", "@", "@-"] {
+            assert!(header(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn dns_servers() {
+        for (text, server) in [
+            ("9.9.9.9", "9.9.9.9:53"),
+            ("10.0.0.1:5353", "10.0.0.1:5353"),
+            ("2620:fe::fe", "[2620:fe::fe]:53"),
+            ("[2620:fe::fe]", "[2620:fe::fe]:53"),
+            ("[2620:fe::fe]:54", "[2620:fe::fe]:54"),
+        ] {
+            assert_eq!(dns_server(text).unwrap().to_string(), server);
+        }
+        for text in ["", "dns.example", "1.2.3", "1.2.3.4:", "1.2.3.4:0", "[1.2.3.4]"] {
+            assert!(dns_server(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn resolve_overrides() {
+        let parsed = resolve_override("Example.COM:443:127.0.0.1,[::1],::2").unwrap();
+        assert_eq!((parsed.host.as_str(), parsed.port), ("example.com", 443));
+        let addresses: Vec<_> = parsed.addresses.iter().map(IpAddr::to_string).collect();
+        assert_eq!(addresses, ["127.0.0.1", "::1", "::2"]);
+        assert_eq!(resolve_override("*:80:10.0.0.1").unwrap().host, "*");
+        assert_eq!(resolve_override("+h:80:10.0.0.1").unwrap().host, "h");
+        assert_eq!(resolve_override("[::1]:80:10.0.0.1").unwrap().host, "::1");
+        for text in
+            ["", "h", "h:80", "h:80:", "h:0:1.2.3.4", "h:x:1.2.3.4", ":80:1.2.3.4", "h:80:1.2.3.4,"]
+        {
+            assert!(resolve_override(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn credentials_and_text() {
+        assert_eq!(user("me:s:cret").as_deref(), Ok("me:s:cret"));
+        assert!(user("me").is_err() && user("me:\n").is_err());
+        assert!(visible("a\rb").is_err());
+        assert!(path("").is_err());
+    }
+}
