@@ -192,10 +192,10 @@ pub struct TlsArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "DNS")]
 pub struct DnsArgs {
-    /// Name servers instead of those of /etc/resolv.conf: ADDR[:PORT][,...]
+    /// Name servers instead of those of /etc/resolv.conf: ADDR or ADDR:PORT, with commas
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = values::dns_server)]
     pub dns_servers: Vec<SocketAddr>,
-    /// Use ADDR[,ADDR] for HOST (* for all), IPv6 in brackets. Repeatable
+    /// Use ADDR (or several, with commas) for HOST (`*` for all), IPv6 in brackets. Repeatable
     #[arg(long, value_name = "HOST:PORT:ADDR", value_parser = values::resolve_override)]
     pub resolve: Vec<ResolveOverride>,
     /// Connect over IPv4 only
