@@ -77,6 +77,21 @@ pub const RECV_BUFFER_BYTES: usize = 64 * 1024;
 /// Receive buffer of a body that does not fit the first one, in bytes.
 pub const RECV_BUFFER_LARGE_BYTES: usize = 256 * 1024;
 
+/// Connections that one listener of the origin keeps open; more wait in the backlog.
+pub const ORIGIN_CONNECTIONS_MAX: u64 = 4_096;
+/// Longest request head that the origin reads, in bytes.
+pub const ORIGIN_HEAD_BYTES_MAX: usize = 64 * 1024;
+/// Most field lines in one request to the origin.
+pub const ORIGIN_HEAD_FIELDS_MAX: usize = 64;
+/// Longest wait of the origin for its peer: to send a request, or to take bytes, in milliseconds.
+pub const ORIGIN_IDLE_MAX_MS: u64 = 120_000;
+/// Longest `/delay/MS` of the origin, in milliseconds.
+pub const ORIGIN_DELAY_MAX_MS: u64 = 600_000;
+/// Stack of one connection's thread of the origin, in bytes (a TLS handshake needs the most).
+pub const ORIGIN_STACK_BYTES: usize = 256 * 1024;
+/// URLs that the origin counts for `/flaky`; beyond it, unseen ones are answered at once.
+pub const ORIGIN_FLAKY_URLS_MAX: usize = 1_000_000;
+
 const _: () = assert!(HEAD_BYTES_MAX <= RECV_BUFFER_LARGE_BYTES);
 // The longest framing of a chunked body without a byte of body in it: CRLF, last size line, trailers.
 const _: () = assert!(2 + CHUNK_LINE_BYTES_MAX + TRAILER_BYTES_MAX < RECV_BUFFER_BYTES);

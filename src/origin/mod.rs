@@ -1,1 +1,95 @@
-//! origin
+//! `ringpull origin`: an embedded HTTP and HTTPS server with synthetic content, for the demo, the
+//! tests and the benches. It is the server side only and shares nothing with the client's layers, so
+//! that a mistake in one is not repeated in the other.
+//!
+//! Content is a function of the path (the query left out), so every byte of a download can be checked
+//! without asking the server: [`fill`] gives any range of it, [`body`] and [`image`] all of it.
+//!
+//! | Path | Answer |
+//! |---|---|
+//! | `/bytes/N[/anything]` | N bytes with Content-Length |
+//! | `/image/N.jpg` | a real JPEG of 2 to 8 KB, a different one for each N |
+//! | `/name/<anything>` | 256 bytes; for tests of file names |
+//! | `/chunked/N[/anything]` | N bytes, chunked, with a chunk extension and a trailer |
+//! | `/close/N[/anything]` | N bytes without a length, ended by the end of the connection |
+//! | `/delay/MS/REST` | waits, then answers as `/REST` |
+//! | `/redirect/K/REST` | K hops of 302 with a relative Location, then `/REST` |
+//! | `/redirect-to?url=URL[&status=302]` | a redirect to the percent-decoded URL |
+//! | `/status/CODE[?retry-after=S]` | that status with a line of text |
+//! | `/flaky/K/REST[?retry-after=S]` | 503 for the first K requests of the full URL, then `/REST` |
+//! | `/headers` | the field lines of the request as text |
+//! | `/stats` | counters of both listeners as JSON: see [`ListenerStats`] |
+//! | `/truncate/N/M` | announces N bytes, sends M, ends the connection |
+//! | `/reset` or `/reset/N/M` | a TCP reset instead of an answer, or after M of N bytes |
+//! | `/stall/head` | never answers |
+//! | `/stall/body/N/M` | announces N bytes, sends M, then nothing more |
+//! | `/empty` | ends the connection without a byte |
+//!
+//! GET and HEAD only. Connections are kept as RFC 9112 section 9.3 says. What is not in the table is
+//! 404, what cannot be understood is 400 and ends the connection.
+
+mod cert;
+mod connection;
+mod content;
+mod request;
+mod route;
+mod server;
+
+pub use content::{body, fill, image, seed};
+pub use server::{Listener, ListenerStats, Origin};
+
+use anyhow::Context;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use std::io::{Read, Write};
+use std::net::IpAddr;
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+
+/// Where the origin listens and where it writes what others need to find and trust it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OriginConfig {
+    /// Address of both listeners.
+    pub addr: IpAddr,
+    /// Port of the HTTP listener; 0 lets the kernel choose.
+    pub http_port: u16,
+    /// Port of the HTTPS listener, 0 lets the kernel choose; `None` for no HTTPS.
+    pub https_port: Option<u16>,
+    /// Directory that takes `ca.pem` and `origin.json`; made when it is missing.
+    pub dir: PathBuf,
+}
+
+/// Starts the origin within this process. It serves until the value is dropped.
+///
+/// # Errors
+/// The directory cannot be written, or an address cannot be bound.
+pub fn start(config: OriginConfig) -> anyhow::Result<Origin> {
+    Origin::start(config)
+}
+
+/// Serves until SIGINT or SIGTERM, with one line per URL on standard output as the sign of being ready.
+///
+/// # Errors
+/// As [`start`]; or the signal handlers cannot be installed, or standard output cannot be written.
+pub fn run(config: OriginConfig) -> anyhow::Result<()> {
+    let (mut woken, waker) = UnixStream::pair().context("cannot make a socket pair")?;
+    for signal in [SIGINT, SIGTERM] {
+        let waker = waker.try_clone().context("cannot make a socket pair")?;
+        signal_hook::low_level::pipe::register(signal, waker)
+            .context("cannot watch for signals")?;
+    }
+    let limit = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum })
+        .context("cannot raise the limit of open files")?;
+
+    let origin = start(config)?;
+    let mut stdout = std::io::stdout().lock();
+    writeln!(stdout, "{}", origin.http_url())?;
+    if let Some(url) = origin.https_url() {
+        writeln!(stdout, "{url}")?;
+    }
+    stdout.flush()?;
+    drop(stdout);
+
+    woken.read_exact(&mut [0]).context("cannot wait for a signal")
+}
