@@ -1,1 +1,25 @@
-//! Integration tests: the real binary against the embedded origin, servers that misbehave, and nginx.
+//! Integration tests: the real binary, run as a subprocess against the embedded origin, servers that
+//! misbehave on request, and nginx. No fixed port, no outside network, no stopwatch.
+
+// The harness, tested by itself.
+mod certs; // certificates that are good, or bad in one way
+mod cmd; // runs the binary and reads what it left behind
+mod nameserver; // a DNS server with the answers of the test
+mod nginx; // Debian's nginx on free ports, and pulls from it
+mod origin; // the embedded origin, asked by a raw socket and by curl
+mod rude; // a server that does to each request what a script says
+mod sockets; // ports that refuse, ports that swallow, one raw exchange
+
+// What the program promises.
+mod dns; // lookups: families, caching, overrides
+mod faults; // each bad input has its code, its row, and costs nothing else
+mod fetch; // thousands of files, every framing, every file-ops mode, caps
+mod large; // big bodies, byte by byte
+mod leaks; // descriptors return after failures
+mod names; // safe, distinct, deterministic names; conflicts
+mod redirects; // followed, limited, and never leaking credentials
+mod report; // one row per line, in each format; statistics that add up
+mod retry; // what is tried again, when, and what is not
+mod signals; // SIGINT once and twice
+mod tls; // each bad certificate, and the ways around
+mod uring_absent; // the message when the kernel has no io_uring for us

@@ -1,0 +1,87 @@
+//! Certificates from rcgen: one that verifies for `localhost`, and ones that are bad in one way.
+
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,
+    KeyPair, date_time_ymd,
+};
+use rustls::ServerConfig;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use std::sync::Arc;
+
+/// What is wrong with a certificate.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Flaw {
+    None,
+    Expired,
+    NotYetValid,
+    WrongName,
+    UnknownIssuer,
+}
+
+/// A server's certificate and what its clients are to trust.
+pub(crate) struct Identity {
+    /// The authority that clients are given, PEM.
+    pub(crate) ca_pem: String,
+    /// The server's certificate, PEM.
+    pub(crate) cert_pem: String,
+    /// The server's key, PEM.
+    pub(crate) key_pem: String,
+    cert: CertificateDer<'static>,
+    key: PrivateKeyDer<'static>,
+}
+
+/// A certificate with this flaw for `localhost` and 127.0.0.1.
+pub(crate) fn issue(flaw: Flaw) -> Identity {
+    let ca = authority("ringpull test authority");
+    let other = authority("an authority that nobody knows");
+    let name = if flaw == Flaw::WrongName { "elsewhere.example" } else { "localhost" };
+    let mut names = vec![name.to_owned()];
+    if flaw != Flaw::WrongName {
+        names.push("127.0.0.1".to_owned());
+    }
+    let mut params = CertificateParams::new(names).unwrap();
+    params.distinguished_name.push(DnType::CommonName, name);
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    match flaw {
+        Flaw::Expired => {
+            params.not_before = date_time_ymd(2001, 1, 1);
+            params.not_after = date_time_ymd(2002, 1, 1);
+        }
+        Flaw::NotYetValid => {
+            params.not_before = date_time_ymd(4001, 1, 1);
+            params.not_after = date_time_ymd(4002, 1, 1);
+        }
+        Flaw::None | Flaw::WrongName | Flaw::UnknownIssuer => {}
+    }
+    let key = KeyPair::generate().unwrap();
+    let issuer = if flaw == Flaw::UnknownIssuer { &other } else { &ca };
+    let cert = params.signed_by(&key, issuer).unwrap();
+    Identity {
+        ca_pem: ca.pem(),
+        cert_pem: cert.pem(),
+        key_pem: key.serialize_pem(),
+        cert: cert.der().clone(),
+        key: PrivateKeyDer::try_from(key.serialize_der()).unwrap(),
+    }
+}
+
+impl Identity {
+    /// The TLS server side.
+    pub(crate) fn server_config(&self) -> Arc<ServerConfig> {
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![self.cert.clone()], self.key.clone_key())
+            .unwrap();
+        Arc::new(config)
+    }
+}
+
+fn authority(name: &str) -> CertifiedIssuer<'static, KeyPair> {
+    let mut params = CertificateParams::new(Vec::new()).unwrap();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.distinguished_name.push(DnType::CommonName, name);
+    CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
+}

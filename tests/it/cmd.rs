@@ -1,0 +1,291 @@
+//! Runs the binary in a temporary directory of its own and reads what it left behind.
+
+use std::collections::{BTreeMap, HashMap};
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+/// A temporary directory: `out/` takes the files, everything else lies beside it.
+pub(crate) struct Sandbox {
+    root: TempDir,
+}
+
+impl Sandbox {
+    pub(crate) fn new() -> Self {
+        let root = tempfile::Builder::new().prefix("ringpull-it-").tempdir().unwrap();
+        std::fs::create_dir(root.path().join("out")).unwrap();
+        Self { root }
+    }
+
+    /// A path beside `out/`.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.root.path().join(name)
+    }
+
+    /// The directory that takes the files.
+    pub(crate) fn out(&self) -> PathBuf {
+        self.path("out")
+    }
+
+    /// The binary, with `-d out` and a report, and nothing to do yet.
+    pub(crate) fn pull(&self) -> Pull<'_> {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ringpull"));
+        command.arg("-d").arg(self.out()).current_dir(self.root.path());
+        Pull { sandbox: self, command, report: self.path("report.csv") }
+    }
+
+    /// Files in `out/` by name, temporaries left out, with their content.
+    pub(crate) fn files(&self) -> BTreeMap<String, Vec<u8>> {
+        let names = self.names().into_iter().filter(|name| !is_temporary(name));
+        names.map(|name| (name.clone(), std::fs::read(self.out().join(name)).unwrap())).collect()
+    }
+
+    /// Names of temporaries left in `out/`.
+    pub(crate) fn temporaries(&self) -> Vec<String> {
+        self.names().into_iter().filter(|name| is_temporary(name)).collect()
+    }
+
+    fn names(&self) -> Vec<String> {
+        let entries = std::fs::read_dir(self.out()).unwrap();
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+    }
+}
+
+/// One run being put together.
+pub(crate) struct Pull<'a> {
+    sandbox: &'a Sandbox,
+    command: Command,
+    report: PathBuf,
+}
+
+impl Pull<'_> {
+    pub(crate) fn arg(mut self, arg: impl AsRef<OsStr>) -> Self {
+        self.command.arg(arg);
+        self
+    }
+
+    pub(crate) fn args<S: AsRef<OsStr>>(mut self, args: impl IntoIterator<Item = S>) -> Self {
+        self.command.args(args);
+        self
+    }
+
+    /// Gives the lines as a list file.
+    pub(crate) fn list<S: AsRef<str>>(self, lines: impl IntoIterator<Item = S>) -> Self {
+        let path = self.sandbox.path("list.txt");
+        let mut file = std::io::BufWriter::new(File::create(&path).unwrap());
+        for line in lines {
+            writeln!(file, "{}", line.as_ref()).unwrap();
+        }
+        file.flush().unwrap();
+        self.arg("-i").arg(path)
+    }
+
+    /// Another report file than `report.csv`; it is not read by [`Pull::run`] unless it is CSV.
+    pub(crate) fn report(mut self, name: &str) -> Self {
+        self.report = self.sandbox.path(name);
+        self
+    }
+
+    /// Runs the same arguments under another program, the binary's path first among them.
+    pub(crate) fn under<S: AsRef<OsStr>>(
+        mut self,
+        program: &str,
+        args: impl IntoIterator<Item = S>,
+    ) -> Self {
+        let mut outer = Command::new(program);
+        outer.args(args).arg(self.command.get_program()).args(self.command.get_args());
+        outer.current_dir(self.sandbox.root.path());
+        self.command = outer;
+        self
+    }
+
+    /// Runs to the end.
+    pub(crate) fn run(self) -> Done {
+        self.spawn().wait()
+    }
+
+    /// Starts it; standard input is a pipe.
+    pub(crate) fn spawn(mut self) -> Running {
+        let (out, err) = (self.sandbox.path("stdout"), self.sandbox.path("stderr"));
+        self.command.arg("--report").arg(&self.report);
+        self.command.stdin(Stdio::piped());
+        // Files take any amount without a reader.
+        self.command.stdout(File::create(&out).unwrap()).stderr(File::create(&err).unwrap());
+        let mut child = self.command.spawn().unwrap();
+        let stdin = child.stdin.take();
+        Running { child, stdin, out, err, report: self.report }
+    }
+}
+
+/// One run under way. It is killed when the test drops it.
+pub(crate) struct Running {
+    child: Child,
+    stdin: Option<ChildStdin>,
+    out: PathBuf,
+    err: PathBuf,
+    report: PathBuf,
+}
+
+impl Running {
+    /// Sends lines to standard input.
+    pub(crate) fn feed<S: AsRef<str>>(&mut self, lines: impl IntoIterator<Item = S>) {
+        let stdin = self.stdin.as_mut().expect("standard input was not closed");
+        let text: String = lines.into_iter().map(|line| format!("{}\n", line.as_ref())).collect();
+        stdin.write_all(text.as_bytes()).unwrap();
+        stdin.flush().unwrap();
+    }
+
+    /// Ends standard input.
+    pub(crate) fn end_input(&mut self) {
+        self.stdin = None;
+    }
+
+    pub(crate) fn signal(&self, signal: rustix::process::Signal) {
+        // An error says that it has ended, which the next wait finds out.
+        let _ =
+            rustix::process::kill_process(rustix::process::Pid::from_child(&self.child), signal);
+    }
+
+    /// Whether it still runs.
+    pub(crate) fn is_running(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
+    /// Open file descriptors of the process.
+    pub(crate) fn descriptors(&self) -> usize {
+        let path = format!("/proc/{}/fd", self.child.id());
+        std::fs::read_dir(path).map_or(0, Iterator::count)
+    }
+
+    /// Waits for the end, standard input closed; a run that does not end is killed and fails the test.
+    pub(crate) fn wait(mut self) -> Done {
+        self.end_input();
+        let mut status = None;
+        let is_over = eventually(|| {
+            status = self.child.try_wait().unwrap();
+            status.is_some()
+        });
+        let text =
+            |path: &Path| String::from_utf8_lossy(&std::fs::read(path).unwrap()).into_owned();
+        let (stdout, stderr) = (text(&self.out), text(&self.err));
+        assert!(is_over, "did not end\nstdout:\n{stdout}\nstderr:\n{stderr}");
+        let is_csv = self.report.extension().is_some_and(|suffix| suffix == "csv");
+        let rows = if is_csv { rows(&self.report) } else { Vec::new() };
+        Done { status: status.unwrap(), stdout, stderr, rows }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// One row of a report, by column name.
+pub(crate) type Row = HashMap<String, String>;
+
+/// What a run left.
+pub(crate) struct Done {
+    status: ExitStatus,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+    /// Rows of a CSV report, in the order of the file.
+    pub(crate) rows: Vec<Row>,
+}
+
+impl Done {
+    /// The exit status; fails the test when a signal ended the process.
+    pub(crate) fn code(&self) -> i32 {
+        self.status.code().unwrap_or_else(|| panic!("{}\n{}", self.status, self.stderr))
+    }
+
+    /// The only row of a URL.
+    pub(crate) fn row(&self, url: &str) -> &Row {
+        let found: Vec<&Row> = self.rows.iter().filter(|row| row["url"] == url).collect();
+        assert_eq!(found.len(), 1, "rows of {url}\n{:#?}\n{}", self.rows, self.stderr);
+        found[0]
+    }
+
+    /// The error code of the only row of a URL.
+    pub(crate) fn fault(&self, url: &str) -> &str {
+        &self.row(url)["error_code"]
+    }
+
+    /// Everything went well, with so many rows.
+    pub(crate) fn assert_ok(&self, rows: usize) {
+        let bad: Vec<&Row> = self.rows.iter().filter(|row| row["status"] != "ok").take(3).collect();
+        assert!(bad.is_empty(), "not ok: {bad:#?}\n{}", self.stderr);
+        assert_eq!(self.rows.len(), rows, "rows\n{}", self.stderr);
+        assert_eq!(self.code(), 0, "{}", self.stderr);
+    }
+
+    /// The exit status is this.
+    pub(crate) fn assert_code(&self, code: i32) {
+        assert_eq!(self.code(), code, "exit status\n{:#?}\n{}", self.rows, self.stderr);
+    }
+}
+
+/// Whether a name is that of a file not yet complete.
+pub(crate) fn is_temporary(name: &str) -> bool {
+    name.starts_with(".ringpull-")
+}
+
+/// Polls until it is so. The bound is only there so that nothing hangs: no test passes by reaching it.
+pub(crate) fn eventually(mut is_so: impl FnMut() -> bool) -> bool {
+    let end = Instant::now() + HANG_BOUND;
+    while Instant::now() < end {
+        if is_so() {
+            return true;
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    false
+}
+
+/// Says on standard error why a test does not test, or fails it where skipping is not allowed.
+pub(crate) fn skip(reason: &str) {
+    assert!(std::env::var_os("RINGPULL_TEST_NO_SKIP").is_none_or(|set| set != "1"), "{reason}");
+    let thread = std::thread::current();
+    let name = thread.name().unwrap_or("test");
+    writeln!(std::io::stderr().lock(), "skipped {name}: {reason}").unwrap();
+}
+
+fn rows(path: &Path) -> Vec<Row> {
+    let Ok(mut reader) = csv::Reader::from_path(path) else { return Vec::new() };
+    reader.deserialize().map(|row| row.unwrap()).collect()
+}
+
+/// No run of the suite needs a tenth of it.
+const HANG_BOUND: Duration = Duration::from_secs(60);
+
+#[test]
+fn the_harness_tells_files_from_temporaries() {
+    let sandbox = Sandbox::new();
+    std::fs::write(sandbox.out().join("a.bin"), b"abc").unwrap();
+    std::fs::write(sandbox.out().join(".ringpull-1"), b"x").unwrap();
+    assert_eq!(sandbox.files(), BTreeMap::from([("a.bin".to_owned(), b"abc".to_vec())]));
+    assert_eq!(sandbox.temporaries(), [".ringpull-1"]);
+}
+
+#[test]
+fn the_harness_reads_rows_and_exit_status() {
+    let sandbox = Sandbox::new();
+    std::fs::write(sandbox.path("report.csv"), "url,status\nhttp://a/,ok\n\"b,\",failed\n")
+        .unwrap();
+    let mut pull = sandbox.pull();
+    pull.command = Command::new("sh");
+    pull.command.args(["-c", "cat; echo oops >&2; exit 7", "sh"]);
+    let mut running = pull.spawn();
+    assert!(running.is_running());
+    assert!(running.descriptors() >= 3);
+    running.feed(["one", "two"]);
+    let done = running.wait();
+    assert_eq!((done.stdout.as_str(), done.stderr.as_str()), ("one\ntwo\n", "oops\n"));
+    assert_eq!(done.code(), 7);
+    assert_eq!(done.row("b,")["status"], "failed");
+}

@@ -1,0 +1,78 @@
+//! Small things made of sockets: a port that refuses, one that swallows, one raw exchange.
+
+use rustix::net::{AddressFamily, SocketType, bind, getsockname, listen, socket};
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpStream};
+use std::os::fd::OwnedFd;
+
+/// A port of 127.0.0.1 that is taken, so nobody else gets it, and does not listen: connects are refused.
+pub(crate) struct RefusingPort {
+    pub(crate) port: u16,
+    _socket: OwnedFd,
+}
+
+impl RefusingPort {
+    pub(crate) fn new() -> Self {
+        let (socket, port) = bound();
+        Self { port, _socket: socket }
+    }
+}
+
+/// A port of 127.0.0.1 whose queue of connections is full: the kernel drops every further SYN.
+pub(crate) struct SilentPort {
+    pub(crate) port: u16,
+    _held: Vec<OwnedFd>,
+}
+
+impl SilentPort {
+    pub(crate) fn new() -> Self {
+        let (socket, port) = bound();
+        listen(&socket, 0).unwrap();
+        let mut held = vec![socket];
+        for _ in 0..4 {
+            let client = new_socket();
+            rustix::io::ioctl_fionbio(&client, true).unwrap();
+            // It says EINPROGRESS, for ever once the queue is full.
+            let _ = rustix::net::connect(&client, &local(port));
+            held.push(client);
+        }
+        Self { port, _held: held }
+    }
+}
+
+/// Sends bytes and reads until the peer ends the connection.
+pub(crate) fn talk(at: SocketAddr, request: &[u8]) -> Vec<u8> {
+    let mut stream = TcpStream::connect(at).unwrap();
+    stream.write_all(request).unwrap();
+    let mut out = Vec::new();
+    // A reset is an end as well; what came before it is what the caller looks at.
+    let _ = stream.read_to_end(&mut out);
+    out
+}
+
+fn bound() -> (OwnedFd, u16) {
+    let socket = new_socket();
+    bind(&socket, &local(0)).unwrap();
+    let address = SocketAddr::try_from(getsockname(&socket).unwrap()).unwrap();
+    (socket, address.port())
+}
+
+fn new_socket() -> OwnedFd {
+    socket(AddressFamily::INET, SocketType::STREAM, None).unwrap()
+}
+
+fn local(port: u16) -> SocketAddrV4 {
+    SocketAddrV4::new(Ipv4Addr::LOCALHOST, port)
+}
+
+#[test]
+fn a_refusing_port_refuses_and_a_silent_one_does_not_answer() {
+    let refusing = RefusingPort::new();
+    let error = TcpStream::connect(local(refusing.port)).unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::ConnectionRefused);
+
+    let silent = SilentPort::new();
+    let wait = std::time::Duration::from_millis(50);
+    let error = TcpStream::connect_timeout(&local(silent.port).into(), wait).unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::TimedOut);
+}
