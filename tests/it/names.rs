@@ -1,1 +1,201 @@
-//! x
+//! File names are safe, distinct and the same every time; what exists is treated as asked.
+
+use crate::cmd::{Done, Sandbox, is_temporary};
+use crate::origin::serve;
+use crate::rude::{Plan, ok};
+use ringpull::origin;
+use std::collections::{BTreeMap, BTreeSet};
+use std::os::unix::fs::symlink;
+use std::path::Path;
+
+/// The last part of each row's file name, by index.
+fn names(done: &Done) -> BTreeMap<u64, String> {
+    let name = |path: &str| Path::new(path).file_name().unwrap().to_str().unwrap().to_owned();
+    done.rows.iter().map(|row| (row["index"].parse().unwrap(), name(&row["filename"]))).collect()
+}
+
+#[test]
+fn the_same_url_ten_times_gives_ten_files_with_the_same_names_every_time() {
+    let served = serve();
+    let urls = vec![served.http("/bytes/1000/same.bin"); 10];
+    let mut runs = Vec::new();
+    for jobs in ["1", "64"] {
+        let sandbox = Sandbox::new();
+        let done = sandbox.pull().args(["-j", jobs]).list(&urls).run();
+        done.assert_ok(10);
+        let files = sandbox.files();
+        assert_eq!(files.len(), 10, "{:?}", files.keys());
+        let body = origin::body("/bytes/1000/same.bin", 1_000);
+        assert!(files.values().all(|content| *content == body));
+        assert!(files.contains_key("same.bin"));
+        runs.push(names(&done));
+    }
+    assert_eq!(runs[0], runs[1], "names depend on the order of completion");
+}
+
+#[test]
+fn nasty_names_stay_inside_the_directory() {
+    let server = Plan::new().otherwise(ok(b"nasty")).start();
+    let long = format!("/{}.jpg", "x".repeat(400));
+    let paths = [
+        "/",
+        "/a/",
+        "/..%2f..%2fescape",
+        "/%2e%2e%2f%2e%2e%2fescape",
+        "/a%2fb%2fc",
+        "/%2fetc%2fpasswd",
+        "/..%5c..%5cescape",
+        "/nul%00byte",
+        "/new%0aline%1b%5b31m",
+        "/%ff%fe",
+        "/%c3%a9t%c3%a9",
+        "/-rf",
+        "/.hidden",
+        "/a%20b?query=/../../x#fragment",
+        "/trailing.%20",
+        "/.ringpull-imitation",
+        &long,
+    ];
+    let sandbox = Sandbox::new();
+    let done = sandbox.pull().list(paths.iter().map(|path| server.url(path))).run();
+    assert_eq!(done.rows.len(), paths.len(), "{}", done.stderr);
+    done.assert_ok(paths.len());
+    let mut seen = BTreeSet::new();
+    for row in &done.rows {
+        let path = Path::new(&row["filename"]);
+        assert_eq!(path.parent().unwrap(), sandbox.out(), "{row:#?}");
+        let name = path.file_name().unwrap().to_str().unwrap();
+        assert!(name.len() <= 255 && !name.chars().any(char::is_control), "{name:?}");
+        assert!(!is_temporary(name), "{name:?} looks like a file not yet complete");
+        assert!(path.symlink_metadata().unwrap().is_file(), "{name:?}");
+        assert_eq!(std::fs::read(path).unwrap(), b"nasty");
+        assert!(seen.insert(name.to_owned()), "{name:?} twice");
+    }
+    assert_eq!(sandbox.files().len(), paths.len());
+    assert!(!sandbox.path("escape").exists());
+    assert!(
+        seen.iter().any(|name| name.ends_with(".jpg")),
+        "a cut name keeps its suffix: {seen:?}"
+    );
+}
+
+#[test]
+fn names_can_be_given() {
+    let served = serve();
+    let sandbox = Sandbox::new();
+    let lines =
+        [served.http("/bytes/5/a"), "  out=given.bin".to_owned(), served.http("/bytes/6/b")];
+    sandbox.pull().list(&lines).run().assert_ok(2);
+    let files = sandbox.files();
+    assert_eq!(files["given.bin"], origin::body("/bytes/5/a", 5));
+    assert_eq!(files["b"], origin::body("/bytes/6/b", 6));
+
+    let sandbox = Sandbox::new();
+    let lines =
+        [served.http("/bytes/5/a"), "  out=../escape".to_owned(), served.http("/bytes/6/b")];
+    let done = sandbox.pull().list(&lines).run();
+    assert_eq!(done.fault(&lines[0]), "input.name", "{:#?}", done.rows);
+    assert_eq!(sandbox.files().into_keys().collect::<Vec<_>>(), ["b"]);
+    assert!(!sandbox.path("escape").exists());
+
+    let sandbox = Sandbox::new();
+    let urls: Vec<String> = (0..3).map(|n| served.http(&format!("/bytes/5/x{n}"))).collect();
+    let pull = sandbox.pull().args(["--name-template", "{seq:06}-{name}"]);
+    let done = pull.list(&urls).run();
+    done.assert_ok(3);
+    for (index, name) in names(&done) {
+        let (sequence, rest) = name.split_once('-').unwrap();
+        assert_eq!((sequence.len(), sequence.parse().unwrap()), (6, index), "{name}");
+        assert_eq!(rest, format!("x{}", index - 1));
+    }
+}
+
+#[test]
+fn no_clobber_sends_no_request() {
+    let served = serve();
+    let sandbox = Sandbox::new();
+    std::fs::write(sandbox.out().join("a"), b"mine").unwrap();
+    let url = served.http("/bytes/5/a");
+    for flag in [&["--no-clobber"][..], &["--on-conflict", "skip"]] {
+        let done = sandbox.pull().args(flag).args([&url]).run();
+        done.assert_code(0);
+        assert_eq!(done.row(&url)["status"], "skipped");
+    }
+    assert_eq!(served.requests(), 0);
+    assert_eq!(sandbox.files()["a"], b"mine");
+}
+
+#[test]
+fn conflicts_end_as_asked() {
+    let served = serve();
+    let url = served.http("/bytes/5/a");
+    let body = origin::body("/bytes/5/a", 5);
+
+    let sandbox = Sandbox::new();
+    std::fs::write(sandbox.out().join("a"), b"old").unwrap();
+    sandbox.pull().args([&url]).run().assert_ok(1);
+    assert_eq!(sandbox.files()["a"], body, "the default is to replace");
+
+    std::fs::write(sandbox.out().join("a"), b"old").unwrap();
+    sandbox.pull().args(["--on-conflict", "rename", &url]).run().assert_ok(1);
+    let mut files = sandbox.files();
+    assert_eq!(files.remove("a").unwrap(), b"old");
+    assert_eq!(files.into_values().collect::<Vec<_>>(), [body]);
+
+    let sandbox = Sandbox::new();
+    std::fs::write(sandbox.out().join("a"), b"old").unwrap();
+    let done = sandbox.pull().args(["--on-conflict", "error", &url]).run();
+    assert_eq!(done.fault(&url), "disk.exists");
+    done.assert_code(3);
+    assert_eq!(sandbox.files()["a"], b"old");
+}
+
+#[test]
+fn a_failed_download_keeps_the_old_file() {
+    let served = serve();
+    let sandbox = Sandbox::new();
+    let mut urls = Vec::new();
+    for (path, name) in
+        [("/truncate/100/10", "10"), ("/reset/100/20", "20"), ("/status/404", "404")]
+    {
+        std::fs::write(sandbox.out().join(name), b"old").unwrap();
+        urls.push(served.http(path));
+    }
+    let done = sandbox.pull().args(["--retry", "0"]).list(&urls).run();
+    assert!(done.rows.iter().all(|row| row["status"] == "failed"), "{:#?}", done.rows);
+    assert_eq!(done.rows.len(), 3);
+    let files = sandbox.files();
+    assert_eq!(files.len(), 3);
+    assert!(files.values().all(|content| content == b"old"));
+    assert_eq!(sandbox.temporaries(), Vec::<String>::new());
+}
+
+#[test]
+fn a_symbolic_link_is_replaced_not_followed() {
+    let served = serve();
+    let sandbox = Sandbox::new();
+    let victim = sandbox.path("victim");
+    std::fs::write(&victim, b"precious").unwrap();
+    symlink(&victim, sandbox.out().join("a")).unwrap();
+    symlink(sandbox.path("nowhere"), sandbox.out().join("b")).unwrap();
+    let urls = [served.http("/bytes/5/a"), served.http("/bytes/5/b")];
+    sandbox.pull().list(&urls).run().assert_ok(2);
+    assert_eq!(std::fs::read(&victim).unwrap(), b"precious");
+    assert!(!sandbox.path("nowhere").exists());
+    for name in ["a", "b"] {
+        assert!(sandbox.out().join(name).symlink_metadata().unwrap().is_file(), "{name}");
+    }
+}
+
+#[test]
+fn a_directory_in_the_way_is_a_fault_and_stays() {
+    let served = serve();
+    let sandbox = Sandbox::new();
+    std::fs::create_dir_all(sandbox.out().join("a/keep")).unwrap();
+    let url = served.http("/bytes/5/a");
+    let done = sandbox.pull().args(["--retry", "0", &url]).run();
+    done.assert_code(3);
+    assert!(done.fault(&url).starts_with("disk."), "{:#?}", done.rows);
+    assert!(sandbox.out().join("a/keep").is_dir());
+    assert_eq!(sandbox.temporaries(), Vec::<String>::new());
+}

@@ -2,9 +2,8 @@
 
 use crate::certs;
 use crate::cmd::{eventually, skip};
-use crate::sockets::talk;
+use crate::sockets::{raise_descriptor_limit, talk};
 use ringpull::origin::{self, Listener, OriginConfig};
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::Path;
@@ -19,6 +18,7 @@ pub(crate) struct Served {
 
 /// Starts an origin on free ports.
 pub(crate) fn serve() -> Served {
+    raise_descriptor_limit();
     let dir = tempfile::tempdir().unwrap();
     let config = OriginConfig {
         addr: Ipv4Addr::LOCALHOST.into(),
@@ -168,9 +168,6 @@ fn it_misbehaves_when_asked_to() {
 
 #[test]
 fn a_thousand_connections_are_served_at_once_and_ended_with_the_origin() {
-    // Both ends are in this process: more descriptors than the usual soft limit.
-    let limit = getrlimit(Resource::Nofile);
-    setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum }).unwrap();
     let served = serve();
     let mut streams: Vec<TcpStream> =
         (0..1_000).map(|_| TcpStream::connect(served.addr()).unwrap()).collect();

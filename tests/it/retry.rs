@@ -1,1 +1,167 @@
-//! x
+//! What is tried again, when, and what is not. "When" is told by the order of events only.
+
+use crate::cmd::Sandbox;
+use crate::origin::serve;
+use crate::rude::{Event, Plan, Script, Verb, ok, response};
+use ringpull::origin;
+use std::time::{Duration, SystemTime};
+
+const QUICK: [&str; 2] = ["--retry-delay", "10ms"];
+
+#[test]
+fn flaky_answers_are_tried_again_and_counted() {
+    let served = serve();
+    let sandbox = Sandbox::new();
+    let urls: Vec<String> =
+        (0..30).map(|n| served.http(&format!("/flaky/{}/bytes/50/f{n}?id={n}", n % 3))).collect();
+    let done = sandbox.pull().args(QUICK).args(["--retry", "2"]).list(&urls).run();
+    done.assert_ok(30);
+    for (n, url) in urls.iter().enumerate() {
+        assert_eq!(done.row(url)["num_retries"], (n % 3).to_string(), "{url}");
+        assert_eq!(sandbox.files()[&format!("f{n}")], origin::body(&format!("/bytes/50/f{n}"), 50));
+    }
+    assert_eq!(served.requests(), 30 + 30);
+}
+
+#[test]
+fn attempts_are_limited() {
+    let served = serve();
+    let sandbox = Sandbox::new();
+    let url = served.http("/flaky/9/bytes/1");
+    let done = sandbox.pull().args(QUICK).args(["--retry", "2", &url]).run();
+    done.assert_code(8);
+    let row = done.row(&url);
+    assert_eq!((row["num_retries"].as_str(), row["response_code"].as_str()), ("2", "503"));
+    assert_eq!(row["error_code"], "http.status");
+    assert_eq!(served.requests(), 3);
+}
+
+#[test]
+fn what_is_permanent_is_asked_for_once() {
+    let served = serve();
+    let sandbox = Sandbox::new();
+    let codes = [400, 401, 403, 404, 410, 451, 501];
+    let urls = codes.map(|code| served.http(&format!("/status/{code}")));
+    let done = sandbox.pull().args(QUICK).list(&urls).run();
+    assert_eq!(served.requests(), codes.len() as u64);
+    for (url, code) in urls.iter().zip(codes) {
+        let row = done.row(url);
+        assert_eq!((row["num_retries"].as_str(), row["error_code"].as_str()), ("0", "http.status"));
+        assert_eq!(row["response_code"], code.to_string());
+    }
+    // 401 counts as authentication, which has the lower number (wget's rule).
+    done.assert_code(6);
+}
+
+#[test]
+fn transient_transport_failures_are_tried_again() {
+    let cut = Verb::Send(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nab".to_vec());
+    let server = Plan::new()
+        .on("/reset", [vec![Verb::Reset], ok(b"good")])
+        .on("/empty", [vec![Verb::Close], ok(b"good")])
+        .on("/short", [vec![cut.clone(), Verb::Close], ok(b"good")])
+        .on("/broken", [vec![cut, Verb::Reset], ok(b"good")])
+        .on("/drip", [vec![Verb::Drip(response("200 OK", "", b"good"))]])
+        .start();
+    let sandbox = Sandbox::new();
+    let paths = ["/reset", "/empty", "/short", "/broken", "/drip"];
+    // One connection per job, or a failure on a kept one could count as stale.
+    let pull = sandbox.pull().args(QUICK).args(["-x", "8", "-j", "8"]);
+    let done = pull.list(paths.iter().map(|path| server.url(path))).run();
+    done.assert_ok(paths.len());
+    assert!(sandbox.files().values().all(|content| content == b"good"));
+    assert_eq!(done.row(&server.url("/short"))["num_retries"], "1");
+    assert_eq!(done.row(&server.url("/broken"))["num_retries"], "1");
+    assert_eq!(done.row(&server.url("/drip"))["num_retries"], "0");
+}
+
+/// 503 with this Retry-After; a mark in the log as long as the wait must at least be.
+fn busy(retry_after: &str) -> Script {
+    let fields = format!("Retry-After: {retry_after}\r\n");
+    let mark = Verb::Mark(Duration::from_millis(900), "waited");
+    vec![mark, Verb::Send(response("503 Service Unavailable", &fields, b""))]
+}
+
+fn assert_waits(retry_after: &str) {
+    let server = Plan::new()
+        .on("/a", [busy(retry_after), ok(b"a")])
+        .on("/b", [ok(b"b")])
+        .on("/elsewhere", [ok(b"elsewhere")])
+        .start();
+    let sandbox = Sandbox::new();
+    let (one, other) = ("one.example", "other.example");
+    let pull = sandbox.pull().args(["-x", "1", "-j", "1", "--threads", "1"]).args(QUICK);
+    let pull = pull.args(["--resolve", &server.resolve(one), "--resolve", &server.resolve(other)]);
+    let urls =
+        [server.url_at(one, "/a"), server.url_at(one, "/b"), server.url_at(other, "/elsewhere")];
+    let done = pull.list(&urls).run();
+    done.assert_ok(3);
+    assert_eq!(done.row(&urls[0])["num_retries"], "1");
+    assert_eq!(done.row(&urls[1])["num_retries"], "0");
+    let log = server.log();
+    let at = |what: &str| log.iter().position(|event| event == what).unwrap();
+    let again = log.iter().rposition(|event| event == "/a").unwrap();
+    assert!(at("!waited") < again, "{retry_after} was not obeyed: {log:?}");
+    // The pause is the host's, and a waiting job holds no slot: with one slot in all, the other
+    // host's URL went ahead.
+    assert!(at("/elsewhere") < again, "the wait held the only slot: {log:?}");
+    let b = at("/b");
+    assert!(b < at("/a") || b > at("!waited"), "the host was not paused: {log:?}");
+}
+
+#[test]
+fn retry_after_in_seconds_pauses_the_host() {
+    assert_waits("1");
+}
+
+#[test]
+fn retry_after_as_a_date_pauses_the_host() {
+    // A date has whole seconds: two of them ahead is more than one second away.
+    assert_waits(&httpdate::fmt_http_date(SystemTime::now() + Duration::from_secs(2)));
+}
+
+#[test]
+fn a_retry_after_beyond_the_limit_is_a_failure_at_once() {
+    let served = serve();
+    let sandbox = Sandbox::new();
+    let url = served.http("/status/503?retry-after=86400");
+    let done = sandbox.pull().args([&url]).run();
+    done.assert_code(8);
+    assert_eq!(done.row(&url)["num_retries"], "0");
+    assert_eq!(served.requests(), 1);
+}
+
+#[test]
+fn a_stale_connection_is_replaced_without_an_attempt() {
+    // On the kept connection the second request meets silence and an end; on a fresh one, an answer.
+    for ending in [Verb::Close, Verb::Reset] {
+        let server =
+            Plan::new().on("/1", [ok(b"1")]).on("/2", [vec![ending.clone()], ok(b"2")]).start();
+        let sandbox = Sandbox::new();
+        let pull = sandbox.pull().args(["-x", "1", "-j", "1", "--threads", "1", "--retry", "0"]);
+        let done = pull.list([server.url("/1"), server.url("/2")]).run();
+        done.assert_ok(2);
+        assert_eq!(done.row(&server.url("/2"))["num_retries"], "0", "{ending:?}");
+        let connections: Vec<usize> = server
+            .events()
+            .iter()
+            .filter_map(|event| match event {
+                Event::Request { connection, .. } => Some(*connection),
+                Event::Mark(_) => None,
+            })
+            .collect();
+        assert_eq!(connections, [0, 0, 1], "{ending:?}: reused once, then replaced");
+    }
+}
+
+#[test]
+fn a_connection_that_ended_while_idle_is_not_an_attempt_either() {
+    let mut last = ok(b"body");
+    last.push(Verb::Close);
+    let server = Plan::new().otherwise(last).start();
+    let sandbox = Sandbox::new();
+    let pull = sandbox.pull().args(["-x", "1", "-j", "1", "--threads", "1", "--retry", "0"]);
+    let done = pull.list((0..20).map(|n| server.url(&format!("/{n}")))).run();
+    done.assert_ok(20);
+    assert_eq!(server.connections(), 20);
+}

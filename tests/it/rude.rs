@@ -2,7 +2,7 @@
 
 use crate::certs::Identity;
 use crate::cmd::eventually;
-use crate::sockets::talk;
+use crate::sockets::{raise_descriptor_limit, talk};
 use rustix::net::sockopt::{set_socket_linger, set_tcp_nodelay};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use std::collections::HashMap;
@@ -23,6 +23,8 @@ pub(crate) enum Verb {
     Stall,
     /// Waits for [`Rude::open_gate`].
     Gate,
+    /// Sends the bytes again and again, with a rest between, until [`Rude::open_gate`].
+    TrickleUntilGate(Duration, Vec<u8>),
     /// Notes an event in the log once so much time has passed, while the script goes on. A test that
     /// wants "not earlier than" looks at the order of events, so a slow machine cannot fail it.
     Mark(Duration, &'static str),
@@ -117,6 +119,7 @@ pub(crate) struct Rude {
 
 impl Rude {
     fn start(plan: Plan, tls: Option<Arc<ServerConfig>>) -> Self {
+        raise_descriptor_limit();
         let listener = Arc::new(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap());
         // The backlog of std is too short for a burst.
         rustix::net::listen(&*listener, 1_024).unwrap();
@@ -323,6 +326,13 @@ fn perform(
         Verb::Gate => {
             let state = shared.state();
             let _open = shared.gate.wait_while(state, |state| !state.is_gate_open).unwrap();
+        }
+        Verb::TrickleUntilGate(rest, bytes) => {
+            while !shared.state().is_gate_open {
+                stream.write_all(&bytes)?;
+                stream.flush()?;
+                std::thread::sleep(rest);
+            }
         }
         Verb::Mark(after, name) => {
             let shared = Arc::clone(shared);

@@ -1,1 +1,100 @@
-//! x
+//! SIGINT and SIGTERM: an end in good order, then an end at once. Rows, no temporaries, status 130.
+
+use crate::cmd::{Running, Sandbox, eventually};
+use crate::rude::{Plan, Rude, Verb, ok, response};
+use rustix::process::Signal;
+
+/// Ten URLs that are answered and then many that wait at the gate after half of their body.
+fn gated() -> (Rude, Vec<String>) {
+    let whole = response("200 OK", "", b"12345678");
+    let (first, rest) = whole.split_at(whole.len() - 4);
+    let held = vec![Verb::Send(first.to_vec()), Verb::Gate, Verb::Send(rest.to_vec())];
+    let mut plan = Plan::new().otherwise(held);
+    for n in 0..10 {
+        plan = plan.on(&format!("/quick{n}"), [ok(b"12345678")]);
+    }
+    let server = plan.start();
+    let quick = (0..10).map(|n| server.url(&format!("/quick{n}")));
+    let urls = quick.chain((0..60).map(|n| server.url(&format!("/held{n}")))).collect();
+    (server, urls)
+}
+
+/// Starts and waits until four jobs are held and the rest is not begun.
+fn start<'a>(sandbox: &'a Sandbox, server: &Rude, urls: &[String], grace: &str) -> Running {
+    let pull = sandbox.pull().args(["-x", "4", "-j", "4", "--retry", "0", "--grace", grace]);
+    let running = pull.list(urls).spawn();
+    let is_held = eventually(|| {
+        server.log().iter().filter(|path| path.starts_with("/held")).count() == 4
+            && sandbox.temporaries().len() == 4
+    });
+    assert!(is_held, "{:?}\n{:?}", server.log(), sandbox.temporaries());
+    running
+}
+
+#[test]
+fn the_first_signal_lets_jobs_in_flight_finish() {
+    for signal in [Signal::INT, Signal::TERM] {
+        let (server, urls) = gated();
+        let sandbox = Sandbox::new();
+        let mut running = start(&sandbox, &server, &urls, "50s");
+        running.signal(signal);
+        assert!(running.is_running());
+        // The four go on only now. The signal came before, so nothing new may be begun by then; a
+        // little later than it at most, which is what the few more allowed below are for.
+        server.open_gate();
+        let done = running.wait();
+        done.assert_code(130);
+        let count = |status: &str| done.rows.iter().filter(|row| row["status"] == status).count();
+        assert!(
+            (14..urls.len()).contains(&count("ok")),
+            "{} rows ok of {}",
+            count("ok"),
+            urls.len()
+        );
+        assert_eq!(count("failed"), 0, "{:#?}", done.rows);
+        assert_eq!(sandbox.files().len(), count("ok"));
+        assert_eq!(sandbox.temporaries(), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn after_the_grace_period_jobs_are_cancelled_and_a_second_run_completes() {
+    let (server, urls) = gated();
+    let sandbox = Sandbox::new();
+    let running = start(&sandbox, &server, &urls, "100ms");
+    running.signal(Signal::INT);
+    let done = running.wait();
+    done.assert_code(130);
+    for row in &done.rows {
+        let is_quick = row["url"].contains("/quick");
+        let wanted = if is_quick { "ok" } else { "cancelled" };
+        assert_eq!(row["status"], wanted, "{row:#?}");
+    }
+    for path in server.log() {
+        assert_eq!(done.row(&server.url(&path))["url"], server.url(&path), "a row for all begun");
+    }
+    assert_eq!(sandbox.files().len(), 10);
+    assert_eq!(sandbox.temporaries(), Vec::<String>::new());
+
+    server.open_gate();
+    let done = sandbox.pull().arg("--no-clobber").list(&urls).run();
+    done.assert_code(0);
+    assert_eq!(done.rows.iter().filter(|row| row["status"] == "skipped").count(), 10);
+    assert_eq!(sandbox.files().len(), urls.len());
+    assert!(sandbox.files().values().all(|content| content == b"12345678"));
+}
+
+#[test]
+fn a_second_signal_ends_it_at_once() {
+    let (server, urls) = gated();
+    let sandbox = Sandbox::new();
+    let mut running = start(&sandbox, &server, &urls, "1h");
+    // Two signals at one time are one to the kernel: signal until it takes the second one.
+    assert!(eventually(|| {
+        running.signal(Signal::INT);
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        !running.is_running()
+    }));
+    running.wait().assert_code(130);
+    assert_eq!(sandbox.files().len(), 10, "only whole files have their names");
+}

@@ -1,6 +1,7 @@
 //! Small things made of sockets: a port that refuses, one that swallows, one raw exchange.
 
 use rustix::net::{AddressFamily, SocketType, bind, getsockname, listen, socket};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpStream};
 use std::os::fd::OwnedFd;
@@ -48,6 +49,13 @@ pub(crate) fn talk(at: SocketAddr, request: &[u8]) -> Vec<u8> {
     // A reset is an end as well; what came before it is what the caller looks at.
     let _ = stream.read_to_end(&mut out);
     out
+}
+
+/// Servers of this process hold one end of every connection, and tests run side by side: more
+/// descriptors than the usual soft limit.
+pub(crate) fn raise_descriptor_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum }).unwrap();
 }
 
 fn bound() -> (OwnedFd, u16) {
