@@ -1,9 +1,9 @@
 //! File names: safe ones from URLs, `out=` and templates, and distinct ones over the whole run.
 //!
 //! Every component made here is 1 to [`limits::NAME_BYTES_MAX`] bytes of UTF-8 without `/`, `\`,
-//! controls and invisible format characters, and begins with none of `.`, `-` and `~`. So no path can
-//! leave its directory, be taken for an option, or reach a terminal as an escape sequence, and names
-//! that begin with a dot are free for temporary files.
+//! controls and invisible format characters, and begins with none of `.`, `-` and `~`. So no path
+//! can leave its directory, be taken for an option, or reach a terminal as an escape sequence, and
+//! names that begin with a dot are free for temporary files.
 
 mod claim;
 mod template;
@@ -31,8 +31,8 @@ pub fn from_target(target: &Target) -> String {
     safe_component(&Cow::from(percent_decode_str(segment)))
 }
 
-/// A path given by a person or a list (`-o`, `out=`): relative, of safe components. Empty components
-/// and `.` are dropped.
+/// A path given by a person or a list (`-o`, `out=`): relative, of safe components. Empty
+/// components and `.` are dropped.
 ///
 /// # Errors
 /// `Name` when it is absolute, holds `..`, is empty, or exceeds [`limits::PATH_BYTES_MAX`].
@@ -118,7 +118,8 @@ fn split_extension(name: &str) -> (&str, &str) {
     }
 }
 
-/// Whether a component can stay as it is. Says no to anything but plain ASCII: the slow way decides.
+/// Whether a component can stay as it is. Says no to anything but plain ASCII: the slow way
+/// decides.
 fn is_safe(bytes: &[u8]) -> bool {
     let is_plain = |b: &u8| {
         b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_' | b'+' | b',' | b'=' | b'@')
@@ -128,7 +129,8 @@ fn is_safe(bytes: &[u8]) -> bool {
         && bytes.iter().all(is_plain)
 }
 
-/// Separators, controls (C0, DEL, C1), and characters that reorder or hide text do not get into names.
+/// Separators, controls (C0, DEL, C1), and characters that reorder or hide text do not get into
+/// names.
 fn is_safe_char(c: char) -> bool {
     let is_format = matches!(c,
         '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{feff}'

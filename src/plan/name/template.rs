@@ -8,9 +8,9 @@ use std::fmt;
 /// A checked `--name-template`.
 ///
 /// Fields: `{seq}` is the input line number, `{seq:06}` the same with at least six digits, `{name}`
-/// the name that the URL gives, `{stem}` and `{ext}` that name before and after its last dot, `{host}`
-/// the host. `{{` and `}}` are braces. `/` makes directories. A dot before an empty `{ext}` is left
-/// out.
+/// the name that the URL gives, `{stem}` and `{ext}` that name before and after its last dot,
+/// `{host}` the host. `{{` and `}}` are braces. `/` makes directories. A dot before an empty
+/// `{ext}` is left out.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Template {
     components: Vec<Vec<Part>>,
