@@ -1,1 +1,279 @@
-//! retry
+//! Whether and when a failed attempt is made again. A retry is a value, not a sleep: the caller
+//! waits, and brings the clock and the random number.
+
+use crate::config::RetryPolicy;
+use crate::fault::{Cause, Fault};
+use crate::http::RetryAfter;
+
+/// What kind of failure it was.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Class {
+    /// The next attempt may well succeed.
+    Transient,
+    /// The next attempt would fail in the same way.
+    Permanent,
+}
+
+/// What to do after a failed attempt.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Decision {
+    /// Try again after so many milliseconds.
+    Retry {
+        /// Milliseconds from now.
+        after_ms: u64,
+    },
+    /// The fault is final.
+    GiveUp,
+    /// It could be tried again, but the server asks for a longer wait than the policy allows: the
+    /// job fails with [`Cause::RetryAfterTooLong`].
+    RetryAfterTooLong {
+        /// What the server asked for, in seconds.
+        seconds: u64,
+    },
+}
+
+/// Decides after attempt number `attempt` (from 1) failed with `fault`.
+///
+/// The back-off doubles with every attempt and is capped; the wait is a random part of it ("full
+/// jitter": many jobs that failed together do not come back together). `retry_after_ms` is what the
+/// server asked for: the wait is never shorter, and a little longer at random. `random` is any
+/// 64-bit random number.
+pub fn decide(
+    fault: &Fault,
+    attempt: u32,
+    retry_after_ms: Option<u64>,
+    random: u64,
+    policy: &RetryPolicy,
+) -> Decision {
+    if class(&fault.cause) == Class::Permanent || attempt > policy.retries_max {
+        return Decision::GiveUp;
+    }
+    let backoff_ms = backoff_ms(attempt, policy);
+    let jitter_ms = part_of(backoff_ms, random);
+    let Some(asked_ms) = retry_after_ms else {
+        return Decision::Retry { after_ms: jitter_ms };
+    };
+    if asked_ms > policy.retry_after_max_ms {
+        return Decision::RetryAfterTooLong { seconds: asked_ms.div_ceil(1_000) };
+    }
+    let spread_ms = backoff_ms.min(RETRY_AFTER_SPREAD_MIN_MS.max(asked_ms / 10));
+    let after_ms = asked_ms.saturating_add(part_of(spread_ms, random)).max(jitter_ms);
+    Decision::Retry { after_ms }
+}
+
+/// `Retry-After` as milliseconds from `now_unix_s`. A date that is past says nothing.
+pub fn retry_after_ms(value: RetryAfter, now_unix_s: u64) -> Option<u64> {
+    let seconds = match value {
+        RetryAfter::Seconds(seconds) => seconds,
+        RetryAfter::Date(date) => date.checked_sub(now_unix_s).filter(|seconds| *seconds > 0)?,
+    };
+    Some(seconds.saturating_mul(1_000))
+}
+
+/// The class of a cause.
+pub fn class(cause: &Cause) -> Class {
+    match cause {
+        // The network, or a server in trouble: later may be better.
+        Cause::ResolveFailed
+        | Cause::Timeout
+        | Cause::Refused
+        | Cause::Unreachable
+        | Cause::Reset
+        | Cause::Closed
+        | Cause::Socket(_)
+        | Cause::Truncated { .. } => Class::Transient,
+        // Our own limits: other jobs give back what this one lacked.
+        Cause::Resources(_) => Class::Transient,
+        Cause::Status(status) => class_of_status(*status),
+        // Nothing of this changes by asking again.
+        Cause::Input(_)
+        | Cause::NameNotFound
+        | Cause::Certificate(_)
+        | Cause::TlsProtocol
+        | Cause::Protocol(_)
+        | Cause::Redirects { .. }
+        | Cause::Location
+        | Cause::Downgrade => Class::Permanent,
+        // A full disk is not emptied by filling it again.
+        Cause::Disk(_) => Class::Permanent,
+        // The job's time is over, or the run is.
+        Cause::JobTimeout | Cause::RetryAfterTooLong { .. } | Cause::Interrupted | Cause::Panic => {
+            Class::Permanent
+        }
+    }
+}
+
+/// Request Timeout, Too Early, Too Many Requests, the gateway family, and two of Cloudflare's (no
+/// connection to, no answer from the origin).
+fn class_of_status(status: u16) -> Class {
+    match status {
+        408 | 425 | 429 | 500 | 502 | 503 | 504 | 522 | 524 => Class::Transient,
+        _ => Class::Permanent,
+    }
+}
+
+/// `delay_base_ms` doubled for every attempt after the first, up to `delay_max_ms`.
+fn backoff_ms(attempt: u32, policy: &RetryPolicy) -> u64 {
+    let doublings = attempt.saturating_sub(1).min(u64::BITS - 1);
+    policy.delay_base_ms.saturating_mul(1 << doublings).min(policy.delay_max_ms)
+}
+
+/// A number from 0 to `limit`, both included, each as likely.
+fn part_of(limit: u64, random: u64) -> u64 {
+    let scaled = (u128::from(limit) + 1) * u128::from(random);
+    // The product is below (limit + 1) * 2^64, so its upper half fits.
+    u64::try_from(scaled >> 64).unwrap_or(limit)
+}
+
+/// Jobs that wait for the same `Retry-After` come back over at least this time, in milliseconds, as
+/// far as the back-off allows it.
+const RETRY_AFTER_SPREAD_MIN_MS: u64 = 1_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fault::{CertificateProblem, DiskProblem, InputProblem, Stage};
+    use crate::http::ProtocolError;
+    use proptest::prelude::*;
+
+    const POLICY: RetryPolicy = RetryPolicy {
+        retries_max: 3,
+        delay_base_ms: 1_000,
+        delay_max_ms: 3_000,
+        retry_after_max_ms: 300_000,
+    };
+
+    /// The whole table. To change a line here is to change what users wait for.
+    const CLASSES: &str = "\
+Input(Url) Permanent
+NameNotFound Permanent
+ResolveFailed Transient
+Timeout Transient
+JobTimeout Permanent
+Refused Transient
+Unreachable Transient
+Reset Transient
+Closed Transient
+Socket(22) Transient
+Certificate(Expired) Permanent
+TlsProtocol Permanent
+Protocol(ChunkSize) Permanent
+Truncated { got: 1, want: None } Transient
+RetryAfterTooLong { seconds: 9 } Permanent
+Redirects { limit: 20 } Permanent
+Location Permanent
+Downgrade Permanent
+Disk(NoSpace) Permanent
+Resources(24) Transient
+Interrupted Permanent
+Panic Permanent
+Transient statuses: [408, 425, 429, 500, 502, 503, 504, 522, 524]
+";
+
+    #[test]
+    fn every_cause_has_its_class() {
+        let causes = [
+            Cause::Input(InputProblem::Url),
+            Cause::NameNotFound,
+            Cause::ResolveFailed,
+            Cause::Timeout,
+            Cause::JobTimeout,
+            Cause::Refused,
+            Cause::Unreachable,
+            Cause::Reset,
+            Cause::Closed,
+            Cause::Socket(22),
+            Cause::Certificate(CertificateProblem::Expired),
+            Cause::TlsProtocol,
+            Cause::Protocol(ProtocolError::ChunkSize),
+            Cause::Truncated { got: 1, want: None },
+            Cause::RetryAfterTooLong { seconds: 9 },
+            Cause::Redirects { limit: 20 },
+            Cause::Location,
+            Cause::Downgrade,
+            Cause::Disk(DiskProblem::NoSpace),
+            Cause::Resources(24),
+            Cause::Interrupted,
+            Cause::Panic,
+        ];
+        let mut actual = String::new();
+        for cause in causes {
+            actual += &format!("{cause:?} {:?}\n", class(&cause));
+        }
+        let is_transient = |s: &u16| class(&Cause::Status(*s)) == Class::Transient;
+        let statuses: Vec<u16> = (0..=u16::MAX).filter(is_transient).collect();
+        actual += &format!("Transient statuses: {statuses:?}\n");
+        assert_eq!(actual, CLASSES);
+    }
+
+    fn decide_reset(attempt: u32, retry_after_ms: Option<u64>, random: u64) -> Decision {
+        decide(&Fault::new(Stage::Head, Cause::Reset), attempt, retry_after_ms, random, &POLICY)
+    }
+
+    #[test]
+    fn the_back_off_doubles_is_capped_and_ends() {
+        let longest = |attempt| decide_reset(attempt, None, u64::MAX);
+        assert_eq!(longest(1), Decision::Retry { after_ms: 1_000 });
+        assert_eq!(longest(2), Decision::Retry { after_ms: 2_000 });
+        assert_eq!(longest(3), Decision::Retry { after_ms: 3_000 });
+        assert_eq!(longest(4), Decision::GiveUp);
+        assert_eq!(decide_reset(3, None, 0), Decision::Retry { after_ms: 0 });
+        assert_eq!(decide_reset(2, None, 1 << 63), Decision::Retry { after_ms: 1_000 });
+        let fault = Fault::new(Stage::Head, Cause::Status(404));
+        assert_eq!(decide(&fault, 1, Some(1), 0, &POLICY), Decision::GiveUp);
+    }
+
+    #[test]
+    fn retry_after_is_a_floor_with_a_cap() {
+        assert_eq!(decide_reset(1, Some(5_000), 0), Decision::Retry { after_ms: 5_000 });
+        assert_eq!(decide_reset(1, Some(5_000), u64::MAX), Decision::Retry { after_ms: 6_000 });
+        assert_eq!(decide_reset(2, Some(0), u64::MAX), Decision::Retry { after_ms: 2_000 });
+        assert_eq!(decide_reset(1, Some(300_000), 0), Decision::Retry { after_ms: 300_000 });
+        let too_long = Decision::RetryAfterTooLong { seconds: 301 };
+        assert_eq!(decide_reset(1, Some(300_001), 0), too_long);
+        assert_eq!(decide_reset(4, Some(300_001), 0), Decision::GiveUp);
+    }
+
+    #[test]
+    fn retry_after_counts_from_now() {
+        let now = 1_700_000_000;
+        assert_eq!(retry_after_ms(RetryAfter::Seconds(7), now), Some(7_000));
+        assert_eq!(retry_after_ms(RetryAfter::Seconds(0), now), Some(0));
+        assert_eq!(retry_after_ms(RetryAfter::Seconds(u64::MAX), now), Some(u64::MAX));
+        assert_eq!(retry_after_ms(RetryAfter::Date(now + 2), now), Some(2_000));
+        assert_eq!(retry_after_ms(RetryAfter::Date(now), now), None);
+        assert_eq!(retry_after_ms(RetryAfter::Date(now - 1), now), None);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..Default::default() })]
+
+        #[test]
+        fn a_wait_is_within_its_bounds(
+            attempt in any::<u32>(),
+            retry_after in prop::option::of(0_u64..400_000),
+            random in any::<u64>(),
+            (base, max) in (any::<u64>(), any::<u64>()),
+        ) {
+            let policy = RetryPolicy {
+                retries_max: u32::MAX,
+                delay_base_ms: base,
+                delay_max_ms: max,
+                ..POLICY
+            };
+            let fault = Fault::new(Stage::Head, Cause::Status(503));
+            match decide(&fault, attempt, retry_after, random, &policy) {
+                Decision::Retry { after_ms } => {
+                    let floor = retry_after.unwrap_or(0);
+                    let spread = max.min(1_000.max(floor / 10));
+                    prop_assert!(after_ms >= floor && after_ms <= max.max(floor + spread));
+                }
+                Decision::RetryAfterTooLong { seconds } => {
+                    prop_assert!(retry_after.is_some_and(|ms| ms > 300_000));
+                    prop_assert!(seconds > 300);
+                }
+                Decision::GiveUp => prop_assert!(false, "attempts are left"),
+            }
+        }
+    }
+}
