@@ -1,1 +1,346 @@
-//! One input line to one [`Job`], or to the fault of its row.
+//! Input lines to jobs: one [`Job`], or the fault of its row, for every line that asks for
+//! something.
+//!
+//! A list has one URL a line. Blank lines and `#` comments are skipped; a UTF-8 byte order mark, CR
+//! LF and white space around a line do not matter. Lines that begin with white space and have the
+//! form `name=value` are options of the URL above them, as aria2c(1) has them under "Input File".
+//! aria2's mirrors (more URLs on the same line, TABs between) are ignored for now: the first one is
+//! used.
+
+use super::name::{self, Template};
+use super::target::{Target, scheme_of};
+use crate::fault::{Fault, InputProblem};
+use crate::limits;
+use std::borrow::Cow;
+
+/// One download that was asked for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Job {
+    /// Physical line number over all inputs, from 1; skipped lines count too, so that people find
+    /// the line again. It never repeats, but the numbers of jobs have gaps.
+    pub index: u64,
+    /// What to fetch.
+    pub target: Target,
+    /// What the option lines said, where there were any.
+    pub options: Option<Box<JobOptions>>,
+}
+
+/// What option lines say about one job.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct JobOptions {
+    /// `out=`: path of the file below the directory, already made safe.
+    pub out: Option<String>,
+    /// `dir=`: directory below that of the run, already made safe; may be empty.
+    pub dir: Option<String>,
+    /// `header=`, `user-agent=` and `referer=` as fields, in order.
+    pub headers: Vec<(String, String)>,
+}
+
+impl Job {
+    /// The job of a URL given as an argument, which counts as input line `index`.
+    ///
+    /// # Errors
+    /// The bad line for its row.
+    pub fn from_argument(index: u64, text: &str) -> Entry {
+        entry_of_url(At { index, line_number: index }, text.trim_ascii())
+    }
+
+    /// The path that the job asks for, not yet claimed: `dir=`, and in it `out=`, or what the
+    /// template or the URL says.
+    pub fn path(&self, template: Option<&Template>) -> String {
+        let options = self.options.as_deref();
+        let name = match (options.and_then(|options| options.out.as_ref()), template) {
+            (Some(out), _) => out.clone(),
+            (None, Some(template)) => template.render(self.index, &self.target),
+            (None, None) => name::from_target(&self.target),
+        };
+        match options.and_then(|options| options.dir.as_deref()) {
+            None | Some("") => name,
+            Some(dir) => format!("{dir}/{name}"),
+        }
+    }
+}
+
+/// What one input line comes to.
+pub type Entry = Result<Job, BadLine>;
+
+/// An input line that is no job. It has a row all the same.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BadLine {
+    /// As [`Job::index`]; that of the URL, when one of its option lines is at fault.
+    pub index: u64,
+    /// Number of the line at fault within its input, from 1.
+    pub line_number: u64,
+    /// For the row: the URL or, when there is none, the line. User information is removed, bytes
+    /// that are no UTF-8 are replaced, and a line over the limit is shortened. Controls are not
+    /// escaped.
+    pub text: String,
+    /// What is wrong.
+    pub problem: InputProblem,
+    /// For people: line number, the text at fault (escaped, shortened) and the remedy.
+    pub message: String,
+}
+
+impl BadLine {
+    /// The fault of its row.
+    pub fn fault(&self) -> Fault {
+        Fault::input(self.problem, &self.message)
+    }
+}
+
+/// The reader of one list: lines in, entries out. An entry comes out with the next URL line or at
+/// the end, because option lines follow their URL.
+#[derive(Debug)]
+pub struct Lines {
+    /// Lines of the inputs before this one.
+    lines_before: u64,
+    /// Lines of this input.
+    line_number: u64,
+    pending: Option<Entry>,
+}
+
+impl Lines {
+    /// A reader of an input that has `lines_before` lines in the inputs before it.
+    pub fn new(lines_before: u64) -> Self {
+        Self { lines_before, line_number: 0, pending: None }
+    }
+
+    /// Reads one line, its line end included or not. A line longer than [`LINE_PREFIX_BYTES`] may
+    /// be cut to that length.
+    pub fn line(&mut self, raw: &[u8]) -> Option<Entry> {
+        self.line_number += 1;
+        let raw = raw.strip_suffix(b"\n").unwrap_or(raw);
+        let raw = raw.strip_suffix(b"\r").unwrap_or(raw);
+        let is_too_long = raw.len() > limits::LINE_BYTES_MAX;
+        let raw = match raw.strip_prefix(b"\xef\xbb\xbf") {
+            Some(raw) if self.line_number == 1 => raw,
+            _ => raw,
+        };
+        let text = raw.trim_ascii();
+        let is_blank = text.is_empty() && !is_too_long;
+        if is_blank || text.first() == Some(&b'#') {
+            return None;
+        }
+        let line = if is_too_long {
+            Err(InputProblem::LineTooLong)
+        } else {
+            std::str::from_utf8(text).map_err(|_| InputProblem::NotUtf8)
+        };
+        let is_indented = raw.first().is_some_and(u8::is_ascii_whitespace);
+        if is_indented && option_name(text).is_some() {
+            return self.option_line(text, line);
+        }
+        let at = self.at();
+        let entry = match line {
+            Ok(line) => entry_of_url(at, line),
+            Err(problem) => Err(bad_line(at, text, problem)),
+        };
+        self.pending.replace(entry)
+    }
+
+    /// The input has ended.
+    pub fn finish(&mut self) -> Option<Entry> {
+        self.pending.take()
+    }
+
+    /// Lines of all inputs so far: what the reader of the next input begins with.
+    pub fn lines_total(&self) -> u64 {
+        self.lines_before + self.line_number
+    }
+
+    fn at(&self) -> At {
+        At { index: self.lines_total(), line_number: self.line_number }
+    }
+
+    /// An option line changes the pending entry. A bad one makes a fault of it, and the options of
+    /// an entry that is a fault already do not matter any more.
+    fn option_line(&mut self, text: &[u8], line: Result<&str, InputProblem>) -> Option<Entry> {
+        let at = self.at();
+        match &mut self.pending {
+            None => {
+                let remedy = "an option line needs a URL above it; begin a URL line with the URL";
+                let bad = message_of(at, shown_option(text), InputProblem::Option, remedy);
+                self.pending = Some(Err(bad));
+            }
+            Some(Err(_)) => {}
+            Some(Ok(job)) => {
+                let text = shown_option(text);
+                let result = match line {
+                    Ok(line) => apply_option(job.options.get_or_insert_default(), line)
+                        .map_err(|(problem, remedy)| message_of(at, text, problem, &remedy)),
+                    Err(problem) => Err(bad_line(at, text, problem)),
+                };
+                if let Err(bad) = result {
+                    // The row is that of the URL, not one more.
+                    let text = job.target.as_str().to_owned();
+                    self.pending = Some(Err(BadLine { index: job.index, text, ..bad }));
+                }
+            }
+        }
+        None
+    }
+}
+
+/// Most bytes of a line that [`Lines::line`] looks at: the longest good line and CR LF.
+pub const LINE_PREFIX_BYTES: usize = limits::LINE_BYTES_MAX + 2;
+
+/// Which line it is.
+#[derive(Clone, Copy)]
+struct At {
+    index: u64,
+    line_number: u64,
+}
+
+fn entry_of_url(at: At, line: &str) -> Entry {
+    let url = line.split('\t').next().unwrap_or(line);
+    match Target::parse(url) {
+        Ok(target) => Ok(Job { index: at.index, target, options: None }),
+        Err(problem) => Err(bad_line(at, line.as_bytes(), problem)),
+    }
+}
+
+/// The name before the `=` of an option line.
+fn option_name(text: &[u8]) -> Option<&[u8]> {
+    let end = text.iter().position(|b| *b == b'=')?;
+    let name = &text[..end];
+    let is_name = name.first().is_some_and(u8::is_ascii_lowercase)
+        && name.iter().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || *b == b'-');
+    is_name.then_some(name)
+}
+
+/// Reads `name=value` into the options; the last `out=` and `dir=` count, headers add up.
+fn apply_option(
+    options: &mut JobOptions,
+    line: &str,
+) -> Result<(), (InputProblem, Cow<'static, str>)> {
+    let (name, value) = line.split_once('=').unwrap_or((line, ""));
+    let bad_path = |problem| (problem, Cow::Borrowed(REMEDY_NAME));
+    let bad_header = || (InputProblem::Option, Cow::Borrowed(REMEDY_HEADER));
+    match name {
+        "out" => options.out = Some(name::relative_path(value).map_err(bad_path)?),
+        "dir" => options.dir = Some(name::relative_dir(value).map_err(bad_path)?),
+        "header" => {
+            let (field, value) = value.split_once(':').ok_or_else(bad_header)?;
+            options.headers.push(header(field, value).ok_or_else(bad_header)?);
+        }
+        "user-agent" => {
+            options.headers.push(header("User-Agent", value).ok_or_else(bad_header)?);
+        }
+        "referer" => options.headers.push(header("Referer", value).ok_or_else(bad_header)?),
+        "checksum" => return Err((InputProblem::Option, REMEDY_CHECKSUM.into())),
+        other => {
+            let remedy = format!("unknown option {other:.40}; {REMEDY_OPTION}");
+            return Err((InputProblem::Option, remedy.into()));
+        }
+    }
+    Ok(())
+}
+
+/// One field line (RFC 9110 sections 5.1 and 5.5): the name is a token, the value has no controls.
+fn header(name: &str, value: &str) -> Option<(String, String)> {
+    let is_token_byte = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
+    let value = value.trim_matches([' ', '\t']);
+    let is_good = !name.is_empty()
+        && name.bytes().all(is_token_byte)
+        && !value.bytes().any(|b| b.is_ascii_control() && b != b'\t');
+    is_good.then(|| (name.to_owned(), value.to_owned()))
+}
+
+/// A line that is no URL, with the remedy.
+fn bad_line(at: At, text: &[u8], problem: InputProblem) -> BadLine {
+    let remedy = match problem {
+        InputProblem::LineTooLong => Cow::Owned(format!(
+            "longer than {} bytes, as given or percent-encoded; shorten it",
+            limits::LINE_BYTES_MAX
+        )),
+        InputProblem::NotUtf8 => "not valid UTF-8; percent-encode these bytes".into(),
+        InputProblem::Url => remedy_of_url(text),
+        InputProblem::Scheme => "only http:// and https:// are pulled".into(),
+        InputProblem::Host => "the host is empty or not usable; write https://HOST/PATH".into(),
+        InputProblem::Name => REMEDY_NAME.into(),
+        InputProblem::Option => REMEDY_OPTION.into(),
+    };
+    message_of(at, text, problem, &remedy)
+}
+
+/// What to write instead of something that is no URL.
+fn remedy_of_url(text: &[u8]) -> Cow<'static, str> {
+    let text = String::from_utf8_lossy(text);
+    let url = text.split('\t').next().unwrap_or_default();
+    if url.contains('\\') {
+        "a URL has no backslash; write / or %5C".into()
+    } else if url.chars().any(|c| c.is_ascii_control()) {
+        "a URL has no control characters; remove or percent-encode them".into()
+    } else if scheme_of(url).is_some_and(|scheme| !scheme.contains('.') && url.contains("://")) {
+        "not a usable URL; check user, password and port (1 to 65535)".into()
+    } else if url.starts_with(|c: char| c.is_ascii_alphanumeric() || !c.is_ascii())
+        && scheme_of(url).is_none_or(|scheme| !scheme.eq_ignore_ascii_case("http"))
+        && url.contains('.')
+    {
+        let url = shortened(&without_userinfo(url)).escape_debug().to_string();
+        format!("no scheme; write https://{url}").into()
+    } else {
+        "not a URL; write https://HOST/PATH".into()
+    }
+}
+
+fn message_of(at: At, text: &[u8], problem: InputProblem, remedy: &str) -> BadLine {
+    let cut = &text[..text.len().min(limits::LINE_BYTES_MAX)];
+    let lossy = String::from_utf8_lossy(cut);
+    let mut text = without_userinfo(&lossy);
+    let message = format!("line {}: {:?}: {remedy}", at.line_number, shortened(&text));
+    if problem == InputProblem::LineTooLong {
+        text = shortened(&text);
+    }
+    BadLine { index: at.index, line_number: at.line_number, text, problem, message }
+}
+
+/// At most [`SHOWN_CHARS_MAX`] characters, and three dots where some are left out.
+fn shortened(text: &str) -> String {
+    match text.char_indices().nth(SHOWN_CHARS_MAX) {
+        Some((end, _)) => format!("{}...", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+/// The line without what may be a password: whatever stands before an `@` and after the scheme, up
+/// to the first `/`, `?` or `#`. The line is no URL, so this leans to removing too much.
+fn without_userinfo(text: &str) -> String {
+    // Mirrors on the same line are URLs too.
+    text.split('\t').map(url_without_userinfo).collect::<Vec<_>>().join("\t")
+}
+
+fn url_without_userinfo(text: &str) -> String {
+    let is_slash = |c: char| matches!(c, '/' | '\\');
+    let after_scheme = scheme_of(text).map_or(0, |scheme| scheme.len() + 1);
+    let after_slashes = text.len() - text[after_scheme..].trim_start_matches(is_slash).len();
+    let begin = if after_slashes > after_scheme { after_slashes } else { 0 };
+    let (front, rest) = text.split_at(begin);
+    let mut authority = &rest[..rest.find(['/', '?', '#']).unwrap_or(rest.len())];
+    // `user:pass/word@host`: what looks like a port is the begin of a password.
+    let is_port = |port: &str| port.bytes().all(|b| b.is_ascii_digit());
+    if authority.split_once(':').is_some_and(|(_, port)| !is_port(port)) {
+        authority = rest;
+    }
+    match authority.rfind('@') {
+        Some(end) => format!("{front}{}", &rest[end + 1..]),
+        None => text.to_owned(),
+    }
+}
+
+/// An option line as it may be shown: the value of a header can be a secret.
+fn shown_option(text: &[u8]) -> &[u8] {
+    if text.starts_with(b"header=") { b"header=..." } else { text }
+}
+
+const REMEDY_NAME: &str = "the path is empty, absolute or holds \"..\"; \
+     give one below the download directory";
+const REMEDY_HEADER: &str = "write header=NAME: VALUE, without control characters";
+const REMEDY_OPTION: &str = "the options are out, dir, header, user-agent and referer; \
+     remove the line";
+const REMEDY_CHECKSUM: &str = "checksum is not supported yet; \
+     remove the line to pull the file unchecked";
+const SHOWN_CHARS_MAX: usize = 100;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,265 @@
+//! Tables of lists, and the property that no entry is lost or doubled.
+
+use super::*;
+use proptest::prelude::*;
+
+/// All entries of a list that is one text.
+fn entries(list: &[u8]) -> Vec<Entry> {
+    let mut lines = Lines::new(0);
+    let mut entries = Vec::new();
+    for line in list.split_inclusive(|b| *b == b'\n') {
+        entries.extend(lines.line(line));
+    }
+    entries.extend(lines.finish());
+    assert_eq!(lines.finish(), None);
+    entries
+}
+
+fn only(list: &str) -> Entry {
+    let mut entries = entries(list.as_bytes());
+    assert_eq!(entries.len(), 1, "{list:?}: {entries:?}");
+    entries.remove(0)
+}
+
+fn only_job(list: &str) -> Job {
+    only(list).unwrap_or_else(|bad| panic!("{list:?}: {}", bad.message))
+}
+
+fn only_bad(list: &str) -> BadLine {
+    only(list).expect_err(list)
+}
+
+#[test]
+fn a_list_is_its_urls() {
+    let list = "\u{feff}http://h/1\r\n\
+                # a remark\n\
+                \n\
+                \t \r\n\
+                http://h/2  \n\
+                  http://h/3?a=b\n\
+                  # another remark\n\
+                HTTP://H/4\thttp://mirror/4\n\
+                http://h/5";
+    let found: Vec<_> = entries(list.as_bytes())
+        .into_iter()
+        .map(|entry| entry.map(|job| (job.index, job.target.as_str().to_owned())))
+        .collect();
+    let expected: Vec<_> = [(1, "1"), (5, "2"), (6, "3?a=b"), (8, "4"), (9, "5")]
+        .map(|(index, path)| Ok((index, format!("http://h/{path}"))))
+        .into();
+    assert_eq!(found, expected);
+    assert!(entries(b"").is_empty() && entries(b"\n#\n \n").is_empty());
+}
+
+#[test]
+fn line_numbers_go_on_over_inputs() {
+    let mut first = Lines::new(0);
+    first.line(b"# one");
+    first.line(b"http://h/2");
+    let mut second = Lines::new(first.lines_total());
+    second.line(b"");
+    second.line(b"nonsense");
+    let bad = second.finish().expect("an entry").expect_err("no URL");
+    assert_eq!((bad.index, bad.line_number), (4, 2));
+    // The mark belongs to the begin of every input.
+    let mut third = Lines::new(second.lines_total());
+    third.line("\u{feff}http://h/".as_bytes());
+    assert_eq!(third.finish().expect("an entry").expect("a URL").index, 5);
+}
+
+#[test]
+fn option_lines_belong_to_the_url_above() {
+    let list = "http://h/a\n\
+                \x20 out=x/b.jpg\n\
+                # a remark between\n\
+                \n\
+                \tdir=d/\n\
+                \x20 header=Accept:  image/* \n\
+                \x20 header=X-Empty:\n\
+                \x20 user-agent=me/1.0\n\
+                \x20 referer=http://r/\n\
+                \x20 out=c=d.jpg\r\n";
+    let job = only_job(list);
+    let options = job.options.as_deref().expect("options");
+    assert_eq!(options.out.as_deref(), Some("c=d.jpg"));
+    assert_eq!(options.dir.as_deref(), Some("d"));
+    let headers: Vec<_> = options.headers.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
+    assert_eq!(
+        headers,
+        [
+            ("Accept", "image/*"),
+            ("X-Empty", ""),
+            ("User-Agent", "me/1.0"),
+            ("Referer", "http://r/")
+        ]
+    );
+    assert_eq!(job.path(None), "d/c=d.jpg");
+    assert_eq!(only_job("http://h/a").options, None);
+}
+
+#[test]
+fn paths_of_jobs() {
+    let template = Template::parse("{seq:03}.{ext}").expect("a template");
+    let path = |list: &str| only_job(list).path(Some(&template));
+    assert_eq!(path("\nhttp://h/a.jpg"), "002.jpg");
+    assert_eq!(path("http://h/a.jpg\n out=b"), "b");
+    assert_eq!(path("http://h/a.jpg\n dir=x/y"), "x/y/001.jpg");
+    assert_eq!(path("http://h/a.jpg\n dir=."), "001.jpg");
+    assert_eq!(only_job("http://h/a.jpg\n dir=x").path(None), "x/a.jpg");
+}
+
+#[test]
+fn bad_lines_say_line_text_and_remedy() {
+    use InputProblem::{Host, Name, Option, Scheme, Url};
+    let table = [
+        ("example.com/a.jpg", Url, r#""example.com/a.jpg": no scheme; write https://example.com/"#),
+        ("example.com:8080/a", Url, "write https://example.com:8080/a"),
+        ("www.h.example", Url, "write https://www.h.example"),
+        ("hello", Url, r#""hello": not a URL; write https://HOST/PATH"#),
+        ("http:/h.example/", Url, "not a URL; write https://HOST/PATH"),
+        ("http://h/a\\b", Url, "backslash"),
+        ("http://h/\x1b[31m", Url, r#""http://h/\u{1b}[31m": a URL has no control characters"#),
+        ("http://h:99999/", Url, "port"),
+        ("ftp://h/x", Scheme, "only http:// and https://"),
+        ("http://h%2Fx/", Host, "the host is empty or not usable"),
+        ("http://h/a\n out=../x", Name, r#"line 2: "out=../x": the path is empty, absolute"#),
+        ("http://h/a\n dir=/etc", Name, r#""dir=/etc""#),
+        ("http://h/a\n gid=12", Option, "unknown option gid; the options are out, dir, header"),
+        ("http://h/a\n checksum=sha-256=00", Option, "checksum is not supported yet"),
+        ("http://h/a\n header=X", Option, "write header=NAME: VALUE"),
+        ("http://h/a\n header=a b: c", Option, "write header=NAME: VALUE"),
+        ("http://h/a\n user-agent=a\rb", Option, "without control characters"),
+        (" out=x", Option, "needs a URL above"),
+    ];
+    for (list, problem, message) in table {
+        let bad = only_bad(list);
+        assert_eq!(bad.problem, problem, "{list:?}");
+        assert!(bad.message.contains(message), "{list:?}: {}", bad.message);
+        assert!(bad.message.starts_with("line "), "{}", bad.message);
+        assert!(!bad.message.contains(char::is_control), "{}", bad.message);
+        assert_eq!(bad.fault().code(), problem.code());
+        assert_eq!(bad.fault().to_string(), bad.message);
+    }
+}
+
+#[test]
+fn a_bad_option_makes_a_fault_of_its_url_and_of_no_other() {
+    let list = b"http://h/1\n bad=x\n out=y\n worse=z\nhttp://h/2\nnonsense\n out=x\nhttp://h/3\n";
+    let found = entries(list);
+    assert_eq!(found.len(), 4);
+    let bad = found[0].as_ref().expect_err("a bad option");
+    assert_eq!((bad.index, bad.line_number, bad.text.as_str()), (1, 2, "http://h/1"));
+    assert_eq!(found[1].as_ref().map(|job| job.index), Ok(5));
+    assert_eq!(found[2].as_ref().expect_err("no URL").index, 6);
+    assert_eq!(found[3].as_ref().map(|job| (job.index, &job.options)), Ok((8, &None)));
+}
+
+#[test]
+fn lines_that_are_too_long_or_no_utf8() {
+    let max = limits::LINE_BYTES_MAX;
+    let longest = format!("http://h/{}", "x".repeat(max - 9));
+    assert_eq!(longest.len(), max);
+    assert_eq!(only_job(&format!("{longest}\r\n")).target.as_str(), longest);
+    let too_long = format!("{longest}xyz\r\n");
+    let bad = only_bad(&too_long);
+    assert_eq!(bad.problem, InputProblem::LineTooLong);
+    assert!(bad.text.len() < 200 && bad.message.len() < 300);
+    // A reader may cut such a line, and the verdict stays.
+    let cut = &too_long.as_bytes()[..LINE_PREFIX_BYTES];
+    assert_eq!(entries(cut), [Err(bad)]);
+    assert_eq!(only_bad(&" ".repeat(max + 1)).problem, InputProblem::LineTooLong);
+    assert!(entries(format!("#{}", "x".repeat(max + 1)).as_bytes()).is_empty());
+    let bad = only_bad(&format!("http://h/\n out={}", "x".repeat(max)));
+    assert_eq!((bad.problem, bad.index, bad.line_number), (InputProblem::LineTooLong, 1, 2));
+
+    let found = entries(b"http://h/\xff\nhttp://h/ok\n out=\xff\n# \xff\nhttp://h/3");
+    let bad = found[0].as_ref().expect_err("no UTF-8");
+    assert_eq!((bad.problem, bad.text.as_str()), (InputProblem::NotUtf8, "http://h/\u{fffd}"));
+    assert_eq!(found[1].as_ref().expect_err("no UTF-8").index, 2);
+    assert_eq!(found.len(), 3);
+    assert!(found[2].is_ok());
+}
+
+#[test]
+fn passwords_are_not_reported() {
+    let table = [
+        "http://user:secret@h:99999/x",
+        "http://user:secret@h\\x/",
+        "http:/user:secret@h/x",
+        "http:user:secret@h/x",
+        "user:secret@h.example/x",
+        "ftp://user:secret@h/x",
+        "http://user:sec%ffsecret@h/x",
+        "http://user:secret/x@h/",
+        "ftp://h/x\thttp://user:secret@h/x",
+        "http://user:secret@h/x\n bad=1",
+        "http://h/x\n header=Authorization Basic secret",
+        " header=Authorization: Basic secret",
+    ];
+    for list in table {
+        let bad = only_bad(list);
+        let shown = format!("{} {} {}", bad.text, bad.message, bad.fault());
+        assert!(!shown.contains("secret") && !shown.contains("user:"), "{list:?}: {shown}");
+    }
+    assert_eq!(only_bad("http://h:99999/@me").text, "http://h:99999/@me");
+}
+
+#[test]
+fn arguments_are_jobs_too() {
+    let job = Job::from_argument(3, " http://h/x ").expect("a URL");
+    assert_eq!((job.index, job.target.as_str()), (3, "http://h/x"));
+    let bad = Job::from_argument(4, "h.example").expect_err("no URL");
+    assert_eq!((bad.index, bad.problem), (4, InputProblem::Url));
+    assert_eq!(Job::from_argument(5, "# x").map_err(|bad| bad.index), Err(5));
+}
+
+#[test]
+fn a_queue_of_jobs_is_small() {
+    assert!(size_of::<Job>() <= 64);
+}
+
+/// Says by itself, in the simplest way, how many entries a list has and at which lines.
+fn expected_indices(list: &[u8]) -> Vec<u64> {
+    let mut indices = Vec::new();
+    for (number, line) in (1..).zip(list.split(|b| *b == b'\n')) {
+        let line =
+            if number == 1 { line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line) } else { line };
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        let text = line.trim_ascii();
+        let name_ends = text.iter().position(|b| !matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-'));
+        let is_name = name_ends.is_some_and(|end| end > 0 && text[end] == b'=')
+            && text[0].is_ascii_lowercase();
+        let is_option = text.len() < line.len() && line[0].is_ascii_whitespace() && is_name;
+        let has_row = !text.is_empty() && text[0] != b'#';
+        if has_row && (!is_option || indices.is_empty()) {
+            indices.push(number);
+        }
+    }
+    indices
+}
+
+fn list_like() -> impl Strategy<Value = Vec<u8>> {
+    let line = prop_oneof![
+        "https?://[a-z]{1,3}/[a-z]{0,3}".prop_map(String::into_bytes),
+        "[ \t]{1,2}(out|dir|header|x|9)=[a-z:/.]{0,4}".prop_map(String::into_bytes),
+        "[ \t#=a-z\u{feff}]{0,5}".prop_map(String::into_bytes),
+        prop::collection::vec(any::<u8>(), 0..12),
+    ];
+    let end = prop::sample::select(vec![&b"\n"[..], b"\r\n"]);
+    prop::collection::vec((line, end), 0..20)
+        .prop_map(|lines| lines.into_iter().flat_map(|(line, end)| [&line, end].concat()).collect())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_entry_is_lost_or_doubled(list in prop_oneof![list_like(), any::<Vec<u8>>()]) {
+        let index = |entry: &Entry| match entry {
+            Ok(job) => job.index,
+            Err(bad) => bad.index,
+        };
+        let indices: Vec<u64> = entries(&list).iter().map(index).collect();
+        prop_assert_eq!(indices, expected_indices(&list));
+    }
+}
