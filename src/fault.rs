@@ -1,7 +1,8 @@
 //! Why one job failed: a [`Fault`] is data that travels to the job's row while the run goes on.
 //!
-//! `stage` says what was being done, `cause` why it failed; [`Fault::code`] joins both into a stable
-//! code that scripts may compare. Text (`Display`, `detail`) is for people and nothing matches on it.
+//! `stage` says what was being done, `cause` why it failed; [`Fault::code`] joins both into a
+//! stable code that scripts may compare. Text (`Display`, `detail`) is for people and nothing
+//! matches on it.
 
 use crate::http::ProtocolError;
 use crate::limits;
@@ -230,7 +231,8 @@ impl Fault {
                 text.push_str("...");
                 break;
             }
-            // Letters of any script stay; what a terminal would obey, or nobody would see, does not.
+            // Letters of any script stay; what a terminal would obey, or nobody would see, does
+            // not.
             if matches!(c, '"' | '\'' | '\\') {
                 text.push(c);
             } else {
@@ -507,7 +509,8 @@ impl fmt::Display for Text<'_> {
     }
 }
 
-/// What is used up when a call gives this errno. The numbers are those of Linux on every architecture.
+/// What is used up when a call gives this errno. The numbers are those of Linux on every
+/// architecture.
 fn resource(errno: i32) -> &'static str {
     match errno {
         23 | 24 => "file descriptors",

@@ -1,7 +1,8 @@
-//! What to do, never how: input lines to jobs, jobs to names, origins to cores, failures to retries.
+//! What to do, never how: input lines to jobs, jobs to names, origins to cores, failures to
+//! retries.
 //!
-//! Pure: no socket, file, clock, runtime or randomness of its own. Time comes in as milliseconds since
-//! the run began, random numbers come in as arguments.
+//! Pure: no socket, file, clock, runtime or randomness of its own. Time comes in as milliseconds
+//! since the run began, random numbers come in as arguments.
 
 pub mod job;
 pub mod name;

@@ -1,9 +1,10 @@
 //! A URL taken apart once, by one strict parser, for every user of its parts.
 //!
 //! The grammar is that of the `url` crate (WHATWG), fenced by refusals: what browsers repair in
-//! silence (missing slashes, backslashes, white space inside) is no URL here, because a repaired URL
-//! and the one that was checked may name different hosts. DNS, `Host`, SNI and the certificate check
-//! all get the same ASCII host from here. User information is split off at once and never shown.
+//! silence (missing slashes, backslashes, white space inside) is no URL here, because a repaired
+//! URL and the one that was checked may name different hosts. DNS, `Host`, SNI and the certificate
+//! check all get the same ASCII host from here. User information is split off at once and never
+//! shown.
 
 use crate::fault::InputProblem;
 use crate::limits;
@@ -73,14 +74,14 @@ pub struct Target {
 }
 
 impl Target {
-    /// Takes an absolute URL apart. The fragment is dropped, then spaces around the rest; spaces and
-    /// non-ASCII within are percent-encoded, and `%XX` stays as it is.
+    /// Takes an absolute URL apart. The fragment is dropped, then spaces around the rest; spaces
+    /// and non-ASCII within are percent-encoded, and `%XX` stays as it is.
     ///
     /// # Errors
     /// `Scheme` for anything but http and https; `Host` for an empty or unusable host (a `%` in it
-    /// included); `LineTooLong` above [`limits::LINE_BYTES_MAX`], also after encoding; `Url` for the
-    /// rest: no `scheme://`, controls, backslashes, ports that are not 1-65535, user information
-    /// that cannot be sent (RFC 7617 section 2).
+    /// included); `LineTooLong` above [`limits::LINE_BYTES_MAX`], also after encoding; `Url` for
+    /// the rest: no `scheme://`, controls, backslashes, ports that are not 1-65535, user
+    /// information that cannot be sent (RFC 7617 section 2).
     pub fn parse(text: &str) -> Result<Self, InputProblem> {
         let text = text.trim_matches(' ');
         let pieces = Pieces::split(text)?;
@@ -89,8 +90,8 @@ impl Target {
     }
 
     /// The target of a redirect: `location` is the field value as sent, resolved against this URL
-    /// (RFC 3986 section 5). User information in it is ignored; the one of this target stays as long
-    /// as the origin does.
+    /// (RFC 3986 section 5). User information in it is ignored; the one of this target stays as
+    /// long as the origin does.
     ///
     /// # Errors
     /// The same refusals as [`Target::parse`].
@@ -148,7 +149,8 @@ impl Target {
         self.basic_auth.as_deref()
     }
 
-    /// `scheme://host[:port]`: normalised, so equal texts are equal origins. A key without allocation.
+    /// `scheme://host[:port]`: normalised, so equal texts are equal origins. A key without
+    /// allocation.
     pub fn origin_str(&self) -> &str {
         &self.text[..self.path_at as usize]
     }
@@ -172,7 +174,8 @@ impl Target {
         self.scheme.as_str().len() + "://".len()
     }
 
-    /// The reference as an absolute URL text, dot segments not yet removed (RFC 3986 section 5.2.2).
+    /// The reference as an absolute URL text, dot segments not yet removed (RFC 3986 section
+    /// 5.2.2).
     fn absolute(&self, reference: &str) -> String {
         let path_at = self.path_at as usize;
         if scheme_of(reference).is_some() {
@@ -383,8 +386,8 @@ fn problem_of_parser(error: ParseError) -> InputProblem {
     }
 }
 
-/// Letters, digits, `-`, `.` and `_` (met in the wild), or an address in brackets; a length that DNS
-/// can carry (RFC 1035 section 2.3.4).
+/// Letters, digits, `-`, `.` and `_` (met in the wild), or an address in brackets; a length that
+/// DNS can carry (RFC 1035 section 2.3.4).
 fn is_host(host: &str) -> bool {
     if host.starts_with('[') {
         return true;
