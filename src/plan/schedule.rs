@@ -2,32 +2,37 @@
 //!
 //! The rules, for cores that share one [`Schedule`]:
 //!
-//! - `-j` is dealt out to the cores once, differing by at most one, so a core never waits for a slot
-//!   that another core hoards.
-//! - `-x` counts connections that are open for an origin, in use or idle in some core's pool. A core
-//!   may take a job when it has an idle connection for its origin, or when one more may be opened.
-//! - An origin lives on its home core, so that its connections are shared. Another core opens one only
-//!   when the home core has no room, or when the origin is big (its queue is long). A big origin
-//!   belongs to all cores alike and no core opens more than its share, so that all cores work.
-//! - Among the origins a core may serve, the one served longest ago comes first. A paused origin is in
-//!   nobody's way.
-//! - A core sleeps after [`Schedule::take`] had nothing for it. Every change that lets a sleeping core
-//!   take a job wakes one such core, and so does every `take` that leaves work for another one. Hence
-//!   no job that may be taken is left lying: while one is, some core is awake, and the last core to
-//!   fall asleep wakes the next. This holds as long as a woken core calls `take` until it gets nothing.
+//! - `-j` is dealt out to the cores once, differing by at most one, so a core never waits for a
+//!   slot that another core hoards.
+//! - `-x` counts connections that are open for an origin, in use or idle in some core's pool. A
+//!   core may take a job when it has an idle connection for its origin, or when one more may be
+//!   opened.
+//! - An origin lives on its home core, so that its connections are shared. Another core opens one
+//!   only when the home core has no room, or when the origin is big (its queue is long). A big
+//!   origin belongs to all cores alike and no core opens more than its share, so that all cores
+//!   work; connections from when it was small are yielded as their jobs end.
+//! - Among the origins a core may serve, the one served longest ago comes first. A paused origin is
+//!   in nobody's way.
+//! - A core sleeps after [`Schedule::take`] had nothing for it. Every change that lets a sleeping
+//!   core take a job wakes one such core, and so does every `take` that leaves work for another
+//!   one. Hence no job that may be taken is left lying: while one is, some core is awake, and the
+//!   last core to fall asleep wakes the next. This holds as long as a woken core calls `take` until
+//!   it gets nothing.
 //!
-//! No call walks all origins; records of origins without work, connections and pause are freed.
+//! No call but [`Schedule::drain`] walks all origins; records of origins without work, connections
+//! and pause are freed.
 
 mod core_set;
+mod deferred;
 mod origins;
 #[cfg(test)]
 mod tests;
 
 use crate::limits;
 use core_set::CoreSet;
+use deferred::Deferred;
 pub use origins::OriginId;
 use origins::{Listed, Origins, Queued};
-use std::cmp::Ordering;
 use std::collections::{BTreeSet, BinaryHeap};
 use std::ops::Range;
 
@@ -240,7 +245,8 @@ impl<T> Schedule<T> {
         let chosen = self.choose(core);
         self.asleep.set(core, chosen.is_none());
         let grant = chosen.map(|index| self.grant(core, index));
-        // The first one asked must not be this core: it calls again anyway, or has just had nothing.
+        // The first one asked must not be this core: it calls again anyway, or has just had
+        // nothing.
         Take { grant, wake: self.wake((core + 1) % self.limits.cores) }
     }
 
@@ -310,8 +316,8 @@ impl<T> Schedule<T> {
         self.is_input_closed && self.in_flight == 0 && self.queued == 0 && self.deferred.is_empty()
     }
 
-    /// Takes out everything queued or deferred, in the order it was given. Wakes nobody: an interrupt
-    /// must reach every core in its own way.
+    /// Takes out everything queued or deferred, in the order it was given. Wakes nobody: an
+    /// interrupt must reach every core in its own way.
     pub fn drain(&mut self) -> Vec<T> {
         let mut items: Vec<(u64, T)> = Vec::with_capacity(self.queued + self.deferred.len());
         for Deferred { sequence, origin, item, .. } in std::mem::take(&mut self.deferred) {
@@ -444,8 +450,8 @@ impl<T> Schedule<T> {
         Grant { item, origin, connection }
     }
 
-    /// Whether `core` has more than its share of a big origin while another core sleeps that has less:
-    /// connections opened when the origin was small must not keep it on one core.
+    /// Whether `core` has more than its share of a big origin while another core sleeps that has
+    /// less: connections opened when the origin was small must not keep it on one core.
     fn must_yield(&self, core: usize, index: u32) -> bool {
         let record = self.origins.at(index);
         record.queue.len() > self.queue_small_max()
@@ -601,32 +607,3 @@ impl Core {
         Self { in_flight: 0, in_flight_max, origins: 0, openable, reusable }
     }
 }
-
-/// A job that waits for its time. The greatest is the one due first, as a heap wants it.
-#[derive(Debug)]
-struct Deferred<T> {
-    until_ms: u64,
-    sequence: u64,
-    origin: u32,
-    item: T,
-}
-
-impl<T> Ord for Deferred<T> {
-    fn cmp(&self, other: &Self) -> Ordering {
-        (other.until_ms, other.sequence).cmp(&(self.until_ms, self.sequence))
-    }
-}
-
-impl<T> PartialOrd for Deferred<T> {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl<T> PartialEq for Deferred<T> {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other) == Ordering::Equal
-    }
-}
-
-impl<T> Eq for Deferred<T> {}

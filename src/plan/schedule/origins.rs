@@ -3,8 +3,8 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-/// An origin, for as long as it holds a connection. Its number is used again for another origin, its
-/// generation is not.
+/// An origin, for as long as it holds a connection. Its number is used again for another origin,
+/// its generation is not.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct OriginId {
     index: u32,
