@@ -1,8 +1,10 @@
 //! Rows and summaries as bytes. The caller owns the files.
 
+pub mod explain;
+pub mod hosts;
 pub mod row;
 pub mod stats;
 pub mod summary;
 
-pub use row::{Row, Status, Times};
-pub use stats::Stats;
+pub use row::{Row, RowEncoder, RowFormat, Status, Times};
+pub use stats::{RunEnd, RunInfo, Stats};

@@ -1,8 +1,51 @@
-//! One row per input line: what was asked, what happened, and when.
+//! One row per input line: what was asked, what happened, and when; and rows as bytes.
+//!
+//! Both encodings have the columns of [`COLUMNS`]. What does not apply is empty in CSV and null in
+//! JSON Lines, a status code that never came included: no reader must know that 0 or `000` is no
+//! code. Times are seconds with six decimals. Text from the network holds no raw control character
+//! in either: JSON escapes it as JSON does; CSV, which has no such way, shows it as in a Rust
+//! literal (`\u{1b}`).
+
+#[cfg(test)]
+pub(crate) mod tests;
 
 use crate::fault::Fault;
+use serde::Serializer as _;
+use std::borrow::Cow;
+use std::fmt::{Display, Write as _};
+use std::io;
 use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
+
+/// Names of the columns, in order: curl's `--write-out` names wherever curl has one.
+pub const COLUMNS: [&str; 26] = [
+    "url",
+    "response_code",
+    "index",
+    "status",
+    "error_code",
+    "error_message",
+    "exitcode",
+    "filename",
+    "size_download",
+    "content_type",
+    "content_encoding",
+    "etag",
+    "num_retries",
+    "num_redirects",
+    "url_effective",
+    "remote_ip",
+    "http_version",
+    "num_connects",
+    "tls_resumed",
+    "time_queue",
+    "time_namelookup",
+    "time_connect",
+    "time_appconnect",
+    "time_starttransfer",
+    "time_total",
+    "attempted_at",
+];
 
 /// How a job ended.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -17,9 +60,21 @@ pub enum Status {
     Cancelled,
 }
 
+impl Status {
+    /// The word of the column `status`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Skipped => "skipped",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
 /// Times of the last attempt, as curl's `--write-out` names and defines them: each counts from the
-/// start of that attempt, except `queue`, which is what the job waited before its first attempt, and
-/// `total`, which is the whole job, all attempts and waits between them.
+/// start of that attempt, except `queue`, which is what the job waited before its first attempt,
+/// and `total`, which is the whole job, all attempts and waits between them.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Times {
     /// Waiting for a slot before the first attempt.
@@ -69,7 +124,8 @@ pub struct Row {
     pub url_effective: Option<String>,
     /// The peer that answered last.
     pub remote_ip: Option<IpAddr>,
-    /// `host:port` of the origin that answered last, for the per-host table; empty for input faults.
+    /// `host:port` of the origin that answered last, for the per-host table; empty for input
+    /// faults.
     pub host: String,
     /// Minor version of HTTP/1 of the last response.
     pub http_minor_version: Option<u8>,
@@ -80,3 +136,277 @@ pub struct Row {
     /// When the first attempt began (or the row was made, where there was none).
     pub attempted_at: SystemTime,
 }
+
+impl Row {
+    /// The cells of this row, in the order of [`COLUMNS`].
+    fn cells(&self, mut cell: impl FnMut(Cell<'_>)) {
+        let fault = self.fault.as_ref();
+        let code = (self.response_code != 0).then(|| self.response_code.into());
+        cell(Cell::Text(&self.url));
+        cell(code.map_or(Cell::Nothing, Cell::Number));
+        cell(Cell::Number(self.index));
+        cell(Cell::Text(self.status.as_str()));
+        cell(Cell::text(fault.map(Fault::code)));
+        cell(fault.map_or(Cell::Nothing, |fault| Cell::Shown(fault)));
+        cell(Cell::Number(fault.map_or(0, |fault| fault.exit_code_curl().into())));
+        cell(Cell::text(self.filename.as_deref()));
+        cell(Cell::Number(self.size_download));
+        cell(Cell::text(self.content_type.as_deref()));
+        cell(Cell::text(self.content_encoding.as_deref()));
+        cell(Cell::text(self.etag.as_deref()));
+        cell(Cell::Number(self.num_retries.into()));
+        cell(Cell::Number(self.num_redirects.into()));
+        cell(Cell::text(self.url_effective.as_deref()));
+        cell(self.remote_ip.as_ref().map_or(Cell::Nothing, |ip| Cell::Shown(ip)));
+        cell(Cell::text(self.http_minor_version.map(|v| if v == 0 { "1.0" } else { "1.1" })));
+        cell(Cell::Number(self.num_connects.into()));
+        cell(self.tls_resumed.map_or(Cell::Nothing, Cell::Truth));
+        let Times { queue, namelookup, connect, appconnect, starttransfer, total } = self.times;
+        for time in [queue, namelookup, connect, appconnect, starttransfer, total] {
+            cell(Cell::Seconds(time));
+        }
+        let at =
+            self.attempted_at.clamp(SystemTime::UNIX_EPOCH, SystemTime::UNIX_EPOCH + YEAR_9999);
+        cell(Cell::Shown(&humantime::format_rfc3339_millis(at)));
+    }
+}
+
+/// How rows are encoded.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum RowFormat {
+    /// A header line, then one line a row: commas, and quotes by RFC 4180 where needed. Lines end
+    /// in LF, not in the CRLF of that RFC, which line tools would take for a part of the last
+    /// column.
+    Csv,
+    /// One JSON object a line.
+    JsonLines,
+}
+
+/// Turns rows into bytes; keeps its buffers from row to row.
+#[derive(Debug)]
+pub struct RowEncoder {
+    format: RowFormat,
+    /// Text of the cell at hand, where it has to be formatted first.
+    shown: String,
+}
+
+impl RowEncoder {
+    /// An encoder for one report.
+    pub fn new(format: RowFormat) -> Self {
+        Self { format, shown: String::new() }
+    }
+
+    /// Appends what comes before the first row: the header line of CSV.
+    pub fn header(&self, out: &mut Vec<u8>) {
+        match self.format {
+            RowFormat::Csv => {
+                let mut line = CsvLine::new(out);
+                COLUMNS.iter().for_each(|name| line.cell(name));
+                line.end();
+            }
+            RowFormat::JsonLines => {}
+        }
+    }
+
+    /// Appends one row, its line end included.
+    pub fn encode(&mut self, row: &Row, out: &mut Vec<u8>) {
+        match self.format {
+            RowFormat::Csv => self.encode_csv(row, out),
+            RowFormat::JsonLines => self.encode_json(row, out),
+        }
+    }
+
+    fn encode_csv(&mut self, row: &Row, out: &mut Vec<u8>) {
+        let mut line = CsvLine::new(out);
+        row.cells(|cell| match cell {
+            Cell::Nothing => line.cell(""),
+            Cell::Text(text) => line.cell(&escape_controls(text)),
+            Cell::Shown(value) => line.cell(&escape_controls(show(&mut self.shown, value))),
+            Cell::Truth(truth) => line.cell(if truth { "true" } else { "false" }),
+            Cell::Number(number) => line.plain(|out| push_number(out, number)),
+            Cell::Seconds(time) => line.plain(|out| push_seconds(out, time)),
+        });
+        line.end();
+    }
+
+    fn encode_json(&mut self, row: &Row, out: &mut Vec<u8>) {
+        let mut columns = COLUMNS.iter();
+        let mut before = b'{';
+        row.cells(|cell| {
+            let name = columns.next().expect("as many columns as cells");
+            out.push(std::mem::replace(&mut before, b','));
+            out.push(b'"');
+            out.extend_from_slice(name.as_bytes());
+            out.extend_from_slice(b"\":");
+            match cell {
+                Cell::Nothing => out.extend_from_slice(b"null"),
+                Cell::Text(text) => push_json_text(out, text),
+                Cell::Shown(value) => push_json_text(out, show(&mut self.shown, value)),
+                Cell::Truth(truth) => {
+                    out.extend_from_slice(if truth { b"true" } else { b"false" });
+                }
+                Cell::Number(number) => push_number(out, number),
+                Cell::Seconds(time) => push_seconds(out, time),
+            }
+        });
+        out.extend_from_slice(b"}\n");
+    }
+}
+
+/// The text with its control characters made visible (`\n`, `\u{1b}`), for a terminal or a CSV
+/// file.
+pub fn escape_controls(text: &str) -> Cow<'_, str> {
+    // Of the bytes of a control character the first is below space, DEL, or C2 (U+0080 to U+009F).
+    let is_suspect = |byte: u8| byte < b' ' || byte == 0x7f || byte == 0xc2;
+    if !text.bytes().any(is_suspect) {
+        return Cow::Borrowed(text);
+    }
+    let mut escaped = String::with_capacity(text.len() + 16);
+    for char in text.chars() {
+        if char.is_control() {
+            escaped.extend(char.escape_default());
+        } else {
+            escaped.push(char);
+        }
+    }
+    Cow::Owned(escaped)
+}
+
+/// One value, before it is known how it will be written.
+enum Cell<'a> {
+    Nothing,
+    Text(&'a str),
+    /// Text that does not exist yet.
+    Shown(&'a dyn Display),
+    Truth(bool),
+    Number(u64),
+    Seconds(Duration),
+}
+
+impl<'a> Cell<'a> {
+    fn text(text: Option<&'a str>) -> Self {
+        text.map_or(Self::Nothing, Self::Text)
+    }
+}
+
+/// One line of CSV at the end of a buffer.
+struct CsvLine<'a> {
+    out: &'a mut Vec<u8>,
+    writer: csv_core::Writer,
+    is_empty: bool,
+}
+
+impl<'a> CsvLine<'a> {
+    fn new(out: &'a mut Vec<u8>) -> Self {
+        Self { out, writer: csv_core::Writer::new(), is_empty: true }
+    }
+
+    fn cell(&mut self, text: &str) {
+        self.delimit();
+        // Room for every byte as a quote that is doubled, and for the first quote.
+        let room = 2 * text.len() + 1;
+        let (result, _, _) = self.write(room, |writer, room| writer.field(text.as_bytes(), room));
+        assert_eq!(result, csv_core::WriteResult::InputEmpty, "the room suffices");
+    }
+
+    /// A cell that needs no quotes.
+    fn plain(&mut self, push: impl FnOnce(&mut Vec<u8>)) {
+        self.delimit();
+        push(self.out);
+    }
+
+    fn end(mut self) {
+        self.write(DELIMITER_ROOM, |writer, room| {
+            let (result, written) = writer.terminator(room);
+            (result, 0, written)
+        });
+    }
+
+    fn delimit(&mut self) {
+        if !std::mem::replace(&mut self.is_empty, false) {
+            self.write(DELIMITER_ROOM, |writer, room| {
+                let (result, written) = writer.delimiter(room);
+                (result, 0, written)
+            });
+        }
+    }
+
+    fn write<F>(&mut self, room: usize, write: F) -> (csv_core::WriteResult, usize, usize)
+    where
+        F: FnOnce(&mut csv_core::Writer, &mut [u8]) -> (csv_core::WriteResult, usize, usize),
+    {
+        let start = self.out.len();
+        self.out.resize(start + room, 0);
+        let written = write(&mut self.writer, &mut self.out[start..]);
+        self.out.truncate(start + written.2);
+        written
+    }
+}
+
+/// JSON that escapes DEL and U+0080 to U+009F as well, which its grammar does not ask for.
+struct AllControlsEscaped;
+
+impl serde_json::ser::Formatter for AllControlsEscaped {
+    fn write_string_fragment<W>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()>
+    where
+        W: ?Sized + io::Write,
+    {
+        let mut rest = fragment;
+        while let Some((at, char)) = rest.char_indices().find(|(_, char)| char.is_control()) {
+            writer.write_all(&rest.as_bytes()[..at])?;
+            write!(writer, "\\u{:04x}", u32::from(char))?;
+            rest = &rest[at + char.len_utf8()..];
+        }
+        writer.write_all(rest.as_bytes())
+    }
+}
+
+fn push_json_text(out: &mut Vec<u8>, text: &str) {
+    serde_json::Serializer::with_formatter(out, AllControlsEscaped)
+        .serialize_str(text)
+        .expect("a Vec takes any bytes");
+}
+
+/// Formats into a buffer that is used again.
+fn show<'a>(buffer: &'a mut String, value: &dyn Display) -> &'a str {
+    buffer.clear();
+    write!(buffer, "{value}").expect("a String takes any text");
+    buffer
+}
+
+fn push_number(out: &mut Vec<u8>, number: u64) {
+    let mut digits = [0_u8; 20];
+    let mut at = digits.len();
+    let mut rest = number;
+    loop {
+        at -= 1;
+        digits[at] = digit(rest);
+        rest /= 10;
+        if rest == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(&digits[at..]);
+}
+
+/// Seconds with six decimals, the rest cut off.
+fn push_seconds(out: &mut Vec<u8>, time: Duration) {
+    push_number(out, time.as_secs());
+    let mut decimals = [b'.', 0, 0, 0, 0, 0, 0];
+    let mut rest = u64::from(time.subsec_micros());
+    for decimal in decimals[1..].iter_mut().rev() {
+        *decimal = digit(rest);
+        rest /= 10;
+    }
+    out.extend_from_slice(&decimals);
+}
+
+/// The last digit.
+fn digit(number: u64) -> u8 {
+    b"0123456789"[(number % 10) as usize]
+}
+
+/// Room for a closing quote and a delimiter or a line end.
+const DELIMITER_ROOM: usize = 4;
+/// From 1970 to the last second that RFC 3339 can write.
+const YEAR_9999: Duration = Duration::from_secs(253_402_300_799);

@@ -1,5 +1,381 @@
-//! stats
+//! What all rows of a run add up to, and that as JSON.
+//!
+//! Memory is bounded: two histograms, a table of hosts, and one counter per fault code and status.
 
-/// Counters of one run.
-#[derive(Debug, Default)]
-pub struct Stats {}
+#[cfg(test)]
+mod tests;
+
+use super::explain::explain;
+use super::hosts::{Host, Hosts};
+use super::row::{Row, Status};
+use crate::fault::{Fault, ExitClass};
+use hdrhistogram::Histogram;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime};
+
+/// Failed and cancelled rows with one fault code.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct FaultCount {
+    /// Rows.
+    pub count: u64,
+    /// The code in plain words.
+    pub explanation: &'static str,
+}
+
+/// Percentiles of one time.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Percentiles {
+    /// Half of the rows took no longer.
+    pub p50: Duration,
+    /// Nine of ten rows took no longer.
+    pub p90: Duration,
+    /// 99 of 100 rows took no longer.
+    pub p99: Duration,
+    /// No row took longer.
+    pub max: Duration,
+}
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum RunEnd {
+    /// Each input line has its row.
+    Complete,
+    /// A signal stopped it.
+    Interrupted,
+}
+
+/// What is known of a run beside its rows.
+#[derive(Clone, Debug)]
+pub struct RunInfo {
+    /// When it began.
+    pub started_at: SystemTime,
+    /// When it ended.
+    pub ended_at: SystemTime,
+    /// How long it took, by a clock that nobody sets.
+    pub duration: Duration,
+    /// How it ended.
+    pub end: RunEnd,
+    /// Version of ringpull.
+    pub version: String,
+    /// The command line, secrets already removed by the caller.
+    pub argv: Vec<String>,
+    /// Release of the kernel.
+    pub kernel: String,
+    /// CPUs that workers were pinned to.
+    pub cpus: Vec<usize>,
+}
+
+/// Counters of one run, or of a part of it.
+#[derive(Clone, Debug)]
+pub struct Stats {
+    /// Rows.
+    pub count: u64,
+    /// Rows with status `ok`.
+    pub ok: u64,
+    /// Rows with status `skipped`.
+    pub skipped: u64,
+    /// Rows with status `failed`.
+    pub failed: u64,
+    /// Rows with status `cancelled`.
+    pub cancelled: u64,
+    /// Sum of `size_download`, failed rows included.
+    pub bytes: u64,
+    /// Sum of `num_retries`.
+    pub retries: u64,
+    /// Sum of `num_redirects`.
+    pub redirects: u64,
+    /// Sum of `num_connects`.
+    pub connects: u64,
+    /// Rows by fault code.
+    pub faults: BTreeMap<&'static str, FaultCount>,
+    /// Rows by status code of the last response.
+    pub response_codes: BTreeMap<u16, u64>,
+    /// Where the time went.
+    pub hosts: Hosts,
+    /// Rows by class of their fault.
+    classes: Classes,
+    /// `time_total` of rows that are ok or failed.
+    total: Times,
+    /// `time_starttransfer` of rows that had a response.
+    starttransfer: Times,
+}
+
+impl Default for Stats {
+    fn default() -> Self {
+        Self {
+            count: 0,
+            ok: 0,
+            skipped: 0,
+            failed: 0,
+            cancelled: 0,
+            bytes: 0,
+            retries: 0,
+            redirects: 0,
+            connects: 0,
+            faults: BTreeMap::new(),
+            response_codes: BTreeMap::new(),
+            hosts: Hosts::default(),
+            classes: Classes::default(),
+            total: Times::new(),
+            starttransfer: Times::new(),
+        }
+    }
+}
+
+impl Stats {
+    /// Counts one row.
+    pub fn record(&mut self, row: &Row) {
+        self.count += 1;
+        match row.status {
+            Status::Ok => self.ok += 1,
+            Status::Skipped => self.skipped += 1,
+            Status::Failed => self.failed += 1,
+            Status::Cancelled => self.cancelled += 1,
+        }
+        self.bytes += row.size_download;
+        self.retries += u64::from(row.num_retries);
+        self.redirects += u64::from(row.num_redirects);
+        self.connects += u64::from(row.num_connects);
+        if let Some(fault) = &row.fault {
+            self.record_fault(fault);
+        }
+        if row.response_code != 0 {
+            *self.response_codes.entry(row.response_code).or_default() += 1;
+            self.starttransfer.record(row.times.starttransfer);
+        }
+        match row.status {
+            Status::Ok | Status::Failed => {
+                self.total.record(row.times.total);
+                if !row.host.is_empty() {
+                    let failures = u64::from(row.status == Status::Failed);
+                    let (bytes, time) = (row.size_download, row.times.total);
+                    self.hosts.add(&row.host, &Host { count: 1, failures, bytes, time });
+                }
+            }
+            Status::Skipped | Status::Cancelled => {}
+        }
+    }
+
+    /// Adds what another part of the run counted.
+    pub fn merge(&mut self, other: &Self) {
+        self.count += other.count;
+        self.ok += other.ok;
+        self.skipped += other.skipped;
+        self.failed += other.failed;
+        self.cancelled += other.cancelled;
+        self.bytes += other.bytes;
+        self.retries += other.retries;
+        self.redirects += other.redirects;
+        self.connects += other.connects;
+        for (code, fault) in &other.faults {
+            let none = FaultCount { count: 0, ..*fault };
+            self.faults.entry(code).or_insert(none).count += fault.count;
+        }
+        for (code, count) in &other.response_codes {
+            *self.response_codes.entry(*code).or_default() += count;
+        }
+        self.hosts.merge(&other.hosts);
+        self.classes.merge(&other.classes);
+        self.total.merge(&other.total);
+        self.starttransfer.merge(&other.starttransfer);
+    }
+
+    /// `time_total` of the rows that are ok or failed, to three digits.
+    pub fn time_total(&self) -> Percentiles {
+        self.total.percentiles()
+    }
+
+    /// `time_starttransfer` of the rows that had a response, to three digits.
+    pub fn time_starttransfer(&self) -> Percentiles {
+        self.starttransfer.percentiles()
+    }
+
+    /// The lowest class of all faults, as a number of wget's exit status table.
+    pub(super) fn class_lowest(&self) -> Option<u8> {
+        self.classes.lowest()
+    }
+
+    /// The statistics file: one JSON object with the keys of img2dataset, and more. `successes` are
+    /// rows that are ok; times are in seconds, points in time in seconds since 1970.
+    pub fn to_json(&self, run: &RunInfo) -> String {
+        let per_second = |count: f64| rounded(count / run.duration.as_secs_f64().max(1e-6));
+        let mut status_dict = BTreeMap::from([("success", self.ok), ("skipped", self.skipped)]);
+        status_dict.extend(self.faults.iter().map(|(code, fault)| (*code, fault.count)));
+        let hosts = self.hosts.slowest(HOSTS_IN_JSON).into_iter();
+        let json = Json {
+            count: self.count,
+            successes: self.ok,
+            failed_to_download: self.failed,
+            skipped: self.skipped,
+            cancelled: self.cancelled,
+            duration: seconds(run.duration),
+            start_time: seconds(since_1970(run.started_at)),
+            end_time: seconds(since_1970(run.ended_at)),
+            is_interrupted: run.end == RunEnd::Interrupted,
+            status_dict,
+            response_codes: &self.response_codes,
+            bytes: self.bytes,
+            files_per_second: per_second(self.ok as f64),
+            bytes_per_second: per_second(self.bytes as f64),
+            num_retries: self.retries,
+            num_redirects: self.redirects,
+            num_connects: self.connects,
+            time_total: JsonPercentiles::new(self.time_total()),
+            time_starttransfer: JsonPercentiles::new(self.time_starttransfer()),
+            hosts: hosts.map(|(name, host)| JsonHost::new(name, host)).collect(),
+            hosts_forgotten: self.hosts.forgotten(),
+            version: &run.version,
+            argv: &run.argv,
+            kernel: &run.kernel,
+            cpus: &run.cpus,
+        };
+        let mut text = serde_json::to_string_pretty(&json).expect("plain data is JSON");
+        text.push('\n');
+        text
+    }
+
+    fn record_fault(&mut self, fault: &Fault) {
+        self.classes.record(fault.exit_class());
+        let explained = || FaultCount { count: 0, explanation: explain(fault) };
+        self.faults.entry(fault.code()).or_insert_with(explained).count += 1;
+    }
+}
+
+/// One kind of time, in microseconds.
+#[derive(Clone, Debug)]
+struct Times {
+    histogram: Histogram<u64>,
+    /// Exact, which the histogram is not.
+    max: Duration,
+}
+
+impl Times {
+    fn new() -> Self {
+        let histogram = Histogram::new_with_bounds(1, MICROS_MAX, 3).expect("the bounds are valid");
+        Self { histogram, max: Duration::ZERO }
+    }
+
+    fn record(&mut self, time: Duration) {
+        let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+        self.histogram.saturating_record(micros);
+        self.max = self.max.max(time);
+    }
+
+    fn merge(&mut self, other: &Self) {
+        self.histogram.add(&other.histogram).expect("both have the same bounds");
+        self.max = self.max.max(other.max);
+    }
+
+    fn percentiles(&self) -> Percentiles {
+        let at = |quantile| {
+            let micros = self.histogram.value_at_quantile(quantile);
+            Duration::from_micros(micros).min(self.max)
+        };
+        Percentiles { p50: at(0.5), p90: at(0.9), p99: at(0.99), max: self.max }
+    }
+}
+
+/// Rows by [`ExitClass`]; the classes are few and their numbers small, but for that of an
+/// interrupt.
+#[derive(Clone, Copy, Debug, Default)]
+struct Classes {
+    counts: [u64; 10],
+    interrupted: u64,
+}
+
+impl Classes {
+    fn record(&mut self, class: ExitClass) {
+        *self.counts.get_mut(class as usize).unwrap_or(&mut self.interrupted) += 1;
+    }
+
+    fn merge(&mut self, other: &Self) {
+        self.counts.iter_mut().zip(other.counts).for_each(|(count, more)| *count += more);
+        self.interrupted += other.interrupted;
+    }
+
+    fn lowest(&self) -> Option<u8> {
+        let lowest =
+            (0_u8..).zip(self.counts).find(|(_, count)| *count > 0).map(|(class, _)| class);
+        lowest.or_else(|| (self.interrupted > 0).then_some(ExitClass::Interrupted as u8))
+    }
+}
+
+/// The file, in the order of its keys.
+#[derive(Serialize)]
+struct Json<'a> {
+    count: u64,
+    successes: u64,
+    failed_to_download: u64,
+    skipped: u64,
+    cancelled: u64,
+    duration: f64,
+    start_time: f64,
+    end_time: f64,
+    is_interrupted: bool,
+    status_dict: BTreeMap<&'a str, u64>,
+    response_codes: &'a BTreeMap<u16, u64>,
+    bytes: u64,
+    files_per_second: f64,
+    bytes_per_second: f64,
+    num_retries: u64,
+    num_redirects: u64,
+    num_connects: u64,
+    time_total: JsonPercentiles,
+    time_starttransfer: JsonPercentiles,
+    hosts: Vec<JsonHost<'a>>,
+    hosts_forgotten: u64,
+    version: &'a str,
+    argv: &'a [String],
+    kernel: &'a str,
+    cpus: &'a [usize],
+}
+
+#[derive(Serialize)]
+struct JsonPercentiles {
+    p50: f64,
+    p90: f64,
+    p99: f64,
+    max: f64,
+}
+
+impl JsonPercentiles {
+    fn new(times: Percentiles) -> Self {
+        let Percentiles { p50, p90, p99, max } = times;
+        Self { p50: seconds(p50), p90: seconds(p90), p99: seconds(p99), max: seconds(max) }
+    }
+}
+
+#[derive(Serialize)]
+struct JsonHost<'a> {
+    host: &'a str,
+    count: u64,
+    failures: u64,
+    bytes: u64,
+    time_total: f64,
+}
+
+impl<'a> JsonHost<'a> {
+    fn new(host: &'a str, rows: &Host) -> Self {
+        let Host { count, failures, bytes, time } = *rows;
+        Self { host, count, failures, bytes, time_total: seconds(time) }
+    }
+}
+
+fn since_1970(at: SystemTime) -> Duration {
+    at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
+}
+
+fn seconds(time: Duration) -> f64 {
+    rounded(time.as_secs_f64())
+}
+
+/// To six decimals.
+fn rounded(number: f64) -> f64 {
+    (number * 1e6).round() / 1e6
+}
+
+/// Hosts in the statistics file.
+const HOSTS_IN_JSON: usize = 50;
+/// Longest time the histograms tell apart, in microseconds (48 hours).
+const MICROS_MAX: u64 = 48 * 3_600 * 1_000_000;

@@ -1,1 +1,177 @@
-//! summary
+//! The end of a run for people: a few lines of text, and the exit status of the process.
+
+use super::hosts::Host;
+use super::row::escape_controls;
+use super::stats::{FaultCount, RunEnd, RunInfo, Stats};
+use std::fmt::{self, Display, Write as _};
+use std::time::Duration;
+
+/// The text that is printed at the end of a run, its last line end included.
+pub fn text(stats: &Stats, run: &RunInfo) -> String {
+    let mut text = String::new();
+    write_summary(&mut text, stats, run).expect("a String takes any text");
+    text
+}
+
+/// The exit status: 130 for an interrupted run, else the lowest class of its faults, as wget counts
+/// them: 2 input, 3 local files, 4 network, 5 TLS, 6 authentication, 7 protocol, 8 status; 0 when
+/// every row is ok or skipped; 1 when a row failed and nobody said why, which is a bug.
+pub fn exit_code(stats: &Stats, end: RunEnd) -> u8 {
+    match end {
+        RunEnd::Interrupted => 130,
+        RunEnd::Complete => {
+            let is_clean = stats.failed == 0 && stats.cancelled == 0;
+            stats.class_lowest().unwrap_or(if is_clean { 0 } else { 1 })
+        }
+    }
+}
+
+fn write_summary(text: &mut String, stats: &Stats, run: &RunInfo) -> fmt::Result {
+    let Stats { count, ok, skipped, failed, cancelled, .. } = *stats;
+    write!(text, "{count} {}: {ok} ok", if count == 1 { "URL" } else { "URLs" })?;
+    for (rows, status) in [(skipped, "skipped"), (failed, "failed"), (cancelled, "cancelled")] {
+        if rows > 0 {
+            write!(text, ", {rows} {status}")?;
+        }
+    }
+    match run.end {
+        RunEnd::Complete => text.push('\n'),
+        RunEnd::Interrupted => text.push_str(" (interrupted)\n"),
+    }
+    let seconds = run.duration.as_secs_f64().max(1e-6);
+    let files_per_second = ok as f64 / seconds;
+    let mb_per_second = stats.bytes as f64 / 1e6 / seconds;
+    writeln!(
+        text,
+        "{} in {}: {files_per_second:.1} files/s, {mb_per_second:.2} MB/s",
+        Size(stats.bytes),
+        Time(run.duration)
+    )?;
+    if ok + failed > 0 {
+        let times = stats.time_total();
+        writeln!(
+            text,
+            "time of a file: half within {}, 99% within {}, longest {}",
+            Time(times.p50),
+            Time(times.p99),
+            Time(times.max)
+        )?;
+    }
+    writeln!(
+        text,
+        "{} connections, {} retries, {} redirects",
+        stats.connects, stats.retries, stats.redirects
+    )?;
+    write_faults(text, stats)?;
+    write_hosts(text, stats)
+}
+
+/// Fault codes, the most frequent first.
+fn write_faults(text: &mut String, stats: &Stats) -> fmt::Result {
+    if stats.faults.is_empty() {
+        return Ok(());
+    }
+    let mut faults: Vec<(&str, FaultCount)> =
+        stats.faults.iter().map(|(code, fault)| (*code, *fault)).collect();
+    // A stable sort keeps codes of the same count in alphabetical order.
+    faults.sort_by_key(|(_, fault)| std::cmp::Reverse(fault.count));
+    let width = faults.iter().take(FAULTS_SHOWN).map(|(code, _)| code.len()).max().unwrap_or(0);
+    text.push_str("why not:\n");
+    for (code, fault) in faults.iter().take(FAULTS_SHOWN) {
+        writeln!(text, "{:>9}  {code:width$}  {}", fault.count, fault.explanation)?;
+    }
+    if faults.len() > FAULTS_SHOWN {
+        let rest: u64 = faults[FAULTS_SHOWN..].iter().map(|(_, fault)| fault.count).sum();
+        writeln!(text, "{rest:>9}  with {} more codes", faults.len() - FAULTS_SHOWN)?;
+    }
+    let mut refused: Vec<(u16, u64)> =
+        stats.response_codes.range(400..).map(|(status, count)| (*status, *count)).collect();
+    refused.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    for (place, (status, count)) in refused.iter().take(STATUSES_SHOWN).enumerate() {
+        let before = if place == 0 { "most frequent failure statuses:" } else { "," };
+        write!(text, "{before} {status} ({count})")?;
+    }
+    if !refused.is_empty() {
+        text.push('\n');
+    }
+    Ok(())
+}
+
+/// Hosts on which most time was spent. One alone tells nothing that is not said above.
+fn write_hosts(text: &mut String, stats: &Stats) -> fmt::Result {
+    let hosts = stats.hosts.slowest(HOSTS_SHOWN);
+    if hosts.len() < 2 {
+        return Ok(());
+    }
+    text.push_str("slowest hosts, by time spent:\n");
+    for (name, host) in hosts {
+        let Host { count, failures, bytes, time } = *host;
+        let mean = Time(host.time_mean());
+        let (name, time, bytes) = (escape_controls(name), Time(time), Size(bytes));
+        writeln!(text, "{time:>9}  {name}: {count} at {mean} each, {failures} failed, {bytes}")?;
+    }
+    Ok(())
+}
+
+/// A number of bytes in decimal units, as rates are counted.
+struct Size(u64);
+
+impl Display for Size {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let units = ["kB", "MB", "GB", "TB", "PB", "EB"];
+        if self.0 < 1_000 {
+            return write!(f, "{} B", self.0);
+        }
+        let mut size = self.0 as f64 / 1e3;
+        let mut unit = 0;
+        // What would be shown as 1000.0 belongs to the next unit.
+        while size >= 999.95 && unit + 1 < units.len() {
+            size /= 1e3;
+            unit += 1;
+        }
+        write!(f, "{size:.1} {}", units[unit])
+    }
+}
+
+/// A time, as exact as a person wants it.
+struct Time(Duration);
+
+impl Display for Time {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = self.0.as_secs();
+        let text = match seconds {
+            0 => format!("{} ms", self.0.as_millis()),
+            1..60 => format!("{}.{} s", seconds, self.0.subsec_millis() / 100),
+            60..3_600 => format!("{}m{:02}s", seconds / 60, seconds % 60),
+            _ => format!("{}h{:02}m", seconds / 3_600, seconds / 60 % 60),
+        };
+        f.pad(&text)
+    }
+}
+
+/// Fault codes in the summary.
+const FAULTS_SHOWN: usize = 12;
+/// Status codes in the summary.
+const STATUSES_SHOWN: usize = 6;
+/// Hosts in the summary.
+const HOSTS_SHOWN: usize = 5;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_and_times() {
+        let size = |bytes| Size(bytes).to_string();
+        assert_eq!(
+            [0, 999, 1_000, 999_949, 999_950, 51_200_000_000].map(size),
+            ["0 B", "999 B", "1.0 kB", "999.9 kB", "1.0 MB", "51.2 GB"]
+        );
+        assert_eq!(size(u64::MAX), "18.4 EB");
+        let time = |ms| Time(Duration::from_millis(ms)).to_string();
+        assert_eq!(
+            [0, 999, 1_000, 59_999, 60_000, 3_599_999, 7_260_000].map(time),
+            ["0 ms", "999 ms", "1.0 s", "59.9 s", "1m00s", "59m59s", "2h01m"]
+        );
+    }
+}

@@ -1,0 +1,80 @@
+//! Each kind of failure in plain words, for people who do not know the codes.
+
+use crate::fault::{Cause, CertificateProblem, DiskProblem, Fault, InputProblem, Stage};
+
+/// What went wrong, in one line without the particulars of the one fault.
+pub fn explain(fault: &Fault) -> &'static str {
+    match &fault.cause {
+        Cause::Input(problem) => explain_input(*problem),
+        Cause::NameNotFound => "the host name does not exist",
+        Cause::ResolveFailed => "the name server gave no answer",
+        Cause::Timeout => explain_timeout(fault.stage),
+        Cause::JobTimeout => "the job took longer than --max-time",
+        Cause::Refused => "nothing listens at that port of the server",
+        Cause::Unreachable => "there is no route to the server",
+        Cause::Reset => "the server broke the connection off",
+        Cause::Closed => "the server closed the connection without an answer",
+        Cause::Socket(_) => "the connection failed for another reason",
+        Cause::Certificate(problem) => explain_certificate(*problem),
+        Cause::TlsProtocol => "no secure connection could be agreed on",
+        Cause::Protocol(_) => "the server's answer is not valid HTTP/1.1",
+        Cause::Truncated { .. } => "the body ended before its announced end",
+        Cause::Status(_) => "the server answered with a status that is a failure",
+        Cause::RetryAfterTooLong { .. } => "the server asks for a longer wait than allowed",
+        Cause::Redirects { .. } => "more redirects than --max-redirs",
+        Cause::Location => "a redirect that does not say where to",
+        Cause::Downgrade => "a redirect from https to http, which is not allowed",
+        Cause::Disk(problem) => explain_disk(*problem),
+        Cause::Resources(_) => "this machine is out of memory or file descriptors",
+        Cause::Interrupted => "the run was interrupted first",
+        Cause::Panic => "a bug in ringpull; please report it",
+    }
+}
+
+fn explain_input(problem: InputProblem) -> &'static str {
+    match problem {
+        InputProblem::LineTooLong => "the input line is too long",
+        InputProblem::NotUtf8 => "the input line is not UTF-8",
+        InputProblem::Url => "the input line is no URL",
+        InputProblem::Scheme => "only http and https URLs can be pulled",
+        InputProblem::Host => "the URL has no usable host",
+        InputProblem::Name => "the file name is empty or leaves the directory",
+        InputProblem::Option => "an option line is unknown or malformed",
+    }
+}
+
+fn explain_timeout(stage: Stage) -> &'static str {
+    match stage {
+        Stage::Resolve => "the name server did not answer in time",
+        Stage::Connect => "the server did not accept the connection in time",
+        Stage::Tls => "the TLS handshake was not done in time",
+        Stage::Input | Stage::Send | Stage::Head => "the server did not answer in time",
+        Stage::Body => "the body stopped coming",
+        Stage::Write => "the file was not written in time",
+    }
+}
+
+fn explain_certificate(problem: CertificateProblem) -> &'static str {
+    match problem {
+        CertificateProblem::Expired => "the server's certificate has expired",
+        CertificateProblem::NotYetValid => "the server's certificate is not valid yet",
+        CertificateProblem::UnknownIssuer => "the issuer of the server's certificate is unknown",
+        CertificateProblem::WrongName => "the server's certificate is for another host",
+        CertificateProblem::Other => "the server's certificate was not accepted",
+    }
+}
+
+fn explain_disk(problem: DiskProblem) -> &'static str {
+    match problem {
+        DiskProblem::NoSpace => "the disk is full",
+        DiskProblem::Quota => "the disk quota is used up",
+        DiskProblem::FileTooLarge => "the file is too large for its file system",
+        DiskProblem::ReadOnly => "the file system is read-only",
+        DiskProblem::Denied => "the file may not be written",
+        DiskProblem::NoDirectory => "the directory is not there",
+        DiskProblem::NotAFile => "the file's name is taken by something that is no file",
+        DiskProblem::Exists => "the file exists already",
+        DiskProblem::Io => "the disk failed",
+        DiskProblem::Other(_) => "the file could not be written",
+    }
+}

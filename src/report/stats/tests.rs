@@ -1,0 +1,205 @@
+//! The statistics file, the summary and the exit status of runs put together by hand.
+
+use super::*;
+use crate::fault::{Cause, DiskProblem, Stage};
+use crate::report::row::tests::{row_bad_input, row_cancelled, row_failed, row_ok, row_skipped};
+use crate::report::summary::{exit_code, text};
+
+fn stats(rows: &[Row]) -> Stats {
+    let mut stats = Stats::default();
+    rows.iter().for_each(|row| stats.record(row));
+    stats
+}
+
+fn run(end: RunEnd) -> RunInfo {
+    let started_at = SystemTime::UNIX_EPOCH + Duration::from_millis(1_763_628_345_067);
+    RunInfo {
+        started_at,
+        ended_at: started_at + Duration::from_millis(2_500),
+        duration: Duration::from_millis(2_500),
+        end,
+        version: "0.1.0".to_owned(),
+        argv: ["ringpull", "-i", "urls.txt"].map(str::to_owned).to_vec(),
+        kernel: "6.18.0".to_owned(),
+        cpus: vec![0, 1],
+    }
+}
+
+fn rows() -> Vec<Row> {
+    vec![row_ok(), row_ok(), row_skipped(), row_failed(), row_bad_input(), row_cancelled()]
+}
+
+fn failed(stage: Stage, cause: Cause) -> Row {
+    Row { fault: Some(Fault { stage, cause, detail: None }), ..row_failed() }
+}
+
+#[test]
+fn statistics_file() {
+    insta::assert_snapshot!(stats(&rows()).to_json(&run(RunEnd::Complete)), @r#"
+    {
+      "count": 6,
+      "successes": 2,
+      "failed_to_download": 2,
+      "skipped": 1,
+      "cancelled": 1,
+      "duration": 2.5,
+      "start_time": 1763628345.067,
+      "end_time": 1763628347.567,
+      "is_interrupted": false,
+      "status_dict": {
+        "http.status": 1,
+        "input.url": 1,
+        "run.interrupted": 1,
+        "skipped": 1,
+        "success": 2
+      },
+      "response_codes": {
+        "200": 2,
+        "404": 1
+      },
+      "bytes": 100000,
+      "files_per_second": 0.8,
+      "bytes_per_second": 40000.0,
+      "num_retries": 1,
+      "num_redirects": 2,
+      "num_connects": 5,
+      "time_total": {
+        "p50": 2.000895,
+        "p90": 12.345,
+        "p99": 12.345,
+        "max": 12.345
+      },
+      "time_starttransfer": {
+        "p50": 0.061,
+        "p90": 0.061,
+        "p99": 0.061,
+        "max": 0.061
+      },
+      "hosts": [
+        {
+          "host": "cdn.example:443",
+          "count": 2,
+          "failures": 0,
+          "bytes": 100000,
+          "time_total": 24.69
+        },
+        {
+          "host": "b.example:80",
+          "count": 1,
+          "failures": 1,
+          "bytes": 0,
+          "time_total": 2.0
+        }
+      ],
+      "hosts_forgotten": 0,
+      "version": "0.1.0",
+      "argv": [
+        "ringpull",
+        "-i",
+        "urls.txt"
+      ],
+      "kernel": "6.18.0",
+      "cpus": [
+        0,
+        1
+      ]
+    }
+    "#);
+}
+
+#[test]
+fn statistics_file_of_nothing() {
+    let json = Stats::default().to_json(&run(RunEnd::Interrupted));
+    let value: serde_json::Value = serde_json::from_str(&json).expect("valid JSON");
+    assert_eq!(value["count"], 0);
+    assert_eq!(value["is_interrupted"], true);
+    assert_eq!(value["time_total"]["p99"], 0.0);
+    assert_eq!(value["files_per_second"], 0.0);
+}
+
+#[test]
+fn summary() {
+    insta::assert_snapshot!(text(&stats(&rows()), &run(RunEnd::Interrupted)), @r"
+    6 URLs: 2 ok, 1 skipped, 2 failed, 1 cancelled (interrupted)
+    100.0 kB in 2.5 s: 0.8 files/s, 0.04 MB/s
+    time of a file: half within 2.0 s, 99% within 12.3 s, longest 12.3 s
+    5 connections, 1 retries, 2 redirects
+    why not:
+            1  http.status      the server answered with a status that is a failure
+            1  input.url        the input line is no URL
+            1  run.interrupted  the run was interrupted first
+    most frequent failure statuses: 404 (1)
+    slowest hosts, by time spent:
+       24.6 s  cdn.example:443: 2 at 12.3 s each, 0 failed, 100.0 kB
+        2.0 s  b.example:80: 1 at 2.0 s each, 1 failed, 0 B
+    ");
+}
+
+#[test]
+fn summary_of_success() {
+    insta::assert_snapshot!(text(&stats(&[row_ok()]), &run(RunEnd::Complete)), @r"
+    1 URL: 1 ok
+    50.0 kB in 2.5 s: 0.4 files/s, 0.02 MB/s
+    time of a file: half within 12.3 s, 99% within 12.3 s, longest 12.3 s
+    2 connections, 0 retries, 1 redirects
+    ");
+}
+
+#[test]
+fn merged_parts_are_the_whole() {
+    let rows = rows();
+    for at in 0..=rows.len() {
+        let mut merged = stats(&rows[..at]);
+        merged.merge(&stats(&rows[at..]));
+        let run = run(RunEnd::Complete);
+        assert_eq!(merged.to_json(&run), stats(&rows).to_json(&run));
+        assert_eq!(merged.class_lowest(), stats(&rows).class_lowest());
+    }
+}
+
+#[test]
+fn percentiles_are_exact_to_three_digits() {
+    let mut stats = Stats::default();
+    let mut row = row_ok();
+    for ms in 1..=1_000 {
+        row.times.total = Duration::from_millis(ms);
+        stats.record(&row);
+    }
+    let Percentiles { p50, p90, p99, max } = stats.time_total();
+    for (found, ms) in [(p50, 500), (p90, 900), (p99, 990)] {
+        let (found, ms) = (found.as_secs_f64() * 1e3, f64::from(ms));
+        assert!((found - ms).abs() <= ms / 1e3, "{found} for {ms}");
+    }
+    assert_eq!(max, Duration::from_secs(1));
+    row.times.total = Duration::MAX;
+    stats.record(&row);
+    assert_eq!(stats.time_total().max, Duration::MAX);
+}
+
+#[test]
+fn the_lowest_class_is_the_exit_status() {
+    let network = failed(Stage::Connect, Cause::Refused);
+    let auth = failed(Stage::Head, Cause::Status(401));
+    let truncated = failed(Stage::Body, Cause::Truncated { got: 1, want: None });
+    let disk = failed(Stage::Write, Cause::Disk(DiskProblem::NoSpace));
+    let tls = failed(Stage::Tls, Cause::TlsProtocol);
+    let unexplained = Row { fault: None, ..row_failed() };
+    let cases: [(&[Row], u8); 12] = [
+        (&[], 0),
+        (&[unexplained], 1),
+        (&[row_ok(), row_skipped()], 0),
+        (&[row_cancelled()], 130),
+        (&[row_failed(), row_cancelled()], 8),
+        (&[row_failed()], 8),
+        (&[row_failed(), truncated.clone()], 7),
+        (&[truncated, auth.clone()], 6),
+        (&[auth, tls.clone()], 5),
+        (&[tls, network.clone()], 4),
+        (&[network, disk.clone()], 3),
+        (&[disk, row_bad_input(), row_ok()], 2),
+    ];
+    for (rows, code) in cases {
+        assert_eq!(exit_code(&stats(rows), RunEnd::Complete), code);
+        assert_eq!(exit_code(&stats(rows), RunEnd::Interrupted), 130);
+    }
+}
