@@ -173,6 +173,8 @@ pub struct Config {
     pub report: Option<ReportFile>,
     /// Statistics of the run as JSON.
     pub stats: Option<PathBuf>,
+    /// The command line, for the statistics; secrets are taken out.
+    pub argv: Vec<String>,
     /// CPUs to pin one worker each to; never empty, all permitted to this process.
     pub cpus: Vec<usize>,
     /// Jobs in flight over all cores, at least 1.
@@ -215,6 +217,7 @@ impl Default for Config {
             on_conflict: OnConflict::default(),
             report: None,
             stats: None,
+            argv: Vec::new(),
             cpus: vec![0],
             in_flight_max: limits::IN_FLIGHT_DEFAULT,
             per_host_max: limits::PER_HOST_DEFAULT,

@@ -28,8 +28,8 @@ fn run(command: &Command) -> anyhow::Result<process::ExitCode> {
         Command::Pull(args) => {
             let config = cli::resolve(args, &cli::Host::ask()?)?;
             cli::warnings(&config).iter().for_each(|warning| tell(&format!("warning: {warning}")));
-            let stats = engine::run(&config)?;
-            Ok(report::summary::exit_code(&stats).into())
+            let ended = engine::run(&config)?;
+            Ok(report::summary::exit_code(&ended.stats, ended.end).into())
         }
         Command::Origin(args) => {
             origin::run(cli::resolve_origin(args)?)?;

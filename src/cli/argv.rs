@@ -49,6 +49,42 @@ pub(super) fn rewrite(
     Ok(rewritten)
 }
 
+/// The words as they may be shown: values of options that carry secrets are masked, and so is the
+/// user information of URLs.
+pub(super) fn without_secrets(words: impl IntoIterator<Item = OsString>) -> Vec<String> {
+    let mut is_secret_next = false;
+    let mask = |word: OsString| {
+        let word = word.to_string_lossy().into_owned();
+        if std::mem::take(&mut is_secret_next) {
+            return MASK.to_owned();
+        }
+        for option in SECRET_OPTIONS {
+            match word.strip_prefix(option) {
+                Some("") => is_secret_next = true,
+                Some(value) if value.starts_with('=') => return format!("{option}={MASK}"),
+                Some(_) if !option.starts_with("--") => return format!("{option}{MASK}"),
+                Some(_) | None => {}
+            }
+        }
+        without_userinfo(word)
+    };
+    words.into_iter().map(mask).collect()
+}
+
+fn without_userinfo(word: String) -> String {
+    let Some((scheme, rest)) = word.split_once("://") else { return word };
+    let authority_len = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    match rest[..authority_len].rfind('@') {
+        Some(at) => format!("{scheme}://{}", &rest[at + 1..]),
+        None => word,
+    }
+}
+
+/// Options whose values may carry credentials.
+const SECRET_OPTIONS: [&str; 4] = ["-u", "--user", "-H", "--header"];
+/// What is shown in their place.
+const MASK: &str = "***";
+
 /// Adds a sentence to the error about an unknown flag that another program knows.
 pub(super) fn explain(mut error: clap::Error) -> clap::Error {
     if error.kind() != ErrorKind::UnknownArgument {

@@ -1,6 +1,7 @@
 //! What was typed to what the run needs: [`PullArgs`] to [`Config`]. Whatever depends on two
 //! options, on a file or on this machine is checked here, before any work begins.
 
+use super::argv;
 use super::args::{FileOpsArg, OnConflictArg, OriginArgs, ProgressArg, PullArgs};
 use super::values::{self, HeaderArg};
 use crate::config::{
@@ -22,6 +23,8 @@ pub struct Host {
     pub cpus: Vec<usize>,
     /// Whether somebody can see a bar.
     pub is_stderr_terminal: bool,
+    /// The command line, for the statistics; secrets are taken out.
+    pub argv: Vec<String>,
 }
 
 impl Host {
@@ -36,7 +39,8 @@ impl Host {
         })?;
         let mut cpus: Vec<usize> = cpus.into_iter().map(|cpu| cpu.id).collect();
         cpus.sort_unstable();
-        Ok(Self { cpus, is_stderr_terminal: std::io::stderr().is_terminal() })
+        let argv = argv::without_secrets(std::env::args_os());
+        Ok(Self { cpus, is_stderr_terminal: std::io::stderr().is_terminal(), argv })
     }
 }
 
@@ -57,6 +61,7 @@ pub fn resolve(args: &PullArgs, host: &Host) -> anyhow::Result<Config> {
         on_conflict: on_conflict(args),
         report: args.report.report.clone(),
         stats: args.report.stats.clone(),
+        argv: host.argv.clone(),
         cpus: cpus(args, host)?,
         in_flight_max: args.concurrency.max_concurrent_downloads,
         per_host_max: args.concurrency.max_connections_per_host,

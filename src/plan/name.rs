@@ -60,6 +60,12 @@ pub fn relative_dir(path: &str) -> Result<String, InputProblem> {
     Ok(relative)
 }
 
+/// The path with a number before the extension of its last component: another name to try when one
+/// is taken.
+pub fn numbered(path: &str, number: u64) -> String {
+    claim::marked(path, &format!(".{number}"))
+}
+
 /// Appends one component to a path.
 pub(super) fn push_component(path: &mut String, component: &str) {
     if !path.is_empty() {

@@ -276,28 +276,23 @@ impl Times {
     }
 }
 
-/// Rows by [`ExitClass`]; the classes are few and their numbers small, but for that of an
-/// interrupt.
+/// Rows by [`ExitClass`]; the classes are few and their numbers small.
 #[derive(Clone, Copy, Debug, Default)]
 struct Classes {
     counts: [u64; 10],
-    interrupted: u64,
 }
 
 impl Classes {
     fn record(&mut self, class: ExitClass) {
-        *self.counts.get_mut(class as usize).unwrap_or(&mut self.interrupted) += 1;
+        self.counts[class as usize] += 1;
     }
 
     fn merge(&mut self, other: &Self) {
         self.counts.iter_mut().zip(other.counts).for_each(|(count, more)| *count += more);
-        self.interrupted += other.interrupted;
     }
 
     fn lowest(&self) -> Option<u8> {
-        let lowest =
-            (0_u8..).zip(self.counts).find(|(_, count)| *count > 0).map(|(class, _)| class);
-        lowest.or_else(|| (self.interrupted > 0).then_some(ExitClass::Interrupted as u8))
+        (0_u8..).zip(self.counts).find(|(_, count)| *count > 0).map(|(class, _)| class)
     }
 }
 

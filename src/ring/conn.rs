@@ -62,6 +62,11 @@ impl Connection {
         self.tls.as_ref().map(|tls| tls.is_resumed())
     }
 
+    /// Free space that [`Connection::receive`] needs.
+    pub fn room_min_bytes(&self) -> usize {
+        if self.tls.is_some() { ROOM_MIN_BYTES } else { 1 }
+    }
+
     /// Sets the deadlines of the waits that follow.
     pub fn arm(&self, rule: Rule, at_ms: u64, job_at_ms: u64) {
         self.socket.arm(rule, at_ms, job_at_ms);
@@ -106,8 +111,8 @@ impl Connection {
         (sent, done.bytes, received)
     }
 
-    /// Receives more of the answer into the free space of `buf`, of which there must be enough for one
-    /// TLS record ([`ROOM_MIN_BYTES`]).
+    /// Receives more of the answer into the free space of `buf`, of which there must be
+    /// [`Connection::room_min_bytes`].
     pub async fn receive(&mut self, buf: &mut RecvBuf, want: Want) -> Result<Received, Failure> {
         if let Some(tls) = &mut self.tls {
             // What is already here comes first: the last receive may have brought several records.
@@ -180,7 +185,7 @@ impl Connection {
     }
 }
 
-/// Free space that [`Connection::receive`] needs: the plaintext of the longest TLS record
+/// Free space that serves every connection: the plaintext of the longest TLS record
 /// (RFC 8446 section 5.1).
 pub const ROOM_MIN_BYTES: usize = 16_384;
 

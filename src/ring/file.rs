@@ -125,9 +125,10 @@ impl OutFile {
         Ok(())
     }
 
-    /// Writes the rest of the body and gives the file its final name.
+    /// Writes the rest of the body and gives the file its final name. When the name is taken (EEXIST),
+    /// it may be called again with another one.
     pub async fn finish(
-        mut self,
+        &mut self,
         buf: &mut RecvBuf,
         name: &str,
         naming: Naming,
@@ -196,7 +197,7 @@ impl OutFile {
     }
 
     /// The last write, close and rename as one chain.
-    async fn finish_chain(mut self, buf: &mut RecvBuf, name: &str) -> Result<(), Cause> {
+    async fn finish_chain(&mut self, buf: &mut RecvBuf, name: &str) -> Result<(), Cause> {
         let Some(fd) = self.fd.take().and_then(Rc::into_inner) else {
             return Err(disk_cause(libc::EBADF));
         };

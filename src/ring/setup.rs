@@ -68,6 +68,11 @@ pub fn raise_nofile() -> anyhow::Result<u64> {
     Ok(limit.maximum.unwrap_or(u64::MAX))
 }
 
+/// The release of the running kernel (uname(2)).
+pub fn kernel_release() -> String {
+    rustix::system::uname().release().to_string_lossy().into_owned()
+}
+
 /// Pins the calling thread to a CPU. `false` when the kernel refuses.
 pub fn pin(cpu: usize) -> bool {
     core_affinity::set_for_current(core_affinity::CoreId { id: cpu })

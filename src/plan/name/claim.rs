@@ -89,7 +89,7 @@ impl Default for Names {
 }
 
 /// The path with `mark` before the extension of its last component, cut to the limit of a name.
-fn marked(path: &str, mark: &str) -> String {
+pub(super) fn marked(path: &str, mark: &str) -> String {
     let name_at = path.rfind('/').map_or(0, |slash| slash + 1);
     let (directory, name) = path.split_at(name_at);
     let (_, extension) = split_extension(name);

@@ -1,0 +1,430 @@
+//! One attempt of one job: a connection, a request, a response, a file.
+
+use super::sink::Sink;
+use super::task::Task;
+use super::worker::Core;
+use crate::config::OnConflict;
+use crate::fault::{Cause, DiskProblem, Fault, InputProblem, Stage};
+use crate::http::exchange::Eof;
+use crate::http::head::{Framing, Location};
+use crate::http::request::{Get, Secrets};
+use crate::http::{Exchange, Head, RetryAfter, Reuse, Step};
+use crate::plan::schedule::{Connection as Granted, OriginId};
+use crate::plan::target::{Scheme, Target};
+use crate::ring::buf::{RecvBuf, Size};
+use crate::ring::conn::{Connection, ROOM_MIN_BYTES, Received, Want};
+use crate::ring::deadline::Rule;
+use crate::ring::file::Naming;
+use crate::ring::tcp::Socket;
+use crate::ring::tls::Failure;
+use std::net::SocketAddr;
+
+/// What an attempt came to.
+pub(super) enum Outcome {
+    /// The whole body is where it belongs; the name where it is not the one planned.
+    Done(Option<String>),
+    /// The file was there.
+    Skipped,
+    /// The job goes on there.
+    Redirect(Target),
+    /// It failed, and what the server said about trying again.
+    Failed(Fault, Option<RetryAfter>),
+}
+
+impl From<Fault> for Outcome {
+    fn from(fault: Fault) -> Self {
+        Self::Failed(fault, None)
+    }
+}
+
+/// Makes one attempt, on what the schedule granted. Also gives the connection to `origin` if it can
+/// serve another request.
+pub(super) async fn attempt(
+    core: &Core,
+    task: &mut Task,
+    origin: OriginId,
+    granted: Granted,
+) -> (Outcome, Option<Connection>) {
+    let timeouts = &core.shared.config.timeouts;
+    let now_ms = core.shared.now_ms();
+    task.begin(now_ms, timeouts.job_ms);
+    if let Some(outcome) = check_name(core, task) {
+        return (outcome, None);
+    }
+    let mut request = core.request_memory();
+    let mut buf = core.buffers.take(Size::Small);
+    let pooled = match granted {
+        Granted::Reuse => core.pooled(origin),
+        Granted::Open => None,
+    };
+    let result = exchange(core, task, pooled, &mut request, &mut buf).await;
+    core.buffers.give(buf);
+    core.keep_request_memory(request);
+    match result {
+        Ok((outcome, connection)) => (outcome, connection),
+        Err(fault) => (fault.into(), None),
+    }
+}
+
+/// Whether the final name stands in the way, before anything is asked for.
+fn check_name(core: &Core, task: &Task) -> Option<Outcome> {
+    let policy = core.shared.config.on_conflict;
+    if policy == OnConflict::Overwrite || &*task.name == "-" {
+        return None;
+    }
+    let is_there = match core.dir.parent(&task.name) {
+        Ok((dir, name)) => dir.has(name),
+        Err(cause) => return Some(Fault::new(Stage::Write, cause).into()),
+    };
+    match policy {
+        OnConflict::Skip if is_there => Some(Outcome::Skipped),
+        OnConflict::Error if is_there => {
+            Some(Fault::new(Stage::Write, Cause::Disk(DiskProblem::Exists)).into())
+        }
+        OnConflict::Overwrite | OnConflict::Skip | OnConflict::Error | OnConflict::Rename => None,
+    }
+}
+
+/// Request and response, on the pooled connection if it still works, else on a new one.
+async fn exchange(
+    core: &Core,
+    task: &mut Task,
+    mut pooled: Option<Connection>,
+    request: &mut Vec<u8>,
+    buf: &mut RecvBuf,
+) -> Result<(Outcome, Option<Connection>), Fault> {
+    loop {
+        let (mut connection, is_reused) = match pooled.take() {
+            Some(connection) => (connection, true),
+            None => (open(core, task).await?, false),
+        };
+        encode(core, task, request)?;
+        arm_head(core, task, &connection);
+        let story = task.story.as_mut().expect("an attempt has begun");
+        story.last.remote_ip = Some(connection.peer());
+        story.last.is_tls_resumed = connection.is_tls_resumed();
+        let (sent, memory, received) = connection.request(std::mem::take(request), buf).await;
+        *request = memory;
+        let is_stale = match (&sent, &received) {
+            (Err((Cause::Reset, _)), _) | (_, Err((Cause::Reset, _))) => true,
+            (Ok(()), Ok(Received::End | Received::Cut)) => true,
+            (Err(_), _) | (_, Err(_) | Ok(Received::Bytes)) => false,
+        };
+        if is_reused && is_stale && buf.unread_len() == 0 {
+            // The server closed it while it was idle. Nothing was answered, so GET may go again
+            // (RFC 9110 section 9.2.2), and it costs the job no attempt.
+            continue;
+        }
+        sent.map_err(|failure| fault(Stage::Send, failure))?;
+        let received = received.map_err(|failure| fault(Stage::Head, failure))?;
+        story.last.times.starttransfer = story.last.began.elapsed();
+        return respond(core, task, connection, buf, received).await;
+    }
+}
+
+/// A new connection: name, TCP, TLS.
+async fn open(core: &Core, task: &mut Task) -> Result<Connection, Fault> {
+    let target = task.target().clone();
+    let (host, port) = (target.host(), target.port());
+    let addresses = tokio::select! {
+        answer = core.dns.lookup(host, port) => answer,
+        () = core.interrupted() => Err((Cause::Interrupted, None)),
+    }
+    .map_err(|failure| fault(Stage::Resolve, failure))?;
+    let story = task.story.as_mut().expect("an attempt has begun");
+    story.last.times.namelookup = story.last.began.elapsed();
+    let connect_ms = core.shared.config.timeouts.connect_ms;
+    let mut failed = Fault::new(Stage::Connect, Cause::Unreachable);
+    for (index, address) in addresses.iter().enumerate() {
+        let left = u64::try_from(addresses.len() - index).unwrap_or(1);
+        // The first address that hangs must leave time for the others.
+        let timeout_ms = match left {
+            1 => connect_ms,
+            _ => (connect_ms / 2).max(1),
+        };
+        story.num_connects += 1;
+        story.last.remote_ip = Some(*address);
+        let address = SocketAddr::new(*address, port);
+        match Socket::connect(address, timeout_ms, &core.deadlines).await {
+            Ok(socket) => {
+                story.last.times.connect = story.last.began.elapsed();
+                let now_ms = core.shared.now_ms();
+                socket.arm(Rule::Total, now_ms.saturating_add(connect_ms), story.job_at_ms);
+                if target.scheme() == Scheme::Http {
+                    return Ok(Connection::plain(socket));
+                }
+                let connection =
+                    Connection::secure(socket, &core.tls, host, &core.buffers).await;
+                story.last.times.appconnect = story.last.began.elapsed();
+                return connection.map_err(|failure| fault(Stage::Tls, failure));
+            }
+            Err(cause @ (Cause::Interrupted | Cause::Resources(_) | Cause::JobTimeout)) => {
+                return Err(Fault::new(Stage::Connect, cause));
+            }
+            Err(cause) => {
+                failed = Fault::new(Stage::Connect, cause).with_detail(address);
+            }
+        }
+    }
+    Err(failed)
+}
+
+/// The bytes of the request for the task's current target.
+fn encode(core: &Core, task: &Task, request: &mut Vec<u8>) -> Result<(), Fault> {
+    let target = task.target();
+    let is_home = target.same_origin(&task.job.target);
+    let authorization = core.authorization(task);
+    let get = Get {
+        host: target.host_header(),
+        target: target.request_target(),
+        authorization: authorization.as_deref(),
+        secrets: if is_home { Secrets::Send } else { Secrets::Withhold },
+    };
+    request.clear();
+    let own = core.template_of(task);
+    let template = own.as_ref().unwrap_or(&core.template);
+    template
+        .encode(&get, request)
+        .map_err(|problem| Fault::input(InputProblem::Url, problem))
+}
+
+fn arm_head(core: &Core, task: &Task, connection: &Connection) {
+    let job_at_ms = task.story.as_ref().map_or(u64::MAX, |story| story.job_at_ms);
+    let at_ms = core.shared.now_ms().saturating_add(core.shared.config.timeouts.read_ms);
+    connection.arm(Rule::Total, at_ms, job_at_ms);
+}
+
+fn arm_body(core: &Core, task: &Task, connection: &Connection) {
+    let job_at_ms = task.story.as_ref().map_or(u64::MAX, |story| story.job_at_ms);
+    let read_ms = core.shared.config.timeouts.read_ms;
+    let at_ms = core.shared.now_ms().saturating_add(read_ms);
+    connection.arm(Rule::Idle(read_ms), at_ms, job_at_ms);
+}
+
+/// The response, after its first bytes.
+async fn respond(
+    core: &Core,
+    task: &mut Task,
+    mut connection: Connection,
+    buf: &mut RecvBuf,
+    mut received: Received,
+) -> Result<(Outcome, Option<Connection>), Fault> {
+    let mut exchange = Exchange::new();
+    let head = loop {
+        if received != Received::Bytes {
+            return Err(ended_early(&mut exchange, buf, task));
+        }
+        match step(&mut exchange, buf, Stage::Head)? {
+            Step::Head { used, head } => {
+                buf.skip(used);
+                break head;
+            }
+            Step::NeedInput => {}
+            Step::Body { .. } | Step::End { .. } => unreachable!("a head comes before its body"),
+        }
+        if buf.free_len() < ROOM_MIN_BYTES {
+            enlarge(core, buf);
+        }
+        received = connection
+            .receive(buf, Want::Any)
+            .await
+            .map_err(|failure| fault(Stage::Head, failure))?;
+    };
+    let story = task.story.as_mut().expect("an attempt has begun");
+    story.last.head = Some(head.clone());
+    arm_body(core, task, &connection);
+    if let Err(outcome) = judge(core, task, &head) {
+        let kept = drain(core, task, connection, buf, exchange, &head).await;
+        return Ok((outcome, kept));
+    }
+    let mut sink = sink(core, task).map_err(|cause| Fault::new(Stage::Write, cause))?;
+    let body = receive_body(core, task, &mut connection, buf, &mut exchange, &mut sink);
+    let reuse = body.await?;
+    let renamed = name_file(core, task, sink, buf)
+        .await
+        .map_err(|cause| Fault::new(Stage::Write, cause))?;
+    let is_kept = reuse == Reuse::Keep;
+    Ok((Outcome::Done(renamed), is_kept.then_some(connection)))
+}
+
+/// Whether the body of this response is the file that was asked for; if not, what it is.
+fn judge(core: &Core, task: &Task, head: &Head) -> Result<(), Outcome> {
+    let failed = |cause| Outcome::Failed(Fault::new(Stage::Head, cause), head.retry_after);
+    match head.status {
+        // A part of something is no answer to a request for the whole (RFC 9110 section 15.3.7).
+        206 => Err(failed(Cause::Status(206))),
+        200..=299 => Ok(()),
+        301 | 302 | 303 | 307 | 308 => Err(redirect(core, task, head).unwrap_or_else(failed)),
+        status => Err(failed(Cause::Status(status))),
+    }
+}
+
+/// Where a redirect leads (RFC 9110 section 15.4).
+fn redirect(core: &Core, task: &Task, head: &Head) -> Result<Outcome, Cause> {
+    let config = &core.shared.config;
+    let Location::One(location) = &head.location else { return Err(Cause::Location) };
+    let from = task.target();
+    let to = from.join(location).map_err(|_| Cause::Location)?;
+    if from.is_downgrade(&to) && !config.allow_downgrade {
+        return Err(Cause::Downgrade);
+    }
+    let followed = task.story.as_ref().map_or(0, |story| story.num_redirects);
+    if followed >= config.redirects_max {
+        return Err(Cause::Redirects { limit: config.redirects_max });
+    }
+    Ok(Outcome::Redirect(to))
+}
+
+/// Reads the body of a response that is no file, if it is short, so that the connection is kept.
+async fn drain(
+    core: &Core,
+    task: &mut Task,
+    mut connection: Connection,
+    buf: &mut RecvBuf,
+    mut exchange: Exchange,
+    head: &Head,
+) -> Option<Connection> {
+    let is_short = match head.framing {
+        Framing::Empty => true,
+        Framing::Length(length) => length <= DRAIN_BYTES_MAX,
+        Framing::Chunked | Framing::Close => false,
+    };
+    if !is_short || head.reuse != Reuse::Keep {
+        return None;
+    }
+    let body =
+        receive_body(core, task, &mut connection, buf, &mut exchange, &mut Sink::Nowhere).await;
+    (body == Ok(Reuse::Keep)).then_some(connection)
+}
+
+fn sink(core: &Core, task: &Task) -> Result<Sink, Cause> {
+    if &*task.name == "-" {
+        return Ok(Sink::Stdout);
+    }
+    let (dir, _) = core.dir.parent(&task.name)?;
+    Ok(Sink::File(Box::new(dir.create_file(task.job.index)?)))
+}
+
+/// Reads the body into the sink. What fits the buffer at the end is left there, for the sink to take
+/// with its end.
+async fn receive_body(
+    core: &Core,
+    task: &mut Task,
+    connection: &mut Connection,
+    buf: &mut RecvBuf,
+    exchange: &mut Exchange,
+    sink: &mut Sink,
+) -> Result<Reuse, Fault> {
+    let ops = core.shared.config.file_ops;
+    loop {
+        match step(exchange, buf, Stage::Body)? {
+            Step::NeedInput => {}
+            Step::Body { used, span } => {
+                count(task, span.len());
+                buf.keep_body(used, span);
+                continue;
+            }
+            Step::End { used, reuse } => {
+                buf.skip(used);
+                return Ok(reuse);
+            }
+            Step::Head { .. } => unreachable!("one final head a response"),
+        }
+        let remaining = exchange.body_remaining();
+        let free = buf.free_len();
+        let is_last = remaining.is_some_and(|bytes| bytes <= free as u64);
+        if free < connection.room_min_bytes() || (free < ROOM_MIN_BYTES && !is_last) {
+            sink.write(buf, ops).await.map_err(|cause| Fault::new(Stage::Write, cause))?;
+            enlarge(core, buf);
+        }
+        let want = remaining.map_or(Want::Any, Want::Exactly);
+        let received = connection.receive(buf, want).await;
+        match received.map_err(|failure| fault(Stage::Body, failure))? {
+            Received::Bytes => {}
+            Received::End => {
+                let left = buf.unread_len();
+                return exchange.receive_eof(left).map_err(eof_fault);
+            }
+            Received::Cut => return Err(ended_early(exchange, buf, task)),
+        }
+    }
+}
+
+/// A large buffer instead of a small one, with all room that can be made.
+fn enlarge(core: &Core, buf: &mut RecvBuf) {
+    buf.make_room();
+    if buf.size() == Size::Small && buf.body_len() == 0 {
+        let mut large = core.buffers.take(Size::Large);
+        large.take_unread(buf);
+        core.buffers.give(std::mem::replace(buf, large));
+    }
+}
+
+fn count(task: &mut Task, bytes: usize) {
+    if let Some(story) = &mut task.story {
+        story.last.size_download += bytes as u64;
+    }
+}
+
+/// Gives the file its name. Returns it where it is not the one planned.
+async fn name_file(
+    core: &Core,
+    task: &Task,
+    mut sink: Sink,
+    buf: &mut RecvBuf,
+) -> Result<Option<String>, Cause> {
+    let config = &core.shared.config;
+    let (parents, name) = task.name.rsplit_once('/').unwrap_or(("", &task.name));
+    let naming = match config.on_conflict {
+        OnConflict::Overwrite => Naming::Replace,
+        OnConflict::Skip | OnConflict::Error | OnConflict::Rename => Naming::Fresh,
+    };
+    let mut finished = sink.finish(buf, name, naming, config.file_ops).await;
+    if config.on_conflict != OnConflict::Rename {
+        return finished.map(|()| None);
+    }
+    let mut renamed = None;
+    for number in 1..=RENAMES_MAX {
+        if finished != Err(Cause::Disk(DiskProblem::Exists)) {
+            break;
+        }
+        let next = crate::plan::name::numbered(name, number);
+        finished = sink.finish(buf, &next, naming, config.file_ops).await;
+        renamed = Some(if parents.is_empty() { next } else { format!("{parents}/{next}") });
+    }
+    finished.map(|()| renamed)
+}
+
+fn step(exchange: &mut Exchange, buf: &mut RecvBuf, stage: Stage) -> Result<Step, Fault> {
+    exchange.receive(buf.unread()).map_err(|error| Fault::new(stage, Cause::Protocol(error)))
+}
+
+/// The connection ended where it must not: not even an end that closes a body, since it may be a cut.
+fn ended_early(exchange: &mut Exchange, buf: &RecvBuf, task: &Task) -> Fault {
+    match exchange.receive_eof(buf.unread_len()) {
+        Err(eof) => eof_fault(eof),
+        Ok(_) => {
+            let got = task.story.as_ref().map_or(0, |story| story.last.size_download);
+            Fault::new(Stage::Body, Cause::Truncated { got, want: None })
+                .with_detail("the TLS connection ended without close_notify")
+        }
+    }
+}
+
+fn eof_fault(eof: Eof) -> Fault {
+    match eof {
+        Eof::BeforeHead => Fault::new(Stage::Head, Cause::Closed),
+        Eof::InHead => Fault::new(Stage::Head, Cause::Truncated { got: 0, want: None }),
+        Eof::InBody { got, want } => Fault::new(Stage::Body, Cause::Truncated { got, want }),
+    }
+}
+
+fn fault(stage: Stage, (cause, detail): Failure) -> Fault {
+    Fault { stage, cause, detail }
+}
+
+/// Longest body of a redirect or failure that is read to keep its connection, in bytes.
+const DRAIN_BYTES_MAX: u64 = 64 * 1024;
+
+/// Names tried with `--on-conflict rename`.
+const RENAMES_MAX: u64 = 100_000;

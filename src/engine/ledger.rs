@@ -1,0 +1,76 @@
+//! Where rows go: the report file and the statistics, behind one lock.
+
+use crate::report::{Row, RowEncoder, Stats};
+use std::fs::File;
+use std::io::{self, Write as _};
+
+/// Takes one row per input line.
+pub(super) struct Ledger {
+    report: Option<Report>,
+    stats: Stats,
+}
+
+struct Report {
+    file: File,
+    encoder: RowEncoder,
+    /// Encoded and not yet written.
+    pending: Vec<u8>,
+    /// The first failure; the run cannot go on without its report.
+    error: Option<io::Error>,
+}
+
+impl Ledger {
+    /// A ledger with or without a report file, which is empty.
+    pub(super) fn new(report: Option<(File, RowEncoder)>) -> Self {
+        let report = report.map(|(file, encoder)| {
+            let mut pending = Vec::with_capacity(PENDING_BYTES_MAX * 2);
+            encoder.header(&mut pending);
+            Report { file, encoder, pending, error: None }
+        });
+        Self { report, stats: Stats::default() }
+    }
+
+    /// Takes a row. `false` when the report can no longer be written.
+    pub(super) fn record(&mut self, row: &Row) -> bool {
+        self.stats.record(row);
+        let Some(report) = &mut self.report else { return true };
+        report.encoder.encode(row, &mut report.pending);
+        if report.pending.len() >= PENDING_BYTES_MAX {
+            report.flush();
+        }
+        report.error.is_none()
+    }
+
+    /// Writes what was encoded.
+    pub(super) fn flush(&mut self) {
+        if let Some(report) = &mut self.report {
+            report.flush();
+        }
+    }
+
+    /// The counters so far.
+    pub(super) fn stats(&self) -> &Stats {
+        &self.stats
+    }
+
+    /// Ends the report: its counters, or why a row could not be written.
+    pub(super) fn finish(&mut self) -> io::Result<Stats> {
+        self.flush();
+        match self.report.as_mut().and_then(|report| report.error.take()) {
+            Some(error) => Err(error),
+            None => Ok(std::mem::take(&mut self.stats)),
+        }
+    }
+}
+
+impl Report {
+    fn flush(&mut self) {
+        if self.error.is_none() {
+            self.error = self.file.write_all(&self.pending).err();
+        }
+        self.pending.clear();
+    }
+}
+
+/// Rows are written at the latest when so many bytes wait, besides the flushes by time.
+const PENDING_BYTES_MAX: usize = 64 * 1024;

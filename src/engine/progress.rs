@@ -1,0 +1,182 @@
+//! What a person or a script sees while the run goes on, on standard error.
+
+use crate::config::ProgressMode;
+use indicatif::{HumanBytes, HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::io::Write as _;
+use std::time::Duration;
+
+/// Where the run stands.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Snapshot {
+    /// Since the run began.
+    pub(super) elapsed: Duration,
+    /// Rows made.
+    pub(super) done: u64,
+    /// Rows there will be, once the input was read to its end.
+    pub(super) total: Option<u64>,
+    pub(super) failed: u64,
+    pub(super) bytes: u64,
+    pub(super) in_flight: usize,
+    /// Jobs that wait between two attempts.
+    pub(super) waiting: usize,
+}
+
+/// Shows snapshots.
+pub(super) struct Progress {
+    mode: ProgressMode,
+    bar: Option<ProgressBar>,
+    shown: Duration,
+    /// Rate over the recent past, in rows a second.
+    rate: f64,
+    before: Option<Snapshot>,
+}
+
+impl Progress {
+    pub(super) fn new(mode: ProgressMode) -> Self {
+        let bar = (mode == ProgressMode::Bar).then(|| {
+            let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+            bar.set_style(ProgressStyle::default_bar());
+            bar
+        });
+        Self { mode, bar, shown: Duration::ZERO, rate: 0.0, before: None }
+    }
+
+    /// Shows a snapshot, if it is time to.
+    pub(super) fn show(&mut self, now: &Snapshot) {
+        let interval = match self.mode {
+            ProgressMode::None => return,
+            ProgressMode::Bar => Duration::from_millis(200),
+            ProgressMode::Plain => Duration::from_secs(5),
+            ProgressMode::Json => Duration::from_secs(1),
+        };
+        if now.elapsed < self.shown + interval {
+            return;
+        }
+        self.shown = now.elapsed;
+        self.measure(now);
+        match (&self.bar, self.mode) {
+            (Some(bar), _) => draw(bar, now, &self.line(now)),
+            (None, ProgressMode::Json) => say(&json(now, self.rate)),
+            (None, _) => say(&self.line(now)),
+        }
+    }
+
+    /// Takes the bar away.
+    pub(super) fn finish(&mut self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+
+    fn measure(&mut self, now: &Snapshot) {
+        if let Some(before) = self.before.replace(*now) {
+            let seconds = (now.elapsed - before.elapsed).as_secs_f64();
+            let rate = (now.done - before.done) as f64 / seconds.max(1e-9);
+            self.rate = if self.rate == 0.0 { rate } else { self.rate * 0.8 + rate * 0.2 };
+        }
+    }
+
+    fn line(&self, now: &Snapshot) -> String {
+        let total = now.total.map_or_else(|| "?".to_owned(), |total| total.to_string());
+        let seconds = now.elapsed.as_secs_f64().max(1e-9);
+        let mut line = format!(
+            "{}/{total} done, {} failed, {} in flight, {} waiting, {:.0} files/s, {}/s",
+            now.done,
+            now.failed,
+            now.in_flight,
+            now.waiting,
+            self.rate,
+            HumanBytes((now.bytes as f64 / seconds) as u64),
+        );
+        if let Some(eta) = eta(now, self.rate) {
+            line.push_str(&format!(", {} left", HumanDuration(eta)));
+        }
+        line
+    }
+}
+
+/// Time left, once the total is known and something moves.
+fn eta(now: &Snapshot, rate: f64) -> Option<Duration> {
+    let left = now.total?.checked_sub(now.done)?;
+    (rate > 0.0).then(|| Duration::from_secs_f64((left as f64 / rate).min(1e9)))
+}
+
+fn draw(bar: &ProgressBar, now: &Snapshot, line: &str) {
+    if let Some(total) = now.total {
+        bar.set_length(total);
+    }
+    bar.set_position(now.done);
+    bar.set_style(
+        ProgressStyle::with_template(if now.total.is_some() {
+            "[{bar:24}] {msg}"
+        } else {
+            "{spinner} {msg}"
+        })
+        .unwrap_or_else(|_| ProgressStyle::default_bar())
+        .progress_chars("=> "),
+    );
+    bar.set_message(line.to_owned());
+    bar.tick();
+}
+
+fn json(now: &Snapshot, rate: f64) -> String {
+    let eta_s = eta(now, rate).map(|eta| eta.as_secs());
+    serde_json::json!({
+        "elapsed": (now.elapsed.as_secs_f64() * 1e3).round() / 1e3,
+        "done": now.done,
+        "total": now.total,
+        "failed": now.failed,
+        "bytes": now.bytes,
+        "in_flight": now.in_flight,
+        "waiting": now.waiting,
+        "files_per_second": rate.round(),
+        "eta": eta_s,
+    })
+    .to_string()
+}
+
+/// A line on standard error. That nobody reads it is no reason to stop.
+pub(super) fn say(line: &str) {
+    let _: std::io::Result<()> = writeln!(std::io::stderr().lock(), "{line}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn snapshot() -> Snapshot {
+        Snapshot {
+            elapsed: Duration::from_secs(10),
+            done: 50,
+            total: Some(150),
+            failed: 2,
+            bytes: 10 * 1024 * 1024,
+            in_flight: 8,
+            waiting: 1,
+        }
+    }
+
+    #[test]
+    fn the_time_left_is_known_when_the_total_is() {
+        assert_eq!(eta(&snapshot(), 10.0), Some(Duration::from_secs(10)));
+        assert_eq!(eta(&Snapshot { total: None, ..snapshot() }, 10.0), None);
+        assert_eq!(eta(&snapshot(), 0.0), None);
+    }
+
+    #[test]
+    fn a_line_says_where_the_run_stands() {
+        let mut progress = Progress::new(ProgressMode::Plain);
+        progress.rate = 10.0;
+        assert_eq!(
+            progress.line(&snapshot()),
+            "50/150 done, 2 failed, 8 in flight, 1 waiting, 10 files/s, 1.00 MiB/s, 10 seconds left"
+        );
+    }
+
+    #[test]
+    fn json_can_be_read_back() {
+        let value: serde_json::Value = serde_json::from_str(&json(&snapshot(), 10.0)).unwrap();
+        assert_eq!(value["eta"], 10);
+        assert_eq!(value["total"], 150);
+    }
+}

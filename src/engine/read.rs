@@ -1,0 +1,205 @@
+//! The reader: input lines to tasks on the schedule, a bounded look-ahead in front of the work.
+
+use super::shared::{Shared, Stop};
+use super::task::{self, Task};
+use crate::config::Input;
+use crate::plan::job::{BadLine, Entry, Job, LINE_PREFIX_BYTES, Lines};
+use crate::plan::name::{self, Names, Template};
+use anyhow::Context as _;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
+
+/// One input, opened before the run begins so that a missing list is known at once.
+pub(super) enum Source {
+    /// A file or standard input, and what to call it.
+    Stream(Box<dyn Read + Send>, String),
+    /// URLs given as arguments.
+    Arguments(Vec<String>),
+}
+
+impl Source {
+    pub(super) fn open(input: &Input) -> anyhow::Result<Self> {
+        Ok(match input {
+            Input::Urls(urls) => Self::Arguments(urls.clone()),
+            Input::Stdin => Self::Stream(Box::new(io::stdin()), "standard input".into()),
+            Input::File(path) => {
+                let cannot = || format!("cannot read the list {}", path.display());
+                let file = File::open(path).with_context(cannot)?;
+                let is_dir = file.metadata().with_context(cannot)?.is_dir();
+                anyhow::ensure!(!is_dir, "{}: it is a directory", cannot());
+                Self::Stream(Box::new(file), path.display().to_string())
+            }
+        })
+    }
+}
+
+/// How files are named, where the list does not say.
+#[derive(Debug, Default)]
+pub(super) struct Naming {
+    /// `--name-template`.
+    pub(super) template: Option<Template>,
+    /// `-o`: the path of the one file, or `-`.
+    pub(super) output: Option<String>,
+}
+
+impl Naming {
+    pub(super) fn new(template: Option<&str>, output: Option<&str>) -> anyhow::Result<Self> {
+        let template = template.map(Template::parse).transpose().context("--name-template")?;
+        let output = match output {
+            Some("-") => Some("-".to_owned()),
+            Some(path) => Some(name::relative_path(path).map_err(|_| {
+                anyhow::anyhow!("-o {path}: the name must stay beneath the directory (-d)")
+            })?),
+            None => None,
+        };
+        Ok(Self { template, output })
+    }
+}
+
+/// What turns lines into tasks.
+pub(super) struct Reader<'r> {
+    shared: &'r Shared,
+    template: Option<Template>,
+    /// `-o`: the path of the one file, or `-`.
+    output: Option<String>,
+    names: Names,
+    /// Lines of the inputs read so far.
+    lines_before: u64,
+    /// Read and not yet on the schedule.
+    batch: Vec<Task>,
+    rows: u64,
+}
+
+impl<'r> Reader<'r> {
+    pub(super) fn new(shared: &'r Shared, names: Naming) -> Self {
+        Self {
+            shared,
+            template: names.template,
+            output: names.output,
+            names: Names::new(),
+            lines_before: 0,
+            batch: Vec::with_capacity(BATCH),
+            rows: 0,
+        }
+    }
+
+    /// Reads all inputs to their end, or until the run stops.
+    pub(super) fn read_all(&mut self, sources: Vec<Source>) -> anyhow::Result<()> {
+        let result = sources.into_iter().try_for_each(|source| match source {
+            Source::Arguments(urls) => {
+                for url in urls {
+                    self.lines_before += 1;
+                    self.entry(Some(Job::from_argument(self.lines_before, &url)));
+                }
+                Ok(())
+            }
+            Source::Stream(stream, name) => {
+                let mut lines = Lines::new(self.lines_before);
+                let read = self.stream(stream, &mut lines);
+                let last = lines.finish();
+                self.entry(last);
+                self.lines_before = lines.lines_total();
+                read.with_context(|| format!("cannot read {name} to its end"))
+            }
+        });
+        self.push_batch();
+        self.shared.set_total(self.rows);
+        let wake = self.shared.schedule().close_input();
+        self.shared.deliver(wake);
+        result
+    }
+
+    fn stream(&mut self, stream: Box<dyn Read + Send>, lines: &mut Lines) -> io::Result<()> {
+        let mut stream = BufReader::with_capacity(READ_BYTES, stream);
+        let mut line = Vec::new();
+        while self.shared.stop() == Stop::Running {
+            line.clear();
+            let limit = LINE_PREFIX_BYTES as u64;
+            if (&mut stream).take(limit).read_until(b'\n', &mut line)? == 0 {
+                return Ok(());
+            }
+            if line.len() == LINE_PREFIX_BYTES && line.last() != Some(&b'\n') {
+                skip_line(&mut stream)?;
+            }
+            let entry = lines.line(&line);
+            self.entry(entry);
+            // What a slow writer of a pipe has sent must not wait for a full batch.
+            if stream.buffer().is_empty() {
+                self.push_batch();
+            }
+        }
+        Ok(())
+    }
+
+    fn entry(&mut self, entry: Option<Entry>) {
+        let job = match entry {
+            None => return,
+            Some(Ok(job)) => job,
+            Some(Err(line)) => return self.bad_line(&line),
+        };
+        self.rows += 1;
+        let name = self.name(&job).into();
+        self.batch.push(Task { job, name, queued_ms: self.shared.now_ms(), story: None });
+        if self.batch.len() >= BATCH {
+            self.push_batch();
+        }
+    }
+
+    fn bad_line(&mut self, line: &BadLine) {
+        self.rows += 1;
+        if !self.shared.ledger().record(&task::bad_line_row(line)) {
+            self.shared.set_stop(Stop::Draining);
+        }
+    }
+
+    /// The path of a job's file, distinct within the run.
+    fn name(&mut self, job: &Job) -> String {
+        match &self.output {
+            Some(output) if output == "-" => output.clone(),
+            Some(output) => self.names.claim(output.clone(), job.index),
+            None => self.names.claim(job.path(self.template.as_ref()), job.index),
+        }
+    }
+
+    /// Puts the batch on the schedule, waiting for room.
+    fn push_batch(&mut self) {
+        let mut tasks = self.batch.drain(..);
+        while tasks.len() > 0 {
+            let mut wakes = Vec::new();
+            let mut schedule = self.shared.schedule();
+            while schedule.room() == 0 {
+                if self.shared.stop() != Stop::Running {
+                    return;
+                }
+                schedule = self.shared.wait_for_room(schedule);
+            }
+            for task in tasks.by_ref().take(schedule.room()) {
+                let origin = task.job.target.origin_str().to_owned();
+                wakes.push(schedule.push(&origin, task));
+            }
+            drop(schedule);
+            wakes.into_iter().for_each(|wake| self.shared.deliver(wake));
+        }
+    }
+}
+
+/// Skips the rest of a line that is too long.
+fn skip_line(stream: &mut impl BufRead) -> io::Result<()> {
+    loop {
+        let buffer = stream.fill_buf()?;
+        let length = buffer.len();
+        match buffer.iter().position(|byte| *byte == b'\n') {
+            Some(at) => {
+                stream.consume(at + 1);
+                return Ok(());
+            }
+            None if length == 0 => return Ok(()),
+            None => stream.consume(length),
+        }
+    }
+}
+
+/// Tasks put on the schedule at once.
+const BATCH: usize = 256;
+/// Bytes read at once.
+const READ_BYTES: usize = 256 * 1024;

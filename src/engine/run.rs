@@ -1,0 +1,298 @@
+//! One run, from the configuration to its statistics.
+
+use super::ledger::Ledger;
+use super::progress::{Progress, Snapshot, say};
+use super::read::{Naming, Reader, Source};
+use super::shared::{Shared, Stop};
+use super::task::{End, Task};
+use super::worker::{self, Seed};
+use crate::config::{Config, ReportFormat};
+use crate::fault::{Cause, Fault, Stage};
+use crate::http::request::{Parts, Template};
+use crate::plan::schedule::{Limits, Schedule};
+use crate::report::{RowEncoder, RowFormat, RunEnd, RunInfo, Stats, summary};
+use crate::ring::dns::Resolver;
+use crate::ring::file::Dir;
+use crate::ring::setup;
+use crate::ring::tls::Settings;
+use anyhow::Context as _;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use std::fs::File;
+use std::io::Write as _;
+use std::path::Path;
+use std::sync::Arc;
+use std::thread::{JoinHandle, Thread};
+use std::time::{Duration, Instant, SystemTime};
+
+/// What a run came to.
+#[derive(Debug)]
+pub struct Ended {
+    /// What its rows add up to.
+    pub stats: Stats,
+    /// Whether a signal ended it before its list did.
+    pub end: RunEnd,
+}
+
+/// Pulls everything the configuration names.
+///
+/// # Errors
+///
+/// When the run as a whole cannot begin or go on: no io_uring, a list that cannot be read, a directory
+/// or report that cannot be written. A job that fails is no error but a row.
+pub fn run(config: &Config) -> anyhow::Result<Ended> {
+    setup::check_io_uring()?;
+    let mut signals = Signals::catch()?;
+    let sources = config.inputs.iter().map(Source::open).collect::<anyhow::Result<Vec<_>>>()?;
+    let naming = Naming::new(config.name_template.as_deref(), config.output.as_deref())?;
+    let config = sized(config, setup::raise_nofile()?);
+    let cannot = || format!("cannot write into {}", config.dir.display());
+    let is_stdout = config.output.as_deref() == Some("-");
+    if !is_stdout {
+        Dir::create(&config.dir)
+            .and_then(|dir| dir.check_writable())
+            .with_context(cannot)?;
+    }
+    let stats_file = config.stats.as_deref().map(create).transpose()?;
+    let ledger = Ledger::new(match &config.report {
+        Some(report) => Some((create(&report.path)?, RowEncoder::new(format(report.format)))),
+        None => None,
+    });
+    let began = Instant::now();
+    let started_at = SystemTime::now();
+    let schedule = Schedule::new(Limits {
+        cores: config.cpus.len(),
+        in_flight_max: config.in_flight_max,
+        per_origin_max: config.per_host_max,
+        lookahead_max: config.lookahead_max,
+    });
+    let shared = Arc::new(Shared::new(config, began, schedule, ledger));
+    let cores = start_cores(&shared)?;
+    let reader = start_reader(&shared, sources, naming)?;
+    let end = oversee(&shared, &mut signals);
+    let failure = join(cores, reader, end);
+    close(&shared, failure, started_at, stats_file, end)
+}
+
+/// The configuration, with as much in flight as open files allow.
+fn sized(config: &Config, nofile: u64) -> Config {
+    let nofile = usize::try_from(nofile).unwrap_or(usize::MAX);
+    // A job in flight holds a socket and a file; a third goes to idle connections.
+    let fits = (nofile.saturating_sub(FDS_RESERVED) / 3).max(1);
+    if fits < config.in_flight_max {
+        say(&format!(
+            "warning: {nofile} open files allow {fits} jobs in flight, not {}; raise: ulimit -n",
+            config.in_flight_max
+        ));
+    }
+    Config { in_flight_max: config.in_flight_max.min(fits), ..config.clone() }
+}
+
+fn start_cores(shared: &Arc<Shared>) -> anyhow::Result<Vec<JoinHandle<anyhow::Result<()>>>> {
+    let config = &shared.config;
+    let tls = Settings::new(&config.tls)?;
+    let dns = Resolver::start(&config.dns, config.timeouts.connect_ms)?;
+    let parts = Parts {
+        user_agent: &config.request.user_agent,
+        referer: config.request.referer.as_deref(),
+        fields: &config.request.headers,
+    };
+    let template = Template::new(&parts).context("cannot use the given headers")?;
+    let idle_max = (config.in_flight_max / config.cpus.len()).max(IDLE_MIN);
+    let start = |(index, cpu): (usize, &usize)| {
+        let seed = Seed {
+            index,
+            cpu: *cpu,
+            shared: Arc::clone(shared),
+            tls: tls.clone(),
+            dns: dns.clone(),
+            template: template.clone(),
+            idle_max,
+        };
+        let done = Done(Arc::clone(shared), std::thread::current());
+        std::thread::Builder::new()
+            .name(format!("core-{cpu}"))
+            .spawn(move || {
+                let _done = done;
+                worker::run(seed)
+            })
+            .context("cannot start a thread")
+    };
+    config.cpus.iter().enumerate().map(start).collect()
+}
+
+fn start_reader(
+    shared: &Arc<Shared>,
+    sources: Vec<Source>,
+    naming: Naming,
+) -> anyhow::Result<JoinHandle<anyhow::Result<()>>> {
+    let shared = Arc::clone(shared);
+    std::thread::Builder::new()
+        .name("reader".into())
+        .spawn(move || Reader::new(&shared, naming).read_all(sources))
+        .context("cannot start a thread")
+}
+
+/// Shows progress, writes rows, and minds signals, until every core is done. Says whether a signal
+/// ended the run.
+fn oversee(shared: &Shared, signals: &mut Signals) -> RunEnd {
+    let mut progress = Progress::new(shared.config.progress);
+    let mut stop_at: Option<Instant> = None;
+    let mut ticks: u64 = 0;
+    while shared.cores_done() < shared.config.cpus.len() {
+        std::thread::park_timeout(TICK);
+        ticks += 1;
+        match (signals.count(), stop_at) {
+            (0, _) => {}
+            (1, None) => {
+                let grace = Duration::from_millis(shared.config.grace_ms);
+                say(&format!(
+                    "interrupted: jobs in flight get {} s to finish; again to stop at once",
+                    grace.as_secs_f64()
+                ));
+                shared.set_stop(Stop::Draining);
+                stop_at = Some(Instant::now() + grace);
+            }
+            (1, Some(at)) if Instant::now() < at => {}
+            (_, _) => shared.set_stop(Stop::Now),
+        }
+        // A core that died leaves its jobs lying: the run ends.
+        if shared.cores_done() > 0 && !shared.schedule().is_finished() {
+            shared.set_stop(Stop::Draining);
+        }
+        if ticks.is_multiple_of(FLUSH_EVERY_TICKS) {
+            shared.ledger().flush();
+        }
+        progress.show(&snapshot(shared));
+    }
+    shared.set_stop(Stop::Draining);
+    progress.finish();
+    if signals.count() > 0 { RunEnd::Interrupted } else { RunEnd::Complete }
+}
+
+fn snapshot(shared: &Shared) -> Snapshot {
+    let (in_flight, waiting) = {
+        let schedule = shared.schedule();
+        (schedule.in_flight(), schedule.deferred())
+    };
+    let ledger = shared.ledger();
+    let stats = ledger.stats();
+    Snapshot {
+        elapsed: shared.began.elapsed(),
+        done: stats.count,
+        total: shared.total(),
+        failed: stats.failed + stats.cancelled,
+        bytes: stats.bytes,
+        in_flight,
+        waiting,
+    }
+}
+
+/// The first reason why the run as a whole failed.
+fn join(
+    cores: Vec<JoinHandle<anyhow::Result<()>>>,
+    reader: JoinHandle<anyhow::Result<()>>,
+    end: RunEnd,
+) -> Option<anyhow::Error> {
+    let outcome = |thread: JoinHandle<anyhow::Result<()>>| {
+        thread.join().unwrap_or_else(|_| Err(anyhow::anyhow!("a thread panicked: this is a bug")))
+    };
+    let failure = cores.into_iter().filter_map(|core| outcome(core).err()).next();
+    // After a signal the reader may sit in a read of a pipe for as long as its writer likes.
+    if failure.is_some() || (end == RunEnd::Interrupted && !reader.is_finished()) {
+        return failure;
+    }
+    outcome(reader).err()
+}
+
+/// Writes what is left to write.
+fn close(
+    shared: &Shared,
+    failure: Option<anyhow::Error>,
+    started_at: SystemTime,
+    stats_file: Option<File>,
+    end: RunEnd,
+) -> anyhow::Result<Ended> {
+    let left = shared.schedule().drain();
+    let (begun, untouched): (Vec<Task>, Vec<Task>) =
+        left.into_iter().partition(|task| task.story.is_some());
+    let mut ledger = shared.ledger();
+    for task in begun {
+        let end = End::Failed(Fault::new(Stage::Connect, Cause::Interrupted));
+        ledger.record(&task.row(end, shared.dir_shown()));
+    }
+    let stats = ledger.finish().context("cannot write the report")?;
+    let info = RunInfo {
+        started_at,
+        ended_at: SystemTime::now(),
+        duration: shared.began.elapsed(),
+        end,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        argv: shared.config.argv.clone(),
+        kernel: setup::kernel_release(),
+        cpus: shared.config.cpus.clone(),
+    };
+    if let (Some(mut file), Some(path)) = (stats_file, &shared.config.stats) {
+        file.write_all(stats.to_json(&info).as_bytes())
+            .with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    if shared.config.summary {
+        say(summary::text(&stats, &info).trim_end());
+        if end == RunEnd::Interrupted {
+            say(&format!("{} jobs of the look-ahead were not begun", untouched.len()));
+        }
+    }
+    match failure {
+        Some(error) => Err(error),
+        None => Ok(Ended { stats, end }),
+    }
+}
+
+fn create(path: &Path) -> anyhow::Result<File> {
+    File::create(path).with_context(|| format!("cannot write {}", path.display()))
+}
+
+fn format(format: ReportFormat) -> RowFormat {
+    match format {
+        ReportFormat::Csv => RowFormat::Csv,
+        ReportFormat::JsonLines => RowFormat::JsonLines,
+    }
+}
+
+/// SIGINT and SIGTERM, counted.
+struct Signals {
+    caught: signal_hook::iterator::Signals,
+    count: usize,
+}
+
+impl Signals {
+    fn catch() -> anyhow::Result<Self> {
+        let caught = signal_hook::iterator::Signals::new([SIGINT, SIGTERM])
+            .context("cannot catch signals")?;
+        Ok(Self { caught, count: 0 })
+    }
+
+    /// How many came so far.
+    fn count(&mut self) -> usize {
+        self.count += self.caught.pending().count();
+        self.count
+    }
+}
+
+/// Tells the overseeing thread that a core's thread has ended, however it did.
+struct Done(Arc<Shared>, Thread);
+
+impl Drop for Done {
+    fn drop(&mut self) {
+        self.0.core_done();
+        self.1.unpark();
+    }
+}
+
+/// How often the run is looked after.
+const TICK: Duration = Duration::from_millis(50);
+/// Rows are written at the latest after so many ticks.
+const FLUSH_EVERY_TICKS: u64 = 10;
+/// Open files that are not for jobs: the report, the rings, resolver sockets and the like.
+const FDS_RESERVED: usize = 64;
+/// Idle connections a core may keep in any case.
+const IDLE_MIN: usize = 16;

@@ -1,0 +1,159 @@
+//! What all threads of a run share.
+
+use super::ledger::Ledger;
+use super::task::Task;
+use crate::config::Config;
+use crate::plan::schedule::{Schedule, Wake};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::sync::Notify;
+
+/// How far the end of a run has come.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Stop {
+    /// Not at all.
+    Running = 0,
+    /// No new job starts; those in flight may finish.
+    Draining = 1,
+    /// Jobs in flight are cut off.
+    Now = 2,
+}
+
+/// The shared state of one run.
+pub(super) struct Shared {
+    pub(super) config: Config,
+    /// The directory as rows show it: with a `/` at its end, or empty.
+    dir_shown: String,
+    /// All times of the run count from here.
+    pub(super) began: Instant,
+    schedule: Mutex<Schedule<Task>>,
+    /// The look-ahead has room again; goes with `schedule`.
+    room: Condvar,
+    /// One a core: there is work, or the end.
+    wakes: Vec<Notify>,
+    ledger: Mutex<Ledger>,
+    stop: AtomicU8,
+    /// Input lines that will have a row, known once the input was read to its end.
+    total: AtomicU64,
+    is_total_known: AtomicBool,
+    cores_done: AtomicUsize,
+}
+
+impl Shared {
+    pub(super) fn new(
+        config: Config,
+        began: Instant,
+        schedule: Schedule<Task>,
+        ledger: Ledger,
+    ) -> Self {
+        let dir = config.dir.to_string_lossy();
+        let dir_shown = match &*dir {
+            "" | "." => String::new(),
+            dir if dir.ends_with('/') => dir.to_owned(),
+            dir => format!("{dir}/"),
+        };
+        let wakes = config.cpus.iter().map(|_| Notify::new()).collect();
+        Self {
+            dir_shown,
+            config,
+            began,
+            schedule: Mutex::new(schedule),
+            room: Condvar::new(),
+            wakes,
+            ledger: Mutex::new(ledger),
+            stop: AtomicU8::new(0),
+            total: AtomicU64::new(0),
+            is_total_known: AtomicBool::new(false),
+            cores_done: AtomicUsize::new(0),
+        }
+    }
+
+    /// The directory as rows show it.
+    pub(super) fn dir_shown(&self) -> &str {
+        &self.dir_shown
+    }
+
+    /// Milliseconds since the run began.
+    pub(super) fn now_ms(&self) -> u64 {
+        u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// The schedule. A panic while it was held is a bug that ends its thread, not the others.
+    pub(super) fn schedule(&self) -> MutexGuard<'_, Schedule<Task>> {
+        self.schedule.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The ledger.
+    pub(super) fn ledger(&self) -> MutexGuard<'_, Ledger> {
+        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Wakes the cores that `wake` names.
+    pub(super) fn deliver(&self, wake: Wake) {
+        for core in wake.cores(self.wakes.len()) {
+            self.wakes[core].notify_one();
+        }
+    }
+
+    /// Waits for a wake of this core, at most so long.
+    pub(super) async fn woken(&self, core: usize, at_most: Duration) {
+        // Not a ring operation: this wait may be dropped.
+        let _: Result<(), tokio::time::error::Elapsed> =
+            tokio::time::timeout(at_most, self.wakes[core].notified()).await;
+    }
+
+    /// Waits until the look-ahead has room for a batch, or the run stops, or some time has passed.
+    pub(super) fn wait_for_room<'s>(
+        &'s self,
+        schedule: MutexGuard<'s, Schedule<Task>>,
+    ) -> MutexGuard<'s, Schedule<Task>> {
+        let waited = self.room.wait_timeout(schedule, ROOM_WAIT);
+        waited.unwrap_or_else(PoisonError::into_inner).0
+    }
+
+    /// Tells the reader that there is room.
+    pub(super) fn made_room(&self) {
+        self.room.notify_one();
+    }
+
+    pub(super) fn stop(&self) -> Stop {
+        match self.stop.load(Ordering::Relaxed) {
+            0 => Stop::Running,
+            1 => Stop::Draining,
+            _ => Stop::Now,
+        }
+    }
+
+    /// Lets the run end, and everybody know.
+    pub(super) fn set_stop(&self, stop: Stop) {
+        self.stop.fetch_max(stop as u8, Ordering::Relaxed);
+        self.deliver(Wake::All);
+        self.room.notify_all();
+    }
+
+    /// A core's thread has ended.
+    pub(super) fn core_done(&self) {
+        self.cores_done.fetch_add(1, Ordering::Release);
+    }
+
+    /// How many have.
+    pub(super) fn cores_done(&self) -> usize {
+        self.cores_done.load(Ordering::Acquire)
+    }
+
+    /// The number of rows there will be, once it is known.
+    pub(super) fn total(&self) -> Option<u64> {
+        self.is_total_known
+            .load(Ordering::Acquire)
+            .then(|| self.total.load(Ordering::Relaxed))
+    }
+
+    pub(super) fn set_total(&self, rows: u64) {
+        self.total.store(rows, Ordering::Relaxed);
+        self.is_total_known.store(true, Ordering::Release);
+    }
+}
+
+/// How long the reader sleeps at most before it looks again.
+const ROOM_WAIT: Duration = Duration::from_millis(100);

@@ -1,0 +1,53 @@
+//! Where the body of one response goes.
+
+use crate::config::FileOps;
+use crate::fault::Cause;
+use crate::ring::buf::RecvBuf;
+use crate::ring::file::{Naming, OutFile};
+use std::io::Write as _;
+
+/// Where the body of one response goes.
+#[derive(Debug)]
+pub(super) enum Sink {
+    /// A file that has its name only when it is whole.
+    File(Box<OutFile>),
+    /// Standard output, as it comes.
+    Stdout,
+    /// Nowhere: the body of a redirect or of a failure, read so that its connection can be reused.
+    Nowhere,
+}
+
+impl Sink {
+    /// Takes the waiting body of `buf`.
+    pub(super) async fn write(&mut self, buf: &mut RecvBuf, ops: FileOps) -> Result<(), Cause> {
+        match self {
+            Self::File(file) => file.write(buf, ops).await,
+            Self::Stdout => {
+                let written = std::io::stdout().lock().write_all(buf.body());
+                buf.body_written();
+                written.map_err(|error| {
+                    crate::ring::disk_cause(error.raw_os_error().unwrap_or_default())
+                })
+            }
+            Self::Nowhere => {
+                buf.body_written();
+                Ok(())
+            }
+        }
+    }
+
+    /// Takes the last of the body: the whole is there and right. When the name is taken
+    /// (`disk.exists`), it may be called again with another one.
+    pub(super) async fn finish(
+        &mut self,
+        buf: &mut RecvBuf,
+        name: &str,
+        naming: Naming,
+        ops: FileOps,
+    ) -> Result<(), Cause> {
+        match self {
+            Self::File(file) => file.finish(buf, name, naming, ops).await,
+            Self::Stdout | Self::Nowhere => self.write(buf, ops).await,
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! One job on its way: what was asked, and what has happened so far.
+
+use crate::fault::{Cause, Fault};
+use crate::http::Head;
+use crate::plan::job::{BadLine, Job};
+use crate::plan::target::Target;
+use crate::report::{Row, Status, Times};
+use std::net::IpAddr;
+use std::time::{Duration, Instant, SystemTime};
+
+/// One job, from the reader to its row.
+#[derive(Debug)]
+pub(super) struct Task {
+    pub(super) job: Job,
+    /// Path of the file beneath the directory of the run.
+    pub(super) name: Box<str>,
+    /// When it was read, in milliseconds of the run.
+    pub(super) queued_ms: u64,
+    /// Nothing before the first attempt: a queue of many jobs stays small.
+    pub(super) story: Option<Box<Story>>,
+}
+
+/// What has happened to a job since its first attempt.
+#[derive(Debug)]
+pub(super) struct Story {
+    /// Where a redirect led, unless that is where it began.
+    pub(super) target: Option<Target>,
+    /// Number of the current attempt, from 1.
+    pub(super) attempt: u32,
+    pub(super) num_redirects: u32,
+    pub(super) num_connects: u32,
+    /// When the first attempt began.
+    pub(super) began: Instant,
+    pub(super) attempted_at: SystemTime,
+    /// When the job is over in any case, in milliseconds of the run.
+    pub(super) job_at_ms: u64,
+    queue: Duration,
+    pub(super) last: Last,
+}
+
+/// What the last attempt saw.
+#[derive(Debug)]
+pub(super) struct Last {
+    pub(super) began: Instant,
+    pub(super) head: Option<Box<Head>>,
+    pub(super) size_download: u64,
+    pub(super) remote_ip: Option<IpAddr>,
+    pub(super) is_tls_resumed: Option<bool>,
+    pub(super) times: Times,
+}
+
+/// How a job ended.
+#[derive(Debug)]
+pub(super) enum End {
+    /// The whole body is where it belongs.
+    Done {
+        /// Name of the file, where that is not the one planned.
+        renamed: Option<String>,
+    },
+    /// The file was there and nothing was asked for.
+    Skipped,
+    /// It failed.
+    Failed(Fault),
+}
+
+impl Task {
+    /// The target of the next request.
+    pub(super) fn target(&self) -> &Target {
+        let redirected = self.story.as_ref().and_then(|story| story.target.as_ref());
+        redirected.unwrap_or(&self.job.target)
+    }
+
+    /// Begins an attempt, the first one or a further one.
+    pub(super) fn begin(&mut self, now_ms: u64, job_ms: u64) -> &mut Story {
+        let now = Instant::now();
+        let queued_ms = self.queued_ms;
+        let story = self.story.get_or_insert_with(|| {
+            Box::new(Story {
+                target: None,
+                attempt: 1,
+                num_redirects: 0,
+                num_connects: 0,
+                began: now,
+                attempted_at: SystemTime::now(),
+                job_at_ms: now_ms.saturating_add(job_ms),
+                queue: Duration::from_millis(now_ms.saturating_sub(queued_ms)),
+                last: Last::new(now),
+            })
+        });
+        story.last = Last::new(now);
+        story
+    }
+
+    /// The row of a job that has ended. `dir` is the directory of the run, as the user wrote it.
+    pub(super) fn row(self, end: End, dir: &str) -> Row {
+        let (status, fault, name) = match end {
+            End::Done { renamed } => {
+                (Status::Ok, None, Some(renamed.unwrap_or_else(|| self.name.to_string())))
+            }
+            End::Skipped => (Status::Skipped, None, Some(self.name.to_string())),
+            End::Failed(fault) if fault.cause == Cause::Interrupted => {
+                (Status::Cancelled, Some(fault), None)
+            }
+            End::Failed(fault) => (Status::Failed, Some(fault), None),
+        };
+        let filename = name.map(|name| match name.as_str() {
+            "-" => name,
+            _ => format!("{dir}{name}"),
+        });
+        let mut row = Row {
+            index: self.job.index,
+            url: self.job.target.as_str().to_owned(),
+            response_code: 0,
+            status,
+            fault,
+            filename,
+            size_download: 0,
+            content_type: None,
+            content_encoding: None,
+            etag: None,
+            num_retries: 0,
+            num_redirects: 0,
+            num_connects: 0,
+            url_effective: None,
+            remote_ip: None,
+            host: self.target().origin_str().to_owned(),
+            http_minor_version: None,
+            tls_resumed: None,
+            times: Times::default(),
+            attempted_at: SystemTime::now(),
+        };
+        if let Some(story) = self.story {
+            story.tell(&mut row);
+        }
+        row
+    }
+}
+
+impl Story {
+    fn tell(self, row: &mut Row) {
+        row.num_retries = self.attempt - 1;
+        row.num_redirects = self.num_redirects;
+        row.num_connects = self.num_connects;
+        row.url_effective = self.target.map(|target| target.as_str().to_owned());
+        row.attempted_at = self.attempted_at;
+        row.size_download = self.last.size_download;
+        row.remote_ip = self.last.remote_ip;
+        row.tls_resumed = self.last.is_tls_resumed;
+        row.times =
+            Times { queue: self.queue, total: self.began.elapsed(), ..self.last.times };
+        if let Some(head) = self.last.head {
+            row.response_code = head.status;
+            row.http_minor_version = Some(head.minor_version);
+            row.content_type = head.content_type;
+            row.content_encoding = head.content_encoding;
+            row.etag = head.etag;
+        }
+    }
+}
+
+impl Last {
+    fn new(began: Instant) -> Self {
+        Self {
+            began,
+            head: None,
+            size_download: 0,
+            remote_ip: None,
+            is_tls_resumed: None,
+            times: Times::default(),
+        }
+    }
+}
+
+/// The row of a line that is no job.
+pub(super) fn bad_line_row(line: &BadLine) -> Row {
+    Row {
+        index: line.index,
+        url: line.text.clone(),
+        response_code: 0,
+        status: Status::Failed,
+        fault: Some(line.fault()),
+        filename: None,
+        size_download: 0,
+        content_type: None,
+        content_encoding: None,
+        etag: None,
+        num_retries: 0,
+        num_redirects: 0,
+        num_connects: 0,
+        url_effective: None,
+        remote_ip: None,
+        host: String::new(),
+        http_minor_version: None,
+        tls_resumed: None,
+        times: Times::default(),
+        attempted_at: SystemTime::now(),
+    }
+}
