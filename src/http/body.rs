@@ -1,7 +1,7 @@
 //! Body decoding, in place: where the body ends, and which bytes of the caller's buffer are body.
 //!
-//! The chunk-size reader is our own: `httparse::parse_chunk_size` reads an empty size line as the last
-//! chunk, which would end a damaged body in silence, and has no limit on extensions.
+//! The chunk-size reader is our own: `httparse::parse_chunk_size` reads an empty size line as the
+//! last chunk, which would end a damaged body in silence, and has no limit on extensions.
 
 use super::{Framing, ProtocolError};
 use crate::limits;
@@ -250,8 +250,8 @@ impl Chunked {
         Ok(ChunkState::Data)
     }
 
-    /// `trailer-section CRLF`. The fields are checked for their form and otherwise ignored: nothing a
-    /// trailer says may change a response that was already acted upon (RFC 9110 section 6.5.1).
+    /// `trailer-section CRLF`. The fields are checked for their form and otherwise ignored: nothing
+    /// a trailer says may change a response that was already acted upon (RFC 9110 section 6.5.1).
     fn trailer(&mut self, byte: u8) -> Result<ChunkState, ProtocolError> {
         let is_first = self.trailer_len == 0;
         self.trailer_len += 1;

@@ -46,8 +46,8 @@ impl Exchange {
 
     /// Reads from the front of `input`, which holds all bytes received and not yet used.
     ///
-    /// A buffer of [`crate::limits::HEAD_BYTES_MAX`] bytes always gets a head or an error, and one of
-    /// [`crate::limits::RECV_BUFFER_BYTES`] always gets the body forward. Call until it says
+    /// A buffer of [`crate::limits::HEAD_BYTES_MAX`] bytes always gets a head or an error, and one
+    /// of [`crate::limits::RECV_BUFFER_BYTES`] always gets the body forward. Call until it says
     /// [`Step::NeedInput`], [`Step::End`] or an error, also with an empty `input`: the end of a
     /// response without a body follows its head at once. After an end or an error every call says
     /// the same again.

@@ -66,8 +66,8 @@ pub struct Head {
     pub retry_after: Option<RetryAfter>,
 }
 
-/// Finds the final head in a growing input. Bytes are looked at once for the end of the head and once
-/// more when it is there, however small the pieces they come in.
+/// Finds the final head in a growing input. Bytes are looked at once for the end of the head and
+/// once more when it is there, however small the pieces they come in.
 #[derive(Debug, Default)]
 pub(super) struct HeadReader {
     /// Where the current head starts: behind the interim responses skipped.
@@ -79,7 +79,8 @@ pub(super) struct HeadReader {
 }
 
 impl HeadReader {
-    /// The final head and the bytes it took, interim responses included; `None` when more is needed.
+    /// The final head and the bytes it took, interim responses included; `None` when more is
+    /// needed.
     pub(super) fn receive(
         &mut self,
         input: &[u8],
@@ -103,8 +104,8 @@ impl HeadReader {
         }
     }
 
-    /// Finds the empty line that ends the head: LF LF or LF CR LF, since a recipient may take a bare
-    /// LF for a line end (RFC 9112 section 2.2).
+    /// Finds the empty line that ends the head: LF LF or LF CR LF, since a recipient may take a
+    /// bare LF for a line end (RFC 9112 section 2.2).
     fn find_end(&mut self, input: &[u8]) -> Option<usize> {
         let input = &input[..input.len().min(limits::HEAD_BYTES_MAX)];
         while let Some(lf) = find_lf(input, self.scanned) {
@@ -163,7 +164,8 @@ fn parse(bytes: &[u8]) -> Result<Option<Head>, ProtocolError> {
     let parsed = config
         .parse_response_with_uninit_headers(&mut response, bytes, &mut headers)
         .map_err(error_of)?;
-    // The parser has seen exactly one head, with its end where we found it, or we disagree about lines.
+    // The parser has seen exactly one head, with its end where we found it, or we disagree about
+    // lines.
     if parsed != httparse::Status::Complete(bytes.len()) {
         return Err(ProtocolError::Line);
     }
@@ -327,18 +329,20 @@ impl Fields {
     /// The message body length, in the order of RFC 9112 section 6.3.
     fn body_length(&self, minor_version: u8, status: u16) -> Result<Framing, ProtocolError> {
         // 1. "Any response to a HEAD request and any response with a 1xx (Informational), 204 (No
-        //    Content), or 304 (Not Modified) status code is always terminated by the first empty line
-        //    after the header fields, regardless of the header fields present in the message".
+        //    Content), or 304 (Not Modified) status code is always terminated by the first empty
+        //    line after the header fields, regardless of the header fields present in the message".
         if matches!(status, 100..=199 | 204 | 304) {
             return Ok(Framing::Empty);
         }
         // 2. is about CONNECT, which we never send.
         // 3. "If a message is received with both a Transfer-Encoding and a Content-Length header
-        //    field, the Transfer-Encoding overrides the Content-Length." `reuse` ends the connection.
-        // 4. "If a Transfer-Encoding header field is present and the chunked transfer coding (Section
-        //    7.1) is the final encoding, the message body length is determined by reading and decoding
-        //    the chunked data". We never send TE, so no other coding is legal (section 7.4), nor is
-        //    any in HTTP/1.0, which "MUST be treated as if the framing is faulty" (section 6.1).
+        //    field, the Transfer-Encoding overrides the Content-Length." `reuse` ends the
+        //    connection.
+        // 4. "If a Transfer-Encoding header field is present and the chunked transfer coding
+        //    (Section 7.1) is the final encoding, the message body length is determined by reading
+        //    and decoding the chunked data". We never send TE, so no other coding is legal (section
+        //    7.4). Whoever gets one in HTTP/1.0 "MUST treat the message as if the framing is faulty"
+        //    (section 6.1).
         match self.transfer_encoding {
             TransferEncoding::Chunked if minor_version == 1 => return Ok(Framing::Chunked),
             TransferEncoding::Chunked | TransferEncoding::Other => {
@@ -347,25 +351,25 @@ impl Fields {
             TransferEncoding::Absent => {}
         }
         match self.content_length {
-            // 5. "If a message is received without Transfer-Encoding and with an invalid Content-Length
-            //    header field, then the message framing is invalid and the recipient MUST treat it as
-            //    an unrecoverable error, unless the field value can be successfully parsed as a
-            //    comma-separated list [...], all values in the list are valid, and all values in the
-            //    list are the same".
+            // 5. "If a message is received without Transfer-Encoding and with an invalid
+            //    Content-Length header field, then the message framing is invalid and the recipient
+            //    MUST treat it as an unrecoverable error, unless the field value can be
+            //    successfully parsed as a comma-separated list [...], all values in the list are
+            //    valid, and all values in the list are the same".
             ContentLength::Invalid(error) => Err(error),
             // 6. "If a valid Content-Length header field is present without Transfer-Encoding, its
             //    decimal value defines the expected message body length in octets."
             ContentLength::Bytes(bytes) => Ok(Framing::Length(bytes)),
             // 7. is about requests.
             // 8. "Otherwise, this is a response message without a declared message body length, so
-            //    the message body length is determined by the number of octets received prior to the
-            //    server closing the connection."
+            //    the message body length is determined by the number of octets received prior to
+            //    the server closing the connection."
             ContentLength::Absent => Ok(Framing::Close),
         }
     }
 
-    /// Whether the connection persists (RFC 9112 section 9.3, in its order), after those cases in which
-    /// nobody can tell where the next response would start.
+    /// Whether the connection persists (RFC 9112 section 9.3, in its order), after those cases in
+    /// which nobody can tell where the next response would start.
     fn reuse(&self, minor_version: u8, status: u16, framing: Framing) -> Reuse {
         let has_coding = self.transfer_encoding != TransferEncoding::Absent;
         let has_length = self.content_length != ContentLength::Absent;

@@ -1,8 +1,8 @@
 //! The client side of HTTP/1.1 (RFC 9110, RFC 9112) as a pure machine: bytes in, events out.
 //!
 //! This layer holds no socket, clock, runtime or file. [`request::Template`] makes the bytes of one
-//! GET; [`Exchange`] reads the bytes of its response. The caller owns the buffer, and body bytes are
-//! given back as a span of that same buffer, so they are never copied into another one.
+//! GET; [`Exchange`] reads the bytes of its response. The caller owns the buffer, and body bytes
+//! are given back as a span of that same buffer, so they are never copied into another one.
 //!
 //! # States of an [`Exchange`]
 //!
@@ -22,8 +22,8 @@
 //! ```
 //!
 //! In every state [`Step::NeedInput`] means: nothing was used, append bytes and call again. The end
-//! of the connection is an input too ([`Exchange::receive_eof`]), and whether it is an error depends
-//! on the state, not on the caller.
+//! of the connection is an input too ([`Exchange::receive_eof`]), and whether it is an error
+//! depends on the state, not on the caller.
 //!
 //! # Byte for byte
 //!
@@ -74,8 +74,8 @@ pub use head::{Framing, Head, Location, RetryAfter};
 use std::fmt;
 use std::ops::Range;
 
-/// What [`Exchange::receive`] found at the front of the input. `used` bytes are done with and must be
-/// dropped from the front before the next call.
+/// What [`Exchange::receive`] found at the front of the input. `used` bytes are done with and must
+/// be dropped from the front before the next call.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Step {
     /// Nothing can be said yet: append bytes and call again. Nothing was used.

@@ -1,4 +1,5 @@
-//! Tables of bytes to bodies. Each row is decoded at once, byte by byte, and at every two-way split.
+//! Tables of bytes to bodies. Each row is decoded at once, byte by byte, and at every two-way
+//! split.
 
 use super::*;
 

@@ -69,7 +69,8 @@ fn secrets_stay_at_their_origin() {
     }
     let withheld = encode(&template, &Get { secrets: Secrets::Withhold, ..get });
     let wanted = format!(
-        "{START}User-Agent: ringpull/1\r\nAccept: */*\r\nAccept-Encoding: identity\r\nX-A: 1\r\n\r\n"
+        "{START}User-Agent: ringpull/1\r\nAccept: */*\r\nAccept-Encoding: identity\r\n\
+         X-A: 1\r\n\r\n"
     );
     assert_eq!(withheld, wanted);
 }
