@@ -341,8 +341,8 @@ impl Fields {
         // 4. "If a Transfer-Encoding header field is present and the chunked transfer coding
         //    (Section 7.1) is the final encoding, the message body length is determined by reading
         //    and decoding the chunked data". We never send TE, so no other coding is legal (section
-        //    7.4). Whoever gets one in HTTP/1.0 "MUST treat the message as if the framing is faulty"
-        //    (section 6.1).
+        //    7.4). Whoever gets one in HTTP/1.0 "MUST treat the message as if the framing is
+        //    faulty" (section 6.1).
         match self.transfer_encoding {
             TransferEncoding::Chunked if minor_version == 1 => return Ok(Framing::Chunked),
             TransferEncoding::Chunked | TransferEncoding::Other => {

@@ -188,7 +188,8 @@ fn reuse_follows_the_rfc() {
 #[test]
 fn wanted_fields() {
     let fields = "Content-Type: text/html;\r\n  charset=utf-8\r\nContent-Type: later\r\n\
-        ETag: \"\u{fc}\"\r\nContent-Encoding: gzip\r\ncontent-encoding: br\r\nX-ETag: no\r\nLocation:  /a \t\r\n";
+        ETag: \"\u{fc}\"\r\nContent-Encoding: gzip\r\ncontent-encoding: br\r\n\
+        X-ETag: no\r\nLocation:  /a \t\r\n";
     let head = head(&ok_with(fields));
     // The two bytes of CRLF became two spaces.
     assert_eq!(head.content_type.as_deref(), Some("text/html;    charset=utf-8"));
