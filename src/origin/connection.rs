@@ -3,7 +3,7 @@
 use super::content::{self, Piece};
 use super::request::{Parsed, Request};
 use super::route::{Action, Answer, Body, Cut, Framing, route};
-use super::server::{Listener, Shared};
+use super::server::{Listener, Opened, Shared};
 use crate::limits;
 use rustix::net::sockopt::{set_socket_linger, set_tcp_nodelay};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
@@ -16,6 +16,7 @@ use std::time::Duration;
 /// Serves one connection to its end.
 pub(super) fn serve(
     shared: &Shared,
+    opened: &Opened,
     socket: &Arc<TcpStream>,
     tls: Option<Arc<ServerConfig>>,
 ) -> io::Result<()> {
@@ -32,16 +33,20 @@ pub(super) fn serve(
     };
     let input = Vec::with_capacity(INPUT_BYTES);
     let mut connection = Connection { shared, transport, input, out: Vec::new() };
-    loop {
+    let next = loop {
         match connection.exchange()? {
             Next::Request => {}
-            Next::End => return connection.transport.finish(),
-            Next::Cut => return socket.shutdown(Shutdown::Write),
-            Next::Reset => {
-                return set_socket_linger(&**socket, Some(Duration::ZERO)).map_err(Into::into);
-            }
-            Next::Silence => return connection.wait_for_peer(),
+            next => break next,
         }
+    };
+    if !matches!(next, Next::Silence) {
+        opened.uncount();
+    }
+    match next {
+        Next::Request | Next::End => connection.transport.finish(),
+        Next::Cut => socket.shutdown(Shutdown::Write),
+        Next::Reset => Ok(set_socket_linger(&**socket, Some(Duration::ZERO))?),
+        Next::Silence => connection.wait_for_peer(),
     }
 }
 

@@ -1,8 +1,8 @@
 //! What the origin serves: bytes that are a function of a seed and an offset, and small JPEGs.
 //!
-//! Eight bytes of seed come first, so that no two paths share a body; a fixed noise table follows, read
-//! from a place that the seed chooses. The table's period is prime, so a block of any usual size that
-//! ends up at the wrong offset is seen.
+//! Eight bytes of seed come first, so that no two paths share a body; a fixed noise table follows,
+//! read from a place that the seed chooses. The table's period is prime, so a block of any usual
+//! size that ends up at the wrong offset is seen.
 
 use jpeg_encoder::{ColorType, Encoder};
 use std::sync::{LazyLock, OnceLock};
@@ -29,15 +29,16 @@ pub fn fill(seed: u64, offset: u64, mut out: &mut [u8]) {
     }
 }
 
-/// The first `len` bytes of what the origin serves below `path` (of `/bytes`, `/chunked`, `/close`...).
+/// The first `len` bytes of what the origin serves below `path` (of `/bytes`, `/chunked`,
+/// `/close`...).
 pub fn body(path: &str, len: usize) -> Vec<u8> {
     let mut out = vec![0; len];
     fill(seed(path), 0, &mut out);
     out
 }
 
-/// The JPEG at `/image/N.jpg`. One of a few pictures, and a comment segment that tells N: encoding one
-/// picture for each request would measure the encoder.
+/// The JPEG at `/image/N.jpg`. One of a few pictures, and a comment segment that tells N: encoding
+/// one picture for each request would measure the encoder.
 pub fn image(number: u64) -> Vec<u8> {
     const VARIANTS: usize = 64;
     static PICTURES: [OnceLock<Vec<u8>>; VARIANTS] = [const { OnceLock::new() }; VARIANTS];

@@ -1,9 +1,10 @@
 //! `ringpull origin`: an embedded HTTP and HTTPS server with synthetic content, for the demo, the
-//! tests and the benches. It is the server side only and shares nothing with the client's layers, so
-//! that a mistake in one is not repeated in the other.
+//! tests and the benches. It is the server side only and shares nothing with the client's layers,
+//! so that a mistake in one is not repeated in the other.
 //!
-//! Content is a function of the path (the query left out), so every byte of a download can be checked
-//! without asking the server: [`fill`] gives any range of it, [`body`] and [`image`] all of it.
+//! Content is a function of the path (the query left out), so every byte of a download can be
+//! checked without asking the server: [`fill`] gives any range of it, [`body`] and [`image`] all of
+//! it.
 //!
 //! | Path | Answer |
 //! |---|---|
@@ -25,8 +26,8 @@
 //! | `/stall/body/N/M` | announces N bytes, sends M, then nothing more |
 //! | `/empty` | ends the connection without a byte |
 //!
-//! GET and HEAD only. Connections are kept as RFC 9112 section 9.3 says. What is not in the table is
-//! 404, what cannot be understood is 400 and ends the connection.
+//! GET and HEAD only. Connections are kept as RFC 9112 section 9.3 says. What is not in the table
+//! is 404, what cannot be understood is 400 and ends the connection.
 
 mod cert;
 mod connection;
@@ -67,7 +68,8 @@ pub fn start(config: OriginConfig) -> anyhow::Result<Origin> {
     Origin::start(config)
 }
 
-/// Serves until SIGINT or SIGTERM, with one line per URL on standard output as the sign of being ready.
+/// Serves until SIGINT or SIGTERM, with one line per URL on standard output as the sign of being
+/// ready.
 ///
 /// # Errors
 /// As [`start`]; or the signal handlers cannot be installed, or standard output cannot be written.

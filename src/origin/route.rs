@@ -112,7 +112,8 @@ pub(super) fn route(target: &str, seen: impl FnOnce(&str) -> u64) -> Plan {
                 }),
                 ..Answer::text(302, "see Location\n")
             }),
-            // Counted once for one request, so a second /flaky within the target is never in the way.
+            // Counted once for one request, so a second /flaky within the target is never in the
+            // way.
             Wrapper::Flaky if seen.take().is_some_and(|seen| seen(target) < argument) => {
                 Some(Answer {
                     retry_after: number(query(target, "retry-after").unwrap_or_default()),

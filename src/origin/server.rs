@@ -1,7 +1,7 @@
 //! The listeners of the origin, its open connections, and the end of both.
 //!
-//! One thread per connection, blocking: at a thousand connections their stacks are address space, not
-//! memory, and nothing is shared on the way of a request but a few counters.
+//! One thread per connection, blocking: at a thousand connections their stacks are address space,
+//! not memory, and nothing is shared on the way of a request but a few counters.
 
 use super::{OriginConfig, cert, connection};
 use crate::limits;
@@ -9,6 +9,7 @@ use anyhow::Context;
 use rustix::net::Shutdown;
 use rustls::ServerConfig;
 use serde::Serialize;
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
@@ -216,26 +217,44 @@ impl Shared {
             Listener::Https => &self.https,
         }
     }
+}
 
-    fn opened(&self, listener: Listener, socket: &Arc<TcpStream>) -> u64 {
+/// One open connection in the counters and in the table of sockets.
+pub(super) struct Opened {
+    shared: Arc<Shared>,
+    listener: Listener,
+    id: u64,
+    is_counted: Cell<bool>,
+}
+
+impl Opened {
+    fn new(shared: Arc<Shared>, listener: Listener, socket: &Arc<TcpStream>) -> Self {
         static NEXT_ID: AtomicU64 = AtomicU64::new(0);
-        let counters = self.counters(listener);
+        let counters = shared.counters(listener);
         counters.connections.fetch_add(1, Ordering::SeqCst);
         let open = counters.open.fetch_add(1, Ordering::SeqCst) + 1;
         counters.open_max.fetch_max(open, Ordering::SeqCst);
         let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
-        lock(&self.open).insert(id, Arc::clone(socket));
-        id
+        lock(&shared.open).insert(id, Arc::clone(socket));
+        Self { shared, listener, id, is_counted: Cell::new(true) }
     }
 
-    /// The connection leaves the counters and the table, and its socket with it: from here on only
-    /// the connection's thread holds it.
-    fn closing(&self, listener: Listener, id: u64) {
-        self.counters(listener).open.fetch_sub(1, Ordering::SeqCst);
-        let mut open = lock(&self.open);
-        open.remove(&id);
+    /// Takes the connection off the count of open ones. To be called before the peer can know of
+    /// its end: otherwise the peer's next connection could be counted on top of this one.
+    pub(super) fn uncount(&self) {
+        if self.is_counted.replace(false) {
+            self.shared.counters(self.listener).open.fetch_sub(1, Ordering::SeqCst);
+        }
+    }
+}
+
+impl Drop for Opened {
+    fn drop(&mut self) {
+        self.uncount();
+        let mut open = lock(&self.shared.open);
+        open.remove(&self.id);
         if open.is_empty() {
-            self.closed.notify_all();
+            self.shared.closed.notify_all();
         }
     }
 }
@@ -259,19 +278,18 @@ fn accept(shared: &Arc<Shared>, listener: &TcpListener, tls: Option<&Arc<ServerC
             continue;
         };
         let socket = Arc::new(socket);
-        let id = shared.opened(kind, &socket);
-        let (shared_there, tls) = (Arc::clone(shared), tls.cloned());
-        let spawned = std::thread::Builder::new()
+        // Entered here and not by its thread: dropping the origin joins this thread and then ends
+        // every socket that was entered.
+        let opened = Opened::new(Arc::clone(shared), kind, &socket);
+        let (shared, tls) = (Arc::clone(shared), tls.cloned());
+        // A failure drops the socket with the closure, which is all that can be done for the peer.
+        let _ = std::thread::Builder::new()
             .name("origin-connection".to_owned())
             .stack_size(limits::ORIGIN_STACK_BYTES)
             .spawn(move || {
                 // How a connection ends is the peer's affair or was asked for by the path.
-                let _ = connection::serve(&shared_there, &socket, tls);
-                shared_there.closing(kind, id);
+                let _ = connection::serve(&shared, &opened, &socket, tls);
             });
-        if spawned.is_err() {
-            shared.closing(kind, id);
-        }
     }
 }
 

@@ -33,8 +33,13 @@ impl Sandbox {
 
     /// The binary, with `-d out` and a report, and nothing to do yet.
     pub(crate) fn pull(&self) -> Pull<'_> {
+        self.pull_into(&self.out())
+    }
+
+    /// As [`Sandbox::pull`], with another directory for the files.
+    pub(crate) fn pull_into(&self, dir: &Path) -> Pull<'_> {
         let mut command = Command::new(env!("CARGO_BIN_EXE_ringpull"));
-        command.arg("-d").arg(self.out()).current_dir(self.root.path());
+        command.arg("-d").arg(dir).current_dir(self.root.path());
         Pull { sandbox: self, command, report: self.path("report.csv") }
     }
 
@@ -161,7 +166,8 @@ impl Running {
         std::fs::read_dir(path).map_or(0, Iterator::count)
     }
 
-    /// Waits for the end, standard input closed; a run that does not end is killed and fails the test.
+    /// Waits for the end, standard input closed; a run that does not end is killed and fails the
+    /// test.
     pub(crate) fn wait(mut self) -> Done {
         self.end_input();
         let mut status = None;
@@ -235,7 +241,8 @@ pub(crate) fn is_temporary(name: &str) -> bool {
     name.starts_with(".ringpull-")
 }
 
-/// Polls until it is so. The bound is only there so that nothing hangs: no test passes by reaching it.
+/// Polls until it is so. The bound is only there so that nothing hangs: no test passes by reaching
+/// it.
 pub(crate) fn eventually(mut is_so: impl FnMut() -> bool) -> bool {
     let end = Instant::now() + HANG_BOUND;
     while Instant::now() < end {

@@ -1,5 +1,5 @@
-//! Integration tests: the real binary, run as a subprocess against the embedded origin, servers that
-//! misbehave on request, and nginx. No fixed port, no outside network, no stopwatch.
+//! Integration tests: the real binary, run as a subprocess against the embedded origin, servers
+//! that misbehave on request, and nginx. No fixed port, no outside network, no stopwatch.
 
 // The harness, tested by itself.
 mod certs; // certificates that are good, or bad in one way

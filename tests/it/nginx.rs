@@ -1,4 +1,5 @@
-//! Debian's nginx as a server that nobody here wrote, on ports that the kernel chose, and pulls from it.
+//! Debian's nginx as a server that nobody here wrote, on ports that the kernel chose, and pulls
+//! from it.
 
 use crate::certs::{self, Flaw};
 use crate::cmd::{Sandbox, eventually, skip};

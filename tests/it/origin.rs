@@ -4,10 +4,11 @@ use crate::certs;
 use crate::cmd::{eventually, skip};
 use crate::sockets::{raise_descriptor_limit, talk};
 use ringpull::origin::{self, Listener, OriginConfig};
-use std::io::{Read, Write};
+use rustix::process::{Pid, Signal};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use tempfile::TempDir;
 
 /// An origin with both listeners; it ends with the value.
@@ -206,4 +207,32 @@ fn curl_trusts_its_authority_and_nobody_elses() {
     let cut = served.https("/truncate/100/10");
     let cut = curl(&["--cacert", served.ca().to_str().unwrap(), &cut]).unwrap();
     assert!(!cut.status.success() && cut.stdout.len() == 10, "{cut:?}");
+}
+
+#[test]
+fn the_subcommand_serves_until_a_signal() {
+    let dir = tempfile::tempdir().unwrap();
+    for signal in [Signal::INT, Signal::TERM] {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_ringpull"))
+            .args(["origin", "--http-port", "0", "--https-port", "0", "--dir"])
+            .arg(dir.path())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // The lines are the sign of being ready; without them this ends with the process.
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let urls: Vec<String> = lines.take(2).map(Result::unwrap).collect();
+        let about = std::fs::read(dir.path().join("origin.json")).unwrap();
+        let about: serde_json::Value = serde_json::from_slice(&about).unwrap();
+        assert_eq!(
+            (&about["http"], &about["https"]),
+            (&urls[0].clone().into(), &urls[1].clone().into())
+        );
+        let at = urls[0].strip_prefix("http://").unwrap().parse().unwrap();
+        let answer = talk(at, b"GET /bytes/9 HTTP/1.0\r\n\r\n");
+        assert!(answer.ends_with(&origin::body("/bytes/9", 9)));
+        rustix::process::kill_process(Pid::from_child(&child), signal).unwrap();
+        assert!(eventually(|| child.try_wait().unwrap().is_some()));
+        assert!(child.wait().unwrap().success());
+    }
 }

@@ -25,8 +25,9 @@ pub(crate) enum Verb {
     Gate,
     /// Sends the bytes again and again, with a rest between, until [`Rude::open_gate`].
     TrickleUntilGate(Duration, Vec<u8>),
-    /// Notes an event in the log once so much time has passed, while the script goes on. A test that
-    /// wants "not earlier than" looks at the order of events, so a slow machine cannot fail it.
+    /// Notes an event in the log once so much time has passed, while the script goes on. A test
+    /// that wants "not earlier than" looks at the order of events, so a slow machine cannot fail
+    /// it.
     Mark(Duration, &'static str),
     /// Resets the TCP connection.
     Reset,

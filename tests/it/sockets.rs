@@ -6,7 +6,8 @@ use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpStream};
 use std::os::fd::OwnedFd;
 
-/// A port of 127.0.0.1 that is taken, so nobody else gets it, and does not listen: connects are refused.
+/// A port of 127.0.0.1 that is taken, so nobody else gets it, and does not listen: connects are
+/// refused.
 pub(crate) struct RefusingPort {
     pub(crate) port: u16,
     _socket: OwnedFd,

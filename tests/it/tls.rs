@@ -88,7 +88,8 @@ fn plain_http_behind_https_is_a_failure() {
     let server = Plan::new().otherwise(ok(b"body")).start();
     let sandbox = Sandbox::new();
     let url = server.url("/a").replace("http:", "https:");
-    // It waits for the end of a request head that will not come; the deadline ends it if TLS does not.
+    // It waits for the end of a request head that will not come; the deadline ends it if TLS does
+    // not.
     let done = sandbox.pull().args(["--retry", "0", "--connect-timeout", "500ms", &url]).run();
     assert!(done.fault(&url).starts_with("tls."), "{:#?}", done.rows);
     assert_ne!(done.code(), 0);

@@ -1,6 +1,6 @@
 //! Where the kernel has no io_uring for us, the program says which reason it is and what to do. A
-//! seccomp filter, as containers have one, makes io_uring_setup fail; Python installs it, for it is at
-//! hand and needs no unsafe code here.
+//! seccomp filter, as containers have one, makes io_uring_setup fail; Python installs it, for it is
+//! at hand and needs no unsafe code here.
 
 use crate::cmd::{Done, Sandbox, skip};
 use crate::rude::{Plan, ok};
