@@ -1,5 +1,5 @@
-//! What one run needs, as plain data with defaults. `cli::resolve` makes it from what was typed; the
-//! engine only reads it. No logic lives here.
+//! What one run needs, as plain data with defaults. `cli::resolve` makes it from what was typed;
+//! the engine only reads it. No logic lives here.
 
 use crate::limits;
 use std::net::{IpAddr, SocketAddr};

@@ -251,7 +251,7 @@ impl Fault {
             Cause::NameNotFound => "resolve.not_found",
             Cause::ResolveFailed => "resolve.failed",
             Cause::Timeout => staged!(self.stage, "timeout"),
-            Cause::JobTimeout => "time.job",
+            Cause::JobTimeout => "job.timeout",
             Cause::Refused => staged!(self.stage, "refused"),
             Cause::Unreachable => staged!(self.stage, "unreachable"),
             Cause::Reset => staged!(self.stage, "reset"),

@@ -1,5 +1,5 @@
-//! Every constant of the program, its unit in its name. What a user may change is a default here and
-//! a field of [`crate::config::Config`]; the rest are fences that keep hostile input finite.
+//! Every constant of the program, its unit in its name. What a user may change is a default here
+//! and a field of [`crate::config::Config`]; the rest are fences that keep hostile input finite.
 
 /// Longest response head in bytes, interim responses included.
 pub const HEAD_BYTES_MAX: usize = 128 * 1024;
@@ -95,7 +95,8 @@ pub const ORIGIN_STACK_BYTES: usize = 256 * 1024;
 pub const ORIGIN_FLAKY_URLS_MAX: usize = 1_000_000;
 
 const _: () = assert!(HEAD_BYTES_MAX <= RECV_BUFFER_LARGE_BYTES);
-// The longest framing of a chunked body without a byte of body in it: CRLF, last size line, trailers.
+// The longest framing of a chunked body without a byte of body in it: CRLF, last size line,
+// trailers.
 const _: () = assert!(2 + CHUNK_LINE_BYTES_MAX + TRAILER_BYTES_MAX < RECV_BUFFER_BYTES);
 const _: () = assert!(NAME_BYTES_MAX < LINE_BYTES_MAX);
 const _: () = assert!(TIMEOUT_JOB_DEFAULT_MS <= TIMEOUT_MAX_MS);

@@ -1,8 +1,8 @@
 //! What was typed to what the run needs: [`PullArgs`] to [`Config`]. Whatever depends on two
 //! options, on a file or on this machine is checked here, before any work begins.
 
-use super::argv;
 use super::args::{FileOpsArg, OnConflictArg, OriginArgs, ProgressArg, PullArgs};
+use super::argv;
 use super::values::{self, HeaderArg};
 use crate::config::{
     Config, DnsConfig, Family, FileOps, Input, OnConflict, ProgressMode, RequestConfig,

@@ -153,8 +153,7 @@ async fn open(core: &Core, task: &mut Task) -> Result<Connection, Fault> {
                 if target.scheme() == Scheme::Http {
                     return Ok(Connection::plain(socket));
                 }
-                let connection =
-                    Connection::secure(socket, &core.tls, host, &core.buffers).await;
+                let connection = Connection::secure(socket, &core.tls, host, &core.buffers).await;
                 story.last.times.appconnect = story.last.began.elapsed();
                 return connection.map_err(|failure| fault(Stage::Tls, failure));
             }
@@ -183,9 +182,7 @@ fn encode(core: &Core, task: &Task, request: &mut Vec<u8>) -> Result<(), Fault> 
     request.clear();
     let own = core.template_of(task);
     let template = own.as_ref().unwrap_or(&core.template);
-    template
-        .encode(&get, request)
-        .map_err(|problem| Fault::input(InputProblem::Url, problem))
+    template.encode(&get, request).map_err(|problem| Fault::input(InputProblem::Url, problem))
 }
 
 fn arm_head(core: &Core, task: &Task, connection: &Connection) {
@@ -240,9 +237,8 @@ async fn respond(
     let mut sink = sink(core, task).map_err(|cause| Fault::new(Stage::Write, cause))?;
     let body = receive_body(core, task, &mut connection, buf, &mut exchange, &mut sink);
     let reuse = body.await?;
-    let renamed = name_file(core, task, sink, buf)
-        .await
-        .map_err(|cause| Fault::new(Stage::Write, cause))?;
+    let renamed =
+        name_file(core, task, sink, buf).await.map_err(|cause| Fault::new(Stage::Write, cause))?;
     let is_kept = reuse == Reuse::Keep;
     Ok((Outcome::Done(renamed), is_kept.then_some(connection)))
 }
@@ -305,8 +301,8 @@ fn sink(core: &Core, task: &Task) -> Result<Sink, Cause> {
     Ok(Sink::File(Box::new(dir.create_file(task.job.index)?)))
 }
 
-/// Reads the body into the sink. What fits the buffer at the end is left there, for the sink to take
-/// with its end.
+/// Reads the body into the sink. What fits the buffer at the end is left there, for the sink to
+/// take with its end.
 async fn receive_body(
     core: &Core,
     task: &mut Task,
@@ -399,7 +395,8 @@ fn step(exchange: &mut Exchange, buf: &mut RecvBuf, stage: Stage) -> Result<Step
     exchange.receive(buf.unread()).map_err(|error| Fault::new(stage, Cause::Protocol(error)))
 }
 
-/// The connection ended where it must not: not even an end that closes a body, since it may be a cut.
+/// The connection ended where it must not: not even an end that closes a body, since it may be a
+/// cut.
 fn ended_early(exchange: &mut Exchange, buf: &RecvBuf, task: &Task) -> Fault {
     match exchange.receive_eof(buf.unread_len()) {
         Err(eof) => eof_fault(eof),

@@ -37,9 +37,8 @@ impl Pool {
         self.count += 1;
     }
 
-
-    /// Closes connections that were idle for too long, and the oldest ones above `count_max`. Returns
-    /// the origin of each.
+    /// Closes connections that were idle for too long, and the oldest ones above `count_max`.
+    /// Returns the origin of each.
     pub(super) fn expire(&mut self, now_ms: u64, count_max: usize) -> Vec<OriginId> {
         let mut limit_ms = now_ms.saturating_sub(IDLE_CONNECTION_MAX_MS);
         if self.count > count_max {

@@ -78,7 +78,8 @@ impl Progress {
 
     fn line(&self, now: &Snapshot) -> String {
         let total = now.total.map_or_else(|| "?".to_owned(), |total| total.to_string());
-        let seconds = now.elapsed.as_secs_f64().max(1e-9);
+        let millis = now.elapsed.as_millis().max(1);
+        let per_second = u128::from(now.bytes) * 1_000 / millis;
         let mut line = format!(
             "{}/{total} done, {} failed, {} in flight, {} waiting, {:.0} files/s, {}/s",
             now.done,
@@ -86,7 +87,7 @@ impl Progress {
             now.in_flight,
             now.waiting,
             self.rate,
-            HumanBytes((now.bytes as f64 / seconds) as u64),
+            HumanBytes(u64::try_from(per_second).unwrap_or(u64::MAX)),
         );
         if let Some(eta) = eta(now, self.rate) {
             line.push_str(&format!(", {} left", HumanDuration(eta)));

@@ -3,6 +3,7 @@
 use super::shared::{Shared, Stop};
 use super::task::{self, Task};
 use crate::config::Input;
+use crate::error::RunError;
 use crate::plan::job::{BadLine, Entry, Job, LINE_PREFIX_BYTES, Lines};
 use crate::plan::name::{self, Names, Template};
 use anyhow::Context as _;
@@ -23,10 +24,13 @@ impl Source {
             Input::Urls(urls) => Self::Arguments(urls.clone()),
             Input::Stdin => Self::Stream(Box::new(io::stdin()), "standard input".into()),
             Input::File(path) => {
-                let cannot = || format!("cannot read the list {}", path.display());
+                let cannot = || RunError::usage(format!("cannot read the list {}", path.display()));
                 let file = File::open(path).with_context(cannot)?;
                 let is_dir = file.metadata().with_context(cannot)?.is_dir();
-                anyhow::ensure!(!is_dir, "{}: it is a directory", cannot());
+                anyhow::ensure!(
+                    !is_dir,
+                    RunError::usage(format!("{}: it is a directory", cannot()))
+                );
                 Self::Stream(Box::new(file), path.display().to_string())
             }
         })
@@ -44,11 +48,14 @@ pub(super) struct Naming {
 
 impl Naming {
     pub(super) fn new(template: Option<&str>, output: Option<&str>) -> anyhow::Result<Self> {
-        let template = template.map(Template::parse).transpose().context("--name-template")?;
+        let template = template
+            .map(Template::parse)
+            .transpose()
+            .map_err(|error| RunError::usage(format!("--name-template: {error}")))?;
         let output = match output {
             Some("-") => Some("-".to_owned()),
             Some(path) => Some(name::relative_path(path).map_err(|_| {
-                anyhow::anyhow!("-o {path}: the name must stay beneath the directory (-d)")
+                RunError::usage(format!("-o {path}: it must stay beneath the directory (-d)"))
             })?),
             None => None,
         };
@@ -99,7 +106,8 @@ impl<'r> Reader<'r> {
                 let last = lines.finish();
                 self.entry(last);
                 self.lines_before = lines.lines_total();
-                read.with_context(|| format!("cannot read {name} to its end"))
+                let cannot = || RunError::local_file(format!("cannot read {name} to its end"));
+                read.with_context(cannot)
             }
         });
         self.push_batch();

@@ -7,6 +7,7 @@ use super::shared::{Shared, Stop};
 use super::task::{End, Task};
 use super::worker::{self, Seed};
 use crate::config::{Config, ReportFormat};
+use crate::error::RunError;
 use crate::fault::{Cause, Fault, Stage};
 use crate::http::request::{Parts, Template};
 use crate::plan::schedule::{Limits, Schedule};
@@ -37,20 +38,18 @@ pub struct Ended {
 ///
 /// # Errors
 ///
-/// When the run as a whole cannot begin or go on: no io_uring, a list that cannot be read, a directory
-/// or report that cannot be written. A job that fails is no error but a row.
+/// When the run as a whole cannot begin or go on: no io_uring, a list that cannot be read, a
+/// directory or report that cannot be written. A job that fails is no error but a row.
 pub fn run(config: &Config) -> anyhow::Result<Ended> {
     setup::check_io_uring()?;
     let mut signals = Signals::catch()?;
     let sources = config.inputs.iter().map(Source::open).collect::<anyhow::Result<Vec<_>>>()?;
     let naming = Naming::new(config.name_template.as_deref(), config.output.as_deref())?;
     let config = sized(config, setup::raise_nofile()?);
-    let cannot = || format!("cannot write into {}", config.dir.display());
+    let cannot = || RunError::local_file(format!("cannot write into {}", config.dir.display()));
     let is_stdout = config.output.as_deref() == Some("-");
     if !is_stdout {
-        Dir::create(&config.dir)
-            .and_then(|dir| dir.check_writable())
-            .with_context(cannot)?;
+        Dir::create(&config.dir).and_then(|dir| dir.check_writable()).with_context(cannot)?;
     }
     let stats_file = config.stats.as_deref().map(create).transpose()?;
     let ledger = Ledger::new(match &config.report {
@@ -220,7 +219,9 @@ fn close(
         let end = End::Failed(Fault::new(Stage::Connect, Cause::Interrupted));
         ledger.record(&task.row(end, shared.dir_shown()));
     }
-    let stats = ledger.finish().context("cannot write the report")?;
+    let stats = ledger
+        .finish()
+        .with_context(|| RunError::local_file("cannot write the report, which ended the run"))?;
     let info = RunInfo {
         started_at,
         ended_at: SystemTime::now(),
@@ -233,7 +234,7 @@ fn close(
     };
     if let (Some(mut file), Some(path)) = (stats_file, &shared.config.stats) {
         file.write_all(stats.to_json(&info).as_bytes())
-            .with_context(|| format!("cannot write {}", path.display()))?;
+            .with_context(|| RunError::local_file(format!("cannot write {}", path.display())))?;
     }
     if shared.config.summary {
         say(summary::text(&stats, &info).trim_end());
@@ -248,7 +249,8 @@ fn close(
 }
 
 fn create(path: &Path) -> anyhow::Result<File> {
-    File::create(path).with_context(|| format!("cannot write {}", path.display()))
+    File::create(path)
+        .with_context(|| RunError::local_file(format!("cannot write {}", path.display())))
 }
 
 fn format(format: ReportFormat) -> RowFormat {

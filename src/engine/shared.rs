@@ -144,9 +144,7 @@ impl Shared {
 
     /// The number of rows there will be, once it is known.
     pub(super) fn total(&self) -> Option<u64> {
-        self.is_total_known
-            .load(Ordering::Acquire)
-            .then(|| self.total.load(Ordering::Relaxed))
+        self.is_total_known.load(Ordering::Acquire).then(|| self.total.load(Ordering::Relaxed))
     }
 
     pub(super) fn set_total(&self, rows: u64) {

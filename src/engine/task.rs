@@ -146,8 +146,7 @@ impl Story {
         row.size_download = self.last.size_download;
         row.remote_ip = self.last.remote_ip;
         row.tls_resumed = self.last.is_tls_resumed;
-        row.times =
-            Times { queue: self.queue, total: self.began.elapsed(), ..self.last.times };
+        row.times = Times { queue: self.queue, total: self.began.elapsed(), ..self.last.times };
         if let Some(head) = self.last.head {
             row.response_code = head.status;
             row.http_minor_version = Some(head.minor_version);

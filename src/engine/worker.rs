@@ -60,7 +60,8 @@ pub(super) struct Core {
 
 /// Runs one core until the run is over.
 pub(super) fn run(seed: Seed) -> anyhow::Result<()> {
-    // A CPU that went away since it was looked up is the kernel's business: the thread runs unpinned.
+    // A CPU that went away since it was looked up is the kernel's business: the thread runs
+    // unpinned.
     let _: bool = setup::pin(seed.cpu);
     let cpu = seed.cpu;
     let core = Rc::new(Core::new(seed)?);
@@ -95,7 +96,8 @@ async fn lane(core: Rc<Core>, first: Grant<Task>) {
         run_task(&core, grant).await;
         next = core.take();
         if next.is_some() {
-            // A core that was given work must ask on until there is none (see the schedule's rules).
+            // A core that was given work must ask on until there is none (see the schedule's
+            // rules).
             fill(&core);
         }
     }
@@ -109,12 +111,11 @@ async fn run_task(core: &Rc<Core>, grant: Grant<Task>) {
     let (outcome, connection) = {
         let mut attempt = pin!(fetch::attempt(core, &mut task, origin, granted));
         // A panic is a bug of ours, but it is only this job's failure. What the attempt held (its
-        // socket, its unfinished file) goes with its future; operations in flight keep their memory.
-        poll_fn(|context| {
-            match catch_unwind(AssertUnwindSafe(|| attempt.as_mut().poll(context))) {
-                Ok(poll) => poll,
-                Err(_) => Poll::Ready((Fault::new(Stage::Input, Cause::Panic).into(), None)),
-            }
+        // socket, its unfinished file) goes with its future; operations in flight keep their
+        // memory.
+        poll_fn(|context| match catch_unwind(AssertUnwindSafe(|| attempt.as_mut().poll(context))) {
+            Ok(poll) => poll,
+            Err(_) => Poll::Ready((Fault::new(Stage::Input, Cause::Panic).into(), None)),
         })
         .await
     };

@@ -32,7 +32,7 @@ tls.timeout 28 4 timed out while setting up TLS
 send.timeout 28 4 timed out while sending the request
 head.timeout 28 4 timed out while waiting for the response head
 body.timeout 28 4 timed out while reading the body
-time.job 28 4 the time for the whole job is over
+job.timeout 28 4 the time for the whole job is over
 connect.refused 7 4 connection refused
 connect.unreachable 7 4 the host cannot be reached
 connect.reset 7 4 connection reset while connecting

@@ -8,7 +8,7 @@ mod tests;
 use super::explain::explain;
 use super::hosts::{Host, Hosts};
 use super::row::{Row, Status};
-use crate::fault::{Fault, ExitClass};
+use crate::fault::{ExitClass, Fault};
 use hdrhistogram::Histogram;
 use serde::Serialize;
 use std::collections::BTreeMap;

@@ -1,5 +1,5 @@
-//! Receive buffers: few, reused last-in first-out so that they stay in cache, owned by whoever works
-//! with them at the moment.
+//! Receive buffers: few, reused last-in first-out so that they stay in cache, owned by whoever
+//! works with them at the moment.
 
 use crate::limits::{RECV_BUFFER_BYTES, RECV_BUFFER_LARGE_BYTES};
 use std::cell::RefCell;
@@ -144,7 +144,7 @@ impl RecvBuf {
     }
 
     /// Copies unread bytes from another buffer, which must fit.
-    pub fn take_unread(&mut self, other: &RecvBuf) {
+    pub fn take_unread(&mut self, other: &Self) {
         let from = &other.bytes[other.unread.clone()];
         self.bytes[self.unread.end..self.unread.end + from.len()].copy_from_slice(from);
         self.unread.end += from.len();

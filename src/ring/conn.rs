@@ -140,8 +140,8 @@ impl Connection {
                 let (sent, _) = self.socket.send(records).await;
                 sent.map_err(plain_failure)?;
             }
-            // Ciphertext is longer than its plaintext, so what is wanted of one is sure to come of the
-            // other, less the part of a record that is here already.
+            // Ciphertext is longer than its plaintext, so what is wanted of one is sure to come of
+            // the other, less the part of a record that is here already.
             let (into, here) = match &mut self.tls {
                 None => (&mut *buf, 0),
                 Some(tls) => {

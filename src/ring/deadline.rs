@@ -1,9 +1,9 @@
-//! Deadlines of one core. Each socket has one row in a table; a task looks at the table a few times a
-//! second and shuts down what is late, so that a wait costs no timer of its own.
+//! Deadlines of one core. Each socket has one row in a table; a task looks at the table a few times
+//! a second and shuts down what is late, so that a wait costs no timer of its own.
 //!
 //! shutdown(2) completes whatever operation waits on the socket, a pending connect included, and
-//! leaves the descriptor open: the waiter joins its operation, asks [`Watch::verdict`] why it ended,
-//! and closes.
+//! leaves the descriptor open: the waiter joins its operation, asks [`Watch::verdict`] why it
+//! ended, and closes.
 
 use crate::fault::Cause;
 use rustix::net::Shutdown;

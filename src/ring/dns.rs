@@ -1,5 +1,5 @@
-//! Names to addresses. One thread serves all cores: it caches by TTL, asks in parallel, and asks only
-//! once for a name that several jobs wait for. No job holds up another.
+//! Names to addresses. One thread serves all cores: it caches by TTL, asks in parallel, and asks
+//! only once for a name that several jobs wait for. No job holds up another.
 
 use crate::config::{DnsConfig, Family, ResolveOverride};
 use crate::fault::Cause;
@@ -39,7 +39,8 @@ struct Question {
 
 impl Resolver {
     /// Starts the resolver thread; it ends when the last handle is dropped. `/etc/resolv.conf` and
-    /// `/etc/hosts` are read when the first name is asked for. A look-up takes at most `timeout_ms`.
+    /// `/etc/hosts` are read when the first name is asked for. A look-up takes at most
+    /// `timeout_ms`.
     pub fn start(config: &DnsConfig, timeout_ms: u64) -> anyhow::Result<Self> {
         let (ask, questions) = mpsc::unbounded_channel();
         let timeout = Duration::from_millis(timeout_ms);

@@ -37,8 +37,9 @@ impl Dir {
         Ok(rustix::fs::unlinkat(&*self.fd, &name, AtFlags::empty())?)
     }
 
-    /// The directory of `path`, made where it is missing, and the last component. `path` is relative
-    /// and safe (`plan::name`); symbolic links on the way are refused (openat2(2), RESOLVE_BENEATH).
+    /// The directory of `path`, made where it is missing, and the last component. `path` is
+    /// relative and safe (`plan::name`); symbolic links on the way are refused (openat2(2),
+    /// RESOLVE_BENEATH).
     pub fn parent<'p>(&self, path: &'p str) -> Result<(Self, &'p str), Cause> {
         let Some((parents, name)) = path.rsplit_once('/') else {
             return Ok((self.clone(), path));
@@ -125,8 +126,8 @@ impl OutFile {
         Ok(())
     }
 
-    /// Writes the rest of the body and gives the file its final name. When the name is taken (EEXIST),
-    /// it may be called again with another one.
+    /// Writes the rest of the body and gives the file its final name. When the name is taken
+    /// (EEXIST), it may be called again with another one.
     pub async fn finish(
         &mut self,
         buf: &mut RecvBuf,

@@ -1,4 +1,5 @@
-//! The I/O of the data plane: the only place that names tokio_uring, io_uring, libc, rustls, sockets.
+//! The I/O of the data plane: the only place that names tokio_uring, io_uring, libc, rustls,
+//! sockets.
 //!
 //! The rules of this layer:
 //! - A buffer is moved into an operation and comes back in its result. The kernel may touch it at any

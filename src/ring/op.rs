@@ -1,8 +1,9 @@
-//! One-completion operations that tokio-uring's own API lacks, each a function that submits one entry
-//! (or one chain) to the ring of this thread.
+//! One-completion operations that tokio-uring's own API lacks, each a function that submits one
+//! entry (or one chain) to the ring of this thread.
 //!
-//! The data of an operation lives in tokio-uring's operation table until its completion was seen, even
-//! if the future is dropped before; that table is what the `KERNEL:` notes below call the driver.
+//! The data of an operation lives in tokio-uring's operation table until its completion was seen,
+//! even if the future is dropped before; that table is what the `KERNEL:` notes below call the
+//! driver.
 
 use io_uring::squeue::Flags;
 use io_uring::{cqueue, opcode, types};
@@ -96,8 +97,8 @@ pub(super) struct Connecting {
     address: Box<SocketAddrAny>,
 }
 
-/// CONNECT linked to a LINK_TIMEOUT (io_uring_prep_link_timeout(3)): ECANCELED when the time is over.
-/// Both completions must be awaited.
+/// CONNECT linked to a LINK_TIMEOUT (io_uring_prep_link_timeout(3)): ECANCELED when the time is
+/// over. Both completions must be awaited.
 pub(super) fn connect(
     fd: &Rc<OwnedFd>,
     address: &SocketAddr,
@@ -124,9 +125,9 @@ pub(super) struct Renaming {
     to: CString,
 }
 
-/// WRITE, CLOSE and RENAMEAT as one chain (io_uring_enter(2), IOSQE_IO_LINK): a short or failed write
-/// cancels the rest, so the final name never appears over a file that is not whole. CLOSE takes the
-/// raw descriptor; the caller closes it when the second result is an error.
+/// WRITE, CLOSE and RENAMEAT as one chain (io_uring_enter(2), IOSQE_IO_LINK): a short or failed
+/// write cancels the rest, so the final name never appears over a file that is not whole. CLOSE
+/// takes the raw descriptor; the caller closes it when the second result is an error.
 pub(super) fn write_close_rename(
     fd: RawFd,
     dir: &Rc<OwnedFd>,

@@ -1,5 +1,5 @@
-//! What is asked of the kernel once: whether io_uring is to be had, the rings of a core, its CPU, and
-//! how many descriptors may be open.
+//! What is asked of the kernel once: whether io_uring is to be had, the rings of a core, its CPU,
+//! and how many descriptors may be open.
 
 use anyhow::Context as _;
 use io_uring::IoUring;
@@ -27,8 +27,8 @@ pub fn check_io_uring() -> anyhow::Result<()> {
     )))
 }
 
-/// The words for a failed io_uring_setup(2), from its errno, the sysctl and whether a seccomp filter
-/// is on.
+/// The words for a failed io_uring_setup(2), from its errno, the sysctl and whether a seccomp
+/// filter is on.
 fn obstacle(errno: i32, sysctl: Option<&str>, has_seccomp: bool) -> &'static str {
     match (errno, sysctl) {
         (libc::EPERM, Some("2")) => {
@@ -103,9 +103,9 @@ impl CoreRings {
     }
 }
 
-/// A tokio-uring runtime with COOP_TASKRUN (5.19) and SINGLE_ISSUER (6.0) where the kernel has them.
-/// Never DEFER_TASKRUN: completions would run only when the thread enters the ring to wait, and
-/// tokio-uring waits in epoll.
+/// A tokio-uring runtime with COOP_TASKRUN (5.19) and SINGLE_ISSUER (6.0) where the kernel has
+/// them. Never DEFER_TASKRUN: completions would run only when the thread enters the ring to wait,
+/// and tokio-uring waits in epoll.
 fn runtime() -> anyhow::Result<tokio_uring::Runtime> {
     let mut flagged = tokio_uring::uring_builder();
     flagged.setup_cqsize(CQ_ENTRIES).setup_coop_taskrun().setup_single_issuer();
@@ -123,7 +123,8 @@ fn runtime() -> anyhow::Result<tokio_uring::Runtime> {
 
 /// A CPU mask of one CPU.
 fn cpu_set(cpu: usize) -> libc::cpu_set_t {
-    // SAFETY: cpu_set_t is plain integers, for which zero is a value; CPU_SET ignores a CPU beyond it.
+    // SAFETY: cpu_set_t is plain integers, for which zero is a value; CPU_SET ignores a CPU beyond
+    // it.
     #[allow(unsafe_code, reason = "libc offers the mask only through unsafe functions")]
     unsafe {
         let mut set: libc::cpu_set_t = std::mem::zeroed();

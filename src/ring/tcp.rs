@@ -140,7 +140,8 @@ impl Socket {
         (Ok(()), bytes)
     }
 
-    /// A receive that was ended by a deadline looks like an end of the stream: the verdict goes first.
+    /// A receive that was ended by a deadline looks like an end of the stream: the verdict goes
+    /// first.
     fn judge(&self, result: Result<usize, i32>) -> Result<usize, Cause> {
         match self.verdict() {
             Some(cause) => Err(cause),

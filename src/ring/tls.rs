@@ -1,12 +1,13 @@
 //! TLS over one socket. The only file of the client that names rustls (0.23, aws-lc-rs).
 //!
-//! The unbuffered API is used: records are decrypted in place in the receive buffer of ciphertext, and
-//! the plaintext of each is copied once into the buffer that the HTTP exchange reads. (rustls 0.23
-//! holds the plaintext of a record in memory of its own, so that copy cannot be saved.)
+//! The unbuffered API is used: records are decrypted in place in the receive buffer of ciphertext,
+//! and the plaintext of each is copied once into the buffer that the HTTP exchange reads. (rustls
+//! 0.23 holds the plaintext of a record in memory of its own, so that copy cannot be saved.)
 
 use super::buf::{BufPool, RecvBuf, Size};
 use super::tcp::Socket;
 use crate::config::TlsConfig;
+use crate::error::RunError;
 use crate::fault::{Cause, CertificateProblem};
 use anyhow::Context as _;
 use rustls::client::UnbufferedClientConnection;
@@ -35,13 +36,14 @@ impl Settings {
     pub fn new(tls: &TlsConfig) -> anyhow::Result<Self> {
         let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
         for path in &tls.ca_files {
-            let cannot = || format!("cannot use the CA file {}", path.display());
+            let cannot = || RunError::usage(format!("cannot use the CA file {}", path.display()));
             let mut found = 0;
             for certificate in CertificateDer::pem_file_iter(path).with_context(cannot)? {
                 roots.add(certificate.with_context(cannot)?).with_context(cannot)?;
                 found += 1;
             }
-            anyhow::ensure!(found > 0, "{}: it holds no PEM certificate", cannot());
+            let empty = || RunError::usage(format!("{}: it holds no PEM certificate", cannot()));
+            anyhow::ensure!(found > 0, empty());
         }
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
@@ -129,7 +131,8 @@ impl Session {
         }
     }
 
-    /// Decrypts what was received into `plain`, as far as it fits. Returns the plaintext bytes added.
+    /// Decrypts what was received into `plain`, as far as it fits. Returns the plaintext bytes
+    /// added.
     pub fn decrypt(&mut self, plain: &mut RecvBuf) -> Result<usize, Failure> {
         let before = plain.unread_len();
         self.pump(plain, None)?;

@@ -214,7 +214,7 @@ fn the_subcommand_serves_until_a_signal() {
     let dir = tempfile::tempdir().unwrap();
     for signal in [Signal::INT, Signal::TERM] {
         let mut child = Command::new(env!("CARGO_BIN_EXE_ringpull"))
-            .args(["origin", "--http-port", "0", "--https-port", "0", "--dir"])
+            .args(["origin", "--http-addr", "127.0.0.1:0", "--https-addr", "127.0.0.1:0", "--dir"])
             .arg(dir.path())
             .stdout(Stdio::piped())
             .spawn()

@@ -240,7 +240,8 @@ fn file_operations() {
 fn a_bar_is_for_a_terminal_without_quiet() {
     let progress = |line: &[&str], is_stderr_terminal| {
         let Command::Pull(args) = typed(line) else { panic!("{line:?} pulls nothing") };
-        let config = resolve(&args, &Host { cpus: vec![0], is_stderr_terminal, argv: Vec::new() }).unwrap();
+        let config =
+            resolve(&args, &Host { cpus: vec![0], is_stderr_terminal, argv: Vec::new() }).unwrap();
         (config.progress, config.summary)
     };
     assert_eq!(progress(&["u"], true), (ProgressMode::Bar, true));

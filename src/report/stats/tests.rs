@@ -188,7 +188,7 @@ fn the_lowest_class_is_the_exit_status() {
         (&[], 0),
         (&[unexplained], 1),
         (&[row_ok(), row_skipped()], 0),
-        (&[row_cancelled()], 130),
+        (&[row_cancelled()], 9),
         (&[row_failed(), row_cancelled()], 8),
         (&[row_failed()], 8),
         (&[row_failed(), truncated.clone()], 7),
