@@ -2,10 +2,10 @@
 //! sockets.
 //!
 //! The rules of this layer:
-//! - A buffer is moved into an operation and comes back in its result. The kernel may touch it at any
-//!   time in between, and the operation keeps the file descriptor open as long.
-//! - An operation is never abandoned. A deadline shuts the socket down ([`deadline`]); the operation
-//!   then completes, is joined where it was awaited, and only then the socket is closed.
+//! - A buffer is moved into an operation and comes back in its result. The kernel may touch it at
+//!   any time in between, and the operation keeps the file descriptor open as long.
+//! - An operation is never abandoned. A deadline shuts the socket down ([`deadline`]); the
+//!   operation then completes, is joined where it was awaited, and only then the socket is closed.
 //! - Every submission entry that points at memory counts as unsafe code and says, in a `KERNEL:`
 //!   note, who owns that memory until the completion.
 //! - No policy: what to fetch, how often and for how long is decided above.

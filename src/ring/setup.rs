@@ -36,8 +36,8 @@ fn obstacle(errno: i32, sysctl: Option<&str>, has_seccomp: bool) -> &'static str
              run: sysctl -w kernel.io_uring_disabled=0"
         }
         (libc::EPERM, Some("1")) => {
-            "io_uring is disabled for this user (kernel.io_uring_disabled=1); run as root, join the \
-             group of kernel.io_uring_group, or run: sysctl -w kernel.io_uring_disabled=0"
+            "io_uring is disabled for this user (kernel.io_uring_disabled=1); run as root, join \
+             the group of kernel.io_uring_group, or run: sysctl -w kernel.io_uring_disabled=0"
         }
         (libc::EPERM | libc::ENOSYS | libc::EACCES, _) if has_seccomp => {
             "a seccomp filter forbids io_uring, as the default profile of container runtimes does; \
@@ -48,7 +48,8 @@ fn obstacle(errno: i32, sysctl: Option<&str>, has_seccomp: bool) -> &'static str
             "this kernel has no io_uring; it takes Linux 5.11 or later with CONFIG_IO_URING=y"
         }
         (libc::ENOMEM, _) => {
-            "io_uring got no memory: the limit of locked memory is too low; run: ulimit -l unlimited"
+            "io_uring got no memory: the limit of locked memory is too low; \
+             run: ulimit -l unlimited"
         }
         (libc::EMFILE | libc::ENFILE, _) => {
             "io_uring got no file descriptor: the limit of open files is too low; raise: ulimit -n"
