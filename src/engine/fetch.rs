@@ -3,18 +3,19 @@
 use super::sink::Sink;
 use super::task::Task;
 use super::worker::Core;
-use crate::config::OnConflict;
+use crate::config::{FileOps, OnConflict};
 use crate::fault::{Cause, DiskProblem, Fault, InputProblem, Stage};
 use crate::http::exchange::Eof;
 use crate::http::head::{Framing, Location};
 use crate::http::request::{Get, Secrets};
 use crate::http::{Exchange, Head, RetryAfter, Reuse, Step};
+use crate::limits::RECV_BUFFER_BYTES;
 use crate::plan::schedule::{Connection as Granted, OriginId};
 use crate::plan::target::{Scheme, Target};
 use crate::ring::buf::{RecvBuf, Size};
 use crate::ring::conn::{Connection, ROOM_MIN_BYTES, Received, Want};
 use crate::ring::deadline::Rule;
-use crate::ring::file::Naming;
+use crate::ring::file::{Expected, Naming};
 use crate::ring::tcp::Socket;
 use crate::ring::tls::Failure;
 use std::net::SocketAddr;
@@ -234,7 +235,8 @@ async fn respond(
         let kept = drain(core, task, connection, buf, exchange, &head).await;
         return Ok((outcome, kept));
     }
-    let mut sink = sink(core, task).map_err(|cause| Fault::new(Stage::Write, cause))?;
+    let mut sink =
+        sink(core, task, head.framing).map_err(|cause| Fault::new(Stage::Write, cause))?;
     let body = receive_body(core, task, &mut connection, buf, &mut exchange, &mut sink);
     let reuse = body.await?;
     let renamed =
@@ -293,12 +295,19 @@ async fn drain(
     (body == Ok(Reuse::Keep)).then_some(connection)
 }
 
-fn sink(core: &Core, task: &Task) -> Result<Sink, Cause> {
+fn sink(core: &Core, task: &Task, framing: Framing) -> Result<Sink, Cause> {
     if &*task.name == "-" {
         return Ok(Sink::Stdout);
     }
+    let expected = match framing {
+        // A chain renames, so it needs a name to rename from.
+        _ if core.shared.config.file_ops == FileOps::Chain => Expected::Long,
+        Framing::Empty => Expected::Short,
+        Framing::Length(length) if length <= RECV_BUFFER_BYTES as u64 => Expected::Short,
+        Framing::Length(_) | Framing::Chunked | Framing::Close => Expected::Long,
+    };
     let (dir, _) = core.dir.parent(&task.name)?;
-    Ok(Sink::File(Box::new(dir.create_file(task.job.index)?)))
+    Ok(Sink::File(Box::new(dir.create_file(task.job.index, expected)?)))
 }
 
 /// Reads the body into the sink. What fits the buffer at the end is left there, for the sink to

@@ -1,8 +1,8 @@
 //! The story: what happens to every input line, told by the layers below.
 //!
-//! [`run`] starts one thread per CPU and one that reads the list. [`read`] turns lines into tasks
-//! and puts them on the [`crate::plan::schedule`]; a [`worker`] takes the ones it may run and tells
-//! each task's story by [`fetch`]; the [`ledger`] takes one row for each.
+//! `run` starts one thread per CPU and one that reads the list. `read` turns lines into tasks and
+//! puts them on the [`crate::plan::schedule`]; a `worker` takes the ones it may run and tells each
+//! task's story by `fetch`; the `ledger` takes one row for each.
 
 mod fetch;
 mod ledger;
@@ -15,4 +15,4 @@ mod sink;
 mod task;
 mod worker;
 
-pub use run::run;
+pub use run::{Ended, run};

@@ -30,6 +30,8 @@ pub(super) struct Shared {
     schedule: Mutex<Schedule<Task>>,
     /// The look-ahead has room again; goes with `schedule`.
     room: Condvar,
+    /// The reader waits for room. A wake costs a system call, so nobody is woken for nothing.
+    is_reader_waiting: AtomicBool,
     /// One a core: there is work, or the end.
     wakes: Vec<Notify>,
     ledger: Mutex<Ledger>,
@@ -60,6 +62,7 @@ impl Shared {
             began,
             schedule: Mutex::new(schedule),
             room: Condvar::new(),
+            is_reader_waiting: AtomicBool::new(false),
             wakes,
             ledger: Mutex::new(ledger),
             stop: AtomicU8::new(0),
@@ -108,13 +111,16 @@ impl Shared {
         &'s self,
         schedule: MutexGuard<'s, Schedule<Task>>,
     ) -> MutexGuard<'s, Schedule<Task>> {
+        self.is_reader_waiting.store(true, Ordering::Relaxed);
         let waited = self.room.wait_timeout(schedule, ROOM_WAIT);
         waited.unwrap_or_else(PoisonError::into_inner).0
     }
 
     /// Tells the reader that there is room.
     pub(super) fn made_room(&self) {
-        self.room.notify_one();
+        if self.is_reader_waiting.swap(false, Ordering::Relaxed) {
+            self.room.notify_one();
+        }
     }
 
     pub(super) fn stop(&self) -> Stop {

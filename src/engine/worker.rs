@@ -282,7 +282,7 @@ impl Core {
             (taken, schedule.queued() * 2 < self.shared.config.lookahead_max)
         };
         self.shared.deliver(taken.wake);
-        if has_room {
+        if has_room && taken.grant.is_some() {
             self.shared.made_room();
         }
         taken.grant
