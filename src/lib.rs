@@ -1,5 +1,29 @@
 //! ringpull pulls lists of URLs onto disk through io_uring, and can prove it.
 //!
+//! This file is the map. Data flows one way, and each layer knows only those below it
+//! (`tests/tidy.rs` checks the table):
+//!
+//! ```text
+//! main --> cli ----> config              what was typed, and what it means
+//!   |
+//!   +----> engine -+--> ring             the story of every line; sockets, TLS, DNS, files
+//!                  +--> plan             jobs, names, which core works on what, retries   (pure)
+//!                  +--> report           rows, statistics, the summary                   (pure)
+//!                  +--> http             the client side of HTTP/1.1: bytes to events    (pure)
+//!                         fault, limits  why a job failed; every constant
+//! origin                                 the embedded server of demo, tests and benches
+//! ```
+//!
+//! One URL's walk: an input line becomes a [`plan::job::Job`] (or the fault of its row), gets a
+//! name ([`plan::name`]) and waits in its origin's queue ([`plan::schedule`]) until a core has
+//! room. There a lane makes one attempt: a pooled or new connection ([`ring::conn`]), a request
+//! ([`http::request`]), the response by [`http::Exchange`] as spans of the receive buffer, which
+//! are written from that same memory ([`ring::file`]). What came of it is a row, a redirect, or a
+//! retry ([`plan::retry`]) that goes back into the queue.
+//!
+//! To learn the code, read in this order: [`http`] (the contract), [`http::Exchange`],
+//! `engine/fetch.rs` (the story), [`ring`] (its rules), [`plan::schedule`], [`plan::retry`].
+//!
 //! The library carries no stability promise; it exists so that tests, benches and the binary share
 //! it.
 
