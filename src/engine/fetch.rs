@@ -134,15 +134,17 @@ async fn open(core: &Core, task: &mut Task) -> Result<Connection, Fault> {
     .map_err(|failure| fault(Stage::Resolve, failure))?;
     let story = task.story.as_mut().expect("an attempt has begun");
     story.last.times.namelookup = story.last.began.elapsed();
-    let connect_ms = core.shared.config.timeouts.connect_ms;
     let mut failed = Fault::new(Stage::Connect, Cause::Unreachable);
     for (index, address) in addresses.iter().enumerate() {
-        let left = u64::try_from(addresses.len() - index).unwrap_or(1);
-        // The first address that hangs must leave time for the others.
-        let timeout_ms = match left {
-            1 => connect_ms,
-            _ => (connect_ms / 2).max(1),
-        };
+        let now_ms = core.shared.now_ms();
+        let left_ms = story.job_at_ms.saturating_sub(now_ms);
+        if left_ms == 0 {
+            return Err(Fault::new(Stage::Connect, Cause::JobTimeout));
+        }
+        let connect_ms = core.shared.config.timeouts.connect_ms.min(left_ms);
+        // An address that hangs must leave time for the others.
+        let is_last = index + 1 == addresses.len();
+        let timeout_ms = if is_last { connect_ms } else { (connect_ms / 2).max(1) };
         story.num_connects += 1;
         story.last.remote_ip = Some(*address);
         let address = SocketAddr::new(*address, port);
@@ -283,15 +285,15 @@ async fn drain(
     head: &Head,
 ) -> Option<Connection> {
     let is_short = match head.framing {
-        Framing::Empty => true,
-        Framing::Length(length) => length <= DRAIN_BYTES_MAX,
-        Framing::Chunked | Framing::Close => false,
+        Framing::Empty | Framing::Chunked => true,
+        Framing::Length(length) => length <= DRAIN_BYTES_MAX as u64,
+        Framing::Close => false,
     };
     if !is_short || head.reuse != Reuse::Keep {
         return None;
     }
-    let body =
-        receive_body(core, task, &mut connection, buf, &mut exchange, &mut Sink::Nowhere).await;
+    let mut sink = Sink::Nowhere(DRAIN_BYTES_MAX);
+    let body = receive_body(core, task, &mut connection, buf, &mut exchange, &mut sink).await;
     (body == Ok(Reuse::Keep)).then_some(connection)
 }
 
@@ -430,7 +432,7 @@ fn fault(stage: Stage, (cause, detail): Failure) -> Fault {
 }
 
 /// Longest body of a redirect or failure that is read to keep its connection, in bytes.
-const DRAIN_BYTES_MAX: u64 = 64 * 1024;
+const DRAIN_BYTES_MAX: usize = 64 * 1024;
 
 /// Names tried with `--on-conflict rename`.
 const RENAMES_MAX: u64 = 100_000;

@@ -37,6 +37,11 @@ impl Pool {
         self.count += 1;
     }
 
+    /// How many connections are idle.
+    pub(super) fn len(&self) -> usize {
+        self.count
+    }
+
     /// Closes connections that were idle for too long, and the oldest ones above `count_max`.
     /// Returns the origin of each.
     pub(super) fn expire(&mut self, now_ms: u64, count_max: usize) -> Vec<OriginId> {

@@ -13,8 +13,9 @@ pub(super) enum Sink {
     File(Box<OutFile>),
     /// Standard output, as it comes.
     Stdout,
-    /// Nowhere: the body of a redirect or of a failure, read so that its connection can be reused.
-    Nowhere,
+    /// Nowhere: the body of a redirect or of a failure, read so that its connection can be reused;
+    /// at most so many bytes of it.
+    Nowhere(usize),
 }
 
 impl Sink {
@@ -29,7 +30,8 @@ impl Sink {
                     crate::ring::disk_cause(error.raw_os_error().unwrap_or_default())
                 })
             }
-            Self::Nowhere => {
+            Self::Nowhere(left) => {
+                *left = left.checked_sub(buf.body_len()).ok_or(Cause::Closed)?;
                 buf.body_written();
                 Ok(())
             }
@@ -47,7 +49,7 @@ impl Sink {
     ) -> Result<(), Cause> {
         match self {
             Self::File(file) => file.finish(buf, name, naming, ops).await,
-            Self::Stdout | Self::Nowhere => self.write(buf, ops).await,
+            Self::Stdout | Self::Nowhere(_) => self.write(buf, ops).await,
         }
     }
 }

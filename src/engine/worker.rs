@@ -157,8 +157,7 @@ fn follow(core: &Core, task: &mut Task, outcome: Outcome) -> Next {
     let random = core.random.borrow_mut().u64(..);
     let policy = &core.shared.config.retry;
     match retry::decide(&fault, attempt, retry_after_ms, random, policy) {
-        // Nothing new begins once the run is to stop.
-        Decision::Retry { after_ms } if core.shared.stop() == Stop::Running => {
+        Decision::Retry { after_ms } if core.can_wait(task, after_ms) => {
             if let Some(story) = &mut task.story {
                 story.attempt += 1;
             }
@@ -260,6 +259,14 @@ impl Core {
         Template::new(&parts).ok()
     }
 
+    /// Whether a task may be tried again after a wait: not once the run is to stop, and not past the
+    /// deadline of the job.
+    fn can_wait(&self, task: &Task, wait_ms: u64) -> bool {
+        let again_ms = self.shared.now_ms().saturating_add(wait_ms);
+        let job_at_ms = task.story.as_ref().map_or(u64::MAX, |story| story.job_at_ms);
+        self.shared.stop() == Stop::Running && again_ms < job_at_ms
+    }
+
     fn is_over(&self) -> bool {
         self.shared.stop() != Stop::Running || self.shared.schedule().is_finished()
     }
@@ -295,6 +302,10 @@ impl Core {
             self.pool.borrow_mut().put(origin, connection, self.shared.now_ms());
         }
         self.shared.deliver(released.wake);
+        // A list of many hosts leaves many idle connections behind; the oldest go in batches.
+        if self.pool.borrow().len() > self.idle_max + self.idle_max / 4 {
+            self.expire_idle();
+        }
     }
 
     fn requeue(&self, task: Task) {

@@ -126,6 +126,8 @@ impl Session {
         let wait = self.pump(&mut nowhere, Some(plain));
         self.pool.give(nowhere);
         match wait? {
+            // It was closed while it was idle.
+            Wait::Traffic if self.is_peer_closed => Err((Cause::Reset, None)),
             Wait::Traffic => Ok(std::mem::take(&mut self.outgoing)),
             Wait::Handshake | Wait::Room => Err((Cause::TlsProtocol, None)),
         }
