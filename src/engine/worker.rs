@@ -259,8 +259,8 @@ impl Core {
         Template::new(&parts).ok()
     }
 
-    /// Whether a task may be tried again after a wait: not once the run is to stop, and not past the
-    /// deadline of the job.
+    /// Whether a task may be tried again after a wait: not once the run is to stop, and not past
+    /// the deadline of the job.
     fn can_wait(&self, task: &Task, wait_ms: u64) -> bool {
         let again_ms = self.shared.now_ms().saturating_add(wait_ms);
         let job_at_ms = task.story.as_ref().map_or(u64::MAX, |story| story.job_at_ms);
