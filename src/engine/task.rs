@@ -108,26 +108,11 @@ impl Task {
             _ => format!("{dir}{name}"),
         });
         let mut row = Row {
-            index: self.job.index,
-            url: self.job.target.as_str().to_owned(),
-            response_code: 0,
             status,
             fault,
             filename,
-            size_download: 0,
-            content_type: None,
-            content_encoding: None,
-            etag: None,
-            num_retries: 0,
-            num_redirects: 0,
-            num_connects: 0,
-            url_effective: None,
-            remote_ip: None,
             host: self.target().origin_str().to_owned(),
-            http_minor_version: None,
-            tls_resumed: None,
-            times: Times::default(),
-            attempted_at: SystemTime::now(),
+            ..Row::new(self.job.index, self.job.target.as_str().to_owned(), SystemTime::now())
         };
         if let Some(story) = self.story {
             story.tell(&mut row);
@@ -172,26 +157,5 @@ impl Last {
 
 /// The row of a line that is no job.
 pub(super) fn bad_line_row(line: &BadLine) -> Row {
-    Row {
-        index: line.index,
-        url: line.text.clone(),
-        response_code: 0,
-        status: Status::Failed,
-        fault: Some(line.fault()),
-        filename: None,
-        size_download: 0,
-        content_type: None,
-        content_encoding: None,
-        etag: None,
-        num_retries: 0,
-        num_redirects: 0,
-        num_connects: 0,
-        url_effective: None,
-        remote_ip: None,
-        host: String::new(),
-        http_minor_version: None,
-        tls_resumed: None,
-        times: Times::default(),
-        attempted_at: SystemTime::now(),
-    }
+    Row { fault: Some(line.fault()), ..Row::new(line.index, line.text.clone(), SystemTime::now()) }
 }

@@ -171,6 +171,34 @@ impl Row {
     }
 }
 
+impl Row {
+    /// A failed row that says nothing but what was asked, and when.
+    pub fn new(index: u64, url: String, attempted_at: SystemTime) -> Self {
+        Self {
+            index,
+            url,
+            response_code: 0,
+            status: Status::Failed,
+            fault: None,
+            filename: None,
+            size_download: 0,
+            content_type: None,
+            content_encoding: None,
+            etag: None,
+            num_retries: 0,
+            num_redirects: 0,
+            num_connects: 0,
+            url_effective: None,
+            remote_ip: None,
+            host: String::new(),
+            http_minor_version: None,
+            tls_resumed: None,
+            times: Times::default(),
+            attempted_at,
+        }
+    }
+}
+
 /// How rows are encoded.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum RowFormat {

@@ -39,26 +39,10 @@ pub(crate) fn row_ok() -> Row {
 
 fn row_empty(status: Status, fault: Option<Fault>) -> Row {
     Row {
-        index: 7,
-        url: "http://b.example/".to_owned(),
-        response_code: 0,
         status,
         fault,
-        filename: None,
-        size_download: 0,
-        content_type: None,
-        content_encoding: None,
-        etag: None,
-        num_retries: 0,
-        num_redirects: 0,
-        num_connects: 0,
-        url_effective: None,
-        remote_ip: None,
         host: "b.example:80".to_owned(),
-        http_minor_version: None,
-        tls_resumed: None,
-        times: Times::default(),
-        attempted_at: SystemTime::UNIX_EPOCH,
+        ..Row::new(7, "http://b.example/".to_owned(), SystemTime::UNIX_EPOCH)
     }
 }
 
