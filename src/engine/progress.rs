@@ -35,7 +35,7 @@ impl Progress {
     pub(super) fn new(mode: ProgressMode) -> Self {
         let bar = (mode == ProgressMode::Bar).then(|| {
             let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-            bar.set_style(ProgressStyle::default_bar());
+            bar.set_style(style("{spinner} {msg}"));
             bar
         });
         Self { mode, bar, shown: Duration::ZERO, rate: 0.0, before: None }
@@ -69,11 +69,12 @@ impl Progress {
     }
 
     fn measure(&mut self, now: &Snapshot) {
-        if let Some(before) = self.before.replace(*now) {
-            let seconds = (now.elapsed - before.elapsed).as_secs_f64();
-            let rate = (now.done - before.done) as f64 / seconds.max(1e-9);
-            self.rate = if self.rate == 0.0 { rate } else { self.rate * 0.8 + rate * 0.2 };
-        }
+        let before = self.before.replace(*now);
+        let (done, elapsed) =
+            before.map_or((0, Duration::ZERO), |before| (before.done, before.elapsed));
+        let seconds = (now.elapsed - elapsed).as_secs_f64();
+        let rate = (now.done - done) as f64 / seconds.max(1e-9);
+        self.rate = if before.is_none() { rate } else { self.rate * 0.8 + rate * 0.2 };
     }
 
     fn line(&self, now: &Snapshot) -> String {
@@ -103,21 +104,17 @@ fn eta(now: &Snapshot, rate: f64) -> Option<Duration> {
 }
 
 fn draw(bar: &ProgressBar, now: &Snapshot, line: &str) {
-    if let Some(total) = now.total {
+    if let (Some(total), None) = (now.total, bar.length()) {
         bar.set_length(total);
+        bar.set_style(style("[{bar:24}] {msg}"));
     }
-    bar.set_position(now.done);
-    bar.set_style(
-        ProgressStyle::with_template(if now.total.is_some() {
-            "[{bar:24}] {msg}"
-        } else {
-            "{spinner} {msg}"
-        })
-        .unwrap_or_else(|_| ProgressStyle::default_bar())
-        .progress_chars("=> "),
-    );
+    bar.update(|state| state.set_pos(now.done));
     bar.set_message(line.to_owned());
-    bar.tick();
+}
+
+fn style(template: &str) -> ProgressStyle {
+    let style = ProgressStyle::with_template(template).expect("the templates above are valid");
+    style.progress_chars("=> ")
 }
 
 fn json(now: &Snapshot, rate: f64) -> String {
