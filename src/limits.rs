@@ -74,8 +74,9 @@ pub const COUNT_MAX: usize = 1_000_000_000;
 /// CPUs of the largest machine Linux can be built for (`CONFIG_NR_CPUS`).
 pub const CPUS_MAX: usize = 8_192;
 
-/// First receive buffer of a connection, in bytes.
-pub const RECV_BUFFER_BYTES: usize = 64 * 1024;
+/// First receive buffer of a connection, in bytes: a head, a body of 60 KiB, and room for the last
+/// TLS record.
+pub const RECV_BUFFER_BYTES: usize = 80 * 1024;
 /// Receive buffer of a body that does not fit the first one, in bytes.
 pub const RECV_BUFFER_LARGE_BYTES: usize = 256 * 1024;
 

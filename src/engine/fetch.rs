@@ -1,8 +1,8 @@
 //! One attempt of one job: a connection, a request, a response, a file.
 
+use super::core::Core;
 use super::sink::Sink;
-use super::task::Task;
-use super::worker::Core;
+use super::task::{Story, Task};
 use crate::config::{FileOps, OnConflict};
 use crate::fault::{Cause, DiskProblem, Fault, InputProblem, Stage};
 use crate::http::exchange::Eof;
@@ -10,7 +10,6 @@ use crate::http::head::{Framing, Location};
 use crate::http::request::{Get, Secrets};
 use crate::http::{Exchange, Head, RetryAfter, Reuse, Step};
 use crate::limits::RECV_BUFFER_BYTES;
-use crate::plan::schedule::{Connection as Granted, OriginId};
 use crate::plan::target::{Scheme, Target};
 use crate::ring::buf::{RecvBuf, Size};
 use crate::ring::conn::{Connection, ROOM_MIN_BYTES, Received, Want};
@@ -18,7 +17,8 @@ use crate::ring::deadline::Rule;
 use crate::ring::file::{Expected, Naming};
 use crate::ring::tcp::Socket;
 use crate::ring::tls::Failure;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 /// What an attempt came to.
 pub(super) enum Outcome {
@@ -38,26 +38,24 @@ impl From<Fault> for Outcome {
     }
 }
 
-/// Makes one attempt, on what the schedule granted. Also gives the connection to `origin` if it can
-/// serve another request.
+/// Makes one attempt, on the pooled connection if one was granted. Also gives the connection that
+/// can serve another request.
 pub(super) async fn attempt(
     core: &Core,
     task: &mut Task,
-    origin: OriginId,
-    granted: Granted,
+    pooled: Option<Connection>,
 ) -> (Outcome, Option<Connection>) {
     let timeouts = &core.shared.config.timeouts;
     let now_ms = core.shared.now_ms();
     task.begin(now_ms, timeouts.job_ms);
     if let Some(outcome) = check_name(core, task) {
-        return (outcome, None);
+        return (outcome, pooled);
+    }
+    if is_late(core, task) {
+        return (Fault::new(Stage::Connect, Cause::JobTimeout).into(), pooled);
     }
     let mut request = core.request_memory();
     let mut buf = core.buffers.take(Size::Small);
-    let pooled = match granted {
-        Granted::Reuse => core.pooled(origin),
-        Granted::Open => None,
-    };
     let result = exchange(core, task, pooled, &mut request, &mut buf).await;
     core.buffers.give(buf);
     core.keep_request_memory(request);
@@ -123,49 +121,65 @@ async fn exchange(
     }
 }
 
+/// Whether the time for the whole job is over.
+fn is_late(core: &Core, task: &Task) -> bool {
+    task.story.as_ref().is_some_and(|story| story.job_at_ms <= core.shared.now_ms())
+}
+
 /// A new connection: name, TCP, TLS.
 async fn open(core: &Core, task: &mut Task) -> Result<Connection, Fault> {
     let target = task.target().clone();
     let (host, port) = (target.host(), target.port());
+    let job_at_ms = job_at_ms(task);
+    let left = Duration::from_millis(job_at_ms.saturating_sub(core.shared.now_ms()));
     let addresses = tokio::select! {
         answer = core.dns.lookup(host, port) => answer,
         () = core.interrupted() => Err((Cause::Interrupted, None)),
+        () = tokio::time::sleep(left) => Err((Cause::JobTimeout, None)),
     }
     .map_err(|failure| fault(Stage::Resolve, failure))?;
     let story = task.story.as_mut().expect("an attempt has begun");
     story.last.times.namelookup = story.last.began.elapsed();
+    let socket = connect(core, story, &addresses, port).await?;
+    story.last.times.connect = story.last.began.elapsed();
+    if target.scheme() == Scheme::Http {
+        return Ok(Connection::plain(socket));
+    }
+    let tls_at_ms = core.shared.now_ms() + core.shared.config.timeouts.connect_ms;
+    socket.arm(Rule::Total, tls_at_ms, job_at_ms);
+    let connection = Connection::secure(socket, &core.tls, host, &core.buffers).await;
+    story.last.times.appconnect = story.last.began.elapsed();
+    connection.map_err(|failure| fault(Stage::Tls, failure))
+}
+
+/// A connected socket to one of the addresses, within one deadline for all of them.
+async fn connect(
+    core: &Core,
+    story: &mut Story,
+    addresses: &[IpAddr],
+    port: u16,
+) -> Result<Socket, Fault> {
+    let at_ms = core.shared.now_ms() + core.shared.config.timeouts.connect_ms;
     let mut failed = Fault::new(Stage::Connect, Cause::Unreachable);
     for (index, address) in addresses.iter().enumerate() {
-        let now_ms = core.shared.now_ms();
-        let left_ms = story.job_at_ms.saturating_sub(now_ms);
-        if left_ms == 0 {
-            return Err(Fault::new(Stage::Connect, Cause::JobTimeout));
-        }
-        let connect_ms = core.shared.config.timeouts.connect_ms.min(left_ms);
+        let left_ms = at_ms.saturating_sub(core.shared.now_ms()).max(1);
         // An address that hangs must leave time for the others.
         let is_last = index + 1 == addresses.len();
-        let timeout_ms = if is_last { connect_ms } else { (connect_ms / 2).max(1) };
+        let timeout_ms = if is_last { left_ms } else { left_ms.div_ceil(2) };
         story.num_connects += 1;
         story.last.remote_ip = Some(*address);
         let address = SocketAddr::new(*address, port);
-        match Socket::connect(address, timeout_ms, &core.deadlines).await {
-            Ok(socket) => {
-                story.last.times.connect = story.last.began.elapsed();
-                let now_ms = core.shared.now_ms();
-                socket.arm(Rule::Total, now_ms.saturating_add(connect_ms), story.job_at_ms);
-                if target.scheme() == Scheme::Http {
-                    return Ok(Connection::plain(socket));
-                }
-                let connection = Connection::secure(socket, &core.tls, host, &core.buffers).await;
-                story.last.times.appconnect = story.last.began.elapsed();
-                return connection.map_err(|failure| fault(Stage::Tls, failure));
-            }
-            Err(cause @ (Cause::Interrupted | Cause::Resources(_) | Cause::JobTimeout)) => {
+        match Socket::connect(address, timeout_ms, story.job_at_ms, &core.deadlines).await {
+            Ok(socket) => return Ok(socket),
+            Err(cause @ (Cause::Interrupted | Cause::JobTimeout)) => {
                 return Err(Fault::new(Stage::Connect, cause));
             }
-            Err(cause) => {
-                failed = Fault::new(Stage::Connect, cause).with_detail(address);
+            Err(cause @ Cause::Resources(_)) => {
+                // Idle connections are the first thing to do without.
+                core.close_idle(0);
+                return Err(Fault::new(Stage::Connect, cause));
             }
+            Err(cause) => failed = Fault::new(Stage::Connect, cause).with_detail(address),
         }
     }
     Err(failed)
@@ -189,16 +203,21 @@ fn encode(core: &Core, task: &Task, request: &mut Vec<u8>) -> Result<(), Fault> 
 }
 
 fn arm_head(core: &Core, task: &Task, connection: &Connection) {
-    let job_at_ms = task.story.as_ref().map_or(u64::MAX, |story| story.job_at_ms);
     let at_ms = core.shared.now_ms().saturating_add(core.shared.config.timeouts.read_ms);
-    connection.arm(Rule::Total, at_ms, job_at_ms);
+    connection.arm(Rule::Total, at_ms, job_at_ms(task));
 }
 
-fn arm_body(core: &Core, task: &Task, connection: &Connection) {
-    let job_at_ms = task.story.as_ref().map_or(u64::MAX, |story| story.job_at_ms);
+fn arm_body(core: &Core, task: &Task, connection: &Connection, until_ms: Option<u64>) {
     let read_ms = core.shared.config.timeouts.read_ms;
-    let at_ms = core.shared.now_ms().saturating_add(read_ms);
-    connection.arm(Rule::Idle(read_ms), at_ms, job_at_ms);
+    let (rule, at_ms) = match until_ms {
+        Some(at_ms) => (Rule::Total, at_ms),
+        None => (Rule::Idle(read_ms), core.shared.now_ms().saturating_add(read_ms)),
+    };
+    connection.arm(rule, at_ms, job_at_ms(task));
+}
+
+fn job_at_ms(task: &Task) -> u64 {
+    task.story.as_ref().map_or(u64::MAX, |story| story.job_at_ms)
 }
 
 /// The response, after its first bytes.
@@ -230,20 +249,23 @@ async fn respond(
             .await
             .map_err(|failure| fault(Stage::Head, failure))?;
     };
+    let (verdict, framing, reuse) = (judge(core, task, &head), head.framing, head.reuse);
     let story = task.story.as_mut().expect("an attempt has begun");
-    story.last.head = Some(head.clone());
-    arm_body(core, task, &connection);
-    if let Err(outcome) = judge(core, task, &head) {
-        let kept = drain(core, task, connection, buf, exchange, &head).await;
+    story.last.head = Some(head);
+    if let Err(outcome) = verdict {
+        let kept = match reuse {
+            Reuse::Keep => drain(core, task, connection, buf, exchange, framing).await,
+            Reuse::Close(_) => None,
+        };
         return Ok((outcome, kept));
     }
-    let mut sink =
-        sink(core, task, head.framing).map_err(|cause| Fault::new(Stage::Write, cause))?;
-    let body = receive_body(core, task, &mut connection, buf, &mut exchange, &mut sink);
+    let mut sink = sink(core, task, framing).map_err(|cause| Fault::new(Stage::Write, cause))?;
+    let body = receive_body(core, task, &mut connection, buf, &mut exchange, &mut sink, None);
     let reuse = body.await?;
+    connection.disarm();
     let renamed =
         name_file(core, task, sink, buf).await.map_err(|cause| Fault::new(Stage::Write, cause))?;
-    let is_kept = reuse == Reuse::Keep;
+    let is_kept = reuse == Reuse::Keep && connection.is_reusable();
     Ok((Outcome::Done(renamed), is_kept.then_some(connection)))
 }
 
@@ -282,19 +304,21 @@ async fn drain(
     mut connection: Connection,
     buf: &mut RecvBuf,
     mut exchange: Exchange,
-    head: &Head,
+    framing: Framing,
 ) -> Option<Connection> {
-    let is_short = match head.framing {
+    let is_short = match framing {
         Framing::Empty | Framing::Chunked => true,
         Framing::Length(length) => length <= DRAIN_BYTES_MAX as u64,
         Framing::Close => false,
     };
-    if !is_short || head.reuse != Reuse::Keep {
+    if !is_short {
         return None;
     }
     let mut sink = Sink::Nowhere(DRAIN_BYTES_MAX);
-    let body = receive_body(core, task, &mut connection, buf, &mut exchange, &mut sink).await;
-    (body == Ok(Reuse::Keep)).then_some(connection)
+    let at_ms = core.shared.now_ms() + DRAIN_MS_MAX;
+    let body =
+        receive_body(core, task, &mut connection, buf, &mut exchange, &mut sink, Some(at_ms)).await;
+    (body == Ok(Reuse::Keep) && connection.is_reusable()).then_some(connection)
 }
 
 fn sink(core: &Core, task: &Task, framing: Framing) -> Result<Sink, Cause> {
@@ -321,6 +345,7 @@ async fn receive_body(
     buf: &mut RecvBuf,
     exchange: &mut Exchange,
     sink: &mut Sink,
+    until_ms: Option<u64>,
 ) -> Result<Reuse, Fault> {
     let ops = core.shared.config.file_ops;
     loop {
@@ -341,9 +366,13 @@ async fn receive_body(
         let free = buf.free_len();
         let is_last = remaining.is_some_and(|bytes| bytes <= free as u64);
         if free < connection.room_min_bytes() || (free < ROOM_MIN_BYTES && !is_last) {
+            // A slow disk is not the peer's fault.
+            connection.disarm();
             sink.write(buf, ops).await.map_err(|cause| Fault::new(Stage::Write, cause))?;
+            output_begun(task, sink);
             enlarge(core, buf);
         }
+        arm_body(core, task, connection, until_ms);
         let want = remaining.map_or(Want::Any, Want::Exactly);
         let received = connection.receive(buf, want).await;
         match received.map_err(|failure| fault(Stage::Body, failure))? {
@@ -364,6 +393,12 @@ fn enlarge(core: &Core, buf: &mut RecvBuf) {
         let mut large = core.buffers.take(Size::Large);
         large.take_unread(buf);
         core.buffers.give(std::mem::replace(buf, large));
+    }
+}
+
+fn output_begun(task: &mut Task, sink: &Sink) {
+    if let (Sink::Stdout, Some(story)) = (sink, &mut task.story) {
+        story.is_output_begun = true;
     }
 }
 
@@ -433,6 +468,9 @@ fn fault(stage: Stage, (cause, detail): Failure) -> Fault {
 
 /// Longest body of a redirect or failure that is read to keep its connection, in bytes.
 const DRAIN_BYTES_MAX: usize = 64 * 1024;
+
+/// Longest time that is spent on it, in milliseconds.
+const DRAIN_MS_MAX: u64 = 1_000;
 
 /// Names tried with `--on-conflict rename`.
 const RENAMES_MAX: u64 = 100_000;

@@ -4,6 +4,7 @@
 //! puts them on the [`crate::plan::schedule`]; a `worker` takes the ones it may run and tells each
 //! task's story by `fetch`; the `ledger` takes one row for each.
 
+mod core;
 mod fetch;
 mod ledger;
 mod pool;

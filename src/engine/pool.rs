@@ -32,7 +32,6 @@ impl Pool {
 
     /// Keeps a connection that nobody waits for.
     pub(super) fn put(&mut self, origin: OriginId, connection: Connection, now_ms: u64) {
-        connection.disarm();
         self.idle.entry(origin).or_default().push(Idle { connection, since_ms: now_ms });
         self.count += 1;
     }

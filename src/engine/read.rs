@@ -2,7 +2,7 @@
 
 use super::shared::{Shared, Stop};
 use super::task::{self, Task};
-use crate::config::Input;
+use crate::config::{Config, Input};
 use crate::error::RunError;
 use crate::plan::job::{BadLine, Entry, Job, LINE_PREFIX_BYTES, Lines};
 use crate::plan::name::{self, Names, Template};
@@ -44,6 +44,8 @@ pub(super) struct Naming {
     pub(super) template: Option<Template>,
     /// `-o`: the path of the one file, or `-`.
     pub(super) output: Option<String>,
+    /// Paths beneath the directory that no download may take: the lists and reports of this run.
+    reserved: Vec<String>,
 }
 
 impl Naming {
@@ -59,7 +61,22 @@ impl Naming {
             })?),
             None => None,
         };
-        Ok(Self { template, output })
+        Ok(Self { template, output, reserved: Vec::new() })
+    }
+
+    /// Keeps the names of this run's own files from downloads. They exist by now.
+    pub(super) fn reserve(&mut self, config: &Config) {
+        let lists = config.inputs.iter().filter_map(|input| match input {
+            Input::File(path) => Some(path.as_path()),
+            Input::Stdin | Input::Urls(_) => None,
+        });
+        let report = config.report.iter().map(|report| report.path.as_path());
+        let own = lists.chain(report).chain(config.stats.as_deref());
+        let Ok(dir) = config.dir.canonicalize() else { return };
+        self.reserved = own
+            .filter_map(|path| path.canonicalize().ok())
+            .filter_map(|path| Some(path.strip_prefix(&dir).ok()?.to_str()?.to_owned()))
+            .collect();
     }
 }
 
@@ -78,12 +95,16 @@ pub(super) struct Reader<'r> {
 }
 
 impl<'r> Reader<'r> {
-    pub(super) fn new(shared: &'r Shared, names: Naming) -> Self {
+    pub(super) fn new(shared: &'r Shared, naming: Naming) -> Self {
+        let mut names = Names::new();
+        for path in naming.reserved {
+            names.claim(path, 0);
+        }
         Self {
             shared,
-            template: names.template,
-            output: names.output,
-            names: Names::new(),
+            template: naming.template,
+            output: naming.output,
+            names,
             lines_before: 0,
             batch: Vec::with_capacity(BATCH),
             rows: 0,

@@ -1,11 +1,12 @@
 //! One run, from the configuration to its statistics.
 
+use super::core::Seed;
 use super::ledger::Ledger;
 use super::progress::{Progress, Snapshot, say};
 use super::read::{Naming, Reader, Source};
 use super::shared::{Shared, Stop};
 use super::task::{End, Task};
-use super::worker::{self, Seed};
+use super::worker;
 use crate::config::{Config, ReportFormat};
 use crate::error::RunError;
 use crate::fault::{Cause, Fault, Stage};
@@ -44,18 +45,27 @@ pub fn run(config: &Config) -> anyhow::Result<Ended> {
     setup::check_io_uring()?;
     let mut signals = Signals::catch()?;
     let sources = config.inputs.iter().map(Source::open).collect::<anyhow::Result<Vec<_>>>()?;
-    let naming = Naming::new(config.name_template.as_deref(), config.output.as_deref())?;
+    let mut naming = Naming::new(config.name_template.as_deref(), config.output.as_deref())?;
     let config = sized(config, setup::raise_nofile()?);
     let cannot = || RunError::local_file(format!("cannot write into {}", config.dir.display()));
     let is_stdout = config.output.as_deref() == Some("-");
     if !is_stdout {
         Dir::create(&config.dir).and_then(|dir| dir.check_writable()).with_context(cannot)?;
     }
+    let parts = Parts {
+        user_agent: &config.request.user_agent,
+        referer: config.request.referer.as_deref(),
+        fields: &config.request.headers,
+    };
+    let template = Template::new(&parts).context("cannot use the given headers")?;
+    let tls = Settings::new(&config.tls)?;
+    // Nothing was touched so far; from here on files are replaced.
     let stats_file = config.stats.as_deref().map(create).transpose()?;
     let ledger = Ledger::new(match &config.report {
         Some(report) => Some((create(&report.path)?, RowEncoder::new(format(report.format)))),
         None => None,
     });
+    naming.reserve(&config);
     let began = Instant::now();
     let started_at = SystemTime::now();
     let schedule = Schedule::new(Limits {
@@ -65,38 +75,36 @@ pub fn run(config: &Config) -> anyhow::Result<Ended> {
         lookahead_max: config.lookahead_max,
     });
     let shared = Arc::new(Shared::new(config, began, schedule, ledger));
-    let cores = start_cores(&shared)?;
+    let cores = start_cores(&shared, &tls, &template)?;
     let reader = start_reader(&shared, sources, naming)?;
-    let end = oversee(&shared, &mut signals);
-    let failure = join(cores, reader, end);
-    close(&shared, failure, started_at, stats_file, end)
+    let watch = oversee(&shared, &mut signals);
+    let failure = join(&shared, cores, reader, watch);
+    close(&shared, failure, started_at, stats_file, watch)
 }
 
 /// The configuration, with as much in flight as open files allow.
 fn sized(config: &Config, nofile: u64) -> Config {
     let nofile = usize::try_from(nofile).unwrap_or(usize::MAX);
-    // A job in flight holds a socket and a file; a third goes to idle connections.
-    let fits = (nofile.saturating_sub(FDS_RESERVED) / 3).max(1);
+    // A job in flight holds a socket and a file; as many again go to idle connections.
+    let fits = (nofile.saturating_sub(FDS_RESERVED) / 4).max(1);
     if fits < config.in_flight_max {
         say(&format!(
             "warning: {nofile} open files allow {fits} jobs in flight, not {}; raise: ulimit -n",
             config.in_flight_max
         ));
     }
+    let fits = fits.min(setup::IN_FLIGHT_PER_CORE_MAX * config.cpus.len());
     Config { in_flight_max: config.in_flight_max.min(fits), ..config.clone() }
 }
 
-fn start_cores(shared: &Arc<Shared>) -> anyhow::Result<Vec<JoinHandle<anyhow::Result<()>>>> {
+fn start_cores(
+    shared: &Arc<Shared>,
+    tls: &Settings,
+    template: &Template,
+) -> anyhow::Result<Vec<JoinHandle<anyhow::Result<()>>>> {
     let config = &shared.config;
-    let tls = Settings::new(&config.tls)?;
     let dns = Resolver::start(&config.dns, config.timeouts.connect_ms)?;
-    let parts = Parts {
-        user_agent: &config.request.user_agent,
-        referer: config.request.referer.as_deref(),
-        fields: &config.request.headers,
-    };
-    let template = Template::new(&parts).context("cannot use the given headers")?;
-    let idle_max = (config.in_flight_max / config.cpus.len()).max(IDLE_MIN);
+    let in_flight_max = config.in_flight_max.div_ceil(config.cpus.len());
     let start = |(index, cpu): (usize, &usize)| {
         let seed = Seed {
             index,
@@ -105,7 +113,8 @@ fn start_cores(shared: &Arc<Shared>) -> anyhow::Result<Vec<JoinHandle<anyhow::Re
             tls: tls.clone(),
             dns: dns.clone(),
             template: template.clone(),
-            idle_max,
+            in_flight_max,
+            idle_max: in_flight_max,
         };
         let done = Done(Arc::clone(shared), std::thread::current());
         std::thread::Builder::new()
@@ -124,23 +133,35 @@ fn start_reader(
     sources: Vec<Source>,
     naming: Naming,
 ) -> anyhow::Result<JoinHandle<anyhow::Result<()>>> {
-    let shared = Arc::clone(shared);
+    let end = ReaderEnd(Arc::clone(shared));
     std::thread::Builder::new()
         .name("reader".into())
-        .spawn(move || Reader::new(&shared, naming).read_all(sources))
+        .spawn(move || Reader::new(&end.0, naming).read_all(sources))
         .context("cannot start a thread")
 }
 
-/// Shows progress, writes rows, and minds signals, until every core is done. Says whether a signal
-/// ended the run.
-fn oversee(shared: &Shared, signals: &mut Signals) -> RunEnd {
+/// How the run went while it was overseen.
+#[derive(Clone, Copy)]
+struct Watch {
+    end: RunEnd,
+    /// It was stopped before its list ended: the reader may sit in a read of a pipe for as long as
+    /// its writer likes.
+    is_stopped: bool,
+    /// A core did not end although it was told to: it sits in a write to a pipe that nobody reads.
+    is_abandoned: bool,
+}
+
+/// Shows progress, writes rows, and minds signals, until every core is done.
+fn oversee(shared: &Shared, signals: &mut Signals) -> Watch {
     let mut progress = Progress::new(shared.config.progress);
-    let mut stop_at: Option<Instant> = None;
+    let mut grace_ends: Option<Instant> = None;
+    let mut patience_ends: Option<Instant> = None;
     let mut ticks: u64 = 0;
-    while shared.cores_done() < shared.config.cpus.len() {
+    let is_out_of_patience = |ends: Option<Instant>| ends.is_some_and(|ends| ends < Instant::now());
+    while shared.cores_done() < shared.config.cpus.len() && !is_out_of_patience(patience_ends) {
         std::thread::park_timeout(TICK);
         ticks += 1;
-        match (signals.count(), stop_at) {
+        match (signals.count(), grace_ends) {
             (0, _) => {}
             (1, None) => {
                 let grace = Duration::from_millis(shared.config.grace_ms);
@@ -149,10 +170,13 @@ fn oversee(shared: &Shared, signals: &mut Signals) -> RunEnd {
                     grace.as_secs_f64()
                 ));
                 shared.set_stop(Stop::Draining);
-                stop_at = Some(Instant::now() + grace);
+                grace_ends = Some(Instant::now() + grace);
             }
-            (1, Some(at)) if Instant::now() < at => {}
-            (_, _) => shared.set_stop(Stop::Now),
+            (1, Some(ends)) if Instant::now() < ends => {}
+            (_, _) => {
+                shared.set_stop(Stop::Now);
+                patience_ends.get_or_insert_with(|| Instant::now() + PATIENCE);
+            }
         }
         // A core that died leaves its jobs lying: the run ends.
         if shared.cores_done() > 0 && !shared.schedule().is_finished() {
@@ -163,9 +187,11 @@ fn oversee(shared: &Shared, signals: &mut Signals) -> RunEnd {
         }
         progress.show(&snapshot(shared));
     }
+    let is_stopped = shared.stop() != Stop::Running;
     shared.set_stop(Stop::Draining);
     progress.finish();
-    if signals.count() > 0 { RunEnd::Interrupted } else { RunEnd::Complete }
+    let end = if signals.count() > 0 { RunEnd::Interrupted } else { RunEnd::Complete };
+    Watch { end, is_stopped, is_abandoned: shared.cores_done() < shared.config.cpus.len() }
 }
 
 fn snapshot(shared: &Shared) -> Snapshot {
@@ -188,17 +214,26 @@ fn snapshot(shared: &Shared) -> Snapshot {
 
 /// The first reason why the run as a whole failed.
 fn join(
+    shared: &Shared,
     cores: Vec<JoinHandle<anyhow::Result<()>>>,
     reader: JoinHandle<anyhow::Result<()>>,
-    end: RunEnd,
+    watch: Watch,
 ) -> Option<anyhow::Error> {
-    let outcome = |thread: JoinHandle<anyhow::Result<()>>| {
-        thread.join().unwrap_or_else(|_| Err(anyhow::anyhow!("a thread panicked: this is a bug")))
-    };
-    let failure = cores.into_iter().filter_map(|core| outcome(core).err()).next();
-    // After a signal the reader may sit in a read of a pipe for as long as its writer likes.
-    if failure.is_some() || (end == RunEnd::Interrupted && !reader.is_finished()) {
-        return failure;
+    let bug = || anyhow::anyhow!("a thread panicked: this is a bug");
+    let outcome =
+        |thread: JoinHandle<anyhow::Result<()>>| thread.join().unwrap_or_else(|_| Err(bug()));
+    if watch.is_abandoned {
+        return None;
+    }
+    let failures: Vec<_> = cores.into_iter().filter_map(|core| outcome(core).err()).collect();
+    if let Some(failure) = failures.into_iter().next() {
+        return Some(failure);
+    }
+    if shared.is_broken() {
+        return Some(bug());
+    }
+    if watch.is_stopped && !reader.is_finished() {
+        return None;
     }
     outcome(reader).err()
 }
@@ -209,8 +244,9 @@ fn close(
     failure: Option<anyhow::Error>,
     started_at: SystemTime,
     stats_file: Option<File>,
-    end: RunEnd,
+    watch: Watch,
 ) -> anyhow::Result<Ended> {
+    let end = watch.end;
     let left = shared.schedule().drain();
     let (begun, untouched): (Vec<Task>, Vec<Task>) =
         left.into_iter().partition(|task| task.story.is_some());
@@ -238,7 +274,7 @@ fn close(
     }
     if shared.config.summary {
         say(summary::text(&stats, &info).trim_end());
-        if end == RunEnd::Interrupted {
+        if watch.is_stopped {
             say(&format!("{} jobs of the look-ahead were not begun", untouched.len()));
         }
     }
@@ -290,11 +326,22 @@ impl Drop for Done {
     }
 }
 
+/// Lets a run end whose reader panicked: nobody would close the input.
+struct ReaderEnd(Arc<Shared>);
+
+impl Drop for ReaderEnd {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.broken();
+        }
+    }
+}
+
 /// How often the run is looked after.
 const TICK: Duration = Duration::from_millis(50);
+/// How long a core may take to end once it was told to stop at once.
+const PATIENCE: Duration = Duration::from_secs(1);
 /// Rows are written at the latest after so many ticks.
 const FLUSH_EVERY_TICKS: u64 = 10;
 /// Open files that are not for jobs: the report, the rings, resolver sockets and the like.
 const FDS_RESERVED: usize = 64;
-/// Idle connections a core may keep in any case.
-const IDLE_MIN: usize = 16;

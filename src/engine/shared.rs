@@ -40,6 +40,7 @@ pub(super) struct Shared {
     total: AtomicU64,
     is_total_known: AtomicBool,
     cores_done: AtomicUsize,
+    is_broken: AtomicBool,
 }
 
 impl Shared {
@@ -69,6 +70,7 @@ impl Shared {
             total: AtomicU64::new(0),
             is_total_known: AtomicBool::new(false),
             cores_done: AtomicUsize::new(0),
+            is_broken: AtomicBool::new(false),
         }
     }
 
@@ -136,6 +138,16 @@ impl Shared {
         self.stop.fetch_max(stop as u8, Ordering::Relaxed);
         self.deliver(Wake::All);
         self.room.notify_all();
+    }
+
+    /// Something panicked that the run cannot do without: it ends, and as a failure.
+    pub(super) fn broken(&self) {
+        self.is_broken.store(true, Ordering::Relaxed);
+        self.set_stop(Stop::Draining);
+    }
+
+    pub(super) fn is_broken(&self) -> bool {
+        self.is_broken.load(Ordering::Relaxed)
     }
 
     /// A core's thread has ended.

@@ -34,6 +34,8 @@ pub(super) struct Story {
     pub(super) attempted_at: SystemTime,
     /// When the job is over in any case, in milliseconds of the run.
     pub(super) job_at_ms: u64,
+    /// Body bytes went to standard output: they cannot be taken back, so no attempt follows.
+    pub(super) is_output_begun: bool,
     queue: Duration,
     pub(super) last: Last,
 }
@@ -83,6 +85,7 @@ impl Task {
                 began: now,
                 attempted_at: SystemTime::now(),
                 job_at_ms: now_ms.saturating_add(job_ms),
+                is_output_begun: false,
                 queue: Duration::from_millis(now_ms.saturating_sub(queued_ms)),
                 last: Last::new(now),
             })

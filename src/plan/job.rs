@@ -10,6 +10,7 @@
 use super::name::{self, Template};
 use super::target::{Target, scheme_of};
 use crate::fault::{Fault, InputProblem};
+use crate::http::request::parse_field;
 use crate::limits;
 use std::borrow::Cow;
 
@@ -215,18 +216,20 @@ fn apply_option(
 ) -> Result<(), (InputProblem, Cow<'static, str>)> {
     let (name, value) = line.split_once('=').unwrap_or((line, ""));
     let bad_path = |problem| (problem, Cow::Borrowed(REMEDY_NAME));
-    let bad_header = || (InputProblem::Option, Cow::Borrowed(REMEDY_HEADER));
+    let bad_header = |_| (InputProblem::Option, Cow::Borrowed(REMEDY_HEADER));
     match name {
         "out" => options.out = Some(name::relative_path(value).map_err(bad_path)?),
         "dir" => options.dir = Some(name::relative_dir(value).map_err(bad_path)?),
         "header" => {
-            let (field, value) = value.split_once(':').ok_or_else(bad_header)?;
-            options.headers.push(header(field, value).ok_or_else(bad_header)?);
+            options.headers.push(parse_field(value).map_err(bad_header)?);
         }
         "user-agent" => {
-            options.headers.push(header("User-Agent", value).ok_or_else(bad_header)?);
+            let field = format!("User-Agent: {value}");
+            options.headers.push(parse_field(&field).map_err(bad_header)?);
         }
-        "referer" => options.headers.push(header("Referer", value).ok_or_else(bad_header)?),
+        "referer" => {
+            options.headers.push(parse_field(&format!("Referer: {value}")).map_err(bad_header)?);
+        }
         "checksum" => return Err((InputProblem::Option, REMEDY_CHECKSUM.into())),
         other => {
             let remedy = format!("unknown option {other:.40}; {REMEDY_OPTION}");
@@ -234,16 +237,6 @@ fn apply_option(
         }
     }
     Ok(())
-}
-
-/// One field line (RFC 9110 sections 5.1 and 5.5): the name is a token, the value has no controls.
-fn header(name: &str, value: &str) -> Option<(String, String)> {
-    let is_token_byte = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
-    let value = value.trim_matches([' ', '\t']);
-    let is_good = !name.is_empty()
-        && name.bytes().all(is_token_byte)
-        && !value.bytes().any(|b| b.is_ascii_control() && b != b'\t');
-    is_good.then(|| (name.to_owned(), value.to_owned()))
 }
 
 /// A line that is no URL, with the remedy.

@@ -251,7 +251,8 @@ impl<T> Schedule<T> {
     }
 
     /// Moves what is due at `now_ms` back to its queue, for a timer that is not a core.
-    pub fn advance(&mut self, now_ms: u64) -> Wake {
+    #[cfg(test)]
+    fn advance(&mut self, now_ms: u64) -> Wake {
         self.requeue_due(now_ms);
         self.wake(0)
     }
@@ -351,7 +352,8 @@ impl<T> Schedule<T> {
     }
 
     /// Origins with jobs, connections or a pause.
-    pub fn origins(&self) -> usize {
+    #[cfg(test)]
+    fn origins(&self) -> usize {
         self.origins.len()
     }
 

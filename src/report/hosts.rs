@@ -54,12 +54,6 @@ impl Hosts {
         self.known.insert(name.into(), *rows);
     }
 
-    /// Adds the hosts of another table.
-    pub fn merge(&mut self, other: &Self) {
-        other.known.iter().for_each(|(name, host)| self.add(name, host));
-        self.forgotten += other.forgotten;
-    }
-
     /// The hosts on which most time was spent, at most `count`, that first.
     pub fn slowest(&self, count: usize) -> Vec<(&str, &Host)> {
         let mut hosts: Vec<_> = self.known.iter().map(|(name, host)| (&**name, host)).collect();

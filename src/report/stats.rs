@@ -157,30 +157,6 @@ impl Stats {
         }
     }
 
-    /// Adds what another part of the run counted.
-    pub fn merge(&mut self, other: &Self) {
-        self.count += other.count;
-        self.ok += other.ok;
-        self.skipped += other.skipped;
-        self.failed += other.failed;
-        self.cancelled += other.cancelled;
-        self.bytes += other.bytes;
-        self.retries += other.retries;
-        self.redirects += other.redirects;
-        self.connects += other.connects;
-        for (code, fault) in &other.faults {
-            let none = FaultCount { count: 0, ..*fault };
-            self.faults.entry(code).or_insert(none).count += fault.count;
-        }
-        for (code, count) in &other.response_codes {
-            *self.response_codes.entry(*code).or_default() += count;
-        }
-        self.hosts.merge(&other.hosts);
-        self.classes.merge(&other.classes);
-        self.total.merge(&other.total);
-        self.starttransfer.merge(&other.starttransfer);
-    }
-
     /// `time_total` of the rows that are ok or failed, to three digits.
     pub fn time_total(&self) -> Percentiles {
         self.total.percentiles()
@@ -262,11 +238,6 @@ impl Times {
         self.max = self.max.max(time);
     }
 
-    fn merge(&mut self, other: &Self) {
-        self.histogram.add(&other.histogram).expect("both have the same bounds");
-        self.max = self.max.max(other.max);
-    }
-
     fn percentiles(&self) -> Percentiles {
         let at = |quantile| {
             let micros = self.histogram.value_at_quantile(quantile);
@@ -285,10 +256,6 @@ struct Classes {
 impl Classes {
     fn record(&mut self, class: ExitClass) {
         self.counts[class as usize] += 1;
-    }
-
-    fn merge(&mut self, other: &Self) {
-        self.counts.iter_mut().zip(other.counts).for_each(|(count, more)| *count += more);
     }
 
     fn lowest(&self) -> Option<u8> {

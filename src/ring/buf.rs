@@ -69,6 +69,11 @@ impl RecvBuf {
         self.size
     }
 
+    /// Whether it is more than a placeholder.
+    pub(super) fn has_memory(&self) -> bool {
+        !self.bytes.is_empty()
+    }
+
     /// Bytes received and not yet read.
     pub fn unread(&mut self) -> &mut [u8] {
         &mut self.bytes[self.unread.clone()]

@@ -67,6 +67,20 @@ impl Connection {
         if self.tls.is_some() { ROOM_MIN_BYTES } else { 1 }
     }
 
+    /// Whether it can serve another request, as far as is known on this side: the peer has not said
+    /// goodbye, nothing that nobody asked for is left, and no deadline shut it down.
+    pub fn is_reusable(&self) -> bool {
+        self.socket.verdict().is_none() && !self.tls.as_ref().is_some_and(|tls| tls.is_disturbed())
+    }
+
+    /// Nobody needs it for a while: gives memory back.
+    pub fn rest(&mut self) {
+        self.socket.disarm();
+        if let Some(tls) = &mut self.tls {
+            tls.rest();
+        }
+    }
+
     /// Sets the deadlines of the waits that follow.
     pub fn arm(&self, rule: Rule, at_ms: u64, job_at_ms: u64) {
         self.socket.arm(rule, at_ms, job_at_ms);

@@ -15,7 +15,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
@@ -116,12 +116,17 @@ async fn answer_all(
     let mut resolver: Option<Result<Rc<TokioResolver>, String>> = None;
     let mut waiting: HashMap<Box<str>, Vec<oneshot::Sender<Answer>>> = HashMap::new();
     let local = tokio::task::LocalSet::new();
-    let mut lookups: JoinSet<(Box<str>, Answer)> = JoinSet::new();
+    let mut known = Known::default();
+    let mut lookups: JoinSet<(Box<str>, Answer, Instant)> = JoinSet::new();
     let run = async {
         loop {
             tokio::select! {
                 question = questions.recv() => {
                     let Some(Question { host, reply }) = question else { return };
+                    if let Some(answer) = known.look(&host) {
+                        let _: Result<(), Answer> = reply.send(answer);
+                        continue;
+                    }
                     let replies = waiting.entry(host.clone()).or_default();
                     replies.push(reply);
                     if replies.len() > 1 {
@@ -132,18 +137,22 @@ async fn answer_all(
                     });
                     let resolver = resolver.clone();
                     lookups.spawn_local(async move {
-                        let answer = match resolver {
+                        let (answer, until) = match resolver {
                             Ok(resolver) => ask(&resolver, &host).await,
-                            Err(words) => Err((Cause::ResolveFailed, Some(words.into()))),
+                            Err(words) => {
+                                let failure = (Cause::ResolveFailed, Some(words.into()));
+                                (Err(failure), Instant::now())
+                            }
                         };
-                        (host, answer)
+                        (host, answer, until)
                     });
                 }
-                Some(Ok((host, answer))) = lookups.join_next(), if !lookups.is_empty() => {
+                Some(Ok((host, answer, until))) = lookups.join_next(), if !lookups.is_empty() => {
                     for reply in waiting.remove(&host).unwrap_or_default() {
                         // An asker whose time was over is not there any more.
                         let _: Result<(), Answer> = reply.send(answer.clone());
                     }
+                    known.keep(host, answer, until);
                 }
             }
         }
@@ -177,17 +186,48 @@ fn build(config: &DnsConfig, timeout: Duration) -> anyhow::Result<TokioResolver>
     builder.build().context("cannot set up the resolver")
 }
 
-async fn ask(resolver: &TokioResolver, host: &str) -> Answer {
+/// The answer for a name, and until when it holds.
+async fn ask(resolver: &TokioResolver, host: &str) -> (Answer, Instant) {
     match resolver.lookup_ip(host).await {
         Ok(found) => {
             let (v4, v6): (Vec<_>, Vec<_>) = found.iter().partition(IpAddr::is_ipv4);
             let answer = alternate(v4, v6);
-            match answer.is_empty() {
+            let answer = match answer.is_empty() {
                 true => Err((Cause::NameNotFound, None)),
                 false => Ok(answer.into()),
-            }
+            };
+            (answer, found.valid_until().max(Instant::now() + TTL_MIN))
         }
-        Err(error) => Err((cause(&error), Some(error.to_string().into()))),
+        Err(error) => {
+            let failure = (cause(&error), Some(error.to_string().into()));
+            let ttl = if failure.0 == Cause::NameNotFound { TTL_MIN } else { Duration::ZERO };
+            (Err(failure), Instant::now() + ttl)
+        }
+    }
+}
+
+/// Answers for both families together. The resolver's own cache has records, but an empty answer
+/// for one family without a TTL (RFC 2308 section 5) would be asked for again with every
+/// connection.
+#[derive(Default)]
+struct Known {
+    answers: HashMap<Box<str>, (Answer, Instant)>,
+}
+
+impl Known {
+    fn look(&self, host: &str) -> Option<Answer> {
+        let (answer, until) = self.answers.get(host)?;
+        (*until > Instant::now()).then(|| answer.clone())
+    }
+
+    fn keep(&mut self, host: Box<str>, answer: Answer, until: Instant) {
+        if self.answers.len() >= ANSWERS_MAX {
+            let now = Instant::now();
+            self.answers.retain(|_, (_, until)| *until > now);
+        }
+        if self.answers.len() < ANSWERS_MAX {
+            self.answers.insert(host, (answer, until));
+        }
     }
 }
 
@@ -217,7 +257,12 @@ fn cause(error: &NetError) -> Cause {
 }
 
 /// Records kept by their TTL.
-const CACHE_RECORDS_MAX: u64 = 100_000;
+const CACHE_RECORDS_MAX: u64 = 10_000;
+/// Answers kept by the shortest TTL in them.
+const ANSWERS_MAX: usize = 100_000;
+/// Shortest time an answer is kept, and how long a name is known not to exist: one run asks a
+/// server no more often about the same name.
+const TTL_MIN: Duration = Duration::from_secs(5);
 
 #[cfg(test)]
 mod tests {

@@ -21,14 +21,14 @@ use std::os::fd::{AsRawFd, IntoRawFd, OwnedFd};
 use std::path::Path;
 use std::rc::Rc;
 
-/// An open directory that files go beneath; it and each directory below are opened once per change.
+/// An open directory that files go beneath.
 #[derive(Clone, Debug)]
 pub struct Dir {
     fd: Rc<OwnedFd>,
     /// Whether files without a name can be had here, as far as is known.
     has_unnamed: Rc<Cell<bool>>,
-    /// Distinguishes temporary names between processes.
-    pid: i32,
+    /// Distinguishes temporary names between runs: in containers, process numbers come again.
+    nonce: u32,
 }
 
 /// How much is expected to be written into a file.
@@ -48,7 +48,7 @@ impl Dir {
         Ok(Self {
             fd: Rc::new(rustix::fs::openat(CWD, path, flags, Mode::empty())?),
             has_unnamed: Rc::new(Cell::new(true)),
-            pid: rustix::process::getpid().as_raw_nonzero().get(),
+            nonce: fastrand::u32(..),
         })
     }
 
@@ -106,9 +106,9 @@ impl Dir {
         OutFile { dir: self.clone(), index, place, fd: Some(Rc::new(fd)), written: 0 }
     }
 
-    /// `.ringpull-PID-INDEX`: distinct within a run by the job, between runs by the process.
+    /// `.ringpull-RANDOM-INDEX`: distinct within a run by the job, between runs by chance.
     fn temporary_name(&self, index: u64) -> String {
-        format!(".ringpull-{}-{index}", self.pid)
+        format!(".ringpull-{:08x}-{index}", self.nonce)
     }
 
     fn open_beneath(&self, path: &str) -> Result<Self, Errno> {
@@ -116,7 +116,7 @@ impl Dir {
         let resolve =
             ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
         let fd = rustix::fs::openat2(&*self.fd, path, flags, Mode::empty(), resolve)?;
-        Ok(Self { fd: Rc::new(fd), has_unnamed: Rc::clone(&self.has_unnamed), pid: self.pid })
+        Ok(Self { fd: Rc::new(fd), has_unnamed: Rc::clone(&self.has_unnamed), nonce: self.nonce })
     }
 
     fn make_all(&self, path: &str) -> Result<(), Cause> {
@@ -296,8 +296,9 @@ impl OutFile {
         let closed = close.await;
         let renamed = rename.await;
         buf.restore(memory);
-        if closed.is_err() {
-            // SAFETY: the CLOSE did not run, so the descriptor is still ours and nobody else's.
+        if closed == Err(libc::ECANCELED) {
+            // SAFETY: the CLOSE did not run (one that fails has closed all the same, close(2)), so
+            // the descriptor is still ours and nobody else's.
             #[allow(unsafe_code, reason = "the chain took the descriptor by number")]
             drop(unsafe { <OwnedFd as std::os::fd::FromRawFd>::from_raw_fd(fd) });
         }
@@ -309,7 +310,8 @@ impl OutFile {
                 Ok(())
             }
             (Ok(count), _) if count < length => Err(disk_cause(libc::ENOSPC)),
-            (Err(errno), _) | (Ok(_), Err(errno)) => Err(disk_cause(errno)),
+            (Err(errno), _) => Err(disk_cause(errno)),
+            (Ok(_), Err(errno)) => Err(disk_cause(closed.err().unwrap_or(errno))),
             (Ok(_), Ok(_)) => Err(disk_cause(libc::EIO)),
         }
     }

@@ -5,11 +5,18 @@ use anyhow::Context as _;
 use io_uring::IoUring;
 use rustix::process::{Resource, Rlimit};
 use std::io;
+use std::ops::RangeInclusive;
 
-/// Entries of a core's submission queue. Chains are pushed in one go, so it must not fill up early.
-const SQ_ENTRIES: u32 = 1_024;
-/// Entries of its completion queue: an overflow costs an allocation in the kernel per completion.
-const CQ_ENTRIES: u32 = 8_192;
+/// Entries that one job may have in a submission queue at a time: a chain of three. A full queue is
+/// flushed in the middle of a chain, which would take it apart, so it is made large enough.
+const SQ_ENTRIES_PER_JOB: usize = 3;
+/// Bounds of the entries of a submission queue; the upper one is the kernel's (io_uring_setup(2)).
+const SQ_ENTRIES: RangeInclusive<usize> = 1_024..=32_768;
+/// Jobs that one core can have in flight.
+pub const IN_FLIGHT_PER_CORE_MAX: usize = *SQ_ENTRIES.end() / SQ_ENTRIES_PER_JOB;
+/// Entries of the completion queue for each of the submission queue: an overflow costs the kernel
+/// an allocation.
+const CQ_ENTRIES_PER_SQ_ENTRY: u32 = 2;
 /// Kernel workers (io-wq) a core may have, bounded and unbounded: punted writes of one core gain
 /// nothing from more, and more would fight the pinned threads.
 const IOWQ_WORKERS_MAX: [u32; 2] = [2, 2];
@@ -20,8 +27,9 @@ pub fn check_io_uring() -> anyhow::Result<()> {
     let Err(error) = IoUring::new(4) else { return Ok(()) };
     let sysctl = std::fs::read_to_string("/proc/sys/kernel/io_uring_disabled").ok();
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let errno = error.raw_os_error().unwrap_or_default();
     Err(anyhow::Error::new(error).context(obstacle(
-        IoUring::new(4).err().and_then(|error| error.raw_os_error()).unwrap_or(0),
+        errno,
         sysctl.as_deref().map(str::trim),
         status.lines().any(|line| line.starts_with("Seccomp:") && !line.ends_with('0')),
     )))
@@ -88,15 +96,16 @@ pub struct CoreRings {
 }
 
 impl CoreRings {
-    /// Sets up the calling thread, pinned to `cpu`, and runs `future` on its runtime.
-    pub fn run<F: Future>(cpu: usize, future: F) -> anyhow::Result<F::Output> {
+    /// Sets up the calling thread, pinned to `cpu`, for so many jobs in flight, and runs `future`
+    /// on its runtime.
+    pub fn run<F: Future>(cpu: usize, in_flight: usize, future: F) -> anyhow::Result<F::Output> {
         let control = IoUring::new(4).context("cannot set up an io_uring")?;
         // Older kernels (before 5.15) lack both calls and work all the same.
         let mut workers = IOWQ_WORKERS_MAX;
         let _: io::Result<()> = control.submitter().register_iowq_max_workers(&mut workers);
         let _: io::Result<()> = control.submitter().register_iowq_aff(&cpu_set(cpu));
         let rings = Self { _control: control };
-        let runtime = runtime()?;
+        let runtime = runtime(in_flight)?;
         let output = runtime.block_on(future);
         drop(runtime);
         drop(rings);
@@ -107,13 +116,16 @@ impl CoreRings {
 /// A tokio-uring runtime with COOP_TASKRUN (5.19) and SINGLE_ISSUER (6.0) where the kernel has
 /// them. Never DEFER_TASKRUN: completions would run only when the thread enters the ring to wait,
 /// and tokio-uring waits in epoll.
-fn runtime() -> anyhow::Result<tokio_uring::Runtime> {
+fn runtime(in_flight: usize) -> anyhow::Result<tokio_uring::Runtime> {
+    let entries = (in_flight * SQ_ENTRIES_PER_JOB).next_power_of_two();
+    let entries = u32::try_from(entries.clamp(*SQ_ENTRIES.start(), *SQ_ENTRIES.end()))?;
+    let cq_entries = entries * CQ_ENTRIES_PER_SQ_ENTRY;
     let mut flagged = tokio_uring::uring_builder();
-    flagged.setup_cqsize(CQ_ENTRIES).setup_coop_taskrun().setup_single_issuer();
+    flagged.setup_cqsize(cq_entries).setup_coop_taskrun().setup_single_issuer();
     let mut plain = tokio_uring::uring_builder();
-    plain.setup_cqsize(CQ_ENTRIES);
+    plain.setup_cqsize(cq_entries);
     let build = |ring: &io_uring::Builder| {
-        tokio_uring::Runtime::new(tokio_uring::builder().entries(SQ_ENTRIES).uring_builder(ring))
+        tokio_uring::Runtime::new(tokio_uring::builder().entries(entries).uring_builder(ring))
     };
     match build(&flagged) {
         Err(error) if error.raw_os_error() == Some(libc::EINVAL) => build(&plain),
@@ -158,7 +170,7 @@ mod tests {
     #[test]
     fn a_core_runs_a_future_on_its_rings() {
         let cpu = core_affinity::get_core_ids().unwrap()[0].id;
-        let answer = std::thread::spawn(move || CoreRings::run(cpu, async { 42 }).unwrap());
+        let answer = std::thread::spawn(move || CoreRings::run(cpu, 1, async { 42 }).unwrap());
         assert_eq!(answer.join().unwrap(), 42);
     }
 }

@@ -28,10 +28,11 @@ pub struct Socket {
 }
 
 impl Socket {
-    /// Connects within `timeout_ms`.
+    /// Connects within `timeout_ms`, and before the deadline of the job.
     pub async fn connect(
         address: SocketAddr,
         timeout_ms: u64,
+        job_at_ms: u64,
         deadlines: &Deadlines,
     ) -> Result<Self, Cause> {
         let family = match address {
@@ -45,6 +46,9 @@ impl Socket {
         sockopt::set_tcp_nodelay(&fd, true).map_err(|errno| socket_cause(errno.raw_os_error()))?;
         let fd = Rc::new(fd);
         let socket = Self { watch: deadlines.watch(&fd), fd, peer: address.ip() };
+        // Should the timer get lost, this deadline is a little later.
+        let at_ms = deadlines.now_ms().saturating_add(timeout_ms).saturating_add(timeout_ms / 8);
+        socket.arm(Rule::Total, at_ms, job_at_ms);
         let (connecting, timer) = op::connect(&socket.fd, &address, timeout_ms);
         let result = connecting.await;
         // The timer ends with the connect: as cancelled, or as the one that ended it.

@@ -114,20 +114,24 @@ impl Session {
         self.tls.handshake_kind() == Some(HandshakeKind::Resumed)
     }
 
-    /// Whether ciphertext waits that no request asked for. Tickets (TLS 1.3) do not count: they are
-    /// taken in here.
+    /// Whether the peer has closed, or ciphertext is left that no request asked for.
     pub fn is_disturbed(&self) -> bool {
         self.raw.unread_len() > 0 || self.is_peer_closed
     }
 
     /// Encrypts `plain` into bytes to be sent, behind what TLS itself has to send.
     pub fn encrypt(&mut self, plain: &[u8]) -> Result<Vec<u8>, Failure> {
-        let mut nowhere = self.pool.take(Size::Small);
-        let wait = self.pump(&mut nowhere, Some(plain));
-        self.pool.give(nowhere);
+        let mut unasked = self.pool.take(Size::Small);
+        let mut request = Some(plain);
+        let wait = self.pump(&mut unasked, &mut request);
+        let is_useless = request.is_some()
+            || unasked.unread_len() > 0
+            || self.is_peer_closed
+            || self.outgoing.is_empty();
+        self.pool.give(unasked);
         match wait? {
-            // It was closed while it was idle.
-            Wait::Traffic if self.is_peer_closed => Err((Cause::Reset, None)),
+            // The peer closed it or spoke out of turn while it was idle.
+            Wait::Traffic if is_useless => Err((Cause::Reset, None)),
             Wait::Traffic => Ok(std::mem::take(&mut self.outgoing)),
             Wait::Handshake | Wait::Room => Err((Cause::TlsProtocol, None)),
         }
@@ -137,7 +141,7 @@ impl Session {
     /// added.
     pub fn decrypt(&mut self, plain: &mut RecvBuf) -> Result<usize, Failure> {
         let before = plain.unread_len();
-        self.pump(plain, None)?;
+        self.pump(plain, &mut None)?;
         Ok(plain.unread_len() - before)
     }
 
@@ -151,8 +155,18 @@ impl Session {
         (!self.outgoing.is_empty()).then(|| std::mem::take(&mut self.outgoing))
     }
 
+    /// Gives the buffer of ciphertext back while nothing is in it.
+    pub fn rest(&mut self) {
+        if self.raw.unread_len() == 0 {
+            self.give_raw();
+        }
+    }
+
     /// The buffer of ciphertext, to be received into; as large as the plaintext's.
     pub fn raw(&mut self, size: Size) -> &mut RecvBuf {
+        if !self.raw.has_memory() {
+            self.raw = self.pool.take(size);
+        }
         if size == Size::Large && self.raw.size() == Size::Small {
             let mut large = self.pool.take(Size::Large);
             large.take_unread(&self.raw);
@@ -162,9 +176,15 @@ impl Session {
         &mut self.raw
     }
 
+    fn give_raw(&mut self) {
+        if self.raw.has_memory() {
+            self.pool.give(std::mem::take(&mut self.raw));
+        }
+    }
+
     async fn shake(&mut self, socket: &Socket, plain: &mut RecvBuf) -> Result<(), Failure> {
         loop {
-            let wait = self.pump(plain, None)?;
+            let wait = self.pump(plain, &mut None)?;
             if let Some(records) = self.take_outgoing() {
                 let (sent, _) = socket.send(records).await;
                 sent.map_err(|cause| (cause, None))?;
@@ -187,7 +207,7 @@ impl Session {
 
     /// Lets rustls work until it needs something from outside. Plaintext goes to `plain`; with
     /// `request`, that is encrypted as soon as it may be.
-    fn pump(&mut self, plain: &mut RecvBuf, mut request: Option<&[u8]>) -> Result<Wait, Failure> {
+    fn pump(&mut self, plain: &mut RecvBuf, request: &mut Option<&[u8]>) -> Result<Wait, Failure> {
         loop {
             let UnbufferedStatus { discard, state } =
                 self.tls.process_tls_records(self.raw.unread());
@@ -252,7 +272,7 @@ impl fmt::Debug for Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
-        self.pool.give(std::mem::take(&mut self.raw));
+        self.give_raw();
     }
 }
 

@@ -105,6 +105,7 @@ impl<T> Origins<T> {
         Self { slots: Vec::new(), free: Vec::new(), names: HashMap::new() }
     }
 
+    #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.names.len()
     }

@@ -146,18 +146,6 @@ fn summary_of_success() {
 }
 
 #[test]
-fn merged_parts_are_the_whole() {
-    let rows = rows();
-    for at in 0..=rows.len() {
-        let mut merged = stats(&rows[..at]);
-        merged.merge(&stats(&rows[at..]));
-        let run = run(RunEnd::Complete);
-        assert_eq!(merged.to_json(&run), stats(&rows).to_json(&run));
-        assert_eq!(merged.class_lowest(), stats(&rows).class_lowest());
-    }
-}
-
-#[test]
 fn percentiles_are_exact_to_three_digits() {
     let mut stats = Stats::default();
     let mut row = row_ok();

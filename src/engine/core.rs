@@ -1,0 +1,246 @@
+//! One core's state, all of it on one thread: what a lane needs beside its task.
+
+use super::pool::Pool;
+use super::shared::{Shared, Stop};
+use super::task::{End, Task};
+use crate::http::request::{Parts, Template};
+use crate::limits::IDLE_CHECK_MS;
+use crate::plan::schedule::{After, Grant, OriginId, Wake};
+use crate::ring::buf::BufPool;
+use crate::ring::conn::Connection;
+use crate::ring::deadline::Deadlines;
+use crate::ring::dns::Resolver;
+use crate::ring::file::Dir;
+use crate::ring::tls::Settings;
+use base64::Engine as _;
+use std::borrow::Cow;
+use std::cell::{Cell, RefCell};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Notify;
+
+/// What a core is made of, ready to be sent to its thread.
+pub(super) struct Seed {
+    pub(super) index: usize,
+    pub(super) cpu: usize,
+    pub(super) shared: Arc<Shared>,
+    pub(super) tls: Settings,
+    pub(super) dns: Resolver,
+    pub(super) template: Template,
+    /// Jobs in flight on this core.
+    pub(super) in_flight_max: usize,
+    /// Idle connections the core may keep.
+    pub(super) idle_max: usize,
+}
+
+/// One core's state; all of it belongs to its thread.
+pub(super) struct Core {
+    pub(super) index: usize,
+    pub(super) shared: Arc<Shared>,
+    pub(super) deadlines: Deadlines,
+    pub(super) buffers: BufPool,
+    pub(super) dir: Dir,
+    pub(super) dns: Resolver,
+    pub(super) tls: Settings,
+    pub(super) template: Template,
+    /// `Authorization` of `-u`.
+    authorization: Option<String>,
+    pool: RefCell<Pool>,
+    idle_max: usize,
+    requests: RefCell<Vec<Vec<u8>>>,
+    random: RefCell<fastrand::Rng>,
+    pub(super) lanes: Cell<usize>,
+    interrupt: Notify,
+    pub(super) lane_ended: Notify,
+}
+
+impl Core {
+    pub(super) fn new(seed: Seed) -> anyhow::Result<Self> {
+        let request = &seed.shared.config.request;
+        Ok(Self {
+            index: seed.index,
+            deadlines: Deadlines::new(seed.shared.began),
+            buffers: BufPool::default(),
+            dir: Dir::create(&seed.shared.config.dir)?,
+            dns: seed.dns,
+            tls: seed.tls,
+            template: seed.template,
+            authorization: request.basic_auth.as_deref().map(basic),
+            pool: RefCell::default(),
+            idle_max: seed.idle_max,
+            requests: RefCell::default(),
+            random: RefCell::new(fastrand::Rng::new()),
+            lanes: Cell::new(0),
+            interrupt: Notify::new(),
+            lane_ended: Notify::new(),
+            shared: seed.shared,
+        })
+    }
+
+    /// The run is to stop now.
+    pub(super) async fn interrupted(&self) {
+        self.interrupt.notified().await;
+    }
+
+    /// The idle connection that a grant promised, unless it became useless.
+    pub(super) fn pooled(&self, origin: OriginId) -> Option<Connection> {
+        let (connection, since_ms) = self.pool.borrow_mut().take(origin)?;
+        let idle_ms = self.shared.now_ms().saturating_sub(since_ms);
+        (idle_ms < IDLE_CHECK_MS || !connection.is_disturbed()).then_some(connection)
+    }
+
+    /// Memory for a request, used again.
+    pub(super) fn request_memory(&self) -> Vec<u8> {
+        self.requests.borrow_mut().pop().unwrap_or_default()
+    }
+
+    /// Takes such memory back.
+    pub(super) fn keep_request_memory(&self, memory: Vec<u8>) {
+        self.requests.borrow_mut().push(memory);
+    }
+
+    /// The value of `Authorization`: what the URL says, else `-u`.
+    pub(super) fn authorization(&self, task: &Task) -> Option<Cow<'_, str>> {
+        match task.job.target.basic_auth() {
+            Some(user) => Some(basic(user).into()),
+            None => self.authorization.as_deref().map(Cow::Borrowed),
+        }
+    }
+
+    /// The header fields of a task that has some of its own.
+    pub(super) fn template_of(&self, task: &Task) -> Option<Template> {
+        let own = task.job.options.as_ref().map(|options| options.headers.as_slice())?;
+        if own.is_empty() {
+            return None;
+        }
+        let request = &self.shared.config.request;
+        let is_replaced =
+            |name: &str| own.iter().any(|(other, _)| other.eq_ignore_ascii_case(name));
+        let mut fields: Vec<(String, String)> = request.headers.clone();
+        fields.retain(|(name, _)| !is_replaced(name));
+        fields.extend_from_slice(own);
+        let parts = Parts {
+            user_agent: &request.user_agent,
+            referer: request.referer.as_deref(),
+            fields: &fields,
+        };
+        Some(Template::new(&parts).expect("fields are checked where they are read"))
+    }
+
+    /// Whether a task may be tried again after a wait: not once the run is to stop, and not past
+    /// the deadline of the job.
+    pub(super) fn can_wait(&self, task: &Task, wait_ms: u64) -> bool {
+        let again_ms = self.shared.now_ms().saturating_add(wait_ms);
+        let job_at_ms = task.story.as_ref().map_or(u64::MAX, |story| story.job_at_ms);
+        let is_output_begun = task.story.as_ref().is_some_and(|story| story.is_output_begun);
+        self.shared.stop() == Stop::Running && again_ms < job_at_ms && !is_output_begun
+    }
+
+    /// Nothing more begins on this core.
+    pub(super) fn is_over(&self) -> bool {
+        self.shared.stop() != Stop::Running || self.shared.schedule().is_finished()
+    }
+
+    /// How long the core may sleep if nobody wakes it.
+    pub(super) fn nap(&self) -> Duration {
+        let due_ms = self.shared.schedule().next_due_ms();
+        let left_ms = due_ms.map_or(NAP_MAX_MS, |due| due.saturating_sub(self.shared.now_ms()));
+        Duration::from_millis(left_ms.clamp(1, NAP_MAX_MS))
+    }
+
+    /// A task this core may run now.
+    pub(super) fn take(&self) -> Option<Grant<Task>> {
+        if self.shared.stop() != Stop::Running {
+            return None;
+        }
+        let now_ms = self.shared.now_ms();
+        let (taken, has_room) = {
+            let mut schedule = self.shared.schedule();
+            let taken = schedule.take(self.index, now_ms);
+            (taken, schedule.queued() * 2 < self.shared.config.lookahead_max)
+        };
+        self.shared.deliver(taken.wake);
+        if has_room && taken.grant.is_some() {
+            self.shared.made_room();
+        }
+        taken.grant
+    }
+
+    /// The attempt of a grant is over; its connection goes to the pool or is closed.
+    pub(super) fn release(&self, origin: OriginId, connection: Option<Connection>) {
+        let after = if connection.is_some() { After::Kept } else { After::Closed };
+        let released = self.shared.schedule().release(self.index, origin, after);
+        if let (Some(mut connection), After::Kept) = (connection, released.connection) {
+            connection.rest();
+            self.pool.borrow_mut().put(origin, connection, self.shared.now_ms());
+        }
+        self.shared.deliver(released.wake);
+        // A list of many hosts leaves many idle connections behind; the oldest go in batches.
+        if self.pool.borrow().len() > self.idle_max + self.idle_max / 4 {
+            self.close_idle(self.idle_max);
+        }
+    }
+
+    /// Lets a task go on where a redirect led.
+    pub(super) fn requeue(&self, task: Task) {
+        let key = task.target().origin_str().to_owned();
+        let wake = self.shared.schedule().push_front(&key, task);
+        self.shared.deliver(wake);
+    }
+
+    /// Keeps a task back; it holds no slot meanwhile.
+    pub(super) fn defer(&self, task: Task, after_ms: u64) {
+        let key = task.target().origin_str().to_owned();
+        let until_ms = self.shared.now_ms().saturating_add(after_ms);
+        self.shared.schedule().defer(&key, task, until_ms);
+        // A core that sleeps until something later must look again.
+        self.shared.deliver(Wake::One(self.index));
+    }
+
+    /// Starts nothing at a task's host for so long.
+    pub(super) fn pause(&self, task: &Task, for_ms: u64) {
+        let until_ms = self.shared.now_ms().saturating_add(for_ms);
+        self.shared.schedule().pause(task.target().origin_str(), until_ms);
+        self.shared.deliver(Wake::One(self.index));
+    }
+
+    /// Gives a task its row.
+    pub(super) fn record(&self, task: Task, end: End) {
+        let row = task.row(end, self.shared.dir_shown());
+        if !self.shared.ledger().record(&row) {
+            self.shared.set_stop(Stop::Draining);
+        }
+    }
+
+    /// A random number, for what must not happen everywhere at once.
+    pub(super) fn random(&self) -> u64 {
+        self.random.borrow_mut().u64(..)
+    }
+
+    /// One look at everything that has a deadline.
+    pub(super) fn sweep(&self) {
+        self.deadlines.sweep();
+        if self.shared.stop() == Stop::Now {
+            self.deadlines.interrupt();
+            self.interrupt.notify_waiters();
+        }
+        self.close_idle(self.idle_max);
+    }
+
+    /// Closes the oldest idle connections above `count_max`, and those idle for too long.
+    pub(super) fn close_idle(&self, count_max: usize) {
+        let closed = self.pool.borrow_mut().expire(self.shared.now_ms(), count_max);
+        for origin in closed {
+            let wake = self.shared.schedule().idle_closed(self.index, origin);
+            self.shared.deliver(wake);
+        }
+    }
+}
+
+/// The credentials of Basic authentication (RFC 7617).
+fn basic(user: &str) -> String {
+    format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(user))
+}
+
+/// Longest sleep of a core without work, in milliseconds.
+const NAP_MAX_MS: u64 = 1_000;
