@@ -130,7 +130,7 @@ pub struct ConcurrencyArgs {
           default_value_t = limits::IN_FLIGHT_DEFAULT,
           aliases = ["parallel-max", "max-concurrent-files", "transfers"])]
     pub max_concurrent_downloads: usize,
-    /// Connections open per host over the whole process
+    /// Connections open per host (scheme, name, port) over the whole process
     #[arg(short = 'x', long, value_name = "N", value_parser = values::per_host,
           default_value_t = limits::PER_HOST_DEFAULT,
           aliases = ["max-connection-per-server", "parallel-max-host", "max-conn-per-host"])]
