@@ -49,40 +49,36 @@ pub(super) fn rewrite(
     Ok(rewritten)
 }
 
-/// The words as they may be shown: values of options that carry secrets are masked, and so is the
-/// user information of URLs.
-pub(super) fn without_secrets(words: impl IntoIterator<Item = OsString>) -> Vec<String> {
-    let mut is_secret_next = false;
-    let mask = |word: OsString| {
-        let word = word.to_string_lossy().into_owned();
-        if std::mem::take(&mut is_secret_next) {
-            return MASK.to_owned();
-        }
-        for option in SECRET_OPTIONS {
-            match word.strip_prefix(option) {
-                Some("") => is_secret_next = true,
-                Some(value) if value.starts_with('=') => return format!("{option}={MASK}"),
-                Some(_) if !option.starts_with("--") => return format!("{option}{MASK}"),
-                Some(_) | None => {}
-            }
-        }
-        without_userinfo(word)
+/// The words as they may be shown: the values in `secrets` are masked wherever they stand, and so
+/// is the user information of whatever looks like a URL.
+pub(super) fn without_secrets(words: &[String], secrets: &[&str]) -> Vec<String> {
+    let mask = |word: &String| {
+        let longest_first = {
+            let mut secrets = secrets.to_vec();
+            secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+            secrets
+        };
+        let masked = longest_first
+            .iter()
+            .filter(|secret| !secret.is_empty())
+            .fold(word.clone(), |word, secret| word.replace(secret, MASK));
+        without_userinfo(masked)
     };
-    words.into_iter().map(mask).collect()
+    words.iter().map(mask).collect()
 }
 
 fn without_userinfo(word: String) -> String {
-    let Some((scheme, rest)) = word.split_once("://") else { return word };
+    let scheme_len = word.find(':').map_or(0, |colon| colon + 1);
+    let slashes = word[scheme_len..].bytes().take_while(|byte| *byte == b'/').count();
+    let (front, rest) = word.split_at(scheme_len + slashes);
     let authority_len = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     match rest[..authority_len].rfind('@') {
-        Some(at) => format!("{scheme}://{}", &rest[at + 1..]),
-        None => word,
+        Some(at) if at > 0 => format!("{front}{MASK}{}", &rest[at..]),
+        Some(_) | None => word,
     }
 }
 
-/// Options whose values may carry credentials.
-const SECRET_OPTIONS: [&str; 4] = ["-u", "--user", "-H", "--header"];
-/// What is shown in their place.
+/// What is shown in the place of a secret.
 const MASK: &str = "***";
 
 /// Adds a sentence to the error about an unknown flag that another program knows.

@@ -23,7 +23,7 @@ pub struct Host {
     pub cpus: Vec<usize>,
     /// Whether somebody can see a bar.
     pub is_stderr_terminal: bool,
-    /// The command line, for the statistics; secrets are taken out.
+    /// The command line as it was typed.
     pub argv: Vec<String>,
 }
 
@@ -39,7 +39,8 @@ impl Host {
         })?;
         let mut cpus: Vec<usize> = cpus.into_iter().map(|cpu| cpu.id).collect();
         cpus.sort_unstable();
-        let argv = argv::without_secrets(std::env::args_os());
+        let words = std::env::args_os();
+        let argv = words.map(|word| word.to_string_lossy().into_owned()).collect();
         Ok(Self { cpus, is_stderr_terminal: std::io::stderr().is_terminal(), argv })
     }
 }
@@ -61,7 +62,7 @@ pub fn resolve(args: &PullArgs, host: &Host) -> anyhow::Result<Config> {
         on_conflict: on_conflict(args),
         report: args.report.report.clone(),
         stats: args.report.stats.clone(),
-        argv: host.argv.clone(),
+        argv: argv::without_secrets(&host.argv, &secrets(args)),
         cpus: cpus(args, host)?,
         in_flight_max: args.concurrency.max_concurrent_downloads,
         per_host_max: args.concurrency.max_connections_per_host,
@@ -108,6 +109,16 @@ pub fn warnings(config: &Config) -> Vec<String> {
         warnings.push(text.to_owned());
     }
     warnings
+}
+
+/// What was typed that nobody else may see.
+fn secrets(args: &PullArgs) -> Vec<&str> {
+    let fields = args.http.headers.iter().filter_map(|header| match header {
+        // A shorter value hides nothing, and would be found in every other word.
+        HeaderArg::Field { value, .. } if value.len() > 3 => Some(value.as_str()),
+        HeaderArg::Field { .. } | HeaderArg::File(_) => None,
+    });
+    fields.chain(args.http.user.as_deref()).collect()
 }
 
 /// Lists first, then the URLs of the command line as one input; `-` in either place is standard

@@ -5,7 +5,7 @@ use super::shared::{Shared, Stop};
 use super::task::{End, Task};
 use crate::http::request::{Parts, Template};
 use crate::limits::IDLE_CHECK_MS;
-use crate::plan::schedule::{After, Grant, OriginId, Wake};
+use crate::plan::schedule::{After, Connection as Granted, Grant, OriginId, Wake};
 use crate::ring::buf::BufPool;
 use crate::ring::conn::Connection;
 use crate::ring::deadline::Deadlines;
@@ -31,6 +31,14 @@ pub(super) struct Seed {
     pub(super) in_flight_max: usize,
     /// Idle connections the core may keep.
     pub(super) idle_max: usize,
+}
+
+/// A task with what it was granted.
+pub(super) struct Work {
+    pub(super) task: Task,
+    pub(super) origin: OriginId,
+    /// A connection to its origin that was idle; without one it opens one.
+    pub(super) pooled: Option<Connection>,
 }
 
 /// One core's state; all of it belongs to its thread.
@@ -80,13 +88,6 @@ impl Core {
     /// The run is to stop now.
     pub(super) async fn interrupted(&self) {
         self.interrupt.notified().await;
-    }
-
-    /// The idle connection that a grant promised, unless it became useless.
-    pub(super) fn pooled(&self, origin: OriginId) -> Option<Connection> {
-        let (connection, since_ms) = self.pool.borrow_mut().take(origin)?;
-        let idle_ms = self.shared.now_ms().saturating_sub(since_ms);
-        (idle_ms < IDLE_CHECK_MS || !connection.is_disturbed()).then_some(connection)
     }
 
     /// Memory for a request, used again.
@@ -149,7 +150,7 @@ impl Core {
     }
 
     /// A task this core may run now.
-    pub(super) fn take(&self) -> Option<Grant<Task>> {
+    pub(super) fn take(&self) -> Option<Work> {
         if self.shared.stop() != Stop::Running {
             return None;
         }
@@ -160,10 +161,23 @@ impl Core {
             (taken, schedule.queued() * 2 < self.shared.config.lookahead_max)
         };
         self.shared.deliver(taken.wake);
-        if has_room && taken.grant.is_some() {
+        let Grant { item: task, origin, connection } = taken.grant?;
+        if has_room {
             self.shared.made_room();
         }
-        taken.grant
+        // A granted connection leaves the pool with its grant: the pool may close what is in it.
+        let pooled = match connection {
+            Granted::Reuse => self.pooled(origin, now_ms),
+            Granted::Open => None,
+        };
+        Some(Work { task, origin, pooled })
+    }
+
+    /// The idle connection that a grant promised, unless it became useless.
+    fn pooled(&self, origin: OriginId, now_ms: u64) -> Option<Connection> {
+        let (connection, since_ms) = self.pool.borrow_mut().take(origin)?;
+        let idle_ms = now_ms.saturating_sub(since_ms);
+        (idle_ms < IDLE_CHECK_MS || !connection.is_disturbed()).then_some(connection)
     }
 
     /// The attempt of a grant is over; its connection goes to the pool or is closed.

@@ -61,10 +61,14 @@ impl Progress {
         }
     }
 
-    /// Takes the bar away.
-    pub(super) fn finish(&mut self) {
+    /// The last look: takes the bar away, or says where the run ended.
+    pub(super) fn finish(&mut self, now: &Snapshot) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
+        }
+        if self.mode == ProgressMode::Json {
+            self.measure(now);
+            say(&json(now, self.rate));
         }
     }
 

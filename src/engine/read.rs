@@ -6,14 +6,21 @@ use crate::config::{Config, Input};
 use crate::error::RunError;
 use crate::plan::job::{BadLine, Entry, Job, LINE_PREFIX_BYTES, Lines};
 use crate::plan::name::{self, Names, Template};
+use crate::ring::setup;
 use anyhow::Context as _;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
+use std::os::fd::AsFd;
+use std::os::unix::fs::FileTypeExt as _;
+use std::path::PathBuf;
+use std::time::Duration;
 
-/// One input, opened before the run begins so that a missing list is known at once.
+/// One input, looked at before the run begins so that a missing list is known at once.
 pub(super) enum Source {
     /// A file or standard input, and what to call it.
-    Stream(Box<dyn Read + Send>, String),
+    Stream(File, String),
+    /// A pipe in the file system: opening it waits for its writer, so the reader does that.
+    Pipe(PathBuf),
     /// URLs given as arguments.
     Arguments(Vec<String>),
 }
@@ -22,20 +29,23 @@ impl Source {
     pub(super) fn open(input: &Input) -> anyhow::Result<Self> {
         Ok(match input {
             Input::Urls(urls) => Self::Arguments(urls.clone()),
-            Input::Stdin => Self::Stream(Box::new(io::stdin()), "standard input".into()),
+            Input::Stdin => {
+                let stdin = io::stdin().as_fd().try_clone_to_owned();
+                Self::Stream(File::from(stdin.context("cannot read standard input")?), STDIN.into())
+            }
             Input::File(path) => {
                 let cannot = || RunError::usage(format!("cannot read the list {}", path.display()));
-                let file = File::open(path).with_context(cannot)?;
-                let is_dir = file.metadata().with_context(cannot)?.is_dir();
-                anyhow::ensure!(
-                    !is_dir,
-                    RunError::usage(format!("{}: it is a directory", cannot()))
-                );
-                Self::Stream(Box::new(file), path.display().to_string())
+                if path.metadata().with_context(cannot)?.file_type().is_fifo() {
+                    return Ok(Self::Pipe(path.clone()));
+                }
+                Self::Stream(File::open(path).with_context(cannot)?, path.display().to_string())
             }
         })
     }
 }
+
+/// What standard input is called.
+const STDIN: &str = "standard input";
 
 /// How files are named, where the list does not say.
 #[derive(Debug, Default)]
@@ -121,14 +131,11 @@ impl<'r> Reader<'r> {
                 }
                 Ok(())
             }
-            Source::Stream(stream, name) => {
-                let mut lines = Lines::new(self.lines_before);
-                let read = self.stream(stream, &mut lines);
-                let last = lines.finish();
-                self.entry(last);
-                self.lines_before = lines.lines_total();
-                let cannot = || RunError::local_file(format!("cannot read {name} to its end"));
-                read.with_context(cannot)
+            Source::Stream(file, name) => self.list(file, &name),
+            Source::Pipe(path) => {
+                let name = path.display().to_string();
+                let cannot = || RunError::usage(format!("cannot read the list {name}"));
+                self.list(File::open(&path).with_context(cannot)?, &name)
             }
         });
         self.push_batch();
@@ -138,8 +145,17 @@ impl<'r> Reader<'r> {
         result
     }
 
-    fn stream(&mut self, stream: Box<dyn Read + Send>, lines: &mut Lines) -> io::Result<()> {
-        let mut stream = BufReader::with_capacity(READ_BYTES, stream);
+    fn list(&mut self, file: File, name: &str) -> anyhow::Result<()> {
+        let mut lines = Lines::new(self.lines_before);
+        let read = self.stream(file, &mut lines);
+        let last = lines.finish();
+        self.entry(last);
+        self.lines_before = lines.lines_total();
+        read.with_context(|| RunError::local_file(format!("cannot read {name} to its end")))
+    }
+
+    fn stream(&mut self, file: File, lines: &mut Lines) -> io::Result<()> {
+        let mut stream = BufReader::with_capacity(READ_BYTES, file);
         let mut line = Vec::new();
         while self.shared.stop() == Stop::Running {
             line.clear();
@@ -154,6 +170,11 @@ impl<'r> Reader<'r> {
             self.entry(entry);
             // What a slow writer of a pipe has sent must not wait for a full batch.
             if stream.buffer().is_empty() {
+                if !setup::is_readable(stream.get_ref(), OPTIONS_WAIT) {
+                    // Option lines come with their URL or not at all.
+                    let entry = lines.finish();
+                    self.entry(entry);
+                }
                 self.push_batch();
             }
         }
@@ -228,6 +249,8 @@ fn skip_line(stream: &mut impl BufRead) -> io::Result<()> {
     }
 }
 
+/// How long a URL at the end of what a pipe has sent waits for its option lines.
+const OPTIONS_WAIT: Duration = Duration::from_millis(50);
 /// Tasks put on the schedule at once.
 const BATCH: usize = 256;
 /// Bytes read at once.

@@ -7,7 +7,7 @@ use super::read::{Naming, Reader, Source};
 use super::shared::{Shared, Stop};
 use super::task::{End, Task};
 use super::worker;
-use crate::config::{Config, ReportFormat};
+use crate::config::{Config, ProgressMode, ReportFormat};
 use crate::error::RunError;
 use crate::fault::{Cause, Fault, Stage};
 use crate::http::request::{Parts, Template};
@@ -189,7 +189,7 @@ fn oversee(shared: &Shared, signals: &mut Signals) -> Watch {
     }
     let is_stopped = shared.stop() != Stop::Running;
     shared.set_stop(Stop::Draining);
-    progress.finish();
+    progress.finish(&snapshot(shared));
     let end = if signals.count() > 0 { RunEnd::Interrupted } else { RunEnd::Complete };
     Watch { end, is_stopped, is_abandoned: shared.cores_done() < shared.config.cpus.len() }
 }
@@ -272,7 +272,8 @@ fn close(
         file.write_all(stats.to_json(&info).as_bytes())
             .with_context(|| RunError::local_file(format!("cannot write {}", path.display())))?;
     }
-    if shared.config.summary {
+    // Who reads JSON from standard error reads nothing else.
+    if shared.config.summary && shared.config.progress != ProgressMode::Json {
         say(summary::text(&stats, &info).trim_end());
         if watch.is_stopped {
             say(&format!("{} jobs of the look-ahead were not begun", untouched.len()));

@@ -3,8 +3,7 @@
 use crate::config::FileOps;
 use crate::fault::Cause;
 use crate::ring::buf::RecvBuf;
-use crate::ring::file::{Naming, OutFile};
-use std::io::Write as _;
+use crate::ring::file::{self, Naming, OutFile};
 
 /// Where the body of one response goes.
 #[derive(Debug)]
@@ -24,11 +23,9 @@ impl Sink {
         match self {
             Self::File(file) => file.write(buf, ops).await,
             Self::Stdout => {
-                let written = std::io::stdout().lock().write_all(buf.body());
+                file::write_stdout(buf.body())?;
                 buf.body_written();
-                written.map_err(|error| {
-                    crate::ring::disk_cause(error.raw_os_error().unwrap_or_default())
-                })
+                Ok(())
             }
             Self::Nowhere(left) => {
                 *left = left.checked_sub(buf.body_len()).ok_or(Cause::Closed)?;

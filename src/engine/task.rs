@@ -27,6 +27,8 @@ pub(super) struct Story {
     pub(super) target: Option<Target>,
     /// Number of the current attempt, from 1.
     pub(super) attempt: u32,
+    /// The next attempt is a new one, and not the next hop of this one.
+    pub(super) is_retry_due: bool,
     pub(super) num_redirects: u32,
     pub(super) num_connects: u32,
     /// When the first attempt began.
@@ -80,6 +82,7 @@ impl Task {
             Box::new(Story {
                 target: None,
                 attempt: 1,
+                is_retry_due: false,
                 num_redirects: 0,
                 num_connects: 0,
                 began: now,
@@ -90,6 +93,7 @@ impl Task {
                 last: Last::new(now),
             })
         });
+        story.attempt += u32::from(std::mem::take(&mut story.is_retry_due));
         story.last = Last::new(now);
         story
     }

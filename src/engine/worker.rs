@@ -1,12 +1,11 @@
 //! One core: a pinned thread with its own ring, and the lanes on it that carry one task each.
 
-use super::core::{Core, Seed};
+use super::core::{Core, Seed, Work};
 use super::fetch::{self, Outcome};
 use super::shared::Stop;
 use super::task::{End, Task};
 use crate::fault::{Cause, Fault, Stage};
 use crate::plan::retry::{self, Class, Decision};
-use crate::plan::schedule::{Connection as Granted, Grant};
 use crate::ring::conn::Connection;
 use crate::ring::setup::{self, CoreRings};
 use std::future::poll_fn;
@@ -41,18 +40,18 @@ async fn work(core: Rc<Core>) {
 
 /// Starts a lane for every task that this core may run now.
 fn fill(core: &Rc<Core>) {
-    while let Some(grant) = core.take() {
+    while let Some(work) = core.take() {
         core.lanes.set(core.lanes.get() + 1);
-        tokio::task::spawn_local(lane(LaneEnd(Rc::clone(core)), grant));
+        tokio::task::spawn_local(lane(LaneEnd(Rc::clone(core)), work));
     }
 }
 
 /// Runs one task after another, until there is none for this core.
-async fn lane(end: LaneEnd, first: Grant<Task>) {
+async fn lane(end: LaneEnd, first: Work) {
     let core = &end.0;
     let mut next = Some(first);
-    while let Some(grant) = next {
-        run_task(core, grant).await;
+    while let Some(work) = next {
+        run_task(core, work).await;
         next = core.take();
         if next.is_some() {
             // A core that was given work must ask on until there is none (see the schedule's
@@ -76,12 +75,8 @@ impl Drop for LaneEnd {
 }
 
 /// One attempt of one task, and what follows from it.
-async fn run_task(core: &Rc<Core>, grant: Grant<Task>) {
-    let Grant { item: mut task, origin, connection: granted } = grant;
-    let pooled = match granted {
-        Granted::Reuse => core.pooled(origin),
-        Granted::Open => None,
-    };
+async fn run_task(core: &Rc<Core>, work: Work) {
+    let Work { mut task, origin, pooled } = work;
     let (outcome, mut connection) = attempt(core, &mut task, pooled).await;
     let mut next = follow(core, &mut task, outcome);
     while matches!(next, Next::Redirected) && core.shared.stop() == Stop::Draining {
@@ -150,7 +145,7 @@ fn follow(core: &Core, task: &mut Task, outcome: Outcome) -> Next {
     match retry::decide(&fault, attempt, retry_after_ms, core.random(), policy) {
         Decision::Retry { after_ms } if core.can_wait(task, after_ms) => {
             if let Some(story) = &mut task.story {
-                story.attempt += 1;
+                story.is_retry_due = true;
             }
             Next::Retry { after_ms }
         }

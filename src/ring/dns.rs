@@ -11,6 +11,7 @@ use hickory_resolver::config::{
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::net::{DnsError, NetError};
 use hickory_resolver::proto::op::ResponseCode;
+use hickory_resolver::proto::rr::Name;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::rc::Rc;
@@ -163,7 +164,14 @@ async fn answer_all(
 fn build(config: &DnsConfig, timeout: Duration) -> anyhow::Result<TokioResolver> {
     let provider = TokioRuntimeProvider::default();
     let mut builder = if config.servers.is_empty() {
-        TokioResolver::builder(provider).context("cannot use /etc/resolv.conf")?
+        match TokioResolver::builder(provider.clone()) {
+            Ok(builder) => builder,
+            // Without a usable /etc/resolv.conf there is still /etc/hosts.
+            Err(_) => {
+                let nobody = ResolverConfig::from_name_servers(Vec::new());
+                TokioResolver::builder_with_config(nobody, provider)
+            }
+        }
     } else {
         let servers = config.servers.iter().map(|server| {
             let mut ways = vec![ConnectionConfig::udp(), ConnectionConfig::tcp()];
@@ -188,7 +196,12 @@ fn build(config: &DnsConfig, timeout: Duration) -> anyhow::Result<TokioResolver>
 
 /// The answer for a name, and until when it holds.
 async fn ask(resolver: &TokioResolver, host: &str) -> (Answer, Instant) {
-    match resolver.lookup_ip(host).await {
+    // As bytes, not as IDNA: names with `_` are met in the wild, and the URL parser has been there.
+    let Ok(name) = Name::from_ascii(host) else {
+        let words = "it is no name that the DNS could know";
+        return (Err((Cause::NameNotFound, Some(words.into()))), Instant::now() + TTL_MIN);
+    };
+    match resolver.lookup_ip(name).await {
         Ok(found) => {
             let (v4, v6): (Vec<_>, Vec<_>) = found.iter().partition(IpAddr::is_ipv4);
             let answer = alternate(v4, v6);

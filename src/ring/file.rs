@@ -132,6 +132,18 @@ impl Dir {
     }
 }
 
+/// Writes to standard output, with nothing in between that could keep bytes or lose an error.
+pub fn write_stdout(mut bytes: &[u8]) -> Result<(), Cause> {
+    while !bytes.is_empty() {
+        match rustix::io::write(rustix::stdio::stdout(), bytes) {
+            Ok(count) => bytes = &bytes[count..],
+            Err(Errno::INTR) => {}
+            Err(errno) => return Err(cause(errno)),
+        }
+    }
+    Ok(())
+}
+
 /// How a finished file gets its name.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Naming {

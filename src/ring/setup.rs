@@ -3,9 +3,12 @@
 
 use anyhow::Context as _;
 use io_uring::IoUring;
+use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::process::{Resource, Rlimit};
 use std::io;
 use std::ops::RangeInclusive;
+use std::os::fd::AsFd;
+use std::time::Duration;
 
 /// Entries that one job may have in a submission queue at a time: a chain of three. A full queue is
 /// flushed in the middle of a chain, which would take it apart, so it is made large enough.
@@ -80,6 +83,13 @@ pub fn raise_nofile() -> anyhow::Result<u64> {
 /// The release of the running kernel (uname(2)).
 pub fn kernel_release() -> String {
     rustix::system::uname().release().to_string_lossy().into_owned()
+}
+
+/// Whether a read would not wait, or stops waiting within `timeout`.
+pub fn is_readable(file: &impl AsFd, timeout: Duration) -> bool {
+    let timeout = Timespec::try_from(timeout).ok();
+    let mut fds = [PollFd::new(file, PollFlags::IN)];
+    rustix::event::poll(&mut fds, timeout.as_ref()) != Ok(0)
 }
 
 /// Pins the calling thread to a CPU. `false` when the kernel refuses.

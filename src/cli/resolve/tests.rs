@@ -266,3 +266,26 @@ fn origin_has_one_address() {
     assert!(origin(&["origin", "--http-addr", "[::1]:0"]).is_err());
     assert!(origin(&["origin", "--no-tls", "--http-addr", "[::1]:0"]).is_ok());
 }
+
+#[test]
+fn the_shown_command_line_has_no_secrets() {
+    let argv = |line: &str| {
+        let words: Vec<&str> = line.split(' ').collect();
+        let Command::Pull(args) = typed(&words) else { panic!("{line} pulls nothing") };
+        let argv = std::iter::once("ringpull").chain(words).map(str::to_owned).collect();
+        let host = Host { cpus: vec![0], is_stderr_terminal: false, argv };
+        resolve(&args, &host).unwrap().argv.join(" ")
+    };
+    let cases = [
+        ("-u me:SECRET http://a/", "ringpull -u *** http://a/"),
+        ("-qume:SECRET http://a/", "ringpull -qu*** http://a/"),
+        ("--user=me:SECRET http://a/", "ringpull --user=*** http://a/"),
+        ("-qHX-Key:SECRET http://a/", "ringpull -qHX-Key:*** http://a/"),
+        ("http://me:SECRET@a/b@c", "ringpull http://***@a/b@c"),
+        ("//me:SECRET@a/b", "ringpull //me:***@a/b"),
+        ("me:SECRET@a/b", "ringpull me:***@a/b"),
+    ];
+    for (typed, shown) in &cases {
+        assert_eq!(argv(typed), *shown);
+    }
+}
