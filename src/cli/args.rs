@@ -214,7 +214,7 @@ pub struct PatienceArgs {
     /// [default: 10s]
     #[arg(long, value_name = "TIME", value_parser = values::deadline)]
     pub connect_timeout: Option<Millis>,
-    /// Longest time without a received byte [default: 30s]
+    /// Longest time without a received byte, and for a whole response head [default: 30s]
     #[arg(long, value_name = "TIME", value_parser = values::deadline)]
     pub read_timeout: Option<Millis>,
     /// Longest time per URL, retries and the waits between them included
