@@ -114,12 +114,17 @@ impl Pull<'_> {
     }
 
     /// Starts it; standard input is a pipe.
-    pub(crate) fn spawn(mut self) -> Running {
+    pub(crate) fn spawn(self) -> Running {
+        // A file takes any amount without a reader.
+        let out = File::create(self.sandbox.path("stdout")).unwrap();
+        self.spawn_into(out)
+    }
+
+    /// As [`Pull::spawn`], with another standard output, which [`Done`] does not tell of.
+    pub(crate) fn spawn_into(mut self, stdout: impl Into<Stdio>) -> Running {
         let (out, err) = (self.sandbox.path("stdout"), self.sandbox.path("stderr"));
         self.command.arg("--report").arg(&self.report);
-        self.command.stdin(Stdio::piped());
-        // Files take any amount without a reader.
-        self.command.stdout(File::create(&out).unwrap()).stderr(File::create(&err).unwrap());
+        self.command.stdin(Stdio::piped()).stdout(stdout).stderr(File::create(&err).unwrap());
         let mut child = self.command.spawn().unwrap();
         let stdin = child.stdin.take();
         Running { child, stdin, out, err, report: self.report }
@@ -160,6 +165,11 @@ impl Running {
         self.child.try_wait().unwrap().is_none()
     }
 
+    /// What it has said on standard error so far.
+    pub(crate) fn stderr(&self) -> String {
+        String::from_utf8_lossy(&std::fs::read(&self.err).unwrap()).into_owned()
+    }
+
     /// Open file descriptors of the process.
     pub(crate) fn descriptors(&self) -> usize {
         let path = format!("/proc/{}/fd", self.child.id());
@@ -167,7 +177,7 @@ impl Running {
     }
 
     /// Waits for the end, standard input closed; a run that does not end is killed and fails the
-    /// test.
+    /// test, and so does one that told of a panic.
     pub(crate) fn wait(mut self) -> Done {
         self.end_input();
         let mut status = None;
@@ -175,9 +185,12 @@ impl Running {
             status = self.child.try_wait().unwrap();
             status.is_some()
         });
-        let text =
-            |path: &Path| String::from_utf8_lossy(&std::fs::read(path).unwrap()).into_owned();
-        let (stdout, stderr) = (text(&self.out), text(&self.err));
+        // Not there when standard output went elsewhere.
+        let stdout = std::fs::read(&self.out).unwrap_or_default();
+        let stdout = String::from_utf8_lossy(&stdout).into_owned();
+        let stderr = self.stderr();
+        // A panic in one attempt is only that job's failure, so a test may not see it otherwise.
+        assert!(!stderr.contains("panicked"), "{stderr}");
         assert!(is_over, "did not end\nstdout:\n{stdout}\nstderr:\n{stderr}");
         let is_csv = self.report.extension().is_some_and(|suffix| suffix == "csv");
         let rows = if is_csv { rows(&self.report) } else { Vec::new() };
@@ -295,4 +308,14 @@ fn the_harness_reads_rows_and_exit_status() {
     assert_eq!((done.stdout.as_str(), done.stderr.as_str()), ("one\ntwo\n", "oops\n"));
     assert_eq!(done.code(), 7);
     assert_eq!(done.row("b,")["status"], "failed");
+}
+
+#[test]
+#[should_panic(expected = "thread 'core-0' panicked")]
+fn the_harness_does_not_overlook_a_panic() {
+    let sandbox = Sandbox::new();
+    let mut pull = sandbox.pull();
+    pull.command = Command::new("sh");
+    pull.command.args(["-c", "echo \"thread 'core-0' panicked at core.rs\" >&2", "sh"]);
+    pull.run();
 }

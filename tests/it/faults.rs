@@ -8,6 +8,7 @@ use crate::origin::serve;
 use crate::rude::{Plan, Verb, ok};
 use crate::sockets::{RefusingPort, SilentPort};
 use std::collections::HashMap;
+use std::time::Duration;
 
 /// Deadlines short enough for a test, long enough for a good answer on a busy machine.
 const SHORT: [&str; 6] = ["--retry", "0", "--connect-timeout", "2s", "--read-timeout", "2s"];
@@ -201,4 +202,52 @@ fn the_time_for_one_job_is_limited() {
     done.assert_code(4);
     assert!(done.fault(&url).ends_with("timeout"), "{:#?}", done.rows);
     assert_eq!(server.log().len(), 1, "no attempt after the deadline of the job");
+}
+
+#[test]
+fn the_time_for_one_job_is_limited_before_its_request_as_well() {
+    let names = NameServer::start([("mute.example", Answer::Silence)]);
+    let silent = SilentPort::new();
+    // It waits for a head of HTTP, and so do clients of TLS for its answer.
+    let server = Plan::new().start();
+    let sandbox = Sandbox::new();
+    let urls = [
+        "http://mute.example/a".to_owned(),
+        format!("http://127.0.0.1:{}/a", silent.port),
+        server.url("/a").replace("http:", "https:"),
+    ];
+    // Only the time for the whole job is over before the harness gives up.
+    let pull = sandbox.pull().args(["-m", "300ms", "--timeout", "10m", "--tries", "0"]);
+    let pull = pull.args(["--dns-servers", &names.addr().to_string()]);
+    let done = pull.list(&urls).run();
+    done.assert_code(4);
+    for url in &urls {
+        assert_eq!(done.fault(url), "job.timeout", "{:#?}", done.row(url));
+    }
+}
+
+#[test]
+fn a_body_that_is_no_file_holds_nobody_up() {
+    let drip = |head: &str, bytes: &[u8]| {
+        vec![
+            Verb::Send(format!("HTTP/1.1 404 Not Found\r\n{head}\r\n\r\n").into_bytes()),
+            Verb::TrickleUntilGate(Duration::from_millis(20), bytes.to_vec()),
+        ]
+    };
+    let server = Plan::new()
+        .on("/length", [drip("Content-Length: 60000", b"x")])
+        .on("/chunked", [drip("Transfer-Encoding: chunked", b"1\r\nx\r\n")])
+        .on("/good", [ok(b"good")])
+        .start();
+    let sandbox = Sandbox::new();
+    let urls = ["/length", "/chunked", "/good"].map(|path| server.url(path));
+    // The gate stays shut: at this pace a body takes longer than the harness waits.
+    let done = sandbox.pull().args(["-x", "1", "-j", "1"]).list(&urls).run();
+    done.assert_code(8);
+    assert_eq!(done.row(&urls[2])["status"], "ok");
+    for url in &urls[..2] {
+        let row = done.row(url);
+        assert_eq!((row["error_code"].as_str(), row["num_retries"].as_str()), ("http.status", "0"));
+        assert_eq!(row["response_code"], "404");
+    }
 }

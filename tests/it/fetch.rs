@@ -177,3 +177,31 @@ fn requests_carry_what_was_asked_for() {
         assert!(lines.contains(&line.to_lowercase()), "{line} is missing:\n{sent}");
     }
 }
+
+#[test]
+fn a_field_of_an_option_line_is_sent_or_refused() {
+    let served = serve();
+    let sandbox = Sandbox::new();
+    let urls = ["/bytes/5/a", "/headers", "/bytes/5/b", "/bytes/5/c"].map(|path| served.http(path));
+    // Fields that the program has to decide on itself, for framing depends on them.
+    let lines = [
+        &urls[0],
+        "  header=Content-Length: 0",
+        &urls[1],
+        "  header=X-Mine: 1",
+        &urls[2],
+        "  header=Transfer-Encoding: chunked",
+        &urls[3],
+    ];
+    let done = sandbox.pull().list(lines).run();
+    assert_eq!(done.rows.len(), 4, "{:#?}", done.rows);
+    for (url, fault) in urls.iter().zip(["input.option", "", "input.option", ""]) {
+        assert_eq!(done.fault(url), fault, "{url}");
+    }
+    done.assert_code(2);
+    assert_eq!(served.requests(), 2);
+    let mut files = sandbox.files();
+    assert_eq!(files.keys().collect::<Vec<_>>(), ["c", "headers"]);
+    let sent = String::from_utf8(files.remove("headers").unwrap()).unwrap();
+    assert!(sent.lines().any(|line| line.eq_ignore_ascii_case("X-Mine: 1")), "{sent}");
+}

@@ -1,8 +1,10 @@
 //! Descriptors return to where they were after hundreds of failures, and good jobs still succeed.
 
 use crate::cmd::{Sandbox, eventually};
+use crate::origin::serve;
 use crate::rude::{Plan, Verb, ok};
 use crate::sockets::{RefusingPort, SilentPort};
+use ringpull::origin::Listener;
 use std::time::Duration;
 
 /// Failing URLs of each kind.
@@ -70,4 +72,21 @@ fn descriptors_return_after_failures_of_every_kind() {
         assert_eq!(told[url.as_str()], *code, "{url}");
     }
     assert_eq!(sandbox.temporaries(), Vec::<String>::new());
+}
+
+#[test]
+fn a_thousand_hosts_are_pulled_from_with_few_descriptors() {
+    let served = serve();
+    let sandbox = Sandbox::new();
+    let host = |n: usize| format!("http://h{n}.example:{}/bytes/10/{n}", served.port());
+    let over = format!("*:{}:127.0.0.1", served.port());
+    let pull = sandbox.pull().args(["--resolve", &over]).list((0..1_000).map(host));
+    // Both limits, so that the program cannot raise its own.
+    let done = pull.under("sh", ["-c", r#"ulimit -n 128; exec "$@""#, "sh"]).run();
+    done.assert_ok(1_000);
+    assert_eq!(sandbox.files().len(), 1_000);
+    // An idle connection goes before a new one fails for want of a descriptor.
+    let again: Vec<_> = done.rows.iter().filter(|row| row["num_retries"] != "0").collect();
+    assert!(again.is_empty(), "{again:#?}");
+    assert_eq!(served.origin.stats(Listener::Http).connections, 1_000);
 }

@@ -1,9 +1,10 @@
 //! File names are safe, distinct and the same every time; what exists is treated as asked.
 
 use crate::cmd::{Done, Sandbox, is_temporary};
+use crate::fetch::FILE_OPS;
 use crate::origin::serve;
 use crate::rude::{Plan, ok};
-use ringpull::origin;
+use ringpull::origin::{self, Listener};
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::symlink;
 use std::path::Path;
@@ -198,4 +199,92 @@ fn a_directory_in_the_way_is_a_fault_and_stays() {
     assert!(done.fault(&url).starts_with("disk."), "{:#?}", done.rows);
     assert!(sandbox.out().join("a/keep").is_dir());
     assert_eq!(sandbox.temporaries(), Vec::<String>::new());
+}
+
+#[test]
+fn a_skipped_job_gives_its_connection_back() {
+    let served = serve();
+    let sandbox = Sandbox::new();
+    let path = |n: usize| format!("/bytes/20/f{n}");
+    let is_there = |n: usize| !n.is_multiple_of(3);
+    for n in (0..LINES).filter(|n| is_there(*n)) {
+        std::fs::write(sandbox.out().join(format!("f{n}")), b"here").unwrap();
+    }
+    let urls: Vec<String> = (0..LINES).map(|n| served.http(&path(n))).collect();
+    let done = sandbox.pull().args(["--no-clobber", "-x", "2"]).list(&urls).run();
+    done.assert_code(0);
+    assert_eq!(done.rows.len(), LINES);
+    let files = sandbox.files();
+    for (n, url) in urls.iter().enumerate() {
+        let (status, content) = match is_there(n) {
+            true => ("skipped", b"here".to_vec()),
+            false => ("ok", origin::body(&path(n), 20)),
+        };
+        assert_eq!(done.row(url)["status"], status, "{url}");
+        assert_eq!(files[&format!("f{n}")], content, "{url}");
+    }
+    let stats = served.origin.stats(Listener::Http);
+    assert_eq!(stats.requests, LINES.div_ceil(3) as u64);
+    // Connections are kept, those of skipped jobs too, so there is never a third one.
+    assert!(stats.connections <= 2 && stats.open_max <= 2, "{stats:?}");
+}
+
+/// Lines of a list that is longer than everything the program does at once.
+const LINES: usize = 600;
+
+#[test]
+fn temporary_names_of_an_earlier_run_are_in_nobodys_way() {
+    let served = serve();
+    // A container's processes have the same numbers every time: the shell's is the program's.
+    let leave = r#"for n in 1 2 3 4; do
+        for id in $$ 00000000 0; do echo old > "out/.ringpull-$id-$n"; done
+    done
+    exec "$@""#;
+    for mode in FILE_OPS {
+        let sandbox = Sandbox::new();
+        // Too long to be without a name until they are complete.
+        let paths: Vec<String> = (0..4).map(|n| format!("/bytes/300000/{n}")).collect();
+        let pull = sandbox.pull().args(["--file-ops", mode, "--retry", "0"]);
+        let pull = pull.list(paths.iter().map(|path| served.http(path)));
+        let done = pull.under("sh", ["-c", leave, "sh"]).run();
+        done.assert_ok(4);
+        for (name, content) in sandbox.files() {
+            assert!(content == origin::body(&format!("/bytes/300000/{name}"), 300_000), "{name}");
+        }
+        let left = sandbox.temporaries();
+        assert_eq!(left.len(), 12, "{mode}: {left:?}");
+        for name in left {
+            assert_eq!(std::fs::read(sandbox.out().join(&name)).unwrap(), b"old\n", "{name}");
+        }
+    }
+}
+
+#[test]
+fn no_download_takes_the_name_of_the_runs_own_files() {
+    let own = ["list.txt", "report.csv", "stats.json"];
+    let mut plan = Plan::new().on("/other", [ok(b"body of the other")]);
+    for name in own {
+        plan = plan.on(&format!("/{name}"), [ok(format!("body of {name}").as_bytes())]);
+    }
+    let server = plan.start();
+    for dir in [".", "out/.."] {
+        let sandbox = Sandbox::new();
+        let mut lines: Vec<String> =
+            own.iter().map(|name| server.url(&format!("/{name}"))).collect();
+        lines.extend([server.url("/other"), "  out=report.csv".to_owned()]);
+        let pull = sandbox.pull_into(Path::new(dir)).args(["--stats", "stats.json"]);
+        let done = pull.list(&lines).run();
+        done.assert_ok(4);
+        for name in own.into_iter().chain(["other"]) {
+            let row = done.row(&server.url(&format!("/{name}")));
+            let told = std::fs::read(sandbox.path(&row["filename"])).unwrap();
+            let wanted = format!("body of {}", if name == "other" { "the other" } else { name });
+            assert_eq!(String::from_utf8(told).unwrap(), wanted, "-d {dir}: {row:#?}");
+        }
+        let list = std::fs::read_to_string(sandbox.path("list.txt")).unwrap();
+        assert_eq!(list, lines.join("\n") + "\n", "-d {dir}");
+        let stats = std::fs::read(sandbox.path("stats.json")).unwrap();
+        let stats: serde_json::Value = serde_json::from_slice(&stats).unwrap();
+        assert_eq!(stats["successes"], 4, "-d {dir}");
+    }
 }

@@ -1,9 +1,10 @@
 //! One row per input line in each format, and statistics that add up.
 
-use crate::cmd::Sandbox;
+use crate::cmd::{Sandbox, eventually};
 use crate::origin::{Served, serve};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
+use std::os::unix::fs::symlink;
 
 const COLUMNS: &str = "url,response_code,index,status,error_code,error_message,exitcode,filename,\
     size_download,content_type,content_encoding,etag,num_retries,num_redirects,url_effective,\
@@ -144,4 +145,19 @@ fn progress_is_asked_for_or_on_a_terminal() {
     let lines: Vec<Value> =
         done.stderr.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert!(!lines.is_empty() && lines.iter().all(Value::is_object), "{}", done.stderr);
+}
+
+#[test]
+fn a_report_that_cannot_be_written_ends_the_run() {
+    let served = serve();
+    let sandbox = Sandbox::new();
+    // The report's form is told by its suffix.
+    symlink("/dev/full", sandbox.path("full.jsonl")).unwrap();
+    let mut running = sandbox.pull().report("full.jsonl").args(["-i", "-"]).spawn();
+    // As many rows as are collected before they are written, and lines that fit a pipe.
+    running.feed((0..900).map(|n| served.http(&format!("/bytes/1/{n}"))));
+    assert!(eventually(|| !running.is_running()), "it waits for more input");
+    let done = running.wait();
+    done.assert_code(3);
+    assert!(done.stderr.contains("cannot write the report"), "{}", done.stderr);
 }

@@ -1,9 +1,11 @@
 //! What is tried again, when, and what is not. "When" is told by the order of events only.
 
-use crate::cmd::Sandbox;
+use crate::cmd::{Sandbox, eventually};
 use crate::origin::serve;
 use crate::rude::{Event, Plan, Script, Verb, ok, response};
+use crate::sockets::RefusingPort;
 use ringpull::origin;
+use rustix::process::Signal;
 use std::time::{Duration, SystemTime};
 
 const QUICK: [&str; 2] = ["--retry-delay", "10ms"];
@@ -168,4 +170,77 @@ fn a_connection_that_ended_while_idle_is_not_an_attempt_either() {
     let done = pull.list((0..20).map(|n| server.url(&format!("/{n}")))).run();
     done.assert_ok(20);
     assert_eq!(server.connections(), 20);
+}
+
+#[test]
+fn the_time_for_one_job_bounds_its_attempts() {
+    let refusing = RefusingPort::new();
+    let sandbox = Sandbox::new();
+    let url = format!("http://127.0.0.1:{}/a", refusing.port);
+    let pull = sandbox.pull().args(["--tries", "0", "-m", "1500ms", "--retry-delay", "100ms"]);
+    let done = pull.args([&url]).run();
+    done.assert_code(4);
+    let fault = done.fault(&url);
+    assert!(["connect.refused", "job.timeout"].contains(&fault), "{fault}");
+    assert_ne!(done.row(&url)["num_retries"], "0");
+}
+
+#[test]
+fn a_wait_beyond_the_time_for_one_job_is_not_begun() {
+    // Neither time is over before the harness gives up: the run ends because it does not wait.
+    let server = Plan::new()
+        .otherwise(vec![Verb::Send(response(
+            "503 Service Unavailable",
+            "Retry-After: 200\r\n",
+            b"",
+        ))])
+        .start();
+    let sandbox = Sandbox::new();
+    let url = server.url("/a");
+    let done = sandbox.pull().args(["-m", "100s", "--retry-after-max", "300s", &url]).run();
+    done.assert_code(8);
+    let row = done.row(&url);
+    assert_eq!((row["response_code"].as_str(), row["num_retries"].as_str()), ("503", "0"));
+    assert_eq!(server.log(), ["/a"]);
+}
+
+#[test]
+fn a_retry_after_beyond_the_limit_pauses_the_host_all_the_same() {
+    let busy =
+        vec![Verb::Send(response("429 Too Many Requests", "Retry-After: 3600\r\n", b"busy"))];
+    let server = Plan::new().otherwise(busy).start();
+    let other = Plan::new().otherwise(ok(b"other")).start();
+    let sandbox = Sandbox::new();
+    let paused = (0..50).map(|n| server.url(&format!("/{n}")));
+    let urls: Vec<String> = paused.chain((0..50).map(|n| other.url(&format!("/{n}")))).collect();
+    let running = sandbox.pull().args(["-j", "1"]).list(&urls).spawn();
+    assert!(eventually(|| other.log().len() == 50), "{:?}\n{:?}", server.log(), other.log());
+    running.signal(Signal::INT);
+    let done = running.wait();
+    done.assert_code(130);
+    // Only what was asked before the first answer, with one job at a time.
+    let asked = server.log();
+    assert_eq!(asked.len(), 1, "the host was not paused: {asked:?}");
+    assert_eq!(done.fault(&server.url(&asked[0])), "http.retry_after");
+    assert_eq!(done.rows.iter().filter(|row| row["status"] == "ok").count(), 50);
+    assert_eq!(done.rows.len(), 51, "what was never begun has no row");
+}
+
+#[test]
+fn an_attempt_is_not_begun_when_the_time_for_its_job_is_over() {
+    let again = response("503 Service Unavailable", "Retry-After: 1\r\n", b"");
+    let server = Plan::new().otherwise(vec![Verb::Send(again)]).start();
+    let stalling = Plan::new().otherwise(vec![Verb::Stall]).start();
+    let sandbox = Sandbox::new();
+    let urls = [server.url("/a"), stalling.url("/b")];
+    // The second job takes the only slot while the first one waits, and it began later: when it is
+    // out of time, so is the first one.
+    let pull = sandbox.pull().args(["-j", "1", "--threads", "1", "-m", "2s", "--tries", "0"]);
+    let done = pull.args(QUICK).list(&urls).run();
+    done.assert_code(4);
+    assert_eq!(server.log(), ["/a"], "an attempt after the deadline of the job");
+    assert_eq!(
+        (done.row(&urls[0])["status"].as_str(), done.fault(&urls[1])),
+        ("failed", "job.timeout")
+    );
 }

@@ -19,6 +19,8 @@ pub(crate) enum Verb {
     Send(Vec<u8>),
     /// Sends them one at a time.
     Drip(Vec<u8>),
+    /// Sends the bytes and, at once with them, TLS's close_notify; the TCP connection stays open.
+    SendAndNotify(Vec<u8>),
     /// Says nothing until the peer ends the connection.
     Stall,
     /// Waits for [`Rude::open_gate`].
@@ -257,11 +259,18 @@ impl Shared {
 trait Stream: Read + Write + Send {
     /// The orderly end of the protocol above TCP.
     fn farewell(&mut self) -> io::Result<()>;
+
+    /// Sends the bytes and that end in one go.
+    fn last_words(&mut self, bytes: &[u8]) -> io::Result<()>;
 }
 
 impl Stream for TcpStream {
     fn farewell(&mut self) -> io::Result<()> {
         Ok(())
+    }
+
+    fn last_words(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.write_all(bytes)
     }
 }
 
@@ -269,6 +278,12 @@ impl Stream for StreamOwned<ServerConnection, TcpStream> {
     fn farewell(&mut self) -> io::Result<()> {
         self.conn.send_close_notify();
         self.flush()
+    }
+
+    fn last_words(&mut self, bytes: &[u8]) -> io::Result<()> {
+        // Not `self.write_all`, which sends at once.
+        self.conn.writer().write_all(bytes)?;
+        self.farewell()
     }
 }
 
@@ -320,6 +335,7 @@ fn perform(
                 stream.flush()?;
             }
         }
+        Verb::SendAndNotify(bytes) => stream.last_words(&bytes)?,
         Verb::Stall => {
             while stream.read(&mut [0; 1_024])? > 0 {}
             return Ok(Goes::Away);

@@ -1,7 +1,7 @@
 //! SIGINT and SIGTERM: an end in good order, then an end at once. Rows, no temporaries, status 130.
 
 use crate::cmd::{Running, Sandbox, eventually};
-use crate::rude::{Plan, Rude, Verb, ok, response};
+use crate::rude::{Plan, Rude, Verb, ok, redirect, response};
 use ringpull::limits::RECV_BUFFER_LARGE_BYTES;
 use ringpull::origin;
 use rustix::process::Signal;
@@ -104,4 +104,34 @@ fn a_second_signal_ends_it_at_once() {
     }));
     running.wait().assert_code(130);
     assert_eq!(sandbox.files().len(), 10, "only whole files have their names");
+}
+
+#[test]
+fn a_job_in_flight_may_follow_redirects_after_the_first_signal() {
+    let other = Plan::new().on("/end", [ok(b"the end")]).start();
+    let mut first = vec![Verb::Gate];
+    first.extend(redirect("/middle"));
+    let server = Plan::new()
+        .on("/first", [first])
+        .on("/middle", [redirect(&other.url("/end"))])
+        .otherwise(ok(b"other"))
+        .start();
+    let sandbox = Sandbox::new();
+    let urls: Vec<String> = ["/first", "/a", "/b"].iter().map(|path| server.url(path)).collect();
+    let running = sandbox.pull().args(["-j", "1", "--grace", "50s"]).list(&urls).spawn();
+    assert!(eventually(|| server.log() == ["/first"]), "{:?}", server.log());
+    running.signal(Signal::INT);
+    assert!(eventually(|| running.stderr().contains("interrupted")), "{}", running.stderr());
+    // Nothing was seen of a redirect before the signal was.
+    server.open_gate();
+    let done = running.wait();
+    done.assert_code(130);
+    assert_eq!(server.log(), ["/first", "/middle"], "nothing else begins");
+    let row = done.row(&urls[0]);
+    assert_eq!((row["status"].as_str(), row["num_redirects"].as_str()), ("ok", "2"), "{row:#?}");
+    assert_eq!(done.rows.len(), 1);
+    assert_eq!(
+        sandbox.files().into_iter().collect::<Vec<_>>(),
+        [("first".into(), b"the end".to_vec())]
+    );
 }

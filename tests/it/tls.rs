@@ -3,7 +3,7 @@
 use crate::certs::{Flaw, Identity, issue};
 use crate::cmd::{Pull, Sandbox};
 use crate::origin::serve;
-use crate::rude::{Plan, Verb, ok};
+use crate::rude::{Plan, Verb, ok, response};
 use ringpull::origin::Listener;
 
 fn trusting<'a>(sandbox: &'a Sandbox, identity: &Identity) -> Pull<'a> {
@@ -107,4 +107,23 @@ fn sessions_are_resumed() {
     assert_eq!(served.origin.stats(Listener::Https).connections, 12);
     let resumed = done.rows.iter().filter(|row| ["true", "1"].contains(&&*row["tls_resumed"]));
     assert_eq!(resumed.count(), 11, "all but the first: {:#?}", done.rows[0]);
+}
+
+#[test]
+fn a_connection_closed_along_with_its_response_serves_no_other_request() {
+    // Only TLS ends; the server then waits, so a request sent on this connection stays unanswered.
+    let last = vec![Verb::SendAndNotify(response("200 OK", "", b"body")), Verb::Stall];
+    let identity = issue(Flaw::None);
+    let server = Plan::new().otherwise(last).start_tls(&identity);
+    let sandbox = Sandbox::new();
+    let urls = ["/1", "/2", "/3"].map(|path| server.url(path));
+    let pull = trusting(&sandbox, &identity).args(["-x", "1", "-j", "1", "--threads", "1"]);
+    let done = pull.list(&urls).run();
+    done.assert_ok(3);
+    for url in &urls {
+        assert_eq!(done.row(url)["num_retries"], "0", "{:#?}", done.rows);
+    }
+    assert_eq!(server.log(), ["/1", "/2", "/3"]);
+    assert_eq!(server.connections(), 3);
+    assert!(sandbox.files().values().all(|content| content == b"body"));
 }
