@@ -41,11 +41,11 @@ impl Ledger {
         report.error.is_none()
     }
 
-    /// Writes what was encoded.
-    pub(super) fn flush(&mut self) {
-        if let Some(report) = &mut self.report {
-            report.flush();
-        }
+    /// Writes what was encoded. `false` when the report can no longer be written.
+    pub(super) fn flush(&mut self) -> bool {
+        let Some(report) = &mut self.report else { return true };
+        report.flush();
+        report.error.is_none()
     }
 
     /// The counters so far.

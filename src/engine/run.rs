@@ -182,8 +182,8 @@ fn oversee(shared: &Shared, signals: &mut Signals) -> Watch {
         if shared.cores_done() > 0 && !shared.schedule().is_finished() {
             shared.set_stop(Stop::Draining);
         }
-        if ticks.is_multiple_of(FLUSH_EVERY_TICKS) {
-            shared.ledger().flush();
+        if ticks.is_multiple_of(FLUSH_EVERY_TICKS) && !shared.ledger().flush() {
+            shared.set_stop(Stop::Draining);
         }
         progress.show(&snapshot(shared));
     }

@@ -161,3 +161,16 @@ fn a_report_that_cannot_be_written_ends_the_run() {
     done.assert_code(3);
     assert!(done.stderr.contains("cannot write the report"), "{}", done.stderr);
 }
+
+#[test]
+fn a_short_report_that_cannot_be_written_ends_the_run_too() {
+    let served = serve();
+    let sandbox = Sandbox::new();
+    symlink("/dev/full", sandbox.path("full.jsonl")).unwrap();
+    let mut running = sandbox.pull().report("full.jsonl").args(["-i", "-"]).spawn();
+    running.feed((0..3).map(|n| served.http(&format!("/bytes/1/{n}"))));
+    assert!(eventually(|| !running.is_running()), "it waits for more input");
+    let done = running.wait();
+    done.assert_code(3);
+    assert!(done.stderr.contains("cannot write the report"), "{}", done.stderr);
+}
