@@ -71,7 +71,9 @@ pub enum FileOps {
     Ring,
     /// As `Ring`, and the last write, close and rename of a file as one linked chain.
     Chain,
-    /// `Sync` for bodies that fit one buffer, `Ring` above (measured best, see the README).
+    /// `Sync` for what fits the first buffer, where a trip to a kernel worker costs more than the
+    /// write; `Ring` above, where a disk that makes a write wait must not hold up its core. The
+    /// README has the measurements.
     #[default]
     Auto,
 }
