@@ -15,6 +15,7 @@ use crate::ring::tls::Settings;
 use base64::Engine as _;
 use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -69,7 +70,11 @@ impl Core {
             index: seed.index,
             deadlines: Deadlines::new(seed.shared.began),
             buffers: BufPool::default(),
-            dir: Dir::create(&seed.shared.config.dir)?,
+            dir: Dir::create(match seed.shared.config.output.as_deref() {
+                // Nothing is written anywhere then.
+                Some("-") => Path::new("."),
+                Some(_) | None => &seed.shared.config.dir,
+            })?,
             dns: seed.dns,
             tls: seed.tls,
             template: seed.template,
@@ -161,10 +166,10 @@ impl Core {
             (taken, schedule.queued() * 2 < self.shared.config.lookahead_max)
         };
         self.shared.deliver(taken.wake);
-        let Grant { item: task, origin, connection } = taken.grant?;
         if has_room {
             self.shared.made_room();
         }
+        let Grant { item: task, origin, connection } = taken.grant?;
         // A granted connection leaves the pool with its grant: the pool may close what is in it.
         let pooled = match connection {
             Granted::Reuse => self.pooled(origin, now_ms),

@@ -259,7 +259,13 @@ async fn respond(
         };
         return Ok((outcome, kept));
     }
-    let mut sink = sink(core, task, framing).map_err(|cause| Fault::new(Stage::Write, cause))?;
+    let mut sink = sink(core, task, framing).map_err(|cause| {
+        if matches!(cause, Cause::Resources(_)) {
+            // Idle connections are the first thing to do without.
+            core.close_idle(0);
+        }
+        Fault::new(Stage::Write, cause)
+    })?;
     let body = receive_body(core, task, &mut connection, buf, &mut exchange, &mut sink, None);
     let reuse = body.await?;
     connection.disarm();

@@ -169,8 +169,9 @@ impl<'r> Reader<'r> {
             let entry = lines.line(&line);
             self.entry(entry);
             // What a slow writer of a pipe has sent must not wait for a full batch.
-            if stream.buffer().is_empty() {
-                if !setup::is_readable(stream.get_ref(), OPTIONS_WAIT) {
+            if !stream.buffer().contains(&b'\n') {
+                let is_all = stream.buffer().is_empty();
+                if is_all && !setup::is_readable(stream.get_ref(), OPTIONS_WAIT) {
                     // Option lines come with their URL or not at all.
                     let entry = lines.finish();
                     self.entry(entry);

@@ -23,6 +23,7 @@ use std::fs::File;
 use std::io::Write as _;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::{JoinHandle, Thread};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -43,7 +44,7 @@ pub struct Ended {
 /// directory or report that cannot be written. A job that fails is no error but a row.
 pub fn run(config: &Config) -> anyhow::Result<Ended> {
     setup::check_io_uring()?;
-    let mut signals = Signals::catch()?;
+    let signals = Signals::catch()?;
     let sources = config.inputs.iter().map(Source::open).collect::<anyhow::Result<Vec<_>>>()?;
     let mut naming = Naming::new(config.name_template.as_deref(), config.output.as_deref())?;
     let config = sized(config, setup::raise_nofile()?);
@@ -77,7 +78,7 @@ pub fn run(config: &Config) -> anyhow::Result<Ended> {
     let shared = Arc::new(Shared::new(config, began, schedule, ledger));
     let cores = start_cores(&shared, &tls, &template)?;
     let reader = start_reader(&shared, sources, naming)?;
-    let watch = oversee(&shared, &mut signals);
+    let watch = oversee(&shared, &signals);
     let failure = join(&shared, cores, reader, watch);
     close(&shared, failure, started_at, stats_file, watch)
 }
@@ -152,7 +153,7 @@ struct Watch {
 }
 
 /// Shows progress, writes rows, and minds signals, until every core is done.
-fn oversee(shared: &Shared, signals: &mut Signals) -> Watch {
+fn oversee(shared: &Shared, signals: &Signals) -> Watch {
     let mut progress = Progress::new(shared.config.progress);
     let mut grace_ends: Option<Instant> = None;
     let mut patience_ends: Option<Instant> = None;
@@ -165,12 +166,12 @@ fn oversee(shared: &Shared, signals: &mut Signals) -> Watch {
             (0, _) => {}
             (1, None) => {
                 let grace = Duration::from_millis(shared.config.grace_ms);
+                shared.set_stop(Stop::Draining);
+                grace_ends = Some(Instant::now() + grace);
                 say(&format!(
                     "interrupted: jobs in flight get {} s to finish; again to stop at once",
                     grace.as_secs_f64()
                 ));
-                shared.set_stop(Stop::Draining);
-                grace_ends = Some(Instant::now() + grace);
             }
             (1, Some(ends)) if Instant::now() < ends => {}
             (_, _) => {
@@ -297,24 +298,42 @@ fn format(format: ReportFormat) -> RowFormat {
     }
 }
 
-/// SIGINT and SIGTERM, counted.
+/// SIGINT and SIGTERM, counted by a thread of their own.
 struct Signals {
-    caught: signal_hook::iterator::Signals,
-    count: usize,
+    count: Arc<AtomicUsize>,
 }
 
 impl Signals {
     fn catch() -> anyhow::Result<Self> {
-        let caught = signal_hook::iterator::Signals::new([SIGINT, SIGTERM])
+        let mut caught = signal_hook::iterator::Signals::new([SIGINT, SIGTERM])
             .context("cannot catch signals")?;
-        Ok(Self { caught, count: 0 })
+        let count = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&count);
+        std::thread::Builder::new()
+            .name("signals".into())
+            .spawn(move || {
+                for _ in caught.forever() {
+                    if counted.fetch_add(1, Ordering::Relaxed) > 0 {
+                        end_stuck_run();
+                    }
+                }
+            })
+            .context("cannot start a thread")?;
+        Ok(Self { count })
     }
 
     /// How many came so far.
-    fn count(&mut self) -> usize {
-        self.count += self.caught.pending().count();
-        self.count
+    fn count(&self) -> usize {
+        self.count.load(Ordering::Relaxed)
     }
+}
+
+/// Ends the process if the second signal did not: some thread waits for a pipe that nobody serves,
+/// and nothing that takes part in the run can be relied on any more.
+#[allow(clippy::exit, reason = "there is nobody left to return to")]
+fn end_stuck_run() -> ! {
+    std::thread::sleep(PATIENCE * 3);
+    std::process::exit(INTERRUPTED)
 }
 
 /// Tells the overseeing thread that a core's thread has ended, however it did.
@@ -340,6 +359,8 @@ impl Drop for ReaderEnd {
 
 /// How often the run is looked after.
 const TICK: Duration = Duration::from_millis(50);
+/// Exit status after a signal: 128 and the number of SIGINT, as shells have it.
+const INTERRUPTED: i32 = 130;
 /// How long a core may take to end once it was told to stop at once.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// Rows are written at the latest after so many ticks.

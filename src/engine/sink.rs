@@ -10,7 +10,7 @@ use crate::ring::file::{self, Naming, OutFile};
 pub(super) enum Sink {
     /// A file that has its name only when it is whole.
     File(Box<OutFile>),
-    /// Standard output, as it comes.
+    /// Standard output, a buffer at a time: what has gone out cannot be tried again.
     Stdout,
     /// Nowhere: the body of a redirect or of a failure, read so that its connection can be reused;
     /// at most so many bytes of it.

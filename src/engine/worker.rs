@@ -80,7 +80,8 @@ async fn run_task(core: &Rc<Core>, work: Work) {
     let (outcome, mut connection) = attempt(core, &mut task, pooled).await;
     let mut next = follow(core, &mut task, outcome);
     while matches!(next, Next::Redirected) && core.shared.stop() == Stop::Draining {
-        // Nobody takes from the schedule any more, but what is in flight may finish.
+        // Nobody takes from the schedule any more, but what is in flight may finish. These few hops
+        // are the only connections that `-x` does not count.
         connection = None;
         let (outcome, _) = attempt(core, &mut task, None).await;
         next = follow(core, &mut task, outcome);

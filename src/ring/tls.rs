@@ -190,6 +190,9 @@ impl Session {
                 sent.map_err(|cause| (cause, None))?;
             }
             match wait {
+                Wait::Traffic if self.is_peer_closed => {
+                    return Err((Cause::Closed, Some("closed in the TLS handshake".into())));
+                }
                 Wait::Traffic => return Ok(()),
                 Wait::Room => return Err((Cause::TlsProtocol, None)),
                 Wait::Handshake => {}
