@@ -1,4 +1,5 @@
-//! Every constant of the program, its unit in its name. What a user may change is a default here
+//! The constants that more than one file or a user knows, each with its unit in its name; what only
+//! one file knows stands at its end. What a user may change is a default here
 //! and a field of [`crate::config::Config`]; the rest are fences that keep hostile input finite.
 
 /// Longest response head in bytes, interim responses included.

@@ -1,6 +1,5 @@
-//! What the shell is told at the end. The table is wget's, with its rule that of several failures
-//! the lowest number wins; for a batch only the class is meaningful, and every URL's own code is in
-//! the report.
+//! What the shell is told when a run could not begin or go on. The numbers are those of wget's
+//! table; what the rows of a finished run add up to is `report::summary::exit_code`'s to say.
 
 use crate::error::{ErrorClass, RunError};
 
@@ -8,28 +7,14 @@ use crate::error::{ErrorClass, RunError};
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[repr(u8)]
 pub enum ExitCode {
-    /// Every input line is ok or skipped.
+    /// Help, the version, or a server that was asked to end.
     Success = 0,
     /// ringpull is wrong, or the kernel has no io_uring for it.
     Internal = 1,
-    /// What was typed, or a list that cannot be read or holds lines that are no URL.
+    /// What was typed, or a list that cannot be opened.
     Usage = 2,
-    /// Local files: a directory that cannot be written, a full disk.
+    /// Local files: a directory or a report that cannot be written.
     LocalFile = 3,
-    /// Names, connections and deadlines.
-    Network = 4,
-    /// A certificate was not accepted.
-    TlsVerification = 5,
-    /// 401 or 407.
-    Authentication = 6,
-    /// The peer broke the protocol, or a body was cut short.
-    Protocol = 7,
-    /// Any other status of 400 or more.
-    Status = 8,
-    /// A limit on the whole run was reached with work left.
-    Stopped = 9,
-    /// SIGINT or SIGTERM; 128 + SIGINT, as shells count.
-    Interrupted = 130,
 }
 
 impl From<ExitCode> for u8 {
@@ -67,13 +52,6 @@ mod tests {
             (ExitCode::Internal, 1),
             (ExitCode::Usage, 2),
             (ExitCode::LocalFile, 3),
-            (ExitCode::Network, 4),
-            (ExitCode::TlsVerification, 5),
-            (ExitCode::Authentication, 6),
-            (ExitCode::Protocol, 7),
-            (ExitCode::Status, 8),
-            (ExitCode::Stopped, 9),
-            (ExitCode::Interrupted, 130),
         ];
         for (code, number) in table {
             assert_eq!(u8::from(code), number);

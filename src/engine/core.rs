@@ -137,9 +137,8 @@ impl Core {
     /// the deadline of the job.
     pub(super) fn can_wait(&self, task: &Task, wait_ms: u64) -> bool {
         let again_ms = self.shared.now_ms().saturating_add(wait_ms);
-        let job_at_ms = task.story.as_ref().map_or(u64::MAX, |story| story.job_at_ms);
         let is_output_begun = task.story.as_ref().is_some_and(|story| story.is_output_begun);
-        self.shared.stop() == Stop::Running && again_ms < job_at_ms && !is_output_begun
+        self.shared.stop() == Stop::Running && again_ms < task.job_at_ms() && !is_output_begun
     }
 
     /// Nothing more begins on this core.

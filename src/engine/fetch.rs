@@ -51,7 +51,7 @@ pub(super) async fn attempt(
     if let Some(outcome) = check_name(core, task) {
         return (outcome, pooled);
     }
-    if is_late(core, task) {
+    if task.job_at_ms() <= now_ms {
         return (Fault::new(Stage::Connect, Cause::JobTimeout).into(), pooled);
     }
     let mut request = core.request_memory();
@@ -61,7 +61,13 @@ pub(super) async fn attempt(
     core.keep_request_memory(request);
     match result {
         Ok((outcome, connection)) => (outcome, connection),
-        Err(fault) => (fault.into(), None),
+        Err(fault) => {
+            if matches!(fault.cause, Cause::Resources(_)) {
+                // Idle connections are the first thing to do without.
+                core.close_idle(0);
+            }
+            (fault.into(), None)
+        }
     }
 }
 
@@ -121,16 +127,11 @@ async fn exchange(
     }
 }
 
-/// Whether the time for the whole job is over.
-fn is_late(core: &Core, task: &Task) -> bool {
-    task.story.as_ref().is_some_and(|story| story.job_at_ms <= core.shared.now_ms())
-}
-
 /// A new connection: name, TCP, TLS.
 async fn open(core: &Core, task: &mut Task) -> Result<Connection, Fault> {
     let target = task.target().clone();
     let (host, port) = (target.host(), target.port());
-    let job_at_ms = job_at_ms(task);
+    let job_at_ms = task.job_at_ms();
     let left = Duration::from_millis(job_at_ms.saturating_sub(core.shared.now_ms()));
     let addresses = tokio::select! {
         answer = core.dns.lookup(host, port) => answer,
@@ -171,12 +172,7 @@ async fn connect(
         let address = SocketAddr::new(*address, port);
         match Socket::connect(address, timeout_ms, story.job_at_ms, &core.deadlines).await {
             Ok(socket) => return Ok(socket),
-            Err(cause @ (Cause::Interrupted | Cause::JobTimeout)) => {
-                return Err(Fault::new(Stage::Connect, cause));
-            }
-            Err(cause @ Cause::Resources(_)) => {
-                // Idle connections are the first thing to do without.
-                core.close_idle(0);
+            Err(cause @ (Cause::Interrupted | Cause::JobTimeout | Cause::Resources(_))) => {
                 return Err(Fault::new(Stage::Connect, cause));
             }
             Err(cause) => failed = Fault::new(Stage::Connect, cause).with_detail(address),
@@ -204,7 +200,7 @@ fn encode(core: &Core, task: &Task, request: &mut Vec<u8>) -> Result<(), Fault> 
 
 fn arm_head(core: &Core, task: &Task, connection: &Connection) {
     let at_ms = core.shared.now_ms().saturating_add(core.shared.config.timeouts.read_ms);
-    connection.arm(Rule::Total, at_ms, job_at_ms(task));
+    connection.arm(Rule::Total, at_ms, task.job_at_ms());
 }
 
 fn arm_body(core: &Core, task: &Task, connection: &Connection, until_ms: Option<u64>) {
@@ -213,11 +209,7 @@ fn arm_body(core: &Core, task: &Task, connection: &Connection, until_ms: Option<
         Some(at_ms) => (Rule::Total, at_ms),
         None => (Rule::Idle(read_ms), core.shared.now_ms().saturating_add(read_ms)),
     };
-    connection.arm(rule, at_ms, job_at_ms(task));
-}
-
-fn job_at_ms(task: &Task) -> u64 {
-    task.story.as_ref().map_or(u64::MAX, |story| story.job_at_ms)
+    connection.arm(rule, at_ms, task.job_at_ms());
 }
 
 /// The response, after its first bytes.
@@ -259,13 +251,7 @@ async fn respond(
         };
         return Ok((outcome, kept));
     }
-    let mut sink = sink(core, task, framing).map_err(|cause| {
-        if matches!(cause, Cause::Resources(_)) {
-            // Idle connections are the first thing to do without.
-            core.close_idle(0);
-        }
-        Fault::new(Stage::Write, cause)
-    })?;
+    let mut sink = sink(core, task, framing).map_err(|cause| Fault::new(Stage::Write, cause))?;
     let body = receive_body(core, task, &mut connection, buf, &mut exchange, &mut sink, None);
     let reuse = body.await?;
     connection.disarm();

@@ -333,7 +333,7 @@ impl Signals {
 #[allow(clippy::exit, reason = "there is nobody left to return to")]
 fn end_stuck_run() -> ! {
     std::thread::sleep(PATIENCE * 3);
-    std::process::exit(INTERRUPTED)
+    std::process::exit(summary::INTERRUPTED.into())
 }
 
 /// Tells the overseeing thread that a core's thread has ended, however it did.
@@ -359,8 +359,6 @@ impl Drop for ReaderEnd {
 
 /// How often the run is looked after.
 const TICK: Duration = Duration::from_millis(50);
-/// Exit status after a signal: 128 and the number of SIGINT, as shells have it.
-const INTERRUPTED: i32 = 130;
 /// How long a core may take to end once it was told to stop at once.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// Rows are written at the latest after so many ticks.

@@ -74,6 +74,11 @@ impl Task {
         redirected.unwrap_or(&self.job.target)
     }
 
+    /// When the job is over in any case, in milliseconds of the run; not before it has begun.
+    pub(super) fn job_at_ms(&self) -> u64 {
+        self.story.as_ref().map_or(u64::MAX, |story| story.job_at_ms)
+    }
+
     /// Begins an attempt, the first one or a further one.
     pub(super) fn begin(&mut self, now_ms: u64, job_ms: u64) -> &mut Story {
         let now = Instant::now();

@@ -18,13 +18,16 @@ pub fn text(stats: &Stats, run: &RunInfo) -> String {
 /// every row is ok or skipped; 1 when a row failed and nobody said why, which is a bug.
 pub fn exit_code(stats: &Stats, end: RunEnd) -> u8 {
     match end {
-        RunEnd::Interrupted => 130,
+        RunEnd::Interrupted => INTERRUPTED,
         RunEnd::Complete => {
             let is_clean = stats.failed == 0 && stats.cancelled == 0;
             stats.class_lowest().unwrap_or(if is_clean { 0 } else { 1 })
         }
     }
 }
+
+/// Exit status of an interrupted run: 128 and the number of SIGINT, as shells have it.
+pub const INTERRUPTED: u8 = 130;
 
 fn write_summary(text: &mut String, stats: &Stats, run: &RunInfo) -> fmt::Result {
     let Stats { count, ok, skipped, failed, cancelled, .. } = *stats;
