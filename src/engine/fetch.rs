@@ -1,24 +1,22 @@
 //! One attempt of one job: a connection, a request, a response, a file.
 
 use super::core::Core;
+use super::open::open;
+use super::response::Response;
 use super::sink::Sink;
-use super::task::{Story, Task};
+use super::task::Task;
 use crate::config::{FileOps, OnConflict};
 use crate::fault::{Cause, DiskProblem, Fault, InputProblem, Stage};
-use crate::http::exchange::Eof;
 use crate::http::head::{Framing, Location};
 use crate::http::request::{Get, Secrets};
-use crate::http::{Exchange, Head, RetryAfter, Reuse, Step};
+use crate::http::{Head, RetryAfter, Reuse};
 use crate::limits::RECV_BUFFER_BYTES;
-use crate::plan::target::{Scheme, Target};
+use crate::plan::target::Target;
 use crate::ring::buf::{RecvBuf, Size};
-use crate::ring::conn::{Connection, ROOM_MIN_BYTES, Received, Want};
+use crate::ring::conn::{Connection, Received};
 use crate::ring::deadline::Rule;
 use crate::ring::file::{Expected, Naming};
-use crate::ring::tcp::Socket;
 use crate::ring::tls::Failure;
-use std::net::{IpAddr, SocketAddr};
-use std::time::Duration;
 
 /// What an attempt came to.
 pub(super) enum Outcome {
@@ -127,60 +125,6 @@ async fn exchange(
     }
 }
 
-/// A new connection: name, TCP, TLS.
-async fn open(core: &Core, task: &mut Task) -> Result<Connection, Fault> {
-    let target = task.target().clone();
-    let (host, port) = (target.host(), target.port());
-    let job_at_ms = task.job_at_ms();
-    let left = Duration::from_millis(job_at_ms.saturating_sub(core.shared.now_ms()));
-    let addresses = tokio::select! {
-        answer = core.dns.lookup(host, port) => answer,
-        () = core.interrupted() => Err((Cause::Interrupted, None)),
-        () = tokio::time::sleep(left) => Err((Cause::JobTimeout, None)),
-    }
-    .map_err(|failure| fault(Stage::Resolve, failure))?;
-    let story = task.story.as_mut().expect("an attempt has begun");
-    story.last.times.namelookup = story.last.began.elapsed();
-    let socket = connect(core, story, &addresses, port).await?;
-    story.last.times.connect = story.last.began.elapsed();
-    if target.scheme() == Scheme::Http {
-        return Ok(Connection::plain(socket));
-    }
-    let tls_at_ms = core.shared.now_ms() + core.shared.config.timeouts.connect_ms;
-    socket.arm(Rule::Total, tls_at_ms, job_at_ms);
-    let connection = Connection::secure(socket, &core.tls, host, &core.buffers).await;
-    story.last.times.appconnect = story.last.began.elapsed();
-    connection.map_err(|failure| fault(Stage::Tls, failure))
-}
-
-/// A connected socket to one of the addresses, within one deadline for all of them.
-async fn connect(
-    core: &Core,
-    story: &mut Story,
-    addresses: &[IpAddr],
-    port: u16,
-) -> Result<Socket, Fault> {
-    let at_ms = core.shared.now_ms() + core.shared.config.timeouts.connect_ms;
-    let mut failed = Fault::new(Stage::Connect, Cause::Unreachable);
-    for (index, address) in addresses.iter().enumerate() {
-        let left_ms = at_ms.saturating_sub(core.shared.now_ms()).max(1);
-        // An address that hangs must leave time for the others.
-        let is_last = index + 1 == addresses.len();
-        let timeout_ms = if is_last { left_ms } else { left_ms.div_ceil(2) };
-        story.num_connects += 1;
-        story.last.remote_ip = Some(*address);
-        let address = SocketAddr::new(*address, port);
-        match Socket::connect(address, timeout_ms, story.job_at_ms, &core.deadlines).await {
-            Ok(socket) => return Ok(socket),
-            Err(cause @ (Cause::Interrupted | Cause::JobTimeout | Cause::Resources(_))) => {
-                return Err(Fault::new(Stage::Connect, cause));
-            }
-            Err(cause) => failed = Fault::new(Stage::Connect, cause).with_detail(address),
-        }
-    }
-    Err(failed)
-}
-
 /// The bytes of the request for the task's current target.
 fn encode(core: &Core, task: &Task, request: &mut Vec<u8>) -> Result<(), Fault> {
     let target = task.target();
@@ -203,62 +147,30 @@ fn arm_head(core: &Core, task: &Task, connection: &Connection) {
     connection.arm(Rule::Total, at_ms, task.job_at_ms());
 }
 
-fn arm_body(core: &Core, task: &Task, connection: &Connection, until_ms: Option<u64>) {
-    let read_ms = core.shared.config.timeouts.read_ms;
-    let (rule, at_ms) = match until_ms {
-        Some(at_ms) => (Rule::Total, at_ms),
-        None => (Rule::Idle(read_ms), core.shared.now_ms().saturating_add(read_ms)),
-    };
-    connection.arm(rule, at_ms, task.job_at_ms());
-}
-
 /// The response, after its first bytes.
 async fn respond(
     core: &Core,
     task: &mut Task,
-    mut connection: Connection,
+    connection: Connection,
     buf: &mut RecvBuf,
-    mut received: Received,
+    received: Received,
 ) -> Result<(Outcome, Option<Connection>), Fault> {
-    let mut exchange = Exchange::new();
-    let head = loop {
-        if received != Received::Bytes {
-            return Err(ended_early(&mut exchange, buf, task));
-        }
-        match step(&mut exchange, buf, Stage::Head)? {
-            Step::Head { used, head } => {
-                buf.skip(used);
-                break head;
-            }
-            Step::NeedInput => {}
-            Step::Body { .. } | Step::End { .. } => unreachable!("a head comes before its body"),
-        }
-        if buf.free_len() < ROOM_MIN_BYTES {
-            enlarge(core, buf);
-        }
-        received = connection
-            .receive(buf, Want::Any)
-            .await
-            .map_err(|failure| fault(Stage::Head, failure))?;
-    };
-    let (verdict, framing, reuse) = (judge(core, task, &head), head.framing, head.reuse);
-    let story = task.story.as_mut().expect("an attempt has begun");
-    story.last.head = Some(head);
+    let mut response = Response::new(core, task, connection, buf);
+    let head = response.head(received).await?;
+    let (verdict, framing, reuse) = (judge(core, response.task(), &head), head.framing, head.reuse);
+    response.keep_head(head);
     if let Err(outcome) = verdict {
         let kept = match reuse {
-            Reuse::Keep => drain(core, task, connection, buf, exchange, framing).await,
+            Reuse::Keep => response.drain(framing).await,
             Reuse::Close(_) => None,
         };
         return Ok((outcome, kept));
     }
-    let mut sink = sink(core, task, framing).map_err(|cause| Fault::new(Stage::Write, cause))?;
-    let body = receive_body(core, task, &mut connection, buf, &mut exchange, &mut sink, None);
-    let reuse = body.await?;
-    connection.disarm();
-    let renamed =
-        name_file(core, task, sink, buf).await.map_err(|cause| Fault::new(Stage::Write, cause))?;
-    let is_kept = reuse == Reuse::Keep && connection.is_reusable();
-    Ok((Outcome::Done(renamed), is_kept.then_some(connection)))
+    let on_write = |cause| Fault::new(Stage::Write, cause);
+    let mut sink = sink(core, response.task(), framing).map_err(on_write)?;
+    let connection = response.body(&mut sink).await?;
+    let renamed = name_file(core, task, sink, buf).await.map_err(on_write)?;
+    Ok((Outcome::Done(renamed), connection))
 }
 
 /// Whether the body of this response is the file that was asked for; if not, what it is.
@@ -289,30 +201,6 @@ fn redirect(core: &Core, task: &Task, head: &Head) -> Result<Outcome, Cause> {
     Ok(Outcome::Redirect(to))
 }
 
-/// Reads the body of a response that is no file, if it is short, so that the connection is kept.
-async fn drain(
-    core: &Core,
-    task: &mut Task,
-    mut connection: Connection,
-    buf: &mut RecvBuf,
-    mut exchange: Exchange,
-    framing: Framing,
-) -> Option<Connection> {
-    let is_short = match framing {
-        Framing::Empty | Framing::Chunked => true,
-        Framing::Length(length) => length <= DRAIN_BYTES_MAX as u64,
-        Framing::Close => false,
-    };
-    if !is_short {
-        return None;
-    }
-    let mut sink = Sink::Nowhere(DRAIN_BYTES_MAX);
-    let at_ms = core.shared.now_ms() + DRAIN_MS_MAX;
-    let body =
-        receive_body(core, task, &mut connection, buf, &mut exchange, &mut sink, Some(at_ms)).await;
-    (body == Ok(Reuse::Keep) && connection.is_reusable()).then_some(connection)
-}
-
 fn sink(core: &Core, task: &Task, framing: Framing) -> Result<Sink, Cause> {
     if &*task.name == "-" {
         return Ok(Sink::Stdout);
@@ -326,78 +214,6 @@ fn sink(core: &Core, task: &Task, framing: Framing) -> Result<Sink, Cause> {
     };
     let (dir, _) = core.dir.parent(&task.name)?;
     Ok(Sink::File(Box::new(dir.create_file(task.job.index, expected)?)))
-}
-
-/// Reads the body into the sink. What fits the buffer at the end is left there, for the sink to
-/// take with its end.
-async fn receive_body(
-    core: &Core,
-    task: &mut Task,
-    connection: &mut Connection,
-    buf: &mut RecvBuf,
-    exchange: &mut Exchange,
-    sink: &mut Sink,
-    until_ms: Option<u64>,
-) -> Result<Reuse, Fault> {
-    let ops = core.shared.config.file_ops;
-    loop {
-        match step(exchange, buf, Stage::Body)? {
-            Step::NeedInput => {}
-            Step::Body { used, span } => {
-                count(task, span.len());
-                buf.keep_body(used, span);
-                continue;
-            }
-            Step::End { used, reuse } => {
-                buf.skip(used);
-                return Ok(reuse);
-            }
-            Step::Head { .. } => unreachable!("one final head a response"),
-        }
-        let remaining = exchange.body_remaining();
-        let free = buf.free_len();
-        let is_last = remaining.is_some_and(|bytes| bytes <= free as u64);
-        if free < connection.room_min_bytes() || (free < ROOM_MIN_BYTES && !is_last) {
-            // A slow disk is not the peer's fault.
-            connection.disarm();
-            sink.write(buf, ops).await.map_err(|cause| Fault::new(Stage::Write, cause))?;
-            output_begun(task, sink);
-            enlarge(core, buf);
-        }
-        arm_body(core, task, connection, until_ms);
-        let want = remaining.map_or(Want::Any, Want::Exactly);
-        let received = connection.receive(buf, want).await;
-        match received.map_err(|failure| fault(Stage::Body, failure))? {
-            Received::Bytes => {}
-            Received::End => {
-                let left = buf.unread_len();
-                return exchange.receive_eof(left).map_err(eof_fault);
-            }
-            Received::Cut => return Err(ended_early(exchange, buf, task)),
-        }
-    }
-}
-
-/// A large buffer instead of a small one, with all room that can be made.
-fn enlarge(core: &Core, buf: &mut RecvBuf) {
-    buf.make_room();
-    if buf.size() == Size::Small && buf.body_len() == 0 {
-        let mut large = core.buffers.take(Size::Large);
-        large.take_unread(buf);
-        core.buffers.give(std::mem::replace(buf, large));
-    }
-}
-
-fn output_begun(task: &mut Task, sink: &Sink) {
-    if let (Sink::Stdout, Some(story)) = (sink, &mut task.story) {
-        story.is_output_begun = true;
-    }
-}
-
-fn count(task: &mut Task, bytes: usize) {
-    if let Some(story) = &mut task.story {
-        story.last.size_download += bytes as u64;
-    }
 }
 
 /// Gives the file its name. Returns it where it is not the one planned.
@@ -429,40 +245,10 @@ async fn name_file(
     finished.map(|()| renamed)
 }
 
-fn step(exchange: &mut Exchange, buf: &mut RecvBuf, stage: Stage) -> Result<Step, Fault> {
-    exchange.receive(buf.unread()).map_err(|error| Fault::new(stage, Cause::Protocol(error)))
-}
-
-/// The connection ended where it must not: not even an end that closes a body, since it may be a
-/// cut.
-fn ended_early(exchange: &mut Exchange, buf: &RecvBuf, task: &Task) -> Fault {
-    match exchange.receive_eof(buf.unread_len()) {
-        Err(eof) => eof_fault(eof),
-        Ok(_) => {
-            let got = task.story.as_ref().map_or(0, |story| story.last.size_download);
-            Fault::new(Stage::Body, Cause::Truncated { got, want: None })
-                .with_detail("the TLS connection ended without close_notify")
-        }
-    }
-}
-
-fn eof_fault(eof: Eof) -> Fault {
-    match eof {
-        Eof::BeforeHead => Fault::new(Stage::Head, Cause::Closed),
-        Eof::InHead => Fault::new(Stage::Head, Cause::Truncated { got: 0, want: None }),
-        Eof::InBody { got, want } => Fault::new(Stage::Body, Cause::Truncated { got, want }),
-    }
-}
-
-fn fault(stage: Stage, (cause, detail): Failure) -> Fault {
+/// What a failed operation of a connection means in this stage.
+pub(super) fn fault(stage: Stage, (cause, detail): Failure) -> Fault {
     Fault { stage, cause, detail }
 }
-
-/// Longest body of a redirect or failure that is read to keep its connection, in bytes.
-const DRAIN_BYTES_MAX: usize = 64 * 1024;
-
-/// Longest time that is spent on it, in milliseconds.
-const DRAIN_MS_MAX: u64 = 1_000;
 
 /// Names tried with `--on-conflict rename`.
 const RENAMES_MAX: u64 = 100_000;

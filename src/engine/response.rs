@@ -1,0 +1,195 @@
+//! One response on its way in: its head, and its body into a sink.
+
+use super::core::Core;
+use super::fetch::fault;
+use super::sink::Sink;
+use super::task::{Story, Task};
+use crate::fault::{Cause, Fault, Stage};
+use crate::http::exchange::Eof;
+use crate::http::head::Framing;
+use crate::http::{Exchange, Head, Reuse, Step};
+use crate::ring::buf::{RecvBuf, Size};
+use crate::ring::conn::{Connection, ROOM_MIN_BYTES, Received, Want};
+use crate::ring::deadline::Rule;
+
+/// The response to the request that a task has sent, and the connection it comes on.
+pub(super) struct Response<'a> {
+    core: &'a Core,
+    task: &'a mut Task,
+    connection: Connection,
+    buf: &'a mut RecvBuf,
+    exchange: Exchange,
+}
+
+impl<'a> Response<'a> {
+    /// A response whose first bytes are in `buf`.
+    pub(super) fn new(
+        core: &'a Core,
+        task: &'a mut Task,
+        connection: Connection,
+        buf: &'a mut RecvBuf,
+    ) -> Self {
+        Self { core, task, connection, buf, exchange: Exchange::new() }
+    }
+
+    /// Whose response it is.
+    pub(super) fn task(&self) -> &Task {
+        self.task
+    }
+
+    /// The final head.
+    pub(super) async fn head(&mut self, mut received: Received) -> Result<Box<Head>, Fault> {
+        loop {
+            if received != Received::Bytes {
+                return Err(self.ended_early());
+            }
+            match self.step(Stage::Head)? {
+                Step::Head { used, head } => {
+                    self.buf.skip(used);
+                    return Ok(head);
+                }
+                Step::NeedInput => {}
+                Step::Body { .. } | Step::End { .. } => {
+                    unreachable!("a head comes before its body")
+                }
+            }
+            if self.buf.free_len() < ROOM_MIN_BYTES {
+                self.enlarge();
+            }
+            let receiving = self.connection.receive(self.buf, Want::Any);
+            received = receiving.await.map_err(|failure| fault(Stage::Head, failure))?;
+        }
+    }
+
+    /// Leaves the head with the task, whose row tells of it.
+    pub(super) fn keep_head(&mut self, head: Box<Head>) {
+        self.story().last.head = Some(head);
+    }
+
+    /// Reads the body into the sink. What fits the buffer at the end is left there, for the sink to
+    /// take with its end. Gives the connection back if it can serve another request.
+    pub(super) async fn body(mut self, sink: &mut Sink) -> Result<Option<Connection>, Fault> {
+        let reuse = self.receive_body(sink, None).await?;
+        self.connection.disarm();
+        let is_kept = reuse == Reuse::Keep && self.connection.is_reusable();
+        Ok(is_kept.then_some(self.connection))
+    }
+
+    /// Reads the body of a response that is no file, if it is short, so that the connection is
+    /// kept.
+    pub(super) async fn drain(mut self, framing: Framing) -> Option<Connection> {
+        let is_short = match framing {
+            Framing::Empty | Framing::Chunked => true,
+            Framing::Length(length) => length <= DRAIN_BYTES_MAX as u64,
+            Framing::Close => false,
+        };
+        if !is_short {
+            return None;
+        }
+        let mut sink = Sink::Nowhere(DRAIN_BYTES_MAX);
+        let at_ms = self.core.shared.now_ms() + DRAIN_MS_MAX;
+        let reuse = self.receive_body(&mut sink, Some(at_ms)).await;
+        (reuse == Ok(Reuse::Keep) && self.connection.is_reusable()).then_some(self.connection)
+    }
+
+    async fn receive_body(
+        &mut self,
+        sink: &mut Sink,
+        until_ms: Option<u64>,
+    ) -> Result<Reuse, Fault> {
+        let ops = self.core.shared.config.file_ops;
+        loop {
+            match self.step(Stage::Body)? {
+                Step::NeedInput => {}
+                Step::Body { used, span } => {
+                    self.story().last.size_download += span.len() as u64;
+                    self.buf.keep_body(used, span);
+                    continue;
+                }
+                Step::End { used, reuse } => {
+                    self.buf.skip(used);
+                    return Ok(reuse);
+                }
+                Step::Head { .. } => unreachable!("one final head a response"),
+            }
+            let remaining = self.exchange.body_remaining();
+            let free = self.buf.free_len();
+            let is_last = remaining.is_some_and(|bytes| bytes <= free as u64);
+            if free < self.connection.room_min_bytes() || (free < ROOM_MIN_BYTES && !is_last) {
+                // A slow disk is not the peer's fault.
+                self.connection.disarm();
+                let written = sink.write(self.buf, ops).await;
+                written.map_err(|cause| Fault::new(Stage::Write, cause))?;
+                self.story().is_output_begun |= matches!(sink, Sink::Stdout);
+                self.enlarge();
+            }
+            self.arm(until_ms);
+            let want = remaining.map_or(Want::Any, Want::Exactly);
+            let received = self.connection.receive(self.buf, want).await;
+            match received.map_err(|failure| fault(Stage::Body, failure))? {
+                Received::Bytes => {}
+                Received::End => {
+                    let left = self.buf.unread_len();
+                    return self.exchange.receive_eof(left).map_err(eof_fault);
+                }
+                Received::Cut => return Err(self.ended_early()),
+            }
+        }
+    }
+
+    /// Sets the deadline of the next wait for body bytes.
+    fn arm(&self, until_ms: Option<u64>) {
+        let read_ms = self.core.shared.config.timeouts.read_ms;
+        let (rule, at_ms) = match until_ms {
+            Some(at_ms) => (Rule::Total, at_ms),
+            None => (Rule::Idle(read_ms), self.core.shared.now_ms().saturating_add(read_ms)),
+        };
+        self.connection.arm(rule, at_ms, self.task.job_at_ms());
+    }
+
+    /// A large buffer instead of a small one, with all room that can be made.
+    fn enlarge(&mut self) {
+        self.buf.make_room();
+        if self.buf.size() == Size::Small && self.buf.body_len() == 0 {
+            let mut large = self.core.buffers.take(Size::Large);
+            large.take_unread(self.buf);
+            self.core.buffers.give(std::mem::replace(self.buf, large));
+        }
+    }
+
+    fn step(&mut self, stage: Stage) -> Result<Step, Fault> {
+        let step = self.exchange.receive(self.buf.unread());
+        step.map_err(|error| Fault::new(stage, Cause::Protocol(error)))
+    }
+
+    fn story(&mut self) -> &mut Story {
+        self.task.story.as_mut().expect("an attempt has begun")
+    }
+
+    /// The connection ended where it must not: not even an end that closes a body, since it may be
+    /// a cut.
+    fn ended_early(&mut self) -> Fault {
+        match self.exchange.receive_eof(self.buf.unread_len()) {
+            Err(eof) => eof_fault(eof),
+            Ok(_) => {
+                let got = self.story().last.size_download;
+                Fault::new(Stage::Body, Cause::Truncated { got, want: None })
+                    .with_detail("the TLS connection ended without close_notify")
+            }
+        }
+    }
+}
+
+fn eof_fault(eof: Eof) -> Fault {
+    match eof {
+        Eof::BeforeHead => Fault::new(Stage::Head, Cause::Closed),
+        Eof::InHead => Fault::new(Stage::Head, Cause::Truncated { got: 0, want: None }),
+        Eof::InBody { got, want } => Fault::new(Stage::Body, Cause::Truncated { got, want }),
+    }
+}
+
+/// Longest body of a redirect or failure that is read to keep its connection, in bytes.
+const DRAIN_BYTES_MAX: usize = 64 * 1024;
+
+/// Longest time that is spent on it, in milliseconds.
+const DRAIN_MS_MAX: u64 = 1_000;
