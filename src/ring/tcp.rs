@@ -145,11 +145,11 @@ impl Socket {
     }
 
     /// A receive that was ended by a deadline looks like an end of the stream: the verdict goes
-    /// first.
+    /// first. What it had received by then counts; the next receive brings the verdict.
     fn judge(&self, result: Result<usize, i32>) -> Result<usize, Cause> {
-        match self.verdict() {
-            Some(cause) => Err(cause),
-            None => result.map_err(socket_cause),
+        match (result, self.verdict()) {
+            (Ok(0) | Err(_), Some(cause)) => Err(cause),
+            (result, _) => result.map_err(socket_cause),
         }
     }
 

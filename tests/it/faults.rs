@@ -158,6 +158,21 @@ fn each_class_has_its_exit_status() {
 }
 
 #[test]
+fn a_row_counts_the_bytes_that_came_before_a_deadline() {
+    let reply = b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n".to_vec();
+    let trickle = Verb::TrickleUntilGate(Duration::from_millis(20), b"0123456789".to_vec());
+    let server = Plan::new().on("/slow", [vec![Verb::Send(reply), trickle]]).start();
+    let sandbox = Sandbox::new();
+    let url = server.url("/slow");
+    let done = sandbox.pull().args(["--retry", "0", "-m", "1s"]).args([&url]).run();
+    server.open_gate();
+    assert_eq!(done.fault(&url), "job.timeout", "{:#?}", done.rows);
+    // Some came with the head, most while the receive waited for all of them.
+    let size: u64 = done.row(&url)["size_download"].parse().unwrap();
+    assert!(size >= 50, "{size} bytes");
+}
+
+#[test]
 fn answers_that_are_not_http_are_faults_of_the_head_or_body() {
     let replies: [(&str, &[u8]); 8] = [
         ("/garbage", b"SSH-2.0-OpenSSH_9.9\r\n\r\n"),
