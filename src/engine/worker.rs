@@ -138,13 +138,20 @@ fn follow(core: &Core, task: &mut Task, outcome: Outcome) -> Next {
     let retry_after_ms = retry_after
         .filter(|_| retry::class(&fault.cause) == Class::Transient)
         .and_then(|value| retry::retry_after_ms(value, unix_s()));
-    if let Some(asked_ms) = retry_after_ms {
-        // The whole host is asked to wait, whatever becomes of this job.
-        core.pause(task, asked_ms.min(policy.retry_after_max_ms));
-    }
     let attempt = task.story.as_ref().map_or(1, |story| story.attempt);
-    match retry::decide(&fault, attempt, retry_after_ms, core.random(), policy) {
-        Decision::Retry { after_ms } if core.can_wait(task, after_ms) => {
+    let decision = match retry::decide(&fault, attempt, retry_after_ms, core.random(), policy) {
+        Decision::Retry { after_ms } if !core.can_wait(task, after_ms) => Decision::GiveUp,
+        decision => decision,
+    };
+    if let Some(asked_ms) = retry_after_ms {
+        // The whole host waits with the job. When the job fails at once the host only gets a short
+        // rest: a list must not stand still because one URL of it asks for that.
+        let is_retried = matches!(decision, Decision::Retry { .. });
+        let rest_ms = if is_retried { asked_ms } else { asked_ms.min(policy.delay_base_ms) };
+        core.pause(task, rest_ms);
+    }
+    match decision {
+        Decision::Retry { after_ms } => {
             if let Some(story) = &mut task.story {
                 story.is_retry_due = true;
             }
@@ -154,7 +161,7 @@ fn follow(core: &Core, task: &mut Task, outcome: Outcome) -> Next {
             let cause = Cause::RetryAfterTooLong { seconds };
             Next::Ended(End::Failed(Fault::new(Stage::Head, cause)))
         }
-        Decision::Retry { .. } | Decision::GiveUp => Next::Ended(End::Failed(fault)),
+        Decision::GiveUp => Next::Ended(End::Failed(fault)),
     }
 }
 

@@ -205,7 +205,7 @@ fn a_wait_beyond_the_time_for_one_job_is_not_begun() {
 }
 
 #[test]
-fn a_retry_after_beyond_the_limit_pauses_the_host_all_the_same() {
+fn a_retry_after_beyond_the_limit_gives_the_host_a_rest_of_one_retry_delay() {
     let busy =
         vec![Verb::Send(response("429 Too Many Requests", "Retry-After: 3600\r\n", b"busy"))];
     let server = Plan::new().otherwise(busy).start();
@@ -213,7 +213,8 @@ fn a_retry_after_beyond_the_limit_pauses_the_host_all_the_same() {
     let sandbox = Sandbox::new();
     let paused = (0..50).map(|n| server.url(&format!("/{n}")));
     let urls: Vec<String> = paused.chain((0..50).map(|n| other.url(&format!("/{n}")))).collect();
-    let running = sandbox.pull().args(["-j", "1"]).list(&urls).spawn();
+    let rest = ["-j", "1", "--retry-delay", "10m"];
+    let running = sandbox.pull().args(rest).list(&urls).spawn();
     assert!(eventually(|| other.log().len() == 50), "{:?}\n{:?}", server.log(), other.log());
     running.signal(Signal::INT);
     let done = running.wait();
@@ -224,6 +225,23 @@ fn a_retry_after_beyond_the_limit_pauses_the_host_all_the_same() {
     assert_eq!(done.fault(&server.url(&asked[0])), "http.retry_after");
     assert_eq!(done.rows.iter().filter(|row| row["status"] == "ok").count(), 50);
     assert_eq!(done.rows.len(), 51, "what was never begun has no row");
+}
+
+#[test]
+fn a_job_that_fails_at_once_does_not_hold_the_list_up() {
+    let busy = |after: &str| {
+        let fields = format!("Retry-After: {after}\r\n");
+        vec![Verb::Send(response("503 Service Unavailable", &fields, b"busy"))]
+    };
+    let plan = Plan::new().on("/busy", [busy("200")]).on("/busier", [busy("86400")]);
+    let server = plan.otherwise(ok(b"good")).start();
+    let sandbox = Sandbox::new();
+    let urls = ["/busy", "/busier", "/a", "/b", "/c"].map(|path| server.url(path));
+    let pull = sandbox.pull().args(["-j", "1", "--retry", "0", "--retry-delay", "1ms"]);
+    // Without the rule it would end after 200 s, which the harness does not wait for.
+    let done = pull.list(&urls).run();
+    done.assert_code(8);
+    assert_eq!(done.rows.iter().filter(|row| row["status"] == "ok").count(), 3);
 }
 
 #[test]
