@@ -165,7 +165,7 @@ pub struct Config {
     pub inputs: Vec<Input>,
     /// Directory that all files go beneath.
     pub dir: PathBuf,
-    /// `-o NAME`: the name of the single file; `-` is standard output.
+    /// `-o`: the name of the single file in `dir`, taken literally; `-` is standard output.
     pub output: Option<String>,
     /// `--name-template`, checked by `plan::name::Template::parse`.
     pub name_template: Option<String>,

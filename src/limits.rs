@@ -21,7 +21,7 @@ pub const BODY_BYTES_LIMIT: u64 = 1 << 63;
 pub const LINE_BYTES_MAX: usize = 64 * 1024;
 /// Longest file name in bytes (`NAME_MAX` of Linux file systems).
 pub const NAME_BYTES_MAX: usize = 255;
-/// Longest `out=`, `dir=` and `-o` path in bytes, well below `PATH_MAX` of Linux (4096).
+/// Longest `out=` and `dir=` path in bytes, well below `PATH_MAX` of Linux (4096).
 pub const PATH_BYTES_MAX: usize = 1_024;
 /// Most components (directories and the name) that a name template may have.
 pub const TEMPLATE_COMPONENTS_MAX: usize = 8;

@@ -106,7 +106,7 @@ pub struct OutputArgs {
           aliases = ["directory-prefix", "output-dir", "output-folder"],
           value_parser = values::path)]
     pub dir: PathBuf,
-    /// Name of the file, for a single URL; `-` is standard output
+    /// Path of the file below --dir, for a single URL; `-` is standard output
     #[arg(short, long, alias = "out", value_name = "NAME", value_parser = values::not_empty)]
     pub output: Option<String>,
     /// Name of every file, for instance '{seq:06}-{name}'

@@ -14,7 +14,7 @@ use crate::{http, limits, plan};
 use anyhow::{Context, bail};
 use std::fs;
 use std::io::IsTerminal;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// What is asked of the operating system, once.
 #[derive(Clone, Debug)]
@@ -54,10 +54,11 @@ pub fn resolve(args: &PullArgs, host: &Host) -> anyhow::Result<Config> {
     check_lists(&inputs)?;
     check_output(args, &inputs)?;
     check_written_files(args, &inputs)?;
+    let (dir, output) = place(args)?;
     Ok(Config {
         inputs,
-        dir: args.output.dir.clone(),
-        output: args.output.output.clone(),
+        dir,
+        output,
         name_template: name_template(args)?,
         on_conflict: on_conflict(args),
         report: args.report.report.clone(),
@@ -166,6 +167,32 @@ fn check_output(args: &PullArgs, inputs: &[Input]) -> anyhow::Result<()> {
         ));
     }
     Ok(())
+}
+
+/// The directory of the run, and the name of its single file where `-o` gives one. What the user
+/// of the command line says is taken literally, as by curl: `-o` may lead anywhere.
+fn place(args: &PullArgs) -> anyhow::Result<(PathBuf, Option<String>)> {
+    let dir = &args.output.dir;
+    let path = match args.output.output.as_deref() {
+        None | Some("-") => return Ok((dir.clone(), args.output.output.clone())),
+        Some(output) => output,
+    };
+    let (parents, name) = path.rsplit_once('/').map_or(("", path), |(parents, name)| {
+        (if parents.is_empty() { "/" } else { parents }, name)
+    });
+    if matches!(name, "" | "." | "..") {
+        bail!(RunError::usage(format!(
+            "cannot write to -o {path}, which names no file: end it with a file name"
+        )));
+    }
+    if name.len() > limits::NAME_BYTES_MAX {
+        let longest = limits::NAME_BYTES_MAX;
+        bail!(RunError::usage(format!(
+            "cannot write to -o: the file name is longer than {longest} bytes"
+        )));
+    }
+    let dir = if parents.is_empty() { dir.clone() } else { dir.join(parents) };
+    Ok((dir, Some(name.to_owned())))
 }
 
 /// The report and the statistics replace what is there: not each other, and not a list.

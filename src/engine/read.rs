@@ -5,7 +5,7 @@ use super::task::{self, Task};
 use crate::config::{Config, Input};
 use crate::error::RunError;
 use crate::plan::job::{BadLine, Entry, Job, LINE_PREFIX_BYTES, Lines};
-use crate::plan::name::{self, Names, Template};
+use crate::plan::name::{Names, Template};
 use crate::ring::setup;
 use anyhow::Context as _;
 use std::fs::File;
@@ -59,18 +59,14 @@ pub(super) struct Naming {
 }
 
 impl Naming {
-    pub(super) fn new(template: Option<&str>, output: Option<&str>) -> anyhow::Result<Self> {
-        let template = template
+    pub(super) fn new(config: &Config) -> anyhow::Result<Self> {
+        let template = config
+            .name_template
+            .as_deref()
             .map(Template::parse)
             .transpose()
             .map_err(|error| RunError::usage(format!("--name-template: {error}")))?;
-        let output = match output {
-            Some("-") => Some("-".to_owned()),
-            Some(path) => Some(name::relative_path(path).map_err(|_| {
-                RunError::usage(format!("-o {path}: it must stay beneath the directory (-d)"))
-            })?),
-            None => None,
-        };
+        let output = config.output.clone();
         Ok(Self { template, output, reserved: Vec::new() })
     }
 

@@ -46,7 +46,7 @@ pub fn run(config: &Config) -> anyhow::Result<Ended> {
     setup::check_io_uring()?;
     let signals = Signals::catch()?;
     let sources = config.inputs.iter().map(Source::open).collect::<anyhow::Result<Vec<_>>>()?;
-    let mut naming = Naming::new(config.name_template.as_deref(), config.output.as_deref())?;
+    let mut naming = Naming::new(config)?;
     let config = sized(config, setup::raise_nofile()?);
     let cannot = || RunError::local_file(format!("cannot write into {}", config.dir.display()));
     let is_stdout = config.output.as_deref() == Some("-");

@@ -31,7 +31,7 @@ pub fn from_target(target: &Target) -> String {
     safe_component(&Cow::from(percent_decode_str(segment)))
 }
 
-/// A path given by a person or a list (`-o`, `out=`): relative, of safe components. Empty
+/// A path given by a list (`out=`): relative, of safe components. Empty
 /// components and `.` are dropped.
 ///
 /// # Errors

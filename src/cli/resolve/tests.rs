@@ -69,7 +69,25 @@ fn a_list_that_cannot_be_read_is_found_before_the_run() {
 #[test]
 fn one_name_is_for_one_url() {
     let (_dir, list) = list();
-    assert_eq!(config(&["-o", "a", "u"]).output.as_deref(), Some("a"));
+    let place = |words: &[&str]| {
+        let config = config(words);
+        (config.dir.display().to_string(), config.output.unwrap())
+    };
+    for (words, dir, name) in [
+        (&["-o", "a", "u"][..], ".", "a"),
+        (&["-o", "-", "u"], ".", "-"),
+        (&["-o", ".hidden", "-d", "x", "u"], "x", ".hidden"),
+        (&["-o", "a/b/c", "-d", "x", "u"], "x/a/b", "c"),
+        (&["-o", "/a/c", "-d", "x", "u"], "/a", "c"),
+        (&["-o", "/c", "u"], "/", "c"),
+        (&["-o", "../c", "u"], "./..", "c"),
+    ] {
+        assert_eq!(place(words), (dir.to_owned(), name.to_owned()), "{words:?}");
+    }
+    for bad in ["a/", "..", ".", "a/.."] {
+        let problem = refusal(&["-o", bad, "u"]);
+        assert!(problem.contains("names no file"), "{bad}: {problem}");
+    }
     for line in [&["-o", "a", "u", "v"][..], &["-o", "a", "-i", &list], &["-o", "a", "-"]] {
         assert!(refusal(line).contains("--name-template"));
     }
