@@ -78,6 +78,30 @@ pub enum FileOps {
     Auto,
 }
 
+/// What must be on the disk before a file counts as done, or the run.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Fsync {
+    /// Nothing: the kernel writes when it likes.
+    #[default]
+    None,
+    /// The file, before it has its final name (fsync(2)).
+    File,
+    /// The file, and then its name: the directory too.
+    Dir,
+    /// The whole file system, once, when the run ends (syncfs(2)).
+    End,
+}
+
+/// Whether disk space is reserved before it is written.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum FileAllocation {
+    /// No.
+    #[default]
+    None,
+    /// For bodies of known length that do not fit the first buffer (fallocate(2)).
+    Prealloc,
+}
+
 /// Address families that may be connected to.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum Family {
@@ -201,6 +225,10 @@ pub struct Config {
     pub dns: DnsConfig,
     /// Kernel path of file operations.
     pub file_ops: FileOps,
+    /// What must be on the disk before it counts as done.
+    pub fsync: Fsync,
+    /// Whether disk space is reserved.
+    pub file_allocation: FileAllocation,
     /// How progress is shown.
     pub progress: ProgressMode,
     /// Print the summary for people at the end (off with `-q`).
@@ -246,6 +274,8 @@ impl Default for Config {
             tls: TlsConfig::default(),
             dns: DnsConfig::default(),
             file_ops: FileOps::default(),
+            fsync: Fsync::default(),
+            file_allocation: FileAllocation::default(),
             progress: ProgressMode::default(),
             summary: true,
             grace_ms: limits::GRACE_DEFAULT_MS,

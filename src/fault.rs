@@ -513,6 +513,7 @@ impl fmt::Display for Text<'_> {
 /// architecture.
 fn resource(errno: i32) -> &'static str {
     match errno {
+        11 => "local ports or routes",
         23 | 24 => "file descriptors",
         12 => "memory",
         105 => "socket buffers",

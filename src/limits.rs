@@ -81,6 +81,10 @@ pub const RECV_BUFFER_BYTES: usize = 80 * 1024;
 /// Receive buffer of a body that does not fit the first one, in bytes.
 pub const RECV_BUFFER_LARGE_BYTES: usize = 256 * 1024;
 
+/// Disk space reserved at once for one file, in bytes: what a server says of a length is not to be
+/// trusted with more.
+pub const ALLOCATE_BYTES_MAX: u64 = 256 * 1024 * 1024;
+
 /// Connections that one listener of the origin keeps open; more wait in the backlog.
 pub const ORIGIN_CONNECTIONS_MAX: u64 = 4_096;
 /// Longest request head that the origin reads, in bytes.

@@ -119,6 +119,13 @@ pub struct OutputArgs {
     /// What to do about files that exist
     #[arg(long, value_name = "WHAT", default_value = "overwrite")]
     pub on_conflict: OnConflictArg,
+    /// What must be on the disk before it counts as done: nothing, each file, each file and its
+    /// name, or everything once at the end
+    #[arg(long, value_name = "WHAT", default_value = "none")]
+    pub fsync: FsyncArg,
+    /// Whether disk space is reserved for long bodies of known length
+    #[arg(long, value_name = "HOW", default_value = "none")]
+    pub file_allocation: FileAllocationArg,
 }
 
 /// How much at once.
@@ -303,6 +310,24 @@ pub enum OnConflictArg {
     Skip,
     Rename,
     Error,
+}
+
+/// `--fsync`.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+#[allow(missing_docs, reason = "the values mean what config::Fsync says")]
+pub enum FsyncArg {
+    None,
+    File,
+    Dir,
+    End,
+}
+
+/// `--file-allocation`.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+#[allow(missing_docs, reason = "the values mean what config::FileAllocation says")]
+pub enum FileAllocationArg {
+    None,
+    Prealloc,
 }
 
 /// `--progress`.

@@ -1,12 +1,14 @@
 //! What was typed to what the run needs: [`PullArgs`] to [`Config`]. Whatever depends on two
 //! options, on a file or on this machine is checked here, before any work begins.
 
-use super::args::{FileOpsArg, OnConflictArg, OriginArgs, ProgressArg, PullArgs};
+use super::args::{
+    FileAllocationArg, FileOpsArg, FsyncArg, OnConflictArg, OriginArgs, ProgressArg, PullArgs,
+};
 use super::argv;
 use super::values::{self, HeaderArg};
 use crate::config::{
-    Config, DnsConfig, Family, FileOps, Input, OnConflict, ProgressMode, RequestConfig,
-    RetryPolicy, Timeouts, TlsConfig,
+    Config, DnsConfig, Family, FileAllocation, FileOps, Fsync, Input, OnConflict, ProgressMode,
+    RequestConfig, RetryPolicy, Timeouts, TlsConfig,
 };
 use crate::error::RunError;
 use crate::origin::OriginConfig;
@@ -76,6 +78,8 @@ pub fn resolve(args: &PullArgs, host: &Host) -> anyhow::Result<Config> {
         tls: TlsConfig { ca_files: args.tls.ca_files.clone(), insecure: args.tls.insecure },
         dns: dns(args),
         file_ops: file_ops(args.kernel.file_ops),
+        fsync: fsync(args.output.fsync),
+        file_allocation: file_allocation(args.output.file_allocation),
         progress: progress(args, host),
         summary: !args.report.quiet,
         grace_ms: args.patience.grace.0,
@@ -360,6 +364,22 @@ fn file_ops(typed: FileOpsArg) -> FileOps {
         FileOpsArg::Sync => FileOps::Sync,
         FileOpsArg::Ring => FileOps::Ring,
         FileOpsArg::Chain => FileOps::Chain,
+    }
+}
+
+fn fsync(typed: FsyncArg) -> Fsync {
+    match typed {
+        FsyncArg::None => Fsync::None,
+        FsyncArg::File => Fsync::File,
+        FsyncArg::Dir => Fsync::Dir,
+        FsyncArg::End => Fsync::End,
+    }
+}
+
+fn file_allocation(typed: FileAllocationArg) -> FileAllocation {
+    match typed {
+        FileAllocationArg::None => FileAllocation::None,
+        FileAllocationArg::Prealloc => FileAllocation::Prealloc,
     }
 }
 

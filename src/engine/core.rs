@@ -3,14 +3,15 @@
 use super::pool::Pool;
 use super::shared::{Shared, Stop};
 use super::task::{End, Task};
+use crate::config::Config;
 use crate::http::request::{Parts, Template};
 use crate::limits::IDLE_CHECK_MS;
 use crate::plan::schedule::{After, Connection as Granted, Grant, OriginId, Wake};
 use crate::ring::buf::BufPool;
 use crate::ring::conn::Connection;
 use crate::ring::deadline::Deadlines;
+use crate::ring::dir::{Care, Dir};
 use crate::ring::dns::Resolver;
-use crate::ring::file::Dir;
 use crate::ring::tls::Settings;
 use base64::Engine as _;
 use std::borrow::Cow;
@@ -70,11 +71,7 @@ impl Core {
             index: seed.index,
             deadlines: Deadlines::new(seed.shared.began),
             buffers: BufPool::default(),
-            dir: Dir::create(match seed.shared.config.output.as_deref() {
-                // Nothing is written anywhere then.
-                Some("-") => Path::new("."),
-                Some(_) | None => &seed.shared.config.dir,
-            })?,
+            dir: dir(&seed.shared.config)?,
             dns: seed.dns,
             tls: seed.tls,
             template: seed.template,
@@ -253,6 +250,19 @@ impl Core {
             self.shared.deliver(wake);
         }
     }
+}
+
+/// The directory of the run, and how files are made in it.
+fn dir(config: &Config) -> std::io::Result<Dir> {
+    let care = Care { fsync: config.fsync, allocation: config.file_allocation };
+    if config.output.as_deref() == Some("-") {
+        // Nothing is written anywhere then.
+        return Dir::create(Path::new("."), care);
+    }
+    let dir = Dir::create(&config.dir, care)?;
+    // That it can be written was checked before the run began; here it learns how.
+    let _: std::io::Result<()> = dir.check_writable();
+    Ok(dir)
 }
 
 /// The credentials of Basic authentication (RFC 7617).

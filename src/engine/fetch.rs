@@ -15,7 +15,8 @@ use crate::plan::target::Target;
 use crate::ring::buf::{RecvBuf, Size};
 use crate::ring::conn::{Connection, Received};
 use crate::ring::deadline::Rule;
-use crate::ring::file::{Expected, Naming};
+use crate::ring::dir::Found;
+use crate::ring::file::{Expected, Naming, OutFile};
 use crate::ring::tls::Failure;
 
 /// What an attempt came to.
@@ -75,16 +76,17 @@ fn check_name(core: &Core, task: &Task) -> Option<Outcome> {
     if policy == OnConflict::Overwrite || &*task.name == "-" {
         return None;
     }
-    let is_there = match core.dir.parent(&task.name) {
-        Ok((dir, name)) => dir.has(name),
-        Err(cause) => return Some(Fault::new(Stage::Write, cause).into()),
+    let failed = |cause| Some(Fault::new(Stage::Write, cause).into());
+    let found = match core.dir.parent(&task.name) {
+        Ok((dir, name)) => dir.look(name),
+        Err(cause) => return failed(cause),
     };
-    match policy {
-        OnConflict::Skip if is_there => Some(Outcome::Skipped),
-        OnConflict::Error if is_there => {
-            Some(Fault::new(Stage::Write, Cause::Disk(DiskProblem::Exists)).into())
-        }
-        OnConflict::Overwrite | OnConflict::Skip | OnConflict::Error | OnConflict::Rename => None,
+    match (policy, found) {
+        (OnConflict::Rename | OnConflict::Overwrite, _) | (_, Found::Nothing) => None,
+        // Nobody has pulled this before: a directory is not the file that may be kept.
+        (_, Found::Directory) => failed(Cause::Disk(DiskProblem::NotAFile)),
+        (OnConflict::Skip, Found::Other) => Some(Outcome::Skipped),
+        (OnConflict::Error, Found::Other) => failed(Cause::Disk(DiskProblem::Exists)),
     }
 }
 
@@ -207,13 +209,19 @@ fn sink(core: &Core, task: &Task, framing: Framing) -> Result<Sink, Cause> {
     }
     let expected = match framing {
         // A chain renames, so it needs a name to rename from.
-        _ if core.shared.config.file_ops == FileOps::Chain => Expected::Long,
+        Framing::Empty if core.shared.config.file_ops == FileOps::Chain => Expected::Long(None),
         Framing::Empty => Expected::Short,
-        Framing::Length(length) if length <= RECV_BUFFER_BYTES as u64 => Expected::Short,
-        Framing::Length(_) | Framing::Chunked | Framing::Close => Expected::Long,
+        Framing::Length(length)
+            if length <= RECV_BUFFER_BYTES as u64
+                && core.shared.config.file_ops != FileOps::Chain =>
+        {
+            Expected::Short
+        }
+        Framing::Length(length) => Expected::Long(Some(length)),
+        Framing::Chunked | Framing::Close => Expected::Long(None),
     };
     let (dir, _) = core.dir.parent(&task.name)?;
-    Ok(Sink::File(Box::new(dir.create_file(task.job.index, expected)?)))
+    Ok(Sink::File(Box::new(OutFile::create(&dir, task.job.index, expected)?)))
 }
 
 /// Gives the file its name. Returns it where it is not the one planned.

@@ -13,8 +13,8 @@ use crate::fault::{Cause, Fault, Stage};
 use crate::http::request::{Parts, Template};
 use crate::plan::schedule::{Limits, Schedule};
 use crate::report::{RowEncoder, RowFormat, RunEnd, RunInfo, Stats, summary};
+use crate::ring::dir::{Care, Dir};
 use crate::ring::dns::Resolver;
-use crate::ring::file::Dir;
 use crate::ring::setup;
 use crate::ring::tls::Settings;
 use anyhow::Context as _;
@@ -51,7 +51,9 @@ pub fn run(config: &Config) -> anyhow::Result<Ended> {
     let cannot = || RunError::local_file(format!("cannot write into {}", config.dir.display()));
     let is_stdout = config.output.as_deref() == Some("-");
     if !is_stdout {
-        Dir::create(&config.dir).and_then(|dir| dir.check_writable()).with_context(cannot)?;
+        Dir::create(&config.dir, Care::default())
+            .and_then(|dir| dir.check_writable())
+            .with_context(cannot)?;
     }
     let parts = Parts {
         user_agent: &config.request.user_agent,

@@ -46,7 +46,11 @@ impl Sink {
     ) -> Result<(), Cause> {
         match self {
             Self::File(file) => file.finish(buf, name, naming, ops).await,
-            Self::Stdout | Self::Nowhere(_) => self.write(buf, ops).await,
+            Self::Stdout => {
+                self.write(buf, ops).await?;
+                file::finish_stdout()
+            }
+            Self::Nowhere(_) => self.write(buf, ops).await,
         }
     }
 }

@@ -5,143 +5,37 @@
 //! behind. A long one goes to a temporary name that is renamed, and so does every one where the
 //! file system has no unnamed files or the final name is taken.
 //!
+//! The order at the end is: the last write, fsync(2) if asked for, close(2), the final name. Close
+//! comes first because a file system behind a network may report there, and only there, that it
+//! could not store what it had taken. Linking needs the descriptor, so a file without a name is
+//! closed after it got one; that is why there are such files only where close has nothing to say
+//! ([`super::dir`]). Should it fail all the same, the name is taken away again.
+//!
 //! open, link, rename and unlink are plain system calls: the ring hands each of them to a kernel
 //! worker thread, which costs more than the call itself. Where body writes go is a choice
-//! ([`FileOps`]).
+//! ([`FileOps`]). fsync(2) always goes through the ring, since it waits for the device.
 
 use super::buf::RecvBuf;
+use super::dir::Dir;
 use super::{disk_cause, op};
-use crate::config::FileOps;
+use crate::config::{FileAllocation, FileOps, Fsync};
 use crate::fault::Cause;
-use rustix::fs::{AtFlags, CWD, Mode, OFlags, RenameFlags, ResolveFlags};
+use crate::limits::ALLOCATE_BYTES_MAX;
+use rustix::event::{PollFd, PollFlags};
+use rustix::fs::{AtFlags, CWD, FallocateFlags, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
-use std::cell::Cell;
 use std::ffi::CString;
-use std::os::fd::{AsRawFd, IntoRawFd, OwnedFd};
-use std::path::Path;
+use std::ops::Range;
+use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd};
 use std::rc::Rc;
-
-/// An open directory that files go beneath.
-#[derive(Clone, Debug)]
-pub struct Dir {
-    fd: Rc<OwnedFd>,
-    /// Whether files without a name can be had here, as far as is known.
-    has_unnamed: Rc<Cell<bool>>,
-    /// Distinguishes temporary names between runs: in containers, process numbers come again.
-    nonce: u32,
-}
 
 /// How much is expected to be written into a file.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Expected {
     /// What fits one receive buffer.
     Short,
-    /// More, or nobody knows.
-    Long,
-}
-
-impl Dir {
-    /// Opens `path`, making it and its parents where they are missing.
-    pub fn create(path: &Path) -> std::io::Result<Self> {
-        std::fs::create_dir_all(path)?;
-        let flags = OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC;
-        Ok(Self {
-            fd: Rc::new(rustix::fs::openat(CWD, path, flags, Mode::empty())?),
-            has_unnamed: Rc::new(Cell::new(true)),
-            nonce: fastrand::u32(..),
-        })
-    }
-
-    /// Whether a file can be created in it: creates one and removes it.
-    pub fn check_writable(&self) -> std::io::Result<()> {
-        let name = self.temporary_name(0);
-        let file = rustix::fs::openat(&*self.fd, &name, CREATE, Mode::from_raw_mode(0o600))?;
-        drop(file);
-        Ok(rustix::fs::unlinkat(&*self.fd, &name, AtFlags::empty())?)
-    }
-
-    /// The directory of `path`, made where it is missing, and the last component. `path` is
-    /// relative and safe (`plan::name`); symbolic links on the way are refused (openat2(2),
-    /// RESOLVE_BENEATH).
-    pub fn parent<'p>(&self, path: &'p str) -> Result<(Self, &'p str), Cause> {
-        let Some((parents, name)) = path.rsplit_once('/') else {
-            return Ok((self.clone(), path));
-        };
-        match self.open_beneath(parents) {
-            Err(Errno::NOENT) => {
-                self.make_all(parents)?;
-                self.open_beneath(parents)
-            }
-            other => other,
-        }
-        .map(|dir| (dir, name))
-        .map_err(cause)
-    }
-
-    /// Whether anything has this name.
-    pub fn has(&self, name: &str) -> bool {
-        rustix::fs::statat(&*self.fd, name, AtFlags::SYMLINK_NOFOLLOW).is_ok()
-    }
-
-    /// Creates the unfinished file of job `index`.
-    pub fn create_file(&self, index: u64, expected: Expected) -> Result<OutFile, Cause> {
-        let mode = Mode::from_raw_mode(0o666);
-        if expected == Expected::Short && self.has_unnamed.get() {
-            let flags = OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC;
-            match rustix::fs::openat(&*self.fd, ".", flags, mode) {
-                Ok(fd) => return Ok(self.out_file(index, Place::Unnamed, fd)),
-                // What open(2) says of file systems and kernels that lack it.
-                Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::INVAL | Errno::NOENT) => {
-                    self.has_unnamed.set(false);
-                }
-                Err(errno) => return Err(cause(errno)),
-            }
-        }
-        let name = self.temporary_name(index);
-        let fd = rustix::fs::openat(&*self.fd, &name, CREATE, mode).map_err(cause)?;
-        Ok(self.out_file(index, Place::Temporary(name), fd))
-    }
-
-    fn out_file(&self, index: u64, place: Place, fd: OwnedFd) -> OutFile {
-        OutFile { dir: self.clone(), index, place, fd: Some(Rc::new(fd)), written: 0 }
-    }
-
-    /// `.ringpull-RANDOM-INDEX`: distinct within a run by the job, between runs by chance.
-    fn temporary_name(&self, index: u64) -> String {
-        format!(".ringpull-{:08x}-{index}", self.nonce)
-    }
-
-    fn open_beneath(&self, path: &str) -> Result<Self, Errno> {
-        let flags = OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC;
-        let resolve =
-            ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
-        let fd = rustix::fs::openat2(&*self.fd, path, flags, Mode::empty(), resolve)?;
-        Ok(Self { fd: Rc::new(fd), has_unnamed: Rc::clone(&self.has_unnamed), nonce: self.nonce })
-    }
-
-    fn make_all(&self, path: &str) -> Result<(), Cause> {
-        let mut dir = self.clone();
-        for component in path.split('/') {
-            match rustix::fs::mkdirat(&*dir.fd, component, Mode::from_raw_mode(0o777)) {
-                Ok(()) | Err(Errno::EXIST) => {}
-                Err(errno) => return Err(cause(errno)),
-            }
-            dir = dir.open_beneath(component).map_err(cause)?;
-        }
-        Ok(())
-    }
-}
-
-/// Writes to standard output, with nothing in between that could keep bytes or lose an error.
-pub fn write_stdout(mut bytes: &[u8]) -> Result<(), Cause> {
-    while !bytes.is_empty() {
-        match rustix::io::write(rustix::stdio::stdout(), bytes) {
-            Ok(count) => bytes = &bytes[count..],
-            Err(Errno::INTR) => {}
-            Err(errno) => return Err(cause(errno)),
-        }
-    }
-    Ok(())
+    /// More: so many bytes, if that is known.
+    Long(Option<u64>),
 }
 
 /// How a finished file gets its name.
@@ -159,8 +53,12 @@ pub struct OutFile {
     dir: Dir,
     index: u64,
     place: Place,
+    /// Gone once it is closed.
     fd: Option<Rc<OwnedFd>>,
     written: u64,
+    /// What is still to be reserved, from the end of what is.
+    to_reserve: Range<u64>,
+    is_flushed: bool,
 }
 
 /// Where a file is.
@@ -174,7 +72,49 @@ enum Place {
     Final,
 }
 
+/// What became of a chain of operations.
+enum Chained {
+    /// All of it was done.
+    Done,
+    /// The write was short or interrupted, and nothing was done after it.
+    Unfinished,
+}
+
 impl OutFile {
+    /// Creates the unfinished file of job `index`.
+    pub fn create(dir: &Dir, index: u64, expected: Expected) -> Result<Self, Cause> {
+        let mode = Mode::from_raw_mode(0o666);
+        let file = |place, fd| Self {
+            dir: dir.clone(),
+            index,
+            place,
+            fd: Some(Rc::new(fd)),
+            written: 0,
+            to_reserve: match (expected, dir.care.allocation) {
+                (Expected::Long(Some(length)), FileAllocation::Prealloc) => 0..length,
+                (Expected::Long(_) | Expected::Short, _) => 0..0,
+            },
+            is_flushed: false,
+        };
+        let wants_unnamed = expected == Expected::Short && dir.has_unnamed.get();
+        if wants_unnamed {
+            let flags = OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC;
+            match rustix::fs::openat(&*dir.fd, ".", flags, mode) {
+                Ok(fd) => return Ok(file(Place::Unnamed, fd)),
+                // What open(2) says of file systems and kernels that lack it.
+                Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::INVAL | Errno::NOENT) => {}
+                Err(errno) => return Err(cause(errno)),
+            }
+        }
+        let name = dir.temporary_name(index);
+        let fd = rustix::fs::openat(&*dir.fd, &name, CREATE, mode).map_err(cause)?;
+        if wants_unnamed {
+            // Only this kind is not to be had: it was not the directory that is gone.
+            dir.has_unnamed.set(false);
+        }
+        Ok(file(Place::Temporary(name), fd))
+    }
+
     /// Bytes written so far.
     pub fn written(&self) -> u64 {
         self.written
@@ -182,12 +122,20 @@ impl OutFile {
 
     /// Writes the waiting body of `buf` behind what was written before.
     pub async fn write(&mut self, buf: &mut RecvBuf, ops: FileOps) -> Result<(), Cause> {
+        self.reserve(buf.body_len() as u64, ops).await?;
         let through_ring = match ops {
             FileOps::Sync => false,
             FileOps::Ring | FileOps::Chain => true,
             FileOps::Auto => buf.body_len() >= RING_WRITE_MIN_BYTES,
         };
-        if through_ring { self.write_ring(buf).await } else { self.write_sync(buf) }?;
+        if through_ring {
+            let (memory, range) = buf.lend_body();
+            let (result, memory) = self.write_ring(memory, range).await;
+            buf.restore(memory);
+            result
+        } else {
+            self.write_sync(buf.body())
+        }?;
         buf.body_written();
         Ok(())
     }
@@ -201,19 +149,42 @@ impl OutFile {
         naming: Naming,
         ops: FileOps,
     ) -> Result<(), Cause> {
-        if let (FileOps::Chain, Naming::Replace, Place::Temporary(from)) =
-            (ops, naming, &self.place)
+        let must_flush = matches!(self.dir.care.fsync, Fsync::File | Fsync::Dir);
+        // A chain closes and renames at once, so it is not for files that are flushed before.
+        if let (FileOps::Chain, Naming::Replace, Place::Temporary(from), false) =
+            (ops, naming, &self.place, must_flush)
             && buf.body_len() > 0
         {
             let names = (c_string(from)?, c_string(name)?);
-            return self.finish_chain(buf, names).await;
-        }
-        if buf.body_len() > 0 {
+            if let Chained::Done = self.finish_chain(buf, names).await? {
+                return Ok(());
+            }
+        } else if buf.body_len() > 0 {
             self.write(buf, ops).await?;
         }
+        if must_flush && !self.is_flushed {
+            self.flush().await?;
+        }
+        self.name(name, naming)?;
+        if self.dir.care.fsync == Fsync::Dir {
+            // The file stays where it is if this fails: it is whole, and what it replaced is gone.
+            self.dir.flush().await.map_err(cause)?;
+        }
+        Ok(())
+    }
+
+    /// Closes the file and gives it its final name, in the order that its place allows.
+    fn name(&mut self, name: &str, naming: Naming) -> Result<(), Cause> {
         if self.place == Place::Unnamed {
             match self.link(name) {
-                Ok(()) => self.place = Place::Final,
+                Ok(()) => {
+                    self.place = Place::Final;
+                    return self.close().map_err(|errno| {
+                        // Nothing had the name a moment ago, so what has it now is ours.
+                        self.remove(name);
+                        cause(errno)
+                    });
+                }
                 Err(Errno::EXIST) if naming == Naming::Replace => {
                     let temporary = self.dir.temporary_name(self.index);
                     self.link(&temporary).map_err(cause)?;
@@ -222,21 +193,14 @@ impl OutFile {
                 Err(errno) => return Err(cause(errno)),
             }
         }
-        self.fd = None;
+        self.close().map_err(cause)?;
         self.rename(name, naming)
     }
 
-    /// Gives a file without a name its first one. linkat(2) takes the descriptor itself from Linux
-    /// 6.10 on, before that only with CAP_DAC_READ_SEARCH; by way of /proc it always does.
+    /// Gives a file without a name its first one.
     fn link(&self, name: &str) -> Result<(), Errno> {
-        let (Some(fd), to) = (&self.fd, &*self.dir.fd) else { return Err(Errno::BADF) };
-        match rustix::fs::linkat(fd, "", to, name, AtFlags::EMPTY_PATH) {
-            Err(Errno::NOENT | Errno::PERM | Errno::INVAL) => {
-                let path = format!("/proc/self/fd/{}", fd.as_raw_fd());
-                rustix::fs::linkat(CWD, path, to, name, AtFlags::SYMLINK_FOLLOW)
-            }
-            other => other,
-        }
+        let fd = self.fd.as_ref().ok_or(Errno::BADF)?;
+        link(fd, &self.dir.fd, name)
     }
 
     /// Gives a file with a temporary name its final one.
@@ -252,9 +216,61 @@ impl OutFile {
         Ok(())
     }
 
-    fn write_sync(&mut self, buf: &RecvBuf) -> Result<(), Cause> {
+    /// Closes the descriptor, which is gone afterwards in any case.
+    fn close(&mut self) -> Result<(), Errno> {
+        // Every operation was joined, so nobody else holds it.
+        self.fd.take().and_then(Rc::into_inner).map_or(Ok(()), close)
+    }
+
+    /// Removes exactly what was made here; that it is gone already is as good.
+    fn remove(&self, name: &str) {
+        let _: Result<(), Errno> = rustix::fs::unlinkat(&*self.dir.fd, name, AtFlags::empty());
+    }
+
+    /// Has the kernel write the file to the disk.
+    async fn flush(&mut self) -> Result<(), Cause> {
+        if let Some(fd) = &self.fd {
+            op::fsync(fd).await.map_err(disk_cause)?;
+            self.is_flushed = true;
+        }
+        Ok(())
+    }
+
+    /// Reserves space for the next `more` bytes and some of those after them, if so many are
+    /// expected: a full disk is known before hours of writing, and the file lies in one piece.
+    async fn reserve(&mut self, more: u64, ops: FileOps) -> Result<(), Cause> {
+        let end = self.to_reserve.end.min(self.written.saturating_add(more));
+        // One write needs no help.
+        let is_whole = self.written == 0 && end == self.to_reserve.end;
+        while self.to_reserve.start < end && !is_whole {
+            let Some(fd) = &self.fd else { return Ok(()) };
+            let Range { start, end } = self.to_reserve;
+            let step = start..end.min(start.saturating_add(ALLOCATE_BYTES_MAX));
+            let done = match ops {
+                FileOps::Sync => {
+                    let length = step.end - step.start;
+                    rustix::fs::fallocate(fd, FallocateFlags::KEEP_SIZE, step.start, length)
+                        .map_err(Errno::raw_os_error)
+                }
+                FileOps::Auto | FileOps::Ring | FileOps::Chain => {
+                    op::fallocate(fd, step.clone()).await
+                }
+            };
+            match done {
+                Ok(()) => self.to_reserve.start = step.end,
+                Err(libc::EINTR) => {}
+                Err(errno @ (libc::ENOSPC | libc::EDQUOT | libc::EFBIG | libc::EIO)) => {
+                    return Err(disk_cause(errno));
+                }
+                // The file system or the kernel has no such thing: nothing is lost.
+                Err(_) => self.to_reserve = 0..0,
+            }
+        }
+        Ok(())
+    }
+
+    fn write_sync(&mut self, mut body: &[u8]) -> Result<(), Cause> {
         let Some(fd) = &self.fd else { return Err(disk_cause(libc::EBADF)) };
-        let mut body = buf.body();
         while !body.is_empty() {
             match rustix::io::pwrite(fd, body, self.written) {
                 Ok(0) => return Err(disk_cause(libc::ENOSPC)),
@@ -269,72 +285,177 @@ impl OutFile {
         Ok(())
     }
 
-    async fn write_ring(&mut self, buf: &mut RecvBuf) -> Result<(), Cause> {
-        let Some(fd) = &self.fd else { return Err(disk_cause(libc::EBADF)) };
-        let (mut memory, mut range) = buf.lend_body();
-        let mut result = Ok(());
-        while !range.is_empty() && result.is_ok() {
+    /// Writes all of `memory[range]`, however many writes it takes, and gives the memory back.
+    async fn write_ring(
+        &mut self,
+        mut memory: Vec<u8>,
+        mut range: Range<usize>,
+    ) -> (Result<(), Cause>, Vec<u8>) {
+        let Some(fd) = &self.fd else { return (Err(disk_cause(libc::EBADF)), memory) };
+        while !range.is_empty() {
             let (count, back) = op::write(fd, memory, range.clone(), self.written).await;
             memory = back;
             match count {
-                Ok(0) => result = Err(disk_cause(libc::ENOSPC)),
+                Ok(0) => return (Err(disk_cause(libc::ENOSPC)), memory),
                 Ok(count) => {
                     self.written += count as u64;
                     range.start += count;
                 }
                 Err(libc::EINTR) => {}
-                Err(errno) => result = Err(disk_cause(errno)),
+                // A try without waiting that nobody repeated: the plain call waits.
+                Err(libc::EAGAIN) => {
+                    let result = self.write_sync(&memory[range]);
+                    return (result, memory);
+                }
+                Err(errno) => return (Err(disk_cause(errno)), memory),
             }
         }
-        buf.restore(memory);
-        result
+        (Ok(()), memory)
     }
 
-    /// The last write, close and rename as one chain.
+    /// The last write, close and rename as one chain. A write that is short or interrupted breaks
+    /// it: then the rest of the body is written, and the rest of the way is for the caller.
     async fn finish_chain(
         &mut self,
         buf: &mut RecvBuf,
         names: (CString, CString),
-    ) -> Result<(), Cause> {
+    ) -> Result<Chained, Cause> {
+        self.reserve(buf.body_len() as u64, FileOps::Chain).await?;
         let Some(fd) = self.fd.take().and_then(Rc::into_inner) else {
             return Err(disk_cause(libc::EBADF));
         };
-        let (memory, range) = buf.lend_body();
-        let length = range.len();
+        let (memory, mut range) = buf.lend_body();
         let fd = fd.into_raw_fd();
         let (write, close, rename) =
-            op::write_close_rename(fd, &self.dir.fd, names, memory, range, self.written);
+            op::write_close_rename(fd, &self.dir.fd, names, memory, range.clone(), self.written);
         let (written, memory) = write.await;
         let closed = close.await;
         let renamed = rename.await;
-        buf.restore(memory);
         if closed == Err(libc::ECANCELED) {
             // SAFETY: the CLOSE did not run (one that fails has closed all the same, close(2)), so
             // the descriptor is still ours and nobody else's.
             #[allow(unsafe_code, reason = "the chain took the descriptor by number")]
-            drop(unsafe { <OwnedFd as std::os::fd::FromRawFd>::from_raw_fd(fd) });
+            let fd = unsafe { OwnedFd::from_raw_fd(fd) };
+            self.fd = Some(Rc::new(fd));
         }
-        match (written, renamed) {
-            (Ok(count), Ok(_)) if count == length => {
-                self.written += count as u64;
+        let done = match (written, closed, renamed) {
+            (Ok(_), Ok(_), Ok(_)) => {
+                self.written += range.len() as u64;
                 self.place = Place::Final;
-                buf.body_written();
-                Ok(())
+                Ok(Chained::Done)
             }
-            (Ok(count), _) if count < length => Err(disk_cause(libc::ENOSPC)),
-            (Err(errno), _) => Err(disk_cause(errno)),
-            (Ok(_), Err(errno)) => Err(disk_cause(closed.err().unwrap_or(errno))),
-            (Ok(_), Ok(_)) => Err(disk_cause(libc::EIO)),
+            (Ok(_), Ok(_), Err(errno)) => Err(disk_cause(errno)),
+            (Ok(0), Err(_), _) => Err(disk_cause(libc::ENOSPC)),
+            (Ok(count), Err(libc::ECANCELED), _) => {
+                self.written += count as u64;
+                range.start += count;
+                Ok(Chained::Unfinished)
+            }
+            (Ok(_), Err(errno), _) => Err(disk_cause(errno)),
+            (Err(libc::EINTR | libc::EAGAIN), ..) => Ok(Chained::Unfinished),
+            (Err(errno), ..) => Err(disk_cause(errno)),
+        };
+        let (done, memory) = match done {
+            Ok(Chained::Unfinished) => {
+                let (result, memory) = self.write_ring(memory, range).await;
+                (result.map(|()| Chained::Unfinished), memory)
+            }
+            done => (done, memory),
+        };
+        buf.restore(memory);
+        if done.is_ok() {
+            buf.body_written();
         }
+        done
     }
 }
 
 impl Drop for OutFile {
     fn drop(&mut self) {
         if let Place::Temporary(name) = &self.place {
-            // Removes exactly what was made here; that it is gone already is as good.
-            let _: Result<(), Errno> = rustix::fs::unlinkat(&*self.dir.fd, name, AtFlags::empty());
+            self.remove(name);
         }
+    }
+}
+
+impl Dir {
+    /// Whether a file can be created in it, in the way that short files will be: creates one and
+    /// removes it.
+    pub fn check_writable(&self) -> std::io::Result<()> {
+        let name = self.temporary_name(0);
+        if self.has_unnamed.get() {
+            let flags = OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC;
+            let unnamed = rustix::fs::openat(&*self.fd, ".", flags, PROBE_MODE)
+                .and_then(|fd| link(&fd, &self.fd, &name));
+            if unnamed.is_ok() {
+                return Ok(rustix::fs::unlinkat(&*self.fd, &name, AtFlags::empty())?);
+            }
+            // Neither way to link it may be open: an older kernel, and no /proc.
+            self.has_unnamed.set(false);
+        }
+        let file = rustix::fs::openat(&*self.fd, &name, CREATE, PROBE_MODE)?;
+        drop(file);
+        Ok(rustix::fs::unlinkat(&*self.fd, &name, AtFlags::empty())?)
+    }
+}
+
+/// Writes to standard output, with nothing in between that could keep bytes or lose an error.
+pub fn write_stdout(mut bytes: &[u8]) -> Result<(), Cause> {
+    let stdout = rustix::stdio::stdout();
+    while !bytes.is_empty() {
+        match rustix::io::write(stdout, bytes) {
+            Ok(0) => return Err(disk_cause(libc::EIO)),
+            Ok(count) => bytes = &bytes[count..],
+            Err(Errno::INTR) => {}
+            Err(Errno::AGAIN) => {
+                // Whoever shares it has set O_NONBLOCK: waits as if it were not.
+                let mut fds = [PollFd::new(&stdout, PollFlags::OUT)];
+                match rustix::event::poll(&mut fds, None) {
+                    Ok(_) | Err(Errno::INTR) => {}
+                    Err(errno) => return Err(cause(errno)),
+                }
+            }
+            Err(errno) => return Err(cause(errno)),
+        }
+    }
+    Ok(())
+}
+
+/// Ends standard output as far as this program is concerned, and says what close(2) says of it:
+/// every descriptor of a file that is closed has the file system tell what it could not store.
+pub fn finish_stdout() -> Result<(), Cause> {
+    match rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdout(), 0) {
+        Ok(fd) => close(fd).map_err(cause),
+        // Without a second descriptor there is nothing to close, and nothing is known to be wrong.
+        Err(_) => Ok(()),
+    }
+}
+
+/// close(2), whose error a dropped descriptor would swallow. The descriptor is gone even then. An
+/// interrupted close (EINTR) may have lost what was on its way, so that is an error too.
+pub fn close(fd: impl Into<OwnedFd>) -> Result<(), Errno> {
+    let fd = fd.into().into_raw_fd();
+    // SAFETY: it was owned, is owned by nobody now, and is not used again.
+    #[allow(unsafe_code, reason = "no safe wrapper tells of the error")]
+    let result = unsafe { libc::close(fd) };
+    match result {
+        0 => Ok(()),
+        _ => {
+            let errno = std::io::Error::last_os_error().raw_os_error();
+            Err(Errno::from_raw_os_error(errno.unwrap_or(libc::EIO)))
+        }
+    }
+}
+
+/// Gives an open file without a name the first one. linkat(2) takes the descriptor itself from
+/// Linux 6.10 on, before that only with CAP_DAC_READ_SEARCH; by way of /proc it always does.
+fn link(fd: &OwnedFd, to: &OwnedFd, name: &str) -> Result<(), Errno> {
+    match rustix::fs::linkat(fd, "", to, name, AtFlags::EMPTY_PATH) {
+        Err(Errno::NOENT | Errno::PERM | Errno::INVAL) => {
+            let path = format!("/proc/self/fd/{}", fd.as_raw_fd());
+            rustix::fs::linkat(CWD, path, to, name, AtFlags::SYMLINK_FOLLOW)
+        }
+        other => other,
     }
 }
 
@@ -344,6 +465,9 @@ const CREATE: OFlags = OFlags::WRONLY
     .union(OFlags::EXCL)
     .union(OFlags::NOFOLLOW)
     .union(OFlags::CLOEXEC);
+
+/// Mode of a file that is there for a moment.
+const PROBE_MODE: Mode = Mode::from_raw_mode(0o600);
 
 /// Body writes from this size on go through the ring with [`FileOps::Auto`].
 const RING_WRITE_MIN_BYTES: usize = 128 * 1024;

@@ -13,6 +13,7 @@
 pub mod buf;
 pub mod conn;
 pub mod deadline;
+pub mod dir;
 pub mod dns;
 pub mod file;
 mod op;
@@ -36,7 +37,10 @@ pub fn socket_cause(errno: i32) -> Cause {
         | libc::EACCES
         | libc::EPERM => Cause::Unreachable,
         libc::ETIMEDOUT | libc::ECANCELED => Cause::Timeout,
-        libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM => Cause::Resources(errno),
+        // EAGAIN: routes or local ports are used up (connect(2)).
+        libc::EAGAIN | libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM => {
+            Cause::Resources(errno)
+        }
         _ => Cause::Socket(errno),
     }
 }
@@ -49,10 +53,18 @@ pub fn disk_cause(errno: i32) -> Cause {
         libc::EFBIG => DiskProblem::FileTooLarge,
         libc::EROFS => DiskProblem::ReadOnly,
         libc::EACCES | libc::EPERM => DiskProblem::Denied,
-        libc::ENOENT | libc::ENOTDIR => DiskProblem::NoDirectory,
-        libc::EISDIR | libc::ELOOP | libc::EXDEV => DiskProblem::NotAFile,
+        // ESTALE: it was removed on the server of a network file system.
+        libc::ENOENT | libc::ENOTDIR | libc::ESTALE => DiskProblem::NoDirectory,
+        // EBUSY: something is mounted there.
+        libc::EISDIR | libc::ELOOP | libc::EXDEV | libc::EBUSY => DiskProblem::NotAFile,
         libc::EEXIST => DiskProblem::Exists,
-        libc::EIO => DiskProblem::Io,
+        // Of the device, or of a file system that found itself damaged (EUCLEAN, EBADMSG).
+        libc::EIO
+        | libc::ENXIO
+        | libc::ENODEV
+        | libc::EREMOTEIO
+        | libc::EUCLEAN
+        | libc::EBADMSG => DiskProblem::Io,
         libc::EMFILE | libc::ENFILE | libc::ENOMEM => return Cause::Resources(errno),
         _ => DiskProblem::Other(errno),
     })

@@ -91,6 +91,29 @@ pub(super) fn write(fd: &Rc<OwnedFd>, buf: Vec<u8>, range: Range<usize>, offset:
     UnsubmittedOneshot::new(Transfer { _fd: Rc::clone(fd), buf }, GiveBack, sqe).submit()
 }
 
+/// FSYNC: what was written into the file, or the names in the directory, goes to the disk.
+pub(super) async fn fsync(fd: &Rc<OwnedFd>) -> Result<(), i32> {
+    loop {
+        // KERNEL: points at no memory.
+        let sqe = opcode::Fsync::new(types::Fd(fd.as_raw_fd())).build();
+        match submit(Rc::clone(fd), sqe).await {
+            Err(libc::EINTR) => {}
+            done => return done.map(drop),
+        }
+    }
+}
+
+/// FALLOCATE of `range` with FALLOC_FL_KEEP_SIZE: space is reserved, the file grows no longer.
+pub(super) async fn fallocate(fd: &Rc<OwnedFd>, range: Range<u64>) -> Result<(), i32> {
+    let length = range.end - range.start;
+    // KERNEL: points at no memory.
+    let sqe = opcode::Fallocate::new(types::Fd(fd.as_raw_fd()), length)
+        .offset(range.start)
+        .mode(libc::FALLOC_FL_KEEP_SIZE)
+        .build();
+    submit(Rc::clone(fd), sqe).await.map(drop)
+}
+
 /// What a CONNECT owns: the encoded address, boxed so that it does not move.
 pub(super) struct Connecting {
     _fd: Rc<OwnedFd>,

@@ -1,0 +1,256 @@
+//! Directories: opened beneath the one of the run and never through a symbolic link, made where
+//! they are missing.
+//!
+//! Names come from lists and servers, so a path is not trusted even after `plan::name` made it
+//! safe: something else may have put a link on its way. The kernel walks it in one call
+//! (openat2(2), Linux 5.6); where that is missing or forbidden, each component is opened by itself
+//! and refused if it is a link ([`Walk`]). Only the directory of the run itself may be a link: the
+//! user chose it.
+
+use super::{disk_cause, op};
+use crate::config::{FileAllocation, Fsync};
+use crate::fault::Cause;
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags};
+use rustix::io::Errno;
+use std::cell::Cell;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::rc::Rc;
+
+/// An open directory that files go beneath.
+#[derive(Clone, Debug)]
+pub struct Dir {
+    pub(super) fd: Rc<OwnedFd>,
+    walk: Rc<Cell<Walk>>,
+    /// Whether files without a name are to be had on this file system, as far as is known.
+    pub(super) has_unnamed: Rc<Cell<bool>>,
+    /// Distinguishes temporary names between runs: in containers, process numbers come again.
+    nonce: u32,
+    pub(super) care: Care,
+}
+
+/// What is done for files beyond writing them.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Care {
+    /// What must be on the disk before a file counts as done.
+    pub fsync: Fsync,
+    /// Whether space is reserved before it is written.
+    pub allocation: FileAllocation,
+}
+
+/// How a path of several components is opened.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Walk {
+    /// openat2(2) with RESOLVE_BENEATH, RESOLVE_NO_SYMLINKS and RESOLVE_NO_MAGICLINKS.
+    Kernel,
+    /// One openat(2) with O_NOFOLLOW per component, each beneath the one before.
+    Components,
+}
+
+/// What has a name in a directory.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Found {
+    /// Nothing.
+    Nothing,
+    /// A directory.
+    Directory,
+    /// A file, a link or the like.
+    Other,
+}
+
+impl Dir {
+    /// Opens `path`, making it and its parents where they are missing. A symbolic link is followed
+    /// here, and only here.
+    pub fn create(path: &Path, care: Care) -> std::io::Result<Self> {
+        std::fs::create_dir_all(path)?;
+        let flags = PLACE.difference(OFlags::NOFOLLOW);
+        let fd = rustix::fs::openat(CWD, path, flags, Mode::empty())?;
+        Ok(Self {
+            has_unnamed: Rc::new(Cell::new(closes_silently(&fd))),
+            fd: Rc::new(fd),
+            walk: Rc::new(Cell::new(Walk::Kernel)),
+            nonce: fastrand::u32(..),
+            care,
+        })
+    }
+
+    /// The directory of `path`, made where it is missing, and the last component. `path` is
+    /// relative and safe (`plan::name`); symbolic links on the way are refused.
+    pub fn parent<'p>(&self, path: &'p str) -> Result<(Self, &'p str), Cause> {
+        let Some((parents, name)) = path.rsplit_once('/') else {
+            return Ok((self.clone(), path));
+        };
+        let opened = match self.open_beneath(parents) {
+            Err(Errno::NOENT) => self.make_all(parents),
+            other => other,
+        };
+        Ok((opened.map_err(|errno| disk_cause(errno.raw_os_error()))?, name))
+    }
+
+    /// What has this name. A link is not followed.
+    pub fn look(&self, name: &str) -> Found {
+        match rustix::fs::statat(&*self.fd, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Err(_) => Found::Nothing,
+            Ok(stat) if FileType::from_raw_mode(stat.st_mode) == FileType::Directory => {
+                Found::Directory
+            }
+            Ok(_) => Found::Other,
+        }
+    }
+
+    /// `.ringpull-RANDOM-INDEX`: distinct within a run by the job, between runs by chance.
+    pub(super) fn temporary_name(&self, index: u64) -> String {
+        format!(".ringpull-{:08x}-{index}", self.nonce)
+    }
+
+    /// Has the kernel write names given in this directory to the disk.
+    pub(super) async fn flush(&self) -> Result<(), Errno> {
+        let fd = Rc::new(self.readable()?);
+        op::fsync(&fd).await.map_err(Errno::from_raw_os_error)
+    }
+
+    /// Opens a directory beneath this one. Other things than names of directories (`..`, an
+    /// absolute path) are refused whatever the walk: EXDEV, as openat2(2) says of an escape.
+    fn open_beneath(&self, path: &str) -> Result<Self, Errno> {
+        if path.split('/').any(|component| matches!(component, "" | "." | "..")) {
+            return Err(Errno::XDEV);
+        }
+        if self.walk.get() == Walk::Kernel {
+            match self.open_at_once(path) {
+                // ENOSYS before Linux 5.6; EPERM, which openat2(2) has no other use for here, from
+                // seccomp filters older than the call.
+                Err(Errno::NOSYS | Errno::PERM) => self.walk.set(Walk::Components),
+                // The tree changed under each of the tries (openat2(2)).
+                Err(Errno::AGAIN) => {}
+                other => return other,
+            }
+        }
+        self.open_by_component(path)
+    }
+
+    fn open_at_once(&self, path: &str) -> Result<Self, Errno> {
+        let beneath =
+            ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
+        // With O_NOFOLLOW a link at the end would be "not a directory" and not ELOOP.
+        let flags = PLACE.difference(OFlags::NOFOLLOW);
+        let open = |resolve| {
+            let mut opened = Err(Errno::AGAIN);
+            for _ in 0..AGAIN_MAX {
+                opened = rustix::fs::openat2(&*self.fd, path, flags, Mode::empty(), resolve);
+                if !matches!(opened, Err(Errno::AGAIN | Errno::INTR)) {
+                    break;
+                }
+            }
+            opened
+        };
+        match open(beneath | ResolveFlags::NO_XDEV) {
+            Ok(fd) => Ok(self.on_same_file_system(fd)),
+            // Another file system is mounted there, which the user may do, and which has to be
+            // looked at; or it is an escape after all.
+            Err(Errno::XDEV) => Ok(self.on_other_file_system(open(beneath)?)),
+            Err(errno) => Err(errno),
+        }
+    }
+
+    fn open_by_component(&self, path: &str) -> Result<Self, Errno> {
+        let mut at = Rc::clone(&self.fd);
+        for component in path.split('/') {
+            at = match rustix::fs::openat(&*at, component, PLACE, Mode::empty()) {
+                Ok(fd) => Rc::new(fd),
+                // A link is "not a directory" too: told apart as openat2(2) does.
+                Err(Errno::NOTDIR) => {
+                    let stat = rustix::fs::statat(&*at, component, AtFlags::SYMLINK_NOFOLLOW)?;
+                    let is_link = FileType::from_raw_mode(stat.st_mode) == FileType::Symlink;
+                    return Err(if is_link { Errno::LOOP } else { Errno::NOTDIR });
+                }
+                Err(errno) => return Err(errno),
+            };
+        }
+        let fd = Rc::into_inner(at).ok_or(Errno::XDEV)?;
+        Ok(self.on_other_file_system(fd))
+    }
+
+    fn on_same_file_system(&self, fd: OwnedFd) -> Self {
+        Self { fd: Rc::new(fd), ..self.clone() }
+    }
+
+    /// As above, without a claim that it is the same.
+    fn on_other_file_system(&self, fd: OwnedFd) -> Self {
+        let has_unnamed = Rc::new(Cell::new(closes_silently(&fd)));
+        Self { fd: Rc::new(fd), has_unnamed, ..self.clone() }
+    }
+
+    /// Makes the directories of a path that are missing and opens the last one.
+    fn make_all(&self, path: &str) -> Result<Self, Errno> {
+        let mut dir = self.clone();
+        for component in path.split('/') {
+            match rustix::fs::mkdirat(&*dir.fd, component, Mode::from_raw_mode(0o777)) {
+                // Rare enough to wait for: a directory is made once.
+                Ok(()) if self.care.fsync == Fsync::Dir => rustix::fs::fsync(dir.readable()?)?,
+                Ok(()) | Err(Errno::EXIST) => {}
+                Err(errno) => return Err(errno),
+            }
+            dir = dir.open_beneath(component)?;
+        }
+        Ok(dir)
+    }
+
+    /// The same directory, open for more than to find names in it.
+    fn readable(&self) -> Result<OwnedFd, Errno> {
+        let flags = OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC;
+        rustix::fs::openat(&*self.fd, ".", flags, Mode::empty())
+    }
+}
+
+/// The file system of the run's directory. Opened before the first file is written: it tells of
+/// failed writes since then (syncfs(2)).
+#[derive(Debug)]
+pub struct FileSystem {
+    fd: OwnedFd,
+}
+
+impl FileSystem {
+    /// That of an existing directory.
+    pub fn of(dir: &Path) -> std::io::Result<Self> {
+        let flags = OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC;
+        Ok(Self { fd: rustix::fs::openat(CWD, dir, flags, Mode::empty())? })
+    }
+
+    /// Waits until everything written so far is on the disk (syncfs(2)).
+    pub fn sync(&self) -> std::io::Result<()> {
+        Ok(rustix::fs::syncfs(&self.fd)?)
+    }
+}
+
+/// A directory to find names in: it need not be readable (O_PATH), and is no link.
+const PLACE: OFlags =
+    OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+
+/// Times that openat2(2) is asked again at most.
+const AGAIN_MAX: usize = 64;
+
+/// Whether close(2) has nothing to say here: on a local file system errors come with write(2) and
+/// fsync(2), while one behind a network or another process sends what it holds back with the close,
+/// and may fail then. A file without a name gets its name before it is closed, so it is for the
+/// former only.
+fn closes_silently(dir: &OwnedFd) -> bool {
+    rustix::fs::fstatfs(dir).is_ok_and(|stat| {
+        let magic = u32::try_from(stat.f_type & 0xffff_ffff).unwrap_or_default();
+        SILENT_FILE_SYSTEMS.contains(&magic)
+    })
+}
+
+/// Local file systems without a `flush` operation, by their number in statfs(2).
+const SILENT_FILE_SYSTEMS: [u32; 8] = [
+    0x0000_ef53, // ext2, ext3, ext4
+    0x5846_5342, // xfs
+    0x9123_683e, // btrfs
+    0x0102_1994, // tmpfs
+    0xf2f5_2010, // f2fs
+    0x794c_7630, // overlayfs, which has one, for that of the local file system below
+    0xca45_1a4e, // bcachefs
+    0x2fc1_2fc1, // zfs
+];
+
+#[cfg(test)]
+mod tests;
