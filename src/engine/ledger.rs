@@ -1,6 +1,7 @@
 //! Where rows go: the report file and the statistics, behind one lock.
 
 use crate::report::{Row, RowEncoder, Stats};
+use crate::ring::file;
 use std::fs::File;
 use std::io::{self, Write as _};
 
@@ -56,10 +57,12 @@ impl Ledger {
     /// Ends the report: its counters, or why a row could not be written.
     pub(super) fn finish(&mut self) -> io::Result<Stats> {
         self.flush();
-        match self.report.as_mut().and_then(|report| report.error.take()) {
-            Some(error) => Err(error),
-            None => Ok(std::mem::take(&mut self.stats)),
+        if let Some(report) = self.report.take() {
+            report.error.map_or(Ok(()), Err)?;
+            // What a file system behind a network could not store it may tell only now.
+            file::close(report.file)?;
         }
+        Ok(std::mem::take(&mut self.stats))
     }
 }
 

@@ -7,14 +7,15 @@ use super::read::{Naming, Reader, Source};
 use super::shared::{Shared, Stop};
 use super::task::{End, Task};
 use super::worker;
-use crate::config::{Config, ProgressMode, ReportFormat};
+use crate::config::{Config, Fsync, ProgressMode, ReportFormat};
 use crate::error::RunError;
 use crate::fault::{Cause, Fault, Stage};
 use crate::http::request::{Parts, Template};
 use crate::plan::schedule::{Limits, Schedule};
 use crate::report::{RowEncoder, RowFormat, RunEnd, RunInfo, Stats, summary};
-use crate::ring::dir::{Care, Dir};
+use crate::ring::dir::{Care, Dir, FileSystem};
 use crate::ring::dns::Resolver;
+use crate::ring::file;
 use crate::ring::setup;
 use crate::ring::tls::Settings;
 use anyhow::Context as _;
@@ -44,17 +45,12 @@ pub struct Ended {
 /// directory or report that cannot be written. A job that fails is no error but a row.
 pub fn run(config: &Config) -> anyhow::Result<Ended> {
     setup::check_io_uring()?;
+    setup::ignore_write_signals();
     let signals = Signals::catch()?;
     let sources = config.inputs.iter().map(Source::open).collect::<anyhow::Result<Vec<_>>>()?;
     let mut naming = Naming::new(config)?;
     let config = sized(config, setup::raise_nofile()?);
-    let cannot = || RunError::local_file(format!("cannot write into {}", config.dir.display()));
-    let is_stdout = config.output.as_deref() == Some("-");
-    if !is_stdout {
-        Dir::create(&config.dir, Care::default())
-            .and_then(|dir| dir.check_writable())
-            .with_context(cannot)?;
-    }
+    let file_system = prepare_output(&config)?;
     let parts = Parts {
         user_agent: &config.request.user_agent,
         referer: config.request.referer.as_deref(),
@@ -82,7 +78,34 @@ pub fn run(config: &Config) -> anyhow::Result<Ended> {
     let reader = start_reader(&shared, sources, naming)?;
     let watch = oversee(&shared, &signals);
     let failure = join(&shared, cores, reader, watch);
+    let failure = failure.or(sync(file_system.as_ref(), &shared.config.dir).err());
     close(&shared, failure, started_at, stats_file, watch)
+}
+
+/// Makes the directory of the run and finds out whether it can be written; with `--fsync end` also
+/// gives the file system that is flushed when the run ends.
+fn prepare_output(config: &Config) -> anyhow::Result<Option<FileSystem>> {
+    if config.output.as_deref() == Some("-") {
+        return Ok(None);
+    }
+    let cannot = || RunError::local_file(format!("cannot write into {}", config.dir.display()));
+    let dir = Dir::create(&config.dir, Care::default()).with_context(cannot)?;
+    dir.check_writable().with_context(cannot)?;
+    match config.fsync {
+        Fsync::End => Ok(Some(FileSystem::of(&config.dir).with_context(cannot)?)),
+        Fsync::None | Fsync::File | Fsync::Dir => Ok(None),
+    }
+}
+
+/// Brings everything that was written onto the disk, with `--fsync end`.
+fn sync(file_system: Option<&FileSystem>, dir: &Path) -> anyhow::Result<()> {
+    file_system.map_or(Ok(()), FileSystem::sync).with_context(|| {
+        RunError::local_file(format!(
+            "cannot flush the file system of {} (syncfs): files of this run may be lost or damaged \
+             although their rows say ok; pull them again onto a disk that works",
+            dir.display()
+        ))
+    })
 }
 
 /// The configuration, with as much in flight as open files allow.
@@ -273,6 +296,7 @@ fn close(
     };
     if let (Some(mut file), Some(path)) = (stats_file, &shared.config.stats) {
         file.write_all(stats.to_json(&info).as_bytes())
+            .and_then(|()| Ok(file::close(file)?))
             .with_context(|| RunError::local_file(format!("cannot write {}", path.display())))?;
     }
     // Who reads JSON from standard error reads nothing else.

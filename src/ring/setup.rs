@@ -80,6 +80,19 @@ pub fn raise_nofile() -> anyhow::Result<u64> {
     Ok(limit.maximum.unwrap_or(u64::MAX))
 }
 
+/// Has signals that would end the process come as errors of the call instead: EPIPE for SIGPIPE,
+/// EFBIG for SIGXFSZ (a file beyond `ulimit -f`; setrlimit(2), RLIMIT_FSIZE).
+pub fn ignore_write_signals() {
+    for signal in [libc::SIGPIPE, libc::SIGXFSZ] {
+        // SAFETY: SIG_IGN is no code of ours that could run at a bad moment, and these two signals
+        // may be ignored, so it cannot fail (signal(2)).
+        #[allow(unsafe_code, reason = "no safe wrapper sets SIG_IGN")]
+        unsafe {
+            libc::signal(signal, libc::SIG_IGN);
+        }
+    }
+}
+
 /// The release of the running kernel (uname(2)).
 pub fn kernel_release() -> String {
     rustix::system::uname().release().to_string_lossy().into_owned()
