@@ -9,3 +9,4 @@ pub mod name;
 pub mod retry;
 pub mod schedule;
 pub mod target;
+pub mod window;

@@ -13,6 +13,9 @@
 //!   work; connections from when it was small are yielded as their jobs end.
 //! - Among the origins a core may serve, the one served longest ago comes first. A paused origin is
 //!   in nobody's way.
+//! - While this machine is short of something ([`super::window`]), fewer jobs are in flight in all.
+//!   Then no origin is any core's own, so that none waits for a core whose turn never comes, and a
+//!   connection is closed rather than kept when more are open than jobs may be in flight.
 //! - A core sleeps after [`Schedule::take`] had nothing for it. Every change that lets a sleeping
 //!   core take a job wakes one such core, and so does every `take` that leaves work for another
 //!   one. Hence no job that may be taken is left lying: while one is, some core is awake, and the
@@ -22,12 +25,15 @@
 //! No call but [`Schedule::drain`] walks all origins; records of origins without work, connections
 //! and pause are freed.
 
+mod core;
 mod core_set;
 mod deferred;
 mod origins;
 #[cfg(test)]
 mod tests;
 
+use self::core::{Core, Ready};
+use super::window::{Lack, Window};
 use crate::limits;
 use core_set::CoreSet;
 use deferred::Deferred;
@@ -144,6 +150,9 @@ pub struct Schedule<T> {
     pauses: BTreeSet<(u64, u32)>,
     queued: usize,
     in_flight: usize,
+    /// Connections of all origins, in use or idle.
+    open: usize,
+    window: Window,
     /// Origins whose record is kept for its pause alone.
     parked: usize,
     /// Rises with each service, so that the lowest stamp is the origin served longest ago.
@@ -186,6 +195,8 @@ impl<T> Schedule<T> {
             pauses: BTreeSet::new(),
             queued: 0,
             in_flight: 0,
+            open: 0,
+            window: Window::new(limits.in_flight_max),
             parked: 0,
             stamp: 0,
             sequence: 0,
@@ -257,6 +268,16 @@ impl<T> Schedule<T> {
         self.wake(0)
     }
 
+    /// A job in flight lacks descriptors, memory or the like: fewer will be in flight. The answer
+    /// says whether waiting can help; then the job is to be deferred. `release` follows as always.
+    ///
+    /// # Panics
+    /// When no job is in flight.
+    pub fn lacked(&mut self, now_ms: u64) -> Lack {
+        let others = self.open.checked_sub(1).expect("a job in flight has a connection's slot");
+        self.window.lacked(others, now_ms)
+    }
+
     /// The job of a grant of `core` is over (or deferred, or went on to another origin), and its
     /// connection is kept in the pool of `core` if that is possible and granted by the answer.
     ///
@@ -264,9 +285,14 @@ impl<T> Schedule<T> {
     /// When `core` holds no such grant.
     pub fn release(&mut self, core: usize, origin: OriginId, connection: After) -> Released {
         let index = self.origins.index_of(origin);
+        self.window.ended();
+        let is_short = self.window.is_tight() && self.open > self.window.limit();
         let connection = match connection {
-            After::Kept if !self.must_yield(core, index) => After::Kept,
-            After::Kept | After::Closed => After::Closed,
+            After::Kept if !is_short && !self.must_yield(core, index) => After::Kept,
+            After::Kept | After::Closed => {
+                self.open -= 1;
+                After::Closed
+            }
         };
         let record = self.origins.at_mut(index);
         let hold = record.hold_mut(core).expect("a grant is a hold of its core");
@@ -295,6 +321,7 @@ impl<T> Schedule<T> {
         assert!(hold.idle > 0, "more idle connections closed than kept");
         hold.idle -= 1;
         record.open -= 1;
+        self.open -= 1;
         self.settle(index);
         self.wake(home)
     }
@@ -408,16 +435,24 @@ impl<T> Schedule<T> {
     /// The origin that `core` serves next: of those it may serve for its own sake the one served
     /// longest ago, else one of a home core without room.
     fn choose(&self, core: usize) -> Option<u32> {
-        if !self.roomy.contains(core) {
+        if !self.roomy.contains(core) || self.is_full() {
             return None;
         }
         let own = &self.cores[core];
         let first = [own.openable.first(), own.reusable.first(), self.first_big(core)];
-        if let Some((_, index)) = first.into_iter().flatten().min() {
-            return Some(*index);
+        let first = first.into_iter().flatten().min();
+        let first_of = |home: usize| self.cores[home].openable.first();
+        if self.window.is_tight() {
+            let all = self.has_openable.all().filter_map(first_of);
+            return all.chain(first).min().map(|key| key.1);
         }
-        let full = self.has_openable.without(&self.roomy);
-        full.filter_map(|home| self.cores[home].openable.first()).min().map(|key| key.1)
+        let full = || self.has_openable.without(&self.roomy).filter_map(first_of).min();
+        first.or_else(full).map(|key| key.1)
+    }
+
+    /// Whether no job more may be in flight, whatever the core.
+    fn is_full(&self) -> bool {
+        self.in_flight >= self.window.limit()
     }
 
     /// The big origin that `core` may open a connection for. An origin passed over here has `share`
@@ -440,6 +475,7 @@ impl<T> Schedule<T> {
             Connection::Reuse
         } else {
             record.open += 1;
+            self.open += 1;
             assert!(record.open <= self.limits.per_origin_max, "too many connections");
             Connection::Open
         };
@@ -486,7 +522,13 @@ impl<T> Schedule<T> {
 
     /// A sleeping core that can take a job. The same rules as in `choose`, for 64 cores at a time.
     fn first_able(&self) -> Option<usize> {
-        let is_left_over = self.has_openable.without(&self.roomy).next().is_some();
+        if self.is_full() {
+            return None;
+        }
+        let is_left_over = match self.window.is_tight() {
+            true => self.has_openable.all().next().is_some(),
+            false => self.has_openable.without(&self.roomy).next().is_some(),
+        };
         let able = if is_left_over {
             self.asleep.both(&self.roomy).next()
         } else {
@@ -584,28 +626,5 @@ impl<T> Schedule<T> {
             self.has_reusable.set(hold.core, !reusable.is_empty());
             hold.is_listed = false;
         }
-    }
-}
-
-/// Origins by stamp and index: the one served longest ago is first.
-type Ready = BTreeSet<(u64, u32)>;
-
-/// One core's part.
-#[derive(Debug)]
-struct Core {
-    in_flight: usize,
-    in_flight_max: usize,
-    /// Origins at home here.
-    origins: usize,
-    /// Small origins at home here, with a job ready and a connection to open.
-    openable: Ready,
-    /// Origins with a job ready and an idle connection in this core's pool.
-    reusable: Ready,
-}
-
-impl Core {
-    fn new(in_flight_max: usize) -> Self {
-        let (openable, reusable) = (Ready::new(), Ready::new());
-        Self { in_flight: 0, in_flight_max, origins: 0, openable, reusable }
     }
 }

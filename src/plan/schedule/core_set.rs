@@ -25,6 +25,11 @@ impl CoreSet {
         }
     }
 
+    /// All of them.
+    pub(super) fn all(&self) -> impl Iterator<Item = usize> {
+        cores(self.words.iter().copied())
+    }
+
     /// Cores that are also in `other`.
     pub(super) fn both(&self, other: &Self) -> impl Iterator<Item = usize> {
         cores(self.words.iter().zip(&other.words).map(|(a, b)| a & b))

@@ -261,6 +261,8 @@ enum Then {
     Defer(u64),
     Hop(usize),
     Pause(u64),
+    /// It lacked something; it is deferred if that can help.
+    Lack(u64),
 }
 
 #[derive(Clone, Debug)]
@@ -287,6 +289,7 @@ fn op() -> impl Strategy<Value = Op> {
         1 => (0..50_u64).prop_map(Then::Defer),
         1 => (0..ORIGINS).prop_map(Then::Hop),
         1 => (0..50_u64).prop_map(Then::Pause),
+        1 => (0..50_u64).prop_map(Then::Lack),
     ];
     prop_oneof![
         6 => (0..ORIGINS).prop_map(Op::Push),
@@ -493,6 +496,22 @@ impl World {
                 *paused = (*paused).max(Some(self.now_ms + ms));
                 self.schedule.pause(NAMES[origin], self.now_ms + ms);
             }
+            Then::Lack(ms) => {
+                let is_alone = self.seen.iter().map(Seen::open).sum::<usize>() == 1;
+                match self.schedule.lacked(self.now_ms) {
+                    Lack::Alone => {
+                        assert!(is_alone);
+                        self.finished += 1;
+                    }
+                    Lack::Wait => {
+                        assert!(!is_alone);
+                        let until = self.now_ms + ms;
+                        self.waiting.insert(grant.item, origin);
+                        self.deferred.push((until, origin));
+                        self.schedule.defer(NAMES[origin], grant.item, until);
+                    }
+                }
+            }
         }
         let offered = if is_kept { After::Kept } else { After::Closed };
         let Released { connection, wake } = self.schedule.release(core, grant.origin, offered);
@@ -550,6 +569,10 @@ impl World {
     fn takeable(&self, core: usize, or_help: bool) -> Vec<usize> {
         let Limits { cores, per_origin_max, .. } = self.limits;
         let share = per_origin_max.div_ceil(cores);
+        let window = self.schedule.window;
+        if self.running.len() >= window.limit() {
+            return Vec::new();
+        }
         let has_room = |core: usize| self.in_flight(core) < self.in_flight_max(core);
         let may_take = |origin: &usize| {
             let seen = &self.seen[*origin];
@@ -569,7 +592,7 @@ impl World {
                 && if is_big {
                     seen.held(core) < share
                 } else {
-                    home == core || (or_help && !has_room(home))
+                    home == core || window.is_tight() || (or_help && !has_room(home))
                 }
         };
         if has_room(core) { (0..ORIGINS).filter(may_take).collect() } else { Vec::new() }
