@@ -65,8 +65,6 @@ pub const TIMEOUT_JOB_DEFAULT_MS: u64 = 24 * 3_600_000;
 pub const GRACE_DEFAULT_MS: u64 = 5_000;
 /// How long an idle connection is kept, in milliseconds.
 pub const IDLE_CONNECTION_MAX_MS: u64 = 30_000;
-/// An idle connection is looked at before its reuse when it was idle for so long, in milliseconds.
-pub const IDLE_CHECK_MS: u64 = 10;
 
 /// Longest span of time that can be typed, in milliseconds (365 days).
 pub const TIMEOUT_MAX_MS: u64 = 365 * 86_400_000;

@@ -5,7 +5,6 @@ use super::shared::{Shared, Stop};
 use super::task::{End, Task};
 use crate::config::Config;
 use crate::http::request::{Parts, Template};
-use crate::limits::IDLE_CHECK_MS;
 use crate::plan::schedule::{After, Connection as Granted, Grant, OriginId, Wake};
 use crate::ring::buf::BufPool;
 use crate::ring::conn::Connection;
@@ -168,17 +167,17 @@ impl Core {
         let Grant { item: task, origin, connection } = taken.grant?;
         // A granted connection leaves the pool with its grant: the pool may close what is in it.
         let pooled = match connection {
-            Granted::Reuse => self.pooled(origin, now_ms),
+            Granted::Reuse => self.pooled(origin),
             Granted::Open => None,
         };
         Some(Work { task, origin, pooled })
     }
 
-    /// The idle connection that a grant promised, unless it became useless.
-    fn pooled(&self, origin: OriginId, now_ms: u64) -> Option<Connection> {
-        let (connection, since_ms) = self.pool.borrow_mut().take(origin)?;
-        let idle_ms = now_ms.saturating_sub(since_ms);
-        (idle_ms < IDLE_CHECK_MS || !connection.is_disturbed()).then_some(connection)
+    /// The idle connection that a grant promised, unless it became useless. It is looked at however
+    /// short its rest was: a second response that nobody asked for comes right behind the first.
+    fn pooled(&self, origin: OriginId) -> Option<Connection> {
+        let connection = self.pool.borrow_mut().take(origin)?;
+        (!connection.is_disturbed()).then_some(connection)
     }
 
     /// The attempt of a grant is over; its connection goes to the pool or is closed.

@@ -19,15 +19,15 @@ struct Idle {
 }
 
 impl Pool {
-    /// The connection to `origin` used last, and since when it was idle.
-    pub(super) fn take(&mut self, origin: OriginId) -> Option<(Connection, u64)> {
+    /// The connection to `origin` used last.
+    pub(super) fn take(&mut self, origin: OriginId) -> Option<Connection> {
         let connections = self.idle.get_mut(&origin)?;
-        let Idle { connection, since_ms } = connections.pop()?;
+        let connection = connections.pop()?.connection;
         if connections.is_empty() {
             self.idle.remove(&origin);
         }
         self.count -= 1;
-        Some((connection, since_ms))
+        Some(connection)
     }
 
     /// Keeps a connection that nobody waits for.

@@ -14,6 +14,7 @@ mod sockets; // ports that refuse, ports that swallow, one raw exchange
 mod dns; // lookups: families, caching, overrides
 mod faults; // each bad input has its code, its row, and costs nothing else
 mod fetch; // thousands of files, every framing, every file-ops mode, caps
+mod idle; // what comes between two requests is no answer
 mod large; // big bodies, byte by byte
 mod leaks; // descriptors return after failures
 mod names; // safe, distinct, deterministic names; conflicts
