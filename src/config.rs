@@ -127,7 +127,7 @@ pub struct RequestConfig {
     pub basic_auth: Option<String>,
 }
 
-/// Deadlines, in milliseconds. All of them are always on.
+/// Deadlines, in milliseconds. All of them are always on, but for the speed.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Timeouts {
     /// One TCP connect; again one TLS handshake; again one name lookup.
@@ -136,6 +136,10 @@ pub struct Timeouts {
     pub read_ms: u64,
     /// The whole job, all attempts and the waits between them.
     pub job_ms: u64,
+    /// A body that brings less than this many bytes a second over `speed_ms` is given up; 0 is any.
+    pub speed_min: u64,
+    /// See `speed_min`.
+    pub speed_ms: u64,
 }
 
 /// When and how often a job is tried again.
@@ -264,6 +268,8 @@ impl Default for Config {
                 connect_ms: limits::TIMEOUT_CONNECT_DEFAULT_MS,
                 read_ms: limits::TIMEOUT_READ_DEFAULT_MS,
                 job_ms: limits::TIMEOUT_JOB_DEFAULT_MS,
+                speed_min: limits::SPEED_MIN_DEFAULT_BYTES_PER_S,
+                speed_ms: limits::SPEED_TIME_DEFAULT_MS,
             },
             retry: RetryPolicy {
                 retries_max: limits::RETRIES_DEFAULT,

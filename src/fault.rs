@@ -102,6 +102,8 @@ pub enum Cause {
     Timeout,
     /// The deadline of the whole job (`--max-time`) passed.
     JobTimeout,
+    /// The body came in slower than `--speed-limit` for `--speed-time`.
+    TooSlow,
     /// ECONNREFUSED
     Refused,
     /// ENETUNREACH, EHOSTUNREACH and the like.
@@ -252,6 +254,7 @@ impl Fault {
             Cause::ResolveFailed => "resolve.failed",
             Cause::Timeout => staged!(self.stage, "timeout"),
             Cause::JobTimeout => "job.timeout",
+            Cause::TooSlow => "body.too_slow",
             Cause::Refused => staged!(self.stage, "refused"),
             Cause::Unreachable => staged!(self.stage, "unreachable"),
             Cause::Reset => staged!(self.stage, "reset"),
@@ -287,7 +290,7 @@ impl Fault {
                 | InputProblem::Option,
             ) => 3,
             Cause::NameNotFound | Cause::ResolveFailed => 6,
-            Cause::Timeout | Cause::JobTimeout => 28,
+            Cause::Timeout | Cause::JobTimeout | Cause::TooSlow => 28,
             Cause::Refused | Cause::Unreachable => 7,
             Cause::Closed if self.stage == Stage::Head => 52,
             Cause::Reset | Cause::Closed | Cause::Socket(_) => self.exit_code_curl_of_stage(),
@@ -327,6 +330,7 @@ impl Fault {
             | Cause::ResolveFailed
             | Cause::Timeout
             | Cause::JobTimeout
+            | Cause::TooSlow
             | Cause::Refused
             | Cause::Unreachable
             | Cause::Reset
@@ -476,6 +480,7 @@ impl fmt::Display for Text<'_> {
             Cause::ResolveFailed => f.write_str("the host name could not be looked up"),
             Cause::Timeout => write!(f, "timed out while {stage}"),
             Cause::JobTimeout => f.write_str("the time for the whole job is over"),
+            Cause::TooSlow => f.write_str("the body came in slower than --speed-limit allows"),
             Cause::Refused => f.write_str("connection refused"),
             Cause::Unreachable => f.write_str("the host cannot be reached"),
             Cause::Reset => write!(f, "connection reset while {stage}"),

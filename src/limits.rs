@@ -61,6 +61,11 @@ pub const TIMEOUT_CONNECT_DEFAULT_MS: u64 = 10_000;
 pub const TIMEOUT_READ_DEFAULT_MS: u64 = 30_000;
 /// Longest time for one job, waits between attempts included, in milliseconds (24 hours).
 pub const TIMEOUT_JOB_DEFAULT_MS: u64 = 24 * 3_600_000;
+/// Least bytes a second of a body: many connections that share a thin line stay above it, a server
+/// that sends a byte now and then does not.
+pub const SPEED_MIN_DEFAULT_BYTES_PER_S: u64 = 100;
+/// Time over which the speed of a body is judged, in milliseconds.
+pub const SPEED_TIME_DEFAULT_MS: u64 = 30_000;
 /// Time that jobs in flight get to finish after the first SIGINT or SIGTERM, in milliseconds.
 pub const GRACE_DEFAULT_MS: u64 = 5_000;
 /// How long an idle connection is kept, in milliseconds.

@@ -1,7 +1,7 @@
 //! What was typed: one field per option, checked as far as one option alone can be, nothing done.
 
 use super::argv;
-use super::values::{self, CpuList, HeaderArg, Millis};
+use super::values::{self, Bytes, CpuList, HeaderArg, Millis};
 use crate::config::{ReportFile, ResolveOverride};
 use crate::limits;
 use clap::error::ErrorKind;
@@ -228,6 +228,16 @@ pub struct PatienceArgs {
     #[arg(short, long, value_name = "TIME", value_parser = values::deadline,
           default_value_t = Millis(limits::TIMEOUT_JOB_DEFAULT_MS))]
     pub max_time: Millis,
+    /// Give a body up that brings fewer bytes a second over --speed-time, and try again; 0 never
+    /// does. k and M are 1024 and 1024 k
+    #[arg(short = 'Y', long, alias = "lowest-speed-limit", value_name = "BYTES",
+          value_parser = values::bytes,
+          default_value_t = Bytes(limits::SPEED_MIN_DEFAULT_BYTES_PER_S))]
+    pub speed_limit: Bytes,
+    /// Time over which --speed-limit is judged
+    #[arg(short = 'y', long, value_name = "TIME", value_parser = values::deadline,
+          default_value_t = Millis(limits::SPEED_TIME_DEFAULT_MS))]
+    pub speed_time: Millis,
     /// Both --connect-timeout and --read-timeout, where not given
     #[arg(short = 'T', long, value_name = "TIME", value_parser = values::deadline)]
     pub timeout: Option<Millis>,

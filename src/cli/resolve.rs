@@ -329,6 +329,8 @@ fn timeouts(args: &PullArgs) -> Timeouts {
         connect_ms: either(patience.connect_timeout, limits::TIMEOUT_CONNECT_DEFAULT_MS),
         read_ms: either(patience.read_timeout, limits::TIMEOUT_READ_DEFAULT_MS),
         job_ms: patience.max_time.0,
+        speed_min: patience.speed_limit.0,
+        speed_ms: patience.speed_time.0,
     }
 }
 

@@ -23,6 +23,23 @@ impl fmt::Display for Millis {
     }
 }
 
+/// A number of bytes. Typed as in curl: plain, or with k, M, G, T or P of either case, each 1024 of
+/// the one before.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Bytes(pub u64);
+
+impl fmt::Display for Bytes {
+    /// The largest unit that divides it, so that the text can be typed back.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let units = BYTE_UNITS.iter().rev();
+        let mut fitting = units.filter(|(_, bytes)| self.0 != 0 && self.0.is_multiple_of(*bytes));
+        match fitting.next() {
+            Some((unit, bytes)) => write!(f, "{}{unit}", self.0 / bytes),
+            None => write!(f, "{}", self.0),
+        }
+    }
+}
+
 /// One `-H`.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum HeaderArg {
@@ -65,6 +82,21 @@ pub fn deadline(text: &str) -> Result<Millis, String> {
     match duration(text)? {
         Millis(0) => Err("a deadline is always on: give a long one, such as 24h".to_owned()),
         span => Ok(span),
+    }
+}
+
+/// A number of bytes that may be zero.
+pub fn bytes(text: &str) -> Result<Bytes, String> {
+    let last = text.chars().next_back().unwrap_or_default();
+    let unit = BYTE_UNITS.iter().find(|(unit, _)| unit.eq_ignore_ascii_case(&last));
+    let (number, times) = match unit {
+        Some((_, bytes)) => (&text[..text.len() - 1], *bytes),
+        None => (text, 1),
+    };
+    match decimal_times(number, times) {
+        Some(bytes) if bytes < limits::BODY_BYTES_LIMIT => Ok(Bytes(bytes)),
+        Some(_) => Err("more than any file can hold".to_owned()),
+        None => Err("use a number of bytes (1500) or one with k, M, G, T or P (1.5k)".to_owned()),
     }
 }
 
@@ -208,8 +240,13 @@ fn decimal_times(number: &str, unit: u64) -> Option<u64> {
     let fraction = &fraction[..fraction.len().min(9)];
     let scale = 10_u64.pow(u32::try_from(fraction.len()).ok()?);
     let part: u64 = if fraction.is_empty() { 0 } else { fraction.parse().ok()? };
-    whole.checked_mul(unit)?.checked_add(part * unit / scale)
+    let part = u128::from(part) * u128::from(unit) / u128::from(scale);
+    whole.checked_mul(unit)?.checked_add(u64::try_from(part).ok()?)
 }
+
+/// Units of [`Bytes`], the smallest first.
+const BYTE_UNITS: [(char, u64); 5] =
+    [('k', 1 << 10), ('M', 1 << 20), ('G', 1 << 30), ('T', 1 << 40), ('P', 1 << 50)];
 
 /// An IP address, IPv6 with or without brackets.
 fn ip_address(text: &str) -> Option<IpAddr> {
@@ -271,6 +308,47 @@ mod tests {
             assert_eq!(duration(&Millis(ms).to_string()), Ok(Millis(ms)));
         }
         assert_eq!(Millis(86_400_000).to_string(), "24h");
+    }
+
+    #[test]
+    fn numbers_of_bytes() {
+        for (text, bytes_) in [
+            ("0", 0),
+            ("100", 100),
+            ("1k", 1_024),
+            ("1K", 1_024),
+            ("1.5k", 1_536),
+            (".5M", 1 << 19),
+            ("3m", 3 << 20),
+            ("2G", 2 << 30),
+            ("1t", 1 << 40),
+            ("7P", 7 << 50),
+            ("9223372036854775807", (1 << 63) - 1),
+        ] {
+            assert_eq!(bytes(text), Ok(Bytes(bytes_)), "{text}");
+        }
+        for text in [
+            "",
+            "k",
+            "-1",
+            "+1",
+            "1e3",
+            "1 k",
+            "1kB",
+            "1x",
+            "9223372036854775808",
+            "8192P",
+            "99999999999999999999",
+            "99999999999999999P",
+            "1é",
+            "٣",
+        ] {
+            assert!(bytes(text).is_err(), "{text}");
+        }
+        for count in [0, 1, 100, 1_024, 1_536, 5 << 20, 7 << 50] {
+            assert_eq!(bytes(&Bytes(count).to_string()), Ok(Bytes(count)));
+        }
+        assert_eq!(Bytes(1_536).to_string(), "1536");
     }
 
     #[test]

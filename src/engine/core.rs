@@ -3,12 +3,12 @@
 use super::pool::Pool;
 use super::shared::{Shared, Stop};
 use super::task::{End, Task};
-use crate::config::Config;
+use crate::config::{Config, Timeouts};
 use crate::http::request::{Parts, Template};
 use crate::plan::schedule::{After, Connection as Granted, Grant, OriginId, Wake};
 use crate::ring::buf::BufPool;
 use crate::ring::conn::Connection;
-use crate::ring::deadline::Deadlines;
+use crate::ring::deadline::{Deadlines, Patience};
 use crate::ring::dir::{Care, Dir};
 use crate::ring::dns::Resolver;
 use crate::ring::tls::Settings;
@@ -47,6 +47,8 @@ pub(super) struct Core {
     pub(super) index: usize,
     pub(super) shared: Arc<Shared>,
     pub(super) deadlines: Deadlines,
+    /// What is expected of a peer while a body is received.
+    pub(super) patience: Patience,
     pub(super) buffers: BufPool,
     pub(super) dir: Dir,
     pub(super) dns: Resolver,
@@ -69,6 +71,7 @@ impl Core {
         Ok(Self {
             index: seed.index,
             deadlines: Deadlines::new(seed.shared.began),
+            patience: patience(&seed.shared.config.timeouts),
             buffers: BufPool::default(),
             dir: dir(&seed.shared.config)?,
             dns: seed.dns,
@@ -262,6 +265,16 @@ fn dir(config: &Config) -> std::io::Result<Dir> {
     // That it can be written was checked before the run began; here it learns how.
     let _: std::io::Result<()> = dir.check_writable();
     Ok(dir)
+}
+
+/// When a body is given up.
+fn patience(timeouts: &Timeouts) -> Patience {
+    let window_bytes = timeouts.speed_min.saturating_mul(timeouts.speed_ms);
+    Patience {
+        idle_ms: timeouts.read_ms,
+        window_ms: timeouts.speed_ms,
+        window_bytes_min: window_bytes.div_ceil(1_000),
+    }
 }
 
 /// The credentials of Basic authentication (RFC 7617).

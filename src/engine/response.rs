@@ -139,10 +139,13 @@ impl<'a> Response<'a> {
 
     /// Sets the deadline of the next wait for body bytes.
     fn arm(&self, until_ms: Option<u64>) {
-        let read_ms = self.core.shared.config.timeouts.read_ms;
+        let patience = self.core.patience;
         let (rule, at_ms) = match until_ms {
             Some(at_ms) => (Rule::Total, at_ms),
-            None => (Rule::Idle(read_ms), self.core.shared.now_ms().saturating_add(read_ms)),
+            None => {
+                let at_ms = self.core.shared.now_ms().saturating_add(patience.idle_ms);
+                (Rule::Body(patience), at_ms)
+            }
         };
         self.connection.arm(rule, at_ms, self.task.job_at_ms());
     }

@@ -33,6 +33,7 @@ send.timeout 28 4 timed out while sending the request
 head.timeout 28 4 timed out while waiting for the response head
 body.timeout 28 4 timed out while reading the body
 job.timeout 28 4 the time for the whole job is over
+body.too_slow 28 4 the body came in slower than --speed-limit allows
 connect.refused 7 4 connection refused
 connect.unreachable 7 4 the host cannot be reached
 connect.reset 7 4 connection reset while connecting
@@ -182,6 +183,7 @@ fn every_fault() -> Vec<Fault> {
     add(&[Stage::Resolve], Cause::ResolveFailed);
     add(&STAGES[1..7], Cause::Timeout);
     add(&[Stage::Body], Cause::JobTimeout);
+    add(&[Stage::Body], Cause::TooSlow);
     add(&[Stage::Connect], Cause::Refused);
     add(&[Stage::Connect], Cause::Unreachable);
     add(&STAGES[2..7], Cause::Reset);

@@ -76,6 +76,7 @@ pub fn class(cause: &Cause) -> Class {
         // The network, or a server in trouble: later may be better.
         Cause::ResolveFailed
         | Cause::Timeout
+        | Cause::TooSlow
         | Cause::Refused
         | Cause::Unreachable
         | Cause::Reset
@@ -150,6 +151,7 @@ NameNotFound Permanent
 ResolveFailed Transient
 Timeout Transient
 JobTimeout Permanent
+TooSlow Transient
 Refused Transient
 Unreachable Transient
 Reset Transient
@@ -178,6 +180,7 @@ Transient statuses: [408, 425, 429, 500, 502, 503, 504, 522, 524]
             Cause::ResolveFailed,
             Cause::Timeout,
             Cause::JobTimeout,
+            Cause::TooSlow,
             Cause::Refused,
             Cause::Unreachable,
             Cause::Reset,

@@ -10,6 +10,7 @@ pub fn explain(fault: &Fault) -> &'static str {
         Cause::ResolveFailed => "the name server gave no answer",
         Cause::Timeout => explain_timeout(fault.stage),
         Cause::JobTimeout => "the job took longer than --max-time",
+        Cause::TooSlow => "the body came in slower than --speed-limit",
         Cause::Refused => "nothing listens at that port of the server",
         Cause::Unreachable => "there is no route to the server",
         Cause::Reset => "the server broke the connection off",

@@ -4,7 +4,12 @@
 //! shutdown(2) completes whatever operation waits on the socket, a pending connect included, and
 //! leaves the descriptor open: the waiter joins its operation, asks [`Watch::verdict`] why it
 //! ended, and closes.
+//!
+//! What a body brought is asked of the kernel (tcp(7), TCP_INFO): a receive that is partly filled
+//! is invisible here, and a count of our own would cost something with every receive. The kernel is
+//! asked only when a socket is due.
 
+use super::tcp_info::TcpInfo;
 use crate::fault::Cause;
 use rustix::net::Shutdown;
 use std::cell::RefCell;
@@ -17,8 +22,20 @@ use std::time::Instant;
 pub enum Rule {
     /// Over when the time is over.
     Total,
-    /// Over when no byte came for so many milliseconds (tcp(7), TCP_INFO).
-    Idle(u64),
+    /// Over when the peer sends nothing for too long, or too little.
+    Body(Patience),
+}
+
+/// What is expected of a peer while a body is received.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Patience {
+    /// Longest time without one byte, in milliseconds.
+    pub idle_ms: u64,
+    /// The time over which the speed is judged, in milliseconds of our receiving; what we spend
+    /// elsewhere does not count.
+    pub window_ms: u64,
+    /// Bytes that must come in every such time; 0 expects none.
+    pub window_bytes_min: u64,
 }
 
 /// The deadlines of one core.
@@ -42,13 +59,29 @@ struct Row {
     at_ms: u64,
     /// When its job is over in any case.
     job_at_ms: u64,
+    /// When the wait began for which the row is armed.
+    armed_ms: u64,
+    /// What came of the body so far, while a body is received.
+    window: Option<Window>,
     verdict: Option<Cause>,
+}
+
+/// The time over which the speed of one body is judged.
+#[derive(Clone, Copy, Debug)]
+struct Window {
+    /// Since when we receive without a pause; `None` in a pause.
+    since_ms: Option<u64>,
+    /// How long we received before that pause.
+    spent_ms: u64,
+    /// What the kernel had counted when the window began; `None` until it was asked. It is asked at
+    /// the first sweep, so a body that is done before costs nothing.
+    bytes_before: Option<u64>,
 }
 
 /// One socket's row in the table; gone when dropped.
 #[derive(Debug)]
 pub struct Watch {
-    table: Rc<RefCell<Table>>,
+    deadlines: Deadlines,
     index: usize,
 }
 
@@ -66,8 +99,15 @@ impl Deadlines {
     /// A row for a socket, which must stay open until the row is dropped.
     pub fn watch(&self, socket: &OwnedFd) -> Watch {
         let fd = socket.as_raw_fd();
-        let row =
-            Row { fd, rule: Rule::Total, at_ms: u64::MAX, job_at_ms: u64::MAX, verdict: None };
+        let row = Row {
+            fd,
+            rule: Rule::Total,
+            at_ms: u64::MAX,
+            job_at_ms: u64::MAX,
+            armed_ms: 0,
+            window: None,
+            verdict: None,
+        };
         let mut table = self.table.borrow_mut();
         let index = match table.free.pop() {
             Some(index) => {
@@ -79,7 +119,7 @@ impl Deadlines {
                 table.rows.len() - 1
             }
         };
-        Watch { table: Rc::clone(&self.table), index }
+        Watch { deadlines: self.clone(), index }
     }
 
     /// Shuts down every socket that is late.
@@ -95,9 +135,9 @@ impl Deadlines {
             }
             match row.rule {
                 Rule::Total => row.end(Cause::Timeout),
-                Rule::Idle(limit_ms) => match last_received_ms(row.fd) {
-                    Some(ago_ms) if ago_ms < limit_ms => row.at_ms = now_ms + limit_ms - ago_ms,
-                    _ => row.end(Cause::Timeout),
+                Rule::Body(patience) => match row.judge(&patience, TcpInfo::of(row.fd), now_ms) {
+                    Ok(at_ms) => row.at_ms = at_ms,
+                    Err(cause) => row.end(cause),
                 },
             }
         }
@@ -114,34 +154,87 @@ impl Deadlines {
 }
 
 impl Watch {
-    /// Sets the deadline of the phase that begins now and that of the whole job.
+    /// Sets the deadline of the phase that begins now and that of the whole job. With
+    /// [`Rule::Body`] `at_ms` is when the idle time would be over; a window of the same body goes
+    /// on.
     pub fn arm(&self, rule: Rule, at_ms: u64, job_at_ms: u64) {
-        let row = &mut self.table.borrow_mut().rows[self.index];
-        if row.verdict.is_none() {
-            (row.rule, row.at_ms, row.job_at_ms) = (rule, at_ms, job_at_ms);
+        let row = &mut self.deadlines.table.borrow_mut().rows[self.index];
+        if row.verdict.is_some() {
+            return;
+        }
+        (row.rule, row.at_ms, row.job_at_ms) = (rule, at_ms, job_at_ms);
+        match rule {
+            Rule::Total => row.window = None,
+            Rule::Body(patience) => row.resume(&patience),
         }
     }
 
-    /// Nobody waits any more: an idle connection has no deadline here.
+    /// Nobody waits for bytes: an idle connection has no deadline here, and a body whose last bytes
+    /// are being written is not the peer's to hasten.
     pub fn disarm(&self) {
-        self.arm(Rule::Total, u64::MAX, u64::MAX);
+        let row = &mut self.deadlines.table.borrow_mut().rows[self.index];
+        (row.at_ms, row.job_at_ms) = (u64::MAX, u64::MAX);
+        if let Some(window) = &mut row.window {
+            window.pause(self.deadlines.now_ms());
+        }
     }
 
     /// Why the socket was shut down, if it was.
     pub fn verdict(&self) -> Option<Cause> {
-        self.table.borrow().rows[self.index].verdict.clone()
+        self.deadlines.table.borrow().rows[self.index].verdict.clone()
     }
 }
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        let mut table = self.table.borrow_mut();
+        let mut table = self.deadlines.table.borrow_mut();
         table.rows[self.index].fd = -1;
         table.free.push(self.index);
     }
 }
 
 impl Row {
+    /// We wait for bytes of a body, again or for the first time.
+    fn resume(&mut self, patience: &Patience) {
+        self.armed_ms = self.at_ms.saturating_sub(patience.idle_ms);
+        if patience.window_bytes_min == 0 {
+            return;
+        }
+        let fresh = Window { since_ms: None, spent_ms: 0, bytes_before: None };
+        let window = self.window.get_or_insert(fresh);
+        window.since_ms.get_or_insert(self.armed_ms);
+        self.at_ms = self.at_ms.min(window.due_ms(self.armed_ms, patience));
+    }
+
+    /// A body that is due: when to look again, or why it is over.
+    fn judge(
+        &mut self,
+        patience: &Patience,
+        info: Option<TcpInfo>,
+        now_ms: u64,
+    ) -> Result<u64, Cause> {
+        // A kernel that does not tell leaves the plain deadline.
+        let silent_ms = now_ms.saturating_sub(self.armed_ms);
+        let silent_ms = info.map_or(silent_ms, |info| silent_ms.min(info.last_received_ms()));
+        if silent_ms >= patience.idle_ms {
+            return Err(Cause::Timeout);
+        }
+        let idle_at_ms = now_ms + patience.idle_ms - silent_ms;
+        let bytes = info.and_then(|info| info.bytes_received());
+        let (Some(window), Some(bytes)) = (&mut self.window, bytes) else {
+            return Ok(idle_at_ms);
+        };
+        if window.bytes_before.is_none() || window.spent_ms(now_ms) >= patience.window_ms {
+            // The first look has nothing to compare with.
+            let came = window.bytes_before.map(|before| bytes.saturating_sub(before));
+            if came.is_some_and(|came| came < patience.window_bytes_min) {
+                return Err(Cause::TooSlow);
+            }
+            *window = Window { since_ms: Some(now_ms), spent_ms: 0, bytes_before: Some(bytes) };
+        }
+        Ok(idle_at_ms.min(window.due_ms(now_ms, patience)))
+    }
+
     fn end(&mut self, cause: Cause) {
         self.verdict = Some(cause);
         (self.at_ms, self.job_at_ms) = (u64::MAX, u64::MAX);
@@ -153,16 +246,26 @@ impl Row {
     }
 }
 
-/// Milliseconds since the last byte came in, as the kernel counts them.
-fn last_received_ms(fd: RawFd) -> Option<u64> {
-    // SAFETY: tcp_info is plain integers, for which zero is a value; getsockopt(2) writes at most
-    // `length` bytes of it and the descriptor is open (see `Deadlines::watch`).
-    #[allow(unsafe_code, reason = "no safe wrapper offers TCP_INFO")]
-    let (result, info) = unsafe {
-        let mut info: libc::tcp_info = std::mem::zeroed();
-        let mut length = libc::socklen_t::try_from(size_of::<libc::tcp_info>()).ok()?;
-        let into = (&raw mut info).cast();
-        (libc::getsockopt(fd, libc::SOL_TCP, libc::TCP_INFO, into, &raw mut length), info)
-    };
-    (result == 0).then(|| u64::from(info.tcpi_last_data_recv))
+impl Window {
+    /// How long we have received in it.
+    fn spent_ms(&self, now_ms: u64) -> u64 {
+        let running_ms = self.since_ms.map_or(0, |since_ms| now_ms.saturating_sub(since_ms));
+        self.spent_ms + running_ms
+    }
+
+    fn pause(&mut self, now_ms: u64) {
+        self.spent_ms = self.spent_ms(now_ms);
+        self.since_ms = None;
+    }
+
+    /// When to look at it: at once if that was never done, else at its end.
+    fn due_ms(&self, now_ms: u64, patience: &Patience) -> u64 {
+        match self.bytes_before {
+            None => now_ms,
+            Some(_) => now_ms + patience.window_ms.saturating_sub(self.spent_ms(now_ms)),
+        }
+    }
 }
+
+#[cfg(test)]
+mod tests;

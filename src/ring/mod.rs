@@ -19,6 +19,7 @@ pub mod file;
 mod op;
 pub mod setup;
 pub mod tcp;
+mod tcp_info;
 pub mod tls;
 
 use crate::fault::{Cause, DiskProblem};

@@ -23,6 +23,8 @@ pub(crate) enum Verb {
     SendAndNotify(Vec<u8>),
     /// Says nothing until the peer ends the connection.
     Stall,
+    /// Does nothing for so long.
+    Rest(Duration),
     /// Waits for [`Rude::open_gate`].
     Gate,
     /// Sends the bytes again and again, with a rest between, until [`Rude::open_gate`].
@@ -340,6 +342,7 @@ fn perform(
             while stream.read(&mut [0; 1_024])? > 0 {}
             return Ok(Goes::Away);
         }
+        Verb::Rest(time) => std::thread::sleep(time),
         Verb::Gate => {
             let state = shared.state();
             let _open = shared.gate.wait_while(state, |state| !state.is_gate_open).unwrap();
