@@ -219,6 +219,8 @@ pub struct Config {
     pub redirects_max: u32,
     /// Follow a redirect from https to http.
     pub allow_downgrade: bool,
+    /// Largest body that is stored, in bytes, as received and as decoded.
+    pub body_bytes_max: Option<u64>,
     /// Deadlines.
     pub timeouts: Timeouts,
     /// Retries.
@@ -264,6 +266,7 @@ impl Default for Config {
             },
             redirects_max: limits::REDIRECTS_DEFAULT,
             allow_downgrade: false,
+            body_bytes_max: None,
             timeouts: Timeouts {
                 connect_ms: limits::TIMEOUT_CONNECT_DEFAULT_MS,
                 read_ms: limits::TIMEOUT_READ_DEFAULT_MS,

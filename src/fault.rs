@@ -127,6 +127,11 @@ pub enum Cause {
         /// Body bytes announced.
         want: Option<u64>,
     },
+    /// The body is larger than `--max-filesize`.
+    TooLarge {
+        /// The limit, in bytes.
+        limit: u64,
+    },
     /// The final response has a status that is a failure.
     Status(u16),
     /// `Retry-After` asks for more than `--retry-after-max`.
@@ -181,7 +186,7 @@ pub enum ExitClass {
     Tls = 5,
     /// The server asked for credentials (401, 407).
     Auth = 6,
-    /// The peer broke HTTP, or the body is not whole.
+    /// The peer broke HTTP, or the body is not whole or not wanted.
     Protocol = 7,
     /// The server answered with an error status.
     Status = 8,
@@ -265,6 +270,7 @@ impl Fault {
             Cause::TlsProtocol => "tls.protocol",
             Cause::Protocol(error) => error.code(),
             Cause::Truncated { .. } => staged!(self.stage, "truncated"),
+            Cause::TooLarge { .. } => "body.too_large",
             Cause::Status(_) => "http.status",
             Cause::RetryAfterTooLong { .. } => "http.retry_after",
             Cause::Redirects { .. } => "http.redirects",
@@ -298,6 +304,7 @@ impl Fault {
             Cause::TlsProtocol => 35,
             Cause::Protocol(_) | Cause::Location => 8,
             Cause::Truncated { .. } => 18,
+            Cause::TooLarge { .. } => 63,
             Cause::Status(_) | Cause::RetryAfterTooLong { .. } => 22,
             Cause::Redirects { .. } => 47,
             // `--proto-redir` forbids the scheme: CURLE_UNSUPPORTED_PROTOCOL.
@@ -341,6 +348,7 @@ impl Fault {
             Cause::Status(_) | Cause::RetryAfterTooLong { .. } => ExitClass::Status,
             Cause::Protocol(_)
             | Cause::Truncated { .. }
+            | Cause::TooLarge { .. }
             | Cause::Redirects { .. }
             | Cause::Location
             | Cause::Downgrade => ExitClass::Protocol,
@@ -496,6 +504,9 @@ impl fmt::Display for Text<'_> {
             }
             Cause::Truncated { got, want: None } => {
                 write!(f, "the connection ended early, after {got} bytes")
+            }
+            Cause::TooLarge { limit } => {
+                write!(f, "the body is larger than the {limit} bytes of --max-filesize")
             }
             Cause::Status(status) => write!(f, "the server answered {status}"),
             Cause::RetryAfterTooLong { seconds } => {

@@ -174,6 +174,9 @@ pub struct HttpArgs {
     /// Follow redirects from https to http
     #[arg(long)]
     pub allow_downgrade: bool,
+    /// Largest body: a longer one fails and leaves no file; 0 is any. k, M and G as in curl
+    #[arg(long, value_name = "BYTES", value_parser = values::bytes)]
+    pub max_filesize: Option<Bytes>,
     /// Redirects are always followed.
     #[arg(short = 'L', long, hide = true)]
     pub location: bool,

@@ -73,6 +73,7 @@ pub fn resolve(args: &PullArgs, host: &Host) -> anyhow::Result<Config> {
         request: request(args)?,
         redirects_max: args.http.max_redirs,
         allow_downgrade: args.http.allow_downgrade,
+        body_bytes_max: args.http.max_filesize.map(|bytes| bytes.0).filter(|bytes| *bytes > 0),
         timeouts: timeouts(args),
         retry: retry(args),
         tls: TlsConfig { ca_files: args.tls.ca_files.clone(), insecure: args.tls.insecure },

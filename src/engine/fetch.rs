@@ -3,7 +3,7 @@
 use super::core::Core;
 use super::open::open;
 use super::response::Response;
-use super::sink::Sink;
+use super::sink::{Sink, check_size};
 use super::task::Task;
 use crate::config::{FileOps, OnConflict};
 use crate::fault::{Cause, DiskProblem, Fault, InputProblem, Stage};
@@ -168,10 +168,13 @@ async fn respond(
         };
         return Ok((outcome, kept));
     }
-    let on_write = |cause| Fault::new(Stage::Write, cause);
-    let mut sink = sink(core, response.task(), framing).map_err(on_write)?;
+    if let Framing::Length(bytes) = framing {
+        check_size(bytes, core.shared.config.body_bytes_max)?;
+    }
+    let sink = sink(core, response.task(), framing);
+    let mut sink = sink.map_err(|cause| Fault::new(Stage::Write, cause))?;
     let connection = response.body(&mut sink).await?;
-    let renamed = name_file(core, task, sink, buf).await.map_err(on_write)?;
+    let renamed = name_file(core, task, sink, buf).await?;
     Ok((Outcome::Done(renamed), connection))
 }
 
@@ -204,8 +207,9 @@ fn redirect(core: &Core, task: &Task, head: &Head) -> Result<Outcome, Cause> {
 }
 
 fn sink(core: &Core, task: &Task, framing: Framing) -> Result<Sink, Cause> {
+    let bytes_max = core.shared.config.body_bytes_max;
     if &*task.name == "-" {
-        return Ok(Sink::Stdout);
+        return Ok(Sink::stdout(bytes_max));
     }
     let expected = match framing {
         // A chain renames, so it needs a name to rename from.
@@ -221,7 +225,7 @@ fn sink(core: &Core, task: &Task, framing: Framing) -> Result<Sink, Cause> {
         Framing::Chunked | Framing::Close => Expected::Long(None),
     };
     let (dir, _) = core.dir.parent(&task.name)?;
-    Ok(Sink::File(Box::new(OutFile::create(&dir, task.job.index, expected)?)))
+    Ok(Sink::file(OutFile::create(&dir, task.job.index, expected)?, bytes_max))
 }
 
 /// Gives the file its name. Returns it where it is not the one planned.
@@ -230,7 +234,7 @@ async fn name_file(
     task: &Task,
     mut sink: Sink,
     buf: &mut RecvBuf,
-) -> Result<Option<String>, Cause> {
+) -> Result<Option<String>, Fault> {
     let config = &core.shared.config;
     let (parents, name) = task.name.rsplit_once('/').unwrap_or(("", &task.name));
     let naming = match config.on_conflict {
@@ -243,7 +247,8 @@ async fn name_file(
     }
     let mut renamed = None;
     for number in 1..=RENAMES_MAX {
-        if finished != Err(Cause::Disk(DiskProblem::Exists)) {
+        let is_taken = |fault: &Fault| fault.cause == Cause::Disk(DiskProblem::Exists);
+        if !finished.as_ref().is_err_and(is_taken) {
             break;
         }
         let next = crate::plan::name::numbered(name, number);

@@ -86,7 +86,7 @@ impl<'a> Response<'a> {
         if !is_short {
             return None;
         }
-        let mut sink = Sink::Nowhere(DRAIN_BYTES_MAX);
+        let mut sink = Sink::nowhere(DRAIN_BYTES_MAX);
         let at_ms = self.core.shared.now_ms() + DRAIN_MS_MAX;
         let reuse = self.receive_body(&mut sink, Some(at_ms)).await;
         (reuse == Ok(Reuse::Keep) && self.connection.is_reusable()).then_some(self.connection)
@@ -102,7 +102,9 @@ impl<'a> Response<'a> {
             match self.step(Stage::Body)? {
                 Step::NeedInput => {}
                 Step::Body { used, span } => {
-                    self.story().last.size_download += span.len() as u64;
+                    let last = &mut self.story().last;
+                    last.size_download += span.len() as u64;
+                    sink.admit(last.size_download)?;
                     self.buf.keep_body(used, span);
                     continue;
                 }
@@ -118,9 +120,8 @@ impl<'a> Response<'a> {
             if free < self.connection.room_min_bytes() || (free < ROOM_MIN_BYTES && !is_last) {
                 // A slow disk is not the peer's fault.
                 self.connection.disarm();
-                let written = sink.write(self.buf, ops).await;
-                written.map_err(|cause| Fault::new(Stage::Write, cause))?;
-                self.story().is_output_begun |= matches!(sink, Sink::Stdout);
+                sink.write(self.buf, ops).await?;
+                self.story().is_output_begun |= sink.is_stdout();
                 self.enlarge();
             }
             self.arm(until_ms);

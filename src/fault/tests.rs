@@ -70,6 +70,7 @@ http.chunk_end 8 7 the server broke HTTP/1.1 (http.chunk_end)
 http.trailer 8 7 the server broke HTTP/1.1 (http.trailer)
 head.truncated 18 7 the connection ended early, after 9 bytes
 body.truncated 18 7 the connection ended after 9 of 10 bytes
+body.too_large 63 7 the body is larger than the 1024 bytes of --max-filesize
 http.status 22 6 the server answered 401
 http.status 22 6 the server answered 407
 http.status 22 8 the server answered 404
@@ -204,6 +205,7 @@ fn every_fault() -> Vec<Fault> {
     }
     add(&[Stage::Head], Cause::Truncated { got: 9, want: None });
     add(&[Stage::Body], Cause::Truncated { got: 9, want: Some(10) });
+    add(&[Stage::Body], Cause::TooLarge { limit: 1_024 });
     for status in [401, 407, 404] {
         add(&[Stage::Head], Cause::Status(status));
     }

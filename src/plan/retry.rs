@@ -92,6 +92,7 @@ pub fn class(cause: &Cause) -> Class {
         | Cause::Certificate(_)
         | Cause::TlsProtocol
         | Cause::Protocol(_)
+        | Cause::TooLarge { .. }
         | Cause::Redirects { .. }
         | Cause::Location
         | Cause::Downgrade => Class::Permanent,
@@ -161,6 +162,7 @@ Certificate(Expired) Permanent
 TlsProtocol Permanent
 Protocol(ChunkSize) Permanent
 Truncated { got: 1, want: None } Transient
+TooLarge { limit: 9 } Permanent
 RetryAfterTooLong { seconds: 9 } Permanent
 Redirects { limit: 20 } Permanent
 Location Permanent
@@ -190,6 +192,7 @@ Transient statuses: [408, 425, 429, 500, 502, 503, 504, 522, 524]
             Cause::TlsProtocol,
             Cause::Protocol(ProtocolError::ChunkSize),
             Cause::Truncated { got: 1, want: None },
+            Cause::TooLarge { limit: 9 },
             Cause::RetryAfterTooLong { seconds: 9 },
             Cause::Redirects { limit: 20 },
             Cause::Location,

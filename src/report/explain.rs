@@ -20,6 +20,7 @@ pub fn explain(fault: &Fault) -> &'static str {
         Cause::TlsProtocol => "no secure connection could be agreed on",
         Cause::Protocol(_) => "the server's answer is not valid HTTP/1.1",
         Cause::Truncated { .. } => "the body ended before its announced end",
+        Cause::TooLarge { .. } => "the body is larger than --max-filesize",
         Cause::Status(_) => "the server answered with a status that is a failure",
         Cause::RetryAfterTooLong { .. } => "the server asks for a longer wait than allowed",
         Cause::Redirects { .. } => "more redirects than --max-redirs",

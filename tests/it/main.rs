@@ -22,6 +22,7 @@ mod redirects; // followed, limited, and never leaking credentials
 mod report; // one row per line, in each format; statistics that add up
 mod retry; // what is tried again, when, and what is not
 mod signals; // SIGINT once and twice
+mod sizes; // bodies larger than allowed
 mod slow; // bodies that come slowly
 mod stdout; // a body on standard output, once and exact
 mod tls; // each bad certificate, and the ways around
