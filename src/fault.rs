@@ -60,6 +60,8 @@ pub enum CertificateProblem {
     UnknownIssuer,
     /// Not issued for the host.
     WrongName,
+    /// Its public key is none of those of `--pinnedpubkey`.
+    Pin,
     /// Any other reason; the detail text has it.
     Other,
 }
@@ -104,6 +106,8 @@ pub enum Cause {
     JobTimeout,
     /// The body came in slower than `--speed-limit` for `--speed-time`.
     TooSlow,
+    /// The host has no address but such as `--no-private` refuses.
+    PrivateAddress,
     /// ECONNREFUSED
     Refused,
     /// ENETUNREACH, EHOSTUNREACH and the like.
@@ -116,6 +120,9 @@ pub enum Cause {
     Socket(i32),
     /// The peer's certificate was not accepted.
     Certificate(CertificateProblem),
+    /// The server asks for a certificate of ours, or did not accept the one it got; the detail text
+    /// says which.
+    ClientCertificate,
     /// TLS failed for another reason; the detail text has it.
     TlsProtocol,
     /// The peer broke HTTP/1.1.
@@ -260,6 +267,7 @@ impl Fault {
             Cause::Timeout => staged!(self.stage, "timeout"),
             Cause::JobTimeout => "job.timeout",
             Cause::TooSlow => "body.too_slow",
+            Cause::PrivateAddress => "connect.private",
             Cause::Refused => staged!(self.stage, "refused"),
             Cause::Unreachable => staged!(self.stage, "unreachable"),
             Cause::Reset => staged!(self.stage, "reset"),
@@ -267,6 +275,7 @@ impl Fault {
             Cause::Closed => staged!(self.stage, "closed"),
             Cause::Socket(_) => staged!(self.stage, "socket"),
             Cause::Certificate(problem) => problem.code(),
+            Cause::ClientCertificate => "tls.client_certificate",
             Cause::TlsProtocol => "tls.protocol",
             Cause::Protocol(error) => error.code(),
             Cause::Truncated { .. } => staged!(self.stage, "truncated"),
@@ -297,10 +306,13 @@ impl Fault {
             ) => 3,
             Cause::NameNotFound | Cause::ResolveFailed => 6,
             Cause::Timeout | Cause::JobTimeout | Cause::TooSlow => 28,
-            Cause::Refused | Cause::Unreachable => 7,
+            Cause::PrivateAddress | Cause::Refused | Cause::Unreachable => 7,
             Cause::Closed if self.stage == Stage::Head => 52,
             Cause::Reset | Cause::Closed | Cause::Socket(_) => self.exit_code_curl_of_stage(),
+            Cause::Certificate(CertificateProblem::Pin) => 90,
             Cause::Certificate(_) => 60,
+            // CURLE_SSL_CLIENTCERT
+            Cause::ClientCertificate => 98,
             Cause::TlsProtocol => 35,
             Cause::Protocol(_) | Cause::Location => 8,
             Cause::Truncated { .. } => 18,
@@ -338,12 +350,13 @@ impl Fault {
             | Cause::Timeout
             | Cause::JobTimeout
             | Cause::TooSlow
+            | Cause::PrivateAddress
             | Cause::Refused
             | Cause::Unreachable
             | Cause::Reset
             | Cause::Closed
             | Cause::Socket(_) => ExitClass::Network,
-            Cause::Certificate(_) | Cause::TlsProtocol => ExitClass::Tls,
+            Cause::Certificate(_) | Cause::ClientCertificate | Cause::TlsProtocol => ExitClass::Tls,
             Cause::Status(401 | 407) => ExitClass::Auth,
             Cause::Status(_) | Cause::RetryAfterTooLong { .. } => ExitClass::Status,
             Cause::Protocol(_)
@@ -382,6 +395,7 @@ impl CertificateProblem {
             Self::NotYetValid => "tls.not_yet_valid",
             Self::UnknownIssuer => "tls.unknown_issuer",
             Self::WrongName => "tls.wrong_name",
+            Self::Pin => "tls.pin",
             Self::Other => "tls.certificate",
         }
     }
@@ -454,6 +468,7 @@ impl fmt::Display for CertificateProblem {
             Self::NotYetValid => "the certificate is not valid yet",
             Self::UnknownIssuer => "the certificate has an unknown issuer",
             Self::WrongName => "the certificate is for another host",
+            Self::Pin => "the public key is none of --pinnedpubkey",
             Self::Other => "the certificate was not accepted",
         })
     }
@@ -489,6 +504,7 @@ impl fmt::Display for Text<'_> {
             Cause::Timeout => write!(f, "timed out while {stage}"),
             Cause::JobTimeout => f.write_str("the time for the whole job is over"),
             Cause::TooSlow => f.write_str("the body came in slower than --speed-limit allows"),
+            Cause::PrivateAddress => f.write_str("the host has no public address"),
             Cause::Refused => f.write_str("connection refused"),
             Cause::Unreachable => f.write_str("the host cannot be reached"),
             Cause::Reset => write!(f, "connection reset while {stage}"),
@@ -497,6 +513,7 @@ impl fmt::Display for Text<'_> {
                 write!(f, "{} while {stage}", io::Error::from_raw_os_error(*errno))
             }
             Cause::Certificate(problem) => write!(f, "{problem}"),
+            Cause::ClientCertificate => f.write_str("no client certificate that the server takes"),
             Cause::TlsProtocol => f.write_str("TLS failed"),
             Cause::Protocol(error) => write!(f, "the server broke HTTP/1.1 ({})", error.code()),
             Cause::Truncated { got, want: Some(want) } => {

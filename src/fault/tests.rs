@@ -34,6 +34,7 @@ head.timeout 28 4 timed out while waiting for the response head
 body.timeout 28 4 timed out while reading the body
 job.timeout 28 4 the time for the whole job is over
 body.too_slow 28 4 the body came in slower than --speed-limit allows
+connect.private 7 4 the host has no public address
 connect.refused 7 4 connection refused
 connect.unreachable 7 4 the host cannot be reached
 connect.reset 7 4 connection reset while connecting
@@ -49,7 +50,9 @@ tls.expired 60 5 the certificate has expired
 tls.not_yet_valid 60 5 the certificate is not valid yet
 tls.unknown_issuer 60 5 the certificate has an unknown issuer
 tls.wrong_name 60 5 the certificate is for another host
+tls.pin 90 5 the public key is none of --pinnedpubkey
 tls.certificate 60 5 the certificate was not accepted
+tls.client_certificate 98 5 no client certificate that the server takes
 tls.protocol 35 5 TLS failed
 http.version 8 7 the server broke HTTP/1.1 (http.version)
 http.status_line 8 7 the server broke HTTP/1.1 (http.status_line)
@@ -185,6 +188,7 @@ fn every_fault() -> Vec<Fault> {
     add(&STAGES[1..7], Cause::Timeout);
     add(&[Stage::Body], Cause::JobTimeout);
     add(&[Stage::Body], Cause::TooSlow);
+    add(&[Stage::Connect], Cause::PrivateAddress);
     add(&[Stage::Connect], Cause::Refused);
     add(&[Stage::Connect], Cause::Unreachable);
     add(&STAGES[2..7], Cause::Reset);
@@ -195,10 +199,12 @@ fn every_fault() -> Vec<Fault> {
         CertificateProblem::NotYetValid,
         CertificateProblem::UnknownIssuer,
         CertificateProblem::WrongName,
+        CertificateProblem::Pin,
         CertificateProblem::Other,
     ] {
         add(&[Stage::Tls], Cause::Certificate(problem));
     }
+    add(&[Stage::Tls], Cause::ClientCertificate);
     add(&[Stage::Tls], Cause::TlsProtocol);
     for error in PROTOCOL_ERRORS {
         add(&[Stage::Head], Cause::Protocol(error));

@@ -4,8 +4,10 @@
 //! Pure: no socket, file, clock, runtime or randomness of its own. Time comes in as milliseconds
 //! since the run began, random numbers come in as arguments.
 
+pub mod address;
 pub mod job;
 pub mod name;
+pub mod netrc;
 pub mod retry;
 pub mod schedule;
 pub mod target;

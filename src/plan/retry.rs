@@ -89,7 +89,9 @@ pub fn class(cause: &Cause) -> Class {
         // Nothing of this changes by asking again.
         Cause::Input(_)
         | Cause::NameNotFound
+        | Cause::PrivateAddress
         | Cause::Certificate(_)
+        | Cause::ClientCertificate
         | Cause::TlsProtocol
         | Cause::Protocol(_)
         | Cause::TooLarge { .. }
@@ -153,12 +155,14 @@ ResolveFailed Transient
 Timeout Transient
 JobTimeout Permanent
 TooSlow Transient
+PrivateAddress Permanent
 Refused Transient
 Unreachable Transient
 Reset Transient
 Closed Transient
 Socket(22) Transient
 Certificate(Expired) Permanent
+ClientCertificate Permanent
 TlsProtocol Permanent
 Protocol(ChunkSize) Permanent
 Truncated { got: 1, want: None } Transient
@@ -183,12 +187,14 @@ Transient statuses: [408, 425, 429, 500, 502, 503, 504, 522, 524]
             Cause::Timeout,
             Cause::JobTimeout,
             Cause::TooSlow,
+            Cause::PrivateAddress,
             Cause::Refused,
             Cause::Unreachable,
             Cause::Reset,
             Cause::Closed,
             Cause::Socket(22),
             Cause::Certificate(CertificateProblem::Expired),
+            Cause::ClientCertificate,
             Cause::TlsProtocol,
             Cause::Protocol(ProtocolError::ChunkSize),
             Cause::Truncated { got: 1, want: None },

@@ -11,12 +11,14 @@ pub fn explain(fault: &Fault) -> &'static str {
         Cause::Timeout => explain_timeout(fault.stage),
         Cause::JobTimeout => "the job took longer than --max-time",
         Cause::TooSlow => "the body came in slower than --speed-limit",
+        Cause::PrivateAddress => "the server's address is private, which --no-private refuses",
         Cause::Refused => "nothing listens at that port of the server",
         Cause::Unreachable => "there is no route to the server",
         Cause::Reset => "the server broke the connection off",
         Cause::Closed => "the server closed the connection without an answer",
         Cause::Socket(_) => "the connection failed for another reason",
         Cause::Certificate(problem) => explain_certificate(*problem),
+        Cause::ClientCertificate => "the server wants another client certificate (--cert, --key)",
         Cause::TlsProtocol => "no secure connection could be agreed on",
         Cause::Protocol(_) => "the server's answer is not valid HTTP/1.1",
         Cause::Truncated { .. } => "the body ended before its announced end",
@@ -62,6 +64,7 @@ fn explain_certificate(problem: CertificateProblem) -> &'static str {
         CertificateProblem::NotYetValid => "the server's certificate is not valid yet",
         CertificateProblem::UnknownIssuer => "the issuer of the server's certificate is unknown",
         CertificateProblem::WrongName => "the server's certificate is for another host",
+        CertificateProblem::Pin => "the server's key is none of --pinnedpubkey",
         CertificateProblem::Other => "the server's certificate was not accepted",
     }
 }
