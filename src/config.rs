@@ -2,11 +2,12 @@
 //! the engine only reads it. No logic lives here.
 
 use crate::limits;
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
-/// Where input lines come from.
-#[derive(Clone, Debug, PartialEq)]
+/// Where input lines come from. `Debug` shows no URL: there may be user information in it.
+#[derive(Clone, PartialEq)]
 pub enum Input {
     /// A list file.
     File(PathBuf),
@@ -114,8 +115,8 @@ pub enum Family {
     V6,
 }
 
-/// What every request carries beside its own target.
-#[derive(Clone, Debug, PartialEq)]
+/// What every request carries beside its own target. `Debug` shows no value that may be a secret.
+#[derive(Clone, PartialEq)]
 pub struct RequestConfig {
     /// `-H`: field lines as typed. `Authorization` and `Cookie` never cross an origin.
     pub headers: Vec<(String, String)>,
@@ -125,6 +126,19 @@ pub struct RequestConfig {
     pub referer: Option<String>,
     /// `-u user:pass`, for the origin of the input line only.
     pub basic_auth: Option<String>,
+    /// `--netrc`, `--netrc-file`: for the origin of the input line only.
+    pub netrc: Option<NetrcFile>,
+}
+
+/// A netrc file that was read. `Debug` shows where it is and not what is in it.
+#[derive(Clone, PartialEq)]
+pub struct NetrcFile {
+    /// Where it is.
+    pub path: PathBuf,
+    /// What is in it, checked by `plan::netrc::Netrc::parse`.
+    pub text: String,
+    /// Whether its permissions let other users of this machine read it.
+    pub is_readable_by_others: bool,
 }
 
 /// Deadlines, in milliseconds. All of them are always on, but for the speed.
@@ -155,13 +169,50 @@ pub struct RetryPolicy {
     pub retry_after_max_ms: u64,
 }
 
-/// How servers are authenticated.
+/// How servers are authenticated, and how they authenticate us.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct TlsConfig {
     /// PEM files added to the built-in roots.
     pub ca_files: Vec<PathBuf>,
     /// Accept any certificate.
     pub insecure: bool,
+    /// `--cert`: PEM file of the chain of our own certificate, for servers that ask for one.
+    pub cert_file: Option<PathBuf>,
+    /// `--key`: PEM file of its private key; without it the key is in `cert_file` too.
+    pub key_file: Option<PathBuf>,
+    /// Oldest version of TLS that is spoken.
+    pub version_min: TlsVersion,
+    /// `--pinnedpubkey`: the server's public key must be one of these.
+    pub pins: Option<Pins>,
+}
+
+/// A version of TLS.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum TlsVersion {
+    /// TLS 1.2 (RFC 5246)
+    #[default]
+    V12,
+    /// TLS 1.3 (RFC 8446)
+    V13,
+}
+
+/// Public keys that servers may have.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Pins {
+    /// SHA-256 of the DER encoding of the key (SubjectPublicKeyInfo), as in RFC 7469 section 2.4.
+    Sha256(Vec<[u8; 32]>),
+    /// A file that holds one public key, PEM or DER.
+    File(PathBuf),
+}
+
+/// Which addresses may be connected to.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Reach {
+    /// All.
+    #[default]
+    Any,
+    /// `--no-private`: those of the public internet.
+    Public,
 }
 
 /// One `--resolve host:port:addr[,addr]`.
@@ -229,6 +280,8 @@ pub struct Config {
     pub tls: TlsConfig,
     /// Name resolution.
     pub dns: DnsConfig,
+    /// Which of the addresses that come of it may be connected to.
+    pub reach: Reach,
     /// Kernel path of file operations.
     pub file_ops: FileOps,
     /// What must be on the disk before it counts as done.
@@ -263,6 +316,7 @@ impl Default for Config {
                 user_agent: concat!("ringpull/", env!("CARGO_PKG_VERSION")).to_owned(),
                 referer: None,
                 basic_auth: None,
+                netrc: None,
             },
             redirects_max: limits::REDIRECTS_DEFAULT,
             allow_downgrade: false,
@@ -282,6 +336,7 @@ impl Default for Config {
             },
             tls: TlsConfig::default(),
             dns: DnsConfig::default(),
+            reach: Reach::default(),
             file_ops: FileOps::default(),
             fsync: Fsync::default(),
             file_allocation: FileAllocation::default(),
@@ -289,5 +344,33 @@ impl Default for Config {
             summary: true,
             grace_ms: limits::GRACE_DEFAULT_MS,
         }
+    }
+}
+
+impl fmt::Debug for Input {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => f.debug_tuple("File").field(path).finish(),
+            Self::Stdin => f.write_str("Stdin"),
+            Self::Urls(urls) => f.debug_tuple("Urls").field(&urls.len()).finish(),
+        }
+    }
+}
+
+impl fmt::Debug for RequestConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<&str> = self.headers.iter().map(|(name, _)| name.as_str()).collect();
+        f.debug_struct("RequestConfig")
+            .field("headers", &names)
+            .field("user_agent", &self.user_agent)
+            .field("has_basic_auth", &self.basic_auth.is_some())
+            .field("netrc", &self.netrc)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for NetrcFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("NetrcFile").field(&self.path).finish()
     }
 }

@@ -513,7 +513,9 @@ impl fmt::Display for Text<'_> {
                 write!(f, "{} while {stage}", io::Error::from_raw_os_error(*errno))
             }
             Cause::Certificate(problem) => write!(f, "{problem}"),
-            Cause::ClientCertificate => f.write_str("no client certificate that the server takes"),
+            Cause::ClientCertificate => {
+                f.write_str("the server asks for a client certificate (--cert, --key)")
+            }
             Cause::TlsProtocol => f.write_str("TLS failed"),
             Cause::Protocol(error) => write!(f, "the server broke HTTP/1.1 ({})", error.code()),
             Cause::Truncated { got, want: Some(want) } => {

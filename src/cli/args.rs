@@ -2,7 +2,7 @@
 
 use super::argv;
 use super::values::{self, Bytes, CpuList, HeaderArg, Millis};
-use crate::config::{ReportFile, ResolveOverride};
+use crate::config::{Pins, ReportFile, ResolveOverride};
 use crate::limits;
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, ValueEnum};
@@ -167,6 +167,12 @@ pub struct HttpArgs {
     /// Basic authentication, never sent on after a redirect to another origin
     #[arg(short = 'u', long, value_name = "USER:PASSWORD", value_parser = values::user)]
     pub user: Option<String>,
+    /// Take user names and passwords from ~/.netrc
+    #[arg(short = 'n', long)]
+    pub netrc: bool,
+    /// Take them from FILE
+    #[arg(long, alias = "netrc-path", value_name = "FILE", value_parser = values::path)]
+    pub netrc_file: Option<PathBuf>,
     /// Redirects followed per URL
     #[arg(long, alias = "max-redirect", value_name = "N",
           default_value_t = limits::REDIRECTS_DEFAULT)]
@@ -196,6 +202,24 @@ pub struct TlsArgs {
     /// Accept any certificate; says so on every run
     #[arg(long, alias = "no-check-certificate")]
     pub insecure: bool,
+    /// PEM file of the certificate to show to servers that ask for one, its chain and its key
+    #[arg(short = 'E', long = "cert", alias = "certificate", value_name = "FILE",
+          value_parser = values::path)]
+    pub cert_file: Option<PathBuf>,
+    /// PEM file of the key of --cert, when that is another one
+    #[arg(long = "key", alias = "private-key", value_name = "FILE", requires = "cert_file",
+          value_parser = values::path)]
+    pub key_file: Option<PathBuf>,
+    /// Public keys that servers may have, and no other: 'sha256//BASE64;sha256//BASE64', or a PEM
+    /// or DER file of one
+    #[arg(long = "pinnedpubkey", value_name = "KEYS", value_parser = values::pins)]
+    pub pins: Option<Pins>,
+    /// TLS 1.2 or later, as is the default.
+    #[arg(long = "tlsv1.2", hide = true, overrides_with = "is_tls_1_3")]
+    pub is_tls_1_2: bool,
+    /// TLS 1.3 only
+    #[arg(long = "tlsv1.3", overrides_with = "is_tls_1_2")]
+    pub is_tls_1_3: bool,
 }
 
 /// Name resolution.
@@ -208,6 +232,10 @@ pub struct DnsArgs {
     /// Use ADDR (or several, with commas) for HOST (`*` for all), IPv6 in brackets. Repeatable
     #[arg(long, value_name = "HOST:PORT:ADDR", value_parser = values::resolve_override)]
     pub resolve: Vec<ResolveOverride>,
+    /// Refuse loopback, private, link-local and metadata addresses, after every lookup and at every
+    /// redirect: for lists one does not trust
+    #[arg(long)]
+    pub no_private: bool,
     /// Connect over IPv4 only
     #[arg(short = '4', long, conflicts_with = "ipv6")]
     pub ipv4: bool,

@@ -137,7 +137,7 @@ fn foreign_flag(flag: &str) -> Option<&'static str> {
         "-c" | "-C" | "--continue" | "--continue-at" => {
             Some("partial files are not continued yet; --no-clobber skips files that exist")
         }
-        "-n" | "-N" | "--timestamping" => Some("--no-clobber skips files that exist"),
+        "-N" | "--timestamping" => Some("--no-clobber skips files that exist"),
         "-p" | "--proxy" | "--all-proxy" => Some("proxies are not supported"),
         "-v" | "--verbose" => Some("--report FILE.csv says what happened to every URL"),
         "--dry-run" | "--spider" => Some("there is no dry run yet"),

@@ -7,8 +7,8 @@ use super::args::{
 use super::argv;
 use super::values::{self, HeaderArg};
 use crate::config::{
-    Config, DnsConfig, Family, FileAllocation, FileOps, Fsync, Input, OnConflict, ProgressMode,
-    RequestConfig, RetryPolicy, Timeouts, TlsConfig,
+    Config, DnsConfig, Family, FileAllocation, FileOps, Fsync, Input, NetrcFile, OnConflict,
+    ProgressMode, Reach, RequestConfig, RetryPolicy, Timeouts, TlsConfig, TlsVersion,
 };
 use crate::error::RunError;
 use crate::origin::OriginConfig;
@@ -16,6 +16,7 @@ use crate::{http, limits, plan};
 use anyhow::{Context, bail};
 use std::fs;
 use std::io::IsTerminal;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 /// What is asked of the operating system, once.
@@ -76,8 +77,9 @@ pub fn resolve(args: &PullArgs, host: &Host) -> anyhow::Result<Config> {
         body_bytes_max: args.http.max_filesize.map(|bytes| bytes.0).filter(|bytes| *bytes > 0),
         timeouts: timeouts(args),
         retry: retry(args),
-        tls: TlsConfig { ca_files: args.tls.ca_files.clone(), insecure: args.tls.insecure },
+        tls: tls(args),
         dns: dns(args),
+        reach: reach(args),
         file_ops: file_ops(args.kernel.file_ops),
         fsync: fsync(args.output.fsync),
         file_allocation: file_allocation(args.output.file_allocation),
@@ -113,6 +115,10 @@ pub fn warnings(config: &Config) -> Vec<String> {
     if config.tls.insecure {
         let text = "--insecure: certificates are not checked, anyone on the way can answer";
         warnings.push(text.to_owned());
+    }
+    if let Some(netrc) = config.request.netrc.as_ref().filter(|file| file.is_readable_by_others) {
+        let path = netrc.path.display();
+        warnings.push(format!("{path}: other users can read these passwords; run: chmod 600"));
     }
     warnings
 }
@@ -301,7 +307,27 @@ fn request(args: &PullArgs) -> anyhow::Result<RequestConfig> {
         user_agent: args.http.user_agent.clone().unwrap_or(defaults.user_agent),
         referer: args.http.referer.clone(),
         basic_auth: args.http.user.clone(),
+        netrc: netrc(args)?,
     })
+}
+
+/// `--netrc-file FILE`, or with `--netrc` the one of the home directory. It is read and checked
+/// here: what it lacks should not be found by a server's 401.
+fn netrc(args: &PullArgs) -> anyhow::Result<Option<NetrcFile>> {
+    let path = match (&args.http.netrc_file, args.http.netrc) {
+        (Some(path), _) => path.clone(),
+        (None, true) => match std::env::home_dir().filter(|home| !home.as_os_str().is_empty()) {
+            Some(home) => home.join(".netrc"),
+            None => bail!(RunError::usage("cannot find ~/.netrc: set HOME, or use --netrc-file")),
+        },
+        (None, false) => return Ok(None),
+    };
+    let doing = || RunError::usage(format!("cannot use the netrc file {}", path.display()));
+    let text = fs::read_to_string(&path).with_context(doing)?;
+    plan::netrc::Netrc::parse(&text).with_context(doing)?;
+    let mode = fs::metadata(&path).with_context(doing)?.permissions().mode();
+    let is_readable_by_others = mode & 0o044 != 0;
+    Ok(Some(NetrcFile { path, text, is_readable_by_others }))
 }
 
 /// `-H @FILE`: one field a line; empty lines are left out.
@@ -359,6 +385,24 @@ fn dns(args: &PullArgs) -> DnsConfig {
     };
     let (servers, overrides) = (args.dns.dns_servers.clone(), args.dns.resolve.clone());
     DnsConfig { servers, overrides, family }
+}
+
+fn tls(args: &PullArgs) -> TlsConfig {
+    let typed = &args.tls;
+    TlsConfig {
+        ca_files: typed.ca_files.clone(),
+        insecure: typed.insecure,
+        cert_file: typed.cert_file.clone(),
+        key_file: typed.key_file.clone(),
+        version_min: if typed.is_tls_1_3 { TlsVersion::V13 } else { TlsVersion::V12 },
+        pins: typed.pins.clone(),
+    }
+}
+
+/// A proxy would look names up itself, so that nobody here sees the addresses: whoever adds one
+/// refuses it here together with `--no-private`.
+fn reach(args: &PullArgs) -> Reach {
+    if args.dns.no_private { Reach::Public } else { Reach::Any }
 }
 
 fn file_ops(typed: FileOpsArg) -> FileOps {

@@ -1,7 +1,8 @@
 //! Values of single options: text to a checked value, or to the sentence that says what is wrong.
 
-use crate::config::{ReportFile, ReportFormat, ResolveOverride};
+use crate::config::{Pins, ReportFile, ReportFormat, ResolveOverride};
 use crate::{http, limits};
+use base64::Engine as _;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -191,6 +192,22 @@ pub fn not_empty(text: &str) -> Result<String, String> {
 /// A path that is not empty.
 pub fn path(text: &str) -> Result<PathBuf, String> {
     not_empty(text).map(PathBuf::from)
+}
+
+/// `--pinnedpubkey`: `sha256//BASE64`, several with semicolons between; else the name of a file.
+pub fn pins(text: &str) -> Result<Pins, String> {
+    if !text.starts_with("sha256//") {
+        return path(text).map(Pins::File);
+    }
+    let hash = |pin: &str| {
+        let base64 = pin.strip_prefix("sha256//")?;
+        base64::engine::general_purpose::STANDARD.decode(base64).ok()?.try_into().ok()
+    };
+    let form = |pin| {
+        format!("`{pin}` is no pin; write sha256//BASE64 of 32 bytes, with ; before the next one")
+    };
+    let pins = text.split(';').map(|pin| hash(pin).ok_or_else(|| form(pin)));
+    pins.collect::<Result<Vec<_>, _>>().map(Pins::Sha256)
 }
 
 /// One of `--dns-servers`: an address, with a port where it is not 53.
@@ -391,6 +408,19 @@ mod tests {
         assert_eq!(header("@fields.txt"), Ok(HeaderArg::File(PathBuf::from("fields.txt"))));
         for text in ["", "X", ": v", "a b: c", "X: a\r\nB: c", "@", "@-"] {
             assert!(header(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn pinned_keys() {
+        let (zero, ones) = ("A".repeat(43) + "=", "/".repeat(42) + "8=");
+        let both = format!("sha256//{zero};sha256//{ones}");
+        assert_eq!(pins(&both), Ok(Pins::Sha256(vec![[0; 32], [255; 32]])));
+        assert_eq!(pins("key.pem"), Ok(Pins::File(PathBuf::from("key.pem"))));
+        let short = format!("sha256//{}", &zero[4..]);
+        let open = format!("{both};");
+        for text in ["", "sha256//", "sha256//x", &short, &open, &both.replace(";sha256//", ";")] {
+            assert!(pins(text).is_err(), "{text}");
         }
     }
 

@@ -5,6 +5,7 @@ use super::shared::{Shared, Stop};
 use super::task::{End, Task};
 use crate::config::{Config, Timeouts};
 use crate::http::request::{Parts, Template};
+use crate::plan::netrc::Netrc;
 use crate::plan::schedule::{After, Connection as Granted, Grant, OriginId, Wake};
 use crate::ring::buf::BufPool;
 use crate::ring::conn::Connection;
@@ -56,6 +57,7 @@ pub(super) struct Core {
     pub(super) template: Template,
     /// `Authorization` of `-u`.
     authorization: Option<String>,
+    netrc: Option<Netrc>,
     pool: RefCell<Pool>,
     idle_max: usize,
     requests: RefCell<Vec<Vec<u8>>>,
@@ -78,6 +80,7 @@ impl Core {
             tls: seed.tls,
             template: seed.template,
             authorization: request.basic_auth.as_deref().map(basic),
+            netrc: request.netrc.as_ref().map(|file| Netrc::parse(&file.text)).transpose()?,
             pool: RefCell::default(),
             idle_max: seed.idle_max,
             requests: RefCell::default(),
@@ -104,12 +107,20 @@ impl Core {
         self.requests.borrow_mut().push(memory);
     }
 
-    /// The value of `Authorization`: what the URL says, else `-u`.
+    /// The value of `Authorization`: what the URL says, else `-u`, else what netrc says of the host
+    /// of the input line. A URL with a user only takes the password of that login from netrc.
     pub(super) fn authorization(&self, task: &Task) -> Option<Cow<'_, str>> {
-        match task.job.target.basic_auth() {
-            Some(user) => Some(basic(user).into()),
-            None => self.authorization.as_deref().map(Cow::Borrowed),
-        }
+        let target = &task.job.target;
+        let known = |login| self.netrc.as_ref()?.find(target.host(), login);
+        let (login, password) = match (target.credentials(), &self.authorization) {
+            (Some((login, Some(password))), _) => (login, password),
+            (Some((login, None)), _) => {
+                (login, known(Some(login)).map_or("", |(_, password)| password))
+            }
+            (None, Some(given)) => return Some(given.into()),
+            (None, None) => known(None)?,
+        };
+        Some(basic(&format!("{login}:{password}")).into())
     }
 
     /// The header fields of a task that has some of its own.

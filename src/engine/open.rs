@@ -3,12 +3,15 @@
 use super::core::Core;
 use super::fetch::fault;
 use super::task::{Story, Task};
+use crate::config::Reach;
 use crate::fault::{Cause, Fault, Stage};
+use crate::plan::address;
 use crate::plan::target::Scheme;
 use crate::ring::conn::Connection;
 use crate::ring::deadline::Rule;
 use crate::ring::tcp::Socket;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A new connection: name, TCP, TLS.
@@ -25,6 +28,7 @@ pub(super) async fn open(core: &Core, task: &mut Task) -> Result<Connection, Fau
     .map_err(|failure| fault(Stage::Resolve, failure))?;
     let story = task.story.as_mut().expect("an attempt has begun");
     story.last.times.namelookup = story.last.began.elapsed();
+    let addresses = reachable(core.shared.config.reach, addresses)?;
     let socket = connect(core, story, &addresses, port).await?;
     story.last.times.connect = story.last.began.elapsed();
     if target.scheme() == Scheme::Http {
@@ -35,6 +39,25 @@ pub(super) async fn open(core: &Core, task: &mut Task) -> Result<Connection, Fau
     let connection = Connection::secure(socket, &core.tls, host, &core.buffers).await;
     story.last.times.appconnect = story.last.began.elapsed();
     connection.map_err(|failure| fault(Stage::Tls, failure))
+}
+
+/// The addresses that may be connected to. This is the one place that asks: what comes here are the
+/// very addresses that are connected to, for every hop and every kind of host (a name, a literal,
+/// `--resolve`), and a pooled connection came through here when it was opened.
+fn reachable(reach: Reach, addresses: Arc<[IpAddr]>) -> Result<Arc<[IpAddr]>, Fault> {
+    let refused = |address: &IpAddr| match reach {
+        Reach::Any => None,
+        Reach::Public => address::is_public(*address).err(),
+    };
+    let Some((first, kind)) = addresses.iter().find_map(|a| Some((*a, refused(a)?))) else {
+        return Ok(addresses);
+    };
+    let left: Arc<[IpAddr]> = addresses.iter().copied().filter(|a| refused(a).is_none()).collect();
+    if left.is_empty() {
+        let detail = format!("{first} is {kind}, which --no-private refuses");
+        return Err(Fault::new(Stage::Connect, Cause::PrivateAddress).with_detail(detail));
+    }
+    Ok(left)
 }
 
 /// A connected socket to one of the addresses, within one deadline for all of them.

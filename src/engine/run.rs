@@ -49,6 +49,7 @@ pub fn run(config: &Config) -> anyhow::Result<Ended> {
     let signals = Signals::catch()?;
     let sources = config.inputs.iter().map(Source::open).collect::<anyhow::Result<Vec<_>>>()?;
     let mut naming = Naming::new(config)?;
+    let tls = Settings::new(&config.tls)?;
     let config = sized(config, setup::raise_nofile()?);
     let file_system = prepare_output(&config)?;
     let parts = Parts {
@@ -57,7 +58,6 @@ pub fn run(config: &Config) -> anyhow::Result<Ended> {
         fields: &config.request.headers,
     };
     let template = Template::new(&parts).context("cannot use the given headers")?;
-    let tls = Settings::new(&config.tls)?;
     // Nothing was touched so far; from here on files are replaced.
     let stats_file = config.stats.as_deref().map(create).transpose()?;
     let ledger = Ledger::new(match &config.report {

@@ -52,7 +52,7 @@ tls.unknown_issuer 60 5 the certificate has an unknown issuer
 tls.wrong_name 60 5 the certificate is for another host
 tls.pin 90 5 the public key is none of --pinnedpubkey
 tls.certificate 60 5 the certificate was not accepted
-tls.client_certificate 98 5 no client certificate that the server takes
+tls.client_certificate 98 5 the server asks for a client certificate (--cert, --key)
 tls.protocol 35 5 TLS failed
 http.version 8 7 the server broke HTTP/1.1 (http.version)
 http.status_line 8 7 the server broke HTTP/1.1 (http.status_line)

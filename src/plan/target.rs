@@ -61,7 +61,7 @@ impl fmt::Display for Scheme {
 pub struct Target {
     /// `scheme://host[:port]/path[?query]`, all of it printable ASCII without space.
     text: Box<str>,
-    /// `user:pass`, percent-decoded.
+    /// `user:pass`, percent-decoded; without the colon when no password was given.
     basic_auth: Option<Box<str>>,
     /// Where the host ends in `text`, a closing bracket included.
     host_end: u32,
@@ -144,9 +144,14 @@ impl Target {
         &self.text[self.path_at as usize..self.path_end as usize]
     }
 
-    /// `user:pass` of the user information, percent-decoded. Never to be shown.
-    pub fn basic_auth(&self) -> Option<&str> {
-        self.basic_auth.as_deref()
+    /// User, and password where one was given, of the user information, percent-decoded. Never to
+    /// be shown.
+    pub fn credentials(&self) -> Option<(&str, Option<&str>)> {
+        let text = self.basic_auth.as_deref()?;
+        Some(match text.split_once(':') {
+            Some((user, password)) => (user, Some(password)),
+            None => (text, None),
+        })
     }
 
     /// `scheme://host[:port]`: normalised, so equal texts are equal origins. A key without
@@ -403,13 +408,20 @@ fn basic_auth(userinfo: &str) -> Result<Option<Box<str>>, InputProblem> {
     if userinfo.is_empty() {
         return Ok(None);
     }
-    let (user, password) = userinfo.split_once(':').unwrap_or((userinfo, ""));
+    let (user, password) = match userinfo.split_once(':') {
+        Some((user, password)) => (user, Some(password)),
+        None => (userinfo, None),
+    };
     let decode = |text| percent_decode_str(text).decode_utf8().map_err(|_| InputProblem::Url);
-    let (user, password) = (decode(user)?, decode(password)?);
-    if user.contains(':') || user.chars().chain(password.chars()).any(char::is_control) {
+    let (user, password) = (decode(user)?, password.map(decode).transpose()?);
+    let has_control = |text: &str| text.chars().any(char::is_control);
+    if user.contains(':') || has_control(&user) || password.as_deref().is_some_and(has_control) {
         return Err(InputProblem::Url);
     }
-    Ok(Some(format!("{user}:{password}").into_boxed_str()))
+    Ok(Some(match password {
+        Some(password) => format!("{user}:{password}").into_boxed_str(),
+        None => user.into(),
+    }))
 }
 
 /// Servers send raw bytes: those that are no UTF-8 are percent-encoded here, those that are by the

@@ -122,7 +122,9 @@ impl Connection {
                 self.opened(buf).await
             }
         };
-        (sent, done.bytes, received)
+        // An alert says why the server hung up, which is more than that it did.
+        let is_told = matches!(received, Err((Cause::ClientCertificate | Cause::TlsProtocol, _)));
+        (if is_told { Ok(()) } else { sent }, done.bytes, received)
     }
 
     /// Receives more of the answer into the free space of `buf`, of which there must be

@@ -1,4 +1,5 @@
-//! TLS over one socket. The only file of the client that names rustls (0.23, aws-lc-rs).
+//! TLS over one socket. With [`settings`] the only file of the client that names rustls (0.23,
+//! aws-lc-rs).
 //!
 //! The unbuffered API is used: records are decrypted in place in the receive buffer of ciphertext,
 //! and the plaintext of each is copied once into the buffer that the HTTP exchange reads. (rustls
@@ -6,61 +7,20 @@
 
 use super::buf::{BufPool, RecvBuf, Size};
 use super::tcp::Socket;
-use crate::config::TlsConfig;
-use crate::error::RunError;
 use crate::fault::{Cause, CertificateProblem};
-use anyhow::Context as _;
 use rustls::client::UnbufferedClientConnection;
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::WebPkiSupportedAlgorithms;
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::pki_types::ServerName;
 use rustls::unbuffered::{ConnectionState, EncodeError, EncryptError, UnbufferedStatus};
-use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore};
-use rustls::{Error, HandshakeKind, SignatureScheme};
+use rustls::{AlertDescription, CertificateError, Error, HandshakeKind};
 use std::fmt;
 use std::sync::Arc;
 
-/// What all TLS connections of a run share: roots, versions, and the session store that lets every
-/// core resume the sessions of the others.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    config: Arc<ClientConfig>,
-}
+mod settings;
+
+pub use settings::Settings;
 
 /// A failed handshake or record: the cause, and rustls's own words.
 pub type Failure = (Cause, Option<Box<str>>);
-
-impl Settings {
-    /// Reads the roots. TLS 1.2 and 1.3; ALPN `http/1.1` (RFC 7301).
-    pub fn new(tls: &TlsConfig) -> anyhow::Result<Self> {
-        let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-        for path in &tls.ca_files {
-            let cannot = || RunError::usage(format!("cannot use the CA file {}", path.display()));
-            let mut found = 0;
-            for certificate in CertificateDer::pem_file_iter(path).with_context(cannot)? {
-                roots.add(certificate.with_context(cannot)?).with_context(cannot)?;
-                found += 1;
-            }
-            let empty = || RunError::usage(format!("{}: it holds no PEM certificate", cannot()));
-            anyhow::ensure!(found > 0, empty());
-        }
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
-            .with_safe_default_protocol_versions()
-            .context("cannot set up TLS")?;
-        let mut config = if tls.insecure {
-            let verifier = AcceptAny { algorithms: provider.signature_verification_algorithms };
-            builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier))
-        } else {
-            builder.with_root_certificates(roots)
-        }
-        .with_no_client_auth();
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        config.resumption = rustls::client::Resumption::in_memory_sessions(SESSIONS_MAX);
-        Ok(Self { config: Arc::new(config) })
-    }
-}
 
 /// The TLS state of one connection.
 pub struct Session {
@@ -70,7 +30,15 @@ pub struct Session {
     /// Records to be sent.
     outgoing: Vec<u8>,
     is_peer_closed: bool,
+    client: ClientCertificate,
     pool: BufPool,
+}
+
+/// How far the question of our own certificate has come.
+#[derive(Clone, Copy)]
+struct ClientCertificate {
+    is_given: bool,
+    is_asked: bool,
 }
 
 /// What [`Session::pump`] waits for.
@@ -94,10 +62,11 @@ impl Session {
     ) -> Result<Self, Failure> {
         let name = ServerName::try_from(host.to_owned())
             .map_err(|error| (Cause::TlsProtocol, Some(error.to_string().into())))?;
-        let tls =
-            UnbufferedClientConnection::new(Arc::clone(&settings.config), name).map_err(failure)?;
+        let tls = UnbufferedClientConnection::new(Arc::clone(&settings.config), name);
+        let client = ClientCertificate { is_given: settings.has_certificate, is_asked: false };
         let mut session = Self {
-            tls,
+            tls: tls.map_err(|error| failure(error, client))?,
+            client,
             raw: pool.take(Size::Small),
             outgoing: Vec::new(),
             is_peer_closed: false,
@@ -184,7 +153,14 @@ impl Session {
 
     async fn shake(&mut self, socket: &Socket, plain: &mut RecvBuf) -> Result<(), Failure> {
         loop {
-            let wait = self.pump(plain, &mut None)?;
+            let wait = match self.pump(plain, &mut None) {
+                Ok(wait) => wait,
+                Err((cause, _)) if self.raw.unread().starts_with(b"HTTP/") => {
+                    let words = "it answers in plain HTTP; write http:// or another port";
+                    return Err((cause, Some(words.into())));
+                }
+                Err(failure) => return Err(failure),
+            };
             if let Some(records) = self.take_outgoing() {
                 let (sent, _) = socket.send(records).await;
                 sent.map_err(|cause| (cause, None))?;
@@ -214,7 +190,8 @@ impl Session {
         loop {
             let UnbufferedStatus { discard, state } =
                 self.tls.process_tls_records(self.raw.unread());
-            let wait = match state.map_err(failure)? {
+            self.client.is_asked |= settings::take_asked();
+            let wait = match state.map_err(|error| failure(error, self.client))? {
                 ConnectionState::ReadTraffic(mut traffic) => {
                     let mut wait = None;
                     while let Some(length) = traffic.peek_len() {
@@ -223,7 +200,7 @@ impl Session {
                             break;
                         }
                         let Some(record) = traffic.next_record() else { break };
-                        let payload = record.map_err(failure)?.payload;
+                        let payload = record.map_err(|error| failure(error, self.client))?.payload;
                         plain.free()[..payload.len()].copy_from_slice(payload);
                         plain.received(payload.len());
                     }
@@ -296,8 +273,15 @@ fn encode(outgoing: &mut Vec<u8>, mut write: impl FnMut(&mut [u8]) -> Result<usi
 }
 
 /// rustls's error as a cause and its words.
-fn failure(error: Error) -> Failure {
+fn failure(error: Error, client: ClientCertificate) -> Failure {
     let cause = match &error {
+        Error::AlertReceived(alert) if is_about_client(*alert, client) => {
+            let what = match client.is_given {
+                true => "it does not accept the one it got",
+                false => "none was given",
+            };
+            return (Cause::ClientCertificate, Some(format!("{what} ({error})").into()));
+        }
         Error::InvalidCertificate(problem) => Cause::Certificate(match problem {
             CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
                 CertificateProblem::Expired
@@ -309,6 +293,7 @@ fn failure(error: Error) -> Failure {
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
                 CertificateProblem::WrongName
             }
+            problem if settings::is_pin_mismatch(problem) => CertificateProblem::Pin,
             _ => CertificateProblem::Other,
         }),
         _ => Cause::TlsProtocol,
@@ -316,49 +301,23 @@ fn failure(error: Error) -> Failure {
     (cause, Some(error.to_string().into()))
 }
 
-/// `--insecure`: any certificate is taken; signatures are still checked.
-#[derive(Debug)]
-struct AcceptAny {
-    algorithms: WebPkiSupportedAlgorithms,
-}
-
-impl ServerCertVerifier for AcceptAny {
-    fn verify_server_cert(
-        &self,
-        _end_entity: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
-        _server_name: &ServerName<'_>,
-        _ocsp_response: &[u8],
-        _now: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        rustls::crypto::verify_tls12_signature(message, cert, dss, &self.algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        rustls::crypto::verify_tls13_signature(message, cert, dss, &self.algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.algorithms.supported_schemes()
+/// Whether an alert of the server is about our own certificate (RFC 8446 section 6.2). Before TLS
+/// 1.3 there was no word for a missing one, and servers say `handshake_failure`.
+fn is_about_client(alert: AlertDescription, client: ClientCertificate) -> bool {
+    match alert {
+        AlertDescription::CertificateRequired => true,
+        AlertDescription::BadCertificate
+        | AlertDescription::UnsupportedCertificate
+        | AlertDescription::CertificateRevoked
+        | AlertDescription::CertificateExpired
+        | AlertDescription::CertificateUnknown
+        | AlertDescription::UnknownCA
+        | AlertDescription::AccessDenied
+        | AlertDescription::DecryptError
+        | AlertDescription::HandshakeFailure => client.is_asked,
+        _ => false,
     }
 }
-
-/// Sessions remembered for resumption, over all cores.
-const SESSIONS_MAX: usize = 16_384;
 
 /// First guess of the room a record to be sent needs, in bytes.
 const RECORD_ROOM_BYTES: usize = 1_024;

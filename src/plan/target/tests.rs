@@ -105,7 +105,7 @@ fn parts_are_where_they_belong() {
     assert_eq!(target.port(), 8443);
     assert_eq!(target.request_target(), "/a/b.jpg?q=1/2");
     assert_eq!(target.path(), "/a/b.jpg");
-    assert_eq!(target.basic_auth(), Some("us@er:p:w"));
+    assert_eq!(target.credentials(), Some(("us@er", Some("p:w"))));
     assert_eq!(target.origin_str(), "https://example.com:8443");
     assert_eq!(target.origin().to_string(), "https://example.com:8443");
 
@@ -114,9 +114,11 @@ fn parts_are_where_they_belong() {
     assert_eq!(target.origin().to_string(), "http://[::1]:80");
     assert_eq!(target.origin().host_port(), "[::1]:80");
 
-    assert_eq!(parse("http://user@h/").basic_auth(), Some("user:"));
-    assert_eq!(parse("http://@h/").basic_auth(), None);
-    assert_eq!(parse("http://h/").basic_auth(), None);
+    assert_eq!(parse("http://user@h/").credentials(), Some(("user", None)));
+    assert_eq!(parse("http://user:@h/").credentials(), Some(("user", Some(""))));
+    assert_eq!(parse("http://:p@h/").credentials(), Some(("", Some("p"))));
+    assert_eq!(parse("http://@h/").credentials(), None);
+    assert_eq!(parse("http://h/").credentials(), None);
 }
 
 #[test]
@@ -211,7 +213,7 @@ fn credentials_stay_with_their_origin() {
     let base = parse("https://user:pass@a/b");
     let auth = |location: &str| {
         let target = base.join(location.as_bytes()).expect("a good location");
-        target.basic_auth().map(str::to_owned)
+        target.credentials().map(|(user, password)| format!("{user}:{}", password.unwrap_or("")))
     };
     assert_eq!(auth("/c").as_deref(), Some("user:pass"));
     assert_eq!(auth("https://a:443/c").as_deref(), Some("user:pass"));

@@ -1,0 +1,348 @@
+//! What all TLS connections of a run share, made from files before anything else is touched: whom
+//! to trust, which versions, our own certificate, and the session store.
+
+use crate::config::{Pins, TlsConfig, TlsVersion};
+use crate::error::RunError;
+use anyhow::{Context as _, bail};
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{ResolvesClientCert, Resumption, WebPkiServerVerifier};
+use rustls::crypto::aws_lc_rs::cipher_suite::TLS13_AES_128_GCM_SHA256;
+use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{
+    CertificateDer, PrivateKeyDer, ServerName, SubjectPublicKeyInfoDer, UnixTime,
+};
+use rustls::server::ParsedCertificate;
+use rustls::sign::CertifiedKey;
+use rustls::{
+    CertificateError, ClientConfig, DigitallySignedStruct, Error, InconsistentKeys, OtherError,
+    RootCertStore, SignatureScheme, SupportedCipherSuite, SupportedProtocolVersion,
+};
+use std::cell::Cell;
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+/// What all TLS connections of a run share: roots, versions, our certificate, and the session store
+/// that lets every core resume the sessions of the others.
+///
+/// There is one of it in a run, and nothing in it changes. So a pooled connection or a resumed
+/// session was checked against the very roots and pins that hold now: a session gets into the store
+/// only after its full handshake, which [`ServerCertVerifier::verify_server_cert`] ends where a pin
+/// does not match; and the store lives in memory, so no other run's sessions are in it.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    pub(super) config: Arc<ClientConfig>,
+    pub(super) has_certificate: bool,
+}
+
+impl Settings {
+    /// Reads the files. ALPN is `http/1.1` (RFC 7301).
+    ///
+    /// # Errors
+    /// A file that cannot be used, with the remedy.
+    pub fn new(tls: &TlsConfig) -> anyhow::Result<Self> {
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let roots = roots(tls)?;
+        let trusted: Arc<dyn ServerCertVerifier> = if tls.insecure {
+            let algorithms = provider.signature_verification_algorithms;
+            Arc::new(AcceptAny { algorithms })
+        } else {
+            WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
+                .build()
+                .context("cannot set up TLS")?
+        };
+        let verifier = match &tls.pins {
+            None => trusted,
+            Some(pins) => Arc::new(Pinned { trusted, hashes: hashes(pins)? }),
+        };
+        let own = match &tls.cert_file {
+            None => None,
+            Some(cert) => Some(own(cert, tls.key_file.as_deref().unwrap_or(cert), &provider)?),
+        };
+        let has_certificate = own.is_some();
+        let versions: &[&SupportedProtocolVersion] = match tls.version_min {
+            TlsVersion::V12 => &[&rustls::version::TLS13, &rustls::version::TLS12],
+            TlsVersion::V13 => &[&rustls::version::TLS13],
+        };
+        let mut config = ClientConfig::builder_with_provider(provider)
+            .with_protocol_versions(versions)
+            .context("cannot set up TLS")?
+            .dangerous()
+            .with_custom_certificate_verifier(verifier)
+            .with_client_cert_resolver(Arc::new(Own { key: own }));
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        config.resumption = Resumption::in_memory_sessions(SESSIONS_MAX);
+        Ok(Self { config: Arc::new(config), has_certificate })
+    }
+}
+
+/// The built-in roots and those of `--cacert`.
+fn roots(tls: &TlsConfig) -> anyhow::Result<RootCertStore> {
+    let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    for path in &tls.ca_files {
+        let cannot = || RunError::usage(format!("cannot use the CA file {}", path.display()));
+        let mut found = 0;
+        for certificate in CertificateDer::pem_file_iter(path).with_context(cannot)? {
+            roots.add(certificate.with_context(cannot)?).with_context(cannot)?;
+            found += 1;
+        }
+        if found == 0 {
+            let hint = no_certificate(path);
+            return Err(anyhow::anyhow!(hint)).with_context(cannot);
+        }
+    }
+    Ok(roots)
+}
+
+/// Our own certificate with its key.
+fn own(cert: &Path, key: &Path, provider: &CryptoProvider) -> anyhow::Result<Arc<CertifiedKey>> {
+    let cannot_cert = || RunError::usage(format!("cannot use the certificate {}", cert.display()));
+    let chain = read(cert).with_context(cannot_cert)?;
+    let chain = CertificateDer::pem_slice_iter(&chain)
+        .collect::<Result<Vec<_>, _>>()
+        .with_context(cannot_cert)?;
+    if chain.is_empty() {
+        return Err(anyhow::anyhow!(no_certificate(cert))).with_context(cannot_cert);
+    }
+    let cannot_key = || RunError::usage(format!("cannot use the key {}", key.display()));
+    let pem = read(key).with_context(cannot_key)?;
+    let der = private_key(&pem, key).with_context(cannot_key)?;
+    match CertifiedKey::from_der(chain, der, provider) {
+        Ok(certified) => Ok(Arc::new(certified)),
+        Err(Error::InconsistentKeys(InconsistentKeys::KeyMismatch)) => {
+            bail!(RunError::usage(format!(
+                "cannot use the key {}: it is not that of the first certificate in {}; that one \
+                 must be your own, with its issuers behind it",
+                key.display(),
+                cert.display()
+            )))
+        }
+        Err(error) => Err(error).with_context(cannot_key),
+    }
+}
+
+fn private_key(pem: &[u8], path: &Path) -> anyhow::Result<PrivateKeyDer<'static>> {
+    let holds = |text: &[u8]| pem.windows(text.len()).any(|part| part == text);
+    let path = path.display();
+    if holds(b"BEGIN ENCRYPTED PRIVATE KEY") || holds(b"Proc-Type: 4,ENCRYPTED") {
+        bail!(
+            "it is encrypted; decrypt it into a file that only you can read: \
+             (umask 077; openssl pkey -in {path} -out PLAIN.pem), and give --key PLAIN.pem"
+        );
+    }
+    match PrivateKeyDer::from_pem_slice(pem) {
+        Err(rustls::pki_types::pem::Error::NoItemsFound) => bail!(
+            "it holds no PEM private key; give its file with --key, or convert it: \
+             openssl pkey -in {path} -inform der (for PKCS#12: openssl pkcs12 -in {path} -nodes)"
+        ),
+        key => Ok(key?),
+    }
+}
+
+fn no_certificate(path: &Path) -> String {
+    let path = path.display();
+    format!(
+        "it holds no PEM certificate; convert it: openssl x509 -in {path} -inform der \
+         (for PKCS#12: openssl pkcs12 -in {path} -nodes)"
+    )
+}
+
+fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
+    std::fs::read(path).map_err(|error| {
+        // curl's `FILE:PASSWORD`. The password must not be shown.
+        let text = path.to_string_lossy();
+        match text.split_once(':') {
+            Some((file, _)) if Path::new(file).is_file() => {
+                anyhow::anyhow!("write the file only; a password for the key is not understood")
+            }
+            _ => error.into(),
+        }
+    })
+}
+
+/// SHA-256 of every public key that servers may have.
+fn hashes(pins: &Pins) -> anyhow::Result<Vec<[u8; 32]>> {
+    let path = match pins {
+        Pins::Sha256(hashes) => return Ok(hashes.clone()),
+        Pins::File(path) => path,
+    };
+    let cannot = || RunError::usage(format!("cannot use the public key {}", path.display()));
+    let bytes = std::fs::read(path).with_context(cannot)?;
+    let key = match SubjectPublicKeyInfoDer::from_pem_slice(&bytes) {
+        Ok(key) => key,
+        Err(_) if is_der_sequence(&bytes) => SubjectPublicKeyInfoDer::from(bytes),
+        Err(_) => {
+            let hint = "it holds no public key, PEM or DER; make one of a certificate: \
+                 openssl x509 -in CERT.pem -noout -pubkey";
+            return Err(anyhow::anyhow!(hint)).with_context(cannot);
+        }
+    };
+    Ok(vec![sha256(&key)])
+}
+
+/// Whether it is one DER SEQUENCE of a length that is met in public keys, to its last byte (X.690
+/// section 8.1.3).
+fn is_der_sequence(bytes: &[u8]) -> bool {
+    match *bytes {
+        [0x30, length @ 0..=0x7f, ref rest @ ..] => usize::from(length) == rest.len(),
+        [0x30, 0x81, length, ref rest @ ..] => usize::from(length) == rest.len(),
+        [0x30, 0x82, high, low, ref rest @ ..] => {
+            usize::from(u16::from_be_bytes([high, low])) == rest.len()
+        }
+        _ => false,
+    }
+}
+
+/// By the library that TLS uses: it is there already.
+fn sha256(bytes: &[u8]) -> [u8; 32] {
+    let SupportedCipherSuite::Tls13(suite) = TLS13_AES_128_GCM_SHA256 else {
+        unreachable!("its name says what it is")
+    };
+    let hash = suite.common.hash_provider.hash(bytes);
+    hash.as_ref().try_into().expect("SHA-256 has 32 bytes")
+}
+
+thread_local! {
+    /// Whether the server has asked for our certificate since [`take_asked`]. rustls tells the
+    /// resolver, which all connections share, and not the connection; but it does so within one
+    /// call of that connection.
+    static IS_ASKED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether a certificate was asked for since the last call, on this thread.
+pub(super) fn take_asked() -> bool {
+    IS_ASKED.take()
+}
+
+/// Gives our certificate to every server that asks for one, if there is one.
+#[derive(Debug)]
+struct Own {
+    key: Option<Arc<CertifiedKey>>,
+}
+
+impl ResolvesClientCert for Own {
+    fn resolve(&self, _hints: &[&[u8]], _schemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+        IS_ASKED.set(true);
+        self.key.clone()
+    }
+
+    fn has_certs(&self) -> bool {
+        self.key.is_some()
+    }
+}
+
+/// `--pinnedpubkey`: what is trusted must also have one of these keys.
+#[derive(Debug)]
+struct Pinned {
+    trusted: Arc<dyn ServerCertVerifier>,
+    /// SHA-256 of the SubjectPublicKeyInfo.
+    hashes: Vec<[u8; 32]>,
+}
+
+/// A key that is not pinned, as an error that [`is_pin_mismatch`] finds again.
+#[derive(Debug)]
+struct PinMismatch;
+
+impl fmt::Display for PinMismatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the public key is not pinned")
+    }
+}
+
+impl std::error::Error for PinMismatch {}
+
+/// Whether a certificate was refused for its key only.
+pub(super) fn is_pin_mismatch(error: &CertificateError) -> bool {
+    matches!(error, CertificateError::Other(OtherError(inner)) if inner.is::<PinMismatch>())
+}
+
+impl ServerCertVerifier for Pinned {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        let verified = self.trusted.verify_server_cert(
+            end_entity,
+            intermediates,
+            server_name,
+            ocsp_response,
+            now,
+        )?;
+        let key = ParsedCertificate::try_from(end_entity)?.subject_public_key_info();
+        if self.hashes.contains(&sha256(&key)) {
+            return Ok(verified);
+        }
+        Err(CertificateError::Other(OtherError(Arc::new(PinMismatch))).into())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.trusted.verify_tls12_signature(message, cert, dss)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.trusted.verify_tls13_signature(message, cert, dss)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.trusted.supported_verify_schemes()
+    }
+}
+
+/// `--insecure`: any certificate is taken; signatures are still checked.
+#[derive(Debug)]
+struct AcceptAny {
+    algorithms: WebPkiSupportedAlgorithms,
+}
+
+impl ServerCertVerifier for AcceptAny {
+    fn verify_server_cert(
+        &self,
+        _end_entity: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _server_name: &ServerName<'_>,
+        _ocsp_response: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        rustls::crypto::verify_tls12_signature(message, cert, dss, &self.algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        rustls::crypto::verify_tls13_signature(message, cert, dss, &self.algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.algorithms.supported_schemes()
+    }
+}
+
+/// Sessions remembered for resumption, over all cores.
+const SESSIONS_MAX: usize = 16_384;
