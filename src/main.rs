@@ -2,17 +2,22 @@
 //! status. A run that fails prints one error chain here.
 
 use ringpull::cli::{self, Command, ExitCode};
+use ringpull::ring::title;
 use ringpull::{engine, origin, report};
+use std::ffi::OsString;
 use std::io::Write;
 use std::process;
 
 fn main() -> process::ExitCode {
-    let command = match cli::parse(std::env::args_os()) {
+    let words: Vec<OsString> = std::env::args_os().collect();
+    let command = match cli::parse(words.clone()) {
         Ok(command) => command,
         Err(error) => return usage(&error),
     };
+    // Everybody on this machine can read it. Where it cannot be changed, it is as with any program.
+    let _: std::io::Result<()> = title::mask(|word| cli::secret_ranges(&command, word));
     // The hook has printed a panic's message; the status table has no place for Rust's own 101.
-    let done = std::panic::catch_unwind(|| run(&command));
+    let done = std::panic::catch_unwind(|| run(&command, &words));
     match done {
         Ok(Ok(code)) => code,
         Ok(Err(error)) => {
@@ -23,10 +28,10 @@ fn main() -> process::ExitCode {
     }
 }
 
-fn run(command: &Command) -> anyhow::Result<process::ExitCode> {
+fn run(command: &Command, words: &[OsString]) -> anyhow::Result<process::ExitCode> {
     match command {
         Command::Pull(args) => {
-            let config = cli::resolve(args, &cli::Host::ask()?)?;
+            let config = cli::resolve(args, &cli::Host::ask(words)?)?;
             cli::warnings(&config).iter().for_each(|warning| tell(&format!("warning: {warning}")));
             let ended = engine::run(&config)?;
             Ok(report::summary::exit_code(&ended.stats, ended.end).into())

@@ -1,10 +1,13 @@
 //! Habits of other programs, before and after clap: words that clap would misread are rewritten or
 //! refused, and an unknown flag that means something elsewhere gets a sentence.
 
+use super::resolve::SECRET_OPTIONS;
+use crate::plan::target::userinfo_range;
 use clap::builder::StyledStr;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ArgAction, Command};
 use std::ffi::OsString;
+use std::ops::Range;
 
 /// Makes clap's words of what was typed. wget's `-nc -nv -nd -nH` are no bundles of letters (clap
 /// would read `-nc` as `-n -c`, the opposite), and aria2's `--flag=true` and `--flag=false` are
@@ -49,33 +52,47 @@ pub(super) fn rewrite(
     Ok(rewritten)
 }
 
-/// The words as they may be shown: the values in `secrets` are masked wherever they stand, and so
-/// is the user information of whatever looks like a URL.
+/// The words as they may be shown: what is secret in them is masked.
 pub(super) fn without_secrets(words: &[String], secrets: &[&str]) -> Vec<String> {
     let mask = |word: &String| {
-        let longest_first = {
-            let mut secrets = secrets.to_vec();
-            secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
-            secrets
-        };
-        let masked = longest_first
-            .iter()
-            .filter(|secret| !secret.is_empty())
-            .fold(word.clone(), |word, secret| word.replace(secret, MASK));
-        without_userinfo(masked)
+        let mut masked = word.clone();
+        for range in secret_ranges(word, secrets).into_iter().rev() {
+            masked.replace_range(range, MASK);
+        }
+        masked
     };
     words.iter().map(mask).collect()
 }
 
-fn without_userinfo(word: String) -> String {
-    let scheme_len = word.find(':').map_or(0, |colon| colon + 1);
-    let slashes = word[scheme_len..].bytes().take_while(|byte| *byte == b'/').count();
-    let (front, rest) = word.split_at(scheme_len + slashes);
-    let authority_len = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-    match rest[..authority_len].rfind('@') {
-        Some(at) if at > 0 => format!("{front}{MASK}{}", &rest[at..]),
-        Some(_) | None => word,
+/// Where a word is secret: the values in `secrets` wherever they stand, and the user information of
+/// whatever looks like a URL, also as the value of an option. Ascending, none touches another.
+pub(super) fn secret_ranges(word: &str, secrets: &[&str]) -> Vec<Range<usize>> {
+    let secrets = secrets.iter().filter(|secret| !secret.is_empty());
+    let mut found: Vec<Range<usize>> = secrets
+        .flat_map(|secret| word.match_indices(secret))
+        .map(|(at, secret)| at..at + secret.len())
+        .collect();
+    let mut url_at = match (word.strip_prefix("--"), word.strip_prefix('-')) {
+        (Some(option), _) => option.find('=').map_or(word.len(), |equals| equals + 3),
+        // Further letters of a bundle look like the begin of the scheme.
+        (None, Some(letters)) => letters.chars().next().map_or(1, |letter| 1 + letter.len_utf8()),
+        (None, None) => 0,
+    };
+    // Mirrors of a line are taken apart by TABs.
+    for url in word[url_at..].split('\t') {
+        found.extend(userinfo_range(url).map(|range| url_at + range.start..url_at + range.end));
+        url_at += url.len() + 1;
     }
+    found.retain(|range| !range.is_empty());
+    found.sort_by_key(|range| (range.start, range.end));
+    found.dedup_by(|next, range| {
+        let is_touching = next.start <= range.end;
+        if is_touching {
+            range.end = range.end.max(next.end);
+        }
+        is_touching
+    });
+    found
 }
 
 /// What is shown in the place of a secret.
@@ -83,6 +100,7 @@ const MASK: &str = "***";
 
 /// Adds a sentence to the error about an unknown flag that another program knows.
 pub(super) fn explain(mut error: clap::Error) -> clap::Error {
+    hide_secrets(&mut error);
     if error.kind() != ErrorKind::UnknownArgument {
         return error;
     }
@@ -97,6 +115,17 @@ pub(super) fn explain(mut error: clap::Error) -> clap::Error {
         error.insert(ContextKind::Suggested, tip);
     }
     error
+}
+
+/// clap shows the value that it refuses, and takes the value for a part of a flag's name.
+fn hide_secrets(error: &mut clap::Error) {
+    let Some(ContextValue::String(arg)) = error.get(ContextKind::InvalidArg) else { return };
+    let name = arg.split(['=', ' ']).next().unwrap_or_default().to_owned();
+    if error.kind() == ErrorKind::UnknownArgument {
+        error.insert(ContextKind::InvalidArg, ContextValue::String(name));
+    } else if SECRET_OPTIONS.contains(&name.as_str()) {
+        error.insert(ContextKind::InvalidValue, ContextValue::String(MASK.to_owned()));
+    }
 }
 
 /// `--name` of every flag that takes no value, aliases included.

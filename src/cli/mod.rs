@@ -12,4 +12,4 @@ pub mod values;
 
 pub use args::{Command, parse};
 pub use exit::ExitCode;
-pub use resolve::{Host, resolve, resolve_origin, warnings};
+pub use resolve::{Host, resolve, resolve_origin, secret_ranges, warnings};

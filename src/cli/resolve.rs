@@ -2,7 +2,8 @@
 //! options, on a file or on this machine is checked here, before any work begins.
 
 use super::args::{
-    FileAllocationArg, FileOpsArg, FsyncArg, OnConflictArg, OriginArgs, ProgressArg, PullArgs,
+    Command, FileAllocationArg, FileOpsArg, FsyncArg, OnConflictArg, OriginArgs, ProgressArg,
+    PullArgs,
 };
 use super::argv;
 use super::values::{self, HeaderArg};
@@ -14,8 +15,10 @@ use crate::error::RunError;
 use crate::origin::OriginConfig;
 use crate::{http, limits, plan};
 use anyhow::{Context, bail};
+use std::ffi::OsString;
 use std::fs;
 use std::io::IsTerminal;
+use std::ops::Range;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
@@ -31,19 +34,18 @@ pub struct Host {
 }
 
 impl Host {
-    /// Asks. The affinity mask holds what cgroups (cpuset), taskset and the like permit.
+    /// Asks; `words` is the command line. The affinity mask holds what cgroups (cpuset), taskset and the like permit.
     ///
     /// # Errors
     /// The kernel does not tell the affinity mask.
-    pub fn ask() -> anyhow::Result<Self> {
+    pub fn ask(words: &[OsString]) -> anyhow::Result<Self> {
         let cpus = core_affinity::get_core_ids().filter(|cpus| !cpus.is_empty());
         let cpus = cpus.ok_or_else(|| {
             RunError::internal("cannot learn which CPUs this process may use (sched_getaffinity)")
         })?;
         let mut cpus: Vec<usize> = cpus.into_iter().map(|cpu| cpu.id).collect();
         cpus.sort_unstable();
-        let words = std::env::args_os();
-        let argv = words.map(|word| word.to_string_lossy().into_owned()).collect();
+        let argv = words.iter().map(|word| word.to_string_lossy().into_owned()).collect();
         Ok(Self { cpus, is_stderr_terminal: std::io::stderr().is_terminal(), argv })
     }
 }
@@ -123,7 +125,19 @@ pub fn warnings(config: &Config) -> Vec<String> {
     warnings
 }
 
-/// What was typed that nobody else may see.
+/// Where a word of the command line must not be seen by others: for the process title.
+pub fn secret_ranges(command: &Command, word: &str) -> Vec<Range<usize>> {
+    match command {
+        Command::Pull(args) => argv::secret_ranges(word, &secrets(args)),
+        Command::Origin(_) => Vec::new(),
+    }
+}
+
+/// Options whose values are secrets, or hold some. The values themselves come from [`secrets`]: a
+/// new option gets its line in both.
+pub(super) const SECRET_OPTIONS: [&str; 2] = ["--user", "--header"];
+
+/// What was typed that nobody else may see, besides the user information of URLs.
 fn secrets(args: &PullArgs) -> Vec<&str> {
     let fields = args.http.headers.iter().filter_map(|header| match header {
         // A shorter value hides nothing, and would be found in every other word.

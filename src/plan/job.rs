@@ -8,7 +8,7 @@
 //! used.
 
 use super::name::{self, Template};
-use super::target::{Target, scheme_of};
+use super::target::{Target, scheme_of, userinfo_range};
 use crate::fault::{Fault, InputProblem};
 use crate::http::request::parse_field;
 use crate::limits;
@@ -296,27 +296,16 @@ fn shortened(text: &str) -> String {
     }
 }
 
-/// The line without what may be a password: whatever stands before an `@` and after the scheme, up
-/// to the first `/`, `?` or `#`. The line is no URL, so this leans to removing too much.
+/// The line without what may be a password, in the URL and its mirrors or in the value of an option.
 fn without_userinfo(text: &str) -> String {
-    // Mirrors on the same line are URLs too.
     text.split('\t').map(url_without_userinfo).collect::<Vec<_>>().join("\t")
 }
 
 fn url_without_userinfo(text: &str) -> String {
-    let is_slash = |c: char| matches!(c, '/' | '\\');
-    let after_scheme = scheme_of(text).map_or(0, |scheme| scheme.len() + 1);
-    let after_slashes = text.len() - text[after_scheme..].trim_start_matches(is_slash).len();
-    let begin = if after_slashes > after_scheme { after_slashes } else { 0 };
-    let (front, rest) = text.split_at(begin);
-    let mut authority = &rest[..rest.find(['/', '?', '#']).unwrap_or(rest.len())];
-    // `user:pass/word@host`: what looks like a port is the begin of a password.
-    let is_port = |port: &str| port.bytes().all(|b| b.is_ascii_digit());
-    if authority.split_once(':').is_some_and(|(_, port)| !is_port(port)) {
-        authority = rest;
-    }
-    match authority.rfind('@') {
-        Some(end) => format!("{front}{}", &rest[end + 1..]),
+    let value_at = option_name(text.as_bytes()).map_or(0, |name| name.len() + 1);
+    let (name, url) = text.split_at(value_at);
+    match userinfo_range(url) {
+        Some(range) => format!("{name}{}{}", &url[..range.start], &url[range.end + 1..]),
         None => text.to_owned(),
     }
 }

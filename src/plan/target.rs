@@ -11,6 +11,7 @@ use crate::limits;
 use percent_encoding::percent_decode_str;
 use std::borrow::Cow;
 use std::fmt;
+use std::ops::Range;
 use url::{ParseError, Position, Url};
 
 /// The schemes that can be pulled.
@@ -291,6 +292,24 @@ pub(crate) fn scheme_of(text: &str) -> Option<&str> {
     let is_scheme = bytes.next().is_some_and(|b| b.is_ascii_alphabetic())
         && bytes.all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'));
     is_scheme.then_some(scheme)
+}
+
+/// Where in `text` the user information is, or may be: whatever stands before an `@` and after the
+/// scheme, up to the first `/`, `?` or `#`. The text may be no URL, so this leans to finding too
+/// much. The `@` is not in it.
+pub(crate) fn userinfo_range(text: &str) -> Option<Range<usize>> {
+    let is_slash = |c: char| matches!(c, '/' | '\\');
+    let after_scheme = scheme_of(text).map_or(0, |scheme| scheme.len() + 1);
+    let after_slashes = text.len() - text[after_scheme..].trim_start_matches(is_slash).len();
+    let begin = if after_slashes > after_scheme { after_slashes } else { 0 };
+    let rest = &text[begin..];
+    let mut authority = &rest[..rest.find(['/', '?', '#']).unwrap_or(rest.len())];
+    // `user:pass/word@host`: what looks like a port is the begin of a password.
+    let is_port = |port: &str| port.bytes().all(|b| b.is_ascii_digit());
+    if authority.split_once(':').is_some_and(|(_, port)| !is_port(port)) {
+        authority = rest;
+    }
+    authority.rfind('@').map(|end| begin..begin + end)
 }
 
 /// An absolute URL cut at its delimiters, before anything is normalised.

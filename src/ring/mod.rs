@@ -20,6 +20,7 @@ mod op;
 pub mod setup;
 pub mod tcp;
 mod tcp_info;
+pub mod title;
 pub mod tls;
 
 use crate::fault::{Cause, DiskProblem};

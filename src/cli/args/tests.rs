@@ -226,14 +226,32 @@ fn letters_of_other_programs_get_a_sentence() {
         ("-c", "--no-clobber"),
         ("-C", "--no-clobber"),
         ("-Lk", "did you mean --insecure?"),
-        ("--continue=true", "--no-clobber"),
+        ("--continue=SECRET", "--no-clobber"),
         ("--split=4", "not split yet"),
         ("--silent", "--quiet"),
     ] {
         let text = refusal(&[flag, "http://h/"]);
         assert!(text.contains(hint), "{flag}: {text}");
         assert!(text.contains("unexpected argument"), "{flag}: {text}");
+        assert!(!text.contains("SECRET"), "{flag}: {text}");
     }
+}
+
+#[test]
+fn a_refused_value_that_is_a_secret_is_not_shown() {
+    for line in [
+        &["-uSECRET", "u"][..],
+        &["--user", "me:SECRET\n", "u"],
+        &["-H", "Cookie SECRET", "u"],
+        &["--header=Cookie: SECRET\r\nA: b", "u"],
+        &["-qHSECRET", "u"],
+        &["--usr=me:SECRET", "u"],
+    ] {
+        let text = refusal(line);
+        assert!(!text.contains("SECRET"), "{text}");
+    }
+    assert!(refusal(&["-umeSECRET", "u"]).contains("write user:password"));
+    assert!(refusal(&["--retry", "few", "u"]).contains("few"));
 }
 
 #[test]
