@@ -7,6 +7,7 @@ use crate::limits;
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, ValueEnum};
 use std::ffi::OsString;
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -40,7 +41,7 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Command, clap:
 }
 
 /// Pull lists of URLs onto disk through io_uring, and report what happened to each.
-#[derive(Debug, Parser)]
+#[derive(Parser)]
 #[command(
     name = "ringpull",
     version,
@@ -80,6 +81,13 @@ pub struct PullArgs {
     /// Kernel paths.
     #[command(flatten)]
     pub kernel: KernelArgs,
+}
+
+/// Shows nothing: URLs and options may hold secrets.
+impl fmt::Debug for PullArgs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PullArgs").finish_non_exhaustive()
+    }
 }
 
 /// Where input comes from.
@@ -151,7 +159,7 @@ pub struct ConcurrencyArgs {
 }
 
 /// What requests carry.
-#[derive(Debug, Args)]
+#[derive(Args)]
 #[command(next_help_heading = "HTTP")]
 pub struct HttpArgs {
     /// Extra field of every request, 'Name: value'; @FILE reads one a line. Repeatable

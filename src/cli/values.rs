@@ -41,8 +41,8 @@ impl fmt::Display for Bytes {
     }
 }
 
-/// One `-H`.
-#[derive(Clone, Debug, Eq, PartialEq)]
+/// One `-H`. `Debug` does not show the value.
+#[derive(Clone, Eq, PartialEq)]
 pub enum HeaderArg {
     /// `Name: value`, as [`http::request::parse_field`] takes it apart.
     Field {
@@ -53,6 +53,15 @@ pub enum HeaderArg {
     },
     /// `@FILE`: one field a line.
     File(PathBuf),
+}
+
+impl fmt::Debug for HeaderArg {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Field { name, .. } => f.debug_tuple("Field").field(name).finish(),
+            Self::File(path) => f.debug_tuple("File").field(path).finish(),
+        }
+    }
 }
 
 /// CPU numbers, ascending and each once.

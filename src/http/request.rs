@@ -7,8 +7,9 @@
 use super::body::{is_text, is_token};
 use std::fmt;
 
-/// What every request carries beside its own target.
-#[derive(Clone, Copy, Debug, Default)]
+/// What every request carries beside its own target. Like all that may hold secrets here it has no
+/// `Debug`.
+#[derive(Clone, Copy, Default)]
 pub struct Parts<'a> {
     /// `User-Agent`; empty sends none.
     pub user_agent: &'a str,
@@ -20,7 +21,7 @@ pub struct Parts<'a> {
 }
 
 /// One GET.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Get<'a> {
     /// `host` or `host:port`, in the form the URL has it.
     pub host: &'a str,
@@ -44,7 +45,7 @@ pub enum Secrets {
 }
 
 /// The constant part of all requests of a run.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Template {
     /// Field lines for every origin.
     public: Vec<u8>,

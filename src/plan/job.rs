@@ -13,6 +13,7 @@ use crate::fault::{Fault, InputProblem};
 use crate::http::request::parse_field;
 use crate::limits;
 use std::borrow::Cow;
+use std::fmt;
 
 /// One download that was asked for.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,8 +27,8 @@ pub struct Job {
     pub options: Option<Box<JobOptions>>,
 }
 
-/// What option lines say about one job.
-#[derive(Clone, Debug, Default, PartialEq)]
+/// What option lines say about one job. `Debug` shows the names of the fields only.
+#[derive(Clone, Default, PartialEq)]
 pub struct JobOptions {
     /// `out=`: path of the file below the directory, already made safe.
     pub out: Option<String>,
@@ -59,6 +60,17 @@ impl Job {
             None | Some("") => name,
             Some(dir) => format!("{dir}/{name}"),
         }
+    }
+}
+
+impl fmt::Debug for JobOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<&str> = self.headers.iter().map(|(name, _)| name.as_str()).collect();
+        f.debug_struct("JobOptions")
+            .field("out", &self.out)
+            .field("dir", &self.dir)
+            .field("headers", &names)
+            .finish()
     }
 }
 

@@ -313,3 +313,56 @@ fn the_shown_command_line_has_no_secrets() {
         assert_eq!(argv(typed), *shown);
     }
 }
+
+#[test]
+fn debug_shows_no_secret() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("netrc");
+    fs::write(&path, "machine h login SECRET password SECRET").unwrap();
+    let line = ["-u", "me:SECRET", "-H", "X-A: SECRET", "http://me:SECRET@h/", "--netrc-file"];
+    let line: Vec<&str> = line.into_iter().chain(path.to_str()).collect();
+    let config = config(&line);
+    for shown in [format!("{config:?}"), format!("{config:#?}"), format!("{:?}", typed(&line))] {
+        assert!(!shown.contains("SECRET"), "{shown}");
+    }
+    assert!(format!("{config:?}").contains("X-A"));
+}
+
+#[test]
+fn a_netrc_file_is_read_before_the_run() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("netrc");
+    let line = ["--netrc-file", path.to_str().unwrap(), "u"];
+    assert!(refusal(&line).contains("No such file"));
+    fs::write(&path, "machine h\nlogni SECRET").unwrap();
+    let text = refusal(&line);
+    assert!(text.contains("line 2") && !text.contains("SECRET"), "{text}");
+    fs::write(&path, b"machine \xff").unwrap();
+    assert!(refusal(&line).contains("UTF-8"));
+
+    fs::write(&path, "machine h login l password p").unwrap();
+    for (mode, count) in [(0o600, 0), (0o400, 0), (0o640, 1), (0o604, 1)] {
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        let warnings = warnings(&config(&line));
+        assert_eq!(warnings.len(), count, "{mode:o}: {warnings:?}");
+        assert!(warnings.iter().all(|text| text.contains("chmod 600")), "{warnings:?}");
+    }
+}
+
+#[test]
+fn versions_keys_and_reach() {
+    let version = |line: &[&str]| config(line).tls.version_min;
+    assert_eq!(version(&["u"]), TlsVersion::V12);
+    assert_eq!(version(&["--tlsv1.2", "u"]), TlsVersion::V12);
+    assert_eq!(version(&["--tlsv1.3", "u"]), TlsVersion::V13);
+    assert_eq!(version(&["--tlsv1.2", "--tlsv1.3", "u"]), TlsVersion::V13);
+    assert_eq!(version(&["--tlsv1.3", "--tlsv1.2", "u"]), TlsVersion::V12);
+    for (cert, key) in [("-E", "--key"), ("--certificate", "--private-key")] {
+        let tls = config(&[cert, "c.pem", key, "k.pem", "u"]).tls;
+        assert_eq!((tls.cert_file, tls.key_file), (Some("c.pem".into()), Some("k.pem".into())));
+    }
+    let words = ["ringpull", "--key", "k.pem", "u"].map(OsString::from);
+    assert!(parse(words).unwrap_err().to_string().contains("--cert"));
+    assert_eq!(config(&["u"]).reach, Reach::Any);
+    assert_eq!(config(&["--no-private", "u"]).reach, Reach::Public);
+}

@@ -263,3 +263,17 @@ proptest! {
         prop_assert_eq!(indices, expected_indices(&list));
     }
 }
+
+#[test]
+fn debug_shows_no_secret() {
+    let mut lines = Lines::new(0);
+    assert!(lines.line(b"http://me:SECRET@h/a").is_none());
+    assert!(lines.line(b"  header=Cookie: SECRET").is_none());
+    let job = lines.finish().unwrap().unwrap();
+    let shown = format!("{job:?}");
+    assert!(shown.contains("Cookie") && !shown.contains("SECRET"), "{shown}");
+    assert!(lines.line(b"http://h/").is_none());
+    assert!(lines.line(b"  referer=http://me:SECRET@h/\x01").is_none());
+    let bad = lines.finish().unwrap().unwrap_err();
+    assert!(!format!("{bad:?}").contains("SECRET"), "{bad:?}");
+}
