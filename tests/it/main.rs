@@ -2,6 +2,11 @@
 //! that misbehave on request, and nginx. No fixed port, no outside network, no stopwatch.
 
 // The harness, tested by itself.
+#[path = "../conformance/driver.rs"]
+mod driver; // feeds bytes to the reader of responses
+#[path = "../conformance/fixture.rs"]
+mod fixture; // the replies of tests/http
+
 mod certs; // certificates that are good, or bad in one way
 mod cmd; // runs the binary and reads what it left behind
 mod nameserver; // a DNS server with the answers of the test
@@ -15,6 +20,7 @@ mod dns; // lookups: families, caching, overrides
 mod faults; // each bad input has its code, its row, and costs nothing else
 mod fetch; // thousands of files, every framing, every file-ops mode, caps
 mod idle; // what comes between two requests is no answer
+mod hostile; // every reply of tests/http through the real binary
 mod large; // big bodies, byte by byte
 mod leaks; // descriptors return after failures
 mod names; // safe, distinct, deterministic names; conflicts

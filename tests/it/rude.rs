@@ -19,6 +19,8 @@ pub(crate) enum Verb {
     Send(Vec<u8>),
     /// Sends them one at a time.
     Drip(Vec<u8>),
+    /// Sends them so many at a time.
+    Pieces(usize, Vec<u8>),
     /// Sends the bytes and, at once with them, TLS's close_notify; the TCP connection stays open.
     SendAndNotify(Vec<u8>),
     /// Says nothing until the peer ends the connection.
@@ -331,12 +333,8 @@ fn perform(
             stream.write_all(&bytes)?;
             stream.flush()?;
         }
-        Verb::Drip(bytes) => {
-            for byte in bytes {
-                stream.write_all(&[byte])?;
-                stream.flush()?;
-            }
-        }
+        Verb::Drip(bytes) => send_pieces(stream, 1, &bytes)?,
+        Verb::Pieces(len, bytes) => send_pieces(stream, len, &bytes)?,
         Verb::SendAndNotify(bytes) => stream.last_words(&bytes)?,
         Verb::Stall => {
             while stream.read(&mut [0; 1_024])? > 0 {}
@@ -376,6 +374,14 @@ fn perform(
         }
     }
     Ok(Goes::On)
+}
+
+fn send_pieces(stream: &mut dyn Stream, len: usize, bytes: &[u8]) -> io::Result<()> {
+    for piece in bytes.chunks(len) {
+        stream.write_all(piece)?;
+        stream.flush()?;
+    }
+    Ok(())
 }
 
 /// One request head; clients send no bodies and do not pipeline.
