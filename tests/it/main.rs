@@ -23,6 +23,7 @@ mod idle; // what comes between two requests is no answer
 mod hostile; // every reply of tests/http through the real binary
 mod large; // big bodies, byte by byte
 mod leaks; // descriptors return after failures
+mod locations; // every form of Location, and what cannot be followed
 mod names; // safe, distinct, deterministic names; conflicts
 mod redirects; // followed, limited, and never leaking credentials
 mod report; // one row per line, in each format; statistics that add up
