@@ -28,6 +28,7 @@ mod names; // safe, distinct, deterministic names; conflicts
 mod redirects; // followed, limited, and never leaking credentials
 mod report; // one row per line, in each format; statistics that add up
 mod retry; // what is tried again, when, and what is not
+mod reuse; // kept connections, and what servers do to them
 mod signals; // SIGINT once and twice
 mod sizes; // bodies larger than allowed
 mod slow; // bodies that come slowly
