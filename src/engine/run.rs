@@ -78,7 +78,7 @@ pub fn run(config: &Config) -> anyhow::Result<Ended> {
     let reader = start_reader(&shared, sources, naming)?;
     let watch = oversee(&shared, &signals);
     let failure = join(&shared, cores, reader, watch);
-    let failure = failure.or(sync(file_system.as_ref(), &shared.config.dir).err());
+    let failure = failure.or_else(|| sync(file_system.as_ref(), &shared.config.dir).err());
     close(&shared, failure, started_at, stats_file, watch)
 }
 

@@ -49,7 +49,7 @@ impl Netrc {
                 }
                 "login" | "password" | "account" => {
                     let value = words.value(line)?;
-                    let entry = entries.last_mut().ok_or(error(Problem::NoMachine))?;
+                    let entry = entries.last_mut().ok_or_else(|| error(Problem::NoMachine))?;
                     if value.chars().any(char::is_control) {
                         return Err(error(Problem::Control));
                     }

@@ -17,12 +17,14 @@ mod sockets; // ports that refuse, ports that swallow, one raw exchange
 
 // What the program promises.
 mod dns; // lookups: families, caching, overrides
+mod endless; // servers that never come to an end
 mod faults; // each bad input has its code, its row, and costs nothing else
 mod fetch; // thousands of files, every framing, every file-ops mode, caps
-mod idle; // what comes between two requests is no answer
 mod hostile; // every reply of tests/http through the real binary
+mod idle; // what comes between two requests is no answer
 mod large; // big bodies, byte by byte
 mod leaks; // descriptors return after failures
+mod lists; // lists as they come from elsewhere
 mod locations; // every form of Location, and what cannot be followed
 mod names; // safe, distinct, deterministic names; conflicts
 mod redirects; // followed, limited, and never leaking credentials
