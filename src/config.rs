@@ -237,6 +237,44 @@ pub struct DnsConfig {
     pub family: Family,
 }
 
+/// Proxies, as they were given; `plan::proxy::Proxies` understands them. `Debug` shows no
+/// credentials.
+#[derive(Clone, Default, PartialEq)]
+pub struct ProxyConfig {
+    /// For http URLs.
+    pub http: Option<ProxyUrl>,
+    /// For https URLs.
+    pub https: Option<ProxyUrl>,
+    /// Hosts that are reached directly, as `no_proxy` lists them.
+    pub no_proxy: String,
+    /// `user:password`, for proxies without user information of their own.
+    pub user: Option<String>,
+    /// `-H 'Proxy-Authorization: ...'`, instead of Basic authentication; empty sends none.
+    pub authorization: Option<String>,
+}
+
+impl ProxyConfig {
+    /// The one for https URLs, or for http URLs.
+    pub fn of(&self, is_https: bool) -> Option<&ProxyUrl> {
+        if is_https { self.https.as_ref() } else { self.http.as_ref() }
+    }
+}
+
+impl fmt::Debug for ProxyConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ProxyConfig").field("no_proxy", &self.no_proxy).finish_non_exhaustive()
+    }
+}
+
+/// One proxy and where it was given.
+#[derive(Clone, PartialEq)]
+pub struct ProxyUrl {
+    /// As given; may hold credentials.
+    pub url: String,
+    /// The environment variable that has it; without one it is from `--proxy`.
+    pub variable: Option<&'static str>,
+}
+
 /// Everything one run needs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
@@ -282,6 +320,8 @@ pub struct Config {
     pub dns: DnsConfig,
     /// Which of the addresses that come of it may be connected to.
     pub reach: Reach,
+    /// Proxies.
+    pub proxy: ProxyConfig,
     /// Kernel path of file operations.
     pub file_ops: FileOps,
     /// What must be on the disk before it counts as done.
@@ -337,6 +377,7 @@ impl Default for Config {
             tls: TlsConfig::default(),
             dns: DnsConfig::default(),
             reach: Reach::default(),
+            proxy: ProxyConfig::default(),
             file_ops: FileOps::default(),
             fsync: Fsync::default(),
             file_allocation: FileAllocation::default(),

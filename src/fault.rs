@@ -155,6 +155,14 @@ pub enum Cause {
     Location,
     /// A redirect from https to http, not allowed by the user.
     Downgrade,
+    /// A proxy did not open a tunnel: the status of its answer to CONNECT.
+    ProxyStatus(u16),
+    /// A SOCKS proxy did not connect: its reply code (RFC 1928 section 6).
+    Socks(u8),
+    /// A SOCKS proxy does not let us in: not with these credentials, or not without any.
+    ProxyAuth,
+    /// The answer of a proxy is neither HTTP nor SOCKS 5; the detail text says why.
+    ProxyProtocol,
     /// A local file operation failed.
     Disk(DiskProblem),
     /// EMFILE, ENFILE, ENOBUFS, ENOMEM: this machine is out of something.
@@ -285,6 +293,10 @@ impl Fault {
             Cause::Redirects { .. } => "http.redirects",
             Cause::Location => "http.location",
             Cause::Downgrade => "http.downgrade",
+            Cause::ProxyStatus(_) => "connect.proxy_status",
+            Cause::Socks(_) => "connect.socks",
+            Cause::ProxyAuth => "connect.proxy_auth",
+            Cause::ProxyProtocol => "connect.proxy_protocol",
             Cause::Disk(problem) => problem.code(),
             Cause::Resources(_) => "run.resources",
             Cause::Interrupted => "run.interrupted",
@@ -321,6 +333,9 @@ impl Fault {
             Cause::Redirects { .. } => 47,
             // `--proto-redir` forbids the scheme: CURLE_UNSUPPORTED_PROTOCOL.
             Cause::Downgrade => 1,
+            // CURLE_RECV_ERROR ("CONNECT tunnel failed") and CURLE_PROXY.
+            Cause::ProxyStatus(_) => 56,
+            Cause::Socks(_) | Cause::ProxyAuth | Cause::ProxyProtocol => 97,
             Cause::Disk(_) => 23,
             Cause::Resources(_) => self.exit_code_curl_of_stage(),
             Cause::Interrupted => 42,
@@ -355,15 +370,20 @@ impl Fault {
             | Cause::Unreachable
             | Cause::Reset
             | Cause::Closed
-            | Cause::Socket(_) => ExitClass::Network,
+            | Cause::Socket(_)
+            | Cause::Socks(_) => ExitClass::Network,
             Cause::Certificate(_) | Cause::ClientCertificate | Cause::TlsProtocol => ExitClass::Tls,
-            Cause::Status(401 | 407) => ExitClass::Auth,
+            Cause::Status(401 | 407) | Cause::ProxyStatus(407) | Cause::ProxyAuth => {
+                ExitClass::Auth
+            }
+            Cause::ProxyStatus(_) => ExitClass::Status,
             Cause::Status(_) | Cause::RetryAfterTooLong { .. } => ExitClass::Status,
             Cause::Protocol(_)
             | Cause::Truncated { .. }
             | Cause::TooLarge { .. }
             | Cause::Redirects { .. }
             | Cause::Location
+            | Cause::ProxyProtocol
             | Cause::Downgrade => ExitClass::Protocol,
             Cause::Disk(_) | Cause::Resources(_) => ExitClass::LocalIo,
             Cause::Interrupted => ExitClass::Stopped,
@@ -534,6 +554,10 @@ impl fmt::Display for Text<'_> {
             Cause::Redirects { limit } => write!(f, "more than {limit} redirects"),
             Cause::Location => f.write_str("redirect without a usable Location"),
             Cause::Downgrade => f.write_str("redirect from https to http"),
+            Cause::ProxyStatus(status) => write!(f, "the proxy answered {status}"),
+            Cause::Socks(code) => write!(f, "the proxy did not connect: {}", socks_reply(*code)),
+            Cause::ProxyAuth => f.write_str("the proxy did not accept the credentials"),
+            Cause::ProxyProtocol => f.write_str("the proxy broke its protocol"),
             Cause::Disk(problem) => write!(f, "{problem}"),
             Cause::Resources(errno) => {
                 write!(f, "this machine is out of {} while {stage}", resource(*errno))
@@ -541,6 +565,21 @@ impl fmt::Display for Text<'_> {
             Cause::Interrupted => f.write_str("interrupted"),
             Cause::Panic => f.write_str("internal error (a bug of ringpull)"),
         }
+    }
+}
+
+/// The words of RFC 1928 section 6.
+fn socks_reply(code: u8) -> &'static str {
+    match code {
+        1 => "general SOCKS server failure",
+        2 => "connection not allowed by ruleset",
+        3 => "network unreachable",
+        4 => "host unreachable",
+        5 => "connection refused",
+        6 => "TTL expired",
+        7 => "command not supported",
+        8 => "address type not supported",
+        _ => "an unknown SOCKS reply",
     }
 }
 

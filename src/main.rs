@@ -33,6 +33,7 @@ fn run(command: &Command, words: &[OsString]) -> anyhow::Result<process::ExitCod
         Command::Pull(args) => {
             let config = cli::resolve(args, &cli::Host::ask(words)?)?;
             cli::warnings(&config).iter().for_each(|warning| tell(&format!("warning: {warning}")));
+            cli::notes(&config).iter().for_each(|note| tell(&format!("note: {note}")));
             let ended = engine::run(&config)?;
             Ok(report::summary::exit_code(&ended.stats, ended.end).into())
         }

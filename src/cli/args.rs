@@ -66,6 +66,9 @@ pub struct PullArgs {
     /// What requests carry.
     #[command(flatten)]
     pub http: HttpArgs,
+    /// The way to servers.
+    #[command(flatten)]
+    pub proxy: ProxyArgs,
     /// How servers are authenticated.
     #[command(flatten)]
     pub tls: TlsArgs,
@@ -197,6 +200,32 @@ pub struct HttpArgs {
     /// A status of 400 or more always fails and is never stored.
     #[arg(short = 'f', long, hide = true)]
     pub fail: bool,
+}
+
+/// The way to servers. All of it is checked later, since clap repeats what it refuses, passwords
+/// included; `Debug` shows nothing for the same reason.
+#[derive(Args)]
+#[command(next_help_heading = "Proxy")]
+pub struct ProxyArgs {
+    /// Proxy for all URLs: http, socks5 (names are looked up here) or socks5h (by the proxy), as
+    /// socks5h://HOST:PORT, http and port 1080 by default; '' for none. Without it http_proxy,
+    /// https_proxy and all_proxy of the environment say
+    #[arg(long, alias = "all-proxy", value_name = "URL")]
+    pub proxy: Option<String>,
+    /// Hosts to reach directly, with commas: names (and all below them), addresses, networks
+    /// (10.0.0.0/8), each with an optional :PORT; '*' for all [default: no_proxy of the
+    /// environment]
+    #[arg(long, value_name = "LIST")]
+    pub noproxy: Option<String>,
+    /// Credentials for the proxy, unless its URL has them
+    #[arg(long, value_name = "USER:PASSWORD")]
+    pub proxy_user: Option<String>,
+}
+
+impl fmt::Debug for ProxyArgs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ProxyArgs").finish_non_exhaustive()
+    }
 }
 
 /// How servers are authenticated.

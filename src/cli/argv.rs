@@ -167,7 +167,12 @@ fn foreign_flag(flag: &str) -> Option<&'static str> {
             Some("partial files are not continued yet; --no-clobber skips files that exist")
         }
         "-N" | "--timestamping" => Some("--no-clobber skips files that exist"),
-        "-p" | "--proxy" | "--all-proxy" => Some("proxies are not supported"),
+        "-p" | "--http-proxy" | "--https-proxy" => Some(
+            "--proxy URL is for all URLs; http_proxy and https_proxy of the environment differ",
+        ),
+        "--no-proxy" => Some("--noproxy LIST names hosts, --proxy '' goes without a proxy"),
+        "--socks5" => Some("write --proxy socks5://HOST:PORT"),
+        "--socks5-hostname" => Some("write --proxy socks5h://HOST:PORT"),
         "-v" | "--verbose" => Some("--report FILE.csv says what happened to every URL"),
         "--dry-run" | "--spider" => Some("there is no dry run yet"),
         _ => None,

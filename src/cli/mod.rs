@@ -7,9 +7,10 @@
 pub mod args;
 mod argv;
 pub mod exit;
+mod proxy;
 pub mod resolve;
 pub mod values;
 
 pub use args::{Command, parse};
 pub use exit::ExitCode;
-pub use resolve::{Host, resolve, resolve_origin, secret_ranges, warnings};
+pub use resolve::{Host, notes, resolve, resolve_origin, secret_ranges, warnings};

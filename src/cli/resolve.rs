@@ -6,6 +6,7 @@ use super::args::{
     PullArgs,
 };
 use super::argv;
+use super::proxy;
 use super::values::{self, HeaderArg};
 use crate::config::{
     Config, DnsConfig, Family, FileAllocation, FileOps, Fsync, Input, NetrcFile, OnConflict,
@@ -31,10 +32,13 @@ pub struct Host {
     pub is_stderr_terminal: bool,
     /// The command line as it was typed.
     pub argv: Vec<String>,
+    /// Environment variables about proxies: those of [`proxy::VARIABLES`] that are set, by name.
+    pub proxy_variables: Vec<(&'static str, String)>,
 }
 
 impl Host {
-    /// Asks; `words` is the command line. The affinity mask holds what cgroups (cpuset), taskset and the like permit.
+    /// Asks; `words` is the command line. The affinity mask holds what cgroups (cpuset), taskset
+    /// and the like permit.
     ///
     /// # Errors
     /// The kernel does not tell the affinity mask.
@@ -46,7 +50,12 @@ impl Host {
         let mut cpus: Vec<usize> = cpus.into_iter().map(|cpu| cpu.id).collect();
         cpus.sort_unstable();
         let argv = words.iter().map(|word| word.to_string_lossy().into_owned()).collect();
-        Ok(Self { cpus, is_stderr_terminal: std::io::stderr().is_terminal(), argv })
+        Ok(Self {
+            cpus,
+            is_stderr_terminal: std::io::stderr().is_terminal(),
+            argv,
+            proxy_variables: proxy::ask(),
+        })
     }
 }
 
@@ -60,6 +69,9 @@ pub fn resolve(args: &PullArgs, host: &Host) -> anyhow::Result<Config> {
     check_output(args, &inputs)?;
     check_written_files(args, &inputs)?;
     let (dir, output) = place(args)?;
+    let mut request = request(args)?;
+    let proxy = proxy::resolve(&args.proxy, &host.proxy_variables, &mut request.headers)?;
+    proxy::check_reach(reach(args), &proxy)?;
     Ok(Config {
         inputs,
         dir,
@@ -73,7 +85,7 @@ pub fn resolve(args: &PullArgs, host: &Host) -> anyhow::Result<Config> {
         in_flight_max: args.concurrency.max_concurrent_downloads,
         per_host_max: args.concurrency.max_connections_per_host,
         lookahead_max: args.input.lookahead,
-        request: request(args)?,
+        request,
         redirects_max: args.http.max_redirs,
         allow_downgrade: args.http.allow_downgrade,
         body_bytes_max: args.http.max_filesize.map(|bytes| bytes.0).filter(|bytes| *bytes > 0),
@@ -82,6 +94,7 @@ pub fn resolve(args: &PullArgs, host: &Host) -> anyhow::Result<Config> {
         tls: tls(args),
         dns: dns(args),
         reach: reach(args),
+        proxy,
         file_ops: file_ops(args.kernel.file_ops),
         fsync: fsync(args.output.fsync),
         file_allocation: file_allocation(args.output.file_allocation),
@@ -125,6 +138,13 @@ pub fn warnings(config: &Config) -> Vec<String> {
     warnings
 }
 
+/// What a user should know, unless it was asked to be quiet.
+pub fn notes(config: &Config) -> Vec<String> {
+    // Who reads JSON from standard error reads nothing else.
+    let is_quiet = !config.summary || config.progress == ProgressMode::Json;
+    if is_quiet { Vec::new() } else { proxy::note(&config.proxy).into_iter().collect() }
+}
+
 /// Where a word of the command line must not be seen by others: for the process title.
 pub fn secret_ranges(command: &Command, word: &str) -> Vec<Range<usize>> {
     match command {
@@ -135,7 +155,7 @@ pub fn secret_ranges(command: &Command, word: &str) -> Vec<Range<usize>> {
 
 /// Options whose values are secrets, or hold some. The values themselves come from [`secrets`]: a
 /// new option gets its line in both.
-pub(super) const SECRET_OPTIONS: [&str; 2] = ["--user", "--header"];
+pub(super) const SECRET_OPTIONS: [&str; 4] = ["--user", "--header", "--proxy", "--proxy-user"];
 
 /// What was typed that nobody else may see, besides the user information of URLs.
 fn secrets(args: &PullArgs) -> Vec<&str> {
@@ -144,7 +164,7 @@ fn secrets(args: &PullArgs) -> Vec<&str> {
         HeaderArg::Field { value, .. } if value.len() > 3 => Some(value.as_str()),
         HeaderArg::Field { .. } | HeaderArg::File(_) => None,
     });
-    fields.chain(args.http.user.as_deref()).collect()
+    fields.chain(args.http.user.as_deref()).chain(proxy::secrets(&args.proxy)).collect()
 }
 
 /// Lists first, then the URLs of the command line as one input; `-` in either place is standard
@@ -413,8 +433,6 @@ fn tls(args: &PullArgs) -> TlsConfig {
     }
 }
 
-/// A proxy would look names up itself, so that nobody here sees the addresses: whoever adds one
-/// refuses it here together with `--no-private`.
 fn reach(args: &PullArgs) -> Reach {
     if args.dns.no_private { Reach::Public } else { Reach::Any }
 }

@@ -124,7 +124,7 @@ pub fn count(text: &str) -> Result<usize, String> {
 pub fn per_host(text: &str) -> Result<usize, String> {
     count(text).map_err(|problem| {
         if text.contains(':') {
-            "-x is the number of connections per host; proxies are not supported".to_owned()
+            "-x is the number of connections per host; a proxy is --proxy URL".to_owned()
         } else {
             problem
         }

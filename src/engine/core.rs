@@ -6,6 +6,7 @@ use super::task::{End, Task};
 use crate::config::{Config, Timeouts};
 use crate::http::request::{Parts, Template};
 use crate::plan::netrc::Netrc;
+use crate::plan::proxy::Proxies;
 use crate::plan::schedule::{After, Connection as Granted, Grant, OriginId, Wake};
 use crate::ring::buf::BufPool;
 use crate::ring::conn::Connection;
@@ -55,6 +56,7 @@ pub(super) struct Core {
     pub(super) dns: Resolver,
     pub(super) tls: Settings,
     pub(super) template: Template,
+    pub(super) proxies: Proxies,
     /// `Authorization` of `-u`.
     authorization: Option<String>,
     netrc: Option<Netrc>,
@@ -79,6 +81,7 @@ impl Core {
             dns: seed.dns,
             tls: seed.tls,
             template: seed.template,
+            proxies: Proxies::new(&seed.shared.config.proxy)?,
             authorization: request.basic_auth.as_deref().map(basic),
             netrc: request.netrc.as_ref().map(|file| Netrc::parse(&file.text)).transpose()?,
             pool: RefCell::default(),

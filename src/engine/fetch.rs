@@ -8,9 +8,10 @@ use super::task::Task;
 use crate::config::{FileOps, OnConflict};
 use crate::fault::{Cause, DiskProblem, Fault, InputProblem, Stage};
 use crate::http::head::{Framing, Location};
-use crate::http::request::{Get, Secrets};
+use crate::http::request::{Forward, Get, Secrets};
 use crate::http::{Head, RetryAfter, Reuse};
 use crate::limits::RECV_BUFFER_BYTES;
+use crate::plan::proxy::Route;
 use crate::plan::target::Target;
 use crate::ring::buf::{RecvBuf, Size};
 use crate::ring::conn::{Connection, Received};
@@ -98,12 +99,13 @@ async fn exchange(
     request: &mut Vec<u8>,
     buf: &mut RecvBuf,
 ) -> Result<(Outcome, Option<Connection>), Fault> {
+    let route = core.proxies.choose(task.target());
     loop {
         let (mut connection, is_reused) = match pooled.take() {
             Some(connection) => (connection, true),
-            None => (open(core, task).await?, false),
+            None => (open(core, task, route).await?, false),
         };
-        encode(core, task, request)?;
+        encode(core, task, route, request)?;
         arm_head(core, task, &connection);
         let story = task.story.as_mut().expect("an attempt has begun");
         story.last.remote_ip = Some(connection.peer());
@@ -127,8 +129,8 @@ async fn exchange(
     }
 }
 
-/// The bytes of the request for the task's current target.
-fn encode(core: &Core, task: &Task, request: &mut Vec<u8>) -> Result<(), Fault> {
+/// The bytes of the request for the task's current target, for whoever reads it first.
+fn encode(core: &Core, task: &Task, route: Route<'_>, request: &mut Vec<u8>) -> Result<(), Fault> {
     let target = task.target();
     let is_home = target.same_origin(&task.job.target);
     let authorization = core.authorization(task);
@@ -141,7 +143,15 @@ fn encode(core: &Core, task: &Task, request: &mut Vec<u8>) -> Result<(), Fault> 
     request.clear();
     let own = core.template_of(task);
     let template = own.as_ref().unwrap_or(&core.template);
-    template.encode(&get, request).map_err(|problem| Fault::input(InputProblem::Url, problem))
+    let forward = match route {
+        Route::HttpForward(proxy) => {
+            Some(Forward { origin: target.origin_str(), authorization: proxy.authorization() })
+        }
+        // The origin itself reads it, whatever the bytes pass through.
+        Route::Direct | Route::Tunnel(_) | Route::Socks5(..) => None,
+    };
+    let encoded = template.encode_via(&get, forward.as_ref(), request);
+    encoded.map_err(|problem| Fault::input(InputProblem::Url, problem))
 }
 
 fn arm_head(core: &Core, task: &Task, connection: &Connection) {

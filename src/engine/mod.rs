@@ -17,6 +17,7 @@ mod run;
 mod shared;
 mod sink;
 mod task;
+mod tunnel;
 mod worker;
 
 pub use run::{Ended, run};

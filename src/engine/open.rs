@@ -1,12 +1,15 @@
-//! A new connection to the origin of a task: name, TCP, TLS.
+//! A new connection to the origin of a task: name, TCP, a tunnel where a proxy is on the way, TLS.
 
 use super::core::Core;
 use super::fetch::fault;
 use super::task::{Story, Task};
+use super::tunnel;
 use crate::config::Reach;
 use crate::fault::{Cause, Fault, Stage};
+use crate::http::tunnel::Destination;
 use crate::plan::address;
-use crate::plan::target::Scheme;
+use crate::plan::proxy::{NamesBy, Proxy, Route};
+use crate::plan::target::{Scheme, Target};
 use crate::ring::conn::Connection;
 use crate::ring::deadline::Rule;
 use crate::ring::tcp::Socket;
@@ -14,36 +17,88 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A new connection: name, TCP, TLS.
-pub(super) async fn open(core: &Core, task: &mut Task) -> Result<Connection, Fault> {
+/// A new connection by this route, ready for a request.
+pub(super) async fn open(
+    core: &Core,
+    task: &mut Task,
+    route: Route<'_>,
+) -> Result<Connection, Fault> {
     let target = task.target().clone();
-    let (host, port) = (target.host(), target.port());
     let job_at_ms = task.job_at_ms();
-    let left = Duration::from_millis(job_at_ms.saturating_sub(core.shared.now_ms()));
-    let addresses = tokio::select! {
-        answer = core.dns.lookup(host, port) => answer,
-        () = core.interrupted() => Err((Cause::Interrupted, None)),
-        () = tokio::time::sleep(left) => Err((Cause::JobTimeout, None)),
-    }
-    .map_err(|failure| fault(Stage::Resolve, failure))?;
+    let found = match route.proxy() {
+        None => lookup_origin(core, &target, job_at_ms).await?,
+        Some(proxy) => lookup(core, proxy.host(), proxy.port(), job_at_ms)
+            .await
+            .map_err(|fault| of_proxy(fault, proxy))?,
+    };
+    let destinations = match route {
+        Route::Socks5(_, NamesBy::Us) => Some(lookup_origin(core, &target, job_at_ms).await?),
+        Route::Direct | Route::HttpForward(_) | Route::Tunnel(_) => None,
+        Route::Socks5(_, NamesBy::Proxy) => None,
+    };
     let story = task.story.as_mut().expect("an attempt has begun");
     story.last.times.namelookup = story.last.began.elapsed();
-    let addresses = reachable(core.shared.config.reach, addresses)?;
-    let socket = connect(core, story, &addresses, port).await?;
-    story.last.times.connect = story.last.began.elapsed();
+    let connection = match route {
+        Route::Direct => Connection::plain(connect(core, story, &found, target.port()).await?),
+        Route::HttpForward(proxy) => connect_to_proxy(core, story, &found, proxy).await?,
+        Route::Tunnel(proxy) => {
+            let mut connection = connect_to_proxy(core, story, &found, proxy).await?;
+            arm_connect(core, &connection, job_at_ms);
+            let opened = tunnel::connect(core, &mut connection, &target, proxy).await;
+            opened.map_err(|fault| of_proxy(fault, proxy))?;
+            connection
+        }
+        Route::Socks5(proxy, _) => {
+            let way = Way { core, proxy, found: &found, target: &target };
+            let opened = way.socks5(story, destinations.as_deref()).await;
+            opened.map_err(|fault| of_proxy(fault, proxy))?
+        }
+    };
     if target.scheme() == Scheme::Http {
-        return Ok(Connection::plain(socket));
+        return Ok(connection);
     }
-    let tls_at_ms = core.shared.now_ms() + core.shared.config.timeouts.connect_ms;
-    socket.arm(Rule::Total, tls_at_ms, job_at_ms);
-    let connection = Connection::secure(socket, &core.tls, host, &core.buffers).await;
+    arm_connect(core, &connection, job_at_ms);
+    // Whoever is on the way: the certificate is that of the origin.
+    let connection = connection.into_secure(&core.tls, target.host(), &core.buffers).await;
     story.last.times.appconnect = story.last.began.elapsed();
     connection.map_err(|failure| fault(Stage::Tls, failure))
 }
 
+/// Sets the deadline of a handshake, that of a tunnel or that of TLS.
+fn arm_connect(core: &Core, connection: &Connection, job_at_ms: u64) {
+    let at_ms = core.shared.now_ms() + core.shared.config.timeouts.connect_ms;
+    connection.arm(Rule::Total, at_ms, job_at_ms);
+}
+
+/// The addresses of an origin that may be connected to.
+async fn lookup_origin(
+    core: &Core,
+    target: &Target,
+    job_at_ms: u64,
+) -> Result<Arc<[IpAddr]>, Fault> {
+    let found = lookup(core, target.host(), target.port(), job_at_ms).await?;
+    reachable(core.shared.config.reach, found)
+}
+
+/// The addresses of a name, which may be an address itself.
+async fn lookup(
+    core: &Core,
+    host: &str,
+    port: u16,
+    job_at_ms: u64,
+) -> Result<Arc<[IpAddr]>, Fault> {
+    let left = Duration::from_millis(job_at_ms.saturating_sub(core.shared.now_ms()));
+    tokio::select! {
+        answer = core.dns.lookup(host, port) => answer,
+        () = core.interrupted() => Err((Cause::Interrupted, None)),
+        () = tokio::time::sleep(left) => Err((Cause::JobTimeout, None)),
+    }
+    .map_err(|failure| fault(Stage::Resolve, failure))
+}
+
 /// The addresses that may be connected to. This is the one place that asks: what comes here are the
-/// very addresses that are connected to, for every hop and every kind of host (a name, a literal,
-/// `--resolve`), and a pooled connection came through here when it was opened.
+/// very addresses that are connected to (by us, or by a SOCKS proxy), for every hop and every kind of
+/// host (a name, a literal, `--resolve`), and a pooled connection came through here when it was opened.
 fn reachable(reach: Reach, addresses: Arc<[IpAddr]>) -> Result<Arc<[IpAddr]>, Fault> {
     let refused = |address: &IpAddr| match reach {
         Reach::Any => None,
@@ -78,7 +133,10 @@ async fn connect(
         story.last.remote_ip = Some(*address);
         let address = SocketAddr::new(*address, port);
         match Socket::connect(address, timeout_ms, story.job_at_ms, &core.deadlines).await {
-            Ok(socket) => return Ok(socket),
+            Ok(socket) => {
+                story.last.times.connect = story.last.began.elapsed();
+                return Ok(socket);
+            }
             Err(cause @ (Cause::Interrupted | Cause::JobTimeout | Cause::Resources(_))) => {
                 return Err(Fault::new(Stage::Connect, cause));
             }
@@ -87,3 +145,73 @@ async fn connect(
     }
     Err(failed)
 }
+
+async fn connect_to_proxy(
+    core: &Core,
+    story: &mut Story,
+    addresses: &[IpAddr],
+    proxy: &Proxy,
+) -> Result<Connection, Fault> {
+    let connected = connect(core, story, addresses, proxy.port()).await;
+    connected.map(Connection::plain).map_err(|fault| of_proxy(fault, proxy))
+}
+
+/// A way through a SOCKS proxy.
+struct Way<'a> {
+    core: &'a Core,
+    proxy: &'a Proxy,
+    /// Addresses of the proxy.
+    found: &'a [IpAddr],
+    target: &'a Target,
+}
+
+impl Way<'_> {
+    /// A tunnel to the target: to one of its addresses, or by its name where there are none.
+    async fn socks5(
+        &self,
+        story: &mut Story,
+        addresses: Option<&[IpAddr]>,
+    ) -> Result<Connection, Fault> {
+        let host = self.target.host();
+        let Some(addresses) = addresses else {
+            let address = host.parse().map(Destination::Address);
+            return self.socks5_to(story, address.unwrap_or(Destination::Name(host))).await;
+        };
+        let mut failed = Fault::new(Stage::Connect, Cause::Unreachable);
+        for address in addresses.iter().take(SOCKS_ADDRESSES_MAX) {
+            match self.socks5_to(story, Destination::Address(*address)).await {
+                // The proxy may reach another one: it may lack IPv6, for instance.
+                Err(fault) if matches!(fault.cause, Cause::Socks(1 | 3..=6 | 8)) => {
+                    failed = fault.with_detail(format_args!("for {address}"));
+                }
+                ended => return ended,
+            }
+        }
+        Err(failed)
+    }
+
+    async fn socks5_to(&self, story: &mut Story, to: Destination<'_>) -> Result<Connection, Fault> {
+        let socket = connect(self.core, story, self.found, self.proxy.port()).await?;
+        let mut connection = Connection::plain(socket);
+        arm_connect(self.core, &connection, story.job_at_ms);
+        let port = self.target.port();
+        tunnel::socks5(self.core, &mut connection, (to, port), self.proxy).await?;
+        Ok(connection)
+    }
+}
+
+/// Says of a failure that it happened with the proxy and not with the host of the URL.
+fn of_proxy(fault: Fault, proxy: &Proxy) -> Fault {
+    match (&fault.cause, &fault.detail) {
+        (Cause::Interrupted | Cause::JobTimeout | Cause::Resources(_), _) => fault,
+        (_, None) => fault.with_detail(format_args!("proxy {proxy}")),
+        (_, Some(detail)) => {
+            let detail = format!("proxy {proxy}: {detail}");
+            // It was escaped when it was made.
+            Fault { detail: Some(detail.into()), ..fault }
+        }
+    }
+}
+
+/// Addresses of an origin that a SOCKS proxy is asked for.
+const SOCKS_ADDRESSES_MAX: usize = 4;

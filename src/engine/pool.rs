@@ -1,4 +1,9 @@
 //! Idle connections of one core, by origin, the last one used first.
+//!
+//! The origin is the whole security context of a connection: certificates, name resolution and
+//! credentials for proxies are those of the run, and which proxy is on the way depends on nothing
+//! but the origin (`plan::proxy::Proxies::choose`). Whatever makes two connections to one origin
+//! differ must become part of the key.
 
 use crate::limits::IDLE_CONNECTION_MAX_MS;
 use crate::plan::schedule::OriginId;

@@ -81,6 +81,19 @@ http.retry_after 22 8 the server asks to come back in 86400 s, longer than allow
 http.redirects 47 7 more than 20 redirects
 http.location 8 7 redirect without a usable Location
 http.downgrade 1 7 redirect from https to http
+connect.proxy_status 56 6 the proxy answered 407
+connect.proxy_status 56 8 the proxy answered 502
+connect.socks 97 4 the proxy did not connect: general SOCKS server failure
+connect.socks 97 4 the proxy did not connect: connection not allowed by ruleset
+connect.socks 97 4 the proxy did not connect: network unreachable
+connect.socks 97 4 the proxy did not connect: host unreachable
+connect.socks 97 4 the proxy did not connect: connection refused
+connect.socks 97 4 the proxy did not connect: TTL expired
+connect.socks 97 4 the proxy did not connect: command not supported
+connect.socks 97 4 the proxy did not connect: address type not supported
+connect.socks 97 4 the proxy did not connect: an unknown SOCKS reply
+connect.proxy_auth 97 6 the proxy did not accept the credentials
+connect.proxy_protocol 97 7 the proxy broke its protocol
 disk.enospc 23 3 no space left on the device
 disk.edquot 23 3 the disk quota is used up
 disk.efbig 23 3 the file is too large for the file system or the limit
@@ -219,6 +232,14 @@ fn every_fault() -> Vec<Fault> {
     add(&[Stage::Head], Cause::Redirects { limit: 20 });
     add(&[Stage::Head], Cause::Location);
     add(&[Stage::Head], Cause::Downgrade);
+    for status in [407, 502] {
+        add(&[Stage::Connect], Cause::ProxyStatus(status));
+    }
+    for code in 1..=9 {
+        add(&[Stage::Connect], Cause::Socks(code));
+    }
+    add(&[Stage::Connect], Cause::ProxyAuth);
+    add(&[Stage::Connect], Cause::ProxyProtocol);
     for problem in DISK_PROBLEMS {
         add(&[Stage::Write], Cause::Disk(problem));
     }

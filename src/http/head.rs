@@ -76,9 +76,23 @@ pub(super) struct HeadReader {
     scanned: usize,
     /// Interim responses skipped.
     interims: u32,
+    asked: Asked,
+}
+
+/// What the response answers, as far as it matters to where its body ends.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+enum Asked {
+    #[default]
+    Get,
+    Connect,
 }
 
 impl HeadReader {
+    /// A reader of the answer to CONNECT. Its framing means nothing.
+    pub(super) fn for_connect() -> Self {
+        Self { asked: Asked::Connect, ..Self::default() }
+    }
+
     /// The final head and the bytes it took, interim responses included; `None` when more is
     /// needed.
     pub(super) fn receive(
@@ -92,7 +106,7 @@ impl HeadReader {
                 let is_full = input.len() >= limits::HEAD_BYTES_MAX;
                 return if is_full { Err(ProtocolError::HeadTooLarge) } else { Ok(None) };
             };
-            if let Some(head) = parse(&input[self.start..end])? {
+            if let Some(head) = parse(&input[self.start..end], self.asked)? {
                 return Ok(Some((end, Box::new(head))));
             }
             self.interims += 1;
@@ -155,7 +169,7 @@ fn check_version(input: &[u8]) -> Result<(), ProtocolError> {
 }
 
 /// Parses one whole head; `None` for an interim one.
-fn parse(bytes: &[u8]) -> Result<Option<Head>, ProtocolError> {
+fn parse(bytes: &[u8], asked: Asked) -> Result<Option<Head>, ProtocolError> {
     let mut headers = [const { MaybeUninit::uninit() }; limits::HEAD_FIELDS_MAX];
     let mut response = httparse::Response::new(&mut []);
     let mut config = httparse::ParserConfig::default();
@@ -179,7 +193,7 @@ fn parse(bytes: &[u8]) -> Result<Option<Head>, ProtocolError> {
     match status {
         101 => Err(ProtocolError::SwitchingProtocols),
         100..=199 => Ok(None),
-        _ => Fields::read(response.headers).into_head(minor_version, status).map(Some),
+        _ => Fields::read(response.headers).into_head(minor_version, status, asked).map(Some),
     }
 }
 
@@ -311,8 +325,13 @@ impl Fields {
         };
     }
 
-    fn into_head(self, minor_version: u8, status: u16) -> Result<Head, ProtocolError> {
-        let framing = self.body_length(minor_version, status)?;
+    fn into_head(
+        self,
+        minor_version: u8,
+        status: u16,
+        asked: Asked,
+    ) -> Result<Head, ProtocolError> {
+        let framing = self.body_length(minor_version, status, asked)?;
         Ok(Head {
             minor_version,
             status,
@@ -327,14 +346,24 @@ impl Fields {
     }
 
     /// The message body length, in the order of RFC 9112 section 6.3.
-    fn body_length(&self, minor_version: u8, status: u16) -> Result<Framing, ProtocolError> {
+    fn body_length(
+        &self,
+        minor_version: u8,
+        status: u16,
+        asked: Asked,
+    ) -> Result<Framing, ProtocolError> {
         // 1. "Any response to a HEAD request and any response with a 1xx (Informational), 204 (No
         //    Content), or 304 (Not Modified) status code is always terminated by the first empty
         //    line after the header fields, regardless of the header fields present in the message".
         if matches!(status, 100..=199 | 204 | 304) {
             return Ok(Framing::Empty);
         }
-        // 2. is about CONNECT, which we never send.
+        // 2. "Any 2xx (Successful) response to a CONNECT request implies that the connection will
+        //    become a tunnel [...]. A client MUST ignore any Content-Length or Transfer-Encoding
+        //    header fields received in such a message." The body of any other is not read either.
+        if asked == Asked::Connect {
+            return Ok(Framing::Empty);
+        }
         // 3. "If a message is received with both a Transfer-Encoding and a Content-Length header
         //    field, the Transfer-Encoding overrides the Content-Length." `reuse` ends the
         //    connection.

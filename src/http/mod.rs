@@ -67,6 +67,7 @@ mod body;
 pub mod exchange;
 pub mod head;
 pub mod request;
+pub mod tunnel;
 
 pub use exchange::{Eof, Exchange};
 pub use head::{Framing, Head, Location, RetryAfter};

@@ -16,7 +16,8 @@ pub struct Parts<'a> {
     /// `Referer`.
     pub referer: Option<&'a str>,
     /// Fields of the user, as [`parse_field`] gives them. One of a name that we send too replaces
-    /// ours; one with an empty value only removes ours, as with curl.
+    /// ours; one with an empty value only removes ours, as with curl. `Proxy-Authorization` is left
+    /// out: it is for the proxy alone ([`Forward`]).
     pub fields: &'a [(String, String)],
 }
 
@@ -39,9 +40,18 @@ pub struct Get<'a> {
 pub enum Secrets {
     /// To the origin that the user named.
     Send,
-    /// To any other: no `Authorization`, `Cookie`, `Proxy-Authorization` or known token field, and
-    /// no `Host` but that of the URL.
+    /// To any other: no `Authorization`, `Cookie` or known token field, and no `Host` but that of
+    /// the URL.
     Withhold,
+}
+
+/// An HTTP proxy that passes a request on (RFC 9112 section 3.2.2).
+#[derive(Clone, Copy)]
+pub struct Forward<'a> {
+    /// `http://host[:port]` of the URL, which goes before the path.
+    pub origin: &'a str,
+    /// Value of `Proxy-Authorization`, which is for the proxy alone.
+    pub authorization: Option<&'a str>,
 }
 
 /// The constant part of all requests of a run.
@@ -88,7 +98,10 @@ impl Template {
         }
         for (name, value) in parts.fields {
             check_field(name, value)?;
-            if name.eq_ignore_ascii_case("host") {
+            if name.eq_ignore_ascii_case(PROXY_AUTHORIZATION) {
+                // It is for a proxy, and this goes to origins too: see `Forward`.
+                continue;
+            } else if name.eq_ignore_ascii_case("host") {
                 template.host = Some(value.as_str().into());
             } else if !value.is_empty() {
                 let is_secret =
@@ -106,6 +119,20 @@ impl Template {
     ///
     /// A part that would not stay in its place; `out` is unchanged then.
     pub fn encode(&self, get: &Get<'_>, out: &mut Vec<u8>) -> Result<(), RequestProblem> {
+        self.encode_via(get, None, out)
+    }
+
+    /// As [`Template::encode`], for the proxy that the connection leads to, if it does.
+    ///
+    /// # Errors
+    ///
+    /// A part that would not stay in its place; `out` is unchanged then.
+    pub fn encode_via(
+        &self,
+        get: &Get<'_>,
+        proxy: Option<&Forward<'_>>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), RequestProblem> {
         let host = match (get.secrets, &self.host) {
             (Secrets::Send, Some(host)) => host,
             (Secrets::Send, None) | (Secrets::Withhold, _) => get.host,
@@ -124,8 +151,18 @@ impl Template {
         if authorization.is_some_and(|value| !value.bytes().all(is_text)) {
             return Err(RequestProblem::Authorization);
         }
+        let (origin, proxy_authorization) =
+            proxy.map_or(("", None), |proxy| (proxy.origin, proxy.authorization));
+        if !is_graphic(origin) || origin.contains(['?', '#', '@', '\\']) {
+            return Err(RequestProblem::Target);
+        }
+        if proxy_authorization.is_some_and(|value| !value.bytes().all(is_text)) {
+            return Err(RequestProblem::Authorization);
+        }
         out.reserve(
             LINES_LEN
+                + origin.len()
+                + proxy_authorization.map_or(0, |value| PROXY_LINE_LEN + value.len())
                 + get.target.len()
                 + host.len()
                 + self.public.len()
@@ -133,6 +170,7 @@ impl Template {
                 + authorization.map_or(0, str::len),
         );
         out.extend_from_slice(b"GET ");
+        out.extend_from_slice(origin.as_bytes());
         out.extend_from_slice(get.target.as_bytes());
         out.extend_from_slice(b" HTTP/1.1\r\n");
         push_field(out, "Host", host);
@@ -140,6 +178,9 @@ impl Template {
         out.extend_from_slice(secret);
         if let Some(value) = authorization {
             push_field(out, "Authorization", value);
+        }
+        if let Some(value) = proxy_authorization {
+            push_field(out, "Proxy-Authorization", value);
         }
         out.extend_from_slice(b"\r\n");
         Ok(())
@@ -228,7 +269,7 @@ fn check_field(name: &str, value: &str) -> Result<(), FieldProblem> {
     Ok(())
 }
 
-fn push_field(out: &mut Vec<u8>, name: &str, value: &str) {
+pub(super) fn push_field(out: &mut Vec<u8>, name: &str, value: &str) {
     out.extend_from_slice(name.as_bytes());
     out.extend_from_slice(b": ");
     out.extend_from_slice(value.as_bytes());
@@ -249,9 +290,8 @@ fn is_host(host: &str) -> bool {
 
 /// Fields whose value is a key to something: those of RFC 9110 and RFC 6265, and the token fields
 /// that large services document.
-const SECRET_FIELDS: [&str; 9] = [
+const SECRET_FIELDS: [&str; 8] = [
     "authorization",
-    "proxy-authorization",
     "cookie",
     "x-api-key",
     "api-key",
@@ -260,6 +300,12 @@ const SECRET_FIELDS: [&str; 9] = [
     "job-token",
     "x-amz-security-token",
 ];
+
+/// The field that no origin may ever see.
+pub const PROXY_AUTHORIZATION: &str = "proxy-authorization";
+
+/// What the line of [`PROXY_AUTHORIZATION`] takes beside its value, in bytes.
+const PROXY_LINE_LEN: usize = "Proxy-Authorization: \r\n".len();
 
 /// What the request line, `Host` and `Authorization` take beside their values, in bytes.
 const LINES_LEN: usize = "GET  HTTP/1.1\r\nHost: \r\nAuthorization: \r\n\r\n".len();

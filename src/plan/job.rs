@@ -10,7 +10,7 @@
 use super::name::{self, Template};
 use super::target::{Target, scheme_of, userinfo_range};
 use crate::fault::{Fault, InputProblem};
-use crate::http::request::parse_field;
+use crate::http::request::{PROXY_AUTHORIZATION, parse_field};
 use crate::limits;
 use std::borrow::Cow;
 use std::fmt;
@@ -233,7 +233,12 @@ fn apply_option(
         "out" => options.out = Some(name::relative_path(value).map_err(bad_path)?),
         "dir" => options.dir = Some(name::relative_dir(value).map_err(bad_path)?),
         "header" => {
-            options.headers.push(parse_field(value).map_err(bad_header)?);
+            let field = parse_field(value).map_err(bad_header)?;
+            if field.0.eq_ignore_ascii_case(PROXY_AUTHORIZATION) {
+                // One tunnel serves the jobs of many lines.
+                return Err((InputProblem::Option, REMEDY_PROXY.into()));
+            }
+            options.headers.push(field);
         }
         "user-agent" => {
             let field = format!("User-Agent: {value}");
@@ -330,6 +335,8 @@ fn shown_option(text: &[u8]) -> &[u8] {
 const REMEDY_NAME: &str = "the path is empty, absolute or holds \"..\"; \
      give one below the download directory";
 const REMEDY_HEADER: &str = "write header=NAME: VALUE, without control characters";
+const REMEDY_PROXY: &str = "credentials for a proxy are those of the whole run; \
+     give them with --proxy-user";
 const REMEDY_OPTION: &str = "the options are out, dir, header, user-agent and referer; \
      remove the line";
 const REMEDY_CHECKSUM: &str = "checksum is not supported yet; \

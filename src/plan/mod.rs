@@ -8,6 +8,7 @@ pub mod address;
 pub mod job;
 pub mod name;
 pub mod netrc;
+pub mod proxy;
 pub mod retry;
 pub mod schedule;
 pub mod target;

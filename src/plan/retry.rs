@@ -85,7 +85,10 @@ pub fn class(cause: &Cause) -> Class {
         | Cause::Truncated { .. } => Class::Transient,
         // Our own limits: other jobs give back what this one lacked.
         Cause::Resources(_) => Class::Transient,
-        Cause::Status(status) => class_of_status(*status),
+        Cause::Status(status) | Cause::ProxyStatus(status) => class_of_status(*status),
+        // What the proxy met on its way may pass; a rule of the proxy stays.
+        Cause::Socks(1 | 3 | 4 | 5 | 6) => Class::Transient,
+        Cause::Socks(_) | Cause::ProxyAuth | Cause::ProxyProtocol => Class::Permanent,
         // Nothing of this changes by asking again.
         Cause::Input(_)
         | Cause::NameNotFound
@@ -171,6 +174,19 @@ RetryAfterTooLong { seconds: 9 } Permanent
 Redirects { limit: 20 } Permanent
 Location Permanent
 Downgrade Permanent
+ProxyStatus(407) Permanent
+ProxyStatus(503) Transient
+Socks(1) Transient
+Socks(2) Permanent
+Socks(3) Transient
+Socks(4) Transient
+Socks(5) Transient
+Socks(6) Transient
+Socks(7) Permanent
+Socks(8) Permanent
+Socks(9) Permanent
+ProxyAuth Permanent
+ProxyProtocol Permanent
 Disk(NoSpace) Permanent
 Resources(24) Transient
 Interrupted Permanent
@@ -203,6 +219,19 @@ Transient statuses: [408, 425, 429, 500, 502, 503, 504, 522, 524]
             Cause::Redirects { limit: 20 },
             Cause::Location,
             Cause::Downgrade,
+            Cause::ProxyStatus(407),
+            Cause::ProxyStatus(503),
+            Cause::Socks(1),
+            Cause::Socks(2),
+            Cause::Socks(3),
+            Cause::Socks(4),
+            Cause::Socks(5),
+            Cause::Socks(6),
+            Cause::Socks(7),
+            Cause::Socks(8),
+            Cause::Socks(9),
+            Cause::ProxyAuth,
+            Cause::ProxyProtocol,
             Cause::Disk(DiskProblem::NoSpace),
             Cause::Resources(24),
             Cause::Interrupted,

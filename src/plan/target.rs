@@ -423,7 +423,7 @@ fn is_host(host: &str) -> bool {
 
 /// `user:pass` as Basic wants it (RFC 7617 section 2): text without controls, and no colon in the
 /// user that would move the border. Nothing for an empty user information.
-fn basic_auth(userinfo: &str) -> Result<Option<Box<str>>, InputProblem> {
+pub(super) fn basic_auth(userinfo: &str) -> Result<Option<Box<str>>, InputProblem> {
     if userinfo.is_empty() {
         return Ok(None);
     }

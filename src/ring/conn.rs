@@ -42,7 +42,7 @@ impl Connection {
     }
 
     /// HTTP over TLS. The caller armed the socket's deadline.
-    pub async fn secure(
+    async fn secure(
         socket: Socket,
         settings: &Settings,
         host: &str,
@@ -52,7 +52,23 @@ impl Connection {
         Ok(Self { tls: Some(Box::new(session)), socket })
     }
 
-    /// The address of the other side.
+    /// HTTP over TLS on a connection without it, which may be a tunnel. The caller armed its
+    /// deadline.
+    ///
+    /// # Panics
+    ///
+    /// When it has TLS.
+    pub async fn into_secure(
+        self,
+        settings: &Settings,
+        host: &str,
+        pool: &BufPool,
+    ) -> Result<Self, Failure> {
+        assert!(self.tls.is_none(), "TLS within TLS");
+        Self::secure(self.socket, settings, host, pool).await
+    }
+
+    /// The address of the other side, which may be a proxy.
     pub fn peer(&self) -> IpAddr {
         self.socket.peer()
     }

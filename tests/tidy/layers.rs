@@ -24,7 +24,7 @@ const LAYERS: [Layer; 11] = [
     layer("config", &["limits"]),
     layer("fault", &["http", "limits"]),
     layer("http", &["limits"]),
-    layer("plan", &["http", "fault", "limits", "config::RetryPolicy"]),
+    layer("plan", &["http", "fault", "limits", "config::RetryPolicy", "config::ProxyConfig"]),
     layer("report", &["fault", "limits"]),
     layer("ring", &["fault", "limits", "config", "error"]),
     layer("engine", &["config", "error", "fault", "http", "limits", "plan", "report", "ring"]),

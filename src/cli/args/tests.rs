@@ -85,7 +85,7 @@ fn concurrency() {
     assert_eq!(options(&["--threads", "2"]).concurrency.threads, Some(2));
     assert_eq!(options(&["--cpus", "3,0-1"]).concurrency.cpus, Some(CpuList(vec![0, 1, 3])));
     assert!(refusal(&["-j", "0", "u"]).contains("must be at least 1"));
-    assert!(refusal(&["-x", "http://p:1", "u"]).contains("proxies are not supported"));
+    assert!(refusal(&["-x", "http://p:1", "u"]).contains("--proxy URL"));
 }
 
 #[test]

@@ -12,7 +12,15 @@ fn typed(line: &[&str]) -> Command {
 
 fn try_resolve(line: &[&str]) -> anyhow::Result<Config> {
     let Command::Pull(args) = typed(line) else { panic!("{line:?} pulls nothing") };
-    resolve(&args, &Host { cpus: vec![0, 1, 2, 5], is_stderr_terminal: false, argv: Vec::new() })
+    resolve(
+        &args,
+        &Host {
+            cpus: vec![0, 1, 2, 5],
+            is_stderr_terminal: false,
+            argv: Vec::new(),
+            proxy_variables: Vec::new(),
+        },
+    )
 }
 
 fn config(line: &[&str]) -> Config {
@@ -258,8 +266,16 @@ fn file_operations() {
 fn a_bar_is_for_a_terminal_without_quiet() {
     let progress = |line: &[&str], is_stderr_terminal| {
         let Command::Pull(args) = typed(line) else { panic!("{line:?} pulls nothing") };
-        let config =
-            resolve(&args, &Host { cpus: vec![0], is_stderr_terminal, argv: Vec::new() }).unwrap();
+        let config = resolve(
+            &args,
+            &Host {
+                cpus: vec![0],
+                is_stderr_terminal,
+                argv: Vec::new(),
+                proxy_variables: Vec::new(),
+            },
+        )
+        .unwrap();
         (config.progress, config.summary)
     };
     assert_eq!(progress(&["u"], true), (ProgressMode::Bar, true));
@@ -291,7 +307,8 @@ fn the_shown_command_line_has_no_secrets() {
         let words: Vec<&str> = line.split(' ').collect();
         let Command::Pull(args) = typed(&words) else { panic!("{line} pulls nothing") };
         let argv = std::iter::once("ringpull").chain(words).map(str::to_owned).collect();
-        let host = Host { cpus: vec![0], is_stderr_terminal: false, argv };
+        let host =
+            Host { cpus: vec![0], is_stderr_terminal: false, argv, proxy_variables: Vec::new() };
         resolve(&args, &host).unwrap().argv.join(" ")
     };
     let cases = [
