@@ -207,9 +207,9 @@ pub struct HttpArgs {
 #[derive(Args)]
 #[command(next_help_heading = "Proxy")]
 pub struct ProxyArgs {
-    /// Proxy for all URLs: http, socks5 (names are looked up here) or socks5h (by the proxy), as
-    /// socks5h://HOST:PORT, http and port 1080 by default; '' for none. Without it http_proxy,
-    /// https_proxy and all_proxy of the environment say
+    /// Proxy for all URLs: http://HOST:PORT, socks5://... (names are looked up here) or
+    /// socks5h://... (by the proxy); port 1080 by default. '' is none. Without this option,
+    /// http_proxy, https_proxy and all_proxy of the environment decide
     #[arg(long, alias = "all-proxy", value_name = "URL")]
     pub proxy: Option<String>,
     /// Hosts to reach directly, with commas: names (and all below them), addresses, networks

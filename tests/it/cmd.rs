@@ -40,6 +40,7 @@ impl Sandbox {
     pub(crate) fn pull_into(&self, dir: &Path) -> Pull<'_> {
         let mut command = Command::new(env!("CARGO_BIN_EXE_ringpull"));
         command.arg("-d").arg(dir).current_dir(self.root.path());
+        without_proxies(&mut command);
         Pull { sandbox: self, command, report: self.path("report.csv") }
     }
 
@@ -78,6 +79,12 @@ impl Pull<'_> {
         self
     }
 
+    /// Sets an environment variable.
+    pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
+        self.command.env(name, value);
+        self
+    }
+
     /// Gives the lines as a list file.
     pub(crate) fn list<S: AsRef<str>>(self, lines: impl IntoIterator<Item = S>) -> Self {
         let path = self.sandbox.path("list.txt");
@@ -104,6 +111,7 @@ impl Pull<'_> {
         let mut outer = Command::new(program);
         outer.args(args).arg(self.command.get_program()).args(self.command.get_args());
         outer.current_dir(self.sandbox.root.path());
+        without_proxies(&mut outer);
         self.command = outer;
         self
     }
@@ -247,6 +255,14 @@ impl Done {
     pub(crate) fn assert_code(&self, code: i32) {
         assert_eq!(self.code(), code, "exit status\n{:#?}\n{}", self.rows, self.stderr);
     }
+}
+
+/// Takes out what would lead requests through the proxy of whoever runs the tests.
+pub(crate) fn without_proxies(command: &mut Command) -> &mut Command {
+    for name in ["http_proxy", "https_proxy", "all_proxy", "no_proxy"] {
+        command.env_remove(name).env_remove(name.to_uppercase());
+    }
+    command
 }
 
 /// Whether a name is that of a file not yet complete.

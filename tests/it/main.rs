@@ -12,6 +12,7 @@ mod cmd; // runs the binary and reads what it left behind
 mod nameserver; // a DNS server with the answers of the test
 mod nginx; // Debian's nginx on free ports, and pulls from it
 mod origin; // the embedded origin, asked by a raw socket and by curl
+mod relay; // a proxy, well-behaved or not
 mod rude; // a server that does to each request what a script says
 mod sockets; // ports that refuse, ports that swallow, one raw exchange
 
@@ -27,6 +28,7 @@ mod leaks; // descriptors return after failures
 mod lists; // lists as they come from elsewhere
 mod locations; // every form of Location, and what cannot be followed
 mod names; // safe, distinct, deterministic names; conflicts
+mod proxy; // who is asked for what, and who sees which credentials
 mod redirects; // followed, limited, and never leaking credentials
 mod report; // one row per line, in each format; statistics that add up
 mod retry; // what is tried again, when, and what is not

@@ -1,7 +1,7 @@
 //! The embedded origin for the other tests, and its own: a raw socket and curl ask it.
 
 use crate::certs;
-use crate::cmd::{eventually, skip};
+use crate::cmd::{eventually, skip, without_proxies};
 use crate::sockets::{raise_descriptor_limit, talk};
 use ringpull::origin::{self, Listener, OriginConfig};
 use rustix::process::{Pid, Signal};
@@ -191,8 +191,10 @@ fn a_thousand_connections_are_served_at_once_and_ended_with_the_origin() {
 #[test]
 fn curl_trusts_its_authority_and_nobody_elses() {
     let served = serve();
-    let curl =
-        |args: &[&str]| Command::new("curl").args(["-sS", "--max-time", "20"]).args(args).output();
+    let curl = |args: &[&str]| {
+        let mut command = Command::new("curl");
+        without_proxies(&mut command).args(["-sS", "--max-time", "20"]).args(args).output()
+    };
     let url = served.https("/bytes/100000/c");
     let Ok(good) = curl(&["--cacert", served.ca().to_str().unwrap(), &url]) else {
         return skip("curl is missing");

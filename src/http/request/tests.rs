@@ -85,6 +85,29 @@ fn a_user_authorization_replaces_that_of_the_job() {
 }
 
 #[test]
+fn a_proxy_gets_the_whole_url_and_its_own_credentials() {
+    let template = template(&["Proxy-Authorization: Bearer t", "PROXY-AUTHORIZATION: u"]);
+    let proxy = Forward { origin: "http://example.com:8080", authorization: Some("Basic eDp5") };
+    let via = |proxy: &Forward<'_>| {
+        let mut out = Vec::new();
+        let encoded = template.encode_via(&GET, Some(proxy), &mut out);
+        encoded.map(|()| String::from_utf8(out).expect("text"))
+    };
+    let fields = "User-Agent: ringpull/1\r\nAccept: */*\r\nAccept-Encoding: identity\r\n";
+    let start = START.replace("GET /", "GET http://example.com:8080/");
+    let wanted = format!("{start}{fields}Proxy-Authorization: Basic eDp5\r\n\r\n");
+    assert_eq!(via(&proxy), Ok(wanted));
+    let without = Forward { authorization: None, ..proxy };
+    assert_eq!(via(&without), Ok(format!("{start}{fields}\r\n")));
+    assert_eq!(encode(&template, &GET), format!("{START}{fields}\r\n"), "no origin gets it");
+    let bad = Forward { authorization: Some("a\r\nb"), ..proxy };
+    assert_eq!(via(&bad), Err(RequestProblem::Authorization));
+    for origin in ["http://a b", "http://a\r\n", "http://a#", "http://u@a", "http://a?"] {
+        assert_eq!(via(&Forward { origin, ..proxy }), Err(RequestProblem::Target), "{origin:?}");
+    }
+}
+
+#[test]
 fn fields_as_typed() {
     for (typed, name, value) in [
         ("A: b", "A", "b"),

@@ -155,6 +155,15 @@ fn a_bad_option_makes_a_fault_of_its_url_and_of_no_other() {
 }
 
 #[test]
+fn a_line_has_no_credentials_for_the_proxy_of_all() {
+    let found = entries(b"http://h/1\n header=proxy-authorization: Bearer s3cret\nhttp://h/2\n");
+    let bad = found[0].as_ref().expect_err("one tunnel serves many lines");
+    assert_eq!(bad.problem, InputProblem::Option);
+    assert!(bad.message.contains("--proxy-user") && !bad.message.contains("s3cret"));
+    assert!(found[1].is_ok());
+}
+
+#[test]
 fn lines_that_are_too_long_or_no_utf8() {
     let max = limits::LINE_BYTES_MAX;
     let longest = format!("http://h/{}", "x".repeat(max - 9));
