@@ -124,6 +124,8 @@ pub struct RequestConfig {
     pub user_agent: String,
     /// `Referer`.
     pub referer: Option<String>,
+    /// `--compressed`: ask for gzip, and store what it decodes to.
+    pub compressed: bool,
     /// `-u user:pass`, for the origin of the input line only.
     pub basic_auth: Option<String>,
     /// `--netrc`, `--netrc-file`: for the origin of the input line only.
@@ -355,6 +357,7 @@ impl Default for Config {
                 headers: Vec::new(),
                 user_agent: concat!("ringpull/", env!("CARGO_PKG_VERSION")).to_owned(),
                 referer: None,
+                compressed: false,
                 basic_auth: None,
                 netrc: None,
             },

@@ -4,6 +4,7 @@
 //! stable code that scripts may compare. Text (`Display`, `detail`) is for people and nothing
 //! matches on it.
 
+pub use crate::http::CodingProblem;
 use crate::http::ProtocolError;
 use crate::limits;
 use std::fmt;
@@ -134,6 +135,8 @@ pub enum Cause {
         /// Body bytes announced.
         want: Option<u64>,
     },
+    /// The body cannot be decoded (`--compressed`).
+    Coding(CodingProblem),
     /// The body is larger than `--max-filesize`.
     TooLarge {
         /// The limit, in bytes.
@@ -287,6 +290,7 @@ impl Fault {
             Cause::TlsProtocol => "tls.protocol",
             Cause::Protocol(error) => error.code(),
             Cause::Truncated { .. } => staged!(self.stage, "truncated"),
+            Cause::Coding(problem) => problem.code(),
             Cause::TooLarge { .. } => "body.too_large",
             Cause::Status(_) => "http.status",
             Cause::RetryAfterTooLong { .. } => "http.retry_after",
@@ -328,6 +332,7 @@ impl Fault {
             Cause::TlsProtocol => 35,
             Cause::Protocol(_) | Cause::Location => 8,
             Cause::Truncated { .. } => 18,
+            Cause::Coding(_) => 61,
             Cause::TooLarge { .. } => 63,
             Cause::Status(_) | Cause::RetryAfterTooLong { .. } => 22,
             Cause::Redirects { .. } => 47,
@@ -380,6 +385,7 @@ impl Fault {
             Cause::Status(_) | Cause::RetryAfterTooLong { .. } => ExitClass::Status,
             Cause::Protocol(_)
             | Cause::Truncated { .. }
+            | Cause::Coding(_)
             | Cause::TooLarge { .. }
             | Cause::Redirects { .. }
             | Cause::Location
@@ -544,6 +550,7 @@ impl fmt::Display for Text<'_> {
             Cause::Truncated { got, want: None } => {
                 write!(f, "the connection ended early, after {got} bytes")
             }
+            Cause::Coding(problem) => write!(f, "{problem}"),
             Cause::TooLarge { limit } => {
                 write!(f, "the body is larger than the {limit} bytes of --max-filesize")
             }

@@ -17,6 +17,12 @@ pub const TRAILER_BYTES_MAX: usize = 16 * 1024;
 /// Lengths of bodies and chunks are below this many bytes: what a file offset can hold.
 pub const BODY_BYTES_LIMIT: u64 = 1 << 63;
 
+/// A decoded body may have so many bytes whatever was received for it...
+pub const DECODED_BYTES_FREE: u64 = 64 << 20;
+/// ...and so many more for each byte received. Text hardly ever packs better than 20 to 1; a bomb
+/// needs the 1032 to 1 that are the most deflate can do (RFC 1951).
+pub const DECODED_BYTES_PER_BYTE_MAX: u64 = 100;
+
 /// Longest input line and URL in bytes.
 pub const LINE_BYTES_MAX: usize = 64 * 1024;
 /// Longest file name in bytes (`NAME_MAX` of Linux file systems).

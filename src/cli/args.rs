@@ -191,6 +191,9 @@ pub struct HttpArgs {
     /// Follow redirects from https to http
     #[arg(long)]
     pub allow_downgrade: bool,
+    /// Ask for gzip and store what it decodes to; without it files are stored as sent
+    #[arg(long)]
+    pub compressed: bool,
     /// Largest body: a longer one fails and leaves no file; 0 is any. k, M and G as in curl
     #[arg(long, value_name = "BYTES", value_parser = values::bytes)]
     pub max_filesize: Option<Bytes>,

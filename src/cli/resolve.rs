@@ -340,6 +340,7 @@ fn request(args: &PullArgs) -> anyhow::Result<RequestConfig> {
         headers,
         user_agent: args.http.user_agent.clone().unwrap_or(defaults.user_agent),
         referer: args.http.referer.clone(),
+        compressed: args.http.compressed,
         basic_auth: args.http.user.clone(),
         netrc: netrc(args)?,
     })

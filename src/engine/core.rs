@@ -3,8 +3,8 @@
 use super::pool::Pool;
 use super::shared::{Shared, Stop};
 use super::task::{End, Task};
-use crate::config::{Config, Timeouts};
-use crate::http::request::{Parts, Template};
+use crate::config::{Config, RequestConfig, Timeouts};
+use crate::http::request::{Codings, Parts, Template};
 use crate::plan::netrc::Netrc;
 use crate::plan::proxy::Proxies;
 use crate::plan::schedule::{After, Connection as Granted, Grant, OriginId, Wake};
@@ -141,6 +141,7 @@ impl Core {
         let parts = Parts {
             user_agent: &request.user_agent,
             referer: request.referer.as_deref(),
+            codings: codings(request),
             fields: &fields,
         };
         Some(Template::new(&parts).expect("fields are checked where they are read"))
@@ -279,6 +280,11 @@ fn dir(config: &Config) -> std::io::Result<Dir> {
     // That it can be written was checked before the run began; here it learns how.
     let _: std::io::Result<()> = dir.check_writable();
     Ok(dir)
+}
+
+/// The codings that a server may use.
+pub(super) fn codings(request: &RequestConfig) -> Codings {
+    if request.compressed { Codings::Gzip } else { Codings::Identity }
 }
 
 /// When a body is given up.

@@ -7,6 +7,7 @@ use super::sink::{Sink, check_size};
 use super::task::Task;
 use crate::config::{FileOps, OnConflict};
 use crate::fault::{Cause, DiskProblem, Fault, InputProblem, Stage};
+use crate::http::coding;
 use crate::http::head::{Framing, Location};
 use crate::http::request::{Forward, Get, Secrets};
 use crate::http::{Head, RetryAfter, Reuse};
@@ -170,6 +171,8 @@ async fn respond(
     let mut response = Response::new(core, task, connection, buf);
     let head = response.head(received).await?;
     let (verdict, framing, reuse) = (judge(core, response.task(), &head), head.framing, head.reuse);
+    let is_coded = core.shared.config.request.compressed
+        && head.content_encoding.as_deref().is_some_and(coding::is_gzip);
     response.keep_head(head);
     if let Err(outcome) = verdict {
         let kept = match reuse {
@@ -181,10 +184,14 @@ async fn respond(
     if let Framing::Length(bytes) = framing {
         check_size(bytes, core.shared.config.body_bytes_max)?;
     }
-    let sink = sink(core, response.task(), framing);
+    let sink = sink(core, response.task(), framing, is_coded);
     let mut sink = sink.map_err(|cause| Fault::new(Stage::Write, cause))?;
     let connection = response.body(&mut sink).await?;
     let renamed = name_file(core, task, sink, buf).await?;
+    if is_coded && let Some(head) = task.story.as_mut().and_then(|story| story.last.head.as_mut()) {
+        // It is about the stored bytes.
+        head.content_encoding = None;
+    }
     Ok((Outcome::Done(renamed), connection))
 }
 
@@ -216,26 +223,34 @@ fn redirect(core: &Core, task: &Task, head: &Head) -> Result<Outcome, Cause> {
     Ok(Outcome::Redirect(to))
 }
 
-fn sink(core: &Core, task: &Task, framing: Framing) -> Result<Sink, Cause> {
+/// Where a body goes that is the file.
+fn sink(core: &Core, task: &Task, framing: Framing, is_coded: bool) -> Result<Sink, Cause> {
     let bytes_max = core.shared.config.body_bytes_max;
-    if &*task.name == "-" {
-        return Ok(Sink::stdout(bytes_max));
-    }
-    let expected = match framing {
-        // A chain renames, so it needs a name to rename from.
-        Framing::Empty if core.shared.config.file_ops == FileOps::Chain => Expected::Long(None),
-        Framing::Empty => Expected::Short,
-        Framing::Length(length)
-            if length <= RECV_BUFFER_BYTES as u64
-                && core.shared.config.file_ops != FileOps::Chain =>
-        {
-            Expected::Short
-        }
-        Framing::Length(length) => Expected::Long(Some(length)),
-        Framing::Chunked | Framing::Close => Expected::Long(None),
+    let sink = if &*task.name == "-" {
+        Sink::stdout(bytes_max)
+    } else {
+        let expected = expected(core, framing, is_coded);
+        let (dir, _) = core.dir.parent(&task.name)?;
+        Sink::file(OutFile::create(&dir, task.job.index, expected)?, bytes_max)
     };
-    let (dir, _) = core.dir.parent(&task.name)?;
-    Ok(Sink::file(OutFile::create(&dir, task.job.index, expected)?, bytes_max))
+    Ok(if is_coded { sink.decoding(&core.buffers) } else { sink })
+}
+
+/// How long a file will be.
+fn expected(core: &Core, framing: Framing, is_coded: bool) -> Expected {
+    // A chain renames, so it needs a name to rename from.
+    let is_chain = core.shared.config.file_ops == FileOps::Chain;
+    match framing {
+        Framing::Empty if is_chain => Expected::Long(None),
+        Framing::Empty => Expected::Short,
+        // Nobody knows what it decodes to.
+        _ if is_coded => Expected::Long(None),
+        Framing::Length(bytes) if is_chain || bytes > RECV_BUFFER_BYTES as u64 => {
+            Expected::Long(Some(bytes))
+        }
+        Framing::Length(_) => Expected::Short,
+        Framing::Chunked | Framing::Close => Expected::Long(None),
+    }
 }
 
 /// Gives the file its name. Returns it where it is not the one planned.

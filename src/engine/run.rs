@@ -1,6 +1,6 @@
 //! One run, from the configuration to its statistics.
 
-use super::core::Seed;
+use super::core::{Seed, codings};
 use super::ledger::Ledger;
 use super::progress::{Progress, Snapshot, say};
 use super::read::{Naming, Reader, Source};
@@ -55,6 +55,7 @@ pub fn run(config: &Config) -> anyhow::Result<Ended> {
     let parts = Parts {
         user_agent: &config.request.user_agent,
         referer: config.request.referer.as_deref(),
+        codings: codings(&config.request),
         fields: &config.request.headers,
     };
     let template = Template::new(&parts).context("cannot use the given headers")?;

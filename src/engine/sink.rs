@@ -2,7 +2,8 @@
 
 use crate::config::FileOps;
 use crate::fault::{Cause, Fault, Stage};
-use crate::ring::buf::RecvBuf;
+use crate::http::coding::Gunzip;
+use crate::ring::buf::{BufPool, RecvBuf, Size};
 use crate::ring::file::{self, Naming, OutFile};
 
 /// Where the body of one response goes, and how much of it may.
@@ -10,6 +11,8 @@ use crate::ring::file::{self, Naming, OutFile};
 pub(super) struct Sink {
     place: Place,
     bytes_max: Option<u64>,
+    /// What stands in front of the place, where the body is coded.
+    decoding: Option<Box<Decoding>>,
 }
 
 #[derive(Debug)]
@@ -25,17 +28,22 @@ enum Place {
 impl Sink {
     /// A file; a body of more than `bytes_max` bytes is refused.
     pub(super) fn file(file: OutFile, bytes_max: Option<u64>) -> Self {
-        Self { place: Place::File(Box::new(file)), bytes_max }
+        Self { place: Place::File(Box::new(file)), bytes_max, decoding: None }
     }
 
     /// Standard output.
     pub(super) fn stdout(bytes_max: Option<u64>) -> Self {
-        Self { place: Place::Stdout, bytes_max }
+        Self { place: Place::Stdout, bytes_max, decoding: None }
     }
 
     /// Nowhere: the body of a redirect or of a failure, at most so many bytes.
     pub(super) fn nowhere(bytes_max: usize) -> Self {
-        Self { place: Place::Nowhere(bytes_max), bytes_max: None }
+        Self { place: Place::Nowhere(bytes_max), bytes_max: None, decoding: None }
+    }
+
+    /// The same, with the gzip coding undone before anything is written.
+    pub(super) fn decoding(self, pool: &BufPool) -> Self {
+        Self { decoding: Some(Box::new(Decoding::new(pool))), ..self }
     }
 
     /// Whether what is written can no more be taken back.
@@ -50,6 +58,9 @@ impl Sink {
 
     /// Takes the waiting body of `buf`.
     pub(super) async fn write(&mut self, buf: &mut RecvBuf, ops: FileOps) -> Result<(), Fault> {
+        if self.decoding.is_some() {
+            return self.decode(buf, ops).await;
+        }
         self.place.write(buf, ops).await.map_err(write_fault)
     }
 
@@ -62,7 +73,83 @@ impl Sink {
         naming: Naming,
         ops: FileOps,
     ) -> Result<(), Fault> {
-        self.place.finish(buf, name, naming, ops).await.map_err(write_fault)
+        let mut last = buf;
+        if self.decoding.is_some() {
+            self.decode(last, ops).await?;
+            self.decode_last(ops).await?;
+        }
+        if let Some(decoding) = &mut self.decoding {
+            last = &mut decoding.out;
+        }
+        self.place.finish(last, name, naming, ops).await.map_err(write_fault)
+    }
+
+    /// Decodes the waiting body of `buf`, a piece at a time: what it comes to may be a thousand
+    /// times as long.
+    async fn decode(&mut self, buf: &mut RecvBuf, ops: FileOps) -> Result<(), Fault> {
+        let mut done = 0;
+        while let Some(decoding) = &mut self.decoding
+            && done < buf.body_len()
+        {
+            let decoded = decoding.gunzip.decode(&buf.body()[done..], &mut decoding.piece);
+            done += decoded.map_err(|problem| Fault::new(Stage::Body, Cause::Coding(problem)))?;
+            self.take_piece(ops).await?;
+        }
+        buf.body_written();
+        Ok(())
+    }
+
+    /// Decodes what comes of the end of the body.
+    async fn decode_last(&mut self, ops: FileOps) -> Result<(), Fault> {
+        if let Some(decoding) = &mut self.decoding {
+            let decoded = decoding.gunzip.finish(&mut decoding.piece);
+            decoded.map_err(|problem| Fault::new(Stage::Body, Cause::Coding(problem)))?;
+        }
+        self.take_piece(ops).await
+    }
+
+    /// Moves what was decoded to the buffer, and writes that as often as it is full.
+    async fn take_piece(&mut self, ops: FileOps) -> Result<(), Fault> {
+        let Self { place, bytes_max, decoding: Some(decoding) } = self else { return Ok(()) };
+        let Decoding { gunzip, piece, out, .. } = &mut **decoding;
+        check_size(gunzip.decoded_bytes(), *bytes_max)?;
+        let mut rest = piece.as_slice();
+        while !rest.is_empty() {
+            if out.free_len() == 0 {
+                place.write(out, ops).await.map_err(write_fault)?;
+                out.make_room();
+            }
+            let (now, later) = rest.split_at(rest.len().min(out.free_len()));
+            out.append_body(now);
+            rest = later;
+        }
+        piece.clear();
+        Ok(())
+    }
+}
+
+/// The decoder of one body, and a buffer of decoded bytes that wait to be written.
+#[derive(Debug)]
+struct Decoding {
+    gunzip: Gunzip,
+    /// What one step decoded.
+    piece: Vec<u8>,
+    out: RecvBuf,
+    pool: BufPool,
+}
+
+impl Decoding {
+    fn new(pool: &BufPool) -> Self {
+        let out = pool.take(Size::Large);
+        Self { gunzip: Gunzip::default(), piece: Vec::new(), out, pool: pool.clone() }
+    }
+}
+
+impl Drop for Decoding {
+    fn drop(&mut self) {
+        if self.out.has_memory() {
+            self.pool.give(std::mem::take(&mut self.out));
+        }
     }
 }
 

@@ -73,6 +73,10 @@ http.chunk_end 8 7 the server broke HTTP/1.1 (http.chunk_end)
 http.trailer 8 7 the server broke HTTP/1.1 (http.trailer)
 head.truncated 18 7 the connection ended early, after 9 bytes
 body.truncated 18 7 the connection ended after 9 of 10 bytes
+body.coding 61 7 the gzip data of the body is damaged
+body.coding 61 7 the gzip data of the body ends early
+body.coding 61 7 something other than gzip data follows that of the body
+body.bomb 61 7 the body decodes to far more than was received
 body.too_large 63 7 the body is larger than the 1024 bytes of --max-filesize
 http.status 22 6 the server answered 401
 http.status 22 6 the server answered 407
@@ -176,6 +180,8 @@ fn details_are_safe_to_show() {
 fn variant(cause: &Cause) -> String {
     match cause {
         Cause::Truncated { .. } => "Truncated".to_owned(),
+        // These three are one kind of failure to those who compare codes.
+        Cause::Coding(problem) if *problem != CodingProblem::Bomb => "Coding".to_owned(),
         cause => format!("{cause:?}").replace(|c: char| c.is_ascii_digit(), ""),
     }
 }
@@ -224,6 +230,14 @@ fn every_fault() -> Vec<Fault> {
     }
     add(&[Stage::Head], Cause::Truncated { got: 9, want: None });
     add(&[Stage::Body], Cause::Truncated { got: 9, want: Some(10) });
+    for problem in [
+        CodingProblem::Damaged,
+        CodingProblem::EndsEarly,
+        CodingProblem::Garbage,
+        CodingProblem::Bomb,
+    ] {
+        add(&[Stage::Body], Cause::Coding(problem));
+    }
     add(&[Stage::Body], Cause::TooLarge { limit: 1_024 });
     for status in [401, 407, 404] {
         add(&[Stage::Head], Cause::Status(status));

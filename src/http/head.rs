@@ -444,7 +444,7 @@ fn trim_ows(mut value: &[u8]) -> &[u8] {
 }
 
 /// The members of a comma-separated list, OWS trimmed, empty ones included.
-fn members(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+pub(super) fn members(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     value.split(|byte| *byte == b',').map(trim_ows)
 }
 

@@ -64,11 +64,13 @@
 //! ```
 
 mod body;
+pub mod coding;
 pub mod exchange;
 pub mod head;
 pub mod request;
 pub mod tunnel;
 
+pub use coding::CodingProblem;
 pub use exchange::{Eof, Exchange};
 pub use head::{Framing, Head, Location, RetryAfter};
 

@@ -15,10 +15,32 @@ pub struct Parts<'a> {
     pub user_agent: &'a str,
     /// `Referer`.
     pub referer: Option<&'a str>,
+    /// `Accept-Encoding`.
+    pub codings: Codings,
     /// Fields of the user, as [`parse_field`] gives them. One of a name that we send too replaces
     /// ours; one with an empty value only removes ours, as with curl. `Proxy-Authorization` is left
     /// out: it is for the proxy alone ([`Forward`]).
     pub fields: &'a [(String, String)],
+}
+
+/// The content codings that a server may use.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Codings {
+    /// None: what arrives is stored as it is, so there is no decoder, no bomb, and lengths are
+    /// exact.
+    #[default]
+    Identity,
+    /// gzip, which will be undone.
+    Gzip,
+}
+
+impl Codings {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Identity => "identity",
+            Self::Gzip => "gzip",
+        }
+    }
 }
 
 /// One GET.
@@ -84,8 +106,7 @@ impl Template {
         let ours = [
             ("User-Agent", user_agent),
             ("Accept", Some("*/*")),
-            // What arrives is stored as it is: no decoder, no bomb, exact lengths.
-            ("Accept-Encoding", Some("identity")),
+            ("Accept-Encoding", Some(parts.codings.as_str())),
             ("Referer", parts.referer),
         ];
         for (name, value) in ours {

@@ -97,6 +97,7 @@ pub fn class(cause: &Cause) -> Class {
         | Cause::ClientCertificate
         | Cause::TlsProtocol
         | Cause::Protocol(_)
+        | Cause::Coding(_)
         | Cause::TooLarge { .. }
         | Cause::Redirects { .. }
         | Cause::Location
@@ -140,7 +141,7 @@ const RETRY_AFTER_SPREAD_MIN_MS: u64 = 1_000;
 mod tests {
     use super::*;
     use crate::fault::{CertificateProblem, DiskProblem, InputProblem, Stage};
-    use crate::http::ProtocolError;
+    use crate::http::{CodingProblem, ProtocolError};
     use proptest::prelude::*;
 
     const POLICY: RetryPolicy = RetryPolicy {
@@ -169,6 +170,7 @@ ClientCertificate Permanent
 TlsProtocol Permanent
 Protocol(ChunkSize) Permanent
 Truncated { got: 1, want: None } Transient
+Coding(Damaged) Permanent
 TooLarge { limit: 9 } Permanent
 RetryAfterTooLong { seconds: 9 } Permanent
 Redirects { limit: 20 } Permanent
@@ -214,6 +216,7 @@ Transient statuses: [408, 425, 429, 500, 502, 503, 504, 522, 524]
             Cause::TlsProtocol,
             Cause::Protocol(ProtocolError::ChunkSize),
             Cause::Truncated { got: 1, want: None },
+            Cause::Coding(CodingProblem::Damaged),
             Cause::TooLarge { limit: 9 },
             Cause::RetryAfterTooLong { seconds: 9 },
             Cause::Redirects { limit: 20 },

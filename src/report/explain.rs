@@ -1,6 +1,8 @@
 //! Each kind of failure in plain words, for people who do not know the codes.
 
-use crate::fault::{Cause, CertificateProblem, DiskProblem, Fault, InputProblem, Stage};
+use crate::fault::{
+    Cause, CertificateProblem, CodingProblem, DiskProblem, Fault, InputProblem, Stage,
+};
 
 /// What went wrong, in one line without the particulars of the one fault.
 pub fn explain(fault: &Fault) -> &'static str {
@@ -22,6 +24,10 @@ pub fn explain(fault: &Fault) -> &'static str {
         Cause::TlsProtocol => "no secure connection could be agreed on",
         Cause::Protocol(_) => "the server's answer is not valid HTTP/1.1",
         Cause::Truncated { .. } => "the body ended before its announced end",
+        Cause::Coding(CodingProblem::Bomb) => "the body decodes to far more than was received",
+        Cause::Coding(
+            CodingProblem::Damaged | CodingProblem::EndsEarly | CodingProblem::Garbage,
+        ) => "the body is not the gzip data it claims to be",
         Cause::TooLarge { .. } => "the body is larger than --max-filesize",
         Cause::Status(_) => "the server answered with a status that is a failure",
         Cause::RetryAfterTooLong { .. } => "the server asks for a longer wait than allowed",

@@ -69,8 +69,8 @@ impl RecvBuf {
         self.size
     }
 
-    /// Whether it is more than a placeholder.
-    pub(super) fn has_memory(&self) -> bool {
+    /// Whether it is more than a placeholder, or a buffer whose memory an operation still has.
+    pub fn has_memory(&self) -> bool {
         !self.bytes.is_empty()
     }
 
@@ -120,6 +120,14 @@ impl RecvBuf {
         }
         self.unread.start += used;
         self.invariants();
+    }
+
+    /// Adds body that did not come from the network, which must fit; nothing may be unread.
+    pub fn append_body(&mut self, bytes: &[u8]) {
+        debug_assert!(self.unread.is_empty(), "received bytes would be taken for it");
+        self.free()[..bytes.len()].copy_from_slice(bytes);
+        self.received(bytes.len());
+        self.keep_body(bytes.len(), 0..bytes.len());
     }
 
     /// Makes all room that can be made: without waiting body, unread bytes move to the front.
@@ -228,6 +236,18 @@ mod tests {
         buf.make_room();
         assert_eq!(buf.unread(), b"rest");
         assert_eq!(buf.free_len(), RECV_BUFFER_BYTES - 4);
+    }
+
+    #[test]
+    fn body_can_be_put_together() {
+        let mut buf = BufPool::default().take(Size::Small);
+        buf.append_body(b"one ");
+        buf.append_body(b"two");
+        assert_eq!(buf.body(), b"one two");
+        assert_eq!(buf.free_len(), RECV_BUFFER_BYTES - 7);
+        buf.body_written();
+        buf.make_room();
+        assert_eq!(buf.free_len(), RECV_BUFFER_BYTES);
     }
 
     #[test]

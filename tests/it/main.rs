@@ -17,6 +17,7 @@ mod rude; // a server that does to each request what a script says
 mod sockets; // ports that refuse, ports that swallow, one raw exchange
 
 // What the program promises.
+mod coding; // --compressed: what is decoded, and what is stored as sent
 mod dns; // lookups: families, caching, overrides
 mod endless; // servers that never come to an end
 mod faults; // each bad input has its code, its row, and costs nothing else

@@ -8,7 +8,7 @@ fn fields(typed: &[&str]) -> Vec<(String, String)> {
 
 fn template(typed: &[&str]) -> Template {
     let fields = fields(typed);
-    let parts = Parts { user_agent: "ringpull/1", referer: None, fields: &fields };
+    let parts = Parts { user_agent: "ringpull/1", fields: &fields, ..Parts::default() };
     Template::new(&parts).expect("a template")
 }
 
@@ -38,7 +38,7 @@ fn the_plain_request() {
 
 #[test]
 fn optional_parts() {
-    let parts = Parts { user_agent: "", referer: Some("http://r/"), fields: &[] };
+    let parts = Parts { referer: Some("http://r/"), ..Parts::default() };
     let template = Template::new(&parts).expect("a template");
     let get = Get { authorization: Some("Basic eDp5"), ..GET };
     let wanted = format!(
