@@ -288,6 +288,8 @@ pub struct Config {
     pub output: Option<String>,
     /// `--name-template`, checked by `plan::name::Template::parse`.
     pub name_template: Option<String>,
+    /// `--content-disposition`: servers may name files, where nothing else does.
+    pub content_disposition: bool,
     /// What to do about existing files.
     pub on_conflict: OnConflict,
     /// One row per input line.
@@ -345,6 +347,7 @@ impl Default for Config {
             dir: PathBuf::from("."),
             output: None,
             name_template: None,
+            content_disposition: false,
             on_conflict: OnConflict::default(),
             report: None,
             stats: None,

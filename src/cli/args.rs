@@ -124,6 +124,9 @@ pub struct OutputArgs {
     #[arg(long, value_name = "TEMPLATE", conflicts_with = "output",
           value_parser = values::not_empty)]
     pub name_template: Option<String>,
+    /// Let servers name files by Content-Disposition; -o, out= and --name-template go before it
+    #[arg(short = 'J', long, alias = "remote-header-name")]
+    pub content_disposition: bool,
     /// Skip files that exist, without a request (also -nc)
     #[arg(long, alias = "skip-existing", conflicts_with = "on_conflict")]
     pub no_clobber: bool,

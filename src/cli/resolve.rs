@@ -77,6 +77,7 @@ pub fn resolve(args: &PullArgs, host: &Host) -> anyhow::Result<Config> {
         dir,
         output,
         name_template: name_template(args)?,
+        content_disposition: args.output.content_disposition,
         on_conflict: on_conflict(args),
         report: args.report.report.clone(),
         stats: args.report.stats.clone(),

@@ -12,6 +12,7 @@ use crate::http::head::{Framing, Location};
 use crate::http::request::{Forward, Get, Secrets};
 use crate::http::{Head, RetryAfter, Reuse};
 use crate::limits::RECV_BUFFER_BYTES;
+use crate::plan::name;
 use crate::plan::proxy::Route;
 use crate::plan::target::Target;
 use crate::ring::buf::{RecvBuf, Size};
@@ -72,14 +73,15 @@ pub(super) async fn attempt(
     }
 }
 
-/// Whether the final name stands in the way, before anything is asked for.
+/// Whether the final name stands in the way: before anything is asked for, and once more when the
+/// server proposes another one.
 fn check_name(core: &Core, task: &Task) -> Option<Outcome> {
     let policy = core.shared.config.on_conflict;
-    if policy == OnConflict::Overwrite || &*task.name == "-" {
+    if policy == OnConflict::Overwrite || task.name() == "-" {
         return None;
     }
     let failed = |cause| Some(Fault::new(Stage::Write, cause).into());
-    let found = match core.dir.parent(&task.name) {
+    let found = match core.dir.parent(task.name()) {
         Ok((dir, name)) => dir.look(name),
         Err(cause) => return failed(cause),
     };
@@ -170,7 +172,9 @@ async fn respond(
 ) -> Result<(Outcome, Option<Connection>), Fault> {
     let mut response = Response::new(core, task, connection, buf);
     let head = response.head(received).await?;
-    let (verdict, framing, reuse) = (judge(core, response.task(), &head), head.framing, head.reuse);
+    let verdict = judge(core, response.task(), &head)
+        .and_then(|()| take_name(core, response.task_mut(), &head));
+    let (framing, reuse) = (head.framing, head.reuse);
     let is_coded = core.shared.config.request.compressed
         && head.content_encoding.as_deref().is_some_and(coding::is_gzip);
     response.keep_head(head);
@@ -207,6 +211,24 @@ fn judge(core: &Core, task: &Task, head: &Head) -> Result<(), Outcome> {
     }
 }
 
+/// Gives the file the name that the server proposes, where it may, and looks whether that stands in
+/// the way. What the user said about names goes before.
+fn take_name(core: &Core, task: &mut Task, head: &Head) -> Result<(), Outcome> {
+    let config = &core.shared.config;
+    let is_given = config.output.is_some() || config.name_template.is_some();
+    if !config.content_disposition || is_given {
+        return Ok(());
+    }
+    let proposed = head.content_disposition.as_deref().and_then(name::from_disposition);
+    match proposed.and_then(|name| task.job.proposed_path(name)) {
+        None => Ok(()),
+        Some(path) => {
+            task.propose(path, |path, index| core.shared.claim(path, index));
+            check_name(core, task).map_or(Ok(()), Err)
+        }
+    }
+}
+
 /// Where a redirect leads (RFC 9110 section 15.4).
 fn redirect(core: &Core, task: &Task, head: &Head) -> Result<Outcome, Cause> {
     let config = &core.shared.config;
@@ -226,11 +248,11 @@ fn redirect(core: &Core, task: &Task, head: &Head) -> Result<Outcome, Cause> {
 /// Where a body goes that is the file.
 fn sink(core: &Core, task: &Task, framing: Framing, is_coded: bool) -> Result<Sink, Cause> {
     let bytes_max = core.shared.config.body_bytes_max;
-    let sink = if &*task.name == "-" {
+    let sink = if task.name() == "-" {
         Sink::stdout(bytes_max)
     } else {
         let expected = expected(core, framing, is_coded);
-        let (dir, _) = core.dir.parent(&task.name)?;
+        let (dir, _) = core.dir.parent(task.name())?;
         Sink::file(OutFile::create(&dir, task.job.index, expected)?, bytes_max)
     };
     Ok(if is_coded { sink.decoding(&core.buffers) } else { sink })
@@ -261,7 +283,7 @@ async fn name_file(
     buf: &mut RecvBuf,
 ) -> Result<Option<String>, Fault> {
     let config = &core.shared.config;
-    let (parents, name) = task.name.rsplit_once('/').unwrap_or(("", &task.name));
+    let (parents, name) = task.name().rsplit_once('/').unwrap_or(("", task.name()));
     let naming = match config.on_conflict {
         OnConflict::Overwrite => Naming::Replace,
         OnConflict::Skip | OnConflict::Error | OnConflict::Rename => Naming::Fresh,
@@ -276,7 +298,7 @@ async fn name_file(
         if !finished.as_ref().is_err_and(is_taken) {
             break;
         }
-        let next = crate::plan::name::numbered(name, number);
+        let next = name::numbered(name, number);
         finished = sink.finish(buf, &next, naming, config.file_ops).await;
         renamed = Some(if parents.is_empty() { next } else { format!("{parents}/{next}") });
     }

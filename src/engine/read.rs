@@ -5,7 +5,7 @@ use super::task::{self, Task};
 use crate::config::{Config, Input};
 use crate::error::RunError;
 use crate::plan::job::{BadLine, Entry, Job, LINE_PREFIX_BYTES, Lines};
-use crate::plan::name::{Names, Template};
+use crate::plan::name::Template;
 use crate::ring::setup;
 use anyhow::Context as _;
 use std::fs::File;
@@ -92,7 +92,6 @@ pub(super) struct Reader<'r> {
     template: Option<Template>,
     /// `-o`: the path of the one file, or `-`.
     output: Option<String>,
-    names: Names,
     /// Lines of the inputs read so far.
     lines_before: u64,
     /// Read and not yet on the schedule.
@@ -102,15 +101,13 @@ pub(super) struct Reader<'r> {
 
 impl<'r> Reader<'r> {
     pub(super) fn new(shared: &'r Shared, naming: Naming) -> Self {
-        let mut names = Names::new();
         for path in naming.reserved {
-            names.claim(path, 0);
+            shared.claim(path, 0);
         }
         Self {
             shared,
             template: naming.template,
             output: naming.output,
-            names,
             lines_before: 0,
             batch: Vec::with_capacity(BATCH),
             rows: 0,
@@ -200,11 +197,11 @@ impl<'r> Reader<'r> {
     }
 
     /// The path of a job's file, distinct within the run.
-    fn name(&mut self, job: &Job) -> String {
+    fn name(&self, job: &Job) -> String {
         match &self.output {
             Some(output) if output == "-" => output.clone(),
-            Some(output) => self.names.claim(output.clone(), job.index),
-            None => self.names.claim(job.path(self.template.as_ref()), job.index),
+            Some(output) => self.shared.claim(output.clone(), job.index),
+            None => self.shared.claim(job.path(self.template.as_ref()), job.index),
         }
     }
 

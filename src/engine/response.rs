@@ -37,6 +37,11 @@ impl<'a> Response<'a> {
         self.task
     }
 
+    /// The same, to be changed.
+    pub(super) fn task_mut(&mut self) -> &mut Task {
+        self.task
+    }
+
     /// The final head.
     pub(super) async fn head(&mut self, mut received: Received) -> Result<Box<Head>, Fault> {
         loop {

@@ -3,6 +3,7 @@
 use super::ledger::Ledger;
 use super::task::Task;
 use crate::config::Config;
+use crate::plan::name::Names;
 use crate::plan::schedule::{Schedule, Wake};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -35,6 +36,8 @@ pub(super) struct Shared {
     /// One a core: there is work, or the end.
     wakes: Vec<Notify>,
     ledger: Mutex<Ledger>,
+    /// The names given to files: by the reader, and by cores where servers may propose them.
+    names: Mutex<Names>,
     stop: AtomicU8,
     /// Input lines that will have a row, known once the input was read to its end.
     total: AtomicU64,
@@ -66,6 +69,7 @@ impl Shared {
             is_reader_waiting: AtomicBool::new(false),
             wakes,
             ledger: Mutex::new(ledger),
+            names: Mutex::default(),
             stop: AtomicU8::new(0),
             total: AtomicU64::new(0),
             is_total_known: AtomicBool::new(false),
@@ -92,6 +96,11 @@ impl Shared {
     /// The ledger.
     pub(super) fn ledger(&self) -> MutexGuard<'_, Ledger> {
         self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Claims a path for the file of input line `index`; see [`Names::claim`].
+    pub(super) fn claim(&self, path: String, index: u64) -> String {
+        self.names.lock().unwrap_or_else(PoisonError::into_inner).claim(path, index)
     }
 
     /// Wakes the cores that `wake` names.

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant, SystemTime};
 #[derive(Debug)]
 pub(super) struct Task {
     pub(super) job: Job,
-    /// Path of the file beneath the directory of the run.
+    /// Path of the file beneath the directory of the run, unless a server proposed another.
     pub(super) name: Box<str>,
     /// When it was read, in milliseconds of the run.
     pub(super) queued_ms: u64,
@@ -38,8 +38,18 @@ pub(super) struct Story {
     pub(super) job_at_ms: u64,
     /// Body bytes went to standard output: they cannot be taken back, so no attempt follows.
     pub(super) is_output_begun: bool,
+    /// What a server proposed as the path of the file. Kept over attempts: a name that was claimed
+    /// for this job is its own.
+    proposed: Option<Proposed>,
     queue: Duration,
     pub(super) last: Last,
+}
+
+/// A path that a server proposed.
+#[derive(Debug)]
+struct Proposed {
+    wanted: String,
+    claimed: String,
 }
 
 /// What the last attempt saw.
@@ -51,6 +61,8 @@ pub(super) struct Last {
     pub(super) remote_ip: Option<IpAddr>,
     pub(super) is_tls_resumed: Option<bool>,
     pub(super) times: Times,
+    /// Its response proposed a path for the file.
+    has_proposed: bool,
 }
 
 /// How a job ended.
@@ -74,6 +86,23 @@ impl Task {
         redirected.unwrap_or(&self.job.target)
     }
 
+    /// Path of the file beneath the directory of the run; `-` is standard output.
+    pub(super) fn name(&self) -> &str {
+        let story = self.story.as_ref().filter(|story| story.last.has_proposed);
+        let proposed = story.and_then(|story| story.proposed.as_ref());
+        proposed.map_or(&*self.name, |proposed| &proposed.claimed)
+    }
+
+    /// The response at hand proposes a path for the file. `claim` makes it this job's own, once.
+    pub(super) fn propose(&mut self, wanted: String, claim: impl FnOnce(String, u64) -> String) {
+        let story = self.story.as_mut().expect("an attempt has begun");
+        story.last.has_proposed = true;
+        if story.proposed.as_ref().is_none_or(|proposed| proposed.wanted != wanted) {
+            let claimed = claim(wanted.clone(), self.job.index);
+            story.proposed = Some(Proposed { wanted, claimed });
+        }
+    }
+
     /// When the job is over in any case, in milliseconds of the run; not before it has begun.
     pub(super) fn job_at_ms(&self) -> u64 {
         self.story.as_ref().map_or(u64::MAX, |story| story.job_at_ms)
@@ -94,6 +123,7 @@ impl Task {
                 attempted_at: SystemTime::now(),
                 job_at_ms: now_ms.saturating_add(job_ms),
                 is_output_begun: false,
+                proposed: None,
                 queue: Duration::from_millis(now_ms.saturating_sub(queued_ms)),
                 last: Last::new(now),
             })
@@ -107,9 +137,9 @@ impl Task {
     pub(super) fn row(self, end: End, dir: &str) -> Row {
         let (status, fault, name) = match end {
             End::Done { renamed } => {
-                (Status::Ok, None, Some(renamed.unwrap_or_else(|| self.name.to_string())))
+                (Status::Ok, None, Some(renamed.unwrap_or_else(|| self.name().to_owned())))
             }
-            End::Skipped => (Status::Skipped, None, Some(self.name.to_string())),
+            End::Skipped => (Status::Skipped, None, Some(self.name().to_owned())),
             End::Failed(fault) if fault.cause == Cause::Interrupted => {
                 (Status::Cancelled, Some(fault), None)
             }
@@ -163,6 +193,7 @@ impl Last {
             remote_ip: None,
             is_tls_resumed: None,
             times: Times::default(),
+            has_proposed: false,
         }
     }
 }

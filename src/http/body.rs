@@ -285,7 +285,7 @@ pub(super) fn is_text(byte: u8) -> bool {
 }
 
 /// `tchar` (RFC 9110 section 5.6.2).
-pub(super) fn is_token(byte: u8) -> bool {
+pub(crate) fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 

@@ -43,6 +43,17 @@ pub enum Location {
     Ambiguous,
 }
 
+impl Location {
+    /// One more field line.
+    fn add(&mut self, value: &[u8]) {
+        *self = match std::mem::take(self) {
+            Self::Absent => Self::One(value.into()),
+            Self::One(first) if *first == *value => Self::One(first),
+            Self::One(_) | Self::Ambiguous => Self::Ambiguous,
+        };
+    }
+}
+
 /// What the client needs of the final response head.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Head {
@@ -62,6 +73,9 @@ pub struct Head {
     pub etag: Option<Box<str>>,
     /// `Location`.
     pub location: Location,
+    /// `Content-Disposition`: the bytes as sent, obs-fold replaced and OWS trimmed; `None` where
+    /// there are several that differ.
+    pub content_disposition: Option<Box<[u8]>>,
     /// `Retry-After`, when it has a valid value; the first one, where there are several.
     pub retry_after: Option<RetryAfter>,
 }
@@ -219,6 +233,8 @@ struct Fields {
     content_encoding: Option<Box<str>>,
     etag: Option<Box<str>>,
     location: Location,
+    /// A value that may come once, as a location may.
+    content_disposition: Location,
     retry_after: Option<RetryAfter>,
 }
 
@@ -258,7 +274,7 @@ impl Fields {
             4 if is("etag") => {
                 self.etag.get_or_insert_with(|| text(&unfold(raw)));
             }
-            8 if is("location") => self.add_location(trim_ows(&unfold(raw))),
+            8 if is("location") => self.location.add(trim_ows(&unfold(raw))),
             10 if is("connection") => self.add_connection(&unfold(raw)),
             11 if is("retry-after") && self.retry_after.is_none() => {
                 self.retry_after = retry_after(trim_ows(&unfold(raw)));
@@ -269,16 +285,11 @@ impl Fields {
             14 if is("content-length") => self.add_content_length(&unfold(raw)),
             16 if is("content-encoding") => self.add_content_encoding(&unfold(raw)),
             17 if is("transfer-encoding") => self.add_transfer_encoding(&unfold(raw)),
+            19 if is("content-disposition") => {
+                self.content_disposition.add(trim_ows(&unfold(raw)));
+            }
             _ => {}
         }
-    }
-
-    fn add_location(&mut self, value: &[u8]) {
-        self.location = match std::mem::take(&mut self.location) {
-            Location::Absent => Location::One(value.into()),
-            Location::One(first) if *first == *value => Location::One(first),
-            Location::One(_) | Location::Ambiguous => Location::Ambiguous,
-        };
     }
 
     fn add_connection(&mut self, value: &[u8]) {
@@ -341,6 +352,10 @@ impl Fields {
             content_encoding: self.content_encoding,
             etag: self.etag,
             location: self.location,
+            content_disposition: match self.content_disposition {
+                Location::One(value) => Some(value),
+                Location::Absent | Location::Ambiguous => None,
+            },
             retry_after: self.retry_after,
         })
     }

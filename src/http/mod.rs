@@ -70,6 +70,7 @@ pub mod head;
 pub mod request;
 pub mod tunnel;
 
+pub(crate) use body::is_token;
 pub use coding::CodingProblem;
 pub use exchange::{Eof, Exchange};
 pub use head::{Framing, Head, Location, RetryAfter};

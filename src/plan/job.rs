@@ -56,7 +56,21 @@ impl Job {
             (None, Some(template)) => template.render(self.index, &self.target),
             (None, None) => name::from_target(&self.target),
         };
-        match options.and_then(|options| options.dir.as_deref()) {
+        self.path_of(name)
+    }
+
+    /// The path that the job asks for where a server proposes `name`, not yet claimed: `dir=` and
+    /// that name. `None` where it says nothing new, or where `out=` has the say.
+    pub fn proposed_path(&self, name: String) -> Option<String> {
+        if self.options.as_ref().is_some_and(|options| options.out.is_some()) {
+            return None;
+        }
+        (name != name::from_target(&self.target)).then(|| self.path_of(name))
+    }
+
+    /// The path of a name: `dir=` goes before it.
+    fn path_of(&self, name: String) -> String {
+        match self.options.as_ref().and_then(|options| options.dir.as_deref()) {
             None | Some("") => name,
             Some(dir) => format!("{dir}/{name}"),
         }

@@ -18,6 +18,7 @@ mod sockets; // ports that refuse, ports that swallow, one raw exchange
 
 // What the program promises.
 mod coding; // --compressed: what is decoded, and what is stored as sent
+mod disposition; // names that servers propose
 mod dns; // lookups: families, caching, overrides
 mod endless; // servers that never come to an end
 mod faults; // each bad input has its code, its row, and costs nothing else
