@@ -179,8 +179,9 @@ pub struct HttpArgs {
     #[arg(short = 'e', long, value_name = "URL", value_parser = values::visible)]
     pub referer: Option<String>,
     /// Basic authentication, never sent on after a redirect to another origin
-    #[arg(short = 'u', long, value_name = "USER:PASSWORD", value_parser = values::user)]
-    pub user: Option<String>,
+    // All that were typed, of which the last counts: none of them may be shown.
+    #[arg(short = 'u', long = "user", value_name = "USER:PASSWORD", value_parser = values::user)]
+    pub users: Vec<String>,
     /// Take user names and passwords from ~/.netrc
     #[arg(short = 'n', long)]
     pub netrc: bool,

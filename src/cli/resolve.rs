@@ -165,7 +165,8 @@ fn secrets(args: &PullArgs) -> Vec<&str> {
         HeaderArg::Field { value, .. } if value.len() > 3 => Some(value.as_str()),
         HeaderArg::Field { .. } | HeaderArg::File(_) => None,
     });
-    fields.chain(args.http.user.as_deref()).chain(proxy::secrets(&args.proxy)).collect()
+    let users = args.http.users.iter().map(String::as_str);
+    fields.chain(users).chain(proxy::secrets(&args.proxy)).collect()
 }
 
 /// Lists first, then the URLs of the command line as one input; `-` in either place is standard
@@ -342,7 +343,7 @@ fn request(args: &PullArgs) -> anyhow::Result<RequestConfig> {
         user_agent: args.http.user_agent.clone().unwrap_or(defaults.user_agent),
         referer: args.http.referer.clone(),
         compressed: args.http.compressed,
-        basic_auth: args.http.user.clone(),
+        basic_auth: args.http.users.last().cloned(),
         netrc: netrc(args)?,
     })
 }

@@ -215,3 +215,22 @@ fn of_proxy(fault: Fault, proxy: &Proxy) -> Fault {
 
 /// Addresses of an origin that a SOCKS proxy is asked for.
 const SOCKS_ADDRESSES_MAX: usize = 4;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn private_addresses_are_taken_out_of_an_answer() {
+        let addresses = |text: &str| -> Arc<[IpAddr]> {
+            text.split(' ').map(|address| address.parse().unwrap()).collect()
+        };
+        let mixed = addresses("127.0.0.1 9.9.9.9 ::1 2620:fe::fe 10.0.0.1");
+        assert_eq!(reachable(Reach::Any, mixed.clone()), Ok(mixed.clone()));
+        assert_eq!(reachable(Reach::Public, mixed), Ok(addresses("9.9.9.9 2620:fe::fe")));
+        let fault = reachable(Reach::Public, addresses("fd00::1 10.0.0.1")).unwrap_err();
+        assert_eq!((fault.code(), fault.exit_code_curl()), ("connect.private", 7));
+        let text = fault.to_string();
+        assert!(text.contains("fd00::1 is private") && text.contains("--no-private"), "{text}");
+    }
+}

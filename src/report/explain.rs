@@ -20,7 +20,7 @@ pub fn explain(fault: &Fault) -> &'static str {
         Cause::Closed => "the server closed the connection without an answer",
         Cause::Socket(_) => "the connection failed for another reason",
         Cause::Certificate(problem) => explain_certificate(*problem),
-        Cause::ClientCertificate => "the server wants another client certificate (--cert, --key)",
+        Cause::ClientCertificate => "the server asks for a client certificate (--cert, --key)",
         Cause::TlsProtocol => "no secure connection could be agreed on",
         Cause::Protocol(_) => "the server's answer is not valid HTTP/1.1",
         Cause::Truncated { .. } => "the body ended before its announced end",

@@ -321,3 +321,38 @@ fn is_about_client(alert: AlertDescription, client: ClientCertificate) -> bool {
 
 /// First guess of the room a record to be sent needs, in bytes.
 const RECORD_ROOM_BYTES: usize = 1_024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_alert_is_about_our_certificate_only_if_it_was_asked_for() {
+        let cause = |alert, is_asked, is_given| {
+            let (cause, words) =
+                failure(Error::AlertReceived(alert), ClientCertificate { is_given, is_asked });
+            let words = words.unwrap_or_default();
+            assert_eq!(
+                words.contains("none was given"),
+                cause == Cause::ClientCertificate && !is_given
+            );
+            cause
+        };
+        for is_given in [false, true] {
+            for alert in [
+                // Servers of TLS 1.2 say so when there is none.
+                AlertDescription::HandshakeFailure,
+                AlertDescription::BadCertificate,
+                AlertDescription::UnknownCA,
+                AlertDescription::CertificateExpired,
+            ] {
+                assert_eq!(cause(alert, true, is_given), Cause::ClientCertificate, "{alert:?}");
+                assert_eq!(cause(alert, false, is_given), Cause::TlsProtocol, "{alert:?}");
+            }
+            let alert = AlertDescription::CertificateRequired;
+            assert_eq!(cause(alert, false, is_given), Cause::ClientCertificate);
+            let alert = AlertDescription::ProtocolVersion;
+            assert_eq!(cause(alert, true, is_given), Cause::TlsProtocol);
+        }
+    }
+}

@@ -1,11 +1,13 @@
 //! Certificates from rcgen: one that verifies for `localhost`, and ones that are bad in one way.
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,
-    KeyPair, date_time_ymd,
+    BasicConstraints, Certificate, CertificateParams, CertifiedIssuer, DnType,
+    ExtendedKeyUsagePurpose, IsCa, KeyPair, PublicKeyData as _, SignatureAlgorithm, date_time_ymd,
 };
-use rustls::ServerConfig;
+use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::WebPkiClientVerifier;
+use rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion};
 use std::sync::Arc;
 
 /// What is wrong with a certificate.
@@ -26,8 +28,21 @@ pub(crate) struct Identity {
     pub(crate) cert_pem: String,
     /// The server's key, PEM.
     pub(crate) key_pem: String,
+    /// SubjectPublicKeyInfo of the certificate, DER.
+    pub(crate) spki: Vec<u8>,
     cert: CertificateDer<'static>,
     key: PrivateKeyDer<'static>,
+}
+
+/// A client's certificate and the authority that servers trust for it, with a key of this kind.
+pub(crate) fn issue_client(algorithm: &'static SignatureAlgorithm) -> Identity {
+    let ca = authority("an authority for clients");
+    let mut params = CertificateParams::new(Vec::new()).unwrap();
+    params.distinguished_name.push(DnType::CommonName, "a client");
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+    let key = KeyPair::generate_for(algorithm).unwrap();
+    let cert = params.signed_by(&key, &ca).unwrap();
+    Identity::new(&ca, &cert, &key)
 }
 
 /// A certificate with this flaw for `localhost` and 127.0.0.1.
@@ -56,16 +71,47 @@ pub(crate) fn issue(flaw: Flaw) -> Identity {
     let key = KeyPair::generate().unwrap();
     let issuer = if flaw == Flaw::UnknownIssuer { &other } else { &ca };
     let cert = params.signed_by(&key, issuer).unwrap();
-    Identity {
-        ca_pem: ca.pem(),
-        cert_pem: cert.pem(),
-        key_pem: key.serialize_pem(),
-        cert: cert.der().clone(),
-        key: PrivateKeyDer::try_from(key.serialize_der()).unwrap(),
-    }
+    Identity::new(&ca, &cert, &key)
 }
 
 impl Identity {
+    fn new(ca: &CertifiedIssuer<'_, KeyPair>, cert: &Certificate, key: &KeyPair) -> Self {
+        Self {
+            ca_pem: ca.pem(),
+            cert_pem: cert.pem(),
+            key_pem: key.serialize_pem(),
+            spki: key.subject_public_key_info(),
+            cert: cert.der().clone(),
+            key: PrivateKeyDer::try_from(key.serialize_der()).unwrap(),
+        }
+    }
+
+    /// A server that speaks these versions and demands a certificate of that authority.
+    pub(crate) fn strict_config(
+        &self,
+        versions: &[&'static SupportedProtocolVersion],
+        clients_ca_pem: Option<&str>,
+    ) -> Arc<ServerConfig> {
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let verifier = match clients_ca_pem {
+            None => WebPkiClientVerifier::no_client_auth(),
+            Some(pem) => {
+                let mut roots = RootCertStore::empty();
+                roots.add(CertificateDer::from_pem_slice(pem.as_bytes()).unwrap()).unwrap();
+                WebPkiClientVerifier::builder_with_provider(roots.into(), Arc::clone(&provider))
+                    .build()
+                    .unwrap()
+            }
+        };
+        let config = ServerConfig::builder_with_provider(provider)
+            .with_protocol_versions(versions)
+            .unwrap()
+            .with_client_cert_verifier(verifier)
+            .with_single_cert(vec![self.cert.clone()], self.key.clone_key())
+            .unwrap();
+        Arc::new(config)
+    }
+
     /// The TLS server side.
     pub(crate) fn server_config(&self) -> Arc<ServerConfig> {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());

@@ -184,6 +184,12 @@ impl Running {
         std::fs::read_dir(path).map_or(0, Iterator::count)
     }
 
+    /// The command line as everybody can read it, each word with a zero byte behind it.
+    pub(crate) fn command_line(&self) -> String {
+        let words = std::fs::read(format!("/proc/{}/cmdline", self.child.id())).unwrap();
+        String::from_utf8(words).unwrap()
+    }
+
     /// Waits for the end, standard input closed; a run that does not end is killed and fails the
     /// test, and so does one that told of a panic.
     pub(crate) fn wait(mut self) -> Done {

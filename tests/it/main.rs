@@ -30,14 +30,18 @@ mod leaks; // descriptors return after failures
 mod lists; // lists as they come from elsewhere
 mod locations; // every form of Location, and what cannot be followed
 mod names; // safe, distinct, deterministic names; conflicts
+mod private; // no spelling, name or redirect leads to a private address
 mod proxy; // who is asked for what, and who sees which credentials
 mod redirects; // followed, limited, and never leaking credentials
 mod report; // one row per line, in each format; statistics that add up
 mod retry; // what is tried again, when, and what is not
 mod reuse; // kept connections, and what servers do to them
+mod secrets; // they go to their origin, and nowhere else
 mod signals; // SIGINT once and twice
 mod sizes; // bodies larger than allowed
 mod slow; // bodies that come slowly
 mod stdout; // a body on standard output, once and exact
 mod tls; // each bad certificate, and the ways around
+mod tls_client; // client certificates, pins, versions, and bad files of them
+mod tls_server; // servers that break TLS in the handshake or after it
 mod uring_absent; // the message when the kernel has no io_uring for us

@@ -35,6 +35,8 @@ pub(crate) enum Verb {
     /// that wants "not earlier than" looks at the order of events, so a slow machine cannot fail
     /// it.
     Mark(Duration, &'static str),
+    /// Sends the bytes beneath TLS, which did not make them.
+    SendBeneath(Vec<u8>),
     /// Resets the TCP connection.
     Reset,
     /// Ends the connection in good order, over TLS with a close_notify.
@@ -112,7 +114,12 @@ impl Plan {
 
     /// Starts over TLS.
     pub(crate) fn start_tls(self, identity: &Identity) -> Rude {
-        Rude::start(self, Some(identity.server_config()))
+        self.start_tls_as(identity.server_config())
+    }
+
+    /// Starts over TLS of this kind.
+    pub(crate) fn start_tls_as(self, config: Arc<ServerConfig>) -> Rude {
+        Rude::start(self, Some(config))
     }
 }
 
@@ -359,6 +366,7 @@ fn perform(
                 shared.state().events.push(Event::Mark(name));
             });
         }
+        Verb::SendBeneath(bytes) => (&*socket).write_all(&bytes)?,
         Verb::Reset => {
             set_socket_linger(socket, Some(Duration::ZERO))?;
             return Ok(Goes::Away);

@@ -103,7 +103,13 @@ fn http_and_tls() {
         assert_eq!(options(&[flag, "http://r/"]).http.referer.as_deref(), Some("http://r/"));
     }
     for flag in ["-u", "--user"] {
-        assert_eq!(options(&[flag, "me:pw"]).http.user.as_deref(), Some("me:pw"));
+        assert_eq!(options(&[flag, "me:pw"]).http.users, ["me:pw"]);
+    }
+    for flag in ["-n", "--netrc"] {
+        assert!(options(&[flag]).http.netrc, "{flag}");
+    }
+    for flag in ["--netrc-file", "--netrc-path"] {
+        assert!(options(&[flag, "f"]).http.netrc_file.is_some(), "{flag}");
     }
     for flag in ["--max-redirs", "--max-redirect"] {
         assert_eq!(options(&[flag, "0"]).http.max_redirs, 0);

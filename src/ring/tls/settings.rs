@@ -97,8 +97,14 @@ fn roots(tls: &TlsConfig) -> anyhow::Result<RootCertStore> {
 
 /// Our own certificate with its key.
 fn own(cert: &Path, key: &Path, provider: &CryptoProvider) -> anyhow::Result<Arc<CertifiedKey>> {
+    if let Some(file) = without_password(cert) {
+        bail!(RunError::usage(format!(
+            "cannot use a password for the key of {file}: give the file only, with a key that is \
+             not encrypted"
+        )));
+    }
     let cannot_cert = || RunError::usage(format!("cannot use the certificate {}", cert.display()));
-    let chain = read(cert).with_context(cannot_cert)?;
+    let chain = std::fs::read(cert).with_context(cannot_cert)?;
     let chain = CertificateDer::pem_slice_iter(&chain)
         .collect::<Result<Vec<_>, _>>()
         .with_context(cannot_cert)?;
@@ -106,7 +112,7 @@ fn own(cert: &Path, key: &Path, provider: &CryptoProvider) -> anyhow::Result<Arc
         return Err(anyhow::anyhow!(no_certificate(cert))).with_context(cannot_cert);
     }
     let cannot_key = || RunError::usage(format!("cannot use the key {}", key.display()));
-    let pem = read(key).with_context(cannot_key)?;
+    let pem = std::fs::read(key).with_context(cannot_key)?;
     let der = private_key(&pem, key).with_context(cannot_key)?;
     match CertifiedKey::from_der(chain, der, provider) {
         Ok(certified) => Ok(Arc::new(certified)),
@@ -120,6 +126,12 @@ fn own(cert: &Path, key: &Path, provider: &CryptoProvider) -> anyhow::Result<Arc
         }
         Err(error) => Err(error).with_context(cannot_key),
     }
+}
+
+/// The file of curl's `FILE:PASSWORD`. The password must not be shown.
+fn without_password(path: &Path) -> Option<&str> {
+    let (file, _) = path.to_str()?.split_once(':')?;
+    (!path.exists() && Path::new(file).is_file()).then_some(file)
 }
 
 fn private_key(pem: &[u8], path: &Path) -> anyhow::Result<PrivateKeyDer<'static>> {
@@ -146,19 +158,6 @@ fn no_certificate(path: &Path) -> String {
         "it holds no PEM certificate; convert it: openssl x509 -in {path} -inform der \
          (for PKCS#12: openssl pkcs12 -in {path} -nodes)"
     )
-}
-
-fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
-    std::fs::read(path).map_err(|error| {
-        // curl's `FILE:PASSWORD`. The password must not be shown.
-        let text = path.to_string_lossy();
-        match text.split_once(':') {
-            Some((file, _)) if Path::new(file).is_file() => {
-                anyhow::anyhow!("write the file only; a password for the key is not understood")
-            }
-            _ => error.into(),
-        }
-    })
 }
 
 /// SHA-256 of every public key that servers may have.
