@@ -72,7 +72,10 @@ impl Caller {
             let remaining = self.exchange.body_remaining();
             let step = match self.exchange.receive(&mut self.unread) {
                 Ok(step) => step,
-                Err(error) => return Some(End::Broken(error)),
+                Err(error) => {
+                    assert_eq!(self.exchange.receive(&mut self.unread), Err(error), "once more");
+                    return Some(End::Broken(error));
+                }
             };
             let used = match &step {
                 Step::NeedInput => 0,
@@ -100,6 +103,8 @@ impl Caller {
                     assert_eq!(self.exchange.body_remaining(), Some(0));
                     let is_followed = used < self.unread.len();
                     assert_eq!(is_followed, reuse == Reuse::Close(CloseReason::BytesAfterEnd));
+                    let again = self.exchange.receive(&mut self.unread[used..]);
+                    assert_eq!(again, Ok(Step::End { used: 0, reuse }), "once more");
                     return Some(End::Complete(reuse));
                 }
             }

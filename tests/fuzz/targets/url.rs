@@ -1,0 +1,109 @@
+//! `url`: the URL of an input line and, from the second line on, the `Location` it redirects to.
+
+use super::lines;
+use ringpull::plan::target::Target;
+use url::Url;
+
+pub(crate) fn target(data: &[u8]) {
+    let mut parts = lines(data, 2);
+    let text = parts.next().and_then(|text| str::from_utf8(text).ok());
+    let location = parts.next().unwrap_or_default();
+    if let Some(text) = text
+        && let Ok(target) = Target::parse(text)
+    {
+        check(&target);
+        like_the_crate(text, &target);
+        redirect(&target, location);
+    }
+    let base = "https://user:PASSWORD@host.example/a/b?c";
+    let base = Target::parse(base).expect("a good URL");
+    redirect(&base, location);
+    if let Some(text) = text {
+        secret(text);
+    }
+}
+
+/// The parts of a target go into requests, lookups and reports as they are.
+fn check(target: &Target) {
+    let text = target.as_str();
+    let again = Target::parse(text).expect("a target's text is a URL");
+    assert_eq!(again.as_str(), text, "parsed again");
+    assert_eq!((again.host(), again.port()), (target.host(), target.port()));
+    assert_eq!((again.path(), again.basic_auth()), (target.path(), None));
+    assert!(again.same_origin(target) && again.scheme() == target.scheme());
+
+    assert!(text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#'), "{text}");
+    assert!(!target.origin_str().contains(['@', '\\', '%']), "{text}");
+    assert!(text.starts_with("http://") || text.starts_with("https://"));
+    assert_eq!(format!("{}{}", target.origin_str(), target.request_target()), text);
+    assert!(target.origin_str().ends_with(target.host_header()));
+    assert_ne!(target.port(), 0);
+
+    let host = target.host();
+    let is_address = host.contains(':');
+    let is_host_byte =
+        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-._".contains(&byte);
+    let is_address_byte = |byte: u8| byte.is_ascii_hexdigit() || b":.".contains(&byte);
+    assert!(!host.is_empty() && host.len() <= 254, "{host}");
+    assert!(host.bytes().all(|b| if is_address { is_address_byte(b) } else { is_host_byte(b) }));
+    if is_address {
+        host.parse::<std::net::Ipv6Addr>().expect("an address in brackets");
+    }
+    assert!(target.path().starts_with('/'));
+    assert!(target.request_target().starts_with(target.path()));
+    let is_dots = |segment: &str| matches!(segment, "." | "..");
+    assert!(!target.path().split('/').any(is_dots), "{text}");
+    assert_eq!(format!("{target:?}"), format!("Target({text:?})"));
+    assert_eq!(target.to_string(), text);
+    assert_eq!(target.origin().host_port().len() + host_port_rest(target), text.len());
+    if let Some(auth) = target.basic_auth() {
+        assert!(auth.contains(':') && !auth.chars().any(char::is_control));
+    }
+}
+
+/// Bytes of the text that are neither host nor port, a default port counted as left out.
+fn host_port_rest(target: &Target) -> usize {
+    let shown = target.host_header().len();
+    let whole = target.origin().host_port().len();
+    (target.as_str().len() - shown).wrapping_add(shown).wrapping_sub(whole)
+}
+
+/// The crate may accept more, never something else.
+fn like_the_crate(text: &str, target: &Target) {
+    let mut url = Url::parse(text).expect("what is a target is a URL");
+    url.set_fragment(None);
+    url.set_username("").expect("http has user information");
+    url.set_password(None).expect("http has user information");
+    let trimmed = url.as_str().strip_suffix("%20").unwrap_or(url.as_str());
+    // Spaces in front of a fragment are ours to drop.
+    assert!(url.as_str() == target.as_str() || trimmed.starts_with(target.as_str()), "{url}");
+    assert_eq!(url.port_or_known_default(), Some(target.port()));
+    assert_eq!(url.scheme(), target.scheme().as_str());
+}
+
+/// A redirect stays on the web, takes no secret elsewhere, and goes where a browser would go.
+fn redirect(base: &Target, location: &[u8]) {
+    let Ok(target) = base.join(location) else { return };
+    check(&target);
+    let auth = if base.same_origin(&target) { base.basic_auth() } else { None };
+    assert_eq!(target.basic_auth(), auth);
+    let is_downgrade = base.as_str().starts_with("https:") && target.as_str().starts_with("http:");
+    assert_eq!(base.is_downgrade(&target), is_downgrade);
+    let Ok(location) = str::from_utf8(location.trim_ascii()) else { return };
+    let url = Url::parse(base.as_str()).and_then(|base| base.join(location));
+    let mut url = url.expect("what we follow can be followed");
+    url.set_fragment(None);
+    url.set_username("").expect("http has user information");
+    url.set_password(None).expect("http has user information");
+    assert_eq!(url.as_str(), target.as_str());
+}
+
+/// Whatever the rest of the URL is, the password is shown nowhere.
+fn secret(rest: &str) {
+    const SECRET: &str = "Vq7-Secret";
+    let Ok(target) = Target::parse(&format!("http://me:{SECRET}@{rest}")) else { return };
+    // A slash in the rest ends the user information in front of it, an `@` does not.
+    let shown = format!("{target:?} {target} {} {:?}", target.host_header(), target.origin());
+    assert!(!shown.to_lowercase().contains(&SECRET.to_lowercase()), "{shown}");
+    assert!(target.basic_auth().is_some_and(|auth| auth.contains(SECRET)));
+}
