@@ -283,7 +283,7 @@ async fn name_file(
     buf: &mut RecvBuf,
 ) -> Result<Option<String>, Fault> {
     let config = &core.shared.config;
-    let (parents, name) = task.name().rsplit_once('/').unwrap_or(("", task.name()));
+    let (parents, name) = task.name().rsplit_once('/').unwrap_or_else(|| ("", task.name()));
     let naming = match config.on_conflict {
         OnConflict::Overwrite => Naming::Replace,
         OnConflict::Skip | OnConflict::Error | OnConflict::Rename => Naming::Fresh,
