@@ -98,7 +98,8 @@ pub(super) fn secret_ranges(word: &str, secrets: &[&str]) -> Vec<Range<usize>> {
 /// What is shown in the place of a secret.
 const MASK: &str = "***";
 
-/// Adds a sentence to the error about an unknown flag that another program knows.
+/// Adds a sentence to the error about an unknown flag that another program knows, and
+/// takes secrets out of what is repeated.
 pub(super) fn explain(mut error: clap::Error) -> clap::Error {
     hide_secrets(&mut error);
     if error.kind() != ErrorKind::UnknownArgument {
@@ -125,6 +126,10 @@ fn hide_secrets(error: &mut clap::Error) {
         error.insert(ContextKind::InvalidArg, ContextValue::String(name));
     } else if SECRET_OPTIONS.contains(&name.as_str()) {
         error.insert(ContextKind::InvalidValue, ContextValue::String(MASK.to_owned()));
+    } else if let Some(ContextValue::String(value)) = error.get(ContextKind::InvalidValue) {
+        // curl's `-x http://user:password@proxy`, for instance.
+        let shown = without_secrets(std::slice::from_ref(value), &[]).concat();
+        error.insert(ContextKind::InvalidValue, ContextValue::String(shown));
     }
 }
 
@@ -167,9 +172,9 @@ fn foreign_flag(flag: &str) -> Option<&'static str> {
             Some("partial files are not continued yet; --no-clobber skips files that exist")
         }
         "-N" | "--timestamping" => Some("--no-clobber skips files that exist"),
-        "-p" | "--http-proxy" | "--https-proxy" => Some(
-            "--proxy URL is for all URLs; http_proxy and https_proxy of the environment differ",
-        ),
+        "-p" | "--http-proxy" | "--https-proxy" => {
+            Some("--proxy URL is for all URLs; to tell them apart set http_proxy and https_proxy")
+        }
         "--no-proxy" => Some("--noproxy LIST names hosts, --proxy '' goes without a proxy"),
         "--socks5" => Some("write --proxy socks5://HOST:PORT"),
         "--socks5-hostname" => Some("write --proxy socks5h://HOST:PORT"),

@@ -32,7 +32,7 @@ pub struct Host {
     pub is_stderr_terminal: bool,
     /// The command line as it was typed.
     pub argv: Vec<String>,
-    /// Environment variables about proxies: those of [`proxy::VARIABLES`] that are set, by name.
+    /// Environment variables about proxies that are set and not empty, by name.
     pub proxy_variables: Vec<(&'static str, String)>,
 }
 

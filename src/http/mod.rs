@@ -2,7 +2,8 @@
 //!
 //! This layer holds no socket, clock, runtime or file. [`request::Template`] makes the bytes of one
 //! GET; [`Exchange`] reads the bytes of its response. The caller owns the buffer, and body bytes
-//! are given back as a span of that same buffer, so they are never copied into another one.
+//! are given back as a span of that same buffer, so they are never copied into another one. Before
+//! both, [`tunnel::Tunnel`] makes a proxy pass the bytes on.
 //!
 //! # States of an [`Exchange`]
 //!

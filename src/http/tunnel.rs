@@ -55,7 +55,7 @@ pub enum TunnelError {
     Status(u16),
     /// The answer to CONNECT is not HTTP/1.1.
     Head(ProtocolError),
-    /// The SOCKS proxy could not or would not connect: the reply code (RFC 1928 section 6), never 0.
+    /// The SOCKS proxy could not or would not connect: its reply code (RFC 1928 section 6), not 0.
     Refused(u8),
     /// The SOCKS proxy takes none of the ways to authenticate that we offered.
     NoMethod,
@@ -251,8 +251,8 @@ enum Next {
     Open { used: usize },
 }
 
-/// "Any 2xx (Successful) response indicates that the sender (and all inbound proxies) will switch to
-/// tunnel mode immediately after the response header section" (RFC 9110 section 9.3.6).
+/// "Any 2xx (Successful) response indicates that the sender (and all inbound proxies) will switch
+/// to tunnel mode immediately after the response header section" (RFC 9110 section 9.3.6).
 fn receive_connect(reader: &mut HeadReader, input: &[u8]) -> Result<Next, TunnelError> {
     match reader.receive(input).map_err(TunnelError::Head)? {
         None => Ok(Next::NeedInput),

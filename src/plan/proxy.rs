@@ -1,8 +1,8 @@
 //! Which proxy a URL goes through, if any.
 //!
-//! The choice depends on the origin alone: scheme, host and port. So the key of a pooled connection,
-//! which is the origin, also says which proxy it leads through and with which credentials, and no
-//! request can get onto a connection that was made for another way.
+//! The choice depends on the origin alone: scheme, host and port. So the key of a pooled
+//! connection, which is the origin, also says which proxy it leads through and with which
+//! credentials, and no request can get onto a connection that was made for another way.
 
 use super::target::{Scheme, Target, basic_auth};
 use crate::config::ProxyConfig;

@@ -127,6 +127,27 @@ fn socks_proxies_carry_both_schemes() {
 }
 
 #[test]
+fn a_socks_proxy_is_asked_for_each_address() {
+    let origin = Plan::new().otherwise(ok(b"body")).start();
+    let relay = Relay::start(Manner::Socks);
+    let sandbox = Sandbox::new();
+    let proxy = format!("socks5://{}", relay.addr());
+    let resolve = format!("a.example:{}:[::1],127.0.0.1", origin.port());
+    let pull = || sandbox.pull().args(["--retry", "0", "--proxy", &proxy, "--resolve", &resolve]);
+    let url = origin.url_at("a.example", "/x");
+    pull().args([&url]).run().assert_ok(1);
+    let kinds: Vec<Option<u8>> =
+        relay.bytes().iter().map(|message| message.get(3).copied()).collect();
+    assert_eq!(kinds, [None, Some(4), None, Some(1)]);
+    let resolve = format!("b.example:{}:[::1]", origin.port());
+    let url = origin.url_at("b.example", "/x");
+    let done = pull().args(["--resolve", &resolve, &url]).run();
+    assert_eq!(done.fault(&url), "connect.socks");
+    let message = &done.row(&url)["error_message"];
+    assert!(message.contains("address type") && message.contains("for ::1"), "{message}");
+}
+
+#[test]
 fn a_field_for_the_proxy_reaches_no_origin() {
     let identity = issue(Flaw::None);
     let plain = Plan::new().otherwise(ok(b"body")).start();
@@ -289,10 +310,10 @@ fn a_tunnel_that_the_proxy_closes_is_opened_again() {
     assert!(!sandbox.files().contains_key("x"));
 }
 
-/// One URL through a proxy, once.
-fn fault(proxy: &str, url: &str) -> (String, String, i32) {
+/// One URL through a proxy, once. The timeout is short where it is what is waited for.
+fn fault(proxy: &str, url: &str, timeout: &str) -> (String, String, i32) {
     let sandbox = Sandbox::new();
-    let pull = sandbox.pull().args(["--retry", "0", "--connect-timeout", "400ms"]);
+    let pull = sandbox.pull().args(["--retry", "0", "--connect-timeout", timeout]);
     let done = pull.args(["--proxy", proxy, url]).run();
     assert_eq!(sandbox.files().len() + sandbox.temporaries().len(), 0);
     assert_secret(&sandbox, &done);
@@ -331,7 +352,7 @@ fn a_tunnel_that_is_refused_is_a_failure() {
         let shown = format!("{manner:.60?}");
         let relay = Relay::start(manner);
         let proxy = format!("{scheme}://me:s3cret@{}", relay.addr());
-        let (actual, message, status) = fault(&proxy, "https://a.example/x");
+        let (actual, message, status) = fault(&proxy, "https://a.example/x", "40s");
         assert_eq!((actual.as_str(), status), (code, exit), "{shown}: {message}");
         assert!(message.contains(words), "{shown}: {message}");
         assert!(message.contains(&relay.addr().to_string()), "it names the proxy: {message}");
@@ -360,12 +381,19 @@ fn a_proxy_that_never_finishes_is_left() {
         let shown = format!("{scheme} {manner:?}");
         let relay = Relay::start(manner);
         let proxy = format!("{scheme}://{}", relay.addr());
-        let (actual, message, _) = fault(&proxy, "https://a.example/x");
+        let timeout = match code {
+            "connect.timeout" => "300ms",
+            // There is a tunnel to be opened before.
+            "tls.timeout" => "3s",
+            _ => "40s",
+        };
+        let (actual, message, _) = fault(&proxy, "https://a.example/x", timeout);
         assert!(actual.starts_with(code), "{shown}: {actual} {message}");
     }
     for (port, code) in [(silent.port, "connect.timeout"), (refusing.port, "connect.refused")] {
         let proxy = format!("me:s3cret@127.0.0.1:{port}");
-        let (actual, message, status) = fault(&proxy, "http://a.example/x");
+        let timeout = if code == "connect.timeout" { "300ms" } else { "40s" };
+        let (actual, message, status) = fault(&proxy, "http://a.example/x", timeout);
         assert_eq!((actual.as_str(), status), (code, 4));
         assert!(message.contains(&format!("proxy http://127.0.0.1:{port}")), "{message}");
     }
@@ -375,7 +403,7 @@ fn a_proxy_that_never_finishes_is_left() {
 fn a_forwarding_proxy_that_asks_for_credentials_is_an_answer() {
     let body = response("407 No", "Proxy-Authenticate: Basic\r\n", b"a body");
     let relay = Relay::start(Manner::Says(vec![body], Then::Hold));
-    let (code, _, exit) = fault(&relay.addr().to_string(), "http://a.example/x");
+    let (code, _, exit) = fault(&relay.addr().to_string(), "http://a.example/x", "40s");
     assert_eq!((code.as_str(), exit), ("http.status", 6));
 }
 

@@ -12,7 +12,7 @@ use std::thread::JoinHandle;
 pub(crate) enum Manner {
     /// As an HTTP proxy.
     Http,
-    /// As a SOCKS proxy, with a login if the client offers one.
+    /// As a SOCKS proxy without IPv6, with a login if the client offers one.
     Socks,
     /// As a SOCKS proxy that cuts each connection after one piece from the origin.
     SocksOnce,
@@ -202,6 +202,10 @@ impl Shared {
         request.extend(read_exactly(client, address_len + 2)?);
         self.note(&request);
         let port = u16::from_be_bytes([request[request.len() - 2], request[request.len() - 1]]);
+        if request[3] == 4 {
+            // No IPv6 here.
+            return client.write_all(&[5, 8, 0, 1, 0, 0, 0, 0, 0, 0]);
+        }
         let Ok(origin) = self.dial(port) else {
             return client.write_all(&[5, 5, 0, 1, 0, 0, 0, 0, 0, 0]);
         };

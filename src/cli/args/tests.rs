@@ -85,7 +85,21 @@ fn concurrency() {
     assert_eq!(options(&["--threads", "2"]).concurrency.threads, Some(2));
     assert_eq!(options(&["--cpus", "3,0-1"]).concurrency.cpus, Some(CpuList(vec![0, 1, 3])));
     assert!(refusal(&["-j", "0", "u"]).contains("must be at least 1"));
-    assert!(refusal(&["-x", "http://p:1", "u"]).contains("--proxy URL"));
+}
+
+#[test]
+fn proxies() {
+    for flag in ["--proxy", "--all-proxy"] {
+        let args = options(&[flag, "p:1", "--noproxy", "a,b", "--proxy-user", "me:pw"]).proxy;
+        let typed = [args.proxy, args.noproxy, args.proxy_user].map(Option::unwrap);
+        assert_eq!(typed, ["p:1", "a,b", "me:pw"]);
+    }
+    let text = refusal(&["-x", "http://me:s3cret@p:1", "u"]);
+    assert!(text.contains("--proxy URL") && !text.contains("s3cret"), "{text}");
+    for flag in ["--http-proxy", "--https-proxy", "--no-proxy", "--socks5", "--socks5-hostname"] {
+        let text = refusal(&[flag, "u"]);
+        assert!(text.contains("proxy") && text.contains("tip:"), "{text}");
+    }
 }
 
 #[test]

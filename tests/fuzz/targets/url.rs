@@ -29,7 +29,7 @@ fn check(target: &Target) {
     let again = Target::parse(text).expect("a target's text is a URL");
     assert_eq!(again.as_str(), text, "parsed again");
     assert_eq!((again.host(), again.port()), (target.host(), target.port()));
-    assert_eq!((again.path(), again.basic_auth()), (target.path(), None));
+    assert_eq!((again.path(), again.credentials()), (target.path(), None));
     assert!(again.same_origin(target) && again.scheme() == target.scheme());
 
     assert!(text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#'), "{text}");
@@ -56,8 +56,9 @@ fn check(target: &Target) {
     assert_eq!(format!("{target:?}"), format!("Target({text:?})"));
     assert_eq!(target.to_string(), text);
     assert_eq!(target.origin().host_port().len() + host_port_rest(target), text.len());
-    if let Some(auth) = target.basic_auth() {
-        assert!(auth.contains(':') && !auth.chars().any(char::is_control));
+    if let Some((user, password)) = target.credentials() {
+        assert!(!user.contains(':'));
+        assert!(!user.chars().chain(password.unwrap_or_default().chars()).any(char::is_control));
     }
 }
 
