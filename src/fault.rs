@@ -202,7 +202,7 @@ pub enum ExitClass {
     Network = 4,
     /// TLS, certificates included.
     Tls = 5,
-    /// The server asked for credentials (401, 407).
+    /// The server or a proxy asked for credentials (401, 407).
     Auth = 6,
     /// The peer broke HTTP, or the body is not whole or not wanted.
     Protocol = 7,
@@ -378,7 +378,8 @@ impl Fault {
             | Cause::Socket(_)
             | Cause::Socks(_) => ExitClass::Network,
             Cause::Certificate(_) | Cause::ClientCertificate | Cause::TlsProtocol => ExitClass::Tls,
-            Cause::Status(401 | 407) | Cause::ProxyStatus(407) | Cause::ProxyAuth => {
+            // Some proxies say 401.
+            Cause::Status(401 | 407) | Cause::ProxyStatus(401 | 407) | Cause::ProxyAuth => {
                 ExitClass::Auth
             }
             Cause::ProxyStatus(_) => ExitClass::Status,

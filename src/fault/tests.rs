@@ -85,6 +85,7 @@ http.retry_after 22 8 the server asks to come back in 86400 s, longer than allow
 http.redirects 47 7 more than 20 redirects
 http.location 8 7 redirect without a usable Location
 http.downgrade 1 7 redirect from https to http
+connect.proxy_status 56 6 the proxy answered 401
 connect.proxy_status 56 6 the proxy answered 407
 connect.proxy_status 56 8 the proxy answered 502
 connect.socks 97 4 the proxy did not connect: general SOCKS server failure
@@ -246,7 +247,7 @@ fn every_fault() -> Vec<Fault> {
     add(&[Stage::Head], Cause::Redirects { limit: 20 });
     add(&[Stage::Head], Cause::Location);
     add(&[Stage::Head], Cause::Downgrade);
-    for status in [407, 502] {
+    for status in [401, 407, 502] {
         add(&[Stage::Connect], Cause::ProxyStatus(status));
     }
     for code in 1..=9 {
