@@ -18,6 +18,8 @@ fn main() -> process::ExitCode {
     let _: std::io::Result<()> = title::mask(|word| cli::secret_ranges(&command, word));
     // The hook has printed a panic's message; the status table has no place for Rust's own 101.
     let done = std::panic::catch_unwind(|| run(&command, &words));
+    #[cfg(feature = "shim")]
+    ringpull::ring::shim::report();
     match done {
         Ok(Ok(code)) => code,
         Ok(Err(error)) => {

@@ -18,6 +18,10 @@ pub mod dns;
 pub mod file;
 mod op;
 pub mod setup;
+#[cfg(feature = "shim")]
+pub mod shim;
+#[cfg(not(feature = "shim"))]
+mod shim;
 pub mod tcp;
 mod tcp_info;
 pub mod title;

@@ -5,11 +5,13 @@
 //! even if the future is dropped before; that table is what the `KERNEL:` notes below call the
 //! driver.
 
-use io_uring::squeue::Flags;
+use super::shim::{Op, Verdict};
+use io_uring::squeue::{self, Flags};
 use io_uring::{cqueue, opcode, types};
 use rustix::net::SocketAddrAny;
 use rustix::net::addr::SocketAddrArg;
 use std::ffi::CString;
+use std::marker::PhantomData;
 use std::net::SocketAddr;
 use std::ops::Range;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
@@ -30,26 +32,26 @@ pub(super) struct Transfer {
 }
 
 /// Turns the completion of a transfer into its result and its buffer.
-pub(super) struct GiveBack;
+pub(super) struct GiveBack(Verdict);
 
 impl OneshotOutputTransform for GiveBack {
     type Output = (Result<usize, i32>, Vec<u8>);
     type StoredData = Transfer;
 
     fn transform_oneshot_output(self, data: Transfer, cqe: cqueue::Entry) -> Self::Output {
-        (count(cqe.result()), data.buf)
+        (self.0.result(count(cqe.result())), data.buf)
     }
 }
 
 /// Turns a completion into its result alone.
-pub(super) struct Forget<D>(std::marker::PhantomData<D>);
+pub(super) struct Forget<D>(Verdict, PhantomData<D>);
 
 impl<D> OneshotOutputTransform for Forget<D> {
     type Output = Result<usize, i32>;
     type StoredData = D;
 
     fn transform_oneshot_output(self, _data: D, cqe: cqueue::Entry) -> Self::Output {
-        count(cqe.result())
+        self.0.result(count(cqe.result()))
     }
 }
 
@@ -57,11 +59,14 @@ impl<D> OneshotOutputTransform for Forget<D> {
 /// (io_uring_prep_send(3), since 5.19), MSG_NOSIGNAL turns SIGPIPE into EPIPE.
 pub(super) fn send(fd: &Rc<OwnedFd>, buf: Vec<u8>, range: Range<usize>) -> BufOp {
     let part = &buf[range];
+    let verdict = Verdict::on(Op::Send);
+    let length = len_u32(verdict.len(part.len()));
     // KERNEL: reads `buf`, owned by the driver in `Transfer` until the completion.
-    let sqe = opcode::Send::new(types::Fd(fd.as_raw_fd()), part.as_ptr(), len_u32(part.len()))
+    let sqe = opcode::Send::new(types::Fd(fd.as_raw_fd()), part.as_ptr(), length)
         .flags(libc::MSG_WAITALL | libc::MSG_NOSIGNAL)
         .build();
-    UnsubmittedOneshot::new(Transfer { _fd: Rc::clone(fd), buf }, GiveBack, sqe).submit()
+    let sqe = verdict.entry(sqe);
+    UnsubmittedOneshot::new(Transfer { _fd: Rc::clone(fd), buf }, GiveBack(verdict), sqe).submit()
 }
 
 /// RECV into `buf[range]`; with `is_whole` one completion for the full range (MSG_WAITALL), shorter
@@ -73,22 +78,27 @@ pub(super) fn recv(
     is_whole: bool,
 ) -> BufOp {
     let part = &mut buf[range];
+    let verdict = Verdict::on(Op::Recv);
+    let length = len_u32(verdict.len(part.len()));
     let flags = if is_whole { libc::MSG_WAITALL } else { 0 };
     // KERNEL: writes `buf`, owned by the driver in `Transfer` until the completion.
-    let sqe = opcode::Recv::new(types::Fd(fd.as_raw_fd()), part.as_mut_ptr(), len_u32(part.len()))
+    let sqe = opcode::Recv::new(types::Fd(fd.as_raw_fd()), part.as_mut_ptr(), length)
         .flags(flags)
         .build();
-    UnsubmittedOneshot::new(Transfer { _fd: Rc::clone(fd), buf }, GiveBack, sqe).submit()
+    let sqe = verdict.entry(sqe);
+    UnsubmittedOneshot::new(Transfer { _fd: Rc::clone(fd), buf }, GiveBack(verdict), sqe).submit()
 }
 
 /// WRITE of `buf[range]` at a file offset.
 pub(super) fn write(fd: &Rc<OwnedFd>, buf: Vec<u8>, range: Range<usize>, offset: u64) -> BufOp {
     let part = &buf[range];
+    let verdict = Verdict::on(Op::Write);
+    let length = len_u32(verdict.len(part.len()));
     // KERNEL: reads `buf`, owned by the driver in `Transfer` until the completion.
-    let sqe = opcode::Write::new(types::Fd(fd.as_raw_fd()), part.as_ptr(), len_u32(part.len()))
-        .offset(offset)
-        .build();
-    UnsubmittedOneshot::new(Transfer { _fd: Rc::clone(fd), buf }, GiveBack, sqe).submit()
+    let sqe =
+        opcode::Write::new(types::Fd(fd.as_raw_fd()), part.as_ptr(), length).offset(offset).build();
+    let sqe = verdict.entry(sqe);
+    UnsubmittedOneshot::new(Transfer { _fd: Rc::clone(fd), buf }, GiveBack(verdict), sqe).submit()
 }
 
 /// FSYNC: what was written into the file, or the names in the directory, goes to the disk.
@@ -96,7 +106,7 @@ pub(super) async fn fsync(fd: &Rc<OwnedFd>) -> Result<(), i32> {
     loop {
         // KERNEL: points at no memory.
         let sqe = opcode::Fsync::new(types::Fd(fd.as_raw_fd())).build();
-        match submit(Rc::clone(fd), sqe).await {
+        match submit(Verdict::on(Op::Fsync), Rc::clone(fd), sqe, Flags::empty()).await {
             Err(libc::EINTR) => {}
             done => return done.map(drop),
         }
@@ -111,7 +121,7 @@ pub(super) async fn fallocate(fd: &Rc<OwnedFd>, range: Range<u64>) -> Result<(),
         .offset(range.start)
         .mode(libc::FALLOC_FL_KEEP_SIZE)
         .build();
-    submit(Rc::clone(fd), sqe).await.map(drop)
+    submit(Verdict::on(Op::Fallocate), Rc::clone(fd), sqe, Flags::empty()).await.map(drop)
 }
 
 /// What a CONNECT owns: the encoded address, boxed so that it does not move.
@@ -131,13 +141,14 @@ pub(super) fn connect(
     let (pointer, length) = (data.address.as_ptr().cast(), data.address.addr_len());
     // KERNEL: reads the boxed address, owned by the driver in `Connecting` until the completion.
     let sqe = opcode::Connect::new(types::Fd(fd.as_raw_fd()), pointer, length).build();
-    let connecting = submit(data, sqe.flags(Flags::IO_LINK));
+    let connecting = submit(Verdict::on(Op::Connect), data, sqe, Flags::IO_LINK);
 
     let sub_ms = u32::try_from(timeout_ms % 1_000).unwrap_or(0);
     let time = Box::new(types::Timespec::new().sec(timeout_ms / 1_000).nsec(sub_ms * 1_000_000));
     let pointer: *const types::Timespec = &raw const *time;
     // KERNEL: reads the boxed timespec, owned by the driver until the completion.
-    let timer = submit(time, opcode::LinkTimeout::new(pointer).build());
+    let sqe = opcode::LinkTimeout::new(pointer).build();
+    let timer = submit(Verdict::NONE, time, sqe, Flags::empty());
     (connecting, timer)
 }
 
@@ -160,38 +171,43 @@ pub(super) fn write_close_rename(
     offset: u64,
 ) -> (PlainBufOp, PlainOp<()>, PlainOp<Renaming>) {
     let part = &buf[range];
+    let verdict = Verdict::on(Op::Write);
+    let length = len_u32(verdict.len(part.len()));
     // KERNEL: reads `buf`, owned by the driver until the completion.
-    let sqe = opcode::Write::new(types::Fd(fd), part.as_ptr(), len_u32(part.len()))
-        .offset(offset)
-        .build()
-        .flags(Flags::IO_LINK);
-    let write = UnsubmittedOneshot::new(buf, GiveVec, sqe).submit();
+    let sqe = opcode::Write::new(types::Fd(fd), part.as_ptr(), length).offset(offset).build();
+    let sqe = verdict.entry(sqe).flags(Flags::IO_LINK);
+    let write = UnsubmittedOneshot::new(buf, GiveVec(verdict), sqe).submit();
     // KERNEL: points at no memory.
-    let close = submit((), opcode::Close::new(types::Fd(fd)).build().flags(Flags::IO_LINK));
+    let sqe = opcode::Close::new(types::Fd(fd)).build();
+    let close = submit(verdict.linked(Op::Close), (), sqe, Flags::IO_LINK);
     let data = Renaming { _dir: Rc::clone(dir), from: names.0, to: names.1 };
     let at = types::Fd(dir.as_raw_fd());
     // KERNEL: reads both names, owned by the driver in `Renaming` until the completion.
     let sqe = opcode::RenameAt::new(at, data.from.as_ptr(), at, data.to.as_ptr()).build();
-    (write, close, submit(data, sqe))
+    (write, close, submit(verdict.linked(Op::Rename), data, sqe, Flags::empty()))
 }
 
 /// A write in flight that owns its buffer but not its descriptor.
 pub(super) type PlainBufOp = InFlightOneshot<Vec<u8>, GiveVec>;
 
 /// Turns the completion of such a write into its result and its buffer.
-pub(super) struct GiveVec;
+pub(super) struct GiveVec(Verdict);
 
 impl OneshotOutputTransform for GiveVec {
     type Output = (Result<usize, i32>, Vec<u8>);
     type StoredData = Vec<u8>;
 
     fn transform_oneshot_output(self, data: Vec<u8>, cqe: cqueue::Entry) -> Self::Output {
-        (count(cqe.result()), data)
+        (self.0.result(count(cqe.result())), data)
     }
 }
 
-fn submit<D: 'static>(data: D, sqe: io_uring::squeue::Entry) -> PlainOp<D> {
-    UnsubmittedOneshot::new(data, Forget(std::marker::PhantomData), sqe).submit()
+fn submit<D>(verdict: Verdict, data: D, sqe: squeue::Entry, flags: Flags) -> PlainOp<D>
+where
+    D: 'static,
+{
+    let sqe = verdict.entry(sqe).flags(flags);
+    UnsubmittedOneshot::new(data, Forget(verdict, PhantomData), sqe).submit()
 }
 
 /// A completion's result: a count, or a negated errno.

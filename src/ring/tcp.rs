@@ -1,6 +1,7 @@
 //! One TCP socket driven by the ring.
 
 use super::deadline::{Deadlines, Rule, Watch};
+use super::shim::{Op, call};
 use super::{op, socket_cause};
 use crate::fault::Cause;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, sockopt};
@@ -35,15 +36,35 @@ impl Socket {
         job_at_ms: u64,
         deadlines: &Deadlines,
     ) -> Result<Self, Cause> {
+        let until_ms = deadlines.now_ms().saturating_add(timeout_ms);
+        loop {
+            let left_ms = until_ms.saturating_sub(deadlines.now_ms()).max(1);
+            match Self::try_connect(address, left_ms, job_at_ms, deadlines).await {
+                // A connect that a signal ended goes on in the background (connect(2)), where
+                // nobody can wait for it: a new socket it is.
+                Err(Cause::Socket(libc::EINTR)) if deadlines.now_ms() < until_ms => {}
+                result => return result,
+            }
+        }
+    }
+
+    async fn try_connect(
+        address: SocketAddr,
+        timeout_ms: u64,
+        job_at_ms: u64,
+        deadlines: &Deadlines,
+    ) -> Result<Self, Cause> {
         let family = match address {
             SocketAddr::V4(_) => AddressFamily::INET,
             SocketAddr::V6(_) => AddressFamily::INET6,
         };
         // No SOCK_NONBLOCK: a ring operation on such a socket may end in a literal EAGAIN.
-        let fd = rustix::net::socket_with(family, SocketType::STREAM, SocketFlags::CLOEXEC, None)
+        let (kind, flags) = (SocketType::STREAM, SocketFlags::CLOEXEC);
+        let fd = call(Op::Socket, || rustix::net::socket_with(family, kind, flags, None))
             .map_err(|errno| socket_cause(errno.raw_os_error()))?;
         // A request is one small segment that must not wait for company.
-        sockopt::set_tcp_nodelay(&fd, true).map_err(|errno| socket_cause(errno.raw_os_error()))?;
+        call(Op::SetOption, || sockopt::set_tcp_nodelay(&fd, true))
+            .map_err(|errno| socket_cause(errno.raw_os_error()))?;
         let fd = Rc::new(fd);
         let socket = Self { watch: deadlines.watch(&fd), fd, peer: address.ip() };
         // Should the timer get lost, this deadline is a little later.
@@ -83,7 +104,8 @@ impl Socket {
     pub fn is_disturbed(&self) -> bool {
         let flags = rustix::net::RecvFlags::PEEK | rustix::net::RecvFlags::DONTWAIT;
         let mut byte = [0_u8; 1];
-        !matches!(rustix::net::recv(&self.fd, &mut byte, flags), Err(rustix::io::Errno::AGAIN))
+        let peeked = call(Op::Peek, || rustix::net::recv(&self.fd, &mut byte, flags).map(drop));
+        !matches!(peeked, Err(rustix::io::Errno::AGAIN))
     }
 
     /// Sends all of `bytes` and gives the buffer back, emptied.
@@ -100,10 +122,11 @@ impl Socket {
     ) -> SentAndReceived {
         let length = bytes.len();
         let sending = op::send(&self.fd, bytes, 0..length);
-        let receiving = op::recv(&self.fd, memory, range, false);
+        let receiving = op::recv(&self.fd, memory, range.clone(), false);
         let (sent, bytes) = sending.await;
         let (sent, bytes) = match sent {
             Ok(count) => self.finish_send(bytes, count).await,
+            Err(libc::EINTR) => self.finish_send(bytes, 0).await,
             Err(errno) => (Err(self.cause(errno)), bytes),
         };
         if sent.is_err() {
@@ -111,19 +134,27 @@ impl Socket {
             let _: rustix::io::Result<()> =
                 rustix::net::shutdown(&self.fd, rustix::net::Shutdown::Both);
         }
-        let (received, memory) = receiving.await;
-        SentAndReceived { sent, bytes, received: self.judge(received), memory }
+        let (received, memory) = match receiving.await {
+            (Err(libc::EINTR), memory) => self.receive(memory, range, false).await,
+            (received, memory) => (self.judge(received), memory),
+        };
+        SentAndReceived { sent, bytes, received, memory }
     }
 
     /// Receives into `memory[range]`, with `is_whole` until it is full; 0 is the end of the stream.
     pub(super) async fn receive(
         &self,
-        memory: Vec<u8>,
+        mut memory: Vec<u8>,
         range: Range<usize>,
         is_whole: bool,
     ) -> (Result<usize, Cause>, Vec<u8>) {
-        let (received, memory) = op::recv(&self.fd, memory, range, is_whole).await;
-        (self.judge(received), memory)
+        loop {
+            let received;
+            (received, memory) = op::recv(&self.fd, memory, range.clone(), is_whole).await;
+            if received != Err(libc::EINTR) {
+                return (self.judge(received), memory);
+            }
+        }
     }
 
     async fn finish_send(
@@ -138,6 +169,7 @@ impl Socket {
             match result {
                 Ok(0) => return (Err(Cause::Reset), bytes),
                 Ok(count) => sent += count,
+                Err(libc::EINTR) => {}
                 Err(errno) => return (Err(self.cause(errno)), bytes),
             }
         }

@@ -93,6 +93,10 @@ fn check_job(job: &Job) {
 fn secrets(data: &[u8]) {
     let line = data.split(|byte| *byte == b'\n').next().unwrap_or_default();
     let secret = SECRET.as_bytes();
+    // A fuzzer finds the word too.
+    if line.windows(secret.len()).any(|window| window == secret) {
+        return;
+    }
     for list in [
         [b"http://me:", secret, b"@", line].concat(),
         [b"ftp://", secret, b"@", line].concat(),

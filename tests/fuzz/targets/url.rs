@@ -102,6 +102,10 @@ fn redirect(base: &Target, location: &[u8]) {
 /// Whatever the rest of the URL is, the password is shown nowhere.
 fn secret(rest: &str) {
     const SECRET: &str = "Vq7-Secret";
+    // A fuzzer finds the word too.
+    if rest.to_lowercase().contains(&SECRET.to_lowercase()) {
+        return;
+    }
     let Ok(target) = Target::parse(&format!("http://me:{SECRET}@{rest}")) else { return };
     // A slash in the rest ends the user information in front of it, an `@` does not.
     let shown = format!("{target:?} {target} {} {:?}", target.host_header(), target.origin());

@@ -1,0 +1,254 @@
+//! Faults on demand, for tests: every operation of the data plane asks here first, and with the
+//! feature `shim` an environment variable makes the n-th of them fail, or transfer only a little.
+//! Without the feature all of this is constants, and nothing of it is in the program.
+//!
+//! `RINGPULL_SHIM=ERRNO@N` makes operation N of the process (from 1) fail: `enospc@17`;
+//! `short@N` makes it transfer a few bytes only, if it is one that transfers; `OP:ERRNO@N` counts
+//! the operations of one kind: `recv:econnreset@2`. `count` injects nothing. At its end the process
+//! says on standard error how many operations and open descriptors there were ([`report`]).
+//!
+//! A ring operation that is to fail is submitted all the same, as one that the kernel refuses:
+//! buffers go their usual way, and what is linked to it is cancelled as it would be.
+
+use io_uring::{opcode, squeue, types};
+use rustix::io::Errno;
+use std::os::fd::RawFd;
+
+/// A kind of operation.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Op {
+    Socket,
+    SetOption,
+    Connect,
+    Send,
+    Recv,
+    Peek,
+    Write,
+    Fsync,
+    Fallocate,
+    Close,
+    Rename,
+}
+
+/// All kinds, in their order.
+#[cfg(feature = "shim")]
+const KINDS: [Op; 11] = [
+    Op::Socket,
+    Op::SetOption,
+    Op::Connect,
+    Op::Send,
+    Op::Recv,
+    Op::Peek,
+    Op::Write,
+    Op::Fsync,
+    Op::Fallocate,
+    Op::Close,
+    Op::Rename,
+];
+
+/// What was made of one operation.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[cfg_attr(not(feature = "shim"), allow(dead_code, reason = "nothing is injected then"))]
+pub(super) enum Injected {
+    /// It fails.
+    Errno(i32),
+    /// It transfers a few bytes only.
+    Short,
+}
+
+/// What is to become of the operation that is about to begin.
+#[cfg(not(feature = "shim"))]
+#[inline(always)]
+pub(super) const fn fails(_op: Op) -> Option<Injected> {
+    None
+}
+
+#[cfg(feature = "shim")]
+pub(super) use faults::fails;
+#[cfg(feature = "shim")]
+pub use faults::report;
+
+/// Makes a system call, and makes it again when a signal came between.
+#[inline]
+pub(super) fn call<T>(op: Op, mut make: impl FnMut() -> Result<T, Errno>) -> Result<T, Errno> {
+    rustix::io::retry_on_intr(|| match fails(op) {
+        Some(Injected::Errno(errno)) => Err(Errno::from_raw_os_error(errno)),
+        Some(Injected::Short) | None => make(),
+    })
+}
+
+/// What is to become of a ring operation, on its way from submission to completion.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Verdict(#[cfg(feature = "shim")] Option<Injected>);
+
+impl Verdict {
+    /// Nothing is asked: for what only serves another operation.
+    pub(super) const NONE: Self = Self(
+        #[cfg(feature = "shim")]
+        None,
+    );
+
+    #[inline]
+    pub(super) fn on(_op: Op) -> Self {
+        Self(
+            #[cfg(feature = "shim")]
+            fails(_op),
+        )
+    }
+
+    /// That on an operation linked to this transfer: a short one would have cancelled it, but the
+    /// kernel is only asked for little, and does not know.
+    #[inline]
+    pub(super) fn linked(self, op: Op) -> Self {
+        match self.injected() {
+            #[cfg(feature = "shim")]
+            Some(Injected::Short) => Self(Some(Injected::Errno(libc::ECANCELED))),
+            _ => Self::on(op),
+        }
+    }
+
+    #[inline]
+    fn injected(self) -> Option<Injected> {
+        #[cfg(feature = "shim")]
+        return self.0;
+        #[cfg(not(feature = "shim"))]
+        None
+    }
+
+    /// How much of a transfer is submitted.
+    #[inline]
+    pub(super) fn len(self, len: usize) -> usize {
+        match self.injected() {
+            Some(Injected::Short) => len.div_ceil(2).min(SHORT_BYTES),
+            Some(Injected::Errno(_)) | None => len,
+        }
+    }
+
+    /// What is submitted.
+    #[inline]
+    pub(super) fn entry(self, sqe: squeue::Entry) -> squeue::Entry {
+        match self.injected() {
+            // KERNEL: points at no memory, and there is no such descriptor: EBADF.
+            Some(Injected::Errno(_)) => opcode::Close::new(types::Fd(NO_FD)).build(),
+            Some(Injected::Short) | None => sqe,
+        }
+    }
+
+    /// What the operation says in the end.
+    #[inline]
+    pub(super) fn result(self, result: Result<usize, i32>) -> Result<usize, i32> {
+        match self.injected() {
+            // What was cancelled by something else was not refused.
+            Some(Injected::Errno(errno)) if result == Err(libc::EBADF) => Err(errno),
+            Some(Injected::Errno(_) | Injected::Short) | None => result,
+        }
+    }
+}
+
+/// Bytes of a short transfer, at most.
+const SHORT_BYTES: usize = 7;
+const NO_FD: RawFd = -1;
+
+#[cfg(feature = "shim")]
+mod faults {
+    //! The plan and the count.
+
+    use super::{Injected, KINDS, Op};
+    use std::io::Write as _;
+    use std::sync::OnceLock;
+    use std::sync::atomic::{AtomicU64, Ordering};
+    use std::time::Duration;
+
+    /// What `RINGPULL_SHIM` asks for.
+    #[derive(Debug)]
+    struct Plan {
+        /// The kind that is counted; none for all.
+        op: Option<String>,
+        injected: Injected,
+        /// Number of the operation, from 1.
+        nth: u64,
+    }
+
+    static PLAN: OnceLock<Option<Plan>> = OnceLock::new();
+    /// Operations so far, by kind.
+    static BY_KIND: [AtomicU64; KINDS.len()] = [const { AtomicU64::new(0) }; KINDS.len()];
+    /// All of them.
+    static ALL: AtomicU64 = AtomicU64::new(0);
+
+    pub(in crate::ring) fn fails(op: Op) -> Option<Injected> {
+        let plan = PLAN.get_or_init(|| std::env::var(VARIABLE).ok().and_then(|text| parse(&text)));
+        let all = ALL.fetch_add(1, Ordering::Relaxed) + 1;
+        let of_kind = BY_KIND[op as usize].fetch_add(1, Ordering::Relaxed) + 1;
+        let plan = plan.as_ref()?;
+        let is_due = match &plan.op {
+            None => all == plan.nth,
+            Some(wanted) => of_kind == plan.nth && *wanted == name(op),
+        };
+        if !is_due {
+            return None;
+        }
+        say(&format!("{} {:?}", name(op), plan.injected));
+        Some(plan.injected)
+    }
+
+    /// Says how many operations there were of each kind, and how many descriptors are open: the
+    /// last thing done by a process that was given `RINGPULL_SHIM`.
+    pub fn report() {
+        if std::env::var_os(VARIABLE).is_none() {
+            return;
+        }
+        let count = |folder| std::fs::read_dir(folder).map_or(0, Iterator::count);
+        // The thread that looks names up goes without being waited for, and has descriptors too.
+        for _ in 0..THREADS_LOOKS_MAX {
+            if count("/proc/self/task") <= THREADS_AT_END {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        let (threads, descriptors) = (count("/proc/self/task"), count("/proc/self/fd"));
+        let mut text = format!("threads={threads} descriptors={descriptors}");
+        for (op, count) in KINDS.iter().zip(&BY_KIND) {
+            text += &format!(" {}={}", name(*op), count.load(Ordering::Relaxed));
+        }
+        say(&text);
+    }
+
+    fn name(op: Op) -> String {
+        format!("{op:?}").to_lowercase()
+    }
+
+    fn say(text: &str) {
+        // Nobody may listen.
+        let _: std::io::Result<()> = writeln!(std::io::stderr(), "shim: {text}");
+    }
+
+    /// Nothing for `count`. A plan that cannot be read would test nothing, so it is a panic.
+    fn parse(text: &str) -> Option<Plan> {
+        if text == "count" {
+            return None;
+        }
+        let (what, nth) = text.split_once('@').expect("RINGPULL_SHIM is [OP:]ERRNO@N or count");
+        let (op, what) = match what.split_once(':') {
+            Some((op, what)) => (Some(op.to_owned()), what),
+            None => (None, what),
+        };
+        let injected = match what {
+            "short" => Injected::Short,
+            "enospc" => Injected::Errno(libc::ENOSPC),
+            "edquot" => Injected::Errno(libc::EDQUOT),
+            "emfile" => Injected::Errno(libc::EMFILE),
+            "ecanceled" => Injected::Errno(libc::ECANCELED),
+            "econnreset" => Injected::Errno(libc::ECONNRESET),
+            "eio" => Injected::Errno(libc::EIO),
+            "eintr" => Injected::Errno(libc::EINTR),
+            _ => panic!("RINGPULL_SHIM: no such fault: {what}"),
+        };
+        Some(Plan { op, injected, nth: nth.parse().expect("RINGPULL_SHIM ends in a number") })
+    }
+
+    /// The one that says this, and the one that waits for signals.
+    const THREADS_AT_END: usize = 2;
+    /// How often to look whether threads have ended, a millisecond apart.
+    const THREADS_LOOKS_MAX: usize = 10_000;
+    const VARIABLE: &str = "RINGPULL_SHIM";
+}

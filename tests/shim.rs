@@ -1,0 +1,299 @@
+//! Every kernel operation of a small pull fails once, in every way: names, rows, exit status,
+//! descriptors, and no hang. Takes the feature `shim` (`src/ring/shim.rs`).
+
+#[allow(dead_code, reason = "the integration tests use all of it")]
+#[path = "it/certs.rs"]
+mod certs;
+#[allow(dead_code, reason = "the integration tests use all of it")]
+#[path = "it/cmd.rs"]
+mod cmd;
+#[allow(dead_code, reason = "the integration tests use all of it")]
+#[path = "it/origin.rs"]
+mod origin;
+#[allow(dead_code, reason = "the integration tests use all of it")]
+#[path = "it/sockets.rs"]
+mod sockets;
+
+use cmd::{Done, Sandbox};
+use origin::{Served, serve};
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// What is injected, and how often a job may be tried again.
+struct Way {
+    fault: &'static str,
+    retries: u32,
+    harm: Harm,
+}
+
+/// What a fault may do to the rows.
+#[derive(Clone, Copy, PartialEq)]
+enum Harm {
+    /// A job may fail.
+    Some,
+    /// None: the operation is made again, or the job is tried again.
+    None,
+}
+
+const fn way(fault: &'static str, retries: u32, harm: Harm) -> Way {
+    Way { fault, retries, harm }
+}
+
+const WAYS: [Way; 9] = [
+    way("enospc", 0, Harm::Some),
+    way("emfile", 0, Harm::Some),
+    way("emfile", 3, Harm::None),
+    way("ecanceled", 0, Harm::Some),
+    way("econnreset", 0, Harm::Some),
+    way("econnreset", 3, Harm::None),
+    way("eio", 0, Harm::Some),
+    way("eintr", 0, Harm::None),
+    way("short", 0, Harm::None),
+];
+
+/// Kinds of operations whose order depends on how files are written.
+const ON_FILES: [&str; 3] = ["write", "close", "rename"];
+
+/// One line of the list, and what comes of it.
+struct Line {
+    url: String,
+    out: &'static str,
+    /// Nothing for one that fails.
+    body: Option<Vec<u8>>,
+}
+
+/// One way to write files, and its list.
+struct Pull<'a> {
+    served: &'a Served,
+    file_ops: &'static str,
+    lines: Vec<Line>,
+}
+
+/// What a run says of itself at its end.
+#[derive(Debug)]
+struct Said {
+    threads: usize,
+    descriptors: usize,
+    /// Operations of each kind.
+    kinds: BTreeMap<String, usize>,
+    /// The operation that was made to fail, if it came to that.
+    injected: Option<String>,
+}
+
+#[test]
+fn every_operation_may_fail_once() {
+    let served = serve();
+    let pull = Pull { served: &served, file_ops: "auto", lines: lines(&served) };
+    let clean = pull.clean();
+    let operations: usize = clean.kinds.values().sum();
+    assert!(operations > 30, "{clean:?}");
+    pull.check_all(&clean, (1..=operations).map(|n| (String::new(), n)).collect());
+}
+
+#[test]
+fn every_operation_on_files_may_fail_once() {
+    let served = serve();
+    let pull = Pull { served: &served, file_ops: "ring", lines: lines(&served) };
+    let clean = pull.clean();
+    let mut places = Vec::new();
+    for kind in ON_FILES {
+        places.extend((1..=clean.kinds[kind]).map(|n| (format!("{kind}:"), n)));
+    }
+    assert!(places.len() > 5, "{clean:?}");
+    pull.check_all(&clean, places);
+}
+
+/// Every framing, both protocols, short bodies and one that is too long for one buffer.
+fn lines(served: &Served) -> Vec<Line> {
+    let file = |path: &str, out, len| {
+        let body = ringpull::origin::body(path, len);
+        Line { url: served.http(path), out, body: Some(body) }
+    };
+    vec![
+        file("/bytes/1000/short", "short", 1_000),
+        file("/bytes/600000/long", "long", 600_000),
+        file("/chunked/3000/chunked", "made/chunked", 3_000),
+        file("/bytes/0/empty", "made/deeper/empty", 0),
+        file("/close/2000/close", "close", 2_000),
+        Line {
+            url: served.http("/redirect/1/bytes/500/hop"),
+            out: "redirect",
+            body: Some(ringpull::origin::body("/bytes/500/hop", 500)),
+        },
+        Line { url: served.http("/status/404"), out: "missing", body: None },
+        Line {
+            url: served.https("/bytes/40000/tls"),
+            out: "tls",
+            body: Some(ringpull::origin::body("/bytes/40000/tls", 40_000)),
+        },
+    ]
+}
+
+impl Pull<'_> {
+    /// A run without a fault.
+    fn clean(&self) -> Said {
+        let sandbox = Sandbox::new();
+        let done = self.run(&sandbox, "count", 0);
+        assert_eq!(self.judge(&sandbox, &done), Vec::<&str>::new());
+        said(&done)
+    }
+
+    fn run(&self, sandbox: &Sandbox, shim: &str, retries: u32) -> Done {
+        let https = self.served.https("");
+        let port = https.rsplit(':').next().unwrap();
+        let list =
+            self.lines.iter().flat_map(|line| [line.url.clone(), format!("  out={}", line.out)]);
+        let mut pull = sandbox.pull().args(["--threads", "1", "-j", "4", "-x", "2"]);
+        pull = pull.args(["--file-ops", self.file_ops, "--retry-delay", "0"]);
+        pull = pull.arg("--retry").arg(retries.to_string());
+        // A lookup has sockets of its own, which are no part of the data plane.
+        pull = pull.arg("--resolve").arg(format!("localhost:{port}:127.0.0.1"));
+        pull = pull.arg("--cacert").arg(self.served.ca()).list(list);
+        pull.under("env", [format!("RINGPULL_SHIM={shim}")]).run()
+    }
+
+    /// Every operation (a kind or nothing, and a number) fails in every way.
+    fn check_all(&self, clean: &Said, places: Vec<(String, usize)>) {
+        let cases: Vec<(&Way, &(String, usize))> =
+            WAYS.iter().flat_map(|way| places.iter().map(move |place| (way, place))).collect();
+        let (next, injected) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        let complaints = Mutex::new(Vec::new());
+        let work = || {
+            while let Some((way, place)) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
+                match self.check(way, place, clean) {
+                    Ok(said) if said.injected.is_none() => {}
+                    Ok(_) => drop(injected.fetch_add(1, Ordering::Relaxed)),
+                    Err(complaint) => complaints.lock().unwrap().push(complaint),
+                }
+            }
+        };
+        let workers = std::thread::available_parallelism().map_or(2, usize::from).min(8);
+        std::thread::scope(|scope| (0..workers).for_each(|_| drop(scope.spawn(work))));
+        let complaints = complaints.into_inner().unwrap();
+        let (bad, all) = (complaints.len(), cases.len());
+        assert!(bad == 0, "{bad} of {all}:\n{}", complaints.join("\n"));
+        // A run differs by some operations from the next, as the bytes come in.
+        let injected = injected.into_inner();
+        assert!(injected * 10 >= all * 9, "only {injected} of {all} faults came to pass");
+    }
+
+    /// One operation fails in one way.
+    fn check(&self, way: &Way, place: &(String, usize), clean: &Said) -> Result<Said, String> {
+        let sandbox = Sandbox::new();
+        let shim = format!("{}{}@{}", place.0, way.fault, place.1);
+        let mut about = format!("{} {shim}, {} retries", self.file_ops, way.retries);
+        catch_unwind(AssertUnwindSafe(|| {
+            let done = self.run(&sandbox, &shim, way.retries);
+            let said = said(&done);
+            let op = said.injected.clone().unwrap_or_default();
+            about += &format!(" ({op})");
+            let failed = self.judge(&sandbox, &done);
+            assert!(failed.is_empty() || may_fail(way, &op), "failed: {failed:?}");
+            assert!(failed.len() <= 1, "one fault failed {failed:?}");
+            let left = sandbox.temporaries();
+            assert!(left.is_empty() || op.starts_with("unlink"), "left: {left:?}");
+            // A descriptor whose close was made to fail is open all the same.
+            assert_eq!(said.threads, clean.threads, "threads");
+            let open_max = clean.descriptors + usize::from(op.starts_with("close"));
+            assert!(said.descriptors <= open_max, "{clean:?} {said:?}");
+            said
+        }))
+        .map_err(|panic| format!("{about}: {}", text_of(&*panic)))
+    }
+
+    /// Holds rows, files and exit status against each other, and gives the URLs that failed.
+    fn judge(&self, sandbox: &Sandbox, done: &Done) -> Vec<&str> {
+        assert_eq!(done.rows.len(), self.lines.len(), "rows\n{}", done.stderr);
+        let mut files = files(&sandbox.out(), "");
+        let mut failed = Vec::new();
+        let mut status = 0;
+        for line in &self.lines {
+            let row = done.row(&line.url);
+            let code = row["error_code"].as_str();
+            let file = files.remove(line.out);
+            if row["status"] == "ok" {
+                assert_eq!(code, "");
+                let body = line.body.as_ref().expect("an error that became a file");
+                assert!(file.as_ref() == Some(body), "{}: wrong bytes", line.url);
+                continue;
+            }
+            assert_eq!(row["status"], "failed");
+            assert!(file.is_none(), "{code} left {}", line.out);
+            if line.body.is_some() || code != "http.status" {
+                failed.push(line.url.as_str());
+            }
+            let class = exit_class(code);
+            status = if status == 0 { class } else { status.min(class) };
+        }
+        assert!(files.is_empty(), "files that nobody asked for: {:?}", files.keys());
+        done.assert_code(status);
+        failed
+    }
+}
+
+/// Files beneath a directory by path, temporaries left out.
+fn files(dir: &Path, prefix: &str) -> BTreeMap<String, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let entry = entry.unwrap();
+        let name = format!("{prefix}{}", entry.file_name().into_string().unwrap());
+        if entry.file_type().unwrap().is_dir() {
+            let below = files(&entry.path(), &format!("{name}/"));
+            let temporaries = below.keys().filter(|name| name.contains("/.ringpull-")).count();
+            assert_eq!(temporaries, 0, "{below:?}");
+            found.extend(below);
+        } else if !cmd::is_temporary(&name) {
+            found.insert(name, std::fs::read(entry.path()).unwrap());
+        }
+    }
+    found
+}
+
+/// The README's table of exit statuses, as far as faults of this kind go.
+fn exit_class(code: &str) -> i32 {
+    match code.split_once('.').expect("a code has a dot") {
+        ("disk", _) | ("run", "resources") => 3,
+        ("http", "status") => 8,
+        ("connect" | "tls" | "send" | "head" | "body", word) => match word {
+            "truncated" => 7,
+            "timeout" | "reset" | "closed" | "socket" => 4,
+            _ => panic!("unexpected code {code}"),
+        },
+        _ => panic!("unexpected code {code}"),
+    }
+}
+
+/// Whether a job may fail of it.
+fn may_fail(way: &Way, op: &str) -> bool {
+    let is_on_file = ON_FILES.iter().any(|kind| op.starts_with(kind));
+    match way.fault {
+        // A close that was interrupted may have lost what was written.
+        "eintr" => op.starts_with("close"),
+        // Only a disk that is broken in a strange way says so.
+        "econnreset" if is_on_file => true,
+        _ => way.harm == Harm::Some,
+    }
+}
+
+/// Reads what the shim wrote.
+fn said(done: &Done) -> Said {
+    let lines: Vec<&str> =
+        done.stderr.lines().filter_map(|line| line.strip_prefix("shim: ")).collect();
+    let (last, before) = lines.split_last().unwrap_or_else(|| panic!("no word\n{}", done.stderr));
+    let count = |word: &str| {
+        let (name, count) = word.split_once('=').expect("name=count");
+        (name.to_owned(), count.parse().expect("a number"))
+    };
+    let mut kinds: BTreeMap<String, usize> = last.split(' ').map(count).collect();
+    let mut take = |name| kinds.remove(name).expect("a count");
+    let (threads, descriptors) = (take("threads"), take("descriptors"));
+    Said { threads, descriptors, kinds, injected: before.first().map(|line| (*line).to_owned()) }
+}
+
+fn text_of(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().cloned();
+    text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned())).unwrap_or_default()
+}
