@@ -1,4 +1,4 @@
-//! File names: safe ones from URLs, `out=`, templates and servers, and distinct ones over the whole run.
+//! File names: safe ones from URLs, `out=`, templates and servers, distinct over the whole run.
 //!
 //! Every component made here is 1 to [`limits::NAME_BYTES_MAX`] bytes of UTF-8 without `/`, `\`,
 //! controls and invisible format characters, and begins with none of `.`, `-` and `~`. So no path
