@@ -19,6 +19,7 @@ use crate::ring::conn::{Connection, Received};
 use crate::ring::deadline::Rule;
 use crate::ring::file::{Expected, Naming};
 use crate::ring::tls::Failure;
+use std::fmt;
 
 /// What an attempt came to.
 pub(super) enum Outcome {
@@ -189,14 +190,24 @@ async fn respond(
 
 /// Whether the body of this response is the file that was asked for; if not, what it is.
 fn judge(core: &Core, task: &Task, head: &Head) -> Result<(), Outcome> {
-    let failed = |cause| Outcome::Failed(Fault::new(Stage::Head, cause), head.retry_after);
-    match head.status {
-        // A part of something is no answer to a request for the whole (RFC 9110 section 15.3.7).
-        206 => Err(failed(Cause::Status(206))),
-        200..=299 => Ok(()),
-        301 | 302 | 303 | 307 | 308 => Err(redirect(core, task, head).unwrap_or_else(failed)),
-        status => Err(failed(Cause::Status(status))),
-    }
+    let status = || Fault::new(Stage::Head, Cause::Status(head.status));
+    let fault = match head.status {
+        // A part of something is no answer to a request for the whole (RFC 9110 section 15.3.7),
+        // nor is it that there is no such part.
+        206 | 416 => match head.content_range {
+            Some(range) => {
+                status().with_detail(format!("{range} although all of it was asked for"))
+            }
+            None => status(),
+        },
+        200..=299 => return Ok(()),
+        301 | 302 | 303 | 307 | 308 => match redirect(core, task, head) {
+            Ok(target) => return Err(Outcome::Redirect(target)),
+            Err(fault) => fault,
+        },
+        _ => status(),
+    };
+    Err(Outcome::Failed(fault, head.retry_after))
 }
 
 /// Gives the file the name that the server proposes, where it may, and looks whether that stands in
@@ -218,19 +229,28 @@ fn take_name(core: &Core, task: &mut Task, head: &Head) -> Result<(), Outcome> {
 }
 
 /// Where a redirect leads (RFC 9110 section 15.4).
-fn redirect(core: &Core, task: &Task, head: &Head) -> Result<Outcome, Cause> {
+fn redirect(core: &Core, task: &Task, head: &Head) -> Result<Target, Fault> {
     let config = &core.shared.config;
-    let Location::One(location) = &head.location else { return Err(Cause::Location) };
+    let no_location = |why: &dyn fmt::Display| {
+        Fault::new(Stage::Head, Cause::Location).with_detail(format!("{} {why}", head.status))
+    };
+    let location = match &head.location {
+        Location::One(location) => location,
+        Location::Absent => return Err(no_location(&"without a Location")),
+        Location::Ambiguous => return Err(no_location(&"with several Locations that differ")),
+    };
     let from = task.target();
-    let to = from.join(location).map_err(|_| Cause::Location)?;
+    // What it says is not repeated: it may hold a password.
+    let to = from.join(location).map_err(|problem| no_location(&format!("but {problem}")))?;
     if from.is_downgrade(&to) && !config.allow_downgrade {
-        return Err(Cause::Downgrade);
+        return Err(Fault::new(Stage::Head, Cause::Downgrade));
     }
     let followed = task.story.as_ref().map_or(0, |story| story.num_redirects);
     if followed >= config.redirects_max {
-        return Err(Cause::Redirects { limit: config.redirects_max });
+        let limit = config.redirects_max;
+        return Err(Fault::new(Stage::Head, Cause::Redirects { limit }));
     }
-    Ok(Outcome::Redirect(to))
+    Ok(to)
 }
 
 /// Where a body goes that is the file.

@@ -3,7 +3,7 @@
 //! `httparse` splits the lines; every rule it does not keep is kept here. It takes any three digits
 //! for a status, skips empty lines in front of the status line, and leaves folded lines folded.
 
-use super::{CloseReason, ProtocolError, Reuse};
+use super::{CloseReason, ContentRange, ProtocolError, Reuse};
 use crate::limits;
 use std::borrow::Cow;
 use std::mem::MaybeUninit;
@@ -76,6 +76,8 @@ pub struct Head {
     /// `Content-Disposition`: the bytes as sent, obs-fold replaced and OWS trimmed; `None` where
     /// there are several that differ.
     pub content_disposition: Option<Box<[u8]>>,
+    /// `Content-Range`, when it has a valid value; the first one, where there are several.
+    pub content_range: Option<ContentRange>,
     /// `Retry-After`, when it has a valid value; the first one, where there are several.
     pub retry_after: Option<RetryAfter>,
 }
@@ -235,6 +237,7 @@ struct Fields {
     location: Location,
     /// A value that may come once, as a location may.
     content_disposition: Location,
+    content_range: Option<ContentRange>,
     retry_after: Option<RetryAfter>,
 }
 
@@ -281,6 +284,9 @@ impl Fields {
             }
             12 if is("content-type") => {
                 self.content_type.get_or_insert_with(|| text(&unfold(raw)));
+            }
+            13 if is("content-range") && self.content_range.is_none() => {
+                self.content_range = ContentRange::parse(trim_ows(&unfold(raw)));
             }
             14 if is("content-length") => self.add_content_length(&unfold(raw)),
             16 if is("content-encoding") => self.add_content_encoding(&unfold(raw)),
@@ -356,6 +362,7 @@ impl Fields {
                 Location::One(value) => Some(value),
                 Location::Absent | Location::Ambiguous => None,
             },
+            content_range: self.content_range,
             retry_after: self.retry_after,
         })
     }
@@ -473,7 +480,7 @@ fn content_length(value: &[u8]) -> Option<u64> {
 }
 
 /// `1*DIGIT`: the outer `None` for anything else, the inner one for more than 64 bits.
-fn decimal(value: &[u8]) -> Option<Option<u64>> {
+pub(super) fn decimal(value: &[u8]) -> Option<Option<u64>> {
     if value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
         return None;
     }

@@ -68,6 +68,7 @@ mod body;
 pub mod coding;
 pub mod exchange;
 pub mod head;
+pub mod range;
 pub mod request;
 pub mod tunnel;
 
@@ -75,6 +76,7 @@ pub(crate) use body::is_token;
 pub use coding::CodingProblem;
 pub use exchange::{Eof, Exchange};
 pub use head::{Framing, Head, Location, RetryAfter};
+pub use range::ContentRange;
 
 use std::fmt;
 use std::ops::Range;

@@ -17,6 +17,7 @@ mod rude; // a server that does to each request what a script says
 mod sockets; // ports that refuse, ports that swallow, one raw exchange
 
 // What the program promises.
+mod answers; // what is an answer to a request for the whole, and what is none
 mod coding; // --compressed: what is decoded, and what is stored as sent
 mod disposition; // names that servers propose
 mod dns; // lookups: families, caching, overrides
