@@ -8,6 +8,7 @@ use crate::http::request::{Codings, Parts, Template};
 use crate::plan::netrc::Netrc;
 use crate::plan::proxy::Proxies;
 use crate::plan::schedule::{After, Connection as Granted, Grant, OriginId, Wake};
+use crate::plan::window::Lack;
 use crate::ring::buf::BufPool;
 use crate::ring::conn::Connection;
 use crate::ring::deadline::{Deadlines, Patience};
@@ -64,6 +65,8 @@ pub(super) struct Core {
     idle_max: usize,
     requests: RefCell<Vec<Vec<u8>>>,
     random: RefCell<fastrand::Rng>,
+    /// Shortages of the run that this core has given up its idle connections for.
+    shortages_seen: Cell<u64>,
     pub(super) lanes: Cell<usize>,
     interrupt: Notify,
     pub(super) lane_ended: Notify,
@@ -88,6 +91,7 @@ impl Core {
             idle_max: seed.idle_max,
             requests: RefCell::default(),
             random: RefCell::new(fastrand::Rng::new()),
+            shortages_seen: Cell::new(0),
             lanes: Cell::new(0),
             interrupt: Notify::new(),
             lane_ended: Notify::new(),
@@ -153,6 +157,18 @@ impl Core {
         let again_ms = self.shared.now_ms().saturating_add(wait_ms);
         let is_output_begun = task.story.as_ref().is_some_and(|story| story.is_output_begun);
         self.shared.stop() == Stop::Running && again_ms < task.job_at_ms() && !is_output_begun
+    }
+
+    /// A task in flight lacks descriptors, memory or the like. Gives how long it is to wait for
+    /// others to return some; nothing when there is nobody to wait for.
+    pub(super) fn lacked(&self) -> Option<u64> {
+        // Idle connections are the first thing to do without.
+        self.shared.announce_shortage();
+        self.close_idle(0);
+        match self.shared.schedule().lacked(self.shared.now_ms()) {
+            Lack::Wait => Some(LACK_WAIT_MIN_MS + self.random() % LACK_WAIT_SPREAD_MS),
+            Lack::Alone => None,
+        }
     }
 
     /// Nothing more begins on this core.
@@ -256,7 +272,9 @@ impl Core {
             self.deadlines.interrupt();
             self.interrupt.notify_waiters();
         }
-        self.close_idle(self.idle_max);
+        let shortages = self.shared.shortages();
+        let is_short = self.shortages_seen.replace(shortages) != shortages;
+        self.close_idle(if is_short { 0 } else { self.idle_max });
     }
 
     /// Closes the oldest idle connections above `count_max`, and those idle for too long.
@@ -302,5 +320,10 @@ fn basic(user: &str) -> String {
     format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(user))
 }
 
+/// Shortest wait of a task for what others hold, in milliseconds: a core looks after its idle
+/// connections in less.
+const LACK_WAIT_MIN_MS: u64 = 60;
+/// How much longer it is at random, in milliseconds.
+const LACK_WAIT_SPREAD_MS: u64 = 140;
 /// Longest sleep of a core without work, in milliseconds.
 const NAP_MAX_MS: u64 = 1_000;

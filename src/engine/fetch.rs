@@ -62,13 +62,7 @@ pub(super) async fn attempt(
     core.keep_request_memory(request);
     match result {
         Ok((outcome, connection)) => (outcome, connection),
-        Err(fault) => {
-            if matches!(fault.cause, Cause::Resources(_)) {
-                // Idle connections are the first thing to do without.
-                core.close_idle(0);
-            }
-            (fault.into(), None)
-        }
+        Err(fault) => (fault.into(), None),
     }
 }
 

@@ -137,7 +137,12 @@ async fn connect(
                 story.last.times.connect = story.last.began.elapsed();
                 return Ok(socket);
             }
-            Err(cause @ (Cause::Interrupted | Cause::JobTimeout | Cause::Resources(_))) => {
+            Err(cause @ Cause::Resources(_)) => {
+                // Nothing was sent to anybody.
+                story.num_connects -= 1;
+                return Err(Fault::new(Stage::Connect, cause));
+            }
+            Err(cause @ (Cause::Interrupted | Cause::JobTimeout)) => {
                 return Err(Fault::new(Stage::Connect, cause));
             }
             Err(cause) => failed = Fault::new(Stage::Connect, cause).with_detail(address),

@@ -109,19 +109,24 @@ fn sync(file_system: Option<&FileSystem>, dir: &Path) -> anyhow::Result<()> {
     })
 }
 
-/// The configuration, with as much in flight as open files allow.
+/// The configuration, with as many cores and as much in flight as open files allow.
 fn sized(config: &Config, nofile: u64) -> Config {
     let nofile = usize::try_from(nofile).unwrap_or(usize::MAX);
+    let left = nofile.saturating_sub(FDS_RESERVED);
+    let mut cpus = config.cpus.clone();
+    // Half of them at most go to the rings of cores.
+    cpus.truncate((left / 2 / FDS_PER_CORE).max(1));
+    let left = left.saturating_sub(cpus.len() * FDS_PER_CORE);
     // A job in flight holds a socket and a file; as many again go to idle connections.
-    let fits = (nofile.saturating_sub(FDS_RESERVED) / 4).max(1);
+    let fits = (left / 4).max(1);
     if fits < config.in_flight_max {
         say(&format!(
             "warning: {nofile} open files allow {fits} jobs in flight, not {}; raise: ulimit -n",
             config.in_flight_max
         ));
     }
-    let fits = fits.min(setup::IN_FLIGHT_PER_CORE_MAX * config.cpus.len());
-    Config { in_flight_max: config.in_flight_max.min(fits), ..config.clone() }
+    let fits = fits.min(setup::IN_FLIGHT_PER_CORE_MAX * cpus.len());
+    Config { in_flight_max: config.in_flight_max.min(fits), cpus, ..config.clone() }
 }
 
 fn start_cores(
@@ -390,5 +395,7 @@ const TICK: Duration = Duration::from_millis(50);
 const PATIENCE: Duration = Duration::from_secs(1);
 /// Rows are written at the latest after so many ticks.
 const FLUSH_EVERY_TICKS: u64 = 10;
-/// Open files that are not for jobs: the report, the rings, resolver sockets and the like.
-const FDS_RESERVED: usize = 64;
+/// Open files that are not for jobs: the list, the report, resolver sockets and the like.
+const FDS_RESERVED: usize = 24;
+/// Open files of one core: its rings, what wakes it, the directory.
+const FDS_PER_CORE: usize = 8;

@@ -1,6 +1,7 @@
 //! What all threads of a run share.
 
 use super::ledger::Ledger;
+use super::progress::say;
 use super::task::Task;
 use crate::config::Config;
 use crate::plan::name::Names;
@@ -44,6 +45,8 @@ pub(super) struct Shared {
     is_total_known: AtomicBool,
     cores_done: AtomicUsize,
     is_broken: AtomicBool,
+    /// How often a job lacked descriptors, memory or the like.
+    shortages: AtomicU64,
 }
 
 impl Shared {
@@ -75,6 +78,7 @@ impl Shared {
             is_total_known: AtomicBool::new(false),
             cores_done: AtomicUsize::new(0),
             is_broken: AtomicBool::new(false),
+            shortages: AtomicU64::new(0),
         }
     }
 
@@ -157,6 +161,19 @@ impl Shared {
 
     pub(super) fn is_broken(&self) -> bool {
         self.is_broken.load(Ordering::Relaxed)
+    }
+
+    /// A job lacks what other jobs hold: every core gives up its idle connections.
+    pub(super) fn announce_shortage(&self) {
+        if self.shortages.fetch_add(1, Ordering::Relaxed) == 0 {
+            say("warning: this machine is short of file descriptors, memory or ports; \
+                 fewer jobs are in flight until there are more (see ulimit -n)");
+        }
+    }
+
+    /// How often that was so far.
+    pub(super) fn shortages(&self) -> u64 {
+        self.shortages.load(Ordering::Relaxed)
     }
 
     /// A core's thread has ended.

@@ -95,17 +95,23 @@ async fn run_task(core: &Rc<Core>, work: Work) {
     core.release(origin, connection);
 }
 
-/// One attempt. A panic is a bug of ours, but it is only this job's failure: what the attempt held
-/// (its socket, its unfinished file) goes with its future; operations in flight keep their memory.
+/// One attempt. A panic is a bug of ours, but it is only this job's failure.
 async fn attempt(
     core: &Core,
     task: &mut Task,
     pooled: Option<Connection>,
 ) -> (Outcome, Option<Connection>) {
-    let mut attempt = pin!(fetch::attempt(core, task, pooled));
-    poll_fn(|context| match catch_unwind(AssertUnwindSafe(|| attempt.as_mut().poll(context))) {
-        Ok(poll) => poll,
-        Err(_) => Poll::Ready((Fault::new(Stage::Input, Cause::Panic).into(), None)),
+    let attempt = contained(fetch::attempt(core, task, pooled)).await;
+    attempt.unwrap_or_else(|| (Fault::new(Stage::Input, Cause::Panic).into(), None))
+}
+
+/// The output of a future, or nothing if it panics: then what it held (a socket, an unfinished
+/// file) is gone with it; operations in flight keep their memory.
+async fn contained<F: Future>(future: F) -> Option<F::Output> {
+    let mut future = pin!(future);
+    poll_fn(|context| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context))) {
+        Ok(poll) => poll.map(Some),
+        Err(_) => Poll::Ready(None),
     })
     .await
 }
@@ -134,6 +140,13 @@ fn follow(core: &Core, task: &mut Task, outcome: Outcome) -> Next {
         }
         Outcome::Failed(fault, retry_after) => (fault, retry_after),
     };
+    if matches!(fault.cause, Cause::Resources(_))
+        && let Some(after_ms) = core.lacked()
+        && core.can_wait(task, after_ms)
+    {
+        // What is ours to mend costs the job no attempt.
+        return Next::Retry { after_ms };
+    }
     let policy = &core.shared.config.retry;
     let retry_after_ms = retry_after
         .filter(|_| retry::class(&fault.cause) == Class::Transient)
@@ -182,3 +195,31 @@ fn unix_s() -> u64 {
 
 /// How often deadlines are looked at: what they may be late by.
 const SWEEP_INTERVAL: Duration = Duration::from_millis(50);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ring::buf::{BufPool, Size};
+    use crate::ring::dir::{Care, Dir};
+    use crate::ring::file::{Expected, OutFile};
+
+    #[test]
+    fn what_a_panicking_attempt_held_is_gone() {
+        let dir = tempfile::tempdir().unwrap();
+        let entries = || std::fs::read_dir(dir.path()).unwrap().count();
+        let out = Dir::create(dir.path(), Care::default()).unwrap();
+        let buffers = BufPool::default();
+        let attempt = async {
+            let _file = OutFile::create(&out, 1, Expected::Long(None)).unwrap();
+            let _buf = buffers.take(Size::Small);
+            tokio::task::yield_now().await;
+            assert_eq!(entries(), 1, "the unfinished file");
+            // Unwinds as a panic does, without a message among those of the tests.
+            std::panic::resume_unwind(Box::new("a bug"));
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        assert_eq!(runtime.block_on(contained(attempt)), None::<()>);
+        assert_eq!(entries(), 0);
+        assert_eq!(runtime.block_on(contained(async { 7 })), Some(7));
+    }
+}

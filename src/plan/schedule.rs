@@ -25,6 +25,7 @@
 //! No call but [`Schedule::drain`] walks all origins; records of origins without work, connections
 //! and pause are freed.
 
+mod answers;
 mod core;
 mod core_set;
 mod deferred;
@@ -35,12 +36,12 @@ mod tests;
 use self::core::{Core, Ready};
 use super::window::{Lack, Window};
 use crate::limits;
+pub use answers::{After, Connection, Grant, Released, Take, Wake};
 use core_set::CoreSet;
 use deferred::Deferred;
 pub use origins::OriginId;
 use origins::{Listed, Origins, Queued};
 use std::collections::{BTreeSet, BinaryHeap};
-use std::ops::Range;
 
 /// The caps of one run.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -53,78 +54,6 @@ pub struct Limits {
     pub per_origin_max: usize,
     /// Jobs held in all: queued, deferred and in flight.
     pub lookahead_max: usize,
-}
-
-/// What the job of a [`Grant`] runs on.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Connection {
-    /// An idle connection of the core's own pool, which must be taken out of it.
-    Reuse,
-    /// A new connection.
-    Open,
-}
-
-/// A job that may run now. Ends with [`Schedule::release`].
-#[derive(Debug)]
-pub struct Grant<T> {
-    /// The job.
-    pub item: T,
-    /// Its origin, for `release`.
-    pub origin: OriginId,
-    /// What it runs on. A reused connection that proves stale may be replaced by a new one.
-    pub connection: Connection,
-}
-
-/// The answer of [`Schedule::take`].
-#[derive(Debug)]
-#[must_use = "the wake must be delivered"]
-pub struct Take<T> {
-    /// A job, or nothing: then the core may sleep until it is woken or [`Schedule::next_due_ms`].
-    pub grant: Option<Grant<T>>,
-    /// Another core that has work now.
-    pub wake: Wake,
-}
-
-/// What becomes of a job's connection.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum After {
-    /// It stays open, idle, in the pool of the core.
-    Kept,
-    /// It is closed.
-    Closed,
-}
-
-/// The answer of [`Schedule::release`].
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-#[must_use = "the wake must be delivered, and a connection that was not kept must be closed"]
-pub struct Released {
-    /// `Closed` although `Kept` was offered, when the core must give the slot to another core.
-    pub connection: After,
-    /// Who has work now; often the releasing core itself.
-    pub wake: Wake,
-}
-
-/// Which cores must call [`Schedule::take`] until it has nothing for them.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-#[must_use = "a wake that is not delivered leaves work lying"]
-pub enum Wake {
-    /// None.
-    Nobody,
-    /// This one.
-    One(usize),
-    /// All: everything is finished, and those asleep must learn it.
-    All,
-}
-
-impl Wake {
-    /// The cores meant, of `cores` in all.
-    pub fn cores(self, cores: usize) -> Range<usize> {
-        match self {
-            Self::Nobody => 0..0,
-            Self::One(core) => core..core + 1,
-            Self::All => 0..cores,
-        }
-    }
 }
 
 /// Jobs of all origins, and who may run them. See the module's rules.

@@ -1,6 +1,7 @@
 //! Names to addresses. One thread serves all cores: it caches by TTL, asks in parallel, and asks
 //! only once for a name that several jobs wait for. No job holds up another.
 
+use super::socket_cause;
 use crate::config::{DnsConfig, Family, ResolveOverride};
 use crate::fault::Cause;
 use anyhow::Context as _;
@@ -114,7 +115,7 @@ async fn answer_all(
     timeout: Duration,
     mut questions: mpsc::UnboundedReceiver<Question>,
 ) {
-    let mut resolver: Option<Result<Rc<TokioResolver>, String>> = None;
+    let mut resolver: Option<Rc<TokioResolver>> = None;
     let mut waiting: HashMap<Box<str>, Vec<oneshot::Sender<Answer>>> = HashMap::new();
     let local = tokio::task::LocalSet::new();
     let mut known = Known::default();
@@ -133,17 +134,15 @@ async fn answer_all(
                     if replies.len() > 1 {
                         continue;
                     }
-                    let resolver = resolver.get_or_insert_with(|| {
-                        build(config, timeout).map(Rc::new).map_err(|error| format!("{error:#}"))
-                    });
-                    let resolver = resolver.clone();
+                    let built = match &resolver {
+                        Some(resolver) => Ok(Rc::clone(resolver)),
+                        None => build(config, timeout).map(Rc::new),
+                    };
+                    resolver = built.as_ref().ok().map(Rc::clone);
                     lookups.spawn_local(async move {
-                        let (answer, until) = match resolver {
+                        let (answer, until) = match built {
                             Ok(resolver) => ask(&resolver, &host).await,
-                            Err(words) => {
-                                let failure = (Cause::ResolveFailed, Some(words.into()));
-                                (Err(failure), Instant::now())
-                            }
+                            Err(failure) => (Err(failure), Instant::now()),
                         };
                         (host, answer, until)
                     });
@@ -161,7 +160,17 @@ async fn answer_all(
     local.run_until(run).await;
 }
 
-fn build(config: &DnsConfig, timeout: Duration) -> anyhow::Result<TokioResolver> {
+fn build(
+    config: &DnsConfig,
+    timeout: Duration,
+) -> Result<TokioResolver, (Cause, Option<Box<str>>)> {
+    // A file that cannot be opened for want of a descriptor would count as one that is not there,
+    // for the whole run.
+    if let Err(error) = std::fs::File::open("/etc/resolv.conf")
+        && let Some(cause) = shortage(&error)
+    {
+        return Err((cause, None));
+    }
     let provider = TokioRuntimeProvider::default();
     let mut builder = if config.servers.is_empty() {
         match TokioResolver::builder(provider.clone()) {
@@ -191,7 +200,10 @@ fn build(config: &DnsConfig, timeout: Duration) -> anyhow::Result<TokioResolver>
         Family::V4 => LookupIpStrategy::Ipv4Only,
         Family::V6 => LookupIpStrategy::Ipv6Only,
     };
-    builder.build().context("cannot set up the resolver")
+    builder.build().map_err(|error| {
+        let words = format!("cannot set up the resolver: {error}");
+        (Cause::ResolveFailed, Some(words.into()))
+    })
 }
 
 /// The answer for a name, and until when it holds.
@@ -265,8 +277,15 @@ fn cause(error: &NetError) -> Cause {
             _ => Cause::ResolveFailed,
         },
         NetError::Timeout => Cause::Timeout,
+        NetError::Io(error) => shortage(error).unwrap_or(Cause::ResolveFailed),
         _ => Cause::ResolveFailed,
     }
+}
+
+/// The cause of an error that says that this machine is out of something.
+fn shortage(error: &std::io::Error) -> Option<Cause> {
+    let cause = socket_cause(error.raw_os_error()?);
+    matches!(cause, Cause::Resources(_)).then_some(cause)
 }
 
 /// Records kept by their TTL.

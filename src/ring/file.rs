@@ -101,8 +101,11 @@ impl OutFile {
             let flags = OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC;
             match rustix::fs::openat(&*dir.fd, ".", flags, mode) {
                 Ok(fd) => return Ok(file(Place::Unnamed, fd)),
-                // What open(2) says of file systems and kernels that lack it.
-                Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::INVAL | Errno::NOENT) => {}
+                // What open(2) says of file systems and kernels that lack it; and EPERM, ext4's
+                // word for a directory that was removed, of which the other way says ENOENT.
+                Err(
+                    Errno::OPNOTSUPP | Errno::ISDIR | Errno::INVAL | Errno::NOENT | Errno::PERM,
+                ) => {}
                 Err(errno) => return Err(cause(errno)),
             }
         }

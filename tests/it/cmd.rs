@@ -190,6 +190,14 @@ impl Running {
         String::from_utf8(words).unwrap()
     }
 
+    /// Lets the process open no descriptor from this number on; what is open stays so.
+    pub(crate) fn limit_descriptors(&self, current: u64) {
+        use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
+        let maximum = getrlimit(Resource::Nofile).maximum;
+        let limit = Rlimit { current: Some(current), maximum };
+        prlimit(Some(Pid::from_child(&self.child)), Resource::Nofile, limit).unwrap();
+    }
+
     /// Waits for the end, standard input closed; a run that does not end is killed and fails the
     /// test, and so does one that told of a panic.
     pub(crate) fn wait(mut self) -> Done {

@@ -9,6 +9,7 @@ mod fixture; // the replies of tests/http
 
 mod certs; // certificates that are good, or bad in one way
 mod cmd; // runs the binary and reads what it left behind
+mod filter; // runs the binary where one system call fails
 mod nameserver; // a DNS server with the answers of the test
 mod nginx; // Debian's nginx on free ports, and pulls from it
 mod origin; // the embedded origin, asked by a raw socket and by curl
@@ -19,6 +20,7 @@ mod sockets; // ports that refuse, ports that swallow, one raw exchange
 // What the program promises.
 mod answers; // what is an answer to a request for the whole, and what is none
 mod coding; // --compressed: what is decoded, and what is stored as sent
+mod disk; // full, read-only and vanished places; flushing and reserving
 mod disposition; // names that servers propose
 mod dns; // lookups: families, caching, overrides
 mod endless; // servers that never come to an end
@@ -37,6 +39,7 @@ mod redirects; // followed, limited, and never leaking credentials
 mod report; // one row per line, in each format; statistics that add up
 mod retry; // what is tried again, when, and what is not
 mod reuse; // kept connections, and what servers do to them
+mod scarce; // descriptors that run out slow a run down
 mod secrets; // they go to their origin, and nowhere else
 mod signals; // SIGINT once and twice
 mod sizes; // bodies larger than allowed

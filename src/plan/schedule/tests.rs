@@ -3,6 +3,7 @@
 use super::*;
 use proptest::prelude::*;
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::ops::Range;
 
 fn limits(cores: usize, in_flight_max: usize, per_origin_max: usize) -> Limits {
     Limits { cores, in_flight_max, per_origin_max, lookahead_max: 1_000 }

@@ -1,0 +1,77 @@
+//! What the schedule answers, to be acted on by the cores.
+
+use super::OriginId;
+use std::ops::Range;
+
+/// What the job of a [`Grant`] runs on.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Connection {
+    /// An idle connection of the core's own pool, which must be taken out of it.
+    Reuse,
+    /// A new connection.
+    Open,
+}
+
+/// A job that may run now. Ends with [`super::Schedule::release`].
+#[derive(Debug)]
+pub struct Grant<T> {
+    /// The job.
+    pub item: T,
+    /// Its origin, for `release`.
+    pub origin: OriginId,
+    /// What it runs on. A reused connection that proves stale may be replaced by a new one.
+    pub connection: Connection,
+}
+
+/// The answer of [`super::Schedule::take`].
+#[derive(Debug)]
+#[must_use = "the wake must be delivered"]
+pub struct Take<T> {
+    /// A job, or nothing: then the core may sleep until it is woken or
+    /// [`super::Schedule::next_due_ms`].
+    pub grant: Option<Grant<T>>,
+    /// Another core that has work now.
+    pub wake: Wake,
+}
+
+/// What becomes of a job's connection.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum After {
+    /// It stays open, idle, in the pool of the core.
+    Kept,
+    /// It is closed.
+    Closed,
+}
+
+/// The answer of [`super::Schedule::release`].
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[must_use = "the wake must be delivered, and a connection that was not kept must be closed"]
+pub struct Released {
+    /// `Closed` although `Kept` was offered, when the core must give the slot to another core.
+    pub connection: After,
+    /// Who has work now; often the releasing core itself.
+    pub wake: Wake,
+}
+
+/// Which cores must call [`super::Schedule::take`] until it has nothing for them.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[must_use = "a wake that is not delivered leaves work lying"]
+pub enum Wake {
+    /// None.
+    Nobody,
+    /// This one.
+    One(usize),
+    /// All: everything is finished, and those asleep must learn it.
+    All,
+}
+
+impl Wake {
+    /// The cores meant, of `cores` in all.
+    pub fn cores(self, cores: usize) -> Range<usize> {
+        match self {
+            Self::Nobody => 0..0,
+            Self::One(core) => core..core + 1,
+            Self::All => 0..cores,
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! Descriptors that run out slow a run down and fail nothing, as long as there are some.
+
+use crate::cmd::{Sandbox, eventually};
+use crate::nameserver::{Answer, NameServer};
+use crate::origin::serve;
+use crate::rude::{Plan, Verb, ok};
+use std::net::Ipv4Addr;
+
+/// Says that fewer jobs are in flight.
+const WARNING: &str = "short of";
+
+#[test]
+fn jobs_that_lack_descriptors_wait_for_those_that_hold_them() {
+    let held = vec![Verb::Gate, ok(b"held").remove(0)];
+    let mut plan = Plan::new().otherwise(ok(b"body"));
+    for n in 0..HELD {
+        plan = plan.on(&format!("/held{n}"), [held.clone()]);
+    }
+    let server = plan.start();
+    let sandbox = Sandbox::new();
+    let over = format!("*:{}:127.0.0.1", server.port());
+    let pull = sandbox.pull().args(["-i", "-", "-j", "200", "--retry", "0", "--resolve", &over]);
+    let mut running = pull.spawn();
+    let held = |n: usize| server.url_at(&format!("held{n}.example"), &format!("/held{n}"));
+    let quick = |n: usize| server.url_at(&format!("h{n}.example"), &format!("/q{n}"));
+    running.feed((0..HELD).map(held));
+    assert!(eventually(|| server.log().len() == HELD), "{}", running.stderr());
+    // A little room is left: for two or three jobs.
+    running.limit_descriptors(running.descriptors() as u64 + 6);
+    running.feed((0..QUICK).map(quick));
+    running.end_input();
+    let is_told = eventually(|| running.stderr().contains(WARNING));
+    let asked = || server.log().len() >= HELD + QUICK / 2;
+    assert!(is_told && eventually(asked), "{} asked\n{}", server.log().len(), running.stderr());
+    server.open_gate();
+    let done = running.wait();
+    done.assert_ok(HELD + QUICK);
+    let again: Vec<_> = done.rows.iter().filter(|row| row["num_retries"] != "0").collect();
+    assert!(again.is_empty(), "waiting is no attempt: {again:#?}");
+    assert_eq!(done.stderr.matches(WARNING).count(), 1);
+    assert_eq!(sandbox.files().len(), HELD + QUICK);
+}
+
+/// Jobs that hold their descriptors until the test lets them go.
+const HELD: usize = 30;
+/// Jobs that want some meanwhile.
+const QUICK: usize = 300;
+
+#[test]
+fn descriptors_that_never_come_back_fail_every_job_soon() {
+    let held = vec![Verb::Gate, ok(b"held").remove(0)];
+    let server = Plan::new().on("/held", [held]).otherwise(ok(b"body")).start();
+    let sandbox = Sandbox::new();
+    let args = ["-i", "-", "--retry", "2", "--retry-delay", "20ms"];
+    let mut running = sandbox.pull().args(args).spawn();
+    running.feed([server.url("/held")]);
+    assert!(eventually(|| server.log().len() == 1), "{}", running.stderr());
+    // Everything that is open stays open, and nothing more can be opened: no socket, no file.
+    running.limit_descriptors(0);
+    let urls: Vec<String> =
+        (0..100).map(|n| server.url(&format!("/q{n}")).replace("127.0.0.1", "127.1.1.1")).collect();
+    running.feed(&urls);
+    running.end_input();
+    assert!(eventually(|| running.stderr().contains(WARNING)), "{}", running.stderr());
+    server.open_gate();
+    let done = running.wait();
+    assert_eq!(done.rows.len(), 101, "{}", done.stderr);
+    for url in urls.iter().chain([&server.url("/held")]) {
+        assert_eq!(done.fault(url), "run.resources", "{:#?}", done.row(url));
+    }
+    let row = done.row(&urls[0]);
+    assert_eq!((row["num_retries"].as_str(), row["num_connects"].as_str()), ("2", "0"));
+    assert!(row["error_message"].contains("file descriptors"), "{row:#?}");
+    done.assert_code(3);
+    assert!(sandbox.files().is_empty() && sandbox.temporaries().is_empty());
+}
+
+#[test]
+fn low_limits_from_the_start_do_for_many_slow_hosts() {
+    let served = serve();
+    let hosts: Vec<String> = (0..60).map(|n| format!("h{n}.example")).collect();
+    let answers = hosts
+        .iter()
+        .map(|host| (host.as_str(), Answer::Addresses(vec![Ipv4Addr::LOCALHOST.into()])));
+    let names = NameServer::start(answers);
+    let url =
+        |host: &String| format!("http://{host}:{}/delay/5/bytes/300000/{host}", served.port());
+    for limit in [64, 40, 30] {
+        let sandbox = Sandbox::new();
+        let pull =
+            sandbox.pull().args(["--retry", "0", "--dns-servers", &names.addr().to_string()]);
+        let pull = pull.list(hosts.iter().map(url));
+        let limited = format!(r#"ulimit -n {limit}; exec "$@""#);
+        let done = pull.under("sh", ["-c", &limited, "sh"]).run();
+        done.assert_ok(hosts.len());
+        assert_eq!(sandbox.files().len(), hosts.len());
+    }
+}
