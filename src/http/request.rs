@@ -62,7 +62,7 @@ pub struct Get<'a> {
 pub enum Secrets {
     /// To the origin that the user named.
     Send,
-    /// To any other: no `Authorization`, `Cookie` or known token field, and no `Host` but that of
+    /// To any other: no `Authorization`, `Cookie`, token or key field, and no `Host` but that of
     /// the URL.
     Withhold,
 }
@@ -125,9 +125,8 @@ impl Template {
             } else if name.eq_ignore_ascii_case("host") {
                 template.host = Some(value.as_str().into());
             } else if !value.is_empty() {
-                let is_secret =
-                    SECRET_FIELDS.iter().any(|secret| name.eq_ignore_ascii_case(secret));
-                let lines = if is_secret { &mut template.secret } else { &mut template.public };
+                let lines =
+                    if is_secret(name) { &mut template.secret } else { &mut template.public };
                 push_field(lines, name, value);
             }
         }
@@ -309,18 +308,34 @@ fn is_host(host: &str) -> bool {
     !host.is_empty() && is_graphic(host) && !host.contains(['/', '?', '#', '@', '\\'])
 }
 
-/// Fields whose value is a key to something: those of RFC 9110 and RFC 6265, and the token fields
-/// that large services document.
-const SECRET_FIELDS: [&str; 8] = [
+/// Whether the value of a field is a key to something, by the words of its name: `Authorization`,
+/// `Cookie`, `X-Api-Key`, `Private-Token`, `X-Amz-Security-Token` and what services invent besides.
+/// One that is kept back without need costs a redirect its field; one that is not costs a secret.
+fn is_secret(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    name.split(['-', '_', '.']).any(|word| {
+        SECRET_WORDS.contains(&word) || SECRET_ENDS.iter().any(|end| word.ends_with(end))
+    })
+}
+
+/// Words in the names of fields that hold secrets.
+const SECRET_WORDS: [&str; 12] = [
+    "auth",
     "authorization",
-    "cookie",
-    "x-api-key",
-    "api-key",
-    "x-auth-token",
-    "private-token",
-    "job-token",
-    "x-amz-security-token",
+    "authentication",
+    "credential",
+    "credentials",
+    "jwt",
+    "key",
+    "passwd",
+    "session",
+    "sessionid",
+    "sid",
+    "signature",
 ];
+
+/// Ends of such words that are written as one with others (`X-AccessToken`).
+const SECRET_ENDS: [&str; 6] = ["apikey", "cookie", "password", "secret", "token", "accesskey"];
 
 /// The field that no origin may ever see.
 pub const PROXY_AUTHORIZATION: &str = "proxy-authorization";

@@ -327,7 +327,8 @@ fn shortened(text: &str) -> String {
     }
 }
 
-/// The line without what may be a password, in the URL and its mirrors or in the value of an option.
+/// The line without what may be a password, in the URL and its mirrors or in the value of an
+/// option.
 fn without_userinfo(text: &str) -> String {
     text.split('\t').map(url_without_userinfo).collect::<Vec<_>>().join("\t")
 }

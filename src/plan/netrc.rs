@@ -315,7 +315,9 @@ mod tests {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..Default::default() })]
 
         #[test]
-        fn no_text_does_harm(text in "(machine|login|password|macdef|\"|\\\\|#|\n| |é|[a-z]){0,40}") {
+        fn no_text_does_harm(
+            text in "(machine|login|password|macdef|\"|\\\\|#|\n| |é|[a-z]){0,40}",
+        ) {
             if let Err(error) = Netrc::parse(&text) {
                 prop_assert!(error.line >= 1 && error.line <= text.matches('\n').count() + 1);
             }

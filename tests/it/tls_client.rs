@@ -167,7 +167,7 @@ fn files_that_cannot_be_used_are_found_before_anything_is_touched() {
     ];
     let dir = sandbox.path("made");
     for (options, words) in rows {
-        let done = sandbox.pull_into(&dir).args(options).args(["https://127.0.0.1:1/a"]).run();
+        let done = sandbox.pull_into(&dir).args(options).args(["https://h.example/a"]).run();
         assert_eq!(done.code(), 2, "{options:?}\n{}", done.stderr);
         for word in words {
             assert!(done.stderr.contains(word), "{options:?}: no {word}\n{}", done.stderr);

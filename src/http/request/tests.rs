@@ -176,3 +176,29 @@ fn requests_check_their_parts() {
     let get = Get { host: "[::1]:80", target: "/[]|\"", ..GET };
     assert!(encode(&template, &get).starts_with("GET /[]|\" HTTP/1.1\r\nHost: [::1]:80\r\n"));
 }
+
+#[test]
+fn fields_are_secret_by_their_names() {
+    for name in [
+        "Authorization",
+        "proxy-authorization",
+        "COOKIE",
+        "X-Api-Key",
+        "Api-Key",
+        "apikey",
+        "X-Auth-Token",
+        "Private-Token",
+        "Job-Token",
+        "X-Amz-Security-Token",
+        "X-AccessToken",
+        "Ocp-Apim-Subscription-Key",
+        "X-Goog-Api-Key",
+        "x_session_id",
+        "X-Client-Secret",
+    ] {
+        assert!(is_secret(name), "{name}");
+    }
+    for name in ["Accept", "Accept-Language", "X-Kept", "Range", "If-None-Match", "X-Keyboard"] {
+        assert!(!is_secret(name), "{name}");
+    }
+}
