@@ -341,7 +341,7 @@ fn request(args: &PullArgs) -> anyhow::Result<RequestConfig> {
     Ok(RequestConfig {
         headers,
         user_agent: args.http.user_agent.clone().unwrap_or(defaults.user_agent),
-        referer: args.http.referer.clone(),
+        referer: args.http.referer.as_deref().map(|url| plan::target::referer(url).into_owned()),
         compressed: args.http.compressed,
         basic_auth: args.http.users.last().cloned(),
         netrc: netrc(args)?,

@@ -8,7 +8,7 @@
 //! used.
 
 use super::name::{self, Template};
-use super::target::{Target, scheme_of, userinfo_range};
+use super::target::{self, Target, scheme_of, userinfo_range};
 use crate::fault::{Fault, InputProblem};
 use crate::http::request::{PROXY_AUTHORIZATION, parse_field};
 use crate::limits;
@@ -259,7 +259,8 @@ fn apply_option(
             options.headers.push(parse_field(&field).map_err(bad_header)?);
         }
         "referer" => {
-            options.headers.push(parse_field(&format!("Referer: {value}")).map_err(bad_header)?);
+            let field = format!("Referer: {}", target::referer(value));
+            options.headers.push(parse_field(&field).map_err(bad_header)?);
         }
         "checksum" => return Err((InputProblem::Option, REMEDY_CHECKSUM.into())),
         other => {

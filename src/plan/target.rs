@@ -294,6 +294,15 @@ pub(crate) fn scheme_of(text: &str) -> Option<&str> {
     is_scheme.then_some(scheme)
 }
 
+/// A `Referer` as it may be sent: without user information (RFC 9110 section 10.1.3). It goes to
+/// every origin.
+pub fn referer(text: &str) -> Cow<'_, str> {
+    match Target::parse(text) {
+        Ok(target) if target.credentials().is_some() => Cow::Owned(target.text.into_string()),
+        Ok(_) | Err(_) => Cow::Borrowed(text),
+    }
+}
+
 /// Where in `text` the user information is, or may be: whatever stands before an `@` and after the
 /// scheme, up to the first `/`, `?` or `#`. The text may be no URL, so this leans to finding too
 /// much. The `@` is not in it.

@@ -132,6 +132,7 @@ fn a_secret_goes_to_its_origin_and_nowhere_else() {
         for report in ["report.csv", "report.jsonl"] {
             let pull = sandbox.pull().report(report).args(&way.options).list(&lines);
             let pull = pull.args(["--retry", "1", "--retry-delay", "1ms", "--insecure"]);
+            let pull = pull.args(["--referer", "http://r:S3cretMark@r.example/"]);
             let pull = pull.args(["--progress", "json", "--resolve", &other.resolve("other.test")]);
             let done = pull.arg("--stats").arg(&stats).run();
             assert_clean("standard output", done.stdout.as_bytes());

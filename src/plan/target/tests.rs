@@ -306,3 +306,16 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_referer_has_no_user_information() {
+    for (typed, sent) in [
+        ("https://me:SECRET@h/a?b@c#d", "https://h/a?b@c"),
+        ("https://me@h/", "https://h/"),
+        ("https://h/a@b#c", "https://h/a@b#c"),
+        ("", ""),
+        ("any text", "any text"),
+    ] {
+        assert_eq!(referer(typed), sent, "{typed}");
+    }
+}
