@@ -1,4 +1,4 @@
-//! TLS over one socket. With [`settings`] the only file of the client that names rustls (0.23,
+//! TLS over one socket. With its `settings` the only place of the client that names rustls (0.23,
 //! aws-lc-rs).
 //!
 //! The unbuffered API is used: records are decrypted in place in the receive buffer of ciphertext,

@@ -155,6 +155,23 @@ fn a_secret_goes_to_its_origin_and_nowhere_else() {
     }
 }
 
+#[test]
+fn a_permitted_downgrade_carries_no_secret() {
+    let plain = Plan::new().otherwise(ok(b"plain")).start();
+    // The same host, so that only scheme and port tell them apart.
+    let to = plain.url_at("localhost", "/a");
+    let secure = Plan::new().otherwise(redirect(&to)).start_tls(&issue(Flaw::None));
+    let sandbox = Sandbox::new();
+    std::fs::write(sandbox.path("netrc"), "machine localhost login me password S3cretMark")
+        .unwrap();
+    for way in [&["-ume:S3cretMark"][..], &["--netrc-file", "netrc"], &["-HX-Key: S3cretMark"]] {
+        let pull = sandbox.pull().args(way).args(["--insecure", "--allow-downgrade", "-4"]);
+        pull.args([secure.url("/a")]).run().assert_ok(1);
+        assert!(has_secret(secure.heads("/a").last().unwrap()), "{way:?}");
+        assert_heads_clean(&plain);
+    }
+}
+
 /// Lines that fail while they are read.
 fn bad_lines() -> impl Iterator<Item = &'static str> {
     [
