@@ -9,15 +9,17 @@ use crate::config::{FileOps, OnConflict};
 use crate::fault::{Cause, DiskProblem, Fault, InputProblem, Stage};
 use crate::http::coding;
 use crate::http::head::{Framing, Location};
-use crate::http::request::{Get, Secrets};
+use crate::http::request::{Forward, Get, Secrets};
 use crate::http::{Head, RetryAfter, Reuse};
 use crate::limits::RECV_BUFFER_BYTES;
 use crate::plan::name;
+use crate::plan::proxy::Route;
 use crate::plan::target::Target;
 use crate::ring::buf::{RecvBuf, Size};
 use crate::ring::conn::{Connection, Received};
 use crate::ring::deadline::Rule;
-use crate::ring::file::{Expected, Naming};
+use crate::ring::dir::Found;
+use crate::ring::file::{Expected, Naming, OutFile};
 use crate::ring::tls::Failure;
 use std::fmt;
 
@@ -73,16 +75,17 @@ fn check_name(core: &Core, task: &Task) -> Option<Outcome> {
     if policy == OnConflict::Overwrite || task.name() == "-" {
         return None;
     }
-    let is_there = match core.dir.parent(task.name()) {
-        Ok((dir, name)) => dir.has(name),
-        Err(cause) => return Some(Fault::new(Stage::Write, cause).into()),
+    let failed = |cause| Some(Fault::new(Stage::Write, cause).into());
+    let found = match core.dir.parent(task.name()) {
+        Ok((dir, name)) => dir.look(name),
+        Err(cause) => return failed(cause),
     };
-    match policy {
-        OnConflict::Skip if is_there => Some(Outcome::Skipped),
-        OnConflict::Error if is_there => {
-            Some(Fault::new(Stage::Write, Cause::Disk(DiskProblem::Exists)).into())
-        }
-        OnConflict::Overwrite | OnConflict::Skip | OnConflict::Error | OnConflict::Rename => None,
+    match (policy, found) {
+        (OnConflict::Rename | OnConflict::Overwrite, _) | (_, Found::Nothing) => None,
+        // Nobody has pulled this before: a directory is not the file that may be kept.
+        (_, Found::Directory) => failed(Cause::Disk(DiskProblem::NotAFile)),
+        (OnConflict::Skip, Found::Other) => Some(Outcome::Skipped),
+        (OnConflict::Error, Found::Other) => failed(Cause::Disk(DiskProblem::Exists)),
     }
 }
 
@@ -94,12 +97,13 @@ async fn exchange(
     request: &mut Vec<u8>,
     buf: &mut RecvBuf,
 ) -> Result<(Outcome, Option<Connection>), Fault> {
+    let route = core.proxies.choose(task.target());
     loop {
         let (mut connection, is_reused) = match pooled.take() {
             Some(connection) => (connection, true),
-            None => (open(core, task).await?, false),
+            None => (open(core, task, route).await?, false),
         };
-        encode(core, task, request)?;
+        encode(core, task, route, request)?;
         arm_head(core, task, &connection);
         let story = task.story.as_mut().expect("an attempt has begun");
         story.last.remote_ip = Some(connection.peer());
@@ -123,8 +127,8 @@ async fn exchange(
     }
 }
 
-/// The bytes of the request for the task's current target.
-fn encode(core: &Core, task: &Task, request: &mut Vec<u8>) -> Result<(), Fault> {
+/// The bytes of the request for the task's current target, for whoever reads it first.
+fn encode(core: &Core, task: &Task, route: Route<'_>, request: &mut Vec<u8>) -> Result<(), Fault> {
     let target = task.target();
     let is_home = target.same_origin(&task.job.target);
     let authorization = core.authorization(task);
@@ -137,7 +141,15 @@ fn encode(core: &Core, task: &Task, request: &mut Vec<u8>) -> Result<(), Fault> 
     request.clear();
     let own = core.template_of(task);
     let template = own.as_ref().unwrap_or(&core.template);
-    template.encode(&get, request).map_err(|problem| Fault::input(InputProblem::Url, problem))
+    let forward = match route {
+        Route::HttpForward(proxy) => {
+            Some(Forward { origin: target.origin_str(), authorization: proxy.authorization() })
+        }
+        // The origin itself reads it, whatever the bytes pass through.
+        Route::Direct | Route::Tunnel(_) | Route::Socks5(..) => None,
+    };
+    let encoded = template.encode_via(&get, forward.as_ref(), request);
+    encoded.map_err(|problem| Fault::input(InputProblem::Url, problem))
 }
 
 fn arm_head(core: &Core, task: &Task, connection: &Connection) {
@@ -253,19 +265,28 @@ fn sink(core: &Core, task: &Task, framing: Framing, is_coded: bool) -> Result<Si
     let sink = if task.name() == "-" {
         Sink::stdout(bytes_max)
     } else {
-        let expected = match framing {
-            // A chain renames, so it needs a name to rename from.
-            _ if core.shared.config.file_ops == FileOps::Chain => Expected::Long,
-            Framing::Empty => Expected::Short,
-            // Nobody knows what it decodes to.
-            _ if is_coded => Expected::Long,
-            Framing::Length(length) if length <= RECV_BUFFER_BYTES as u64 => Expected::Short,
-            Framing::Length(_) | Framing::Chunked | Framing::Close => Expected::Long,
-        };
+        let expected = expected(core, framing, is_coded);
         let (dir, _) = core.dir.parent(task.name())?;
-        Sink::file(dir.create_file(task.job.index, expected)?, bytes_max)
+        Sink::file(OutFile::create(&dir, task.job.index, expected)?, bytes_max)
     };
     Ok(if is_coded { sink.decoding(&core.buffers) } else { sink })
+}
+
+/// How long a file will be.
+fn expected(core: &Core, framing: Framing, is_coded: bool) -> Expected {
+    // A chain renames, so it needs a name to rename from.
+    let is_chain = core.shared.config.file_ops == FileOps::Chain;
+    match framing {
+        Framing::Empty if is_chain => Expected::Long(None),
+        Framing::Empty => Expected::Short,
+        // Nobody knows what it decodes to.
+        _ if is_coded => Expected::Long(None),
+        Framing::Length(bytes) if is_chain || bytes > RECV_BUFFER_BYTES as u64 => {
+            Expected::Long(Some(bytes))
+        }
+        Framing::Length(_) => Expected::Short,
+        Framing::Chunked | Framing::Close => Expected::Long(None),
+    }
 }
 
 /// Gives the file its name. Returns it where it is not the one planned.
@@ -276,8 +297,7 @@ async fn name_file(
     buf: &mut RecvBuf,
 ) -> Result<Option<String>, Fault> {
     let config = &core.shared.config;
-    let path = task.name();
-    let (parents, name) = path.rsplit_once('/').unwrap_or(("", path));
+    let (parents, name) = task.name().rsplit_once('/').unwrap_or_else(|| ("", task.name()));
     let naming = match config.on_conflict {
         OnConflict::Overwrite => Naming::Replace,
         OnConflict::Skip | OnConflict::Error | OnConflict::Rename => Naming::Fresh,
