@@ -16,7 +16,12 @@ pub(crate) struct Sandbox {
 
 impl Sandbox {
     pub(crate) fn new() -> Self {
-        let root = tempfile::Builder::new().prefix("ringpull-it-").tempdir().unwrap();
+        Self::within(&std::env::temp_dir())
+    }
+
+    /// As [`Sandbox::new`], within this directory.
+    pub(crate) fn within(dir: &Path) -> Self {
+        let root = tempfile::Builder::new().prefix("ringpull-it-").tempdir_in(dir).unwrap();
         std::fs::create_dir(root.path().join("out")).unwrap();
         Self { root }
     }
@@ -180,7 +185,7 @@ impl Running {
 
     /// Open file descriptors of the process.
     pub(crate) fn descriptors(&self) -> usize {
-        let path = format!("/proc/{}/fd", self.child.id());
+        let path = format!("/proc/{}/fd", self.id());
         std::fs::read_dir(path).map_or(0, Iterator::count)
     }
 
@@ -196,6 +201,11 @@ impl Running {
         let maximum = getrlimit(Resource::Nofile).maximum;
         let limit = Rlimit { current: Some(current), maximum };
         prlimit(Some(Pid::from_child(&self.child)), Resource::Nofile, limit).unwrap();
+    }
+
+    /// The process, for a look at what the kernel tells of it.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// Waits for the end, standard input closed; a run that does not end is killed and fails the

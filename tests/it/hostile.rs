@@ -11,7 +11,7 @@ use crate::driver::{End, Outcome, feed};
 use crate::fetch::FILE_OPS;
 use crate::fixture::{self, Fixture};
 use crate::rude::{Event, Plan, Rude, Script, Verb, ok};
-use ringpull::http::{Eof, Location, Reuse};
+use ringpull::http::{Eof, Framing, Location, Reuse};
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
@@ -81,6 +81,11 @@ impl Case {
     fn pauses_host(&self) -> bool {
         let head = self.outcome.head.as_ref();
         head.is_some_and(|head| matches!(head.status, 429 | 503) && head.retry_after.is_some())
+    }
+
+    fn has_length(&self) -> bool {
+        let head = self.outcome.head.as_ref();
+        head.is_some_and(|head| matches!(head.framing, Framing::Length(_)))
     }
 
     fn is_kept(&self) -> bool {
@@ -157,7 +162,9 @@ fn assert_run(
         let told = head.filter(|head| !matches!(head.location, Location::One(_)));
         let is_status_told =
             told.is_none_or(|head| row["response_code"] == head.status.to_string());
-        if row["status"] != status || row["error_code"] != fault || !is_status_told {
+        let is_fault_told = row["error_code"] == fault
+            || (fault == "body.reset" && case.has_length() && row["error_code"] == CUT);
+        if row["status"] != status || !is_fault_told || !is_status_told {
             wrong.push(format!("{}: wanted {status} {fault}: {row:#?}", case.fixture.name));
         }
         match wanted {
@@ -304,6 +311,10 @@ fn assert_connections(cases: &[Case], server: &Rude) {
         cases.len()
     );
 }
+
+/// A ring that waits for the whole of a body (RECV with MSG_WAITALL) hands over what came before a
+/// reset and loses the error, so that the body just ends. Without a length there is no such wait.
+const CUT: &str = "body.truncated";
 
 /// All bytes at once.
 const WHOLE: usize = usize::MAX;

@@ -2,14 +2,13 @@
 //! that misbehave on request, and nginx. No fixed port, no outside network, no stopwatch.
 
 // The harness, tested by itself.
-#[path = "../conformance/driver.rs"]
-mod driver; // feeds bytes to the reader of responses
-#[path = "../conformance/fixture.rs"]
-mod fixture; // the replies of tests/http
-
 mod certs; // certificates that are good, or bad in one way
 mod cmd; // runs the binary and reads what it left behind
+#[path = "../conformance/driver.rs"]
+mod driver; // feeds bytes to the reader of responses
 mod filter; // runs the binary where one system call fails
+#[path = "../conformance/fixture.rs"]
+mod fixture; // the replies of tests/http
 mod nameserver; // a DNS server with the answers of the test
 mod nginx; // Debian's nginx on free ports, and pulls from it
 mod origin; // the embedded origin, asked by a raw socket and by curl
