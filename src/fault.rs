@@ -42,8 +42,20 @@ pub enum InputProblem {
     Url,
     /// A URL with a scheme other than http and https.
     Scheme,
-    /// A URL whose host is empty or not usable.
+    /// A control character (CR, LF, NUL, a tab) in a URL.
+    Control,
+    /// A backslash in a URL, which some read as a slash.
+    Backslash,
+    /// A URL with an empty host.
+    HostEmpty,
+    /// A `%` in the host of a URL, which some decode and some do not.
+    HostPercent,
+    /// A URL whose host is no name and no address.
     Host,
+    /// A port of a URL that is no number from 1 to 65535.
+    Port,
+    /// User information of a URL that cannot be sent (RFC 7617 section 2).
+    Userinfo,
     /// A file name (`out=`, `dir=`, template) that is empty or leaves the directory.
     Name,
     /// An option line that is unknown or malformed.
@@ -317,7 +329,13 @@ impl Fault {
                 InputProblem::LineTooLong
                 | InputProblem::NotUtf8
                 | InputProblem::Url
+                | InputProblem::Control
+                | InputProblem::Backslash
+                | InputProblem::HostEmpty
+                | InputProblem::HostPercent
                 | InputProblem::Host
+                | InputProblem::Port
+                | InputProblem::Userinfo
                 | InputProblem::Option,
             ) => 3,
             Cause::NameNotFound | Cause::ResolveFailed => 6,
@@ -407,7 +425,13 @@ impl InputProblem {
             Self::NotUtf8 => "input.not_utf8",
             Self::Url => "input.url",
             Self::Scheme => "input.scheme",
+            Self::Control => "input.control",
+            Self::Backslash => "input.backslash",
+            Self::HostEmpty => "input.host_empty",
+            Self::HostPercent => "input.host_percent",
             Self::Host => "input.host",
+            Self::Port => "input.port",
+            Self::Userinfo => "input.userinfo",
             Self::Name => "input.name",
             Self::Option => "input.option",
         }
@@ -481,7 +505,13 @@ impl fmt::Display for InputProblem {
             Self::NotUtf8 => "the input line is not valid UTF-8",
             Self::Url => "the input line is no URL",
             Self::Scheme => "the URL is neither http nor https",
-            Self::Host => "the host of the URL is empty or not usable",
+            Self::Control => "the URL holds a control character",
+            Self::Backslash => "the URL holds a backslash",
+            Self::HostEmpty => "the host of the URL is empty",
+            Self::HostPercent => "the host of the URL holds a percent sign",
+            Self::Host => "the host of the URL is not usable",
+            Self::Port => "the port of the URL is not a number from 1 to 65535",
+            Self::Userinfo => "the user information of the URL cannot be sent",
             Self::Name => "the file name is empty or leaves the directory",
             Self::Option => "the option line is unknown or malformed",
         })

@@ -21,7 +21,13 @@ input.line_too_long 3 2 the input line is too long
 input.not_utf8 3 2 the input line is not valid UTF-8
 input.url 3 2 the input line is no URL
 input.scheme 1 2 the URL is neither http nor https
-input.host 3 2 the host of the URL is empty or not usable
+input.control 3 2 the URL holds a control character
+input.backslash 3 2 the URL holds a backslash
+input.host_empty 3 2 the host of the URL is empty
+input.host_percent 3 2 the host of the URL holds a percent sign
+input.host 3 2 the host of the URL is not usable
+input.port 3 2 the port of the URL is not a number from 1 to 65535
+input.userinfo 3 2 the user information of the URL cannot be sent
 input.name 23 2 the file name is empty or leaves the directory
 input.option 3 2 the option line is unknown or malformed
 resolve.not_found 6 4 the host name does not exist
@@ -192,15 +198,7 @@ fn every_fault() -> Vec<Fault> {
     let mut add = |stages: &[Stage], cause: Cause| {
         faults.extend(stages.iter().map(|stage| Fault::new(*stage, cause.clone())));
     };
-    for problem in [
-        InputProblem::LineTooLong,
-        InputProblem::NotUtf8,
-        InputProblem::Url,
-        InputProblem::Scheme,
-        InputProblem::Host,
-        InputProblem::Name,
-        InputProblem::Option,
-    ] {
+    for problem in INPUT_PROBLEMS {
         add(&[Stage::Input], Cause::Input(problem));
     }
     add(&[Stage::Resolve], Cause::NameNotFound);
@@ -264,6 +262,22 @@ fn every_fault() -> Vec<Fault> {
     add(&[Stage::Body], Cause::Panic);
     faults
 }
+
+const INPUT_PROBLEMS: [InputProblem; 13] = [
+    InputProblem::LineTooLong,
+    InputProblem::NotUtf8,
+    InputProblem::Url,
+    InputProblem::Scheme,
+    InputProblem::Control,
+    InputProblem::Backslash,
+    InputProblem::HostEmpty,
+    InputProblem::HostPercent,
+    InputProblem::Host,
+    InputProblem::Port,
+    InputProblem::Userinfo,
+    InputProblem::Name,
+    InputProblem::Option,
+];
 
 const PROTOCOL_ERRORS: [ProtocolError; 17] = [
     ProtocolError::Version,

@@ -281,7 +281,25 @@ fn bad_line(at: At, text: &[u8], problem: InputProblem) -> BadLine {
         InputProblem::NotUtf8 => "not valid UTF-8; percent-encode these bytes".into(),
         InputProblem::Url => remedy_of_url(text),
         InputProblem::Scheme => "only http:// and https:// are pulled".into(),
-        InputProblem::Host => "the host is empty or not usable; write https://HOST/PATH".into(),
+        InputProblem::Control => {
+            "a URL has no control characters; remove or percent-encode them".into()
+        }
+        InputProblem::Backslash => "a URL has no backslash; write / or %5C".into(),
+        InputProblem::HostEmpty => "the host is empty; write https://HOST/PATH".into(),
+        InputProblem::HostPercent => {
+            "a host is not percent-encoded; write the name itself, an address without %zone".into()
+        }
+        InputProblem::Host => {
+            "the host is no name and no address; write https://HOST/PATH, IPv6 in brackets".into()
+        }
+        InputProblem::Port => {
+            "a port is a number from 1 to 65535; correct it, or leave it out with its colon".into()
+        }
+        InputProblem::Userinfo => {
+            "user and password are UTF-8 without controls, the user without a colon; \
+             percent-encode them so, or use -u"
+                .into()
+        }
         InputProblem::Name => REMEDY_NAME.into(),
         InputProblem::Option => REMEDY_OPTION.into(),
     };
@@ -292,13 +310,7 @@ fn bad_line(at: At, text: &[u8], problem: InputProblem) -> BadLine {
 fn remedy_of_url(text: &[u8]) -> Cow<'static, str> {
     let text = String::from_utf8_lossy(text);
     let url = text.split('\t').next().unwrap_or_default();
-    if url.contains('\\') {
-        "a URL has no backslash; write / or %5C".into()
-    } else if url.chars().any(|c| c.is_ascii_control()) {
-        "a URL has no control characters; remove or percent-encode them".into()
-    } else if scheme_of(url).is_some_and(|scheme| !scheme.contains('.') && url.contains("://")) {
-        "not a usable URL; check user, password and port (1 to 65535)".into()
-    } else if url.starts_with(|c: char| c.is_ascii_alphanumeric() || !c.is_ascii())
+    if url.starts_with(|c: char| c.is_ascii_alphanumeric() || !c.is_ascii())
         && scheme_of(url).is_none_or(|scheme| !scheme.eq_ignore_ascii_case("http"))
         && url.contains('.')
     {

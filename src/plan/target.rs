@@ -1,18 +1,23 @@
 //! A URL taken apart once, by one strict parser, for every user of its parts.
 //!
-//! The grammar is that of the `url` crate (WHATWG), fenced by refusals: what browsers repair in
-//! silence (missing slashes, backslashes, white space inside) is no URL here, because a repaired
+//! The host is read by the `url` crate (WHATWG, UTS 46), fenced by refusals: what browsers repair
+//! in silence (missing slashes, backslashes, white space inside) is no URL here, because a repaired
 //! URL and the one that was checked may name different hosts. DNS, `Host`, SNI and the certificate
 //! check all get the same ASCII host from here. User information is split off at once and never
 //! shown.
+//!
+//! Path and query go to the server as they were given, as curl sends them: only what cannot stand
+//! in a request line is percent-encoded (spaces and what is not ASCII), and nothing that is encoded
+//! already is touched. `.` and `..` are resolved where they stand as such; `%2e%2e` is a name to
+//! us, and what it is to the server is the server's business.
 
 use crate::fault::InputProblem;
 use crate::limits;
-use percent_encoding::percent_decode_str;
+use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
-use url::{ParseError, Position, Url};
+use url::Url;
 
 /// The schemes that can be pulled.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -79,10 +84,9 @@ impl Target {
     /// and non-ASCII within are percent-encoded, and `%XX` stays as it is.
     ///
     /// # Errors
-    /// `Scheme` for anything but http and https; `Host` for an empty or unusable host (a `%` in it
-    /// included); `LineTooLong` above [`limits::LINE_BYTES_MAX`], also after encoding; `Url` for
-    /// the rest: no `scheme://`, controls, backslashes, ports that are not 1-65535, user
-    /// information that cannot be sent (RFC 7617 section 2).
+    /// `Scheme` for anything but http and https; `Control`, `Backslash`, `HostEmpty`,
+    /// `HostPercent`, `Host`, `Port` and `Userinfo` for what they say; `LineTooLong` above
+    /// [`limits::LINE_BYTES_MAX`], also after encoding; `Url` where there is no `scheme://`.
     pub fn parse(text: &str) -> Result<Self, InputProblem> {
         let text = text.trim_matches(' ');
         let pieces = Pieces::split(text)?;
@@ -102,7 +106,7 @@ impl Target {
             return Err(RedirectProblem::Empty);
         }
         let location = text_of(location);
-        check_bytes(&location).map_err(|_| RedirectProblem::Url)?;
+        check_bytes(&location)?;
         let absolute = self.absolute(location.split('#').next().unwrap_or_default());
         let target = Pieces::split(&absolute).and_then(|pieces| pieces.build())?;
         let basic_auth = if self.same_origin(&target) { self.basic_auth.clone() } else { None };
@@ -251,9 +255,19 @@ pub enum RedirectProblem {
     TooLong,
     /// Neither http nor https.
     Scheme,
-    /// The host is empty or not usable.
+    /// It holds a control character.
+    Control,
+    /// It holds a backslash.
+    Backslash,
+    /// The host is empty.
+    HostEmpty,
+    /// The host holds a `%`.
+    HostPercent,
+    /// The host is no name and no address.
     Host,
-    /// Controls, backslashes, a bad port, or no URL at all.
+    /// The port is no number from 1 to 65535.
+    Port,
+    /// No URL at all.
     Url,
 }
 
@@ -262,9 +276,16 @@ impl From<InputProblem> for RedirectProblem {
         match problem {
             InputProblem::LineTooLong => Self::TooLong,
             InputProblem::Scheme => Self::Scheme,
+            InputProblem::Control => Self::Control,
+            InputProblem::Backslash => Self::Backslash,
+            InputProblem::HostEmpty => Self::HostEmpty,
+            InputProblem::HostPercent => Self::HostPercent,
             InputProblem::Host => Self::Host,
+            InputProblem::Port => Self::Port,
+            // User information is not looked at here, and the others are about lines.
             InputProblem::NotUtf8
             | InputProblem::Url
+            | InputProblem::Userinfo
             | InputProblem::Name
             | InputProblem::Option => Self::Url,
         }
@@ -277,7 +298,12 @@ impl fmt::Display for RedirectProblem {
             Self::Empty => "the Location is empty",
             Self::TooLong => "the Location is too long",
             Self::Scheme => "the Location is neither http nor https",
-            Self::Host => "the host of the Location is empty or not usable",
+            Self::Control => "the Location holds a control character",
+            Self::Backslash => "the Location holds a backslash",
+            Self::HostEmpty => "the host of the Location is empty",
+            Self::HostPercent => "the host of the Location holds a percent sign",
+            Self::Host => "the host of the Location is not usable",
+            Self::Port => "the port of the Location is not a number from 1 to 65535",
             Self::Url => "the Location is no URL",
         })
     }
@@ -325,12 +351,11 @@ pub(crate) fn userinfo_range(text: &str) -> Option<Range<usize>> {
 struct Pieces<'a> {
     scheme: Scheme,
     userinfo: Option<&'a str>,
-    /// `host[:port]`
-    authority: &'a str,
-    /// `path?query`
+    /// A name, or an address in brackets; not empty.
+    host: &'a str,
+    port: u16,
+    /// `[/path][?query]`, the fragment cut off.
     rest: &'a str,
-    /// All of it, the fragment cut off.
-    text: &'a str,
 }
 
 impl<'a> Pieces<'a> {
@@ -340,7 +365,7 @@ impl<'a> Pieces<'a> {
         }
         check_bytes(text)?;
         // The first `#` ends everything, the authority too (CVE-2016-8624).
-        let text = text.split('#').next().unwrap_or_default();
+        let text = text.split('#').next().unwrap_or_default().trim_end_matches(' ');
         let scheme_text = scheme_of(text).ok_or(InputProblem::Url)?;
         let after_colon = &text[scheme_text.len() + 1..];
         let Some(scheme) = Scheme::from_text(scheme_text) else {
@@ -354,46 +379,100 @@ impl<'a> Pieces<'a> {
             Some((userinfo, authority)) => (Some(userinfo), authority),
             None => (None, authority),
         };
-        // Parsers would decode it, and then the host is another one (CVE-2022-27780).
-        if authority.is_empty() || authority.starts_with(':') || authority.contains('%') {
-            return Err(InputProblem::Host);
-        }
-        Ok(Self { scheme, userinfo, authority, rest, text })
+        let (host, port) = split_authority(authority)?;
+        let port = port.unwrap_or_else(|| scheme.port_default());
+        Ok(Self { scheme, userinfo, host, port, rest })
     }
 
     /// Normalises; the user information is left out.
     fn build(&self) -> Result<Target, InputProblem> {
-        let text = match self.userinfo {
-            None => Cow::Borrowed(self.text),
-            Some(_) => Cow::Owned(format!("{}://{}{}", self.scheme, self.authority, self.rest)),
-        };
-        let url = Url::parse(&text).map_err(problem_of_parser)?;
-        let host = url.host_str().ok_or(InputProblem::Host)?;
-        if !is_host(host) {
-            return Err(InputProblem::Host);
+        let Self { scheme, host, port, .. } = *self;
+        // Nothing in the host can end it early: `split` cut at every delimiter.
+        let url = Url::parse(&format!("{scheme}://{host}/")).map_err(|_| InputProblem::Host)?;
+        let host = url.host_str().filter(|host| is_host(host)).ok_or(InputProblem::Host)?;
+        let offset = |text: &str| u32::try_from(text.len()).map_err(|_| InputProblem::LineTooLong);
+        let mut text = String::with_capacity(host.len() + self.rest.len() + AROUND_HOST_LEN);
+        text.push_str(scheme.as_str());
+        text.push_str("://");
+        text.push_str(host);
+        let host_end = offset(&text)?;
+        if port != scheme.port_default() {
+            text.push_str(&format!(":{port}"));
         }
-        let port = url.port().unwrap_or_else(|| self.scheme.port_default());
-        if port == 0 {
-            return Err(InputProblem::Url);
-        }
-        if url.as_str().len() > limits::LINE_BYTES_MAX {
+        let path_at = offset(&text)?;
+        let path_len = self.rest.find('?').unwrap_or(self.rest.len());
+        let (path, query) = self.rest.split_at(path_len);
+        text.extend(utf8_percent_encode(&without_dots(path), NOT_IN_REQUEST_LINE));
+        let path_end = offset(&text)?;
+        text.extend(utf8_percent_encode(query, NOT_IN_REQUEST_LINE));
+        if text.len() > limits::LINE_BYTES_MAX {
             return Err(InputProblem::LineTooLong);
         }
-        let offset = |text: &str| u32::try_from(text.len()).map_err(|_| InputProblem::LineTooLong);
-        let host_end = offset(&url[..Position::AfterHost])?;
-        let path_at = offset(&url[..Position::BeforePath])?;
-        let path_end = offset(&url[..Position::AfterPath])?;
-        let text = String::from(url).into_boxed_str();
-        let scheme = self.scheme;
+        let text = text.into_boxed_str();
         Ok(Target { text, basic_auth: None, host_end, path_at, path_end, port, scheme })
     }
+}
+
+/// Host and port of `host[:port]`; an empty port is none (RFC 3986 section 3.2.3).
+fn split_authority(authority: &str) -> Result<(&str, Option<u16>), InputProblem> {
+    let host_len = match authority.strip_prefix('[') {
+        Some(address) => address.find(']').ok_or(InputProblem::Host)? + "[]".len(),
+        None => authority.find(':').unwrap_or(authority.len()),
+    };
+    let (host, port) = authority.split_at(host_len);
+    if host.is_empty() {
+        return Err(InputProblem::HostEmpty);
+    }
+    // Parsers would decode it, and then the host is another one (CVE-2022-27780).
+    if host.contains('%') {
+        return Err(InputProblem::HostPercent);
+    }
+    match port.strip_prefix(':') {
+        None if port.is_empty() => Ok((host, None)),
+        // Something else behind a bracket.
+        None => Err(InputProblem::Host),
+        Some("") => Ok((host, None)),
+        // `parse` would take a `+`.
+        Some(digits) if digits.bytes().all(|b| b.is_ascii_digit()) => match digits.parse() {
+            Ok(0) | Err(_) => Err(InputProblem::Port),
+            Ok(port) => Ok((host, Some(port))),
+        },
+        Some(_) => Err(InputProblem::Port),
+    }
+}
+
+/// The path with its `.` and `..` resolved (RFC 3986 section 5.2.4), and never empty.
+fn without_dots(whole: &str) -> Cow<'_, str> {
+    let Some(path) = whole.strip_prefix('/') else { return Cow::Borrowed("/") };
+    if !path.split('/').any(|segment| matches!(segment, "." | "..")) {
+        return Cow::Borrowed(whole);
+    }
+    let mut resolved = String::with_capacity(path.len() + 1);
+    let mut segments = path.split('/').peekable();
+    while let Some(segment) = segments.next() {
+        let is_dots = matches!(segment, "." | "..");
+        if segment == ".." {
+            // There is nothing above the root.
+            resolved.truncate(resolved.rfind('/').unwrap_or(0));
+        }
+        if !is_dots || segments.peek().is_none() {
+            resolved.push('/');
+        }
+        if !is_dots {
+            resolved.push_str(segment);
+        }
+    }
+    Cow::Owned(resolved)
 }
 
 /// Controls cannot be in a URL (CVE-2014-8150: they would end the request line), and a backslash is
 /// read as a slash by some and not by others.
 fn check_bytes(text: &str) -> Result<(), InputProblem> {
-    let is_bad = |b: u8| b.is_ascii_control() || b == b'\\';
-    if text.bytes().any(is_bad) { Err(InputProblem::Url) } else { Ok(()) }
+    match text.bytes().find(|b| b.is_ascii_control() || *b == b'\\') {
+        None => Ok(()),
+        Some(b'\\') => Err(InputProblem::Backslash),
+        Some(_) => Err(InputProblem::Control),
+    }
 }
 
 /// Whether the text before the first colon is meant as a scheme, or is a host without one:
@@ -404,18 +483,6 @@ fn problem_of_scheme(scheme: &str, after_colon: &str) -> InputProblem {
         InputProblem::Scheme
     } else {
         InputProblem::Url
-    }
-}
-
-fn problem_of_parser(error: ParseError) -> InputProblem {
-    match error {
-        ParseError::EmptyHost
-        | ParseError::IdnaError
-        | ParseError::InvalidIpv4Address
-        | ParseError::InvalidIpv6Address
-        | ParseError::InvalidDomainCharacter => InputProblem::Host,
-        // The error type of the crate is open-ended.
-        _ => InputProblem::Url,
     }
 }
 
@@ -440,11 +507,11 @@ pub(super) fn basic_auth(userinfo: &str) -> Result<Option<Box<str>>, InputProble
         Some((user, password)) => (user, Some(password)),
         None => (userinfo, None),
     };
-    let decode = |text| percent_decode_str(text).decode_utf8().map_err(|_| InputProblem::Url);
+    let decode = |text| percent_decode_str(text).decode_utf8().map_err(|_| InputProblem::Userinfo);
     let (user, password) = (decode(user)?, password.map(decode).transpose()?);
     let has_control = |text: &str| text.chars().any(char::is_control);
     if user.contains(':') || has_control(&user) || password.as_deref().is_some_and(has_control) {
-        return Err(InputProblem::Url);
+        return Err(InputProblem::Userinfo);
     }
     Ok(Some(match password {
         Some(password) => format!("{user}:{password}").into_boxed_str(),
@@ -468,6 +535,14 @@ fn text_of(location: &[u8]) -> Cow<'_, str> {
     }
     Cow::Owned(text)
 }
+
+/// What a path or a query cannot hold in a request line (RFC 9112 section 3), beside what is not
+/// ASCII. Everything else goes as it was given, as curl does it, even where RFC 3986 would have it
+/// encoded: servers compare bytes, and a signed URL is signed as it stands.
+const NOT_IN_REQUEST_LINE: &AsciiSet = &CONTROLS.add(b' ');
+
+/// Room for the scheme, the port and a path that was left out.
+const AROUND_HOST_LEN: usize = "https://:65535/".len();
 
 /// Longest host name in bytes, without the final dot.
 const HOST_BYTES_MAX: usize = 253;

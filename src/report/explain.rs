@@ -51,7 +51,13 @@ fn explain_input(problem: InputProblem) -> &'static str {
         InputProblem::NotUtf8 => "the input line is not UTF-8",
         InputProblem::Url => "the input line is no URL",
         InputProblem::Scheme => "only http and https URLs can be pulled",
+        InputProblem::Control => "the URL holds a control character",
+        InputProblem::Backslash => "the URL holds a backslash",
+        InputProblem::HostEmpty => "the URL has no host",
+        InputProblem::HostPercent => "the URL's host holds a percent sign",
         InputProblem::Host => "the URL has no usable host",
+        InputProblem::Port => "the URL's port is not a number from 1 to 65535",
+        InputProblem::Userinfo => "the URL's user or password cannot be sent",
         InputProblem::Name => "the file name is empty or leaves the directory",
         InputProblem::Option => "an option line is unknown or malformed",
     }

@@ -117,6 +117,46 @@ fn the_name_is_that_of_the_first_url() {
 }
 
 #[test]
+fn a_location_that_is_none_says_why_and_no_secret() {
+    let cases = [
+        ("http://me:secret@[::1/", "the host of the Location is not usable"),
+        ("http://me:secret@h:0/", "the port of the Location"),
+        ("http://me:secret@", "the host of the Location is empty"),
+        ("http://me:secret@h%2f/", "percent sign"),
+        ("/\\me:secret@h/", "backslash"),
+        ("ftp://me:secret@h/", "neither http nor https"),
+        ("http:me:secret@h", "the Location is no URL"),
+    ];
+    let paths: Vec<String> = (0..cases.len()).map(|n| format!("/{n}")).collect();
+    let each = paths.iter().zip(&cases);
+    let plan = each.fold(Plan::new(), |plan, (path, (to, _))| plan.on(path, [redirect(to)]));
+    let server = plan.start();
+    let sandbox = Sandbox::new();
+    let done = sandbox.pull().list(paths.iter().map(|path| server.url(path))).run();
+    for (path, (to, told)) in paths.iter().zip(&cases) {
+        let row = done.row(&server.url(path));
+        assert_eq!(row["error_code"], "http.location");
+        assert!(row["error_message"].contains(told), "{to}: {row:#?}");
+        assert!(!row.values().any(|cell| cell.contains("secret")), "{row:#?}");
+    }
+    assert!(!done.stderr.contains("secret"), "{}", done.stderr);
+}
+
+#[test]
+fn servers_are_asked_for_what_was_given() {
+    let server = Plan::new()
+        .on("/from", [redirect("/to/%2e%2e/|\"<>^`{}'%7e?'q'|{}&x= y")])
+        .otherwise(ok(b"x"))
+        .start();
+    let sandbox = Sandbox::new();
+    let given = "/a/%2e%2e/|\"<>^`{}'%7e?'q'|{}";
+    sandbox.pull().list([server.url("/from"), server.url(given)]).run().assert_ok(2);
+    let mut log = server.log();
+    log.sort();
+    assert_eq!(log, [given, "/from", "/to/%2e%2e/|\"<>^`{}'%7e?'q'|{}&x=%20y"]);
+}
+
+#[test]
 fn a_redirect_that_leads_nowhere_is_a_failure() {
     let server = Plan::new()
         .on("/none", [vec![Verb::Send(response("302 Found", "", b"body"))]])

@@ -214,6 +214,11 @@ impl Rude {
         self.events().into_iter().filter_map(of).collect()
     }
 
+    /// What clients named over TLS (SNI), one for each connection that asked for something.
+    pub(crate) fn server_names(&self) -> Vec<String> {
+        self.shared.state().server_names.clone()
+    }
+
     /// Connections accepted so far.
     pub(crate) fn connections(&self) -> usize {
         self.shared.state().connections
@@ -243,6 +248,7 @@ struct State {
     requests: HashMap<String, usize>,
     sockets: Vec<Arc<TcpStream>>,
     connections: usize,
+    server_names: Vec<String>,
     is_gate_open: bool,
 }
 
@@ -271,6 +277,9 @@ trait Stream: Read + Write + Send {
     /// The orderly end of the protocol above TCP.
     fn farewell(&mut self) -> io::Result<()>;
 
+    /// What the client calls the server, once it has spoken.
+    fn server_name(&self) -> Option<String>;
+
     /// Sends the bytes and that end in one go.
     fn last_words(&mut self, bytes: &[u8]) -> io::Result<()>;
 }
@@ -278,6 +287,10 @@ trait Stream: Read + Write + Send {
 impl Stream for TcpStream {
     fn farewell(&mut self) -> io::Result<()> {
         Ok(())
+    }
+
+    fn server_name(&self) -> Option<String> {
+        None
     }
 
     fn last_words(&mut self, bytes: &[u8]) -> io::Result<()> {
@@ -289,6 +302,10 @@ impl Stream for StreamOwned<ServerConnection, TcpStream> {
     fn farewell(&mut self) -> io::Result<()> {
         self.conn.send_close_notify();
         self.flush()
+    }
+
+    fn server_name(&self) -> Option<String> {
+        self.conn.server_name().map(str::to_owned)
     }
 
     fn last_words(&mut self, bytes: &[u8]) -> io::Result<()> {
@@ -313,7 +330,11 @@ fn serve(
             Box::new(StreamOwned::new(session, stream))
         }
     };
+    let mut is_first = true;
     while let Some(head) = read_head(&mut *stream)? {
+        if std::mem::replace(&mut is_first, false) {
+            shared.state().server_names.extend(stream.server_name());
+        }
         for verb in shared.script(connection, head) {
             if perform(shared, verb, socket, &mut *stream)? == Goes::Away {
                 return Ok(());

@@ -127,3 +127,18 @@ fn a_connection_closed_along_with_its_response_serves_no_other_request() {
     assert_eq!(server.connections(), 3);
     assert!(sandbox.files().values().all(|content| content == b"body"));
 }
+
+#[test]
+fn a_host_with_its_final_dot_is_the_same_server() {
+    // In `Host` it stays as it is; SNI has no final dot (RFC 6066 section 3), nor has a
+    // certificate.
+    let identity = issue(Flaw::None);
+    let server = Plan::new().otherwise(ok(b"body")).start_tls(&identity);
+    let sandbox = Sandbox::new();
+    let url = server.url("/a").replace("localhost", "localhost.");
+    let pull = trusting(&sandbox, &identity).args(["--resolve", &server.resolve("localhost.")]);
+    pull.args([&url]).run().assert_ok(1);
+    let host = format!("Host: localhost.:{}\r\n", server.port());
+    assert!(server.heads("/a")[0].contains(&host), "{:?}", server.heads("/a"));
+    assert_eq!(server.server_names(), ["localhost"]);
+}

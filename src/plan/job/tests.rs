@@ -110,18 +110,24 @@ fn paths_of_jobs() {
 
 #[test]
 fn bad_lines_say_line_text_and_remedy() {
-    use InputProblem::{Host, Name, Option, Scheme, Url};
+    use InputProblem::{
+        Backslash, Control, Host, HostEmpty, HostPercent, Name, Option, Port, Scheme, Url, Userinfo,
+    };
     let table = [
         ("example.com/a.jpg", Url, r#""example.com/a.jpg": no scheme; write https://example.com/"#),
         ("example.com:8080/a", Url, "write https://example.com:8080/a"),
         ("www.h.example", Url, "write https://www.h.example"),
         ("hello", Url, r#""hello": not a URL; write https://HOST/PATH"#),
         ("http:/h.example/", Url, "not a URL; write https://HOST/PATH"),
-        ("http://h/a\\b", Url, "backslash"),
-        ("http://h/\x1b[31m", Url, r#""http://h/\u{1b}[31m": a URL has no control characters"#),
-        ("http://h:99999/", Url, "port"),
+        ("http://h/a\\b", Backslash, "write / or %5C"),
+        ("http://h/\x1b[31m", Control, r#""http://h/\u{1b}[31m": a URL has no control characters"#),
+        ("http://h:99999/", Port, "a number from 1 to 65535"),
+        ("http://fe80::1/", Port, "a number from 1 to 65535"),
+        ("http://u:%0a@h/", Userinfo, "percent-encode"),
+        ("http:///h", HostEmpty, "write https://HOST/PATH"),
+        ("http://[::1/", Host, "IPv6 in brackets"),
         ("ftp://h/x", Scheme, "only http:// and https://"),
-        ("http://h%2Fx/", Host, "the host is empty or not usable"),
+        ("http://h%2Fx/", HostPercent, "write the name itself"),
         ("http://h/a\n out=../x", Name, r#"line 2: "out=../x": the path is empty, absolute"#),
         ("http://h/a\n dir=/etc", Name, r#""dir=/etc""#),
         ("http://h/a\n gid=12", Option, "unknown option gid; the options are out, dir, header"),
