@@ -97,8 +97,9 @@ async fn lookup(
 }
 
 /// The addresses that may be connected to. This is the one place that asks: what comes here are the
-/// very addresses that are connected to (by us, or by a SOCKS proxy), for every hop and every kind of
-/// host (a name, a literal, `--resolve`), and a pooled connection came through here when it was opened.
+/// very addresses that are connected to (by us, or by a SOCKS proxy), for every hop and every kind
+/// of host (a name, a literal, `--resolve`), and a pooled connection came through here when it was
+/// opened.
 fn reachable(reach: Reach, addresses: Arc<[IpAddr]>) -> Result<Arc<[IpAddr]>, Fault> {
     let refused = |address: &IpAddr| match reach {
         Reach::Any => None,

@@ -2,6 +2,7 @@
 
 use super::*;
 use std::collections::BTreeMap;
+use std::io;
 
 const STAGES: [Stage; 8] = [
     Stage::Input,
@@ -193,8 +194,15 @@ fn variant(cause: &Cause) -> String {
     }
 }
 
+/// Every cause in the stages that can have it, in the order of its declaration.
 fn every_fault() -> Vec<Fault> {
     let mut faults = Vec::new();
+    add_until_head(&mut faults);
+    add_from_head(&mut faults);
+    faults
+}
+
+fn add_until_head(faults: &mut Vec<Fault>) {
     let mut add = |stages: &[Stage], cause: Cause| {
         faults.extend(stages.iter().map(|stage| Fault::new(*stage, cause.clone())));
     };
@@ -224,6 +232,12 @@ fn every_fault() -> Vec<Fault> {
     }
     add(&[Stage::Tls], Cause::ClientCertificate);
     add(&[Stage::Tls], Cause::TlsProtocol);
+}
+
+fn add_from_head(faults: &mut Vec<Fault>) {
+    let mut add = |stages: &[Stage], cause: Cause| {
+        faults.extend(stages.iter().map(|stage| Fault::new(*stage, cause.clone())));
+    };
     for error in PROTOCOL_ERRORS {
         add(&[Stage::Head], Cause::Protocol(error));
     }
@@ -260,7 +274,6 @@ fn every_fault() -> Vec<Fault> {
     add(&[Stage::Write], Cause::Resources(12));
     add(&[Stage::Body], Cause::Interrupted);
     add(&[Stage::Body], Cause::Panic);
-    faults
 }
 
 const INPUT_PROBLEMS: [InputProblem; 13] = [
