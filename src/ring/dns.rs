@@ -5,18 +5,20 @@ use super::socket_cause;
 use crate::config::{DnsConfig, Family, ResolveOverride};
 use crate::fault::Cause;
 use anyhow::Context as _;
-use hickory_resolver::TokioResolver;
 use hickory_resolver::config::{
     ConnectionConfig, LookupIpStrategy, NameServerConfig, ResolveHosts, ResolverConfig,
 };
-use hickory_resolver::net::runtime::TokioRuntimeProvider;
+use hickory_resolver::net::runtime::{RuntimeProvider, TokioRuntimeProvider};
 use hickory_resolver::net::{DnsError, NetError};
 use hickory_resolver::proto::op::ResponseCode;
 use hickory_resolver::proto::rr::Name;
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
@@ -101,6 +103,9 @@ impl ResolveOverride {
     }
 }
 
+/// The resolver proper.
+type Resolving = hickory_resolver::Resolver<Sockets>;
+
 /// The resolver thread.
 fn serve(config: &DnsConfig, timeout: Duration, questions: mpsc::UnboundedReceiver<Question>) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -115,7 +120,8 @@ async fn answer_all(
     timeout: Duration,
     mut questions: mpsc::UnboundedReceiver<Question>,
 ) {
-    let mut resolver: Option<Rc<TokioResolver>> = None;
+    let sockets = Sockets::default();
+    let mut resolver: Option<Rc<Resolving>> = None;
     let mut waiting: HashMap<Box<str>, Vec<oneshot::Sender<Answer>>> = HashMap::new();
     let local = tokio::task::LocalSet::new();
     let mut known = Known::default();
@@ -136,12 +142,13 @@ async fn answer_all(
                     }
                     let built = match &resolver {
                         Some(resolver) => Ok(Rc::clone(resolver)),
-                        None => build(config, timeout).map(Rc::new),
+                        None => build(config, timeout, sockets.clone()).map(Rc::new),
                     };
                     resolver = built.as_ref().ok().map(Rc::clone);
+                    let lacks = Arc::clone(&sockets.lacks);
                     lookups.spawn_local(async move {
                         let (answer, until) = match built {
-                            Ok(resolver) => ask(&resolver, &host).await,
+                            Ok(resolver) => ask(&resolver, &host, &lacks).await,
                             Err(failure) => (Err(failure), Instant::now()),
                         };
                         (host, answer, until)
@@ -163,7 +170,8 @@ async fn answer_all(
 fn build(
     config: &DnsConfig,
     timeout: Duration,
-) -> Result<TokioResolver, (Cause, Option<Box<str>>)> {
+    sockets: Sockets,
+) -> Result<Resolving, (Cause, Option<Box<str>>)> {
     // A file that cannot be opened for want of a descriptor would count as one that is not there,
     // for the whole run.
     if let Err(error) = std::fs::File::open("/etc/resolv.conf")
@@ -171,14 +179,13 @@ fn build(
     {
         return Err((cause, None));
     }
-    let provider = TokioRuntimeProvider::default();
     let mut builder = if config.servers.is_empty() {
-        match TokioResolver::builder(provider.clone()) {
+        match Resolving::builder(sockets.clone()) {
             Ok(builder) => builder,
             // Without a usable /etc/resolv.conf there is still /etc/hosts.
             Err(_) => {
                 let nobody = ResolverConfig::from_name_servers(Vec::new());
-                TokioResolver::builder_with_config(nobody, provider)
+                Resolving::builder_with_config(nobody, sockets)
             }
         }
     } else {
@@ -188,7 +195,7 @@ fn build(
             NameServerConfig::new(server.ip(), true, ways)
         });
         let servers = ResolverConfig::from_name_servers(servers.collect());
-        TokioResolver::builder_with_config(servers, provider)
+        Resolving::builder_with_config(servers, sockets)
     };
     let options = builder.options_mut();
     options.timeout = timeout / 2;
@@ -207,12 +214,13 @@ fn build(
 }
 
 /// The answer for a name, and until when it holds.
-async fn ask(resolver: &TokioResolver, host: &str) -> (Answer, Instant) {
+async fn ask(resolver: &Resolving, host: &str, lacks: &Lacks) -> (Answer, Instant) {
     // As bytes, not as IDNA: names with `_` are met in the wild, and the URL parser has been there.
     let Ok(name) = Name::from_ascii(host) else {
         let words = "it is no name that the DNS could know";
         return (Err((Cause::NameNotFound, Some(words.into()))), Instant::now() + TTL_MIN);
     };
+    let lacks_before = lacks.count();
     match resolver.lookup_ip(name).await {
         Ok(found) => {
             let (v4, v6): (Vec<_>, Vec<_>) = found.iter().partition(IpAddr::is_ipv4);
@@ -223,6 +231,8 @@ async fn ask(resolver: &TokioResolver, host: &str) -> (Answer, Instant) {
             };
             (answer, found.valid_until().max(Instant::now() + TTL_MIN))
         }
+        // Whatever the resolver made of it: half an answer is no answer that a name does not exist.
+        Err(_) if lacks.count() != lacks_before => (Err((lacks.cause(), None)), Instant::now()),
         Err(error) => {
             let failure = (cause(&error), Some(error.to_string().into()));
             let ttl = if failure.0 == Cause::NameNotFound { TTL_MIN } else { Duration::ZERO };
@@ -277,13 +287,75 @@ fn cause(error: &NetError) -> Cause {
             _ => Cause::ResolveFailed,
         },
         NetError::Timeout => Cause::Timeout,
-        NetError::Io(error) => shortage(error).unwrap_or(Cause::ResolveFailed),
         _ => Cause::ResolveFailed,
     }
 }
 
+/// Opens the sockets of the resolver, which says no more than that it has no connection when it got
+/// none: keeps what was lacking.
+#[derive(Clone, Default)]
+struct Sockets {
+    tokio: TokioRuntimeProvider,
+    lacks: Arc<Lacks>,
+}
+
+/// What sockets could not be opened for.
+#[derive(Default)]
+struct Lacks {
+    count: AtomicUsize,
+    /// The last one's.
+    errno: AtomicI32,
+}
+
+impl Lacks {
+    fn note(&self, error: &io::Error) {
+        if let Some(Cause::Resources(errno)) = shortage(error) {
+            self.errno.store(errno, Ordering::Relaxed);
+            self.count.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn count(&self) -> usize {
+        self.count.load(Ordering::Relaxed)
+    }
+
+    fn cause(&self) -> Cause {
+        Cause::Resources(self.errno.load(Ordering::Relaxed))
+    }
+}
+
+impl RuntimeProvider for Sockets {
+    type Handle = <TokioRuntimeProvider as RuntimeProvider>::Handle;
+    type Timer = <TokioRuntimeProvider as RuntimeProvider>::Timer;
+    type Udp = <TokioRuntimeProvider as RuntimeProvider>::Udp;
+    type Tcp = <TokioRuntimeProvider as RuntimeProvider>::Tcp;
+
+    fn create_handle(&self) -> Self::Handle {
+        self.tokio.create_handle()
+    }
+
+    fn connect_tcp(
+        &self,
+        server: SocketAddr,
+        from: Option<SocketAddr>,
+        timeout: Option<Duration>,
+    ) -> Opening<Self::Tcp> {
+        let (opening, lacks) =
+            (self.tokio.connect_tcp(server, from, timeout), Arc::clone(&self.lacks));
+        Box::pin(async move { opening.await.inspect_err(|error| lacks.note(error)) })
+    }
+
+    fn bind_udp(&self, from: SocketAddr, server: SocketAddr) -> Opening<Self::Udp> {
+        let (opening, lacks) = (self.tokio.bind_udp(from, server), Arc::clone(&self.lacks));
+        Box::pin(async move { opening.await.inspect_err(|error| lacks.note(error)) })
+    }
+}
+
+/// A socket on its way.
+type Opening<S> = Pin<Box<dyn Send + Future<Output = io::Result<S>>>>;
+
 /// The cause of an error that says that this machine is out of something.
-fn shortage(error: &std::io::Error) -> Option<Cause> {
+fn shortage(error: &io::Error) -> Option<Cause> {
     let cause = socket_cause(error.raw_os_error()?);
     matches!(cause, Cause::Resources(_)).then_some(cause)
 }

@@ -9,8 +9,19 @@ use std::net::Ipv4Addr;
 /// Says that fewer jobs are in flight.
 const WARNING: &str = "short of";
 
+/// How the names of hosts become addresses.
+#[derive(Clone, Copy, Debug)]
+enum Names {
+    Given,
+    LookedUp,
+}
+
 #[test]
 fn jobs_that_lack_descriptors_wait_for_those_that_hold_them() {
+    [Names::Given, Names::LookedUp].into_iter().for_each(run_short_of_descriptors);
+}
+
+fn run_short_of_descriptors(how: Names) {
     let held = vec![Verb::Gate, ok(b"held").remove(0)];
     let mut plan = Plan::new().otherwise(ok(b"body"));
     for n in 0..HELD {
@@ -19,10 +30,19 @@ fn jobs_that_lack_descriptors_wait_for_those_that_hold_them() {
     let server = plan.start();
     let sandbox = Sandbox::new();
     let over = format!("*:{}:127.0.0.1", server.port());
-    let pull = sandbox.pull().args(["-i", "-", "-j", "200", "--retry", "0", "--resolve", &over]);
+    // Look-ups lack sockets as well.
+    let hosts: Vec<String> = (0..QUICK).map(|n| format!("h{n}.example")).collect();
+    let here = || Answer::Addresses(vec![Ipv4Addr::LOCALHOST.into()]);
+    let names = NameServer::start(hosts.iter().map(|host| (host.as_str(), here())));
+    let way = match how {
+        Names::Given => ["--resolve".to_owned(), over],
+        Names::LookedUp => ["--dns-servers".to_owned(), names.addr().to_string()],
+    };
+    let pull =
+        sandbox.pull().args(["-i", "-", "-j", "200", "-x", "100", "--retry", "0"]).args(&way);
     let mut running = pull.spawn();
-    let held = |n: usize| server.url_at(&format!("held{n}.example"), &format!("/held{n}"));
-    let quick = |n: usize| server.url_at(&format!("h{n}.example"), &format!("/q{n}"));
+    let held = |n: usize| server.url(&format!("/held{n}"));
+    let quick = |n: usize| server.url_at(&hosts[n], &format!("/q{n}"));
     running.feed((0..HELD).map(held));
     assert!(eventually(|| server.log().len() == HELD), "{}", running.stderr());
     // A little room is left: for two or three jobs.
