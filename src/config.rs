@@ -99,7 +99,7 @@ pub enum FileAllocation {
     /// No.
     #[default]
     None,
-    /// For bodies of known length that do not fit the first buffer (fallocate(2)).
+    /// For bodies of known length from [`limits::ALLOCATE_BYTES_MIN`] on (fallocate(2)).
     Prealloc,
 }
 

@@ -92,8 +92,10 @@ pub const RECV_BUFFER_BYTES: usize = 80 * 1024;
 /// Receive buffer of a body that does not fit the first one, in bytes.
 pub const RECV_BUFFER_LARGE_BYTES: usize = 256 * 1024;
 
-/// Disk space reserved at once for one file, in bytes: what a server says of a length is not to be
-/// trusted with more.
+/// Least disk space reserved at once for one file, and the shortest body that any is reserved for,
+/// in bytes: below it the call costs more than it saves.
+pub const ALLOCATE_BYTES_MIN: u64 = 4 * 1024 * 1024;
+/// Most disk space reserved at once for one file, in bytes.
 pub const ALLOCATE_BYTES_MAX: u64 = 256 * 1024 * 1024;
 
 /// Connections that one listener of the origin keeps open; more wait in the backlog.
@@ -115,5 +117,7 @@ const _: () = assert!(HEAD_BYTES_MAX <= RECV_BUFFER_LARGE_BYTES);
 // The longest framing of a chunked body without a byte of body in it: CRLF, last size line,
 // trailers.
 const _: () = assert!(2 + CHUNK_LINE_BYTES_MAX + TRAILER_BYTES_MAX < RECV_BUFFER_BYTES);
+const _: () = assert!(RECV_BUFFER_LARGE_BYTES as u64 <= ALLOCATE_BYTES_MIN);
+const _: () = assert!(ALLOCATE_BYTES_MIN <= ALLOCATE_BYTES_MAX);
 const _: () = assert!(NAME_BYTES_MAX < LINE_BYTES_MAX);
 const _: () = assert!(TIMEOUT_JOB_DEFAULT_MS <= TIMEOUT_MAX_MS);

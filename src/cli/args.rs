@@ -137,7 +137,7 @@ pub struct OutputArgs {
     /// name, or everything once at the end
     #[arg(long, value_name = "WHAT", default_value = "none")]
     pub fsync: FsyncArg,
-    /// Whether disk space is reserved for long bodies of known length
+    /// Whether disk space is reserved for bodies of 4 MiB and more, as they come
     #[arg(long, value_name = "HOW", default_value = "none")]
     pub file_allocation: FileAllocationArg,
 }

@@ -20,7 +20,7 @@ use super::dir::Dir;
 use super::{disk_cause, op};
 use crate::config::{FileAllocation, FileOps, Fsync};
 use crate::fault::Cause;
-use crate::limits::ALLOCATE_BYTES_MAX;
+use crate::limits::{ALLOCATE_BYTES_MAX, ALLOCATE_BYTES_MIN};
 use rustix::event::{PollFd, PollFlags};
 use rustix::fs::{AtFlags, CWD, FallocateFlags, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
@@ -91,7 +91,11 @@ impl OutFile {
             fd: Some(Rc::new(fd)),
             written: 0,
             to_reserve: match (expected, dir.care.allocation) {
-                (Expected::Long(Some(length)), FileAllocation::Prealloc) => 0..length,
+                (Expected::Long(Some(length)), FileAllocation::Prealloc)
+                    if length >= ALLOCATE_BYTES_MIN =>
+                {
+                    0..length
+                }
                 (Expected::Long(_) | Expected::Short, _) => 0..0,
             },
             is_flushed: false,
@@ -239,16 +243,15 @@ impl OutFile {
         Ok(())
     }
 
-    /// Reserves space for the next `more` bytes and some of those after them, if so many are
-    /// expected: a full disk is known before hours of writing, and the file lies in one piece.
+    /// Reserves space for the next `more` bytes and, if so many are expected, for as many after them
+    /// as came before: a server that lies about the length gets little more than it sends.
     async fn reserve(&mut self, more: u64, ops: FileOps) -> Result<(), Cause> {
-        let end = self.to_reserve.end.min(self.written.saturating_add(more));
-        // One write needs no help.
-        let is_whole = self.written == 0 && end == self.to_reserve.end;
-        while self.to_reserve.start < end && !is_whole {
+        let needed = self.to_reserve.end.min(self.written.saturating_add(more));
+        while self.to_reserve.start < needed {
             let Some(fd) = &self.fd else { return Ok(()) };
             let Range { start, end } = self.to_reserve;
-            let step = start..end.min(start.saturating_add(ALLOCATE_BYTES_MAX));
+            let length = needed.clamp(ALLOCATE_BYTES_MIN, ALLOCATE_BYTES_MAX);
+            let step = start..end.min(start.saturating_add(length));
             let done = match ops {
                 FileOps::Sync => {
                     let length = step.end - step.start;

@@ -13,6 +13,9 @@ use std::process::Command;
 /// A body that takes several writes.
 const LONG: usize = 2_000_000;
 
+/// A body that space is reserved for, twice.
+const HUGE: usize = 9_000_000;
+
 /// Runs to the end in a mount namespace of its own after the shell commands `mounts`, and copies
 /// what `out/` holds then to `seen/`, for the mounts are gone with it.
 fn run_with_mounts(sandbox: &Sandbox, mounts: &str, pull: Pull<'_>) -> Option<Done> {
@@ -66,7 +69,7 @@ fn a_full_disk_is_one_row_and_leaves_no_trace() {
     for (mode, how) in [("auto", "none"), ("sync", "none"), ("chain", "none"), ("auto", "prealloc")]
     {
         let sandbox = Sandbox::new();
-        let urls = [("a", 1_000), ("big", LONG), ("b", 300_000)]
+        let urls = [("a", 1_000), ("big", HUGE), ("b", 300_000)]
             .map(|(name, len)| served.http(&format!("/bytes/{len}/{name}")));
         let pull = sandbox.pull().args(["-j", "1", "--file-ops", mode, "--file-allocation", how]);
         let mounts = "mount -t tmpfs -o size=1m none out; echo old > out/big";
@@ -261,7 +264,7 @@ fn flushing_and_reserving_change_nothing_else() {
             let sandbox = Sandbox::new();
             std::fs::write(sandbox.out().join("long"), b"old").unwrap();
             let lines = [
-                served.http(&format!("/bytes/{LONG}/long")),
+                served.http(&format!("/bytes/{HUGE}/long")),
                 served.http("/bytes/0/none"),
                 served.http("/chunked/500000/chunked"),
                 served.http("/bytes/100/short"),
@@ -271,7 +274,7 @@ fn flushing_and_reserving_change_nothing_else() {
             let done = pull.args(["--file-allocation", "prealloc"]).list(&lines).run();
             done.assert_ok(4);
             let read = |name: &str| std::fs::read(sandbox.out().join(name)).unwrap();
-            let long = origin::body(&format!("/bytes/{LONG}/long"), LONG);
+            let long = origin::body(&format!("/bytes/{HUGE}/long"), HUGE);
             assert!(read("long") == long, "{fsync} {mode}");
             assert_eq!(read("none"), b"");
             assert!(read("chunked") == origin::body("/chunked/500000/chunked", 500_000));
