@@ -4,7 +4,7 @@
 //! Names come from lists and servers, so a path is not trusted even after `plan::name` made it
 //! safe: something else may have put a link on its way. The kernel walks it in one call
 //! (openat2(2), Linux 5.6); where that is missing or forbidden, each component is opened by itself
-//! and refused if it is a link ([`Walk`]). Only the directory of the run itself may be a link: the
+//! and refused if it is a link (`Walk`). Only the directory of the run itself may be a link: the
 //! user chose it.
 
 use super::{disk_cause, op};

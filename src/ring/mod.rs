@@ -75,3 +75,38 @@ pub fn disk_cause(errno: i32) -> Cause {
         _ => DiskProblem::Other(errno),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fault::{Fault, Stage};
+
+    #[test]
+    fn each_errno_of_a_file_has_its_code() {
+        let code = |errno| Fault::new(Stage::Write, disk_cause(errno)).code();
+        let table: [(&str, &[i32]); 11] = [
+            ("disk.enospc", &[libc::ENOSPC]),
+            ("disk.edquot", &[libc::EDQUOT]),
+            ("disk.efbig", &[libc::EFBIG]),
+            ("disk.erofs", &[libc::EROFS]),
+            ("disk.denied", &[libc::EACCES, libc::EPERM]),
+            ("disk.no_directory", &[libc::ENOENT, libc::ENOTDIR, libc::ESTALE]),
+            ("disk.not_a_file", &[libc::EISDIR, libc::ELOOP, libc::EXDEV, libc::EBUSY]),
+            ("disk.exists", &[libc::EEXIST]),
+            ("disk.eio", &[libc::EIO, libc::ENXIO, libc::ENODEV, libc::EUCLEAN]),
+            ("run.resources", &[libc::EMFILE, libc::ENFILE, libc::ENOMEM]),
+            ("disk.other", &[libc::EAGAIN, libc::EINTR, libc::ENAMETOOLONG]),
+        ];
+        for (wanted, numbers) in table {
+            assert!(numbers.iter().all(|errno| code(*errno) == wanted), "{wanted}");
+        }
+    }
+
+    #[test]
+    fn what_this_machine_lacks_is_not_the_servers_fault() {
+        for errno in [libc::EMFILE, libc::ENFILE, libc::ENOBUFS, libc::ENOMEM, libc::EAGAIN] {
+            assert_eq!(socket_cause(errno), Cause::Resources(errno));
+        }
+        assert_eq!(socket_cause(libc::ECONNREFUSED), Cause::Refused);
+    }
+}
