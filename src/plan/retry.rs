@@ -287,6 +287,11 @@ Transient statuses: [408, 425, 429, 500, 502, 503, 504, 522, 524]
         assert_eq!(retry_after_ms(RetryAfter::Date(now + 2), now), Some(2_000));
         assert_eq!(retry_after_ms(RetryAfter::Date(now), now), None);
         assert_eq!(retry_after_ms(RetryAfter::Date(now - 1), now), None);
+        assert_eq!(retry_after_ms(RetryAfter::Date(0), now), None);
+        assert_eq!(retry_after_ms(RetryAfter::Date(u64::MAX), 0), Some(u64::MAX));
+        // As many seconds as cannot be told in milliseconds are still too many.
+        let asked_ms = retry_after_ms(RetryAfter::Seconds(u64::MAX), now);
+        assert!(matches!(decide_reset(1, asked_ms, 0), Decision::RetryAfterTooLong { .. }));
     }
 
     proptest! {

@@ -137,6 +137,55 @@ fn a_retry_after_beyond_the_limit_is_a_failure_at_once() {
 }
 
 #[test]
+fn every_form_of_too_long_a_wait_is_a_failure_at_once() {
+    let values = [
+        "301",
+        "86400",
+        "99999999999999999999999999",
+        "Fri, 31 Dec 9999 23:59:59 GMT",
+        "Saturday, 31-Dec-50 23:59:59 GMT",
+        "Fri Dec 31 23:59:59 2100",
+    ];
+    for value in values {
+        let server = Plan::new().otherwise(busy(value)).start();
+        let sandbox = Sandbox::new();
+        let url = server.url("/a");
+        let done = sandbox.pull().args([&url]).run();
+        let row = done.row(&url);
+        let seen = [&row["error_code"], &row["exitcode"], &row["response_code"]];
+        assert_eq!(seen, ["http.retry_after", "22", "503"], "{value}");
+        assert_eq!(row["num_retries"], "0", "{value}");
+    }
+}
+
+#[test]
+fn a_wait_that_says_nothing_is_none() {
+    let values = [
+        "0",
+        "-1",
+        "",
+        "soon",
+        "1.5e9",
+        "3600s",
+        "86400, 86400",
+        "Fri, 31 Dec 1999 23:59:59 GMT",
+        "Friday, 31-Dec-99 23:59:59 GMT",
+        "Fri Dec 31 23:59:59 1999",
+        "Fri, 31 Dec 9999 23:59:59",
+    ];
+    let paths: Vec<String> = (0..values.len()).map(|n| format!("/{n}")).collect();
+    let each = paths.iter().zip(values);
+    let plan =
+        each.fold(Plan::new(), |plan, (path, value)| plan.on(path, [busy(value), ok(b"back")]));
+    let server = plan.start();
+    let sandbox = Sandbox::new();
+    let urls: Vec<String> = paths.iter().map(|path| server.url(path)).collect();
+    let done = sandbox.pull().args(QUICK).list(&urls).run();
+    done.assert_ok(values.len());
+    assert!(urls.iter().all(|url| done.row(url)["num_retries"] == "1"), "{:#?}", done.rows);
+}
+
+#[test]
 fn a_stale_connection_is_replaced_without_an_attempt() {
     // On the kept connection the second request meets silence and an end; on a fresh one, an
     // answer.
