@@ -49,6 +49,8 @@ pub struct Deadlines {
 struct Table {
     rows: Vec<Row>,
     free: Vec<usize>,
+    /// When it was last looked at.
+    swept_ms: u64,
 }
 
 #[derive(Clone, Debug)]
@@ -125,7 +127,12 @@ impl Deadlines {
     /// Shuts down every socket that is late.
     pub fn sweep(&self) {
         let now_ms = self.now_ms();
-        for row in &mut self.table.borrow_mut().rows {
+        let table = &mut *self.table.borrow_mut();
+        let gap_ms = now_ms.saturating_sub(std::mem::replace(&mut table.swept_ms, now_ms));
+        for row in &mut table.rows {
+            if gap_ms > GAP_MAX_MS {
+                row.excuse(gap_ms, now_ms);
+            }
             if row.at_ms.min(row.job_at_ms) > now_ms || row.fd < 0 {
                 continue;
             }
@@ -206,6 +213,15 @@ impl Row {
         self.at_ms = self.at_ms.min(window.due_ms(self.armed_ms, patience));
     }
 
+    /// This core stood still (a disk that made a write wait, a stopped process): in that time we
+    /// received nothing, whatever the peer sent.
+    fn excuse(&mut self, gap_ms: u64, now_ms: u64) {
+        self.armed_ms = now_ms;
+        if let Some(since_ms) = self.window.as_mut().and_then(|window| window.since_ms.as_mut()) {
+            *since_ms = now_ms.min(*since_ms + gap_ms);
+        }
+    }
+
     /// A body that is due: when to look again, or why it is over.
     fn judge(
         &mut self,
@@ -266,6 +282,9 @@ impl Window {
         }
     }
 }
+
+/// A core that was not here for longer than this, in milliseconds, did not receive either.
+const GAP_MAX_MS: u64 = 1_000;
 
 #[cfg(test)]
 mod tests;

@@ -106,6 +106,20 @@ fn our_own_pauses_are_not_the_peers() {
 }
 
 #[test]
+fn a_core_that_stood_still_is_no_slow_peer() {
+    let mut row = row();
+    row.arm_at(0);
+    row.look(0, 0, 0).unwrap();
+    row.look(1_000, 1, 0).unwrap();
+    row.excuse(60_000, 61_000);
+    // Nothing came since the socket's buffer was full.
+    assert_eq!(row.look(61_000, 200, 59_000), Ok(62_000));
+    assert_eq!(row.look(62_000, 200, 100), Ok(62_900));
+    assert_eq!(row.look(62_900, 299, 0), Ok(63_000));
+    assert_eq!(row.look(63_000, 299, 0), Err(Cause::TooSlow));
+}
+
+#[test]
 fn a_kernel_that_does_not_count_leaves_the_idle_rule() {
     let mut row = row();
     row.arm_at(0);
