@@ -79,7 +79,9 @@ pub fn run(config: &Config) -> anyhow::Result<Ended> {
     let reader = start_reader(&shared, sources, naming)?;
     let watch = oversee(&shared, &signals);
     let failure = join(&shared, cores, reader, watch);
-    let failure = failure.or_else(|| sync(file_system.as_ref(), &shared.config.dir).err());
+    // A run that failed has files all the same.
+    let synced = sync(file_system.as_ref(), &shared.config.dir);
+    let failure = failure.or_else(|| synced.err());
     close(&shared, failure, started_at, stats_file, watch)
 }
 

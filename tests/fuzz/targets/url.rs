@@ -75,9 +75,11 @@ fn like_the_crate(text: &str, target: &Target) {
     url.set_fragment(None);
     url.set_username("").expect("http has user information");
     url.set_password(None).expect("http has user information");
+    // It encodes more of a path than curl does and we do; spaces in front of a fragment are ours to
+    // drop.
+    let ours = Url::parse(target.as_str()).expect("ours is a URL");
     let trimmed = url.as_str().strip_suffix("%20").unwrap_or(url.as_str());
-    // Spaces in front of a fragment are ours to drop.
-    assert!(url.as_str() == target.as_str() || trimmed.starts_with(target.as_str()), "{url}");
+    assert!(url == ours || trimmed.starts_with(ours.as_str()), "{url}");
     assert_eq!(url.port_or_known_default(), Some(target.port()));
     assert_eq!(url.scheme(), target.scheme().as_str());
 }
@@ -96,7 +98,7 @@ fn redirect(base: &Target, location: &[u8]) {
     url.set_fragment(None);
     url.set_username("").expect("http has user information");
     url.set_password(None).expect("http has user information");
-    assert_eq!(url.as_str(), target.as_str());
+    assert_eq!(Url::parse(target.as_str()), Ok(url));
 }
 
 /// Whatever the rest of the URL is, the password is shown nowhere.
