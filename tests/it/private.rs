@@ -45,7 +45,7 @@ fn no_spelling_of_a_private_address_is_connected_to() {
     assert_eq!(done.rows.len(), urls.len());
     for row in &done.rows {
         // One with `%` in its host never gets that far.
-        let code = if row["url"].contains('%') { "input.host" } else { "connect.private" };
+        let code = if row["url"].contains('%') { "input.host_percent" } else { "connect.private" };
         assert_eq!(row["error_code"], code, "{row:#?}");
         assert_eq!((row["num_retries"].as_str(), row["num_connects"].as_str()), ("0", "0"));
     }

@@ -52,7 +52,6 @@ fn ways(sandbox: &Sandbox) -> Vec<Way> {
     ];
     for name in [
         "Authorization",
-        "proxy-authorization",
         "COOKIE",
         "X-Api-Key",
         "Api-Key",
