@@ -269,7 +269,10 @@ impl OutFile {
                     return Err(disk_cause(errno));
                 }
                 // The file system or the kernel has no such thing: nothing is lost.
-                Err(_) => self.to_reserve = 0..0,
+                Err(_) => {
+                    self.to_reserve = 0..0;
+                    break;
+                }
             }
         }
         Ok(())
