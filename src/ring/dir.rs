@@ -7,6 +7,7 @@
 //! and refused if it is a link (`Walk`). Only the directory of the run itself may be a link: the
 //! user chose it.
 
+use super::shim::{Op, call};
 use super::{disk_cause, op};
 use crate::config::{FileAllocation, Fsync};
 use crate::fault::Cause;
@@ -136,8 +137,10 @@ impl Dir {
         let open = |resolve| {
             let mut opened = Err(Errno::AGAIN);
             for _ in 0..AGAIN_MAX {
-                opened = rustix::fs::openat2(&*self.fd, path, flags, Mode::empty(), resolve);
-                if !matches!(opened, Err(Errno::AGAIN | Errno::INTR)) {
+                opened = call(Op::Open, || {
+                    rustix::fs::openat2(&*self.fd, path, flags, Mode::empty(), resolve)
+                });
+                if opened.as_ref().err() != Some(&Errno::AGAIN) {
                     break;
                 }
             }
@@ -155,7 +158,9 @@ impl Dir {
     fn open_by_component(&self, path: &str) -> Result<Self, Errno> {
         let mut at = Rc::clone(&self.fd);
         for component in path.split('/') {
-            at = match rustix::fs::openat(&*at, component, PLACE, Mode::empty()) {
+            let opened =
+                call(Op::Open, || rustix::fs::openat(&*at, component, PLACE, Mode::empty()));
+            at = match opened {
                 Ok(fd) => Rc::new(fd),
                 // A link is "not a directory" too: told apart as openat2(2) does.
                 Err(Errno::NOTDIR) => {
@@ -184,9 +189,13 @@ impl Dir {
     fn make_all(&self, path: &str) -> Result<Self, Errno> {
         let mut dir = self.clone();
         for component in path.split('/') {
-            match rustix::fs::mkdirat(&*dir.fd, component, Mode::from_raw_mode(0o777)) {
+            let mode = Mode::from_raw_mode(0o777);
+            match call(Op::Mkdir, || rustix::fs::mkdirat(&*dir.fd, component, mode)) {
                 // Rare enough to wait for: a directory is made once.
-                Ok(()) if self.care.fsync == Fsync::Dir => rustix::fs::fsync(dir.readable()?)?,
+                Ok(()) if self.care.fsync == Fsync::Dir => {
+                    let fd = dir.readable()?;
+                    call(Op::Fsync, || rustix::fs::fsync(&fd))?;
+                }
                 Ok(()) | Err(Errno::EXIST) => {}
                 Err(errno) => return Err(errno),
             }
@@ -198,7 +207,7 @@ impl Dir {
     /// The same directory, open for more than to find names in it.
     fn readable(&self) -> Result<OwnedFd, Errno> {
         let flags = OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC;
-        rustix::fs::openat(&*self.fd, ".", flags, Mode::empty())
+        call(Op::Open, || rustix::fs::openat(&*self.fd, ".", flags, Mode::empty()))
     }
 }
 

@@ -17,6 +17,7 @@
 
 use super::buf::RecvBuf;
 use super::dir::Dir;
+use super::shim::{Op, call, call_after, transfer};
 use super::{disk_cause, op};
 use crate::config::{FileAllocation, FileOps, Fsync};
 use crate::fault::Cause;
@@ -103,7 +104,7 @@ impl OutFile {
         let wants_unnamed = expected == Expected::Short && dir.has_unnamed.get();
         if wants_unnamed {
             let flags = OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC;
-            match rustix::fs::openat(&*dir.fd, ".", flags, mode) {
+            match call(Op::Open, || rustix::fs::openat(&*dir.fd, ".", flags, mode)) {
                 Ok(fd) => return Ok(file(Place::Unnamed, fd)),
                 // What open(2) says of file systems and kernels that lack it; and EPERM, ext4's
                 // word for a directory that was removed, of which the other way says ENOENT.
@@ -114,7 +115,8 @@ impl OutFile {
             }
         }
         let name = dir.temporary_name(index);
-        let fd = rustix::fs::openat(&*dir.fd, &name, CREATE, mode).map_err(cause)?;
+        let fd = call(Op::Open, || rustix::fs::openat(&*dir.fd, &name, CREATE, mode));
+        let fd = fd.map_err(cause)?;
         if wants_unnamed {
             // Only this kind is not to be had: it was not the directory that is gone.
             dir.has_unnamed.set(false);
@@ -214,10 +216,10 @@ impl OutFile {
     fn rename(&mut self, name: &str, naming: Naming) -> Result<(), Cause> {
         let Place::Temporary(from) = &self.place else { return Ok(()) };
         let at = &*self.dir.fd;
-        match naming {
+        call(Op::Rename, || match naming {
             Naming::Replace => rustix::fs::renameat(at, from, at, name),
             Naming::Fresh => rustix::fs::renameat_with(at, from, at, name, RenameFlags::NOREPLACE),
-        }
+        })
         .map_err(cause)?;
         self.place = Place::Final;
         Ok(())
@@ -226,12 +228,14 @@ impl OutFile {
     /// Closes the descriptor, which is gone afterwards in any case.
     fn close(&mut self) -> Result<(), Errno> {
         // Every operation was joined, so nobody else holds it.
-        self.fd.take().and_then(Rc::into_inner).map_or(Ok(()), close)
+        let closed = self.fd.take().and_then(Rc::into_inner).map(close);
+        closed.map_or(Ok(()), |closed| call_after(Op::Close, closed))
     }
 
     /// Removes exactly what was made here; that it is gone already is as good.
     fn remove(&self, name: &str) {
-        let _: Result<(), Errno> = rustix::fs::unlinkat(&*self.dir.fd, name, AtFlags::empty());
+        let _: Result<(), Errno> =
+            call(Op::Unlink, || rustix::fs::unlinkat(&*self.dir.fd, name, AtFlags::empty()));
     }
 
     /// Has the kernel write the file to the disk.
@@ -255,7 +259,8 @@ impl OutFile {
             let done = match ops {
                 FileOps::Sync => {
                     let length = step.end - step.start;
-                    rustix::fs::fallocate(fd, FallocateFlags::KEEP_SIZE, step.start, length)
+                    let flags = FallocateFlags::KEEP_SIZE;
+                    call(Op::Fallocate, || rustix::fs::fallocate(fd, flags, step.start, length))
                         .map_err(Errno::raw_os_error)
                 }
                 FileOps::Auto | FileOps::Ring | FileOps::Chain => {
@@ -281,7 +286,8 @@ impl OutFile {
     fn write_sync(&mut self, mut body: &[u8]) -> Result<(), Cause> {
         let Some(fd) = &self.fd else { return Err(disk_cause(libc::EBADF)) };
         while !body.is_empty() {
-            match rustix::io::pwrite(fd, body, self.written) {
+            let part = transfer(Op::Pwrite, body);
+            match part.and_then(|part| rustix::io::pwrite(fd, part, self.written)) {
                 Ok(0) => return Err(disk_cause(libc::ENOSPC)),
                 Ok(count) => {
                     self.written += count as u64;
@@ -322,8 +328,8 @@ impl OutFile {
         (Ok(()), memory)
     }
 
-    /// The last write, close and rename as one chain. A write that is short or interrupted breaks
-    /// it: then the rest of the body is written, and the rest of the way is for the caller.
+    /// The last write, close and rename as one chain. An operation that is short or interrupted
+    /// breaks it: then the rest of the body is written, and the rest of the way is for the caller.
     async fn finish_chain(
         &mut self,
         buf: &mut RecvBuf,
@@ -353,6 +359,12 @@ impl OutFile {
                 self.place = Place::Final;
                 Ok(Chained::Done)
             }
+            // All is written and closed: the plain call renames.
+            (Ok(_), Ok(_), Err(libc::EINTR)) => {
+                self.written += range.len() as u64;
+                range.start = range.end;
+                Ok(Chained::Unfinished)
+            }
             (Ok(_), Ok(_), Err(errno)) => Err(disk_cause(errno)),
             (Ok(0), Err(_), _) => Err(disk_cause(libc::ENOSPC)),
             (Ok(count), Err(libc::ECANCELED), _) => {
@@ -365,7 +377,7 @@ impl OutFile {
             (Err(errno), ..) => Err(disk_cause(errno)),
         };
         let (done, memory) = match done {
-            Ok(Chained::Unfinished) => {
+            Ok(Chained::Unfinished) if !range.is_empty() => {
                 let (result, memory) = self.write_ring(memory, range).await;
                 (result.map(|()| Chained::Unfinished), memory)
             }
@@ -459,10 +471,10 @@ pub fn close(fd: impl Into<OwnedFd>) -> Result<(), Errno> {
 /// Gives an open file without a name the first one. linkat(2) takes the descriptor itself from
 /// Linux 6.10 on, before that only with CAP_DAC_READ_SEARCH; by way of /proc it always does.
 fn link(fd: &OwnedFd, to: &OwnedFd, name: &str) -> Result<(), Errno> {
-    match rustix::fs::linkat(fd, "", to, name, AtFlags::EMPTY_PATH) {
+    match call(Op::Link, || rustix::fs::linkat(fd, "", to, name, AtFlags::EMPTY_PATH)) {
         Err(Errno::NOENT | Errno::PERM | Errno::INVAL) => {
             let path = format!("/proc/self/fd/{}", fd.as_raw_fd());
-            rustix::fs::linkat(CWD, path, to, name, AtFlags::SYMLINK_FOLLOW)
+            call(Op::Link, || rustix::fs::linkat(CWD, &path, to, name, AtFlags::SYMLINK_FOLLOW))
         }
         other => other,
     }

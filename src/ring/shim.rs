@@ -23,27 +23,37 @@ pub(super) enum Op {
     Send,
     Recv,
     Peek,
+    Open,
+    Mkdir,
     Write,
+    Pwrite,
     Fsync,
     Fallocate,
     Close,
+    Link,
     Rename,
+    Unlink,
 }
 
 /// All kinds, in their order.
 #[cfg(feature = "shim")]
-const KINDS: [Op; 11] = [
+const KINDS: [Op; 16] = [
     Op::Socket,
     Op::SetOption,
     Op::Connect,
     Op::Send,
     Op::Recv,
     Op::Peek,
+    Op::Open,
+    Op::Mkdir,
     Op::Write,
+    Op::Pwrite,
     Op::Fsync,
     Op::Fallocate,
     Op::Close,
+    Op::Link,
     Op::Rename,
+    Op::Unlink,
 ];
 
 /// What was made of one operation.
@@ -75,6 +85,25 @@ pub(super) fn call<T>(op: Op, mut make: impl FnMut() -> Result<T, Errno>) -> Res
         Some(Injected::Errno(errno)) => Err(Errno::from_raw_os_error(errno)),
         Some(Injected::Short) | None => make(),
     })
+}
+
+/// What a system call said that is made in any case: a close, after which the descriptor is gone.
+#[inline]
+pub(super) fn call_after(op: Op, said: Result<(), Errno>) -> Result<(), Errno> {
+    match fails(op) {
+        Some(Injected::Errno(errno)) => Err(Errno::from_raw_os_error(errno)),
+        Some(Injected::Short) | None => said,
+    }
+}
+
+/// The bytes that a system call is given, of those it should transfer.
+#[inline]
+pub(super) fn transfer(op: Op, bytes: &[u8]) -> Result<&[u8], Errno> {
+    match fails(op) {
+        Some(Injected::Errno(errno)) => Err(Errno::from_raw_os_error(errno)),
+        Some(Injected::Short) => Ok(&bytes[..short(bytes.len())]),
+        None => Ok(bytes),
+    }
 }
 
 /// What is to become of a ring operation, on its way from submission to completion.
@@ -119,7 +148,7 @@ impl Verdict {
     #[inline]
     pub(super) fn len(self, len: usize) -> usize {
         match self.injected() {
-            Some(Injected::Short) => len.div_ceil(2).min(SHORT_BYTES),
+            Some(Injected::Short) => short(len),
             Some(Injected::Errno(_)) | None => len,
         }
     }
@@ -143,6 +172,11 @@ impl Verdict {
             Some(Injected::Errno(_) | Injected::Short) | None => result,
         }
     }
+}
+
+/// How much a short transfer is of one that long.
+fn short(len: usize) -> usize {
+    len.div_ceil(2).min(SHORT_BYTES)
 }
 
 /// Bytes of a short transfer, at most.
