@@ -93,13 +93,13 @@ pub enum DiskProblem {
     ReadOnly,
     /// EACCES, EPERM
     Denied,
-    /// ENOENT, ENOTDIR: the directory vanished
+    /// ENOENT, ENOTDIR, ESTALE: the directory vanished
     NoDirectory,
-    /// EISDIR and the like: the final name is taken by something that is no file
+    /// EISDIR, ELOOP, EXDEV, EBUSY: the final name is taken by something that is no file
     NotAFile,
     /// The final name exists and `--on-conflict error` was given
     Exists,
-    /// EIO
+    /// EIO, ENXIO, EUCLEAN and the like
     Io,
     /// Any other errno
     Other(i32),
@@ -181,7 +181,7 @@ pub enum Cause {
     ProxyProtocol,
     /// A local file operation failed.
     Disk(DiskProblem),
-    /// EMFILE, ENFILE, ENOBUFS, ENOMEM: this machine is out of something.
+    /// EMFILE, ENFILE, ENOBUFS, ENOMEM, EAGAIN of a socket: this machine is out of something.
     Resources(i32),
     /// The run was interrupted before the job was done.
     Interrupted,

@@ -7,8 +7,8 @@
 //! and refused if it is a link (`Walk`). Only the directory of the run itself may be a link: the
 //! user chose it.
 
+use super::disk_cause;
 use super::shim::{Op, call};
-use super::{disk_cause, op};
 use crate::config::{FileAllocation, Fsync};
 use crate::fault::Cause;
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags};
@@ -102,12 +102,6 @@ impl Dir {
     /// `.ringpull-RANDOM-INDEX`: distinct within a run by the job, between runs by chance.
     pub(super) fn temporary_name(&self, index: u64) -> String {
         format!(".ringpull-{:08x}-{index}", self.nonce)
-    }
-
-    /// Has the kernel write names given in this directory to the disk.
-    pub(super) async fn flush(&self) -> Result<(), Errno> {
-        let fd = Rc::new(self.readable()?);
-        op::fsync(&fd).await.map_err(Errno::from_raw_os_error)
     }
 
     /// Opens a directory beneath this one. Other things than names of directories (`..`, an
@@ -204,8 +198,8 @@ impl Dir {
         Ok(dir)
     }
 
-    /// The same directory, open for more than to find names in it.
-    fn readable(&self) -> Result<OwnedFd, Errno> {
+    /// The same directory, open for more than to find names in it: to be flushed.
+    pub(super) fn readable(&self) -> Result<OwnedFd, Errno> {
         let flags = OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC;
         call(Op::Open, || rustix::fs::openat(&*self.fd, ".", flags, Mode::empty()))
     }

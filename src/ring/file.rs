@@ -174,12 +174,17 @@ impl OutFile {
         if must_flush && !self.is_flushed {
             self.flush().await?;
         }
+        // Opened before, so that a lack of descriptors does not come when the name is given.
+        let dir = match self.dir.care.fsync {
+            Fsync::Dir => Some(Rc::new(self.dir.readable().map_err(cause)?)),
+            Fsync::None | Fsync::File | Fsync::End => None,
+        };
         self.name(name, naming)?;
-        if self.dir.care.fsync == Fsync::Dir {
+        match dir {
             // The file stays where it is if this fails: it is whole, and what it replaced is gone.
-            self.dir.flush().await.map_err(cause)?;
+            Some(dir) => op::fsync(&dir).await.map_err(disk_cause),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     /// Closes the file and gives it its final name, in the order that its place allows.
@@ -247,8 +252,8 @@ impl OutFile {
         Ok(())
     }
 
-    /// Reserves space for the next `more` bytes and, if so many are expected, for as many after them
-    /// as came before: a server that lies about the length gets little more than it sends.
+    /// Reserves space for the next `more` bytes and, if so many are expected, for as many after
+    /// them as came before: a server that lies about the length gets little more than it sends.
     async fn reserve(&mut self, more: u64, ops: FileOps) -> Result<(), Cause> {
         let needed = self.to_reserve.end.min(self.written.saturating_add(more));
         while self.to_reserve.start < needed {
