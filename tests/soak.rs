@@ -33,6 +33,8 @@ const URLS: u64 = 100_000;
 const ONE_STALL_IN: u64 = 1_000;
 /// Origins that the URLs are spread over.
 const HOSTS: u64 = 16;
+/// Those of them whose connections are kept: the others say something that nobody asked for.
+const CALM_HOSTS: u64 = 12;
 /// Jobs in flight.
 const JOBS: usize = 256;
 
@@ -83,7 +85,8 @@ impl Kind {
             85 => Self::CutAlways,
             86..89 => Self::Busy,
             89..93 => Self::Redirect,
-            93..95 => Self::Talkative,
+            93..95 if number % HOSTS >= CALM_HOSTS => Self::Talkative,
+            93..95 => Self::Length,
             95..97 => Self::Drip,
             97..99 => Self::Missing,
             _ => Self::Wrong,

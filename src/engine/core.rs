@@ -8,16 +8,19 @@ use crate::http::request::{Codings, Parts, Template};
 use crate::plan::netrc::Netrc;
 use crate::plan::proxy::Proxies;
 use crate::plan::schedule::{After, Connection as Granted, Grant, OriginId, Wake};
+use crate::plan::target::Target;
 use crate::plan::window::Lack;
 use crate::ring::buf::BufPool;
 use crate::ring::conn::Connection;
 use crate::ring::deadline::{Deadlines, Patience};
 use crate::ring::dir::{Care, Dir};
 use crate::ring::dns::Resolver;
+use crate::ring::tcp::Waiting;
 use crate::ring::tls::Settings;
 use base64::Engine as _;
 use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
+use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -62,6 +65,8 @@ pub(super) struct Core {
     authorization: Option<String>,
     netrc: Option<Netrc>,
     pool: RefCell<Pool>,
+    /// Origins that sent what nobody asked for.
+    talkative: RefCell<HashSet<Box<str>>>,
     idle_max: usize,
     requests: RefCell<Vec<Vec<u8>>>,
     random: RefCell<fastrand::Rng>,
@@ -88,6 +93,7 @@ impl Core {
             authorization: request.basic_auth.as_deref().map(basic),
             netrc: request.netrc.as_ref().map(|file| Netrc::parse(&file.text)).transpose()?,
             pool: RefCell::default(),
+            talkative: RefCell::default(),
             idle_max: seed.idle_max,
             requests: RefCell::default(),
             random: RefCell::new(fastrand::Rng::new()),
@@ -201,17 +207,40 @@ impl Core {
         let Grant { item: task, origin, connection } = taken.grant?;
         // A granted connection leaves the pool with its grant: the pool may close what is in it.
         let pooled = match connection {
-            Granted::Reuse => self.pooled(origin),
+            Granted::Reuse => self.pooled(origin, &task),
             Granted::Open => None,
         };
         Some(Work { task, origin, pooled })
     }
 
-    /// The idle connection that a grant promised, unless it became useless. It is looked at however
-    /// short its rest was: a second response that nobody asked for comes right behind the first.
-    fn pooled(&self, origin: OriginId) -> Option<Connection> {
+    /// The idle connection that a grant promised, unless it became useless. Every one is looked at,
+    /// however short it was idle: bytes behind a body that was received exactly are still in the
+    /// kernel, and would be taken for the next response.
+    fn pooled(&self, origin: OriginId, task: &Task) -> Option<Connection> {
         let connection = self.pool.borrow_mut().take(origin)?;
-        (!connection.is_disturbed()).then_some(connection)
+        if !connection.is_disturbed() {
+            return Some(connection);
+        }
+        if connection.behind() == Waiting::Bytes {
+            self.keep_none_to(task.target());
+        }
+        None
+    }
+
+    /// The origin sends what nobody asked for: its connections are closed after one response from
+    /// now on. What comes a moment too late to be seen would be taken for the next response.
+    pub(super) fn keep_none_to(&self, target: &Target) {
+        let mut talkative = self.talkative.borrow_mut();
+        if talkative.len() >= TALKATIVE_ORIGINS_MAX {
+            talkative.clear();
+        }
+        talkative.insert(target.origin_str().into());
+    }
+
+    /// Whether connections to this origin may be kept.
+    pub(super) fn may_keep(&self, target: &Target) -> bool {
+        let talkative = self.talkative.borrow();
+        talkative.is_empty() || !talkative.contains(target.origin_str())
     }
 
     /// The attempt of a grant is over; its connection goes to the pool or is closed.
@@ -325,5 +354,9 @@ fn basic(user: &str) -> String {
 const LACK_WAIT_MIN_MS: u64 = 60;
 /// How much longer it is at random, in milliseconds.
 const LACK_WAIT_SPREAD_MS: u64 = 140;
+
+/// Origins remembered for sending what nobody asked for; with more of them, all are forgotten.
+const TALKATIVE_ORIGINS_MAX: usize = 4_096;
+
 /// Longest sleep of a core without work, in milliseconds.
 const NAP_MAX_MS: u64 = 1_000;

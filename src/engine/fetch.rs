@@ -123,7 +123,19 @@ async fn exchange(
         sent.map_err(|failure| fault(Stage::Send, failure))?;
         let received = received.map_err(|failure| fault(Stage::Head, failure))?;
         story.last.times.starttransfer = story.last.began.elapsed();
-        return respond(core, task, connection, buf, received).await;
+        match respond(core, task, connection, is_reused, buf, received).await {
+            Ok(None) => {}
+            // What a server sends between two responses is read as the begin of the second.
+            Err(Fault { stage: Stage::Head, cause: Cause::Protocol(_), .. }) if is_reused => {}
+            Ok(Some(end)) => return Ok(end),
+            Err(fault) => return Err(fault),
+        }
+        // It may have been sent before the request was read. A fresh connection has no answer but
+        // ours; as above, this costs the job no attempt.
+        debug_assert!(is_reused, "only a kept connection is doubted");
+        let story = task.story.as_mut().expect("an attempt has begun");
+        (story.last.head, story.last.size_download) = (None, 0);
+        core.buffers.give(std::mem::replace(buf, core.buffers.take(Size::Small)));
     }
 }
 
@@ -157,15 +169,17 @@ fn arm_head(core: &Core, task: &Task, connection: &Connection) {
     connection.arm(Rule::Total, at_ms, task.job_at_ms());
 }
 
-/// The response, after its first bytes.
+/// The response, after its first bytes; nothing when it may be another's, and has to be asked for
+/// again.
 async fn respond(
     core: &Core,
     task: &mut Task,
     connection: Connection,
+    is_reused: bool,
     buf: &mut RecvBuf,
     received: Received,
-) -> Result<(Outcome, Option<Connection>), Fault> {
-    let mut response = Response::new(core, task, connection, buf);
+) -> Result<Option<(Outcome, Option<Connection>)>, Fault> {
+    let mut response = Response::new(core, task, connection, buf, is_reused);
     let head = response.head(received).await?;
     let verdict = judge(core, response.task(), &head)
         .and_then(|()| take_name(core, response.task_mut(), &head));
@@ -174,24 +188,26 @@ async fn respond(
         && head.content_encoding.as_deref().is_some_and(coding::is_gzip);
     response.keep_head(head);
     if let Err(outcome) = verdict {
-        let kept = match reuse {
-            Reuse::Keep => response.drain(framing).await,
-            Reuse::Close(_) => None,
-        };
-        return Ok((outcome, kept));
+        let Reuse::Keep = reuse else { return Ok(Some((outcome, None))) };
+        let ended = response.drain(framing).await;
+        return Ok((!ended.is_doubtful).then_some((outcome, ended.connection)));
     }
     if let Framing::Length(bytes) = framing {
         check_size(bytes, core.shared.config.body_bytes_max)?;
     }
     let sink = sink(core, response.task(), framing, is_coded);
     let mut sink = sink.map_err(|cause| Fault::new(Stage::Write, cause))?;
-    let connection = response.body(&mut sink).await?;
+    let ended = response.body(&mut sink).await?;
+    let is_output_begun = task.story.as_ref().is_some_and(|story| story.is_output_begun);
+    if ended.is_doubtful && !is_output_begun {
+        return Ok(None);
+    }
     let renamed = name_file(core, task, sink, buf).await?;
     if is_coded && let Some(head) = task.story.as_mut().and_then(|story| story.last.head.as_mut()) {
         // It is about the stored bytes.
         head.content_encoding = None;
     }
-    Ok((Outcome::Done(renamed), connection))
+    Ok(Some((Outcome::Done(renamed), ended.connection)))
 }
 
 /// Whether the body of this response is the file that was asked for; if not, what it is.

@@ -7,10 +7,11 @@ use super::task::{Story, Task};
 use crate::fault::{Cause, Fault, Stage};
 use crate::http::exchange::Eof;
 use crate::http::head::Framing;
-use crate::http::{Exchange, Head, Reuse, Step};
+use crate::http::{CloseReason, Exchange, Head, Reuse, Step};
 use crate::ring::buf::{RecvBuf, Size};
 use crate::ring::conn::{Connection, ROOM_MIN_BYTES, Received, Want};
 use crate::ring::deadline::Rule;
+use crate::ring::tcp::Waiting;
 
 /// The response to the request that a task has sent, and the connection it comes on.
 pub(super) struct Response<'a> {
@@ -19,6 +20,18 @@ pub(super) struct Response<'a> {
     connection: Connection,
     buf: &'a mut RecvBuf,
     exchange: Exchange,
+    /// Whether it comes on a connection that has carried another one.
+    is_reused: bool,
+}
+
+/// A response that is complete.
+pub(super) struct Ended {
+    /// The connection, if it can serve another request.
+    pub(super) connection: Option<Connection>,
+    /// Whether it may be another's: it came on a kept connection, and more came behind it, or a
+    /// reset. Then the server may have sent it before it had read the request. Long ones are not
+    /// doubted.
+    pub(super) is_doubtful: bool,
 }
 
 impl<'a> Response<'a> {
@@ -28,8 +41,9 @@ impl<'a> Response<'a> {
         task: &'a mut Task,
         connection: Connection,
         buf: &'a mut RecvBuf,
+        is_reused: bool,
     ) -> Self {
-        Self { core, task, connection, buf, exchange: Exchange::new() }
+        Self { core, task, connection, buf, exchange: Exchange::new(), is_reused }
     }
 
     /// Whose response it is.
@@ -72,29 +86,55 @@ impl<'a> Response<'a> {
     }
 
     /// Reads the body into the sink. What fits the buffer at the end is left there, for the sink to
-    /// take with its end. Gives the connection back if it can serve another request.
-    pub(super) async fn body(mut self, sink: &mut Sink) -> Result<Option<Connection>, Fault> {
+    /// take with its end.
+    pub(super) async fn body(mut self, sink: &mut Sink) -> Result<Ended, Fault> {
         let reuse = self.receive_body(sink, None).await?;
         self.connection.disarm();
-        let is_kept = reuse == Reuse::Keep && self.connection.is_reusable();
-        Ok(is_kept.then_some(self.connection))
+        Ok(self.ended(reuse))
     }
 
     /// Reads the body of a response that is no file, if it is short, so that the connection is
     /// kept.
-    pub(super) async fn drain(mut self, framing: Framing) -> Option<Connection> {
+    pub(super) async fn drain(mut self, framing: Framing) -> Ended {
         let is_short = match framing {
             Framing::Empty | Framing::Chunked => true,
             Framing::Length(length) => length <= DRAIN_BYTES_MAX as u64,
             Framing::Close => false,
         };
         if !is_short {
-            return None;
+            return Ended { connection: None, is_doubtful: false };
         }
         let mut sink = Sink::nowhere(DRAIN_BYTES_MAX);
         let at_ms = self.core.shared.now_ms() + DRAIN_MS_MAX;
-        let reuse = self.receive_body(&mut sink, Some(at_ms)).await;
-        (reuse == Ok(Reuse::Keep) && self.connection.is_reusable()).then_some(self.connection)
+        match self.receive_body(&mut sink, Some(at_ms)).await {
+            Ok(reuse) => self.ended(reuse),
+            Err(_) => Ended { connection: None, is_doubtful: false },
+        }
+    }
+
+    /// What becomes of the connection.
+    fn ended(mut self, reuse: Reuse) -> Ended {
+        let is_long = self.story().last.size_download > DOUBT_BYTES_MAX;
+        let target = self.task.target();
+        // A fresh connection has no response but its own, and the pool looks before it is used.
+        let behind = if reuse == Reuse::Close(CloseReason::BytesAfterEnd) {
+            Waiting::Bytes
+        } else if self.is_reused {
+            self.connection.behind()
+        } else {
+            Waiting::Nothing
+        };
+        if behind == Waiting::Bytes {
+            self.core.keep_none_to(target);
+        }
+        let is_kept =
+            reuse == Reuse::Keep && self.connection.is_reusable() && self.core.may_keep(target);
+        Ended {
+            connection: is_kept.then_some(self.connection),
+            is_doubtful: self.is_reused
+                && !is_long
+                && matches!(behind, Waiting::Bytes | Waiting::Error),
+        }
     }
 
     async fn receive_body(
@@ -202,3 +242,6 @@ const DRAIN_BYTES_MAX: usize = 64 * 1024;
 
 /// Longest time that is spent on it, in milliseconds.
 const DRAIN_MS_MAX: u64 = 1_000;
+
+/// Longest body that is asked for again when in doubt, in bytes: what is said unasked is short.
+const DOUBT_BYTES_MAX: u64 = 64 * 1024;

@@ -2,7 +2,7 @@
 
 use super::buf::{BufPool, RecvBuf};
 use super::deadline::Rule;
-use super::tcp::Socket;
+use super::tcp::{Socket, Waiting};
 use super::tls::{Failure, Session, Settings};
 use crate::fault::Cause;
 use std::net::IpAddr;
@@ -109,7 +109,14 @@ impl Connection {
 
     /// Whether something came on an idle connection, which makes it useless (RFC 9112 section 9.5).
     pub fn is_disturbed(&self) -> bool {
-        self.tls.as_ref().is_some_and(|tls| tls.is_disturbed()) || self.socket.is_disturbed()
+        self.tls.as_ref().is_some_and(|tls| tls.is_disturbed())
+            || self.socket.waiting() != Waiting::Nothing
+    }
+
+    /// What came behind a response. Over TLS nobody can tell: the peer may send records of its own
+    /// at any time.
+    pub fn behind(&self) -> Waiting {
+        if self.tls.is_some() { Waiting::Nothing } else { self.socket.waiting() }
     }
 
     /// Sends a request and receives the first bytes of the answer. `request` comes back for reuse;

@@ -18,6 +18,19 @@ pub(super) struct SentAndReceived {
     pub(super) memory: Vec<u8>,
 }
 
+/// What waits on a socket that nobody receives from.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Waiting {
+    /// Nothing: it may go on.
+    Nothing,
+    /// Bytes that nobody asked for.
+    Bytes,
+    /// The end of the stream.
+    End,
+    /// A reset, as a rule.
+    Error,
+}
+
 /// A connected TCP socket. Dropping it closes it; no operation is in flight then, because every
 /// method that starts one joins it.
 #[derive(Debug)]
@@ -100,12 +113,16 @@ impl Socket {
         self.watch.verdict()
     }
 
-    /// Whether bytes, an end or an error wait on an idle connection: any of them makes it useless.
-    pub fn is_disturbed(&self) -> bool {
+    /// What waits to be received.
+    pub fn waiting(&self) -> Waiting {
         let flags = rustix::net::RecvFlags::PEEK | rustix::net::RecvFlags::DONTWAIT;
         let mut byte = [0_u8; 1];
-        let peeked = call(Op::Peek, || rustix::net::recv(&self.fd, &mut byte, flags).map(drop));
-        !matches!(peeked, Err(rustix::io::Errno::AGAIN))
+        match call(Op::Peek, || rustix::net::recv(&self.fd, &mut byte, flags)) {
+            Ok((_, 0)) => Waiting::End,
+            Ok(_) => Waiting::Bytes,
+            Err(rustix::io::Errno::AGAIN) => Waiting::Nothing,
+            Err(_) => Waiting::Error,
+        }
     }
 
     /// Sends all of `bytes` and gives the buffer back, emptied.

@@ -130,8 +130,69 @@ fn a_server_may_close_after_so_many_requests() {
             script
         });
         assert_own_bodies(&sandbox, &done, 60, |path| path.as_bytes().to_vec());
-        assert_eq!(server.connections(), 20, "{ending:?}");
+        // A response with a reset behind it may be asked for again: on a kept connection nobody knows
+        // whether it was meant for this request.
+        let again = if matches!(ending, Verb::Reset) { 20 } else { 0 };
+        assert!((20..=20 + again).contains(&server.connections()), "{ending:?}");
     }
+}
+
+/// What a server sends before it has read the request is not the answer to it, and here it comes so
+/// late that no look at the idle connection can tell.
+#[test]
+fn what_was_sent_before_the_request_was_read_is_not_its_answer() {
+    let both = |early: &[u8], path: &str| {
+        let mut bytes = early.to_vec();
+        bytes.extend(response("200 OK", "", path.as_bytes()));
+        vec![Verb::Send(bytes)]
+    };
+    let early: [&[u8]; 5] = [
+        &evil(),
+        &response("404 Not Found", "", b"evil"),
+        &response("204 No Content", "", b""),
+        b"\r\n",
+        b"noise",
+    ];
+    for early in early {
+        let mut plan = Plan::new();
+        for n in 0..6 {
+            let path = format!("/{n}");
+            let answer = ok(path.as_bytes());
+            // The kept connection brings something else first; the fresh one does not.
+            let scripts = if n == 1 { vec![both(early, &path), answer] } else { vec![answer] };
+            plan = plan.on(&path, scripts);
+        }
+        let server = plan.start();
+        let sandbox = Sandbox::new();
+        let urls = (0..6).map(|n| server.url(&format!("/{n}")));
+        let done = sandbox.pull().args(ONE_BY_ONE).list(urls).run();
+        assert_own_bodies(&sandbox, &done, 6, |path| path.as_bytes().to_vec());
+        assert_eq!(connections(&server)[..3], [0, 0, 1], "{}", early.escape_ascii());
+    }
+}
+
+#[test]
+fn an_empty_line_behind_every_body_costs_nothing_but_connections() {
+    // As old servers send it: in a packet of its own, before or after the next request is sent.
+    let (_, sandbox, done) = one_by_one(100, |path, _| {
+        let mut script = ok(path.as_bytes());
+        script.push(Verb::Send(b"\r\n".to_vec()));
+        script
+    });
+    assert_own_bodies(&sandbox, &done, 100, |path| path.as_bytes().to_vec());
+}
+
+#[test]
+fn a_server_that_talks_once_gets_a_fresh_connection_for_each_request() {
+    let (server, sandbox, done) = one_by_one(30, |path, n| {
+        let mut bytes = response("200 OK", "", path.as_bytes());
+        bytes.extend((n == 9).then(evil).unwrap_or_default());
+        vec![Verb::Send(bytes)]
+    });
+    assert_own_bodies(&sandbox, &done, 30, |path| path.as_bytes().to_vec());
+    // The tenth is doubted, because its connection had carried others, and asked for again.
+    assert_eq!(connections(&server)[..11], [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]);
+    assert_eq!(server.connections(), 1 + 1 + 20);
 }
 
 #[test]
