@@ -251,8 +251,11 @@ fn over_tls_closed_and_cut() {
     // All of them are of one host.
     cases.retain(|case| !case.pauses_host());
     let identity = issue(Flaw::None);
-    for ending in [Ending::Orderly, Ending::Cut] {
-        let server = plan(&cases, WHOLE, ending).start_tls(&identity);
+    for (ending, piece_len) in
+        [(Ending::Orderly, WHOLE), (Ending::Cut, WHOLE), (Ending::Orderly, 20)]
+    {
+        // Each piece is a record of its own.
+        let server = plan(&cases, piece_len, ending).start_tls(&identity);
         let sandbox = Sandbox::new();
         let urls: Vec<String> = (0..cases.len()).map(|n| server.url(&format!("/f{n}"))).collect();
         let ca = sandbox.path("ca.pem");
