@@ -130,8 +130,8 @@ fn a_server_may_close_after_so_many_requests() {
             script
         });
         assert_own_bodies(&sandbox, &done, 60, |path| path.as_bytes().to_vec());
-        // A response with a reset behind it may be asked for again: on a kept connection nobody knows
-        // whether it was meant for this request.
+        // A response with a reset behind it may be asked for again: on a kept connection nobody
+        // knows whether it was meant for this request.
         let again = if matches!(ending, Verb::Reset) { 20 } else { 0 };
         assert!((20..=20 + again).contains(&server.connections()), "{ending:?}");
     }
@@ -262,7 +262,7 @@ fn a_connection_that_ran_out_of_time_is_never_used_again() {
         .map(|path| server.url(&path))
         .collect();
     let sandbox = Sandbox::new();
-    let done = sandbox.pull().args(ONE_BY_ONE).args(["--read-timeout", "400ms"]).list(&urls).run();
+    let done = sandbox.pull().args(ONE_BY_ONE).args(["--read-timeout", "900ms"]).list(&urls).run();
     for url in urls.iter().step_by(2) {
         assert_eq!(done.row(url)["status"], "ok", "{:#?}", done.row(url));
     }
