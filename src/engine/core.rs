@@ -3,7 +3,7 @@
 use super::pool::Pool;
 use super::shared::{Shared, Stop};
 use super::task::{End, Task};
-use crate::config::{Config, RequestConfig, Timeouts};
+use crate::config::{RequestConfig, Timeouts};
 use crate::http::request::{Codings, Parts, Template};
 use crate::plan::netrc::Netrc;
 use crate::plan::proxy::Proxies;
@@ -13,7 +13,7 @@ use crate::plan::window::Lack;
 use crate::ring::buf::BufPool;
 use crate::ring::conn::Connection;
 use crate::ring::deadline::{Deadlines, Patience};
-use crate::ring::dir::{Care, Dir};
+use crate::ring::dir::{Dir, SentDir};
 use crate::ring::dns::Resolver;
 use crate::ring::tcp::Waiting;
 use crate::ring::tls::Settings;
@@ -21,7 +21,6 @@ use base64::Engine as _;
 use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -33,6 +32,7 @@ pub(super) struct Seed {
     pub(super) shared: Arc<Shared>,
     pub(super) tls: Settings,
     pub(super) dns: Resolver,
+    pub(super) dir: SentDir,
     pub(super) template: Template,
     /// Jobs in flight on this core.
     pub(super) in_flight_max: usize,
@@ -85,7 +85,7 @@ impl Core {
             deadlines: Deadlines::new(seed.shared.began),
             patience: patience(&seed.shared.config.timeouts),
             buffers: BufPool::default(),
-            dir: dir(&seed.shared.config)?,
+            dir: seed.dir.into(),
             dns: seed.dns,
             tls: seed.tls,
             template: seed.template,
@@ -314,19 +314,6 @@ impl Core {
             self.shared.deliver(wake);
         }
     }
-}
-
-/// The directory of the run, and how files are made in it.
-fn dir(config: &Config) -> std::io::Result<Dir> {
-    let care = Care { fsync: config.fsync, allocation: config.file_allocation };
-    if config.output.as_deref() == Some("-") {
-        // Nothing is written anywhere then.
-        return Dir::create(Path::new("."), care);
-    }
-    let dir = Dir::create(&config.dir, care)?;
-    // That it can be written was checked before the run began; here it learns how.
-    let _: std::io::Result<()> = dir.check_writable();
-    Ok(dir)
 }
 
 /// The codings that a server may use.

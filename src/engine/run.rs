@@ -51,7 +51,7 @@ pub fn run(config: &Config) -> anyhow::Result<Ended> {
     let mut naming = Naming::new(config)?;
     let tls = Settings::new(&config.tls)?;
     let config = sized(config, setup::raise_nofile()?);
-    let file_system = prepare_output(&config)?;
+    let (dir, file_system) = prepare_output(&config)?;
     let parts = Parts {
         user_agent: &config.request.user_agent,
         referer: config.request.referer.as_deref(),
@@ -75,7 +75,7 @@ pub fn run(config: &Config) -> anyhow::Result<Ended> {
         lookahead_max: config.lookahead_max,
     });
     let shared = Arc::new(Shared::new(config, began, schedule, ledger));
-    let cores = start_cores(&shared, &tls, &template)?;
+    let cores = start_cores(&shared, &dir, &tls, &template)?;
     let reader = start_reader(&shared, sources, naming)?;
     let watch = oversee(&shared, &signals);
     let failure = join(&shared, cores, reader, watch);
@@ -87,17 +87,20 @@ pub fn run(config: &Config) -> anyhow::Result<Ended> {
 
 /// Makes the directory of the run and finds out whether it can be written; with `--fsync end` also
 /// gives the file system that is flushed when the run ends.
-fn prepare_output(config: &Config) -> anyhow::Result<Option<FileSystem>> {
+fn prepare_output(config: &Config) -> anyhow::Result<(Dir, Option<FileSystem>)> {
+    let care = Care { fsync: config.fsync, allocation: config.file_allocation };
     if config.output.as_deref() == Some("-") {
-        return Ok(None);
+        // Nothing is written anywhere then.
+        return Ok((Dir::create(Path::new("."), care).context("cannot open .")?, None));
     }
     let cannot = || RunError::local_file(format!("cannot write into {}", config.dir.display()));
-    let dir = Dir::create(&config.dir, Care::default()).with_context(cannot)?;
+    let dir = Dir::create(&config.dir, care).with_context(cannot)?;
     dir.check_writable().with_context(cannot)?;
-    match config.fsync {
-        Fsync::End => Ok(Some(FileSystem::of(&config.dir).with_context(cannot)?)),
-        Fsync::None | Fsync::File | Fsync::Dir => Ok(None),
-    }
+    let file_system = match config.fsync {
+        Fsync::End => Some(FileSystem::of(&config.dir).with_context(cannot)?),
+        Fsync::None | Fsync::File | Fsync::Dir => None,
+    };
+    Ok((dir, file_system))
 }
 
 /// Brings everything that was written onto the disk, with `--fsync end`.
@@ -133,6 +136,7 @@ fn sized(config: &Config, nofile: u64) -> Config {
 
 fn start_cores(
     shared: &Arc<Shared>,
+    dir: &Dir,
     tls: &Settings,
     template: &Template,
 ) -> anyhow::Result<Vec<JoinHandle<anyhow::Result<()>>>> {
@@ -146,6 +150,7 @@ fn start_cores(
             shared: Arc::clone(shared),
             tls: tls.clone(),
             dns: dns.clone(),
+            dir: dir.send().context("cannot keep the directory open")?,
             template: template.clone(),
             in_flight_max,
             idle_max: in_flight_max,

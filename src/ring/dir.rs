@@ -39,6 +39,16 @@ pub struct Care {
     pub allocation: FileAllocation,
 }
 
+/// A directory on its way to another thread.
+#[derive(Debug)]
+pub struct SentDir {
+    fd: OwnedFd,
+    walk: Walk,
+    has_unnamed: bool,
+    nonce: u32,
+    care: Care,
+}
+
 /// How a path of several components is opened.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Walk {
@@ -72,6 +82,18 @@ impl Dir {
             walk: Rc::new(Cell::new(Walk::Kernel)),
             nonce: fastrand::u32(..),
             care,
+        })
+    }
+
+    /// The same directory for another thread. It stays the same even if its path leads elsewhere by
+    /// then, or nowhere.
+    pub fn send(&self) -> std::io::Result<SentDir> {
+        Ok(SentDir {
+            fd: self.fd.try_clone()?,
+            walk: self.walk.get(),
+            has_unnamed: self.has_unnamed.get(),
+            nonce: self.nonce,
+            care: self.care,
         })
     }
 
@@ -202,6 +224,18 @@ impl Dir {
     pub(super) fn readable(&self) -> Result<OwnedFd, Errno> {
         let flags = OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC;
         call(Op::Open, || rustix::fs::openat(&*self.fd, ".", flags, Mode::empty()))
+    }
+}
+
+impl From<SentDir> for Dir {
+    fn from(sent: SentDir) -> Self {
+        Self {
+            fd: Rc::new(sent.fd),
+            walk: Rc::new(Cell::new(sent.walk)),
+            has_unnamed: Rc::new(Cell::new(sent.has_unnamed)),
+            nonce: sent.nonce,
+            care: sent.care,
+        }
     }
 }
 
