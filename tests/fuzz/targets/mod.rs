@@ -2,10 +2,12 @@
 //! by libFuzzer (`tests/fuzz/run/`) and by `tests/fuzz.rs`.
 
 mod chunked;
+mod content_disposition;
 mod exchange;
 mod head;
 mod job_line;
 mod name;
+mod range;
 mod retry_after;
 mod url;
 
@@ -13,13 +15,15 @@ mod url;
 pub(crate) type Target = fn(&[u8]);
 
 /// All of them.
-pub(crate) const TARGETS: [(&str, Target); 7] = [
+pub(crate) const TARGETS: [(&str, Target); 9] = [
     ("head", head::target),
     ("chunked", chunked::target),
     ("exchange", exchange::target),
     ("job_line", job_line::target),
     ("url", url::target),
     ("name", name::target),
+    ("content_disposition", content_disposition::target),
+    ("range", range::target),
     ("retry_after", retry_after::target),
 ];
 

@@ -69,19 +69,35 @@ fn host_port_rest(target: &Target) -> usize {
     (target.as_str().len() - shown).wrapping_add(shown).wrapping_sub(whole)
 }
 
-/// The crate may accept more, never something else.
+/// The crate may accept more, never something else: it reads what we made of a URL as it reads the
+/// URL itself.
 fn like_the_crate(text: &str, target: &Target) {
-    let mut url = Url::parse(text).expect("what is a target is a URL");
-    url.set_fragment(None);
-    url.set_username("").expect("http has user information");
-    url.set_password(None).expect("http has user information");
-    // It encodes more of a path than curl does and we do; spaces in front of a fragment are ours to
-    // drop.
-    let ours = Url::parse(target.as_str()).expect("ours is a URL");
-    let trimmed = url.as_str().strip_suffix("%20").unwrap_or(url.as_str());
-    assert!(url == ours || trimmed.starts_with(ours.as_str()), "{url}");
+    let url = by_the_crate(None, text);
+    assert_eq!(url.host_str().map(|host| host.trim_matches(['[', ']'])), Some(target.host()));
     assert_eq!(url.port_or_known_default(), Some(target.port()));
     assert_eq!(url.scheme(), target.scheme().as_str());
+    if !goes_up_otherwise(text) {
+        assert_eq!(by_the_crate(None, target.as_str()), url);
+    }
+}
+
+/// Without what we leave out: spaces around it, fragment and user information.
+fn by_the_crate(base: Option<&Target>, text: &str) -> Url {
+    let text = text.split('#').next().unwrap_or_default().trim_matches(' ');
+    let base = base.map(|base| Url::parse(base.as_str()).expect("a target is a URL"));
+    let url = Url::options().base_url(base.as_ref()).parse(text);
+    let mut url = url.expect("what is a target to us is a URL");
+    url.set_username("").expect("http has user information");
+    url.set_password(None).expect("http has user information");
+    url
+}
+
+/// Whether the crate's way upwards is another than that of RFC 3986 section 5.2.4: for it, `%2e%2e`
+/// leads there too, and a segment such as `c:` is a drive that cannot be left.
+fn goes_up_otherwise(text: &str) -> bool {
+    let is_drive = |segment: &str| matches!(segment.as_bytes(), [_, b':' | b'|', ..]);
+    let has_drive = text.contains("..") && text.split('/').any(is_drive);
+    has_drive || text.to_ascii_lowercase().contains("%2e")
 }
 
 /// A redirect stays on the web, takes no secret elsewhere, and goes where a browser would go.
@@ -93,12 +109,9 @@ fn redirect(base: &Target, location: &[u8]) {
     let is_downgrade = base.as_str().starts_with("https:") && target.as_str().starts_with("http:");
     assert_eq!(base.is_downgrade(&target), is_downgrade);
     let Ok(location) = str::from_utf8(location.trim_ascii()) else { return };
-    let url = Url::parse(base.as_str()).and_then(|base| base.join(location));
-    let mut url = url.expect("what we follow can be followed");
-    url.set_fragment(None);
-    url.set_username("").expect("http has user information");
-    url.set_password(None).expect("http has user information");
-    assert_eq!(Url::parse(target.as_str()), Ok(url));
+    if !goes_up_otherwise(location) && !goes_up_otherwise(base.as_str()) {
+        assert_eq!(by_the_crate(Some(base), location), by_the_crate(None, target.as_str()));
+    }
 }
 
 /// Whatever the rest of the URL is, the password is shown nowhere.

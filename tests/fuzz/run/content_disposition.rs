@@ -1,0 +1,4 @@
+//! `content_disposition` under libFuzzer.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| ringpull_fuzz::run("content_disposition", data));
