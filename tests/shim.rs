@@ -98,26 +98,43 @@ fn every_operation_may_fail_once() {
 #[test]
 fn every_operation_on_files_may_fail_once() {
     let served = serve();
-    let careful = ["--fsync", "file", "--file-allocation", "prealloc"];
-    let ways: [(&str, &[&str]); 3] = [("ring", &careful), ("sync", &careful), ("chain", &[])];
-    for (file_ops, more) in ways {
+    let fsync: &[&str] = &["--fsync", "file"];
+    for (file_ops, more) in [("ring", fsync), ("sync", fsync), ("chain", &[])] {
         let pull = Pull { served: &served, file_ops, more, lines: lines(&served) };
         let clean = pull.clean();
-        let mut places = Vec::new();
-        for kind in ON_FILES {
-            places.extend((1..=clean.kinds[kind]).map(|n| (format!("{kind}:"), n)));
-        }
+        let places = places(&clean, &ON_FILES);
         assert!(places.len() > 20, "{clean:?}");
         pull.check_all(&clean, places);
     }
 }
 
+#[test]
+fn space_may_not_be_reserved() {
+    let served = serve();
+    let bytes = usize::try_from(ringpull::limits::ALLOCATE_BYTES_MIN).unwrap() + 300_000;
+    for file_ops in ["ring", "sync"] {
+        let lines = vec![file(&served, &format!("/bytes/{bytes}/reserved"), "reserved", bytes)];
+        let more = &["--file-allocation", "prealloc"];
+        let pull = Pull { served: &served, file_ops, more, lines };
+        let clean = pull.clean();
+        let places = places(&clean, &["fallocate"]);
+        assert!(!places.is_empty(), "{clean:?}");
+        pull.check_all(&clean, places);
+    }
+}
+
+/// Every operation of these kinds.
+fn places(clean: &Said, kinds: &[&str]) -> Vec<(String, usize)> {
+    let mut places = Vec::new();
+    for kind in kinds {
+        places.extend((1..=clean.kinds[*kind]).map(|n| (format!("{kind}:"), n)));
+    }
+    places
+}
+
 /// Every framing, both protocols, short bodies and one that is too long for one buffer.
 fn lines(served: &Served) -> Vec<Line> {
-    let file = |path: &str, out, len| {
-        let body = ringpull::origin::body(path, len);
-        Line { url: served.http(path), out, body: Some(body) }
-    };
+    let file = |path, out, len| file(served, path, out, len);
     vec![
         file("/bytes/1000/short", "short", 1_000),
         file("/bytes/600000/long", "long", 600_000),
@@ -136,6 +153,10 @@ fn lines(served: &Served) -> Vec<Line> {
             body: Some(ringpull::origin::body("/bytes/40000/tls", 40_000)),
         },
     ]
+}
+
+fn file(served: &Served, path: &str, out: &'static str, len: usize) -> Line {
+    Line { url: served.http(path), out, body: Some(ringpull::origin::body(path, len)) }
 }
 
 impl Pull<'_> {
@@ -176,7 +197,8 @@ impl Pull<'_> {
                 }
             }
         };
-        let workers = std::thread::available_parallelism().map_or(2, usize::from).min(8);
+        // A run waits more than it works.
+        let workers = std::thread::available_parallelism().map_or(2, usize::from).min(4) * 2;
         std::thread::scope(|scope| (0..workers).for_each(|_| drop(scope.spawn(work))));
         let complaints = complaints.into_inner().unwrap();
         let (bad, all) = (complaints.len(), cases.len());
