@@ -5,7 +5,7 @@
 //! `RINGPULL_SHIM=ERRNO@N` makes operation N of the process (from 1) fail: `enospc@17`;
 //! `short@N` makes it transfer a few bytes only, if it is one that transfers; `OP:ERRNO@N` counts
 //! the operations of one kind: `recv:econnreset@2`. `count` injects nothing. At its end the process
-//! says on standard error how many operations and open descriptors there were ([`report`]).
+//! says on standard error how many operations and open descriptors there were (`report`).
 //!
 //! A ring operation that is to fail is submitted all the same, as one that the kernel refuses:
 //! buffers go their usual way, and what is linked to it is cancelled as it would be.
