@@ -1,6 +1,6 @@
 //! Small things made of sockets: a port that refuses, one that swallows, one raw exchange.
 
-use rustix::net::{AddressFamily, SocketType, bind, getsockname, listen, socket};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, getsockname, listen, socket_with};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpStream};
@@ -67,7 +67,9 @@ fn bound() -> (OwnedFd, u16) {
 }
 
 fn new_socket() -> OwnedFd {
-    socket(AddressFamily::INET, SocketType::STREAM, None).unwrap()
+    // Not to be inherited by programs that other tests start at the same time.
+    let flags = SocketFlags::CLOEXEC;
+    socket_with(AddressFamily::INET, SocketType::STREAM, flags, None).unwrap()
 }
 
 fn local(port: u16) -> SocketAddrV4 {
