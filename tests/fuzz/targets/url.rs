@@ -109,7 +109,7 @@ fn redirect(base: &Target, location: &[u8]) {
     let is_downgrade = base.as_str().starts_with("https:") && target.as_str().starts_with("http:");
     assert_eq!(base.is_downgrade(&target), is_downgrade);
     let Ok(location) = str::from_utf8(location.trim_ascii()) else { return };
-    if !goes_up_otherwise(location) && !goes_up_otherwise(base.as_str()) {
+    if !goes_up_otherwise(&format!("{base}/{location}")) {
         assert_eq!(by_the_crate(Some(base), location), by_the_crate(None, target.as_str()));
     }
 }
