@@ -133,8 +133,7 @@ async fn exchange(
         // It may have been sent before the request was read. A fresh connection has no answer but
         // ours; as above, this costs the job no attempt.
         debug_assert!(is_reused, "only a kept connection is doubted");
-        let story = task.story.as_mut().expect("an attempt has begun");
-        (story.last.head, story.last.size_download) = (None, 0);
+        task.story.as_mut().expect("an attempt has begun").last.forget_response();
         core.buffers.give(std::mem::replace(buf, core.buffers.take(Size::Small)));
     }
 }

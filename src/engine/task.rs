@@ -196,6 +196,11 @@ impl Last {
             has_proposed: false,
         }
     }
+
+    /// The response was another's: nothing of it is this job's.
+    pub(super) fn forget_response(&mut self) {
+        (self.head, self.size_download, self.has_proposed) = (None, 0, false);
+    }
 }
 
 /// The row of a line that is no job.

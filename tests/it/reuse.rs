@@ -172,6 +172,22 @@ fn what_was_sent_before_the_request_was_read_is_not_its_answer() {
 }
 
 #[test]
+fn an_answer_that_is_doubted_leaves_nothing_behind() {
+    let proposal = "Content-Disposition: attachment; filename=evil\r\nETag: \"evil\"\r\n";
+    let mut both = response("200 OK", proposal, b"evil");
+    both.extend(response("200 OK", "", b"1"));
+    let server =
+        Plan::new().on("/0", [ok(b"0")]).on("/1", [vec![Verb::Send(both)], ok(b"1")]).start();
+    let urls = ["/0", "/1"].map(|path| server.url(path));
+    let sandbox = Sandbox::new();
+    let done = sandbox.pull().args(ONE_BY_ONE).arg("--content-disposition").list(&urls).run();
+    assert_own_bodies(&sandbox, &done, 2, |path| path[1..].into());
+    let row = done.row(&urls[1]);
+    assert_eq!((row["size_download"].as_str(), row["etag"].as_str()), ("1", ""), "{row:#?}");
+    assert_eq!(server.log(), ["/0", "/1", "/1"]);
+}
+
+#[test]
 fn an_empty_line_behind_every_body_costs_nothing_but_connections() {
     // As old servers send it: in a packet of its own, before or after the next request is sent.
     let (_, sandbox, done) = one_by_one(100, |path, _| {
