@@ -99,10 +99,11 @@ async fn exchange(
 ) -> Result<(Outcome, Option<Connection>), Fault> {
     let route = core.proxies.choose(task.target());
     loop {
-        let (mut connection, is_reused) = match pooled.take() {
-            Some(connection) => (connection, true),
-            None => (open(core, task, route).await?, false),
+        let mut connection = match pooled.take() {
+            Some(connection) => connection,
+            None => open(core, task, route).await?,
         };
+        let is_reused = connection.is_reused();
         encode(core, task, route, request)?;
         arm_head(core, task, &connection);
         let story = task.story.as_mut().expect("an attempt has begun");
@@ -123,7 +124,7 @@ async fn exchange(
         sent.map_err(|failure| fault(Stage::Send, failure))?;
         let received = received.map_err(|failure| fault(Stage::Head, failure))?;
         story.last.times.starttransfer = story.last.began.elapsed();
-        match respond(core, task, connection, is_reused, buf, received).await {
+        match respond(core, task, connection, buf, received).await {
             Ok(None) => {}
             // What a server sends between two responses is read as the begin of the second.
             Err(Fault { stage: Stage::Head, cause: Cause::Protocol(_), .. }) if is_reused => {}
@@ -174,11 +175,10 @@ async fn respond(
     core: &Core,
     task: &mut Task,
     connection: Connection,
-    is_reused: bool,
     buf: &mut RecvBuf,
     received: Received,
 ) -> Result<Option<(Outcome, Option<Connection>)>, Fault> {
-    let mut response = Response::new(core, task, connection, buf, is_reused);
+    let mut response = Response::new(core, task, connection, buf);
     let head = response.head(received).await?;
     let verdict = judge(core, response.task(), &head)
         .and_then(|()| take_name(core, response.task_mut(), &head));

@@ -20,8 +20,6 @@ pub(super) struct Response<'a> {
     connection: Connection,
     buf: &'a mut RecvBuf,
     exchange: Exchange,
-    /// Whether it comes on a connection that has carried another one.
-    is_reused: bool,
 }
 
 /// A response that is complete.
@@ -41,9 +39,8 @@ impl<'a> Response<'a> {
         task: &'a mut Task,
         connection: Connection,
         buf: &'a mut RecvBuf,
-        is_reused: bool,
     ) -> Self {
-        Self { core, task, connection, buf, exchange: Exchange::new(), is_reused }
+        Self { core, task, connection, buf, exchange: Exchange::new() }
     }
 
     /// Whose response it is.
@@ -116,10 +113,11 @@ impl<'a> Response<'a> {
     fn ended(mut self, reuse: Reuse) -> Ended {
         let is_long = self.story().last.size_download > DOUBT_BYTES_MAX;
         let target = self.task.target();
+        let is_reused = self.connection.is_reused();
         // A fresh connection has no response but its own, and the pool looks before it is used.
         let behind = if reuse == Reuse::Close(CloseReason::BytesAfterEnd) {
             Waiting::Bytes
-        } else if self.is_reused {
+        } else if is_reused {
             self.connection.behind()
         } else {
             Waiting::Nothing
@@ -131,9 +129,7 @@ impl<'a> Response<'a> {
             reuse == Reuse::Keep && self.connection.is_reusable() && self.core.may_keep(target);
         Ended {
             connection: is_kept.then_some(self.connection),
-            is_doubtful: self.is_reused
-                && !is_long
-                && matches!(behind, Waiting::Bytes | Waiting::Error),
+            is_doubtful: is_reused && !is_long && matches!(behind, Waiting::Bytes | Waiting::Error),
         }
     }
 

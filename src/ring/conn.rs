@@ -13,6 +13,8 @@ pub struct Connection {
     /// Declared first: its buffer goes before the socket.
     tls: Option<Box<Session>>,
     socket: Socket,
+    /// See [`Connection::is_reused`].
+    is_reused: bool,
 }
 
 /// What one receive brought.
@@ -38,7 +40,7 @@ pub enum Want {
 impl Connection {
     /// Plain HTTP over a connected socket.
     pub fn plain(socket: Socket) -> Self {
-        Self { tls: None, socket }
+        Self { tls: None, socket, is_reused: false }
     }
 
     /// HTTP over TLS. The caller armed the socket's deadline.
@@ -49,7 +51,7 @@ impl Connection {
         pool: &BufPool,
     ) -> Result<Self, Failure> {
         let session = Session::handshake(settings, host, &socket, pool).await?;
-        Ok(Self { tls: Some(Box::new(session)), socket })
+        Ok(Self { tls: Some(Box::new(session)), socket, is_reused: false })
     }
 
     /// HTTP over TLS on a connection without it, which may be a tunnel. The caller armed its
@@ -89,8 +91,14 @@ impl Connection {
         self.socket.verdict().is_none() && !self.tls.as_ref().is_some_and(|tls| tls.is_disturbed())
     }
 
-    /// Nobody needs it for a while: gives memory back.
+    /// Whether it was kept after a request, so that what comes on it may answer another one.
+    pub fn is_reused(&self) -> bool {
+        self.is_reused
+    }
+
+    /// Its request is over, and nobody needs it for a while: gives memory back.
     pub fn rest(&mut self) {
+        self.is_reused = true;
         self.socket.disarm();
         if let Some(tls) = &mut self.tls {
             tls.rest();
