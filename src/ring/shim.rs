@@ -231,20 +231,28 @@ mod faults {
         if std::env::var_os(VARIABLE).is_none() {
             return;
         }
-        let count = |folder| std::fs::read_dir(folder).map_or(0, Iterator::count);
         // The thread that looks names up goes without being waited for, and has descriptors too.
         for _ in 0..THREADS_LOOKS_MAX {
-            if count("/proc/self/task") <= THREADS_AT_END {
+            if threads() <= THREADS_AT_END {
                 break;
             }
             std::thread::sleep(Duration::from_millis(1));
         }
-        let (threads, descriptors) = (count("/proc/self/task"), count("/proc/self/fd"));
+        let descriptors = std::fs::read_dir("/proc/self/fd").map_or(0, Iterator::count);
+        let threads = threads();
         let mut text = format!("threads={threads} descriptors={descriptors}");
         for (op, count) in KINDS.iter().zip(&BY_KIND) {
             text += &format!(" {}={}", name(*op), count.load(Ordering::Relaxed));
         }
         say(&text);
+    }
+
+    /// Threads of this process (proc(5)). A list of /proc/self/task ends at a thread that goes
+    /// meanwhile, and lacks those behind it.
+    fn threads() -> usize {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let count = status.lines().find_map(|line| line.strip_prefix("Threads:"));
+        count.and_then(|count| count.trim().parse().ok()).expect("proc(5) tells of threads")
     }
 
     fn name(op: Op) -> String {
