@@ -259,10 +259,12 @@ impl Known {
         if self.answers.len() >= ANSWERS_MAX {
             let now = Instant::now();
             self.answers.retain(|_, (_, until)| *until > now);
+            // Had it to be walked again soon, every name of a long list would cost such a walk.
+            if self.answers.len() > ANSWERS_MAX / 2 {
+                self.answers.clear();
+            }
         }
-        if self.answers.len() < ANSWERS_MAX {
-            self.answers.insert(host, (answer, until));
-        }
+        self.answers.insert(host, (answer, until));
     }
 }
 
@@ -362,7 +364,7 @@ fn shortage(error: &io::Error) -> Option<Cause> {
 
 /// Records kept by their TTL.
 const CACHE_RECORDS_MAX: u64 = 10_000;
-/// Answers kept by the shortest TTL in them.
+/// Answers kept by the shortest TTL in them, at most.
 const ANSWERS_MAX: usize = 100_000;
 /// Shortest time an answer is kept, and how long a name is known not to exist: one run asks a
 /// server no more often about the same name.
