@@ -1,10 +1,11 @@
 //! Values of single options: text to a checked value, or to the sentence that says what is wrong.
 
 use crate::config::{Pins, ReportFile, ReportFormat, ResolveOverride};
+use crate::plan::address;
 use crate::{http, limits};
 use base64::Engine as _;
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 /// A span of time, in milliseconds. Typed as seconds (`10`, `1.5`) or with a unit (`500ms`, `2m`).
@@ -221,7 +222,7 @@ pub fn pins(text: &str) -> Result<Pins, String> {
 
 /// One of `--dns-servers`: an address, with a port where it is not 53.
 pub fn dns_server(text: &str) -> Result<SocketAddr, String> {
-    if let Some(ip) = ip_address(text) {
+    if let Some(ip) = address::parse(text) {
         return Ok(SocketAddr::new(ip, 53));
     }
     match text.parse::<SocketAddr>() {
@@ -249,7 +250,9 @@ pub fn resolve_override(text: &str) -> Result<ResolveOverride, String> {
     }
     let addresses = addresses
         .split(',')
-        .map(|text| ip_address(text).ok_or_else(|| format!("`{text}` is no address; {}", form())))
+        .map(|text| {
+            address::parse(text).ok_or_else(|| format!("`{text}` is no address; {}", form()))
+        })
         .collect::<Result<Vec<_>, _>>()?;
     Ok(ResolveOverride { host: host.to_ascii_lowercase(), port, addresses })
 }
@@ -274,17 +277,10 @@ fn decimal_times(number: &str, unit: u64) -> Option<u64> {
 const BYTE_UNITS: [(char, u64); 5] =
     [('k', 1 << 10), ('M', 1 << 20), ('G', 1 << 30), ('T', 1 << 40), ('P', 1 << 50)];
 
-/// An IP address, IPv6 with or without brackets.
-fn ip_address(text: &str) -> Option<IpAddr> {
-    match text.strip_prefix('[').and_then(|text| text.strip_suffix(']')) {
-        Some(inner) => inner.parse().ok().filter(IpAddr::is_ipv6),
-        None => text.parse().ok(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::net::IpAddr;
 
     #[test]
     fn durations() {

@@ -4,7 +4,7 @@ use super::pool::Pool;
 use super::shared::{Shared, Stop};
 use super::task::{End, Task};
 use crate::config::{RequestConfig, Timeouts};
-use crate::http::request::{Codings, Parts, Template};
+use crate::http::request::{Codings, Parts, Template, basic};
 use crate::plan::netrc::Netrc;
 use crate::plan::proxy::Proxies;
 use crate::plan::schedule::{After, Connection as Granted, Grant, OriginId, Wake};
@@ -17,7 +17,6 @@ use crate::ring::dir::{Dir, SentDir};
 use crate::ring::dns::Resolver;
 use crate::ring::tcp::Waiting;
 use crate::ring::tls::Settings;
-use base64::Engine as _;
 use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
@@ -329,11 +328,6 @@ fn patience(timeouts: &Timeouts) -> Patience {
         window_ms: timeouts.speed_ms,
         window_bytes_min: window_bytes.div_ceil(1_000),
     }
-}
-
-/// The credentials of Basic authentication (RFC 7617).
-fn basic(user: &str) -> String {
-    format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(user))
 }
 
 /// Shortest wait of a task for what others hold, in milliseconds: a core looks after its idle

@@ -14,13 +14,17 @@ use std::io::Write as _;
 /// Whether a `Content-Encoding` is the one coding that can be undone: `gzip`, or `x-gzip` as it was
 /// called once (RFC 9110 section 8.4.1.3). `identity` says nothing.
 pub fn is_gzip(content_encoding: &str) -> bool {
-    let is_identity =
-        |coding: &&[u8]| coding.is_empty() || coding.eq_ignore_ascii_case(b"identity");
-    let mut codings = members(content_encoding.as_bytes()).filter(|coding| !is_identity(coding));
+    let mut codings = codings(content_encoding.as_bytes());
     let is_gzip = |coding: &[u8]| {
         coding.eq_ignore_ascii_case(b"gzip") || coding.eq_ignore_ascii_case(b"x-gzip")
     };
     codings.next().is_some_and(is_gzip) && codings.next().is_none()
+}
+
+/// The codings that a `Content-Encoding` lists. `identity` is none.
+pub(super) fn codings(content_encoding: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let is_identity = |coding: &[u8]| coding.is_empty() || coding.eq_ignore_ascii_case(b"identity");
+    members(content_encoding).filter(move |coding| !is_identity(coding))
 }
 
 /// Why a coded body has no content.

@@ -3,6 +3,7 @@
 //! `httparse` splits the lines; every rule it does not keep is kept here. It takes any three digits
 //! for a status, skips empty lines in front of the status line, and leaves folded lines folded.
 
+use super::coding::codings;
 use super::{CloseReason, ContentRange, ProtocolError, Reuse};
 use crate::limits;
 use std::borrow::Cow;
@@ -321,9 +322,7 @@ impl Fields {
     }
 
     fn add_content_encoding(&mut self, value: &[u8]) {
-        let is_identity =
-            |coding: &[u8]| coding.is_empty() || coding.eq_ignore_ascii_case(b"identity");
-        if members(value).all(is_identity) {
+        if codings(value).next().is_none() {
             return;
         }
         self.content_encoding = Some(match self.content_encoding.take() {

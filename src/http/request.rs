@@ -5,6 +5,7 @@
 //! checked when the template is made, targets and hosts when they are encoded.
 
 use super::body::{is_text, is_token};
+use base64::Engine as _;
 use std::fmt;
 
 /// What every request carries beside its own target. Like all that may hold secrets here it has no
@@ -218,6 +219,16 @@ pub fn parse_field(typed: &str) -> Result<(String, String), FieldProblem> {
     let value = value.trim_matches([' ', '\t']);
     check_field(name, value)?;
     Ok((name.to_owned(), value.to_owned()))
+}
+
+/// The value of `Authorization` or `Proxy-Authorization` for `user:password` (RFC 7617 section 2).
+pub fn basic(credentials: &str) -> String {
+    format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(credentials))
+}
+
+/// `host:port`, with brackets around an IPv6 address (RFC 3986 section 3.2).
+pub fn authority(host: &str, port: u16) -> String {
+    if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
 }
 
 /// Why a field cannot be sent.

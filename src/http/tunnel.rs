@@ -7,7 +7,7 @@
 use super::ProtocolError;
 use super::body::is_text;
 use super::head::HeadReader;
-use super::request::{RequestProblem, push_field};
+use super::request::{RequestProblem, authority, push_field};
 use std::fmt;
 use std::net::IpAddr;
 
@@ -107,8 +107,7 @@ impl Tunnel {
         if !is_safe(user_agent) || !authorization.is_none_or(is_safe) {
             return Err(RequestProblem::Authorization);
         }
-        let authority =
-            if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
+        let authority = authority(host, port);
         let mut bytes = format!("CONNECT {authority} HTTP/1.1\r\n").into_bytes();
         push_field(&mut bytes, "Host", &authority);
         if !user_agent.is_empty() {

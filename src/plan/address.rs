@@ -1,4 +1,4 @@
-//! Which addresses are on the public internet, for `--no-private`.
+//! Addresses, and which of them are on the public internet, for `--no-private`.
 //!
 //! A list that one does not trust must not make this machine ask its own services, its neighbours
 //! or the metadata service of its cloud. The table is that of the IANA special-purpose registries
@@ -50,6 +50,14 @@ impl fmt::Display for Kind {
             Self::Broadcast => "broadcast",
             Self::Reserved => "reserved",
         })
+    }
+}
+
+/// An address as people write it, IPv6 with or without brackets.
+pub fn parse(text: &str) -> Option<IpAddr> {
+    match text.strip_prefix('[').and_then(|text| text.strip_suffix(']')) {
+        Some(inner) => inner.parse().ok().filter(IpAddr::is_ipv6),
+        None => text.parse().ok(),
     }
 }
 

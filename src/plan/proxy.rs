@@ -4,10 +4,11 @@
 //! connection, which is the origin, also says which proxy it leads through and with which
 //! credentials, and no request can get onto a connection that was made for another way.
 
+use super::address;
 use super::target::{Scheme, Target, basic_auth};
 use crate::config::ProxyConfig;
+use crate::http::request::{authority, basic};
 use crate::limits;
-use base64::Engine as _;
 use std::fmt;
 use std::net::IpAddr;
 
@@ -159,9 +160,10 @@ impl Proxy {
         let credentials = self.credentials.as_ref();
         match self.kind {
             Kind::Http => {
-                let basic = credentials.map(|(user, password)| basic(user, password));
-                let given = config.authorization.as_deref().map(Box::from);
-                self.authorization = given.or(basic).filter(|value| !value.is_empty());
+                let basic =
+                    credentials.map(|(user, password)| basic(&format!("{user}:{password}")));
+                let given = config.authorization.clone().or(basic);
+                self.authorization = given.filter(|value| !value.is_empty()).map(Into::into);
             }
             Kind::Socks5(_) => {
                 let is_long = |text: &str| text.len() > SOCKS_CREDENTIAL_BYTES_MAX;
@@ -210,11 +212,7 @@ impl fmt::Display for Proxy {
             Kind::Socks5(NamesBy::Us) => "socks5",
             Kind::Socks5(NamesBy::Proxy) => "socks5h",
         };
-        if self.host.contains(':') {
-            write!(f, "{scheme}://[{}]:{}", self.host, self.port)
-        } else {
-            write!(f, "{scheme}://{}:{}", self.host, self.port)
-        }
+        write!(f, "{scheme}://{}", authority(&self.host, self.port))
     }
 }
 
@@ -353,12 +351,12 @@ impl Entry {
                 Some((bits, port)) => (bits, Some(port_of(port)?)),
                 None => (bits, None),
             };
-            let address = address_of(address)?;
+            let address = address::parse(address)?;
             let bits = digits(bits)?;
             let bits_max = if address.is_ipv4() { u32::BITS } else { u128::BITS };
             return (bits <= bits_max).then_some(Self { host: Host::Network(address, bits), port });
         }
-        if let Some(address) = address_of(word) {
+        if let Some(address) = address::parse(word) {
             return Some(Self { host: Host::address(address), port: None });
         }
         let (host, port) = match word.rsplit_once(':') {
@@ -410,14 +408,6 @@ fn is_in(address: IpAddr, network: IpAddr, bits: u32) -> bool {
     }
 }
 
-/// An address, IPv6 with or without brackets.
-fn address_of(text: &str) -> Option<IpAddr> {
-    match text.strip_prefix('[').and_then(|text| text.strip_suffix(']')) {
-        Some(inner) => inner.parse().ok().filter(IpAddr::is_ipv6),
-        None => text.parse().ok(),
-    }
-}
-
 fn port_of(text: &str) -> Option<u16> {
     digits(text).and_then(|port| u16::try_from(port).ok()).filter(|port| *port > 0)
 }
@@ -433,12 +423,6 @@ fn split(user: Box<str>) -> (Box<str>, Box<str>) {
         Some((user, password)) => (user.into(), password.into()),
         None => (user, Box::default()),
     }
-}
-
-/// The credentials of Basic authentication (RFC 7617).
-fn basic(user: &str, password: &str) -> Box<str> {
-    let credentials = format!("{user}:{password}");
-    format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(credentials)).into()
 }
 
 /// Longest user, and longest password (RFC 1929 section 2: the length is one byte).
