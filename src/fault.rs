@@ -4,9 +4,9 @@
 //! stable code that scripts may compare. Text (`Display`, `detail`) is for people and nothing
 //! matches on it.
 
-pub use crate::http::CodingProblem;
 mod text;
 
+pub use crate::http::CodingProblem;
 use crate::http::ProtocolError;
 use crate::limits;
 use std::fmt;
@@ -223,13 +223,6 @@ pub enum ExitClass {
     Status = 8,
     /// The run was stopped with work left.
     Stopped = 9,
-}
-
-impl ExitClass {
-    /// Exit status of the process.
-    pub fn exit_status(self) -> u8 {
-        self as u8
-    }
 }
 
 /// Gives `"<stage>.<word>"` as a static text: a code is never put together at run time.

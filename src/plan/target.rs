@@ -165,11 +165,6 @@ impl Target {
         &self.text[..self.path_at as usize]
     }
 
-    /// The origin on its own.
-    pub fn origin(&self) -> Origin {
-        Origin { scheme: self.scheme, host: self.host().into(), port: self.port }
-    }
-
     /// Whether scheme, host and port are all the same.
     pub fn same_origin(&self, other: &Self) -> bool {
         self.origin_str() == other.origin_str()
@@ -215,34 +210,6 @@ impl fmt::Debug for Target {
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
-    }
-}
-
-/// Scheme, host and port: who is talked to, and the whole key of a connection.
-#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub struct Origin {
-    /// http or https.
-    pub scheme: Scheme,
-    /// ASCII host, an IPv6 address without brackets.
-    pub host: Box<str>,
-    /// 1-65535
-    pub port: u16,
-}
-
-impl Origin {
-    /// `host:port`, brackets around an IPv6 address.
-    pub fn host_port(&self) -> String {
-        if self.host.contains(':') {
-            format!("[{}]:{}", self.host, self.port)
-        } else {
-            format!("{}:{}", self.host, self.port)
-        }
-    }
-}
-
-impl fmt::Display for Origin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}://{}", self.scheme, self.host_port())
     }
 }
 
