@@ -16,13 +16,15 @@
 //!
 //! One URL's walk: an input line becomes a [`plan::job::Job`] (or the fault of its row), gets a
 //! name ([`plan::name`]) and waits in its origin's queue ([`plan::schedule`]) until a core has
-//! room. There a lane makes one attempt: a pooled or new connection ([`ring::conn`]), a request
-//! ([`http::request`]), the response by [`http::Exchange`] as spans of the receive buffer, which
-//! are written from that same memory ([`ring::file`]). What came of it is a row, a redirect, or a
-//! retry ([`plan::retry`]) that goes back into the queue.
+//! room. There a lane makes one attempt: a pooled or new connection ([`ring::conn`]), by way of a
+//! proxy where there is one ([`plan::proxy`]), a request ([`http::request`]), the response by
+//! [`http::Exchange`] as spans of the receive buffer, which are written from that same memory
+//! ([`ring::file`]). What came of it is a row, a redirect, or a retry ([`plan::retry`]) that goes
+//! back into the queue.
 //!
 //! To learn the code, read in this order: [`http`] (the contract), [`http::Exchange`],
-//! `engine/fetch.rs` (the story), [`ring`] (its rules), [`plan::schedule`], [`plan::retry`].
+//! `engine/fetch.rs` (the story, with `open.rs` for its begin and `response.rs` for its end),
+//! [`ring`] (its rules), [`plan::schedule`], [`plan::retry`].
 //!
 //! The library carries no stability promise; it exists so that tests, benches and the binary share
 //! it.

@@ -1,6 +1,6 @@
 //! The constants that more than one file or a user knows, each with its unit in its name; what only
-//! one file knows stands at its end. What a user may change is a default here
-//! and a field of [`crate::config::Config`]; the rest are fences that keep hostile input finite.
+//! one file knows stands at its end. What a user may change is a default here and a field of
+//! [`crate::config::Config`]; the rest are fences that keep hostile input finite.
 
 /// Longest response head in bytes, interim responses included.
 pub const HEAD_BYTES_MAX: usize = 128 * 1024;

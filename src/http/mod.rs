@@ -3,7 +3,8 @@
 //! This layer holds no socket, clock, runtime or file. [`request::Template`] makes the bytes of one
 //! GET; [`Exchange`] reads the bytes of its response. The caller owns the buffer, and body bytes
 //! are given back as a span of that same buffer, so they are never copied into another one. Before
-//! both, [`tunnel::Tunnel`] makes a proxy pass the bytes on.
+//! both, [`tunnel::Tunnel`] makes a proxy pass the bytes on; behind them, [`coding::Gunzip`] undoes
+//! the content coding of a body where that was asked for.
 //!
 //! # States of an [`Exchange`]
 //!

@@ -124,8 +124,8 @@ pub struct Row {
     pub url_effective: Option<String>,
     /// The peer that answered last.
     pub remote_ip: Option<IpAddr>,
-    /// `host:port` of the origin that answered last, for the per-host table; empty for input
-    /// faults.
+    /// The origin that was asked last (`scheme://host[:port]`), for the per-host table; empty for
+    /// input faults.
     pub host: String,
     /// Minor version of HTTP/1 of the last response.
     pub http_minor_version: Option<u8>,
