@@ -2,7 +2,7 @@
 
 use crate::cmd::{Done, Sandbox};
 use crate::fetch::FILE_OPS;
-use crate::rude::{Plan, Rude, Script, Verb, response};
+use crate::rude::{Plan, Rude, Script, Verb, chunked, response};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use std::io::Write as _;
@@ -19,15 +19,7 @@ fn coded(coding: &str, body: &[u8]) -> Script {
 
 /// The same in chunks, sent a byte at a time.
 fn coded_chunks(body: &[u8]) -> Script {
-    let mut bytes = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n".to_vec();
-    bytes.extend_from_slice(b"Content-Encoding: x-gzip\r\n\r\n");
-    for chunk in body.chunks(100) {
-        bytes.extend_from_slice(format!("{:x}\r\n", chunk.len()).as_bytes());
-        bytes.extend_from_slice(chunk);
-        bytes.extend_from_slice(b"\r\n");
-    }
-    bytes.extend_from_slice(b"0\r\n\r\n");
-    vec![Verb::Drip(bytes)]
+    vec![Verb::Drip(chunked("Content-Encoding: x-gzip\r\n", body, 100))]
 }
 
 /// Text that packs some 20 to 1.

@@ -1,11 +1,11 @@
 //! A proxy: CONNECT, whole URLs, SOCKS 5, and answers that no proxy should give. It remembers what
 //! it was sent. Every name leads to 127.0.0.1, so tests may use any.
 
+use crate::sockets::Acceptor;
 use rustix::net::sockopt::set_tcp_nodelay;
 use std::io::{self, Read, Write};
-use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::thread::JoinHandle;
 
 /// How a proxy behaves.
 #[derive(Clone, Debug)]
@@ -34,8 +34,7 @@ pub(crate) enum Then {
 /// from origins.
 pub(crate) struct Relay {
     shared: Arc<Shared>,
-    listener: Arc<TcpListener>,
-    thread: Option<JoinHandle<()>>,
+    acceptor: Acceptor,
 }
 
 struct Shared {
@@ -53,22 +52,19 @@ struct State {
 
 impl Relay {
     pub(crate) fn start(manner: Manner) -> Self {
-        let listener = Arc::new(TcpListener::bind((ADDRESS, 0)).unwrap());
         let shared = Arc::new(Shared { manner, state: Mutex::default() });
-        let (for_thread, accepting) = (Arc::clone(&shared), Arc::clone(&listener));
-        let thread = std::thread::spawn(move || {
-            while let Ok((socket, _)) = accepting.accept() {
-                let shared = Arc::clone(&for_thread);
-                shared.keep(&socket);
-                shared.state().connections += 1;
-                std::thread::spawn(move || {
-                    // Either side may end it at any time.
-                    let _ = shared.serve(&socket);
-                    let _ = socket.shutdown(Shutdown::Both);
-                });
-            }
+        let for_thread = Arc::clone(&shared);
+        let acceptor = Acceptor::start(ADDRESS, move |socket| {
+            let shared = Arc::clone(&for_thread);
+            shared.keep(&socket);
+            shared.state().connections += 1;
+            std::thread::spawn(move || {
+                // Either side may end it at any time.
+                let _ = shared.serve(&socket);
+                let _ = socket.shutdown(Shutdown::Both);
+            });
         });
-        Self { shared, listener, thread: Some(thread) }
+        Self { shared, acceptor }
     }
 
     pub(crate) fn port(&self) -> u16 {
@@ -77,7 +73,7 @@ impl Relay {
 
     /// `host:port`, which a proxy may be given as.
     pub(crate) fn addr(&self) -> SocketAddr {
-        self.listener.local_addr().unwrap()
+        self.acceptor.addr()
     }
 
     /// What it was told, lossily as text.
@@ -99,8 +95,7 @@ impl Relay {
 
 impl Drop for Relay {
     fn drop(&mut self) {
-        let _ = rustix::net::shutdown(&*self.listener, rustix::net::Shutdown::Both);
-        let _ = self.thread.take().unwrap().join();
+        self.acceptor.stop();
         for socket in &self.shared.state().sockets {
             let _ = socket.shutdown(Shutdown::Both);
         }

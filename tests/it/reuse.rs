@@ -2,7 +2,7 @@
 //! Nobody's response may be another's, and what a server may do at any time costs no attempt.
 
 use crate::cmd::{Done, Sandbox, eventually};
-use crate::rude::{Event, Plan, Rude, Script, Verb, ok, response};
+use crate::rude::{Event, Plan, Rude, Script, Verb, chunked, ok, response};
 use std::time::Duration;
 
 /// One job after the other, each on the connection of the one before, if that can be.
@@ -88,10 +88,7 @@ fn bytes_behind_a_short_body_are_nobodys_response() {
 #[test]
 fn bytes_behind_the_last_chunk_are_nobodys_response() {
     let (server, sandbox, done) = one_by_one(20, |path, _| {
-        let mut bytes = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec();
-        bytes.extend(format!("{:x}\r\n", long(path).len()).into_bytes());
-        bytes.extend(long(path));
-        bytes.extend(b"\r\n0\r\n\r\n");
+        let mut bytes = chunked("", &long(path), usize::MAX);
         bytes.extend(evil());
         vec![Verb::Send(bytes)]
     });

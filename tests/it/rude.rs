@@ -2,14 +2,13 @@
 
 use crate::certs::Identity;
 use crate::cmd::eventually;
-use crate::sockets::{raise_descriptor_limit, talk};
+use crate::sockets::{Acceptor, talk};
 use rustix::net::sockopt::{set_socket_linger, set_tcp_nodelay};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use std::collections::HashMap;
 use std::io::{self, Read, Write};
-use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 /// One thing done in answer to a request.
@@ -59,6 +58,19 @@ pub(crate) fn response(status: &str, fields: &str, body: &[u8]) -> Vec<u8> {
     let mut out =
         format!("HTTP/1.1 {status}\r\n{fields}Content-Length: {len}\r\n\r\n").into_bytes();
     out.extend_from_slice(body);
+    out
+}
+
+/// A 200 in chunks of so many bytes. `fields` are whole lines.
+pub(crate) fn chunked(fields: &str, body: &[u8], chunk_len: usize) -> Vec<u8> {
+    let mut out =
+        format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n{fields}\r\n").into_bytes();
+    for chunk in body.chunks(chunk_len) {
+        out.extend_from_slice(format!("{:x}\r\n", chunk.len()).as_bytes());
+        out.extend_from_slice(chunk);
+        out.extend_from_slice(b"\r\n");
+    }
+    out.extend_from_slice(b"0\r\n\r\n");
     out
 }
 
@@ -126,42 +138,35 @@ impl Plan {
 /// A running server; it ends with the value.
 pub(crate) struct Rude {
     shared: Arc<Shared>,
-    listener: Arc<TcpListener>,
-    thread: Option<JoinHandle<()>>,
+    acceptor: Acceptor,
     is_tls: bool,
 }
 
 impl Rude {
     fn start(plan: Plan, tls: Option<Arc<ServerConfig>>) -> Self {
-        raise_descriptor_limit();
-        let listener = Arc::new(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap());
-        // The backlog of std is too short for a burst.
-        rustix::net::listen(&*listener, 1_024).unwrap();
         let shared = Arc::new(Shared { plan, state: Mutex::default(), gate: Condvar::new() });
         let is_tls = tls.is_some();
-        let (for_thread, accepting) = (Arc::clone(&shared), Arc::clone(&listener));
-        let thread = std::thread::spawn(move || {
-            while let Ok((socket, _)) = accepting.accept() {
-                let (shared, tls) = (Arc::clone(&for_thread), tls.clone());
-                let socket = Arc::new(socket);
-                let connection = {
-                    let mut state = shared.state();
-                    state.sockets.push(Arc::clone(&socket));
-                    state.connections += 1;
-                    state.connections - 1
-                };
-                std::thread::spawn(move || {
-                    // The peer may end it at any time.
-                    let _ = serve(&shared, connection, &socket, tls);
-                    shared.state().sockets.retain(|kept| !Arc::ptr_eq(kept, &socket));
-                });
-            }
+        let for_thread = Arc::clone(&shared);
+        let acceptor = Acceptor::start(Ipv4Addr::LOCALHOST, move |socket| {
+            let (shared, tls) = (Arc::clone(&for_thread), tls.clone());
+            let socket = Arc::new(socket);
+            let connection = {
+                let mut state = shared.state();
+                state.sockets.push(Arc::clone(&socket));
+                state.connections += 1;
+                state.connections - 1
+            };
+            std::thread::spawn(move || {
+                // The peer may end it at any time.
+                let _ = serve(&shared, connection, &socket, tls);
+                shared.state().sockets.retain(|kept| !Arc::ptr_eq(kept, &socket));
+            });
         });
-        Self { shared, listener, thread: Some(thread), is_tls }
+        Self { shared, acceptor, is_tls }
     }
 
     pub(crate) fn addr(&self) -> SocketAddr {
-        self.listener.local_addr().unwrap()
+        self.acceptor.addr()
     }
 
     pub(crate) fn port(&self) -> u16 {
@@ -227,8 +232,7 @@ impl Rude {
 
 impl Drop for Rude {
     fn drop(&mut self) {
-        let _ = rustix::net::shutdown(&*self.listener, rustix::net::Shutdown::Both);
-        let _ = self.thread.take().unwrap().join();
+        self.acceptor.stop();
         self.open_gate();
         for socket in &self.shared.state().sockets {
             let _ = socket.shutdown(Shutdown::Both);

@@ -1,17 +1,10 @@
 //! Bodies that are larger than `--max-filesize` allows.
 
 use crate::cmd::Sandbox;
-use crate::rude::{Plan, Script, Verb, ok};
+use crate::rude::{self, Plan, Script, Verb, ok};
 
 fn chunked(body: &[u8]) -> Script {
-    let mut bytes = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec();
-    for chunk in body.chunks(7_000) {
-        bytes.extend_from_slice(format!("{:x}\r\n", chunk.len()).as_bytes());
-        bytes.extend_from_slice(chunk);
-        bytes.extend_from_slice(b"\r\n");
-    }
-    bytes.extend_from_slice(b"0\r\n\r\n");
-    vec![Verb::Send(bytes)]
+    vec![Verb::Send(rude::chunked("", body, 7_000))]
 }
 
 fn until_close(body: &[u8]) -> Script {

@@ -1,10 +1,13 @@
-//! Small things made of sockets: a port that refuses, one that swallows, one raw exchange.
+//! Small things made of sockets: a port that refuses, one that swallows, one that accepts, one raw
+//! exchange.
 
 use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, getsockname, listen, socket_with};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::thread::JoinHandle;
 
 /// A port of 127.0.0.1 that is taken, so nobody else gets it, and does not listen: connects are
 /// refused.
@@ -39,6 +42,46 @@ impl SilentPort {
             held.push(client);
         }
         Self { port, _held: held }
+    }
+}
+
+/// A port that hands every connection to a function, on a thread of its own, until it is dropped.
+pub(crate) struct Acceptor {
+    listener: Arc<TcpListener>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Acceptor {
+    pub(crate) fn start(at: Ipv4Addr, take: impl Fn(TcpStream) + Send + 'static) -> Self {
+        raise_descriptor_limit();
+        let listener = Arc::new(TcpListener::bind((at, 0)).unwrap());
+        // The backlog of std is too short for a burst.
+        listen(&*listener, 1_024).unwrap();
+        let accepting = Arc::clone(&listener);
+        let thread = std::thread::spawn(move || {
+            while let Ok((socket, _)) = accepting.accept() {
+                take(socket);
+            }
+        });
+        Self { listener, thread: Some(thread) }
+    }
+
+    pub(crate) fn addr(&self) -> SocketAddr {
+        self.listener.local_addr().unwrap()
+    }
+
+    /// From here on no connection comes any more.
+    pub(crate) fn stop(&mut self) {
+        let _ = rustix::net::shutdown(&*self.listener, rustix::net::Shutdown::Both);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Acceptor {
+    fn drop(&mut self) {
+        self.stop();
     }
 }
 

@@ -4,50 +4,38 @@
 use crate::certs::{Flaw, issue};
 use crate::cmd::Sandbox;
 use crate::rude::{Plan, Verb, ok, response};
+use crate::sockets::Acceptor;
 use rustix::net::sockopt::set_socket_linger;
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 /// A server that reads the first bytes of every connection and does something with it.
 struct Raw {
-    listener: Arc<TcpListener>,
-    thread: Option<JoinHandle<()>>,
+    acceptor: Acceptor,
     connections: Arc<AtomicUsize>,
 }
 
 impl Raw {
     fn start(answer: impl Fn(TcpStream) + Send + Sync + 'static) -> Self {
-        let listener = Arc::new(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap());
         let connections = Arc::new(AtomicUsize::new(0));
-        let (accepting, count) = (Arc::clone(&listener), Arc::clone(&connections));
-        let answer = Arc::new(answer);
-        let thread = std::thread::spawn(move || {
-            while let Ok((mut socket, _)) = accepting.accept() {
-                count.fetch_add(1, Ordering::SeqCst);
-                let answer = Arc::clone(&answer);
-                std::thread::spawn(move || {
-                    if socket.read(&mut [0; 4_096]).is_ok_and(|count| count > 0) {
-                        answer(socket);
-                    }
-                });
-            }
+        let (count, answer) = (Arc::clone(&connections), Arc::new(answer));
+        let acceptor = Acceptor::start(Ipv4Addr::LOCALHOST, move |mut socket| {
+            count.fetch_add(1, Ordering::SeqCst);
+            let answer = Arc::clone(&answer);
+            std::thread::spawn(move || {
+                if socket.read(&mut [0; 4_096]).is_ok_and(|count| count > 0) {
+                    answer(socket);
+                }
+            });
         });
-        Self { listener, thread: Some(thread), connections }
+        Self { acceptor, connections }
     }
 
     fn url(&self) -> String {
-        format!("https://127.0.0.1:{}/a", self.listener.local_addr().unwrap().port())
-    }
-}
-
-impl Drop for Raw {
-    fn drop(&mut self) {
-        let _ = rustix::net::shutdown(&*self.listener, rustix::net::Shutdown::Both);
-        let _ = self.thread.take().unwrap().join();
+        format!("https://127.0.0.1:{}/a", self.acceptor.addr().port())
     }
 }
 

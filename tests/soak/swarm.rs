@@ -1,12 +1,11 @@
 //! A server for a hundred thousand requests: a function answers each, and nothing is remembered.
 
-use crate::sockets::raise_descriptor_limit;
+use crate::sockets::Acceptor;
 use rustix::net::sockopt::{set_socket_linger, set_tcp_nodelay};
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, Mutex};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 /// What becomes of the connection after an answer.
@@ -32,9 +31,8 @@ impl<F: Fn(&str, &mut TcpStream) -> io::Result<After> + Send + Sync + 'static> A
 
 /// A running server; it ends with the value.
 pub(crate) struct Swarm {
-    listener: Arc<TcpListener>,
+    acceptor: Acceptor,
     shared: Arc<Shared>,
-    thread: Option<JoinHandle<()>>,
 }
 
 #[derive(Default)]
@@ -45,31 +43,25 @@ struct Shared {
 
 impl Swarm {
     pub(crate) fn start(answer: impl Answer) -> Self {
-        raise_descriptor_limit();
-        let listener = Arc::new(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap());
-        rustix::net::listen(&*listener, 1_024).unwrap();
         let shared = Arc::new(Shared::default());
-        let (accepting, for_thread) = (Arc::clone(&listener), Arc::clone(&shared));
-        let answer = Arc::new(answer);
-        let thread = std::thread::spawn(move || {
-            while let Ok((socket, _)) = accepting.accept() {
-                let (shared, answer) = (Arc::clone(&for_thread), Arc::clone(&answer));
-                let socket = Arc::new(socket);
-                shared.sockets.lock().unwrap().push(Arc::clone(&socket));
-                let serving = std::thread::Builder::new().stack_size(STACK_BYTES);
-                let serving = serving.spawn(move || {
-                    // The peer may end it at any time.
-                    let _ = serve(&*answer, &shared, &socket);
-                    shared.sockets.lock().unwrap().retain(|kept| !Arc::ptr_eq(kept, &socket));
-                });
-                serving.unwrap();
-            }
+        let (for_thread, answer) = (Arc::clone(&shared), Arc::new(answer));
+        let acceptor = Acceptor::start(Ipv4Addr::LOCALHOST, move |socket| {
+            let (shared, answer) = (Arc::clone(&for_thread), Arc::clone(&answer));
+            let socket = Arc::new(socket);
+            shared.sockets.lock().unwrap().push(Arc::clone(&socket));
+            let serving = std::thread::Builder::new().stack_size(STACK_BYTES);
+            let serving = serving.spawn(move || {
+                // The peer may end it at any time.
+                let _ = serve(&*answer, &shared, &socket);
+                shared.sockets.lock().unwrap().retain(|kept| !Arc::ptr_eq(kept, &socket));
+            });
+            serving.unwrap();
         });
-        Self { listener, shared, thread: Some(thread) }
+        Self { acceptor, shared }
     }
 
     pub(crate) fn port(&self) -> u16 {
-        self.listener.local_addr().unwrap().port()
+        self.acceptor.addr().port()
     }
 
     /// Requests that came so far.
@@ -80,8 +72,7 @@ impl Swarm {
 
 impl Drop for Swarm {
     fn drop(&mut self) {
-        let _ = rustix::net::shutdown(&*self.listener, rustix::net::Shutdown::Both);
-        let _ = self.thread.take().unwrap().join();
+        self.acceptor.stop();
         for socket in &*self.shared.sockets.lock().unwrap() {
             let _ = socket.shutdown(Shutdown::Both);
         }
