@@ -106,7 +106,7 @@ async fn exchange(
         let is_reused = connection.is_reused();
         encode(core, task, route, request)?;
         arm_head(core, task, &connection);
-        let story = task.story.as_mut().expect("an attempt has begun");
+        let story = task.story_mut();
         story.last.remote_ip = Some(connection.peer());
         story.last.is_tls_resumed = connection.is_tls_resumed();
         let (sent, memory, received) = connection.request(std::mem::take(request), buf).await;
@@ -134,7 +134,7 @@ async fn exchange(
         // It may have been sent before the request was read. A fresh connection has no answer but
         // ours; as above, this costs the job no attempt.
         debug_assert!(is_reused, "only a kept connection is doubted");
-        task.story.as_mut().expect("an attempt has begun").last.forget_response();
+        task.story_mut().last.forget_response();
         core.buffers.give(std::mem::replace(buf, core.buffers.take(Size::Small)));
     }
 }

@@ -36,7 +36,7 @@ pub(super) async fn open(
         Route::Direct | Route::HttpForward(_) | Route::Tunnel(_) => None,
         Route::Socks5(_, NamesBy::Proxy) => None,
     };
-    let story = task.story.as_mut().expect("an attempt has begun");
+    let story = task.story_mut();
     story.last.times.namelookup = story.last.began.elapsed();
     let connection = match route {
         Route::Direct => Connection::plain(connect(core, story, &found, target.port()).await?),

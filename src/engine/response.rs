@@ -208,7 +208,7 @@ impl<'a> Response<'a> {
     }
 
     fn story(&mut self) -> &mut Story {
-        self.task.story.as_mut().expect("an attempt has begun")
+        self.task.story_mut()
     }
 
     /// The connection ended where it must not: not even an end that closes a body, since it may be

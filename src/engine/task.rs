@@ -86,6 +86,11 @@ impl Task {
         redirected.unwrap_or(&self.job.target)
     }
 
+    /// What has happened so far, to be gone on with in the attempt that has begun.
+    pub(super) fn story_mut(&mut self) -> &mut Story {
+        self.story.as_mut().expect("an attempt has begun")
+    }
+
     /// Path of the file beneath the directory of the run; `-` is standard output.
     pub(super) fn name(&self) -> &str {
         let story = self.story.as_ref().filter(|story| story.last.has_proposed);
@@ -95,10 +100,11 @@ impl Task {
 
     /// The response at hand proposes a path for the file. `claim` makes it this job's own, once.
     pub(super) fn propose(&mut self, wanted: String, claim: impl FnOnce(String, u64) -> String) {
-        let story = self.story.as_mut().expect("an attempt has begun");
+        let index = self.job.index;
+        let story = self.story_mut();
         story.last.has_proposed = true;
         if story.proposed.as_ref().is_none_or(|proposed| proposed.wanted != wanted) {
-            let claimed = claim(wanted.clone(), self.job.index);
+            let claimed = claim(wanted.clone(), index);
             story.proposed = Some(Proposed { wanted, claimed });
         }
     }
