@@ -238,7 +238,7 @@ fn add_from_head(faults: &mut Vec<Fault>) {
     let mut add = |stages: &[Stage], cause: Cause| {
         faults.extend(stages.iter().map(|stage| Fault::new(*stage, cause.clone())));
     };
-    for error in PROTOCOL_ERRORS {
+    for error in ProtocolError::ALL {
         add(&[Stage::Head], Cause::Protocol(error));
     }
     add(&[Stage::Head], Cause::Truncated { got: 9, want: None });
@@ -290,26 +290,6 @@ const INPUT_PROBLEMS: [InputProblem; 13] = [
     InputProblem::Userinfo,
     InputProblem::Name,
     InputProblem::Option,
-];
-
-const PROTOCOL_ERRORS: [ProtocolError; 17] = [
-    ProtocolError::Version,
-    ProtocolError::StatusLine,
-    ProtocolError::FieldName,
-    ProtocolError::FieldValue,
-    ProtocolError::Line,
-    ProtocolError::HeadTooLarge,
-    ProtocolError::HeadFieldsTooMany,
-    ProtocolError::InterimTooMany,
-    ProtocolError::SwitchingProtocols,
-    ProtocolError::TransferEncoding,
-    ProtocolError::ContentLength,
-    ProtocolError::ContentLengthsDiffer,
-    ProtocolError::ChunkSize,
-    ProtocolError::ChunkSizeTooLarge,
-    ProtocolError::ChunkExtensionTooLarge,
-    ProtocolError::ChunkEnd,
-    ProtocolError::Trailer,
 ];
 
 const DISK_PROBLEMS: [DiskProblem; 10] = [

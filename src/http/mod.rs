@@ -178,6 +178,28 @@ pub enum ProtocolError {
 }
 
 impl ProtocolError {
+    /// Each of them, for tests.
+    #[cfg(test)]
+    pub(crate) const ALL: [Self; 17] = [
+        Self::Version,
+        Self::StatusLine,
+        Self::FieldName,
+        Self::FieldValue,
+        Self::Line,
+        Self::HeadTooLarge,
+        Self::HeadFieldsTooMany,
+        Self::InterimTooMany,
+        Self::SwitchingProtocols,
+        Self::TransferEncoding,
+        Self::ContentLength,
+        Self::ContentLengthsDiffer,
+        Self::ChunkSize,
+        Self::ChunkSizeTooLarge,
+        Self::ChunkExtensionTooLarge,
+        Self::ChunkEnd,
+        Self::Trailer,
+    ];
+
     /// The stable code that rows carry: `http.` and the rule that was broken.
     pub fn code(self) -> &'static str {
         match self {

@@ -124,33 +124,13 @@ fn bytes_that_were_not_used_must_not_be_dropped() {
 
 #[test]
 fn error_codes_are_distinct_and_prefixed() {
-    let codes: Vec<&str> = ALL_ERRORS.iter().map(|error| error.code()).collect();
+    let codes: Vec<&str> = ProtocolError::ALL.iter().map(|error| error.code()).collect();
     for (index, code) in codes.iter().enumerate() {
         assert!(code.starts_with("http."), "{code}");
         assert!(!codes[..index].contains(code), "{code}");
     }
-    for error in ALL_ERRORS {
+    for error in ProtocolError::ALL {
         let text = error.to_string();
         assert!(!text.is_empty() && !text.ends_with('.'), "{text}");
     }
 }
-
-const ALL_ERRORS: [ProtocolError; 17] = [
-    ProtocolError::Version,
-    ProtocolError::StatusLine,
-    ProtocolError::FieldName,
-    ProtocolError::FieldValue,
-    ProtocolError::Line,
-    ProtocolError::HeadTooLarge,
-    ProtocolError::HeadFieldsTooMany,
-    ProtocolError::InterimTooMany,
-    ProtocolError::SwitchingProtocols,
-    ProtocolError::TransferEncoding,
-    ProtocolError::ContentLength,
-    ProtocolError::ContentLengthsDiffer,
-    ProtocolError::ChunkSize,
-    ProtocolError::ChunkSizeTooLarge,
-    ProtocolError::ChunkExtensionTooLarge,
-    ProtocolError::ChunkEnd,
-    ProtocolError::Trailer,
-];
