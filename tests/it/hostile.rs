@@ -14,6 +14,7 @@ use crate::rude::{Event, Plan, Rude, Script, Verb, ok};
 use ringpull::http::{CloseReason, Eof, Framing, Location, Reuse};
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// How the server ends the connection after the last byte.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -208,13 +209,20 @@ fn assert_list(cases: &[Case], piece_len: usize, ending: Ending, args: &[&str]) 
 fn one_at_a_time() {
     let cases = cases();
     let server = plan(&cases, WHOLE, Ending::Orderly).start();
-    for (n, case) in cases.iter().enumerate() {
-        let sandbox = Sandbox::new();
-        let urls = [url(&server, 'f', n)];
-        let done = pull(&sandbox, &server).args(["--threads", "1"]).args(&urls).run();
-        let case = std::slice::from_ref(case);
-        assert_run(case, &urls, (&sandbox, &done), Ending::Orderly, &BTreeMap::new());
-    }
+    let next = AtomicUsize::new(0);
+    let work = || {
+        loop {
+            let n = next.fetch_add(1, Ordering::Relaxed);
+            let Some(case) = cases.get(n) else { return };
+            let sandbox = Sandbox::new();
+            let urls = [url(&server, 'f', n)];
+            let done = pull(&sandbox, &server).args(["--threads", "1"]).args(&urls).run();
+            let case = std::slice::from_ref(case);
+            assert_run(case, &urls, (&sandbox, &done), Ending::Orderly, &BTreeMap::new());
+        }
+    };
+    // A run waits more than it works.
+    std::thread::scope(|scope| (0..4).for_each(|_| drop(scope.spawn(work))));
 }
 
 #[test]
