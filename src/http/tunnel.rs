@@ -29,8 +29,8 @@ pub enum Destination<'a> {
 }
 
 /// What [`Tunnel::receive`] found. `used` bytes are done with and must be dropped from the front of
-/// the input before the next call.
-#[derive(Clone, Debug, Eq, PartialEq)]
+/// the input before the next call. Its `Debug` shows no message: there may be a password in it.
+#[derive(Clone, Eq, PartialEq)]
 pub enum TunnelStep {
     /// Nothing can be said yet: append bytes and call again. Nothing was used.
     NeedInput,
@@ -67,7 +67,6 @@ pub enum TunnelError {
     Unasked,
 }
 
-#[derive(Debug)]
 enum State {
     /// CONNECT was sent.
     Connect(HeadReader),
@@ -209,6 +208,18 @@ impl Tunnel {
                 self.state = State::Failed(error);
                 Err(error)
             }
+        }
+    }
+}
+
+impl fmt::Debug for TunnelStep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NeedInput => f.write_str("NeedInput"),
+            Self::Send { used, bytes } => {
+                write!(f, "Send {{ used: {used}, bytes: {} of them }}", bytes.len())
+            }
+            Self::Open { used } => write!(f, "Open {{ used: {used} }}"),
         }
     }
 }
