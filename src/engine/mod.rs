@@ -2,8 +2,9 @@
 //!
 //! `run` starts one thread per CPU and one that reads the list. `read` turns lines into tasks and
 //! puts them on the [`crate::plan::schedule`]; a `worker` takes the ones it may run and tells each
-//! task's story by `fetch`, with `open` for its connection and `response` for its answer; the
-//! `ledger` takes one row for each.
+//! task's story by `fetch`: `open` for its connection (`tunnel` where a proxy passes it on, `pool`
+//! where it was kept), `response` for its answer, `sink` for the body; the `ledger` takes one row
+//! for each. What a core has is in `core`, what all threads have is in `shared`.
 
 mod core;
 mod fetch;
