@@ -43,17 +43,6 @@ impl Connection {
         Self { tls: None, socket, is_reused: false }
     }
 
-    /// HTTP over TLS. The caller armed the socket's deadline.
-    async fn secure(
-        socket: Socket,
-        settings: &Settings,
-        host: &str,
-        pool: &BufPool,
-    ) -> Result<Self, Failure> {
-        let session = Session::handshake(settings, host, &socket, pool).await?;
-        Ok(Self { tls: Some(Box::new(session)), socket, is_reused: false })
-    }
-
     /// HTTP over TLS on a connection without it, which may be a tunnel. The caller armed its
     /// deadline.
     ///
@@ -67,7 +56,8 @@ impl Connection {
         pool: &BufPool,
     ) -> Result<Self, Failure> {
         assert!(self.tls.is_none(), "TLS within TLS");
-        Self::secure(self.socket, settings, host, pool).await
+        let session = Session::handshake(settings, host, &self.socket, pool).await?;
+        Ok(Self { tls: Some(Box::new(session)), ..self })
     }
 
     /// The address of the other side, which may be a proxy.
