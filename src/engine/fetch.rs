@@ -149,19 +149,18 @@ fn encode(core: &Core, task: &Task, route: Route<'_>, request: &mut Vec<u8>) -> 
         target: target.request_target(),
         authorization: authorization.as_deref(),
         secrets: if is_home { Secrets::Send } else { Secrets::Withhold },
+        via: match route {
+            Route::HttpForward(proxy) => {
+                Some(Forward { origin: target.origin_str(), authorization: proxy.authorization() })
+            }
+            // The origin itself reads it, whatever the bytes pass through.
+            Route::Direct | Route::Tunnel(_) | Route::Socks5(..) => None,
+        },
     };
     request.clear();
     let own = core.template_of(task);
     let template = own.as_ref().unwrap_or(&core.template);
-    let forward = match route {
-        Route::HttpForward(proxy) => {
-            Some(Forward { origin: target.origin_str(), authorization: proxy.authorization() })
-        }
-        // The origin itself reads it, whatever the bytes pass through.
-        Route::Direct | Route::Tunnel(_) | Route::Socks5(..) => None,
-    };
-    let encoded = template.encode_via(&get, forward.as_ref(), request);
-    encoded.map_err(|problem| Fault::input(InputProblem::Url, problem))
+    template.encode(&get, request).map_err(|problem| Fault::input(InputProblem::Url, problem))
 }
 
 fn arm_head(core: &Core, task: &Task, connection: &Connection) {

@@ -55,6 +55,8 @@ pub struct Get<'a> {
     pub authorization: Option<&'a str>,
     /// Whether the secrets go with it.
     pub secrets: Secrets,
+    /// The proxy that is to pass it on, if the connection leads to one.
+    pub via: Option<Forward<'a>>,
 }
 
 /// Whether the fields that are meant for the origin of the input line go with a request. They must
@@ -140,20 +142,6 @@ impl Template {
     ///
     /// A part that would not stay in its place; `out` is unchanged then.
     pub fn encode(&self, get: &Get<'_>, out: &mut Vec<u8>) -> Result<(), RequestProblem> {
-        self.encode_via(get, None, out)
-    }
-
-    /// As [`Template::encode`], for the proxy that the connection leads to, if it does.
-    ///
-    /// # Errors
-    ///
-    /// A part that would not stay in its place; `out` is unchanged then.
-    pub fn encode_via(
-        &self,
-        get: &Get<'_>,
-        proxy: Option<&Forward<'_>>,
-        out: &mut Vec<u8>,
-    ) -> Result<(), RequestProblem> {
         let host = match (get.secrets, &self.host) {
             (Secrets::Send, Some(host)) => host,
             (Secrets::Send, None) | (Secrets::Withhold, _) => get.host,
@@ -173,7 +161,7 @@ impl Template {
             return Err(RequestProblem::Authorization);
         }
         let (origin, proxy_authorization) =
-            proxy.map_or(("", None), |proxy| (proxy.origin, proxy.authorization));
+            get.via.as_ref().map_or(("", None), |proxy| (proxy.origin, proxy.authorization));
         if !is_graphic(origin) || origin.contains(['?', '#', '@', '\\']) {
             return Err(RequestProblem::Target);
         }

@@ -17,6 +17,7 @@ const GET: Get<'static> = Get {
     target: "/a?b=%20c",
     authorization: None,
     secrets: Secrets::Send,
+    via: None,
 };
 
 fn encode(template: &Template, get: &Get<'_>) -> String {
@@ -90,7 +91,7 @@ fn a_proxy_gets_the_whole_url_and_its_own_credentials() {
     let proxy = Forward { origin: "http://example.com:8080", authorization: Some("Basic eDp5") };
     let via = |proxy: &Forward<'_>| {
         let mut out = Vec::new();
-        let encoded = template.encode_via(&GET, Some(proxy), &mut out);
+        let encoded = template.encode(&Get { via: Some(*proxy), ..GET }, &mut out);
         encoded.map(|()| String::from_utf8(out).expect("text"))
     };
     let fields = "User-Agent: ringpull/1\r\nAccept: */*\r\nAccept-Encoding: identity\r\n";
