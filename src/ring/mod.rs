@@ -11,8 +11,9 @@
 //! - No policy: what to fetch, how often and for how long is decided above.
 //!
 //! From the bottom up: `op` submits entries, [`buf`] has their memory, [`setup`] makes the ring;
-//! [`deadline`], [`tcp`], [`tls`] and [`conn`] are a connection, [`dir`] and [`mod@file`] an output
-//! file; [`dns`] has a thread of its own. Every call that a test may want to fail asks `shim` first.
+//! [`deadline`], [`tcp`], [`tls`] and [`conn`] are a connection, [`dir`] and [`mod@file`] an
+//! output file; [`dns`] has a thread of its own. Every call that a test may want to fail asks
+//! `shim` first.
 
 pub mod buf;
 pub mod conn;
