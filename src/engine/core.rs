@@ -7,6 +7,7 @@ use crate::config::{RequestConfig, Timeouts};
 use crate::http::request::{Codings, Parts, Template, basic};
 use crate::plan::netrc::Netrc;
 use crate::plan::proxy::Proxies;
+use crate::plan::rest::Rests;
 use crate::plan::schedule::{After, Connection as Granted, Grant, OriginId, Wake};
 use crate::plan::target::Target;
 use crate::plan::window::Lack;
@@ -66,6 +67,7 @@ pub(super) struct Core {
     pool: RefCell<Pool>,
     /// Origins that sent what nobody asked for.
     talkative: RefCell<HashSet<Box<str>>>,
+    rests: RefCell<Rests>,
     idle_max: usize,
     requests: RefCell<Vec<Vec<u8>>>,
     random: RefCell<fastrand::Rng>,
@@ -93,6 +95,7 @@ impl Core {
             netrc: request.netrc.as_ref().map(|file| Netrc::parse(&file.text)).transpose()?,
             pool: RefCell::default(),
             talkative: RefCell::default(),
+            rests: RefCell::default(),
             idle_max: seed.idle_max,
             requests: RefCell::default(),
             random: RefCell::new(fastrand::Rng::new()),
@@ -278,6 +281,19 @@ impl Core {
         let until_ms = self.shared.now_ms().saturating_add(for_ms);
         self.shared.schedule().pause(task.target().origin_str(), until_ms);
         self.shared.deliver(Wake::One(self.index));
+    }
+
+    /// A task's host asks for a wait that is granted: it rests, the longer the more often it asks.
+    pub(super) fn rest(&self, task: &Task, asked_ms: u64) {
+        let now_ms = self.shared.now_ms();
+        let origin = task.target().origin_str();
+        let rest_ms = self.rests.borrow_mut().asked(origin, asked_ms, now_ms);
+        self.pause(task, rest_ms);
+    }
+
+    /// A task's host gave a good answer.
+    pub(super) fn answered(&self, task: &Task) {
+        self.rests.borrow_mut().answered(task.target().origin_str());
     }
 
     /// Gives a task its row.

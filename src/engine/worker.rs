@@ -129,9 +129,13 @@ enum Next {
 
 fn follow(core: &Core, task: &mut Task, outcome: Outcome) -> Next {
     let (fault, retry_after) = match outcome {
-        Outcome::Done(renamed) => return Next::Ended(End::Done { renamed }),
+        Outcome::Done(renamed) => {
+            core.answered(task);
+            return Next::Ended(End::Done { renamed });
+        }
         Outcome::Skipped => return Next::Ended(End::Skipped),
         Outcome::Redirect(target) => {
+            core.answered(task);
             if let Some(story) = &mut task.story {
                 story.num_redirects += 1;
                 story.target = Some(target);
@@ -156,12 +160,13 @@ fn follow(core: &Core, task: &mut Task, outcome: Outcome) -> Next {
         Decision::Retry { after_ms } if !core.can_wait(task, after_ms) => Decision::GiveUp,
         decision => decision,
     };
-    if let Some(asked_ms) = retry_after_ms {
-        // The whole host waits with the job. When the job fails at once the host only gets a short
-        // rest: a list must not stand still because one URL of it asks for that.
-        let is_retried = matches!(decision, Decision::Retry { .. });
-        let rest_ms = if is_retried { asked_ms } else { asked_ms.min(policy.delay_base_ms) };
-        core.pause(task, rest_ms);
+    match (retry_after_ms, decision) {
+        (None, _) => {}
+        (Some(asked_ms), Decision::Retry { .. }) => core.rest(task, asked_ms),
+        // The job fails at once: a list must not stand still because one URL of it asks for that.
+        (Some(asked_ms), Decision::GiveUp | Decision::RetryAfterTooLong { .. }) => {
+            core.pause(task, asked_ms.min(policy.delay_base_ms));
+        }
     }
     match decision {
         Decision::Retry { after_ms } => {

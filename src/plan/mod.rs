@@ -10,6 +10,7 @@ pub mod job;
 pub mod name;
 pub mod netrc;
 pub mod proxy;
+pub mod rest;
 pub mod retry;
 pub mod schedule;
 pub mod target;

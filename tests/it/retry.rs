@@ -294,6 +294,27 @@ fn a_job_that_fails_at_once_does_not_hold_the_list_up() {
 }
 
 #[test]
+fn a_url_that_asks_for_a_wait_does_not_hold_up_the_others_of_its_host() {
+    let busy = |status: &str| vec![Verb::Send(response(status, "Retry-After: 200\r\n", b"busy"))];
+    let plan = Plan::new()
+        .on("/busy", [busy("503 Service Unavailable")])
+        .on("/limited", [busy("429 Too Many Requests")]);
+    let server = plan.otherwise(ok(b"good")).start();
+    let sandbox = Sandbox::new();
+    let good = (0..50).map(|n| format!("/{n}"));
+    let paths: Vec<String> =
+        ["/busy".to_owned(), "/limited".to_owned()].into_iter().chain(good).collect();
+    let urls = paths.iter().map(|path| server.url(path));
+    // The two wait for 200 s, which the harness does not.
+    let running = sandbox.pull().args(["-x", "1"]).list(urls).spawn();
+    assert!(eventually(|| server.log().len() == paths.len()), "{:?}", server.log());
+    running.signal(Signal::INT);
+    let done = running.wait();
+    done.assert_code(130);
+    assert_eq!(done.rows.iter().filter(|row| row["status"] == "ok").count(), 50);
+}
+
+#[test]
 fn an_attempt_is_not_begun_when_the_time_for_its_job_is_over() {
     let again = response("503 Service Unavailable", "Retry-After: 1\r\n", b"");
     let server = Plan::new().otherwise(vec![Verb::Send(again)]).start();
