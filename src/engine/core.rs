@@ -9,7 +9,6 @@ use crate::plan::netrc::Netrc;
 use crate::plan::proxy::Proxies;
 use crate::plan::rest::Rests;
 use crate::plan::schedule::{After, Connection as Granted, Grant, OriginId, Wake};
-use crate::plan::target::Target;
 use crate::plan::window::Lack;
 use crate::ring::buf::BufPool;
 use crate::ring::conn::Connection;
@@ -20,7 +19,6 @@ use crate::ring::tcp::Waiting;
 use crate::ring::tls::Settings;
 use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -65,8 +63,6 @@ pub(super) struct Core {
     authorization: Option<String>,
     netrc: Option<Netrc>,
     pool: RefCell<Pool>,
-    /// Origins that sent what nobody asked for.
-    talkative: RefCell<HashSet<Box<str>>>,
     rests: RefCell<Rests>,
     idle_max: usize,
     requests: RefCell<Vec<Vec<u8>>>,
@@ -94,7 +90,6 @@ impl Core {
             authorization: request.basic_auth.as_deref().map(basic),
             netrc: request.netrc.as_ref().map(|file| Netrc::parse(&file.text)).transpose()?,
             pool: RefCell::default(),
-            talkative: RefCell::default(),
             rests: RefCell::default(),
             idle_max: seed.idle_max,
             requests: RefCell::default(),
@@ -220,29 +215,15 @@ impl Core {
     /// kernel, and would be taken for the next response.
     fn pooled(&self, origin: OriginId, task: &Task) -> Option<Connection> {
         let connection = self.pool.borrow_mut().take(origin)?;
+        let name = task.target().origin_str();
         if !connection.is_disturbed() {
-            return Some(connection);
+            // It may be from before the origin was found out.
+            return self.shared.may_keep(name).then_some(connection);
         }
         if connection.behind() == Waiting::Bytes {
-            self.keep_none_to(task.target());
+            self.shared.keep_none_to(name);
         }
         None
-    }
-
-    /// The origin sends what nobody asked for: its connections are closed after one response from
-    /// now on. What comes a moment too late to be seen would be taken for the next response.
-    pub(super) fn keep_none_to(&self, target: &Target) {
-        let mut talkative = self.talkative.borrow_mut();
-        if talkative.len() >= TALKATIVE_ORIGINS_MAX {
-            talkative.clear();
-        }
-        talkative.insert(target.origin_str().into());
-    }
-
-    /// Whether connections to this origin may be kept.
-    pub(super) fn may_keep(&self, target: &Target) -> bool {
-        let talkative = self.talkative.borrow();
-        talkative.is_empty() || !talkative.contains(target.origin_str())
     }
 
     /// The attempt of a grant is over; its connection goes to the pool or is closed.
@@ -351,9 +332,6 @@ fn patience(timeouts: &Timeouts) -> Patience {
 const LACK_WAIT_MIN_MS: u64 = 60;
 /// How much longer it is at random, in milliseconds.
 const LACK_WAIT_SPREAD_MS: u64 = 140;
-
-/// Origins remembered for sending what nobody asked for; with more of them, all are forgotten.
-const TALKATIVE_ORIGINS_MAX: usize = 4_096;
 
 /// Longest sleep of a core without work, in milliseconds.
 const NAP_MAX_MS: u64 = 1_000;

@@ -98,6 +98,7 @@ async fn exchange(
     buf: &mut RecvBuf,
 ) -> Result<(Outcome, Option<Connection>), Fault> {
     let route = core.proxies.choose(task.target());
+    let mut is_garbled = false;
     loop {
         let mut connection = match pooled.take() {
             Some(connection) => connection,
@@ -127,8 +128,16 @@ async fn exchange(
         match respond(core, task, connection, buf, received).await {
             Ok(None) => {}
             // What a server sends between two responses is read as the begin of the second.
-            Err(Fault { stage: Stage::Head, cause: Cause::Protocol(_), .. }) if is_reused => {}
-            Ok(Some(end)) => return Ok(end),
+            Err(Fault { stage: Stage::Head, cause: Cause::Protocol(_), .. }) if is_reused => {
+                is_garbled = true;
+            }
+            Ok(Some(end)) => {
+                if is_garbled {
+                    // It was not this answer that is broken.
+                    core.shared.keep_none_to(task.target().origin_str());
+                }
+                return Ok(end);
+            }
             Err(fault) => return Err(fault),
         }
         // It may have been sent before the request was read. A fresh connection has no answer but

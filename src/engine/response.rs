@@ -112,7 +112,7 @@ impl<'a> Response<'a> {
     /// What becomes of the connection.
     fn ended(mut self, reuse: Reuse) -> Ended {
         let is_long = self.story().last.size_download > DOUBT_BYTES_MAX;
-        let target = self.task.target();
+        let origin = self.task.target().origin_str();
         let is_reused = self.connection.is_reused();
         // A fresh connection has no response but its own, and the pool looks before it is used.
         let behind = if reuse == Reuse::Close(CloseReason::BytesAfterEnd) {
@@ -123,10 +123,11 @@ impl<'a> Response<'a> {
             Waiting::Nothing
         };
         if behind == Waiting::Bytes {
-            self.core.keep_none_to(target);
+            self.core.shared.keep_none_to(origin);
         }
-        let is_kept =
-            reuse == Reuse::Keep && self.connection.is_reusable() && self.core.may_keep(target);
+        let is_kept = reuse == Reuse::Keep
+            && self.connection.is_reusable()
+            && self.core.shared.may_keep(origin);
         Ended {
             connection: is_kept.then_some(self.connection),
             is_doubtful: is_reused && !is_long && matches!(behind, Waiting::Bytes | Waiting::Error),

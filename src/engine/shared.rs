@@ -6,6 +6,7 @@ use super::task::Task;
 use crate::config::Config;
 use crate::plan::name::Names;
 use crate::plan::schedule::{Schedule, Wake};
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -47,6 +48,10 @@ pub(super) struct Shared {
     is_broken: AtomicBool,
     /// How often a job lacked descriptors, memory or the like.
     shortages: AtomicU64,
+    /// Origins that sent what nobody asked for.
+    talkative: Mutex<HashSet<Box<str>>>,
+    /// Whether there are any: asked for every response.
+    has_talkative: AtomicBool,
 }
 
 impl Shared {
@@ -79,6 +84,8 @@ impl Shared {
             cores_done: AtomicUsize::new(0),
             is_broken: AtomicBool::new(false),
             shortages: AtomicU64::new(0),
+            talkative: Mutex::default(),
+            has_talkative: AtomicBool::new(false),
         }
     }
 
@@ -105,6 +112,23 @@ impl Shared {
     /// Claims a path for the file of input line `index`; see [`Names::claim`].
     pub(super) fn claim(&self, path: String, index: u64) -> String {
         self.names.lock().unwrap_or_else(PoisonError::into_inner).claim(path, index)
+    }
+
+    /// The origin sends what nobody asked for: its connections are closed after one response from
+    /// now on. What comes a moment too late to be seen would be taken for the next response.
+    pub(super) fn keep_none_to(&self, origin: &str) {
+        let mut talkative = self.talkative.lock().unwrap_or_else(PoisonError::into_inner);
+        if talkative.len() >= TALKATIVE_ORIGINS_MAX {
+            talkative.clear();
+        }
+        talkative.insert(origin.into());
+        self.has_talkative.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether connections to this origin may be kept.
+    pub(super) fn may_keep(&self, origin: &str) -> bool {
+        !self.has_talkative.load(Ordering::Relaxed)
+            || !self.talkative.lock().unwrap_or_else(PoisonError::into_inner).contains(origin)
     }
 
     /// Wakes the cores that `wake` names.
@@ -199,3 +223,6 @@ impl Shared {
 
 /// How long the reader sleeps at most before it looks again.
 const ROOM_WAIT: Duration = Duration::from_millis(100);
+
+/// Origins remembered for sending what nobody asked for; with more of them, all are forgotten.
+const TALKATIVE_ORIGINS_MAX: usize = 4_096;

@@ -209,6 +209,45 @@ fn a_server_that_talks_once_gets_a_fresh_connection_for_each_request() {
 }
 
 #[test]
+fn noise_in_front_of_an_answer_costs_an_origin_its_kept_connections() {
+    // The noise is read as the begin of the answer; the fresh connection shows that it is not.
+    let noisy = |path: &str| {
+        let mut bytes = b"\r\n".to_vec();
+        bytes.extend(response("200 OK", "", path.as_bytes()));
+        vec![Verb::Send(bytes)]
+    };
+    let mut plan = Plan::new();
+    for n in 0..6 {
+        let path = format!("/{n}");
+        let first = if n == 2 { noisy(&path) } else { ok(path.as_bytes()) };
+        plan = plan.on(&path, [first, ok(path.as_bytes())]);
+    }
+    let server = plan.start();
+    let sandbox = Sandbox::new();
+    let urls = (0..6).map(|n| server.url(&format!("/{n}")));
+    let done = sandbox.pull().args(ONE_BY_ONE).list(urls).run();
+    assert_own_bodies(&sandbox, &done, 6, |path| path.as_bytes().to_vec());
+    let used = connections(&server);
+    assert_eq!(used[..4], [0, 0, 0, 1]);
+    assert!(used[4..].windows(2).all(|pair| pair[0] < pair[1]), "{used:?}");
+}
+
+#[test]
+fn a_broken_answer_does_not_cost_its_origin_the_kept_connections() {
+    let broken = || vec![Verb::Send(b"HTTP/1.1 2OO OK\r\n\r\n".to_vec()), Verb::Close];
+    let mut plan = Plan::new().on("/1", [broken(), broken()]);
+    for path in ["/0", "/2", "/3", "/4"] {
+        plan = plan.on(path, [ok(path.as_bytes())]);
+    }
+    let server = plan.start();
+    let sandbox = Sandbox::new();
+    let urls: Vec<String> = (0..5).map(|n| server.url(&format!("/{n}"))).collect();
+    let done = sandbox.pull().args(ONE_BY_ONE).list(&urls).run();
+    assert_eq!(done.fault(&urls[1]), "http.status_line");
+    assert_eq!(connections(&server), [0, 0, 1, 2, 2, 2]);
+}
+
+#[test]
 fn a_server_may_close_every_kept_connection_at_the_next_request() {
     for ending in [Verb::Close, Verb::Reset] {
         // Every second request finds silence on a kept connection, and an answer on a fresh one.
