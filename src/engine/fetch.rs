@@ -188,6 +188,10 @@ async fn respond(
 ) -> Result<Option<(Outcome, Option<Connection>)>, Fault> {
     let mut response = Response::new(core, task, connection, buf);
     let head = response.head(received).await?;
+    if is_reused && head.status == 408 {
+        // What servers say to a connection that was idle for too long (RFC 9110 section 15.5.9).
+        return Ok(None);
+    }
     let verdict = judge(core, response.task(), &head)
         .and_then(|()| take_name(core, response.task_mut(), &head));
     let (framing, reuse) = (head.framing, head.reuse);

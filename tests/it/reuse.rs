@@ -248,6 +248,24 @@ fn a_broken_answer_does_not_cost_its_origin_the_kept_connections() {
 }
 
 #[test]
+fn a_server_that_tires_of_waiting_is_asked_again() {
+    // It says so just when the next request is on its way (RFC 9110 section 15.5.9).
+    let tired = response("408 Request Timeout", "Connection: close\r\n", b"tired");
+    let late = vec![Verb::Send(tired), Verb::Close];
+    let plan = Plan::new().on("/0", [ok(b"/0")]).on("/1", [late.clone(), ok(b"/1")]);
+    let server = plan.on("/2", [late.clone(), late]).start();
+    let sandbox = Sandbox::new();
+    let urls = ["/0", "/1", "/2"].map(|path| server.url(path));
+    let done = sandbox.pull().args(ONE_BY_ONE).args(["--retry", "0"]).list(&urls).run();
+    for url in &urls[..2] {
+        assert_eq!(done.row(url)["status"], "ok", "{:#?}", done.row(url));
+    }
+    // On a fresh connection it is an answer.
+    assert_eq!(done.row(&urls[2])["response_code"], "408");
+    assert_eq!(server.log(), ["/0", "/1", "/1", "/2", "/2"]);
+}
+
+#[test]
 fn a_server_may_close_every_kept_connection_at_the_next_request() {
     for ending in [Verb::Close, Verb::Reset] {
         // Every second request finds silence on a kept connection, and an answer on a fresh one.
