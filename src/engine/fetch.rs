@@ -186,6 +186,7 @@ async fn respond(
     buf: &mut RecvBuf,
     received: Received,
 ) -> Result<Option<(Outcome, Option<Connection>)>, Fault> {
+    let is_reused = connection.is_reused();
     let mut response = Response::new(core, task, connection, buf);
     let head = response.head(received).await?;
     if is_reused && head.status == 408 {
