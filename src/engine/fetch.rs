@@ -117,12 +117,18 @@ async fn exchange(
             (Ok(()), Ok(Received::End | Received::Cut)) => true,
             (Err(_), _) | (_, Err(_) | Ok(Received::Bytes)) => false,
         };
-        if is_reused && is_stale && buf.unread_len() == 0 {
+        if is_reused && is_stale && (buf.unread_len() == 0 || sent.is_err()) {
             // The server closed it while it was idle. Nothing was answered, so GET may go again
             // (RFC 9110 section 9.2.2), and it costs the job no attempt.
+            renew(core, buf);
             continue;
         }
-        sent.map_err(|failure| fault(Stage::Send, failure))?;
+        match (sent, &received) {
+            // A server may answer and hang up before it has read all of the request (RFC 9112
+            // section 9.5).
+            (Ok(()), _) | (Err((Cause::Reset, _)), Ok(Received::Bytes)) => {}
+            (Err(failure), _) => return Err(fault(Stage::Send, failure)),
+        }
         let received = received.map_err(|failure| fault(Stage::Head, failure))?;
         story.last.times.starttransfer = story.last.began.elapsed();
         match respond(core, task, connection, buf, received).await {
@@ -144,8 +150,13 @@ async fn exchange(
         // ours; as above, this costs the job no attempt.
         debug_assert!(is_reused, "only a kept connection is doubted");
         task.story_mut().last.forget_response();
-        core.buffers.give(std::mem::replace(buf, core.buffers.take(Size::Small)));
+        renew(core, buf);
     }
+}
+
+/// A buffer without the bytes of an answer that is not ours.
+fn renew(core: &Core, buf: &mut RecvBuf) {
+    core.buffers.give(std::mem::replace(buf, core.buffers.take(Size::Small)));
 }
 
 /// The bytes of the request for the task's current target, for whoever reads it first.

@@ -219,8 +219,11 @@ impl<'a> Response<'a> {
             Err(eof) => eof_fault(eof),
             Ok(_) => {
                 let got = self.story().last.size_download;
-                Fault::new(Stage::Body, Cause::Truncated { got, want: None })
-                    .with_detail("the TLS connection ended without close_notify")
+                let detail = match self.connection.is_tls_resumed() {
+                    Some(_) => "the TLS connection ended without close_notify",
+                    None => "the server hung up before it had read the request",
+                };
+                Fault::new(Stage::Body, Cause::Truncated { got, want: None }).with_detail(detail)
             }
         }
     }

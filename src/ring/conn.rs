@@ -15,6 +15,8 @@ pub struct Connection {
     socket: Socket,
     /// See [`Connection::is_reused`].
     is_reused: bool,
+    /// A request could not be sent: the peer hung up on us, or we on it, so no end is orderly.
+    is_broken: bool,
 }
 
 /// What one receive brought.
@@ -40,7 +42,7 @@ pub enum Want {
 impl Connection {
     /// Plain HTTP over a connected socket.
     pub fn plain(socket: Socket) -> Self {
-        Self { tls: None, socket, is_reused: false }
+        Self { tls: None, socket, is_reused: false, is_broken: false }
     }
 
     /// HTTP over TLS on a connection without it, which may be a tunnel. The caller armed its
@@ -78,7 +80,9 @@ impl Connection {
     /// Whether it can serve another request, as far as is known on this side: the peer has not said
     /// goodbye, nothing that nobody asked for is left, and no deadline shut it down.
     pub fn is_reusable(&self) -> bool {
-        self.socket.verdict().is_none() && !self.tls.as_ref().is_some_and(|tls| tls.is_disturbed())
+        !self.is_broken
+            && self.socket.verdict().is_none()
+            && !self.tls.as_ref().is_some_and(|tls| tls.is_disturbed())
     }
 
     /// Whether it was kept after a request, so that what comes on it may answer another one.
@@ -118,7 +122,8 @@ impl Connection {
     }
 
     /// Sends a request and receives the first bytes of the answer. `request` comes back for reuse;
-    /// with TLS it is replaced by memory of its ciphertext.
+    /// with TLS it is replaced by memory of its ciphertext. There may be an answer to a request
+    /// that could not be sent; the end of the connection does not end its body.
     pub async fn request(
         &mut self,
         request: Vec<u8>,
@@ -135,6 +140,7 @@ impl Connection {
         let done = self.socket.send_and_receive(bytes, memory, range).await;
         into.restore(done.memory);
         let sent = done.sent.map_err(plain_failure);
+        self.is_broken = sent.is_err();
         let received = match done.received.map_err(plain_failure) {
             Err(error) => Err(error),
             Ok(0) => Ok(self.end()),
@@ -217,6 +223,7 @@ impl Connection {
     fn end(&self) -> Received {
         match &self.tls {
             Some(tls) if !tls.is_peer_closed() => Received::Cut,
+            _ if self.is_broken => Received::Cut,
             _ => Received::End,
         }
     }
@@ -228,4 +235,46 @@ pub const ROOM_MIN_BYTES: usize = 16_384;
 
 fn plain_failure(cause: Cause) -> Failure {
     (cause, None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::buf::Size;
+    use super::super::deadline::Deadlines;
+    use super::super::setup::CoreRings;
+    use super::*;
+    use rustix::event::{PollFd, PollFlags, poll};
+    use rustix::net::sockopt;
+    use std::io::Write as _;
+    use std::net::TcpListener;
+    use std::time::{Duration, Instant};
+
+    #[test]
+    fn an_answer_that_came_before_the_request_was_sent_is_not_lost() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let story = async move || {
+            let deadlines = Deadlines::new(Instant::now());
+            let socket = Socket::connect(address, 10_000, u64::MAX, &deadlines).await.unwrap();
+            let (mut server, _) = listener.accept().unwrap();
+            server.write_all(b"answer").unwrap();
+            sockopt::set_socket_linger(&server, Some(Duration::ZERO)).unwrap();
+            drop(server);
+            // The reset is here.
+            poll(&mut [PollFd::new(socket.descriptor(), PollFlags::HUP)], None).unwrap();
+            let mut connection = Connection::plain(socket);
+            let mut buf = BufPool::default().take(Size::Small);
+            let (sent, _, received) = connection.request(b"request".to_vec(), &mut buf).await;
+            assert!(matches!(sent, Err((Cause::Reset, _))), "{sent:?}");
+            assert_eq!(received, Ok(Received::Bytes));
+            assert_eq!(buf.unread(), b"answer");
+            assert!(!connection.is_reusable());
+            // It was no FIN, so nothing ends here that an end would end.
+            let end = connection.receive(&mut buf, Want::Any).await;
+            assert!(matches!(end, Ok(Received::Cut) | Err((Cause::Reset, _))), "{end:?}");
+        };
+        let cpu = core_affinity::get_core_ids().unwrap()[0].id;
+        let thread = std::thread::spawn(move || CoreRings::run(cpu, 1, story()).unwrap());
+        thread.join().unwrap();
+    }
 }

@@ -113,6 +113,11 @@ impl Socket {
         self.watch.verdict()
     }
 
+    #[cfg(test)]
+    pub(super) fn descriptor(&self) -> &OwnedFd {
+        &self.fd
+    }
+
     /// What waits to be received.
     pub fn waiting(&self) -> Waiting {
         let flags = rustix::net::RecvFlags::PEEK | rustix::net::RecvFlags::DONTWAIT;
