@@ -200,7 +200,7 @@ async fn respond(
     let is_reused = connection.is_reused();
     let mut response = Response::new(core, task, connection, buf);
     let head = response.head(received).await?;
-    if is_reused && head.status == 408 {
+    if is_reused && head.status == 408 && head.reuse != Reuse::Keep {
         // What servers say to a connection that was idle for too long (RFC 9110 section 15.5.9).
         return Ok(None);
     }
