@@ -10,6 +10,7 @@ pub mod exit;
 mod proxy;
 pub mod resolve;
 pub mod values;
+mod written;
 
 pub use args::{Command, parse};
 pub use exit::ExitCode;

@@ -8,6 +8,7 @@ use super::args::{
 use super::argv;
 use super::proxy;
 use super::values::{self, HeaderArg};
+use super::written;
 use crate::config::{
     Config, DnsConfig, Family, FileAllocation, FileOps, Fsync, Input, NetrcFile, OnConflict,
     ProgressMode, Reach, RequestConfig, RetryPolicy, Timeouts, TlsConfig, TlsVersion,
@@ -67,7 +68,7 @@ pub fn resolve(args: &PullArgs, host: &Host) -> anyhow::Result<Config> {
     let inputs = inputs(args)?;
     check_lists(&inputs)?;
     check_output(args, &inputs)?;
-    check_written_files(args, &inputs)?;
+    written::check(args, &inputs)?;
     let (dir, output) = place(args)?;
     let mut request = request(args)?;
     let proxy = proxy::resolve(&args.proxy, &host.proxy_variables, &mut request.headers)?;
@@ -240,35 +241,6 @@ fn place(args: &PullArgs) -> anyhow::Result<(PathBuf, Option<String>)> {
     }
     let dir = if parents.is_empty() { dir.clone() } else { dir.join(parents) };
     Ok((dir, Some(name.to_owned())))
-}
-
-/// The report and the statistics replace what is there: not each other, and not a list.
-fn check_written_files(args: &PullArgs, inputs: &[Input]) -> anyhow::Result<()> {
-    let report = args.report.report.as_ref().map(|report| report.path.as_path());
-    let stats = args.report.stats.as_deref();
-    if let (Some(report), Some(stats)) = (report, stats)
-        && is_same_file(report, stats)
-    {
-        bail!(RunError::usage("cannot write --report and --stats to the same file"));
-    }
-    for (flag, written) in [("--report", report), ("--stats", stats)] {
-        for input in inputs {
-            if let (Input::File(list), Some(written)) = (input, written)
-                && is_same_file(list, written)
-            {
-                let list = list.display();
-                bail!(RunError::usage(format!("cannot write {flag} over the list {list}")));
-            }
-        }
-    }
-    Ok(())
-}
-
-fn is_same_file(a: &Path, b: &Path) -> bool {
-    match (fs::canonicalize(a), fs::canonicalize(b)) {
-        (Ok(a), Ok(b)) => a == b,
-        _ => a == b,
-    }
 }
 
 fn name_template(args: &PullArgs) -> anyhow::Result<Option<String>> {

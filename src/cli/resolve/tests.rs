@@ -121,6 +121,16 @@ fn written_files_overwrite_neither_each_other_nor_a_list() {
     let (csv, detour) = (csv.to_str().unwrap(), detour.to_str().unwrap());
     assert!(refusal(&["--report", detour, "-i", csv]).contains("over the list"));
     config(&["--report", csv, "-i", &list]);
+    // Another name of the same file, and files of other options.
+    let link = dir.path().join("link.csv");
+    fs::hard_link(&list, &link).unwrap();
+    let link = link.to_str().unwrap();
+    assert!(refusal(&["--report", link, "-i", &list]).contains("over the list"));
+    for flag in ["--netrc-file", "--cacert", "--cert", "--pinnedpubkey"] {
+        let refusal = refusal(&["--report", csv, flag, csv, "u"]);
+        assert!(refusal.contains(&format!("of {flag}: give another file")), "{refusal}");
+    }
+    assert!(refusal(&["--stats", csv, "-H", &format!("@{csv}"), "u"]).contains("of -H"));
 }
 
 #[test]
