@@ -1,6 +1,6 @@
 //! Where rows go: the report file and the statistics, behind one lock.
 
-use crate::report::{Row, RowEncoder, Stats};
+use crate::report::{Row, RowEncoder, Stats, summary};
 use crate::ring::file;
 use std::fs::File;
 use std::io::{self, Write as _};
@@ -8,6 +8,8 @@ use std::io::{self, Write as _};
 /// Takes one row per input line.
 pub(super) struct Ledger {
     report: Option<Report>,
+    /// The first failures in words, where there is no report to tell of them.
+    failures: Vec<String>,
     stats: Stats,
 }
 
@@ -28,13 +30,18 @@ impl Ledger {
             encoder.header(&mut pending);
             Report { file, encoder, pending, error: None }
         });
-        Self { report, stats: Stats::default() }
+        Self { report, failures: Vec::new(), stats: Stats::default() }
     }
 
     /// Takes a row. `false` when the report can no longer be written.
     pub(super) fn record(&mut self, row: &Row) -> bool {
         self.stats.record(row);
-        let Some(report) = &mut self.report else { return true };
+        let Some(report) = &mut self.report else {
+            if self.failures.len() < FAILURES_TOLD_MAX {
+                self.failures.extend(summary::failure(row));
+            }
+            return true;
+        };
         report.encoder.encode(row, &mut report.pending);
         if report.pending.len() >= PENDING_BYTES_MAX {
             report.flush();
@@ -52,6 +59,13 @@ impl Ledger {
     /// The counters so far.
     pub(super) fn stats(&self) -> &Stats {
         &self.stats
+    }
+
+    /// What to say about failures in the end: of a run without a report the first of them.
+    pub(super) fn failures(&self) -> impl Iterator<Item = String> {
+        let more = summary::more_failures(self.failures.len(), self.stats.failed);
+        let more = more.filter(|_| self.report.is_none());
+        self.failures.iter().cloned().chain(more)
     }
 
     /// Ends the report: its counters, or why a row could not be written.
@@ -77,3 +91,5 @@ impl Report {
 
 /// Rows are written at the latest when so many bytes wait, besides the flushes by time.
 const PENDING_BYTES_MAX: usize = 64 * 1024;
+/// Failures that a run without a report tells of, one by one.
+const FAILURES_TOLD_MAX: usize = 10;

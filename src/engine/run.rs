@@ -294,6 +294,7 @@ fn close(
         let end = End::Failed(Fault::new(Stage::Connect, Cause::Interrupted));
         ledger.record(&task.row(end, shared.dir_shown()));
     }
+    let failures: Vec<String> = ledger.failures().collect();
     let stats = ledger
         .finish()
         .with_context(|| RunError::local_file("cannot write the report, which ended the run"))?;
@@ -313,7 +314,11 @@ fn close(
             .with_context(|| RunError::local_file(format!("cannot write {}", path.display())))?;
     }
     // Who reads JSON from standard error reads nothing else.
-    if shared.config.summary && shared.config.progress != ProgressMode::Json {
+    let is_json = shared.config.progress == ProgressMode::Json;
+    if !is_json {
+        failures.iter().for_each(|failure| say(failure));
+    }
+    if shared.config.summary && !is_json {
         say(summary::text(&stats, &info).trim_end());
         if watch.is_stopped {
             say(&format!("{} jobs of the look-ahead were not begun", untouched.len()));

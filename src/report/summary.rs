@@ -1,8 +1,10 @@
 //! The end of a run for people: a few lines of text, and the exit status of the process.
 
 use super::hosts::Host;
-use super::row::escape_controls;
+use super::row::{Row, Status, escape_controls};
 use super::stats::{FaultCount, RunEnd, RunInfo, Stats};
+use crate::fault::Stage;
+use std::borrow::Cow;
 use std::fmt::{self, Display, Write as _};
 use std::time::Duration;
 
@@ -11,6 +13,33 @@ pub fn text(stats: &Stats, run: &RunInfo) -> String {
     let mut text = String::new();
     write_summary(&mut text, stats, run).expect("a String takes any text");
     text
+}
+
+/// What a run without a report says of a row that failed, in one line: which one, why, and the code;
+/// `None` for other rows.
+pub fn failure(row: &Row) -> Option<String> {
+    let fault = row.fault.as_ref().filter(|_| row.status == Status::Failed)?;
+    let code = fault.code();
+    // The sentence about a bad line names the line.
+    let text = match fault.stage {
+        Stage::Input => fault.to_string(),
+        _ => format!("line {}: {}: {fault}", row.index, shortened(&row.url, URL_CHARS_MAX)),
+    };
+    Some(format!("failed: {} ({code})", shortened(&escape_controls(&text), LINE_CHARS_MAX)))
+}
+
+/// What follows the first failures of a run without a report, when there were more.
+pub fn more_failures(told: usize, failed: u64) -> Option<String> {
+    let more = failed.saturating_sub(told as u64);
+    (more > 0).then(|| format!("failed: {more} more; --report FILE.csv tells of every line"))
+}
+
+/// At most so many characters, and three dots where some are left out.
+fn shortened(text: &str, chars_max: usize) -> Cow<'_, str> {
+    match text.char_indices().nth(chars_max) {
+        Some((end, _)) => format!("{}...", &text[..end]).into(),
+        None => text.into(),
+    }
 }
 
 /// The exit status: 130 for an interrupted run, else the lowest class of its faults, as wget counts
@@ -152,6 +181,9 @@ impl Display for Time {
     }
 }
 
+/// Characters of a URL in a line about a failure, and of that line before its code.
+const URL_CHARS_MAX: usize = 200;
+const LINE_CHARS_MAX: usize = 500;
 /// Fault codes in the summary.
 const FAULTS_SHOWN: usize = 12;
 /// Status codes in the summary.
@@ -162,6 +194,22 @@ const HOSTS_SHOWN: usize = 5;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::row::tests::{row_failed, row_ok};
+
+    #[test]
+    fn a_failure_in_one_line() {
+        assert_eq!(failure(&row_ok()), None);
+        let mut row = row_failed();
+        let line = "failed: line 7: http://b.example/: the server answered 404 (http.status)";
+        assert_eq!(failure(&row).as_deref(), Some(line));
+        row.url = format!("http://b.example/\u{1b}{}", "x".repeat(70_000));
+        let line = failure(&row).unwrap();
+        assert!(line.len() < 400 && !line.contains(char::is_control), "{line}");
+        row.status = Status::Cancelled;
+        assert_eq!(failure(&row), None);
+        assert_eq!((more_failures(0, 0), more_failures(3, 3)), (None, None));
+        assert!(more_failures(3, 10).unwrap().contains(" 7 more"));
+    }
 
     #[test]
     fn sizes_and_times() {

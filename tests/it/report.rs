@@ -1,10 +1,11 @@
 //! One row per input line in each format, and statistics that add up.
 
-use crate::cmd::{Sandbox, eventually};
+use crate::cmd::{Sandbox, eventually, without_proxies};
 use crate::origin::{Served, serve};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::symlink;
+use std::process::Command;
 
 const COLUMNS: &str = "url,response_code,index,status,error_code,error_message,exitcode,filename,\
     size_download,content_type,content_encoding,etag,num_retries,num_redirects,url_effective,\
@@ -185,4 +186,38 @@ fn a_report_does_not_replace_a_list_that_the_shell_opened() {
     let (told, list) = (running.stderr(), std::fs::read_to_string(sandbox.path("report.csv")));
     assert!(told.contains("--report over the list on standard input"), "{told}");
     assert_eq!(list.unwrap(), "http://127.0.0.1:1/list\n");
+}
+
+#[test]
+fn without_a_report_failures_are_told_one_by_one() {
+    let served = serve();
+    let sandbox = Sandbox::new();
+    let missing = |n: u32| served.http(&format!("/status/404?{n}"));
+    let told = |args: &[String]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ringpull"));
+        let run = without_proxies(&mut command).arg("-d").arg(sandbox.out()).args(args).output();
+        let run = run.unwrap();
+        let stderr = String::from_utf8(run.stderr).unwrap();
+        (run.status.code(), stderr)
+    };
+    let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+    let (code, stderr) = told(&words(&["-q", &missing(1), &served.http("/bytes/1/a")]));
+    let line = format!("failed: line 1: {}: the server answered 404 (http.status)\n", missing(1));
+    assert_eq!((code, stderr), (Some(8), line.clone()));
+    let (code, stderr) = told(&words(&["no url", &missing(1)]));
+    assert_eq!(code, Some(2));
+    assert!(
+        stderr.contains("failed: line 1: \"no url\": not a URL; write https://HOST/PATH (input")
+    );
+    assert!(stderr.contains(&line.replace("line 1", "line 2")) && stderr.contains("2 failed"));
+
+    let many: Vec<String> = std::iter::once("-q".to_owned()).chain((0..14).map(missing)).collect();
+    let (_, stderr) = told(&many);
+    assert_eq!(stderr.lines().count(), 11, "{stderr}");
+    assert!(
+        stderr.ends_with("failed: 4 more; --report FILE.csv tells of every line\n"),
+        "{stderr}"
+    );
+    let (_, stderr) = told(&words(&["-q", "--progress", "json", &missing(1)]));
+    assert!(stderr.lines().all(|line| line.starts_with('{')), "{stderr}");
 }
