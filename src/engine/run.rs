@@ -19,12 +19,12 @@ use crate::ring::file;
 use crate::ring::setup;
 use crate::ring::tls::Settings;
 use anyhow::Context as _;
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use std::fs::File;
 use std::io::Write as _;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::{JoinHandle, Thread};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -65,6 +65,7 @@ pub fn run(config: &Config) -> anyhow::Result<Ended> {
         Some(report) => Some((create(&report.path)?, RowEncoder::new(format(report.format)))),
         None => None,
     });
+    signals.set_begun();
     naming.reserve(&config);
     let began = Instant::now();
     let started_at = SystemTime::now();
@@ -342,28 +343,43 @@ fn format(format: ReportFormat) -> RowFormat {
     }
 }
 
-/// SIGINT and SIGTERM, counted by a thread of their own.
+/// SIGINT, SIGTERM and, unless the process was told to ignore it, SIGHUP, counted by a thread of
+/// their own.
 struct Signals {
     count: Arc<AtomicUsize>,
+    /// Whether the run is under way, and overseen.
+    is_begun: Arc<AtomicBool>,
 }
 
 impl Signals {
     fn catch() -> anyhow::Result<Self> {
-        let mut caught = signal_hook::iterator::Signals::new([SIGINT, SIGTERM])
-            .context("cannot catch signals")?;
-        let count = Arc::new(AtomicUsize::new(0));
-        let counted = Arc::clone(&count);
+        let hangup = (!setup::ignores_hangup()).then_some(SIGHUP);
+        let mut caught =
+            signal_hook::iterator::Signals::new([SIGINT, SIGTERM].into_iter().chain(hangup))
+                .context("cannot catch signals")?;
+        let signals = Self { count: Arc::default(), is_begun: Arc::default() };
+        let (count, is_begun) = (Arc::clone(&signals.count), Arc::clone(&signals.is_begun));
         std::thread::Builder::new()
             .name("signals".into())
             .spawn(move || {
                 for _ in caught.forever() {
-                    if counted.fetch_add(1, Ordering::Relaxed) > 0 {
-                        end_stuck_run();
+                    if !is_begun.load(Ordering::Relaxed) {
+                        // The opening of a pipe may wait for ever (fifo(7)), and nothing is lost.
+                        end_process();
+                    }
+                    if count.fetch_add(1, Ordering::Relaxed) > 0 {
+                        std::thread::sleep(PATIENCE * 3);
+                        end_process();
                     }
                 }
             })
             .context("cannot start a thread")?;
-        Ok(Self { count })
+        Ok(signals)
+    }
+
+    /// From now on a signal lets the run end in good order.
+    fn set_begun(&self) {
+        self.is_begun.store(true, Ordering::Relaxed);
     }
 
     /// How many came so far.
@@ -372,11 +388,11 @@ impl Signals {
     }
 }
 
-/// Ends the process if the second signal did not: some thread waits for a pipe that nobody serves,
-/// and nothing that takes part in the run can be relied on any more.
+/// Ends the process where nobody minds signals: before the run has begun, or when the second signal
+/// did not end it. Some thread then waits for a pipe that nobody serves, and nothing that takes part
+/// in the run can be relied on any more.
 #[allow(clippy::exit, reason = "there is nobody left to return to")]
-fn end_stuck_run() -> ! {
-    std::thread::sleep(PATIENCE * 3);
+fn end_process() -> ! {
     std::process::exit(summary::INTERRUPTED.into())
 }
 

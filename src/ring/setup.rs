@@ -93,6 +93,18 @@ pub fn ignore_write_signals() {
     }
 }
 
+/// Whether whoever started the process had it ignore hang-ups, as nohup(1) does.
+pub fn ignores_hangup() -> bool {
+    // SAFETY: a sigaction is integers and a pointer that may be null, for which zero is a value;
+    // with no new action the call only writes the present one there (sigaction(2)).
+    #[allow(unsafe_code, reason = "no safe wrapper reads what a signal does")]
+    unsafe {
+        let mut present: libc::sigaction = std::mem::zeroed();
+        libc::sigaction(libc::SIGHUP, std::ptr::null(), &mut present) == 0
+            && present.sa_sigaction == libc::SIG_IGN
+    }
+}
+
 /// The release of the running kernel (uname(2)).
 pub fn kernel_release() -> String {
     rustix::system::uname().release().to_string_lossy().into_owned()

@@ -1,4 +1,4 @@
-//! SIGINT and SIGTERM: an end in good order, then an end at once. Rows, no temporaries, status 130.
+//! SIGINT, SIGTERM and SIGHUP: an end in good order, then an end at once. Rows, no temporaries, status 130.
 
 use crate::cmd::{Running, Sandbox, eventually};
 use crate::rude::{Plan, Rude, Verb, ok, redirect, response};
@@ -40,7 +40,7 @@ fn start(sandbox: &Sandbox, server: &Rude, urls: &[String], grace: &str) -> Runn
 
 #[test]
 fn the_first_signal_lets_jobs_in_flight_finish() {
-    for signal in [Signal::INT, Signal::TERM] {
+    for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
         let (server, urls) = gated(300);
         let sandbox = Sandbox::new();
         let mut running = start(&sandbox, &server, &urls, "50s");
@@ -134,4 +134,35 @@ fn a_job_in_flight_may_follow_redirects_after_the_first_signal() {
         sandbox.files().into_iter().collect::<Vec<_>>(),
         [("first".into(), b"the end".to_vec())]
     );
+}
+
+#[test]
+fn nohup_keeps_the_run_going() {
+    let (server, urls) = gated(4);
+    let sandbox = Sandbox::new();
+    let args = ["-x", "4", "-j", "4", "--retry", "0"];
+    let ignoring = ["-c", "trap '' HUP; exec \"$@\"", "sh"];
+    let mut running = sandbox.pull().args(args).args(&urls).under("sh", ignoring).spawn();
+    assert!(eventually(|| sandbox.temporaries().len() == 4), "{:?}", server.log());
+    running.signal(Signal::HUP);
+    assert!(running.is_running());
+    server.open_gate();
+    running.wait().assert_ok(urls.len());
+}
+
+#[test]
+fn one_signal_ends_what_waits_for_the_reader_of_its_report() {
+    let sandbox = Sandbox::new();
+    let fifo = sandbox.path("report.jsonl");
+    let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
+    rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+    let running = sandbox.pull().report("report.jsonl").arg("http://127.0.0.1:1/").spawn();
+    let catches = || {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", running.id())).unwrap();
+        let mask = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap();
+        u64::from_str_radix(mask.trim(), 16).unwrap() & (1 << (Signal::TERM.as_raw() - 1)) != 0
+    };
+    assert!(eventually(catches), "{}", running.stderr());
+    running.signal(Signal::TERM);
+    running.wait().assert_code(130);
 }
