@@ -118,10 +118,10 @@ fn place(path: &Path) -> PathBuf {
     let mut path = path.to_owned();
     for _ in 0..LINKS_MAX {
         let Ok(target) = fs::read_link(&path) else { break };
-        path = path.parent().unwrap_or(Path::new("")).join(target);
+        path = path.with_file_name(target);
     }
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-    match (fs::canonicalize(parent.unwrap_or(Path::new("."))), path.file_name()) {
+    match (fs::canonicalize(parent.unwrap_or_else(|| Path::new("."))), path.file_name()) {
         (Ok(parent), Some(name)) => parent.join(name),
         _ => path,
     }

@@ -186,7 +186,7 @@ impl Lines {
         match &mut self.pending {
             None => {
                 let remedy = "an option line needs a URL above it; begin a URL line with the URL";
-                let bad = message_of(at, shown_option(text), InputProblem::Option, remedy);
+                let bad = message_of(at, &shown_option(text), InputProblem::Option, remedy);
                 self.pending = Some(Err(bad));
             }
             Some(Err(_)) => {}
@@ -194,8 +194,8 @@ impl Lines {
                 let text = shown_option(text);
                 let result = match line {
                     Ok(line) => apply_option(job.options.get_or_insert_default(), line)
-                        .map_err(|(problem, remedy)| message_of(at, text, problem, &remedy)),
-                    Err(problem) => Err(bad_line(at, text, problem)),
+                        .map_err(|(problem, remedy)| message_of(at, &text, problem, &remedy)),
+                    Err(problem) => Err(bad_line(at, &text, problem)),
                 };
                 if let Err(bad) = result {
                     // The row is that of the URL, not one more.
@@ -310,6 +310,10 @@ fn bad_line(at: At, text: &[u8], problem: InputProblem) -> BadLine {
 fn remedy_of_url(text: &[u8]) -> Cow<'static, str> {
     let text = String::from_utf8_lossy(text);
     let url = text.split('\t').next().unwrap_or_default();
+    let name = text.split_once('=').map_or("", |(name, _)| name.trim_end());
+    if name == "header" || SHOWN_OPTIONS.contains(&name) {
+        return REMEDY_INDENT.into();
+    }
     if url.starts_with(|c: char| c.is_ascii_alphanumeric() || !c.is_ascii())
         && scheme_of(url).is_none_or(|scheme| !scheme.eq_ignore_ascii_case("http"))
         && url.contains('.')
@@ -347,6 +351,9 @@ fn without_userinfo(text: &str) -> String {
 }
 
 fn url_without_userinfo(text: &str) -> String {
+    if let Some(at) = secret_value_at(text) {
+        return format!("{}...", &text[..at]);
+    }
     let value_at = option_name(text.as_bytes()).map_or(0, |name| name.len() + 1);
     let (name, url) = text.split_at(value_at);
     match userinfo_range(url) {
@@ -355,9 +362,25 @@ fn url_without_userinfo(text: &str) -> String {
     }
 }
 
-/// An option line as it may be shown: the value of a header can be a secret.
-fn shown_option(text: &[u8]) -> &[u8] {
-    if text.starts_with(b"header=") { b"header=..." } else { text }
+/// An option line as it may be shown: the value of a header can be a secret, and so can that of any
+/// option that other programs have (aria2's `http-passwd`).
+fn shown_option(text: &[u8]) -> Cow<'_, [u8]> {
+    match option_name(text) {
+        Some(name) if !SHOWN_OPTIONS.iter().any(|shown| shown.as_bytes() == name) => {
+            [name, b"=..."].concat().into()
+        }
+        Some(_) | None => text.into(),
+    }
+}
+
+/// Where the value begins in a line that was meant as a field or an option with a secret, but lacks
+/// the indent or the form of one: `header=...`, `Cookie: ...`, `http-passwd = ...`.
+fn secret_value_at(text: &str) -> Option<usize> {
+    let (name, _) = text.split_once(['=', ':'])?;
+    let lower = name.to_ascii_lowercase();
+    let is_name = name.trim_end().bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+    let is_secret = is_name && SECRET_WORDS.iter().any(|word| lower.contains(word));
+    is_secret.then_some(name.len() + 1)
 }
 
 const REMEDY_NAME: &str = "the path is empty, absolute or holds \"..\"; \
@@ -369,6 +392,12 @@ const REMEDY_OPTION: &str = "the options are out, dir, header, user-agent and re
      remove the line";
 const REMEDY_CHECKSUM: &str = "checksum is not supported yet; \
      remove the line to pull the file unchecked";
+const REMEDY_INDENT: &str = "no URL; an option line begins with white space and has none around \
+     its =";
+/// Options whose values are no secrets.
+const SHOWN_OPTIONS: [&str; 5] = ["out", "dir", "user-agent", "referer", "checksum"];
+/// Parts of names, lower case, of which the value may be a secret.
+const SECRET_WORDS: [&str; 4] = ["header", "cookie", "authorization", "passw"];
 const SHOWN_CHARS_MAX: usize = 100;
 
 #[cfg(test)]

@@ -136,6 +136,8 @@ fn bad_lines_say_line_text_and_remedy() {
         ("http://h/a\n header=a b: c", Option, "write header=NAME: VALUE"),
         ("http://h/a\n user-agent=a\rb", Option, "without control characters"),
         (" out=x", Option, "needs a URL above"),
+        ("out=x", Url, "an option line begins with white space"),
+        (" out = x", Url, "an option line begins with white space"),
     ];
     for (list, problem, message) in table {
         let bad = only_bad(list);
@@ -210,6 +212,17 @@ fn passwords_are_not_reported() {
         "http://user:secret@h/x\n bad=1",
         "http://h/x\n header=Authorization Basic secret",
         " header=Authorization: Basic secret",
+        "header=Authorization: Basic secret",
+        " header = Authorization: Basic secret",
+        "header:Authorization: Basic secret",
+        "HEADER=Authorization: Basic secret",
+        "Authorization: Basic secret",
+        "Set-Cookie: a=secret",
+        "http://h/x\n http-passwd=secret",
+        "http://h/x\n all-proxy=secret",
+        "http://h/x\n heder=Authorization: Basic secret",
+        "http-passwd = secret",
+        "ftp://h/x\theader=secret",
     ];
     for list in table {
         let bad = only_bad(list);
