@@ -37,7 +37,9 @@ impl Netrc {
             let line = words.line;
             let error = |problem| NetrcError { line, problem };
             let Some(word) = words.next().map_err(error)? else { return Ok(Self { entries }) };
-            match word.as_str() {
+            // In any case of letters, as curl has them.
+            let keyword = word.to_ascii_lowercase();
+            match keyword.as_str() {
                 "machine" => {
                     let machine = Some(words.value(line)?);
                     entries.push(Entry { machine, ..Entry::default() });
@@ -53,7 +55,7 @@ impl Netrc {
                     if value.chars().any(char::is_control) {
                         return Err(error(Problem::Control));
                     }
-                    match word.as_str() {
+                    match keyword.as_str() {
                         // It would move the border to the password (RFC 7617 section 2).
                         "login" if value.contains(':') => return Err(error(Problem::Colon)),
                         "login" => entry.login = Some(value),
@@ -271,6 +273,12 @@ mod tests {
         // Something is said of these: that nothing is to be sent.
         assert_eq!(found(&with_default, "empty.example", None), None);
         assert_eq!(found("", "a.example", None), None);
+    }
+
+    #[test]
+    fn keywords_are_known_in_any_case() {
+        let netrc = Netrc::parse("MACHINE h Login L PassWord P").unwrap();
+        assert_eq!(netrc.find("h", None), Some(("L", "P")));
     }
 
     #[test]

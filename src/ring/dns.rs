@@ -234,7 +234,7 @@ async fn ask(resolver: &Resolving, host: &str, lacks: &Lacks) -> (Answer, Instan
         // Whatever the resolver made of it: half an answer is no answer that a name does not exist.
         Err(_) if lacks.count() != lacks_before => (Err((lacks.cause(), None)), Instant::now()),
         Err(error) => {
-            let failure = (cause(&error), Some(error.to_string().into()));
+            let failure = (cause(&error), words(&error));
             let ttl = if failure.0 == Cause::NameNotFound { TTL_MIN } else { Duration::ZERO };
             (Err(failure), Instant::now() + ttl)
         }
@@ -290,6 +290,22 @@ fn cause(error: &NetError) -> Cause {
         },
         NetError::Timeout => Cause::Timeout,
         _ => Cause::ResolveFailed,
+    }
+}
+
+/// What there is to say beyond the cause. The library's own words about a missing record are those
+/// of a debugger.
+fn words(error: &NetError) -> Option<Box<str>> {
+    match error {
+        NetError::Dns(DnsError::NoRecordsFound(none)) => match none.response_code {
+            ResponseCode::NXDomain => None,
+            ResponseCode::NoError => Some("it has no address".into()),
+            code => Some(format!("the name server answered: {code}").into()),
+        },
+        NetError::NoConnections => Some(
+            "no name server can be reached; see /etc/resolv.conf, or give --dns-servers".into(),
+        ),
+        other => Some(other.to_string().into()),
     }
 }
 

@@ -32,6 +32,8 @@ fn a_name_with_one_family_is_enough() {
     assert_eq!(done.row(&urls[0])["status"], "ok");
     assert_eq!(done.row(&urls[0])["remote_ip"], "127.0.0.1");
     assert_eq!(done.fault(&urls[1]), "resolve.not_found", "no record is no address");
+    let message = &done.row(&urls[1])["error_message"];
+    assert_eq!(message, "the host name does not exist: it has no address");
 }
 
 #[test]
@@ -75,6 +77,7 @@ fn an_override_asks_nobody_and_holds_for_its_port_only() {
     let done = done.run();
     assert_eq!(done.row(&urls[0])["status"], "ok");
     assert_eq!(done.fault(&urls[1]), "resolve.not_found");
+    assert_eq!(done.row(&urls[1])["error_message"], "the host name does not exist");
     assert!(server.heads("/a")[0].contains(&format!("over.example:{}", server.port())));
     assert_eq!(names.asked("over.example", A), 1, "asked for the port without an override");
 }
