@@ -225,12 +225,12 @@ async fn respond(
     if ended.is_doubtful && !is_output_begun {
         return Ok(None);
     }
-    let renamed = name_file(core, task, sink, buf).await?;
+    let outcome = name_file(core, task, sink, buf).await?;
     if is_coded && let Some(head) = task.story.as_mut().and_then(|story| story.last.head.as_mut()) {
         // It is about the stored bytes.
         head.content_encoding = None;
     }
-    Ok(Some((Outcome::Done(renamed), ended.connection)))
+    Ok(Some((outcome, ended.connection)))
 }
 
 /// Whether the body of this response is the file that was asked for; if not, what it is.
@@ -328,13 +328,13 @@ fn expected(core: &Core, framing: Framing, is_coded: bool) -> Expected {
     }
 }
 
-/// Gives the file its name. Returns it where it is not the one planned.
+/// Gives the file its name, or another one where it may.
 async fn name_file(
     core: &Core,
     task: &Task,
     mut sink: Sink,
     buf: &mut RecvBuf,
-) -> Result<Option<String>, Fault> {
+) -> Result<Outcome, Fault> {
     let config = &core.shared.config;
     let (parents, name) = task.name().rsplit_once('/').unwrap_or_else(|| ("", task.name()));
     let naming = match config.on_conflict {
@@ -342,12 +342,16 @@ async fn name_file(
         OnConflict::Skip | OnConflict::Error | OnConflict::Rename => Naming::Fresh,
     };
     let mut finished = sink.finish(buf, name, naming, config.file_ops).await;
-    if config.on_conflict != OnConflict::Rename {
-        return finished.map(|()| None);
+    let is_taken = |fault: &Fault| fault.cause == Cause::Disk(DiskProblem::Exists);
+    match config.on_conflict {
+        OnConflict::Overwrite | OnConflict::Error => return finished.map(|()| Outcome::Done(None)),
+        // Somebody else, another run for instance, was faster.
+        OnConflict::Skip if finished.as_ref().is_err_and(is_taken) => return Ok(Outcome::Skipped),
+        OnConflict::Skip => return finished.map(|()| Outcome::Done(None)),
+        OnConflict::Rename => {}
     }
     let mut renamed = None;
     for number in 1..=RENAMES_MAX {
-        let is_taken = |fault: &Fault| fault.cause == Cause::Disk(DiskProblem::Exists);
         if !finished.as_ref().is_err_and(is_taken) {
             break;
         }
@@ -355,7 +359,7 @@ async fn name_file(
         finished = sink.finish(buf, &next, naming, config.file_ops).await;
         renamed = Some(if parents.is_empty() { next } else { format!("{parents}/{next}") });
     }
-    finished.map(|()| renamed)
+    finished.map(|()| Outcome::Done(renamed))
 }
 
 /// What a failed operation of a connection means in this stage.

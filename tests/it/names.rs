@@ -1,9 +1,9 @@
 //! File names are safe, distinct and the same every time; what exists is treated as asked.
 
-use crate::cmd::{Done, Sandbox, is_temporary};
+use crate::cmd::{Done, Sandbox, eventually, is_temporary};
 use crate::fetch::FILE_OPS;
 use crate::origin::serve;
-use crate::rude::{Plan, ok};
+use crate::rude::{Plan, Verb, ok};
 use ringpull::origin::{self, Listener};
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::symlink;
@@ -124,6 +124,25 @@ fn no_clobber_sends_no_request() {
     }
     assert_eq!(served.requests(), 0);
     assert_eq!(sandbox.files()["a"], b"mine");
+}
+
+#[test]
+fn a_file_that_comes_to_be_meanwhile_is_kept_and_skipped() {
+    for (ops, len) in FILE_OPS.into_iter().flat_map(|ops| [(ops, 9), (ops, 400_000)]) {
+        let answer = ok(&origin::body("/late", len));
+        let server = Plan::new().on("/late", [[vec![Verb::Gate], answer].concat()]).start();
+        let sandbox = Sandbox::new();
+        let url = server.url("/late");
+        let running = sandbox.pull().args(["--no-clobber", "--file-ops", ops, &url]).spawn();
+        assert!(eventually(|| server.log() == ["/late"]), "{}", running.stderr());
+        std::fs::write(sandbox.out().join("late"), b"theirs").unwrap();
+        server.open_gate();
+        let done = running.wait();
+        done.assert_code(0);
+        assert_eq!(done.row(&url)["status"], "skipped", "{ops} {len}");
+        assert_eq!(sandbox.files()["late"], b"theirs", "{ops} {len}");
+        assert_eq!(sandbox.temporaries(), Vec::<String>::new(), "{ops} {len}");
+    }
 }
 
 #[test]
