@@ -114,8 +114,21 @@ pub(super) fn explain(mut error: clap::Error) -> clap::Error {
         error.remove(ContextKind::SuggestedArg);
         let tip = ContextValue::StyledStrs(vec![StyledStr::from(hint)]);
         error.insert(ContextKind::Suggested, tip);
+    } else if is_tip_to_escape(&error) {
+        // No URL begins with a dash.
+        error.remove(ContextKind::Suggested);
     }
     error
+}
+
+/// Whether clap has nothing better to say than how to pass the flag on as a URL (`-- -X`).
+fn is_tip_to_escape(error: &clap::Error) -> bool {
+    match error.get(ContextKind::Suggested) {
+        Some(ContextValue::StyledStrs(tips)) => {
+            tips.iter().any(|tip| tip.to_string().contains("as a value, use '-- "))
+        }
+        _ => false,
+    }
 }
 
 /// clap shows the value that it refuses, and takes the value for a part of a flag's name.
@@ -159,27 +172,82 @@ fn wget_pair(word: &str) -> Option<&'static str> {
 fn foreign_flag(flag: &str) -> Option<&'static str> {
     // clap names a long flag together with its value.
     let name = flag.split_once('=').map_or(flag, |(name, _)| name);
-    match name {
-        "-k" => Some("did you mean --insecure?"),
-        "-O" => Some("files are named after their URL by default; -o NAME gives another name"),
-        "--remote-name" | "--remote-name-all" => Some("files are named after their URL by default"),
-        "-Z" | "--parallel" => Some("transfers always run in parallel; -j N says how many"),
-        "-t" => Some("-t means other things elsewhere: use --timeout, or --tries"),
-        "-s" => Some("-s is not defined: -q is silent, and files are not split yet"),
-        "--split" | "--min-split-size" => Some("files are not split yet"),
-        "--silent" => Some("did you mean --quiet?"),
-        "-c" | "-C" | "--continue" | "--continue-at" => {
-            Some("partial files are not continued yet; --no-clobber skips files that exist")
-        }
-        "-N" | "--timestamping" => Some("--no-clobber skips files that exist"),
-        "-p" | "--http-proxy" | "--https-proxy" => {
-            Some("--proxy URL is for all URLs; to tell them apart set http_proxy and https_proxy")
-        }
-        "--no-proxy" => Some("--noproxy LIST names hosts, --proxy '' goes without a proxy"),
-        "--socks5" => Some("write --proxy socks5://HOST:PORT"),
-        "--socks5-hostname" => Some("write --proxy socks5h://HOST:PORT"),
-        "-v" | "--verbose" => Some("--report FILE.csv says what happened to every URL"),
-        "--dry-run" | "--spider" => Some("there is no dry run yet"),
-        _ => None,
-    }
+    FOREIGN.iter().find(|(names, _)| names.contains(&name)).map(|(_, hint)| *hint)
 }
+
+/// Flags of other programs, and what to do instead.
+const FOREIGN: &[(&[&str], &str)] = &[
+    (&["-k"], "did you mean --insecure?"),
+    (&["-O"], "files are named after their URL by default; -o NAME gives another name"),
+    (&["--remote-name", "--remote-name-all"], "files are named after their URL by default"),
+    (&["-Z", "--parallel"], "transfers always run in parallel; -j N says how many"),
+    (&["-t"], "-t means other things elsewhere: use --timeout, or --tries"),
+    (&["-s"], "-s is not defined: -q is silent, and files are not split yet"),
+    (&["-S", "--show-error"], "leave it out: errors are always told"),
+    (&["--split", "--min-split-size"], "files are not split yet"),
+    (&["--silent"], "did you mean --quiet?"),
+    (
+        &["-c", "-C", "--continue", "--continue-at"],
+        "partial files are not continued yet; --no-clobber skips files that exist",
+    ),
+    (&["-N", "--timestamping", "--conditional-get"], "--no-clobber skips files that exist"),
+    (
+        &["--allow-overwrite", "--auto-file-renaming"],
+        "--on-conflict says what to do about files that exist",
+    ),
+    (
+        &["-p", "--http-proxy", "--https-proxy"],
+        "--proxy URL is for all URLs; to tell them apart set http_proxy and https_proxy",
+    ),
+    (&["--no-proxy"], "--noproxy LIST names hosts, --proxy '' goes without a proxy"),
+    (&["--socks5"], "write --proxy socks5://HOST:PORT"),
+    (&["--socks5-hostname"], "write --proxy socks5h://HOST:PORT"),
+    (&["-v", "--verbose"], "--report FILE.csv says what happened to every URL"),
+    (&["-w", "--write-out"], "--report FILE.csv has these figures, a row for every URL"),
+    (&["--dry-run", "--spider"], "there is no dry run yet"),
+    (&["-b", "--cookie", "--load-cookies"], "write -H 'Cookie: NAME=VALUE'"),
+    (
+        &[
+            "-X",
+            "--request",
+            "-I",
+            "--head",
+            "-G",
+            "--get",
+            "-F",
+            "--form",
+            "--data",
+            "--data-raw",
+            "--data-binary",
+            "--json",
+            "--method",
+            "--post-data",
+            "--post-file",
+        ],
+        "the only request is GET, without a body",
+    ),
+    (&["-r", "--range"], "only whole files are asked for"),
+    (&["-K", "--config", "--conf-path"], "there is no file of flags; -i FILE is a list of URLs"),
+    (&["--url"], "URLs are given without a flag, or in a list: -i FILE"),
+    (
+        &["--password", "--http-user", "--http-passwd", "--http-password"],
+        "write -u USER:PASSWORD, or --netrc, which other users of the machine cannot see",
+    ),
+    (&["--location-trusted"], "credentials stay with their origin; -L alone is always so"),
+    (&["--trust-server-names"], "names come from the URL of the list; -J lets servers name files"),
+    (&["--fail-with-body"], "leave it out: a status of 400 or more fails and stores nothing"),
+    (
+        &["--limit-rate", "--max-download-limit", "--max-overall-download-limit"],
+        "rates are not limited yet; -j N and -x N bound the load",
+    ),
+    (&["--wait", "--random-wait"], "there are no waits between requests; -x 1 is gentle"),
+    (&["--create-dirs", "--force-directories"], "leave it out: directories are always made"),
+    (&["-R", "--remote-time"], "files keep the time at which they were pulled"),
+    (&["--checksum"], "checksums are not verified yet"),
+    (&["--http1.0", "--http1.1", "--http2", "--http3"], "leave it out: it is always HTTP/1.1"),
+    (
+        &["--retry-all-errors", "--retry-connrefused"],
+        "leave it out: what may pass is always tried again",
+    ),
+    (&["--retry-max-time"], "-m TIME bounds a URL with its retries"),
+];

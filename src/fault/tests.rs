@@ -111,7 +111,7 @@ disk.edquot 23 3 the disk quota is used up
 disk.efbig 23 3 the file is too large for the file system or the limit
 disk.erofs 23 3 the file system is read-only
 disk.denied 23 3 permission denied
-disk.no_directory 23 3 the directory does not exist
+disk.no_directory 23 3 no such directory, or its temporary file was removed
 disk.not_a_file 23 3 the name is taken by something that is no file
 disk.exists 23 3 the file exists
 disk.eio 23 3 input/output error of the device

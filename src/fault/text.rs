@@ -73,7 +73,7 @@ impl fmt::Display for DiskProblem {
             Self::FileTooLarge => "the file is too large for the file system or the limit",
             Self::ReadOnly => "the file system is read-only",
             Self::Denied => "permission denied",
-            Self::NoDirectory => "the directory does not exist",
+            Self::NoDirectory => "no such directory, or its temporary file was removed",
             Self::NotAFile => "the name is taken by something that is no file",
             Self::Exists => "the file exists",
             Self::Io => "input/output error of the device",

@@ -92,7 +92,7 @@ fn explain_disk(problem: DiskProblem) -> &'static str {
         DiskProblem::FileTooLarge => "the file is too large for its file system",
         DiskProblem::ReadOnly => "the file system is read-only",
         DiskProblem::Denied => "the file may not be written",
-        DiskProblem::NoDirectory => "the directory is not there",
+        DiskProblem::NoDirectory => "the directory, or the temporary file in it, is not there",
         DiskProblem::NotAFile => "the file's name is taken by something that is no file",
         DiskProblem::Exists => "the file exists already",
         DiskProblem::Io => "the disk failed",

@@ -14,6 +14,7 @@ use crate::fault::Cause;
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 use std::cell::Cell;
+use std::io;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::rc::Rc;
@@ -72,8 +73,13 @@ pub enum Found {
 impl Dir {
     /// Opens `path`, making it and its parents where they are missing. A symbolic link is followed
     /// here, and only here.
-    pub fn create(path: &Path, care: Care) -> std::io::Result<Self> {
-        std::fs::create_dir_all(path)?;
+    pub fn create(path: &Path, care: Care) -> io::Result<Self> {
+        match std::fs::create_dir_all(path) {
+            // To open what has the name says what it is: a file (ENOTDIR), a link to nothing
+            // (ENOENT), a link to itself (ELOOP).
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            made => made?,
+        }
         let flags = PLACE.difference(OFlags::NOFOLLOW);
         let fd = rustix::fs::openat(CWD, path, flags, Mode::empty())?;
         Ok(Self {
@@ -87,7 +93,7 @@ impl Dir {
 
     /// The same directory for another thread. It stays the same even if its path leads elsewhere by
     /// then, or nowhere.
-    pub fn send(&self) -> std::io::Result<SentDir> {
+    pub fn send(&self) -> io::Result<SentDir> {
         Ok(SentDir {
             fd: self.fd.try_clone()?,
             walk: self.walk.get(),
@@ -248,13 +254,13 @@ pub struct FileSystem {
 
 impl FileSystem {
     /// That of an existing directory.
-    pub fn of(dir: &Path) -> std::io::Result<Self> {
+    pub fn of(dir: &Path) -> io::Result<Self> {
         let flags = OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC;
         Ok(Self { fd: rustix::fs::openat(CWD, dir, flags, Mode::empty())? })
     }
 
     /// Waits until everything written so far is on the disk (syncfs(2)).
-    pub fn sync(&self) -> std::io::Result<()> {
+    pub fn sync(&self) -> io::Result<()> {
         Ok(rustix::fs::syncfs(&self.fd)?)
     }
 }

@@ -32,7 +32,8 @@ fn a_directory_that_is_none_is_named() {
         let dir = sandbox.path(name);
         let done = sandbox.pull_into(&dir).args([served.http("/bytes/1/a")]).run();
         done.assert_code(3);
-        assert!(done.stderr.contains(dir.to_str().unwrap()), "{}", done.stderr);
+        let told = format!("{}: Not a directory", dir.to_str().unwrap());
+        assert!(done.stderr.contains(&told), "{}", done.stderr);
     }
     assert_eq!(served.requests(), 0, "known before anything is asked for");
 }

@@ -249,11 +249,21 @@ fn letters_of_other_programs_get_a_sentence() {
         ("--continue=SECRET", "--no-clobber"),
         ("--split=4", "not split yet"),
         ("--silent", "--quiet"),
+        ("--cookie=SECRET", "-H 'Cookie: "),
+        ("--http-passwd=SECRET", "--netrc"),
+        ("--post-data=SECRET", "only request is GET"),
+        ("--limit-rate", "-x N"),
     ] {
         let text = refusal(&[flag, "http://h/"]);
         assert!(text.contains(hint), "{flag}: {text}");
         assert!(text.contains("unexpected argument"), "{flag}: {text}");
         assert!(!text.contains("SECRET"), "{flag}: {text}");
+        assert_eq!(text.matches("tip:").count(), 1, "{flag}: {text}");
+    }
+    // What nobody knows is not meant as a URL.
+    for flag in ["--zzz", "-?"] {
+        let text = refusal(&[flag, "http://h/"]);
+        assert!(text.contains(flag) && !text.contains("tip:"), "{flag}: {text}");
     }
 }
 
