@@ -389,8 +389,8 @@ impl Signals {
 }
 
 /// Ends the process where nobody minds signals: before the run has begun, or when the second signal
-/// did not end it. Some thread then waits for a pipe that nobody serves, and nothing that takes part
-/// in the run can be relied on any more.
+/// did not end it. Some thread then waits for a pipe that nobody serves, and nothing that takes
+/// part in the run can be relied on any more.
 #[allow(clippy::exit, reason = "there is nobody left to return to")]
 fn end_process() -> ! {
     std::process::exit(summary::INTERRUPTED.into())

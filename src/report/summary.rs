@@ -15,8 +15,8 @@ pub fn text(stats: &Stats, run: &RunInfo) -> String {
     text
 }
 
-/// What a run without a report says of a row that failed, in one line: which one, why, and the code;
-/// `None` for other rows.
+/// What a run without a report says of a row that failed, in one line: which one, why, and the
+/// code; `None` for other rows.
 pub fn failure(row: &Row) -> Option<String> {
     let fault = row.fault.as_ref().filter(|_| row.status == Status::Failed)?;
     let code = fault.code();

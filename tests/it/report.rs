@@ -179,13 +179,13 @@ fn a_short_report_that_cannot_be_written_ends_the_run_too() {
 #[test]
 fn a_report_does_not_replace_a_list_that_the_shell_opened() {
     let sandbox = Sandbox::new();
-    std::fs::write(sandbox.path("report.csv"), "http://127.0.0.1:1/list\n").unwrap();
+    std::fs::write(sandbox.path("report.csv"), "http://127.0.0.1/list\n").unwrap();
     let redirected = ["-c", "exec \"$@\" <report.csv", "sh"];
     let mut running = sandbox.pull().args(["-i", "-"]).under("sh", redirected).spawn();
     assert!(eventually(|| !running.is_running()), "{}", running.stderr());
     let (told, list) = (running.stderr(), std::fs::read_to_string(sandbox.path("report.csv")));
     assert!(told.contains("--report over the list on standard input"), "{told}");
-    assert_eq!(list.unwrap(), "http://127.0.0.1:1/list\n");
+    assert_eq!(list.unwrap(), "http://127.0.0.1/list\n");
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! SIGINT, SIGTERM and SIGHUP: an end in good order, then an end at once. Rows, no temporaries, status 130.
+//! SIGINT, SIGTERM and SIGHUP: an end in good order, then an end at once. Rows, no temporaries,
+//! status 130.
 
 use crate::cmd::{Running, Sandbox, eventually};
 use crate::rude::{Plan, Rude, Verb, ok, redirect, response};
@@ -156,7 +157,7 @@ fn one_signal_ends_what_waits_for_the_reader_of_its_report() {
     let fifo = sandbox.path("report.jsonl");
     let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
     rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, mode, 0).unwrap();
-    let running = sandbox.pull().report("report.jsonl").arg("http://127.0.0.1:1/").spawn();
+    let running = sandbox.pull().report("report.jsonl").arg("http://127.0.0.1/").spawn();
     let catches = || {
         let status = std::fs::read_to_string(format!("/proc/{}/status", running.id())).unwrap();
         let mask = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap();
