@@ -25,7 +25,11 @@ pub fn failure(row: &Row) -> Option<String> {
         Stage::Input => fault.to_string(),
         _ => format!("line {}: {}: {fault}", row.index, shortened(&row.url, URL_CHARS_MAX)),
     };
-    Some(format!("failed: {} ({code})", shortened(&escape_controls(&text), LINE_CHARS_MAX)))
+    let text = escape_controls(&text);
+    let shown = shortened(&text, LINE_CHARS_MAX);
+    // The sentence about a broken protocol has the code in it.
+    let is_told = shown.contains(&format!("({code})"));
+    Some(if is_told { format!("failed: {shown}") } else { format!("failed: {shown} ({code})") })
 }
 
 /// What follows the first failures of a run without a report, when there were more.
@@ -194,6 +198,8 @@ const HOSTS_SHOWN: usize = 5;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fault::{Cause, Fault};
+    use crate::http::ProtocolError;
     use crate::report::row::tests::{row_failed, row_ok};
 
     #[test]
@@ -205,6 +211,9 @@ mod tests {
         row.url = format!("http://b.example/\u{1b}{}", "x".repeat(70_000));
         let line = failure(&row).unwrap();
         assert!(line.len() < 400 && !line.contains(char::is_control), "{line}");
+        row.url = "http://b.example/".to_owned();
+        row.fault = Some(Fault::new(Stage::Head, Cause::Protocol(ProtocolError::HeadTooLarge)));
+        assert_eq!(failure(&row).unwrap().matches("(http.").count(), 1);
         row.status = Status::Cancelled;
         assert_eq!(failure(&row), None);
         assert_eq!((more_failures(0, 0), more_failures(3, 3)), (None, None));
