@@ -25,6 +25,9 @@ pub const DECODED_BYTES_PER_BYTE_MAX: u64 = 100;
 
 /// Longest input line and URL in bytes.
 pub const LINE_BYTES_MAX: usize = 64 * 1024;
+/// Longest file of an option (certificates, keys, netrc, fields) in bytes. The certificates of a
+/// whole system are less than one MiB.
+pub const OPTION_FILE_BYTES_MAX: u64 = 16 << 20;
 /// Longest file name in bytes (`NAME_MAX` of Linux file systems).
 pub const NAME_BYTES_MAX: usize = 255;
 /// Longest `out=` and `dir=` path in bytes, well below `PATH_MAX` of Linux (4096).

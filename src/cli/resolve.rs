@@ -18,8 +18,8 @@ use crate::origin::OriginConfig;
 use crate::{http, limits, plan};
 use anyhow::{Context, bail};
 use std::ffi::OsString;
-use std::fs;
-use std::io::IsTerminal;
+use std::fs::{self, File};
+use std::io::{IsTerminal, Read as _};
 use std::ops::Range;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -332,17 +332,28 @@ fn netrc(args: &PullArgs) -> anyhow::Result<Option<NetrcFile>> {
         (None, false) => return Ok(None),
     };
     let doing = || RunError::usage(format!("cannot use the netrc file {}", path.display()));
-    let text = fs::read_to_string(&path).with_context(doing)?;
+    let text = read_text(&path).with_context(doing)?;
     plan::netrc::Netrc::parse(&text).with_context(doing)?;
     let mode = fs::metadata(&path).with_context(doing)?.permissions().mode();
     let is_readable_by_others = mode & 0o044 != 0;
     Ok(Some(NetrcFile { path, text, is_readable_by_others }))
 }
 
+/// The text of a file that an option names. `/dev/zero` is no such file.
+fn read_text(path: &Path) -> anyhow::Result<String> {
+    let mut text = String::new();
+    let file = File::open(path)?;
+    file.take(limits::OPTION_FILE_BYTES_MAX + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > limits::OPTION_FILE_BYTES_MAX {
+        bail!("it is longer than {} bytes", limits::OPTION_FILE_BYTES_MAX);
+    }
+    Ok(text)
+}
+
 /// `-H @FILE`: one field a line; empty lines are left out.
 fn header_file(path: &Path) -> anyhow::Result<Vec<(String, String)>> {
     let doing = || RunError::usage(format!("cannot read the fields of -H @{}", path.display()));
-    let text = fs::read_to_string(path).with_context(doing)?;
+    let text = read_text(path).with_context(doing)?;
     let mut fields = Vec::new();
     for (index, line) in text.lines().enumerate() {
         if line.trim().is_empty() {

@@ -39,6 +39,18 @@ fn a_directory_that_is_none_is_named() {
 }
 
 #[test]
+fn a_file_of_an_option_that_never_ends_is_refused() {
+    let sandbox = Sandbox::new();
+    for flag in ["--netrc-file", "--header", "--cacert", "--cert", "--pinnedpubkey"] {
+        let file = if flag == "--header" { "@/dev/zero" } else { "/dev/zero" };
+        let done = sandbox.pull().args([flag, file, "http://127.0.0.1/"]).run();
+        done.assert_code(2);
+        let is_told = done.stderr.contains("/dev/zero") && done.stderr.contains("longer than");
+        assert!(is_told, "{flag}: {}", done.stderr);
+    }
+}
+
+#[test]
 fn an_unknown_flag_is_named() {
     let sandbox = Sandbox::new();
     let done = sandbox.pull().args(["--no-such-flag", "http://127.0.0.1/"]).run();

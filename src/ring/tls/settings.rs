@@ -3,6 +3,7 @@
 
 use crate::config::{Pins, TlsConfig, TlsVersion};
 use crate::error::RunError;
+use crate::limits::OPTION_FILE_BYTES_MAX;
 use anyhow::{Context as _, bail};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{ResolvesClientCert, Resumption, WebPkiServerVerifier};
@@ -20,6 +21,8 @@ use rustls::{
 };
 use std::cell::Cell;
 use std::fmt;
+use std::fs::File;
+use std::io::Read as _;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -83,7 +86,8 @@ fn roots(tls: &TlsConfig) -> anyhow::Result<RootCertStore> {
     for path in &tls.ca_files {
         let cannot = || RunError::usage(format!("cannot use the CA file {}", path.display()));
         let mut found = 0;
-        for certificate in CertificateDer::pem_file_iter(path).with_context(cannot)? {
+        let pem = read(path).with_context(cannot)?;
+        for certificate in CertificateDer::pem_slice_iter(&pem) {
             roots.add(certificate.with_context(cannot)?).with_context(cannot)?;
             found += 1;
         }
@@ -95,6 +99,16 @@ fn roots(tls: &TlsConfig) -> anyhow::Result<RootCertStore> {
     Ok(roots)
 }
 
+/// The bytes of a file that an option names. `/dev/zero` is no such file.
+fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(OPTION_FILE_BYTES_MAX + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > OPTION_FILE_BYTES_MAX {
+        bail!("it is longer than {OPTION_FILE_BYTES_MAX} bytes");
+    }
+    Ok(bytes)
+}
+
 /// Our own certificate with its key.
 fn own(cert: &Path, key: &Path, provider: &CryptoProvider) -> anyhow::Result<Arc<CertifiedKey>> {
     if let Some(file) = without_password(cert) {
@@ -104,7 +118,7 @@ fn own(cert: &Path, key: &Path, provider: &CryptoProvider) -> anyhow::Result<Arc
         )));
     }
     let cannot_cert = || RunError::usage(format!("cannot use the certificate {}", cert.display()));
-    let chain = std::fs::read(cert).with_context(cannot_cert)?;
+    let chain = read(cert).with_context(cannot_cert)?;
     let chain = CertificateDer::pem_slice_iter(&chain)
         .collect::<Result<Vec<_>, _>>()
         .with_context(cannot_cert)?;
@@ -112,7 +126,7 @@ fn own(cert: &Path, key: &Path, provider: &CryptoProvider) -> anyhow::Result<Arc
         return Err(anyhow::anyhow!(no_certificate(cert))).with_context(cannot_cert);
     }
     let cannot_key = || RunError::usage(format!("cannot use the key {}", key.display()));
-    let pem = std::fs::read(key).with_context(cannot_key)?;
+    let pem = read(key).with_context(cannot_key)?;
     let der = private_key(&pem, key).with_context(cannot_key)?;
     match CertifiedKey::from_der(chain, der, provider) {
         Ok(certified) => Ok(Arc::new(certified)),
@@ -167,7 +181,7 @@ fn hashes(pins: &Pins) -> anyhow::Result<Vec<[u8; 32]>> {
         Pins::File(path) => path,
     };
     let cannot = || RunError::usage(format!("cannot use the public key {}", path.display()));
-    let bytes = std::fs::read(path).with_context(cannot)?;
+    let bytes = read(path).with_context(cannot)?;
     let key = match SubjectPublicKeyInfoDer::from_pem_slice(&bytes) {
         Ok(key) => key,
         Err(_) if is_der_sequence(&bytes) => SubjectPublicKeyInfoDer::from(bytes),
