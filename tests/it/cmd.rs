@@ -307,9 +307,16 @@ pub(crate) fn eventually(mut is_so: impl FnMut() -> bool) -> bool {
     false
 }
 
-/// Says on standard error why a test does not test, or fails it where skipping is not allowed.
+/// Says on standard error why a test does not test, or fails it where skipping is not allowed: a
+/// program is missing, which `scripts/test` installs.
 pub(crate) fn skip(reason: &str) {
     assert!(std::env::var_os("RINGPULL_TEST_NO_SKIP").is_none_or(|set| set != "1"), "{reason}");
+    skip_forbidden(reason);
+}
+
+/// Says so where the kernel or a container forbids what a test needs. Nobody can install that, so
+/// it is never a failure.
+pub(crate) fn skip_forbidden(reason: &str) {
     let thread = std::thread::current();
     let name = thread.name().unwrap_or("test");
     writeln!(std::io::stderr().lock(), "skipped {name}: {reason}").unwrap();

@@ -1,6 +1,6 @@
 //! Local mishaps: one row each with its own code, nothing left behind, and the run goes on.
 
-use crate::cmd::{Done, Pull, Sandbox, eventually, skip};
+use crate::cmd::{Done, Pull, Sandbox, eventually, skip_forbidden};
 use crate::fetch::FILE_OPS;
 use crate::filter::run_without;
 use crate::origin::serve;
@@ -26,7 +26,7 @@ fn run_with_mounts(sandbox: &Sandbox, mounts: &str, pull: Pull<'_>) -> Option<Do
         tried.is_ok_and(|tried| tried.status.success())
     });
     let Some(how) = permitted else {
-        skip("mount namespaces are not permitted here");
+        skip_forbidden("mount namespaces are not permitted here");
         return None;
     };
     std::fs::create_dir(sandbox.path("seen")).unwrap();

@@ -2,7 +2,7 @@
 //! filter, as containers have one, does it; Python installs it, for it is at hand and needs no
 //! unsafe code here.
 
-use crate::cmd::{Done, Pull, skip};
+use crate::cmd::{Done, Pull, skip, skip_forbidden};
 use std::process::Command;
 
 /// Runs to the end without a system call; nothing where filters are not to be had.
@@ -14,7 +14,7 @@ pub(crate) fn run_without(call: i64, errno: i32, pull: Pull<'_>) -> Option<Done>
     let (call, errno) = (call.to_string(), errno.to_string());
     let done = pull.under("python3", ["-c", FILTER, &call, &errno]).run();
     if done.code() == 99 {
-        skip("seccomp filters are not to be had here");
+        skip_forbidden("seccomp filters are not to be had here");
         return None;
     }
     Some(done)

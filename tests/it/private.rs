@@ -1,7 +1,7 @@
 //! `--no-private`: no spelling of an address, no name and no redirect leads to this machine or its
 //! neighbours.
 
-use crate::cmd::{Sandbox, skip};
+use crate::cmd::{Sandbox, skip_forbidden};
 use crate::rude::{Plan, ok};
 
 #[test]
@@ -93,7 +93,7 @@ fn a_redirect_to_a_private_address_is_not_followed() {
     let pull = sandbox.pull().args(["--no-private"]).list(&lines);
     let done = pull.under("unshare", ["-rnpf", "--kill-child", "sh", "-c", SCRIPT, "sh"]).run();
     if done.rows.is_empty() {
-        return skip(&format!("no network of its own to be had: {}", done.stderr));
+        return skip_forbidden(&format!("no network of its own to be had: {}", done.stderr));
     }
     assert_eq!(done.rows.len(), private.len() + 2);
     for row in &done.rows {
