@@ -2,7 +2,8 @@
 //! through each target.
 //!
 //! `RINGPULL_SEED=N` repeats a failed run, `RINGPULL_FUZZ_RUNS=N` makes it longer. A failure prints
-//! the bytes; put them into `tests/fuzz/seeds/TARGET/`.
+//! the bytes; put them into `tests/fuzz/seeds/TARGET/`. `RINGPULL_FUZZ_CORPUS=tests/fuzz/corpus`
+//! writes the seeds to where cargo-fuzz looks for them.
 
 #[allow(dead_code, reason = "the conformance tests use all of it")]
 #[path = "conformance/driver.rs"]
@@ -45,16 +46,19 @@ fn seeds_and_their_mutations_hold() {
     }
 }
 
-/// Writes the seeds, those from the fixtures too, to where `cargo fuzz` looks for them.
+/// Writes the seeds, those from the fixtures too, one file each, as fuzzers want them.
 #[test]
-#[ignore = "writes tests/fuzz/corpus for a fuzzer"]
-fn write_the_corpus() {
+fn the_seeds_make_a_corpus() {
+    let scratch = tempfile::tempdir().unwrap();
+    let wanted = std::env::var_os("RINGPULL_FUZZ_CORPUS").map(PathBuf::from);
+    let corpus = wanted.unwrap_or_else(|| scratch.path().to_owned());
     for (name, _) in targets::TARGETS {
-        let folder = fuzz_folder().join("corpus").join(name);
+        let folder = corpus.join(name);
         fs::create_dir_all(&folder).unwrap();
         for (index, bytes) in seeds(name).iter().enumerate() {
             fs::write(folder.join(format!("seed-{index}")), bytes).unwrap();
         }
+        assert!(fs::read_dir(folder).unwrap().count() > 0, "{name} has nothing to begin with");
     }
 }
 

@@ -7,7 +7,6 @@ use crate::config::{RequestConfig, Timeouts};
 use crate::http::request::{Codings, Parts, Template, basic};
 use crate::plan::netrc::Netrc;
 use crate::plan::proxy::Proxies;
-use crate::plan::rest::Rests;
 use crate::plan::schedule::{After, Connection as Granted, Grant, OriginId, Wake};
 use crate::plan::window::Lack;
 use crate::ring::buf::BufPool;
@@ -63,7 +62,6 @@ pub(super) struct Core {
     authorization: Option<String>,
     netrc: Option<Netrc>,
     pool: RefCell<Pool>,
-    rests: RefCell<Rests>,
     idle_max: usize,
     requests: RefCell<Vec<Vec<u8>>>,
     random: RefCell<fastrand::Rng>,
@@ -90,7 +88,6 @@ impl Core {
             authorization: request.basic_auth.as_deref().map(basic),
             netrc: request.netrc.as_ref().map(|file| Netrc::parse(&file.text)).transpose()?,
             pool: RefCell::default(),
-            rests: RefCell::default(),
             idle_max: seed.idle_max,
             requests: RefCell::default(),
             random: RefCell::new(fastrand::Rng::new()),
@@ -266,15 +263,8 @@ impl Core {
 
     /// A task's host asks for a wait that is granted: it rests, the longer the more often it asks.
     pub(super) fn rest(&self, task: &Task, asked_ms: u64) {
-        let now_ms = self.shared.now_ms();
-        let origin = task.target().origin_str();
-        let rest_ms = self.rests.borrow_mut().asked(origin, asked_ms, now_ms);
+        let rest_ms = self.shared.asked_for_rest(task.target().origin_str(), asked_ms);
         self.pause(task, rest_ms);
-    }
-
-    /// A task's host gave a good answer.
-    pub(super) fn answered(&self, task: &Task) {
-        self.rests.borrow_mut().answered(task.target().origin_str());
     }
 
     /// Gives a task its row.

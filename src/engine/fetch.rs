@@ -132,17 +132,17 @@ async fn exchange(
         let received = received.map_err(|failure| fault(Stage::Head, failure))?;
         story.last.times.starttransfer = story.last.began.elapsed();
         match respond(core, task, connection, buf, received).await {
-            Ok(None) => {}
+            Ok(Answer::Doubtful) => {}
             // What a server sends between two responses is read as the begin of the second.
             Err(Fault { stage: Stage::Head, cause: Cause::Protocol(_), .. }) if is_reused => {
                 is_garbled = true;
             }
-            Ok(Some(end)) => {
+            Ok(Answer::Ours(outcome, connection)) => {
                 if is_garbled {
                     // It was not this answer that is broken.
                     core.shared.keep_none_to(task.target().origin_str());
                 }
-                return Ok(end);
+                return Ok((outcome, connection));
             }
             Err(fault) => return Err(fault),
         }
@@ -188,21 +188,28 @@ fn arm_head(core: &Core, task: &Task, connection: &Connection) {
     connection.arm(Rule::Total, at_ms, task.job_at_ms());
 }
 
-/// The response, after its first bytes; nothing when it may be another's, and has to be asked for
-/// again.
+/// Whether a response is the answer to the request.
+enum Answer {
+    /// It is. What comes of it, and the connection if that can serve another request.
+    Ours(Outcome, Option<Connection>),
+    /// The server may have sent it before it read the request: it has to be asked for again.
+    Doubtful,
+}
+
+/// The response, after its first bytes.
 async fn respond(
     core: &Core,
     task: &mut Task,
     connection: Connection,
     buf: &mut RecvBuf,
     received: Received,
-) -> Result<Option<(Outcome, Option<Connection>)>, Fault> {
+) -> Result<Answer, Fault> {
     let is_reused = connection.is_reused();
     let mut response = Response::new(core, task, connection, buf);
     let head = response.head(received).await?;
     if is_reused && head.status == 408 && head.reuse != Reuse::Keep {
         // What servers say to a connection that was idle for too long (RFC 9110 section 15.5.9).
-        return Ok(None);
+        return Ok(Answer::Doubtful);
     }
     let verdict = judge(core, response.task(), &head)
         .and_then(|()| take_name(core, response.task_mut(), &head));
@@ -211,9 +218,12 @@ async fn respond(
         && head.content_encoding.as_deref().is_some_and(coding::is_gzip);
     response.keep_head(head);
     if let Err(outcome) = verdict {
-        let Reuse::Keep = reuse else { return Ok(Some((outcome, None))) };
+        let Reuse::Keep = reuse else { return Ok(Answer::Ours(outcome, None)) };
         let ended = response.drain(framing).await;
-        return Ok((!ended.is_doubtful).then_some((outcome, ended.connection)));
+        return Ok(match ended.is_doubtful {
+            true => Answer::Doubtful,
+            false => Answer::Ours(outcome, ended.connection),
+        });
     }
     if let Framing::Length(bytes) = framing {
         check_size(bytes, core.shared.config.body_bytes_max)?;
@@ -223,14 +233,14 @@ async fn respond(
     let ended = response.body(&mut sink).await?;
     let is_output_begun = task.story.as_ref().is_some_and(|story| story.is_output_begun);
     if ended.is_doubtful && !is_output_begun {
-        return Ok(None);
+        return Ok(Answer::Doubtful);
     }
     let outcome = name_file(core, task, sink, buf).await?;
     if is_coded && let Some(head) = task.story.as_mut().and_then(|story| story.last.head.as_mut()) {
         // It is about the stored bytes.
         head.content_encoding = None;
     }
-    Ok(Some((outcome, ended.connection)))
+    Ok(Answer::Ours(outcome, ended.connection))
 }
 
 /// Whether the body of this response is the file that was asked for; if not, what it is.

@@ -5,6 +5,7 @@ use super::progress::say;
 use super::task::Task;
 use crate::config::Config;
 use crate::plan::name::Names;
+use crate::plan::rest::Rests;
 use crate::plan::schedule::{Schedule, Wake};
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
@@ -52,6 +53,10 @@ pub(super) struct Shared {
     talkative: Mutex<HashSet<Box<str>>>,
     /// Whether there are any: asked for every response.
     has_talkative: AtomicBool,
+    /// Origins that asked for a wait of late.
+    rests: Mutex<Rests>,
+    /// Whether there are any: asked for every good answer.
+    has_rests: AtomicBool,
 }
 
 impl Shared {
@@ -86,6 +91,8 @@ impl Shared {
             shortages: AtomicU64::new(0),
             talkative: Mutex::default(),
             has_talkative: AtomicBool::new(false),
+            rests: Mutex::default(),
+            has_rests: AtomicBool::new(false),
         }
     }
 
@@ -129,6 +136,22 @@ impl Shared {
     pub(super) fn may_keep(&self, origin: &str) -> bool {
         !self.has_talkative.load(Ordering::Relaxed)
             || !self.talkative.lock().unwrap_or_else(PoisonError::into_inner).contains(origin)
+    }
+
+    /// The origin asks for a wait: for how many milliseconds it is left alone.
+    pub(super) fn asked_for_rest(&self, origin: &str, asked_ms: u64) -> u64 {
+        let mut rests = self.rests.lock().unwrap_or_else(PoisonError::into_inner);
+        self.has_rests.store(true, Ordering::Relaxed);
+        rests.asked(origin, asked_ms, self.now_ms())
+    }
+
+    /// The origin gave a good answer.
+    pub(super) fn answered(&self, origin: &str) {
+        if self.has_rests.load(Ordering::Relaxed) {
+            let mut rests = self.rests.lock().unwrap_or_else(PoisonError::into_inner);
+            rests.answered(origin);
+            self.has_rests.store(!rests.is_empty(), Ordering::Relaxed);
+        }
     }
 
     /// Wakes the cores that `wake` names.

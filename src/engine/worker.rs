@@ -130,12 +130,12 @@ enum Next {
 fn follow(core: &Core, task: &mut Task, outcome: Outcome) -> Next {
     let (fault, retry_after) = match outcome {
         Outcome::Done(renamed) => {
-            core.answered(task);
+            core.shared.answered(task.target().origin_str());
             return Next::Ended(End::Done { renamed });
         }
         Outcome::Skipped => return Next::Ended(End::Skipped),
         Outcome::Redirect(target) => {
-            core.answered(task);
+            core.shared.answered(task.target().origin_str());
             if let Some(story) = &mut task.story {
                 story.num_redirects += 1;
                 story.target = Some(target);

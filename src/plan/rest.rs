@@ -38,12 +38,13 @@ impl Rests {
         rest_ms
     }
 
+    /// Whether no origin asked for a wait of late.
+    pub fn is_empty(&self) -> bool {
+        self.origins.is_empty()
+    }
+
     /// `origin` gave a good answer: its next rest is shorter again.
     pub fn answered(&mut self, origin: &str) {
-        // Nearly always.
-        if self.origins.is_empty() {
-            return;
-        }
         if let Some(rest) = self.origins.get_mut(origin) {
             rest.length_ms /= 2;
             if rest.length_ms < FIRST_MS {

@@ -47,17 +47,17 @@ impl Settings {
     pub fn new(tls: &TlsConfig) -> anyhow::Result<Self> {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let roots = roots(tls)?;
-        let trusted: Arc<dyn ServerCertVerifier> = if tls.insecure {
-            let algorithms = provider.signature_verification_algorithms;
-            Arc::new(AcceptAny { algorithms })
+        let trust = if tls.insecure {
+            Trust::Anybody
         } else {
-            WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
-                .build()
-                .context("cannot set up TLS")?
+            let builder =
+                WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider));
+            Trust::Roots(builder.build().context("cannot set up TLS")?)
         };
-        let verifier = match &tls.pins {
-            None => trusted,
-            Some(pins) => Arc::new(Pinned { trusted, hashes: hashes(pins)? }),
+        let verifier = Verifier {
+            trust,
+            pinned: tls.pins.as_ref().map(hashes).transpose()?,
+            algorithms: provider.signature_verification_algorithms,
         };
         let own = match &tls.cert_file {
             None => None,
@@ -72,7 +72,7 @@ impl Settings {
             .with_protocol_versions(versions)
             .context("cannot set up TLS")?
             .dangerous()
-            .with_custom_certificate_verifier(verifier)
+            .with_custom_certificate_verifier(Arc::new(verifier))
             .with_client_cert_resolver(Arc::new(Own { key: own }));
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         config.resumption = Resumption::in_memory_sessions(SESSIONS_MAX);
@@ -245,12 +245,23 @@ impl ResolvesClientCert for Own {
     }
 }
 
-/// `--pinnedpubkey`: what is trusted must also have one of these keys.
+/// Which certificates are taken. Signatures are checked in any case.
 #[derive(Debug)]
-struct Pinned {
-    trusted: Arc<dyn ServerCertVerifier>,
-    /// SHA-256 of the SubjectPublicKeyInfo.
-    hashes: Vec<[u8; 32]>,
+struct Verifier {
+    trust: Trust,
+    /// `--pinnedpubkey`: what is trusted must also have one of these keys, each the SHA-256 of its
+    /// SubjectPublicKeyInfo.
+    pinned: Option<Vec<[u8; 32]>>,
+    algorithms: WebPkiSupportedAlgorithms,
+}
+
+/// Who is trusted to be who it says.
+#[derive(Debug)]
+enum Trust {
+    /// Whom one of the roots vouches for.
+    Roots(Arc<WebPkiServerVerifier>),
+    /// `--insecure`: anybody.
+    Anybody,
 }
 
 /// A key that is not pinned, as an error that [`is_pin_mismatch`] finds again.
@@ -270,68 +281,27 @@ pub(super) fn is_pin_mismatch(error: &CertificateError) -> bool {
     matches!(error, CertificateError::Other(OtherError(inner)) if inner.is::<PinMismatch>())
 }
 
-impl ServerCertVerifier for Pinned {
+impl ServerCertVerifier for Verifier {
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer<'_>,
         intermediates: &[CertificateDer<'_>],
-        server_name: &ServerName<'_>,
-        ocsp_response: &[u8],
+        name: &ServerName<'_>,
+        ocsp: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        let verified = self.trusted.verify_server_cert(
-            end_entity,
-            intermediates,
-            server_name,
-            ocsp_response,
-            now,
-        )?;
+        let verified = match &self.trust {
+            Trust::Roots(roots) => {
+                roots.verify_server_cert(end_entity, intermediates, name, ocsp, now)?
+            }
+            Trust::Anybody => ServerCertVerified::assertion(),
+        };
+        let Some(pinned) = &self.pinned else { return Ok(verified) };
         let key = ParsedCertificate::try_from(end_entity)?.subject_public_key_info();
-        if self.hashes.contains(&sha256(&key)) {
+        if pinned.contains(&sha256(&key)) {
             return Ok(verified);
         }
         Err(CertificateError::Other(OtherError(Arc::new(PinMismatch))).into())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        self.trusted.verify_tls12_signature(message, cert, dss)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        self.trusted.verify_tls13_signature(message, cert, dss)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.trusted.supported_verify_schemes()
-    }
-}
-
-/// `--insecure`: any certificate is taken; signatures are still checked.
-#[derive(Debug)]
-struct AcceptAny {
-    algorithms: WebPkiSupportedAlgorithms,
-}
-
-impl ServerCertVerifier for AcceptAny {
-    fn verify_server_cert(
-        &self,
-        _end_entity: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
-        _server_name: &ServerName<'_>,
-        _ocsp_response: &[u8],
-        _now: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        Ok(ServerCertVerified::assertion())
     }
 
     fn verify_tls12_signature(
