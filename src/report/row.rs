@@ -18,7 +18,7 @@ use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
 /// Names of the columns, in order: curl's `--write-out` names wherever curl has one.
-pub const COLUMNS: [&str; 26] = [
+pub const COLUMNS: [&str; 28] = [
     "url",
     "response_code",
     "index",
@@ -45,6 +45,8 @@ pub const COLUMNS: [&str; 26] = [
     "time_starttransfer",
     "time_total",
     "attempted_at",
+    "size_file",
+    "digest",
 ];
 
 /// How a job ended.
@@ -135,6 +137,11 @@ pub struct Row {
     pub times: Times,
     /// When the first attempt began (or the row was made, where there was none).
     pub attempted_at: SystemTime,
+    /// Length of the file in bytes, of a row that says ok. Not that of the body, where a coding was
+    /// undone.
+    pub size_file: Option<u64>,
+    /// Digest of the file as `checksum=` has it (`sha-256=HEX`), where one was computed.
+    pub digest: Option<Box<str>>,
 }
 
 impl Row {
@@ -168,6 +175,8 @@ impl Row {
         let at =
             self.attempted_at.clamp(SystemTime::UNIX_EPOCH, SystemTime::UNIX_EPOCH + YEAR_9999);
         cell(Cell::Shown(&humantime::format_rfc3339_millis(at)));
+        cell(self.size_file.map_or(Cell::Nothing, Cell::Number));
+        cell(Cell::text(self.digest.as_deref()));
     }
 }
 
@@ -195,6 +204,8 @@ impl Row {
             tls_resumed: None,
             times: Times::default(),
             attempted_at,
+            size_file: None,
+            digest: None,
         }
     }
 }
