@@ -1,6 +1,10 @@
 //! What one run needs, as plain data with defaults. `cli::resolve` makes it from what was typed;
 //! the engine only reads it. No logic lives here.
 
+mod input;
+
+pub use input::{Columns, InputConfig, InputFormat};
+
 use crate::limits;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -282,6 +286,8 @@ pub struct ProxyUrl {
 pub struct Config {
     /// Lists and URLs, read in this order.
     pub inputs: Vec<Input>,
+    /// How they are read.
+    pub input: InputConfig,
     /// Directory that all files go beneath.
     pub dir: PathBuf,
     /// `-o`: the name of the single file in `dir`, taken literally; `-` is standard output.
@@ -344,6 +350,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             inputs: Vec::new(),
+            input: InputConfig::default(),
             dir: PathBuf::from("."),
             output: None,
             name_template: None,

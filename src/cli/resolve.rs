@@ -10,8 +10,8 @@ use super::proxy;
 use super::values::{self, HeaderArg};
 use super::written;
 use crate::config::{
-    Config, DnsConfig, Family, FileAllocation, FileOps, Fsync, Input, NetrcFile, OnConflict,
-    ProgressMode, Reach, RequestConfig, RetryPolicy, Timeouts, TlsConfig, TlsVersion,
+    Config, DnsConfig, Family, FileAllocation, FileOps, Fsync, Input, InputConfig, NetrcFile,
+    OnConflict, ProgressMode, Reach, RequestConfig, RetryPolicy, Timeouts, TlsConfig, TlsVersion,
 };
 use crate::error::RunError;
 use crate::origin::OriginConfig;
@@ -75,6 +75,7 @@ pub fn resolve(args: &PullArgs, host: &Host) -> anyhow::Result<Config> {
     proxy::check_reach(reach(args), &proxy)?;
     Ok(Config {
         inputs,
+        input: InputConfig::default(),
         dir,
         output,
         name_template: name_template(args)?,

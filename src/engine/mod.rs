@@ -1,10 +1,11 @@
 //! The story: what happens to every input line, told by the layers below.
 //!
-//! `run` starts one thread per CPU and one that reads the list. `read` turns lines into tasks and
-//! puts them on the [`crate::plan::schedule`]; a `worker` takes the ones it may run and tells each
-//! task's story by `fetch`: `open` for its connection (`tunnel` where a proxy passes it on, `pool`
-//! where it was kept), `response` for its answer, `sink` for the body; the `ledger` takes one row
-//! for each. What a core has is in `core`, what all threads have is in `shared`.
+//! `run` starts one thread per CPU and one that reads the inputs, which `source` makes one sequence
+//! of entries. `read` turns entries into tasks and puts them on the [`crate::plan::schedule`]; a
+//! `worker` takes the ones it may run and tells each task's story by `fetch`: `open` for its
+//! connection (`tunnel` where a proxy passes it on, `pool` where it was kept), `response` for its
+//! answer, `sink` for the body; the `ledger` takes one row for each. What a core has is in `core`,
+//! what all threads have is in `shared`.
 
 mod core;
 mod fetch;
@@ -17,6 +18,7 @@ mod response;
 mod run;
 mod shared;
 mod sink;
+mod source;
 mod task;
 mod tunnel;
 mod worker;

@@ -1,51 +1,13 @@
-//! The reader: input lines to tasks on the schedule, a bounded look-ahead in front of the work.
+//! The reader: entries of the inputs to tasks on the schedule, a bounded look-ahead in front of the
+//! work.
 
 use super::shared::{Shared, Stop};
+use super::source::{Item, Lists};
 use super::task::{self, Task};
 use crate::config::{Config, Input};
 use crate::error::RunError;
-use crate::plan::job::{BadLine, Entry, Job, LINE_PREFIX_BYTES, Lines};
+use crate::plan::job::{BadLine, Entry, Job};
 use crate::plan::name::Template;
-use crate::ring::setup;
-use anyhow::Context as _;
-use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read};
-use std::os::fd::AsFd;
-use std::os::unix::fs::FileTypeExt as _;
-use std::path::PathBuf;
-use std::time::Duration;
-
-/// One input, looked at before the run begins so that a missing list is known at once.
-pub(super) enum Source {
-    /// A file or standard input, and what to call it.
-    Stream(File, String),
-    /// A pipe in the file system: opening it waits for its writer, so the reader does that.
-    Pipe(PathBuf),
-    /// URLs given as arguments.
-    Arguments(Vec<String>),
-}
-
-impl Source {
-    pub(super) fn open(input: &Input) -> anyhow::Result<Self> {
-        Ok(match input {
-            Input::Urls(urls) => Self::Arguments(urls.clone()),
-            Input::Stdin => {
-                let stdin = io::stdin().as_fd().try_clone_to_owned();
-                Self::Stream(File::from(stdin.context("cannot read standard input")?), STDIN.into())
-            }
-            Input::File(path) => {
-                let cannot = || RunError::usage(format!("cannot read the list {}", path.display()));
-                if path.metadata().with_context(cannot)?.file_type().is_fifo() {
-                    return Ok(Self::Pipe(path.clone()));
-                }
-                Self::Stream(File::open(path).with_context(cannot)?, path.display().to_string())
-            }
-        })
-    }
-}
-
-/// What standard input is called.
-const STDIN: &str = "standard input";
 
 /// How files are named, where the list does not say.
 #[derive(Debug, Default)]
@@ -92,8 +54,6 @@ pub(super) struct Reader<'r> {
     template: Option<Template>,
     /// `-o`: the path of the one file, or `-`.
     output: Option<String>,
-    /// Lines of the inputs read so far.
-    lines_before: u64,
     /// Read and not yet on the schedule.
     batch: Vec<Task>,
     rows: u64,
@@ -108,29 +68,14 @@ impl<'r> Reader<'r> {
             shared,
             template: naming.template,
             output: naming.output,
-            lines_before: 0,
             batch: Vec::with_capacity(BATCH),
             rows: 0,
         }
     }
 
     /// Reads all inputs to their end, or until the run stops.
-    pub(super) fn read_all(&mut self, sources: Vec<Source>) -> anyhow::Result<()> {
-        let result = sources.into_iter().try_for_each(|source| match source {
-            Source::Arguments(urls) => {
-                for url in urls {
-                    self.lines_before += 1;
-                    self.entry(Some(Job::from_argument(self.lines_before, &url)));
-                }
-                Ok(())
-            }
-            Source::Stream(file, name) => self.list(file, &name),
-            Source::Pipe(path) => {
-                let name = path.display().to_string();
-                let cannot = || RunError::usage(format!("cannot read the list {name}"));
-                self.list(File::open(&path).with_context(cannot)?, &name)
-            }
-        });
+    pub(super) fn read_all(&mut self, mut lists: Lists) -> anyhow::Result<()> {
+        let result = self.read(&mut lists);
         self.push_batch();
         self.shared.set_total(self.rows);
         let wake = self.shared.schedule().close_input();
@@ -138,48 +83,22 @@ impl<'r> Reader<'r> {
         result
     }
 
-    fn list(&mut self, file: File, name: &str) -> anyhow::Result<()> {
-        let mut lines = Lines::new(self.lines_before);
-        let read = self.stream(file, &mut lines);
-        let last = lines.finish();
-        self.entry(last);
-        self.lines_before = lines.lines_total();
-        read.with_context(|| RunError::local_file(format!("cannot read {name} to its end")))
-    }
-
-    fn stream(&mut self, file: File, lines: &mut Lines) -> io::Result<()> {
-        let mut stream = BufReader::with_capacity(READ_BYTES, file);
-        let mut line = Vec::new();
+    fn read(&mut self, lists: &mut Lists) -> anyhow::Result<()> {
         while self.shared.stop() == Stop::Running {
-            line.clear();
-            let limit = LINE_PREFIX_BYTES as u64;
-            if (&mut stream).take(limit).read_until(b'\n', &mut line)? == 0 {
-                return Ok(());
-            }
-            if line.len() == LINE_PREFIX_BYTES && line.last() != Some(&b'\n') {
-                skip_line(&mut stream)?;
-            }
-            let entry = lines.line(&line);
-            self.entry(entry);
-            // What a slow writer of a pipe has sent must not wait for a full batch.
-            if !stream.buffer().contains(&b'\n') {
-                let is_all = stream.buffer().is_empty();
-                if is_all && !setup::is_readable(stream.get_ref(), OPTIONS_WAIT) {
-                    // Option lines come with their URL or not at all.
-                    let entry = lines.finish();
-                    self.entry(entry);
-                }
-                self.push_batch();
+            match lists.next()? {
+                Some(Item::Entry(entry)) => self.entry(entry),
+                // What a slow writer of a pipe has sent must not wait for a full batch.
+                Some(Item::Pause) => self.push_batch(),
+                None => break,
             }
         }
         Ok(())
     }
 
-    fn entry(&mut self, entry: Option<Entry>) {
+    fn entry(&mut self, entry: Entry) {
         let job = match entry {
-            None => return,
-            Some(Ok(job)) => job,
-            Some(Err(line)) => return self.bad_line(&line),
+            Ok(job) => job,
+            Err(line) => return self.bad_line(&line),
         };
         self.rows += 1;
         let name = self.name(&job).into();
@@ -227,25 +146,5 @@ impl<'r> Reader<'r> {
     }
 }
 
-/// Skips the rest of a line that is too long.
-fn skip_line(stream: &mut impl BufRead) -> io::Result<()> {
-    loop {
-        let buffer = stream.fill_buf()?;
-        let length = buffer.len();
-        match buffer.iter().position(|byte| *byte == b'\n') {
-            Some(at) => {
-                stream.consume(at + 1);
-                return Ok(());
-            }
-            None if length == 0 => return Ok(()),
-            None => stream.consume(length),
-        }
-    }
-}
-
-/// How long a URL at the end of what a pipe has sent waits for its option lines.
-const OPTIONS_WAIT: Duration = Duration::from_millis(50);
 /// Tasks put on the schedule at once.
 const BATCH: usize = 256;
-/// Bytes read at once.
-const READ_BYTES: usize = 256 * 1024;

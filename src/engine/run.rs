@@ -3,8 +3,9 @@
 use super::core::{Seed, codings};
 use super::ledger::Ledger;
 use super::progress::{Progress, Snapshot, say};
-use super::read::{Naming, Reader, Source};
+use super::read::{Naming, Reader};
 use super::shared::{Shared, Stop};
+use super::source::Lists;
 use super::task::{End, Task};
 use super::worker;
 use crate::config::{Config, Fsync, ProgressMode, ReportFormat};
@@ -47,7 +48,7 @@ pub fn run(config: &Config) -> anyhow::Result<Ended> {
     setup::check_io_uring()?;
     setup::ignore_write_signals();
     let signals = Signals::catch()?;
-    let sources = config.inputs.iter().map(Source::open).collect::<anyhow::Result<Vec<_>>>()?;
+    let lists = Lists::open(&config.inputs, &config.input)?;
     let mut naming = Naming::new(config)?;
     let tls = Settings::new(&config.tls)?;
     let config = sized(config, setup::raise_nofile()?);
@@ -77,7 +78,7 @@ pub fn run(config: &Config) -> anyhow::Result<Ended> {
     });
     let shared = Arc::new(Shared::new(config, began, schedule, ledger));
     let cores = start_cores(&shared, &dir, &tls, &template)?;
-    let reader = start_reader(&shared, sources, naming)?;
+    let reader = start_reader(&shared, lists, naming)?;
     let watch = oversee(&shared, &signals);
     let failure = join(&shared, cores, reader, watch);
     // A run that failed has files all the same.
@@ -170,13 +171,13 @@ fn start_cores(
 
 fn start_reader(
     shared: &Arc<Shared>,
-    sources: Vec<Source>,
+    lists: Lists,
     naming: Naming,
 ) -> anyhow::Result<JoinHandle<anyhow::Result<()>>> {
     let end = ReaderEnd(Arc::clone(shared));
     std::thread::Builder::new()
         .name("reader".into())
-        .spawn(move || Reader::new(&end.0, naming).read_all(sources))
+        .spawn(move || Reader::new(&end.0, naming).read_all(lists))
         .context("cannot start a thread")
 }
 

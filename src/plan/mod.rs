@@ -1,11 +1,12 @@
-//! What to do, never how: input lines to jobs ([`job`], [`target`]), jobs to names ([`name`]) and
-//! credentials ([`netrc`]), origins to cores ([`schedule`], [`window`]) and ways to them
-//! ([`proxy`], [`address`]), failures to retries ([`retry`]).
+//! What to do, never how: inputs to lines ([`input`]), lines to jobs ([`job`], [`target`]), jobs to
+//! names ([`name`]) and credentials ([`netrc`]), origins to cores ([`schedule`], [`window`]) and
+//! ways to them ([`proxy`], [`address`]), failures to retries ([`retry`]).
 //!
 //! Pure: no socket, file, clock, runtime or randomness of its own. Time comes in as milliseconds
 //! since the run began, random numbers come in as arguments.
 
 pub mod address;
+pub mod input;
 pub mod job;
 pub mod name;
 pub mod netrc;

@@ -1,0 +1,274 @@
+//! Where entries come from: the inputs of a run, one behind the other, as often as they can be
+//! read.
+
+use crate::config::{Input, InputConfig, InputFormat};
+use crate::error::RunError;
+use crate::plan::input::List;
+use crate::plan::job::{Entry, Job};
+use crate::ring::setup;
+use anyhow::Context as _;
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::os::fd::AsFd as _;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// All inputs as one sequence of entries. It is the caller's loop that reads: no thread, no more
+/// memory than one buffer.
+pub(super) struct Lists {
+    sources: Vec<Source>,
+    /// How many of them were begun.
+    begun: usize,
+    current: Option<Current>,
+    config: InputConfig,
+    /// Lines of the inputs that were read to their end.
+    lines_before: u64,
+}
+
+/// What reading on came to.
+#[derive(Debug)]
+pub(super) enum Item {
+    /// The next entry; it says its index itself.
+    Entry(Entry),
+    /// A pipe has nothing more for now, and the next call may wait for its writer: whoever keeps
+    /// entries back lets go of them.
+    Pause,
+}
+
+impl Lists {
+    /// Looks at all inputs, so that a missing one is known before the run begins. Pipes in the file
+    /// system are opened when their turn comes, because that waits for their writers.
+    ///
+    /// # Errors
+    /// An input cannot be read.
+    pub(super) fn open(inputs: &[Input], config: &InputConfig) -> anyhow::Result<Self> {
+        let sources = inputs.iter().map(Source::look).collect::<anyhow::Result<Vec<_>>>()?;
+        Ok(Self { sources, begun: 0, current: None, config: config.clone(), lines_before: 0 })
+    }
+
+    /// The same inputs from their start, whatever was read of them so far. `None` where one of them
+    /// is a pipe or standard input, which give their entries once.
+    #[allow(dead_code, reason = "for whoever needs the entries a second time")]
+    pub(super) fn again(&self) -> Option<Self> {
+        let again = |source: &Source| match source {
+            Source::File { path } if path.is_file() => Some(Source::File { path: path.clone() }),
+            Source::File { .. } | Source::Stdin(_) => None,
+            Source::Arguments(urls) => Some(Source::Arguments(urls.clone())),
+        };
+        let sources = self.sources.iter().map(again).collect::<Option<_>>()?;
+        Some(Self {
+            sources,
+            begun: 0,
+            current: None,
+            config: self.config.clone(),
+            lines_before: 0,
+        })
+    }
+
+    /// The next entry, in the order of the inputs and their lines; nothing at their end.
+    ///
+    /// # Errors
+    /// An input cannot be read to its end. All entries before that were given, and there is nothing
+    /// behind it: its line numbers would change as soon as the input is mended.
+    pub(super) fn next(&mut self) -> anyhow::Result<Option<Item>> {
+        loop {
+            let item = match &mut self.current {
+                None if self.begun == self.sources.len() => return Ok(None),
+                None => {
+                    self.begin()?;
+                    continue;
+                }
+                Some(Current::Stream(stream)) => stream.next(),
+                Some(Current::Arguments(urls)) => urls.next().map(|url| {
+                    self.lines_before += 1;
+                    Ok(Item::Entry(Job::from_argument(self.lines_before, &url)))
+                }),
+            };
+            match item {
+                Some(Ok(item)) => return Ok(Some(item)),
+                Some(Err(error)) => {
+                    self.current = None;
+                    self.begun = self.sources.len();
+                    return Err(error);
+                }
+                None => {
+                    if let Some(Current::Stream(stream)) = self.current.take() {
+                        self.lines_before = stream.list.lines_total();
+                    }
+                }
+            }
+        }
+    }
+
+    /// Begins the next source.
+    fn begin(&mut self) -> anyhow::Result<()> {
+        let source = &mut self.sources[self.begun];
+        self.begun += 1;
+        let (file, name) = match source {
+            Source::Arguments(urls) => {
+                self.current = Some(Current::Arguments(urls.clone().into_iter()));
+                return Ok(());
+            }
+            Source::Stdin(file) => {
+                (file.try_clone().context("cannot read standard input")?, STDIN.to_owned())
+            }
+            Source::File { path } => {
+                let name = path.display().to_string();
+                let cannot = || RunError::usage(format!("cannot read the list {name}"));
+                (File::open(&*path).with_context(cannot)?, name)
+            }
+        };
+        let list = List::new(InputFormat::Text, &self.config, self.lines_before);
+        self.current = Some(Current::Stream(Box::new(Stream::new(file, name, list)?)));
+        Ok(())
+    }
+}
+
+/// One input that was looked at.
+enum Source {
+    /// A file, or a pipe in the file system.
+    File { path: PathBuf },
+    /// Standard input, read once.
+    Stdin(File),
+    /// URLs given as arguments.
+    Arguments(Vec<String>),
+}
+
+impl Source {
+    fn look(input: &Input) -> anyhow::Result<Self> {
+        Ok(match input {
+            Input::Urls(urls) => Self::Arguments(urls.clone()),
+            Input::Stdin => {
+                let stdin = io::stdin().as_fd().try_clone_to_owned();
+                Self::Stdin(File::from(stdin.context("cannot read standard input")?))
+            }
+            Input::File(path) => {
+                let cannot = || RunError::usage(format!("cannot read the list {}", path.display()));
+                if path.metadata().with_context(cannot)?.is_file() {
+                    File::open(path).with_context(cannot)?;
+                }
+                Self::File { path: path.clone() }
+            }
+        })
+    }
+}
+
+/// The source that is being read.
+enum Current {
+    Stream(Box<Stream>),
+    Arguments(std::vec::IntoIter<String>),
+}
+
+/// The bytes of one source and what reads them.
+struct Stream {
+    file: File,
+    name: String,
+    list: List,
+    /// Bytes that were read from the file; those in `begin..end` not yet by the list.
+    buffer: Box<[u8]>,
+    begin: usize,
+    end: usize,
+    pace: Pace,
+    /// Why the file could not be read to its end.
+    broken: Option<io::Error>,
+}
+
+/// How a stream that can be slow is getting on.
+#[derive(Clone, Copy, PartialEq)]
+enum Pace {
+    /// A file: what is not there is never there.
+    Steady,
+    /// The last read brought something.
+    Flowing,
+    /// There was nothing to read, and the caller was told so.
+    Paused,
+    /// The entry that waited for option lines was given, too.
+    Released,
+    /// Nothing is left to do but to wait.
+    Waiting,
+    /// It has ended.
+    Ended,
+}
+
+impl Stream {
+    fn new(file: File, name: String, list: List) -> anyhow::Result<Self> {
+        let is_steady = file.metadata().is_ok_and(|metadata| metadata.is_file());
+        let pace = if is_steady { Pace::Steady } else { Pace::Flowing };
+        let buffer = vec![0; READ_BYTES].into_boxed_slice();
+        Ok(Self { file, name, list, buffer, begin: 0, end: 0, pace, broken: None })
+    }
+
+    /// The next entry, or why there is none.
+    fn next(&mut self) -> Option<anyhow::Result<Item>> {
+        loop {
+            if self.begin < self.end {
+                let step = self.list.read(&self.buffer[self.begin..self.end]);
+                self.begin += step.used;
+                if let Some(entry) = step.entry {
+                    return Some(Ok(Item::Entry(entry)));
+                }
+                continue;
+            }
+            match self.pace {
+                Pace::Ended => return self.ending(),
+                Pace::Flowing if !setup::is_readable(&self.file, Duration::ZERO) => {
+                    self.pace = Pace::Paused;
+                    return Some(Ok(Item::Pause));
+                }
+                Pace::Paused if !setup::is_readable(&self.file, OPTIONS_WAIT) => {
+                    // Option lines come with their URL or not at all.
+                    let entry = self.list.pause();
+                    self.pace = if entry.is_some() { Pace::Released } else { Pace::Waiting };
+                    if let Some(entry) = entry {
+                        return Some(Ok(Item::Entry(entry)));
+                    }
+                }
+                Pace::Released => {
+                    self.pace = Pace::Waiting;
+                    return Some(Ok(Item::Pause));
+                }
+                Pace::Steady | Pace::Flowing | Pace::Paused | Pace::Waiting => self.fill(),
+            }
+        }
+    }
+
+    /// Reads from the file.
+    fn fill(&mut self) {
+        (self.begin, self.end) = (0, 0);
+        match self.file.read(&mut self.buffer) {
+            Ok(0) => self.pace = Pace::Ended,
+            Ok(length) => {
+                self.end = length;
+                if self.pace != Pace::Steady {
+                    self.pace = Pace::Flowing;
+                }
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => {
+                self.broken = Some(error);
+                self.pace = Pace::Ended;
+            }
+        }
+    }
+
+    /// What is left when no byte is.
+    fn ending(&mut self) -> Option<anyhow::Result<Item>> {
+        let entry = match self.broken {
+            None => self.list.finish(),
+            Some(_) => self.list.abandon(),
+        };
+        if let Some(entry) = entry {
+            return Some(Ok(Item::Entry(entry)));
+        }
+        let error = self.broken.take()?;
+        let cannot = RunError::local_file(format!("cannot read {} to its end", self.name));
+        Some(Err(error).context(cannot))
+    }
+}
+
+/// What standard input is called.
+const STDIN: &str = "standard input";
+/// How long a URL at the end of what a pipe has sent waits for its option lines.
+const OPTIONS_WAIT: Duration = Duration::from_millis(50);
+/// Bytes read at once.
+const READ_BYTES: usize = 256 * 1024;
