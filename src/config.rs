@@ -1,8 +1,10 @@
 //! What one run needs, as plain data with defaults. `cli::resolve` makes it from what was typed;
 //! the engine only reads it. No logic lives here.
 
+mod disk;
 mod input;
 
+pub use disk::{Dirs, DiskConfig};
 pub use input::{Columns, InputConfig, InputFormat};
 
 use crate::limits;
@@ -338,6 +340,8 @@ pub struct Config {
     pub fsync: Fsync,
     /// Whether disk space is reserved.
     pub file_allocation: FileAllocation,
+    /// Folders, and what is done about a full disk.
+    pub disk: DiskConfig,
     /// How progress is shown.
     pub progress: ProgressMode,
     /// Print the summary for people at the end (off with `-q`).
@@ -394,6 +398,7 @@ impl Default for Config {
             file_ops: FileOps::default(),
             fsync: Fsync::default(),
             file_allocation: FileAllocation::default(),
+            disk: DiskConfig::default(),
             progress: ProgressMode::default(),
             summary: true,
             grace_ms: limits::GRACE_DEFAULT_MS,

@@ -34,6 +34,11 @@ pub const NAME_BYTES_MAX: usize = 255;
 pub const PATH_BYTES_MAX: usize = 1_024;
 /// Most components (directories and the name) that a name template may have.
 pub const TEMPLATE_COMPONENTS_MAX: usize = 8;
+/// Most hexadecimal digits of the folders of `--dirs hash`: 16^8 of them are more than any list has
+/// lines.
+pub const HASH_DIGITS_MAX: u8 = 8;
+/// How long a full disk is waited for, in milliseconds.
+pub const DISK_WAIT_DEFAULT_MS: u64 = 3_600_000;
 /// Longest detail text of a fault in bytes.
 pub const DETAIL_BYTES_MAX: usize = 512;
 /// Jobs read ahead of the work, all origins together.

@@ -1,5 +1,9 @@
 //! What was typed: one field per option, checked as far as one option alone can be, nothing done.
 
+mod disk;
+
+pub use disk::DiskArgs;
+
 use super::argv;
 use super::values::{self, Bytes, CpuList, HeaderArg, Millis};
 use crate::config::{Pins, ReportFile, ResolveOverride};
@@ -60,6 +64,9 @@ pub struct PullArgs {
     /// Where files go.
     #[command(flatten)]
     pub output: OutputArgs,
+    /// Folders, and a full disk.
+    #[command(flatten)]
+    pub disk: DiskArgs,
     /// How much at once.
     #[command(flatten)]
     pub concurrency: ConcurrencyArgs,

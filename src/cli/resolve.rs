@@ -1,6 +1,8 @@
 //! What was typed to what the run needs: [`PullArgs`] to [`Config`]. Whatever depends on two
 //! options, on a file or on this machine is checked here, before any work begins.
 
+mod disk;
+
 use super::args::{
     Command, FileAllocationArg, FileOpsArg, FsyncArg, OnConflictArg, OriginArgs, ProgressArg,
     PullArgs,
@@ -101,6 +103,7 @@ pub fn resolve(args: &PullArgs, host: &Host) -> anyhow::Result<Config> {
         file_ops: file_ops(args.kernel.file_ops),
         fsync: fsync(args.output.fsync),
         file_allocation: file_allocation(args.output.file_allocation),
+        disk: disk::resolve(&args.disk),
         progress: progress(args, host),
         summary: !args.report.quiet,
         grace_ms: args.patience.grace.0,

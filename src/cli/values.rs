@@ -1,6 +1,6 @@
 //! Values of single options: text to a checked value, or to the sentence that says what is wrong.
 
-use crate::config::{Pins, ReportFile, ReportFormat, ResolveOverride};
+use crate::config::{Dirs, Pins, ReportFile, ReportFormat, ResolveOverride};
 use crate::plan::address;
 use crate::{http, limits};
 use base64::Engine as _;
@@ -108,6 +108,30 @@ pub fn bytes(text: &str) -> Result<Bytes, String> {
         Some(bytes) if bytes < limits::BODY_BYTES_LIMIT => Ok(Bytes(bytes)),
         Some(_) => Err("more than any file can hold".to_owned()),
         None => Err("use a number of bytes (1500) or one with k, M, G, T or P (1.5k)".to_owned()),
+    }
+}
+
+/// `--dirs`: `hash:2/2`, `seq:1000` or `host`.
+pub fn dirs(text: &str) -> Result<Dirs, String> {
+    match text.split_once(':') {
+        None if text == "host" => Ok(Dirs::Host),
+        Some(("hash", levels)) => {
+            let digits = |level: &str| match level.as_bytes() {
+                [digit @ b'1'..=b'4'] => Ok(digit - b'0'),
+                _ => Err("a folder has 1 to 4 digits of the hash, as in hash:2/2".to_owned()),
+            };
+            let levels = levels.split('/').map(digits).collect::<Result<Vec<u8>, String>>()?;
+            let sum_max = usize::from(limits::HASH_DIGITS_MAX);
+            match levels.iter().map(|level| usize::from(*level)).sum::<usize>() {
+                sum if sum > sum_max => Err(format!("at most {sum_max} digits in all")),
+                _ => Ok(Dirs::Hash(levels)),
+            }
+        }
+        Some(("seq", lines)) => match lines.parse::<u64>() {
+            Ok(lines) if lines > 0 => Ok(Dirs::Lines(lines)),
+            Ok(_) | Err(_) => Err("seq: takes the lines of a folder, as in seq:1000".to_owned()),
+        },
+        Some(_) | None => Err("write hash:2/2 (digits of each level), seq:1000 or host".to_owned()),
     }
 }
 
@@ -281,6 +305,36 @@ const BYTE_UNITS: [(char, u64); 5] =
 mod tests {
     use super::*;
     use std::net::IpAddr;
+
+    #[test]
+    fn folders() {
+        assert_eq!(dirs("hash:2/2"), Ok(Dirs::Hash(vec![2, 2])));
+        assert_eq!(dirs("hash:4/1/3"), Ok(Dirs::Hash(vec![4, 1, 3])));
+        assert_eq!(dirs("seq:1000"), Ok(Dirs::Lines(1_000)));
+        assert_eq!(dirs("host"), Ok(Dirs::Host));
+        for text in [
+            "",
+            "hash",
+            "hash:",
+            "hash:0",
+            "hash:5",
+            "hash:2/",
+            "hash:/2",
+            "hash:4/4/1",
+            "hash:22",
+            "hash:+2",
+            "seq",
+            "seq:",
+            "seq:0",
+            "seq:-1",
+            "seq:x",
+            "hosts",
+            "host:",
+            "Host",
+        ] {
+            dirs(text).expect_err(text);
+        }
+    }
 
     #[test]
     fn durations() {

@@ -165,9 +165,12 @@ impl Core {
         // Idle connections are the first thing to do without.
         self.shared.announce_shortage();
         self.close_idle(0);
-        match self.shared.schedule().lacked(self.shared.now_ms()) {
-            Lack::Wait => Some(LACK_WAIT_MIN_MS + self.random() % LACK_WAIT_SPREAD_MS),
-            Lack::Alone => None,
+        let lack = self.shared.schedule().lacked(self.shared.now_ms());
+        match (lack, self.dir.give_up_folders()) {
+            (Lack::Wait, _) | (_, true) => {
+                Some(LACK_WAIT_MIN_MS + self.random() % LACK_WAIT_SPREAD_MS)
+            }
+            (Lack::Alone, false) => None,
         }
     }
 
@@ -283,12 +286,16 @@ impl Core {
     /// One look at everything that has a deadline.
     pub(super) fn sweep(&self) {
         self.deadlines.sweep();
+        self.dir.tick();
         if self.shared.stop() == Stop::Now {
             self.deadlines.interrupt();
             self.interrupt.notify_waiters();
         }
         let shortages = self.shared.shortages();
         let is_short = self.shortages_seen.replace(shortages) != shortages;
+        if is_short {
+            self.dir.give_up_folders();
+        }
         self.close_idle(if is_short { 0 } else { self.idle_max });
     }
 

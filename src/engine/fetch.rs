@@ -19,7 +19,7 @@ use crate::ring::buf::{RecvBuf, Size};
 use crate::ring::conn::{Connection, Received};
 use crate::ring::deadline::Rule;
 use crate::ring::dir::Found;
-use crate::ring::file::{Expected, Naming, OutFile};
+use crate::ring::file::{Expected, Naming};
 use crate::ring::tls::Failure;
 use std::fmt;
 
@@ -277,6 +277,10 @@ fn take_name(core: &Core, task: &mut Task, head: &Head) -> Result<(), Outcome> {
     match proposed.and_then(|name| task.job.proposed_path(name)) {
         None => Ok(()),
         Some(path) => {
+            let path = match &config.disk.dirs {
+                Some(dirs) => task.job.spread(path, dirs),
+                None => path,
+            };
             task.propose(path, |path, index| core.shared.claim(path, index));
             check_name(core, task).map_or(Ok(()), Err)
         }
@@ -315,8 +319,8 @@ fn sink(core: &Core, task: &Task, framing: Framing, is_coded: bool) -> Result<Si
         Sink::stdout(bytes_max)
     } else {
         let expected = expected(core, framing, is_coded);
-        let (dir, _) = core.dir.parent(task.name())?;
-        Sink::file(OutFile::create(&dir, task.job.index, expected)?, bytes_max)
+        let file = core.dir.create_file(task.name(), task.job.index, expected)?;
+        Sink::file(file, bytes_max)
     };
     Ok(if is_coded { sink.decoding(&core.buffers) } else { sink })
 }

@@ -120,7 +120,14 @@ impl<'r> Reader<'r> {
         match &self.output {
             Some(output) if output == "-" => output.clone(),
             Some(output) => self.shared.claim(output.clone(), job.index),
-            None => self.shared.claim(job.path(self.template.as_ref()), job.index),
+            None => {
+                let path = job.path(self.template.as_ref());
+                let path = match &self.shared.config.disk.dirs {
+                    Some(dirs) => job.spread(path, dirs),
+                    None => path,
+                };
+                self.shared.claim(path, job.index)
+            }
         }
     }
 

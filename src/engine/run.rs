@@ -51,8 +51,10 @@ pub fn run(config: &Config) -> anyhow::Result<Ended> {
     let lists = Lists::open(&config.inputs, &config.input)?;
     let mut naming = Naming::new(config)?;
     let tls = Settings::new(&config.tls)?;
-    let config = sized(config, setup::raise_nofile()?);
+    let nofile = setup::raise_nofile()?;
+    let config = sized(config, nofile);
     let (dir, file_system) = prepare_output(&config)?;
+    let dir = dir.keeping(folders_max(nofile, config.cpus.len()));
     let parts = Parts {
         user_agent: &config.request.user_agent,
         referer: config.request.referer.as_deref(),
@@ -134,6 +136,11 @@ fn sized(config: &Config, nofile: u64) -> Config {
     }
     let fits = fits.min(setup::IN_FLIGHT_PER_CORE_MAX * cpus.len());
     Config { in_flight_max: config.in_flight_max.min(fits), cpus, ..config.clone() }
+}
+
+/// Folders that a core may keep open: a small part of all descriptors.
+fn folders_max(nofile: u64, cores: usize) -> usize {
+    usize::try_from(nofile).unwrap_or(usize::MAX) / FOLDERS_PART / cores
 }
 
 fn start_cores(
@@ -428,3 +435,5 @@ const FLUSH_EVERY_TICKS: u64 = 10;
 const FDS_RESERVED: usize = 24;
 /// Open files of one core: its rings, what wakes it, the directory.
 const FDS_PER_CORE: usize = 8;
+/// One descriptor in so many may be a folder that is kept open.
+const FOLDERS_PART: usize = 16;

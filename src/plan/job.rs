@@ -9,6 +9,7 @@
 
 use super::name::{self, Template};
 use super::target::{self, Target, scheme_of, userinfo_range};
+use crate::config::Dirs;
 use crate::fault::{Fault, InputProblem};
 use crate::http::request::{PROXY_AUTHORIZATION, parse_field};
 use crate::limits;
@@ -66,6 +67,21 @@ impl Job {
             return None;
         }
         (name != name::from_target(&self.target)).then(|| self.path_of(name))
+    }
+
+    /// The path in its folder of `--dirs`, which is beneath `dir=`; an explicit `out=` is taken as
+    /// given. `path` is one of the above.
+    pub fn spread(&self, path: String, dirs: &Dirs) -> String {
+        let options = self.options.as_deref();
+        if options.is_some_and(|options| options.out.is_some()) {
+            return path;
+        }
+        let dir = options.and_then(|options| options.dir.as_deref()).unwrap_or_default();
+        let folder = name::folder(dirs, self.index, &self.target);
+        match path.strip_prefix(dir).and_then(|name| name.strip_prefix('/')) {
+            Some(name) if !dir.is_empty() => format!("{dir}/{folder}/{name}"),
+            Some(_) | None => format!("{folder}/{path}"),
+        }
     }
 
     /// The path of a name: `dir=` goes before it.

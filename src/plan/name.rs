@@ -6,10 +6,12 @@
 //! names that begin with a dot are free for temporary files.
 
 mod claim;
+mod dirs;
 mod disposition;
 mod template;
 
 pub use claim::Names;
+pub use dirs::folder;
 pub use disposition::from_disposition;
 pub use template::{Template, TemplateError};
 

@@ -7,10 +7,11 @@
 //! and refused if it is a link (`Walk`). Only the directory of the run itself may be a link: the
 //! user chose it.
 
-use super::disk_cause;
+mod folders;
+
 use super::shim::{Op, call};
 use crate::config::{FileAllocation, Fsync};
-use crate::fault::Cause;
+use folders::Folders;
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 use std::cell::Cell;
@@ -29,6 +30,7 @@ pub struct Dir {
     /// Distinguishes temporary names between runs: in containers, process numbers come again.
     nonce: u32,
     pub(super) care: Care,
+    folders: Rc<Folders>,
 }
 
 /// What is done for files beyond writing them.
@@ -48,6 +50,7 @@ pub struct SentDir {
     has_unnamed: bool,
     nonce: u32,
     care: Care,
+    folders_max: usize,
 }
 
 /// How a path of several components is opened.
@@ -88,7 +91,15 @@ impl Dir {
             walk: Rc::new(Cell::new(Walk::Kernel)),
             nonce: fastrand::u32(..),
             care,
+            folders: Rc::new(Folders::new(FOLDERS_MAX)),
         })
+    }
+
+    /// The same, with at most so many folders beneath it kept open, and no more than
+    /// [`FOLDERS_MAX`].
+    #[must_use]
+    pub fn keeping(self, folders_max: usize) -> Self {
+        Self { folders: Rc::new(Folders::new(folders_max.min(FOLDERS_MAX))), ..self }
     }
 
     /// The same directory for another thread. It stays the same even if its path leads elsewhere by
@@ -100,20 +111,8 @@ impl Dir {
             has_unnamed: self.has_unnamed.get(),
             nonce: self.nonce,
             care: self.care,
+            folders_max: self.folders.count_max(),
         })
-    }
-
-    /// The directory of `path`, made where it is missing, and the last component. `path` is
-    /// relative and safe (`plan::name`); symbolic links on the way are refused.
-    pub fn parent<'p>(&self, path: &'p str) -> Result<(Self, &'p str), Cause> {
-        let Some((parents, name)) = path.rsplit_once('/') else {
-            return Ok((self.clone(), path));
-        };
-        let opened = match self.open_beneath(parents) {
-            Err(Errno::NOENT) => self.make_all(parents),
-            other => other,
-        };
-        Ok((opened.map_err(|errno| disk_cause(errno.raw_os_error()))?, name))
     }
 
     /// What has this name. A link is not followed.
@@ -207,23 +206,28 @@ impl Dir {
         Self { fd: Rc::new(fd), has_unnamed, ..self.clone() }
     }
 
-    /// Makes the directories of a path that are missing and opens the last one.
-    fn make_all(&self, path: &str) -> Result<Self, Errno> {
-        let mut dir = self.clone();
-        for component in path.split('/') {
-            let mode = Mode::from_raw_mode(0o777);
-            match call(Op::Mkdir, || rustix::fs::mkdirat(&*dir.fd, component, mode)) {
-                // Rare enough to wait for: a directory is made once.
-                Ok(()) if self.care.fsync == Fsync::Dir => {
-                    let fd = dir.readable()?;
-                    call(Op::Fsync, || rustix::fs::fsync(&fd))?;
-                }
-                Ok(()) | Err(Errno::EXIST) => {}
-                Err(errno) => return Err(errno),
-            }
-            dir = dir.open_beneath(component)?;
+    /// Opens a directory beneath this one, making it and its parents where they are missing. Most
+    /// are there, or lack the last component only.
+    fn open_or_make(&self, path: &str) -> Result<Self, Errno> {
+        match self.open_beneath(path) {
+            Err(Errno::NOENT) => {}
+            other => return other,
         }
-        Ok(dir)
+        let (dir, name) = match path.rsplit_once('/') {
+            Some((parents, name)) => (self.open_or_make(parents)?, name),
+            None => (self.clone(), path),
+        };
+        let mode = Mode::from_raw_mode(0o777);
+        match call(Op::Mkdir, || rustix::fs::mkdirat(&*dir.fd, name, mode)) {
+            // Rare enough to wait for: a directory is made once.
+            Ok(()) if self.care.fsync == Fsync::Dir => {
+                let fd = dir.readable()?;
+                call(Op::Fsync, || rustix::fs::fsync(&fd))?;
+            }
+            Ok(()) | Err(Errno::EXIST) => {}
+            Err(errno) => return Err(errno),
+        }
+        dir.open_beneath(name)
     }
 
     /// The same directory, open for more than to find names in it: to be flushed.
@@ -241,6 +245,7 @@ impl From<SentDir> for Dir {
             has_unnamed: Rc::new(Cell::new(sent.has_unnamed)),
             nonce: sent.nonce,
             care: sent.care,
+            folders: Rc::new(Folders::new(sent.folders_max)),
         }
     }
 }
@@ -268,6 +273,9 @@ impl FileSystem {
 /// A directory to find names in: it need not be readable (O_PATH), and is no link.
 const PLACE: OFlags =
     OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+
+/// Folders that one core keeps open.
+pub const FOLDERS_MAX: usize = 64;
 
 /// Times that openat2(2) is asked again at most.
 const AGAIN_MAX: usize = 64;

@@ -19,6 +19,7 @@ mod sockets; // ports that refuse, ports that swallow, one raw exchange
 // What the program promises.
 mod answers; // what is an answer to a request for the whole, and what is none
 mod coding; // --compressed: what is decoded, and what is stored as sent
+mod dirs;
 mod disk; // full, read-only and vanished places; flushing and reserving
 mod disposition; // names that servers propose
 mod dns; // lookups: families, caching, overrides

@@ -109,6 +109,25 @@ fn paths_of_jobs() {
 }
 
 #[test]
+fn folders_of_jobs() {
+    let path = |list: &str, dirs: &Dirs| {
+        let job = only_job(list);
+        job.spread(job.path(None), dirs)
+    };
+    let (host, lines) = (&Dirs::Host, &Dirs::Lines(2));
+    assert_eq!(path("http://h/a.jpg", host), "h/a.jpg");
+    assert_eq!(path("\n\n\nhttp://h/a.jpg", lines), "000000001/a.jpg");
+    assert_eq!(path("http://h/a.jpg", &Dirs::Hash(vec![2, 2])), "85/e3/a.jpg");
+    assert_eq!(path("http://h/a.jpg\n dir=x/y", host), "x/y/h/a.jpg");
+    assert_eq!(path("http://h/a.jpg\n dir=.", host), "h/a.jpg");
+    assert_eq!(path("http://h/a.jpg\n out=b", host), "b", "it is taken as given");
+    assert_eq!(path("http://h/a.jpg\n dir=x\n out=b", host), "x/b");
+    let job = only_job("http://h/a.jpg\n dir=x");
+    let proposed = job.proposed_path("b.pdf".to_owned()).expect("another name");
+    assert_eq!(job.spread(proposed, host), "x/h/b.pdf");
+}
+
+#[test]
 fn bad_lines_say_line_text_and_remedy() {
     use InputProblem::{
         Backslash, Control, Host, HostEmpty, HostPercent, Name, Option, Port, Scheme, Url, Userinfo,

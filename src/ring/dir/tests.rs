@@ -1,7 +1,7 @@
 //! Both walks over the same trees: what one refuses the other refuses, and for the same reason.
 
 use super::*;
-use crate::fault::DiskProblem;
+use crate::fault::{Cause, DiskProblem};
 use std::os::unix::fs::symlink;
 
 const WALKS: [Walk; 2] = [Walk::Kernel, Walk::Components];

@@ -1,0 +1,172 @@
+//! Folders beneath the directory of the run that are kept open: files come in runs, and to open the
+//! folder of each anew would cost as much as half of a short file.
+//!
+//! Descriptors are scarce, so few are kept, and all are given up when anything lacks one. They are
+//! given up about once a second too ([`Dir::tick`]): a folder that somebody moves away or replaces
+//! must not take files for the rest of the run.
+
+use super::Dir;
+use crate::fault::{Cause, DiskProblem};
+use crate::ring::disk_cause;
+use crate::ring::file::{Expected, OutFile};
+use rustix::io::Errno;
+use std::cell::{Cell, RefCell};
+use std::os::fd::OwnedFd;
+use std::rc::Rc;
+
+/// The folders of one core that are open, the one used last at the end.
+#[derive(Debug)]
+pub(super) struct Folders {
+    kept: RefCell<Vec<Kept>>,
+    count_max: usize,
+    ticks: Cell<u32>,
+}
+
+#[derive(Debug)]
+struct Kept {
+    path: Box<str>,
+    fd: Rc<OwnedFd>,
+    has_unnamed: Rc<Cell<bool>>,
+}
+
+impl Folders {
+    /// At most so many are kept.
+    pub(super) fn new(count_max: usize) -> Self {
+        Self { kept: RefCell::default(), count_max, ticks: Cell::new(0) }
+    }
+
+    pub(super) fn count_max(&self) -> usize {
+        self.count_max
+    }
+
+    fn find(&self, path: &str) -> Option<(Rc<OwnedFd>, Rc<Cell<bool>>)> {
+        let mut kept = self.kept.borrow_mut();
+        let at = kept.iter().rposition(|folder| &*folder.path == path)?;
+        // A handful of words are moved, and none where the folder is that of the file before.
+        kept[at..].rotate_left(1);
+        kept.last().map(|folder| (Rc::clone(&folder.fd), Rc::clone(&folder.has_unnamed)))
+    }
+
+    fn keep(&self, path: &str, dir: &Dir) {
+        let mut kept = self.kept.borrow_mut();
+        if kept.len() >= self.count_max {
+            if self.count_max == 0 {
+                return;
+            }
+            kept.remove(0);
+        }
+        let (fd, has_unnamed) = (Rc::clone(&dir.fd), Rc::clone(&dir.has_unnamed));
+        kept.push(Kept { path: path.into(), fd, has_unnamed });
+    }
+}
+
+impl Dir {
+    /// The directory of `path`, made where it is missing, and the last component. `path` is
+    /// relative and safe (`plan::name`); symbolic links on the way are refused.
+    pub fn parent<'p>(&self, path: &'p str) -> Result<(Self, &'p str), Cause> {
+        let Some((parents, name)) = path.rsplit_once('/') else {
+            return Ok((self.clone(), path));
+        };
+        if let Some((fd, has_unnamed)) = self.folders.find(parents) {
+            return Ok((Self { fd, has_unnamed, ..self.clone() }, name));
+        }
+        let opened = match self.open_or_make(parents) {
+            Err(Errno::MFILE | Errno::NFILE) if self.give_up_folders() => {
+                self.open_or_make(parents)
+            }
+            other => other,
+        };
+        let dir = opened.map_err(|errno| disk_cause(errno.raw_os_error()))?;
+        self.folders.keep(parents, &dir);
+        Ok((dir, name))
+    }
+
+    /// Creates the unfinished file of job `index`, in the directory of `path`.
+    pub fn create_file(
+        &self,
+        path: &str,
+        index: u64,
+        expected: Expected,
+    ) -> Result<OutFile, Cause> {
+        let create = || OutFile::create(&self.parent(path)?.0, index, expected);
+        match create() {
+            // A folder that was kept may be gone by now, and a descriptor may be had for it.
+            Err(Cause::Disk(DiskProblem::NoDirectory) | Cause::Resources(_))
+                if self.give_up_folders() =>
+            {
+                create()
+            }
+            created => created,
+        }
+    }
+
+    /// Closes the folders that are kept open. Whether there were any.
+    pub fn give_up_folders(&self) -> bool {
+        let kept = self.folders.kept.take();
+        !kept.is_empty()
+    }
+
+    /// To be called every now and then, some twenty times a second.
+    pub fn tick(&self) {
+        let ticks = self.folders.ticks.get() + 1;
+        self.folders.ticks.set(ticks % TICKS_KEPT);
+        if ticks == TICKS_KEPT {
+            self.give_up_folders();
+        }
+    }
+}
+
+/// Folders are kept for at most so many calls of [`Dir::tick`].
+const TICKS_KEPT: u32 = 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ring::dir::Care;
+
+    fn count(dir: &Dir) -> usize {
+        dir.folders.kept.borrow().len()
+    }
+
+    #[test]
+    fn few_folders_stay_open_and_the_last_used_ones() {
+        let root = tempfile::tempdir().unwrap();
+        let dir = Dir::create(root.path(), Care::default()).unwrap().keeping(3);
+        for path in ["a/x", "b/x", "c/x", "a/y", "d/e/x"] {
+            dir.parent(path).unwrap();
+        }
+        let kept = |path: &str| dir.folders.find(path).is_some();
+        assert_eq!(["a", "b", "c", "d", "d/e"].map(kept), [true, false, true, false, true]);
+        assert!(dir.give_up_folders() && !dir.give_up_folders());
+        assert_eq!(count(&dir), 0);
+        let none = Dir::create(root.path(), Care::default()).unwrap().keeping(0);
+        none.parent("a/x").unwrap();
+        assert_eq!(count(&none), 0);
+    }
+
+    #[test]
+    fn a_folder_that_was_removed_is_made_again() {
+        let root = tempfile::tempdir().unwrap();
+        let dir = Dir::create(root.path(), Care::default()).unwrap();
+        for expected in [Expected::Short, Expected::Long(None)] {
+            dir.create_file("deep/er/x", 1, expected).unwrap();
+            std::fs::remove_dir_all(root.path().join("deep")).unwrap();
+            dir.create_file("deep/er/x", 2, expected).unwrap();
+            assert!(root.path().join("deep/er").is_dir(), "{expected:?}");
+        }
+    }
+
+    #[test]
+    fn a_folder_that_was_replaced_is_found_out_in_time() {
+        let root = tempfile::tempdir().unwrap();
+        let dir = Dir::create(root.path(), Care::default()).unwrap();
+        let (before, _) = dir.parent("a/x").unwrap();
+        (1..TICKS_KEPT).for_each(|_| dir.tick());
+        assert_eq!(count(&dir), 1);
+        std::fs::rename(root.path().join("a"), root.path().join("b")).unwrap();
+        dir.tick();
+        let (after, _) = dir.parent("a/x").unwrap();
+        let inode = |dir: &Dir| rustix::fs::fstat(&*dir.fd).unwrap().st_ino;
+        assert_ne!(inode(&before), inode(&after));
+    }
+}
