@@ -6,6 +6,7 @@
 //! since the run began, random numbers come in as arguments.
 
 pub mod address;
+pub mod checksum;
 pub mod input;
 pub mod job;
 pub mod name;

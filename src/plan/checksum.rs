@@ -1,0 +1,456 @@
+//! Digests of files: the words of `checksum=` and of rows (`sha-256=HEX`), and what computes them
+//! piece by piece.
+//!
+//! The kinds and their names are those of aria2c(1), "--checksum" and "Input File", and `blake3`.
+//! MD5, SHA-1 and Adler-32 prove nothing against somebody who means to deceive; they are here
+//! because datasets state them, and they find what was damaged by accident.
+
+use aws_lc_rs::digest;
+use md5::Digest as _;
+use std::fmt::{self, Write as _};
+use std::str::FromStr;
+
+/// What a digest is computed with.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Kind {
+    /// RFC 1321
+    Md5,
+    /// FIPS 180-4
+    Sha1,
+    /// FIPS 180-4
+    Sha224,
+    /// FIPS 180-4
+    Sha256,
+    /// FIPS 180-4
+    Sha384,
+    /// FIPS 180-4
+    Sha512,
+    /// BLAKE3, not keyed, 32 bytes
+    Blake3,
+    /// RFC 1950 section 9
+    Adler32,
+}
+
+impl Kind {
+    /// Every kind, in the order of their declaration.
+    pub const ALL: [Self; 8] = [
+        Self::Md5,
+        Self::Sha1,
+        Self::Sha224,
+        Self::Sha256,
+        Self::Sha384,
+        Self::Sha512,
+        Self::Blake3,
+        Self::Adler32,
+    ];
+
+    /// Its name as aria2 has it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Md5 => "md5",
+            Self::Sha1 => "sha-1",
+            Self::Sha224 => "sha-224",
+            Self::Sha256 => "sha-256",
+            Self::Sha384 => "sha-384",
+            Self::Sha512 => "sha-512",
+            Self::Blake3 => "blake3",
+            Self::Adler32 => "adler32",
+        }
+    }
+
+    /// Length of its digests in bytes.
+    pub const fn digest_len(self) -> usize {
+        match self {
+            Self::Adler32 => 4,
+            Self::Md5 => 16,
+            Self::Sha1 => 20,
+            Self::Sha224 => 28,
+            Self::Sha256 | Self::Blake3 => 32,
+            Self::Sha384 => 48,
+            Self::Sha512 => 64,
+        }
+    }
+
+    /// The kind that bare hex digits of this many bytes are usually of. BLAKE3 has the length of
+    /// SHA-256 and Adler-32 that of CRC-32: neither is ever guessed.
+    fn of_length(bytes: usize) -> Option<Self> {
+        match bytes {
+            16 => Some(Self::Md5),
+            20 => Some(Self::Sha1),
+            28 => Some(Self::Sha224),
+            32 => Some(Self::Sha256),
+            48 => Some(Self::Sha384),
+            64 => Some(Self::Sha512),
+            _ => None,
+        }
+    }
+}
+
+/// The name, with or without its dash, in any case.
+impl FromStr for Kind {
+    type Err = ChecksumError;
+
+    fn from_str(name: &str) -> Result<Self, ChecksumError> {
+        let plain = |name: &str| name.replace(['-', '_'], "").to_ascii_lowercase();
+        let wanted = plain(name);
+        let found = Self::ALL.into_iter().find(|kind| plain(kind.name()) == wanted);
+        found.ok_or(ChecksumError::Kind)
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A digest and what it was computed with. `Display` has it as `checksum=` does, in lower case.
+#[derive(Clone, Copy, Eq, PartialEq)]
+pub struct Checksum {
+    kind: Kind,
+    /// The digest, and zeros behind it.
+    bytes: [u8; DIGEST_BYTES_MAX],
+}
+
+impl Checksum {
+    /// Reads `TYPE=HEX`, as aria2 has it, or `TYPE:HEX`, as package managers have it.
+    ///
+    /// # Errors
+    /// What is wrong, which says what to write instead.
+    pub fn parse(text: &str) -> Result<Self, ChecksumError> {
+        let (kind, hex) = text.split_once(['=', ':']).ok_or(ChecksumError::Form)?;
+        Self::from_hex(kind.trim_ascii().parse()?, hex.trim_ascii())
+    }
+
+    /// Reads hex digits alone; their number says of which kind they are: 32 is md5, 40 sha-1, 56
+    /// sha-224, 64 sha-256, 96 sha-384, 128 sha-512.
+    ///
+    /// # Errors
+    /// What is wrong, which says what to write instead.
+    pub fn from_bare_hex(hex: &str) -> Result<Self, ChecksumError> {
+        let hex = hex.trim_ascii();
+        if hex.is_empty() || !hex.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return Err(ChecksumError::Digits);
+        }
+        let digits = hex.len();
+        let kind = Kind::of_length(digits / 2).filter(|_| digits.is_multiple_of(2));
+        Self::from_hex(kind.ok_or(ChecksumError::Bare { digits })?, hex)
+    }
+
+    /// Reads the cell of a table: `TYPE=HEX`, `TYPE:HEX` or hex digits alone.
+    ///
+    /// # Errors
+    /// What is wrong, which says what to write instead.
+    pub fn from_cell(text: &str) -> Result<Self, ChecksumError> {
+        if text.contains(['=', ':']) { Self::parse(text) } else { Self::from_bare_hex(text) }
+    }
+
+    /// Reads the hex digits, in any case, of a digest of a known kind.
+    ///
+    /// # Errors
+    /// What is wrong, which says what to write instead.
+    pub fn from_hex(kind: Kind, hex: &str) -> Result<Self, ChecksumError> {
+        let digit = |byte: &u8| char::from(*byte).to_digit(16);
+        if !hex.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return Err(ChecksumError::Digits);
+        }
+        if hex.len() != 2 * kind.digest_len() {
+            return Err(ChecksumError::Length { kind, digits: hex.len() });
+        }
+        let mut bytes = [0; DIGEST_BYTES_MAX];
+        for (byte, pair) in bytes.iter_mut().zip(hex.as_bytes().chunks_exact(2)) {
+            let number = pair.iter().filter_map(digit).fold(0, |high, low| 16 * high + low);
+            *byte = u8::try_from(number).expect("two hex digits are a byte");
+        }
+        Ok(Self { kind, bytes })
+    }
+
+    /// What it was computed with.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// The digest.
+    pub fn digest(&self) -> &[u8] {
+        &self.bytes[..self.kind.digest_len()]
+    }
+
+    fn new(kind: Kind, digest: &[u8]) -> Self {
+        let mut bytes = [0; DIGEST_BYTES_MAX];
+        assert_eq!(digest.len(), kind.digest_len(), "a digest has the length of its kind");
+        bytes[..digest.len()].copy_from_slice(digest);
+        Self { kind, bytes }
+    }
+}
+
+impl fmt::Display for Checksum {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.kind.name())?;
+        f.write_char('=')?;
+        self.digest().iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for Checksum {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl FromStr for Checksum {
+    type Err = ChecksumError;
+
+    fn from_str(text: &str) -> Result<Self, ChecksumError> {
+        Self::parse(text)
+    }
+}
+
+/// Why a text is no checksum. `Display` says what to write instead.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum ChecksumError {
+    /// Not `TYPE=HEX`.
+    Form,
+    /// A type that is not known.
+    Kind,
+    /// Something else than hex digits.
+    Digits,
+    /// Not as many digits as a digest of that kind has.
+    Length {
+        /// The kind that was named.
+        kind: Kind,
+        /// How many digits were given.
+        digits: usize,
+    },
+    /// Not as many digits, without a name, as a digest of any kind has that may stand alone.
+    Bare {
+        /// How many digits were given.
+        digits: usize,
+    },
+}
+
+impl fmt::Display for ChecksumError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Form => f.write_str("a checksum is TYPE=HEX, for instance sha-256=0f3a..."),
+            Self::Kind => {
+                f.write_str("unknown type of checksum; it is one of ")?;
+                for (place, kind) in Kind::ALL.into_iter().enumerate() {
+                    let before = if place == 0 { "" } else { ", " };
+                    write!(f, "{before}{kind}")?;
+                }
+                Ok(())
+            }
+            Self::Digits => f.write_str("a checksum is written in hex digits, 0-9 and a-f"),
+            Self::Length { kind, digits } => {
+                let wanted = 2 * kind.digest_len();
+                write!(f, "{kind} has {wanted} hex digits, not {digits}; correct or remove it")
+            }
+            Self::Bare { digits } => write!(
+                f,
+                "{digits} hex digits are no known checksum; write TYPE=HEX, for instance \
+                 blake3=0f3a..."
+            ),
+        }
+    }
+}
+
+impl std::error::Error for ChecksumError {}
+
+/// Computes one digest from the bytes of a file, in order, in pieces of any length.
+pub struct Hasher {
+    kind: Kind,
+    state: State,
+}
+
+enum State {
+    Sha(Box<digest::Context>),
+    Md5(Box<md5::Md5>),
+    /// Two KiB.
+    Blake3(Box<blake3::Hasher>),
+    Adler32(adler2::Adler32),
+}
+
+impl Hasher {
+    /// The digest of no bytes so far.
+    pub fn new(kind: Kind) -> Self {
+        let sha = |algorithm| State::Sha(Box::new(digest::Context::new(algorithm)));
+        let state = match kind {
+            Kind::Md5 => State::Md5(Box::default()),
+            Kind::Sha1 => sha(&digest::SHA1_FOR_LEGACY_USE_ONLY),
+            Kind::Sha224 => sha(&digest::SHA224),
+            Kind::Sha256 => sha(&digest::SHA256),
+            Kind::Sha384 => sha(&digest::SHA384),
+            Kind::Sha512 => sha(&digest::SHA512),
+            Kind::Blake3 => State::Blake3(Box::default()),
+            Kind::Adler32 => State::Adler32(adler2::Adler32::new()),
+        };
+        Self { kind, state }
+    }
+
+    /// What it computes.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// Takes the next bytes.
+    pub fn update(&mut self, bytes: &[u8]) {
+        match &mut self.state {
+            State::Sha(context) => context.update(bytes),
+            State::Md5(hasher) => hasher.update(bytes),
+            State::Blake3(hasher) => {
+                hasher.update(bytes);
+            }
+            State::Adler32(adler) => adler.write_slice(bytes),
+        }
+    }
+
+    /// The digest of all that was taken.
+    pub fn finish(self) -> Checksum {
+        let kind = self.kind;
+        match self.state {
+            State::Sha(context) => Checksum::new(kind, context.finish().as_ref()),
+            State::Md5(hasher) => Checksum::new(kind, &hasher.finalize()),
+            State::Blake3(hasher) => Checksum::new(kind, hasher.finalize().as_bytes()),
+            State::Adler32(adler) => Checksum::new(kind, &adler.checksum().to_be_bytes()),
+        }
+    }
+}
+
+impl fmt::Debug for Hasher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hasher").field("kind", &self.kind).finish_non_exhaustive()
+    }
+}
+
+/// Length of the longest digest in bytes.
+const DIGEST_BYTES_MAX: usize = Kind::Sha512.digest_len();
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn digest_of(kind: Kind, pieces: &[&[u8]]) -> String {
+        let mut hasher = Hasher::new(kind);
+        pieces.iter().for_each(|piece| hasher.update(piece));
+        assert_eq!(hasher.kind(), kind);
+        hasher.finish().to_string()
+    }
+
+    /// `printf abc | sha1sum` and its like; BLAKE3's is `b3sum`'s.
+    const OF_ABC: [&str; 8] = [
+        "md5=900150983cd24fb0d6963f7d28e17f72",
+        "sha-1=a9993e364706816aba3e25717850c26c9cd0d89d",
+        "sha-224=23097d223405d8228642a477bda255b32aadbce4bda0b3f7e36c9da7",
+        "sha-256=ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
+        "sha-384=cb00753f45a35e8bb5a03d699ac65007272c32ab0eded1631a8b605a43ff5bed\
+         8086072ba1e7cc2358baeca134c825a7",
+        "sha-512=ddaf35a193617abacc417349ae20413112e6fa4e89a97ea20a9eeee64b55d39a\
+         2192992a274fc1a836ba3c23a3feebbd454d4423643ce80e2a9ac94fa54ca49f",
+        "blake3=6437b3ac38465133ffb63b75273a8db548c558465d79db03fd359c6cd5bd9d85",
+        "adler32=024d0127",
+    ];
+
+    /// The same of nothing.
+    const OF_NOTHING: [&str; 8] = [
+        "md5=d41d8cd98f00b204e9800998ecf8427e",
+        "sha-1=da39a3ee5e6b4b0d3255bfef95601890afd80709",
+        "sha-224=d14a028c2a3a2bc9476102bb288234c415a2b01f828ea62ac5b3e42f",
+        "sha-256=e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+        "sha-384=38b060a751ac96384cd9327eb1b1e36a21fdb71114be07434c0cc7bf63f6e1da\
+         274edebfe76f65fbd51ad2f14898b95b",
+        "sha-512=cf83e1357eefb8bdf1542850d66d8007d620e4050b5715dc83f4a921d36ce9ce\
+         47d0d13c5d85f2b0ff8318d2877eec2f63b931bd47417a81a538327af927da3e",
+        "blake3=af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262",
+        "adler32=00000001",
+    ];
+
+    #[test]
+    fn known_answers() {
+        for (kind, (of_abc, of_nothing)) in
+            Kind::ALL.into_iter().zip(OF_ABC.into_iter().zip(OF_NOTHING))
+        {
+            assert_eq!(digest_of(kind, &[b"abc"]), of_abc);
+            assert_eq!(digest_of(kind, &[]), of_nothing);
+            assert_eq!(digest_of(kind, &[b"", b"a", b"", b"bc"]), of_abc);
+        }
+    }
+
+    #[test]
+    fn what_is_shown_can_be_read() {
+        for text in OF_ABC {
+            let checksum = Checksum::parse(text).unwrap();
+            assert_eq!(checksum.to_string(), text);
+            assert_eq!(format!("{checksum:?}"), text);
+            assert_eq!(checksum.digest().len(), checksum.kind().digest_len());
+            assert_eq!(text.to_ascii_uppercase().parse(), Ok(checksum));
+            assert_eq!(Checksum::parse(&text.replace('-', "")), Ok(checksum));
+            assert_eq!(Checksum::from_cell(&format!(" {} ", text.replace('=', ":"))), Ok(checksum));
+            let (_, hex) = text.split_once('=').unwrap();
+            let bare = Checksum::from_cell(hex);
+            match checksum.kind() {
+                Kind::Blake3 => assert_eq!(bare.unwrap().kind(), Kind::Sha256),
+                Kind::Adler32 => assert_eq!(bare, Err(ChecksumError::Bare { digits: 8 })),
+                _ => assert_eq!(bare, Ok(checksum)),
+            }
+        }
+        let one = Checksum::parse(OF_ABC[3]).unwrap();
+        let other = Checksum::parse(&OF_ABC[3].replace("=ba", "=bb")).unwrap();
+        assert_ne!(one, other);
+    }
+
+    #[test]
+    fn what_is_wrong_says_what_to_write() {
+        let cases = [
+            ("sha-256", "a checksum is TYPE=HEX"),
+            ("", "a checksum is TYPE=HEX"),
+            ("crc32=00000000", "md5, sha-1, sha-224, sha-256, sha-384, sha-512, blake3, adler32"),
+            ("=00", "unknown type"),
+            ("md5=0g", "0-9 and a-f"),
+            ("md5=é", "0-9 and a-f"),
+            ("sha-1=00", "sha-1 has 40 hex digits, not 2"),
+            ("sha-1=", "sha-1 has 40 hex digits, not 0"),
+            ("md5=0", "md5 has 32 hex digits, not 1"),
+        ];
+        for (text, said) in cases {
+            let error = Checksum::parse(text).unwrap_err().to_string();
+            assert!(error.contains(said), "{text}: {error}");
+        }
+        for (text, said) in
+            [("", "0-9"), ("0123456789", "10 hex digits"), ("é", "0-9"), ("abc", "3 hex digits")]
+        {
+            let error = Checksum::from_bare_hex(text).unwrap_err().to_string();
+            assert!(error.contains(said), "{text}: {error}");
+        }
+        // An odd number is no whole number of bytes.
+        assert!(Checksum::from_bare_hex(&"0".repeat(33)).is_err());
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..Default::default() })]
+
+        #[test]
+        fn a_digest_does_not_depend_on_how_bytes_were_split(
+            bytes in prop::collection::vec(any::<u8>(), 0..4_096),
+            cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..8),
+        ) {
+            let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut.index(bytes.len() + 1)).collect();
+            cuts.extend([0, bytes.len()]);
+            cuts.sort_unstable();
+            let pieces: Vec<&[u8]> = cuts.windows(2).map(|cut| &bytes[cut[0]..cut[1]]).collect();
+            for kind in Kind::ALL {
+                prop_assert_eq!(digest_of(kind, &pieces), digest_of(kind, &[&bytes]));
+            }
+        }
+
+        #[test]
+        fn no_text_panics(text in "\\PC{0,140}", digits in "[0-9a-fA-F]{0,130}") {
+            for text in [text, digits.clone(), format!("sha1={digits}")] {
+                let (parsed, bare) = (Checksum::from_cell(&text), Checksum::from_bare_hex(&text));
+                for checksum in [parsed, bare].into_iter().flatten() {
+                    prop_assert_eq!(Checksum::parse(&checksum.to_string()), Ok(checksum));
+                }
+            }
+        }
+    }
+}
