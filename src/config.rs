@@ -3,9 +3,11 @@
 
 mod disk;
 mod input;
+mod integrity;
 
 pub use disk::{Dirs, DiskConfig};
 pub use input::{Columns, InputConfig, InputFormat};
+pub use integrity::IntegrityConfig;
 
 use crate::limits;
 use std::fmt;
@@ -334,6 +336,8 @@ pub struct Config {
     pub reach: Reach,
     /// Proxies.
     pub proxy: ProxyConfig,
+    /// Digests of what is stored.
+    pub integrity: IntegrityConfig,
     /// Kernel path of file operations.
     pub file_ops: FileOps,
     /// What must be on the disk before it counts as done.
@@ -395,6 +399,7 @@ impl Default for Config {
             dns: DnsConfig::default(),
             reach: Reach::default(),
             proxy: ProxyConfig::default(),
+            integrity: IntegrityConfig::default(),
             file_ops: FileOps::default(),
             fsync: Fsync::default(),
             file_allocation: FileAllocation::default(),

@@ -61,6 +61,8 @@ pub enum InputProblem {
     Name,
     /// An option line that is unknown or malformed.
     Option,
+    /// A checksum that is none.
+    Checksum,
 }
 
 /// Why a certificate was not accepted.
@@ -78,6 +80,15 @@ pub enum CertificateProblem {
     Pin,
     /// Any other reason; the detail text has it.
     Other,
+}
+
+/// How often a body had a digest that is not the expected one.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum WrongDigest {
+    /// This one was not met before: it may have been damaged on its way.
+    First,
+    /// An earlier attempt brought the very same: the server has other bytes.
+    Again,
 }
 
 /// A local failure of a file operation.
@@ -150,6 +161,8 @@ pub enum Cause {
     },
     /// The body cannot be decoded (`--compressed`).
     Coding(CodingProblem),
+    /// The file is not the one that `checksum=` asks for; the detail text has both digests.
+    Checksum(WrongDigest),
     /// The body is larger than `--max-filesize`.
     TooLarge {
         /// The limit, in bytes.
@@ -297,6 +310,7 @@ impl Fault {
             Cause::Protocol(error) => error.code(),
             Cause::Truncated { .. } => staged!(self.stage, "truncated"),
             Cause::Coding(problem) => problem.code(),
+            Cause::Checksum(_) => "body.checksum",
             Cause::TooLarge { .. } => "body.too_large",
             Cause::Status(_) => "http.status",
             Cause::RetryAfterTooLong { .. } => "http.retry_after",
@@ -330,7 +344,8 @@ impl Fault {
                 | InputProblem::Host
                 | InputProblem::Port
                 | InputProblem::Userinfo
-                | InputProblem::Option,
+                | InputProblem::Option
+                | InputProblem::Checksum,
             ) => 3,
             Cause::NameNotFound | Cause::ResolveFailed => 6,
             Cause::Timeout | Cause::JobTimeout | Cause::TooSlow => 28,
@@ -343,7 +358,8 @@ impl Fault {
             Cause::ClientCertificate => 98,
             Cause::TlsProtocol => 35,
             Cause::Protocol(_) | Cause::Location => 8,
-            Cause::Truncated { .. } => 18,
+            // curl(1) has no code for it. Who minds 18 throws away what came and asks again.
+            Cause::Truncated { .. } | Cause::Checksum(_) => 18,
             Cause::Coding(_) => 61,
             Cause::TooLarge { .. } => 63,
             Cause::Status(_) | Cause::RetryAfterTooLong { .. } => 22,
@@ -399,6 +415,7 @@ impl Fault {
             Cause::Protocol(_)
             | Cause::Truncated { .. }
             | Cause::Coding(_)
+            | Cause::Checksum(_)
             | Cause::TooLarge { .. }
             | Cause::Redirects { .. }
             | Cause::Location
@@ -428,6 +445,7 @@ impl InputProblem {
             Self::Userinfo => "input.userinfo",
             Self::Name => "input.name",
             Self::Option => "input.option",
+            Self::Checksum => "input.checksum",
         }
     }
 }

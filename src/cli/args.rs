@@ -1,8 +1,10 @@
 //! What was typed: one field per option, checked as far as one option alone can be, nothing done.
 
 mod disk;
+mod integrity;
 
 pub use disk::DiskArgs;
+pub use integrity::IntegrityArgs;
 
 use super::argv;
 use super::values::{self, Bytes, CpuList, HeaderArg, Millis};
@@ -85,6 +87,9 @@ pub struct PullArgs {
     /// How long and how often.
     #[command(flatten)]
     pub patience: PatienceArgs,
+    /// Digests of what is stored.
+    #[command(flatten)]
+    pub integrity: IntegrityArgs,
     /// What is told.
     #[command(flatten)]
     pub report: ReportArgs,

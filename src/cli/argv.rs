@@ -243,7 +243,14 @@ const FOREIGN: &[(&[&str], &str)] = &[
     (&["--wait", "--random-wait"], "there are no waits between requests; -x 1 is gentle"),
     (&["--create-dirs", "--force-directories"], "leave it out: directories are always made"),
     (&["-R", "--remote-time"], "files keep the time at which they were pulled"),
-    (&["--checksum"], "checksums are not verified yet"),
+    (
+        &["--verify-hash", "--verify_hash"],
+        "--checksum-col COLUMN names the column of a table with the expected digests",
+    ),
+    (
+        &["--check-integrity"],
+        "checksum=TYPE=HEX below a URL of a list, or --checksum, is always checked",
+    ),
     (&["--http1.0", "--http1.1", "--http2", "--http3"], "leave it out: it is always HTTP/1.1"),
     (
         &["--retry-all-errors", "--retry-connrefused"],

@@ -2,6 +2,7 @@
 //! options, on a file or on this machine is checked here, before any work begins.
 
 mod disk;
+mod integrity;
 
 use super::args::{
     Command, FileAllocationArg, FileOpsArg, FsyncArg, OnConflictArg, OriginArgs, ProgressArg,
@@ -76,6 +77,7 @@ pub fn resolve(args: &PullArgs, host: &Host) -> anyhow::Result<Config> {
     let proxy = proxy::resolve(&args.proxy, &host.proxy_variables, &mut request.headers)?;
     proxy::check_reach(reach(args), &proxy)?;
     Ok(Config {
+        integrity: integrity::resolve(&args.integrity, is_single(&inputs))?,
         inputs,
         input: InputConfig::default(),
         dir,
@@ -211,14 +213,18 @@ fn check_lists(inputs: &[Input]) -> anyhow::Result<()> {
 
 /// `-o` names one file, so there must be exactly one URL.
 fn check_output(args: &PullArgs, inputs: &[Input]) -> anyhow::Result<()> {
-    let is_single = matches!(inputs, [Input::Urls(urls)] if urls.len() == 1);
-    if args.output.output.is_some() && !is_single {
+    if args.output.output.is_some() && !is_single(inputs) {
         bail!(RunError::usage(
             "cannot give several downloads the one name of -o: use -o with a single URL, \
              out=NAME lines in the list, or --name-template '{seq:06}-{name}'"
         ));
     }
     Ok(())
+}
+
+/// Whether there is exactly one URL, and no list.
+fn is_single(inputs: &[Input]) -> bool {
+    matches!(inputs, [Input::Urls(urls)] if urls.len() == 1)
 }
 
 /// The directory of the run, and the name of its single file where `-o` gives one. What the user

@@ -4,7 +4,7 @@ use super::core::Core;
 use super::open::open;
 use super::response::Response;
 use super::sink::{Sink, check_size};
-use super::task::Task;
+use super::task::{Stored, Task};
 use crate::config::{FileOps, OnConflict};
 use crate::fault::{Cause, DiskProblem, Fault, InputProblem, Stage};
 use crate::http::coding;
@@ -12,6 +12,7 @@ use crate::http::head::{Framing, Location};
 use crate::http::request::{Forward, Get, Secrets};
 use crate::http::{Head, RetryAfter, Reuse};
 use crate::limits::RECV_BUFFER_BYTES;
+use crate::plan::checksum::Check;
 use crate::plan::name;
 use crate::plan::proxy::Route;
 use crate::plan::target::Target;
@@ -25,8 +26,8 @@ use std::fmt;
 
 /// What an attempt came to.
 pub(super) enum Outcome {
-    /// The whole body is where it belongs; the name where it is not the one planned.
-    Done(Option<String>),
+    /// The whole body is where it belongs.
+    Done(Stored),
     /// The file was there.
     Skipped,
     /// The job goes on there.
@@ -322,6 +323,10 @@ fn sink(core: &Core, task: &Task, framing: Framing, is_coded: bool) -> Result<Si
         let file = core.dir.create_file(task.name(), task.job.index, expected)?;
         Sink::file(file, bytes_max)
     };
+    let integrity = &core.shared.config.integrity;
+    let expected =
+        task.job.options.as_ref().and_then(|options| options.checksum.as_deref().copied());
+    let sink = sink.checking(Check::new(expected.or(integrity.checksum), integrity.compute_hash));
     Ok(if is_coded { sink.decoding(&core.buffers) } else { sink })
 }
 
@@ -342,14 +347,18 @@ fn expected(core: &Core, framing: Framing, is_coded: bool) -> Expected {
     }
 }
 
-/// Gives the file its name, or another one where it may.
+/// Gives the file its name, or another one where it may, if it is the one that was asked for.
 async fn name_file(
     core: &Core,
-    task: &Task,
+    task: &mut Task,
     mut sink: Sink,
     buf: &mut RecvBuf,
 ) -> Result<Outcome, Fault> {
     let config = &core.shared.config;
+    let concluded = sink.conclude(buf, config.file_ops).await?;
+    // The connection is not kept: a kept one may have brought the body of another request.
+    let (size, digest) = concluded.map_err(|mismatch| task.wrong_file(&mismatch))?;
+    let done = |renamed| Outcome::Done(Stored { renamed, size, digest });
     let (parents, name) = task.name().rsplit_once('/').unwrap_or_else(|| ("", task.name()));
     let naming = match config.on_conflict {
         OnConflict::Overwrite => Naming::Replace,
@@ -358,10 +367,10 @@ async fn name_file(
     let mut finished = sink.finish(buf, name, naming, config.file_ops).await;
     let is_taken = |fault: &Fault| fault.cause == Cause::Disk(DiskProblem::Exists);
     match config.on_conflict {
-        OnConflict::Overwrite | OnConflict::Error => return finished.map(|()| Outcome::Done(None)),
+        OnConflict::Overwrite | OnConflict::Error => return finished.map(|()| done(None)),
         // Somebody else, another run for instance, was faster.
         OnConflict::Skip if finished.as_ref().is_err_and(is_taken) => return Ok(Outcome::Skipped),
-        OnConflict::Skip => return finished.map(|()| Outcome::Done(None)),
+        OnConflict::Skip => return finished.map(|()| done(None)),
         OnConflict::Rename => {}
     }
     let mut renamed = None;
@@ -373,7 +382,7 @@ async fn name_file(
         finished = sink.finish(buf, &next, naming, config.file_ops).await;
         renamed = Some(if parents.is_empty() { next } else { format!("{parents}/{next}") });
     }
-    finished.map(|()| Outcome::Done(renamed))
+    finished.map(|()| done(renamed))
 }
 
 /// What a failed operation of a connection means in this stage.

@@ -3,6 +3,7 @@
 use crate::config::FileOps;
 use crate::fault::{Cause, Fault, Stage};
 use crate::http::coding::Gunzip;
+use crate::plan::checksum::{Check, Checksum, Mismatch};
 use crate::ring::buf::{BufPool, RecvBuf, Size};
 use crate::ring::file::{self, Naming, OutFile};
 
@@ -13,6 +14,24 @@ pub(super) struct Sink {
     bytes_max: Option<u64>,
     /// What stands in front of the place, where the body is coded.
     decoding: Option<Box<Decoding>>,
+    tally: Tally,
+}
+
+/// What the bytes that are stored come to. They are counted on their way to the place, before they
+/// are written: they are in the CPU's cache then, and are never read again.
+#[derive(Debug, Default)]
+struct Tally {
+    bytes: u64,
+    check: Option<Check>,
+}
+
+impl Tally {
+    fn take(&mut self, bytes: &[u8]) {
+        self.bytes += bytes.len() as u64;
+        if let Some(check) = &mut self.check {
+            check.update(bytes);
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -28,22 +47,37 @@ enum Place {
 impl Sink {
     /// A file; a body of more than `bytes_max` bytes is refused.
     pub(super) fn file(file: OutFile, bytes_max: Option<u64>) -> Self {
-        Self { place: Place::File(Box::new(file)), bytes_max, decoding: None }
+        Self {
+            place: Place::File(Box::new(file)),
+            bytes_max,
+            decoding: None,
+            tally: Tally::default(),
+        }
     }
 
     /// Standard output.
     pub(super) fn stdout(bytes_max: Option<u64>) -> Self {
-        Self { place: Place::Stdout, bytes_max, decoding: None }
+        Self { place: Place::Stdout, bytes_max, decoding: None, tally: Tally::default() }
     }
 
     /// Nowhere: the body of a redirect or of a failure, at most so many bytes.
     pub(super) fn nowhere(bytes_max: usize) -> Self {
-        Self { place: Place::Nowhere(bytes_max), bytes_max: None, decoding: None }
+        Self {
+            place: Place::Nowhere(bytes_max),
+            bytes_max: None,
+            decoding: None,
+            tally: Tally::default(),
+        }
     }
 
     /// The same, with the gzip coding undone before anything is written.
     pub(super) fn decoding(self, pool: &BufPool) -> Self {
         Self { decoding: Some(Box::new(Decoding::new(pool))), ..self }
+    }
+
+    /// The same, with a check of what is stored.
+    pub(super) fn checking(self, check: Option<Check>) -> Self {
+        Self { tally: Tally { check, ..self.tally }, ..self }
     }
 
     /// Whether what is written can no more be taken back.
@@ -61,11 +95,33 @@ impl Sink {
         if self.decoding.is_some() {
             return self.decode(buf, ops).await;
         }
+        self.tally.take(buf.body());
         self.place.write(buf, ops).await.map_err(write_fault)
     }
 
-    /// Takes the last of the body: the whole is there and right. When the name is taken
-    /// (`disk.exists`), it may be called again with another one.
+    /// The body has come to its end, and the last of it waits in `buf`: what was written, and will
+    /// be, comes to so many bytes and this digest.
+    ///
+    /// # Errors
+    ///
+    /// A fault, or that they are not the ones that were expected. Then nothing may follow.
+    pub(super) async fn conclude(
+        &mut self,
+        buf: &mut RecvBuf,
+        ops: FileOps,
+    ) -> Result<Result<(u64, Option<Checksum>), Box<Mismatch>>, Fault> {
+        if self.decoding.is_some() {
+            self.decode(buf, ops).await?;
+            self.decode_last(ops).await?;
+        } else {
+            self.tally.take(buf.body());
+        }
+        let Tally { bytes, check } = std::mem::take(&mut self.tally);
+        Ok(check.map(Check::finish).transpose().map(|digest| (bytes, digest)))
+    }
+
+    /// Writes what is left of a body that was concluded. When the name is taken (`disk.exists`), it
+    /// may be called again with another one.
     pub(super) async fn finish(
         &mut self,
         buf: &mut RecvBuf,
@@ -73,14 +129,7 @@ impl Sink {
         naming: Naming,
         ops: FileOps,
     ) -> Result<(), Fault> {
-        let mut last = buf;
-        if self.decoding.is_some() {
-            self.decode(last, ops).await?;
-            self.decode_last(ops).await?;
-        }
-        if let Some(decoding) = &mut self.decoding {
-            last = &mut decoding.out;
-        }
+        let last = self.decoding.as_mut().map_or(buf, |decoding| &mut decoding.out);
         self.place.finish(last, name, naming, ops).await.map_err(write_fault)
     }
 
@@ -110,9 +159,12 @@ impl Sink {
 
     /// Moves what was decoded to the buffer, and writes that as often as it is full.
     async fn take_piece(&mut self, ops: FileOps) -> Result<(), Fault> {
-        let Self { place, bytes_max, decoding: Some(decoding) } = self else { return Ok(()) };
+        let Self { place, bytes_max, decoding: Some(decoding), tally } = self else {
+            return Ok(());
+        };
         let Decoding { gunzip, piece, out, .. } = &mut **decoding;
         check_size(gunzip.decoded_bytes(), *bytes_max)?;
+        tally.take(piece);
         let mut rest = piece.as_slice();
         while !rest.is_empty() {
             if out.free_len() == 0 {

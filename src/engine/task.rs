@@ -1,7 +1,8 @@
 //! One job on its way: what was asked, and what has happened so far.
 
-use crate::fault::{Cause, Fault};
+use crate::fault::{Cause, Fault, Stage, WrongDigest};
 use crate::http::Head;
+use crate::plan::checksum::{Checksum, Mismatch};
 use crate::plan::job::{BadLine, Job};
 use crate::plan::target::Target;
 use crate::report::{Row, Status, Times};
@@ -41,6 +42,8 @@ pub(super) struct Story {
     /// What a server proposed as the path of the file. Kept over attempts: a name that was claimed
     /// for this job is its own.
     proposed: Option<Proposed>,
+    /// The digest of the last body that was not the one asked for.
+    wrong_digest: Option<Box<Checksum>>,
     queue: Duration,
     pub(super) last: Last,
 }
@@ -65,14 +68,22 @@ pub(super) struct Last {
     has_proposed: bool,
 }
 
+/// The file that came of a job.
+#[derive(Debug)]
+pub(super) struct Stored {
+    /// Its name, where that is not the one planned.
+    pub(super) renamed: Option<String>,
+    /// Its length in bytes.
+    pub(super) size: u64,
+    /// Its digest, where one was computed.
+    pub(super) digest: Option<Checksum>,
+}
+
 /// How a job ended.
 #[derive(Debug)]
 pub(super) enum End {
     /// The whole body is where it belongs.
-    Done {
-        /// Name of the file, where that is not the one planned.
-        renamed: Option<String>,
-    },
+    Done(Stored),
     /// The file was there and nothing was asked for.
     Skipped,
     /// It failed.
@@ -109,6 +120,16 @@ impl Task {
         }
     }
 
+    /// The fault of an attempt that brought another file than the list asks for.
+    pub(super) fn wrong_file(&mut self, mismatch: &Mismatch) -> Fault {
+        let before = self.story_mut().wrong_digest.replace(Box::new(mismatch.got));
+        let wrong = match before {
+            Some(before) if *before == mismatch.got => WrongDigest::Again,
+            Some(_) | None => WrongDigest::First,
+        };
+        Fault::new(Stage::Body, Cause::Checksum(wrong)).with_detail(mismatch)
+    }
+
     /// When the job is over in any case, in milliseconds of the run; not before it has begun.
     pub(super) fn job_at_ms(&self) -> u64 {
         self.story.as_ref().map_or(u64::MAX, |story| story.job_at_ms)
@@ -130,6 +151,7 @@ impl Task {
                 job_at_ms: now_ms.saturating_add(job_ms),
                 is_output_begun: false,
                 proposed: None,
+                wrong_digest: None,
                 queue: Duration::from_millis(now_ms.saturating_sub(queued_ms)),
                 last: Last::new(now),
             })
@@ -141,9 +163,12 @@ impl Task {
 
     /// The row of a job that has ended. `dir` is the directory of the run, as the user wrote it.
     pub(super) fn row(self, end: End, dir: &str) -> Row {
+        let (mut size_file, mut digest) = (None, None);
         let (status, fault, name) = match end {
-            End::Done { renamed } => {
-                (Status::Ok, None, Some(renamed.unwrap_or_else(|| self.name().to_owned())))
+            End::Done(stored) => {
+                size_file = Some(stored.size);
+                digest = stored.digest.map(|digest| digest.to_string().into());
+                (Status::Ok, None, Some(stored.renamed.unwrap_or_else(|| self.name().to_owned())))
             }
             End::Skipped => (Status::Skipped, None, Some(self.name().to_owned())),
             End::Failed(fault) if fault.cause == Cause::Interrupted => {
@@ -160,6 +185,8 @@ impl Task {
             fault,
             filename,
             host: self.target().origin_str().to_owned(),
+            size_file,
+            digest,
             ..Row::new(self.job.index, self.job.target.as_str().to_owned(), SystemTime::now())
         };
         if let Some(story) = self.story {

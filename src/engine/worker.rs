@@ -129,9 +129,9 @@ enum Next {
 
 fn follow(core: &Core, task: &mut Task, outcome: Outcome) -> Next {
     let (fault, retry_after) = match outcome {
-        Outcome::Done(renamed) => {
+        Outcome::Done(stored) => {
             core.shared.answered(task.target().origin_str());
-            return Next::Ended(End::Done { renamed });
+            return Next::Ended(End::Done(stored));
         }
         Outcome::Skipped => return Next::Ended(End::Skipped),
         Outcome::Redirect(target) => {

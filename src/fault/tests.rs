@@ -31,6 +31,7 @@ input.port 3 2 the port of the URL is not a number from 1 to 65535
 input.userinfo 3 2 the user information of the URL cannot be sent
 input.name 23 2 the file name is empty or leaves the directory
 input.option 3 2 the option line is unknown or malformed
+input.checksum 3 2 the checksum is malformed
 resolve.not_found 6 4 the host name does not exist
 resolve.failed 6 4 the host name could not be looked up
 resolve.timeout 28 4 timed out while looking up the host
@@ -84,6 +85,8 @@ body.coding 61 7 the gzip data of the body is damaged
 body.coding 61 7 the gzip data of the body ends early
 body.coding 61 7 something other than gzip data follows that of the body
 body.bomb 61 7 the body decodes to far more than was received
+body.checksum 18 7 the file is not the one of the checksum
+body.checksum 18 7 the file is not the one of the checksum
 body.too_large 63 7 the body is larger than the 1024 bytes of --max-filesize
 http.status 22 6 the server answered 401
 http.status 22 6 the server answered 407
@@ -188,6 +191,7 @@ fn details_are_safe_to_show() {
 fn variant(cause: &Cause) -> String {
     match cause {
         Cause::Truncated { .. } => "Truncated".to_owned(),
+        Cause::Checksum(_) => "Checksum".to_owned(),
         // These three are one kind of failure to those who compare codes.
         Cause::Coding(problem) if *problem != CodingProblem::Bomb => "Coding".to_owned(),
         cause => format!("{cause:?}").replace(|c: char| c.is_ascii_digit(), ""),
@@ -251,6 +255,9 @@ fn add_from_head(faults: &mut Vec<Fault>) {
     ] {
         add(&[Stage::Body], Cause::Coding(problem));
     }
+    for wrong in [WrongDigest::First, WrongDigest::Again] {
+        add(&[Stage::Body], Cause::Checksum(wrong));
+    }
     add(&[Stage::Body], Cause::TooLarge { limit: 1_024 });
     for status in [401, 407, 404] {
         add(&[Stage::Head], Cause::Status(status));
@@ -276,7 +283,7 @@ fn add_from_head(faults: &mut Vec<Fault>) {
     add(&[Stage::Body], Cause::Panic);
 }
 
-const INPUT_PROBLEMS: [InputProblem; 13] = [
+const INPUT_PROBLEMS: [InputProblem; 14] = [
     InputProblem::LineTooLong,
     InputProblem::NotUtf8,
     InputProblem::Url,
@@ -290,6 +297,7 @@ const INPUT_PROBLEMS: [InputProblem; 13] = [
     InputProblem::Userinfo,
     InputProblem::Name,
     InputProblem::Option,
+    InputProblem::Checksum,
 ];
 
 const DISK_PROBLEMS: [DiskProblem; 10] = [

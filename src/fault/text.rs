@@ -48,6 +48,7 @@ impl fmt::Display for InputProblem {
             Self::Userinfo => "the user information of the URL cannot be sent",
             Self::Name => "the file name is empty or leaves the directory",
             Self::Option => "the option line is unknown or malformed",
+            Self::Checksum => "the checksum is malformed",
         })
     }
 }
@@ -116,6 +117,7 @@ impl fmt::Display for Text<'_> {
                 write!(f, "the connection ended early, after {got} bytes")
             }
             Cause::Coding(problem) => write!(f, "{problem}"),
+            Cause::Checksum(_) => f.write_str("the file is not the one of the checksum"),
             Cause::TooLarge { limit } => {
                 write!(f, "the body is larger than the {limit} bytes of --max-filesize")
             }

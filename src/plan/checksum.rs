@@ -322,6 +322,63 @@ impl fmt::Debug for Hasher {
     }
 }
 
+/// Checks the bytes of one file against a checksum and computes the digest of its row in one go.
+#[derive(Debug)]
+pub struct Check {
+    expected: Option<Checksum>,
+    /// Gives the digest of the row, and that of `expected` unless `proof` does.
+    record: Hasher,
+    proof: Option<Hasher>,
+}
+
+impl Check {
+    /// What is to be done where a file must be `expected`, and its row has a digest of the kind
+    /// `record`. Each kind is computed once; without a `record` the row has that of `expected`.
+    /// `None` when nothing is asked for.
+    pub fn new(expected: Option<Checksum>, record: Option<Kind>) -> Option<Self> {
+        let expected_kind = expected.map(|expected| expected.kind());
+        let kind = record.or(expected_kind)?;
+        let proof = expected_kind.filter(|expected| *expected != kind).map(Hasher::new);
+        Some(Self { expected, record: Hasher::new(kind), proof })
+    }
+
+    /// Takes the next bytes.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.record.update(bytes);
+        if let Some(proof) = &mut self.proof {
+            proof.update(bytes);
+        }
+    }
+
+    /// The digest of the row.
+    ///
+    /// # Errors
+    /// The file is not the one that was expected.
+    pub fn finish(self) -> Result<Checksum, Box<Mismatch>> {
+        let record = self.record.finish();
+        let got = self.proof.map_or(record, Hasher::finish);
+        match self.expected {
+            Some(expected) if expected != got => Err(Mismatch { got, expected }.into()),
+            Some(_) | None => Ok(record),
+        }
+    }
+}
+
+/// A file is not the one that was expected.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Mismatch {
+    /// What came.
+    pub got: Checksum,
+    /// What was asked for.
+    pub expected: Checksum,
+}
+
+impl fmt::Display for Mismatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "got {}, expected {}", self.got, self.expected)
+    }
+}
+
 /// Length of the longest digest in bytes.
 const DIGEST_BYTES_MAX: usize = Kind::Sha512.digest_len();
 
@@ -424,6 +481,30 @@ mod tests {
         }
         // An odd number is no whole number of bytes.
         assert!(Checksum::from_bare_hex(&"0".repeat(33)).is_err());
+    }
+
+    #[test]
+    fn a_check_knows_right_from_wrong() {
+        assert!(Check::new(None, None).is_none());
+        let of = |text: &str| Some(Checksum::parse(text).unwrap());
+        let check = |expected, record| {
+            let mut check = Check::new(expected, record).unwrap();
+            check.update(b"a");
+            check.update(b"bc");
+            check.finish().map(|digest| digest.to_string())
+        };
+        // What the list wants, what the row should have, what it gets.
+        let right = [(None, 6, 6), (Some(0), 0, 0), (Some(3), 6, 6)];
+        for (expected, record, row) in right {
+            let expected = expected.and_then(|kind: usize| of(OF_ABC[kind]));
+            assert_eq!(check(expected, Some(Kind::ALL[record])), Ok(OF_ABC[row].to_owned()));
+        }
+        assert_eq!(check(of(OF_ABC[1]), None), Ok(OF_ABC[1].to_owned()));
+        for record in [None, Some(Kind::Sha256), Some(Kind::Md5)] {
+            let mismatch = check(of(OF_NOTHING[3]), record).unwrap_err();
+            let said = format!("got {}, expected {}", OF_ABC[3], OF_NOTHING[3]);
+            assert_eq!(mismatch.to_string(), said);
+        }
     }
 
     proptest! {

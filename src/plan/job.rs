@@ -7,6 +7,7 @@
 //! aria2's mirrors (more URLs on the same line, TABs between) are ignored for now: the first one is
 //! used.
 
+use super::checksum::{Checksum, ChecksumError};
 use super::name::{self, Template};
 use super::target::{self, Target, scheme_of, userinfo_range};
 use crate::config::Dirs;
@@ -37,6 +38,8 @@ pub struct JobOptions {
     pub dir: Option<String>,
     /// `header=`, `user-agent=` and `referer=` as fields, in order.
     pub headers: Vec<(String, String)>,
+    /// `checksum=`: what the stored bytes must be.
+    pub checksum: Option<Box<Checksum>>,
 }
 
 impl Job {
@@ -100,6 +103,7 @@ impl fmt::Debug for JobOptions {
             .field("out", &self.out)
             .field("dir", &self.dir)
             .field("headers", &names)
+            .field("checksum", &self.checksum)
             .finish()
     }
 }
@@ -251,7 +255,7 @@ fn option_name(text: &[u8]) -> Option<&[u8]> {
     is_name.then_some(name)
 }
 
-/// Reads `name=value` into the options; the last `out=` and `dir=` count, headers add up.
+/// Reads `name=value` into the options; headers add up, of all others the last one counts.
 fn apply_option(
     options: &mut JobOptions,
     line: &str,
@@ -278,7 +282,10 @@ fn apply_option(
             let field = format!("Referer: {}", target::referer(value));
             options.headers.push(parse_field(&field).map_err(bad_header)?);
         }
-        "checksum" => return Err((InputProblem::Option, REMEDY_CHECKSUM.into())),
+        "checksum" => {
+            let bad = |why: ChecksumError| (InputProblem::Checksum, why.to_string().into());
+            options.checksum = Some(Checksum::parse(value).map_err(bad)?.into());
+        }
         other => {
             let remedy = format!("unknown option {other:.40}; {REMEDY_OPTION}");
             return Err((InputProblem::Option, remedy.into()));
@@ -318,6 +325,7 @@ fn bad_line(at: At, text: &[u8], problem: InputProblem) -> BadLine {
         }
         InputProblem::Name => REMEDY_NAME.into(),
         InputProblem::Option => REMEDY_OPTION.into(),
+        InputProblem::Checksum => ChecksumError::Form.to_string().into(),
     };
     message_of(at, text, problem, &remedy)
 }
@@ -404,10 +412,8 @@ const REMEDY_NAME: &str = "the path is empty, absolute or holds \"..\"; \
 const REMEDY_HEADER: &str = "write header=NAME: VALUE, without control characters";
 const REMEDY_PROXY: &str = "credentials for a proxy are those of the whole run; \
      give them with --proxy-user";
-const REMEDY_OPTION: &str = "the options are out, dir, header, user-agent and referer; \
+const REMEDY_OPTION: &str = "the options are out, dir, header, user-agent, referer and checksum; \
      remove the line";
-const REMEDY_CHECKSUM: &str = "checksum is not supported yet; \
-     remove the line to pull the file unchecked";
 const REMEDY_INDENT: &str = "no URL; an option line begins with white space and has none around \
      its =";
 /// Options whose values are no secrets.

@@ -2,7 +2,7 @@
 //! waits, and brings the clock and the random number.
 
 use crate::config::RetryPolicy;
-use crate::fault::{Cause, Fault};
+use crate::fault::{Cause, Fault, WrongDigest};
 use crate::http::RetryAfter;
 
 /// What kind of failure it was.
@@ -83,6 +83,10 @@ pub fn class(cause: &Cause) -> Class {
         | Cause::Closed
         | Cause::Socket(_)
         | Cause::Truncated { .. } => Class::Transient,
+        // Bytes that were damaged on their way, or by one of many servers behind a name, come
+        // right; what comes twice in the same way is another file.
+        Cause::Checksum(WrongDigest::First) => Class::Transient,
+        Cause::Checksum(WrongDigest::Again) => Class::Permanent,
         // Our own limits: other jobs give back what this one lacked.
         Cause::Resources(_) => Class::Transient,
         Cause::Status(status) | Cause::ProxyStatus(status) => class_of_status(*status),
@@ -171,6 +175,8 @@ TlsProtocol Permanent
 Protocol(ChunkSize) Permanent
 Truncated { got: 1, want: None } Transient
 Coding(Damaged) Permanent
+Checksum(First) Transient
+Checksum(Again) Permanent
 TooLarge { limit: 9 } Permanent
 RetryAfterTooLong { seconds: 9 } Permanent
 Redirects { limit: 20 } Permanent
@@ -217,6 +223,8 @@ Transient statuses: [408, 425, 429, 500, 502, 503, 504, 522, 524]
             Cause::Protocol(ProtocolError::ChunkSize),
             Cause::Truncated { got: 1, want: None },
             Cause::Coding(CodingProblem::Damaged),
+            Cause::Checksum(WrongDigest::First),
+            Cause::Checksum(WrongDigest::Again),
             Cause::TooLarge { limit: 9 },
             Cause::RetryAfterTooLong { seconds: 9 },
             Cause::Redirects { limit: 20 },

@@ -254,7 +254,8 @@ impl From<InputProblem> for RedirectProblem {
             | InputProblem::Url
             | InputProblem::Userinfo
             | InputProblem::Name
-            | InputProblem::Option => Self::Url,
+            | InputProblem::Option
+            | InputProblem::Checksum => Self::Url,
         }
     }
 }

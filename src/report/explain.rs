@@ -28,6 +28,7 @@ pub fn explain(fault: &Fault) -> &'static str {
         Cause::Coding(
             CodingProblem::Damaged | CodingProblem::EndsEarly | CodingProblem::Garbage,
         ) => "the body is not the gzip data it claims to be",
+        Cause::Checksum(_) => "the file has another checksum than the list says",
         Cause::TooLarge { .. } => "the body is larger than --max-filesize",
         Cause::Status(_) => "the server answered with a status that is a failure",
         Cause::RetryAfterTooLong { .. } => "the server asks for a longer wait than allowed",
@@ -60,6 +61,7 @@ fn explain_input(problem: InputProblem) -> &'static str {
         InputProblem::Userinfo => "the URL's user or password cannot be sent",
         InputProblem::Name => "the file name is empty or leaves the directory",
         InputProblem::Option => "an option line is unknown or malformed",
+        InputProblem::Checksum => "the checksum cannot be read",
     }
 }
 

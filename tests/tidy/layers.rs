@@ -21,7 +21,7 @@ const fn layer(name: &'static str, may_use: &'static [&'static str]) -> Layer {
 const LAYERS: [Layer; 11] = [
     layer("limits", &[]),
     layer("error", &[]),
-    layer("config", &["limits"]),
+    layer("config", &["limits", "plan::checksum"]),
     layer("fault", &["http", "limits"]),
     layer("http", &["limits"]),
     layer(

@@ -78,6 +78,7 @@ fn option_lines_belong_to_the_url_above() {
                 \x20 header=X-Empty:\n\
                 \x20 user-agent=me/1.0\n\
                 \x20 referer=http://r/\n\
+                \x20 checksum=sha1=A9993E364706816ABA3E25717850C26C9CD0D89D\n\
                 \x20 out=c=d.jpg\r\n";
     let job = only_job(list);
     let options = job.options.as_deref().expect("options");
@@ -93,6 +94,8 @@ fn option_lines_belong_to_the_url_above() {
             ("Referer", "http://r/")
         ]
     );
+    let checksum = options.checksum.as_deref().expect("a checksum");
+    assert_eq!(checksum.to_string(), "sha-1=a9993e364706816aba3e25717850c26c9cd0d89d");
     assert_eq!(job.path(None), "d/c=d.jpg");
     assert_eq!(only_job("http://h/a").options, None);
 }
@@ -150,7 +153,13 @@ fn bad_lines_say_line_text_and_remedy() {
         ("http://h/a\n out=../x", Name, r#"line 2: "out=../x": the path is empty, absolute"#),
         ("http://h/a\n dir=/etc", Name, r#""dir=/etc""#),
         ("http://h/a\n gid=12", Option, "unknown option gid; the options are out, dir, header"),
-        ("http://h/a\n checksum=sha-256=00", Option, "checksum is not supported yet"),
+        (
+            "http://h/a\n checksum=sha-256=00",
+            InputProblem::Checksum,
+            "sha-256 has 64 hex digits, not 2",
+        ),
+        ("http://h/a\n checksum=00", InputProblem::Checksum, "a checksum is TYPE=HEX"),
+        ("http://h/a\n checksum=crc=00", InputProblem::Checksum, "unknown type of checksum"),
         ("http://h/a\n header=X", Option, "write header=NAME: VALUE"),
         ("http://h/a\n header=a b: c", Option, "write header=NAME: VALUE"),
         ("http://h/a\n user-agent=a\rb", Option, "without control characters"),

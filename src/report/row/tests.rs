@@ -162,7 +162,8 @@ fn rows_in_json_lines() {
          \"http_version\":\"1.1\",\"num_connects\":2,\"tls_resumed\":true,\"time_queue\":0.000001,\
          \"time_namelookup\":0.001000,\"time_connect\":0.020999,\"time_appconnect\":0.041000,\
          \"time_starttransfer\":0.061000,\"time_total\":12.345000,\
-         \"attempted_at\":\"2025-11-20T08:45:45.067Z\",\"size_file\":50000,\"digest\":\"sha-256=00ff\"}\n"
+         \"attempted_at\":\"2025-11-20T08:45:45.067Z\",\"size_file\":50000,\
+         \"digest\":\"sha-256=00ff\"}\n"
     );
     assert_eq!(
         encode(RowFormat::JsonLines, &row_skipped()),
