@@ -15,7 +15,7 @@
 //! ```
 //!
 //! One URL's walk: an input line becomes a [`plan::job::Job`] (or the fault of its row), gets a
-//! name ([`plan::name`]) and waits in its origin's queue ([`plan::schedule`]) until a core has
+//! name ([`plan::name`]) and waits in its host's queue ([`plan::schedule`]) until a core has
 //! room. There a lane makes one attempt: a pooled or new connection ([`ring::conn`]), by way of a
 //! proxy where there is one ([`plan::proxy`]), a request ([`http::request`]), the response by
 //! [`http::Exchange`] as spans of the receive buffer, which are written from that same memory

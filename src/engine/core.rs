@@ -7,7 +7,8 @@ use crate::config::{RequestConfig, Timeouts};
 use crate::http::request::{Codings, Parts, Template, basic};
 use crate::plan::netrc::Netrc;
 use crate::plan::proxy::Proxies;
-use crate::plan::schedule::{After, Connection as Granted, Grant, OriginId, Wake};
+use crate::plan::schedule::{After, Connection as Granted, Grant, OriginId, Place, Wake};
+use crate::plan::target::Target;
 use crate::plan::window::Lack;
 use crate::ring::buf::BufPool;
 use crate::ring::conn::Connection;
@@ -206,6 +207,10 @@ impl Core {
         let pooled = match connection {
             Granted::Reuse => self.pooled(origin, &task),
             Granted::Open => None,
+            Granted::Replace(other) => {
+                drop(self.pool.borrow_mut().take(other));
+                None
+            }
         };
         Some(Work { task, origin, pooled })
     }
@@ -243,16 +248,16 @@ impl Core {
 
     /// Lets a task go on where a redirect led.
     pub(super) fn requeue(&self, task: Task) {
-        let key = task.target().origin_str().to_owned();
-        let wake = self.shared.schedule().push_front(&key, task);
+        let target = task.target().clone();
+        let wake = self.shared.schedule().push_front(place(&target), task);
         self.shared.deliver(wake);
     }
 
     /// Keeps a task back; it holds no slot meanwhile.
     pub(super) fn defer(&self, task: Task, after_ms: u64) {
-        let key = task.target().origin_str().to_owned();
+        let target = task.target().clone();
         let until_ms = self.shared.now_ms().saturating_add(after_ms);
-        self.shared.schedule().defer(&key, task, until_ms);
+        self.shared.schedule().defer(place(&target), task, until_ms);
         // A core that sleeps until something later must look again.
         self.shared.deliver(Wake::One(self.index));
     }
@@ -260,7 +265,7 @@ impl Core {
     /// Starts nothing at a task's host for so long.
     pub(super) fn pause(&self, task: &Task, for_ms: u64) {
         let until_ms = self.shared.now_ms().saturating_add(for_ms);
-        self.shared.schedule().pause(task.target().origin_str(), until_ms);
+        self.shared.schedule().pause(place(task.target()), until_ms);
         self.shared.deliver(Wake::One(self.index));
     }
 
@@ -307,6 +312,11 @@ impl Core {
             self.shared.deliver(wake);
         }
     }
+}
+
+/// Where the schedule puts what goes to this target.
+pub(super) fn place(target: &Target) -> Place<'_> {
+    Place { origin: target.origin_str(), host: target.host_header() }
 }
 
 /// The codings that a server may use.

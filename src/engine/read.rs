@@ -1,6 +1,7 @@
 //! The reader: entries of the inputs to tasks on the schedule, a bounded look-ahead in front of the
 //! work.
 
+use super::core::place;
 use super::shared::{Shared, Stop};
 use super::source::{Item, Lists};
 use super::task::{self, Task};
@@ -144,8 +145,7 @@ impl<'r> Reader<'r> {
                 schedule = self.shared.wait_for_room(schedule);
             }
             for task in tasks.by_ref().take(schedule.room()) {
-                let origin = task.job.target.origin_str().to_owned();
-                wakes.push(schedule.push(&origin, task));
+                wakes.push(schedule.push_to(task, |task| place(&task.job.target)));
             }
             drop(schedule);
             wakes.into_iter().for_each(|wake| self.shared.deliver(wake));

@@ -75,8 +75,9 @@ pub fn run(config: &Config) -> anyhow::Result<Ended> {
     let schedule = Schedule::new(Limits {
         cores: config.cpus.len(),
         in_flight_max: config.in_flight_max,
-        per_origin_max: config.per_host_max,
+        per_host_max: config.per_host_max,
         lookahead_max: config.lookahead_max,
+        resolve_ahead_max: 0,
     });
     let shared = Arc::new(Shared::new(config, began, schedule, ledger));
     let cores = start_cores(&shared, &dir, &tls, &template)?;

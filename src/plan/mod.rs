@@ -1,6 +1,7 @@
 //! What to do, never how: inputs to lines ([`input`]), lines to jobs ([`job`], [`target`]), jobs to
-//! names ([`name`]) and credentials ([`netrc`]), origins to cores ([`schedule`], [`window`]) and
-//! ways to them ([`proxy`], [`address`]), failures to retries ([`retry`]).
+//! names ([`name`]) and credentials ([`netrc`]), hosts to cores ([`schedule`], [`window`]) and
+//! ways to them ([`proxy`], [`address`]), failures to retries ([`retry`]), bytes to digests
+//! ([`checksum`]).
 //!
 //! Pure: no socket, file, clock, runtime or randomness of its own. Time comes in as milliseconds
 //! since the run began, random numbers come in as arguments.

@@ -10,6 +10,9 @@ pub enum Connection {
     Reuse,
     /// A new connection.
     Open,
+    /// A new connection in the place of an idle one of this other origin of the same host, which
+    /// must be taken out of the core's own pool and closed.
+    Replace(OriginId),
 }
 
 /// A job that may run now. Ends with [`super::Schedule::release`].
@@ -32,6 +35,8 @@ pub struct Take<T> {
     pub grant: Option<Grant<T>>,
     /// Another core that has work now.
     pub wake: Wake,
+    /// There are names to be asked for: [`super::Schedule::next_unresolved`].
+    pub has_unresolved: bool,
 }
 
 /// What becomes of a job's connection.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-/// Origins by stamp and index: the one served longest ago is first.
+/// Hosts by stamp and index: the one served longest ago is first.
 pub(super) type Ready = BTreeSet<(u64, u32)>;
 
 /// One core's part.
@@ -10,17 +10,17 @@ pub(super) type Ready = BTreeSet<(u64, u32)>;
 pub(super) struct Core {
     pub(super) in_flight: usize,
     pub(super) in_flight_max: usize,
-    /// Origins at home here.
-    pub(super) origins: usize,
-    /// Small origins at home here, with a job ready and a connection to open.
+    /// Hosts at home here.
+    pub(super) hosts: usize,
+    /// Small hosts at home here, with a job ready and a connection to open.
     pub(super) openable: Ready,
-    /// Origins with a job ready and an idle connection in this core's pool.
+    /// Hosts with a job ready and an idle connection in this core's pool.
     pub(super) reusable: Ready,
 }
 
 impl Core {
     pub(super) fn new(in_flight_max: usize) -> Self {
         let (openable, reusable) = (Ready::new(), Ready::new());
-        Self { in_flight: 0, in_flight_max, origins: 0, openable, reusable }
+        Self { in_flight: 0, in_flight_max, hosts: 0, openable, reusable }
     }
 }

@@ -1,33 +1,37 @@
 //! A job that is kept back, in the order of a heap.
 
+use super::hosts::Side;
 use std::cmp::Ordering;
 
 /// A job that waits for its time. The greatest is the one due first, as a heap wants it.
-#[derive(Debug)]
-pub(super) struct Deferred<T> {
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Deferred {
     pub(super) until_ms: u64,
-    pub(super) sequence: u64,
-    /// Index of its origin.
-    pub(super) origin: u32,
-    pub(super) item: T,
+    /// Rises with each job kept back.
+    pub(super) order: u64,
+    /// Number of its host.
+    pub(super) host: u32,
+    /// Number of the job.
+    pub(super) job: u32,
+    pub(super) side: Side,
 }
 
-impl<T> Ord for Deferred<T> {
+impl Ord for Deferred {
     fn cmp(&self, other: &Self) -> Ordering {
-        (other.until_ms, other.sequence).cmp(&(self.until_ms, self.sequence))
+        (other.until_ms, other.order).cmp(&(self.until_ms, self.order))
     }
 }
 
-impl<T> PartialOrd for Deferred<T> {
+impl PartialOrd for Deferred {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }
 }
 
-impl<T> PartialEq for Deferred<T> {
+impl PartialEq for Deferred {
     fn eq(&self, other: &Self) -> bool {
         self.cmp(other) == Ordering::Equal
     }
 }
 
-impl<T> Eq for Deferred<T> {}
+impl Eq for Deferred {}

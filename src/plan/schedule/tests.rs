@@ -1,12 +1,22 @@
 //! Single rules by example; `model` has all of them at once.
 
+mod gate;
 mod model;
 
 use super::*;
 use std::ops::Range;
 
-fn limits(cores: usize, in_flight_max: usize, per_origin_max: usize) -> Limits {
-    Limits { cores, in_flight_max, per_origin_max, lookahead_max: 1_000 }
+fn limits(cores: usize, in_flight_max: usize, per_host_max: usize) -> Limits {
+    Limits { cores, in_flight_max, per_host_max, lookahead_max: 1_000, resolve_ahead_max: 0 }
+}
+
+/// The plain origin of a host.
+fn at(host: &str) -> Place<'_> {
+    Place { origin: "http:", host }
+}
+
+fn secure(host: &str) -> Place<'_> {
+    Place { origin: "https:", host }
 }
 
 /// Takes until there is nothing, as a woken core does.
@@ -18,17 +28,17 @@ fn items(grants: &[Grant<u32>]) -> Vec<u32> {
     grants.iter().map(|grant| grant.item).collect()
 }
 
-fn push(schedule: &mut Schedule<u32>, origin: &str, items: Range<u32>) {
+fn push(schedule: &mut Schedule<u32>, host: &str, items: Range<u32>) {
     for item in items {
-        let _ = schedule.push(origin, item);
+        let _ = schedule.push(at(host), item);
     }
 }
 
 #[test]
-fn a_small_origin_stays_at_home_and_reuses_its_connections() {
+fn a_small_host_stays_at_home_and_reuses_its_connections() {
     let mut schedule = Schedule::new(limits(2, 8, 2));
-    assert_eq!(schedule.push("a", 1), Wake::One(0));
-    assert_eq!(schedule.push("a", 2), Wake::Nobody);
+    assert_eq!(schedule.push(at("a"), 1), Wake::One(0));
+    assert_eq!(schedule.push(at("a"), 2), Wake::Nobody);
     push(&mut schedule, "a", 3..5);
     assert!(schedule.take(1, 0).grant.is_none());
     let grants = take_all(&mut schedule, 0, 0);
@@ -41,14 +51,14 @@ fn a_small_origin_stays_at_home_and_reuses_its_connections() {
 }
 
 #[test]
-fn the_next_origin_goes_to_the_core_with_fewer() {
+fn the_next_host_goes_to_the_core_with_fewer() {
     let mut schedule = Schedule::new(limits(2, 8, 2));
-    assert_eq!(schedule.push("a", 1), Wake::One(0));
-    assert_eq!(schedule.push("b", 2), Wake::One(1));
+    assert_eq!(schedule.push(at("a"), 1), Wake::One(0));
+    assert_eq!(schedule.push(at("b"), 2), Wake::One(1));
 }
 
 #[test]
-fn a_big_origin_uses_all_cores_and_none_more_than_its_share() {
+fn a_big_host_uses_all_cores_and_none_more_than_its_share() {
     let mut schedule = Schedule::new(limits(3, 30, 8));
     push(&mut schedule, "a", 0..100);
     let by_core: Vec<usize> = (0..3).map(|core| take_all(&mut schedule, core, 0).len()).collect();
@@ -57,7 +67,7 @@ fn a_big_origin_uses_all_cores_and_none_more_than_its_share() {
 }
 
 #[test]
-fn the_home_core_may_use_everything_when_a_big_origin_becomes_small() {
+fn the_home_core_may_use_everything_when_a_big_host_becomes_small() {
     let mut schedule = Schedule::new(limits(2, 30, 4));
     push(&mut schedule, "a", 0..9);
     // The first job makes the queue short, so the rest of the slots are the home core's.
@@ -102,14 +112,14 @@ fn a_job_whose_connections_are_idle_elsewhere_wakes_that_core() {
     push(&mut schedule, "a", 0..1);
     push(&mut schedule, "b", 1..2);
     let on_home = schedule.take(0, 0).grant.expect("a job");
-    let _ = schedule.push("c", 2);
+    let _ = schedule.push(at("c"), 2);
     let _ = schedule.take(1, 0).grant.expect("b");
     assert!(schedule.take(0, 0).grant.is_none() && schedule.take(1, 0).grant.is_none());
     assert_eq!(schedule.release(0, on_home.origin, After::Kept).wake, Wake::One(0));
     let c = schedule.take(0, 0).grant.expect("c");
     let released = schedule.release(0, c.origin, After::Closed);
     assert_eq!((schedule.take(0, 0).grant.is_none(), released.wake), (true, Wake::Nobody));
-    assert_eq!(schedule.push("a", 3), Wake::One(0), "its one slot is idle in core 0's pool");
+    assert_eq!(schedule.push(at("a"), 3), Wake::One(0), "its one slot is idle in core 0's pool");
     let again = schedule.take(0, 0).grant.expect("a job");
     assert_eq!(again.connection, Connection::Reuse);
 }
@@ -121,18 +131,18 @@ fn an_idle_connection_that_closes_frees_its_slot_for_another_core() {
     let grant = schedule.take(0, 0).grant.expect("a job");
     let _ = schedule.release(0, grant.origin, After::Kept);
     assert!(schedule.take(0, 0).grant.is_none());
-    assert_eq!(schedule.origins(), 1);
+    assert_eq!(schedule.hosts(), 1);
     assert_eq!(schedule.idle_closed(0, grant.origin), Wake::Nobody);
-    assert_eq!(schedule.origins(), 0, "nothing is left of it");
+    assert_eq!(schedule.hosts(), 0, "nothing is left of it");
 }
 
 #[test]
-fn a_paused_origin_is_in_nobodys_way() {
+fn a_paused_host_is_in_nobodys_way() {
     let mut schedule = Schedule::new(limits(1, 4, 2));
     push(&mut schedule, "a", 0..2);
     push(&mut schedule, "b", 2..4);
-    schedule.pause("a", 500);
-    schedule.pause("a", 300);
+    schedule.pause(at("a"), 500);
+    schedule.pause(at("a"), 300);
     assert_eq!(schedule.next_due_ms(), Some(500));
     assert_eq!(items(&take_all(&mut schedule, 0, 499)), [2, 3]);
     assert_eq!(items(&take_all(&mut schedule, 0, 500)), [0, 1]);
@@ -144,7 +154,7 @@ fn a_deferred_job_holds_no_slot_and_comes_back_first() {
     let mut schedule = Schedule::new(limits(1, 1, 1));
     push(&mut schedule, "a", 0..3);
     let first = schedule.take(0, 0).grant.expect("a job");
-    schedule.defer("a", first.item, 1_000);
+    schedule.defer(at("a"), first.item, 1_000);
     assert_eq!(schedule.release(0, first.origin, After::Closed).wake, Wake::Nobody);
     assert_eq!((schedule.room(), schedule.deferred()), (997, 1));
     let second = schedule.take(0, 999).grant.expect("the slot is free");
@@ -157,11 +167,11 @@ fn a_deferred_job_holds_no_slot_and_comes_back_first() {
 fn the_timer_of_one_wakes_the_others_one_by_one() {
     let mut schedule = Schedule::new(limits(3, 3, 1));
     for (origin, item) in [("a", 1), ("b", 2), ("c", 3)] {
-        schedule.defer(origin, item, 10);
+        schedule.defer(at(origin), item, 10);
     }
     assert_eq!(schedule.advance(9), Wake::Nobody);
     assert_eq!(schedule.advance(10), Wake::One(0));
-    let Take { grant, wake } = schedule.take(0, 10);
+    let Take { grant, wake, .. } = schedule.take(0, 10);
     assert_eq!((grant.map(|grant| grant.item), wake), (Some(1), Wake::One(1)));
     assert_eq!(schedule.take(1, 10).wake, Wake::One(2));
 }
@@ -170,12 +180,12 @@ fn the_timer_of_one_wakes_the_others_one_by_one() {
 fn a_redirect_hop_goes_first() {
     let mut schedule = Schedule::new(limits(1, 1, 1));
     push(&mut schedule, "a", 0..2);
-    let _ = schedule.push_front("a", 9);
+    let _ = schedule.push_front(at("a"), 9);
     assert_eq!(schedule.take(0, 0).grant.map(|grant| grant.item), Some(9));
 }
 
 #[test]
-fn origins_take_turns() {
+fn hosts_take_turns() {
     let mut schedule = Schedule::new(limits(1, 7, 4));
     push(&mut schedule, "a", 0..4);
     push(&mut schedule, "b", 10..12);
@@ -188,7 +198,7 @@ fn in_flight_is_dealt_out_exactly() {
     for (cores, in_flight_max) in [(3, 8), (4, 2), (130, 130), (1, 5)] {
         let mut schedule = Schedule::new(limits(cores, in_flight_max, 1));
         for item in 0..300 {
-            let _ = schedule.push(&format!("o{item}"), item);
+            let _ = schedule.push(at(&format!("o{item}")), item);
         }
         let by_core: Vec<usize> =
             (0..cores).map(|core| take_all(&mut schedule, core, 0).len()).collect();
@@ -215,25 +225,25 @@ fn the_end_wakes_all() {
 fn drain_gives_back_everything_in_order() {
     let mut schedule = Schedule::new(limits(2, 2, 1));
     for item in 0..20 {
-        let _ = schedule.push(["a", "b", "c"][item as usize % 3], item);
+        let _ = schedule.push(at(["a", "b", "c"][item as usize % 3]), item);
     }
     let grant = schedule.take(0, 0).grant.expect("a job");
-    schedule.defer("b", 20, 50);
-    schedule.defer("d", 21, 40);
-    schedule.pause("c", 60);
+    schedule.defer(at("b"), 20, 50);
+    schedule.defer(at("d"), 21, 40);
+    schedule.pause(at("c"), 60);
     let drained = schedule.drain();
     assert_eq!(drained, (0..22).filter(|item| *item != grant.item).collect::<Vec<_>>());
     assert_eq!((schedule.queued(), schedule.deferred(), schedule.in_flight()), (0, 0, 1));
-    assert_eq!(schedule.origins(), 2, "the one in flight and the paused one");
+    assert_eq!(schedule.hosts(), 2, "the one in flight and the paused one");
     let _ = schedule.close_input();
     assert_eq!(schedule.release(0, grant.origin, After::Closed).wake, Wake::All);
     let _ = schedule.advance(60);
-    assert_eq!(schedule.origins(), 0);
+    assert_eq!(schedule.hosts(), 0);
 }
 
 #[test]
 #[should_panic(expected = "outlived its connection")]
-fn an_id_is_not_mistaken_for_that_of_another_origin() {
+fn an_id_is_not_mistaken_for_that_of_another_host() {
     let mut schedule = Schedule::new(limits(1, 1, 1));
     push(&mut schedule, "a", 0..1);
     let stale = schedule.take(0, 0).grant.expect("a job").origin;
@@ -248,9 +258,71 @@ fn an_id_is_not_mistaken_for_that_of_another_origin() {
 fn pauses_without_work_are_bounded() {
     let mut schedule = Schedule::<u32>::new(limits(1, 1, 1));
     for origin in 0..=limits::PAUSED_ORIGINS_MAX {
-        schedule.pause(&format!("o{origin}"), 1_000);
+        schedule.pause(at(&format!("o{origin}")), 1_000);
     }
-    assert_eq!(schedule.origins(), limits::PAUSED_ORIGINS_MAX);
+    assert_eq!(schedule.hosts(), limits::PAUSED_ORIGINS_MAX);
     let _ = schedule.advance(1_000);
-    assert_eq!((schedule.origins(), schedule.next_due_ms()), (0, None));
+    assert_eq!((schedule.hosts(), schedule.next_due_ms()), (0, None));
+}
+
+#[test]
+fn both_origins_of_a_host_share_its_connections() {
+    let mut schedule = Schedule::new(limits(1, 8, 2));
+    push(&mut schedule, "a", 0..1);
+    let _ = schedule.push(secure("a"), 1);
+    push(&mut schedule, "a", 2..3);
+    let grants = take_all(&mut schedule, 0, 0);
+    assert_eq!(items(&grants), [0, 1], "two connections in all");
+    assert_ne!(grants[0].origin, grants[1].origin);
+    let _ = schedule.release(0, grants[1].origin, After::Kept);
+    let third = schedule.take(0, 0).grant.expect("the idle connection makes room");
+    assert_eq!((third.item, third.connection), (2, Connection::Replace(grants[1].origin)));
+    assert_eq!(third.origin, grants[0].origin);
+    assert_eq!(schedule.hosts(), 1);
+}
+
+#[test]
+fn an_idle_connection_is_used_before_an_older_job_opens_one_but_not_for_ever() {
+    let mut schedule = Schedule::new(limits(1, 1, 1));
+    let _ = schedule.push(secure("a"), 0);
+    let mut last = schedule.take(0, 0).grant.expect("a job");
+    let _ = schedule.push(at("a"), 1);
+    for item in 2..60 {
+        let _ = schedule.push(secure("a"), item);
+    }
+    let mut before_it = 0;
+    loop {
+        let _ = schedule.release(0, last.origin, After::Kept);
+        last = schedule.take(0, 0).grant.expect("a job");
+        if last.item == 1 {
+            break;
+        }
+        assert_eq!(last.connection, Connection::Reuse);
+        before_it += 1;
+    }
+    assert_eq!(before_it, 32);
+    assert!(matches!(last.connection, Connection::Replace(_)));
+}
+
+#[test]
+fn a_host_moves_to_the_core_that_serves_it_for_a_full_one() {
+    let mut schedule = Schedule::new(limits(2, 4, 2));
+    // At home on core 0, for core 1 has more hosts.
+    for (host, item) in [("x", 90), ("y", 91), ("p", 92), ("z", 93)] {
+        let _ = schedule.push(at(host), item);
+    }
+    let [x, p] = take_all(&mut schedule, 0, 0).try_into().expect("two jobs");
+    let [y, _] = take_all(&mut schedule, 1, 0).try_into().expect("two jobs");
+    assert_eq!((x.item, p.item, y.item), (90, 92, 91));
+    push(&mut schedule, "a", 0..4);
+    let _ = schedule.release(1, y.origin, After::Closed);
+    assert_eq!(items(&take_all(&mut schedule, 1, 0)), [0], "core 0 has no room");
+    let home = |schedule: &Schedule<u32>| {
+        schedule.hosts.at(schedule.hosts.find("a").expect("it has jobs")).home
+    };
+    assert_eq!(home(&schedule), 1);
+    // Core 1 is full now and has a part in it, so core 0 only helps.
+    let _ = schedule.release(0, x.origin, After::Closed);
+    assert_eq!(items(&take_all(&mut schedule, 0, 0)), [1]);
+    assert_eq!(home(&schedule), 1);
 }

@@ -29,6 +29,10 @@ enum Op {
     Quiet,
     Release(usize, bool, Then),
     IdleClosed(usize),
+    /// One of the names asked for is answered.
+    Resolved(usize),
+    /// The answer for a name is no longer valid.
+    Unresolve(usize),
     Time(u64),
     Tick,
 }
@@ -51,26 +55,59 @@ fn op() -> impl Strategy<Value = Op> {
         8 => (0..99_usize, any::<bool>(), then)
             .prop_map(|(grant, is_kept, then)| Op::Release(grant, is_kept, then)),
         1 => (0..99_usize).prop_map(Op::IdleClosed),
+        4 => (0..99_usize).prop_map(Op::Resolved),
+        1 => (0..ORIGINS).prop_map(Op::Unresolve),
         2 => (1..30_u64).prop_map(Op::Time),
         1 => Just(Op::Tick),
     ]
 }
 
-const ORIGINS: usize = 5;
-const NAMES: [&str; ORIGINS] = ["http://a:80", "http://b:80", "http://c:80", "d", "e"];
+const ORIGINS: usize = 6;
+const HOSTS: usize = 5;
+/// Name of each origin, and its host. The first two are one host.
+const PLACES: [(&str, usize); ORIGINS] = [
+    ("http://a:80", 0),
+    ("https://a:443", 0),
+    ("http://b:80", 1),
+    ("http://c:80", 2),
+    ("https://d:443", 3),
+    ("http://e:80", 4),
+];
+const NAMES: [&str; HOSTS] = ["a", "b", "c", "d", "e"];
 
-/// What the outside can know of one origin.
+fn place(origin: usize) -> Place<'static> {
+    Place { origin: PLACES[origin].0, host: NAMES[PLACES[origin].1] }
+}
+
+fn host(origin: usize) -> usize {
+    PLACES[origin].1
+}
+
+fn side(origin: usize) -> usize {
+    place(origin).side() as usize
+}
+
+/// What the outside can know of one host.
 #[derive(Clone, Debug, Default)]
 struct Seen {
-    queue: usize,
+    queue: [usize; 2],
     in_use: [usize; 4],
-    idle: [usize; 4],
+    idle: [[usize; 2]; 4],
     paused_until_ms: Option<u64>,
+    is_unknown: bool,
 }
 
 impl Seen {
+    fn queued(&self) -> usize {
+        self.queue.iter().sum()
+    }
+
+    fn idle(&self, core: usize) -> usize {
+        self.idle[core].iter().sum()
+    }
+
     fn held(&self, core: usize) -> usize {
-        self.in_use[core] + self.idle[core]
+        self.in_use[core] + self.idle(core)
     }
 
     fn open(&self) -> usize {
@@ -83,17 +120,20 @@ struct World {
     schedule: Schedule<u32>,
     limits: Limits,
     now_ms: u64,
-    seen: [Seen; ORIGINS],
+    seen: [Seen; HOSTS],
     /// Origin of each item that is in the schedule, by item; granted ones move to `running`.
     waiting: HashMap<u32, usize>,
     deferred: Vec<(u64, usize)>,
     running: Vec<(usize, usize, Grant<u32>)>,
-    ids: BTreeMap<usize, OriginId>,
+    ids: BTreeMap<(usize, usize), OriginId>,
+    /// Hosts to be asked for, in order, and those asked for.
+    line: VecDeque<usize>,
+    asked: Vec<(usize, HostId)>,
     given: u32,
     finished: u32,
     awake: VecDeque<usize>,
     timers: [Option<u64>; 4],
-    passed_over: [[usize; ORIGINS]; 4],
+    passed_over: [[usize; HOSTS]; 4],
 }
 
 impl World {
@@ -107,6 +147,8 @@ impl World {
             deferred: Vec::new(),
             running: Vec::new(),
             ids: BTreeMap::new(),
+            line: VecDeque::new(),
+            asked: Vec::new(),
             given: 0,
             finished: 0,
             awake: VecDeque::new(),
@@ -136,6 +178,8 @@ impl World {
                 }
             }
             Op::IdleClosed(pick) => self.close_idle(pick),
+            Op::Resolved(pick) => self.resolved(pick),
+            Op::Unresolve(origin) => self.unresolve(origin),
             Op::Time(ms) => {
                 self.now_ms += ms;
                 for core in 0..self.limits.cores {
@@ -153,12 +197,67 @@ impl World {
         self.check_caps();
     }
 
-    fn push(&mut self, origin: usize, how: fn(&mut Schedule<u32>, &str, u32) -> Wake) {
+    fn push(&mut self, origin: usize, how: fn(&mut Schedule<u32>, Place<'_>, u32) -> Wake) {
         let item = self.given;
         self.given += 1;
         self.waiting.insert(item, origin);
-        self.seen[origin].queue += 1;
-        let wake = how(&mut self.schedule, NAMES[origin], item);
+        self.entered(origin);
+        self.seen[host(origin)].queue[side(origin)] += 1;
+        let wake = how(&mut self.schedule, place(origin), item);
+        self.deliver(wake);
+    }
+
+    /// Before a host gets something: a new one goes to the end of the line.
+    fn entered(&mut self, origin: usize) {
+        let host = host(origin);
+        if self.schedule.hosts.find(NAMES[host]).is_none() && self.limits.resolve_ahead_max > 0 {
+            self.line.retain(|waiting| *waiting != host);
+            self.line.push_back(host);
+            self.seen[host].is_unknown = true;
+        }
+    }
+
+    /// What a core that is awake does about names.
+    fn ask(&mut self) {
+        while let Some((id, name)) = self.schedule.next_unresolved() {
+            let is_live = |host: &usize| self.schedule.hosts.find(NAMES[*host]).is_some();
+            let first = self.line.iter().copied().find(is_live).expect("somebody is in line");
+            assert_eq!(NAMES[first], &*name, "the first in line comes first");
+            self.line.retain(|host| *host != first);
+            self.asked.push((first, id));
+            assert!(self.asked.len() <= self.limits.resolve_ahead_max + self.stale_answers());
+        }
+        assert!(!self.schedule.has_unresolved());
+    }
+
+    /// Answers that are on their way to hosts that were forgotten.
+    fn stale_answers(&self) -> usize {
+        self.asked.iter().filter(|(_, id)| self.schedule.hosts.find_id(*id).is_none()).count()
+    }
+
+    fn resolved(&mut self, pick: usize) {
+        if self.asked.is_empty() {
+            return;
+        }
+        let (host, id) = self.asked.remove(pick % self.asked.len());
+        if self.schedule.hosts.find_id(id).is_some() {
+            self.seen[host].is_unknown = false;
+        }
+        let wake = self.schedule.resolved(id);
+        self.deliver(wake);
+    }
+
+    fn unresolve(&mut self, origin: usize) {
+        let host = host(origin);
+        let is_gated = self.limits.resolve_ahead_max > 0;
+        if is_gated
+            && self.schedule.hosts.find(NAMES[host]).is_some()
+            && !self.seen[host].is_unknown
+        {
+            self.seen[host].is_unknown = true;
+            self.line.push_front(host);
+        }
+        let wake = self.schedule.unresolve(place(origin));
         self.deliver(wake);
     }
 
@@ -179,6 +278,7 @@ impl World {
         for core in 0..self.limits.cores {
             assert!(self.takeable(core, true).is_empty(), "core {core} sleeps beside work");
         }
+        assert!(!self.schedule.has_unresolved(), "all sleep beside a name to be asked for");
     }
 
     /// The first core that is awake takes once, and sleeps if there was nothing.
@@ -186,7 +286,9 @@ impl World {
         let core = self.awake[0];
         self.requeue_due();
         let (own, any) = (self.takeable(core, false), self.takeable(core, true));
-        let Take { grant, wake } = self.schedule.take(core, self.now_ms);
+        let homes = self.homes();
+        let Take { grant, wake, has_unresolved } = self.schedule.take(core, self.now_ms);
+        assert_eq!(has_unresolved, self.schedule.has_unresolved());
         match grant {
             None => {
                 assert!(any.is_empty(), "core {core} was refused");
@@ -195,32 +297,65 @@ impl World {
             }
             Some(grant) => {
                 let origin = self.waiting.remove(&grant.item).expect("each item comes out once");
-                assert!(any.contains(&origin), "core {core} must not take from {origin}");
-                assert!(own.is_empty() || own.contains(&origin), "its own origins first");
-                let seen = &mut self.seen[origin];
-                seen.queue -= 1;
-                seen.in_use[core] += 1;
-                let has_idle = seen.idle[core] > 0;
-                assert_eq!(grant.connection == Connection::Reuse, has_idle);
-                seen.idle[core] -= usize::from(has_idle);
-                self.ids.insert(origin, grant.origin);
+                let host = host(origin);
+                assert!(any.contains(&host), "core {core} must not take from {host}");
+                assert!(own.is_empty() || own.contains(&host), "its own hosts first");
+                self.check_home(core, host, homes[host].expect("it was there"));
+                self.granted(core, origin, &grant);
                 self.running.push((core, origin, grant));
-                self.check_fair(core, origin, &own);
+                self.check_fair(core, host, &own);
             }
         }
+        self.ask();
         self.deliver(wake);
     }
 
-    /// An origin that a core may serve is passed over at most once by each of the others.
+    fn granted(&mut self, core: usize, origin: usize, grant: &Grant<u32>) {
+        let (seen, side) = (&mut self.seen[host(origin)], side(origin));
+        let (other, is_full) = (1 - side, seen.open() == self.limits.per_host_max);
+        seen.queue[side] -= 1;
+        seen.in_use[core] += 1;
+        let idle = &mut seen.idle[core];
+        match grant.connection {
+            Connection::Reuse => idle[side] -= 1,
+            Connection::Open => assert!(idle[side] == 0 && !is_full),
+            Connection::Replace(id) => {
+                assert_eq!(Some(&id), self.ids.get(&(host(origin), other)));
+                assert!(idle[side] == 0 && is_full);
+                idle[other] -= 1;
+            }
+        }
+        self.ids.insert((host(origin), side), grant.origin);
+    }
+
+    fn homes(&self) -> [Option<usize>; HOSTS] {
+        NAMES.map(|name| {
+            let index = self.schedule.hosts.find(name)?;
+            Some(usize::from(self.schedule.hosts.at(index).home))
+        })
+    }
+
+    /// A host moves to a core that helps a full one, if that one has no part in it.
+    fn check_home(&self, core: usize, host: usize, before: usize) {
+        let is_moved = self.homes()[host] != Some(before);
+        let seen = &self.seen[host];
+        let has_room = self.in_flight(before) < self.in_flight_max(before);
+        // The job that was taken is still in this count of the queue.
+        let is_small = seen.queued() <= 2 * self.limits.per_host_max;
+        let may_open = seen.open() < self.limits.per_host_max;
+        let is_left_alone = seen.held(before) == 0 && !has_room && is_small && may_open;
+        assert_eq!(is_moved, before != core && is_left_alone);
+    }
+
+    /// A host that a core may serve is passed over at most once by each of the others.
     fn check_fair(&mut self, core: usize, served: usize, own: &[usize]) {
         for passed_over in &mut self.passed_over {
             passed_over[served] = 0;
         }
-        for origin in 0..ORIGINS {
-            let passed_over = &mut self.passed_over[core][origin];
-            *passed_over =
-                if origin != served && own.contains(&origin) { *passed_over + 1 } else { 0 };
-            assert!(*passed_over < ORIGINS, "origin {origin} starves");
+        for host in 0..HOSTS {
+            let passed_over = &mut self.passed_over[core][host];
+            *passed_over = if host != served && own.contains(&host) { *passed_over + 1 } else { 0 };
+            assert!(*passed_over < HOSTS, "host {host} starves");
         }
     }
 
@@ -232,19 +367,21 @@ impl World {
                 let until = self.now_ms + ms;
                 self.waiting.insert(grant.item, origin);
                 self.deferred.push((until, origin));
-                self.schedule.defer(NAMES[origin], grant.item, until);
+                self.entered(origin);
+                self.schedule.defer(place(origin), grant.item, until);
             }
             Then::Hop(to) => {
                 self.waiting.insert(grant.item, to);
-                self.seen[to].queue += 1;
-                let wake = self.schedule.push_front(NAMES[to], grant.item);
+                self.entered(to);
+                self.seen[host(to)].queue[side(to)] += 1;
+                let wake = self.schedule.push_front(place(to), grant.item);
                 self.deliver(wake);
             }
             Then::Pause(ms) => {
                 self.finished += 1;
-                let paused = &mut self.seen[origin].paused_until_ms;
+                let paused = &mut self.seen[host(origin)].paused_until_ms;
                 *paused = (*paused).max(Some(self.now_ms + ms));
-                self.schedule.pause(NAMES[origin], self.now_ms + ms);
+                self.schedule.pause(place(origin), self.now_ms + ms);
             }
             Then::Lack(ms) => {
                 let is_alone = self.seen.iter().map(Seen::open).sum::<usize>() == 1;
@@ -258,19 +395,19 @@ impl World {
                         let until = self.now_ms + ms;
                         self.waiting.insert(grant.item, origin);
                         self.deferred.push((until, origin));
-                        self.schedule.defer(NAMES[origin], grant.item, until);
+                        self.schedule.defer(place(origin), grant.item, until);
                     }
                 }
             }
         }
         let offered = if is_kept { After::Kept } else { After::Closed };
         let Released { connection, wake } = self.schedule.release(core, grant.origin, offered);
-        let seen = &mut self.seen[origin];
+        let seen = &mut self.seen[host(origin)];
         seen.in_use[core] -= 1;
         match connection {
             After::Kept => {
                 assert!(is_kept);
-                seen.idle[core] += 1;
+                seen.idle[core][side(origin)] += 1;
             }
             After::Closed => {}
         }
@@ -283,23 +420,27 @@ impl World {
     }
 
     fn close_idle(&mut self, pick: usize) {
-        let idle: Vec<(usize, usize)> = (0..ORIGINS)
-            .flat_map(|origin| (0..4).map(move |core| (origin, core)))
-            .filter(|(origin, core)| self.seen[*origin].idle[*core] > 0)
+        let idle: Vec<(usize, usize, usize)> = (0..HOSTS)
+            .flat_map(|host| (0..8).map(move |n| (host, n / 2, n % 2)))
+            .filter(|(host, core, side)| self.seen[*host].idle[*core][*side] > 0)
             .collect();
         if !idle.is_empty() {
-            let (origin, core) = idle[pick % idle.len()];
-            self.seen[origin].idle[core] -= 1;
-            let wake = self.schedule.idle_closed(core, self.ids[&origin]);
+            let (host, core, side) = idle[pick % idle.len()];
+            self.seen[host].idle[core][side] -= 1;
+            let wake = self.schedule.idle_closed(core, self.ids[&(host, side)]);
             self.deliver(wake);
         }
+    }
+
+    fn has_idle(&self) -> bool {
+        self.seen.iter().any(|seen| (0..4).any(|core| seen.idle(core) > 0))
     }
 
     fn requeue_due(&mut self) {
         let due: Vec<_> =
             self.deferred.extract_if(.., |(until, _)| *until <= self.now_ms).collect();
         for (_, origin) in due {
-            self.seen[origin].queue += 1;
+            self.seen[host(origin)].queue[side(origin)] += 1;
         }
         for seen in &mut self.seen {
             seen.paused_until_ms = seen.paused_until_ms.filter(|until| *until > self.now_ms);
@@ -315,37 +456,38 @@ impl World {
         self.seen.iter().map(|seen| seen.in_use[core]).sum()
     }
 
-    /// Origins that a core may take a job of, by the rules of the module in plain words.
+    /// Hosts that a core may take a job of, by the rules of the module in plain words.
     fn takeable(&self, core: usize, or_help: bool) -> Vec<usize> {
-        let Limits { cores, per_origin_max, .. } = self.limits;
-        let share = per_origin_max.div_ceil(cores);
+        let Limits { cores, per_host_max, .. } = self.limits;
+        let share = per_host_max.div_ceil(cores);
         let window = self.schedule.window;
         if self.running.len() >= window.limit() {
             return Vec::new();
         }
         let has_room = |core: usize| self.in_flight(core) < self.in_flight_max(core);
-        let may_take = |origin: &usize| {
-            let seen = &self.seen[*origin];
+        let may_take = |at: &usize| {
+            let seen = &self.seen[*at];
             let is_paused = seen.paused_until_ms.is_some_and(|until| until > self.now_ms);
-            let due = |&&(until, at): &&(u64, usize)| at == *origin && until <= self.now_ms;
-            let queue = seen.queue + self.deferred.iter().filter(due).count();
-            if queue == 0 || is_paused {
+            let due =
+                |&&(until, origin): &&(u64, usize)| host(origin) == *at && until <= self.now_ms;
+            let queue = seen.queued() + self.deferred.iter().filter(due).count();
+            if queue == 0 || is_paused || seen.is_unknown {
                 return false;
             }
-            if seen.idle[core] > 0 {
+            if seen.idle(core) > 0 {
                 return true;
             }
-            let index = self.schedule.origins.find(NAMES[*origin]).expect("it has jobs");
-            let home = self.schedule.origins.at(index).home;
-            let is_big = queue > 2 * per_origin_max;
-            seen.open() < per_origin_max
+            let index = self.schedule.hosts.find(NAMES[*at]).expect("it has jobs");
+            let home = usize::from(self.schedule.hosts.at(index).home);
+            let is_big = queue > 2 * per_host_max;
+            seen.open() < per_host_max
                 && if is_big {
                     seen.held(core) < share
                 } else {
                     home == core || window.is_tight() || (or_help && !has_room(home))
                 }
         };
-        if has_room(core) { (0..ORIGINS).filter(may_take).collect() } else { Vec::new() }
+        if has_room(core) { (0..HOSTS).filter(may_take).collect() } else { Vec::new() }
     }
 
     fn check_caps(&self) {
@@ -356,16 +498,16 @@ impl World {
             assert!(self.in_flight(core) <= fair);
         }
         for seen in &self.seen {
-            assert!(seen.open() <= self.limits.per_origin_max);
+            assert!(seen.open() <= self.limits.per_host_max);
         }
         let counts = [self.schedule.queued(), self.schedule.deferred(), self.schedule.in_flight()];
         let held = self.waiting.len() + self.running.len();
         assert_eq!(counts.iter().sum::<usize>(), held);
         assert_eq!(self.schedule.in_flight(), in_flight);
         assert_eq!(self.schedule.room(), self.limits.lookahead_max.saturating_sub(held));
-        let is_live = |seen: &&Seen| seen.queue + seen.open() > 0;
+        let is_live = |seen: &&Seen| seen.queued() + seen.open() > 0;
         let live = self.seen.iter().filter(is_live).count();
-        assert!((live..=ORIGINS).contains(&self.schedule.origins()));
+        assert!((live..=HOSTS).contains(&self.schedule.hosts()));
     }
 
     /// Finishes everything by wake-ups and timers alone, and looks for what is left behind.
@@ -375,12 +517,14 @@ impl World {
         self.deliver(wake);
         while !self.schedule.is_finished() {
             self.quiet();
-            if self.running.is_empty() {
+            if !self.asked.is_empty() {
+                self.resolved(0);
+            } else if self.running.is_empty() {
                 let due = self.schedule.next_due_ms().expect("what is left waits for its time");
                 let wait = due.saturating_sub(self.now_ms).max(1);
                 self.run(&Op::Time(wait));
                 // Idle connections end as well, by the pool's own timer.
-                while self.seen.iter().any(|seen| seen.idle.iter().any(|idle| *idle > 0)) {
+                while self.has_idle() {
                     self.close_idle(0);
                 }
             } else {
@@ -388,14 +532,15 @@ impl World {
             }
         }
         assert_eq!((self.finished, self.waiting.len()), (self.given, 0));
-        while self.seen.iter().any(|seen| seen.idle.iter().any(|idle| *idle > 0)) {
+        while self.has_idle() {
             self.close_idle(0);
         }
         let _ = self.schedule.advance(u64::MAX);
-        assert_eq!(self.schedule.origins(), 0, "records are freed");
-        assert!(self.schedule.cores.iter().all(|core| core.origins == 0 && core.in_flight == 0));
+        assert_eq!(self.schedule.hosts(), 0, "records are freed");
+        assert!(self.schedule.cores.iter().all(|core| core.hosts == 0 && core.in_flight == 0));
         assert!(self.schedule.big.is_empty() && self.schedule.pauses.is_empty());
-        assert_eq!(self.schedule.parked, 0);
+        let Schedule { parked, unknown, ahead, .. } = self.schedule;
+        assert_eq!((parked, unknown, ahead), (0, 0, 0));
     }
 }
 
@@ -406,10 +551,12 @@ proptest! {
     fn every_rule_holds_at_once(
         cores in 1..=4_usize,
         in_flight_max in 1..=9_usize,
-        per_origin_max in 1..=4_usize,
+        per_host_max in 1..=4_usize,
+        resolve_ahead_max in prop_oneof![2 => Just(0), 1 => 1..=5_usize],
         ops in prop::collection::vec(op(), 1..200),
     ) {
-        let mut world = World::new(limits(cores, in_flight_max, per_origin_max));
+        let limits = limits(cores, in_flight_max, per_host_max);
+        let mut world = World::new(Limits { resolve_ahead_max, ..limits });
         for op in &ops {
             world.run(op);
         }

@@ -1,0 +1,184 @@
+//! Who is served next, and by whom.
+
+use super::hosts::{Listed, Side};
+use super::{Connection, Grant, Name, OriginId, Schedule, Wake};
+use crate::limits;
+
+impl<T> Schedule<T> {
+    /// The host that `core` serves next: of those it may serve for its own sake the one served
+    /// longest ago, else one of a home core without room.
+    pub(super) fn choose(&self, core: usize) -> Option<u32> {
+        if !self.roomy.contains(core) || self.is_full() {
+            return None;
+        }
+        let own = &self.cores[core];
+        let first = [own.openable.first(), own.reusable.first(), self.first_big(core)];
+        let first = first.into_iter().flatten().min();
+        let first_of = |home: usize| self.cores[home].openable.first();
+        if self.window.is_tight() {
+            let all = self.has_openable.all().filter_map(first_of);
+            return all.chain(first).min().map(|key| key.1);
+        }
+        let full = || self.has_openable.without(&self.roomy).filter_map(first_of).min();
+        first.or_else(full).map(|key| key.1)
+    }
+
+    /// Whether no job more may be in flight, whatever the core.
+    fn is_full(&self) -> bool {
+        self.in_flight >= self.window.limit()
+    }
+
+    /// The big host that `core` may open a connection for. A host passed over here has `share` of
+    /// its jobs on this core, unless it is among the reusable ones, so the walk is short.
+    fn first_big(&self, core: usize) -> Option<&(u64, u32)> {
+        self.big.iter().find(|(_, index)| self.hosts.at(*index).held(core) < self.share)
+    }
+
+    pub(super) fn grant(&mut self, core: usize, index: u32) -> Grant<T> {
+        self.take_over(core, index);
+        self.unlist(index);
+        self.stamp += 1;
+        let (side, connection) = self.way(core, index);
+        let id = self.hosts.id(index);
+        let host = self.hosts.at_mut(index);
+        host.stamp = self.stamp;
+        host.name_state = Name::Served;
+        let queue = &mut host.queues[side as usize];
+        let item = self.jobs.pop_front(queue).expect("a listed host has a job");
+        let live = host.live_mut();
+        live.in_use += 1;
+        let hold = live.hold_or_insert(core);
+        hold.in_use += 1;
+        match connection {
+            Connection::Reuse => hold.idle[side as usize] -= 1,
+            Connection::Replace(other) => hold.idle[other.side as usize] -= 1,
+            Connection::Open => {
+                live.open += 1;
+                self.open += 1;
+                assert!(live.open <= self.limits.per_host_max, "too many connections");
+            }
+        }
+        self.queued -= 1;
+        self.in_flight += 1;
+        let taker = &mut self.cores[core];
+        taker.in_flight += 1;
+        self.roomy.set(core, taker.in_flight < taker.in_flight_max);
+        self.settle(index);
+        Grant { item, origin: OriginId { host: id, side }, connection }
+    }
+
+    /// A small host whose home core has no room and no connection to it moves to the core that
+    /// serves it.
+    fn take_over(&mut self, core: usize, index: u32) {
+        let host = self.hosts.at(index);
+        let home = usize::from(host.home);
+        let is_left_alone = host.listed == Listed::Home
+            && home != core
+            && !self.roomy.contains(home)
+            && host.held(home) == 0;
+        if is_left_alone {
+            self.unlist(index);
+            self.hosts.at_mut(index).home = u16::try_from(core).expect("a core is a small number");
+            self.cores[home].hosts -= 1;
+            self.cores[core].hosts += 1;
+        }
+    }
+
+    /// Which side of a host `core` serves, and on what. The side with the older job comes first,
+    /// unless only the other one has an idle connection here; but not for ever.
+    fn way(&mut self, core: usize, index: u32) -> (Side, Connection) {
+        let id = self.hosts.id(index);
+        let per_host_max = self.limits.per_host_max;
+        let jobs = &self.jobs;
+        let host = self.hosts.at_mut(index);
+        let oldest =
+            Side::ALL.into_iter().max_by_key(|side| jobs.age_of_first(host.queues[*side as usize]));
+        let oldest = oldest.expect("there are two sides");
+        let other = oldest.other();
+        let has_other = !host.queues[other as usize].is_empty();
+        let live = host.live_mut();
+        let is_open = live.open < per_host_max;
+        let idle = live.hold_or_insert(core).idle;
+        if idle[oldest as usize] > 0 {
+            live.passed_over = 0;
+            return (oldest, Connection::Reuse);
+        }
+        if idle[other as usize] > 0 && has_other && live.passed_over < PASSED_OVER_MAX {
+            live.passed_over += 1;
+            return (other, Connection::Reuse);
+        }
+        live.passed_over = 0;
+        if is_open {
+            return (oldest, Connection::Open);
+        }
+        (oldest, Connection::Replace(OriginId { host: id, side: other }))
+    }
+
+    /// Whether `core` has more than its share of a big host while another core sleeps that has
+    /// less: connections opened when the host was small must not keep it on one core.
+    pub(super) fn must_yield(&self, core: usize, index: u32) -> bool {
+        let host = self.hosts.at(index);
+        host.queued() > self.queue_small_max()
+            && host.held(core) > self.share
+            && self.asleep.both(&self.roomy).any(|other| host.held(other) < self.share)
+    }
+
+    /// Longest queue of a host that is not big.
+    pub(super) fn queue_small_max(&self) -> usize {
+        self.limits.per_host_max.saturating_mul(limits::BIG_ORIGIN_JOBS_PER_CONNECTION)
+    }
+
+    /// Wakes a sleeping core that can take a job, `first` if it is one; or one that can ask for a
+    /// name.
+    pub(super) fn wake(&mut self, first: usize) -> Wake {
+        match self.wake_for_job(first) {
+            Wake::Nobody if self.has_unresolved() => {}
+            wake => return wake,
+        }
+        let sleeping = if self.asleep.contains(first) { Some(first) } else { None };
+        self.wake_this(sleeping.or_else(|| self.asleep.all().next()))
+    }
+
+    /// Wakes a sleeping core that can take a job, `first` if it is one.
+    pub(super) fn wake_for_job(&mut self, first: usize) -> Wake {
+        let can_first = self.asleep.contains(first) && self.choose(first).is_some();
+        let woken = if can_first { Some(first) } else { self.first_able() };
+        self.wake_this(woken)
+    }
+
+    fn wake_this(&mut self, woken: Option<usize>) -> Wake {
+        let Some(core) = woken else {
+            return Wake::Nobody;
+        };
+        self.asleep.set(core, false);
+        Wake::One(core)
+    }
+
+    pub(super) fn wake_or_end(&mut self, first: usize) -> Wake {
+        if self.is_finished() { Wake::All } else { self.wake(first) }
+    }
+
+    /// A sleeping core that can take a job. The same rules as in `choose`, for 64 cores at a time.
+    fn first_able(&self) -> Option<usize> {
+        if self.is_full() {
+            return None;
+        }
+        let is_left_over = match self.window.is_tight() {
+            true => self.has_openable.all().next().is_some(),
+            false => self.has_openable.without(&self.roomy).next().is_some(),
+        };
+        let able = if is_left_over {
+            self.asleep.both(&self.roomy).next()
+        } else {
+            self.asleep.both_and_either(&self.roomy, &self.has_openable, &self.has_reusable)
+        };
+        if able.is_some() || self.big.is_empty() {
+            return able;
+        }
+        self.asleep.both(&self.roomy).find(|core| self.first_big(*core).is_some())
+    }
+}
+
+/// How often in a row a job waits for a younger one of the other origin of its host, which needs no
+/// new connection.
+const PASSED_OVER_MAX: u8 = 32;

@@ -1,0 +1,66 @@
+//! The name gate: a host whose name is not known yet takes no slot.
+//!
+//! Names are asked for in the order in which their hosts first got work, and only so many ahead of
+//! the work that answers are still fresh when they are used: hosts that were asked for, or that are
+//! known and could be served but have not been, count. A host that is known and may not be served
+//! now (it rests, for instance) does not count, so that it is in no other host's way.
+//!
+//! Whoever learns of [`Schedule::has_unresolved`] takes them by [`Schedule::next_unresolved`] until
+//! there is none. A push that finds every core asleep wakes one for that alone.
+
+use super::{HostId, Name, Place, Schedule, Wake};
+
+impl<T> Schedule<T> {
+    /// Whether there is a name to be asked for now.
+    pub fn has_unresolved(&self) -> bool {
+        self.unknown > 0 && self.ahead < self.limits.resolve_ahead_max
+    }
+
+    /// The next host (`name[:port]`) whose name is to be asked for now. [`Self::resolved`] follows,
+    /// whatever the answer is.
+    pub fn next_unresolved(&mut self) -> Option<(HostId, Box<str>)> {
+        while self.has_unresolved() {
+            let id = self.unasked.pop_front().expect("a host that is unknown is in line");
+            let Some(index) = self.hosts.find_id(id) else { continue };
+            let host = self.hosts.at_mut(index);
+            assert_eq!(host.name_state, Name::Unknown, "a host is in line once");
+            host.name_state = Name::Asked;
+            self.unknown -= 1;
+            self.settle(index);
+            return Some((id, self.hosts.name(index).into()));
+        }
+        None
+    }
+
+    /// The question for a host is answered: its jobs may begin, if only to fail for want of an
+    /// address. An answer for a host that was forgotten meanwhile changes nothing.
+    pub fn resolved(&mut self, host: HostId) -> Wake {
+        let Some(index) = self.hosts.find_id(host) else { return Wake::Nobody };
+        let host = self.hosts.at_mut(index);
+        if host.name_state != Name::Asked {
+            return Wake::Nobody;
+        }
+        host.name_state = Name::Known;
+        let home = usize::from(host.home);
+        self.settle(index);
+        self.wake(home)
+    }
+
+    /// The answer for a host is no longer valid: its name is asked for again, before all others,
+    /// and no job of it begins until then. Nothing happens without a gate, or while it is asked for
+    /// already.
+    pub fn unresolve(&mut self, place: Place<'_>) -> Wake {
+        let Some(index) = self.hosts.find(place.host) else { return Wake::Nobody };
+        let host = self.hosts.at_mut(index);
+        let is_asked_for = matches!(host.name_state, Name::Unknown | Name::Asked);
+        if self.limits.resolve_ahead_max == 0 || is_asked_for {
+            return Wake::Nobody;
+        }
+        host.name_state = Name::Unknown;
+        let home = usize::from(host.home);
+        self.unknown += 1;
+        self.unasked.push_front(self.hosts.id(index));
+        self.settle(index);
+        self.wake(home)
+    }
+}

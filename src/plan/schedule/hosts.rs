@@ -1,0 +1,334 @@
+//! The records of live hosts: a slab whose keys outlive no record, and the table of names.
+//!
+//! A host is what politeness counts by: a name and a port, the default port of its scheme left out.
+//! Its one or two origins (`http://a` and `https://a`) are its sides: connections are pooled by
+//! origin. A host that only has jobs queued costs its record and its name; what is known about its
+//! connections is kept beside it for as long as there are any.
+
+use super::queue::{Blocks, List};
+use hashbrown::{DefaultHashBuilder, HashTable};
+use std::hash::BuildHasher as _;
+
+/// Where a job goes.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Place<'p> {
+    /// `scheme://host:port` (`plan::target::Target::origin_str`).
+    pub origin: &'p str,
+    /// `host[:port]`, the default port left out (`plan::target::Target::host_header`).
+    pub host: &'p str,
+}
+
+impl Place<'_> {
+    /// Which of the two origins of its host it is. A default port is left out for one scheme only,
+    /// so the host and this name the origin.
+    pub(super) fn side(self) -> Side {
+        if self.origin.starts_with("https:") { Side::Secure } else { Side::Plain }
+    }
+}
+
+/// One of the two origins that a host may have.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub(super) enum Side {
+    /// http
+    Plain,
+    /// https
+    Secure,
+}
+
+impl Side {
+    pub(super) const ALL: [Self; 2] = [Self::Plain, Self::Secure];
+
+    pub(super) fn other(self) -> Self {
+        match self {
+            Self::Plain => Self::Secure,
+            Self::Secure => Self::Plain,
+        }
+    }
+}
+
+/// A host, for as long as it is known. Its number is used again for another host, its generation is
+/// not.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub struct HostId {
+    index: u32,
+    generation: u32,
+}
+
+/// An origin, for as long as it holds a connection.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub struct OriginId {
+    pub(super) host: HostId,
+    pub(super) side: Side,
+}
+
+/// Which list of hosts one is in, for work on a new connection.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Listed {
+    Nowhere,
+    /// That of its home core.
+    Home,
+    /// That of the big hosts.
+    Big,
+}
+
+/// What is known of the addresses behind a host's name.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Name {
+    /// Nothing, and nobody was asked.
+    Unknown,
+    /// Somebody was asked.
+    Asked,
+    /// They are known, or that there are none: jobs may begin. None has yet.
+    Known,
+    /// Jobs have begun.
+    Served,
+}
+
+/// One host.
+#[derive(Debug)]
+pub(super) struct Host {
+    name: Box<str>,
+    /// When it was served last, in services.
+    pub(super) stamp: u64,
+    /// Kept while it has connections, or something to remember.
+    pub(super) live: Option<Box<Live>>,
+    /// One queue a side.
+    pub(super) queues: [List; 2],
+    /// Jobs that wait for their time.
+    pub(super) deferred: u32,
+    pub(super) home: u16,
+    pub(super) listed: Listed,
+    pub(super) name_state: Name,
+    /// Whether it counts among the hosts asked for ahead of the work.
+    pub(super) is_ahead: bool,
+    /// Whether it is kept for what is remembered of it alone.
+    pub(super) is_parked: bool,
+}
+
+/// What is known of a host that has connections, or is paused.
+#[derive(Debug, Default)]
+pub(super) struct Live {
+    /// Cores that hold a connection; never more than may be open.
+    pub(super) holds: Vec<Hold>,
+    /// Connections open, in use or idle, on all cores.
+    pub(super) open: usize,
+    /// Connections in use.
+    pub(super) in_use: usize,
+    /// No job starts before.
+    pub(super) waits_until_ms: Option<u64>,
+    /// How often in a row the side with the older job was passed over for an idle connection.
+    pub(super) passed_over: u8,
+}
+
+/// One core's connections of one host.
+#[derive(Debug)]
+pub(super) struct Hold {
+    pub(super) core: usize,
+    pub(super) in_use: usize,
+    /// Idle ones of each side.
+    pub(super) idle: [usize; 2],
+    /// Whether the host is among the reusable ones of the core.
+    pub(super) is_listed: bool,
+}
+
+impl Hold {
+    pub(super) fn held(&self) -> usize {
+        self.in_use + self.idle()
+    }
+
+    pub(super) fn idle(&self) -> usize {
+        self.idle[0] + self.idle[1]
+    }
+}
+
+impl Host {
+    /// Jobs that wait for a slot.
+    pub(super) fn queued(&self) -> usize {
+        self.queues[0].len() + self.queues[1].len()
+    }
+
+    pub(super) fn has_queued(&self) -> bool {
+        self.queues.iter().any(|queue| !queue.is_empty())
+    }
+
+    pub(super) fn open(&self) -> usize {
+        self.live.as_ref().map_or(0, |live| live.open)
+    }
+
+    pub(super) fn waits_until_ms(&self) -> Option<u64> {
+        self.live.as_ref().and_then(|live| live.waits_until_ms)
+    }
+
+    pub(super) fn holds(&self) -> &[Hold] {
+        self.live.as_ref().map_or(&[], |live| &live.holds)
+    }
+
+    /// Connections that `core` holds.
+    pub(super) fn held(&self, core: usize) -> usize {
+        self.holds().iter().find(|hold| hold.core == core).map_or(0, Hold::held)
+    }
+
+    pub(super) fn live_mut(&mut self) -> &mut Live {
+        self.live.get_or_insert_default()
+    }
+}
+
+impl Live {
+    pub(super) fn hold_or_insert(&mut self, core: usize) -> &mut Hold {
+        let known = self.holds.iter().position(|hold| hold.core == core);
+        let place = known.unwrap_or(self.holds.len());
+        if known.is_none() {
+            self.holds.push(Hold { core, in_use: 0, idle: [0; 2], is_listed: false });
+        }
+        &mut self.holds[place]
+    }
+}
+
+/// All live hosts.
+#[derive(Debug)]
+pub(super) struct Hosts {
+    slots: Blocks<Slot>,
+    free: Vec<u32>,
+    /// Numbers of hosts by name; the name itself is in the record only.
+    names: HashTable<u32>,
+    /// Names come from the outside, so the hash is keyed at random.
+    hasher: DefaultHashBuilder,
+}
+
+#[derive(Debug)]
+struct Slot {
+    generation: u32,
+    /// Part of the hash of its name, so that the table grows without reading names.
+    hash: u32,
+    host: Option<Host>,
+}
+
+impl Hosts {
+    pub(super) fn new() -> Self {
+        Self {
+            slots: Blocks::new(),
+            free: Vec::new(),
+            names: HashTable::new(),
+            hasher: DefaultHashBuilder::default(),
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.names.len()
+    }
+
+    pub(super) fn find(&self, name: &str) -> Option<u32> {
+        self.find_hashed(name, self.hash(name))
+    }
+
+    fn find_hashed(&self, name: &str, hash: u32) -> Option<u32> {
+        let is_it = |index: &u32| {
+            let slot = &self.slots[*index];
+            slot.hash == hash && slot.host.as_ref().is_some_and(|host| *host.name == *name)
+        };
+        self.names.find(spread(hash), is_it).copied()
+    }
+
+    /// The host of this name, or a fresh one of this home and stamp.
+    pub(super) fn find_or_insert(
+        &mut self,
+        name: &str,
+        fresh: impl FnOnce() -> (usize, u64, Name),
+    ) -> (u32, bool) {
+        let hash = self.hash(name);
+        if let Some(index) = self.find_hashed(name, hash) {
+            return (index, false);
+        }
+        let (home, stamp, name_state) = fresh();
+        let host = Host {
+            name: name.into(),
+            stamp,
+            live: None,
+            queues: [List::EMPTY; 2],
+            deferred: 0,
+            home: u16::try_from(home).expect("a core has a small number"),
+            listed: Listed::Nowhere,
+            name_state,
+            is_ahead: false,
+            is_parked: false,
+        };
+        let index = match self.free.pop() {
+            Some(index) => {
+                let slot = &mut self.slots[index];
+                (slot.hash, slot.host) = (hash, Some(host));
+                index
+            }
+            None => self.slots.push(Slot { generation: 0, hash, host: Some(host) }),
+        };
+        let slots = &self.slots;
+        self.names.insert_unique(spread(hash), index, |index| spread(slots[*index].hash));
+        (index, true)
+    }
+
+    pub(super) fn remove(&mut self, index: u32) -> Host {
+        let slot = &mut self.slots[index];
+        let host = slot.host.take().expect("an index is of a live host");
+        slot.generation = slot.generation.wrapping_add(1);
+        let found = self.names.find_entry(spread(slot.hash), |other| *other == index);
+        found.expect("a live host is in the table").remove();
+        self.free.push(index);
+        host
+    }
+
+    pub(super) fn at(&self, index: u32) -> &Host {
+        self.slots[index].host.as_ref().expect("an index is of a live host")
+    }
+
+    pub(super) fn at_mut(&mut self, index: u32) -> &mut Host {
+        self.slots[index].host.as_mut().expect("an index is of a live host")
+    }
+
+    pub(super) fn name(&self, index: u32) -> &str {
+        &self.at(index).name
+    }
+
+    pub(super) fn id(&self, index: u32) -> HostId {
+        HostId { index, generation: self.slots[index].generation }
+    }
+
+    /// The index behind an id, unless the host was forgotten.
+    pub(super) fn find_id(&self, id: HostId) -> Option<u32> {
+        let slot = &self.slots[id.index];
+        (slot.generation == id.generation && slot.host.is_some()).then_some(id.index)
+    }
+
+    /// The index behind the id of an origin that holds a connection.
+    ///
+    /// # Panics
+    /// When the host is gone: the id was kept longer than the connection it came with.
+    pub(super) fn index_of(&self, id: OriginId) -> u32 {
+        self.find_id(id.host).expect("an origin id outlived its connection")
+    }
+
+    /// Indices of all live hosts.
+    pub(super) fn indices(&self) -> Vec<u32> {
+        self.names.iter().copied().collect()
+    }
+
+    fn hash(&self, name: &str) -> u32 {
+        let hash = self.hasher.hash_one(name);
+        // Both halves count: neither is known to be the better one.
+        u32::try_from((hash ^ (hash >> 32)) & u64::from(u32::MAX)).unwrap_or(0)
+    }
+}
+
+/// The hash that the table sees: it takes its bits from both ends.
+fn spread(hash: u32) -> u64 {
+    u64::from(hash) << 32 | u64::from(hash)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_that_waits_costs_little() {
+        assert!(size_of::<Slot>() <= 80, "{}", size_of::<Slot>());
+    }
+}
