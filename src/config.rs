@@ -4,10 +4,12 @@
 mod disk;
 mod input;
 mod integrity;
+mod lines;
 
 pub use disk::{Dirs, DiskConfig};
 pub use input::{Columns, InputConfig, InputFormat};
 pub use integrity::IntegrityConfig;
+pub use lines::LinesConfig;
 
 use crate::limits;
 use std::fmt;
@@ -316,6 +318,8 @@ pub struct Config {
     pub per_host_max: usize,
     /// Jobs read ahead of the work.
     pub lookahead_max: usize,
+    /// Which lines are pulled.
+    pub lines: LinesConfig,
     /// What requests carry.
     pub request: RequestConfig,
     /// Redirects followed for one job.
@@ -371,6 +375,7 @@ impl Default for Config {
             in_flight_max: limits::IN_FLIGHT_DEFAULT,
             per_host_max: limits::PER_HOST_DEFAULT,
             lookahead_max: limits::LOOKAHEAD_JOBS_DEFAULT,
+            lines: LinesConfig::default(),
             request: RequestConfig {
                 headers: Vec::new(),
                 user_agent: concat!("ringpull/", env!("CARGO_PKG_VERSION")).to_owned(),

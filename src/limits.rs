@@ -43,6 +43,8 @@ pub const DISK_WAIT_DEFAULT_MS: u64 = 3_600_000;
 pub const DETAIL_BYTES_MAX: usize = 512;
 /// Jobs read ahead of the work, all origins together.
 pub const LOOKAHEAD_JOBS_DEFAULT: usize = 50_000;
+/// Hosts of a list that `--dry-run` counts one by one.
+pub const CENSUS_HOSTS_MAX: usize = 65_536;
 /// Memory for the names claimed in one run, in bytes: a filter that never forgets a name.
 pub const NAMES_CLAIMED_BYTES_MAX: usize = 32 * 1024 * 1024;
 

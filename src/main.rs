@@ -36,7 +36,10 @@ fn run(command: &Command, words: &[OsString]) -> anyhow::Result<process::ExitCod
             let config = cli::resolve(args, &cli::Host::ask(words)?)?;
             cli::warnings(&config).iter().for_each(|warning| tell(&format!("warning: {warning}")));
             cli::notes(&config).iter().for_each(|note| tell(&format!("note: {note}")));
-            let ended = engine::run(&config)?;
+            let ended = match config.lines.is_dry_run {
+                false => engine::run(&config)?,
+                true => engine::dry_run(&config)?,
+            };
             Ok(report::summary::exit_code(&ended.stats, ended.end).into())
         }
         Command::Origin(args) => {

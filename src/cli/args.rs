@@ -2,9 +2,11 @@
 
 mod disk;
 mod integrity;
+mod lines;
 
 pub use disk::DiskArgs;
 pub use integrity::IntegrityArgs;
+pub use lines::LinesArgs;
 
 use super::argv;
 use super::values::{self, Bytes, CpuList, HeaderArg, Millis};
@@ -63,6 +65,9 @@ pub struct PullArgs {
     /// Where input comes from.
     #[command(flatten)]
     pub input: InputArgs,
+    /// Which lines of it are pulled.
+    #[command(flatten)]
+    pub lines: LinesArgs,
     /// Where files go.
     #[command(flatten)]
     pub output: OutputArgs,

@@ -3,6 +3,7 @@
 
 mod disk;
 mod integrity;
+mod lines;
 
 use super::args::{
     Command, FileAllocationArg, FileOpsArg, FsyncArg, OnConflictArg, OriginArgs, ProgressArg,
@@ -92,6 +93,7 @@ pub fn resolve(args: &PullArgs, host: &Host) -> anyhow::Result<Config> {
         in_flight_max: args.concurrency.max_concurrent_downloads,
         per_host_max: args.concurrency.max_connections_per_host,
         lookahead_max: args.input.lookahead,
+        lines: lines::resolve(&args.lines),
         request,
         redirects_max: args.http.max_redirs,
         allow_downgrade: args.http.allow_downgrade,

@@ -5,9 +5,10 @@
 //! `worker` takes the ones it may run and tells each task's story by `fetch`: `open` for its
 //! connection (`tunnel` where a proxy passes it on, `pool` where it was kept), `response` for its
 //! answer, `sink` for the body; the `ledger` takes one row for each. What a core has is in `core`,
-//! what all threads have is in `shared`.
+//! what all threads have is in `shared`. `dry` reads the inputs and pulls nothing.
 
 mod core;
+mod dry;
 mod fetch;
 mod ledger;
 mod open;
@@ -23,4 +24,5 @@ mod task;
 mod tunnel;
 mod worker;
 
+pub use dry::dry_run;
 pub use run::{Ended, run};

@@ -2,6 +2,7 @@
 //! work.
 
 use super::core::place;
+use super::dry::Rehearsal;
 use super::shared::{Shared, Stop};
 use super::source::{Item, Lists};
 use super::task::{self, Task};
@@ -58,10 +59,21 @@ pub(super) struct Reader<'r> {
     /// Read and not yet on the schedule.
     batch: Vec<Task>,
     rows: u64,
+    /// Lines of all inputs, once they were read to their end.
+    lines: u64,
+    taker: Taker,
+}
+
+/// Who takes the tasks from the schedule.
+pub(super) enum Taker {
+    /// The cores, in their own time.
+    Cores,
+    /// The reader itself, and nothing comes of them.
+    Rehearsal(Rehearsal),
 }
 
 impl<'r> Reader<'r> {
-    pub(super) fn new(shared: &'r Shared, naming: Naming) -> Self {
+    pub(super) fn new(shared: &'r Shared, naming: Naming, taker: Taker) -> Self {
         for path in naming.reserved {
             shared.claim(path, 0);
         }
@@ -71,12 +83,23 @@ impl<'r> Reader<'r> {
             output: naming.output,
             batch: Vec::with_capacity(BATCH),
             rows: 0,
+            lines: 0,
+            taker,
+        }
+    }
+
+    /// What a rehearsal came to, and how many lines there were.
+    pub(super) fn into_rehearsal(self) -> Option<(Rehearsal, u64)> {
+        match self.taker {
+            Taker::Cores => None,
+            Taker::Rehearsal(rehearsal) => Some((rehearsal, self.lines)),
         }
     }
 
     /// Reads all inputs to their end, or until the run stops.
     pub(super) fn read_all(&mut self, mut lists: Lists) -> anyhow::Result<()> {
         let result = self.read(&mut lists);
+        self.lines = lists.lines_total();
         self.push_batch();
         self.shared.set_total(self.rows);
         let wake = self.shared.schedule().close_input();
@@ -134,6 +157,9 @@ impl<'r> Reader<'r> {
 
     /// Puts the batch on the schedule, waiting for room.
     fn push_batch(&mut self) {
+        if let Taker::Rehearsal(rehearsal) = &mut self.taker {
+            return rehearsal.pass(&mut self.shared.schedule(), &mut self.batch);
+        }
         let mut tasks = self.batch.drain(..);
         while tasks.len() > 0 {
             let mut wakes = Vec::new();

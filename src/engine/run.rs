@@ -3,7 +3,7 @@
 use super::core::{Seed, codings};
 use super::ledger::Ledger;
 use super::progress::{Progress, Snapshot, say};
-use super::read::{Naming, Reader};
+use super::read::{Naming, Reader, Taker};
 use super::shared::{Shared, Stop};
 use super::source::Lists;
 use super::task::{End, Task};
@@ -185,7 +185,7 @@ fn start_reader(
     let end = ReaderEnd(Arc::clone(shared));
     std::thread::Builder::new()
         .name("reader".into())
-        .spawn(move || Reader::new(&end.0, naming).read_all(lists))
+        .spawn(move || Reader::new(&end.0, naming, Taker::Cores).read_all(lists))
         .context("cannot start a thread")
 }
 

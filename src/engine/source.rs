@@ -100,6 +100,11 @@ impl Lists {
         }
     }
 
+    /// Lines of the inputs that were read to their end.
+    pub(super) fn lines_total(&self) -> u64 {
+        self.lines_before
+    }
+
     /// Begins the next source.
     fn begin(&mut self) -> anyhow::Result<()> {
         let source = &mut self.sources[self.begun];

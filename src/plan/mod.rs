@@ -1,12 +1,13 @@
 //! What to do, never how: inputs to lines ([`input`]), lines to jobs ([`job`], [`target`]), jobs to
 //! names ([`name`]) and credentials ([`netrc`]), hosts to cores ([`schedule`], [`window`]) and
 //! ways to them ([`proxy`], [`address`]), failures to retries ([`retry`]), bytes to digests
-//! ([`checksum`]).
+//! ([`checksum`]); and what a list holds ([`census`]).
 //!
 //! Pure: no socket, file, clock, runtime or randomness of its own. Time comes in as milliseconds
 //! since the run began, random numbers come in as arguments.
 
 pub mod address;
+pub mod census;
 pub mod checksum;
 pub mod input;
 pub mod job;

@@ -154,7 +154,7 @@ fn is_safe_char(c: char) -> bool {
 
 /// A hash that is the same in every run and on every machine, because names depend on it: murmur's
 /// multiply and shift over eight bytes at a time, and its finish.
-fn hash64(bytes: &[u8]) -> u64 {
+pub(super) fn hash64(bytes: &[u8]) -> u64 {
     let step = |hash: u64, word: u64| {
         let hash = (hash ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         hash ^ (hash >> 32)

@@ -1,5 +1,6 @@
 //! Rows and summaries as bytes. The caller owns the files.
 
+pub mod dry;
 pub mod explain;
 pub mod hosts;
 pub mod row;

@@ -150,7 +150,7 @@ fn write_hosts(text: &mut String, stats: &Stats) -> fmt::Result {
 }
 
 /// A number of bytes in decimal units, as rates are counted.
-struct Size(u64);
+pub(super) struct Size(pub(super) u64);
 
 impl Display for Size {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -170,7 +170,7 @@ impl Display for Size {
 }
 
 /// A time, as exact as a person wants it.
-struct Time(Duration);
+pub(super) struct Time(pub(super) Duration);
 
 impl Display for Time {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

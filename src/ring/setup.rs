@@ -110,6 +110,22 @@ pub fn kernel_release() -> String {
     rustix::system::uname().release().to_string_lossy().into_owned()
 }
 
+/// The most memory this process had resident so far, in bytes: `VmHWM` of `/proc/self/status`
+/// (proc_pid_status(5)). What getrusage(2) tells is older than the process: it is kept over an
+/// execve.
+pub fn resident_peak_bytes() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kib * 1024)
+}
+
+/// The time that the calling thread has worked, in its own code and in the kernel's.
+pub fn thread_time() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Duration::try_from(time).unwrap_or_default()
+}
+
 /// Whether a read would not wait, or stops waiting within `timeout`.
 pub fn is_readable(file: &impl AsFd, timeout: Duration) -> bool {
     let timeout = Timespec::try_from(timeout).ok();

@@ -40,6 +40,7 @@ mod redirects; // followed, limited, and never leaking credentials
 mod report; // one row per line, in each format; statistics that add up
 mod retry; // what is tried again, when, and what is not
 mod reuse; // kept connections, and what servers do to them
+mod scale; // lists of any length: what is told of them, who gets which lines
 mod scarce; // descriptors that run out slow a run down
 mod secrets; // they go to their origin, and nowhere else
 mod signals; // SIGINT once and twice

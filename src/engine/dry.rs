@@ -1,0 +1,132 @@
+//! `--dry-run`: a list is read, named and scheduled as in a run, and nothing is pulled.
+
+use super::core::place;
+use super::ledger::Ledger;
+use super::progress::say;
+use super::read::{Naming, Reader, Taker};
+use super::run::Ended;
+use super::shared::Shared;
+use super::source::Lists;
+use super::task::Task;
+use crate::config::Config;
+use crate::plan::census::{Census, Distinct};
+use crate::plan::schedule::{After, Limits, Schedule, Wake};
+use crate::report::RunEnd;
+use crate::report::dry::DryRun;
+use crate::ring::setup;
+use std::time::{Duration, Instant};
+
+/// Reads everything the configuration names and tells what is in it. No connection is made; no file
+/// is made or changed.
+///
+/// # Errors
+/// A list that cannot be read.
+pub fn dry_run(config: &Config) -> anyhow::Result<Ended> {
+    let lists = Lists::open(&config.inputs, &config.input)?;
+    let mut naming = Naming::new(config)?;
+    naming.reserve(config);
+    let schedule = Schedule::new(Limits {
+        cores: 1,
+        in_flight_max: config.in_flight_max,
+        per_host_max: config.per_host_max,
+        resolve_ahead_max: 0,
+        lookahead_max: config.lookahead_max,
+    });
+    let shared = Shared::new(config.clone(), Instant::now(), schedule, Ledger::new(None));
+    let mut reader = Reader::new(&shared, naming, Taker::Rehearsal(Rehearsal::new()));
+    let read = reader.read_all(lists);
+    let (mut rehearsal, lines) = reader.into_rehearsal().expect("it was one");
+    rehearsal.take_all(&mut shared.schedule());
+    let mut ledger = shared.ledger();
+    let failures: Vec<String> = ledger.failures().collect();
+    let stats = ledger.finish()?;
+    failures.iter().for_each(|failure| say(failure));
+    if config.summary {
+        say(rehearsal.told(lines, stats.count).text().trim_end());
+    }
+    read.map(|()| Ended { stats, end: RunEnd::Complete })
+}
+
+/// A schedule whose jobs nobody works on, and the time that this takes.
+pub(super) struct Rehearsal {
+    census: Census,
+    jobs: u64,
+    time_parse: Duration,
+    time_schedule: Duration,
+    /// When the last batch was passed on, in time of this thread: since then lines were read.
+    passed_at: Duration,
+    began: Instant,
+}
+
+impl Rehearsal {
+    fn new() -> Self {
+        Self {
+            census: Census::new(),
+            jobs: 0,
+            time_parse: Duration::ZERO,
+            time_schedule: Duration::ZERO,
+            passed_at: setup::thread_time(),
+            began: Instant::now(),
+        }
+    }
+
+    /// Puts a batch on the schedule, and takes jobs from it where there is no room for more.
+    pub(super) fn pass(&mut self, schedule: &mut Schedule<Task>, batch: &mut Vec<Task>) {
+        self.time_parse += setup::thread_time() - self.passed_at;
+        self.jobs += batch.len() as u64;
+        for task in &*batch {
+            self.census.add(task.job.target.host_header());
+        }
+        let begun = setup::thread_time();
+        for task in batch.drain(..) {
+            if schedule.room() == 0 {
+                take(schedule);
+            }
+            // A core that takes without end sleeps never.
+            let _wake = push(schedule, task);
+        }
+        self.passed_at = setup::thread_time();
+        self.time_schedule += self.passed_at - begun;
+    }
+
+    /// Takes what is left.
+    fn take_all(&mut self, schedule: &mut Schedule<Task>) {
+        let begun = setup::thread_time();
+        while take(schedule) {}
+        self.time_schedule += setup::thread_time() - begun;
+    }
+
+    fn told(&self, lines: u64, rows_bad: u64) -> DryRun {
+        let (hosts, is_estimate) = match self.census.distinct() {
+            Distinct::Exactly(hosts) => (hosts, false),
+            Distinct::About(hosts) => (hosts, true),
+        };
+        let largest = self.census.largest(HOSTS_SHOWN).into_iter();
+        DryRun {
+            lines,
+            jobs: self.jobs,
+            bad: rows_bad,
+            hosts,
+            is_estimate,
+            largest: largest.map(|(host, count)| (host.to_owned(), count)).collect(),
+            time_parse: self.time_parse,
+            time_schedule: self.time_schedule,
+            time: self.began.elapsed(),
+            memory_peak: setup::resident_peak_bytes(),
+        }
+    }
+}
+
+fn push(schedule: &mut Schedule<Task>, task: Task) -> Wake {
+    schedule.push_to(task, |task| place(&task.job.target))
+}
+
+/// Takes one job, which is over at once; says whether there was one.
+fn take(schedule: &mut Schedule<Task>) -> bool {
+    let Some(grant) = schedule.take(0, 0).grant else { return false };
+    let _wake = schedule.release(0, grant.origin, After::Closed).wake;
+    true
+}
+
+/// Hosts in the text.
+const HOSTS_SHOWN: usize = 10;

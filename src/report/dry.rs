@@ -1,0 +1,112 @@
+//! What `--dry-run` found in a list, for people: a few lines of text.
+
+use super::row::escape_controls;
+use super::summary::{Size, Time};
+use std::fmt::{self, Write as _};
+use std::time::Duration;
+
+/// What a list holds, and how fast it was read.
+#[derive(Clone, Debug, Default)]
+pub struct DryRun {
+    /// Lines of all inputs, blank ones and comments included.
+    pub lines: u64,
+    /// Lines that would be pulled.
+    pub jobs: u64,
+    /// Lines that would fail as they stand.
+    pub bad: u64,
+    /// Different hosts, ports included.
+    pub hosts: u64,
+    /// Whether there were too many hosts to count each: then `hosts` is an estimate, and the counts
+    /// of `largest` are at least so high.
+    pub is_estimate: bool,
+    /// Hosts with the most jobs, and these numbers.
+    pub largest: Vec<(String, u64)>,
+    /// CPU time for reading, parsing and naming all lines.
+    pub time_parse: Duration,
+    /// CPU time for putting all jobs on the schedule and taking them from it.
+    pub time_schedule: Duration,
+    /// Time on the clock for everything.
+    pub time: Duration,
+    /// Most resident memory of the process, in bytes, where the kernel told it.
+    pub memory_peak: Option<u64>,
+}
+
+impl DryRun {
+    /// The text, its last line end included.
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        self.write(&mut text).expect("a String takes any text");
+        text
+    }
+
+    fn write(&self, text: &mut String) -> fmt::Result {
+        let Self { lines, jobs, bad, hosts, .. } = *self;
+        writeln!(
+            text,
+            "dry run: {lines} {}: {jobs} {} to pull, {bad} bad, {} blank or comments or options",
+            plural(lines, "line", "lines"),
+            plural(jobs, "URL", "URLs"),
+            lines.saturating_sub(jobs + bad),
+        )?;
+        let about = if self.is_estimate { "about " } else { "" };
+        write!(text, "{about}{hosts} {}", plural(hosts, "host", "hosts"))?;
+        text.push_str(if self.largest.is_empty() { "\n" } else { "; those with the most URLs:\n" });
+        let at_least = if self.is_estimate { "at least " } else { "" };
+        for (host, count) in &self.largest {
+            writeln!(text, "{at_least}{count:>9}  {}", escape_controls(host))?;
+        }
+        writeln!(
+            text,
+            "one CPU parses and names {} lines/s, and schedules {} lines/s; {} in all",
+            per_second(lines, self.time_parse),
+            per_second(jobs, self.time_schedule),
+            Time(self.time)
+        )?;
+        match self.memory_peak {
+            Some(bytes) => writeln!(text, "peak resident memory {bytes} bytes ({})", Size(bytes)),
+            None => Ok(()),
+        }
+    }
+}
+
+fn plural<'a>(count: u64, one: &'a str, many: &'a str) -> &'a str {
+    if count == 1 { one } else { many }
+}
+
+fn per_second(count: u64, time: Duration) -> u64 {
+    u64::try_from(u128::from(count) * 1_000_000_000 / time.as_nanos().max(1)).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_text() {
+        let mut dry = DryRun {
+            lines: 12,
+            jobs: 1,
+            bad: 2,
+            hosts: 1,
+            largest: vec![("a.example:81".to_owned(), 1)],
+            time_parse: Duration::from_millis(6),
+            time_schedule: Duration::from_micros(1),
+            time: Duration::from_millis(1_500),
+            memory_peak: Some(7_340_032),
+            ..DryRun::default()
+        };
+        assert_eq!(
+            dry.text(),
+            "dry run: 12 lines: 1 URL to pull, 2 bad, 9 blank or comments or options\n\
+             1 host; those with the most URLs:\n\
+             \x20       1  a.example:81\n\
+             one CPU parses and names 2000 lines/s, and schedules 1000000 lines/s; 1.5 s in all\n\
+             peak resident memory 7340032 bytes (7.3 MB)\n"
+        );
+        (dry.hosts, dry.is_estimate) = (2_000_000, true);
+        let text = dry.text();
+        assert!(text.contains("about 2000000 hosts") && text.contains("at least "), "{text}");
+        let empty = DryRun::default().text();
+        assert!(empty.contains("0 hosts\n") && empty.contains("names 0 lines/s"), "{empty}");
+    }
+}
