@@ -11,13 +11,14 @@
 //! already is touched. `.` and `..` are resolved where they stand as such; `%2e%2e` is a name to
 //! us, and what it is to the server is the server's business.
 
+mod host;
+
 use crate::fault::InputProblem;
 use crate::limits;
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
-use url::Url;
 
 /// The schemes that can be pulled.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -355,14 +356,12 @@ impl<'a> Pieces<'a> {
     /// Normalises; the user information is left out.
     fn build(&self) -> Result<Target, InputProblem> {
         let Self { scheme, host, port, .. } = *self;
-        // Nothing in the host can end it early: `split` cut at every delimiter.
-        let url = Url::parse(&format!("{scheme}://{host}/")).map_err(|_| InputProblem::Host)?;
-        let host = url.host_str().filter(|host| is_host(host)).ok_or(InputProblem::Host)?;
+        let host = host::ascii(scheme, host)?;
         let offset = |text: &str| u32::try_from(text.len()).map_err(|_| InputProblem::LineTooLong);
         let mut text = String::with_capacity(host.len() + self.rest.len() + AROUND_HOST_LEN);
         text.push_str(scheme.as_str());
         text.push_str("://");
-        text.push_str(host);
+        text.push_str(&host);
         let host_end = offset(&text)?;
         if port != scheme.port_default() {
             text.push_str(&format!(":{port}"));
@@ -370,14 +369,24 @@ impl<'a> Pieces<'a> {
         let path_at = offset(&text)?;
         let path_len = self.rest.find('?').unwrap_or(self.rest.len());
         let (path, query) = self.rest.split_at(path_len);
-        text.extend(utf8_percent_encode(&without_dots(path), NOT_IN_REQUEST_LINE));
+        push_encoded(&mut text, &without_dots(path));
         let path_end = offset(&text)?;
-        text.extend(utf8_percent_encode(query, NOT_IN_REQUEST_LINE));
+        push_encoded(&mut text, query);
         if text.len() > limits::LINE_BYTES_MAX {
             return Err(InputProblem::LineTooLong);
         }
         let text = text.into_boxed_str();
         Ok(Target { text, basic_auth: None, host_end, path_at, path_end, port, scheme })
+    }
+}
+
+/// Appends a part of a path or query, with what a request line cannot hold percent-encoded.
+fn push_encoded(text: &mut String, part: &str) {
+    // Controls were refused.
+    if part.bytes().any(|b| b == b' ' || !b.is_ascii()) {
+        text.extend(utf8_percent_encode(part, NOT_IN_REQUEST_LINE));
+    } else {
+        text.push_str(part);
     }
 }
 
@@ -412,7 +421,8 @@ fn split_authority(authority: &str) -> Result<(&str, Option<u16>), InputProblem>
 /// The path with its `.` and `..` resolved (RFC 3986 section 5.2.4), and never empty.
 fn without_dots(whole: &str) -> Cow<'_, str> {
     let Some(path) = whole.strip_prefix('/') else { return Cow::Borrowed("/") };
-    if !path.split('/').any(|segment| matches!(segment, "." | "..")) {
+    let has_dots = || path.split('/').any(|segment| matches!(segment, "." | ".."));
+    if !whole.contains("/.") || !has_dots() {
         return Cow::Borrowed(whole);
     }
     let mut resolved = String::with_capacity(path.len() + 1);
@@ -452,17 +462,6 @@ fn problem_of_scheme(scheme: &str, after_colon: &str) -> InputProblem {
     } else {
         InputProblem::Url
     }
-}
-
-/// Letters, digits, `-`, `.` and `_` (met in the wild), or an address in brackets; a length that
-/// DNS can carry (RFC 1035 section 2.3.4).
-fn is_host(host: &str) -> bool {
-    if host.starts_with('[') {
-        return true;
-    }
-    let is_host_byte = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_');
-    let name = host.strip_suffix('.').unwrap_or(host);
-    !name.is_empty() && name.len() <= HOST_BYTES_MAX && name.bytes().all(is_host_byte)
 }
 
 /// `user:pass` as Basic wants it (RFC 7617 section 2): text without controls, and no colon in the
@@ -511,9 +510,6 @@ const NOT_IN_REQUEST_LINE: &AsciiSet = &CONTROLS.add(b' ');
 
 /// Room for the scheme, the port and a path that was left out.
 const AROUND_HOST_LEN: usize = "https://:65535/".len();
-
-/// Longest host name in bytes, without the final dot.
-const HOST_BYTES_MAX: usize = 253;
 
 const _: () = assert!(size_of::<Target>() <= 48);
 

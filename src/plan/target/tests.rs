@@ -2,6 +2,7 @@
 
 use super::*;
 use proptest::prelude::*;
+use url::Url;
 
 fn parse(text: &str) -> Target {
     Target::parse(text).unwrap_or_else(|problem| panic!("{text:?}: {problem:?}"))
