@@ -42,7 +42,7 @@ pub const DISK_WAIT_DEFAULT_MS: u64 = 3_600_000;
 /// Longest detail text of a fault in bytes.
 pub const DETAIL_BYTES_MAX: usize = 512;
 /// Jobs read ahead of the work, all origins together.
-pub const LOOKAHEAD_JOBS_DEFAULT: usize = 50_000;
+pub const LOOKAHEAD_JOBS_DEFAULT: usize = 1_000_000;
 /// Hosts of a list that `--dry-run` counts one by one.
 pub const CENSUS_HOSTS_MAX: usize = 65_536;
 /// Memory for the names claimed in one run, in bytes: a filter that never forgets a name.

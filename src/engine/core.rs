@@ -1,5 +1,6 @@
 //! One core's state, all of it on one thread: what a lane needs beside its task.
 
+use super::packed::{Packed, place};
 use super::pool::Pool;
 use super::shared::{Shared, Stop};
 use super::task::{End, Task};
@@ -7,8 +8,7 @@ use crate::config::{RequestConfig, Timeouts};
 use crate::http::request::{Codings, Parts, Template, basic};
 use crate::plan::netrc::Netrc;
 use crate::plan::proxy::Proxies;
-use crate::plan::schedule::{After, Connection as Granted, Grant, OriginId, Place, Wake};
-use crate::plan::target::Target;
+use crate::plan::schedule::{After, Connection as Granted, Grant, OriginId, Wake};
 use crate::plan::window::Lack;
 use crate::ring::buf::BufPool;
 use crate::ring::conn::Connection;
@@ -202,7 +202,8 @@ impl Core {
         if has_room {
             self.shared.made_room();
         }
-        let Grant { item: task, origin, connection } = taken.grant?;
+        let Grant { item, origin, connection } = taken.grant?;
+        let task = item.unpack();
         // A granted connection leaves the pool with its grant: the pool may close what is in it.
         let pooled = match connection {
             Granted::Reuse => self.pooled(origin, &task),
@@ -249,7 +250,7 @@ impl Core {
     /// Lets a task go on where a redirect led.
     pub(super) fn requeue(&self, task: Task) {
         let target = task.target().clone();
-        let wake = self.shared.schedule().push_front(place(&target), task);
+        let wake = self.shared.schedule().push_front(place(&target), Packed::pack(task));
         self.shared.deliver(wake);
     }
 
@@ -257,7 +258,7 @@ impl Core {
     pub(super) fn defer(&self, task: Task, after_ms: u64) {
         let target = task.target().clone();
         let until_ms = self.shared.now_ms().saturating_add(after_ms);
-        self.shared.schedule().defer(place(&target), task, until_ms);
+        self.shared.schedule().defer(place(&target), Packed::pack(task), until_ms);
         // A core that sleeps until something later must look again.
         self.shared.deliver(Wake::One(self.index));
     }
@@ -312,11 +313,6 @@ impl Core {
             self.shared.deliver(wake);
         }
     }
-}
-
-/// Where the schedule puts what goes to this target.
-pub(super) fn place(target: &Target) -> Place<'_> {
-    Place { origin: target.origin_str(), host: target.host_header() }
 }
 
 /// The codings that a server may use.

@@ -1,16 +1,15 @@
 //! `--dry-run`: a list is read, named and scheduled as in a run, and nothing is pulled.
 
-use super::core::place;
 use super::ledger::Ledger;
+use super::packed::Packed;
 use super::progress::say;
 use super::read::{Naming, Reader, Taker};
 use super::run::Ended;
 use super::shared::Shared;
 use super::source::Lists;
-use super::task::Task;
 use crate::config::Config;
 use crate::plan::census::{Census, Distinct};
-use crate::plan::schedule::{After, Limits, Schedule, Wake};
+use crate::plan::schedule::{After, Limits, Schedule};
 use crate::report::RunEnd;
 use crate::report::dry::DryRun;
 use crate::ring::setup;
@@ -71,11 +70,11 @@ impl Rehearsal {
     }
 
     /// Puts a batch on the schedule, and takes jobs from it where there is no room for more.
-    pub(super) fn pass(&mut self, schedule: &mut Schedule<Task>, batch: &mut Vec<Task>) {
+    pub(super) fn pass(&mut self, schedule: &mut Schedule<Packed>, batch: &mut Vec<Packed>) {
         self.time_parse += setup::thread_time() - self.passed_at;
         self.jobs += batch.len() as u64;
         for task in &*batch {
-            self.census.add(task.job.target.host_header());
+            self.census.add(task.place().host);
         }
         let begun = setup::thread_time();
         for task in batch.drain(..) {
@@ -83,14 +82,14 @@ impl Rehearsal {
                 take(schedule);
             }
             // A core that takes without end sleeps never.
-            let _wake = push(schedule, task);
+            let _wake = schedule.push_to(task, Packed::place);
         }
         self.passed_at = setup::thread_time();
         self.time_schedule += self.passed_at - begun;
     }
 
     /// Takes what is left.
-    fn take_all(&mut self, schedule: &mut Schedule<Task>) {
+    fn take_all(&mut self, schedule: &mut Schedule<Packed>) {
         let begun = setup::thread_time();
         while take(schedule) {}
         self.time_schedule += setup::thread_time() - begun;
@@ -117,12 +116,8 @@ impl Rehearsal {
     }
 }
 
-fn push(schedule: &mut Schedule<Task>, task: Task) -> Wake {
-    schedule.push_to(task, |task| place(&task.job.target))
-}
-
 /// Takes one job, which is over at once; says whether there was one.
-fn take(schedule: &mut Schedule<Task>) -> bool {
+fn take(schedule: &mut Schedule<Packed>) -> bool {
     let Some(grant) = schedule.take(0, 0).grant else { return false };
     let _wake = schedule.release(0, grant.origin, After::Closed).wake;
     true

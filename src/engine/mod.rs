@@ -12,6 +12,7 @@ mod dry;
 mod fetch;
 mod ledger;
 mod open;
+mod packed;
 mod pool;
 mod progress;
 mod read;

@@ -1,11 +1,11 @@
 //! The reader: entries of the inputs to tasks on the schedule, a bounded look-ahead in front of the
 //! work.
 
-use super::core::place;
 use super::dry::Rehearsal;
+use super::packed::Packed;
 use super::shared::{Shared, Stop};
 use super::source::{Item, Lists};
-use super::task::{self, Task};
+use super::task;
 use crate::config::{Config, Input};
 use crate::error::RunError;
 use crate::plan::job::{BadLine, Entry, Job};
@@ -57,7 +57,7 @@ pub(super) struct Reader<'r> {
     /// `-o`: the path of the one file, or `-`.
     output: Option<String>,
     /// Read and not yet on the schedule.
-    batch: Vec<Task>,
+    batch: Vec<Packed>,
     rows: u64,
     /// Lines of all inputs, once they were read to their end.
     lines: u64,
@@ -125,8 +125,8 @@ impl<'r> Reader<'r> {
             Err(line) => return self.bad_line(&line),
         };
         self.rows += 1;
-        let name = self.name(&job).into();
-        self.batch.push(Task { job, name, queued_ms: self.shared.now_ms(), story: None });
+        let name = self.name(&job);
+        self.batch.push(Packed::of_job(job, name, self.shared.now_ms()));
         if self.batch.len() >= BATCH {
             self.push_batch();
         }
@@ -171,7 +171,7 @@ impl<'r> Reader<'r> {
                 schedule = self.shared.wait_for_room(schedule);
             }
             for task in tasks.by_ref().take(schedule.room()) {
-                wakes.push(schedule.push_to(task, |task| place(&task.job.target)));
+                wakes.push(schedule.push_to(task, Packed::place));
             }
             drop(schedule);
             wakes.into_iter().for_each(|wake| self.shared.deliver(wake));

@@ -2,11 +2,12 @@
 
 use super::core::{Seed, codings};
 use super::ledger::Ledger;
+use super::packed::Packed;
 use super::progress::{Progress, Snapshot, say};
 use super::read::{Naming, Reader, Taker};
 use super::shared::{Shared, Stop};
 use super::source::Lists;
-use super::task::{End, Task};
+use super::task::End;
 use super::worker;
 use crate::config::{Config, Fsync, ProgressMode, ReportFormat};
 use crate::error::RunError;
@@ -297,12 +298,12 @@ fn close(
 ) -> anyhow::Result<Ended> {
     let end = watch.end;
     let left = shared.schedule().drain();
-    let (begun, untouched): (Vec<Task>, Vec<Task>) =
-        left.into_iter().partition(|task| task.story.is_some());
+    let (begun, untouched): (Vec<Packed>, Vec<Packed>) =
+        left.into_iter().partition(Packed::has_begun);
     let mut ledger = shared.ledger();
     for task in begun {
         let end = End::Failed(Fault::new(Stage::Connect, Cause::Interrupted));
-        ledger.record(&task.row(end, shared.dir_shown()));
+        ledger.record(&task.unpack().row(end, shared.dir_shown()));
     }
     let failures: Vec<String> = ledger.failures().collect();
     let stats = ledger

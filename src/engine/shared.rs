@@ -1,8 +1,9 @@
 //! What all threads of a run share.
 
 use super::ledger::Ledger;
+use super::packed::Packed;
 use super::progress::say;
-use super::task::Task;
+
 use crate::config::Config;
 use crate::plan::name::Names;
 use crate::plan::rest::Rests;
@@ -31,7 +32,7 @@ pub(super) struct Shared {
     dir_shown: String,
     /// All times of the run count from here.
     pub(super) began: Instant,
-    schedule: Mutex<Schedule<Task>>,
+    schedule: Mutex<Schedule<Packed>>,
     /// The look-ahead has room again; goes with `schedule`.
     room: Condvar,
     /// The reader waits for room. A wake costs a system call, so nobody is woken for nothing.
@@ -63,7 +64,7 @@ impl Shared {
     pub(super) fn new(
         config: Config,
         began: Instant,
-        schedule: Schedule<Task>,
+        schedule: Schedule<Packed>,
         ledger: Ledger,
     ) -> Self {
         let dir = config.dir.to_string_lossy();
@@ -107,7 +108,7 @@ impl Shared {
     }
 
     /// The schedule. A panic while it was held is a bug that ends its thread, not the others.
-    pub(super) fn schedule(&self) -> MutexGuard<'_, Schedule<Task>> {
+    pub(super) fn schedule(&self) -> MutexGuard<'_, Schedule<Packed>> {
         self.schedule.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -171,8 +172,8 @@ impl Shared {
     /// Waits until the look-ahead has room for a batch, or the run stops, or some time has passed.
     pub(super) fn wait_for_room<'s>(
         &'s self,
-        schedule: MutexGuard<'s, Schedule<Task>>,
-    ) -> MutexGuard<'s, Schedule<Task>> {
+        schedule: MutexGuard<'s, Schedule<Packed>>,
+    ) -> MutexGuard<'s, Schedule<Packed>> {
         self.is_reader_waiting.store(true, Ordering::Relaxed);
         let waited = self.room.wait_timeout(schedule, ROOM_WAIT);
         waited.unwrap_or_else(PoisonError::into_inner).0

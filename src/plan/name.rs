@@ -35,6 +35,12 @@ pub fn from_target(target: &Target) -> String {
     safe_component(&Cow::from(percent_decode_str(segment)))
 }
 
+/// Whether `name` is what [`from_target`] says. Without an allocation where that is easily seen.
+pub fn is_of_target(name: &str, target: &Target) -> bool {
+    let segment = target.path().rsplit('/').next().unwrap_or_default();
+    if is_safe(segment.as_bytes()) { name == segment } else { name == from_target(target) }
+}
+
 /// A path given by a list (`out=`): relative, of safe components. Empty
 /// components and `.` are dropped.
 ///

@@ -12,6 +12,7 @@
 //! us, and what it is to the server is the server's business.
 
 mod host;
+mod packed;
 
 use crate::fault::InputProblem;
 use crate::limits;
@@ -19,6 +20,8 @@ use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_enco
 use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
+
+pub use packed::Offsets;
 
 /// The schemes that can be pulled.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]

@@ -1,0 +1,279 @@
+//! A task in its queue. Millions may wait, so one that has not begun is one short string of bytes.
+
+use super::task::Task;
+use crate::plan::job::Job;
+use crate::plan::name;
+use crate::plan::schedule::Place;
+use crate::plan::target::{Offsets, Scheme, Target};
+
+/// A task as the schedule keeps it: 16 bytes, and behind them for a URL of 70 bytes some 85 more.
+#[derive(Debug)]
+pub(super) enum Packed {
+    /// A job that is only a URL, not begun: see [`Line`].
+    Line(Line),
+    /// Any other task.
+    Whole(Box<Task>),
+}
+
+impl Packed {
+    /// Makes a task small.
+    pub(super) fn pack(task: Task) -> Self {
+        if task.story.is_some() || task.job.options.is_some() {
+            return Self::Whole(Box::new(task));
+        }
+        Self::Line(Line::new(&task.job, &task.name, task.queued_ms))
+    }
+
+    /// The packed task of a job that was just read.
+    pub(super) fn of_job(job: Job, name: String, queued_ms: u64) -> Self {
+        if job.options.is_some() {
+            return Self::Whole(Box::new(Task { job, name: name.into(), queued_ms, story: None }));
+        }
+        Self::Line(Line::new(&job, &name, queued_ms))
+    }
+
+    /// The task as it was.
+    pub(super) fn unpack(self) -> Task {
+        match self {
+            Self::Line(line) => line.task(),
+            Self::Whole(task) => *task,
+        }
+    }
+
+    /// Whether an attempt has begun.
+    pub(super) fn has_begun(&self) -> bool {
+        match self {
+            Self::Line(_) => false,
+            Self::Whole(task) => task.story.is_some(),
+        }
+    }
+
+    /// Where the schedule puts it.
+    pub(super) fn place(&self) -> Place<'_> {
+        match self {
+            Self::Whole(task) => place(task.target()),
+            Self::Line(line) => {
+                let head = Head::read(&line.0);
+                let origin = head.text(&line.0, 0..head.offsets.path_at);
+                let host = &origin[head.offsets.scheme.as_str().len() + "://".len()..];
+                Place { origin, host }
+            }
+        }
+    }
+}
+
+/// Where the schedule puts what goes to this target.
+pub(super) fn place(target: &Target) -> Place<'_> {
+    Place { origin: target.origin_str(), host: target.host_header() }
+}
+
+/// A byte of flags; as variable-length numbers the index, the time it was queued, and the lengths
+/// of scheme to host, port, path, query, name and user information; the URL, the name and the user
+/// information. The name is left out where it is what the URL says.
+#[derive(Debug)]
+pub(super) struct Line(Box<[u8]>);
+
+impl Line {
+    fn new(job: &Job, name: &str, queued_ms: u64) -> Self {
+        let Job { index, target, options: _ } = job;
+        let Offsets { scheme, host_end, path_at, path_end } = target.offsets();
+        let text = target.as_str();
+        let own_name = if name::is_of_target(name, target) { None } else { Some(name) };
+        let mut front = Front { bytes: [0; FRONT_BYTES_MAX], len: 0 };
+        let flag = |is_set, bit| if is_set { bit } else { 0 };
+        let is_https = flag(scheme == Scheme::Https, IS_HTTPS);
+        let has_userinfo = flag(target.userinfo().is_some(), HAS_USERINFO);
+        front.push_byte(is_https | has_userinfo | flag(own_name.is_some(), HAS_NAME));
+        front.push(*index);
+        front.push(queued_ms);
+        front.push(u64::from(host_end));
+        front.push(u64::from(path_at - host_end));
+        front.push(u64::from(path_end - path_at));
+        front.push((text.len() - path_end as usize) as u64);
+        let (name, userinfo) = (own_name.unwrap_or(""), target.userinfo().unwrap_or(""));
+        if own_name.is_some() {
+            front.push(name.len() as u64);
+        }
+        Self([front.bytes(), text.as_bytes(), name.as_bytes(), userinfo.as_bytes()].concat().into())
+    }
+
+    fn task(&self) -> Task {
+        let head = Head::read(&self.0);
+        let name_at = head.text_len;
+        let userinfo_at = name_at + head.name_len.unwrap_or(0);
+        let end = u32::try_from(self.0.len() - head.text_at).expect("it was made of shorter parts");
+        let userinfo = head.has_userinfo.then(|| head.text(&self.0, userinfo_at..end));
+        let target = Target::from_parts(head.text(&self.0, 0..name_at), head.offsets, userinfo);
+        let name = match head.name_len {
+            Some(_) => head.text(&self.0, name_at..userinfo_at).into(),
+            None => name::from_target(&target).into(),
+        };
+        let job = Job { index: head.index, target, options: None };
+        Task { job, name, queued_ms: head.queued_ms, story: None }
+    }
+}
+
+/// What stands before the text.
+struct Head {
+    index: u64,
+    queued_ms: u64,
+    offsets: Offsets,
+    text_len: u32,
+    name_len: Option<u32>,
+    has_userinfo: bool,
+    /// Where the text begins.
+    text_at: usize,
+}
+
+impl Head {
+    fn read(bytes: &[u8]) -> Self {
+        let (flags, mut rest) = bytes.split_first().expect("flags go before all");
+        let index = pull(&mut rest);
+        let queued_ms = pull(&mut rest);
+        let mut length = || u32::try_from(pull(&mut rest)).expect("it was a length");
+        let host_end = length();
+        let path_at = host_end + length();
+        let path_end = path_at + length();
+        let text_len = path_end + length();
+        let name_len = (flags & HAS_NAME != 0).then(length);
+        let scheme = if flags & IS_HTTPS != 0 { Scheme::Https } else { Scheme::Http };
+        Self {
+            index,
+            queued_ms,
+            offsets: Offsets { scheme, host_end, path_at, path_end },
+            text_len,
+            name_len,
+            has_userinfo: flags & HAS_USERINFO != 0,
+            text_at: bytes.len() - rest.len(),
+        }
+    }
+
+    /// A part of the text, the name and the user information.
+    fn text<'b>(&self, bytes: &'b [u8], range: std::ops::Range<u32>) -> &'b str {
+        let part = &bytes[self.text_at..][range.start as usize..range.end as usize];
+        std::str::from_utf8(part).expect("it was made of strings")
+    }
+}
+
+/// Numbers being put together.
+struct Front {
+    bytes: [u8; FRONT_BYTES_MAX],
+    len: usize,
+}
+
+impl Front {
+    fn push_byte(&mut self, byte: u8) {
+        self.bytes[self.len] = byte;
+        self.len += 1;
+    }
+
+    /// Seven bits a byte, the low ones first; the top bit says that more follow (LEB128).
+    fn push(&mut self, mut number: u64) {
+        while number >= 0x80 {
+            self.push_byte((number & 0x7f) as u8 | 0x80);
+            number >>= 7;
+        }
+        self.push_byte((number & 0x7f) as u8);
+    }
+
+    fn bytes(&self) -> &[u8] {
+        &self.bytes[..self.len]
+    }
+}
+
+fn pull(rest: &mut &[u8]) -> u64 {
+    let mut number = 0;
+    for shift in (0..u64::BITS).step_by(7) {
+        let (byte, behind) = rest.split_first().expect("a number ends");
+        *rest = behind;
+        number |= u64::from(byte & 0x7f) << shift;
+        if *byte < 0x80 {
+            break;
+        }
+    }
+    number
+}
+
+const IS_HTTPS: u8 = 1;
+const HAS_NAME: u8 = 2;
+const HAS_USERINFO: u8 = 4;
+/// The flags, two numbers of 64 bits and five lengths of 32.
+const FRONT_BYTES_MAX: usize = 1 + 2 * 10 + 5 * 5;
+
+const _: () = assert!(size_of::<Packed>() == 16);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn job(index: u64, url: &str) -> Job {
+        Job { index, target: Target::parse(url).unwrap(), options: None }
+    }
+
+    fn check(index: u64, url: &str, name: &str, queued_ms: u64) -> usize {
+        let packed = Packed::of_job(job(index, url), name.to_owned(), queued_ms);
+        let target = Target::parse(url).unwrap();
+        assert_eq!(packed.place(), place(&target));
+        assert!(!packed.has_begun());
+        let size = match &packed {
+            Packed::Line(line) => line.0.len(),
+            Packed::Whole(_) => panic!("it is small"),
+        };
+        let task = packed.unpack();
+        assert_eq!(task.job, job(index, url));
+        assert_eq!((&*task.name, task.queued_ms), (name, queued_ms));
+        let again = Packed::pack(task).unpack();
+        assert_eq!((again.job, &*again.name), (job(index, url), name));
+        size
+    }
+
+    #[test]
+    fn a_waiting_line_is_small() {
+        let url = "https://images.example.com/wp-content/uploads/2019/0f3c2a/product-7.jpg";
+        assert_eq!(url.len(), 71);
+        let size = check(199_999_999, url, "product-7.jpg", 36_000_000);
+        assert_eq!(size, url.len() + 13);
+    }
+
+    #[test]
+    fn a_begun_task_and_one_with_options_keep_what_they_have() {
+        let options = Some(Box::default());
+        let with_options = Job { options, ..job(1, "http://h/a") };
+        let packed = Packed::of_job(with_options.clone(), "a".to_owned(), 5);
+        assert_eq!(packed.place(), place(&with_options.target));
+        assert_eq!(packed.unpack().job, with_options);
+        let mut task = Packed::of_job(job(2, "http://h/b"), "b".to_owned(), 5).unpack();
+        let story = task.begin(9, 1_000);
+        story.target = Some(Target::parse("https://other:8443/").unwrap());
+        let packed = Packed::pack(task);
+        assert!(packed.has_begun());
+        assert_eq!(packed.place().host, "other:8443");
+        assert_eq!(packed.unpack().story.unwrap().attempt, 1);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig {
+            failure_persistence: None,
+            ..ProptestConfig::default()
+        })]
+
+        #[test]
+        fn nothing_is_lost(
+            index in any::<u64>(),
+            scheme in "https?",
+            userinfo in "([a-z]{0,3}(:[a-z%41é]{0,3})?@)?",
+            host in "([a-z]{1,9}|[a-z.é]{1,9}[a-z]|\\[::1\\]|127[.]1)",
+            port in "(:[1-9][0-9]{0,3})?",
+            rest in "(/[a-z%0-9./é]{0,200}([?][a-z&=/]{0,200})?)?",
+            name in prop::option::of("[a-zé/.0-9]{0,300}"),
+            queued_ms in any::<u64>(),
+        ) {
+            let url = format!("{scheme}://{userinfo}{host}{port}{rest}");
+            if let Ok(target) = Target::parse(&url) {
+                let name = name.unwrap_or_else(|| name::from_target(&target));
+                check(index, &url, &name, queued_ms);
+            }
+        }
+    }
+}
