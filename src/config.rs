@@ -4,11 +4,13 @@
 mod disk;
 mod input;
 mod integrity;
+mod journal;
 mod lines;
 
 pub use disk::{Dirs, DiskConfig};
 pub use input::{Columns, InputConfig, InputFormat};
 pub use integrity::IntegrityConfig;
+pub use journal::{JournalConfig, RetryFailed};
 pub use lines::LinesConfig;
 
 use crate::limits;
@@ -53,7 +55,7 @@ pub enum ReportFormat {
 /// A file that takes one row per input line.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ReportFile {
-    /// Where it is; an existing file is replaced.
+    /// Where it is; an existing report is continued.
     pub path: PathBuf,
     /// How rows are encoded.
     pub format: ReportFormat,
@@ -306,6 +308,8 @@ pub struct Config {
     pub on_conflict: OnConflict,
     /// One row per input line.
     pub report: Option<ReportFile>,
+    /// What is done with the report of an earlier run.
+    pub journal: JournalConfig,
     /// Statistics of the run as JSON.
     pub stats: Option<PathBuf>,
     /// The command line, for the statistics; secrets are taken out.
@@ -369,6 +373,7 @@ impl Default for Config {
             content_disposition: false,
             on_conflict: OnConflict::default(),
             report: None,
+            journal: JournalConfig::default(),
             stats: None,
             argv: Vec::new(),
             cpus: vec![0],

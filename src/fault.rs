@@ -483,4 +483,4 @@ impl DiskProblem {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

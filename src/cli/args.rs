@@ -2,10 +2,12 @@
 
 mod disk;
 mod integrity;
+mod journal;
 mod lines;
 
 pub use disk::DiskArgs;
 pub use integrity::IntegrityArgs;
+pub use journal::{JournalArgs, RetryFailedArg};
 pub use lines::LinesArgs;
 
 use super::argv;
@@ -98,6 +100,9 @@ pub struct PullArgs {
     /// What is told.
     #[command(flatten)]
     pub report: ReportArgs,
+    /// Taking a run up again.
+    #[command(flatten)]
+    pub journal: JournalArgs,
     /// Kernel paths.
     #[command(flatten)]
     pub kernel: KernelArgs,
@@ -357,7 +362,7 @@ pub struct PatienceArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Report")]
 pub struct ReportArgs {
-    /// One row per input line: FILE.csv or FILE.jsonl
+    /// One row per input line: FILE.csv or FILE.jsonl. One that exists is continued
     #[arg(long, value_name = "FILE", value_parser = values::report_file)]
     pub report: Option<ReportFile>,
     /// Statistics of the run, as JSON

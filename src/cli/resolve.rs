@@ -3,6 +3,7 @@
 
 mod disk;
 mod integrity;
+mod journal;
 mod lines;
 
 use super::args::{
@@ -87,6 +88,7 @@ pub fn resolve(args: &PullArgs, host: &Host) -> anyhow::Result<Config> {
         content_disposition: args.output.content_disposition,
         on_conflict: on_conflict(args),
         report: args.report.report.clone(),
+        journal: journal::resolve(args)?,
         stats: args.report.stats.clone(),
         argv: argv::without_secrets(&host.argv, &secrets(args)),
         cpus: cpus(args, host)?,

@@ -12,6 +12,7 @@ use crate::plan::census::{Census, Distinct};
 use crate::plan::schedule::{After, Limits, Schedule};
 use crate::report::RunEnd;
 use crate::report::dry::DryRun;
+use crate::report::journal::Check;
 use crate::ring::setup;
 use std::time::{Duration, Instant};
 
@@ -32,7 +33,8 @@ pub fn dry_run(config: &Config) -> anyhow::Result<Ended> {
         lookahead_max: config.lookahead_max,
     });
     let shared = Shared::new(config.clone(), Instant::now(), schedule, Ledger::new(None));
-    let mut reader = Reader::new(&shared, naming, Taker::Rehearsal(Rehearsal::new()));
+    let check = Check::default();
+    let mut reader = Reader::new(&shared, naming, check, Taker::Rehearsal(Rehearsal::new()));
     let read = reader.read_all(lists);
     let (mut rehearsal, lines) = reader.into_rehearsal().expect("it was one");
     rehearsal.take_all(&mut shared.schedule());

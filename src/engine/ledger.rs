@@ -1,5 +1,7 @@
 //! Where rows go: the report file and the statistics, behind one lock.
 
+use super::journal::Opened;
+use crate::report::journal::Passed;
 use crate::report::{Row, RowEncoder, Stats, summary};
 use crate::ring::file;
 use std::fs::File;
@@ -23,12 +25,15 @@ struct Report {
 }
 
 impl Ledger {
-    /// A ledger with or without a report file, which is empty.
-    pub(super) fn new(report: Option<(File, RowEncoder)>) -> Self {
-        let report = report.map(|(file, encoder)| {
+    /// A ledger with or without a report file, to the end of which rows are written.
+    pub(super) fn new(report: Option<Opened>) -> Self {
+        let report = report.map(|opened| {
+            let encoder = RowEncoder::new(opened.format);
             let mut pending = Vec::with_capacity(PENDING_BYTES_MAX * 2);
-            encoder.header(&mut pending);
-            Report { file, encoder, pending, error: None }
+            if opened.needs_header {
+                encoder.header(&mut pending);
+            }
+            Report { file: opened.file, encoder, pending, error: None }
         });
         Self { report, failures: Vec::new(), stats: Stats::default() }
     }
@@ -54,6 +59,11 @@ impl Ledger {
         let Some(report) = &mut self.report else { return true };
         report.flush();
         report.error.is_none()
+    }
+
+    /// What the reader has passed over so far, because earlier runs did it.
+    pub(super) fn set_passed(&mut self, passed: Passed) {
+        self.stats.passed = passed;
     }
 
     /// The counters so far.

@@ -2,14 +2,18 @@
 //! work.
 
 use super::dry::Rehearsal;
+use super::journal;
 use super::packed::Packed;
+use super::progress::say;
 use super::shared::{Shared, Stop};
 use super::source::{Item, Lists};
 use super::task;
 use crate::config::{Config, Input};
 use crate::error::RunError;
 use crate::plan::job::{BadLine, Entry, Job};
-use crate::plan::name::Template;
+use crate::plan::name::{Names, Template};
+use crate::report::journal::{Check, Ended, Mismatch, Verdict};
+use std::path::Path;
 
 /// How files are named, where the list does not say.
 #[derive(Debug, Default)]
@@ -20,6 +24,8 @@ pub(super) struct Naming {
     pub(super) output: Option<String>,
     /// Paths beneath the directory that no download may take: the lists and reports of this run.
     reserved: Vec<String>,
+    /// Paths that servers proposed in earlier runs.
+    proposed: Option<Names>,
 }
 
 impl Naming {
@@ -31,7 +37,17 @@ impl Naming {
             .transpose()
             .map_err(|error| RunError::usage(format!("--name-template: {error}")))?;
         let output = config.output.clone();
-        Ok(Self { template, output, reserved: Vec::new() })
+        Ok(Self { template, output, reserved: Vec::new(), proposed: None })
+    }
+
+    /// Keeps the name of an earlier run's file from downloads. Only where servers propose names:
+    /// others come out as they did.
+    pub(super) fn keep(&mut self, filename: &str, dir: &Path) {
+        if let Ok(path) = Path::new(filename).strip_prefix(dir)
+            && let Some(path) = path.to_str()
+        {
+            self.proposed.get_or_insert_default().claim(path.to_owned(), 0);
+        }
     }
 
     /// Keeps the names of this run's own files from downloads. They exist by now.
@@ -56,8 +72,16 @@ pub(super) struct Reader<'r> {
     template: Option<Template>,
     /// `-o`: the path of the one file, or `-`.
     output: Option<String>,
+    /// Whether names of files that earlier runs wrote are known from their rows.
+    knows_names: bool,
+    /// Compares the list with the report.
+    check: Check,
+    /// It is another list.
+    mismatch: Option<Mismatch>,
     /// Read and not yet on the schedule.
     batch: Vec<Packed>,
+    /// Lines without a job, of which there is no row yet.
+    bad: Vec<BadLine>,
     rows: u64,
     /// Lines of all inputs, once they were read to their end.
     lines: u64,
@@ -73,7 +97,11 @@ pub(super) enum Taker {
 }
 
 impl<'r> Reader<'r> {
-    pub(super) fn new(shared: &'r Shared, naming: Naming, taker: Taker) -> Self {
+    pub(super) fn new(shared: &'r Shared, naming: Naming, check: Check, taker: Taker) -> Self {
+        let knows_names = naming.proposed.is_some();
+        if let Some(names) = naming.proposed {
+            shared.adopt(names);
+        }
         for path in naming.reserved {
             shared.claim(path, 0);
         }
@@ -81,7 +109,11 @@ impl<'r> Reader<'r> {
             shared,
             template: naming.template,
             output: naming.output,
+            knows_names,
+            check,
+            mismatch: None,
             batch: Vec::with_capacity(BATCH),
+            bad: Vec::new(),
             rows: 0,
             lines: 0,
             taker,
@@ -98,13 +130,34 @@ impl<'r> Reader<'r> {
 
     /// Reads all inputs to their end, or until the run stops.
     pub(super) fn read_all(&mut self, mut lists: Lists) -> anyhow::Result<()> {
-        let result = self.read(&mut lists);
+        let result = self.read(&mut lists).and_then(|()| self.end_check());
         self.lines = lists.lines_total();
         self.push_batch();
         self.shared.set_total(self.rows);
         let wake = self.shared.schedule().close_input();
         self.shared.deliver(wake);
         result
+    }
+
+    /// Compares what is left to compare when the list has ended. A list that was not read to its
+    /// end tells nothing.
+    fn end_check(&mut self) -> anyhow::Result<()> {
+        let ended = match self.mismatch {
+            Some(mismatch) => Err(mismatch),
+            None if self.shared.stop() != Stop::Running => return Ok(()),
+            None => self.check.end(),
+        };
+        let report = self.shared.config.report.as_ref().map(|report| report.path.as_path());
+        let report = report.unwrap_or_else(|| Path::new("the report"));
+        match ended {
+            Ok(Ended::Whole) => {}
+            Ok(Ended::Shorter(last)) => say(&format!(
+                "warning: the list is shorter than it was: {} tells of lines up to {last}",
+                report.display()
+            )),
+            Err(mismatch) => return Err(journal::other_list(mismatch, report)),
+        }
+        Ok(())
     }
 
     fn read(&mut self, lists: &mut Lists) -> anyhow::Result<()> {
@@ -120,21 +173,57 @@ impl<'r> Reader<'r> {
     }
 
     fn entry(&mut self, entry: Entry) {
-        let job = match entry {
-            Ok(job) => job,
-            Err(line) => return self.bad_line(&line),
+        let (index, shown) = match &entry {
+            Ok(job) => (job.index, job.target.as_str()),
+            Err(line) => (line.index, line.text.as_str()),
         };
-        self.rows += 1;
-        let name = self.name(&job);
-        self.batch.push(Packed::of_job(job, name, self.shared.now_ms()));
-        if self.batch.len() >= BATCH {
+        let verdict = match self.check.line(index, shown) {
+            Ok(verdict) => verdict,
+            Err(mismatch) => return self.stop(mismatch),
+        };
+        match entry {
+            Ok(job) => self.job(job, verdict),
+            Err(line) if verdict == Verdict::Pull => {
+                self.rows += 1;
+                self.bad.push(line);
+            }
+            Err(_) => {}
+        }
+        if self.batch.len() + self.bad.len() >= BATCH {
             self.push_batch();
         }
     }
 
-    fn bad_line(&mut self, line: &BadLine) {
-        self.rows += 1;
-        if !self.shared.ledger().record(&task::bad_line_row(line)) {
+    fn job(&mut self, job: Job, verdict: Verdict) {
+        match verdict {
+            // The row has the name of its file, and the reader of the report has claimed it.
+            Verdict::Good if self.knows_names => {}
+            // Names depend on all that were claimed before.
+            Verdict::Good | Verdict::Failed => {
+                self.name(&job);
+            }
+            Verdict::Pull => {
+                self.rows += 1;
+                let name = self.name(&job);
+                self.batch.push(Packed::of_job(job, name, self.shared.now_ms()));
+            }
+        }
+    }
+
+    /// Nothing of the lines at hand may begin.
+    fn stop(&mut self, mismatch: Mismatch) {
+        self.mismatch.get_or_insert(mismatch);
+        self.batch.clear();
+        self.bad.clear();
+        self.shared.refuse_list();
+    }
+
+    fn bad_lines(&mut self) {
+        let mut ledger = self.shared.ledger();
+        ledger.set_passed(self.check.passed());
+        let is_written = self.bad.drain(..).all(|line| ledger.record(&task::bad_line_row(&line)));
+        drop(ledger);
+        if !is_written {
             self.shared.set_stop(Stop::Draining);
         }
     }
@@ -155,8 +244,13 @@ impl<'r> Reader<'r> {
         }
     }
 
-    /// Puts the batch on the schedule, waiting for room.
+    /// Puts the batch on the schedule, waiting for room; not before its lines are known to be those
+    /// of the report.
     fn push_batch(&mut self) {
+        if !self.check.is_settled() || self.mismatch.is_some() {
+            return;
+        }
+        self.bad_lines();
         if let Taker::Rehearsal(rehearsal) = &mut self.taker {
             return rehearsal.pass(&mut self.shared.schedule(), &mut self.batch);
         }

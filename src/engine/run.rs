@@ -1,6 +1,7 @@
 //! One run, from the configuration to its statistics.
 
 use super::core::{Seed, codings};
+use super::journal::{self, Opened};
 use super::ledger::Ledger;
 use super::packed::Packed;
 use super::progress::{Progress, Snapshot, say};
@@ -14,7 +15,8 @@ use crate::error::RunError;
 use crate::fault::{Cause, Fault, Stage};
 use crate::http::request::{Parts, Template};
 use crate::plan::schedule::{Limits, Schedule};
-use crate::report::{RowEncoder, RowFormat, RunEnd, RunInfo, Stats, summary};
+use crate::report::journal::Check;
+use crate::report::{RowFormat, RunEnd, RunInfo, Stats, Status, summary};
 use crate::ring::dir::{Care, Dir, FileSystem};
 use crate::ring::dns::Resolver;
 use crate::ring::file;
@@ -65,10 +67,10 @@ pub fn run(config: &Config) -> anyhow::Result<Ended> {
     let template = Template::new(&parts).context("cannot use the given headers")?;
     // Nothing was touched so far; from here on files are replaced.
     let stats_file = config.stats.as_deref().map(create).transpose()?;
-    let ledger = Ledger::new(match &config.report {
-        Some(report) => Some((create(&report.path)?, RowEncoder::new(format(report.format)))),
-        None => None,
-    });
+    let mut opened = open_report(&config, &mut naming)?;
+    let done = opened.as_mut().map(|opened| std::mem::take(&mut opened.done)).unwrap_or_default();
+    let check = Check::new(done, journal::which(config.journal.retry_failed));
+    let ledger = Ledger::new(opened);
     signals.set_begun();
     naming.reserve(&config);
     let began = Instant::now();
@@ -82,13 +84,25 @@ pub fn run(config: &Config) -> anyhow::Result<Ended> {
     });
     let shared = Arc::new(Shared::new(config, began, schedule, ledger));
     let cores = start_cores(&shared, &dir, &tls, &template)?;
-    let reader = start_reader(&shared, lists, naming)?;
+    let reader = start_reader(&shared, lists, naming, check)?;
     let watch = oversee(&shared, &signals);
     let failure = join(&shared, cores, reader, watch);
     // A run that failed has files all the same.
     let synced = sync(file_system.as_ref(), &shared.config.dir);
     let failure = failure.or_else(|| synced.err());
     close(&shared, failure, started_at, stats_file, watch)
+}
+
+/// Opens the report, if there is to be one, and reads what earlier runs wrote there.
+fn open_report(config: &Config, naming: &mut Naming) -> anyhow::Result<Option<Opened>> {
+    let Some(report) = &config.report else { return Ok(None) };
+    let is_fresh = config.journal.is_fresh;
+    let opened = journal::open(report, format(report.format), is_fresh, |entry| {
+        if config.content_disposition && entry.status == Status::Ok {
+            naming.keep(&entry.filename, &config.dir);
+        }
+    })?;
+    Ok(Some(opened))
 }
 
 /// Makes the directory of the run and finds out whether it can be written; with `--fsync end` also
@@ -182,11 +196,12 @@ fn start_reader(
     shared: &Arc<Shared>,
     lists: Lists,
     naming: Naming,
+    check: Check,
 ) -> anyhow::Result<JoinHandle<anyhow::Result<()>>> {
     let end = ReaderEnd(Arc::clone(shared));
     std::thread::Builder::new()
         .name("reader".into())
-        .spawn(move || Reader::new(&end.0, naming, Taker::Cores).read_all(lists))
+        .spawn(move || Reader::new(&end.0, naming, check, Taker::Cores).read_all(lists))
         .context("cannot start a thread")
 }
 
@@ -282,7 +297,7 @@ fn join(
     if shared.is_broken() {
         return Some(bug());
     }
-    if watch.is_stopped && !reader.is_finished() {
+    if watch.is_stopped && !reader.is_finished() && !shared.is_list_refused() {
         return None;
     }
     outcome(reader).err()

@@ -48,6 +48,8 @@ pub(super) struct Shared {
     is_total_known: AtomicBool,
     cores_done: AtomicUsize,
     is_broken: AtomicBool,
+    /// The reader stopped the run, and is about to say why.
+    is_list_refused: AtomicBool,
     /// How often a job lacked descriptors, memory or the like.
     shortages: AtomicU64,
     /// Origins that sent what nobody asked for.
@@ -89,6 +91,7 @@ impl Shared {
             is_total_known: AtomicBool::new(false),
             cores_done: AtomicUsize::new(0),
             is_broken: AtomicBool::new(false),
+            is_list_refused: AtomicBool::new(false),
             shortages: AtomicU64::new(0),
             talkative: Mutex::default(),
             has_talkative: AtomicBool::new(false),
@@ -115,6 +118,11 @@ impl Shared {
     /// The ledger.
     pub(super) fn ledger(&self) -> MutexGuard<'_, Ledger> {
         self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes names that were claimed before the run began.
+    pub(super) fn adopt(&self, names: Names) {
+        *self.names.lock().unwrap_or_else(PoisonError::into_inner) = names;
     }
 
     /// Claims a path for the file of input line `index`; see [`Names::claim`].
@@ -205,6 +213,16 @@ impl Shared {
     pub(super) fn broken(&self) {
         self.is_broken.store(true, Ordering::Relaxed);
         self.set_stop(Stop::Draining);
+    }
+
+    /// The list is not what it should be: nothing more of it begins.
+    pub(super) fn refuse_list(&self) {
+        self.is_list_refused.store(true, Ordering::Relaxed);
+        self.set_stop(Stop::Draining);
+    }
+
+    pub(super) fn is_list_refused(&self) -> bool {
+        self.is_list_refused.load(Ordering::Relaxed)
     }
 
     pub(super) fn is_broken(&self) -> bool {

@@ -199,7 +199,7 @@ fn variant(cause: &Cause) -> String {
 }
 
 /// Every cause in the stages that can have it, in the order of its declaration.
-fn every_fault() -> Vec<Fault> {
+pub(crate) fn every_fault() -> Vec<Fault> {
     let mut faults = Vec::new();
     add_until_head(&mut faults);
     add_from_head(&mut faults);

@@ -1,6 +1,10 @@
 //! Whether and when a failed attempt is made again. A retry is a value, not a sleep: the caller
 //! waits, and brings the clock and the random number.
 
+mod past;
+
+pub use past::of_row;
+
 use crate::config::RetryPolicy;
 use crate::fault::{Cause, Fault, WrongDigest};
 use crate::http::RetryAfter;

@@ -3,6 +3,7 @@
 pub mod dry;
 pub mod explain;
 pub mod hosts;
+pub mod journal;
 pub mod row;
 pub mod stats;
 pub mod summary;

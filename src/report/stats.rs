@@ -7,6 +7,7 @@ mod tests;
 
 use super::explain::explain;
 use super::hosts::{Host, Hosts};
+use super::journal::Passed;
 use super::row::{Row, Status};
 use crate::fault::{ExitClass, Fault};
 use hdrhistogram::Histogram;
@@ -91,6 +92,8 @@ pub struct Stats {
     pub faults: BTreeMap<&'static str, FaultCount>,
     /// Rows by status code of the last response.
     pub response_codes: BTreeMap<u16, u64>,
+    /// Lines that were passed over because of what earlier runs did; in no other number here.
+    pub passed: Passed,
     /// Where the time went.
     pub hosts: Hosts,
     /// Rows by class of their fault.
@@ -115,6 +118,7 @@ impl Default for Stats {
             connects: 0,
             faults: BTreeMap::new(),
             response_codes: BTreeMap::new(),
+            passed: Passed::default(),
             hosts: Hosts::default(),
             classes: Classes::default(),
             total: Times::new(),
@@ -167,9 +171,11 @@ impl Stats {
         self.starttransfer.percentiles()
     }
 
-    /// The lowest class of all faults, as a number of wget's exit status table.
+    /// The lowest class of all faults, those of lines that failed in earlier runs and were passed
+    /// over included, as a number of wget's exit status table.
     pub(super) fn class_lowest(&self) -> Option<u8> {
-        self.classes.lowest()
+        let passed = self.passed.class.map(|class| class as u8);
+        self.classes.lowest().into_iter().chain(passed).min()
     }
 
     /// The statistics file: one JSON object with the keys of img2dataset, and more. `successes` are
@@ -185,6 +191,8 @@ impl Stats {
             failed_to_download: self.failed,
             skipped: self.skipped,
             cancelled: self.cancelled,
+            earlier_successes: self.passed.good,
+            earlier_failed: self.passed.failed,
             duration: seconds(run.duration),
             start_time: seconds(since_1970(run.started_at)),
             end_time: seconds(since_1970(run.ended_at)),
@@ -271,6 +279,8 @@ struct Json<'a> {
     failed_to_download: u64,
     skipped: u64,
     cancelled: u64,
+    earlier_successes: u64,
+    earlier_failed: u64,
     duration: f64,
     start_time: f64,
     end_time: f64,

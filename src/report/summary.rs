@@ -1,6 +1,7 @@
 //! The end of a run for people: a few lines of text, and the exit status of the process.
 
 use super::hosts::Host;
+use super::journal::Passed;
 use super::row::{Row, Status, escape_controls};
 use super::stats::{FaultCount, RunEnd, RunInfo, Stats};
 use crate::fault::Stage;
@@ -74,6 +75,7 @@ fn write_summary(text: &mut String, stats: &Stats, run: &RunInfo) -> fmt::Result
         RunEnd::Complete => text.push('\n'),
         RunEnd::Interrupted => text.push_str(" (interrupted)\n"),
     }
+    write_passed(text, stats.passed)?;
     let seconds = run.duration.as_secs_f64().max(1e-6);
     let files_per_second = ok as f64 / seconds;
     let mb_per_second = stats.bytes as f64 / 1e6 / seconds;
@@ -100,6 +102,26 @@ fn write_summary(text: &mut String, stats: &Stats, run: &RunInfo) -> fmt::Result
     )?;
     write_faults(text, stats)?;
     write_hosts(text, stats)
+}
+
+/// What earlier runs did, where this one continued their report.
+fn write_passed(text: &mut String, passed: Passed) -> fmt::Result {
+    let Passed { good, failed, transient, .. } = passed;
+    if good + failed == 0 {
+        return Ok(());
+    }
+    let lines = good + failed;
+    write!(text, "{lines} {} done by earlier runs", if lines == 1 { "line" } else { "lines" })?;
+    match (failed, transient) {
+        (0, _) => text.push('\n'),
+        (_, 0) => writeln!(text, ", {failed} of them failed; --retry-failed tries again")?,
+        (_, _) => writeln!(
+            text,
+            ", {failed} of them failed; --retry-failed tries again, \
+             --retry-failed=transient only {transient} that may well succeed"
+        )?,
+    }
+    Ok(())
 }
 
 /// Fault codes, the most frequent first.

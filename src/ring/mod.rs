@@ -21,6 +21,7 @@ pub mod deadline;
 pub mod dir;
 pub mod dns;
 pub mod file;
+pub mod journal;
 mod op;
 pub mod setup;
 #[cfg(feature = "shim")]

@@ -46,7 +46,7 @@ impl Sandbox {
         let mut command = Command::new(env!("CARGO_BIN_EXE_ringpull"));
         command.arg("-d").arg(dir).current_dir(self.root.path());
         without_proxies(&mut command);
-        Pull { sandbox: self, command, report: self.path("report.csv") }
+        Pull { sandbox: self, command, report: self.path("report.csv"), is_again: false }
     }
 
     /// Files in `out/` by name, temporaries left out, with their content.
@@ -71,6 +71,7 @@ pub(crate) struct Pull<'a> {
     sandbox: &'a Sandbox,
     command: Command,
     report: PathBuf,
+    is_again: bool,
 }
 
 impl Pull<'_> {
@@ -107,6 +108,12 @@ impl Pull<'_> {
         self
     }
 
+    /// Continues the report of an earlier run. Without this it is begun anew.
+    pub(crate) fn again(mut self) -> Self {
+        self.is_again = true;
+        self
+    }
+
     /// Runs the same arguments under another program, the binary's path first among them.
     pub(crate) fn under<S: AsRef<OsStr>>(
         mut self,
@@ -137,6 +144,9 @@ impl Pull<'_> {
     pub(crate) fn spawn_into(mut self, stdout: impl Into<Stdio>) -> Running {
         let (out, err) = (self.sandbox.path("stdout"), self.sandbox.path("stderr"));
         self.command.arg("--report").arg(&self.report);
+        if !self.is_again {
+            self.command.arg("--fresh");
+        }
         self.command.stdin(Stdio::piped()).stdout(stdout).stderr(File::create(&err).unwrap());
         let mut child = self.command.spawn().unwrap();
         let stdin = child.stdin.take();

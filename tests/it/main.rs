@@ -38,6 +38,7 @@ mod private; // no spelling, name or redirect leads to a private address
 mod proxy; // who is asked for what, and who sees which credentials
 mod redirects; // followed, limited, and never leaking credentials
 mod report; // one row per line, in each format; statistics that add up
+mod resume; // a run is taken up again from its report
 mod retry; // what is tried again, when, and what is not
 mod reuse; // kept connections, and what servers do to them
 mod scale; // lists of any length: what is told of them, who gets which lines

@@ -1,0 +1,26 @@
+//! Options about taking a run up again.
+
+use clap::{Args, ValueEnum};
+
+/// Taking a run up again.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Taking a run up again")]
+pub struct JournalArgs {
+    /// Begin the report anew: a report that exists is continued otherwise, and lines that it says
+    /// are done are passed over
+    #[arg(long)]
+    pub fresh: bool,
+    /// Try lines again that failed in an earlier run, by its report: all, or those whose failure
+    /// may pass
+    #[arg(long, value_name = "WHICH", num_args = 0..=1, require_equals = true,
+          default_missing_value = "all")]
+    pub retry_failed: Option<RetryFailedArg>,
+}
+
+/// `--retry-failed`.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+#[allow(missing_docs, reason = "the values mean what config::RetryFailed says")]
+pub enum RetryFailedArg {
+    All,
+    Transient,
+}

@@ -1,0 +1,32 @@
+//! Options about taking a run up again, to what the run needs.
+
+use super::super::args::{PullArgs, RetryFailedArg};
+use crate::config::{JournalConfig, RetryFailed};
+use crate::error::RunError;
+use anyhow::bail;
+
+/// What is done with the report of an earlier run.
+pub(super) fn resolve(args: &PullArgs) -> anyhow::Result<JournalConfig> {
+    let typed = &args.journal;
+    let needy = [("--fresh", typed.fresh), ("--retry-failed", typed.retry_failed.is_some())];
+    if args.report.report.is_none()
+        && let Some((flag, _)) = needy.iter().find(|(_, is_typed)| *is_typed)
+    {
+        bail!(RunError::usage(format!(
+            "cannot use {flag} without a report, which says what earlier runs did: \
+             add --report FILE.csv"
+        )));
+    }
+    if typed.fresh && typed.retry_failed.is_some() {
+        bail!(RunError::usage(
+            "cannot use --fresh and --retry-failed together: a report that is begun anew tells of \
+             no failures"
+        ));
+    }
+    let retry_failed = match typed.retry_failed {
+        None => RetryFailed::None,
+        Some(RetryFailedArg::Transient) => RetryFailed::Transient,
+        Some(RetryFailedArg::All) => RetryFailed::All,
+    };
+    Ok(JournalConfig { is_fresh: typed.fresh, retry_failed })
+}

@@ -1,0 +1,94 @@
+//! What a row of an earlier run says of its failure: only its code and the status are known.
+
+use super::{Class, class_of_status};
+use crate::fault::ExitClass;
+
+/// What a failed row adds to the exit status, and whether another run may well succeed.
+///
+/// A later run is a longer wait than that between two attempts, so it is [`Class::Transient`] in
+/// more cases: names that did not exist, jobs that ran out of time, a full disk, a proxy that
+/// refused. A code that this version does not know is judged by its first part.
+pub fn of_row(error_code: &str, response_code: u16) -> (ExitClass, Class) {
+    use Class::{Permanent, Transient};
+    let (subject, word) = error_code.split_once('.').unwrap_or((error_code, ""));
+    match (subject, word) {
+        ("input", _) => (ExitClass::Usage, Permanent),
+        ("http", "status") => (of_status(response_code), class_of_status(response_code)),
+        ("http", "retry_after") => (ExitClass::Status, Transient),
+        ("run", "interrupted") => (ExitClass::Stopped, Transient),
+        ("run", "resources") => (ExitClass::LocalIo, Transient),
+        ("run", _) => (ExitClass::Internal, Permanent),
+        ("disk", "enospc" | "edquot") => (ExitClass::LocalIo, Transient),
+        ("disk", _) => (ExitClass::LocalIo, Permanent),
+        ("connect", "private") => (ExitClass::Network, Permanent),
+        ("connect", "proxy_auth") => (ExitClass::Auth, Permanent),
+        ("connect", "proxy_protocol") => (ExitClass::Protocol, Permanent),
+        ("connect", "proxy_status") => (of_status(response_code), Transient),
+        ("resolve" | "connect" | "send" | "job", _) => (ExitClass::Network, Transient),
+        (_, "timeout" | "too_slow" | "refused" | "unreachable") => (ExitClass::Network, Transient),
+        (_, "reset" | "closed" | "empty" | "socket") => (ExitClass::Network, Transient),
+        (_, "truncated") => (ExitClass::Protocol, Transient),
+        ("tls", _) => (ExitClass::Tls, Permanent),
+        (_, _) => (ExitClass::Protocol, Permanent),
+    }
+}
+
+/// The class of a status that is a failure.
+fn of_status(status: u16) -> ExitClass {
+    match status {
+        401 | 407 => ExitClass::Auth,
+        _ => ExitClass::Status,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fault::Cause;
+    use crate::fault::tests::every_fault;
+    use crate::plan::retry::class;
+
+    /// Codes that another run may well get rid of, though another attempt would not.
+    const LATER: [&str; 8] = [
+        "resolve.not_found",
+        "job.timeout",
+        "http.retry_after",
+        "run.interrupted",
+        "disk.enospc",
+        "disk.edquot",
+        "connect.socks",
+        "connect.proxy_status",
+    ];
+
+    #[test]
+    fn a_row_says_of_every_cause_what_the_fault_says() {
+        for fault in every_fault() {
+            let status = match fault.cause {
+                Cause::Status(status) | Cause::ProxyStatus(status) => status,
+                _ => 0,
+            };
+            let (exit, again) = of_row(fault.code(), status);
+            assert_eq!(exit, fault.exit_class(), "{}", fault.code());
+            let later = LATER.contains(&fault.code());
+            let expected = if later { Class::Transient } else { class(&fault.cause) };
+            assert_eq!(again, expected, "{}", fault.code());
+        }
+    }
+
+    #[test]
+    fn statuses_and_codes_of_other_versions() {
+        use Class::{Permanent, Transient};
+        for (code, status, expected) in [
+            ("http.status", 503, (ExitClass::Status, Transient)),
+            ("http.status", 404, (ExitClass::Status, Permanent)),
+            ("http.status", 401, (ExitClass::Auth, Permanent)),
+            ("connect.host_down", 0, (ExitClass::Network, Transient)),
+            ("resolve.new", 0, (ExitClass::Network, Transient)),
+            ("new.timeout", 0, (ExitClass::Network, Transient)),
+            ("new.word", 0, (ExitClass::Protocol, Permanent)),
+            ("", 0, (ExitClass::Protocol, Permanent)),
+        ] {
+            assert_eq!(of_row(code, status), expected, "{code} {status}");
+        }
+    }
+}

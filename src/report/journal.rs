@@ -1,0 +1,169 @@
+//! The report read back: rows that an earlier run wrote, as far as a later one needs them.
+//!
+//! A report is the journal of a run. One line is one row in both formats, because rows escape their
+//! line ends; so it is read line by line in constant memory. CSV columns are found by the names of
+//! the header line above them: reports of older versions have fewer of them, and reports that were
+//! joined by `cat` have header lines in the middle.
+//!
+//! What a run that was killed leaves at the end of its report is no row: a line without its end, or
+//! (after a power loss) zero bytes and what follows them. [`Scan`] tells where the last whole row
+//! ends. The same in front of good rows is no work of a crash, and is refused.
+
+mod done;
+mod line;
+
+pub use done::{Check, Done, Ended, Fate, Mismatch, Passed, Verdict, Which};
+pub use line::{Entry, Lines, Problem};
+
+use super::row::RowFormat;
+use std::fmt;
+
+/// Reads a report piece by piece.
+#[derive(Debug)]
+pub struct Scan {
+    lines: Lines,
+    /// Bytes of the lines seen so far.
+    at: u64,
+    /// Lines seen so far.
+    count: u64,
+    rows: u64,
+    /// The end of the last whole row.
+    whole: u64,
+    /// The first line behind the last whole row that is no row.
+    bad: Option<(u64, Problem)>,
+    /// A zero byte was seen: nothing behind it counts.
+    is_over: bool,
+}
+
+/// What a report was found to be.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Scanned {
+    /// Bytes up to the end of the last whole row; what is behind them is no row.
+    pub whole: u64,
+    /// Rows in them.
+    pub rows: u64,
+    /// Whether a header line must come before the next row: there is none, or it has other columns.
+    pub needs_header: bool,
+}
+
+/// Why a file cannot be taken for a report.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Refused {
+    /// Number of the line at fault, from 1.
+    pub line: u64,
+    /// What is wrong with it.
+    pub problem: Problem,
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}: {}", self.line, self.problem)
+    }
+}
+
+impl std::error::Error for Refused {}
+
+impl Scan {
+    /// A reader of a report that has, or is to have, this format.
+    pub fn new(format: RowFormat) -> Self {
+        Self {
+            lines: Lines::new(format),
+            at: 0,
+            count: 0,
+            rows: 0,
+            whole: 0,
+            bad: None,
+            is_over: false,
+        }
+    }
+
+    /// Takes the next bytes. `each` gets every row, and where it ends. Gives how many bytes are
+    /// used: the rest is the begin of a line, to be given again with more behind it.
+    ///
+    /// # Errors
+    /// This is no report, or not one of this format, or it is damaged before its end.
+    pub fn feed(
+        &mut self,
+        bytes: &[u8],
+        mut each: impl FnMut(Entry<'_>, u64),
+    ) -> Result<usize, Refused> {
+        let mut used = 0;
+        while !self.is_over
+            && let Some(length) = bytes[used..].iter().position(|byte| matches!(byte, b'\n' | 0))
+        {
+            let end = used + length;
+            if bytes[end] == 0 {
+                self.zero(&bytes[used..end])?;
+                break;
+            }
+            self.count += 1;
+            self.at += length as u64 + 1;
+            self.line(&bytes[used..end], &mut each)?;
+            used = end + 1;
+        }
+        if self.is_over {
+            return Ok(bytes.len());
+        }
+        if bytes.len() - used > LINE_BYTES_MAX {
+            return Err(Refused { line: self.count + 1, problem: Problem::TooLong });
+        }
+        Ok(used)
+    }
+
+    /// The file has ended with the begin of a line, which may be empty.
+    ///
+    /// # Errors
+    /// This is no report.
+    pub fn finish(self, rest: &[u8]) -> Result<Scanned, Refused> {
+        let line = self.count + 1;
+        if self.whole == 0 {
+            if let Some((line, problem)) = self.bad {
+                return Err(Refused { line, problem });
+            }
+            // Of a first line that was never whole it is known what it begins with.
+            if !self.is_over && !self.lines.may_begin_with(rest) {
+                return Err(Refused { line, problem: self.lines.stranger(rest) });
+            }
+        }
+        let needs_header = self.whole == 0 || self.lines.is_outdated();
+        Ok(Scanned { whole: self.whole, rows: self.rows, needs_header })
+    }
+
+    fn line(&mut self, line: &[u8], each: &mut impl FnMut(Entry<'_>, u64)) -> Result<(), Refused> {
+        let refused = |problem| Refused { line: self.count, problem };
+        match self.lines.read(line) {
+            Ok(entry) => {
+                if let Some((line, problem)) = self.bad {
+                    return Err(Refused { line, problem });
+                }
+                self.whole = self.at;
+                if let Some(entry) = entry {
+                    self.rows += 1;
+                    each(entry, self.at);
+                }
+            }
+            Err(problem) if problem.is_torn() && self.whole > 0 => {
+                self.bad.get_or_insert((self.count, problem));
+            }
+            Err(problem) => return Err(refused(problem)),
+        }
+        Ok(())
+    }
+
+    /// A zero byte, after the begin of a line: a block of the file that a power loss kept from the
+    /// disk. What was written behind it was written later.
+    fn zero(&mut self, before: &[u8]) -> Result<(), Refused> {
+        if self.whole == 0 && !self.lines.may_begin_with(before) {
+            return Err(Refused { line: self.count + 1, problem: self.lines.stranger(before) });
+        }
+        self.is_over = true;
+        Ok(())
+    }
+}
+
+/// Longest line that is taken for a row, in bytes. A row holds two URLs, three fields of a head and
+/// a text, all of them bounded, of which JSON may escape each byte as six.
+const LINE_BYTES_MAX: usize = 4 << 20;
+
+#[cfg(test)]
+mod tests;

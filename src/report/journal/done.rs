@@ -1,0 +1,372 @@
+//! What earlier runs did with each line, and the check that the list is still the same one.
+//!
+//! Lines are kept as bitmaps over their numbers, of which a list of two hundred million fills 25 MB
+//! at worst. A number says nothing about what stands there, so every row also adds the hash of its
+//! number and URL to the sum of its block of [`BLOCK_LINES`] line numbers; the reader of the list
+//! adds up the same, and the sums must be equal before anything of a block begins.
+
+use crate::fault::ExitClass;
+use crate::report::row::{Status, escape_controls};
+use roaring::RoaringTreemap;
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+
+/// What the last row of a line says.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Fate {
+    /// Its file is there (`ok`, `skipped`).
+    Good,
+    /// It failed.
+    Failed {
+        /// What this adds to the exit status.
+        class: ExitClass,
+        /// Whether another try may well succeed.
+        is_transient: bool,
+    },
+    /// It was not brought to an end, or what it says cannot be trusted.
+    Open,
+}
+
+/// Which of the lines that failed are tried again.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Which {
+    /// None.
+    #[default]
+    None,
+    /// Those whose next attempt may well succeed.
+    Transient,
+    /// All.
+    All,
+}
+
+/// What the rows of a report say.
+#[derive(Clone, Debug, Default)]
+pub struct Done {
+    good: RoaringTreemap,
+    failed: HashMap<ExitClass, RoaringTreemap>,
+    transient: RoaringTreemap,
+    blocks: BTreeMap<u64, Block>,
+    /// The first row of each line is in the first of them, the second one in the second.
+    levels: Vec<Level>,
+}
+
+/// The lines with at least so many rows.
+#[derive(Clone, Debug, Default)]
+struct Level {
+    lines: RoaringTreemap,
+    /// Of these rows, by block. Those of the first level are in [`Done::blocks`].
+    sums: HashMap<u64, u64>,
+}
+
+/// Rows of some consecutive lines.
+#[derive(Clone, Copy, Debug, Default)]
+struct Block {
+    /// The last line that has a row.
+    last: u64,
+    /// Sum over the first rows of its lines.
+    sum: u64,
+}
+
+impl Done {
+    /// Takes a row; the last one of a line counts.
+    pub fn record(&mut self, index: u64, url: &str, fate: Fate) {
+        let sum = hash(index, url);
+        let block = block_of(index);
+        let is_first = self.record_sum(index, block, sum);
+        if !is_first {
+            self.forget(index);
+        }
+        match fate {
+            Fate::Good => {
+                self.good.insert(index);
+            }
+            Fate::Failed { class, is_transient } => {
+                self.failed.entry(class).or_default().insert(index);
+                if is_transient {
+                    self.transient.insert(index);
+                }
+            }
+            Fate::Open => {}
+        }
+    }
+
+    /// Whether there was no row.
+    pub fn is_empty(&self) -> bool {
+        self.blocks.is_empty()
+    }
+
+    /// Lines whose file is there.
+    pub fn good(&self) -> u64 {
+        self.good.len()
+    }
+
+    /// Lines that failed.
+    pub fn failed(&self) -> u64 {
+        self.failed.values().map(RoaringTreemap::len).sum()
+    }
+
+    /// How many rows this line has. Rows beyond [`LEVELS_MAX`] are not counted.
+    pub fn rows_of(&self, index: u64) -> usize {
+        self.levels.iter().take_while(|level| level.lines.contains(index)).count()
+    }
+
+    /// Adds the row to the sum of its block, that of the first, second, third rows of lines and so
+    /// on. Says whether it is the first row of its line.
+    fn record_sum(&mut self, index: u64, block: u64, sum: u64) -> bool {
+        for depth in 0..LEVELS_MAX {
+            if depth == self.levels.len() {
+                self.levels.push(Level::default());
+            }
+            if !self.levels[depth].lines.insert(index) {
+                continue;
+            }
+            if depth == 0 {
+                let block = self.blocks.entry(block).or_default();
+                block.last = block.last.max(index);
+                block.sum = block.sum.wrapping_add(sum);
+            } else {
+                let of_block = self.levels[depth].sums.entry(block).or_default();
+                *of_block = of_block.wrapping_add(sum);
+            }
+            return depth == 0;
+        }
+        false
+    }
+
+    fn forget(&mut self, index: u64) {
+        let was_good = self.good.remove(index);
+        if !was_good && self.failed.values_mut().any(|lines| lines.remove(index)) {
+            self.transient.remove(index);
+        }
+    }
+
+    fn fate(&self, index: u64) -> Fate {
+        if self.good.contains(index) {
+            return Fate::Good;
+        }
+        match self.failed.iter().find(|(_, lines)| lines.contains(index)) {
+            Some((class, _)) => {
+                Fate::Failed { class: *class, is_transient: self.transient.contains(index) }
+            }
+            None => Fate::Open,
+        }
+    }
+}
+
+/// What is to be done with a line.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Verdict {
+    /// It is pulled.
+    Pull,
+    /// Its file is there: it is passed over.
+    Good,
+    /// It failed before, and is not tried again.
+    Failed,
+}
+
+/// Lines that a run has passed over.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Passed {
+    /// Those whose file is there.
+    pub good: u64,
+    /// Those that failed.
+    pub failed: u64,
+    /// Those of them whose next attempt may well succeed.
+    pub transient: u64,
+    /// The lowest class of those that failed.
+    pub class: Option<ExitClass>,
+}
+
+/// The list is not the one that the report is about.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Mismatch {
+    /// First and last number of the lines among which it differs.
+    pub lines: (u64, u64),
+}
+
+impl fmt::Display for Mismatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (first, last) = self.lines;
+        write!(f, "lines {first} to {last} are not those that its rows are about")
+    }
+}
+
+impl std::error::Error for Mismatch {}
+
+/// How the list ended.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Ended {
+    /// No row is about a line behind its end.
+    Whole,
+    /// It is shorter than it was: rows are about lines up to this one.
+    Shorter(u64),
+}
+
+/// Follows the reader of a list, line by line in the order of their numbers.
+#[derive(Debug, Default)]
+pub struct Check {
+    done: Done,
+    retry: Which,
+    /// The block at hand, and what its sums come to, level by level.
+    block: Option<u64>,
+    rows: Block,
+    sums: Vec<u64>,
+    is_settled: bool,
+    passed: Passed,
+}
+
+impl Check {
+    /// Follows the reader of the list that `done` should be about.
+    pub fn new(done: Done, retry: Which) -> Self {
+        Self { done, retry, is_settled: true, ..Self::default() }
+    }
+
+    /// Takes the next line that has, or would have, a row: its number and what that row shows as
+    /// its URL. Says what is to be done with it, once [`Check::is_settled`].
+    ///
+    /// # Errors
+    /// A block has ended and is not the one that the report is about: nothing of it may begin.
+    pub fn line(&mut self, index: u64, url: &str) -> Result<Verdict, Mismatch> {
+        if self.done.is_empty() {
+            return Ok(Verdict::Pull);
+        }
+        self.enter(block_of(index))?;
+        if !self.is_settled {
+            self.add(index, url);
+            if index >= self.rows.last {
+                self.settle()?;
+            }
+        }
+        let verdict = match self.done.fate(index) {
+            Fate::Open => Verdict::Pull,
+            Fate::Good => {
+                self.passed.good += 1;
+                Verdict::Good
+            }
+            Fate::Failed { is_transient, .. }
+                if self.retry == Which::All || self.retry == Which::Transient && is_transient =>
+            {
+                Verdict::Pull
+            }
+            Fate::Failed { class, is_transient } => {
+                self.passed.failed += 1;
+                self.passed.transient += u64::from(is_transient);
+                let lowest = self.passed.class.map_or(class, |lowest| lowest.min(class));
+                self.passed.class = Some(lowest);
+                Verdict::Failed
+            }
+        };
+        Ok(verdict)
+    }
+
+    /// Whether the lines taken so far are those of the report, as far as that can be known: they
+    /// may begin.
+    pub fn is_settled(&self) -> bool {
+        self.is_settled || self.done.is_empty()
+    }
+
+    /// The list has ended.
+    ///
+    /// # Errors
+    /// As [`Check::line`]; a list that ends within a block that goes on in the report cannot be
+    /// told from another list.
+    pub fn end(&mut self) -> Result<Ended, Mismatch> {
+        if !self.is_settled() {
+            self.settle()?;
+        }
+        let last = self.done.blocks.last_key_value().map(|(block, rows)| (*block, rows.last));
+        Ok(match last {
+            Some((block, last)) if self.block.is_none_or(|at| at < block) => Ended::Shorter(last),
+            Some(_) | None => Ended::Whole,
+        })
+    }
+
+    /// What was passed over so far.
+    pub fn passed(&self) -> Passed {
+        self.passed
+    }
+
+    fn enter(&mut self, block: u64) -> Result<(), Mismatch> {
+        if self.block == Some(block) {
+            return Ok(());
+        }
+        if !self.is_settled {
+            self.settle()?;
+        }
+        // Blocks without a line now, of which there are rows.
+        let next = self.block.map_or(0, |block| block + 1);
+        if let Some((missed, _)) = self.done.blocks.range(next..block).next() {
+            return Err(Mismatch { lines: lines_of(*missed) });
+        }
+        self.block = Some(block);
+        let rows = self.done.blocks.get(&block).copied();
+        self.is_settled = rows.is_none();
+        self.rows = rows.unwrap_or_default();
+        self.sums.clear();
+        self.sums.resize(self.done.levels.len(), 0);
+        Ok(())
+    }
+
+    fn add(&mut self, index: u64, url: &str) {
+        let mut sum = None;
+        for (level, of_level) in self.done.levels.iter().zip(&mut self.sums) {
+            if !level.lines.contains(index) {
+                break;
+            }
+            let sum = *sum.get_or_insert_with(|| hash(index, url));
+            *of_level = of_level.wrapping_add(sum);
+        }
+    }
+
+    fn settle(&mut self) -> Result<(), Mismatch> {
+        let Some(block) = self.block else { return Ok(()) };
+        let rest = self.done.levels.iter().skip(1);
+        let rest = rest.map(|level| level.sums.get(&block).copied().unwrap_or(0));
+        let wanted = std::iter::once(self.rows.sum).chain(rest);
+        if !wanted.eq(self.sums.iter().copied()) {
+            return Err(Mismatch { lines: lines_of(block) });
+        }
+        self.is_settled = true;
+        Ok(())
+    }
+}
+
+impl Fate {
+    /// The fate of a line by its row; `failed` says of what kind a failure is.
+    pub fn of(status: Status, failed: impl FnOnce() -> (ExitClass, bool)) -> Self {
+        match status {
+            Status::Ok | Status::Skipped => Self::Good,
+            Status::Failed => {
+                let (class, is_transient) = failed();
+                Self::Failed { class, is_transient }
+            }
+            Status::Cancelled => Self::Open,
+        }
+    }
+}
+
+/// Of a row. Both sides are made in the same run, so the hash need not be the same in another.
+fn hash(index: u64, url: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    index.hash(&mut hasher);
+    // CSV shows control characters in this way and JSON does not.
+    escape_controls(url).hash(&mut hasher);
+    hasher.finish()
+}
+
+/// Lines are numbered from 1.
+fn block_of(index: u64) -> u64 {
+    index.saturating_sub(1) / BLOCK_LINES
+}
+
+/// The first and the last line number of a block.
+fn lines_of(block: u64) -> (u64, u64) {
+    let before = block * BLOCK_LINES;
+    (before + 1, before.saturating_add(BLOCK_LINES))
+}
+
+/// Line numbers that are checked together. So many jobs wait at most for those in front of them.
+const BLOCK_LINES: u64 = 4_096;
+/// Rows of one line that are checked; those of a line that was tried again more often still count.
+const LEVELS_MAX: usize = 16;

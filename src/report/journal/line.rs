@@ -1,0 +1,285 @@
+//! One line of a report: a header line, or the cells of a row that matter to a later run.
+
+use crate::report::row::{COLUMNS, RowFormat, Status};
+use serde::Deserialize;
+use std::borrow::Cow;
+use std::fmt;
+
+/// A row as it is read back.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Entry<'a> {
+    /// Input line number over all inputs, from 1.
+    pub index: u64,
+    /// The URL, or the line that is none, as the row shows it.
+    pub url: Cow<'a, str>,
+    /// How the job ended.
+    pub status: Status,
+    /// Status code of the last response; 0 when there was none.
+    pub response_code: u16,
+    /// Code of the fault; empty when there was none.
+    pub error_code: Cow<'a, str>,
+    /// Path of the file; empty when there is none.
+    pub filename: Cow<'a, str>,
+    /// Length of the file in bytes.
+    pub size_file: Option<u64>,
+    /// Digest of the file as `checksum=` has it; empty when there is none.
+    pub digest: Cow<'a, str>,
+}
+
+/// What is wrong with a line.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Problem {
+    /// The file does not begin as a report does.
+    Stranger,
+    /// It is a report, in CSV.
+    IsCsv,
+    /// It is a report, in JSON Lines.
+    IsJsonLines,
+    /// It is no row: cells are missing, or it is no JSON.
+    Torn,
+    /// It has the form of a row and says what no row says.
+    Nonsense(&'static str),
+    /// No row is as long.
+    TooLong,
+}
+
+impl Problem {
+    /// Whether a write that was cut off may look like this.
+    pub(super) fn is_torn(self) -> bool {
+        match self {
+            Self::Torn => true,
+            Self::Stranger
+            | Self::IsCsv
+            | Self::IsJsonLines
+            | Self::Nonsense(_)
+            | Self::TooLong => false,
+        }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Stranger => f.write_str("this is no report of ringpull"),
+            Self::IsCsv => f.write_str("this is a report in CSV, not in JSON Lines"),
+            Self::IsJsonLines => f.write_str("this is a report in JSON Lines, not in CSV"),
+            Self::Torn => f.write_str("this is no whole row, although whole ones follow it"),
+            Self::Nonsense(column) => write!(f, "no row has such a value in its column {column}"),
+            Self::TooLong => f.write_str("no row is as long"),
+        }
+    }
+}
+
+/// Reads lines of one report.
+#[derive(Debug)]
+pub struct Lines {
+    format: RowFormat,
+    /// Of CSV, once its header line was read.
+    columns: Option<Columns>,
+    has_rows: bool,
+    /// Cells of a line with quotes, and where each ends.
+    cells: Vec<u8>,
+    ends: Vec<usize>,
+}
+
+impl Lines {
+    /// A reader of lines that should have this format.
+    pub fn new(format: RowFormat) -> Self {
+        Self { format, columns: None, has_rows: false, cells: Vec::new(), ends: Vec::new() }
+    }
+
+    /// Reads a line without its end. `None` is a header line.
+    ///
+    /// # Errors
+    /// It is neither that nor a row.
+    pub fn read<'a>(&'a mut self, line: &'a [u8]) -> Result<Option<Entry<'a>>, Problem> {
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        match self.format {
+            RowFormat::Csv => self.read_csv(line),
+            RowFormat::JsonLines => match read_json(line) {
+                Ok(entry) => {
+                    self.has_rows = true;
+                    Ok(Some(entry))
+                }
+                Err(Problem::Torn) if !self.has_rows => Err(self.stranger(line)),
+                Err(problem) => Err(problem),
+            },
+        }
+    }
+
+    /// Whether the header line above the last row, if the format has any, differs from the one of
+    /// this version.
+    pub(super) fn is_outdated(&self) -> bool {
+        match self.format {
+            RowFormat::Csv => self.columns.as_ref().is_none_or(|columns| !columns.is_current),
+            RowFormat::JsonLines => false,
+        }
+    }
+
+    /// Whether a report may begin with these bytes, of which more was lost.
+    pub(super) fn may_begin_with(&self, bytes: &[u8]) -> bool {
+        let first = match self.format {
+            RowFormat::Csv => COLUMNS.join(","),
+            RowFormat::JsonLines => JSON_FIRST.to_owned(),
+        };
+        let length = bytes.len().min(first.len());
+        bytes[..length] == first.as_bytes()[..length]
+            && (self.format == RowFormat::JsonLines || length == bytes.len())
+    }
+
+    /// What a file is that begins so, where it is no report of this format.
+    pub(super) fn stranger(&self, line: &[u8]) -> Problem {
+        let header = line.split(|byte| *byte == b',');
+        match self.format {
+            RowFormat::Csv if line.starts_with(JSON_FIRST.as_bytes()) => Problem::IsJsonLines,
+            RowFormat::JsonLines if Columns::of(header).is_some() => Problem::IsCsv,
+            RowFormat::Csv | RowFormat::JsonLines => Problem::Stranger,
+        }
+    }
+
+    fn read_csv<'a>(&'a mut self, line: &'a [u8]) -> Result<Option<Entry<'a>>, Problem> {
+        let is_quoted = line.contains(&b'"');
+        if is_quoted {
+            self.unquote(line);
+        }
+        let first = if is_quoted { 0 } else { line.iter().position(|b| *b == b',').unwrap_or(0) };
+        if !is_quoted
+            && &line[..first] == b"url"
+            && let Some(columns) = Columns::of(line.split(|byte| *byte == b','))
+        {
+            self.columns = Some(columns);
+            return Ok(None);
+        }
+        let Some(columns) = &self.columns else { return Err(self.stranger(line)) };
+        let mut cells = [&b""[..]; WANTED.len()];
+        let is_whole = if is_quoted {
+            let mut start = 0;
+            let ends = self.ends.iter();
+            columns.pick(
+                ends.map(|&end| &self.cells[std::mem::replace(&mut start, end)..end]),
+                &mut cells,
+            )
+        } else {
+            columns.pick(line.split(|byte| *byte == b','), &mut cells)
+        };
+        if !is_whole {
+            return Err(Problem::Torn);
+        }
+        entry_of(cells).map(Some)
+    }
+
+    /// Takes the quotes from the cells of a line.
+    fn unquote(&mut self, line: &[u8]) {
+        let mut reader = csv_core::Reader::new();
+        self.cells.resize(line.len(), 0);
+        self.ends.resize(line.len() + 1, 0);
+        let (_, used, written, ended) = reader.read_record(line, &mut self.cells, &mut self.ends);
+        // The end of the input ends the last cell.
+        let (_, _, more, last) =
+            reader.read_record(&line[used..], &mut self.cells[written..], &mut self.ends[ended..]);
+        self.cells.truncate(written + more);
+        self.ends.truncate(ended + last);
+    }
+}
+
+/// Where the columns are that matter.
+#[derive(Debug)]
+struct Columns {
+    /// For each column its place among [`WANTED`].
+    slots: Vec<Option<usize>>,
+    /// They are those of this version.
+    is_current: bool,
+}
+
+impl Columns {
+    /// Those of a header line; `None` when this is none.
+    fn of<'a>(names: impl Iterator<Item = &'a [u8]> + Clone) -> Option<Self> {
+        let is_current = names.clone().eq(COLUMNS.iter().map(|name| name.as_bytes()));
+        let slot = |name: &[u8]| WANTED.iter().position(|wanted| wanted.as_bytes() == name);
+        let slots: Vec<Option<usize>> = names.map(slot).collect();
+        let has = |wanted: usize| slots.iter().filter(|slot| **slot == Some(wanted)).count() == 1;
+        (0..NEEDED).all(has).then_some(Self { slots, is_current })
+    }
+
+    /// Picks the cells that matter; `false` when there are more or fewer than columns.
+    fn pick<'a>(
+        &self,
+        mut from: impl Iterator<Item = &'a [u8]>,
+        into: &mut [&'a [u8]; WANTED.len()],
+    ) -> bool {
+        for slot in &self.slots {
+            let Some(cell) = from.next() else { return false };
+            if let Some(slot) = slot {
+                into[*slot] = cell;
+            }
+        }
+        from.next().is_none()
+    }
+}
+
+fn entry_of<'a>(cells: [&'a [u8]; WANTED.len()]) -> Result<Entry<'a>, Problem> {
+    let text = |cell: &'a [u8]| std::str::from_utf8(cell).map_err(|_| Problem::Torn);
+    let number = |cell: &'a [u8], column| match text(cell)? {
+        "" => Ok(None),
+        digits => digits.parse::<u64>().map(Some).map_err(|_| Problem::Nonsense(column)),
+    };
+    let [url, index, status, response_code, error_code, filename, size_file, digest] = cells;
+    let code = number(response_code, "response_code")?.unwrap_or(0);
+    Ok(Entry {
+        index: index_of(number(index, "index")?)?,
+        url: text(url)?.into(),
+        status: status_of(text(status)?)?,
+        response_code: u16::try_from(code).map_err(|_| Problem::Nonsense("response_code"))?,
+        error_code: text(error_code)?.into(),
+        filename: text(filename)?.into(),
+        size_file: number(size_file, "size_file")?,
+        digest: text(digest)?.into(),
+    })
+}
+
+/// A row in JSON; what it lacks besides the first three is empty.
+#[derive(Deserialize)]
+struct JsonRow<'a> {
+    #[serde(borrow)]
+    url: Cow<'a, str>,
+    index: u64,
+    #[serde(borrow)]
+    status: Cow<'a, str>,
+    response_code: Option<u16>,
+    error_code: Option<Cow<'a, str>>,
+    filename: Option<Cow<'a, str>>,
+    size_file: Option<u64>,
+    digest: Option<Cow<'a, str>>,
+}
+
+fn read_json(line: &[u8]) -> Result<Entry<'_>, Problem> {
+    let row: JsonRow<'_> = serde_json::from_slice(line).map_err(|_| Problem::Torn)?;
+    Ok(Entry {
+        index: index_of(Some(row.index))?,
+        url: row.url,
+        status: status_of(&row.status)?,
+        response_code: row.response_code.unwrap_or(0),
+        error_code: row.error_code.unwrap_or_default(),
+        filename: row.filename.unwrap_or_default(),
+        size_file: row.size_file,
+        digest: row.digest.unwrap_or_default(),
+    })
+}
+
+fn index_of(index: Option<u64>) -> Result<u64, Problem> {
+    index.filter(|index| *index > 0).ok_or(Problem::Nonsense("index"))
+}
+
+fn status_of(word: &str) -> Result<Status, Problem> {
+    let all = [Status::Ok, Status::Skipped, Status::Failed, Status::Cancelled];
+    let found = all.into_iter().find(|status| status.as_str() == word);
+    found.ok_or(Problem::Nonsense("status"))
+}
+
+/// The columns that matter, in the order of [`entry_of`].
+const WANTED: [&str; 8] =
+    ["url", "index", "status", "response_code", "error_code", "filename", "size_file", "digest"];
+/// So many of them are in every report.
+const NEEDED: usize = 3;
+/// What the first row of a report in JSON Lines begins with.
+const JSON_FIRST: &str = "{\"url\":";

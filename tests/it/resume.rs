@@ -1,0 +1,220 @@
+//! A run is taken up again from its report: what is done is not asked for again, and a list that is
+//! another one is refused before anything is written.
+
+use crate::cmd::{Done, Sandbox, eventually};
+use crate::rude::{Plan, Rude, Verb, ok, response};
+use rustix::process::Signal;
+use std::collections::HashMap;
+
+/// A server that has everything; `/gone` only from the second request on, `/missing` never.
+fn serve() -> Rude {
+    let busy = vec![Verb::Send(response("503 Service Unavailable", "", b""))];
+    let missing = vec![Verb::Send(response("404 Not Found", "", b""))];
+    let plan = Plan::new().on("/busy", [busy, ok(b"at last")]).on("/missing", [missing]);
+    plan.otherwise(ok(b"body")).start()
+}
+
+fn urls(server: &Rude, count: usize) -> Vec<String> {
+    (1..=count).map(|number| server.url(&format!("/f{number}"))).collect()
+}
+
+/// The rows of the report as it is.
+fn rows(sandbox: &Sandbox, report: &str) -> String {
+    std::fs::read_to_string(sandbox.path(report)).unwrap()
+}
+
+/// Each line has exactly one row that says ok, and it is its last one.
+fn assert_each_ok_once(done: &Done, lines: usize) {
+    let mut last = HashMap::new();
+    for row in &done.rows {
+        let was = last.insert(row["index"].clone(), row["status"].clone());
+        assert_ne!(was.as_deref(), Some("ok"), "pulled again: {row:#?}");
+    }
+    assert_eq!(last.len(), lines);
+    assert!(last.values().all(|status| status == "ok"), "{last:?}");
+}
+
+#[test]
+fn the_same_command_again_asks_for_nothing_that_is_done() {
+    for report in ["report.csv", "report.jsonl"] {
+        let server = serve();
+        let sandbox = Sandbox::new();
+        let lists = urls(&server, 300);
+        sandbox.pull().report(report).list(&lists).run().assert_code(0);
+        let before = rows(&sandbox, report);
+        std::fs::remove_file(sandbox.out().join("f7")).unwrap();
+        let done = sandbox.pull().report(report).again().list(&lists).run();
+        done.assert_code(0);
+        assert_eq!(server.log().len(), 300, "no request");
+        assert_eq!(rows(&sandbox, report), before, "no row");
+        assert!(done.stderr.contains("300 lines done by earlier runs"), "{}", done.stderr);
+        // Begun anew on demand, whatever is there.
+        let done = sandbox.pull().report(report).list(&lists).run();
+        done.assert_code(0);
+        assert_eq!(server.log().len(), 600);
+        assert_eq!(rows(&sandbox, report).lines().count(), before.lines().count());
+    }
+}
+
+#[test]
+fn after_ctrl_c_the_same_command_goes_on() {
+    let script = vec![Verb::Gate, Verb::Send(response("200 OK", "", b"body"))];
+    let mut plan = Plan::new().otherwise(script);
+    for number in 1..=10 {
+        plan = plan.on(&format!("/f{number}"), [ok(b"body")]);
+    }
+    let server = plan.start();
+    let sandbox = Sandbox::new();
+    let list = urls(&server, 40);
+    let args = ["-x", "4", "-j", "4", "--retry", "0", "--grace", "100ms"];
+    let running = sandbox.pull().args(args).list(&list).spawn();
+    assert!(eventually(|| server.log().len() == 14), "{:?}", server.log());
+    running.signal(Signal::INT);
+    let done = running.wait();
+    done.assert_code(130);
+    let cancelled = done.rows.iter().filter(|row| row["status"] == "cancelled").count();
+    assert_eq!((done.rows.len(), cancelled), (14, 4));
+    server.open_gate();
+    let done = sandbox.pull().again().args(args).list(&list).run();
+    done.assert_code(0);
+    assert_each_ok_once(&done, 40);
+    assert_eq!(server.log().len(), 14 + 30);
+    assert_eq!(sandbox.files().len(), 40);
+    assert_eq!(sandbox.temporaries(), Vec::<String>::new());
+}
+
+#[test]
+fn names_come_out_as_in_one_run() {
+    let server = serve();
+    let sandbox = Sandbox::new();
+    // All of them want the same name.
+    let list: Vec<String> = (0..50).map(|n| server.url(&format!("/{n}/same.txt"))).collect();
+    sandbox.pull().list(&list[..20]).run().assert_code(0);
+    let done = sandbox.pull().again().list(&list).run();
+    done.assert_code(0);
+    let names = |done: &Done| -> HashMap<String, String> {
+        done.rows.iter().map(|row| (row["index"].clone(), row["filename"].clone())).collect()
+    };
+    let together = names(&done);
+    assert_eq!((sandbox.files().len(), together.len()), (50, 50));
+    let other = Sandbox::new();
+    let whole = names(&other.pull().list(&list).run());
+    for (index, name) in whole {
+        let name = name.replace(other.out().to_str().unwrap(), sandbox.out().to_str().unwrap());
+        assert_eq!(together[&index], name);
+    }
+}
+
+#[test]
+fn another_list_is_refused_and_nothing_is_written() {
+    let server = serve();
+    let sandbox = Sandbox::new();
+    let list = urls(&server, 5_000);
+    sandbox.pull().list(&list[..4_200]).run().assert_code(0);
+    let before = rows(&sandbox, "report.csv");
+    let mut changed = list.clone();
+    changed[17] = server.url("/other");
+    changed[4_199] = server.url("/another");
+    let mut moved = list.clone();
+    moved.insert(0, server.url("/first"));
+    for (wrong, lines) in [
+        (&changed, "lines 1 to 4096"),
+        (&moved, "lines 1 to 4096"),
+        (&list[..100].to_vec(), "lines 1 to 4096"),
+        (&list[100..].to_vec(), "lines 1 to 4096"),
+        (&[&list[..4_199], &changed[4_199..]].concat(), "lines 4097 to 8192"),
+    ] {
+        let done = sandbox.pull().again().list(wrong).run();
+        done.assert_code(2);
+        assert!(done.stderr.contains(lines), "{}", done.stderr);
+        assert!(done.stderr.contains("--fresh"), "{}", done.stderr);
+        assert_eq!(rows(&sandbox, "report.csv"), before);
+        assert_eq!(server.log().len(), 4_200);
+    }
+    // It may grow at its end.
+    let done = sandbox.pull().again().list(&list).run();
+    done.assert_code(0);
+    assert_each_ok_once(&done, 5_000);
+    // And it may end where a block does.
+    let done = sandbox.pull().again().list(&list[..4_096]).run();
+    done.assert_code(0);
+    assert!(done.stderr.contains("the list is shorter than it was"), "{}", done.stderr);
+}
+
+#[test]
+fn failures_count_until_they_are_tried_again() {
+    let server = serve();
+    let sandbox = Sandbox::new();
+    let list = [server.url("/ok"), server.url("/busy"), server.url("/missing"), "bad".to_owned()];
+    let pull = || sandbox.pull().args(["--retry", "0"]).list(&list);
+    pull().run().assert_code(2);
+    let asked = server.log().len();
+    let done = pull().again().run();
+    done.assert_code(2);
+    assert_eq!((server.log().len(), done.rows.len()), (asked, 4));
+    assert!(done.stderr.contains("4 lines done by earlier runs, 3 of them failed"));
+    let done = pull().again().arg("--retry-failed=transient").run();
+    done.assert_code(2);
+    assert_eq!((&server.log()[asked..], done.rows.len()), (&["/busy".to_owned()][..], 5));
+    let done = pull().again().arg("--retry-failed").run();
+    done.assert_code(2);
+    assert_eq!((&server.log()[asked + 1..], done.rows.len()), (&["/missing".to_owned()][..], 7));
+}
+
+#[test]
+fn joined_reports_are_one() {
+    let server = serve();
+    let sandbox = Sandbox::new();
+    let list = urls(&server, 100);
+    // Two machines with half of the list each: the other half is a comment to them.
+    let half = |odd: bool| -> Vec<String> {
+        let lines = list.iter().enumerate();
+        lines.map(|(at, url)| if (at % 2 == 1) == odd { url.clone() } else { "#".into() }).collect()
+    };
+    sandbox.pull().report("a.csv").list(half(false)).run().assert_code(0);
+    sandbox.pull().report("b.csv").list(half(true)).run().assert_code(0);
+    let both = [rows(&sandbox, "a.csv"), rows(&sandbox, "b.csv")].concat();
+    std::fs::write(sandbox.path("report.csv"), &both).unwrap();
+    sandbox.pull().again().list(&list).run().assert_code(0);
+    assert_eq!(server.log().len(), 100);
+    assert_eq!(rows(&sandbox, "report.csv"), both);
+}
+
+#[test]
+fn what_is_no_report_is_left_as_it_is() {
+    let server = serve();
+    let sandbox = Sandbox::new();
+    let list = urls(&server, 3);
+    sandbox.pull().report("good.jsonl").list(&list).run().assert_code(0);
+    for (name, text) in [
+        ("table.csv", "name,size\na,1\n".to_owned()),
+        ("notes.jsonl", "remember the milk".to_owned()),
+        ("json.csv", rows(&sandbox, "good.jsonl")),
+        ("index.csv", "url,index,status\nhttp://a/,0,ok\n".to_owned()),
+    ] {
+        std::fs::write(sandbox.path(name), &text).unwrap();
+        let done = sandbox.pull().report(name).again().list(&list).run();
+        done.assert_code(2);
+        assert!(done.stderr.contains(name) && done.stderr.contains("--fresh"), "{}", done.stderr);
+        assert_eq!(rows(&sandbox, name), text);
+        assert_eq!(server.log().len(), 3);
+    }
+}
+
+#[test]
+fn two_runs_do_not_write_one_report() {
+    let script = vec![Verb::Gate, Verb::Send(response("200 OK", "", b"body"))];
+    let server = Plan::new().otherwise(script).start();
+    let sandbox = Sandbox::new();
+    let first = sandbox.pull().arg(server.url("/a")).spawn();
+    assert!(eventually(|| server.log().len() == 1), "{}", first.stderr());
+    for is_again in [true, false] {
+        let pull = sandbox.pull().arg(server.url("/b"));
+        let second = if is_again { pull.again() } else { pull }.run();
+        second.assert_code(3);
+        assert!(second.stderr.contains("another run is writing it"), "{}", second.stderr);
+    }
+    server.open_gate();
+    first.wait().assert_ok(1);
+    assert_eq!(server.log(), ["/a"]);
+}
