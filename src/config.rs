@@ -1,12 +1,14 @@
 //! What one run needs, as plain data with defaults. `cli::resolve` makes it from what was typed;
 //! the engine only reads it. No logic lives here.
 
+mod budget;
 mod disk;
 mod input;
 mod integrity;
 mod journal;
 mod lines;
 
+pub use budget::{BudgetConfig, ErrorsMax};
 pub use disk::{Dirs, DiskConfig};
 pub use input::{Columns, InputConfig, InputFormat};
 pub use integrity::IntegrityConfig;
@@ -344,6 +346,8 @@ pub struct Config {
     pub reach: Reach,
     /// Proxies.
     pub proxy: ProxyConfig,
+    /// What the run may cost.
+    pub budget: BudgetConfig,
     /// Digests of what is stored.
     pub integrity: IntegrityConfig,
     /// Kernel path of file operations.
@@ -409,6 +413,7 @@ impl Default for Config {
             dns: DnsConfig::default(),
             reach: Reach::default(),
             proxy: ProxyConfig::default(),
+            budget: BudgetConfig::default(),
             integrity: IntegrityConfig::default(),
             file_ops: FileOps::default(),
             fsync: Fsync::default(),

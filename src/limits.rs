@@ -60,6 +60,8 @@ pub const BIG_ORIGIN_JOBS_PER_CONNECTION: usize = 2;
 pub const PAUSED_ORIGINS_MAX: usize = 65_536;
 /// Hosts in the table of the statistics.
 pub const HOSTS_IN_STATS_MAX: usize = 4_096;
+/// Rows from which on a percentage of failures says something.
+pub const ERRORS_PERCENT_ROWS_MIN: u64 = 100;
 /// Port of a proxy that is given without one, as with curl.
 pub const PROXY_PORT_DEFAULT: u16 = 1_080;
 /// Redirects followed for one job.

@@ -40,7 +40,8 @@ fn run(command: &Command, words: &[OsString]) -> anyhow::Result<process::ExitCod
                 false => engine::run(&config)?,
                 true => engine::dry_run(&config)?,
             };
-            Ok(report::summary::exit_code(&ended.stats, ended.end).into())
+            Ok(report::summary::exit_code(&ended.stats, ended.end, config.budget.ok_percent_min)
+                .into())
         }
         Command::Origin(args) => {
             origin::run(cli::resolve_origin(args)?)?;

@@ -1,10 +1,12 @@
 //! What was typed: one field per option, checked as far as one option alone can be, nothing done.
 
+mod budget;
 mod disk;
 mod integrity;
 mod journal;
 mod lines;
 
+pub use budget::BudgetArgs;
 pub use disk::DiskArgs;
 pub use integrity::IntegrityArgs;
 pub use journal::{JournalArgs, RetryFailedArg};
@@ -94,6 +96,9 @@ pub struct PullArgs {
     /// How long and how often.
     #[command(flatten)]
     pub patience: PatienceArgs,
+    /// When a run ends before its list.
+    #[command(flatten)]
+    pub budget: BudgetArgs,
     /// Digests of what is stored.
     #[command(flatten)]
     pub integrity: IntegrityArgs,
@@ -475,7 +480,7 @@ Examples:
 Exit status:
   0 every URL is ok or skipped, 2 usage, 3 local files, 4 network, 5 TLS verification,
   6 authentication, 7 protocol, 8 status of 400 or more (the lowest that happened),
-  1 internal error, 130 interrupted";
+  9 ended by --max-errors, --max-duration or --quota, 1 internal error, 130 interrupted";
 
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,7 @@
 //! What was typed to what the run needs: [`PullArgs`] to [`Config`]. Whatever depends on two
 //! options, on a file or on this machine is checked here, before any work begins.
 
+mod budget;
 mod disk;
 mod integrity;
 mod journal;
@@ -79,6 +80,7 @@ pub fn resolve(args: &PullArgs, host: &Host) -> anyhow::Result<Config> {
     let proxy = proxy::resolve(&args.proxy, &host.proxy_variables, &mut request.headers)?;
     proxy::check_reach(reach(args), &proxy)?;
     Ok(Config {
+        budget: budget::resolve(&args.budget),
         integrity: integrity::resolve(&args.integrity, is_single(&inputs))?,
         inputs,
         input: InputConfig::default(),

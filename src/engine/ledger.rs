@@ -1,11 +1,13 @@
 //! Where rows go: the report file and the statistics, behind one lock.
 
 use super::journal::Opened;
+use crate::config::BudgetConfig;
 use crate::report::journal::Passed;
-use crate::report::{Row, RowEncoder, Stats, summary};
+use crate::report::{Limit, Row, RowEncoder, Stats, budget, summary};
 use crate::ring::file;
 use std::fs::File;
 use std::io::{self, Write as _};
+use std::time::Instant;
 
 /// Takes one row per input line.
 pub(super) struct Ledger {
@@ -13,6 +15,14 @@ pub(super) struct Ledger {
     /// The first failures in words, where there is no report to tell of them.
     failures: Vec<String>,
     stats: Stats,
+    budget: Budget,
+}
+
+/// What the run may cost, and what of it is used up.
+struct Budget {
+    config: BudgetConfig,
+    began: Instant,
+    spent: Option<Limit>,
 }
 
 struct Report {
@@ -25,8 +35,9 @@ struct Report {
 }
 
 impl Ledger {
-    /// A ledger with or without a report file, to the end of which rows are written.
-    pub(super) fn new(report: Option<Opened>) -> Self {
+    /// A ledger with or without a report file, to the end of which rows are written, of a
+    /// run that begins now.
+    pub(super) fn new(report: Option<Opened>, budget: &BudgetConfig) -> Self {
         let report = report.map(|opened| {
             let encoder = RowEncoder::new(opened.format);
             let mut pending = Vec::with_capacity(PENDING_BYTES_MAX * 2);
@@ -35,12 +46,26 @@ impl Ledger {
             }
             Report { file: opened.file, encoder, pending, error: None }
         });
-        Self { report, failures: Vec::new(), stats: Stats::default() }
+        let budget = Budget { config: *budget, began: Instant::now(), spent: None };
+        Self { report, failures: Vec::new(), stats: Stats::default(), budget }
     }
 
-    /// Takes a row. `false` when the report can no longer be written.
+    /// Takes a row. `false` when the run must end: the report can no longer be written, or the run
+    /// has used up what it may cost.
     pub(super) fn record(&mut self, row: &Row) -> bool {
         self.stats.record(row);
+        let can_write = self.write(row);
+        can_write && self.spent().is_none()
+    }
+
+    /// What the run has used up of what it may cost, the first of it, if anything.
+    pub(super) fn spent(&mut self) -> Option<Limit> {
+        let Budget { config, began, spent } = &mut self.budget;
+        *spent = spent.or_else(|| budget::spent(config, &self.stats, began.elapsed()));
+        *spent
+    }
+
+    fn write(&mut self, row: &Row) -> bool {
         let Some(report) = &mut self.report else {
             if self.failures.len() < FAILURES_TOLD_MAX {
                 self.failures.extend(summary::failure(row));

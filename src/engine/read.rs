@@ -86,6 +86,8 @@ pub(super) struct Reader<'r> {
     /// Lines of all inputs, once they were read to their end.
     lines: u64,
     taker: Taker,
+    /// The run stopped before all of the input was read and scheduled.
+    is_cut: bool,
 }
 
 /// Who takes the tasks from the schedule.
@@ -117,6 +119,7 @@ impl<'r> Reader<'r> {
             rows: 0,
             lines: 0,
             taker,
+            is_cut: false,
         }
     }
 
@@ -133,7 +136,9 @@ impl<'r> Reader<'r> {
         let result = self.read(&mut lists).and_then(|()| self.end_check());
         self.lines = lists.lines_total();
         self.push_batch();
-        self.shared.set_total(self.rows);
+        if !self.is_cut {
+            self.shared.set_total(self.rows);
+        }
         let wake = self.shared.schedule().close_input();
         self.shared.deliver(wake);
         result
@@ -161,12 +166,15 @@ impl<'r> Reader<'r> {
     }
 
     fn read(&mut self, lists: &mut Lists) -> anyhow::Result<()> {
-        while self.shared.stop() == Stop::Running {
-            match lists.next()? {
-                Some(Item::Entry(entry)) => self.entry(entry),
+        while let Some(item) = lists.next()? {
+            if self.shared.stop() != Stop::Running {
+                self.is_cut = true;
+                break;
+            }
+            match item {
+                Item::Entry(entry) => self.entry(entry),
                 // What a slow writer of a pipe has sent must not wait for a full batch.
-                Some(Item::Pause) => self.push_batch(),
-                None => break,
+                Item::Pause => self.push_batch(),
             }
         }
         Ok(())
@@ -260,6 +268,7 @@ impl<'r> Reader<'r> {
             let mut schedule = self.shared.schedule();
             while schedule.room() == 0 {
                 if self.shared.stop() != Stop::Running {
+                    self.is_cut = true;
                     return;
                 }
                 schedule = self.shared.wait_for_room(schedule);

@@ -16,7 +16,7 @@ use crate::fault::{Cause, Fault, Stage};
 use crate::http::request::{Parts, Template};
 use crate::plan::schedule::{Limits, Schedule};
 use crate::report::journal::Check;
-use crate::report::{RowFormat, RunEnd, RunInfo, Stats, Status, summary};
+use crate::report::{Limit, RowFormat, RunEnd, RunInfo, Stats, Status, summary};
 use crate::ring::dir::{Care, Dir, FileSystem};
 use crate::ring::dns::Resolver;
 use crate::ring::file;
@@ -37,7 +37,7 @@ use std::time::{Duration, Instant, SystemTime};
 pub struct Ended {
     /// What its rows add up to.
     pub stats: Stats,
-    /// Whether a signal ended it before its list did.
+    /// Whether its list ended it, or something else before that.
     pub end: RunEnd,
 }
 
@@ -70,7 +70,7 @@ pub fn run(config: &Config) -> anyhow::Result<Ended> {
     let mut opened = open_report(&config, &mut naming)?;
     let done = opened.as_mut().map(|opened| std::mem::take(&mut opened.done)).unwrap_or_default();
     let check = Check::new(done, journal::which(config.journal.retry_failed));
-    let ledger = Ledger::new(opened);
+    let ledger = Ledger::new(opened, &config.budget);
     signals.set_begun();
     naming.reserve(&config);
     let began = Instant::now();
@@ -219,6 +219,7 @@ struct Watch {
 /// Shows progress, writes rows, and minds signals, until every core is done.
 fn oversee(shared: &Shared, signals: &Signals) -> Watch {
     let mut progress = Progress::new(shared.config.progress);
+    let mut spent: Option<Limit> = None;
     let mut grace_ends: Option<Instant> = None;
     let mut patience_ends: Option<Instant> = None;
     let mut ticks: u64 = 0;
@@ -226,16 +227,15 @@ fn oversee(shared: &Shared, signals: &Signals) -> Watch {
     while shared.cores_done() < shared.config.cpus.len() && !is_out_of_patience(patience_ends) {
         std::thread::park_timeout(TICK);
         ticks += 1;
-        match (signals.count(), grace_ends) {
+        spent = spent.or_else(|| shared.ledger().spent());
+        // A budget that is used up is as good as the first signal.
+        match (signals.count() + usize::from(spent.is_some()), grace_ends) {
             (0, _) => {}
             (1, None) => {
                 let grace = Duration::from_millis(shared.config.grace_ms);
                 shared.set_stop(Stop::Draining);
                 grace_ends = Some(Instant::now() + grace);
-                say(&format!(
-                    "interrupted: jobs in flight get {} s to finish; again to stop at once",
-                    grace.as_secs_f64()
-                ));
+                say_stopping(spent, grace);
             }
             (1, Some(ends)) if Instant::now() < ends => {}
             (_, _) => {
@@ -255,8 +255,25 @@ fn oversee(shared: &Shared, signals: &Signals) -> Watch {
     let is_stopped = shared.stop() != Stop::Running;
     shared.set_stop(Stop::Draining);
     progress.finish(&snapshot(shared));
-    let end = if signals.count() > 0 { RunEnd::Interrupted } else { RunEnd::Complete };
+    let end = if signals.count() > 0 {
+        RunEnd::Interrupted
+    } else {
+        shared.ledger().spent().map_or(RunEnd::Complete, RunEnd::Stopped)
+    };
     Watch { end, is_stopped, is_abandoned: shared.cores_done() < shared.config.cpus.len() }
+}
+
+/// Says why no new job starts, and what becomes of the others.
+fn say_stopping(spent: Option<Limit>, grace: Duration) {
+    let seconds = grace.as_secs_f64();
+    match spent {
+        None => say(&format!(
+            "interrupted: jobs in flight get {seconds} s to finish; again to stop at once"
+        )),
+        Some(limit) => say(&format!(
+            "stopping ({limit}): jobs in flight get {seconds} s to finish; Ctrl-C to stop at once"
+        )),
+    }
 }
 
 fn snapshot(shared: &Shared) -> Snapshot {
@@ -297,8 +314,13 @@ fn join(
     if shared.is_broken() {
         return Some(bug());
     }
-    if watch.is_stopped && !reader.is_finished() && !shared.is_list_refused() {
-        return None;
+    // Most often it ends as soon as it sees that the run does.
+    let patience_ends = Instant::now() + READER_PATIENCE;
+    while watch.is_stopped && !reader.is_finished() && !shared.is_list_refused() {
+        if patience_ends < Instant::now() {
+            return None;
+        }
+        std::thread::sleep(READER_PATIENCE / 20);
     }
     outcome(reader).err()
 }
@@ -311,7 +333,6 @@ fn close(
     stats_file: Option<File>,
     watch: Watch,
 ) -> anyhow::Result<Ended> {
-    let end = watch.end;
     let left = shared.schedule().drain();
     let (begun, untouched): (Vec<Packed>, Vec<Packed>) =
         left.into_iter().partition(Packed::has_begun);
@@ -324,6 +345,11 @@ fn close(
     let stats = ledger
         .finish()
         .with_context(|| RunError::local_file("cannot write the report, which ended the run"))?;
+    let has_work_left = shared.total().is_none() || !untouched.is_empty() || stats.cancelled > 0;
+    let end = match watch.end {
+        RunEnd::Stopped(_) if !has_work_left => RunEnd::Complete,
+        end => end,
+    };
     let info = RunInfo {
         started_at,
         ended_at: SystemTime::now(),
@@ -446,6 +472,8 @@ impl Drop for ReaderEnd {
 const TICK: Duration = Duration::from_millis(50);
 /// How long a core may take to end once it was told to stop at once.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// How long the reader may take to end once the run was stopped and its cores have.
+const READER_PATIENCE: Duration = Duration::from_millis(100);
 /// Rows are written at the latest after so many ticks.
 const FLUSH_EVERY_TICKS: u64 = 10;
 /// Open files that are not for jobs: the list, the report, resolver sockets and the like.

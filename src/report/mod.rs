@@ -1,5 +1,6 @@
 //! Rows and summaries as bytes. The caller owns the files.
 
+pub mod budget;
 pub mod dry;
 pub mod explain;
 pub mod hosts;
@@ -8,5 +9,6 @@ pub mod row;
 pub mod stats;
 pub mod summary;
 
+pub use budget::Limit;
 pub use row::{Row, RowEncoder, RowFormat, Status, Times};
 pub use stats::{RunEnd, RunInfo, Stats};

@@ -5,6 +5,7 @@
 #[cfg(test)]
 mod tests;
 
+use super::budget::Limit;
 use super::explain::explain;
 use super::hosts::{Host, Hosts};
 use super::journal::Passed;
@@ -44,6 +45,19 @@ pub enum RunEnd {
     Complete,
     /// A signal stopped it.
     Interrupted,
+    /// It has used up what it may cost, and something was left to do.
+    Stopped(Limit),
+}
+
+impl RunEnd {
+    /// The word of the statistics file.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Complete => "complete",
+            Self::Interrupted => "interrupted",
+            Self::Stopped(limit) => limit.as_str(),
+        }
+    }
 }
 
 /// What is known of a run beside its rows.
@@ -82,6 +96,8 @@ pub struct Stats {
     pub cancelled: u64,
     /// Sum of `size_download`, failed rows included.
     pub bytes: u64,
+    /// Sum of `size_file`.
+    pub bytes_stored: u64,
     /// Sum of `num_retries`.
     pub retries: u64,
     /// Sum of `num_redirects`.
@@ -113,6 +129,7 @@ impl Default for Stats {
             failed: 0,
             cancelled: 0,
             bytes: 0,
+            bytes_stored: 0,
             retries: 0,
             redirects: 0,
             connects: 0,
@@ -138,6 +155,7 @@ impl Stats {
             Status::Cancelled => self.cancelled += 1,
         }
         self.bytes += row.size_download;
+        self.bytes_stored += row.size_file.unwrap_or(0);
         self.retries += u64::from(row.num_retries);
         self.redirects += u64::from(row.num_redirects);
         self.connects += u64::from(row.num_connects);
@@ -196,10 +214,12 @@ impl Stats {
             duration: seconds(run.duration),
             start_time: seconds(since_1970(run.started_at)),
             end_time: seconds(since_1970(run.ended_at)),
+            end: run.end.as_str(),
             is_interrupted: run.end == RunEnd::Interrupted,
             status_dict,
             response_codes: &self.response_codes,
             bytes: self.bytes,
+            bytes_stored: self.bytes_stored,
             files_per_second: per_second(self.ok as f64),
             bytes_per_second: per_second(self.bytes as f64),
             num_retries: self.retries,
@@ -284,10 +304,12 @@ struct Json<'a> {
     duration: f64,
     start_time: f64,
     end_time: f64,
+    end: &'a str,
     is_interrupted: bool,
     status_dict: BTreeMap<&'a str, u64>,
     response_codes: &'a BTreeMap<u16, u64>,
     bytes: u64,
+    bytes_stored: u64,
     files_per_second: f64,
     bytes_per_second: f64,
     num_retries: u64,

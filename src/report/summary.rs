@@ -1,10 +1,11 @@
 //! The end of a run for people: a few lines of text, and the exit status of the process.
 
+use super::budget;
 use super::hosts::Host;
 use super::journal::Passed;
 use super::row::{Row, Status, escape_controls};
 use super::stats::{FaultCount, RunEnd, RunInfo, Stats};
-use crate::fault::Stage;
+use crate::fault::{ExitClass, Stage};
 use std::borrow::Cow;
 use std::fmt::{self, Display, Write as _};
 use std::time::Duration;
@@ -47,15 +48,22 @@ fn shortened(text: &str, chars_max: usize) -> Cow<'_, str> {
     }
 }
 
-/// The exit status: 130 for an interrupted run, else the lowest class of its faults, as wget counts
-/// them: 2 input, 3 local files, 4 network, 5 TLS, 6 authentication, 7 protocol, 8 status; 0 when
-/// every row is ok or skipped; 1 when a row failed and nobody said why, which is a bug.
-pub fn exit_code(stats: &Stats, end: RunEnd) -> u8 {
+/// The exit status: 130 for an interrupted run, 9 for one that ended because of what it may cost,
+/// else the lowest class of its faults, as wget counts them: 2 input, 3 local files, 4 network, 5
+/// TLS, 6 authentication, 7 protocol, 8 status; 0 when every row is ok or skipped; 1 when a row
+/// failed and nobody said why, which is a bug. With `ok_percent_min` (`--ok-if`) so many good rows
+/// make 4 to 8 a 0.
+pub fn exit_code(stats: &Stats, end: RunEnd, ok_percent_min: Option<f64>) -> u8 {
     match end {
         RunEnd::Interrupted => INTERRUPTED,
+        RunEnd::Stopped(_) => ExitClass::Stopped as u8,
         RunEnd::Complete => {
             let is_clean = stats.failed == 0 && stats.cancelled == 0;
-            stats.class_lowest().unwrap_or(if is_clean { 0 } else { 1 })
+            let code = stats.class_lowest().unwrap_or(if is_clean { 0 } else { 1 });
+            let of_servers = ExitClass::Network as u8..=ExitClass::Status as u8;
+            let is_pardoned =
+                of_servers.contains(&code) && budget::is_pardoned(ok_percent_min, stats);
+            if is_pardoned { 0 } else { code }
         }
     }
 }
@@ -74,6 +82,7 @@ fn write_summary(text: &mut String, stats: &Stats, run: &RunInfo) -> fmt::Result
     match run.end {
         RunEnd::Complete => text.push('\n'),
         RunEnd::Interrupted => text.push_str(" (interrupted)\n"),
+        RunEnd::Stopped(limit) => writeln!(text, " (stopped: {limit})")?,
     }
     write_passed(text, stats.passed)?;
     let seconds = run.duration.as_secs_f64().max(1e-6);

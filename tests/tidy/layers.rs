@@ -38,7 +38,7 @@ const LAYERS: [Layer; 11] = [
             "config::Dirs",
         ],
     ),
-    layer("report", &["fault", "limits"]),
+    layer("report", &["fault", "limits", "config::BudgetConfig", "config::ErrorsMax"]),
     layer("ring", &["fault", "limits", "config", "error"]),
     layer("engine", &["config", "error", "fault", "http", "limits", "plan", "report", "ring"]),
     layer("cli", &["config", "error", "http", "limits", "origin", "plan", "report"]),

@@ -45,6 +45,7 @@ const STATISTICS: &str = r#"{
   "duration": 2.5,
   "start_time": 1763628345.067,
   "end_time": 1763628347.567,
+  "end": "complete",
   "is_interrupted": false,
   "status_dict": {
     "http.status": 1,
@@ -58,6 +59,7 @@ const STATISTICS: &str = r#"{
     "404": 1
   },
   "bytes": 100000,
+  "bytes_stored": 100000,
   "files_per_second": 0.8,
   "bytes_per_second": 40000.0,
   "num_retries": 1,
@@ -191,7 +193,13 @@ fn the_lowest_class_is_the_exit_status() {
         (&[disk, row_bad_input(), row_ok()], 2),
     ];
     for (rows, code) in cases {
-        assert_eq!(exit_code(&stats(rows), RunEnd::Complete), code);
-        assert_eq!(exit_code(&stats(rows), RunEnd::Interrupted), 130);
+        assert_eq!(exit_code(&stats(rows), RunEnd::Complete, None), code);
+        for ok_if in [None, Some(0.0)] {
+            assert_eq!(exit_code(&stats(rows), RunEnd::Interrupted, ok_if), 130);
+            assert_eq!(exit_code(&stats(rows), RunEnd::Stopped(Limit::Quota), ok_if), 9);
+        }
+        let pardoned = if (4..=8).contains(&code) { 0 } else { code };
+        assert_eq!(exit_code(&stats(rows), RunEnd::Complete, Some(0.0)), pardoned);
+        assert_eq!(exit_code(&stats(rows), RunEnd::Complete, Some(100.0)), code);
     }
 }

@@ -1,0 +1,48 @@
+//! What a run may cost: `--max-errors`, `--max-duration`, `--quota`, `--ok-if`.
+
+use crate::cli::values::{self, Bytes, Millis};
+use crate::config::ErrorsMax;
+use clap::Args;
+
+/// When a run ends before its list.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Budget")]
+pub struct BudgetArgs {
+    /// End the run when N URLs have failed, or more than P% of at least 100 that were tried; what
+    /// is in flight may finish, as after Ctrl-C. Exit status 9
+    #[arg(long, value_name = "N|P%", value_parser = errors_max)]
+    pub max_errors: Option<ErrorsMax>,
+    /// End the run at the first failure: --max-errors 1
+    #[arg(long, conflicts_with = "max_errors")]
+    pub fail_early: bool,
+    /// End the run after this time in the same way
+    #[arg(long, alias = "stop", value_name = "TIME", value_parser = values::deadline)]
+    pub max_duration: Option<Millis>,
+    /// End the run when finished downloads come to so many bytes, in the same way; 0 is any
+    #[arg(short = 'Q', long, alias = "max-transfer", value_name = "SIZE",
+          value_parser = values::bytes)]
+    pub quota: Option<Bytes>,
+    /// Exit status 0 in place of 4 to 8 when at least P% of the URLs are ok
+    #[arg(long, value_name = "P%", value_parser = percent)]
+    pub ok_if: Option<f64>,
+}
+
+fn errors_max(text: &str) -> Result<ErrorsMax, String> {
+    if text.ends_with('%') {
+        return percent(text).map(ErrorsMax::Percent);
+    }
+    match text.parse() {
+        Ok(0) => Err("1 ends the run at the first failure; leave it out for no limit".to_owned()),
+        Ok(count) => Ok(ErrorsMax::Count(count)),
+        Err(_) => Err("use a number of URLs (10) or a percentage (5%)".to_owned()),
+    }
+}
+
+fn percent(text: &str) -> Result<f64, String> {
+    let number = text.strip_suffix('%').unwrap_or(text).trim_end();
+    let is_plain = number.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    match number.parse::<f64>() {
+        Ok(percent) if is_plain && percent <= 100.0 => Ok(percent),
+        Ok(_) | Err(_) => Err("use a percentage from 0% to 100%, for instance 95%".to_owned()),
+    }
+}

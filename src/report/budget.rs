@@ -1,0 +1,125 @@
+//! Whether a run has used up what it may cost. The one place that decides it.
+
+use super::stats::Stats;
+use crate::config::{BudgetConfig, ErrorsMax};
+use crate::limits;
+use std::fmt;
+use std::time::Duration;
+
+/// What a run has used up.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Limit {
+    /// `--max-errors`, `--fail-early`
+    Errors,
+    /// `--max-duration`
+    Duration,
+    /// `--quota`
+    Quota,
+}
+
+impl Limit {
+    /// The word of the statistics file.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Errors => "max_errors",
+            Self::Duration => "max_duration",
+            Self::Quota => "quota",
+        }
+    }
+}
+
+/// For people: what happened, and the option that says so.
+impl fmt::Display for Limit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Errors => "too many failures, --max-errors",
+            Self::Duration => "the time is over, --max-duration",
+            Self::Quota => "enough bytes came, --quota",
+        })
+    }
+}
+
+/// What a run that has come to these rows in this time has used up, if anything. A percentage of
+/// failures is looked at from [`limits::ERRORS_PERCENT_ROWS_MIN`] rows on: the first failure alone
+/// is always one of few. Rows that are skipped or cancelled say nothing about failures.
+pub fn spent(budget: &BudgetConfig, stats: &Stats, elapsed: Duration) -> Option<Limit> {
+    let tried = stats.ok + stats.failed;
+    let has_too_many_errors = match budget.errors_max {
+        None => false,
+        Some(ErrorsMax::Count(count)) => stats.failed >= count,
+        Some(ErrorsMax::Percent(percent)) => {
+            tried >= limits::ERRORS_PERCENT_ROWS_MIN
+                && stats.failed as f64 * 100.0 > percent * tried as f64
+        }
+    };
+    if has_too_many_errors {
+        Some(Limit::Errors)
+    } else if budget.bytes_max.is_some_and(|bytes| stats.bytes >= bytes) {
+        Some(Limit::Quota)
+    } else if budget.duration_max_ms.is_some_and(|ms| elapsed >= Duration::from_millis(ms)) {
+        Some(Limit::Duration)
+    } else {
+        None
+    }
+}
+
+/// Whether so many rows are ok, or were there, that `--ok-if` pardons the others.
+pub(super) fn is_pardoned(ok_percent_min: Option<f64>, stats: &Stats) -> bool {
+    let good = (stats.ok + stats.skipped) as f64;
+    ok_percent_min.is_some_and(|percent| good * 100.0 >= percent * stats.count as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::row::tests::{row_failed, row_ok, row_skipped};
+
+    fn stats(ok: u64, skipped: u64, failed: u64) -> Stats {
+        let mut stats = Stats::default();
+        for (row, count) in [(row_ok(), ok), (row_skipped(), skipped), (row_failed(), failed)] {
+            (0..count).for_each(|_| stats.record(&row));
+        }
+        stats
+    }
+
+    #[test]
+    fn each_limit_has_its_edge() {
+        let none = BudgetConfig::default();
+        let second = Duration::from_secs(1);
+        let errors = |errors_max| BudgetConfig { errors_max: Some(errors_max), ..none };
+        let count = errors(ErrorsMax::Count(3));
+        let percent = errors(ErrorsMax::Percent(2.5));
+        let bytes = row_ok().size_download;
+        let quota = BudgetConfig { bytes_max: Some(2 * bytes), ..none };
+        let time = BudgetConfig { duration_max_ms: Some(1_000), ..none };
+        let table = [
+            (none, stats(9, 0, 1_000), second, None),
+            (count, stats(9, 0, 2), second, None),
+            (count, stats(9, 0, 3), second, Some(Limit::Errors)),
+            // Five of 200 are exactly so many; 99 rows are too few to tell.
+            (percent, stats(195, 0, 5), second, None),
+            (percent, stats(194, 0, 6), second, Some(Limit::Errors)),
+            (percent, stats(0, 900, 99), second, None),
+            (percent, stats(0, 900, 100), second, Some(Limit::Errors)),
+            (errors(ErrorsMax::Percent(0.0)), stats(100, 0, 0), second, None),
+            (errors(ErrorsMax::Percent(100.0)), stats(0, 0, 100), second, None),
+            (quota, stats(1, 9, 0), second, None),
+            (quota, stats(2, 0, 0), second, Some(Limit::Quota)),
+            (time, stats(1, 0, 0), second, Some(Limit::Duration)),
+            (time, stats(1, 0, 0), second - Duration::from_micros(1), None),
+        ];
+        for (budget, stats, elapsed, limit) in table {
+            let (ok, failed) = (stats.ok, stats.failed);
+            assert_eq!(spent(&budget, &stats, elapsed), limit, "{budget:?} {ok} {failed}");
+        }
+    }
+
+    #[test]
+    fn files_that_were_there_are_good_ones() {
+        let stats = stats(10, 9, 1);
+        for (percent, is_good) in [(None, false), (Some(95.0), true), (Some(95.1), false)] {
+            assert_eq!(is_pardoned(percent, &stats), is_good);
+        }
+        assert!(is_pardoned(Some(100.0), &Stats::default()), "nothing was asked for");
+    }
+}
