@@ -123,6 +123,44 @@ fn space_may_not_be_reserved() {
     }
 }
 
+#[test]
+fn a_disk_that_is_full_for_a_while_fails_nothing() {
+    let served = serve();
+    let wait = &["--disk-wait", "10m"];
+    let prealloc = &["--disk-wait", "10m", "--file-allocation", "prealloc"];
+    for (file_ops, more) in [("auto", &wait[..]), ("sync", prealloc), ("chain", wait)] {
+        let mut lines = lines(&served);
+        let bytes = usize::try_from(ringpull::limits::ALLOCATE_BYTES_MIN).unwrap() + 300_000;
+        lines.push(file(&served, &format!("/bytes/{bytes}/reserved"), "reserved", bytes));
+        let pull = Pull { served: &served, file_ops, more, lines };
+        let clean = pull.clean();
+        let faults = [
+            ("open", "enospc"),
+            ("mkdir", "enospc"),
+            ("write", "enospc"),
+            ("pwrite", "edquot"),
+            ("fallocate", "enospc"),
+            ("link", "edquot"),
+            ("rename", "enospc"),
+        ];
+        // A run does little but wait.
+        std::thread::scope(|scope| {
+            for (op, fault) in faults {
+                // The first link is that of the file which tells whether there can be any.
+                let first = 1 + usize::from(op == "link");
+                let (pull, count) = (&pull, clean.kinds[op]);
+                if count < first {
+                    continue;
+                }
+                scope.spawn(move || {
+                    pull.check_wait(&format!("{op}:{fault}@{first}-{}", first + 2));
+                    pull.check_wait(&format!("{op}:{fault}@{}", (count / 2).max(first)));
+                });
+            }
+        });
+    }
+}
+
 /// Every operation of these kinds.
 fn places(clean: &Said, kinds: &[&str]) -> Vec<(String, usize)> {
     let mut places = Vec::new();
@@ -174,7 +212,8 @@ impl Pull<'_> {
         let list =
             self.lines.iter().flat_map(|line| [line.url.clone(), format!("  out={}", line.out)]);
         let mut pull = sandbox.pull().args(["--threads", "1", "-j", "4", "-x", "2"]);
-        pull = pull.args(["--file-ops", self.file_ops, "--retry-delay", "0"]).args(self.more);
+        pull = pull.args(["--file-ops", self.file_ops, "--retry-delay", "0", "--disk-wait", "0"]);
+        pull = pull.args(self.more);
         pull = pull.arg("--retry").arg(retries.to_string());
         // A lookup has sockets of its own, which are no part of the data plane.
         pull = pull.arg("--resolve").arg(format!("localhost:{port}:127.0.0.1"));
@@ -231,6 +270,18 @@ impl Pull<'_> {
             said
         }))
         .map_err(|panic| format!("{about}: {}", text_of(&*panic)))
+    }
+
+    /// Room that is lacking for a while fails nothing.
+    fn check_wait(&self, shim: &str) {
+        let sandbox = Sandbox::new();
+        let done = self.run(&sandbox, shim, 0);
+        let about = format!("{} {shim}\n{}", self.file_ops, done.stderr);
+        assert_eq!(self.judge(&sandbox, &done), Vec::<&str>::new(), "{about}");
+        let again = done.rows.iter().filter(|row| row["num_retries"] != "0").count();
+        assert_eq!(again, 0, "it is no attempt: {about}");
+        assert!(done.stderr.contains("paused") && done.stderr.contains("goes on"), "{about}");
+        assert_eq!(sandbox.temporaries(), Vec::<String>::new(), "{about}");
     }
 
     /// Holds rows, files and exit status against each other, and gives the URLs that failed.

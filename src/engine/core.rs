@@ -44,6 +44,8 @@ pub(super) struct Work {
     pub(super) origin: OriginId,
     /// A connection to its origin that was idle; without one it opens one.
     pub(super) pooled: Option<Connection>,
+    /// It is to find out whether there is room on the disk.
+    pub(super) is_probe: bool,
 }
 
 /// One core's state; all of it belongs to its thread.
@@ -182,6 +184,10 @@ impl Core {
 
     /// How long the core may sleep if nobody wakes it.
     pub(super) fn nap(&self) -> Duration {
+        if self.shared.full_disk.is_paused() {
+            // What is due may not begin: whoever ends the pause wakes everybody.
+            return Duration::from_millis(NAP_MAX_MS);
+        }
         let due_ms = self.shared.schedule().next_due_ms();
         let left_ms = due_ms.map_or(NAP_MAX_MS, |due| due.saturating_sub(self.shared.now_ms()));
         Duration::from_millis(left_ms.clamp(1, NAP_MAX_MS))
@@ -190,6 +196,11 @@ impl Core {
     /// A task this core may run now.
     pub(super) fn take(&self) -> Option<Work> {
         if self.shared.stop() != Stop::Running {
+            return None;
+        }
+        let full_disk = &self.shared.full_disk;
+        let is_probe = full_disk.is_paused();
+        if is_probe && !full_disk.take_probe() {
             return None;
         }
         let now_ms = self.shared.now_ms();
@@ -202,7 +213,12 @@ impl Core {
         if has_room {
             self.shared.made_room();
         }
-        let Grant { item, origin, connection } = taken.grant?;
+        let Some(Grant { item, origin, connection }) = taken.grant else {
+            if is_probe {
+                full_disk.return_probe();
+            }
+            return None;
+        };
         let task = item.unpack();
         // A granted connection leaves the pool with its grant: the pool may close what is in it.
         let pooled = match connection {
@@ -213,7 +229,7 @@ impl Core {
                 None
             }
         };
-        Some(Work { task, origin, pooled })
+        Some(Work { task, origin, pooled, is_probe })
     }
 
     /// The idle connection that a grant promised, unless it became useless. Every one is looked at,

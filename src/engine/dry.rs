@@ -32,8 +32,8 @@ pub fn dry_run(config: &Config) -> anyhow::Result<Ended> {
         resolve_ahead_max: 0,
         lookahead_max: config.lookahead_max,
     });
-    let shared =
-        Shared::new(config.clone(), Instant::now(), schedule, Ledger::new(None, &config.budget));
+    let ledger = Ledger::new(None, &config.budget, false);
+    let shared = Shared::new(config.clone(), Instant::now(), schedule, ledger);
     let check = Check::default();
     let mut reader = Reader::new(&shared, naming, check, Taker::Rehearsal(Rehearsal::new()));
     let read = reader.read_all(lists);

@@ -51,7 +51,7 @@ pub(super) async fn attempt(
 ) -> (Outcome, Option<Connection>) {
     let timeouts = &core.shared.config.timeouts;
     let now_ms = core.shared.now_ms();
-    task.begin(now_ms, timeouts.job_ms);
+    task.begin(now_ms, timeouts.job_ms, core.shared.full_disk.paused_ms(now_ms));
     if let Some(outcome) = check_name(core, task) {
         return (outcome, pooled);
     }

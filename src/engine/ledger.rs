@@ -1,12 +1,11 @@
 //! Where rows go: the report file and the statistics, behind one lock.
 
 use super::journal::Opened;
+use super::paper::{Flushed, Paper};
 use crate::config::BudgetConfig;
 use crate::report::journal::Passed;
 use crate::report::{Limit, Row, RowEncoder, Stats, budget, summary};
-use crate::ring::file;
-use std::fs::File;
-use std::io::{self, Write as _};
+use std::io;
 use std::time::Instant;
 
 /// Takes one row per input line.
@@ -26,25 +25,21 @@ struct Budget {
 }
 
 struct Report {
-    file: File,
+    paper: Paper,
     encoder: RowEncoder,
-    /// Encoded and not yet written.
-    pending: Vec<u8>,
-    /// The first failure; the run cannot go on without its report.
-    error: Option<io::Error>,
 }
 
 impl Ledger {
-    /// A ledger with or without a report file, to the end of which rows are written, of a
-    /// run that begins now.
-    pub(super) fn new(report: Option<Opened>, budget: &BudgetConfig) -> Self {
+    /// A ledger with or without a report file, to the end of which rows are written, of a run that
+    /// begins now. With `waits`, rows wait in memory while its disk is full.
+    pub(super) fn new(report: Option<Opened>, budget: &BudgetConfig, waits: bool) -> Self {
         let report = report.map(|opened| {
             let encoder = RowEncoder::new(opened.format);
-            let mut pending = Vec::with_capacity(PENDING_BYTES_MAX * 2);
+            let mut paper = Paper::new(opened.file, waits);
             if opened.needs_header {
-                encoder.header(&mut pending);
+                paper.add(|out| encoder.header(out));
             }
-            Report { file: opened.file, encoder, pending, error: None }
+            Report { paper, encoder }
         });
         let budget = Budget { config: *budget, began: Instant::now(), spent: None };
         Self { report, failures: Vec::new(), stats: Stats::default(), budget }
@@ -72,18 +67,15 @@ impl Ledger {
             }
             return true;
         };
-        report.encoder.encode(row, &mut report.pending);
-        if report.pending.len() >= PENDING_BYTES_MAX {
-            report.flush();
-        }
-        report.error.is_none()
+        let Report { paper, encoder } = report;
+        paper.add_row(row.index, |out| encoder.encode(row, out));
+        // What waits for room is tried again by the clock, and not for each row.
+        paper.pending() < PENDING_BYTES_MAX || paper.is_full() || paper.flush() != Flushed::Broken
     }
 
-    /// Writes what was encoded. `false` when the report can no longer be written.
-    pub(super) fn flush(&mut self) -> bool {
-        let Some(report) = &mut self.report else { return true };
-        report.flush();
-        report.error.is_none()
+    /// Writes what was encoded.
+    pub(super) fn flush(&mut self) -> Flushed {
+        self.report.as_mut().map_or(Flushed::All, |report| report.paper.flush())
     }
 
     /// What the reader has passed over so far, because earlier runs did it.
@@ -105,22 +97,10 @@ impl Ledger {
 
     /// Ends the report: its counters, or why a row could not be written.
     pub(super) fn finish(&mut self) -> io::Result<Stats> {
-        self.flush();
         if let Some(report) = self.report.take() {
-            report.error.map_or(Ok(()), Err)?;
-            // What a file system behind a network could not store it may tell only now.
-            file::close(report.file)?;
+            report.paper.close()?;
         }
         Ok(std::mem::take(&mut self.stats))
-    }
-}
-
-impl Report {
-    fn flush(&mut self) {
-        if self.error.is_none() {
-            self.error = self.file.write_all(&self.pending).err();
-        }
-        self.pending.clear();
     }
 }
 

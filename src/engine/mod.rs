@@ -4,17 +4,19 @@
 //! of entries. `read` turns entries into tasks and puts them on the [`crate::plan::schedule`]; a
 //! `worker` takes the ones it may run and tells each task's story by `fetch`: `open` for its
 //! connection (`tunnel` where a proxy passes it on, `pool` where it was kept), `response` for its
-//! answer, `sink` for the body; the `ledger` takes one row for each, and `journal` reads them back
-//! in the next run. What a core has is in `core`, what all threads have is in `shared`. `dry` reads
-//! the inputs and pulls nothing.
+//! answer, `sink` for the body; the `ledger` takes one row for each, on `paper`, and `journal` reads
+//! them back in the next run. What a core has is in `core`, what all threads have is in `shared`.
+//! `full` is what happens on a full disk. `dry` reads the inputs and pulls nothing.
 
 mod core;
 mod dry;
 mod fetch;
+mod full;
 mod journal;
 mod ledger;
 mod open;
 mod packed;
+mod paper;
 mod pool;
 mod progress;
 mod read;

@@ -244,7 +244,7 @@ mod tests {
         assert_eq!(packed.place(), place(&with_options.target));
         assert_eq!(packed.unpack().job, with_options);
         let mut task = Packed::of_job(job(2, "http://h/b"), "b".to_owned(), 5).unpack();
-        let story = task.begin(9, 1_000);
+        let story = task.begin(9, 1_000, 0);
         story.target = Some(Target::parse("https://other:8443/").unwrap());
         let packed = Packed::pack(task);
         assert!(packed.has_begun());

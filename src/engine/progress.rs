@@ -19,6 +19,8 @@ pub(super) struct Snapshot {
     pub(super) in_flight: usize,
     /// Jobs that wait between two attempts.
     pub(super) waiting: usize,
+    /// The disk is full, and nothing begins until there is room.
+    pub(super) is_paused: bool,
 }
 
 /// Shows snapshots.
@@ -94,7 +96,9 @@ impl Progress {
             self.rate,
             HumanBytes(u64::try_from(per_second).unwrap_or(u64::MAX)),
         );
-        if let Some(eta) = eta(now, self.rate) {
+        if now.is_paused {
+            line.push_str(", paused: the disk is full");
+        } else if let Some(eta) = eta(now, self.rate) {
             line.push_str(&format!(", {} left", HumanDuration(eta)));
         }
         line
@@ -131,6 +135,7 @@ fn json(now: &Snapshot, rate: f64) -> String {
         "bytes": now.bytes,
         "in_flight": now.in_flight,
         "waiting": now.waiting,
+        "paused": now.is_paused,
         "files_per_second": rate.round(),
         "eta": eta_s,
     })
@@ -155,6 +160,7 @@ mod tests {
             bytes: 10 * 1024 * 1024,
             in_flight: 8,
             waiting: 1,
+            is_paused: false,
         }
     }
 
@@ -173,6 +179,14 @@ mod tests {
             progress.line(&snapshot()),
             "50/150 done, 2 failed, 8 in flight, 1 waiting, 10 files/s, 1.00 MiB/s, 10 seconds left"
         );
+    }
+
+    #[test]
+    fn a_pause_is_shown() {
+        let paused = Snapshot { is_paused: true, ..snapshot() };
+        let line = Progress::new(ProgressMode::Plain).line(&paused);
+        assert!(line.ends_with("/s, paused: the disk is full"), "{line}");
+        assert!(json(&paused, 0.0).contains(r#""paused":true"#));
     }
 
     #[test]

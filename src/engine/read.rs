@@ -234,6 +234,7 @@ impl<'r> Reader<'r> {
         if !is_written {
             self.shared.set_stop(Stop::Draining);
         }
+        self.shared.wait_for_disk();
     }
 
     /// The path of a job's file, distinct within the run.

@@ -4,6 +4,7 @@ use super::core::{Seed, codings};
 use super::journal::{self, Opened};
 use super::ledger::Ledger;
 use super::packed::Packed;
+use super::paper::{Flushed, Paper};
 use super::progress::{Progress, Snapshot, say};
 use super::read::{Naming, Reader, Taker};
 use super::shared::{Shared, Stop};
@@ -19,13 +20,13 @@ use crate::report::journal::Check;
 use crate::report::{Limit, RowFormat, RunEnd, RunInfo, Stats, Status, summary};
 use crate::ring::dir::{Care, Dir, FileSystem};
 use crate::ring::dns::Resolver;
-use crate::ring::file;
+use crate::ring::room;
 use crate::ring::setup;
 use crate::ring::tls::Settings;
 use anyhow::Context as _;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use std::fs::File;
-use std::io::Write as _;
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -70,7 +71,7 @@ pub fn run(config: &Config) -> anyhow::Result<Ended> {
     let mut opened = open_report(&config, &mut naming)?;
     let done = opened.as_mut().map(|opened| std::mem::take(&mut opened.done)).unwrap_or_default();
     let check = Check::new(done, journal::which(config.journal.retry_failed));
-    let ledger = Ledger::new(opened, &config.budget);
+    let ledger = Ledger::new(opened, &config.budget, config.disk.wait_ms > 0);
     signals.set_begun();
     naming.reserve(&config);
     let began = Instant::now();
@@ -90,7 +91,7 @@ pub fn run(config: &Config) -> anyhow::Result<Ended> {
     // A run that failed has files all the same.
     let synced = sync(file_system.as_ref(), &shared.config.dir);
     let failure = failure.or_else(|| synced.err());
-    close(&shared, failure, started_at, stats_file, watch)
+    close(&shared, failure, started_at, stats_file, watch, &signals)
 }
 
 /// Opens the report, if there is to be one, and reads what earlier runs wrote there.
@@ -115,7 +116,11 @@ fn prepare_output(config: &Config) -> anyhow::Result<(Dir, Option<FileSystem>)> 
     }
     let cannot = || RunError::local_file(format!("cannot write into {}", config.dir.display()));
     let dir = Dir::create(&config.dir, care).with_context(cannot)?;
-    dir.check_writable().with_context(cannot)?;
+    match dir.check_writable() {
+        // There may be room by the time that it is needed, and it is waited for.
+        Err(error) if config.disk.wait_ms > 0 && room::is_lacking(&error) => {}
+        checked => checked.with_context(cannot)?,
+    }
     let file_system = match config.fsync {
         Fsync::End => Some(FileSystem::of(&config.dir).with_context(cannot)?),
         Fsync::None | Fsync::File | Fsync::Dir => None,
@@ -247,18 +252,19 @@ fn oversee(shared: &Shared, signals: &Signals) -> Watch {
         if shared.cores_done() > 0 && !shared.schedule().is_finished() {
             shared.set_stop(Stop::Draining);
         }
-        if ticks.is_multiple_of(FLUSH_EVERY_TICKS) && !shared.ledger().flush() {
-            shared.set_stop(Stop::Draining);
+        if ticks.is_multiple_of(FLUSH_EVERY_TICKS) {
+            flush(shared);
         }
+        shared.mind_full_disk();
         progress.show(&snapshot(shared));
     }
     let is_stopped = shared.stop() != Stop::Running;
     shared.set_stop(Stop::Draining);
     progress.finish(&snapshot(shared));
-    let end = if signals.count() > 0 {
-        RunEnd::Interrupted
-    } else {
-        shared.ledger().spent().map_or(RunEnd::Complete, RunEnd::Stopped)
+    let end = match (signals.count(), shared.full_disk.is_given_up()) {
+        (0, false) => shared.ledger().spent().map_or(RunEnd::Complete, RunEnd::Stopped),
+        (0, true) => RunEnd::DiskFull,
+        (_, _) => RunEnd::Interrupted,
     };
     Watch { end, is_stopped, is_abandoned: shared.cores_done() < shared.config.cpus.len() }
 }
@@ -273,6 +279,17 @@ fn say_stopping(spent: Option<Limit>, grace: Duration) {
         Some(limit) => say(&format!(
             "stopping ({limit}): jobs in flight get {seconds} s to finish; Ctrl-C to stop at once"
         )),
+    }
+}
+
+/// Writes the rows that wait. Without its report the run cannot go on, and on a full disk it waits.
+fn flush(shared: &Shared) {
+    // The lock must not be held below.
+    let flushed = shared.ledger().flush();
+    match (flushed, &shared.config.report) {
+        (Flushed::Full, Some(report)) => shared.met_full_report(&report.path),
+        (Flushed::Broken, _) => shared.set_stop(Stop::Draining),
+        (Flushed::All | Flushed::Full, _) => {}
     }
 }
 
@@ -291,6 +308,7 @@ fn snapshot(shared: &Shared) -> Snapshot {
         bytes: stats.bytes,
         in_flight,
         waiting,
+        is_paused: shared.full_disk.is_paused(),
     }
 }
 
@@ -332,15 +350,18 @@ fn close(
     started_at: SystemTime,
     stats_file: Option<File>,
     watch: Watch,
+    signals: &Signals,
 ) -> anyhow::Result<Ended> {
     let left = shared.schedule().drain();
     let (begun, untouched): (Vec<Packed>, Vec<Packed>) =
         left.into_iter().partition(Packed::has_begun);
-    let mut ledger = shared.ledger();
     for task in begun {
         let end = End::Failed(Fault::new(Stage::Connect, Cause::Interrupted));
-        ledger.record(&task.unpack().row(end, shared.dir_shown()));
+        shared.ledger().record(&task.unpack().row(end, shared.dir_shown()));
     }
+    let may_wait = until_signal(shared, signals);
+    settle_report(shared, &may_wait);
+    let mut ledger = shared.ledger();
     let failures: Vec<String> = ledger.failures().collect();
     let stats = ledger
         .finish()
@@ -360,9 +381,8 @@ fn close(
         kernel: setup::kernel_release(),
         cpus: shared.config.cpus.clone(),
     };
-    if let (Some(mut file), Some(path)) = (stats_file, &shared.config.stats) {
-        file.write_all(stats.to_json(&info).as_bytes())
-            .and_then(|()| Ok(file::close(file)?))
+    if let (Some(file), Some(path)) = (stats_file, &shared.config.stats) {
+        write_stats(shared, file, stats.to_json(&info).as_bytes(), &may_wait)
             .with_context(|| RunError::local_file(format!("cannot write {}", path.display())))?;
     }
     // Who reads JSON from standard error reads nothing else.
@@ -380,6 +400,52 @@ fn close(
         Some(error) => Err(error),
         None => Ok(Ended { stats, end }),
     }
+}
+
+/// What waits a moment and says whether a full disk is to be waited for any longer at the end of
+/// the run: for so long as the user said, and not after a signal.
+fn until_signal<'a>(shared: &'a Shared, signals: &'a Signals) -> impl Fn() -> bool + 'a {
+    let began = Instant::now();
+    let wait = Duration::from_millis(shared.config.disk.wait_ms);
+    move || {
+        std::thread::sleep(TICK);
+        let is_over = shared.full_disk.is_given_up() || began.elapsed() >= wait;
+        !is_over && signals.count() == 0
+    }
+}
+
+/// Waits until the last rows are in the report.
+fn settle_report(shared: &Shared, may_wait: &impl Fn() -> bool) {
+    let mut is_told = false;
+    while shared.ledger().flush() == Flushed::Full {
+        if !std::mem::replace(&mut is_told, true) {
+            shared.tell_end_waits("the report");
+        }
+        if !may_wait() {
+            return;
+        }
+    }
+}
+
+/// Writes the statistics, and waits where the disk is full.
+fn write_stats(
+    shared: &Shared,
+    file: File,
+    json: &[u8],
+    may_wait: &impl Fn() -> bool,
+) -> io::Result<()> {
+    let mut paper = Paper::new(file, shared.config.disk.wait_ms > 0);
+    paper.add(|out| out.extend_from_slice(json));
+    let mut is_told = false;
+    while paper.flush() == Flushed::Full {
+        if !std::mem::replace(&mut is_told, true) {
+            shared.tell_end_waits("the statistics");
+        }
+        if !may_wait() {
+            break;
+        }
+    }
+    paper.close()
 }
 
 fn create(path: &Path) -> anyhow::Result<File> {

@@ -1,5 +1,6 @@
 //! What all threads of a run share.
 
+use super::full::FullDisk;
 use super::ledger::Ledger;
 use super::packed::Packed;
 use super::progress::say;
@@ -50,6 +51,8 @@ pub(super) struct Shared {
     is_broken: AtomicBool,
     /// The reader stopped the run, and is about to say why.
     is_list_refused: AtomicBool,
+    /// What is known of a full disk.
+    pub(super) full_disk: FullDisk,
     /// How often a job lacked descriptors, memory or the like.
     shortages: AtomicU64,
     /// Origins that sent what nobody asked for.
@@ -75,6 +78,7 @@ impl Shared {
             dir if dir.ends_with('/') => dir.to_owned(),
             dir => format!("{dir}/"),
         };
+        let wait_ms = config.disk.wait_ms;
         let wakes = config.cpus.iter().map(|_| Notify::new()).collect();
         Self {
             dir_shown,
@@ -92,6 +96,7 @@ impl Shared {
             cores_done: AtomicUsize::new(0),
             is_broken: AtomicBool::new(false),
             is_list_refused: AtomicBool::new(false),
+            full_disk: FullDisk::new(wait_ms),
             shortages: AtomicU64::new(0),
             talkative: Mutex::default(),
             has_talkative: AtomicBool::new(false),
@@ -170,6 +175,19 @@ impl Shared {
         }
     }
 
+    /// Wakes every core, and the reader.
+    pub(super) fn wake_all(&self) {
+        self.deliver(Wake::All);
+        self.room.notify_all();
+    }
+
+    /// Waits while the run is paused: nothing is read meanwhile that would only fill memory.
+    pub(super) fn wait_for_disk(&self) {
+        while self.full_disk.is_paused() && self.stop() == Stop::Running {
+            std::thread::sleep(ROOM_WAIT);
+        }
+    }
+
     /// Waits for a wake of this core, at most so long.
     pub(super) async fn woken(&self, core: usize, at_most: Duration) {
         // Not a ring operation: this wait may be dropped.
@@ -205,8 +223,7 @@ impl Shared {
     /// Lets the run end, and everybody know.
     pub(super) fn set_stop(&self, stop: Stop) {
         self.stop.fetch_max(stop as u8, Ordering::Relaxed);
-        self.deliver(Wake::All);
-        self.room.notify_all();
+        self.wake_all();
     }
 
     /// Something panicked that the run cannot do without: it ends, and as a failure.

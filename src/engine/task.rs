@@ -37,6 +37,8 @@ pub(super) struct Story {
     pub(super) attempted_at: SystemTime,
     /// When the job is over in any case, in milliseconds of the run.
     pub(super) job_at_ms: u64,
+    /// Pauses of the run that `job_at_ms` was moved for, in milliseconds.
+    paused_ms: u64,
     /// Body bytes went to standard output: they cannot be taken back, so no attempt follows.
     pub(super) is_output_begun: bool,
     /// What a server proposed as the path of the file. Kept over attempts: a name that was claimed
@@ -135,8 +137,9 @@ impl Task {
         self.story.as_ref().map_or(u64::MAX, |story| story.job_at_ms)
     }
 
-    /// Begins an attempt, the first one or a further one.
-    pub(super) fn begin(&mut self, now_ms: u64, job_ms: u64) -> &mut Story {
+    /// Begins an attempt, the first one or a further one. `paused_ms` is for how long the run was
+    /// paused so far.
+    pub(super) fn begin(&mut self, now_ms: u64, job_ms: u64, paused_ms: u64) -> &mut Story {
         let now = Instant::now();
         let queued_ms = self.queued_ms;
         let story = self.story.get_or_insert_with(|| {
@@ -149,6 +152,7 @@ impl Task {
                 began: now,
                 attempted_at: SystemTime::now(),
                 job_at_ms: now_ms.saturating_add(job_ms),
+                paused_ms,
                 is_output_begun: false,
                 proposed: None,
                 wrong_digest: None,
@@ -158,6 +162,10 @@ impl Task {
         });
         story.attempt += u32::from(std::mem::take(&mut story.is_retry_due));
         story.last = Last::new(now);
+        // Nobody's time runs while the disk is full.
+        let paused_ms =
+            paused_ms.saturating_sub(std::mem::replace(&mut story.paused_ms, paused_ms));
+        story.job_at_ms = story.job_at_ms.saturating_add(paused_ms);
         story
     }
 

@@ -2,6 +2,7 @@
 
 use super::core::{Core, Seed, Work};
 use super::fetch::{self, Outcome};
+use super::full::{self, Full};
 use super::shared::Stop;
 use super::task::{End, Task};
 use crate::fault::{Cause, Fault, Stage};
@@ -76,7 +77,7 @@ impl Drop for LaneEnd {
 
 /// One attempt of one task, and what follows from it.
 async fn run_task(core: &Rc<Core>, work: Work) {
-    let Work { mut task, origin, pooled } = work;
+    let Work { mut task, origin, pooled, is_probe } = work;
     let (outcome, mut connection) = attempt(core, &mut task, pooled).await;
     let mut next = follow(core, &mut task, outcome);
     while matches!(next, Next::Redirected) && core.shared.stop() == Stop::Draining {
@@ -86,10 +87,20 @@ async fn run_task(core: &Rc<Core>, work: Work) {
         let (outcome, _) = attempt(core, &mut task, None).await;
         next = follow(core, &mut task, outcome);
     }
+    if is_probe {
+        match &next {
+            Next::Ended(End::Done { .. }) => core.shared.probe_succeeded(),
+            Next::Full => {}
+            // It told nothing: the next one may try.
+            Next::Ended(_) | Next::Redirected | Next::Retry { .. } => {
+                core.shared.full_disk.return_probe();
+            }
+        }
+    }
     // The task is on its way before its grant ends, so that the run cannot seem to be over between.
     match next {
         Next::Ended(end) => core.record(task, end),
-        Next::Redirected => core.requeue(task),
+        Next::Redirected | Next::Full => core.requeue(task),
         Next::Retry { after_ms } => core.defer(task, after_ms),
     }
     core.release(origin, connection);
@@ -121,6 +132,8 @@ enum Next {
     Ended(End),
     /// It goes on where a redirect led.
     Redirected,
+    /// The disk is full: it goes on when there is room.
+    Full,
     /// It waits.
     Retry {
         after_ms: u64,
@@ -150,6 +163,16 @@ fn follow(core: &Core, task: &mut Task, outcome: Outcome) -> Next {
     {
         // What is ours to mend costs the job no attempt.
         return Next::Retry { after_ms };
+    }
+    if full::lacks_room(&fault) {
+        match met_full_disk(core, task, &fault) {
+            Full::Wait => return Next::Full,
+            // Its file was not whole when the run ended: that it lacked room is no failure of it.
+            Full::Stopped => {
+                return Next::Ended(End::Failed(Fault::new(Stage::Write, Cause::Interrupted)));
+            }
+            Full::Fail => {}
+        }
     }
     let policy = &core.shared.config.retry;
     let retry_after_ms = retry_after
@@ -181,6 +204,18 @@ fn follow(core: &Core, task: &mut Task, outcome: Outcome) -> Next {
         }
         Decision::GiveUp => Next::Ended(End::Failed(fault)),
     }
+}
+
+/// A task lacked room for its file.
+fn met_full_disk(core: &Core, task: &Task, fault: &Fault) -> Full {
+    if task.name() == "-" {
+        return Full::Fail;
+    }
+    let parents = task.name().rsplit_once('/').map_or("", |(parents, _)| parents);
+    let last = task.story.as_ref().map(|story| &story.last);
+    let head = last.and_then(|last| last.head.as_deref());
+    let received = last.map_or(0, |last| last.size_download);
+    core.shared.met_full_disk(fault, parents, head, received)
 }
 
 /// Looks after deadlines and idle connections. Without it the core would wait for ever, so it goes

@@ -16,6 +16,7 @@ pub mod netrc;
 pub mod proxy;
 pub mod rest;
 pub mod retry;
+pub mod room;
 pub mod schedule;
 pub mod target;
 pub mod window;

@@ -47,6 +47,8 @@ pub enum RunEnd {
     Interrupted,
     /// It has used up what it may cost, and something was left to do.
     Stopped(Limit),
+    /// The disk was full for too long (`--disk-wait`).
+    DiskFull,
 }
 
 impl RunEnd {
@@ -56,6 +58,7 @@ impl RunEnd {
             Self::Complete => "complete",
             Self::Interrupted => "interrupted",
             Self::Stopped(limit) => limit.as_str(),
+            Self::DiskFull => "disk_full",
         }
     }
 }

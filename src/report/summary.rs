@@ -48,14 +48,15 @@ fn shortened(text: &str, chars_max: usize) -> Cow<'_, str> {
     }
 }
 
-/// The exit status: 130 for an interrupted run, 9 for one that ended because of what it may cost,
-/// else the lowest class of its faults, as wget counts them: 2 input, 3 local files, 4 network, 5
-/// TLS, 6 authentication, 7 protocol, 8 status; 0 when every row is ok or skipped; 1 when a row
-/// failed and nobody said why, which is a bug. With `ok_percent_min` (`--ok-if`) so many good rows
-/// make 4 to 8 a 0.
+/// The exit status: 130 for an interrupted run, 9 for one that ended because of what it may cost, 3
+/// for one that stopped on a full disk, else the lowest class of its faults, as wget counts them: 2
+/// input, 3 local files, 4 network, 5 TLS, 6 authentication, 7 protocol, 8 status; 0 when every row
+/// is ok or skipped; 1 when a row failed and nobody said why, which is a bug. With `ok_percent_min`
+/// (`--ok-if`) so many good rows make 4 to 8 a 0.
 pub fn exit_code(stats: &Stats, end: RunEnd, ok_percent_min: Option<f64>) -> u8 {
     match end {
         RunEnd::Interrupted => INTERRUPTED,
+        RunEnd::DiskFull => ExitClass::LocalIo as u8,
         RunEnd::Stopped(_) => ExitClass::Stopped as u8,
         RunEnd::Complete => {
             let is_clean = stats.failed == 0 && stats.cancelled == 0;
@@ -83,6 +84,7 @@ fn write_summary(text: &mut String, stats: &Stats, run: &RunInfo) -> fmt::Result
         RunEnd::Complete => text.push('\n'),
         RunEnd::Interrupted => text.push_str(" (interrupted)\n"),
         RunEnd::Stopped(limit) => writeln!(text, " (stopped: {limit})")?,
+        RunEnd::DiskFull => text.push_str(" (stopped: the disk is full)\n"),
     }
     write_passed(text, stats.passed)?;
     let seconds = run.duration.as_secs_f64().max(1e-6);

@@ -23,6 +23,7 @@ pub mod dns;
 pub mod file;
 pub mod journal;
 mod op;
+pub mod room;
 pub mod setup;
 #[cfg(feature = "shim")]
 pub mod shim;

@@ -3,9 +3,10 @@
 //! Without the feature all of this is constants, and nothing of it is in the program.
 //!
 //! `RINGPULL_SHIM=ERRNO@N` makes operation N of the process (from 1) fail: `enospc@17`;
-//! `short@N` makes it transfer a few bytes only, if it is one that transfers; `OP:ERRNO@N` counts
-//! the operations of one kind: `recv:econnreset@2`. `count` injects nothing. At its end the process
-//! says on standard error how many operations and open descriptors there were (`report`).
+//! `enospc@17-20` makes so many of them fail; `short@N` makes it transfer a few bytes only, if it
+//! is one that transfers; `OP:ERRNO@N` counts the operations of one kind: `recv:econnreset@2`.
+//! `count` injects nothing. At its end the process says on standard error how many operations and
+//! open descriptors there were (`report`).
 //!
 //! A ring operation that is to fail is submitted all the same, as one that the kernel refuses:
 //! buffers go their usual way, and what is linked to it is cancelled as it would be.
@@ -199,8 +200,8 @@ mod faults {
         /// The kind that is counted; none for all.
         op: Option<String>,
         injected: Injected,
-        /// Number of the operation, from 1.
-        nth: u64,
+        /// Numbers of the first and the last operation, from 1.
+        nth: (u64, u64),
     }
 
     static PLAN: OnceLock<Option<Plan>> = OnceLock::new();
@@ -215,14 +216,18 @@ mod faults {
         let of_kind = BY_KIND[op as usize].fetch_add(1, Ordering::Relaxed) + 1;
         let plan = plan.as_ref()?;
         let is_due = match &plan.op {
-            None => all == plan.nth,
-            Some(wanted) => of_kind == plan.nth && *wanted == name(op),
+            None => is_among(plan.nth, all),
+            Some(wanted) => is_among(plan.nth, of_kind) && *wanted == name(op),
         };
         if !is_due {
             return None;
         }
         say(&format!("{} {:?}", name(op), plan.injected));
         Some(plan.injected)
+    }
+
+    fn is_among((first, last): (u64, u64), number: u64) -> bool {
+        (first..=last).contains(&number)
     }
 
     /// Says how many operations there were of each kind, and how many descriptors are open: the
@@ -285,7 +290,9 @@ mod faults {
             "eintr" => Injected::Errno(libc::EINTR),
             _ => panic!("RINGPULL_SHIM: no such fault: {what}"),
         };
-        Some(Plan { op, injected, nth: nth.parse().expect("RINGPULL_SHIM ends in a number") })
+        let number = |text: &str| text.parse().expect("RINGPULL_SHIM ends in a number");
+        let (first, last) = nth.split_once('-').unwrap_or((nth, nth));
+        Some(Plan { op, injected, nth: (number(first), number(last)) })
     }
 
     /// The one that says this, and the one that waits for signals.

@@ -90,7 +90,7 @@ fn a_name_that_a_server_proposes_goes_into_the_folder_too() {
 #[test]
 fn a_folder_is_not_for_the_one_name_of_o() {
     let sandbox = Sandbox::new();
-    let done = sandbox.pull().args(["--dirs", "host", "-o", "x", "http://127.0.0.1:1/"]).run();
+    let done = sandbox.pull().args(["--dirs", "host", "-o", "x", "http://host.example/"]).run();
     done.assert_code(2);
     assert!(done.stderr.contains("--dirs"), "{}", done.stderr);
 }

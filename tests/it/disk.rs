@@ -17,8 +17,9 @@ const LONG: usize = 2_000_000;
 const HUGE: usize = 9_000_000;
 
 /// Runs to the end in a mount namespace of its own after the shell commands `mounts`, and copies
-/// what `out/` holds then to `seen/`, for the mounts are gone with it.
-fn run_with_mounts(sandbox: &Sandbox, mounts: &str, pull: Pull<'_>) -> Option<Done> {
+/// what `out/` holds then to `seen/`, for the mounts are gone with it. What the commands left in
+/// the background is waited for; it ends when there is a file `over`.
+pub(crate) fn run_with_mounts(sandbox: &Sandbox, mounts: &str, pull: Pull<'_>) -> Option<Done> {
     // A user namespace where that is permitted, else with the rights that root has.
     let permitted = ["-rm", "-m"].into_iter().find(|how| {
         let probe = ["sh", "-c", "mount -t tmpfs none /tmp"];
@@ -30,8 +31,11 @@ fn run_with_mounts(sandbox: &Sandbox, mounts: &str, pull: Pull<'_>) -> Option<Do
         return None;
     };
     std::fs::create_dir(sandbox.path("seen")).unwrap();
-    let script =
-        format!(r#"set -e; {mounts}; set +e; "$@"; status=$?; cp -a out/. seen; exit $status"#);
+    let script = format!(
+        r#"set -e; {mounts}
+        set +e; "$@"; status=$?; touch over; wait; cp -a out/. seen
+        exit $status"#
+    );
     Some(pull.under("unshare", [how, "sh", "-c", &script, "sh"]).run())
 }
 
@@ -327,7 +331,7 @@ fn each_errno_of_a_write_has_its_code() {
         let sandbox = Sandbox::new();
         std::fs::write(sandbox.out().join("a"), b"old").unwrap();
         let urls = [served.http("/bytes/10/a"), served.http("/bytes/0/b")];
-        let pull = sandbox.pull().args(["--file-ops", "sync"]).list(&urls);
+        let pull = sandbox.pull().args(["--file-ops", "sync", "--disk-wait", "0"]).list(&urls);
         let Some(done) = run_without(libc::SYS_pwrite64, errno, pull) else { return };
         done.assert_code(3);
         assert_eq!(done.fault(&urls[0]), code);

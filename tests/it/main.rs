@@ -21,13 +21,14 @@ mod answers; // what is an answer to a request for the whole, and what is none
 mod budget; // runs that end before their list, and what they may cost
 mod checksums; // what is stored is what was asked for, or nothing
 mod coding; // --compressed: what is decoded, and what is stored as sent
-mod dirs;
+mod dirs; // --dirs: which folder a file goes into
 mod disk; // full, read-only and vanished places; flushing and reserving
 mod disposition; // names that servers propose
 mod dns; // lookups: families, caching, overrides
 mod endless; // servers that never come to an end
 mod faults; // each bad input has its code, its row, and costs nothing else
 mod fetch; // thousands of files, every framing, every file-ops mode, caps
+mod full; // a disk that is full: the run waits, goes on, or stops
 mod hostile; // every reply of tests/http through the real binary
 mod idle; // what comes between two requests is no answer
 mod large; // big bodies, byte by byte

@@ -44,7 +44,7 @@ fn of_status(status: u16) -> ExitClass {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fault::Cause;
+    use crate::fault::{Cause, WrongDigest};
     use crate::fault::tests::every_fault;
     use crate::plan::retry::class;
 
@@ -62,7 +62,9 @@ mod tests {
 
     #[test]
     fn a_row_says_of_every_cause_what_the_fault_says() {
-        for fault in every_fault() {
+        // A row tells of the last attempt, and that was the second with a wrong digest.
+        let first = Cause::Checksum(WrongDigest::First);
+        for fault in every_fault().into_iter().filter(|fault| fault.cause != first) {
             let status = match fault.cause {
                 Cause::Status(status) | Cause::ProxyStatus(status) => status,
                 _ => 0,

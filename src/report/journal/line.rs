@@ -139,8 +139,8 @@ impl Lines {
 
     fn read_csv<'a>(&'a mut self, line: &'a [u8]) -> Result<Option<Entry<'a>>, Problem> {
         let is_quoted = line.contains(&b'"');
-        if is_quoted {
-            self.unquote(line);
+        if is_quoted && !self.unquote(line) {
+            return Err(Problem::Torn);
         }
         let first = if is_quoted { 0 } else { line.iter().position(|b| *b == b',').unwrap_or(0) };
         if !is_quoted
@@ -168,17 +168,22 @@ impl Lines {
         entry_of(cells).map(Some)
     }
 
-    /// Takes the quotes from the cells of a line.
-    fn unquote(&mut self, line: &[u8]) {
+    /// Takes the quotes from the cells of a line; `false` when it ends before its end (a bare CR).
+    fn unquote(&mut self, line: &[u8]) -> bool {
         let mut reader = csv_core::Reader::new();
         self.cells.resize(line.len(), 0);
         self.ends.resize(line.len() + 1, 0);
-        let (_, used, written, ended) = reader.read_record(line, &mut self.cells, &mut self.ends);
+        let (result, used, written, ended) =
+            reader.read_record(line, &mut self.cells, &mut self.ends);
+        if result != csv_core::ReadRecordResult::InputEmpty {
+            return false;
+        }
         // The end of the input ends the last cell.
         let (_, _, more, last) =
             reader.read_record(&line[used..], &mut self.cells[written..], &mut self.ends[ended..]);
         self.cells.truncate(written + more);
         self.ends.truncate(ended + last);
+        true
     }
 }
 

@@ -1,0 +1,294 @@
+//! A full disk: who is told, who waits, and when the run goes on. The rules are those of
+//! [`crate::plan::room`].
+
+use super::paper::Flushed;
+use super::progress::say;
+use super::shared::{Shared, Stop};
+use crate::config::ProgressMode;
+use crate::fault::{Cause, DiskProblem, Fault};
+use crate::http::Head;
+use crate::http::head::Framing;
+use crate::plan::room::{Fate, Look, Met, Pause, Room};
+use crate::ring::room;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// What is shared about a full disk.
+pub(super) struct FullDisk {
+    state: Mutex<State>,
+    /// Nothing new begins.
+    is_paused: AtomicBool,
+    /// One job may begin all the same, to find out whether there is room.
+    is_probe_due: AtomicBool,
+    /// When the current pause began, in milliseconds of the run.
+    since_ms: AtomicU64,
+    /// Milliseconds of all pauses that are over.
+    paused_ms: AtomicU64,
+    /// It was waited for too long.
+    is_given_up: AtomicBool,
+}
+
+struct State {
+    pause: Pause,
+    /// A path on each full file system, by the number of its device.
+    places: Vec<(u64, PathBuf)>,
+    next_look_ms: u64,
+    /// What to say of the pause, unless it was said.
+    to_tell: Option<String>,
+    is_told: bool,
+}
+
+/// What a job does that found the disk full.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Full {
+    /// It goes back to its queue, at no cost.
+    Wait,
+    /// The run is to end: the job was not done.
+    Stopped,
+    /// It fails.
+    Fail,
+}
+
+impl FullDisk {
+    pub(super) fn new(wait_ms: u64) -> Self {
+        Self {
+            state: Mutex::new(State {
+                pause: Pause::new(wait_ms),
+                places: Vec::new(),
+                next_look_ms: 0,
+                to_tell: None,
+                is_told: false,
+            }),
+            is_paused: AtomicBool::new(false),
+            is_probe_due: AtomicBool::new(false),
+            since_ms: AtomicU64::new(0),
+            paused_ms: AtomicU64::new(0),
+            is_given_up: AtomicBool::new(false),
+        }
+    }
+
+    /// Whether nothing new begins.
+    pub(super) fn is_paused(&self) -> bool {
+        self.is_paused.load(Ordering::Relaxed)
+    }
+
+    /// Takes the right to begin one job all the same, if there is one to take.
+    pub(super) fn take_probe(&self) -> bool {
+        self.is_probe_due.load(Ordering::Relaxed)
+            && self.is_probe_due.swap(false, Ordering::Relaxed)
+    }
+
+    /// Gives it back: it told nothing.
+    pub(super) fn return_probe(&self) {
+        if self.is_paused() {
+            self.is_probe_due.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// For how many milliseconds the run was paused: no job's time runs meanwhile.
+    pub(super) fn paused_ms(&self, now_ms: u64) -> u64 {
+        let before_ms = self.paused_ms.load(Ordering::Relaxed);
+        before_ms + if self.is_paused() { self.lasted_ms(now_ms) } else { 0 }
+    }
+
+    /// For how long the current pause lasts, in milliseconds.
+    fn lasted_ms(&self, now_ms: u64) -> u64 {
+        now_ms.saturating_sub(self.since_ms.load(Ordering::Relaxed))
+    }
+
+    /// Whether the run ends because the disk stayed full.
+    pub(super) fn is_given_up(&self) -> bool {
+        self.is_given_up.load(Ordering::Relaxed)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whether a fault is that of a full disk, or of a quota.
+pub(super) fn lacks_room(fault: &Fault) -> bool {
+    matches!(fault.cause, Cause::Disk(DiskProblem::NoSpace | DiskProblem::Quota))
+}
+
+impl Shared {
+    /// A job failed for lack of room. `parents` is where its file was to be, beneath the directory
+    /// of the run, and `head` the response as far as there was one, of which so many bytes came.
+    pub(super) fn met_full_disk(
+        &self,
+        fault: &Fault,
+        parents: &str,
+        head: Option<&Head>,
+        received: u64,
+    ) -> Full {
+        if self.config.disk.wait_ms == 0 {
+            return Full::Fail;
+        }
+        let folder = self.config.dir.join(parents);
+        let told = room::Room::of(&folder);
+        let device = told.map_or(0, |room| room.device);
+        let is_quota = fault.cause == Cause::Disk(DiskProblem::Quota);
+        let room = told.map(of_plan);
+        // What is stored may be longer than what was received.
+        let is_decoded = self.config.request.compressed
+            && head.is_some_and(|head| head.content_encoding.is_some());
+        let length = head.and_then(|head| match head.framing {
+            Framing::Length(bytes) if !is_decoded => Some(bytes),
+            Framing::Length(_) | Framing::Chunked | Framing::Close | Framing::Empty => None,
+        });
+        let received = match room {
+            // Its own part was removed by now, so all that is free was not enough.
+            Some(room) if is_decoded && room.free_files > 0 => received.max(room.free_bytes),
+            Some(_) | None => received,
+        };
+        let met = Met { device, length, received, is_quota };
+        let mut state = self.full_disk.state();
+        let fate = state.pause.met(&met, room.as_ref(), self.now_ms());
+        match fate {
+            Fate::Fail => return Full::Fail,
+            Fate::Wait | Fate::WaitFirst if self.stop() != Stop::Running => return Full::Stopped,
+            Fate::Wait | Fate::WaitFirst => {}
+        }
+        if state.places.iter().all(|(known, _)| *known != device) {
+            state.places.push((device, folder.clone()));
+        }
+        let is_home = room::Room::of(&self.config.dir).is_some_and(|home| home.device == device);
+        let shown = if is_home { &self.config.dir } else { &folder };
+        let what = match (is_quota, room) {
+            (true, _) => format!("the disk quota of {} is used up", shown.display()),
+            (false, Some(Room { free_files: 0, total_files: 1.., .. })) => {
+                format!("the disk of {} has no room for more files (inodes)", shown.display())
+            }
+            (false, _) => format!("the disk of {} is full", shown.display()),
+        };
+        self.paused(state, fate, what);
+        Full::Wait
+    }
+
+    /// The report cannot be written, since its disk is full.
+    pub(super) fn met_full_report(&self, path: &Path) {
+        let mut state = self.full_disk.state();
+        let fate = state.pause.met_report(self.now_ms());
+        self.paused(state, fate, format!("the disk of the report {} is full", path.display()));
+    }
+
+    /// Lets the run pause, and says so.
+    fn paused(&self, mut state: MutexGuard<'_, State>, fate: Fate, what: String) {
+        let now_ms = self.now_ms();
+        if !self.full_disk.is_paused() {
+            self.full_disk.since_ms.store(now_ms, Ordering::Relaxed);
+            self.full_disk.is_paused.store(true, Ordering::Relaxed);
+            state.next_look_ms = now_ms + LOOK_EVERY_MS;
+            state.is_told = false;
+        }
+        if !state.is_told {
+            state.to_tell.get_or_insert(what);
+        }
+        if fate == Fate::WaitFirst {
+            self.tell_pause(&mut state);
+        }
+    }
+
+    fn tell_pause(&self, state: &mut State) {
+        let Some(what) = state.to_tell.take() else { return };
+        state.is_told = true;
+        let wait = humantime::format_duration(Duration::from_millis(self.config.disk.wait_ms));
+        self.say_of_disk(&format!(
+            "{what}: paused; make room, and the run goes on; it gives up in {wait} (--disk-wait)"
+        ));
+    }
+
+    /// The job that was let go to find out has its file.
+    pub(super) fn probe_succeeded(&self) {
+        let mut state = self.full_disk.state();
+        if state.pause.probed(self.now_ms()) == Look::GoOn {
+            self.go_on(&mut state);
+        }
+    }
+
+    /// Looks whether a pause is over; to be called all the time.
+    pub(super) fn mind_full_disk(&self) {
+        if !self.full_disk.is_paused() || self.full_disk.is_given_up() {
+            return;
+        }
+        let now_ms = self.now_ms();
+        let mut state = self.full_disk.state();
+        if now_ms < state.next_look_ms {
+            return;
+        }
+        state.next_look_ms = now_ms + LOOK_EVERY_MS;
+        if self.full_disk.lasted_ms(now_ms) >= TELL_AFTER_MS {
+            self.tell_pause(&mut state);
+        }
+        if self.ledger().flush() == Flushed::All {
+            state.pause.report_written();
+        }
+        let State { pause, places, .. } = &mut *state;
+        let room_of = |device| {
+            let (_, path) = places.iter().find(|(known, _)| *known == device)?;
+            room::Room::of(path).filter(|room| room.device == device).map(of_plan)
+        };
+        match pause.look(room_of, now_ms) {
+            Look::Wait => {}
+            Look::Probe => {
+                self.full_disk.is_probe_due.store(true, Ordering::Relaxed);
+                self.wake_all();
+            }
+            Look::GoOn => self.go_on(&mut state),
+            Look::GiveUp => {
+                self.full_disk.is_given_up.store(true, Ordering::Relaxed);
+                let wait =
+                    humantime::format_duration(Duration::from_millis(self.config.disk.wait_ms));
+                self.say_of_disk(&format!(
+                    "the disk is still full after {wait}: the run stops; make room and start it \
+                     again to pull what is left"
+                ));
+                self.set_stop(Stop::Draining);
+            }
+        }
+    }
+
+    fn go_on(&self, state: &mut State) {
+        state.places.clear();
+        state.to_tell = None;
+        let lasted_ms = self.full_disk.lasted_ms(self.now_ms());
+        self.full_disk.paused_ms.fetch_add(lasted_ms, Ordering::Relaxed);
+        self.full_disk.is_probe_due.store(false, Ordering::Relaxed);
+        self.full_disk.is_paused.store(false, Ordering::Relaxed);
+        if std::mem::take(&mut state.is_told) {
+            self.say_of_disk("there is room on the disk again: the run goes on");
+        }
+        self.wake_all();
+    }
+
+    /// The run is over but for this, of which the disk is full.
+    pub(super) fn tell_end_waits(&self, what: &str) {
+        if self.full_disk.is_given_up() {
+            return;
+        }
+        let wait = humantime::format_duration(Duration::from_millis(self.config.disk.wait_ms));
+        self.say_of_disk(&format!(
+            "the disk of {what} is full: make room, and it is written; gives up in {wait} \
+             (--disk-wait)"
+        ));
+    }
+
+    /// Who reads JSON from standard error reads nothing else; it says there that the run is paused.
+    fn say_of_disk(&self, text: &str) {
+        if self.config.progress != ProgressMode::Json {
+            say(&format!("warning: {text}"));
+        }
+    }
+}
+
+fn of_plan(room: room::Room) -> Room {
+    let room::Room { free_bytes, total_bytes, free_files, total_files, .. } = room;
+    Room { free_bytes, total_bytes, free_files, total_files }
+}
+
+/// How often a full disk is looked at, in milliseconds.
+const LOOK_EVERY_MS: u64 = 500;
+/// A pause soon after another one is told when it lasts for so many milliseconds.
+const TELL_AFTER_MS: u64 = 2_000;

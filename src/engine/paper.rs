@@ -1,0 +1,259 @@
+//! A file that takes rows one behind the other. On a full disk they wait in memory, and none is
+//! ever torn: what does not fit follows when there is room, or its begin is taken back.
+
+use crate::ring::{file, room};
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io::{self, Write};
+
+/// How far rows have come.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Flushed {
+    /// All of them are in the file.
+    All,
+    /// The disk is full: the rest waits.
+    Full,
+    /// The file can no longer be written.
+    Broken,
+}
+
+/// A file and what is to be written into it.
+pub(super) struct Paper<F = File> {
+    file: F,
+    /// Whether a full disk is waited for: not with a device, which never gets room.
+    can_wait: bool,
+    /// Encoded and not yet written.
+    pending: Vec<u8>,
+    /// Length of the file.
+    written: u64,
+    /// Length of the file up to the end of the last whole row.
+    whole: u64,
+    /// Input line of each row in `pending` (0 for what is none), and the length of the file at its
+    /// end.
+    rows: VecDeque<(u64, u64)>,
+    is_full: bool,
+    /// The first failure.
+    error: Option<io::Error>,
+}
+
+/// What a file must be able to do beside being written.
+pub(super) trait Shorten {
+    /// Cuts it to this length.
+    fn shorten(&self, length: u64) -> io::Result<()>;
+}
+
+impl Shorten for File {
+    fn shorten(&self, length: u64) -> io::Result<()> {
+        self.set_len(length)
+    }
+}
+
+impl Paper {
+    /// Rows go behind what is in the file. With `waits`, a full disk is waited for.
+    pub(super) fn new(file: File, waits: bool) -> Self {
+        let regular = file.metadata().ok().filter(std::fs::Metadata::is_file);
+        let length = regular.as_ref().map_or(0, std::fs::Metadata::len);
+        Self::of(file, length, waits && regular.is_some())
+    }
+
+    /// Ends the file: why a row could not be written, if one could not. Told of rows that are left
+    /// is what input lines they belong to.
+    pub(super) fn close(mut self) -> io::Result<()> {
+        self.give_up()?;
+        // What a file system behind a network could not store it may tell only now.
+        Ok(file::close(self.file)?)
+    }
+}
+
+impl<F: Write + Shorten> Paper<F> {
+    fn of(file: F, length: u64, can_wait: bool) -> Self {
+        Self {
+            file,
+            can_wait,
+            pending: Vec::new(),
+            written: length,
+            whole: length,
+            rows: VecDeque::new(),
+            is_full: false,
+            error: None,
+        }
+    }
+
+    /// Appends what belongs to no row, by `encode`.
+    pub(super) fn add(&mut self, encode: impl FnOnce(&mut Vec<u8>)) {
+        encode(&mut self.pending);
+        self.rows.push_back((0, self.written + self.pending.len() as u64));
+    }
+
+    /// Appends the row of an input line, by `encode`.
+    pub(super) fn add_row(&mut self, index: u64, encode: impl FnOnce(&mut Vec<u8>)) {
+        encode(&mut self.pending);
+        self.rows.push_back((index, self.written + self.pending.len() as u64));
+    }
+
+    /// Bytes that wait.
+    pub(super) fn pending(&self) -> usize {
+        self.pending.len()
+    }
+
+    /// Whether the disk was full when it was last tried.
+    pub(super) fn is_full(&self) -> bool {
+        self.is_full
+    }
+
+    /// Writes what waits, as far as that is possible.
+    pub(super) fn flush(&mut self) -> Flushed {
+        let mut done = 0;
+        self.is_full = false;
+        while self.error.is_none() && done < self.pending.len() {
+            match self.file.write(&self.pending[done..]) {
+                Ok(0) => self.error = Some(io::ErrorKind::WriteZero.into()),
+                Ok(count) => done += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if self.can_wait && room::is_lacking(&error) => {
+                    self.is_full = true;
+                    break;
+                }
+                Err(error) => self.error = Some(error),
+            }
+        }
+        self.written += done as u64;
+        while let Some((_, end)) = self.rows.front().copied().filter(|row| row.1 <= self.written) {
+            self.whole = end;
+            self.rows.pop_front();
+        }
+        if self.error.is_some() {
+            self.pending.clear();
+            return Flushed::Broken;
+        }
+        self.pending.drain(..done);
+        if self.is_full { Flushed::Full } else { Flushed::All }
+    }
+
+    /// Writes what can be written, and takes back the begin of a row whose end cannot.
+    fn give_up(&mut self) -> io::Result<()> {
+        self.flush();
+        if let Some(error) = self.error.take() {
+            return Err(error);
+        }
+        if !self.is_full {
+            return Ok(());
+        }
+        if !self.rows.is_empty() && self.whole < self.written {
+            self.file.shorten(self.whole)?;
+        }
+        let left: Vec<u64> = self.rows.iter().map(|row| row.0).filter(|line| *line > 0).collect();
+        let (count, lines) = (left.len(), ranges(left));
+        let what = if count == 1 { "row" } else { "rows" };
+        let text =
+            format!("the disk is full: {count} {what} could not be written, of input line {lines}");
+        Err(io::Error::new(io::ErrorKind::StorageFull, text))
+    }
+}
+
+/// `3-5, 9`: numbers of lines.
+fn ranges(mut numbers: Vec<u64>) -> String {
+    numbers.sort_unstable();
+    let mut parts: Vec<(u64, u64)> = Vec::new();
+    for number in numbers {
+        match parts.last_mut() {
+            Some((_, last)) if *last + 1 >= number => *last = number,
+            _ => parts.push((number, number)),
+        }
+    }
+    let text = |(first, last): &(u64, u64)| match first == last {
+        true => first.to_string(),
+        false => format!("{first}-{last}"),
+    };
+    parts.iter().map(text).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::{Cell, RefCell};
+
+    /// A disk with so much room.
+    #[derive(Default)]
+    struct Disk {
+        content: RefCell<Vec<u8>>,
+        room: Cell<usize>,
+    }
+
+    impl Write for &Disk {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let count = bytes.len().min(self.room.get());
+            if count == 0 {
+                return Err(io::Error::from_raw_os_error(28));
+            }
+            self.room.set(self.room.get() - count);
+            self.content.borrow_mut().extend_from_slice(&bytes[..count]);
+            Ok(count)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl Shorten for &Disk {
+        fn shorten(&self, length: u64) -> io::Result<()> {
+            self.content.borrow_mut().truncate(usize::try_from(length).unwrap());
+            Ok(())
+        }
+    }
+
+    fn filled(disk: &Disk) -> Paper<&Disk> {
+        let mut paper = Paper::of(disk, 0, true);
+        paper.add(|out| out.extend_from_slice(b"head\n"));
+        for (index, row) in [(1, "one\n"), (2, "two\n"), (4, "four\n")] {
+            paper.add_row(index, |out| out.extend_from_slice(row.as_bytes()));
+        }
+        paper
+    }
+
+    #[test]
+    fn rows_wait_for_room_and_the_rest_of_a_torn_one_follows() {
+        let disk = Disk::default();
+        let mut paper = filled(&disk);
+        let all = b"head\none\ntwo\nfour\n";
+        for room in [0, 3, 5, 2] {
+            disk.room.set(room);
+            assert_eq!(paper.flush(), Flushed::Full);
+            assert!(paper.is_full());
+        }
+        assert_eq!(*disk.content.borrow(), all[..10]);
+        disk.room.set(100);
+        assert_eq!(paper.flush(), Flushed::All);
+        assert_eq!((*disk.content.borrow()).as_slice(), all);
+        assert!(!paper.is_full());
+        paper.give_up().unwrap();
+    }
+
+    #[test]
+    fn rows_that_are_given_up_are_named_and_leave_no_begin() {
+        for (room, left, lines) in [
+            (0, "", "1-2, 4"),
+            (5, "head\n", "1-2, 4"),
+            (11, "head\none\n", "2, 4"),
+            (13, "head\none\ntwo\n", "4"),
+        ] {
+            let disk = Disk::default();
+            let mut paper = filled(&disk);
+            disk.room.set(room);
+            let error = paper.give_up().unwrap_err().to_string();
+            assert!(error.ends_with(&format!("line {lines}")), "{room}: {error}");
+            assert_eq!(std::str::from_utf8(&disk.content.borrow()).unwrap(), left, "{room}");
+        }
+    }
+
+    #[test]
+    fn who_does_not_wait_fails_at_once() {
+        let disk = Disk::default();
+        let mut paper = filled(&disk);
+        paper.can_wait = false;
+        assert_eq!(paper.flush(), Flushed::Broken);
+        assert_eq!(paper.pending(), 0);
+        assert_eq!(paper.give_up().unwrap_err().raw_os_error(), Some(28));
+    }
+}
