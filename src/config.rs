@@ -7,6 +7,7 @@ mod input;
 mod integrity;
 mod journal;
 mod lines;
+mod pace;
 
 pub use budget::{BudgetConfig, ErrorsMax};
 pub use disk::{Dirs, DiskConfig};
@@ -16,6 +17,7 @@ pub use journal::{JournalConfig, RetryFailed};
 pub use lines::LinesConfig;
 
 use crate::limits;
+pub use pace::PaceConfig;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -338,6 +340,8 @@ pub struct Config {
     pub timeouts: Timeouts,
     /// Retries.
     pub retry: RetryPolicy,
+    /// Bandwidth limits.
+    pub pace: PaceConfig,
     /// Server authentication.
     pub tls: TlsConfig,
     /// Name resolution.
@@ -409,6 +413,7 @@ impl Default for Config {
                 delay_max_ms: limits::RETRY_DELAY_MAX_MS,
                 retry_after_max_ms: limits::RETRY_AFTER_MAX_MS,
             },
+            pace: PaceConfig::default(),
             tls: TlsConfig::default(),
             dns: DnsConfig::default(),
             reach: Reach::default(),

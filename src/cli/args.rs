@@ -5,6 +5,7 @@ mod disk;
 mod integrity;
 mod journal;
 mod lines;
+pub mod pace;
 
 pub use budget::BudgetArgs;
 pub use disk::DiskArgs;
@@ -81,6 +82,9 @@ pub struct PullArgs {
     /// How much at once.
     #[command(flatten)]
     pub concurrency: ConcurrencyArgs,
+    /// Bandwidth limits.
+    #[command(flatten)]
+    pub pace: pace::PaceArgs,
     /// What requests carry.
     #[command(flatten)]
     pub http: HttpArgs,

@@ -236,10 +236,6 @@ const FOREIGN: &[(&[&str], &str)] = &[
     (&["--location-trusted"], "credentials stay with their origin; -L alone is always so"),
     (&["--trust-server-names"], "names come from the URL of the list; -J lets servers name files"),
     (&["--fail-with-body"], "leave it out: a status of 400 or more fails and stores nothing"),
-    (
-        &["--limit-rate", "--max-download-limit", "--max-overall-download-limit"],
-        "rates are not limited yet; -j N and -x N bound the load",
-    ),
     (&["--wait", "--random-wait"], "there are no waits between requests; -x 1 is gentle"),
     (&["--create-dirs", "--force-directories"], "leave it out: directories are always made"),
     (&["-R", "--remote-time"], "files keep the time at which they were pulled"),

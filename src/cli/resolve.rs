@@ -6,6 +6,7 @@ mod disk;
 mod integrity;
 mod journal;
 mod lines;
+mod pace;
 
 use super::args::{
     Command, FileAllocationArg, FileOpsArg, FsyncArg, OnConflictArg, OriginArgs, ProgressArg,
@@ -104,6 +105,7 @@ pub fn resolve(args: &PullArgs, host: &Host) -> anyhow::Result<Config> {
         body_bytes_max: args.http.max_filesize.map(|bytes| bytes.0).filter(|bytes| *bytes > 0),
         timeouts: timeouts(args),
         retry: retry(args),
+        pace: pace::pace(&args.pace),
         tls: tls(args),
         dns: dns(args),
         reach: reach(args),

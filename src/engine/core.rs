@@ -237,7 +237,11 @@ impl Core {
     /// kernel, and would be taken for the next response.
     fn pooled(&self, origin: OriginId, task: &Task) -> Option<Connection> {
         let connection = self.pool.borrow_mut().take(origin)?;
-        let name = task.target().origin_str();
+        self.undisturbed(connection, task.target().origin_str())
+    }
+
+    /// The same connection to this origin, if nothing has come on it since its last response.
+    pub(super) fn undisturbed(&self, connection: Connection, name: &str) -> Option<Connection> {
         if !connection.is_disturbed() {
             // It may be from before the origin was found out.
             return self.shared.may_keep(name).then_some(connection);

@@ -2,6 +2,7 @@
 
 use super::core::Core;
 use super::open::open;
+use super::pace::Pace;
 use super::response::Response;
 use super::sink::{Sink, check_size};
 use super::task::{Stored, Task};
@@ -17,12 +18,13 @@ use crate::plan::name;
 use crate::plan::proxy::Route;
 use crate::plan::target::Target;
 use crate::ring::buf::{RecvBuf, Size};
-use crate::ring::conn::{Connection, Received};
+use crate::ring::conn::{Connection, Received, Want};
 use crate::ring::deadline::Rule;
 use crate::ring::dir::Found;
 use crate::ring::file::{Expected, Naming};
 use crate::ring::tls::Failure;
 use std::fmt;
+use std::time::Instant;
 
 /// What an attempt came to.
 pub(super) enum Outcome {
@@ -99,19 +101,19 @@ async fn exchange(
     buf: &mut RecvBuf,
 ) -> Result<(Outcome, Option<Connection>), Fault> {
     let route = core.proxies.choose(task.target());
+    let paces = core.shared.paces.as_ref();
+    let mut pace = paces.map(|paces| paces.attempt(task.target().host_header()));
     let mut is_garbled = false;
     loop {
-        let mut connection = match pooled.take() {
-            Some(connection) => connection,
-            None => open(core, task, route).await?,
-        };
+        let (mut connection, want) = connect(core, task, route, pooled.take(), &mut pace).await?;
         let is_reused = connection.is_reused();
         encode(core, task, route, request)?;
         arm_head(core, task, &connection);
         let story = task.story_mut();
         story.last.remote_ip = Some(connection.peer());
         story.last.is_tls_resumed = connection.is_tls_resumed();
-        let (sent, memory, received) = connection.request(std::mem::take(request), buf).await;
+        let asking = connection.request(std::mem::take(request), buf, want);
+        let (sent, memory, received) = asking.await;
         *request = memory;
         let is_stale = match (&sent, &received) {
             (Err((Cause::Reset, _)), _) | (_, Err((Cause::Reset, _))) => true,
@@ -132,7 +134,7 @@ async fn exchange(
         }
         let received = received.map_err(|failure| fault(Stage::Head, failure))?;
         story.last.times.starttransfer = story.last.began.elapsed();
-        match respond(core, task, connection, buf, received).await {
+        match respond(core, task, connection, buf, (received, &mut pace)).await {
             Ok(Answer::Doubtful) => {}
             // What a server sends between two responses is read as the begin of the second.
             Err(Fault { stage: Stage::Head, cause: Cause::Protocol(_), .. }) if is_reused => {
@@ -152,6 +154,30 @@ async fn exchange(
         debug_assert!(is_reused, "only a kept connection is doubted");
         task.story_mut().last.forget_response();
         renew(core, buf);
+    }
+}
+
+/// A connection for a request whose turn has come: the pooled one, or a new one. Also gives how
+/// much to receive at first.
+async fn connect(
+    core: &Core,
+    task: &mut Task,
+    route: Route<'_>,
+    mut pooled: Option<Connection>,
+    pace: &mut Option<Pace>,
+) -> Result<(Connection, Want), Fault> {
+    let mut want = Want::Any;
+    if let Some(pace) = pace {
+        want = pace.begin(core, task.job_at_ms()).await?;
+        // The wait is not the server's fault.
+        task.story_mut().last.began = Instant::now();
+        // A server may have said something meanwhile.
+        let origin = task.target().origin_str();
+        pooled = pooled.and_then(|connection| core.undisturbed(connection, origin));
+    }
+    match pooled {
+        Some(connection) => Ok((connection, want)),
+        None => Ok((open(core, task, route).await?, want)),
     }
 }
 
@@ -203,10 +229,10 @@ async fn respond(
     task: &mut Task,
     connection: Connection,
     buf: &mut RecvBuf,
-    received: Received,
+    (received, pace): (Received, &mut Option<Pace>),
 ) -> Result<Answer, Fault> {
     let is_reused = connection.is_reused();
-    let mut response = Response::new(core, task, connection, buf);
+    let mut response = Response::new(core, task, connection, buf, pace.as_mut());
     let head = response.head(received).await?;
     if is_reused && head.status == 408 && head.reuse != Reuse::Keep {
         // What servers say to a connection that was idle for too long (RFC 9110 section 15.5.9).

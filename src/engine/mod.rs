@@ -6,7 +6,8 @@
 //! connection (`tunnel` where a proxy passes it on, `pool` where it was kept), `response` for its
 //! answer, `sink` for the body; the `ledger` takes one row for each, on `paper`, and `journal` reads
 //! them back in the next run. What a core has is in `core`, what all threads have is in `shared`.
-//! `full` is what happens on a full disk. `dry` reads the inputs and pulls nothing.
+//! `full` is what happens on a full disk. `dry` reads the inputs and pulls nothing, and
+//! `pace` keeps bandwidth limits.
 
 mod core;
 mod dry;
@@ -15,6 +16,7 @@ mod full;
 mod journal;
 mod ledger;
 mod open;
+mod pace;
 mod packed;
 mod paper;
 mod pool;

@@ -2,6 +2,7 @@
 
 use super::core::Core;
 use super::fetch::fault;
+use super::pace::Pace;
 use super::sink::Sink;
 use super::task::{Story, Task};
 use crate::fault::{Cause, Fault, Stage};
@@ -20,6 +21,8 @@ pub(super) struct Response<'a> {
     connection: Connection,
     buf: &'a mut RecvBuf,
     exchange: Exchange,
+    /// With a bandwidth limit.
+    pace: Option<&'a mut Pace>,
 }
 
 /// A response that is complete.
@@ -39,8 +42,9 @@ impl<'a> Response<'a> {
         task: &'a mut Task,
         connection: Connection,
         buf: &'a mut RecvBuf,
+        pace: Option<&'a mut Pace>,
     ) -> Self {
-        Self { core, task, connection, buf, exchange: Exchange::new() }
+        Self { core, task, connection, buf, exchange: Exchange::new(), pace }
     }
 
     /// Whose response it is.
@@ -72,7 +76,8 @@ impl<'a> Response<'a> {
             if self.buf.free_len() < ROOM_MIN_BYTES {
                 self.enlarge();
             }
-            let receiving = self.connection.receive(self.buf, Want::Any);
+            let want = self.pace.as_ref().map_or(Want::Any, |pace| pace.first());
+            let receiving = self.connection.receive(self.buf, want);
             received = receiving.await.map_err(|failure| fault(Stage::Head, failure))?;
         }
     }
@@ -147,6 +152,9 @@ impl<'a> Response<'a> {
                     let last = &mut self.story().last;
                     last.size_download += span.len() as u64;
                     sink.admit(last.size_download)?;
+                    if let Some(pace) = &mut self.pace {
+                        pace.came(span.len());
+                    }
                     self.buf.keep_body(used, span);
                     continue;
                 }
@@ -166,8 +174,17 @@ impl<'a> Response<'a> {
                 self.story().is_output_begun |= sink.is_stdout();
                 self.enlarge();
             }
-            self.arm(until_ms);
             let want = remaining.map_or(Want::Any, Want::Exactly);
+            let want = match (&mut self.pace, until_ms) {
+                (Some(pace), None) => {
+                    // Nor is a wait that we impose.
+                    self.connection.disarm();
+                    pace.turn(self.core, self.task.job_at_ms(), want).await?
+                }
+                // What has its own small bounds is counted and not waited for.
+                (Some(_) | None, _) => want,
+            };
+            self.arm(until_ms);
             let received = self.connection.receive(self.buf, want).await;
             match received.map_err(|failure| fault(Stage::Body, failure))? {
                 Received::Bytes => {}

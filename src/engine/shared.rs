@@ -2,6 +2,7 @@
 
 use super::full::FullDisk;
 use super::ledger::Ledger;
+use super::pace::Paces;
 use super::packed::Packed;
 use super::progress::say;
 
@@ -33,6 +34,8 @@ pub(super) struct Shared {
     dir_shown: String,
     /// All times of the run count from here.
     pub(super) began: Instant,
+    /// Bandwidth limits, where there are any.
+    pub(super) paces: Option<Paces>,
     schedule: Mutex<Schedule<Packed>>,
     /// The look-ahead has room again; goes with `schedule`.
     room: Condvar,
@@ -82,6 +85,7 @@ impl Shared {
         let wakes = config.cpus.iter().map(|_| Notify::new()).collect();
         Self {
             dir_shown,
+            paces: Paces::new(&config.pace),
             config,
             began,
             schedule: Mutex::new(schedule),

@@ -54,7 +54,7 @@ async fn run(
 ) -> Result<(), Fault> {
     let broken = |failure| fault(Stage::Connect, failure);
     loop {
-        let (sent, _, received) = connection.request(bytes, buf).await;
+        let (sent, _, received) = connection.request(bytes, buf, Want::Any).await;
         sent.map_err(broken)?;
         let mut received = received.map_err(broken)?;
         bytes = loop {

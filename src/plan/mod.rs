@@ -1,6 +1,6 @@
 //! What to do, never how: inputs to lines ([`input`]), lines to jobs ([`job`], [`target`]), jobs to
-//! names ([`name`]) and credentials ([`netrc`]), hosts to cores ([`schedule`], [`window`]) and
-//! ways to them ([`proxy`], [`address`]), failures to retries ([`retry`]), bytes to digests
+//! names ([`name`]) and credentials ([`netrc`]), hosts to cores ([`schedule`], [`window`], [`pace`])
+//! and ways to them ([`proxy`], [`address`]), failures to retries ([`retry`]), bytes to digests
 //! ([`checksum`]); and what a list holds ([`census`]).
 //!
 //! Pure: no socket, file, clock, runtime or randomness of its own. Time comes in as milliseconds
@@ -13,6 +13,7 @@ pub mod input;
 pub mod job;
 pub mod name;
 pub mod netrc;
+pub mod pace;
 pub mod proxy;
 pub mod rest;
 pub mod retry;

@@ -35,8 +35,20 @@ pub enum Received {
 pub enum Want {
     /// Whatever comes.
     Any,
+    /// Whatever comes, at most so many bytes at once; with TLS, of ciphertext.
+    UpTo(u64),
     /// So many bytes will come, or the peer is at fault: one wake-up for all that fit.
     Exactly(u64),
+}
+
+impl Want {
+    /// How much of some free space to receive into at once, without waiting for all of it.
+    fn at_most(self, free: usize) -> usize {
+        match self {
+            Self::Any | Self::Exactly(_) => free,
+            Self::UpTo(bytes) => usize::try_from(bytes).map_or(free, |bytes| bytes.min(free)),
+        }
+    }
 }
 
 impl Connection {
@@ -128,6 +140,7 @@ impl Connection {
         &mut self,
         request: Vec<u8>,
         buf: &mut RecvBuf,
+        want: Want,
     ) -> (Result<(), Failure>, Vec<u8>, Result<Received, Failure>) {
         let (bytes, into) = match &mut self.tls {
             None => (request, &mut *buf),
@@ -136,7 +149,7 @@ impl Connection {
                 Err(error) => return (Err(error), request, Ok(Received::Cut)),
             },
         };
-        let (memory, range) = into.lend_free(into.free_len());
+        let (memory, range) = into.lend_free(want.at_most(into.free_len()));
         let done = self.socket.send_and_receive(bytes, memory, range).await;
         into.restore(done.memory);
         let sent = done.sent.map_err(plain_failure);
@@ -146,7 +159,7 @@ impl Connection {
             Ok(0) => Ok(self.end()),
             Ok(count) => {
                 into.received(count);
-                self.opened(buf).await
+                self.opened(buf, want).await
             }
         };
         // An alert says why the server hung up, which is more than that it did.
@@ -170,10 +183,10 @@ impl Connection {
     }
 
     /// Bytes came in: with TLS, decrypts them and goes on until plaintext came of it.
-    async fn opened(&mut self, buf: &mut RecvBuf) -> Result<Received, Failure> {
+    async fn opened(&mut self, buf: &mut RecvBuf, want: Want) -> Result<Received, Failure> {
         match self.tls {
             None => Ok(Received::Bytes),
-            Some(_) => self.receive(buf, Want::Any).await,
+            Some(_) => self.receive(buf, want).await,
         }
     }
 
@@ -200,7 +213,7 @@ impl Connection {
                     let sure = bytes - here as u64;
                     (usize::try_from(sure).map_or(free, |sure| sure.min(free)), true)
                 }
-                Want::Any | Want::Exactly(_) => (free, false),
+                Want::Any | Want::UpTo(_) | Want::Exactly(_) => (want.at_most(free), false),
             };
             let (memory, range) = into.lend_free(count);
             let (received, memory) = self.socket.receive(memory, range, is_whole).await;
@@ -264,7 +277,8 @@ mod tests {
             poll(&mut [PollFd::new(socket.descriptor(), PollFlags::HUP)], None).unwrap();
             let mut connection = Connection::plain(socket);
             let mut buf = BufPool::default().take(Size::Small);
-            let (sent, _, received) = connection.request(b"request".to_vec(), &mut buf).await;
+            let (sent, _, received) =
+                connection.request(b"request".to_vec(), &mut buf, Want::Any).await;
             assert!(matches!(sent, Err((Cause::Reset, _))), "{sent:?}");
             assert_eq!(received, Ok(Received::Bytes));
             assert_eq!(buf.unread(), b"answer");

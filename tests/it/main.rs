@@ -36,6 +36,7 @@ mod leaks; // descriptors return after failures
 mod lists; // lists as they come from elsewhere
 mod locations; // every form of Location, and what cannot be followed
 mod names; // safe, distinct, deterministic names; conflicts
+mod pace; // bandwidth limits
 mod private; // no spelling, name or redirect leads to a private address
 mod proxy; // who is asked for what, and who sees which credentials
 mod redirects; // followed, limited, and never leaking credentials

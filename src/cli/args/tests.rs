@@ -252,7 +252,6 @@ fn letters_of_other_programs_get_a_sentence() {
         ("--cookie=SECRET", "-H 'Cookie: "),
         ("--http-passwd=SECRET", "--netrc"),
         ("--post-data=SECRET", "only request is GET"),
-        ("--limit-rate", "-x N"),
     ] {
         let text = refusal(&[flag, "http://h/"]);
         assert!(text.contains(hint), "{flag}: {text}");

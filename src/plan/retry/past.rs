@@ -44,8 +44,8 @@ fn of_status(status: u16) -> ExitClass {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fault::{Cause, WrongDigest};
     use crate::fault::tests::every_fault;
+    use crate::fault::{Cause, WrongDigest};
     use crate::plan::retry::class;
 
     /// Codes that another run may well get rid of, though another attempt would not.

@@ -1,0 +1,21 @@
+//! Bandwidth limits, as they are typed.
+
+use crate::cli::values::{self, Bytes};
+use clap::Args;
+
+/// Bandwidth limits.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Bandwidth")]
+pub struct PaceArgs {
+    /// Bytes of body a second over the whole run (curl's option of this name is per transfer: that
+    /// is --max-download-limit); 0 is any. k, M and G as in curl
+    #[arg(long, alias = "max-overall-download-limit", value_name = "BYTES",
+          value_parser = values::bytes)]
+    pub limit_rate: Option<Bytes>,
+    /// Bytes a second from each host, over all its transfers
+    #[arg(long, value_name = "BYTES", value_parser = values::bytes)]
+    pub limit_rate_per_host: Option<Bytes>,
+    /// Bytes a second of each transfer
+    #[arg(long, value_name = "BYTES", value_parser = values::bytes)]
+    pub max_download_limit: Option<Bytes>,
+}
