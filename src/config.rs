@@ -245,14 +245,33 @@ pub struct ResolveOverride {
 }
 
 /// Name resolution.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct DnsConfig {
     /// Servers to ask instead of those of `/etc/resolv.conf`.
     pub servers: Vec<SocketAddr>,
+    /// Questions that one server has to answer at once, at least 1.
+    pub concurrency: usize,
+    /// Longest look-up of a name, once a server has room for it, in milliseconds.
+    pub timeout_ms: u64,
     /// Static answers, first match wins.
     pub overrides: Vec<ResolveOverride>,
     /// Families to look up and connect to.
     pub family: Family,
+    /// What runs know of names: read at the start, written at the end.
+    pub cache: Option<PathBuf>,
+}
+
+impl Default for DnsConfig {
+    fn default() -> Self {
+        Self {
+            servers: Vec::new(),
+            concurrency: limits::DNS_CONCURRENCY_DEFAULT,
+            timeout_ms: limits::TIMEOUT_CONNECT_DEFAULT_MS,
+            overrides: Vec::new(),
+            family: Family::default(),
+            cache: None,
+        }
+    }
 }
 
 /// Proxies, as they were given; `plan::proxy::Proxies` understands them. `Debug` shows no

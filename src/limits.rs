@@ -77,6 +77,11 @@ pub const RETRY_AFTER_MAX_MS: u64 = 300_000;
 
 /// Time for one TCP connect and, again, for one TLS handshake, in milliseconds.
 pub const TIMEOUT_CONNECT_DEFAULT_MS: u64 = 10_000;
+/// Questions that one name server has to answer at once. The usual one of a small network,
+/// dnsmasq, takes 150 from everybody together.
+pub const DNS_CONCURRENCY_DEFAULT: usize = 100;
+/// Most of them that can be asked for.
+pub const DNS_CONCURRENCY_MAX: usize = 10_000;
 /// Longest time without one received byte, in milliseconds. Also the time for a whole head.
 pub const TIMEOUT_READ_DEFAULT_MS: u64 = 30_000;
 /// Longest time for one job, waits between attempts included, in milliseconds (24 hours).

@@ -15,7 +15,7 @@ pub use lines::LinesArgs;
 
 use super::argv;
 use super::values::{self, Bytes, CpuList, HeaderArg, Millis};
-use crate::config::{Pins, ReportFile, ResolveOverride};
+use crate::config::{Pins, ReportFile};
 use crate::limits;
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, ValueEnum};
@@ -23,6 +23,10 @@ use std::ffi::OsString;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+
+mod dns;
+
+pub use dns::DnsArgs;
 
 /// What the program was asked to do.
 #[derive(Debug)]
@@ -295,28 +299,6 @@ pub struct TlsArgs {
     /// TLS 1.3 only
     #[arg(long = "tlsv1.3", overrides_with = "is_tls_1_2")]
     pub is_tls_1_3: bool,
-}
-
-/// Name resolution.
-#[derive(Debug, Args)]
-#[command(next_help_heading = "DNS")]
-pub struct DnsArgs {
-    /// Name servers instead of those of /etc/resolv.conf: ADDR or ADDR:PORT, with commas
-    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = values::dns_server)]
-    pub dns_servers: Vec<SocketAddr>,
-    /// Use ADDR (or several, with commas) for HOST (`*` for all), IPv6 in brackets. Repeatable
-    #[arg(long, value_name = "HOST:PORT:ADDR", value_parser = values::resolve_override)]
-    pub resolve: Vec<ResolveOverride>,
-    /// Refuse loopback, private, link-local and metadata addresses, after every lookup and at every
-    /// redirect: for lists one does not trust
-    #[arg(long)]
-    pub no_private: bool,
-    /// Connect over IPv4 only
-    #[arg(short = '4', long, conflicts_with = "ipv6")]
-    pub ipv4: bool,
-    /// Connect over IPv6 only
-    #[arg(short = '6', long)]
-    pub ipv6: bool,
 }
 
 /// How long and how often. Times are seconds (10, 1.5) or carry a unit (500ms, 2m, 1h).

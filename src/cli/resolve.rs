@@ -421,8 +421,17 @@ fn dns(args: &PullArgs) -> DnsConfig {
         (false, true) => Family::V6,
         (false, false) => Family::Any,
     };
-    let (servers, overrides) = (args.dns.dns_servers.clone(), args.dns.resolve.clone());
-    DnsConfig { servers, overrides, family }
+    let timeouts = timeouts(args);
+    let timeout_ms = args.dns.dns_timeout.map_or(timeouts.connect_ms, |span| span.0);
+    DnsConfig {
+        servers: args.dns.dns_servers.clone(),
+        concurrency: args.dns.dns_concurrency,
+        // No job has so much time.
+        timeout_ms: timeout_ms.min(timeouts.job_ms),
+        overrides: args.dns.resolve.clone(),
+        family,
+        cache: args.dns.dns_cache.clone(),
+    }
 }
 
 fn tls(args: &PullArgs) -> TlsConfig {

@@ -145,6 +145,14 @@ pub fn count(text: &str) -> Result<usize, String> {
     }
 }
 
+/// `--dns-concurrency`: a count that one name server can be expected to bear.
+pub fn dns_concurrency(text: &str) -> Result<usize, String> {
+    match count(text)? {
+        count if count <= limits::DNS_CONCURRENCY_MAX => Ok(count),
+        _ => Err(format!("at most {}", limits::DNS_CONCURRENCY_MAX)),
+    }
+}
+
 /// `-x`: a count. In curl the letter means a proxy, which is said instead of "not a number".
 pub fn per_host(text: &str) -> Result<usize, String> {
     count(text).map_err(|problem| {
@@ -433,6 +441,8 @@ mod tests {
         for text in ["0", "-1", "", "1.5", "many", "99999999999999999999", "1000000001"] {
             assert!(count(text).is_err(), "{text}");
         }
+        assert_eq!(dns_concurrency("10000"), Ok(10_000));
+        assert!(dns_concurrency("0").is_err() && dns_concurrency("10001").is_err());
         assert!(per_host("http://proxy:3128").unwrap_err().contains("prox"));
         assert_eq!(per_host("0").unwrap_err(), "must be at least 1");
     }

@@ -70,6 +70,8 @@ fn kept(args: &PullArgs, inputs: &[Input]) -> Vec<(String, FileId)> {
     let files = files.chain(args.tls.cert_file.iter().map(|path| ("--cert", path)));
     let files = files.chain(args.tls.key_file.iter().map(|path| ("--key", path)));
     let files = files.chain(pins.map(|path| ("--pinnedpubkey", path)));
+    // It is replaced as well, but only by itself.
+    let files = files.chain(args.dns.dns_cache.iter().map(|path| ("--dns-cache", path)));
     kept.extend(
         files.map(|(flag, path)| {
             (format!("the file {} of {flag}", path.display()), FileId::of(path))

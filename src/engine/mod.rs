@@ -10,6 +10,7 @@
 //! `pace` keeps bandwidth limits.
 
 mod core;
+mod dns_cache;
 mod dry;
 mod fetch;
 mod full;

@@ -58,6 +58,7 @@ impl Naming {
         });
         let report = config.report.iter().map(|report| report.path.as_path());
         let own = lists.chain(report).chain(config.stats.as_deref());
+        let own = own.chain(config.dns.cache.as_deref());
         let Ok(dir) = config.dir.canonicalize() else { return };
         self.reserved = own
             .filter_map(|path| path.canonicalize().ok())

@@ -1,6 +1,7 @@
 //! One run, from the configuration to its statistics.
 
 use super::core::{Seed, codings};
+use super::dns_cache::DnsCache;
 use super::journal::{self, Opened};
 use super::ledger::Ledger;
 use super::packed::Packed;
@@ -11,7 +12,7 @@ use super::shared::{Shared, Stop};
 use super::source::Lists;
 use super::task::End;
 use super::worker;
-use crate::config::{Config, Fsync, ProgressMode, ReportFormat};
+use crate::config::{Config, DnsConfig, Fsync, ProgressMode, ReportFormat};
 use crate::error::RunError;
 use crate::fault::{Cause, Fault, Stage};
 use crate::http::request::{Parts, Template};
@@ -66,6 +67,9 @@ pub fn run(config: &Config) -> anyhow::Result<Ended> {
         fields: &config.request.headers,
     };
     let template = Template::new(&parts).context("cannot use the given headers")?;
+    let dns = Resolver::start(&config.dns)?;
+    let cache = config.dns.cache.as_deref();
+    let mut dns_cache = cache.map(|path| DnsCache::open(path, &dns)).transpose()?;
     // Nothing was touched so far; from here on files are replaced.
     let stats_file = config.stats.as_deref().map(create).transpose()?;
     let mut opened = open_report(&config, &mut naming)?;
@@ -84,13 +88,14 @@ pub fn run(config: &Config) -> anyhow::Result<Ended> {
         resolve_ahead_max: 0,
     });
     let shared = Arc::new(Shared::new(config, began, schedule, ledger));
-    let cores = start_cores(&shared, &dir, &tls, &template)?;
+    let cores = start_cores(&shared, &dns, &dir, &tls, &template)?;
     let reader = start_reader(&shared, lists, naming, check)?;
-    let watch = oversee(&shared, &signals);
+    let watch = oversee(&shared, &signals, dns_cache.as_mut());
     let failure = join(&shared, cores, reader, watch);
     // A run that failed has files all the same.
     let synced = sync(file_system.as_ref(), &shared.config.dir);
     let failure = failure.or_else(|| synced.err());
+    dns_cache.into_iter().for_each(DnsCache::finish);
     close(&shared, failure, started_at, stats_file, watch, &signals)
 }
 
@@ -142,7 +147,11 @@ fn sync(file_system: Option<&FileSystem>, dir: &Path) -> anyhow::Result<()> {
 /// The configuration, with as many cores and as much in flight as open files allow.
 fn sized(config: &Config, nofile: u64) -> Config {
     let nofile = usize::try_from(nofile).unwrap_or(usize::MAX);
-    let left = nofile.saturating_sub(FDS_RESERVED);
+    // A question to a name server holds a socket. How many servers /etc/resolv.conf names is not
+    // known yet, and questions that get no socket wait.
+    let servers = config.dns.servers.len().max(1);
+    let questions = (nofile / 16 / servers).max(FDS_OF_QUESTIONS_MIN).min(config.dns.concurrency);
+    let left = nofile.saturating_sub(FDS_RESERVED + questions * servers);
     let mut cpus = config.cpus.clone();
     // Half of them at most go to the rings of cores.
     cpus.truncate((left / 2 / FDS_PER_CORE).max(1));
@@ -156,7 +165,8 @@ fn sized(config: &Config, nofile: u64) -> Config {
         ));
     }
     let fits = fits.min(setup::IN_FLIGHT_PER_CORE_MAX * cpus.len());
-    Config { in_flight_max: config.in_flight_max.min(fits), cpus, ..config.clone() }
+    let dns = DnsConfig { concurrency: questions, ..config.dns.clone() };
+    Config { in_flight_max: config.in_flight_max.min(fits), cpus, dns, ..config.clone() }
 }
 
 /// Folders that a core may keep open: a small part of all descriptors.
@@ -166,12 +176,12 @@ fn folders_max(nofile: u64, cores: usize) -> usize {
 
 fn start_cores(
     shared: &Arc<Shared>,
+    dns: &Resolver,
     dir: &Dir,
     tls: &Settings,
     template: &Template,
 ) -> anyhow::Result<Vec<JoinHandle<anyhow::Result<()>>>> {
     let config = &shared.config;
-    let dns = Resolver::start(&config.dns, config.timeouts.connect_ms)?;
     let in_flight_max = config.in_flight_max.div_ceil(config.cpus.len());
     let start = |(index, cpu): (usize, &usize)| {
         let seed = Seed {
@@ -222,7 +232,7 @@ struct Watch {
 }
 
 /// Shows progress, writes rows, and minds signals, until every core is done.
-fn oversee(shared: &Shared, signals: &Signals) -> Watch {
+fn oversee(shared: &Shared, signals: &Signals, mut dns_cache: Option<&mut DnsCache>) -> Watch {
     let mut progress = Progress::new(shared.config.progress);
     let mut spent: Option<Limit> = None;
     let mut grace_ends: Option<Instant> = None;
@@ -257,6 +267,7 @@ fn oversee(shared: &Shared, signals: &Signals) -> Watch {
         }
         shared.mind_full_disk();
         progress.show(&snapshot(shared));
+        dns_cache.iter_mut().for_each(|cache| cache.tick());
     }
     let is_stopped = shared.stop() != Stop::Running;
     shared.set_stop(Stop::Draining);
@@ -542,8 +553,11 @@ const PATIENCE: Duration = Duration::from_secs(1);
 const READER_PATIENCE: Duration = Duration::from_millis(100);
 /// Rows are written at the latest after so many ticks.
 const FLUSH_EVERY_TICKS: u64 = 10;
-/// Open files that are not for jobs: the list, the report, resolver sockets and the like.
+/// Open files that are not for jobs: the list, the report, what the resolver waits with and the
+/// like.
 const FDS_RESERVED: usize = 24;
+/// Questions that one name server has to answer at once, however few files may be open.
+const FDS_OF_QUESTIONS_MIN: usize = 2;
 /// Open files of one core: its rings, what wakes it, the directory.
 const FDS_PER_CORE: usize = 8;
 /// One descriptor in so many may be a folder that is kept open.

@@ -1,7 +1,8 @@
 //! What to do, never how: inputs to lines ([`input`]), lines to jobs ([`job`], [`target`]), jobs to
 //! names ([`name`]) and credentials ([`netrc`]), hosts to cores ([`schedule`], [`window`], [`pace`])
 //! and ways to them ([`proxy`], [`address`]), failures to retries ([`retry`]), bytes to digests
-//! ([`checksum`]); and what a list holds ([`census`]).
+//! ([`checksum`]); what a list holds ([`census`]), and what one run
+//! tells the next about names ([`dns_cache`]).
 //!
 //! Pure: no socket, file, clock, runtime or randomness of its own. Time comes in as milliseconds
 //! since the run began, random numbers come in as arguments.
@@ -9,6 +10,7 @@
 pub mod address;
 pub mod census;
 pub mod checksum;
+pub mod dns_cache;
 pub mod input;
 pub mod job;
 pub mod name;

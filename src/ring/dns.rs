@@ -1,81 +1,156 @@
-//! Names to addresses. One thread serves all cores: it caches by TTL, asks in parallel, and asks
-//! only once for a name that several jobs wait for. No job holds up another.
+//! Names to addresses. One thread asks the name servers for everybody, in parallel, and once for a
+//! name that several wait for; what they answered is known to all threads at once.
+//!
+//! [`Resolver::known`] waits for nothing. [`Resolver::ask`] begins a look-up and returns;
+//! [`Resolver::lookup`] waits for one. Every look-up ends in an answer, also when the thread that
+//! asks panics or is gone.
 
-use super::socket_cause;
+mod cache;
+mod health;
+mod servers;
+mod sockets;
+
 use crate::config::{DnsConfig, Family, ResolveOverride};
 use crate::fault::Cause;
 use anyhow::Context as _;
-use hickory_resolver::config::{
-    ConnectionConfig, LookupIpStrategy, NameServerConfig, ResolveHosts, ResolverConfig,
-};
-use hickory_resolver::net::runtime::{RuntimeProvider, TokioRuntimeProvider};
-use hickory_resolver::net::{DnsError, NetError};
-use hickory_resolver::proto::op::ResponseCode;
-use hickory_resolver::proto::rr::Name;
+use cache::{Cache, Found};
+use servers::Servers;
+use std::borrow::Cow;
 use std::collections::HashMap;
-use std::io;
-use std::net::{IpAddr, SocketAddr};
-use std::pin::Pin;
+use std::fmt;
+use std::net::IpAddr;
 use std::rc::Rc;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::JoinSet;
 
-/// The addresses of a name, or why there are none, with the resolver's words.
+/// How long it is known at least that a name could not be looked up: nobody asks again before.
+pub const FAILURE_KNOWN_MS: u64 = cache::TTL_FAILURE_MS;
+
+/// The addresses of a name, or why there are none, with the resolver's words. Families alternate,
+/// so that the second address to be tried is one of the other family.
 pub type Answer = Result<Arc<[IpAddr]>, (Cause, Option<Box<str>>)>;
 
-/// A handle on the resolver thread, one clone per core.
-#[derive(Clone, Debug)]
-pub struct Resolver {
-    ask: mpsc::UnboundedSender<Question>,
-    overrides: Arc<[ResolveOverride]>,
-    family: Family,
-    timeout: Duration,
+/// Addresses of a name that outlive a run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Held {
+    /// The name, in lower case.
+    pub host: Arc<str>,
+    /// Its addresses, at least one.
+    pub addresses: Arc<[IpAddr]>,
+    /// Until when they hold, in seconds of Unix time.
+    pub expires_unix_s: u64,
 }
 
-#[derive(Debug)]
-struct Question {
-    host: Box<str>,
-    reply: oneshot::Sender<Answer>,
+/// A handle on what is known of names, and on the thread that asks.
+#[derive(Clone)]
+pub struct Resolver {
+    ask: mpsc::UnboundedSender<Question>,
+    names: Arc<Names>,
+    overrides: Arc<[ResolveOverride]>,
+    family: Family,
 }
 
 impl Resolver {
     /// Starts the resolver thread; it ends when the last handle is dropped. `/etc/resolv.conf` and
-    /// `/etc/hosts` are read when the first name is asked for. A look-up takes at most
-    /// `timeout_ms`.
-    pub fn start(config: &DnsConfig, timeout_ms: u64) -> anyhow::Result<Self> {
+    /// `/etc/hosts` are read when the first name is asked for.
+    ///
+    /// # Errors
+    /// When there can be no such thread.
+    pub fn start(config: &DnsConfig) -> anyhow::Result<Self> {
+        let cannot = "cannot start the resolver thread";
         let (ask, questions) = mpsc::unbounded_channel();
-        let timeout = Duration::from_millis(timeout_ms);
         let asked = config.clone();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.context(cannot)?;
         std::thread::Builder::new()
             .name("dns".into())
-            .spawn(move || serve(&asked, timeout, questions))
-            .context("cannot start the resolver thread")?;
-        Ok(Self { ask, overrides: config.overrides.clone().into(), family: config.family, timeout })
+            .spawn(move || runtime.block_on(answer_all(&asked, questions)))
+            .context(cannot)?;
+        Ok(Self {
+            ask,
+            names: Arc::new(Names::new()),
+            overrides: config.overrides.clone().into(),
+            family: config.family,
+        })
     }
 
-    /// The addresses of `host`, which may be an address itself, in the order they should be tried:
-    /// families alternate, so that the second try goes to the other one.
-    pub async fn lookup(&self, host: &str, port: u16) -> Answer {
+    /// What is known of `host`, which may be an address itself, without a question to anybody.
+    pub fn known(&self, host: &str, port: u16) -> Option<Answer> {
         if let Some(found) = self.overrides.iter().find(|given| given.is_for(host, port)) {
-            return self.allowed(found.addresses.as_slice().into());
+            return Some(self.allowed(found.addresses.as_slice().into()));
         }
         if let Ok(address) = host.parse::<IpAddr>() {
-            return self.allowed([address].into());
+            return Some(self.allowed([address].into()));
         }
-        let (reply, answer) = oneshot::channel();
-        let question = Question { host: host.into(), reply };
-        if self.ask.send(question).is_err() {
-            return Err((Cause::ResolveFailed, Some("the resolver thread has ended".into())));
+        let answer = self.names.state().cache.look(&lower_case(host), self.names.now_ms())?;
+        Some(answer.and_then(|addresses| self.allowed(addresses)))
+    }
+
+    /// Whether an override gives the addresses of `host` at some port.
+    pub fn is_overridden(&self, host: &str) -> bool {
+        self.overrides.iter().any(|given| given.is_for(host, given.port))
+    }
+
+    /// Begins the look-up of a name. `then` is called once there is an answer: by the resolver's
+    /// thread, or at once when there is one already. Who asks while a look-up is under way waits
+    /// for the same one.
+    pub fn ask(&self, host: &str, then: impl FnOnce() + Send + 'static) {
+        let host = lower_case(host);
+        let mut state = self.names.state();
+        if state.cache.is_known(&host, self.names.now_ms()) {
+            drop(state);
+            return then();
         }
-        // Not a ring operation: this wait may be dropped.
-        match tokio::time::timeout(self.timeout, answer).await {
-            Ok(Ok(answer)) => answer.and_then(|addresses| self.allowed(addresses)),
-            Ok(Err(_)) => Err((Cause::ResolveFailed, Some("the resolver thread failed".into()))),
-            Err(_) => Err((Cause::Timeout, None)),
+        if let Some(waiting) = state.waiting.get_mut(&*host) {
+            waiting.push(Box::new(then));
+            return;
         }
+        let host: Arc<str> = host.into();
+        state.waiting.insert(Arc::clone(&host), vec![Box::new(then)]);
+        drop(state);
+        // If there is no thread any more the question is dropped here, which answers it.
+        let _: Result<(), _> =
+            self.ask.send(Question { names: Arc::clone(&self.names), host, is_answered: false });
+    }
+
+    /// As [`Self::known`], but waits until it is known.
+    pub async fn lookup(&self, host: &str, port: u16) -> Answer {
+        for _ in 0..LOOKS_MAX {
+            if let Some(answer) = self.known(host, port) {
+                return answer;
+            }
+            let (reply, answered) = oneshot::channel();
+            self.ask(host, move || {
+                // An asker whose time was over is not there any more.
+                let _: Result<(), ()> = reply.send(());
+            });
+            // Not a ring operation: this wait may be dropped.
+            let _: Result<(), _> = answered.await;
+        }
+        Err((Cause::ResolveFailed, Some("its addresses are forgotten at once".into())))
+    }
+
+    /// Takes in what another run has known. What was of a family that is not wanted is left out.
+    pub fn preload(&self, held: impl IntoIterator<Item = Held>) {
+        let mut state = self.names.state();
+        for Held { host, addresses, expires_unix_s } in held {
+            if self.allowed(Arc::clone(&addresses)).is_ok() {
+                state.cache.preload(host, addresses, expires_unix_s.saturating_mul(1_000));
+            }
+        }
+    }
+
+    /// What another run could use, in no order: also what it could only fall back upon.
+    pub fn held(&self) -> Vec<Held> {
+        let state = self.names.state();
+        let held = state.cache.held(self.names.now_ms());
+        held.map(|(host, addresses, until_ms)| Held {
+            host: Arc::clone(host),
+            addresses: Arc::clone(addresses),
+            expires_unix_s: until_ms / 1_000,
+        })
+        .collect()
     }
 
     /// Leaves out what `-4` or `-6` forbids.
@@ -97,69 +172,118 @@ impl Resolver {
     }
 }
 
+impl fmt::Debug for Resolver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Resolver").finish_non_exhaustive()
+    }
+}
+
 impl ResolveOverride {
     fn is_for(&self, host: &str, port: u16) -> bool {
         self.port == port && (self.host == "*" || self.host.eq_ignore_ascii_case(host))
     }
 }
 
-/// The resolver proper.
-type Resolving = hickory_resolver::Resolver<Sockets>;
-
-/// The resolver thread.
-fn serve(config: &DnsConfig, timeout: Duration, questions: mpsc::UnboundedReceiver<Question>) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    // Without a runtime the questions are dropped, which their askers see.
-    if let Ok(runtime) = runtime {
-        runtime.block_on(answer_all(config, timeout, questions));
+/// As names are kept.
+fn lower_case(host: &str) -> Cow<'_, str> {
+    match host.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        true => host.to_ascii_lowercase().into(),
+        false => host.into(),
     }
 }
 
-async fn answer_all(
-    config: &DnsConfig,
-    timeout: Duration,
-    mut questions: mpsc::UnboundedReceiver<Question>,
-) {
-    let sockets = Sockets::default();
-    let mut resolver: Option<Rc<Resolving>> = None;
-    let mut waiting: HashMap<Box<str>, Vec<oneshot::Sender<Answer>>> = HashMap::new();
+/// What all threads share.
+struct Names {
+    state: Mutex<State>,
+    /// The clock of the cache: Unix time when the run began, and what has passed since, so that
+    /// nobody who sets the clock of the machine is in the way.
+    began_unix: Duration,
+    began: Instant,
+}
+
+struct State {
+    cache: Cache,
+    /// Who waits for a name that is being looked up.
+    waiting: HashMap<Arc<str>, Vec<Then>>,
+}
+
+/// What is to happen when a name is known.
+type Then = Box<dyn FnOnce() + Send>;
+
+impl Names {
+    fn new() -> Self {
+        let state = State { cache: Cache::new(NAMES_MAX), waiting: HashMap::new() };
+        let began_unix = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        Self {
+            state: Mutex::new(state),
+            began_unix: began_unix.unwrap_or_default(),
+            began: Instant::now(),
+        }
+    }
+
+    /// A panic while it was held is a bug that ends its thread, not the others.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn now_ms(&self) -> u64 {
+        let now = self.began_unix + self.began.elapsed();
+        u64::try_from(now.as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
+/// A name on its way to the servers. It is answered when it is dropped, if not before.
+struct Question {
+    names: Arc<Names>,
+    host: Arc<str>,
+    is_answered: bool,
+}
+
+impl Question {
+    fn answer(mut self, found: Found) {
+        self.settle(found);
+    }
+
+    fn settle(&mut self, found: Found) {
+        self.is_answered = true;
+        let waiting = {
+            let mut state = self.names.state();
+            let now_ms = self.names.now_ms();
+            state.cache.keep(Arc::clone(&self.host), found, now_ms);
+            state.waiting.remove(&self.host)
+        };
+        waiting.into_iter().flatten().for_each(|then| then());
+    }
+}
+
+impl Drop for Question {
+    fn drop(&mut self) {
+        if !self.is_answered {
+            let words = "the resolver thread failed: this is a bug";
+            self.settle(Found::Failed(Cause::ResolveFailed, Some(words.into())));
+        }
+    }
+}
+
+/// The resolver thread.
+async fn answer_all(config: &DnsConfig, mut questions: mpsc::UnboundedReceiver<Question>) {
     let local = tokio::task::LocalSet::new();
-    let mut known = Known::default();
-    let mut lookups: JoinSet<(Box<str>, Answer, Instant)> = JoinSet::new();
     let run = async {
-        loop {
-            tokio::select! {
-                question = questions.recv() => {
-                    let Some(Question { host, reply }) = question else { return };
-                    if let Some(answer) = known.look(&host) {
-                        let _: Result<(), Answer> = reply.send(answer);
-                        continue;
-                    }
-                    let replies = waiting.entry(host.clone()).or_default();
-                    replies.push(reply);
-                    if replies.len() > 1 {
-                        continue;
-                    }
-                    let built = match &resolver {
-                        Some(resolver) => Ok(Rc::clone(resolver)),
-                        None => build(config, timeout, sockets.clone()).map(Rc::new),
-                    };
-                    resolver = built.as_ref().ok().map(Rc::clone);
-                    let lacks = Arc::clone(&sockets.lacks);
-                    lookups.spawn_local(async move {
-                        let (answer, until) = match built {
-                            Ok(resolver) => ask(&resolver, &host, &lacks).await,
-                            Err(failure) => (Err(failure), Instant::now()),
-                        };
-                        (host, answer, until)
+        let mut servers: Option<Rc<Servers>> = None;
+        while let Some(question) = questions.recv().await {
+            let built = match &servers {
+                Some(servers) => Ok(Rc::clone(servers)),
+                None => Servers::new(config).map(Rc::new),
+            };
+            match built {
+                Err((cause, words)) => question.answer(Found::Failed(cause, words)),
+                Ok(built) => {
+                    servers = Some(Rc::clone(&built));
+                    // A panic is caught by the task, which drops the question.
+                    tokio::task::spawn_local(async move {
+                        let found = built.lookup(&question.host).await;
+                        question.answer(found);
                     });
-                }
-                Some(Ok((host, answer, until))) = lookups.join_next(), if !lookups.is_empty() => {
-                    for reply in waiting.remove(&host).unwrap_or_default() {
-                        // An asker whose time was over is not there any more.
-                        let _: Result<(), Answer> = reply.send(answer.clone());
-                    }
-                    known.keep(host, answer, until);
                 }
             }
         }
@@ -167,232 +291,26 @@ async fn answer_all(
     local.run_until(run).await;
 }
 
-fn build(
-    config: &DnsConfig,
-    timeout: Duration,
-    sockets: Sockets,
-) -> Result<Resolving, (Cause, Option<Box<str>>)> {
-    // A file that cannot be opened for want of a descriptor would count as one that is not there,
-    // for the whole run.
-    if let Err(error) = std::fs::File::open("/etc/resolv.conf")
-        && let Some(cause) = shortage(&error)
-    {
-        return Err((cause, None));
-    }
-    let mut builder = if config.servers.is_empty() {
-        match Resolving::builder(sockets.clone()) {
-            Ok(builder) => builder,
-            // Without a usable /etc/resolv.conf there is still /etc/hosts.
-            Err(_) => {
-                let nobody = ResolverConfig::from_name_servers(Vec::new());
-                Resolving::builder_with_config(nobody, sockets)
-            }
-        }
-    } else {
-        let servers = config.servers.iter().map(|server| {
-            let mut ways = vec![ConnectionConfig::udp(), ConnectionConfig::tcp()];
-            ways.iter_mut().for_each(|way| way.port = server.port());
-            NameServerConfig::new(server.ip(), true, ways)
-        });
-        let servers = ResolverConfig::from_name_servers(servers.collect());
-        Resolving::builder_with_config(servers, sockets)
-    };
-    let options = builder.options_mut();
-    options.timeout = timeout / 2;
-    options.attempts = 2;
-    options.cache_size = CACHE_RECORDS_MAX;
-    options.use_hosts_file = ResolveHosts::Always;
-    options.ip_strategy = match config.family {
-        Family::Any => LookupIpStrategy::Ipv4AndIpv6,
-        Family::V4 => LookupIpStrategy::Ipv4Only,
-        Family::V6 => LookupIpStrategy::Ipv6Only,
-    };
-    builder.build().map_err(|error| {
-        let words = format!("cannot set up the resolver: {error}");
-        (Cause::ResolveFailed, Some(words.into()))
-    })
-}
-
-/// The answer for a name, and until when it holds.
-async fn ask(resolver: &Resolving, host: &str, lacks: &Lacks) -> (Answer, Instant) {
-    // As bytes, not as IDNA: names with `_` are met in the wild, and the URL parser has been there.
-    let Ok(name) = Name::from_ascii(host) else {
-        let words = "it is no name that the DNS could know";
-        return (Err((Cause::NameNotFound, Some(words.into()))), Instant::now() + TTL_MIN);
-    };
-    let lacks_before = lacks.count();
-    match resolver.lookup_ip(name).await {
-        Ok(found) => {
-            let (v4, v6): (Vec<_>, Vec<_>) = found.iter().partition(IpAddr::is_ipv4);
-            let answer = alternate(v4, v6);
-            let answer = match answer.is_empty() {
-                true => Err((Cause::NameNotFound, None)),
-                false => Ok(answer.into()),
-            };
-            (answer, found.valid_until().max(Instant::now() + TTL_MIN))
-        }
-        // Whatever the resolver made of it: half an answer is no answer that a name does not exist.
-        Err(_) if lacks.count() != lacks_before => (Err((lacks.cause(), None)), Instant::now()),
-        Err(error) => {
-            let failure = (cause(&error), words(&error));
-            let ttl = if failure.0 == Cause::NameNotFound { TTL_MIN } else { Duration::ZERO };
-            (Err(failure), Instant::now() + ttl)
-        }
-    }
-}
-
-/// Answers for both families together. The resolver's own cache has records, but an empty answer
-/// for one family without a TTL (RFC 2308 section 5) would be asked for again with every
-/// connection.
-#[derive(Default)]
-struct Known {
-    answers: HashMap<Box<str>, (Answer, Instant)>,
-}
-
-impl Known {
-    fn look(&self, host: &str) -> Option<Answer> {
-        let (answer, until) = self.answers.get(host)?;
-        (*until > Instant::now()).then(|| answer.clone())
-    }
-
-    fn keep(&mut self, host: Box<str>, answer: Answer, until: Instant) {
-        if self.answers.len() >= ANSWERS_MAX {
-            let now = Instant::now();
-            self.answers.retain(|_, (_, until)| *until > now);
-            // Had it to be walked again soon, every name of a long list would cost such a walk.
-            if self.answers.len() > ANSWERS_MAX / 2 {
-                self.answers.clear();
-            }
-        }
-        self.answers.insert(host, (answer, until));
-    }
-}
-
-/// Interleaves the two families, IPv4 first.
-fn alternate(v4: Vec<IpAddr>, v6: Vec<IpAddr>) -> Vec<IpAddr> {
-    let mut all = Vec::with_capacity(v4.len() + v6.len());
-    let (mut v4, mut v6) = (v4.into_iter(), v6.into_iter());
-    loop {
-        let pair = (v4.next(), v6.next());
-        all.extend(pair.0);
-        all.extend(pair.1);
-        if pair == (None, None) {
-            return all;
-        }
-    }
-}
-
-fn cause(error: &NetError) -> Cause {
-    match error {
-        NetError::Dns(DnsError::NoRecordsFound(none)) => match none.response_code {
-            ResponseCode::NXDomain | ResponseCode::NoError => Cause::NameNotFound,
-            _ => Cause::ResolveFailed,
-        },
-        NetError::Timeout => Cause::Timeout,
-        _ => Cause::ResolveFailed,
-    }
-}
-
-/// What there is to say beyond the cause. The library's own words about a missing record are those
-/// of a debugger.
-fn words(error: &NetError) -> Option<Box<str>> {
-    match error {
-        NetError::Dns(DnsError::NoRecordsFound(none)) => match none.response_code {
-            ResponseCode::NXDomain => None,
-            ResponseCode::NoError => Some("it has no address".into()),
-            code => Some(format!("the name server answered: {code}").into()),
-        },
-        NetError::NoConnections => Some(
-            "no name server can be reached; see /etc/resolv.conf, or give --dns-servers".into(),
-        ),
-        other => Some(other.to_string().into()),
-    }
-}
-
-/// Opens the sockets of the resolver, which says no more than that it has no connection when it got
-/// none: keeps what was lacking.
-#[derive(Clone, Default)]
-struct Sockets {
-    tokio: TokioRuntimeProvider,
-    lacks: Arc<Lacks>,
-}
-
-/// What sockets could not be opened for.
-#[derive(Default)]
-struct Lacks {
-    count: AtomicUsize,
-    /// The last one's.
-    errno: AtomicI32,
-}
-
-impl Lacks {
-    fn note(&self, error: &io::Error) {
-        if let Some(Cause::Resources(errno)) = shortage(error) {
-            self.errno.store(errno, Ordering::Relaxed);
-            self.count.fetch_add(1, Ordering::Relaxed);
-        }
-    }
-
-    fn count(&self) -> usize {
-        self.count.load(Ordering::Relaxed)
-    }
-
-    fn cause(&self) -> Cause {
-        Cause::Resources(self.errno.load(Ordering::Relaxed))
-    }
-}
-
-impl RuntimeProvider for Sockets {
-    type Handle = <TokioRuntimeProvider as RuntimeProvider>::Handle;
-    type Timer = <TokioRuntimeProvider as RuntimeProvider>::Timer;
-    type Udp = <TokioRuntimeProvider as RuntimeProvider>::Udp;
-    type Tcp = <TokioRuntimeProvider as RuntimeProvider>::Tcp;
-
-    fn create_handle(&self) -> Self::Handle {
-        self.tokio.create_handle()
-    }
-
-    fn connect_tcp(
-        &self,
-        server: SocketAddr,
-        from: Option<SocketAddr>,
-        timeout: Option<Duration>,
-    ) -> Opening<Self::Tcp> {
-        let (opening, lacks) =
-            (self.tokio.connect_tcp(server, from, timeout), Arc::clone(&self.lacks));
-        Box::pin(async move { opening.await.inspect_err(|error| lacks.note(error)) })
-    }
-
-    fn bind_udp(&self, from: SocketAddr, server: SocketAddr) -> Opening<Self::Udp> {
-        let (opening, lacks) = (self.tokio.bind_udp(from, server), Arc::clone(&self.lacks));
-        Box::pin(async move { opening.await.inspect_err(|error| lacks.note(error)) })
-    }
-}
-
-/// A socket on its way.
-type Opening<S> = Pin<Box<dyn Send + Future<Output = io::Result<S>>>>;
-
-/// The cause of an error that says that this machine is out of something.
-fn shortage(error: &io::Error) -> Option<Cause> {
-    let cause = socket_cause(error.raw_os_error()?);
-    matches!(cause, Cause::Resources(_)).then_some(cause)
-}
-
-/// Records kept by their TTL.
-const CACHE_RECORDS_MAX: u64 = 10_000;
-/// Answers kept by the shortest TTL in them, at most.
-const ANSWERS_MAX: usize = 100_000;
-/// Shortest time an answer is kept, and how long a name is known not to exist: one run asks a
-/// server no more often about the same name.
-const TTL_MIN: Duration = Duration::from_secs(5);
+/// Names that are known at once: some 250 bytes each.
+const NAMES_MAX: usize = 200_000;
+/// How often a look-up is waited for whose answer was forgotten before it could be read: so many
+/// names were answered meanwhile.
+const LOOKS_MAX: usize = 3;
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     fn resolver(overrides: Vec<ResolveOverride>, family: Family) -> Resolver {
-        let config = DnsConfig { servers: Vec::new(), overrides, family };
-        Resolver::start(&config, 1_000).unwrap()
+        Resolver::start(&DnsConfig { overrides, family, ..DnsConfig::default() }).unwrap()
+    }
+
+    /// A handle whose thread is gone.
+    fn orphan() -> Resolver {
+        let (ask, _) = mpsc::unbounded_channel();
+        let names = Arc::new(Names::new());
+        Resolver { ask, names, overrides: Arc::default(), family: Family::Any }
     }
 
     fn lookup(resolver: &Resolver, host: &str, port: u16) -> Answer {
@@ -405,7 +323,8 @@ mod tests {
         let resolver = resolver(Vec::new(), Family::Any);
         assert_eq!(*lookup(&resolver, "::1", 80).unwrap(), ["::1".parse::<IpAddr>().unwrap()]);
         let resolver = self::resolver(Vec::new(), Family::V6);
-        assert_eq!(lookup(&resolver, "127.0.0.1", 80).unwrap_err().0, Cause::NameNotFound);
+        let answer = resolver.known("127.0.0.1", 80).unwrap();
+        assert_eq!(answer.unwrap_err().0, Cause::NameNotFound);
     }
 
     #[test]
@@ -414,11 +333,71 @@ mod tests {
         let given = ResolveOverride { host: "a.test".into(), port: 80, addresses: vec![there] };
         let resolver = resolver(vec![given], Family::Any);
         assert_eq!(*lookup(&resolver, "A.test", 80).unwrap(), [there]);
+        assert_eq!(resolver.known("a.test", 81), None);
+        assert!(resolver.is_overridden("a.test") && !resolver.is_overridden("b.test"));
+    }
+
+    /// Counts how often somebody was told.
+    fn count(told: &Arc<AtomicUsize>) -> impl FnOnce() + Send + 'static {
+        let told = Arc::clone(told);
+        move || {
+            told.fetch_add(1, Ordering::Relaxed);
+        }
     }
 
     #[test]
-    fn families_alternate() {
-        let [a, b, c] = ["127.0.0.1", "127.0.0.2", "::1"].map(|text| text.parse().unwrap());
-        assert_eq!(alternate(vec![a, b], vec![c]), [a, c, b]);
+    fn those_who_ask_for_one_name_share_a_question() {
+        let (ask, mut questions) = mpsc::unbounded_channel();
+        let resolver = Resolver { ask, ..orphan() };
+        let told = Arc::new(AtomicUsize::new(0));
+        for host in ["a.example", "A.Example", "b.example"] {
+            resolver.ask(host, count(&told));
+        }
+        let first = questions.try_recv().unwrap();
+        let second = questions.try_recv().unwrap();
+        assert_eq!((&*first.host, &*second.host), ("a.example", "b.example"));
+        assert!(questions.try_recv().is_err());
+        assert_eq!((told.load(Ordering::Relaxed), resolver.known("a.example", 80)), (0, None));
+        let there: Arc<[IpAddr]> = ["192.0.2.1".parse().unwrap()].into();
+        first.answer(Found::Addresses(Arc::clone(&there), 60_000));
+        assert_eq!(told.load(Ordering::Relaxed), 2);
+        assert_eq!(resolver.known("A.EXAMPLE", 80), Some(Ok(there)));
+        // What the task of a look-up leaves behind when it panics.
+        drop(second);
+        assert_eq!(told.load(Ordering::Relaxed), 3);
+        let failure = resolver.known("b.example", 80).unwrap().unwrap_err();
+        assert_eq!(failure.0, Cause::ResolveFailed);
+        // It is known by now.
+        resolver.ask("b.example", count(&told));
+        assert!(told.load(Ordering::Relaxed) == 4 && questions.try_recv().is_err());
+    }
+
+    #[test]
+    fn nobody_waits_for_a_thread_that_is_gone() {
+        let resolver = orphan();
+        assert_eq!(lookup(&resolver, "a.example", 80).unwrap_err().0, Cause::ResolveFailed);
+    }
+
+    #[test]
+    fn what_is_held_is_known_to_the_next_run() {
+        let expires_unix_s = SystemTime::now()
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .map(|now| now.as_secs() + 3_600)
+            .unwrap();
+        let held = |host: &str, address: &str| Held {
+            host: host.into(),
+            addresses: [address.parse().unwrap()].into(),
+            expires_unix_s,
+        };
+        let both = [held("a.example", "192.0.2.1"), held("b.example", "2001:db8::1")];
+        let resolver = orphan();
+        resolver.preload(both.clone());
+        let mut again = resolver.held();
+        again.sort_by(|a, b| a.host.cmp(&b.host));
+        assert_eq!(again, both);
+        let resolver = Resolver { family: Family::V6, ..orphan() };
+        resolver.preload(both);
+        assert_eq!(resolver.known("a.example", 80), None, "it may have an IPv6 address as well");
+        assert!(resolver.known("b.example", 80).unwrap().is_ok());
     }
 }

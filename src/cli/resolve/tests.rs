@@ -218,6 +218,21 @@ fn tries_count_the_first_attempt() {
 }
 
 #[test]
+fn look_ups() {
+    let dns = |line: &[&str]| config(&[line, &["u"]].concat()).dns;
+    let default = DnsConfig::default();
+    assert_eq!(dns(&[]), default);
+    assert_eq!(dns(&["--dns-concurrency", "7"]).concurrency, 7);
+    assert_eq!(dns(&["--dns-cache-preload", "f"]).cache.as_deref(), Some(Path::new("f")));
+    let timeout = |line: &[&str]| dns(line).timeout_ms;
+    assert_eq!(timeout(&["--dns-timeout", "3s"]), 3_000);
+    assert_eq!(timeout(&["--connect-timeout", "3s"]), 3_000, "as it was before the flag");
+    assert_eq!(timeout(&["-T", "4s"]), 4_000);
+    assert_eq!(timeout(&["-T", "4s", "--dns-timeout", "1m"]), 60_000);
+    assert_eq!(timeout(&["-m", "2s"]), 2_000, "no job has longer");
+}
+
+#[test]
 fn families() {
     assert_eq!(config(&["-4", "u"]).dns.family, Family::V4);
     assert_eq!(config(&["-6", "u"]).dns.family, Family::V6);

@@ -1,0 +1,264 @@
+//! What is known about names, and for how long. It has no clock and asks nobody: times are
+//! milliseconds of a clock that is handed in, the same one in all calls.
+//!
+//! - Addresses hold for their TTL, from 5 s to a day; that a name does not exist holds for the TTL
+//!   of the answer's SOA record (RFC 2308 section 5), from 5 s to 5 min.
+//! - That nobody could say holds for a second (RFC 9520 section 3.2), so that the jobs of one name
+//!   do not each wait for the same silence. Addresses that were known before go on to hold for 30 s
+//!   then, up to a day after their time (RFC 8767).
+//! - Names are looked up before their jobs have a place. An answer that nobody has used yet may be
+//!   used up to a minute late, once: else a run with more names than places could look up the same
+//!   name for ever.
+//! - What was answered first is forgotten first when there are too many names.
+
+use super::Answer;
+use crate::fault::Cause;
+use std::collections::{HashMap, VecDeque};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+/// What the name servers made of a name.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Found {
+    /// It has addresses, for so many milliseconds.
+    Addresses(Arc<[IpAddr]>, u64),
+    /// It does not exist or has no address. Words for the row, and for how many milliseconds that
+    /// holds if it was said.
+    Nothing(Option<Box<str>>, Option<u64>),
+    /// Nobody could say.
+    Failed(Cause, Option<Box<str>>),
+}
+
+/// Names and what is known about them.
+#[derive(Debug)]
+pub(super) struct Cache {
+    entries: HashMap<Arc<str>, Entry>,
+    /// Every entry in the order of their answers, the oldest first, and entries that were replaced
+    /// since.
+    order: VecDeque<(Arc<str>, u64)>,
+    /// Rises with each answer.
+    sequence: u64,
+    names_max: usize,
+}
+
+#[derive(Debug)]
+struct Entry {
+    answer: Answer,
+    until_ms: u64,
+    /// When its addresses are of no use any more.
+    stale_until_ms: u64,
+    sequence: u64,
+    /// Nobody has used it so far.
+    is_new: bool,
+}
+
+impl Cache {
+    pub(super) fn new(names_max: usize) -> Self {
+        Self { entries: HashMap::new(), order: VecDeque::new(), sequence: 0, names_max }
+    }
+
+    /// What is known about a name, to be used.
+    pub(super) fn look(&mut self, host: &str, now_ms: u64) -> Option<Answer> {
+        let entry = self.entries.get_mut(host)?;
+        if !entry.is_usable(now_ms) {
+            return None;
+        }
+        entry.is_new = false;
+        Some(entry.answer.clone())
+    }
+
+    /// Whether a look would find something.
+    pub(super) fn is_known(&self, host: &str, now_ms: u64) -> bool {
+        self.entries.get(host).is_some_and(|entry| entry.is_usable(now_ms))
+    }
+
+    /// Keeps what was found out.
+    pub(super) fn keep(&mut self, host: Arc<str>, found: Found, now_ms: u64) {
+        let (answer, ttl_ms) = match found {
+            Found::Addresses(addresses, ttl_ms) => {
+                (Ok(addresses), ttl_ms.clamp(TTL_MIN_MS, TTL_MAX_MS))
+            }
+            Found::Nothing(words, ttl_ms) => {
+                let ttl_ms = ttl_ms.unwrap_or(0).clamp(TTL_MIN_MS, TTL_NEGATIVE_MAX_MS);
+                (Err((Cause::NameNotFound, words)), ttl_ms)
+            }
+            Found::Failed(cause, words) => {
+                let old = self.entries.get_mut(&host);
+                if let Some(old) = old.filter(|entry| entry.is_of_use(now_ms)) {
+                    (old.until_ms, old.is_new) = (now_ms + TTL_STALE_MS, true);
+                    return;
+                }
+                (Err((cause, words)), TTL_FAILURE_MS)
+            }
+        };
+        self.put(host, answer, now_ms.saturating_add(ttl_ms), true);
+    }
+
+    /// Takes in what was known to another run. It holds until its time and not longer, but may be
+    /// fallen back upon.
+    pub(super) fn preload(&mut self, host: Arc<str>, addresses: Arc<[IpAddr]>, until_ms: u64) {
+        self.put(host, Ok(addresses), until_ms, false);
+    }
+
+    /// Names with addresses that another run could use, and until when they hold.
+    pub(super) fn held(
+        &self,
+        now_ms: u64,
+    ) -> impl Iterator<Item = (&Arc<str>, &Arc<[IpAddr]>, u64)> {
+        self.entries.iter().filter(move |(_, entry)| entry.is_of_use(now_ms)).filter_map(
+            |(host, entry)| entry.answer.as_ref().ok().map(|found| (host, found, entry.until_ms)),
+        )
+    }
+
+    fn put(&mut self, host: Arc<str>, answer: Answer, until_ms: u64, is_new: bool) {
+        self.sequence += 1;
+        let stale_until_ms = until_ms.saturating_add(STALE_MAX_MS);
+        let entry = Entry { answer, until_ms, stale_until_ms, sequence: self.sequence, is_new };
+        self.order.push_back((Arc::clone(&host), self.sequence));
+        self.entries.insert(host, entry);
+        while self.order.len() > self.names_max
+            && let Some((oldest, sequence)) = self.order.pop_front()
+        {
+            if self.entries.get(&oldest).is_some_and(|entry| entry.sequence == sequence) {
+                self.entries.remove(&oldest);
+            }
+        }
+    }
+}
+
+impl Entry {
+    fn is_usable(&self, now_ms: u64) -> bool {
+        let late_ms = if self.is_new { LATE_MAX_MS } else { 0 };
+        now_ms < self.until_ms.saturating_add(late_ms)
+    }
+
+    /// Whether it has addresses that may be fallen back upon.
+    fn is_of_use(&self, now_ms: u64) -> bool {
+        self.answer.is_ok() && now_ms < self.stale_until_ms
+    }
+}
+
+/// Shortest time for which addresses, or that there are none, are known: one run asks no more often
+/// about the same name.
+const TTL_MIN_MS: u64 = 5_000;
+/// Longest time for which addresses are known.
+const TTL_MAX_MS: u64 = 86_400_000;
+/// Longest time for which a name is known not to exist.
+const TTL_NEGATIVE_MAX_MS: u64 = 300_000;
+/// How long it is known that nobody could say.
+pub(super) const TTL_FAILURE_MS: u64 = 1_000;
+/// For how long addresses are used again whose time was over (RFC 8767 section 4).
+const TTL_STALE_MS: u64 = 30_000;
+/// How long after their time addresses may be fallen back upon.
+const STALE_MAX_MS: u64 = 86_400_000;
+/// How late an answer may be used for the first time.
+const LATE_MAX_MS: u64 = 60_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn addresses(text: &str) -> Arc<[IpAddr]> {
+        text.split(' ').map(|address| address.parse().unwrap()).collect()
+    }
+
+    fn found(ttl_ms: u64) -> Found {
+        Found::Addresses(addresses("192.0.2.1 2001:db8::1"), ttl_ms)
+    }
+
+    /// Lets the name `a` be answered, and looks what holds then.
+    fn keep(cache: &mut Cache, found: Found, now_ms: u64) -> Answer {
+        cache.keep("a".into(), found, now_ms);
+        cache.look("a", now_ms).unwrap()
+    }
+
+    const SILENCE: Found = Found::Failed(Cause::Timeout, None);
+
+    #[test]
+    fn answers_hold_for_their_time() {
+        let nothing = |ttl_ms| Found::Nothing(None, ttl_ms);
+        let table = [
+            (found(60_000), 60_000),
+            (found(0), TTL_MIN_MS),
+            (found(u64::MAX), TTL_MAX_MS),
+            (nothing(Some(60_000)), 60_000),
+            (nothing(Some(1_000)), TTL_MIN_MS),
+            (nothing(Some(3_600_000)), TTL_NEGATIVE_MAX_MS),
+            (nothing(None), TTL_MIN_MS),
+            (SILENCE, TTL_FAILURE_MS),
+        ];
+        for (found, held_ms) in table {
+            let mut cache = Cache::new(10);
+            assert_eq!(cache.look("a", 1_000), None);
+            let answer = keep(&mut cache, found.clone(), 1_000);
+            assert_eq!(cache.look("a", 999 + held_ms), Some(answer), "{found:?}");
+            assert_eq!(cache.look("a", 1_000 + held_ms), None, "{found:?}");
+            assert_eq!(cache.look("b", 1_000), None);
+        }
+    }
+
+    #[test]
+    fn an_answer_that_nobody_has_used_may_be_used_late_and_once() {
+        let mut cache = Cache::new(10);
+        for (found, held_ms) in [(found(9_000), 9_000), (SILENCE, TTL_FAILURE_MS)] {
+            cache.keep("a".into(), found.clone(), 0);
+            let late_ms = held_ms + LATE_MAX_MS - 1;
+            assert!(cache.is_known("a", late_ms) && cache.is_known("a", late_ms));
+            assert!(cache.look("a", late_ms).is_some());
+            assert!(!cache.is_known("a", late_ms), "it was used");
+            assert_eq!(cache.look("a", late_ms), None);
+            cache.entries.clear();
+            cache.keep("a".into(), found, 0);
+            assert_eq!(cache.look("a", late_ms + 1), None, "that would be too late");
+        }
+    }
+
+    #[test]
+    fn old_addresses_are_better_than_no_answer() {
+        let mut cache = Cache::new(10);
+        let known = keep(&mut cache, found(9_000), 0);
+        assert_eq!(cache.look("a", 9_000), None);
+        assert_eq!(keep(&mut cache, SILENCE, 100_000), known);
+        assert_eq!(cache.look("a", 100_000 + TTL_STALE_MS - 1), Some(known));
+        assert_eq!(cache.look("a", 100_000 + TTL_STALE_MS), None);
+        // What is said of the name goes before what was known.
+        let gone = keep(&mut cache, Found::Nothing(None, None), 200_000);
+        assert_eq!(gone, Err((Cause::NameNotFound, None)));
+        assert_eq!(keep(&mut cache, SILENCE, 300_000), Err((Cause::Timeout, None)));
+
+        assert!(keep(&mut cache, found(9_000), 0).is_ok());
+        let too_late_ms = 9_000 + STALE_MAX_MS;
+        assert_eq!(cache.held(too_late_ms - 1).count(), 1);
+        assert_eq!(cache.held(too_late_ms).count(), 0);
+        assert!(keep(&mut cache, SILENCE, too_late_ms - 1).is_ok());
+        let silence = keep(&mut cache, SILENCE, too_late_ms);
+        assert_eq!(silence, Err((Cause::Timeout, None)), "counted from when they were said");
+        assert_eq!(cache.held(0).count(), 0, "only addresses are of use to others");
+    }
+
+    #[test]
+    fn what_another_run_knew_is_not_used_late() {
+        let mut cache = Cache::new(10);
+        cache.preload("a".into(), addresses("192.0.2.1"), 5_000);
+        assert!(cache.look("a", 4_999).is_some());
+        assert_eq!(cache.look("a", 5_000), None);
+        assert!(keep(&mut cache, SILENCE, 5_000).is_ok(), "but it is fallen back upon");
+    }
+
+    #[test]
+    fn the_oldest_answers_go_first() {
+        let mut cache = Cache::new(3);
+        for host in ["a", "b", "c"] {
+            cache.keep(host.into(), found(60_000), 0);
+        }
+        // Asked again, it is not the oldest any more.
+        cache.keep("a".into(), found(60_000), 1);
+        cache.keep("d".into(), found(60_000), 1);
+        let known = ["a", "b", "c", "d"].map(|host| cache.look(host, 2).is_some());
+        assert_eq!(known, [true, false, true, true]);
+        for n in 0..1_000 {
+            cache.keep(format!("{n}").into(), found(60_000), 2);
+            assert!(cache.entries.len() <= 3 && cache.order.len() <= 3);
+        }
+    }
+}
