@@ -63,6 +63,8 @@ pub enum InputProblem {
     Option,
     /// A checksum that is none.
     Checksum,
+    /// A line that is no row of its table, or no JSON object with a URL.
+    Record,
 }
 
 /// Why a certificate was not accepted.
@@ -345,7 +347,8 @@ impl Fault {
                 | InputProblem::Port
                 | InputProblem::Userinfo
                 | InputProblem::Option
-                | InputProblem::Checksum,
+                | InputProblem::Checksum
+                | InputProblem::Record,
             ) => 3,
             Cause::NameNotFound | Cause::ResolveFailed => 6,
             Cause::Timeout | Cause::JobTimeout | Cause::TooSlow => 28,
@@ -446,6 +449,7 @@ impl InputProblem {
             Self::Name => "input.name",
             Self::Option => "input.option",
             Self::Checksum => "input.checksum",
+            Self::Record => "input.record",
         }
     }
 }

@@ -23,8 +23,11 @@ pub const DECODED_BYTES_FREE: u64 = 64 << 20;
 /// needs the 1032 to 1 that are the most deflate can do (RFC 1951).
 pub const DECODED_BYTES_PER_BYTE_MAX: u64 = 100;
 
-/// Longest input line and URL in bytes.
+/// Longest line of a text list, and longest URL, in bytes.
 pub const LINE_BYTES_MAX: usize = 64 * 1024;
+/// Longest row of a table, line breaks within quotes included, and longest JSON object, in bytes:
+/// they hold more than URLs.
+pub const RECORD_BYTES_MAX: usize = 1024 * 1024;
 /// Longest file of an option (certificates, keys, netrc, fields) in bytes. The certificates of a
 /// whole system are less than one MiB.
 pub const OPTION_FILE_BYTES_MAX: u64 = 16 << 20;

@@ -2,6 +2,7 @@
 
 mod budget;
 mod disk;
+mod input;
 mod integrity;
 mod journal;
 mod lines;
@@ -9,6 +10,7 @@ pub mod pace;
 
 pub use budget::BudgetArgs;
 pub use disk::DiskArgs;
+pub use input::FormatArgs;
 pub use integrity::IntegrityArgs;
 pub use journal::{JournalArgs, RetryFailedArg};
 pub use lines::LinesArgs;
@@ -74,6 +76,9 @@ pub struct PullArgs {
     /// Where input comes from.
     #[command(flatten)]
     pub input: InputArgs,
+    /// How it is read.
+    #[command(flatten)]
+    pub format: FormatArgs,
     /// Which lines of it are pulled.
     #[command(flatten)]
     pub lines: LinesArgs,

@@ -11,15 +11,20 @@ use std::ops::Range;
 
 /// Makes clap's words of what was typed. wget's `-nc -nv -nd -nH` are no bundles of letters (clap
 /// would read `-nc` as `-n -c`, the opposite), and aria2's `--flag=true` and `--flag=false` are
-/// understood for every flag without a value. Nothing behind `--` is touched.
+/// understood for every flag without a value, and so are img2dataset's `--url_col` and its like.
+/// Nothing behind `--` is touched.
 pub(super) fn rewrite(
     command: &mut Command,
     words: impl IntoIterator<Item = OsString>,
 ) -> Result<Vec<OsString>, clap::Error> {
     let flags = flags_without_value(command);
+    let names = long_names(command);
     let mut rewritten = Vec::new();
     let mut is_literal = false;
-    for word in words {
+    for mut word in words {
+        if !is_literal && let Some(dashed) = word.to_str().and_then(|text| dashed(text, &names)) {
+            word = OsString::from(dashed);
+        }
         let text = if is_literal { None } else { word.to_str() };
         match text {
             Some("--") => is_literal = true,
@@ -144,6 +149,27 @@ fn hide_secrets(error: &mut clap::Error) {
         let shown = without_secrets(std::slice::from_ref(value), &[]).concat();
         error.insert(ContextKind::InvalidValue, ContextValue::String(shown));
     }
+}
+
+/// The name of every flag, aliases included.
+fn long_names(command: &Command) -> Vec<String> {
+    command
+        .get_arguments()
+        .flat_map(|arg| {
+            let aliases = arg.get_all_aliases().unwrap_or_default();
+            arg.get_long().into_iter().chain(aliases).map(str::to_owned)
+        })
+        .collect()
+}
+
+/// `--url_col=NAME` as `--url-col=NAME`, where that is a flag.
+fn dashed(text: &str, names: &[String]) -> Option<String> {
+    let option = text.strip_prefix("--")?;
+    let end = option.find('=').unwrap_or(option.len());
+    let (name, value) = option.split_at(end);
+    let dashed = name.replace('_', "-");
+    let is_meant = dashed != name && names.contains(&dashed);
+    is_meant.then(|| format!("--{dashed}{value}"))
 }
 
 /// `--name` of every flag that takes no value, aliases included.

@@ -3,6 +3,7 @@
 
 mod budget;
 mod disk;
+mod input;
 mod integrity;
 mod journal;
 mod lines;
@@ -17,8 +18,8 @@ use super::proxy;
 use super::values::{self, HeaderArg};
 use super::written;
 use crate::config::{
-    Config, DnsConfig, Family, FileAllocation, FileOps, Fsync, Input, InputConfig, NetrcFile,
-    OnConflict, ProgressMode, Reach, RequestConfig, RetryPolicy, Timeouts, TlsConfig, TlsVersion,
+    Config, DnsConfig, Family, FileAllocation, FileOps, Fsync, Input, NetrcFile, OnConflict,
+    ProgressMode, Reach, RequestConfig, RetryPolicy, Timeouts, TlsConfig, TlsVersion,
 };
 use crate::error::RunError;
 use crate::origin::OriginConfig;
@@ -72,8 +73,7 @@ impl Host {
 /// # Errors
 /// A [`RunError`] of class usage that names the option and what to do instead.
 pub fn resolve(args: &PullArgs, host: &Host) -> anyhow::Result<Config> {
-    let inputs = inputs(args)?;
-    check_lists(&inputs)?;
+    let inputs = input::inputs(args)?;
     check_output(args, &inputs)?;
     written::check(args, &inputs)?;
     let (dir, output) = place(args)?;
@@ -84,7 +84,7 @@ pub fn resolve(args: &PullArgs, host: &Host) -> anyhow::Result<Config> {
         budget: budget::resolve(&args.budget),
         integrity: integrity::resolve(&args.integrity, is_single(&inputs))?,
         inputs,
-        input: InputConfig::default(),
+        input: input::resolve(args),
         dir,
         output,
         name_template: name_template(args)?,
@@ -182,41 +182,6 @@ fn secrets(args: &PullArgs) -> Vec<&str> {
     });
     let users = args.http.users.iter().map(String::as_str);
     fields.chain(users).chain(proxy::secrets(&args.proxy)).collect()
-}
-
-/// Lists first, then the URLs of the command line as one input; `-` in either place is standard
-/// input.
-fn inputs(args: &PullArgs) -> anyhow::Result<Vec<Input>> {
-    let mut inputs = Vec::new();
-    for path in &args.input.files {
-        let is_stdin = path.as_os_str() == "-";
-        inputs.push(if is_stdin { Input::Stdin } else { Input::File(path.clone()) });
-    }
-    for url in &args.urls {
-        match (url.as_str(), inputs.last_mut()) {
-            ("-", _) => inputs.push(Input::Stdin),
-            (_, Some(Input::Urls(urls))) => urls.push(url.clone()),
-            _ => inputs.push(Input::Urls(vec![url.clone()])),
-        }
-    }
-    if inputs.iter().filter(|input| **input == Input::Stdin).count() > 1 {
-        bail!(RunError::usage("cannot read standard input twice: give `-` once"));
-    }
-    Ok(inputs)
-}
-
-/// A list that is missing is found before the first download, not hours into the run. Only metadata
-/// is read: opening a FIFO (`<(...)` of a shell) would take it from the reader.
-fn check_lists(inputs: &[Input]) -> anyhow::Result<()> {
-    for input in inputs {
-        let Input::File(path) = input else { continue };
-        let doing = || RunError::usage(format!("cannot read the list {}", path.display()));
-        let metadata = fs::metadata(path).with_context(doing)?;
-        if metadata.is_dir() {
-            return Err(anyhow::anyhow!("it is a directory")).with_context(doing);
-        }
-    }
-    Ok(())
 }
 
 /// `-o` names one file, so there must be exactly one URL.

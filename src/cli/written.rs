@@ -25,6 +25,7 @@ pub(super) fn check(args: &PullArgs, inputs: &[Input]) -> anyhow::Result<()> {
     {
         bail!(RunError::usage("cannot write --report and --stats to the same file"));
     }
+    check_folders(args)?;
     let written = [("--report", report), ("--stats", stats)];
     let written = written.into_iter().filter_map(|(flag, path)| Some((flag, path?)));
     let kept = if report.or(stats).is_some() { kept(args, inputs) } else { Vec::new() };
@@ -32,6 +33,26 @@ pub(super) fn check(args: &PullArgs, inputs: &[Input]) -> anyhow::Result<()> {
         let id = FileId::of(path);
         if let Some((what, _)) = kept.iter().find(|(_, other)| id.is_same(other)) {
             bail!(RunError::usage(format!("cannot write {flag} over {what}: give another file")));
+        }
+    }
+    Ok(())
+}
+
+/// What a run writes into a folder of lists, the next run would read as a list.
+fn check_folders(args: &PullArgs) -> anyhow::Result<()> {
+    let report = args.report.report.as_ref().map(|report| report.path.as_path());
+    let written = [("--report", report), ("--stats", args.report.stats.as_deref())];
+    let written = written.into_iter().filter_map(|(flag, path)| Some((flag, place(path?))));
+    let mut folders = vec![("files", fs::canonicalize(&args.output.dir).ok())];
+    folders.extend(written.map(|(flag, path)| (flag, path.parent().map(Path::to_owned))));
+    for list in &args.input.files {
+        let Ok(list) = fs::canonicalize(list) else { continue };
+        if let Some((what, _)) = folders.iter().find(|(_, folder)| folder.as_ref() == Some(&list)) {
+            bail!(RunError::usage(format!(
+                "cannot write {what} into {}, whose files are lists: the next run would read that \
+                 as a list; give another place",
+                list.display()
+            )));
         }
     }
     Ok(())

@@ -3,7 +3,7 @@
 
 use crate::config::{Input, InputConfig, InputFormat};
 use crate::error::RunError;
-use crate::plan::input::List;
+use crate::plan::input::{List, Packing, Unpacker, format_of};
 use crate::plan::job::{Entry, Job};
 use crate::ring::setup;
 use anyhow::Context as _;
@@ -42,7 +42,8 @@ impl Lists {
     /// # Errors
     /// An input cannot be read.
     pub(super) fn open(inputs: &[Input], config: &InputConfig) -> anyhow::Result<Self> {
-        let sources = inputs.iter().map(Source::look).collect::<anyhow::Result<Vec<_>>>()?;
+        let look = |input| Source::look(input, config);
+        let sources = inputs.iter().map(look).collect::<anyhow::Result<Vec<_>>>()?;
         Ok(Self { sources, begun: 0, current: None, config: config.clone(), lines_before: 0 })
     }
 
@@ -87,16 +88,18 @@ impl Lists {
             match item {
                 Some(Ok(item)) => return Ok(Some(item)),
                 Some(Err(error)) => {
-                    self.current = None;
+                    self.end_current();
                     self.begun = self.sources.len();
                     return Err(error);
                 }
-                None => {
-                    if let Some(Current::Stream(stream)) = self.current.take() {
-                        self.lines_before = stream.list.lines_total();
-                    }
-                }
+                None => self.end_current(),
             }
+        }
+    }
+
+    fn end_current(&mut self) {
+        if let Some(Current::Stream(stream)) = self.current.take() {
+            self.lines_before = stream.list.lines_total();
         }
     }
 
@@ -123,10 +126,16 @@ impl Lists {
                 (File::open(&*path).with_context(cannot)?, name)
             }
         };
-        let list = List::new(InputFormat::Text, &self.config, self.lines_before);
-        self.current = Some(Current::Stream(Box::new(Stream::new(file, name, list)?)));
+        let format = format_of_input(&self.config, &name);
+        let list = List::new(format, &self.config, self.lines_before);
+        self.current = Some(Current::Stream(Box::new(Stream::new(file, name, list))));
         Ok(())
     }
+}
+
+/// What the lines of an input are.
+fn format_of_input(config: &InputConfig, name: &str) -> InputFormat {
+    config.format.unwrap_or_else(|| format_of(name))
 }
 
 /// One input that was looked at.
@@ -140,7 +149,7 @@ enum Source {
 }
 
 impl Source {
-    fn look(input: &Input) -> anyhow::Result<Self> {
+    fn look(input: &Input, config: &InputConfig) -> anyhow::Result<Self> {
         Ok(match input {
             Input::Urls(urls) => Self::Arguments(urls.clone()),
             Input::Stdin => {
@@ -150,7 +159,11 @@ impl Source {
             Input::File(path) => {
                 let cannot = || RunError::usage(format!("cannot read the list {}", path.display()));
                 if path.metadata().with_context(cannot)?.is_file() {
-                    File::open(path).with_context(cannot)?;
+                    let name = path.display().to_string();
+                    let format = format_of_input(config, &name);
+                    let list = List::new(format, config, 0);
+                    let file = File::open(path).with_context(cannot)?;
+                    Stream::new(file, name, list).check(format)?;
                 }
                 Self::File { path: path.clone() }
             }
@@ -169,13 +182,17 @@ struct Stream {
     file: File,
     name: String,
     list: List,
-    /// Bytes that were read from the file; those in `begin..end` not yet by the list.
-    buffer: Box<[u8]>,
-    begin: usize,
-    end: usize,
+    /// Bytes of the file.
+    raw: Window,
+    /// Bytes that were unpacked.
+    unpacked: Window,
+    /// What unpacks, where anything is packed; unknown before the first bytes.
+    unpacker: Option<Option<Unpacker>>,
     pace: Pace,
-    /// Why the file could not be read to its end.
-    broken: Option<io::Error>,
+    /// Why the source could not be read to its end.
+    broken: Option<anyhow::Error>,
+    /// Lines of the inputs before it.
+    lines_before: u64,
 }
 
 /// How a stream that can be slow is getting on.
@@ -196,23 +213,49 @@ enum Pace {
 }
 
 impl Stream {
-    fn new(file: File, name: String, list: List) -> anyhow::Result<Self> {
+    fn new(file: File, name: String, list: List) -> Self {
         let is_steady = file.metadata().is_ok_and(|metadata| metadata.is_file());
-        let pace = if is_steady { Pace::Steady } else { Pace::Flowing };
-        let buffer = vec![0; READ_BYTES].into_boxed_slice();
-        Ok(Self { file, name, list, buffer, begin: 0, end: 0, pace, broken: None })
+        Self {
+            file,
+            name,
+            lines_before: list.lines_total(),
+            list,
+            raw: Window::default(),
+            unpacked: Window::default(),
+            unpacker: None,
+            pace: if is_steady { Pace::Steady } else { Pace::Flowing },
+            broken: None,
+        }
+    }
+
+    /// Finds out whether it can be read at all, as far as its first bytes say.
+    fn check(mut self, format: InputFormat) -> anyhow::Result<()> {
+        while self.unpacker.is_none() && self.pace != Pace::Ended {
+            self.fill();
+        }
+        let first = match format {
+            InputFormat::Text => self.broken.take().map(Err),
+            // Up to the first row at least, which is behind the names of the columns.
+            InputFormat::Csv | InputFormat::Tsv | InputFormat::JsonLines => self.next(),
+        };
+        match first {
+            Some(Err(error)) if error.is::<RunError>() => Err(error),
+            // What breaks off later is told when it was read so far.
+            Some(_) | None => Ok(()),
+        }
     }
 
     /// The next entry, or why there is none.
     fn next(&mut self) -> Option<anyhow::Result<Item>> {
         loop {
-            if self.begin < self.end {
-                let step = self.list.read(&self.buffer[self.begin..self.end]);
-                self.begin += step.used;
-                if let Some(entry) = step.entry {
-                    return Some(Ok(Item::Entry(entry)));
+            match self.read() {
+                Ok(Some(entry)) => return Some(Ok(Item::Entry(entry))),
+                Ok(None) => {}
+                Err(error) => {
+                    self.pace = Pace::Ended;
+                    (self.raw, self.unpacked) = Default::default();
+                    self.broken.get_or_insert(error);
                 }
-                continue;
             }
             match self.pace {
                 Pace::Ended => return self.ending(),
@@ -237,37 +280,126 @@ impl Stream {
         }
     }
 
+    /// The next entry of the bytes that are there.
+    fn read(&mut self) -> anyhow::Result<Option<Entry>> {
+        let unusable = |name| RunError::usage(format!("cannot read the list {name}"));
+        loop {
+            let window = match &self.unpacker {
+                Some(None) => &mut self.raw,
+                Some(Some(_)) | None => &mut self.unpacked,
+            };
+            let step = self.list.read(window.bytes());
+            let step = step.with_context(|| unusable(&self.name))?;
+            window.begin += step.used;
+            if step.entry.is_some() {
+                return Ok(step.entry);
+            }
+            let Some(Some(unpacker)) = &mut self.unpacker else { return Ok(None) };
+            let (used, written) = unpacker.unpack(self.raw.bytes(), self.unpacked.room())?;
+            self.raw.begin += used;
+            self.unpacked.end = written;
+            if (used, written) == (0, 0) {
+                return Ok(None);
+            }
+        }
+    }
+
     /// Reads from the file.
     fn fill(&mut self) {
-        (self.begin, self.end) = (0, 0);
-        match self.file.read(&mut self.buffer) {
+        if self.unpacker.is_some() {
+            debug_assert!(self.raw.bytes().is_empty(), "bytes would be lost");
+            self.raw.room();
+        }
+        match self.file.read(self.raw.free()) {
             Ok(0) => self.pace = Pace::Ended,
             Ok(length) => {
-                self.end = length;
+                self.raw.end += length;
                 if self.pace != Pace::Steady {
                     self.pace = Pace::Flowing;
                 }
             }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return,
             Err(error) => {
-                self.broken = Some(error);
                 self.pace = Pace::Ended;
+                self.broken = Some(error.into());
+            }
+        }
+        if self.unpacker.is_none() {
+            let packing = Packing::of(self.raw.bytes());
+            let is_short = self.pace == Pace::Ended;
+            match packing.or_else(|| is_short.then_some(Packing::None)) {
+                None => {}
+                Some(Packing::Foreign(what)) => {
+                    self.pace = Pace::Ended;
+                    let cannot = RunError::usage(format!("cannot read the list {}", self.name));
+                    self.broken = Some(anyhow::anyhow!("it is {what}").context(cannot));
+                }
+                Some(packing) => match Unpacker::new(packing) {
+                    Ok(unpacker) => self.unpacker = Some(unpacker),
+                    Err(error) => {
+                        self.pace = Pace::Ended;
+                        self.broken = Some(error.into());
+                    }
+                },
             }
         }
     }
 
     /// What is left when no byte is.
     fn ending(&mut self) -> Option<anyhow::Result<Item>> {
-        let entry = match self.broken {
-            None => self.list.finish(),
-            Some(_) => self.list.abandon(),
-        };
-        if let Some(entry) = entry {
+        if self.broken.is_none()
+            && let Some(Some(unpacker)) = &self.unpacker
+        {
+            self.broken = unpacker.finish().err().map(anyhow::Error::from);
+        }
+        if self.broken.is_none() {
+            match self.list.finish() {
+                Ok(entry) => return entry.map(|entry| Ok(Item::Entry(entry))),
+                Err(error) => {
+                    let cannot = RunError::usage(format!("cannot read the list {}", self.name));
+                    return Some(Err(error).context(cannot));
+                }
+            }
+        }
+        if let Some(entry) = self.list.abandon() {
             return Some(Ok(Item::Entry(entry)));
         }
         let error = self.broken.take()?;
-        let cannot = RunError::local_file(format!("cannot read {} to its end", self.name));
-        Some(Err(error).context(cannot))
+        if error.is::<RunError>() {
+            return Some(Err(error));
+        }
+        let lines = self.list.lines_total() - self.lines_before;
+        let cannot = format!("cannot read {} to its end, only {lines} whole lines", self.name);
+        Some(Err(error.context(RunError::local_file(cannot))))
+    }
+}
+
+/// Bytes of a buffer that were not read yet.
+#[derive(Default)]
+struct Window {
+    /// Made when it is needed first.
+    buffer: Vec<u8>,
+    begin: usize,
+    end: usize,
+}
+
+impl Window {
+    fn bytes(&self) -> &[u8] {
+        &self.buffer[self.begin..self.end]
+    }
+
+    /// The whole buffer, for new bytes.
+    fn room(&mut self) -> &mut [u8] {
+        (self.begin, self.end) = (0, 0);
+        self.free()
+    }
+
+    /// What is free behind the bytes.
+    fn free(&mut self) -> &mut [u8] {
+        if self.buffer.is_empty() {
+            self.buffer = vec![0; READ_BYTES];
+        }
+        &mut self.buffer[self.end..]
     }
 }
 

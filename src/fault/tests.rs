@@ -32,6 +32,7 @@ input.userinfo 3 2 the user information of the URL cannot be sent
 input.name 23 2 the file name is empty or leaves the directory
 input.option 3 2 the option line is unknown or malformed
 input.checksum 3 2 the checksum is malformed
+input.record 3 2 the line is no row of its table or no JSON object with a URL
 resolve.not_found 6 4 the host name does not exist
 resolve.failed 6 4 the host name could not be looked up
 resolve.timeout 28 4 timed out while looking up the host
@@ -283,7 +284,7 @@ fn add_from_head(faults: &mut Vec<Fault>) {
     add(&[Stage::Body], Cause::Panic);
 }
 
-const INPUT_PROBLEMS: [InputProblem; 14] = [
+const INPUT_PROBLEMS: [InputProblem; 15] = [
     InputProblem::LineTooLong,
     InputProblem::NotUtf8,
     InputProblem::Url,
@@ -298,6 +299,7 @@ const INPUT_PROBLEMS: [InputProblem; 14] = [
     InputProblem::Name,
     InputProblem::Option,
     InputProblem::Checksum,
+    InputProblem::Record,
 ];
 
 const DISK_PROBLEMS: [DiskProblem; 10] = [

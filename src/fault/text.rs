@@ -49,6 +49,7 @@ impl fmt::Display for InputProblem {
             Self::Name => "the file name is empty or leaves the directory",
             Self::Option => "the option line is unknown or malformed",
             Self::Checksum => "the checksum is malformed",
+            Self::Record => "the line is no row of its table or no JSON object with a URL",
         })
     }
 }

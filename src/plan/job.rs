@@ -5,7 +5,7 @@
 //! LF and white space around a line do not matter. Lines that begin with white space and have the
 //! form `name=value` are options of the URL above them, as aria2c(1) has them under "Input File".
 //! aria2's mirrors (more URLs on the same line, TABs between) are ignored for now: the first one is
-//! used.
+//! used. What tables and JSON Lines hold ([`super::input`]) become jobs here, too.
 
 use super::checksum::{Checksum, ChecksumError};
 use super::name::{self, Template};
@@ -232,10 +232,83 @@ impl Lines {
 pub const LINE_PREFIX_BYTES: usize = limits::LINE_BYTES_MAX + 2;
 
 /// Which line it is.
-#[derive(Clone, Copy)]
-struct At {
-    index: u64,
-    line_number: u64,
+#[derive(Clone, Copy, Debug)]
+pub(super) struct At {
+    /// See [`Job::index`].
+    pub(super) index: u64,
+    /// See [`BadLine::line_number`].
+    pub(super) line_number: u64,
+}
+
+/// What a row of a table or a JSON object says about one job; an empty cell says nothing.
+#[derive(Debug, Default)]
+pub(super) struct Cells<'a> {
+    pub(super) url: &'a [u8],
+    /// As the value of `out=`.
+    pub(super) out: &'a [u8],
+    /// As the value of `checksum=`, or the digits alone.
+    pub(super) checksum: &'a [u8],
+}
+
+/// The job of a row, or why there is none.
+pub(super) fn entry_of_cells(at: At, cells: &Cells<'_>) -> Entry {
+    let url = cells.url.trim_ascii();
+    if url.is_empty() {
+        let remedy = "the URL is missing; fill it in, or remove the row";
+        return Err(message_of(at, url, InputProblem::Url, remedy));
+    }
+    let target = std::str::from_utf8(url)
+        .map_err(|_| InputProblem::NotUtf8)
+        .and_then(Target::parse)
+        .map_err(|problem| bad_line(at, &url[..url.len().min(LINE_PREFIX_BYTES)], problem))?;
+    let mut job = Job { index: at.index, target, options: None };
+    for (name, cell) in [("out", cells.out), ("checksum", cells.checksum)] {
+        let cell = cell.trim_ascii();
+        if cell.is_empty() {
+            continue;
+        }
+        let options = job.options.get_or_insert_default();
+        let applied = match std::str::from_utf8(cell) {
+            Ok(cell) => apply_cell(options, name, cell)
+                .map_err(|(problem, remedy)| message_of(at, cell.as_bytes(), problem, &remedy)),
+            Err(_) => Err(bad_line(at, cell, InputProblem::NotUtf8)),
+        };
+        if let Err(bad) = applied {
+            return Err(BadLine { text: job.target.as_str().to_owned(), ..bad });
+        }
+    }
+    Ok(job)
+}
+
+/// Reads a cell that is not empty into the options.
+fn apply_cell(
+    options: &mut JobOptions,
+    name: &str,
+    cell: &str,
+) -> Result<(), (InputProblem, Cow<'static, str>)> {
+    if name == "checksum" {
+        let bad = |why: ChecksumError| (InputProblem::Checksum, why.to_string().into());
+        options.checksum = Some(Box::new(Checksum::from_cell(cell).map_err(bad)?));
+        return Ok(());
+    }
+    apply_option(options, &format!("{name}={cell}"))
+}
+
+/// A line that is no row of its table or no JSON object. Where its parts are is not known, so that
+/// nothing of it is shown from where a password may be.
+pub(super) fn bad_record(at: At, raw: &[u8], problem: InputProblem, remedy: &str) -> BadLine {
+    let text = String::from_utf8_lossy(&raw[..raw.len().min(limits::LINE_BYTES_MAX)]);
+    let text = text.trim();
+    let lower = text.to_ascii_lowercase();
+    let word_at = SECRET_WORDS.iter().filter_map(|word| lower.find(word)).min();
+    let has_userinfo = lower.contains('@') || lower.contains("\\u0040");
+    let value_at = lower.find(':').filter(|_| has_userinfo).map(|at| at + 1);
+    let shown = match word_at.into_iter().chain(value_at).min() {
+        Some(end) => format!("{}...", shortened(&text[..end])),
+        None => shortened(text),
+    };
+    let message = format!("line {}: {shown:?}: {remedy}", at.line_number);
+    BadLine { index: at.index, line_number: at.line_number, text: shown, problem, message }
 }
 
 fn entry_of_url(at: At, line: &str) -> Entry {
@@ -326,6 +399,7 @@ fn bad_line(at: At, text: &[u8], problem: InputProblem) -> BadLine {
         InputProblem::Name => REMEDY_NAME.into(),
         InputProblem::Option => REMEDY_OPTION.into(),
         InputProblem::Checksum => ChecksumError::Form.to_string().into(),
+        InputProblem::Record => REMEDY_RECORD.into(),
     };
     message_of(at, text, problem, &remedy)
 }
@@ -380,9 +454,16 @@ fn url_without_userinfo(text: &str) -> String {
     }
     let value_at = option_name(text.as_bytes()).map_or(0, |name| name.len() + 1);
     let (name, url) = text.split_at(value_at);
-    match userinfo_range(url) {
+    let text = match userinfo_range(url) {
         Some(range) => format!("{name}{}{}", &url[..range.start], &url[range.end + 1..]),
         None => text.to_owned(),
+    };
+    // A row of a table that was taken for a URL: nothing is shown from where a password may be.
+    let is_word = |c: char| c.is_ascii_alphanumeric() || "+-.".contains(c);
+    let embedded = text.match_indices("://").find(|(at, _)| !text[..*at].chars().all(is_word));
+    match embedded {
+        Some((at, _)) if text[at..].contains('@') => format!("{}...", &text[..at + 3]),
+        Some(_) | None => text,
     }
 }
 
@@ -414,6 +495,7 @@ const REMEDY_PROXY: &str = "credentials for a proxy are those of the whole run; 
      give them with --proxy-user";
 const REMEDY_OPTION: &str = "the options are out, dir, header, user-agent, referer and checksum; \
      remove the line";
+const REMEDY_RECORD: &str = "write one row or one JSON object a line";
 const REMEDY_INDENT: &str = "no URL; an option line begins with white space and has none around \
      its =";
 /// Options whose values are no secrets.

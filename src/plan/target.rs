@@ -259,7 +259,8 @@ impl From<InputProblem> for RedirectProblem {
             | InputProblem::Userinfo
             | InputProblem::Name
             | InputProblem::Option
-            | InputProblem::Checksum => Self::Url,
+            | InputProblem::Checksum
+            | InputProblem::Record => Self::Url,
         }
     }
 }

@@ -62,6 +62,7 @@ fn explain_input(problem: InputProblem) -> &'static str {
         InputProblem::Name => "the file name is empty or leaves the directory",
         InputProblem::Option => "an option line is unknown or malformed",
         InputProblem::Checksum => "the checksum cannot be read",
+        InputProblem::Record => "the line is no row of its table, or broken JSON",
     }
 }
 

@@ -166,9 +166,14 @@ pub(crate) struct Running {
 impl Running {
     /// Sends lines to standard input.
     pub(crate) fn feed<S: AsRef<str>>(&mut self, lines: impl IntoIterator<Item = S>) {
-        let stdin = self.stdin.as_mut().expect("standard input was not closed");
         let text: String = lines.into_iter().map(|line| format!("{}\n", line.as_ref())).collect();
-        stdin.write_all(text.as_bytes()).unwrap();
+        self.feed_bytes(text.as_bytes());
+    }
+
+    /// Sends bytes to standard input.
+    pub(crate) fn feed_bytes(&mut self, bytes: &[u8]) {
+        let stdin = self.stdin.as_mut().expect("standard input was not closed");
+        stdin.write_all(bytes).unwrap();
         stdin.flush().unwrap();
     }
 

@@ -31,6 +31,7 @@ mod fetch; // thousands of files, every framing, every file-ops mode, caps
 mod full; // a disk that is full: the run waits, goes on, or stops
 mod hostile; // every reply of tests/http through the real binary
 mod idle; // what comes between two requests is no answer
+mod inputs; // every format of lists, packed or not, wherever it comes from
 mod large; // big bodies, byte by byte
 mod leaks; // descriptors return after failures
 mod lists; // lists as they come from elsewhere

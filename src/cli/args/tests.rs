@@ -291,6 +291,17 @@ fn an_unknown_flag_is_named_with_the_nearest_known_one() {
 }
 
 #[test]
+fn underscores_of_flags_are_dashes() {
+    let args = pull(&["--url_list=a_b", "--input_file", "c_d", "--no_clobber", "e_f"]);
+    assert_eq!(args.input.files, [PathBuf::from("a_b"), PathBuf::from("c_d")]);
+    assert!(args.output.no_clobber);
+    assert_eq!(args.urls, ["e_f"]);
+    assert_eq!(pull(&["--", "--url_list"]).urls, ["--url_list"]);
+    assert!(refusal(&["--no_such_flag", "u"]).contains("--no_such_flag"));
+    assert!(refusal(&["--input-format", "parquet", "u"]).contains("Parquet is not read"));
+}
+
+#[test]
 fn nothing_to_pull_says_what_to_give() {
     let text = refusal(&[]);
     assert!(text.contains("give URLs, -i FILE"), "{text}");

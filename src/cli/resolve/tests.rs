@@ -3,6 +3,7 @@
 use super::*;
 use crate::cli::ExitCode;
 use crate::cli::args::{Command, parse};
+use crate::config::{InputConfig, InputFormat};
 use std::ffi::OsString;
 
 fn typed(line: &[&str]) -> Command {
@@ -70,8 +71,41 @@ fn a_list_that_cannot_be_read_is_found_before_the_run() {
     let missing = dir.path().join("missing");
     let text = refusal(&["-i", missing.to_str().unwrap()]);
     assert!(text.contains("cannot read the list") && text.contains("No such file"), "{text}");
-    let text = refusal(&["-i", dir.path().to_str().unwrap()]);
-    assert!(text.ends_with("it is a directory"), "{text}");
+    let empty = dir.path().join("empty");
+    fs::create_dir(&empty).unwrap();
+    let text = refusal(&["-i", empty.to_str().unwrap()]);
+    assert!(text.contains("there is no list in it"), "{text}");
+}
+
+#[test]
+fn a_folder_is_the_files_in_it_by_name() {
+    let dir = tempfile::tempdir().unwrap();
+    for name in ["b", "a", "B", ".hidden", "c.csv.gz"] {
+        fs::write(dir.path().join(name), b"").unwrap();
+    }
+    fs::create_dir(dir.path().join("within")).unwrap();
+    let config = config(&["-i", dir.path().to_str().unwrap(), "u"]);
+    let file = |name: &str| Input::File(dir.path().join(name));
+    let urls = Input::Urls(vec!["u".to_owned()]);
+    let expected = [file("B"), file("a"), file("b"), file("c.csv.gz"), urls];
+    assert_eq!(config.inputs, expected);
+}
+
+#[test]
+fn the_format_of_lists_has_the_words_of_others() {
+    for (word, format) in [
+        ("txt", InputFormat::Text),
+        ("aria2", InputFormat::Text),
+        ("CSV", InputFormat::Csv),
+        ("tsv.gz", InputFormat::Tsv),
+        ("json", InputFormat::JsonLines),
+        ("jsonl.gz", InputFormat::JsonLines),
+    ] {
+        let config = config(&["--input_format", word, "--url_col=link", "u"]);
+        assert_eq!(config.input.format, Some(format), "{word}");
+        assert_eq!(config.input.columns.url.as_deref(), Some("link"));
+    }
+    assert_eq!(config(&["u"]).input, InputConfig::default());
 }
 
 #[test]

@@ -82,7 +82,8 @@ mod tests {
 
     #[test]
     fn lines_are_cut_at_line_feeds_and_at_the_limit() {
-        let table: [(&[&[u8]], &[&[u8]]); 6] = [
+        type Bytes = &'static [u8];
+        let table: [(&[Bytes], &[Bytes]); 6] = [
             (&[b""], &[]),
             (&[b"a\nb"], &[b"a\n", b"b"]),
             (&[b"a", b"\n", b"\n", b"b\n"], &[b"a\n", b"\n", b"b\n"]),

@@ -4,11 +4,38 @@
 //! asks for something. How the bytes were split does not matter. Memory is bounded: a line that is
 //! too long is an entry too, and its end is skipped.
 
+mod columns;
+mod json;
 mod lines;
+mod table;
+mod unpack;
+
+pub use columns::FormError;
+pub use unpack::{Packing, UnpackError, Unpacker};
 
 use super::job::{Entry, LINE_PREFIX_BYTES, Lines};
 use crate::config::{InputConfig, InputFormat};
+use json::JsonLines;
 use lines::Cutter;
+use table::Table;
+
+/// What the lines of a file are, by its name; the suffix of its compression does not count. What
+/// has no suffix that says it is text.
+pub fn format_of(name: &str) -> InputFormat {
+    let name = name.to_ascii_lowercase();
+    let inner = PACKED_SUFFIXES.iter().find_map(|suffix| name.strip_suffix(suffix));
+    let name = inner.unwrap_or(&name);
+    let ends = |suffixes: &[&str]| suffixes.iter().any(|suffix| name.ends_with(suffix));
+    if ends(&[".csv"]) {
+        InputFormat::Csv
+    } else if ends(&[".tsv", ".tab"]) {
+        InputFormat::Tsv
+    } else if ends(&[".jsonl", ".ndjson", ".json"]) {
+        InputFormat::JsonLines
+    } else {
+        InputFormat::Text
+    }
+}
 
 /// The reader of one input.
 #[derive(Debug)]
@@ -21,6 +48,8 @@ pub struct List {
 #[derive(Debug)]
 enum Form {
     Text(Lines),
+    Table(Box<Table>),
+    Json(Box<JsonLines>),
 }
 
 /// What reading on came to.
@@ -34,62 +63,101 @@ pub struct Step {
 
 impl List {
     /// A reader of an input that has `lines_before` lines in the inputs before it.
-    pub fn new(format: InputFormat, _config: &InputConfig, lines_before: u64) -> Self {
-        let form = match format {
-            InputFormat::Text | InputFormat::Csv | InputFormat::Tsv | InputFormat::JsonLines => {
-                Form::Text(Lines::new(lines_before))
+    pub fn new(format: InputFormat, config: &InputConfig, lines_before: u64) -> Self {
+        let columns = || config.columns.clone();
+        let table = |delimiter| {
+            let table = Table::new(delimiter, columns(), lines_before);
+            (Form::Table(Box::new(table)), table::RAW_BYTES_MAX)
+        };
+        let (form, limit) = match format {
+            InputFormat::Text => (Form::Text(Lines::new(lines_before)), LINE_PREFIX_BYTES),
+            InputFormat::Csv => table(b','),
+            InputFormat::Tsv => table(b'\t'),
+            InputFormat::JsonLines => {
+                let lines = JsonLines::new(columns(), lines_before);
+                (Form::Json(Box::new(lines)), json::RAW_BYTES_MAX)
             }
         };
-        Self { cutter: Cutter::new(LINE_PREFIX_BYTES), form }
+        Self { cutter: Cutter::new(limit), form }
     }
 
-    /// Reads on, up to the next entry. `input` begins where the last call stopped.
-    pub fn read(&mut self, input: &[u8]) -> Step {
+    /// Reads on, up to the next entry. `input` begins where the last call stopped, and may be
+    /// empty; there may be an entry all the same.
+    ///
+    /// # Errors
+    /// The input is not what it is said to be, and there is no way on.
+    pub fn read(&mut self, input: &[u8]) -> Result<Step, FormError> {
         let mut used = 0;
-        while used < input.len() {
-            let (length, line) = self.cutter.cut(&input[used..]);
-            used += length;
+        loop {
             let entry = match &mut self.form {
-                Form::Text(lines) => line.and_then(|line| lines.line(line)),
+                Form::Table(table) if table.has_kept() => table.kept_line()?,
+                _ if used == input.len() => return Ok(Step { used, entry: None }),
+                form => {
+                    let (length, line) = self.cutter.cut(&input[used..]);
+                    used += length;
+                    match line {
+                        Some(line) => form.line(line)?,
+                        None => None,
+                    }
+                }
             };
             if entry.is_some() {
-                return Step { used, entry };
+                return Ok(Step { used, entry });
             }
         }
-        Step { used, entry: None }
     }
 
     /// Nothing more comes for now: gives the entry that only waits for option lines, unless a line
     /// has begun that may be one.
     pub fn pause(&mut self) -> Option<Entry> {
-        if !self.cutter.begun().is_empty() {
-            return None;
-        }
         match &mut self.form {
-            Form::Text(lines) => lines.finish(),
+            Form::Text(lines) if self.cutter.begun().is_empty() => lines.finish(),
+            Form::Text(_) | Form::Table(_) | Form::Json(_) => None,
         }
     }
 
     /// The input has ended. Gives what is left, one entry a call.
-    pub fn finish(&mut self) -> Option<Entry> {
+    ///
+    /// # Errors
+    /// As [`List::read`].
+    pub fn finish(&mut self) -> Result<Option<Entry>, FormError> {
+        if let Some(entry) = self.read(b"")?.entry {
+            return Ok(Some(entry));
+        }
+        if let Some(line) = self.cutter.last()
+            && let Some(entry) = self.form.line(line)?
+        {
+            return Ok(Some(entry));
+        }
         match &mut self.form {
-            Form::Text(lines) => {
-                let entry = self.cutter.last().and_then(|line| lines.line(line));
-                entry.or_else(|| lines.finish())
-            }
+            Form::Text(lines) => Ok(lines.finish()),
+            Form::Table(table) => match table.finish()? {
+                Some(entry) => Ok(Some(entry)),
+                None if table.has_kept() => self.finish(),
+                None => Ok(None),
+            },
+            Form::Json(_) => Ok(None),
         }
     }
 
     /// The input broke off: gives what is left and certain, one entry a call. A line that has only
     /// begun is none, and neither is a URL when that line may hold its options.
     pub fn abandon(&mut self) -> Option<Entry> {
+        // An error of the form comes second to the one that ended the input.
+        if let Ok(Step { entry: Some(entry), .. }) = self.read(b"") {
+            return Some(entry);
+        }
+        let torn = self.cutter.last();
         match &mut self.form {
             Form::Text(lines) => {
-                let torn = self.cutter.last();
-                let entry = lines.finish();
                 let may_have_options = torn.is_some_and(|torn| torn[0].is_ascii_whitespace());
-                entry.filter(|_| !may_have_options)
+                lines.finish().filter(|_| !may_have_options)
             }
+            Form::Table(table) => {
+                table.abandon();
+                None
+            }
+            Form::Json(_) => None,
         }
     }
 
@@ -97,6 +165,24 @@ impl List {
     pub fn lines_total(&self) -> u64 {
         match &self.form {
             Form::Text(lines) => lines.lines_total(),
+            Form::Table(table) => table.lines_total(),
+            Form::Json(lines) => lines.lines_total(),
         }
     }
 }
+
+impl Form {
+    fn line(&mut self, line: &[u8]) -> Result<Option<Entry>, FormError> {
+        match self {
+            Self::Text(lines) => Ok(lines.line(line)),
+            Self::Table(table) => table.line(line),
+            Self::Json(lines) => lines.line(line),
+        }
+    }
+}
+
+/// Suffixes of compressed files. What a file is compressed with, its first bytes say.
+const PACKED_SUFFIXES: [&str; 4] = [".gz", ".gzip", ".zst", ".zstd"];
+
+#[cfg(test)]
+mod tests;

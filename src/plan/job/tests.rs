@@ -251,6 +251,9 @@ fn passwords_are_not_reported() {
         "http://h/x\n heder=Authorization: Basic secret",
         "http-passwd = secret",
         "ftp://h/x\theader=secret",
+        "1,http://user:secret@h/x,2",
+        "\"4\",\"http://user:secret@h/x\"",
+        "{\"url\":\"http://user:secret@h/x\"}",
     ];
     for list in table {
         let bad = only_bad(list);

@@ -5,6 +5,7 @@ mod chunked;
 mod content_disposition;
 mod exchange;
 mod head;
+mod input_list;
 mod job_line;
 mod name;
 mod range;
@@ -15,11 +16,12 @@ mod url;
 pub(crate) type Target = fn(&[u8]);
 
 /// All of them.
-pub(crate) const TARGETS: [(&str, Target); 9] = [
+pub(crate) const TARGETS: [(&str, Target); 10] = [
     ("head", head::target),
     ("chunked", chunked::target),
     ("exchange", exchange::target),
     ("job_line", job_line::target),
+    ("input_list", input_list::target),
     ("url", url::target),
     ("name", name::target),
     ("content_disposition", content_disposition::target),

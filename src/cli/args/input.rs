@@ -1,0 +1,41 @@
+//! How input files are read.
+
+use crate::config::InputFormat;
+use clap::Args;
+
+/// How input files are read.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Input")]
+pub struct FormatArgs {
+    /// What lists are, whatever they are called: txt (also aria2), csv, tsv or jsonl [default: by
+    /// the suffix of each, else txt]
+    #[arg(long, value_name = "FORMAT", value_parser = input_format)]
+    pub input_format: Option<InputFormat>,
+    /// Column of CSV and TSV, or member of JSON Lines, with the URL [default: url, URL, image_url,
+    /// or the only column]
+    #[arg(long, value_name = "NAME")]
+    pub url_col: Option<String>,
+    /// The one with the path of the file, as out= has it
+    #[arg(long, value_name = "NAME")]
+    pub out_col: Option<String>,
+    /// The one with the checksum, as checksum= has it, or hex digits alone: 32 are md5, 40 sha-1,
+    /// 64 sha-256
+    #[arg(long, value_name = "NAME")]
+    pub checksum_col: Option<String>,
+}
+
+/// The words of other programs are understood; a compression among them says nothing, since that is
+/// known by the first bytes of a list.
+fn input_format(text: &str) -> Result<InputFormat, String> {
+    let lower = text.to_ascii_lowercase();
+    let plain = lower.trim_start_matches('.');
+    let packed = [".gz", ".zst"].iter().find_map(|suffix| plain.strip_suffix(suffix));
+    match packed.unwrap_or(plain) {
+        "txt" | "text" | "aria2" => Ok(InputFormat::Text),
+        "csv" => Ok(InputFormat::Csv),
+        "tsv" => Ok(InputFormat::Tsv),
+        "jsonl" | "ndjson" | "json" => Ok(InputFormat::JsonLines),
+        "parquet" => Err("Parquet is not read: save the table as CSV".to_owned()),
+        _ => Err("it is txt, csv, tsv or jsonl".to_owned()),
+    }
+}

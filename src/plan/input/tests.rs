@@ -1,0 +1,173 @@
+//! All formats, however they are split, and with anything in them.
+
+use super::*;
+use crate::config::Columns;
+use proptest::prelude::*;
+
+const FORMATS: [InputFormat; 4] =
+    [InputFormat::Text, InputFormat::Csv, InputFormat::Tsv, InputFormat::JsonLines];
+
+#[test]
+fn the_name_of_a_file_says_its_format() {
+    for (name, format) in [
+        ("list.txt", InputFormat::Text),
+        ("list", InputFormat::Text),
+        ("csv", InputFormat::Text),
+        ("a/b.csv", InputFormat::Csv),
+        ("B.CSV.GZ", InputFormat::Csv),
+        ("list.tsv.zst", InputFormat::Tsv),
+        ("list.tab", InputFormat::Tsv),
+        ("list.jsonl", InputFormat::JsonLines),
+        ("list.ndjson.zstd", InputFormat::JsonLines),
+        ("list.json.gz", InputFormat::JsonLines),
+        ("list.csv.old", InputFormat::Text),
+        ("standard input", InputFormat::Text),
+    ] {
+        assert_eq!(format_of(name), format, "{name}");
+    }
+}
+
+/// What a list comes to that is read in these parts: its entries, and how it ended.
+fn read(format: InputFormat, parts: &[&[u8]]) -> (Vec<Entry>, Result<u64, FormError>) {
+    let config = InputConfig {
+        columns: Columns { out: Some("out".to_owned()), ..Columns::default() },
+        ..InputConfig::default()
+    };
+    let mut list = List::new(format, &config, 10);
+    let mut entries = Vec::new();
+    for part in parts {
+        let mut rest = *part;
+        loop {
+            match list.read(rest) {
+                Ok(Step { used, entry: Some(entry) }) => {
+                    rest = &rest[used..];
+                    entries.push(entry);
+                }
+                Ok(Step { used, entry: None }) => {
+                    assert_eq!(used, rest.len(), "without an entry all is read");
+                    break;
+                }
+                Err(error) => return (entries, Err(error)),
+            }
+        }
+    }
+    loop {
+        match list.finish() {
+            Ok(Some(entry)) => entries.push(entry),
+            Ok(None) => break,
+            Err(error) => return (entries, Err(error)),
+        }
+    }
+    assert_eq!(list.finish(), Ok(None));
+    (entries, Ok(list.lines_total()))
+}
+
+fn index(entry: &Entry) -> u64 {
+    entry.as_ref().map_or_else(|bad| bad.index, |job| job.index)
+}
+
+/// Pieces that lists of some format are made of.
+fn parts() -> impl Strategy<Value = Vec<Vec<u8>>> {
+    let piece = prop::sample::select(vec![
+        "url,out\n",
+        "url\tout\n",
+        "http://h/1",
+        "{\"url\":\"http://h/2\"}",
+        "\"",
+        "\"\"",
+        ",",
+        "\t",
+        "\n",
+        "\r\n",
+        " out=x",
+        "\u{feff}",
+        "x",
+        "{",
+        "#",
+    ]);
+    let noise = prop::collection::vec(any::<u8>(), 0..4);
+    let bytes = prop_oneof![9 => piece.prop_map(|text| text.as_bytes().to_vec()), 1 => noise];
+    let header = prop::sample::select(vec!["", "url,out\n", "url\tout\n", "url\n"]);
+    (header, prop::collection::vec(bytes, 0..40)).prop_map(|(header, mut parts)| {
+        parts.insert(0, header.as_bytes().to_vec());
+        parts
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn splits_do_not_matter(parts in parts()) {
+        let whole = parts.concat();
+        let parts: Vec<&[u8]> = parts.iter().map(Vec::as_slice).collect();
+        let bytes: Vec<&[u8]> = whole.chunks(1).collect();
+        for format in FORMATS {
+            let expected = read(format, &[&whole]);
+            prop_assert_eq!(&read(format, &parts), &expected);
+            prop_assert_eq!(&read(format, &bytes), &expected);
+        }
+    }
+
+    #[test]
+    fn no_line_has_two_entries(parts in parts()) {
+        let whole = parts.concat();
+        let lines = whole.split_inclusive(|byte| *byte == b'\n').count() as u64;
+        for format in FORMATS {
+            let (entries, result) = read(format, &[&whole]);
+            let indexes: Vec<u64> = entries.iter().map(index).collect();
+            prop_assert!(indexes.is_sorted_by(|a, b| a < b), "{indexes:?}");
+            prop_assert!(indexes.iter().all(|index| (11..=10 + lines).contains(index)));
+            if let Ok(total) = result {
+                prop_assert_eq!(total, 10 + lines);
+            }
+        }
+    }
+
+    #[test]
+    fn what_broke_off_gives_nothing_that_the_whole_does_not(parts in parts(), cut in any::<u16>()) {
+        let whole = parts.concat();
+        let cut = usize::from(cut) % (whole.len() + 1);
+        for format in [InputFormat::Csv, InputFormat::Tsv, InputFormat::JsonLines] {
+            let (expected, _) = read(format, &[&whole]);
+            let mut list = List::new(format, &config_of_tests(), 10);
+            let mut found = Vec::new();
+            let mut rest = &whole[..cut];
+            while let Ok(Step { used, entry: Some(entry) }) = list.read(rest) {
+                rest = &rest[used..];
+                found.push(entry);
+            }
+            while let Some(entry) = list.abandon() {
+                found.push(entry);
+            }
+            prop_assert!(expected.starts_with(&found), "{found:?} {expected:?}");
+        }
+    }
+}
+
+fn config_of_tests() -> InputConfig {
+    let columns = Columns { out: Some("out".to_owned()), ..Columns::default() };
+    InputConfig { columns, ..InputConfig::default() }
+}
+
+#[test]
+fn a_text_list_that_broke_off_gives_no_torn_url() {
+    for (text, paths) in [
+        (&b"http://h/1\nhttp://h/2"[..], &["1"][..]),
+        (b"http://h/1\nhttp://h/2\n", &["1", "2"]),
+        (b"http://h/1\nhttp://h/2\n out=n", &["1"]),
+        (b"http://h/1\n out=a\nht", &["a"]),
+        (b"ht", &[]),
+    ] {
+        let mut list = List::new(InputFormat::Text, &InputConfig::default(), 0);
+        let mut found = Vec::new();
+        let mut rest = text;
+        while let Ok(Step { used, entry: Some(entry) }) = list.read(rest) {
+            rest = &rest[used..];
+            found.push(entry);
+        }
+        found.extend(std::iter::from_fn(|| list.abandon()));
+        let found: Vec<String> = found.into_iter().map(|job| job.unwrap().path(None)).collect();
+        assert_eq!(found, paths, "{}", text.escape_ascii());
+    }
+}

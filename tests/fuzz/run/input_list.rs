@@ -1,0 +1,4 @@
+//! `input_list` under libFuzzer.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| ringpull_fuzz::run("input_list", data));
