@@ -27,7 +27,7 @@ pub fn of_row(error_code: &str, response_code: u16) -> (ExitClass, Class) {
         ("resolve" | "connect" | "send" | "job", _) => (ExitClass::Network, Transient),
         (_, "timeout" | "too_slow" | "refused" | "unreachable") => (ExitClass::Network, Transient),
         (_, "reset" | "closed" | "empty" | "socket") => (ExitClass::Network, Transient),
-        (_, "truncated") => (ExitClass::Protocol, Transient),
+        (_, "truncated" | "checksum") => (ExitClass::Protocol, Transient),
         ("tls", _) => (ExitClass::Tls, Permanent),
         (_, _) => (ExitClass::Protocol, Permanent),
     }

@@ -1,6 +1,7 @@
 //! One line of a report: a header line, or the cells of a row that matter to a later run.
 
 use crate::report::row::{COLUMNS, RowFormat, Status};
+use csv_core::ReadRecordResult;
 use serde::Deserialize;
 use std::borrow::Cow;
 use std::fmt;
@@ -139,8 +140,8 @@ impl Lines {
 
     fn read_csv<'a>(&'a mut self, line: &'a [u8]) -> Result<Option<Entry<'a>>, Problem> {
         let is_quoted = line.contains(&b'"');
-        if is_quoted && !self.unquote(line) {
-            return Err(Problem::Torn);
+        if is_quoted {
+            self.unquote(line);
         }
         let first = if is_quoted { 0 } else { line.iter().position(|b| *b == b',').unwrap_or(0) };
         if !is_quoted
@@ -168,22 +169,26 @@ impl Lines {
         entry_of(cells).map(Some)
     }
 
-    /// Takes the quotes from the cells of a line; `false` when it ends before its end (a bare CR).
-    fn unquote(&mut self, line: &[u8]) -> bool {
+    /// Takes the quotes from the cells of a line. What ends within the line is no row.
+    fn unquote(&mut self, line: &[u8]) {
         let mut reader = csv_core::Reader::new();
         self.cells.resize(line.len(), 0);
         self.ends.resize(line.len() + 1, 0);
-        let (result, used, written, ended) =
-            reader.read_record(line, &mut self.cells, &mut self.ends);
-        if result != csv_core::ReadRecordResult::InputEmpty {
-            return false;
-        }
-        // The end of the input ends the last cell.
-        let (_, _, more, last) =
-            reader.read_record(&line[used..], &mut self.cells[written..], &mut self.ends[ended..]);
+        let (result, _, written, ended) = reader.read_record(line, &mut self.cells, &mut self.ends);
+        let (cells, ends) = (&mut self.cells[written..], &mut self.ends[ended..]);
+        let (more, last) = match result {
+            ReadRecordResult::InputEmpty => {
+                // The end of the input ends the last cell.
+                let (_, _, more, last) = reader.read_record(&[], cells, ends);
+                (more, ended + last)
+            }
+            ReadRecordResult::OutputFull
+            | ReadRecordResult::OutputEndsFull
+            | ReadRecordResult::Record
+            | ReadRecordResult::End => (0, 0),
+        };
         self.cells.truncate(written + more);
-        self.ends.truncate(ended + last);
-        true
+        self.ends.truncate(last);
     }
 }
 
