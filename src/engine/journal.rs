@@ -1,15 +1,22 @@
 //! The report as a journal: found, locked, read back and repaired before a run begins.
 
+mod stale;
+
+pub(super) use stale::{Sweep, Sweeper};
+
 use super::progress::say;
 use crate::config::{ReportFile, RetryFailed};
 use crate::error::RunError;
+use crate::limits::LOOKAHEAD_JOBS_DEFAULT;
 use crate::plan::retry::{self, Class};
 use crate::report::RowFormat;
 use crate::report::journal::{Done, Entry, Fate, Mismatch, Scan, Scanned, Which};
-use crate::ring::journal::{Lock, lock};
+use crate::ring::dir::Dir;
+use crate::ring::journal::{Lock, lock, machine, note, set_note};
 use anyhow::{Context as _, bail};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 /// A report that rows may be appended to.
@@ -20,6 +27,41 @@ pub(super) struct Opened {
     pub(super) needs_header: bool,
     /// What the rows in it say.
     pub(super) done: Done,
+    /// What unfinished files of runs with this report have in their names; `None` where that is no
+    /// file.
+    pub(super) token: Option<u64>,
+    /// Whether an earlier run may have left such files.
+    has_past: bool,
+    /// Whether what is in it is thrown away when the run begins.
+    is_fresh: bool,
+}
+
+impl Opened {
+    /// The run begins: a report that is begun anew is emptied only now.
+    pub(super) fn begin(&self, path: &Path) -> anyhow::Result<()> {
+        if self.is_fresh {
+            let cannot = || RunError::local_file(format!("cannot write {}", path.display()));
+            self.file.set_len(0).with_context(cannot)?;
+        }
+        Ok(())
+    }
+
+    /// Begins to look for what earlier runs left unfinished, if there was one. Jobs were read so
+    /// many lines ahead at most.
+    pub(super) fn sweep(
+        &self,
+        dir: &Dir,
+        lookahead_max: usize,
+    ) -> anyhow::Result<Option<(Sweeper, Sweep)>> {
+        if !self.has_past {
+            return Ok(None);
+        }
+        let ahead = lookahead_max.max(LOOKAHEAD_JOBS_DEFAULT) as u64;
+        // Of a report that is thrown away it is not known how far its run came.
+        let known = (!self.is_fresh).then(|| self.done.last().saturating_add(ahead));
+        let dir = dir.send().context("cannot keep the directory open")?;
+        stale::start(dir, known.unwrap_or(u64::MAX)).map(Some)
+    }
 }
 
 /// Opens the report for appending, and reads what is in it, where that is a file. A torn end is cut
@@ -38,16 +80,28 @@ pub(super) fn open(
     // Nothing is read back from a pipe or a device.
     if path.metadata().is_ok_and(|metadata| !metadata.is_file()) {
         let file = File::create(path).with_context(cannot)?;
-        return Ok(Opened { file, format, needs_header: true, done: Done::default() });
+        return Ok(Opened {
+            file,
+            format,
+            needs_header: true,
+            done: Done::default(),
+            token: None,
+            has_past: false,
+            is_fresh: false,
+        });
     }
     let mut options = OpenOptions::new();
-    let file = options.read(true).append(true).create(true).open(path).with_context(cannot)?;
+    options.read(true).append(true);
+    let (file, has_past) = match options.clone().create_new(true).open(path) {
+        Ok(file) => (file, false),
+        Err(_) => (options.create(true).open(path).with_context(cannot)?, true),
+    };
     take(&file, path)?;
-    if is_fresh {
-        file.set_len(0).with_context(cannot)?;
-        return Ok(Opened { file, format, needs_header: true, done: Done::default() });
-    }
+    let token = Some(token(&file).with_context(cannot)?);
     let mut done = Done::default();
+    if is_fresh {
+        return Ok(Opened { file, format, needs_header: true, done, token, has_past, is_fresh });
+    }
     let scanned = scan(&file, path, format, &mut done, each)?;
     let length = file.metadata().with_context(cannot)?.len();
     if scanned.whole < length {
@@ -59,7 +113,27 @@ pub(super) fn open(
             path.display()
         ));
     }
-    Ok(Opened { file, format, needs_header: scanned.needs_header, done })
+    let needs_header = scanned.needs_header;
+    Ok(Opened { file, format, needs_header, done, token, has_past, is_fresh })
+}
+
+/// What names the report, and nothing else: a random number that is noted with it, and its inode,
+/// because a copy has the note too. Where a file system keeps no notes, its place on this machine.
+fn token(file: &File) -> io::Result<u64> {
+    let metadata = file.metadata()?;
+    let place = metadata.ino().wrapping_mul(ODD);
+    let noted = note(file, NOTE_TOKEN).and_then(|text| u64::from_str_radix(&text, 16).ok());
+    if let Some(random) = noted {
+        return Ok(random ^ place);
+    }
+    let random = fastrand::u64(..);
+    if set_note(file, NOTE_TOKEN, &format!("{random:016x}")) {
+        return Ok(random ^ place);
+    }
+    let machine = machine()
+        .iter()
+        .fold(metadata.dev(), |sum, byte| (sum ^ u64::from(*byte)).wrapping_mul(ODD));
+    Ok(machine ^ place)
 }
 
 /// Locks the report, or says who has it.
@@ -150,5 +224,9 @@ pub(super) fn other_list(mismatch: Mismatch, path: &Path) -> anyhow::Error {
     )))
 }
 
+/// The name of the note that tells unfinished files of runs with this report.
+const NOTE_TOKEN: &str = "user.ringpull.token";
+/// Spreads a number over all bits; any odd one with half of its bits set does.
+const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
 /// Bytes read at once.
 const READ_BYTES: usize = 1 << 20;

@@ -2,7 +2,7 @@
 //! work.
 
 use super::dry::Rehearsal;
-use super::journal;
+use super::journal::{self, Sweeper};
 use super::packed::Packed;
 use super::progress::say;
 use super::shared::{Shared, Stop};
@@ -77,6 +77,8 @@ pub(super) struct Reader<'r> {
     knows_names: bool,
     /// Compares the list with the report.
     check: Check,
+    /// Looks for what earlier runs left unfinished.
+    sweeper: Option<Sweeper>,
     /// It is another list.
     mismatch: Option<Mismatch>,
     /// Read and not yet on the schedule.
@@ -114,6 +116,7 @@ impl<'r> Reader<'r> {
             output: naming.output,
             knows_names,
             check,
+            sweeper: None,
             mismatch: None,
             batch: Vec::with_capacity(BATCH),
             bad: Vec::new(),
@@ -122,6 +125,11 @@ impl<'r> Reader<'r> {
             taker,
             is_cut: false,
         }
+    }
+
+    /// The same, naming the directories in which something may be left of an earlier run.
+    pub(super) fn sweeping(self, sweeper: Option<Sweeper>) -> Self {
+        Self { sweeper, ..self }
     }
 
     /// What a rehearsal came to, and how many lines there were.
@@ -208,14 +216,26 @@ impl<'r> Reader<'r> {
             // The row has the name of its file, and the reader of the report has claimed it.
             Verdict::Good if self.knows_names => {}
             // Names depend on all that were claimed before.
-            Verdict::Good | Verdict::Failed => {
+            Verdict::Good => {
                 self.name(&job);
+            }
+            Verdict::Failed => {
+                let name = self.name(&job);
+                self.look(&job, &name);
             }
             Verdict::Pull => {
                 self.rows += 1;
                 let name = self.name(&job);
+                self.look(&job, &name);
                 self.batch.push(Packed::of_job(job, name, self.shared.now_ms()));
             }
+        }
+    }
+
+    /// An earlier run may have left something unfinished of this job.
+    fn look(&mut self, job: &Job, name: &str) {
+        if let Some(sweeper) = &mut self.sweeper {
+            sweeper.look(job.index, name);
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::core::{Seed, codings};
 use super::dns_cache::DnsCache;
-use super::journal::{self, Opened};
+use super::journal::{self, Opened, Sweep, Sweeper};
 use super::ledger::Ledger;
 use super::packed::Packed;
 use super::paper::{Flushed, Paper};
@@ -58,7 +58,12 @@ pub fn run(config: &Config) -> anyhow::Result<Ended> {
     let tls = Settings::new(&config.tls)?;
     let nofile = setup::raise_nofile()?;
     let config = sized(config, nofile);
-    let (dir, file_system) = prepare_output(&config)?;
+    let mut dir = open_dir(&config)?;
+    let mut opened = open_report(&config, &mut naming)?;
+    if let Some(token) = opened.as_ref().and_then(|opened| opened.token) {
+        dir.set_token(token);
+    }
+    let file_system = check_output(&config, &dir)?;
     let dir = dir.keeping(folders_max(nofile, config.cpus.len()));
     let parts = Parts {
         user_agent: &config.request.user_agent,
@@ -72,7 +77,8 @@ pub fn run(config: &Config) -> anyhow::Result<Ended> {
     let mut dns_cache = cache.map(|path| DnsCache::open(path, &dns)).transpose()?;
     // Nothing was touched so far; from here on files are replaced.
     let stats_file = config.stats.as_deref().map(create).transpose()?;
-    let mut opened = open_report(&config, &mut naming)?;
+    let sweep = begin_report(&config, opened.as_ref(), &dir)?;
+    let (sweeper, sweep) = sweep.unzip();
     let done = opened.as_mut().map(|opened| std::mem::take(&mut opened.done)).unwrap_or_default();
     let check = Check::new(done, journal::which(config.journal.retry_failed));
     let ledger = Ledger::new(opened, &config.budget, config.disk.wait_ms > 0);
@@ -89,9 +95,13 @@ pub fn run(config: &Config) -> anyhow::Result<Ended> {
     });
     let shared = Arc::new(Shared::new(config, began, schedule, ledger));
     let cores = start_cores(&shared, &dns, &dir, &tls, &template)?;
-    let reader = start_reader(&shared, lists, naming, check)?;
+    let reader = start_reader(&shared, lists, naming, check, sweeper)?;
     let watch = oversee(&shared, &signals, dns_cache.as_mut());
     let failure = join(&shared, cores, reader, watch);
+    let removed = sweep.map_or(0, Sweep::finish);
+    if removed > 0 && shared.config.summary {
+        say(&format!("{removed} unfinished files of an earlier run were removed"));
+    }
     // A run that failed has files all the same.
     let synced = sync(file_system.as_ref(), &shared.config.dir);
     let failure = failure.or_else(|| synced.err());
@@ -111,26 +121,50 @@ fn open_report(config: &Config, naming: &mut Naming) -> anyhow::Result<Option<Op
     Ok(Some(opened))
 }
 
-/// Makes the directory of the run and finds out whether it can be written; with `--fsync end` also
-/// gives the file system that is flushed when the run ends.
-fn prepare_output(config: &Config) -> anyhow::Result<(Dir, Option<FileSystem>)> {
+/// Empties a report that is begun anew, and begins to look for what its runs left unfinished.
+fn begin_report(
+    config: &Config,
+    opened: Option<&Opened>,
+    dir: &Dir,
+) -> anyhow::Result<Option<(Sweeper, Sweep)>> {
+    let (Some(report), Some(opened)) = (&config.report, opened) else { return Ok(None) };
+    opened.begin(&report.path)?;
+    opened.sweep(dir, config.lookahead_max)
+}
+
+/// Makes the directory of the run.
+fn open_dir(config: &Config) -> anyhow::Result<Dir> {
     let care = Care { fsync: config.fsync, allocation: config.file_allocation };
-    if config.output.as_deref() == Some("-") {
-        // Nothing is written anywhere then.
-        return Ok((Dir::create(Path::new("."), care).context("cannot open .")?, None));
+    if is_to_stdout(config) {
+        return Dir::create(Path::new("."), care).context("cannot open .");
     }
-    let cannot = || RunError::local_file(format!("cannot write into {}", config.dir.display()));
-    let dir = Dir::create(&config.dir, care).with_context(cannot)?;
+    Dir::create(&config.dir, care).with_context(|| cannot_write_into(config))
+}
+
+/// Finds out whether the directory of the run can be written; with `--fsync end` also gives the
+/// file system that is flushed when the run ends.
+fn check_output(config: &Config, dir: &Dir) -> anyhow::Result<Option<FileSystem>> {
+    if is_to_stdout(config) {
+        // Nothing is written anywhere then.
+        return Ok(None);
+    }
     match dir.check_writable() {
         // There may be room by the time that it is needed, and it is waited for.
         Err(error) if config.disk.wait_ms > 0 && room::is_lacking(&error) => {}
-        checked => checked.with_context(cannot)?,
+        checked => checked.with_context(|| cannot_write_into(config))?,
     }
-    let file_system = match config.fsync {
-        Fsync::End => Some(FileSystem::of(&config.dir).with_context(cannot)?),
+    Ok(match config.fsync {
+        Fsync::End => Some(FileSystem::of(&config.dir).with_context(|| cannot_write_into(config))?),
         Fsync::None | Fsync::File | Fsync::Dir => None,
-    };
-    Ok((dir, file_system))
+    })
+}
+
+fn is_to_stdout(config: &Config) -> bool {
+    config.output.as_deref() == Some("-")
+}
+
+fn cannot_write_into(config: &Config) -> RunError {
+    RunError::local_file(format!("cannot write into {}", config.dir.display()))
 }
 
 /// Brings everything that was written onto the disk, with `--fsync end`.
@@ -212,11 +246,15 @@ fn start_reader(
     lists: Lists,
     naming: Naming,
     check: Check,
+    sweeper: Option<Sweeper>,
 ) -> anyhow::Result<JoinHandle<anyhow::Result<()>>> {
     let end = ReaderEnd(Arc::clone(shared));
     std::thread::Builder::new()
         .name("reader".into())
-        .spawn(move || Reader::new(&end.0, naming, check, Taker::Cores).read_all(lists))
+        .spawn(move || {
+            let reader = Reader::new(&end.0, naming, check, Taker::Cores);
+            reader.sweeping(sweeper).read_all(lists)
+        })
         .context("cannot start a thread")
 }
 

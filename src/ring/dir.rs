@@ -8,6 +8,7 @@
 //! user chose it.
 
 mod folders;
+mod stale;
 
 use super::shim::{Op, call};
 use crate::config::{FileAllocation, Fsync};
@@ -29,6 +30,8 @@ pub struct Dir {
     pub(super) has_unnamed: Rc<Cell<bool>>,
     /// Distinguishes temporary names between runs: in containers, process numbers come again.
     nonce: u32,
+    /// What the temporary names of all runs with the same report have in them.
+    token: Option<u64>,
     pub(super) care: Care,
     folders: Rc<Folders>,
 }
@@ -49,6 +52,7 @@ pub struct SentDir {
     walk: Walk,
     has_unnamed: bool,
     nonce: u32,
+    token: Option<u64>,
     care: Care,
     folders_max: usize,
 }
@@ -90,6 +94,7 @@ impl Dir {
             fd: Rc::new(fd),
             walk: Rc::new(Cell::new(Walk::Kernel)),
             nonce: fastrand::u32(..),
+            token: None,
             care,
             folders: Rc::new(Folders::new(FOLDERS_MAX)),
         })
@@ -110,6 +115,7 @@ impl Dir {
             walk: self.walk.get(),
             has_unnamed: self.has_unnamed.get(),
             nonce: self.nonce,
+            token: self.token,
             care: self.care,
             folders_max: self.folders.count_max(),
         })
@@ -126,9 +132,13 @@ impl Dir {
         }
     }
 
-    /// `.ringpull-RANDOM-INDEX`: distinct within a run by the job, between runs by chance.
+    /// `.ringpull-RANDOM-INDEX`, or `.ringpull-TOKEN-RANDOM-INDEX`: distinct within a run by the
+    /// job, between runs by chance.
     pub(super) fn temporary_name(&self, index: u64) -> String {
-        format!(".ringpull-{:08x}-{index}", self.nonce)
+        match self.token {
+            Some(token) => format!("{}{:08x}-{index}", stale::prefix(token), self.nonce),
+            None => format!(".ringpull-{:08x}-{index}", self.nonce),
+        }
     }
 
     /// Opens a directory beneath this one. Other things than names of directories (`..`, an
@@ -244,6 +254,7 @@ impl From<SentDir> for Dir {
             walk: Rc::new(Cell::new(sent.walk)),
             has_unnamed: Rc::new(Cell::new(sent.has_unnamed)),
             nonce: sent.nonce,
+            token: sent.token,
             care: sent.care,
             folders: Rc::new(Folders::new(sent.folders_max)),
         }

@@ -1,6 +1,7 @@
-//! What the report needs of the kernel beside reading and writing: a lock.
+//! What the report needs of the kernel beside reading and writing: a lock, and notes that stay with
+//! the file.
 
-use rustix::fs::FlockOperation;
+use rustix::fs::{FlockOperation, XattrFlags};
 use rustix::io::Errno;
 use std::fs::File;
 
@@ -23,3 +24,26 @@ pub fn lock(file: &File) -> Lock {
         Err(_) => Lock::Unknown,
     }
 }
+
+/// The text that was noted under a name (xattr(7), namespace `user`). `None` where nothing was, or
+/// where the file system keeps no notes.
+pub fn note(file: &File, name: &str) -> Option<String> {
+    let mut text = [0_u8; NOTE_BYTES_MAX];
+    let length = rustix::fs::fgetxattr(file, name, &mut text[..]).ok()?;
+    String::from_utf8(text[..length].to_vec()).ok()
+}
+
+/// Notes a text of at most [`NOTE_BYTES_MAX`] bytes under a name; `false` where the file system
+/// keeps no notes.
+pub fn set_note(file: &File, name: &str, text: &str) -> bool {
+    debug_assert!(text.len() <= NOTE_BYTES_MAX);
+    rustix::fs::fsetxattr(file, name, text.as_bytes(), XattrFlags::empty()).is_ok()
+}
+
+/// The name of this machine (uname(2)).
+pub fn machine() -> Vec<u8> {
+    rustix::system::uname().nodename().to_bytes().to_vec()
+}
+
+/// Longest note, in bytes.
+pub const NOTE_BYTES_MAX: usize = 128;

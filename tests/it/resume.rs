@@ -1,8 +1,9 @@
 //! A run is taken up again from its report: what is done is not asked for again, and a list that is
 //! another one is refused before anything is written.
 
-use crate::cmd::{Done, Sandbox, eventually};
+use crate::cmd::{Done, Sandbox, eventually, is_temporary};
 use crate::rude::{Plan, Rude, Verb, ok, response};
+use ringpull::origin;
 use rustix::process::Signal;
 use std::collections::HashMap;
 
@@ -217,4 +218,67 @@ fn two_runs_do_not_write_one_report() {
     server.open_gate();
     first.wait().assert_ok(1);
     assert_eq!(server.log(), ["/a"]);
+}
+
+/// Starts a run whose four jobs are held after the first half of a long body, and kills it.
+fn kill_within_bodies(sandbox: &Sandbox, server: &Rude, args: &[&str], list: &[String]) {
+    let before = server.log().len();
+    let pull = sandbox.pull().again().args(["-x", "4", "-j", "4", "--retry", "0"]).args(args);
+    let mut running = pull.list(list).spawn();
+    assert!(eventually(|| server.log().len() == before + 4), "{:?}", running.stderr());
+    // Four of them are of others.
+    assert!(eventually(|| strays(sandbox).len() >= 8), "{:?}", strays(sandbox));
+    running.signal(Signal::KILL);
+    assert!(eventually(|| !running.is_running()));
+}
+
+/// Unfinished files, in whatever folder they are.
+fn strays(sandbox: &Sandbox) -> Vec<String> {
+    let mut pending = vec![sandbox.out()];
+    let mut found = Vec::new();
+    while let Some(dir) = pending.pop() {
+        for entry in std::fs::read_dir(dir).unwrap() {
+            let entry = entry.unwrap();
+            if entry.file_type().unwrap().is_dir() {
+                pending.push(entry.path());
+            } else if is_temporary(entry.file_name().to_str().unwrap()) {
+                found.push(entry.path().to_str().unwrap().to_owned());
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn what_a_killed_run_left_is_removed_by_the_next_one_and_nothing_else() {
+    let body = origin::body("/long", 1_000_000);
+    let whole = response("200 OK", "", &body);
+    let (first, rest) = whole.split_at(500_000);
+    let script = vec![Verb::Send(first.to_vec()), Verb::Gate, Verb::Send(rest.to_vec())];
+    let server = Plan::new().otherwise(script).start();
+    let sandbox = Sandbox::new();
+    let list = urls(&server, 12);
+    let dirs = ["--dirs", "seq:3"];
+    // Of another run, or of somebody who likes the name.
+    std::fs::create_dir(sandbox.out().join("00000000")).unwrap();
+    let others = [".ringpull-0123456789abcdef-00000001-1", ".ringpull-00000001-1"];
+    let others: Vec<String> = ["", "00000000/"]
+        .iter()
+        .flat_map(|dir| others.map(|name| format!("{}/{dir}{name}", sandbox.out().display())))
+        .collect();
+    others.iter().for_each(|path| std::fs::write(path, b"other").unwrap());
+
+    kill_within_bodies(&sandbox, &server, &dirs, &list);
+    assert_eq!(strays(&sandbox).len(), 4 + others.len());
+    kill_within_bodies(&sandbox, &server, &dirs, &list);
+    server.open_gate();
+    let done = sandbox.pull().again().args(dirs).list(&list).run();
+    done.assert_code(0);
+    assert_each_ok_once(&done, 12);
+    let mut left = strays(&sandbox);
+    left.sort();
+    let mut others = others;
+    others.sort();
+    assert_eq!(left, others);
+    assert!(done.stderr.contains("unfinished files of an earlier run"), "{}", done.stderr);
 }

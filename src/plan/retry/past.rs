@@ -49,7 +49,8 @@ mod tests {
     use crate::plan::retry::class;
 
     /// Codes that another run may well get rid of, though another attempt would not.
-    const LATER: [&str; 8] = [
+    const LATER: [&str; 9] = [
+        "body.checksum",
         "resolve.not_found",
         "job.timeout",
         "http.retry_after",

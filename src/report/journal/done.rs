@@ -101,6 +101,11 @@ impl Done {
         self.good.len()
     }
 
+    /// The last line that has a row; 0 without one.
+    pub fn last(&self) -> u64 {
+        self.blocks.last_key_value().map_or(0, |(_, block)| block.last)
+    }
+
     /// Lines that failed.
     pub fn failed(&self) -> u64 {
         self.failed.values().map(RoaringTreemap::len).sum()

@@ -1,0 +1,87 @@
+//! Unfinished files that a run left which was killed, and their removal by the next one.
+//!
+//! A temporary name tells which report its run has: no two runs have one report at a time, because
+//! it is locked. So what has the token of our report and is not from this run is nobody's any more.
+
+use super::Dir;
+use crate::ring::shim::{Op, call};
+use rustix::fs::AtFlags;
+use rustix::io::Errno;
+
+impl Dir {
+    /// Marks the temporary names made from now on as those of a run with this report.
+    pub fn set_token(&mut self, token: u64) {
+        self.token = Some(token);
+    }
+
+    /// Removes what earlier runs with the same report left unfinished in the directory `path`
+    /// beneath this one, which may be missing; empty is this one. Gives the number of files.
+    ///
+    /// # Errors
+    /// A directory that cannot be read. What cannot be removed stays.
+    pub fn remove_stale(&self, path: &str) -> std::io::Result<u64> {
+        let Some(token) = self.token else { return Ok(0) };
+        let opened = if path.is_empty() { Ok(self.clone()) } else { self.open_beneath(path) };
+        let dir = match opened {
+            Ok(dir) => dir,
+            Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::XDEV) => return Ok(0),
+            Err(errno) => return Err(errno.into()),
+        };
+        let prefix = prefix(token);
+        let own = format!("{prefix}{:08x}-", self.nonce);
+        let mut stale = Vec::new();
+        for entry in rustix::fs::Dir::new(dir.readable()?)? {
+            let entry = entry?;
+            let name = entry.file_name().to_bytes();
+            if name.starts_with(prefix.as_bytes()) && !name.starts_with(own.as_bytes()) {
+                stale.push(entry.file_name().to_owned());
+            }
+        }
+        let remove = |name: &&std::ffi::CString| {
+            call(Op::Unlink, || rustix::fs::unlinkat(&*dir.fd, &***name, AtFlags::empty())).is_ok()
+        };
+        Ok(stale.iter().filter(remove).count() as u64)
+    }
+}
+
+/// What the temporary names of all runs with one report begin with.
+pub(super) fn prefix(token: u64) -> String {
+    format!(".ringpull-{token:016x}-")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ring::dir::Care;
+
+    #[test]
+    fn only_what_our_report_left_is_removed() {
+        let root = tempfile::tempdir().unwrap();
+        let made = |name: String| std::fs::write(root.path().join(name), b"x").unwrap();
+        let names = || {
+            let entries = std::fs::read_dir(root.path().join("sub")).unwrap();
+            let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name()).collect();
+            names.sort();
+            names
+        };
+        std::fs::create_dir(root.path().join("sub")).unwrap();
+        let mut dir = Dir::create(root.path(), Care::default()).unwrap();
+        assert_eq!(dir.remove_stale("sub").unwrap(), 0, "of a run without a report");
+        dir.set_token(7);
+        let own = dir.temporary_name(1);
+        let old = Dir { nonce: dir.nonce ^ 1, ..dir.clone() };
+        let other = Dir { token: Some(8), ..dir.clone() };
+        let kept = [own, other.temporary_name(1), ".ringpull-1".to_owned(), "file".to_owned()];
+        kept.iter().chain(&[old.temporary_name(1), old.temporary_name(20)]).for_each(|name| {
+            made(format!("sub/{name}"));
+        });
+        assert_eq!(names().len(), 6);
+        assert_eq!(dir.remove_stale("sub").unwrap(), 2);
+        let mut kept = kept.map(std::ffi::OsString::from).to_vec();
+        kept.sort();
+        assert_eq!(names(), kept);
+        for nothing in ["missing", "sub/file", "..", ""] {
+            assert_eq!(dir.remove_stale(nothing).unwrap(), 0, "{nothing}");
+        }
+    }
+}
