@@ -13,7 +13,7 @@ pub use budget::{BudgetConfig, ErrorsMax};
 pub use disk::{Dirs, DiskConfig};
 pub use input::{Columns, InputConfig, InputFormat};
 pub use integrity::IntegrityConfig;
-pub use journal::{JournalConfig, RetryFailed};
+pub use journal::{JournalConfig, RetryFailed, SyncMode};
 pub use lines::LinesConfig;
 
 use crate::limits;

@@ -12,7 +12,7 @@ pub use budget::BudgetArgs;
 pub use disk::DiskArgs;
 pub use input::FormatArgs;
 pub use integrity::IntegrityArgs;
-pub use journal::{JournalArgs, RetryFailedArg};
+pub use journal::{JournalArgs, RetryFailedArg, SyncArg};
 pub use lines::LinesArgs;
 
 use super::argv;

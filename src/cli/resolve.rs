@@ -111,7 +111,7 @@ pub fn resolve(args: &PullArgs, host: &Host) -> anyhow::Result<Config> {
         reach: reach(args),
         proxy,
         file_ops: file_ops(args.kernel.file_ops),
-        fsync: fsync(args.output.fsync),
+        fsync: journal::fsync(args, fsync(args.output.fsync)),
         file_allocation: file_allocation(args.output.file_allocation),
         disk: disk::resolve(&args.disk),
         progress: progress(args, host),

@@ -7,6 +7,20 @@ pub struct JournalConfig {
     pub is_fresh: bool,
     /// `--retry-failed`: which of the lines that failed are tried again.
     pub retry_failed: RetryFailed,
+    /// `--sync`: what of the report outlasts a power loss.
+    pub sync: SyncMode,
+}
+
+/// When rows, and the files they speak of, are brought to the disk.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum SyncMode {
+    /// When the kernel likes.
+    None,
+    /// Every few seconds, and at the end of a run that is longer.
+    #[default]
+    Interval,
+    /// Each file before its row, and each row before anything counts it.
+    Always,
 }
 
 /// Which of the lines that failed in an earlier run are tried again.

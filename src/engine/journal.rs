@@ -1,22 +1,26 @@
 //! The report as a journal: found, locked, read back and repaired before a run begins.
 
 mod stale;
+mod sync;
+mod whole;
 
 pub(super) use stale::{Sweep, Sweeper};
+pub(super) use sync::{Syncer, start as start_sync};
 
+use self::sync::Mark;
 use super::progress::say;
-use crate::config::{ReportFile, RetryFailed};
+use crate::config::{JournalConfig, ReportFile, RetryFailed, SyncMode};
 use crate::error::RunError;
 use crate::limits::LOOKAHEAD_JOBS_DEFAULT;
 use crate::plan::retry::{self, Class};
-use crate::report::RowFormat;
 use crate::report::journal::{Done, Entry, Fate, Mismatch, Scan, Scanned, Which};
+use crate::report::{RowFormat, Status};
 use crate::ring::dir::Dir;
-use crate::ring::journal::{Lock, lock, machine, note, set_note};
+use crate::ring::journal::{Lock, durable_writes, lock, machine, note, set_note};
 use anyhow::{Context as _, bail};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
 /// A report that rows may be appended to.
@@ -42,8 +46,17 @@ impl Opened {
         if self.is_fresh {
             let cannot = || RunError::local_file(format!("cannot write {}", path.display()));
             self.file.set_len(0).with_context(cannot)?;
+            if let Some(mark) = Mark::now(0) {
+                mark.set(&self.file);
+            }
         }
         Ok(())
+    }
+
+    /// Another descriptor of the report, for who makes it durable; `None` where it is no file.
+    pub(super) fn to_sync(&self) -> anyhow::Result<Option<File>> {
+        let file = self.token.map(|_| self.file.try_clone()).transpose();
+        file.context("cannot open the report twice")
     }
 
     /// Begins to look for what earlier runs left unfinished, if there was one. Jobs were read so
@@ -72,9 +85,10 @@ impl Opened {
 pub(super) fn open(
     report: &ReportFile,
     format: RowFormat,
-    is_fresh: bool,
-    each: impl FnMut(&Entry<'_>),
+    config: &JournalConfig,
+    each: impl FnMut(&Entry<'_>, Fate),
 ) -> anyhow::Result<Opened> {
+    let is_fresh = config.is_fresh;
     let path = &report.path;
     let cannot = || RunError::local_file(format!("cannot write {}", path.display()));
     // Nothing is read back from a pipe or a device.
@@ -92,6 +106,9 @@ pub(super) fn open(
     }
     let mut options = OpenOptions::new();
     options.read(true).append(true);
+    if config.sync == SyncMode::Always {
+        options.custom_flags(durable_writes());
+    }
     let (file, has_past) = match options.clone().create_new(true).open(path) {
         Ok(file) => (file, false),
         Err(_) => (options.create(true).open(path).with_context(cannot)?, true),
@@ -102,7 +119,8 @@ pub(super) fn open(
     if is_fresh {
         return Ok(Opened { file, format, needs_header: true, done, token, has_past, is_fresh });
     }
-    let scanned = scan(&file, path, format, &mut done, each)?;
+    let mark = Mark::of(&file);
+    let scanned = read(&file, path, format, mark.as_ref(), &mut done, each)?;
     let length = file.metadata().with_context(cannot)?.len();
     if scanned.whole < length {
         file.set_len(scanned.whole).with_context(cannot)?;
@@ -112,6 +130,12 @@ pub(super) fn open(
             length - scanned.whole,
             path.display()
         ));
+    }
+    // What was read is what is on the disk: after another boot, because it was read from there.
+    if let Some(now) = Mark::now(scanned.whole)
+        && mark.is_none_or(|mark| mark.boot != now.boot || mark.length > now.length)
+    {
+        now.set(&file);
     }
     let needs_header = scanned.needs_header;
     Ok(Opened { file, format, needs_header, done, token, has_past, is_fresh })
@@ -155,13 +179,48 @@ fn take(file: &File, path: &Path) -> anyhow::Result<()> {
     }
 }
 
+/// Reads what the rows of a report say. Those of another boot that are behind its mark are compared
+/// with their files.
+fn read(
+    file: &File,
+    path: &Path,
+    format: RowFormat,
+    mark: Option<&Mark>,
+    done: &mut Done,
+    mut each: impl FnMut(&Entry<'_>, Fate),
+) -> anyhow::Result<Scanned> {
+    let now = Mark::now(0);
+    let of_other_boot = mark.filter(|mark| now.is_some_and(|now| now.boot != mark.boot));
+    let trusted = of_other_boot.map_or(u64::MAX, |mark| mark.length);
+    let (mut compared, mut lost) = (0_u64, 0_u64);
+    let scanned = scan(file, path, format, |entry, end| {
+        let mut fate = fate(entry);
+        if end > trusted && entry.status == Status::Ok {
+            compared += 1;
+            if !whole::is_whole(entry) {
+                fate = Fate::Open;
+                lost += 1;
+            }
+        }
+        each(entry, fate);
+        done.record(entry.index, &entry.url, fate);
+    })?;
+    if lost > 0 {
+        say(&format!(
+            "warning: the machine was started anew since the last sync of {}: of {compared} files \
+             pulled after it {lost} are lost or damaged, and are pulled again",
+            path.display()
+        ));
+    }
+    Ok(scanned)
+}
+
 /// Reads all rows of a report.
 fn scan(
     mut file: &File,
     path: &Path,
     format: RowFormat,
-    done: &mut Done,
-    mut each: impl FnMut(&Entry<'_>),
+    mut each: impl FnMut(&Entry<'_>, u64),
 ) -> anyhow::Result<Scanned> {
     let cannot = || RunError::local_file(format!("cannot read the report {}", path.display()));
     let refused = || {
@@ -186,12 +245,8 @@ fn scan(
             return scan.finish(&buffer[..filled]).with_context(refused);
         }
         filled += count;
-        let used = scan
-            .feed(&buffer[..filled], |entry, _| {
-                each(&entry);
-                done.record(entry.index, &entry.url, fate(&entry));
-            })
-            .with_context(refused)?;
+        let used =
+            scan.feed(&buffer[..filled], |entry, end| each(&entry, end)).with_context(refused)?;
         buffer.copy_within(used..filled, 0);
         filled -= used;
     }

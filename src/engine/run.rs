@@ -2,7 +2,7 @@
 
 use super::core::{Seed, codings};
 use super::dns_cache::DnsCache;
-use super::journal::{self, Opened, Sweep, Sweeper};
+use super::journal::{self, Opened, Sweep, Sweeper, Syncer};
 use super::ledger::Ledger;
 use super::packed::Packed;
 use super::paper::{Flushed, Paper};
@@ -17,8 +17,8 @@ use crate::error::RunError;
 use crate::fault::{Cause, Fault, Stage};
 use crate::http::request::{Parts, Template};
 use crate::plan::schedule::{Limits, Schedule};
-use crate::report::journal::Check;
-use crate::report::{Limit, RowFormat, RunEnd, RunInfo, Stats, Status, summary};
+use crate::report::journal::{Check, Fate};
+use crate::report::{Limit, RowFormat, RunEnd, RunInfo, Stats, summary};
 use crate::ring::dir::{Care, Dir, FileSystem};
 use crate::ring::dns::Resolver;
 use crate::ring::room;
@@ -79,6 +79,7 @@ pub fn run(config: &Config) -> anyhow::Result<Ended> {
     let stats_file = config.stats.as_deref().map(create).transpose()?;
     let sweep = begin_report(&config, opened.as_ref(), &dir)?;
     let (sweeper, sweep) = sweep.unzip();
+    let to_sync = opened.as_ref().map(Opened::to_sync).transpose()?.flatten();
     let done = opened.as_mut().map(|opened| std::mem::take(&mut opened.done)).unwrap_or_default();
     let check = Check::new(done, journal::which(config.journal.retry_failed));
     let ledger = Ledger::new(opened, &config.budget, config.disk.wait_ms > 0);
@@ -94,6 +95,7 @@ pub fn run(config: &Config) -> anyhow::Result<Ended> {
         resolve_ahead_max: 0,
     });
     let shared = Arc::new(Shared::new(config, began, schedule, ledger));
+    let syncer = journal::start_sync(to_sync, &shared)?;
     let cores = start_cores(&shared, &dns, &dir, &tls, &template)?;
     let reader = start_reader(&shared, lists, naming, check, sweeper)?;
     let watch = oversee(&shared, &signals, dns_cache.as_mut());
@@ -106,15 +108,14 @@ pub fn run(config: &Config) -> anyhow::Result<Ended> {
     let synced = sync(file_system.as_ref(), &shared.config.dir);
     let failure = failure.or_else(|| synced.err());
     dns_cache.into_iter().for_each(DnsCache::finish);
-    close(&shared, failure, started_at, stats_file, watch, &signals)
+    close(&shared, failure, started_at, stats_file, watch, &signals, syncer)
 }
 
 /// Opens the report, if there is to be one, and reads what earlier runs wrote there.
 fn open_report(config: &Config, naming: &mut Naming) -> anyhow::Result<Option<Opened>> {
     let Some(report) = &config.report else { return Ok(None) };
-    let is_fresh = config.journal.is_fresh;
-    let opened = journal::open(report, format(report.format), is_fresh, |entry| {
-        if config.content_disposition && entry.status == Status::Ok {
+    let opened = journal::open(report, format(report.format), &config.journal, |entry, fate| {
+        if config.content_disposition && fate == Fate::Good {
             naming.keep(&entry.filename, &config.dir);
         }
     })?;
@@ -400,6 +401,7 @@ fn close(
     stats_file: Option<File>,
     watch: Watch,
     signals: &Signals,
+    syncer: Option<Syncer>,
 ) -> anyhow::Result<Ended> {
     let left = shared.schedule().drain();
     let (begun, untouched): (Vec<Packed>, Vec<Packed>) =
@@ -415,6 +417,8 @@ fn close(
     let stats = ledger
         .finish()
         .with_context(|| RunError::local_file("cannot write the report, which ended the run"))?;
+    drop(ledger);
+    let failure = failure.or_else(|| syncer.and_then(|syncer| syncer.finish().err()));
     let has_work_left = shared.total().is_none() || !untouched.is_empty() || stats.cancelled > 0;
     let end = match watch.end {
         RunEnd::Stopped(_) if !has_work_left => RunEnd::Complete,
@@ -590,7 +594,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// How long the reader may take to end once the run was stopped and its cores have.
 const READER_PATIENCE: Duration = Duration::from_millis(100);
 /// Rows are written at the latest after so many ticks.
-const FLUSH_EVERY_TICKS: u64 = 10;
+const FLUSH_EVERY_TICKS: u64 = 2;
 /// Open files that are not for jobs: the list, the report, what the resolver waits with and the
 /// like.
 const FDS_RESERVED: usize = 24;

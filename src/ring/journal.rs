@@ -40,6 +40,11 @@ pub fn set_note(file: &File, name: &str, text: &str) -> bool {
     rustix::fs::fsetxattr(file, name, text.as_bytes(), XattrFlags::empty()).is_ok()
 }
 
+/// What open(2) is asked for so that what is written is on the disk when the call ends.
+pub fn durable_writes() -> i32 {
+    libc::O_DSYNC
+}
+
 /// The name of this machine (uname(2)).
 pub fn machine() -> Vec<u8> {
     rustix::system::uname().nodename().to_bytes().to_vec()

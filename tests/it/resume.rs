@@ -1,7 +1,7 @@
 //! A run is taken up again from its report: what is done is not asked for again, and a list that is
 //! another one is refused before anything is written.
 
-use crate::cmd::{Done, Sandbox, eventually, is_temporary};
+use crate::cmd::{Done, Sandbox, eventually, is_temporary, skip_forbidden};
 use crate::rude::{Plan, Rude, Verb, ok, response};
 use ringpull::origin;
 use rustix::process::Signal;
@@ -281,4 +281,69 @@ fn what_a_killed_run_left_is_removed_by_the_next_one_and_nothing_else() {
     others.sort();
     assert_eq!(left, others);
     assert!(done.stderr.contains("unfinished files of an earlier run"), "{}", done.stderr);
+}
+
+/// The mark of a report: a boot of the machine, and a length.
+fn mark(sandbox: &Sandbox) -> Option<String> {
+    let mut text = [0_u8; 200];
+    let path = sandbox.path("report.csv");
+    let length = rustix::fs::getxattr(path, MARK, &mut text[..]).ok()?;
+    Some(String::from_utf8(text[..length].to_vec()).unwrap())
+}
+
+const MARK: &str = "user.ringpull.durable";
+
+#[test]
+fn after_another_boot_rows_behind_the_mark_are_compared_with_their_files() {
+    let server = serve();
+    let sandbox = Sandbox::new();
+    let list = urls(&server, 20);
+    sandbox.pull().list(&list).run().assert_code(0);
+    if mark(&sandbox).is_none() {
+        return skip_forbidden("the file system keeps no user attributes");
+    }
+    let file = |number: u32| sandbox.out().join(format!("f{number}"));
+    let damage = || {
+        std::fs::remove_file(file(3)).unwrap();
+        std::fs::write(file(17), b"bod").unwrap();
+    };
+    let set_mark = |text: &str| {
+        let path = sandbox.path("report.csv");
+        rustix::fs::setxattr(path, MARK, text.as_bytes(), rustix::fs::XattrFlags::empty()).unwrap();
+    };
+    let again = || {
+        let before = server.log().len();
+        let done = sandbox.pull().again().list(&list).run();
+        done.assert_code(0);
+        let mut asked = server.log()[before..].to_vec();
+        asked.sort();
+        (asked, done.stderr)
+    };
+    damage();
+    assert_eq!(again().0.len(), 0, "nobody started the machine anew");
+    set_mark("another-boot 0");
+    let (asked, told) = again();
+    assert_eq!(asked, ["/f17", "/f3"], "{told}");
+    assert!(told.contains("2 are lost or damaged"), "{told}");
+    assert_eq!(std::fs::read(file(17)).unwrap(), b"body");
+    // It was all looked at in this boot.
+    damage();
+    assert_eq!(again().0.len(), 0);
+    let length = rows(&sandbox, "report.csv").len();
+    set_mark(&format!("another-boot {length}"));
+    assert_eq!(again().0.len(), 0, "it was durable before");
+}
+
+#[test]
+fn with_sync_always_the_mark_is_at_the_end() {
+    let server = serve();
+    let sandbox = Sandbox::new();
+    sandbox.pull().args(["--sync", "always"]).list(urls(&server, 5)).run().assert_ok(5);
+    if let Some(mark) = mark(&sandbox) {
+        let length = rows(&sandbox, "report.csv").len();
+        assert!(mark.ends_with(&format!(" {length}")), "{mark}: {length}");
+    }
+    for mode in ["none", "interval"] {
+        sandbox.pull().args(["--sync", mode]).list(urls(&server, 5)).run().assert_ok(5);
+    }
 }

@@ -15,6 +15,19 @@ pub struct JournalArgs {
     #[arg(long, value_name = "WHICH", num_args = 0..=1, require_equals = true,
           default_missing_value = "all")]
     pub retry_failed: Option<RetryFailedArg>,
+    /// When the report and the files that it speaks of are brought to the disk: never, every 5 s,
+    /// or each before it counts
+    #[arg(long, value_name = "WHEN", default_value = "interval")]
+    pub sync: SyncArg,
+}
+
+/// `--sync`.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+#[allow(missing_docs, reason = "the values mean what config::SyncMode says")]
+pub enum SyncArg {
+    None,
+    Interval,
+    Always,
 }
 
 /// `--retry-failed`.

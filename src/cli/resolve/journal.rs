@@ -1,7 +1,7 @@
 //! Options about taking a run up again, to what the run needs.
 
-use super::super::args::{PullArgs, RetryFailedArg};
-use crate::config::{JournalConfig, RetryFailed};
+use super::super::args::{PullArgs, RetryFailedArg, SyncArg};
+use crate::config::{Fsync, JournalConfig, RetryFailed, SyncMode};
 use crate::error::RunError;
 use anyhow::bail;
 
@@ -28,5 +28,19 @@ pub(super) fn resolve(args: &PullArgs) -> anyhow::Result<JournalConfig> {
         Some(RetryFailedArg::Transient) => RetryFailed::Transient,
         Some(RetryFailedArg::All) => RetryFailed::All,
     };
-    Ok(JournalConfig { is_fresh: typed.fresh, retry_failed })
+    let sync = match typed.sync {
+        SyncArg::None => SyncMode::None,
+        SyncArg::Interval => SyncMode::Interval,
+        SyncArg::Always => SyncMode::Always,
+    };
+    Ok(JournalConfig { is_fresh: typed.fresh, retry_failed, sync })
+}
+
+/// What must be on the disk before a file counts as done: with `--sync always` it and its name,
+/// because its row is then.
+pub(super) fn fsync(args: &PullArgs, typed: Fsync) -> Fsync {
+    match args.journal.sync {
+        SyncArg::Always if args.report.report.is_some() => Fsync::Dir,
+        SyncArg::None | SyncArg::Interval | SyncArg::Always => typed,
+    }
 }
