@@ -42,10 +42,11 @@ const fn way(fault: &'static str, retries: u32, harm: Harm) -> Way {
     Way { fault, retries, harm }
 }
 
-const WAYS: [Way; 9] = [
+const WAYS: [Way; 10] = [
     way("enospc", 0, Harm::Some),
     way("emfile", 0, Harm::Some),
     way("emfile", 3, Harm::None),
+    way("enfile", 0, Harm::None),
     way("ecanceled", 0, Harm::Some),
     way("econnreset", 0, Harm::Some),
     way("econnreset", 3, Harm::None),

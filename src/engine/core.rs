@@ -15,6 +15,7 @@ use crate::ring::conn::Connection;
 use crate::ring::deadline::{Deadlines, Patience};
 use crate::ring::dir::{Dir, SentDir};
 use crate::ring::dns::Resolver;
+use crate::ring::is_shortage_of_machine;
 use crate::ring::tcp::Waiting;
 use crate::ring::tls::Settings;
 use std::borrow::Cow;
@@ -164,7 +165,7 @@ impl Core {
 
     /// A task in flight lacks descriptors, memory or the like. Gives how long it is to wait for
     /// others to return some; nothing when there is nobody to wait for.
-    pub(super) fn lacked(&self) -> Option<u64> {
+    pub(super) fn lacked(&self, errno: i32) -> Option<u64> {
         // Idle connections are the first thing to do without.
         self.shared.announce_shortage();
         self.close_idle(0);
@@ -172,6 +173,10 @@ impl Core {
         match (lack, self.dir.give_up_folders()) {
             (Lack::Wait, _) | (_, true) => {
                 Some(LACK_WAIT_MIN_MS + self.random() % LACK_WAIT_SPREAD_MS)
+            }
+            // Other processes hold it, and give it back some time.
+            (Lack::Alone, false) if is_shortage_of_machine(errno) => {
+                Some(MACHINE_WAIT_MS + self.random() % LACK_WAIT_SPREAD_MS)
             }
             (Lack::Alone, false) => None,
         }
@@ -353,6 +358,8 @@ fn patience(timeouts: &Timeouts) -> Patience {
 /// Shortest wait of a task for what others hold, in milliseconds: a core looks after its idle
 /// connections in less.
 const LACK_WAIT_MIN_MS: u64 = 60;
+/// Wait of a task for what other processes hold, in milliseconds.
+const MACHINE_WAIT_MS: u64 = 1_000;
 /// How much longer it is at random, in milliseconds.
 const LACK_WAIT_SPREAD_MS: u64 = 140;
 

@@ -157,8 +157,8 @@ fn follow(core: &Core, task: &mut Task, outcome: Outcome) -> Next {
         }
         Outcome::Failed(fault, retry_after) => (fault, retry_after),
     };
-    if matches!(fault.cause, Cause::Resources(_))
-        && let Some(after_ms) = core.lacked()
+    if let Cause::Resources(errno) = fault.cause
+        && let Some(after_ms) = core.lacked(errno)
         && core.can_wait(task, after_ms)
     {
         // What is ours to mend costs the job no attempt.

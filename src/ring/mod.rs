@@ -58,6 +58,12 @@ pub fn socket_cause(errno: i32) -> Cause {
     }
 }
 
+/// Whether it is the whole machine that is out of something (ENFILE), and not this process: who
+/// holds it cannot be known.
+pub fn is_shortage_of_machine(errno: i32) -> bool {
+    errno == libc::ENFILE
+}
+
 /// The cause of a failed file operation, by errno (open(2), write(2), rename(2)).
 pub fn disk_cause(errno: i32) -> Cause {
     Cause::Disk(match errno {

@@ -283,6 +283,7 @@ mod faults {
             "short" => Injected::Short,
             "enospc" => Injected::Errno(libc::ENOSPC),
             "edquot" => Injected::Errno(libc::EDQUOT),
+            "enfile" => Injected::Errno(libc::ENFILE),
             "emfile" => Injected::Errno(libc::EMFILE),
             "ecanceled" => Injected::Errno(libc::ECANCELED),
             "econnreset" => Injected::Errno(libc::ECONNRESET),

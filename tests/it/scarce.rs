@@ -71,7 +71,8 @@ fn descriptors_that_never_come_back_fail_every_job_soon() {
     let held = vec![Verb::Gate, ok(b"held").remove(0)];
     let server = Plan::new().on("/held", [held]).otherwise(ok(b"body")).start();
     let sandbox = Sandbox::new();
-    let args = ["-i", "-", "--retry", "2", "--retry-delay", "20ms"];
+    // One thread: another one may begin late, and needs descriptors for its ring.
+    let args = ["-i", "-", "--retry", "2", "--retry-delay", "20ms", "--threads", "1"];
     let mut running = sandbox.pull().args(args).spawn();
     running.feed([server.url("/held")]);
     assert!(eventually(|| server.log().len() == 1), "{}", running.stderr());
@@ -93,6 +94,28 @@ fn descriptors_that_never_come_back_fail_every_job_soon() {
     assert!(row["error_message"].contains("file descriptors"), "{row:#?}");
     done.assert_code(3);
     assert!(sandbox.files().is_empty() && sandbox.temporaries().is_empty());
+}
+
+#[test]
+fn folders_that_are_kept_open_never_take_the_last_descriptor() {
+    let served = serve();
+    let urls: Vec<String> = (0..300)
+        .map(|n| served.http(&format!("/bytes/{}/f{n}", if n % 50 == 0 { 300_000 } else { n })))
+        .collect();
+    for (limit, how, fsync) in [
+        (30, "hash:2/2", "none"),
+        (40, "hash:1/1/1", "dir"),
+        (64, "seq:1", "none"),
+        (200, "seq:2", "dir"),
+    ] {
+        let sandbox = Sandbox::new();
+        let pull = sandbox.pull().args(["--retry", "0", "--dirs", how, "--fsync", fsync]);
+        let limited = format!(r#"ulimit -n {limit}; exec "$@""#);
+        let done = pull.list(&urls).under("sh", ["-c", &limited, "sh"]).run();
+        done.assert_ok(urls.len());
+        let filenames = done.rows.iter().map(|row| &row["filename"]);
+        assert!(filenames.clone().all(|path| std::path::Path::new(path).is_file()), "{how}");
+    }
 }
 
 #[test]
