@@ -1,5 +1,6 @@
 //! One core's state, all of it on one thread: what a lane needs beside its task.
 
+use super::gate::Gate;
 use super::packed::{Packed, place};
 use super::pool::Pool;
 use super::shared::{Shared, Stop};
@@ -31,6 +32,7 @@ pub(super) struct Seed {
     pub(super) shared: Arc<Shared>,
     pub(super) tls: Settings,
     pub(super) dns: Resolver,
+    pub(super) gate: Arc<Gate>,
     pub(super) dir: SentDir,
     pub(super) template: Template,
     /// Jobs in flight on this core.
@@ -59,6 +61,7 @@ pub(super) struct Core {
     pub(super) buffers: BufPool,
     pub(super) dir: Dir,
     pub(super) dns: Resolver,
+    pub(super) gate: Arc<Gate>,
     pub(super) tls: Settings,
     pub(super) template: Template,
     pub(super) proxies: Proxies,
@@ -86,6 +89,7 @@ impl Core {
             buffers: BufPool::default(),
             dir: seed.dir.into(),
             dns: seed.dns,
+            gate: seed.gate,
             tls: seed.tls,
             template: seed.template,
             proxies: Proxies::new(&seed.shared.config.proxy)?,
@@ -170,7 +174,9 @@ impl Core {
         self.shared.announce_shortage();
         self.close_idle(0);
         let lack = self.shared.schedule().lacked(self.shared.now_ms());
-        match (lack, self.dir.give_up_folders()) {
+        // Questions for names hold sockets as well.
+        let is_given_up = self.dir.give_up_folders() || self.dns.is_asking();
+        match (lack, is_given_up) {
             (Lack::Wait, _) | (_, true) => {
                 Some(LACK_WAIT_MIN_MS + self.random() % LACK_WAIT_SPREAD_MS)
             }
@@ -215,6 +221,9 @@ impl Core {
             (taken, schedule.queued() * 2 < self.shared.config.lookahead_max)
         };
         self.shared.deliver(taken.wake);
+        if taken.has_unresolved {
+            self.gate.ask();
+        }
         if has_room {
             self.shared.made_room();
         }
@@ -277,6 +286,21 @@ impl Core {
         let target = task.target().clone();
         let wake = self.shared.schedule().push_front(place(&target), Packed::pack(task));
         self.shared.deliver(wake);
+    }
+
+    /// The name of a task's host has to be asked for again: the task waits for that in the first
+    /// place of its queue, and holds no slot meanwhile.
+    pub(super) fn unresolve(&self, task: Task) {
+        let target = task.target().clone();
+        let wakes = {
+            let mut schedule = self.shared.schedule();
+            [
+                schedule.unresolve(place(&target)),
+                schedule.push_front(place(&target), Packed::pack(task)),
+            ]
+        };
+        wakes.into_iter().for_each(|wake| self.shared.deliver(wake));
+        self.gate.ask();
     }
 
     /// Keeps a task back; it holds no slot meanwhile.

@@ -88,7 +88,7 @@ impl CacheFile {
         // A link stays one.
         let path = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let draft = path.with_file_name(format!(".{name}.{}.tmp", std::process::id()));
+        let draft = path.with_file_name(format!(".ringpull-{name}.{}", std::process::id()));
         Self { path, draft }
     }
 

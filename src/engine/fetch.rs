@@ -34,6 +34,8 @@ pub(super) enum Outcome {
     Skipped,
     /// The job goes on there.
     Redirect(Target),
+    /// The addresses of its host are not known any more: nothing was sent to anybody.
+    Unresolved,
     /// It failed, and what the server said about trying again.
     Failed(Fault, Option<RetryAfter>),
 }
@@ -67,7 +69,7 @@ pub(super) async fn attempt(
     core.keep_request_memory(request);
     match result {
         Ok((outcome, connection)) => (outcome, connection),
-        Err(fault) => (fault.into(), None),
+        Err(outcome) => (outcome, None),
     }
 }
 
@@ -99,7 +101,7 @@ async fn exchange(
     mut pooled: Option<Connection>,
     request: &mut Vec<u8>,
     buf: &mut RecvBuf,
-) -> Result<(Outcome, Option<Connection>), Fault> {
+) -> Result<(Outcome, Option<Connection>), Outcome> {
     let route = core.proxies.choose(task.target());
     let paces = core.shared.paces.as_ref();
     let mut pace = paces.map(|paces| paces.attempt(task.target().host_header()));
@@ -130,7 +132,7 @@ async fn exchange(
             // A server may answer and hang up before it has read all of the request (RFC 9112
             // section 9.5).
             (Ok(()), _) | (Err((Cause::Reset, _)), Ok(Received::Bytes)) => {}
-            (Err(failure), _) => return Err(fault(Stage::Send, failure)),
+            (Err(failure), _) => return Err(fault(Stage::Send, failure).into()),
         }
         let received = received.map_err(|failure| fault(Stage::Head, failure))?;
         story.last.times.starttransfer = story.last.began.elapsed();
@@ -147,7 +149,7 @@ async fn exchange(
                 }
                 return Ok((outcome, connection));
             }
-            Err(fault) => return Err(fault),
+            Err(fault) => return Err(fault.into()),
         }
         // It may have been sent before the request was read. A fresh connection has no answer but
         // ours; as above, this costs the job no attempt.

@@ -14,6 +14,7 @@ mod dns_cache;
 mod dry;
 mod fetch;
 mod full;
+mod gate;
 mod journal;
 mod ledger;
 mod open;

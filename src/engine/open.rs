@@ -1,7 +1,8 @@
 //! A new connection to the origin of a task: name, TCP, a tunnel where a proxy is on the way, TLS.
 
 use super::core::Core;
-use super::fetch::fault;
+use super::fetch::{Outcome, fault};
+use super::shared::Stop;
 use super::task::{Story, Task};
 use super::tunnel;
 use crate::config::Reach;
@@ -22,7 +23,7 @@ pub(super) async fn open(
     core: &Core,
     task: &mut Task,
     route: Route<'_>,
-) -> Result<Connection, Fault> {
+) -> Result<Connection, Outcome> {
     let target = task.target().clone();
     let job_at_ms = task.job_at_ms();
     let found = match route.proxy() {
@@ -61,7 +62,7 @@ pub(super) async fn open(
     // Whoever is on the way: the certificate is that of the origin.
     let connection = connection.into_secure(&core.tls, target.host(), &core.buffers).await;
     story.last.times.appconnect = story.last.began.elapsed();
-    connection.map_err(|failure| fault(Stage::Tls, failure))
+    connection.map_err(|failure| fault(Stage::Tls, failure).into())
 }
 
 /// Sets the deadline of a handshake, that of a tunnel or that of TLS.
@@ -70,17 +71,28 @@ fn arm_connect(core: &Core, connection: &Connection, job_at_ms: u64) {
     connection.arm(Rule::Total, at_ms, job_at_ms);
 }
 
-/// The addresses of an origin that may be connected to.
+/// The addresses of an origin that may be connected to. They were looked up before the job began;
+/// if that is too long ago, they are looked up again while the job waits without a slot.
 async fn lookup_origin(
     core: &Core,
     target: &Target,
     job_at_ms: u64,
-) -> Result<Arc<[IpAddr]>, Fault> {
-    let found = lookup(core, target.host(), target.port(), job_at_ms).await?;
-    reachable(core.shared.config.reach, found)
+) -> Result<Arc<[IpAddr]>, Outcome> {
+    let (host, port) = (target.host(), target.port());
+    let found = match core.dns.known(host, port) {
+        Some(answer) => answer.map_err(|failure| fault(Stage::Resolve, failure))?,
+        None if core.shared.stop() == Stop::Running
+            && core.gate.is_asked_for(target.host_header()) =>
+        {
+            return Err(Outcome::Unresolved);
+        }
+        None => lookup(core, host, port, job_at_ms).await?,
+    };
+    Ok(reachable(core.shared.config.reach, found)?)
 }
 
-/// The addresses of a name, which may be an address itself.
+/// The addresses of a name, which may be an address itself. The job keeps its slot meanwhile: this
+/// is for the names of proxies, which all jobs wait for alike, and for the end of a run.
 async fn lookup(
     core: &Core,
     host: &str,

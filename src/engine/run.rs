@@ -2,6 +2,7 @@
 
 use super::core::{Seed, codings};
 use super::dns_cache::DnsCache;
+use super::gate::Gate;
 use super::journal::{self, Opened, Sweep, Sweeper, Syncer};
 use super::ledger::Ledger;
 use super::packed::Packed;
@@ -92,7 +93,7 @@ pub fn run(config: &Config) -> anyhow::Result<Ended> {
         in_flight_max: config.in_flight_max,
         per_host_max: config.per_host_max,
         lookahead_max: config.lookahead_max,
-        resolve_ahead_max: 0,
+        resolve_ahead_max: resolve_ahead(&config),
     });
     let shared = Arc::new(Shared::new(config, began, schedule, ledger));
     let syncer = journal::start_sync(to_sync, &shared)?;
@@ -209,6 +210,14 @@ fn folders_max(nofile: u64, cores: usize) -> usize {
     usize::try_from(nofile).unwrap_or(usize::MAX) / FOLDERS_PART / cores
 }
 
+/// Hosts whose names are asked for ahead of their jobs: enough for every job in flight to be
+/// followed by another host's, and for the servers to be busy meanwhile. Those whose servers keep
+/// silent count as well.
+fn resolve_ahead(config: &Config) -> usize {
+    let questions = config.dns.concurrency * config.dns.servers.len().max(1);
+    (config.in_flight_max.saturating_mul(2).saturating_add(questions)).min(RESOLVE_AHEAD_MAX)
+}
+
 fn start_cores(
     shared: &Arc<Shared>,
     dns: &Resolver,
@@ -217,6 +226,7 @@ fn start_cores(
     template: &Template,
 ) -> anyhow::Result<Vec<JoinHandle<anyhow::Result<()>>>> {
     let config = &shared.config;
+    let gate = Arc::new(Gate::new(shared, dns)?);
     let in_flight_max = config.in_flight_max.div_ceil(config.cpus.len());
     let start = |(index, cpu): (usize, &usize)| {
         let seed = Seed {
@@ -225,6 +235,7 @@ fn start_cores(
             shared: Arc::clone(shared),
             tls: tls.clone(),
             dns: dns.clone(),
+            gate: Arc::clone(&gate),
             dir: dir.send().context("cannot keep the directory open")?,
             template: template.clone(),
             in_flight_max,
@@ -595,6 +606,8 @@ const PATIENCE: Duration = Duration::from_secs(1);
 const READER_PATIENCE: Duration = Duration::from_millis(100);
 /// Rows are written at the latest after so many ticks.
 const FLUSH_EVERY_TICKS: u64 = 2;
+/// Most hosts whose names are asked for ahead: so many are known at once by far.
+const RESOLVE_AHEAD_MAX: usize = 50_000;
 /// Open files that are not for jobs: the list, the report, what the resolver waits with and the
 /// like.
 const FDS_RESERVED: usize = 24;

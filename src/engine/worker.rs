@@ -8,6 +8,7 @@ use super::task::{End, Task};
 use crate::fault::{Cause, Fault, Stage};
 use crate::plan::retry::{self, Class, Decision};
 use crate::ring::conn::Connection;
+use crate::ring::dns;
 use crate::ring::setup::{self, CoreRings};
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -101,6 +102,7 @@ async fn run_task(core: &Rc<Core>, work: Work) {
     match next {
         Next::Ended(end) => core.record(task, end),
         Next::Redirected | Next::Full => core.requeue(task),
+        Next::Unresolved => core.unresolve(task),
         Next::Retry { after_ms } => core.defer(task, after_ms),
     }
     core.release(origin, connection);
@@ -134,6 +136,8 @@ enum Next {
     Redirected,
     /// The disk is full: it goes on when there is room.
     Full,
+    /// It goes on when its host has addresses again.
+    Unresolved,
     /// It waits.
     Retry {
         after_ms: u64,
@@ -155,6 +159,7 @@ fn follow(core: &Core, task: &mut Task, outcome: Outcome) -> Next {
             }
             return Next::Redirected;
         }
+        Outcome::Unresolved => return Next::Unresolved,
         Outcome::Failed(fault, retry_after) => (fault, retry_after),
     };
     if let Cause::Resources(errno) = fault.cause
@@ -179,7 +184,15 @@ fn follow(core: &Core, task: &mut Task, outcome: Outcome) -> Next {
         .filter(|_| retry::class(&fault.cause) == Class::Transient)
         .and_then(|value| retry::retry_after_ms(value, unix_s()));
     let attempt = task.story.as_ref().map_or(1, |story| story.attempt);
-    let decision = match retry::decide(&fault, attempt, retry_after_ms, core.random(), policy) {
+    let decision = retry::decide(&fault, attempt, retry_after_ms, core.random(), policy);
+    let decision = match decision {
+        // Before that, it would only hear the same again.
+        Decision::Retry { after_ms } if fault.stage == Stage::Resolve => {
+            Decision::Retry { after_ms: after_ms.max(dns::FAILURE_KNOWN_MS) }
+        }
+        decision => decision,
+    };
+    let decision = match decision {
         Decision::Retry { after_ms } if !core.can_wait(task, after_ms) => Decision::GiveUp,
         decision => decision,
     };

@@ -53,6 +53,17 @@ impl fmt::Display for Kind {
     }
 }
 
+/// Takes `name[:port]` apart, as URLs and `Host` have it: an IPv6 address stands in brackets and
+/// comes out without.
+pub fn name_and_port(host: &str) -> (&str, Option<u16>) {
+    let (name, port) = match host.rsplit_once(':') {
+        Some((name, port)) if !port.contains(']') => (name, port.parse().ok()),
+        Some(_) | None => (host, None),
+    };
+    let address = name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    (address.unwrap_or(name), port)
+}
+
 /// An address as people write it, IPv6 with or without brackets.
 pub fn parse(text: &str) -> Option<IpAddr> {
     match text.strip_prefix('[').and_then(|text| text.strip_suffix(']')) {
@@ -176,6 +187,15 @@ mod tests {
         223.255.255.255 8.8.8.8 \
         2000:: 2001:200:: 2001:db7:ffff:: 2001:db9:: 2606:4700::1111 2a00:: 3ffe:: 3fff:1000:: \
         ::ffff:8.8.8.8 64:ff9b::8.8.8.8 2002:808:808:: 2001:0:808:808:0:0:f7f7:f7f7";
+
+    #[test]
+    fn hosts_with_and_without_a_port() {
+        assert_eq!(name_and_port("a.example"), ("a.example", None));
+        assert_eq!(name_and_port("a.example:8080"), ("a.example", Some(8_080)));
+        assert_eq!(name_and_port("192.0.2.1:1"), ("192.0.2.1", Some(1)));
+        assert_eq!(name_and_port("[2001:db8::1]"), ("2001:db8::1", None));
+        assert_eq!(name_and_port("[2001:db8::1]:8443"), ("2001:db8::1", Some(8_443)));
+    }
 
     #[test]
     fn every_block_to_its_edges() {

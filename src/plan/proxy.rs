@@ -88,6 +88,12 @@ impl Proxies {
         }
     }
 
+    /// Whether the name of an origin is looked up by us, and not by a proxy.
+    pub fn is_name_ours(&self, scheme: Scheme, host: &str, port: u16) -> bool {
+        let proxy = self.of(scheme).filter(|_| !self.no_proxy.is_for(host, port));
+        proxy.is_none_or(|proxy| proxy.kind == Kind::Socks5(NamesBy::Us))
+    }
+
     /// The way to the origin of a target. Targets of the same origin have the same way.
     pub fn choose(&self, target: &Target) -> Route<'_> {
         let Some(proxy) = self.of(target.scheme()) else { return Route::Direct };

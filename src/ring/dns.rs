@@ -87,9 +87,10 @@ impl Resolver {
         Some(answer.and_then(|addresses| self.allowed(addresses)))
     }
 
-    /// Whether an override gives the addresses of `host` at some port.
-    pub fn is_overridden(&self, host: &str) -> bool {
-        self.overrides.iter().any(|given| given.is_for(host, given.port))
+    /// Whether `host` needs no question: it is an address, or an override gives some.
+    pub fn is_given(&self, host: &str, port: u16) -> bool {
+        host.parse::<IpAddr>().is_ok()
+            || self.overrides.iter().any(|given| given.is_for(host, port))
     }
 
     /// Begins the look-up of a name. `then` is called once there is an answer: by the resolver's
@@ -112,6 +113,11 @@ impl Resolver {
         // If there is no thread any more the question is dropped here, which answers it.
         let _: Result<(), _> =
             self.ask.send(Question { names: Arc::clone(&self.names), host, is_answered: false });
+    }
+
+    /// Whether some name is being looked up.
+    pub fn is_asking(&self) -> bool {
+        !self.names.state().waiting.is_empty()
     }
 
     /// As [`Self::known`], but waits until it is known.
@@ -334,7 +340,8 @@ mod tests {
         let resolver = resolver(vec![given], Family::Any);
         assert_eq!(*lookup(&resolver, "A.test", 80).unwrap(), [there]);
         assert_eq!(resolver.known("a.test", 81), None);
-        assert!(resolver.is_overridden("a.test") && !resolver.is_overridden("b.test"));
+        let given = [("a.test", 80), ("a.test", 81), ("b.test", 80), ("::1", 1)];
+        assert_eq!(given.map(|(h, p)| resolver.is_given(h, p)), [true, false, false, true]);
     }
 
     /// Counts how often somebody was told.
@@ -356,7 +363,7 @@ mod tests {
         let first = questions.try_recv().unwrap();
         let second = questions.try_recv().unwrap();
         assert_eq!((&*first.host, &*second.host), ("a.example", "b.example"));
-        assert!(questions.try_recv().is_err());
+        assert!(questions.try_recv().is_err() && resolver.is_asking());
         assert_eq!((told.load(Ordering::Relaxed), resolver.known("a.example", 80)), (0, None));
         let there: Arc<[IpAddr]> = ["192.0.2.1".parse().unwrap()].into();
         first.answer(Found::Addresses(Arc::clone(&there), 60_000));
@@ -364,7 +371,7 @@ mod tests {
         assert_eq!(resolver.known("A.EXAMPLE", 80), Some(Ok(there)));
         // What the task of a look-up leaves behind when it panics.
         drop(second);
-        assert_eq!(told.load(Ordering::Relaxed), 3);
+        assert_eq!((told.load(Ordering::Relaxed), resolver.is_asking()), (3, false));
         let failure = resolver.known("b.example", 80).unwrap().unwrap_err();
         assert_eq!(failure.0, Cause::ResolveFailed);
         // It is known by now.

@@ -25,6 +25,8 @@ mod dirs; // --dirs: which folder a file goes into
 mod disk; // full, read-only and vanished places; flushing and reserving
 mod disposition; // names that servers propose
 mod dns; // lookups: families, caching, overrides
+mod dns_cache; // what one run tells the next about names
+mod dns_servers; // many names, and servers that fail
 mod endless; // servers that never come to an end
 mod faults; // each bad input has its code, its row, and costs nothing else
 mod fetch; // thousands of files, every framing, every file-ops mode, caps

@@ -1,18 +1,33 @@
-//! A DNS server on UDP with the answers of the test: A and AAAA records, silence, or NXDOMAIN.
+//! A DNS server with the answers of the test: A and AAAA records and their time, that a name does
+//! not exist and for how long, refusals, silence, and answers that are too long for UDP. It counts
+//! what it is asked.
 
-use std::collections::HashMap;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::collections::{HashMap, HashSet};
+use std::io::{Read, Write};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 /// What is said of one name.
 #[derive(Clone, Debug)]
 pub(crate) enum Answer {
-    /// These addresses, those of the family asked for.
+    /// These addresses, those of the family asked for, for an hour.
     Addresses(Vec<IpAddr>),
+    /// As before, but over TCP alone: over UDP there is no room for it.
+    Long(Vec<IpAddr>),
+    /// It does not exist, for so many seconds.
+    Missing(u32),
+    /// A response code (RFC 1035 section 4.1.1).
+    Code(u8),
     /// Nothing at all.
     Silence,
 }
+
+/// Response codes.
+pub(crate) const SERVFAIL: u8 = 2;
+pub(crate) const REFUSED: u8 = 5;
 
 /// One question: the name in lower case without the last dot, and the record type.
 pub(crate) type Question = (String, u16);
@@ -20,63 +35,177 @@ pub(crate) type Question = (String, u16);
 /// Record types (RFC 1035 section 3.2.2, RFC 3596 section 2.1).
 pub(crate) const A: u16 = 1;
 pub(crate) const AAAA: u16 = 28;
+const SOA: u16 = 6;
+
+/// What the threads of a server share.
+#[derive(Default)]
+struct State {
+    answers: Mutex<HashMap<String, Answer>>,
+    /// What is said of all other names; without it, that they do not exist.
+    otherwise: Option<Answer>,
+    /// Questions are answered when no further one comes, all at once.
+    is_slow: bool,
+    questions: Mutex<Vec<Question>>,
+    most_outstanding: Mutex<usize>,
+    is_over: AtomicBool,
+}
 
 /// A running server; it ends with the value.
 pub(crate) struct NameServer {
     addr: SocketAddr,
-    questions: Arc<Mutex<Vec<Question>>>,
-    thread: Option<JoinHandle<()>>,
+    state: Arc<State>,
+    threads: Vec<JoinHandle<()>>,
 }
 
 impl NameServer {
     /// Names that are not listed do not exist.
     pub(crate) fn start<'a>(answers: impl IntoIterator<Item = (&'a str, Answer)>) -> Self {
-        let answers: HashMap<String, Answer> =
-            answers.into_iter().map(|(name, answer)| (name.to_owned(), answer)).collect();
-        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let addr = socket.local_addr().unwrap();
-        let questions = Arc::new(Mutex::new(Vec::new()));
-        let kept = Arc::clone(&questions);
-        let thread = std::thread::spawn(move || {
-            let mut packet = [0; 1_500];
-            while let Ok((len, peer)) = socket.recv_from(&mut packet) {
-                // An empty datagram is how the value says that it is dropped.
-                if len == 0 {
-                    return;
-                }
-                let Some((question, end)) = question(&packet[..len]) else { continue };
-                let reply = reply(&packet[..end], &question, answers.get(&question.0));
-                kept.lock().unwrap().push(question);
-                if let Some(reply) = reply {
-                    socket.send_to(&reply, peer).unwrap();
-                }
-            }
-        });
-        Self { addr, questions, thread: Some(thread) }
+        Self::run(State { answers: Mutex::new(listed(answers)), ..State::default() })
     }
 
-    /// One name with one IPv4 address, the loopback one.
+    /// As [`Self::start`], but answers only when no further question comes for a moment, so that
+    /// it knows how many are outstanding.
+    pub(crate) fn slow<'a>(answers: impl IntoIterator<Item = (&'a str, Answer)>) -> Self {
+        let answers = Mutex::new(listed(answers));
+        Self::run(State { answers, is_slow: true, ..State::default() })
+    }
+
+    /// The same answer to everything.
+    pub(crate) fn always(answer: Answer) -> Self {
+        Self::run(State { otherwise: Some(answer), ..State::default() })
+    }
+
+    /// Names with one IPv4 address, the loopback one.
     pub(crate) fn local(names: &[&str]) -> Self {
-        let answer = Answer::Addresses(vec![Ipv4Addr::LOCALHOST.into()]);
-        Self::start(names.iter().map(|name| (*name, answer.clone())))
+        Self::start(names.iter().map(|name| (*name, here())))
+    }
+
+    fn run(state: State) -> Self {
+        let (udp, tcp) = sockets();
+        let addr = udp.local_addr().unwrap();
+        let state = Arc::new(state);
+        let (first, second) = (Arc::clone(&state), Arc::clone(&state));
+        let threads = vec![
+            std::thread::spawn(move || serve_udp(&first, &udp)),
+            std::thread::spawn(move || serve_tcp(&second, &tcp)),
+        ];
+        Self { addr, state, threads }
     }
 
     pub(crate) fn addr(&self) -> SocketAddr {
         self.addr
     }
 
+    /// Says something else of a name from now on.
+    pub(crate) fn set(&self, name: &str, answer: Answer) {
+        self.state.answers.lock().unwrap().insert(name.to_owned(), answer);
+    }
+
     /// How often a question was asked.
     pub(crate) fn asked(&self, name: &str, kind: u16) -> usize {
-        let questions = self.questions.lock().unwrap();
+        let questions = self.state.questions.lock().unwrap();
         questions.iter().filter(|asked| asked.0 == name && asked.1 == kind).count()
     }
+
+    /// How many questions were asked in all.
+    pub(crate) fn asked_in_all(&self) -> usize {
+        self.state.questions.lock().unwrap().len()
+    }
+
+    /// The most questions that were waiting for an answer at once.
+    pub(crate) fn most_outstanding(&self) -> usize {
+        *self.state.most_outstanding.lock().unwrap()
+    }
+}
+
+/// This machine's own address.
+pub(crate) fn here() -> Answer {
+    Answer::Addresses(vec![Ipv4Addr::LOCALHOST.into()])
+}
+
+fn listed<'a>(answers: impl IntoIterator<Item = (&'a str, Answer)>) -> HashMap<String, Answer> {
+    answers.into_iter().map(|(name, answer)| (name.to_owned(), answer)).collect()
 }
 
 impl Drop for NameServer {
     fn drop(&mut self) {
+        self.state.is_over.store(true, Ordering::SeqCst);
+        // Both threads have to look.
         let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         socket.send_to(&[], self.addr).unwrap();
-        let _ = self.thread.take().unwrap().join();
+        drop(TcpStream::connect(self.addr));
+        for thread in self.threads.drain(..) {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Both kinds of socket at one port.
+fn sockets() -> (UdpSocket, TcpListener) {
+    for _ in 0..100 {
+        let udp = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        if let Ok(tcp) = TcpListener::bind(udp.local_addr().unwrap()) {
+            return (udp, tcp);
+        }
+    }
+    panic!("no port is free for both UDP and TCP");
+}
+
+fn serve_udp(state: &State, socket: &UdpSocket) {
+    let mut packet = [0; 1_500];
+    let mut held: Vec<(Vec<u8>, SocketAddr)> = Vec::new();
+    let mut outstanding: HashSet<Question> = HashSet::new();
+    loop {
+        let wait = (!held.is_empty()).then_some(Duration::from_millis(20));
+        socket.set_read_timeout(wait).unwrap();
+        match socket.recv_from(&mut packet) {
+            Ok(_) if state.is_over.load(Ordering::SeqCst) => return,
+            Ok((len, peer)) => {
+                let Some((question, reply)) = state.reply(&packet[..len], 512) else { continue };
+                outstanding.insert(question);
+                held.extend(reply.map(|reply| (reply, peer)));
+                if state.is_slow {
+                    continue;
+                }
+            }
+            Err(_) => {}
+        }
+        let mut most = state.most_outstanding.lock().unwrap();
+        *most = outstanding.drain().count().max(*most);
+        drop(most);
+        for (reply, peer) in held.drain(..) {
+            // Whoever asked may be gone.
+            let _ = socket.send_to(&reply, peer);
+        }
+    }
+}
+
+fn serve_tcp(state: &State, listener: &TcpListener) {
+    while let Ok((mut stream, _)) = listener.accept() {
+        if state.is_over.load(Ordering::SeqCst) {
+            return;
+        }
+        // As long as the client has questions, each behind its length (RFC 1035 section 4.2.2).
+        let mut len = [0; 2];
+        while stream.read_exact(&mut len).is_ok() {
+            let mut packet = vec![0; usize::from(u16::from_be_bytes(len))];
+            stream.read_exact(&mut packet).unwrap();
+            let Some((_, Some(reply))) = state.reply(&packet, usize::MAX) else { continue };
+            let len = u16::try_from(reply.len()).unwrap().to_be_bytes();
+            stream.write_all(&[&len[..], &reply[..]].concat()).unwrap();
+        }
+    }
+}
+
+impl State {
+    /// The question of a packet, which is counted, and what is said to it.
+    fn reply(&self, packet: &[u8], room: usize) -> Option<(Question, Option<Vec<u8>>)> {
+        let (question, end) = question(packet)?;
+        let answer = self.answers.lock().unwrap().get(&question.0).cloned();
+        let answer = answer.or_else(|| self.otherwise.clone()).unwrap_or(Answer::Missing(0));
+        let reply = reply(&packet[..end], &question, &answer, room);
+        self.questions.lock().unwrap().push(question.clone());
+        Some((question, reply))
     }
 }
 
@@ -98,24 +227,34 @@ fn question(packet: &[u8]) -> Option<(Question, usize)> {
     Some(((labels.join("."), kind), at + 4))
 }
 
-fn reply(query: &[u8], question: &Question, answer: Option<&Answer>) -> Option<Vec<u8>> {
-    let records: Vec<Vec<u8>> = match answer {
-        Some(Answer::Silence) => return None,
-        Some(Answer::Addresses(addresses)) => {
-            addresses.iter().filter_map(|address| data(*address, question.1)).collect()
-        }
-        None => Vec::new(),
+fn reply(query: &[u8], question: &Question, answer: &Answer, room: usize) -> Option<Vec<u8>> {
+    let data = |addresses: &[IpAddr]| -> Vec<Vec<u8>> {
+        addresses.iter().filter_map(|address| data(*address, question.1)).collect()
+    };
+    let (code, is_cut, answers, authority) = match answer {
+        Answer::Silence => return None,
+        Answer::Addresses(addresses) => (0, false, data(addresses), None),
+        Answer::Long(_) if room <= 512 => (0, true, Vec::new(), None),
+        Answer::Long(addresses) => (0, false, data(addresses), None),
+        Answer::Missing(ttl) => (3, false, Vec::new(), Some(soa(*ttl))),
+        Answer::Code(code) => (*code, false, Vec::new(), None),
     };
     let mut out = query.to_vec();
-    // QR, RD, RA; NXDOMAIN for what is not known (RFC 1035 section 4.1.1).
-    out[2] = 0x81;
-    out[3] = if answer.is_some() { 0x80 } else { 0x83 };
-    out[4..12].copy_from_slice(&[0, 1, 0, u8::try_from(records.len()).unwrap(), 0, 0, 0, 0]);
-    for data in records {
-        // A pointer to the name of the question; class IN; an hour.
+    // QR, RD, RA, and TC for what was cut (RFC 1035 section 4.1.1).
+    out[2] = if is_cut { 0x83 } else { 0x81 };
+    out[3] = 0x80 | code;
+    let count = u8::try_from(answers.len()).unwrap();
+    out[4..12].copy_from_slice(&[0, 1, 0, count, 0, u8::from(authority.is_some()), 0, 0]);
+    let hour = 3_600_u32;
+    let answers = answers.into_iter().map(|data| (question.1, hour, data));
+    let authority = authority.map(|(ttl, data)| (SOA, ttl, data));
+    for (kind, ttl, data) in answers.chain(authority) {
+        // A pointer to the name of the question; class IN.
         out.extend_from_slice(&[0xc0, 12]);
-        out.extend_from_slice(&question.1.to_be_bytes());
-        out.extend_from_slice(&[0, 1, 0, 0, 0x0e, 0x10, 0, u8::try_from(data.len()).unwrap()]);
+        out.extend_from_slice(&kind.to_be_bytes());
+        out.extend_from_slice(&[0, 1]);
+        out.extend_from_slice(&ttl.to_be_bytes());
+        out.extend_from_slice(&[0, u8::try_from(data.len()).unwrap()]);
         out.extend_from_slice(&data);
     }
     Some(out)
@@ -128,15 +267,27 @@ fn data(address: IpAddr, kind: u16) -> Option<Vec<u8>> {
     }
 }
 
+/// The record that says for how long a name does not exist (RFC 2308 section 3): the root for both
+/// names, and the time once as that of the record and once as its last number.
+fn soa(ttl: u32) -> (u32, Vec<u8>) {
+    let numbers = [1, 3_600, 600, 86_400, ttl].map(u32::to_be_bytes);
+    (ttl, [&[0, 0][..], &numbers.concat()].concat())
+}
+
 #[test]
 fn answers_what_the_test_says() {
     let addresses = vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
-    let server = NameServer::start([("a.example", Answer::Addresses(addresses))]);
+    let server = NameServer::start([
+        ("a.example", Answer::Addresses(addresses)),
+        ("f.example", Answer::Code(SERVFAIL)),
+        ("l.example", Answer::Long(vec![Ipv4Addr::LOCALHOST.into()])),
+    ]);
     let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let query = |name: &[u8], kind: u8| {
+        [&[7, 7, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0], name, b"\x07example\x00", &[0, kind, 0, 1]].concat()
+    };
     let ask = |name: &[u8], kind: u8| {
-        let query =
-            [&[7, 7, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0], name, b"\x07example\x00", &[0, kind, 0, 1]];
-        socket.send_to(&query.concat(), server.addr()).unwrap();
+        socket.send_to(&query(name, kind), server.addr()).unwrap();
         let mut out = [0; 512];
         let len = socket.recv(&mut out).unwrap();
         out[..len].to_vec()
@@ -147,6 +298,17 @@ fn answers_what_the_test_says() {
     let reply = ask(b"\x01A", 28);
     assert!(reply.ends_with(&Ipv6Addr::LOCALHOST.octets()));
     let reply = ask(b"\x01b", 1);
-    assert_eq!((reply[3], reply[7]), (0x83, 0));
+    assert_eq!((reply[3], reply[7], reply[9]), (0x83, 0, 1));
+    assert_eq!(ask(b"\x01f", 1)[3], 0x82);
     assert_eq!((server.asked("a.example", A), server.asked("a.example", AAAA)), (1, 1));
+
+    assert_eq!(ask(b"\x01l", 1)[2] & 2, 2, "cut");
+    let mut stream = TcpStream::connect(server.addr()).unwrap();
+    let query = query(b"\x01l", 1);
+    stream.write_all(&[&[0, u8::try_from(query.len()).unwrap()], &query[..]].concat()).unwrap();
+    stream.shutdown(std::net::Shutdown::Write).unwrap();
+    let mut reply = Vec::new();
+    stream.read_to_end(&mut reply).unwrap();
+    assert!(reply[4] & 2 == 0 && reply.ends_with(&[0, 4, 127, 0, 0, 1]));
+    assert_eq!((server.asked("l.example", A), server.asked_in_all()), (2, 6));
 }

@@ -231,3 +231,22 @@ proptest! {
         prop_assert_eq!(proxies.choose(&one), proxies.choose(&other));
     }
 }
+
+#[test]
+fn names_are_looked_up_by_whoever_connects() {
+    let ours = |proxy: &str| {
+        let given = Some(ProxyUrl { url: proxy.to_owned(), variable: None });
+        let no_proxy = "near.example".to_owned();
+        let config = ProxyConfig { http: given, no_proxy, ..ProxyConfig::default() };
+        let proxies = Proxies::new(&config).unwrap();
+        let far = |scheme| proxies.is_name_ours(scheme, "far.example", 80);
+        (
+            far(Scheme::Http),
+            far(Scheme::Https),
+            proxies.is_name_ours(Scheme::Http, "near.example", 80),
+        )
+    };
+    assert_eq!(ours("http://p"), (false, true, true));
+    assert_eq!(ours("socks5h://p"), (false, true, true));
+    assert_eq!(ours("socks5://p"), (true, true, true));
+}

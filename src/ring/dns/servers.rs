@@ -20,7 +20,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// The name servers of a run and what goes before them.
 pub(super) struct Servers {
@@ -43,6 +43,11 @@ struct Server {
     /// Questions outstanding or waiting for a place.
     load: Cell<usize>,
     places: Semaphore,
+    places_max: usize,
+    /// Places that were given up because there was no socket for them.
+    places_lost: Cell<usize>,
+    /// When the last one was.
+    lost_at: Cell<Instant>,
 }
 
 /// What came of the question for the addresses of one family.
@@ -236,7 +241,11 @@ impl Servers {
                     if lacks > LACKS_MAX {
                         return Reply::Failed(self.lacks.cause(), None);
                     }
-                    tokio::time::sleep(LACK_WAIT).await;
+                    // Other questions give their sockets back, which is waited for by asking again;
+                    // if there are none, those who have them are unknown.
+                    if self.servers[index].load.get() == 0 {
+                        tokio::time::sleep(LACK_WAIT).await;
+                    }
                 }
             }
         }
@@ -268,7 +277,7 @@ impl Servers {
         let server = &self.servers[index];
         let _load = Load::new(&server.load);
         let place = server.places.acquire().await;
-        let _place = place.expect("it is never closed");
+        let place = place.expect("it is never closed");
         let lacks_before = self.lacks.count();
         let answer = server.resolver.lookup(name.clone(), kind).await;
         let is_lacking = answer.is_err() && self.lacks.count() != lacks_before;
@@ -288,9 +297,12 @@ impl Servers {
         };
         let mut health = server.health.get();
         match &said {
-            Said::Reply(_) => health.answered(),
+            Said::Reply(_) => {
+                health.answered();
+                server.regain_place();
+            }
             Said::Refused(..) | Said::Silence => health.failed(self.now_ms()),
-            Said::Lacking => {}
+            Said::Lacking => server.lose_place(place),
         }
         server.health.set(health);
         said
@@ -316,12 +328,34 @@ impl Server {
                 let words = format!("cannot set up the resolver: {error}");
                 (Cause::ResolveFailed, Some(words.into()))
             })?;
+        let places_max = config.concurrency.clamp(1, Semaphore::MAX_PERMITS);
         Ok(Self {
             resolver,
             health: Cell::default(),
             load: Cell::new(0),
-            places: Semaphore::new(config.concurrency.clamp(1, Semaphore::MAX_PERMITS)),
+            places: Semaphore::new(places_max),
+            places_max,
+            places_lost: Cell::new(0),
+            lost_at: Cell::new(Instant::now()),
         })
+    }
+
+    /// There was no socket for a question: so many at once are too many, if others are under way.
+    fn lose_place(&self, place: SemaphorePermit<'_>) {
+        self.lost_at.set(Instant::now());
+        if self.load.get() > 1 && self.places_lost.get() + 1 < self.places_max {
+            self.places_lost.set(self.places_lost.get() + 1);
+            place.forget();
+        }
+    }
+
+    /// There was one: if none was lacking for a while, one more may be under way.
+    fn regain_place(&self) {
+        let lost = self.places_lost.get();
+        if lost > 0 && self.lost_at.get().elapsed() > LACK_CALM {
+            self.places_lost.set(lost - 1);
+            self.places.add_permits(1);
+        }
     }
 }
 
@@ -445,6 +479,8 @@ const OTHER_FAMILY_WAIT: Duration = Duration::from_secs(2);
 /// How long a question waits for a socket that could not be opened, and how often.
 const LACK_WAIT: Duration = Duration::from_millis(100);
 const LACKS_MAX: u32 = 20;
+/// How long no socket is lacking before more questions are under way again.
+const LACK_CALM: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
 mod tests {
