@@ -175,8 +175,8 @@ impl Core {
         self.close_idle(0);
         let lack = self.shared.schedule().lacked(self.shared.now_ms());
         // Questions for names hold sockets as well.
-        let is_given_up = self.dir.give_up_folders() || self.dns.is_asking();
-        match (lack, is_given_up) {
+        let is_to_return = self.dir.give_up_folders() || self.dns.asking() > 0;
+        match (lack, is_to_return) {
             (Lack::Wait, _) | (_, true) => {
                 Some(LACK_WAIT_MIN_MS + self.random() % LACK_WAIT_SPREAD_MS)
             }

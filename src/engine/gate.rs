@@ -77,7 +77,7 @@ impl Gate {
     pub(super) fn is_asked_for(&self, host: &str) -> bool {
         let (name, port) = address::name_and_port(host);
         [Scheme::Http, Scheme::Https].into_iter().all(|scheme| {
-            let port = port.unwrap_or(scheme.port_default());
+            let port = port.unwrap_or_else(|| scheme.port_default());
             self.proxies.is_name_ours(scheme, name, port) && !self.dns.is_given(name, port)
         })
     }

@@ -43,13 +43,21 @@ pub(super) struct Cache {
 
 #[derive(Debug)]
 struct Entry {
-    answer: Answer,
+    answer: Kept,
     until_ms: u64,
     /// When its addresses are of no use any more.
     stale_until_ms: u64,
     sequence: u64,
     /// Nobody has used it so far.
     is_new: bool,
+}
+
+/// An answer with as few bytes as it takes: there may be many.
+#[derive(Debug)]
+enum Kept {
+    One(IpAddr),
+    Several(Arc<[IpAddr]>),
+    Failed(Box<(Cause, Option<Box<str>>)>),
 }
 
 impl Cache {
@@ -64,7 +72,7 @@ impl Cache {
             return None;
         }
         entry.is_new = false;
-        Some(entry.answer.clone())
+        Some(entry.answer.tell())
     }
 
     /// Whether a look would find something.
@@ -104,15 +112,15 @@ impl Cache {
     pub(super) fn held(
         &self,
         now_ms: u64,
-    ) -> impl Iterator<Item = (&Arc<str>, &Arc<[IpAddr]>, u64)> {
-        self.entries.iter().filter(move |(_, entry)| entry.is_of_use(now_ms)).filter_map(
-            |(host, entry)| entry.answer.as_ref().ok().map(|found| (host, found, entry.until_ms)),
-        )
+    ) -> impl Iterator<Item = (&Arc<str>, Arc<[IpAddr]>, u64)> {
+        let of_use = self.entries.iter().filter(move |(_, entry)| entry.is_of_use(now_ms));
+        of_use.filter_map(|(host, entry)| Some((host, entry.answer.tell().ok()?, entry.until_ms)))
     }
 
     fn put(&mut self, host: Arc<str>, answer: Answer, until_ms: u64, is_new: bool) {
         self.sequence += 1;
         let stale_until_ms = until_ms.saturating_add(STALE_MAX_MS);
+        let answer = Kept::new(answer);
         let entry = Entry { answer, until_ms, stale_until_ms, sequence: self.sequence, is_new };
         self.order.push_back((Arc::clone(&host), self.sequence));
         self.entries.insert(host, entry);
@@ -134,7 +142,31 @@ impl Entry {
 
     /// Whether it has addresses that may be fallen back upon.
     fn is_of_use(&self, now_ms: u64) -> bool {
-        self.answer.is_ok() && now_ms < self.stale_until_ms
+        let has_addresses = match self.answer {
+            Kept::One(_) | Kept::Several(_) => true,
+            Kept::Failed(_) => false,
+        };
+        has_addresses && now_ms < self.stale_until_ms
+    }
+}
+
+impl Kept {
+    fn new(answer: Answer) -> Self {
+        match answer {
+            Ok(addresses) => match *addresses {
+                [address] => Self::One(address),
+                _ => Self::Several(addresses),
+            },
+            Err(failure) => Self::Failed(failure.into()),
+        }
+    }
+
+    fn tell(&self) -> Answer {
+        match self {
+            Self::One(address) => Ok([*address].into()),
+            Self::Several(addresses) => Ok(Arc::clone(addresses)),
+            Self::Failed(failure) => Err((**failure).clone()),
+        }
     }
 }
 
@@ -160,6 +192,17 @@ mod tests {
 
     fn addresses(text: &str) -> Arc<[IpAddr]> {
         text.split(' ').map(|address| address.parse().unwrap()).collect()
+    }
+
+    #[test]
+    fn what_is_kept_is_told() {
+        for known in ["192.0.2.1", "2001:db8::1", "192.0.2.1 2001:db8::1"] {
+            let mut cache = Cache::new(10);
+            let answer = keep(&mut cache, Found::Addresses(addresses(known), 0), 0);
+            assert_eq!(answer, Ok(addresses(known)));
+        }
+        // Beside that: the name twice over, the queue, and what the table leaves empty.
+        assert!(size_of::<(Arc<str>, Entry)>() <= 72);
     }
 
     fn found(ttl_ms: u64) -> Found {
