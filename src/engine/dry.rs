@@ -7,7 +7,7 @@ use super::read::{Naming, Reader, Taker};
 use super::run::Ended;
 use super::shared::Shared;
 use super::source::Lists;
-use crate::config::Config;
+use crate::config::{BudgetConfig, Config};
 use crate::plan::census::{Census, Distinct};
 use crate::plan::schedule::{After, Limits, Schedule};
 use crate::report::RunEnd;
@@ -32,7 +32,8 @@ pub fn dry_run(config: &Config) -> anyhow::Result<Ended> {
         resolve_ahead_max: 0,
         lookahead_max: config.lookahead_max,
     });
-    let ledger = Ledger::new(None, &config.budget, false);
+    // It costs nothing, so it is seen to its end.
+    let ledger = Ledger::new(None, &BudgetConfig::default(), false);
     let shared = Shared::new(config.clone(), Instant::now(), schedule, ledger);
     let check = Check::default();
     let mut reader = Reader::new(&shared, naming, check, Taker::Rehearsal(Rehearsal::new()));

@@ -88,9 +88,9 @@ pub(super) struct Reader<'r> {
     rows: u64,
     /// Lines of all inputs, once they were read to their end.
     lines: u64,
-    taker: Taker,
     /// The run stopped before all of the input was read and scheduled.
     is_cut: bool,
+    taker: Taker,
 }
 
 /// Who takes the tasks from the schedule.
@@ -122,8 +122,8 @@ impl<'r> Reader<'r> {
             bad: Vec::new(),
             rows: 0,
             lines: 0,
-            taker,
             is_cut: false,
+            taker,
         }
     }
 
@@ -175,7 +175,9 @@ impl<'r> Reader<'r> {
     }
 
     fn read(&mut self, lists: &mut Lists) -> anyhow::Result<()> {
-        while let Some(item) = lists.next()? {
+        while self.mismatch.is_none()
+            && let Some(item) = lists.next()?
+        {
             if self.shared.stop() != Stop::Running {
                 self.is_cut = true;
                 break;
@@ -250,9 +252,11 @@ impl<'r> Reader<'r> {
     fn bad_lines(&mut self) {
         let mut ledger = self.shared.ledger();
         ledger.set_passed(self.check.passed());
-        let is_written = self.bad.drain(..).all(|line| ledger.record(&task::bad_line_row(&line)));
+        let mut bad = self.bad.drain(..);
+        let may_go_on = bad.all(|line| ledger.record(&task::bad_line_row(&line)));
         drop(ledger);
-        if !is_written {
+        if !may_go_on {
+            self.is_cut |= bad.len() > 0;
             self.shared.set_stop(Stop::Draining);
         }
         self.shared.wait_for_disk();

@@ -203,3 +203,25 @@ fn the_lowest_class_is_the_exit_status() {
         assert_eq!(exit_code(&stats(rows), RunEnd::Complete, Some(100.0)), code);
     }
 }
+
+#[test]
+fn what_is_told_does_not_grow_with_the_list() {
+    let told = |hosts: u64| {
+        let mut stats = Stats::default();
+        for number in 0..hosts {
+            let mut row = if number % 3 == 0 { row_failed() } else { row_ok() };
+            row.index = number;
+            row.url = format!("http://h{number:06}.example/{number:06}");
+            row.host = format!("http://h{number:06}.example");
+            row.times.total = Duration::from_millis(number);
+            // What servers say is counted by what it is, and that is bounded too.
+            row.response_code = 100 + u16::try_from(number % 900).expect("below 900");
+            stats.record(&row);
+        }
+        assert_eq!(stats.count, hosts);
+        (stats.to_json(&run(RunEnd::Complete)).len(), text(&stats, &run(RunEnd::Complete)).len())
+    };
+    let (few, many) = (told(10_000), told(100_000));
+    // A number may have more digits.
+    assert!(many.0 < few.0 + 2_000 && many.1 < few.1 + 100, "{few:?} {many:?}");
+}
