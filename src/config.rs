@@ -8,6 +8,7 @@ mod integrity;
 mod journal;
 mod lines;
 mod pace;
+mod watch;
 
 pub use budget::{BudgetConfig, ErrorsMax};
 pub use disk::{Dirs, DiskConfig};
@@ -21,6 +22,7 @@ pub use pace::PaceConfig;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
+pub use watch::WatchConfig;
 
 /// Where input lines come from. `Debug` shows no URL: there may be user information in it.
 #[derive(Clone, PartialEq)]
@@ -383,6 +385,8 @@ pub struct Config {
     pub disk: DiskConfig,
     /// How progress is shown.
     pub progress: ProgressMode,
+    /// How else the run can be watched.
+    pub watch: WatchConfig,
     /// Print the summary for people at the end (off with `-q`).
     pub summary: bool,
     /// Grace period after the first signal, in milliseconds.
@@ -444,6 +448,7 @@ impl Default for Config {
             file_allocation: FileAllocation::default(),
             disk: DiskConfig::default(),
             progress: ProgressMode::default(),
+            watch: WatchConfig::default(),
             summary: true,
             grace_ms: limits::GRACE_DEFAULT_MS,
         }

@@ -2,13 +2,15 @@
 //! status. A run that fails prints one error chain here.
 
 use ringpull::cli::{self, Command, ExitCode};
-use ringpull::ring::title;
+use ringpull::ring::{setup, title};
 use ringpull::{engine, origin, report};
 use std::ffi::OsString;
 use std::io::Write;
 use std::process;
 
 fn main() -> process::ExitCode {
+    // It asks how a run goes; before there is one, it must not end the process.
+    setup::ignore_state_signal();
     let words: Vec<OsString> = std::env::args_os().collect();
     let command = match cli::parse(words.clone()) {
         Ok(command) => command,

@@ -6,7 +6,8 @@ mod input;
 mod integrity;
 mod journal;
 mod lines;
-pub mod pace;
+mod pace;
+mod watch;
 
 pub use budget::BudgetArgs;
 pub use disk::DiskArgs;
@@ -14,6 +15,8 @@ pub use input::FormatArgs;
 pub use integrity::IntegrityArgs;
 pub use journal::{JournalArgs, RetryFailedArg, SyncArg};
 pub use lines::LinesArgs;
+pub use pace::PaceArgs;
+pub use watch::WatchArgs;
 
 use super::argv;
 use super::values::{self, Bytes, CpuList, HeaderArg, Millis};
@@ -93,7 +96,7 @@ pub struct PullArgs {
     pub concurrency: ConcurrencyArgs,
     /// Bandwidth limits.
     #[command(flatten)]
-    pub pace: pace::PaceArgs,
+    pub pace: PaceArgs,
     /// What requests carry.
     #[command(flatten)]
     pub http: HttpArgs,
@@ -121,6 +124,9 @@ pub struct PullArgs {
     /// Taking a run up again.
     #[command(flatten)]
     pub journal: JournalArgs,
+    /// What is told while it goes on.
+    #[command(flatten)]
+    pub watch: WatchArgs,
     /// Kernel paths.
     #[command(flatten)]
     pub kernel: KernelArgs,

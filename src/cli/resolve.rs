@@ -8,6 +8,7 @@ mod integrity;
 mod journal;
 mod lines;
 mod pace;
+mod watch;
 
 use super::args::{
     Command, FileAllocationArg, FileOpsArg, FsyncArg, OnConflictArg, OriginArgs, ProgressArg,
@@ -115,6 +116,7 @@ pub fn resolve(args: &PullArgs, host: &Host) -> anyhow::Result<Config> {
         file_allocation: file_allocation(args.output.file_allocation),
         disk: disk::resolve(&args.disk),
         progress: progress(args, host),
+        watch: watch::watch(&args.watch),
         summary: !args.report.quiet,
         grace_ms: args.patience.grace.0,
     })

@@ -1,16 +1,19 @@
 //! One core's state, all of it on one thread: what a lane needs beside its task.
 
 use super::gate::Gate;
+use super::observe::TRANSFERS_MAX;
 use super::packed::{Packed, place};
 use super::pool::Pool;
 use super::shared::{Shared, Stop};
 use super::task::{End, Task};
+use super::transfers::Transfers;
 use crate::config::{RequestConfig, Timeouts};
 use crate::http::request::{Codings, Parts, Template, basic};
 use crate::plan::netrc::Netrc;
 use crate::plan::proxy::Proxies;
 use crate::plan::schedule::{After, Connection as Granted, Grant, OriginId, Wake};
 use crate::plan::window::Lack;
+use crate::report::view::CoreView;
 use crate::ring::buf::BufPool;
 use crate::ring::conn::Connection;
 use crate::ring::deadline::{Deadlines, Patience};
@@ -75,6 +78,10 @@ pub(super) struct Core {
     /// Shortages of the run that this core has given up its idle connections for.
     shortages_seen: Cell<u64>,
     pub(super) lanes: Cell<usize>,
+    /// What they do, for who asks.
+    pub(super) transfers: Transfers,
+    /// The last question about them that was answered.
+    answered: Cell<u64>,
     interrupt: Notify,
     pub(super) lane_ended: Notify,
 }
@@ -101,6 +108,8 @@ impl Core {
             random: RefCell::new(fastrand::Rng::new()),
             shortages_seen: Cell::new(0),
             lanes: Cell::new(0),
+            transfers: Transfers::default(),
+            answered: Cell::new(0),
             interrupt: Notify::new(),
             lane_ended: Notify::new(),
             shared: seed.shared,
@@ -342,6 +351,7 @@ impl Core {
     pub(super) fn sweep(&self) {
         self.deadlines.sweep();
         self.dir.tick();
+        self.publish();
         if self.shared.stop() == Stop::Now {
             self.deadlines.interrupt();
             self.interrupt.notify_waiters();
@@ -352,6 +362,17 @@ impl Core {
             self.dir.give_up_folders();
         }
         self.close_idle(if is_short { 0 } else { self.idle_max });
+    }
+
+    /// Tells those who watch the run how this core stands.
+    pub(super) fn publish(&self) {
+        let gauges = &self.shared.gauges;
+        let view = CoreView { in_flight: self.lanes.get(), idle: self.pool.borrow().len() };
+        gauges.publish(self.index, view, self.transfers.received());
+        let question = gauges.question();
+        if self.answered.replace(question) != question {
+            gauges.answer(question, self.index, self.transfers.longest(TRANSFERS_MAX));
+        }
     }
 
     /// Closes the oldest idle connections above `count_max`, and those idle for too long.

@@ -17,6 +17,7 @@ use crate::plan::checksum::Check;
 use crate::plan::name;
 use crate::plan::proxy::Route;
 use crate::plan::target::Target;
+use crate::report::view::Phase;
 use crate::ring::buf::{RecvBuf, Size};
 use crate::ring::conn::{Connection, Received, Want};
 use crate::ring::deadline::Rule;
@@ -62,6 +63,9 @@ pub(super) async fn attempt(
     if task.job_at_ms() <= now_ms {
         return (Fault::new(Stage::Connect, Cause::JobTimeout).into(), pooled);
     }
+    let began = task.story_mut().began;
+    let transfer = core.transfers.begin(task.job.index, task.target(), began);
+    task.story_mut().last.transfer = transfer.index();
     let mut request = core.request_memory();
     let mut buf = core.buffers.take(Size::Small);
     let result = exchange(core, task, pooled, &mut request, &mut buf).await;
@@ -112,6 +116,7 @@ async fn exchange(
         encode(core, task, route, request)?;
         arm_head(core, task, &connection);
         let story = task.story_mut();
+        core.transfers.enter(story.last.transfer, Phase::Head);
         story.last.remote_ip = Some(connection.peer());
         story.last.is_tls_resumed = connection.is_tls_resumed();
         let asking = connection.request(std::mem::take(request), buf, want);
@@ -167,9 +172,11 @@ async fn connect(
     route: Route<'_>,
     mut pooled: Option<Connection>,
     pace: &mut Option<Pace>,
-) -> Result<(Connection, Want), Fault> {
+) -> Result<(Connection, Want), Outcome> {
     let mut want = Want::Any;
+    let transfer = task.story_mut().last.transfer;
     if let Some(pace) = pace {
+        core.transfers.enter(transfer, Phase::Turn);
         want = pace.begin(core, task.job_at_ms()).await?;
         // The wait is not the server's fault.
         task.story_mut().last.began = Instant::now();
@@ -177,6 +184,7 @@ async fn connect(
         let origin = task.target().origin_str();
         pooled = pooled.and_then(|connection| core.undisturbed(connection, origin));
     }
+    core.transfers.enter(transfer, Phase::Connect);
     match pooled {
         Some(connection) => Ok((connection, want)),
         None => Ok((open(core, task, route).await?, want)),

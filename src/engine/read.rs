@@ -288,6 +288,7 @@ impl<'r> Reader<'r> {
         if let Taker::Rehearsal(rehearsal) = &mut self.taker {
             return rehearsal.pass(&mut self.shared.schedule(), &mut self.batch);
         }
+        self.shared.gauges.set_lines_read(self.rows);
         let mut tasks = self.batch.drain(..);
         while tasks.len() > 0 {
             let mut wakes = Vec::new();

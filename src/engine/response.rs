@@ -9,6 +9,7 @@ use crate::fault::{Cause, Fault, Stage};
 use crate::http::exchange::Eof;
 use crate::http::head::Framing;
 use crate::http::{CloseReason, Exchange, Head, Reuse, Step};
+use crate::report::view::Phase;
 use crate::ring::buf::{RecvBuf, Size};
 use crate::ring::conn::{Connection, ROOM_MIN_BYTES, Received, Want};
 use crate::ring::deadline::Rule;
@@ -90,6 +91,7 @@ impl<'a> Response<'a> {
     /// Reads the body into the sink. What fits the buffer at the end is left there, for the sink to
     /// take with its end.
     pub(super) async fn body(mut self, sink: &mut Sink) -> Result<Ended, Fault> {
+        self.core.transfers.enter(self.story().last.transfer, Phase::Body);
         let reuse = self.receive_body(sink, None).await?;
         self.connection.disarm();
         Ok(self.ended(reuse))
@@ -151,7 +153,9 @@ impl<'a> Response<'a> {
                 Step::Body { used, span } => {
                     let last = &mut self.story().last;
                     last.size_download += span.len() as u64;
+                    let transfer = last.transfer;
                     sink.admit(last.size_download)?;
+                    self.core.transfers.came(transfer, span.len());
                     if let Some(pace) = &mut self.pace {
                         pace.came(span.len());
                     }

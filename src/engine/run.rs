@@ -5,11 +5,13 @@ use super::dns_cache::DnsCache;
 use super::gate::Gate;
 use super::journal::{self, Opened, Sweep, Sweeper, Syncer};
 use super::ledger::Ledger;
+use super::observe::{self, Observer};
 use super::packed::Packed;
 use super::paper::{Flushed, Paper};
-use super::progress::{Progress, Snapshot, say};
+use super::progress::say;
 use super::read::{Naming, Reader, Taker};
 use super::shared::{Shared, Stop};
+use super::signals::{PATIENCE, Signals};
 use super::source::Lists;
 use super::task::End;
 use super::worker;
@@ -26,12 +28,10 @@ use crate::ring::room;
 use crate::ring::setup;
 use crate::ring::tls::Settings;
 use anyhow::Context as _;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use std::fs::File;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::{JoinHandle, Thread};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -51,9 +51,10 @@ pub struct Ended {
 /// When the run as a whole cannot begin or go on: no io_uring, a list that cannot be read, a
 /// directory or report that cannot be written. A job that fails is no error but a row.
 pub fn run(config: &Config) -> anyhow::Result<Ended> {
+    let signals = Signals::catch()?;
     setup::check_io_uring()?;
     setup::ignore_write_signals();
-    let signals = Signals::catch()?;
+    let metrics = observe::listen(config.watch.metrics_addr)?;
     let lists = Lists::open(&config.inputs, &config.input)?;
     let mut naming = Naming::new(config)?;
     let tls = Settings::new(&config.tls)?;
@@ -99,7 +100,9 @@ pub fn run(config: &Config) -> anyhow::Result<Ended> {
     let syncer = journal::start_sync(to_sync, &shared)?;
     let cores = start_cores(&shared, &dns, &dir, &tls, &template)?;
     let reader = start_reader(&shared, lists, naming, check, sweeper)?;
+    let metrics = observe::serve(metrics, &shared, started_at)?;
     let watch = oversee(&shared, &signals, dns_cache.as_mut());
+    drop(metrics);
     let failure = join(&shared, cores, reader, watch);
     let removed = sweep.map_or(0, Sweep::finish);
     if removed > 0 && shared.config.summary {
@@ -283,7 +286,7 @@ struct Watch {
 
 /// Shows progress, writes rows, and minds signals, until every core is done.
 fn oversee(shared: &Shared, signals: &Signals, mut dns_cache: Option<&mut DnsCache>) -> Watch {
-    let mut progress = Progress::new(shared.config.progress);
+    let mut observer = Observer::new(shared);
     let mut spent: Option<Limit> = None;
     let mut grace_ends: Option<Instant> = None;
     let mut patience_ends: Option<Instant> = None;
@@ -316,12 +319,12 @@ fn oversee(shared: &Shared, signals: &Signals, mut dns_cache: Option<&mut DnsCac
             flush(shared);
         }
         shared.mind_full_disk();
-        progress.show(&snapshot(shared));
+        observer.look(signals);
         dns_cache.iter_mut().for_each(|cache| cache.tick());
     }
     let is_stopped = shared.stop() != Stop::Running;
     shared.set_stop(Stop::Draining);
-    progress.finish(&snapshot(shared));
+    observer.finish(signals);
     let end = match (signals.count(), shared.full_disk.is_given_up()) {
         (0, false) => shared.ledger().spent().map_or(RunEnd::Complete, RunEnd::Stopped),
         (0, true) => RunEnd::DiskFull,
@@ -351,25 +354,6 @@ fn flush(shared: &Shared) {
         (Flushed::Full, Some(report)) => shared.met_full_report(&report.path),
         (Flushed::Broken, _) => shared.set_stop(Stop::Draining),
         (Flushed::All | Flushed::Full, _) => {}
-    }
-}
-
-fn snapshot(shared: &Shared) -> Snapshot {
-    let (in_flight, waiting) = {
-        let schedule = shared.schedule();
-        (schedule.in_flight(), schedule.deferred())
-    };
-    let ledger = shared.ledger();
-    let stats = ledger.stats();
-    Snapshot {
-        elapsed: shared.began.elapsed(),
-        done: stats.count,
-        total: shared.total(),
-        failed: stats.failed + stats.cancelled,
-        bytes: stats.bytes,
-        in_flight,
-        waiting,
-        is_paused: shared.full_disk.is_paused(),
     }
 }
 
@@ -524,59 +508,6 @@ fn format(format: ReportFormat) -> RowFormat {
     }
 }
 
-/// SIGINT, SIGTERM and, unless the process was told to ignore it, SIGHUP, counted by a thread of
-/// their own.
-struct Signals {
-    count: Arc<AtomicUsize>,
-    /// Whether the run is under way, and overseen.
-    is_begun: Arc<AtomicBool>,
-}
-
-impl Signals {
-    fn catch() -> anyhow::Result<Self> {
-        let hangup = (!setup::ignores_hangup()).then_some(SIGHUP);
-        let mut caught =
-            signal_hook::iterator::Signals::new([SIGINT, SIGTERM].into_iter().chain(hangup))
-                .context("cannot catch signals")?;
-        let signals = Self { count: Arc::default(), is_begun: Arc::default() };
-        let (count, is_begun) = (Arc::clone(&signals.count), Arc::clone(&signals.is_begun));
-        std::thread::Builder::new()
-            .name("signals".into())
-            .spawn(move || {
-                for _ in caught.forever() {
-                    if !is_begun.load(Ordering::Relaxed) {
-                        // The opening of a pipe may wait for ever (fifo(7)), and nothing is lost.
-                        end_process();
-                    }
-                    if count.fetch_add(1, Ordering::Relaxed) > 0 {
-                        std::thread::sleep(PATIENCE * 3);
-                        end_process();
-                    }
-                }
-            })
-            .context("cannot start a thread")?;
-        Ok(signals)
-    }
-
-    /// From now on a signal lets the run end in good order.
-    fn set_begun(&self) {
-        self.is_begun.store(true, Ordering::Relaxed);
-    }
-
-    /// How many came so far.
-    fn count(&self) -> usize {
-        self.count.load(Ordering::Relaxed)
-    }
-}
-
-/// Ends the process where nobody minds signals: before the run has begun, or when the second signal
-/// did not end it. Some thread then waits for a pipe that nobody serves, and nothing that takes
-/// part in the run can be relied on any more.
-#[allow(clippy::exit, reason = "there is nobody left to return to")]
-fn end_process() -> ! {
-    std::process::exit(summary::INTERRUPTED.into())
-}
-
 /// Tells the overseeing thread that a core's thread has ended, however it did.
 struct Done(Arc<Shared>, Thread);
 
@@ -600,8 +531,6 @@ impl Drop for ReaderEnd {
 
 /// How often the run is looked after.
 const TICK: Duration = Duration::from_millis(50);
-/// How long a core may take to end once it was told to stop at once.
-const PATIENCE: Duration = Duration::from_secs(1);
 /// How long the reader may take to end once the run was stopped and its cores have.
 const READER_PATIENCE: Duration = Duration::from_millis(100);
 /// Rows are written at the latest after so many ticks.

@@ -1,6 +1,7 @@
 //! What all threads of a run share.
 
 use super::full::FullDisk;
+use super::gauges::Gauges;
 use super::ledger::Ledger;
 use super::pace::Paces;
 use super::packed::Packed;
@@ -36,6 +37,8 @@ pub(super) struct Shared {
     pub(super) began: Instant,
     /// Bandwidth limits, where there are any.
     pub(super) paces: Option<Paces>,
+    /// What those who watch the run are told.
+    pub(super) gauges: Gauges,
     schedule: Mutex<Schedule<Packed>>,
     /// The look-ahead has room again; goes with `schedule`.
     room: Condvar,
@@ -86,6 +89,7 @@ impl Shared {
         Self {
             dir_shown,
             paces: Paces::new(&config.pace),
+            gauges: Gauges::new(config.cpus.len()),
             config,
             began,
             schedule: Mutex::new(schedule),

@@ -66,6 +66,8 @@ pub(super) struct Last {
     pub(super) remote_ip: Option<IpAddr>,
     pub(super) is_tls_resumed: Option<bool>,
     pub(super) times: Times,
+    /// Its number among the transfers of its core, while the attempt goes on.
+    pub(super) transfer: usize,
     /// Its response proposed a path for the file.
     has_proposed: bool,
 }
@@ -234,6 +236,7 @@ impl Last {
             remote_ip: None,
             is_tls_resumed: None,
             times: Times::default(),
+            transfer: 0,
             has_proposed: false,
         }
     }

@@ -38,6 +38,7 @@ async fn work(core: Rc<Core>) {
     }
     sweeper.abort();
     core.close_idle(0);
+    core.publish();
 }
 
 /// Starts a lane for every task that this core may run now.
@@ -93,7 +94,7 @@ async fn run_task(core: &Rc<Core>, work: Work) {
             Next::Ended(End::Done { .. }) => core.shared.probe_succeeded(),
             Next::Full => {}
             // It told nothing: the next one may try.
-            Next::Ended(_) | Next::Redirected | Next::Retry { .. } => {
+            Next::Ended(_) | Next::Redirected | Next::Unresolved | Next::Retry { .. } => {
                 core.shared.full_disk.return_probe();
             }
         }

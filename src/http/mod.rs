@@ -71,6 +71,7 @@ pub mod exchange;
 pub mod head;
 pub mod range;
 pub mod request;
+pub mod served;
 pub mod tunnel;
 
 pub(crate) use body::is_token;

@@ -1,9 +1,9 @@
 //! Bandwidth limits: how many bytes of body may be received, and when.
 //!
 //! An [`Account`] knows one number, the time at which all that was taken so far is paid for at its
-//! rate (the theoretical arrival time of GCRA, ITU-T I.371 annex A). Who wants to receive takes what
-//! it expects, waits as long as it is told, receives, and [settles](Account::settle) what came of
-//! it. So everybody has a turn of their own, in the order in which they came, and nobody's turn
+//! rate (the theoretical arrival time of GCRA, ITU-T I.371 annex A). Who wants to receive takes
+//! what it expects, waits as long as it is told, receives, and [settles](Account::settle) what came
+//! of it. So everybody has a turn of their own, in the order in which they came, and nobody's turn
 //! depends on how soon another wakes up. The time lies behind the present by at most [`SLACK_NS`],
 //! which makes good what timers are late, and is the only burst there is: bandwidth that nobody
 //! used before that is gone.

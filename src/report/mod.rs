@@ -5,9 +5,12 @@ pub mod dry;
 pub mod explain;
 pub mod hosts;
 pub mod journal;
+pub mod metrics;
 pub mod row;
+pub mod state;
 pub mod stats;
 pub mod summary;
+pub mod view;
 
 pub use budget::Limit;
 pub use row::{Row, RowEncoder, RowFormat, Status, Times};

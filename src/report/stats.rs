@@ -38,6 +38,17 @@ pub struct Percentiles {
     pub max: Duration,
 }
 
+/// One kind of time, sorted into buckets.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Buckets {
+    /// Rows that took no longer than each bound, to three digits.
+    pub counts: Vec<u64>,
+    /// Rows.
+    pub count: u64,
+    /// All of their times together.
+    pub sum: Duration,
+}
+
 /// How a run ended.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum RunEnd {
@@ -192,6 +203,16 @@ impl Stats {
         self.starttransfer.percentiles()
     }
 
+    /// `time_total` of the rows that are ok or failed, sorted into buckets.
+    pub fn time_total_buckets(&self, bounds: &[Duration]) -> Buckets {
+        self.total.buckets(bounds)
+    }
+
+    /// `time_starttransfer` of the rows that had a response, sorted into buckets.
+    pub fn time_starttransfer_buckets(&self, bounds: &[Duration]) -> Buckets {
+        self.starttransfer.buckets(bounds)
+    }
+
     /// The lowest class of all faults, those of lines that failed in earlier runs and were passed
     /// over included, as a number of wget's exit status table.
     pub(super) fn class_lowest(&self) -> Option<u8> {
@@ -255,18 +276,40 @@ struct Times {
     histogram: Histogram<u64>,
     /// Exact, which the histogram is not.
     max: Duration,
+    sum: Duration,
 }
 
 impl Times {
     fn new() -> Self {
         let histogram = Histogram::new_with_bounds(1, MICROS_MAX, 3).expect("the bounds are valid");
-        Self { histogram, max: Duration::ZERO }
+        Self { histogram, max: Duration::ZERO, sum: Duration::ZERO }
     }
 
     fn record(&mut self, time: Duration) {
         let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
         self.histogram.saturating_record(micros);
         self.max = self.max.max(time);
+        self.sum = self.sum.saturating_add(time);
+    }
+
+    /// In one pass over what was recorded. The bounds ascend.
+    fn buckets(&self, bounds: &[Duration]) -> Buckets {
+        let mut counts = vec![0; bounds.len()];
+        let mut count = 0;
+        for step in self.histogram.iter_recorded() {
+            let lowest = self.histogram.lowest_equivalent(step.value_iterated_to());
+            count += step.count_at_value();
+            let bound = bounds.partition_point(|bound| bound.as_micros() < u128::from(lowest));
+            if let Some(first) = counts.get_mut(bound) {
+                *first += step.count_at_value();
+            }
+        }
+        let mut sum = 0;
+        for bucket in &mut counts {
+            sum += *bucket;
+            *bucket = sum;
+        }
+        Buckets { counts, count, sum: self.sum }
     }
 
     fn percentiles(&self) -> Percentiles {

@@ -12,8 +12,8 @@
 //!
 //! From the bottom up: `op` submits entries, [`buf`] has their memory, [`setup`] makes the ring;
 //! [`deadline`], [`tcp`], [`tls`] and [`conn`] are a connection, [`dir`] and [`mod@file`] an
-//! output file; [`dns`] has a thread of its own. Every call that a test may want to fail asks
-//! `shim` first.
+//! output file; [`dns`] and [`listen`] have threads of their own. Every call that a test may want
+//! to fail asks `shim` first.
 
 pub mod buf;
 pub mod conn;
@@ -22,6 +22,7 @@ pub mod dir;
 pub mod dns;
 pub mod file;
 pub mod journal;
+pub mod listen;
 mod op;
 pub mod room;
 pub mod setup;

@@ -93,6 +93,16 @@ pub fn ignore_write_signals() {
     }
 }
 
+/// Has SIGUSR1 do nothing, until the run that it asks about has begun to catch it. By default it
+/// would end the process (signal(7)).
+pub fn ignore_state_signal() {
+    // SAFETY: as above.
+    #[allow(unsafe_code, reason = "no safe wrapper sets SIG_IGN")]
+    unsafe {
+        libc::signal(libc::SIGUSR1, libc::SIG_IGN);
+    }
+}
+
 /// Whether whoever started the process had it ignore hang-ups, as nohup(1) does.
 pub fn ignores_hangup() -> bool {
     // SAFETY: a sigaction is integers and a pointer that may be null, for which zero is a value;

@@ -1,6 +1,6 @@
 //! Bandwidth limits: what was typed to what the run needs.
 
-use crate::cli::args::pace::PaceArgs;
+use crate::cli::args::PaceArgs;
 use crate::cli::values::Bytes;
 use crate::config::PaceConfig;
 

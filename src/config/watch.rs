@@ -1,0 +1,10 @@
+//! What is told of a run while it goes on.
+
+use std::net::SocketAddr;
+
+/// How a run can be watched.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct WatchConfig {
+    /// `--metrics-addr`: where metrics are served; port 0 is any free one.
+    pub metrics_addr: Option<SocketAddr>,
+}

@@ -1,0 +1,290 @@
+//! The state of a run for people, on a signal; and its progress in one line.
+
+use super::row::escape_controls;
+use super::summary::{Size, Time};
+use super::view::{CoreView, Holdup, Meter, Rates, Transfer, View};
+use std::fmt::{self, Write as _};
+
+/// Where a run stands, in whole lines. `silent` are cores that did not say what they do.
+pub fn text(view: &View, meter: &Meter, transfers: &[Transfer], silent: &[usize]) -> String {
+    let mut text = String::new();
+    write_text(&mut text, view, meter, transfers, silent).expect("a String takes any text");
+    text
+}
+
+fn write_text(
+    text: &mut String,
+    view: &View,
+    meter: &Meter,
+    transfers: &[Transfer],
+    silent: &[usize],
+) -> fmt::Result {
+    let rates = meter.rates(view);
+    writeln!(text, "state after {}:", Time(view.elapsed))?;
+    let more = if view.is_input_read { "all of the input" } else { "the input goes on" };
+    writeln!(text, "  lines read: {} ({more})", Count(view.lines_read))?;
+    write!(text, "  rows: {}", Count(view.done()))?;
+    let rows = [
+        (view.ok, "ok"),
+        (view.skipped, "skipped"),
+        (view.failed, "failed"),
+        (view.cancelled, "cancelled"),
+    ];
+    for (index, (rows, status)) in rows.iter().filter(|(rows, _)| *rows > 0).enumerate() {
+        write!(text, "{} {} {status}", if index == 0 { ":" } else { "," }, Count(*rows))?;
+    }
+    write!(text, "; {:.1} a second", rates.files)?;
+    match meter.left(view) {
+        Some(left) => writeln!(text, ", {} left", Time(left))?,
+        None => text.push('\n'),
+    }
+    let speed = speed(rates);
+    writeln!(text, "  received: {}; {speed} a second", Size(view.bytes))?;
+    write!(text, "  in flight: {} of {}", view.in_flight, view.in_flight_max)?;
+    for (core, CoreView { in_flight, .. }) in view.cores.iter().enumerate() {
+        write!(text, "{} core {core}: {in_flight}", if core == 0 { ";" } else { "," })?;
+    }
+    let idle: usize = view.cores.iter().map(|core| core.idle).sum();
+    writeln!(text, "\n  kept connections: {idle}")?;
+    let (queued, ahead) = (Count(view.queued as u64), Count(view.lookahead_max as u64));
+    writeln!(text, "  look-ahead: {queued} of {ahead} jobs queued")?;
+    writeln!(text, "  waiting for another attempt: {}", Count(view.deferred as u64))?;
+    for note in &view.notes {
+        writeln!(text, "  {}", escape_controls(note))?;
+    }
+    for holdup in &view.holdups {
+        writeln!(text, "  held up: {}, {} in flight", Held(holdup), holdup.in_flight)?;
+    }
+    if !transfers.is_empty() {
+        text.push_str("  longest transfers:\n");
+    }
+    for Transfer { line, url, age, bytes, phase } in transfers {
+        let (age, bytes, url) = (Time(*age), Size(*bytes), escape_controls(url));
+        writeln!(text, "{age:>11}  {bytes} ({})  line {line}: {url}", phase.as_str())?;
+    }
+    if !silent.is_empty() {
+        let cores = silent.iter().map(usize::to_string).collect::<Vec<_>>().join(", ");
+        writeln!(text, "  no answer from core {cores}: busy, or waiting for a disk")?;
+    }
+    Ok(())
+}
+
+/// The same as one JSON object, for who reads JSON from standard error; without a line end.
+pub fn json(view: &View, meter: &Meter, transfers: &[Transfer], silent: &[usize]) -> String {
+    let cores: Vec<_> = (view.cores.iter())
+        .map(|core| serde_json::json!({ "in_flight": core.in_flight, "idle": core.idle }))
+        .collect();
+    let transfers: Vec<_> = (transfers.iter())
+        .map(|transfer| {
+            serde_json::json!({
+                "line": transfer.line,
+                "url": transfer.url,
+                "age": rounded(transfer.age.as_secs_f64()),
+                "bytes": transfer.bytes,
+                "phase": transfer.phase.as_str(),
+            })
+        })
+        .collect();
+    let mut state = progress_object(view, meter);
+    state["cores"] = cores.into();
+    state["lookahead"] = view.lookahead_max.into();
+    state["notes"] = view.notes.clone().into();
+    state["transfers"] = transfers.into();
+    state["silent_cores"] = silent.into();
+    serde_json::json!({ "state": state }).to_string()
+}
+
+/// Progress in one line.
+pub fn progress(view: &View, meter: &Meter) -> String {
+    let rates = meter.rates(view);
+    let mut line = match view.total() {
+        Some(total) => format!("{} of {} done", Count(view.done()), Count(total)),
+        None => format!("{} of at least {} done", Count(view.done()), Count(view.lines_read)),
+    };
+    let waiting = Count((view.queued + view.deferred) as u64);
+    let (failed, speed) = (Count(view.failed + view.cancelled), speed(rates));
+    write!(
+        line,
+        ", {failed} failed, {} in flight, {waiting} waiting, {:.0} files/s, {speed}/s",
+        view.in_flight, rates.files,
+    )
+    .expect("a String takes any text");
+    if let Some(left) = meter.left(view) {
+        line.push_str(&format!(", {} left", Time(left)));
+    }
+    for note in &view.notes {
+        line.push_str(&format!("; {}", escape_controls(note)));
+    }
+    if view.is_held_up() {
+        for (index, holdup) in view.holdups.iter().take(HOLDUPS_IN_LINE).enumerate() {
+            let before = if index == 0 { "; held up: " } else { ", " };
+            line.push_str(&format!("{before}{}", Held(holdup)));
+        }
+    }
+    line
+}
+
+/// The same as one JSON object, without a line end.
+pub fn progress_json(view: &View, meter: &Meter) -> String {
+    progress_object(view, meter).to_string()
+}
+
+fn progress_object(view: &View, meter: &Meter) -> serde_json::Value {
+    let rates = meter.rates(view);
+    let holdups: Vec<_> = (view.holdups.iter())
+        .map(|holdup| {
+            serde_json::json!({
+                "host": holdup.host,
+                "queued": holdup.queued,
+                "in_flight": holdup.in_flight,
+                "why": holdup.why,
+            })
+        })
+        .collect();
+    serde_json::json!({
+        "elapsed": rounded(view.elapsed.as_secs_f64()),
+        "done": view.done(),
+        "total": view.total(),
+        "lines_read": view.lines_read,
+        "ok": view.ok,
+        "skipped": view.skipped,
+        "failed": view.failed + view.cancelled,
+        "bytes": view.bytes,
+        "in_flight": view.in_flight,
+        "queued": view.queued,
+        "waiting": view.deferred,
+        "files_per_second": rates.files.round(),
+        "bytes_per_second": rates.bytes.round(),
+        "eta": meter.left(view).map(|left| left.as_secs()),
+        "held_up": holdups,
+    })
+}
+
+#[allow(clippy::cast_possible_truncation, reason = "no rate is below zero, and casts saturate")]
+fn speed(rates: Rates) -> Size {
+    Size(rates.bytes as u64)
+}
+
+/// To milliseconds.
+fn rounded(seconds: f64) -> f64 {
+    (seconds * 1e3).round() / 1e3
+}
+
+/// A host that holds the run up, in a few words.
+struct Held<'a>(&'a Holdup);
+
+impl fmt::Display for Held<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Holdup { host, queued, why, .. } = self.0;
+        write!(f, "{} {} ({})", escape_controls(host), Count(*queued), escape_controls(why))
+    }
+}
+
+/// A number that people read: `1,204`, and from ten million on `12.3 M`.
+struct Count(u64);
+
+impl fmt::Display for Count {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            count @ 0..1_000 => write!(f, "{count}"),
+            count @ 1_000..1_000_000 => write!(f, "{},{:03}", count / 1_000, count % 1_000),
+            count @ 1_000_000..10_000_000 => {
+                let (millions, rest) = (count / 1_000_000, count % 1_000_000);
+                write!(f, "{millions},{:03},{:03}", rest / 1_000, rest % 1_000)
+            }
+            count => write!(f, "{}.{} M", count / 1_000_000, count % 1_000_000 / 100_000),
+        }
+    }
+}
+
+/// Hosts that are named in a line of progress.
+const HOLDUPS_IN_LINE: usize = 2;
+
+#[cfg(test)]
+mod tests {
+    use super::super::view::Phase;
+    use super::super::view::tests::view;
+    use super::*;
+    use std::time::Duration;
+
+    fn transfers() -> [Transfer; 2] {
+        [
+            Transfer {
+                line: 17,
+                url: "http://slow.example/\u{1b}a".to_owned(),
+                age: Duration::from_secs(75),
+                bytes: 1_234_567,
+                phase: Phase::Body,
+            },
+            Transfer {
+                line: 18,
+                url: "https://b.example/".to_owned(),
+                age: Duration::from_millis(300),
+                bytes: 0,
+                phase: Phase::Connect,
+            },
+        ]
+    }
+
+    #[test]
+    fn the_state_in_lines() {
+        assert_eq!(
+            text(&view(), &Meter::default(), &transfers(), &[1]),
+            "\
+state after 10.0 s:
+  lines read: 150 (all of the input)
+  rows: 50: 47 ok, 1 skipped, 2 failed; 5.0 a second, 20.0 s left
+  received: 10.0 MB; 1.0 MB a second
+  in flight: 8 of 64; core 0: 5, core 1: 3
+  kept connections: 2
+  look-ahead: 91 of 1,000,000 jobs queued
+  waiting for another attempt: 1
+  paused: no space left in out
+  held up: slow.example 1,204 (429, rests 12 s), 4 in flight
+  held up: dead.example:8080 310 (down), 0 in flight
+  longest transfers:
+      1m15s  1.2 MB (body)  line 17: http://slow.example/\\u{1b}a
+     300 ms  0 B (connect)  line 18: https://b.example/
+  no answer from core 1: busy, or waiting for a disk
+"
+        );
+    }
+
+    #[test]
+    fn progress_in_a_line() {
+        let meter = Meter::default();
+        let start = "50 of 150 done, 2 failed, 8 in flight, 92 waiting, 5 files/s, 1.0 MB/s, \
+                     20.0 s left; paused: no space left in out";
+        let held = "; held up: slow.example 1,204 (429, rests 12 s), dead.example:8080 310 (down)";
+        assert_eq!(progress(&view(), &meter), format!("{start}{held}"));
+        // No host is to blame when there is no room for more.
+        assert_eq!(progress(&View { in_flight_max: 8, ..view() }, &meter), start);
+        let reading = View { is_input_read: false, lines_read: 34_567_890, ..view() };
+        let line = progress(&reading, &meter);
+        assert!(line.starts_with("50 of at least 34.5 M done, 2 failed"), "{line}");
+        assert!(!line.contains("left;"), "{line}");
+    }
+
+    #[test]
+    fn json_can_be_read_back() {
+        let (view, meter) = (view(), Meter::default());
+        let read = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
+        let progress = read(&progress_json(&view, &meter));
+        assert_eq!((progress["eta"].as_u64(), progress["total"].as_u64()), (Some(20), Some(150)));
+        assert_eq!(progress["held_up"][0]["host"], "slow.example");
+        let state = &read(&json(&view, &meter, &transfers(), &[1]))["state"];
+        assert_eq!(state["transfers"][0]["line"], 17);
+        assert_eq!(state["cores"][1]["in_flight"], 3);
+        assert_eq!(state["silent_cores"][0], 1);
+    }
+
+    #[test]
+    fn numbers_that_people_read() {
+        let texts = [0, 999, 1_000, 999_999, 1_000_000, 9_999_999, 10_000_000, 200_000_000]
+            .map(|number| Count(number).to_string());
+        assert_eq!(
+            texts,
+            ["0", "999", "1,000", "999,999", "1,000,000", "9,999,999", "10.0 M", "200.0 M"]
+        );
+    }
+}

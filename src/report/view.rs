@@ -1,0 +1,247 @@
+//! A look at a run that goes on: what progress, the state on a signal, and metrics are made of.
+
+use std::time::Duration;
+
+/// Where a run stands.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct View {
+    /// Since the run began.
+    pub elapsed: Duration,
+    /// Input lines read so far that have a row, or will have one.
+    pub lines_read: u64,
+    /// Whether there are no more of them.
+    pub is_input_read: bool,
+    /// Rows with status `ok`.
+    pub ok: u64,
+    /// Rows with status `skipped`.
+    pub skipped: u64,
+    /// Rows with status `failed`.
+    pub failed: u64,
+    /// Rows with status `cancelled`.
+    pub cancelled: u64,
+    /// Body bytes received, those of transfers under way and of failed ones included.
+    pub bytes: u64,
+    /// Jobs in flight.
+    pub in_flight: usize,
+    /// Jobs that may be in flight.
+    pub in_flight_max: usize,
+    /// Jobs that wait for a slot.
+    pub queued: usize,
+    /// Jobs that wait for their time, between two attempts.
+    pub deferred: usize,
+    /// Jobs that may be read ahead of the work.
+    pub lookahead_max: usize,
+    /// How often a job lacked descriptors, memory or the like.
+    pub shortages: u64,
+    /// One for each core.
+    pub cores: Vec<CoreView>,
+    /// Hosts that hold the run up, the worst first.
+    pub holdups: Vec<Holdup>,
+    /// What else there is to say: a sentence each, such as why the run pauses.
+    pub notes: Vec<String>,
+}
+
+/// One core, as it was a moment ago.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct CoreView {
+    /// Jobs in flight.
+    pub in_flight: usize,
+    /// Connections kept for further requests.
+    pub idle: usize,
+}
+
+/// A host whose jobs wait although there is room for more.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Holdup {
+    /// `name[:port]`.
+    pub host: String,
+    /// Jobs that wait for it.
+    pub queued: u64,
+    /// Jobs in flight there.
+    pub in_flight: u64,
+    /// Why they wait, in a few words.
+    pub why: String,
+}
+
+/// One transfer under way.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Transfer {
+    /// Input line.
+    pub line: u64,
+    /// Where it is fetched from, without what may be a secret.
+    pub url: String,
+    /// Since its first attempt began.
+    pub age: Duration,
+    /// Body bytes of this attempt.
+    pub bytes: u64,
+    /// What it does now.
+    pub phase: Phase,
+}
+
+/// What a transfer does.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Phase {
+    /// Waits for its turn under a bandwidth limit.
+    Turn,
+    /// Looks the name up, connects, shakes hands.
+    Connect,
+    /// Waits for the response.
+    Head,
+    /// Receives the body.
+    Body,
+}
+
+impl Phase {
+    /// In a word or two.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Turn => "its turn",
+            Self::Connect => "connect",
+            Self::Head => "response",
+            Self::Body => "body",
+        }
+    }
+}
+
+impl View {
+    /// Rows made.
+    pub fn done(&self) -> u64 {
+        self.ok + self.skipped + self.failed + self.cancelled
+    }
+
+    /// Rows there will be, once that is known.
+    pub fn total(&self) -> Option<u64> {
+        self.is_input_read.then_some(self.lines_read)
+    }
+
+    /// Whether jobs wait although there is room for them: then hosts hold the run up.
+    pub fn is_held_up(&self) -> bool {
+        self.in_flight < self.in_flight_max && self.queued > 0
+    }
+}
+
+/// The speed of the recent past.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Meter {
+    before: Option<(Duration, u64, u64)>,
+    rates: Option<Rates>,
+}
+
+/// What comes in a second.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Rates {
+    /// Rows.
+    pub files: f64,
+    /// Bytes.
+    pub bytes: f64,
+}
+
+impl Meter {
+    /// Looks at the run, once a second at most; what is older counts half after three seconds.
+    pub fn measure(&mut self, view: &View) {
+        let (elapsed, done, bytes) = self.before.unwrap_or_default();
+        let seconds = view.elapsed.saturating_sub(elapsed).as_secs_f64();
+        if seconds < INTERVAL_S {
+            return;
+        }
+        self.before = Some((view.elapsed, view.done(), view.bytes));
+        let now = Rates {
+            files: view.done().saturating_sub(done) as f64 / seconds,
+            bytes: view.bytes.saturating_sub(bytes) as f64 / seconds,
+        };
+        let Some(rates) = &mut self.rates else {
+            self.rates = Some(now);
+            return;
+        };
+        let kept = 0.5_f64.powf(seconds / HALF_LIFE_S);
+        rates.files = rates.files * kept + now.files * (1.0 - kept);
+        rates.bytes = rates.bytes * kept + now.bytes * (1.0 - kept);
+    }
+
+    /// The rates, or those of the run so far before the first look.
+    pub fn rates(&self, view: &View) -> Rates {
+        self.rates.unwrap_or_else(|| {
+            let seconds = view.elapsed.as_secs_f64().max(1e-3);
+            Rates { files: view.done() as f64 / seconds, bytes: view.bytes as f64 / seconds }
+        })
+    }
+
+    /// Time left, once the total is known and something moves.
+    pub fn left(&self, view: &View) -> Option<Duration> {
+        let left = view.total()?.checked_sub(view.done())?;
+        let rate = self.rates(view).files;
+        (rate > 0.0).then(|| Duration::from_secs_f64((left as f64 / rate).min(LEFT_S_MAX)))
+    }
+}
+
+/// Shortest time between two looks, in seconds.
+const INTERVAL_S: f64 = 1.0;
+/// After so many seconds what was measured counts half.
+const HALF_LIFE_S: f64 = 3.0;
+/// Longest time left that is told, in seconds: some thirty years.
+const LEFT_S_MAX: f64 = 1e9;
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// A run in the middle of things.
+    pub(crate) fn view() -> View {
+        View {
+            elapsed: Duration::from_secs(10),
+            lines_read: 150,
+            is_input_read: true,
+            ok: 47,
+            skipped: 1,
+            failed: 2,
+            cancelled: 0,
+            bytes: 10_000_000,
+            in_flight: 8,
+            in_flight_max: 64,
+            queued: 91,
+            deferred: 1,
+            lookahead_max: 1_000_000,
+            shortages: 0,
+            cores: vec![CoreView { in_flight: 5, idle: 2 }, CoreView { in_flight: 3, idle: 0 }],
+            holdups: vec![
+                Holdup {
+                    host: "slow.example".to_owned(),
+                    queued: 1_204,
+                    in_flight: 4,
+                    why: "429, rests 12 s".to_owned(),
+                },
+                Holdup {
+                    host: "dead.example:8080".to_owned(),
+                    queued: 310,
+                    in_flight: 0,
+                    why: "down".to_owned(),
+                },
+            ],
+            notes: vec!["paused: no space left in out".to_owned()],
+        }
+    }
+
+    #[test]
+    fn the_time_left_is_known_when_the_total_is() {
+        let meter = Meter::default();
+        assert_eq!(meter.left(&view()), Some(Duration::from_secs(20)));
+        assert_eq!(meter.left(&View { is_input_read: false, ..view() }), None);
+        let none = View { ok: 0, skipped: 0, failed: 0, ..view() };
+        assert_eq!(meter.left(&none), None);
+    }
+
+    #[test]
+    fn rates_follow_the_recent_past() {
+        let mut meter = Meter::default();
+        let at =
+            |s, ok, bytes| View { elapsed: Duration::from_secs(s), ok, bytes, ..View::default() };
+        meter.measure(&at(2, 20, 2_000));
+        assert_eq!(meter.rates(&at(2, 0, 0)), Rates { files: 10.0, bytes: 1_000.0 });
+        // Too soon for a look.
+        meter.measure(&View { elapsed: Duration::from_millis(2_500), ..at(2, 999, 999) });
+        meter.measure(&at(5, 20, 2_000));
+        assert_eq!(meter.rates(&at(5, 0, 0)), Rates { files: 5.0, bytes: 500.0 });
+        meter.measure(&at(8, 20, 2_000));
+        assert_eq!(meter.rates(&at(8, 0, 0)), Rates { files: 2.5, bytes: 250.0 });
+    }
+}

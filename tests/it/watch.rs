@@ -1,0 +1,304 @@
+//! What is told of a run while it goes on: its state on SIGUSR1, metrics, progress.
+
+use crate::cmd::{Running, Sandbox, eventually, skip, without_proxies};
+use crate::rude::{Plan, Rude, Verb, ok, response};
+use crate::sockets::talk;
+use rustix::process::Signal;
+use std::io::Write as _;
+use std::net::{SocketAddr, TcpStream};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+/// Half of this body is sent at once, the other half when the gate opens.
+const BODY: [u8; 5_000] = [b'x'; 5_000];
+
+/// A server with three quick answers, one 404, and as many as one likes that wait in the middle.
+fn server() -> Rude {
+    let whole = response("200 OK", "", &BODY);
+    let (first, rest) = whole.split_at(whole.len() - 2_500);
+    Plan::new()
+        .on("/a", [ok(b"a")])
+        .on("/b", [ok(b"b")])
+        .on("/c", [ok(b"c")])
+        .on("/missing", [vec![Verb::Send(response("404 Not Found", "", b""))]])
+        .otherwise(vec![Verb::Send(first.to_vec()), Verb::Gate, Verb::Send(rest.to_vec())])
+        .start()
+}
+
+/// Starts a run in which two transfers stand still in the middle and one more waits for a slot.
+fn start(sandbox: &Sandbox, server: &Rude, args: &[&str]) -> Running {
+    let paths = ["/a", "/b", "/missing", "/c", "/held1?token=SECRET", "/held2", "/waits"];
+    let mut urls: Vec<String> = paths.iter().map(|path| server.url(path)).collect();
+    urls[4] = urls[4].replace("http://", "http://me:SECRET@");
+    let pull = sandbox.pull().args(["-x", "2", "--threads", "1"]).args(args);
+    let running = pull.list(&urls).spawn();
+    let is_held = eventually(|| {
+        let log = server.log();
+        log.iter().filter(|path| path.starts_with("/held")).count() == 2
+    });
+    assert!(is_held, "{:?}\n{}", server.log(), running.stderr());
+    running
+}
+
+/// Asks again and again: nobody knows when the cores have seen the halves of the bodies.
+fn state(running: &Running, wanted: impl Fn(&str) -> bool) -> String {
+    let mut state = String::new();
+    let is_told = eventually(|| {
+        let before = running.stderr().len();
+        running.signal(Signal::USR1);
+        assert!(eventually(|| running.stderr()[before..].ends_with('\n')));
+        state = running.stderr()[before..].to_owned();
+        wanted(&state)
+    });
+    assert!(is_told, "{state}");
+    state
+}
+
+#[test]
+fn a_signal_has_the_state_told_in_whole_lines() {
+    for quiet in [&["-q"][..], &["--progress", "none"]] {
+        let server = server();
+        let sandbox = Sandbox::new();
+        let mut running = start(&sandbox, &server, quiet);
+        let state = state(&running, |state| state.matches("2.5 kB (body)").count() == 2);
+        for wanted in [
+            "state after ",
+            "\n  lines read: 7 (all of the input)\n",
+            "\n  rows: 4: 3 ok, 1 failed; ",
+            "\n  in flight: 2 of 256; core 0: 2\n",
+            "\n  look-ahead: 1 of ",
+            "\n  longest transfers:\n",
+            " (body)  line 5: http://127.0.0.1:",
+            "/held1?...\n",
+        ] {
+            assert!(state.contains(wanted), "{wanted}\n{state}");
+        }
+        assert!(!state.contains("SECRET"), "{state}");
+        assert!(running.is_running());
+        server.open_gate();
+        let done = running.wait();
+        done.assert_code(8);
+        assert_eq!(done.rows.len(), 7);
+    }
+}
+
+#[test]
+fn who_reads_json_is_told_the_state_in_json() {
+    let server = server();
+    let sandbox = Sandbox::new();
+    let running = start(&sandbox, &server, &["--progress", "json"]);
+    state(&running, |text| text.contains("\"transfers\":[{"));
+    server.open_gate();
+    let done = running.wait();
+    let lines: Vec<serde_json::Value> =
+        done.stderr.lines().map(|line| serde_json::from_str(line).expect(line)).collect();
+    assert!(lines.iter().any(|line| line["state"]["transfers"][0]["line"] == 5));
+    let last = lines.last().unwrap();
+    assert_eq!((&last["done"], &last["total"]), (&7.into(), &7.into()));
+    assert_eq!((&last["failed"], &last["lines_read"]), (&1.into(), &7.into()));
+    assert_eq!(last["bytes"], 3 + 3 * BODY.len());
+}
+
+#[test]
+fn the_signal_never_ends_the_process() {
+    let sandbox = Sandbox::new();
+    let fifo = sandbox.path("report.jsonl");
+    let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
+    rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+    let server = server();
+    // It cannot begin before somebody reads its report.
+    let pull = sandbox.pull().report("report.jsonl").arg(server.url("/a"));
+    let mut running = pull.spawn();
+    let minds = || {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", running.id())).unwrap();
+        let mask = |name: &str| {
+            let mask = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+            u64::from_str_radix(mask.trim(), 16).unwrap()
+        };
+        mask("SigCgt:") & (1 << (Signal::USR1.as_raw() - 1)) != 0
+    };
+    assert!(eventually(minds), "{}", running.stderr());
+    for _ in 0..10 {
+        running.signal(Signal::USR1);
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    assert!(running.is_running());
+    let report = std::thread::spawn(move || std::fs::read_to_string(fifo).unwrap());
+    let done = running.wait();
+    done.assert_code(0);
+    assert_eq!(report.join().unwrap().lines().count(), 1);
+    assert!(done.stderr.contains("state after "), "what was asked is answered\n{}", done.stderr);
+}
+
+/// Where a run says that it serves metrics.
+fn metrics_addr(running: &Running) -> SocketAddr {
+    let addr = || {
+        let stderr = running.stderr();
+        let rest = stderr.split_once("metrics: http://")?.1;
+        rest.split_once("/metrics\n")?.0.parse().ok()
+    };
+    assert!(eventually(|| addr().is_some()), "{}", running.stderr());
+    addr().unwrap()
+}
+
+/// The answer to a request for this.
+fn ask(addr: SocketAddr, line: &str) -> String {
+    let request = format!("{line} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    String::from_utf8(talk(addr, request.as_bytes())).unwrap()
+}
+
+/// Samples as `name{labels} value`, one a line, read by the parser of Prometheus' own library.
+fn parsed(page: &str) -> Option<String> {
+    let mut python = Command::new("/usr/bin/python3");
+    python.args(["-c", PARSE]).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut child = python.spawn().ok()?;
+    child.stdin.take().unwrap().write_all(page.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    if output.status.code() == Some(77) {
+        return None;
+    }
+    assert!(output.status.success(), "{page}");
+    Some(String::from_utf8(output.stdout).unwrap())
+}
+
+const PARSE: &str = r#"
+import sys
+try:
+    from prometheus_client.parser import text_string_to_metric_families
+except ImportError:
+    sys.exit(77)
+for family in text_string_to_metric_families(sys.stdin.read()):
+    assert family.documentation and family.type in ("counter", "gauge", "histogram"), family
+    for sample in family.samples:
+        labels = ",".join(f"{k}={v}" for k, v in sorted(sample.labels.items()))
+        print(f"{family.type} {sample.name}{{{labels}}} {sample.value:g}")
+"#;
+
+#[test]
+fn metrics_are_what_prometheus_understands() {
+    let server = server();
+    let sandbox = Sandbox::new();
+    let running = start(&sandbox, &server, &["--metrics-addr", "127.0.0.1:0"]);
+    let addr = metrics_addr(&running);
+    let mut answer = String::new();
+    // The cores tell of themselves a few times a second.
+    assert!(eventually(|| {
+        answer = ask(addr, "GET /metrics");
+        answer.contains("ringpull_received_bytes_total 5003\n")
+    }));
+    let (head, page) = answer.split_once("\r\n\r\n").unwrap();
+    assert!(head.starts_with("HTTP/1.1 200 OK\r\n"), "{head}");
+    assert!(head.contains("\r\nContent-Type: text/plain; version=0.0.4; charset=utf-8\r\n"));
+    assert!(head.contains(&format!("\r\nContent-Length: {}\r\n", page.len())), "{head}");
+    assert!(!page.contains("SECRET"), "{page}");
+    match parsed(page) {
+        None => skip("python3-prometheus-client is not installed"),
+        Some(samples) => {
+            for wanted in [
+                "counter ringpull_rows_total{status=ok} 3",
+                "counter ringpull_rows_total{status=failed} 1",
+                "counter ringpull_faults_total{code=http.status} 1",
+                "counter ringpull_responses_total{code=404} 1",
+                "counter ringpull_lines_read_total{} 7",
+                "counter ringpull_received_bytes_total{} 5003",
+                "gauge ringpull_input_read{} 1",
+                "gauge ringpull_jobs_in_flight{core=0} 2",
+                "gauge ringpull_jobs_queued{} 1",
+                "gauge ringpull_build_info{version=0.1.0} 1",
+                "histogram ringpull_time_total_seconds_count{} 4",
+                "histogram ringpull_time_total_seconds_bucket{le=+Inf} 4",
+                "histogram ringpull_time_to_first_byte_seconds_bucket{le=30} 4",
+            ] {
+                assert!(samples.lines().any(|line| line == wanted), "{wanted}\n{samples}");
+            }
+        }
+    }
+    server.open_gate();
+    running.wait().assert_code(8);
+    assert!(TcpStream::connect(addr).is_err(), "the end of the run closes the port");
+}
+
+#[test]
+fn metrics_answer_nothing_else_and_are_in_nobody_s_way() {
+    let server = server();
+    let sandbox = Sandbox::new();
+    let running = start(&sandbox, &server, &["-q", "--metrics-addr", "127.0.0.1:0"]);
+    let addr = metrics_addr(&running);
+    assert!(ask(addr, "GET /").starts_with("HTTP/1.1 404 Not Found\r\n"));
+    assert!(ask(addr, "POST /metrics").starts_with("HTTP/1.1 405 "));
+    assert!(ask(addr, "nonsense").starts_with("HTTP/1.1 400 "));
+    // A client that says nothing, and one that never ends, do not hold the run up.
+    let silent = TcpStream::connect(addr).unwrap();
+    let mut endless = TcpStream::connect(addr).unwrap();
+    let _ = endless.write_all(&[b'A'; 20_000]);
+    server.open_gate();
+    running.wait().assert_code(8);
+    drop(silent);
+}
+
+#[test]
+fn a_port_that_is_taken_is_found_out_before_anything_is_touched() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = taken.local_addr().unwrap().to_string();
+    let sandbox = Sandbox::new();
+    let server = server();
+    let done = sandbox.pull().args(["--metrics-addr", &addr, &server.url("/a")]).run();
+    done.assert_code(2);
+    assert!(done.stderr.contains(&addr) && done.stderr.contains("port 0"), "{}", done.stderr);
+    assert_eq!(server.log(), [""; 0]);
+    assert!(!sandbox.path("report.csv").exists());
+    let done = sandbox.pull().args(["--metrics-addr", "9100", &server.url("/a")]).run();
+    done.assert_code(2);
+    assert!(done.stderr.contains("such as 127.0.0.1:"), "{}", done.stderr);
+}
+
+#[test]
+fn progress_says_how_far_the_reading_is() {
+    let server = server();
+    let sandbox = Sandbox::new();
+    let mut running = sandbox.pull().args(["--progress", "json", "-i", "-"]).spawn();
+    running.feed([server.url("/a"), server.url("/b")]);
+    let told =
+        |wanted: &str| eventually(|| running.stderr().lines().any(|line| line.contains(wanted)));
+    assert!(told("\"done\":2,"), "{}", running.stderr());
+    assert!(told("\"lines_read\":2,"), "{}", running.stderr());
+    assert!(!running.stderr().contains("\"total\":2"), "the input may go on");
+    let done = running.wait();
+    let last: serde_json::Value =
+        serde_json::from_str(done.stderr.lines().last().unwrap()).unwrap();
+    assert_eq!((&last["total"], &last["queued"]), (&2.into(), &0.into()));
+}
+
+#[test]
+fn a_bar_gives_way_to_the_state() {
+    // A terminal of script(1), which is part of every Debian.
+    let mut script = Command::new("script");
+    script.arg("--version").stdout(Stdio::null()).stderr(Stdio::null());
+    if !script.status().is_ok_and(|status| status.success()) {
+        return skip("script(1) is not installed");
+    }
+    let server = server();
+    let sandbox = Sandbox::new();
+    let words = [
+        env!("CARGO_BIN_EXE_ringpull"),
+        "--progress bar -d",
+        sandbox.out().to_str().unwrap(),
+        &server.url("/held"),
+        "& while sleep 0.2; do kill -USR1 $! || break; done",
+    ]
+    .join(" ");
+    let mut command = Command::new("script");
+    command.args(["-qec", &words, "/dev/null"]).stdin(Stdio::null()).stdout(Stdio::piped());
+    let mut child = without_proxies(&mut command).spawn().unwrap();
+    let mut shown = String::new();
+    let mut out = std::io::BufReader::new(child.stdout.take().unwrap());
+    while !shown.contains("longest transfers") {
+        assert_ne!(std::io::BufRead::read_line(&mut out, &mut shown).unwrap(), 0, "{shown}");
+    }
+    server.open_gate();
+    child.wait().unwrap();
+    let start = shown.find("state after ").expect(&shown);
+    // The line of the bar was taken away (CSI 2 K, erase line) and the state begins at its start.
+    let before = &shown[..start];
+    assert!(before.ends_with("\u{1b}[2K") || before.ends_with('\r'), "{shown:?}");
+}
