@@ -10,6 +10,8 @@
 mod cmd; // runs the binary and reads what it left behind
 #[path = "soak/kill.rs"]
 mod kill; // kill -9 at any time
+#[path = "soak/resume.rs"]
+mod resume; // kill -9 fifty times, and the same command again
 #[allow(dead_code, reason = "shared with tests/it, which needs more of it")]
 #[path = "it/sockets.rs"]
 mod sockets; // the limit of descriptors
