@@ -15,7 +15,7 @@ pub use disk::{Dirs, DiskConfig};
 pub use input::{Columns, InputConfig, InputFormat};
 pub use integrity::IntegrityConfig;
 pub use journal::{JournalConfig, RetryFailed, SyncMode};
-pub use lines::LinesConfig;
+pub use lines::{LinesConfig, ShardConfig};
 
 use crate::limits;
 pub use pace::PaceConfig;

@@ -14,7 +14,7 @@ pub use disk::DiskArgs;
 pub use input::FormatArgs;
 pub use integrity::IntegrityArgs;
 pub use journal::{JournalArgs, RetryFailedArg, SyncArg};
-pub use lines::LinesArgs;
+pub use lines::{LinesArgs, ShardArg};
 pub use pace::PaceArgs;
 pub use watch::WatchArgs;
 

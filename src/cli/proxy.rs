@@ -16,9 +16,9 @@ pub(super) const VARIABLES: [&str; 7] =
     ["http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY", "no_proxy", "NO_PROXY"];
 
 /// Asks the environment. An empty variable is as good as none, as with curl.
-pub(super) fn ask() -> Vec<(&'static str, String)> {
+pub(super) fn ask(names: &[&'static str]) -> Vec<(&'static str, String)> {
     let value = |name| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned());
-    let set = VARIABLES.into_iter().filter_map(|name| Some((name, value(name)?)));
+    let set = names.iter().filter_map(|name| Some((*name, value(name)?)));
     set.filter(|(_, value)| !value.is_empty()).collect()
 }
 

@@ -44,6 +44,8 @@ pub struct Host {
     pub argv: Vec<String>,
     /// Environment variables about proxies that are set and not empty, by name.
     pub proxy_variables: Vec<(&'static str, String)>,
+    /// Those about tasks of an array, likewise.
+    pub task_variables: Vec<(&'static str, String)>,
 }
 
 impl Host {
@@ -64,7 +66,8 @@ impl Host {
             cpus,
             is_stderr_terminal: std::io::stderr().is_terminal(),
             argv,
-            proxy_variables: proxy::ask(),
+            proxy_variables: proxy::ask(&proxy::VARIABLES),
+            task_variables: proxy::ask(&lines::VARIABLES),
         })
     }
 }
@@ -99,7 +102,7 @@ pub fn resolve(args: &PullArgs, host: &Host) -> anyhow::Result<Config> {
         in_flight_max: args.concurrency.max_concurrent_downloads,
         per_host_max: args.concurrency.max_connections_per_host,
         lookahead_max: args.input.lookahead,
-        lines: lines::resolve(&args.lines),
+        lines: lines::resolve(&args.lines, &host.task_variables)?,
         request,
         redirects_max: args.http.max_redirs,
         allow_downgrade: args.http.allow_downgrade,
@@ -160,7 +163,10 @@ pub fn warnings(config: &Config) -> Vec<String> {
 pub fn notes(config: &Config) -> Vec<String> {
     // Who reads JSON from standard error reads nothing else.
     let is_quiet = !config.summary || config.progress == ProgressMode::Json;
-    if is_quiet { Vec::new() } else { proxy::note(&config.proxy).into_iter().collect() }
+    if is_quiet {
+        return Vec::new();
+    }
+    proxy::note(&config.proxy).into_iter().chain(lines::note(&config.lines)).collect()
 }
 
 /// Where a word of the command line must not be seen by others: for the process title.

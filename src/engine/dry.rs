@@ -45,7 +45,8 @@ pub fn dry_run(config: &Config) -> anyhow::Result<Ended> {
     let stats = ledger.finish()?;
     failures.iter().for_each(|failure| say(failure));
     if config.summary {
-        say(rehearsal.told(lines, stats.count).text().trim_end());
+        let told = DryRun { others: shared.others(), ..rehearsal.told(lines, stats.count) };
+        say(told.text().trim_end());
     }
     read.map(|()| Ended { stats, end: RunEnd::Complete })
 }
@@ -109,6 +110,7 @@ impl Rehearsal {
             lines,
             jobs: self.jobs,
             bad: rows_bad,
+            others: 0,
             hosts,
             is_estimate,
             largest: largest.map(|(host, count)| (host.to_owned(), count)).collect(),

@@ -3,11 +3,11 @@
 //! `run` starts one thread per CPU and one that reads the inputs, which `source` makes one sequence
 //! of entries. `read` turns entries into tasks and puts them on the [`crate::plan::schedule`]; a
 //! `worker` takes the ones it may run and tells each task's story by `fetch`: `open` for its
-//! connection (`tunnel` where a proxy passes it on, `pool` where it was kept), `response` for its
-//! answer, `sink` for the body; the `ledger` takes one row for each, on `paper`, and `journal` reads
-//! them back in the next run. What a core has is in `core`, what all threads have is in `shared`.
-//! `full` is what happens on a full disk. `dry` reads the inputs and pulls nothing, and
-//! `pace` keeps bandwidth limits.
+//! connection (`gate` looks names up before, `tunnel` passes a proxy, `pool` keeps connections),
+//! `response` for its answer, `sink` for the body; the `ledger` takes one row for each, on `paper`,
+//! and `journal` reads them back in the next run. What a core has is in `core`, what all threads
+//! have is in `shared`. `full` is what happens on a full disk, `pace` keeps bandwidth limits, and
+//! `observe` tells how it all goes. `dry` reads the inputs and pulls nothing.
 
 mod core;
 mod dns_cache;

@@ -12,6 +12,7 @@ use crate::config::{Config, Input};
 use crate::error::RunError;
 use crate::plan::job::{BadLine, Entry, Job};
 use crate::plan::name::{Names, Template};
+use crate::plan::shard::Shard;
 use crate::report::journal::{Check, Ended, Mismatch, Verdict};
 use std::path::Path;
 
@@ -73,6 +74,8 @@ pub(super) struct Reader<'r> {
     template: Option<Template>,
     /// `-o`: the path of the one file, or `-`.
     output: Option<String>,
+    /// Which lines are pulled.
+    shard: Shard,
     /// Whether names of files that earlier runs wrote are known from their rows.
     knows_names: bool,
     /// Compares the list with the report.
@@ -114,6 +117,11 @@ impl<'r> Reader<'r> {
             shared,
             template: naming.template,
             output: naming.output,
+            shard: shared
+                .config
+                .lines
+                .shard
+                .map_or(Shard::WHOLE, |shard| Shard::new(shard.index, shard.count)),
             knows_names,
             check,
             sweeper: None,
@@ -202,6 +210,7 @@ impl<'r> Reader<'r> {
         };
         match entry {
             Ok(job) => self.job(job, verdict),
+            Err(_) if !self.shard.has_bad_lines() => self.shared.passed_on(),
             Err(line) if verdict == Verdict::Pull => {
                 self.rows += 1;
                 self.bad.push(line);
@@ -214,23 +223,23 @@ impl<'r> Reader<'r> {
     }
 
     fn job(&mut self, job: Job, verdict: Verdict) {
-        match verdict {
-            // The row has the name of its file, and the reader of the report has claimed it.
-            Verdict::Good if self.knows_names => {}
-            // Names depend on all that were claimed before.
-            Verdict::Good => {
-                self.name(&job);
-            }
-            Verdict::Failed => {
-                let name = self.name(&job);
-                self.look(&job, &name);
-            }
-            Verdict::Pull => {
-                self.rows += 1;
-                let name = self.name(&job);
-                self.look(&job, &name);
-                self.batch.push(Packed::of_job(job, name, self.shared.now_ms()));
-            }
+        let is_own = self.shard.has(job.target.host());
+        if !is_own {
+            self.shared.passed_on();
+        }
+        // The row has the name of its file, and the reader of the report has claimed it.
+        if verdict == Verdict::Good && self.knows_names {
+            return;
+        }
+        // Names depend on all that were claimed before, and are the same in every shard.
+        let name = self.name(&job);
+        if !is_own || verdict == Verdict::Good {
+            return;
+        }
+        self.look(&job, &name);
+        if verdict == Verdict::Pull {
+            self.rows += 1;
+            self.batch.push(Packed::of_job(job, name, self.shared.now_ms()));
         }
     }
 

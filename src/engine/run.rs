@@ -21,7 +21,7 @@ use crate::fault::{Cause, Fault, Stage};
 use crate::http::request::{Parts, Template};
 use crate::plan::schedule::{Limits, Schedule};
 use crate::report::journal::{Check, Fate};
-use crate::report::{Limit, RowFormat, RunEnd, RunInfo, Stats, summary};
+use crate::report::{Limit, RowFormat, RunEnd, RunInfo, RunShard, Stats, summary};
 use crate::ring::dir::{Care, Dir, FileSystem};
 use crate::ring::dns::Resolver;
 use crate::ring::room;
@@ -428,6 +428,11 @@ fn close(
         argv: shared.config.argv.clone(),
         kernel: setup::kernel_release(),
         cpus: shared.config.cpus.clone(),
+        shard: shared.config.lines.shard.map(|shard| RunShard {
+            index: shard.index,
+            count: shard.count,
+            lines_of_others: shared.others(),
+        }),
     };
     if let (Some(file), Some(path)) = (stats_file, &shared.config.stats) {
         write_stats(shared, file, stats.to_json(&info).as_bytes(), &may_wait)

@@ -53,6 +53,8 @@ pub(super) struct Shared {
     /// Input lines that will have a row, known once the input was read to its end.
     total: AtomicU64,
     is_total_known: AtomicBool,
+    /// Lines that are other shards'.
+    others: AtomicU64,
     cores_done: AtomicUsize,
     is_broken: AtomicBool,
     /// The reader stopped the run, and is about to say why.
@@ -101,6 +103,7 @@ impl Shared {
             stop: AtomicU8::new(0),
             total: AtomicU64::new(0),
             is_total_known: AtomicBool::new(false),
+            others: AtomicU64::new(0),
             cores_done: AtomicUsize::new(0),
             is_broken: AtomicBool::new(false),
             is_list_refused: AtomicBool::new(false),
@@ -280,6 +283,16 @@ impl Shared {
     /// The number of rows there will be, once it is known.
     pub(super) fn total(&self) -> Option<u64> {
         self.is_total_known.load(Ordering::Acquire).then(|| self.total.load(Ordering::Relaxed))
+    }
+
+    /// A line is another shard's.
+    pub(super) fn passed_on(&self) {
+        self.others.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How many were.
+    pub(super) fn others(&self) -> u64 {
+        self.others.load(Ordering::Relaxed)
     }
 
     pub(super) fn set_total(&self, rows: u64) {

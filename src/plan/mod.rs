@@ -1,8 +1,8 @@
 //! What to do, never how: inputs to lines ([`input`]), lines to jobs ([`job`], [`target`]), jobs to
-//! names ([`name`]) and credentials ([`netrc`]), hosts to cores ([`schedule`], [`window`], [`pace`])
-//! and ways to them ([`proxy`], [`address`]), failures to retries ([`retry`]), bytes to digests
-//! ([`checksum`]); what a list holds ([`census`]), and what one run
-//! tells the next about names ([`dns_cache`]).
+//! names ([`name`]) and credentials ([`netrc`]), hosts to cores ([`schedule`], [`window`],
+//! [`pace`]) and ways to them ([`proxy`], [`address`]), failures to retries ([`retry`]), bytes to
+//! digests ([`checksum`]); what a list holds ([`census`]) and which machine pulls what ([`shard`]);
+//! and what one run tells the next about names ([`dns_cache`]).
 //!
 //! Pure: no socket, file, clock, runtime or randomness of its own. Time comes in as milliseconds
 //! since the run began, random numbers come in as arguments.
@@ -21,5 +21,6 @@ pub mod rest;
 pub mod retry;
 pub mod room;
 pub mod schedule;
+pub mod shard;
 pub mod target;
 pub mod window;

@@ -14,6 +14,8 @@ pub struct DryRun {
     pub jobs: u64,
     /// Lines that would fail as they stand.
     pub bad: u64,
+    /// Lines that are other shards'.
+    pub others: u64,
     /// Different hosts, ports included.
     pub hosts: u64,
     /// Whether there were too many hosts to count each: then `hosts` is an estimate, and the counts
@@ -40,14 +42,17 @@ impl DryRun {
     }
 
     fn write(&self, text: &mut String) -> fmt::Result {
-        let Self { lines, jobs, bad, hosts, .. } = *self;
+        let Self { lines, jobs, bad, others, hosts, .. } = *self;
         writeln!(
             text,
             "dry run: {lines} {}: {jobs} {} to pull, {bad} bad, {} blank or comments or options",
             plural(lines, "line", "lines"),
             plural(jobs, "URL", "URLs"),
-            lines.saturating_sub(jobs + bad),
+            lines.saturating_sub(jobs + bad + others),
         )?;
+        if others > 0 {
+            writeln!(text, "{others} {} for other shards", plural(others, "line is", "lines are"))?;
+        }
         let about = if self.is_estimate { "about " } else { "" };
         write!(text, "{about}{hosts} {}", plural(hosts, "host", "hosts"))?;
         text.push_str(if self.largest.is_empty() { "\n" } else { "; those with the most URLs:\n" });

@@ -14,4 +14,4 @@ pub mod view;
 
 pub use budget::Limit;
 pub use row::{Row, RowEncoder, RowFormat, Status, Times};
-pub use stats::{RunEnd, RunInfo, Stats};
+pub use stats::{RunEnd, RunInfo, RunShard, Stats};

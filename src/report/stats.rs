@@ -93,6 +93,19 @@ pub struct RunInfo {
     pub kernel: String,
     /// CPUs that workers were pinned to.
     pub cpus: Vec<usize>,
+    /// Which shard of its list it pulled, unless it was all.
+    pub shard: Option<RunShard>,
+}
+
+/// Which lines of a list were pulled.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct RunShard {
+    /// From 0.
+    pub index: u32,
+    /// How many there are.
+    pub count: u32,
+    /// Lines that are other shards', of those that were read.
+    pub lines_of_others: u64,
 }
 
 /// Counters of one run, or of a part of it.
@@ -257,6 +270,7 @@ impl Stats {
             argv: &run.argv,
             kernel: &run.kernel,
             cpus: &run.cpus,
+            shard: run.shard,
         };
         let mut text = serde_json::to_string_pretty(&json).expect("plain data is JSON");
         text.push('\n');
@@ -369,6 +383,9 @@ struct Json<'a> {
     argv: &'a [String],
     kernel: &'a str,
     cpus: &'a [usize],
+    /// Not there where all lines were pulled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    shard: Option<RunShard>,
 }
 
 #[derive(Serialize)]

@@ -4,7 +4,7 @@ use super::budget;
 use super::hosts::Host;
 use super::journal::Passed;
 use super::row::{Row, Status, escape_controls};
-use super::stats::{FaultCount, RunEnd, RunInfo, Stats};
+use super::stats::{FaultCount, RunEnd, RunInfo, RunShard, Stats};
 use crate::fault::{ExitClass, Stage};
 use std::borrow::Cow;
 use std::fmt::{self, Display, Write as _};
@@ -87,6 +87,9 @@ fn write_summary(text: &mut String, stats: &Stats, run: &RunInfo) -> fmt::Result
         RunEnd::DiskFull => text.push_str(" (stopped: the disk is full)\n"),
     }
     write_passed(text, stats.passed)?;
+    if let Some(RunShard { index, count, lines_of_others }) = run.shard {
+        writeln!(text, "shard {index}/{count}: {lines_of_others} lines are for other shards")?;
+    }
     let seconds = run.duration.as_secs_f64().max(1e-6);
     let files_per_second = ok as f64 / seconds;
     let mb_per_second = stats.bytes as f64 / 1e6 / seconds;

@@ -14,7 +14,13 @@ fn try_config(line: &str, environment: &[(&'static str, &str)]) -> anyhow::Resul
     let Command::Pull(args) = parse(argv.iter().map(OsString::from))? else { panic!("{line}") };
     let variables = environment.iter().map(|(name, value)| (*name, (*value).to_owned()));
     let proxy_variables = variables.collect();
-    let host = Host { cpus: vec![0], is_stderr_terminal: false, argv, proxy_variables };
+    let host = Host {
+        cpus: vec![0],
+        is_stderr_terminal: false,
+        argv,
+        proxy_variables,
+        task_variables: Vec::new(),
+    };
     super::super::resolve(&args, &host)
 }
 

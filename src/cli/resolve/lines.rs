@@ -1,9 +1,150 @@
-//! Which lines of the inputs are pulled.
+//! Which lines of the inputs are pulled, where the environment has a say too.
 
-use crate::cli::args::LinesArgs;
-use crate::config::LinesConfig;
+use crate::cli::args::{LinesArgs, ShardArg};
+use crate::config::{LinesConfig, ShardConfig};
+use crate::error::RunError;
+use anyhow::bail;
 
-/// Makes that part of the configuration.
-pub(super) fn resolve(args: &LinesArgs) -> LinesConfig {
-    LinesConfig { is_dry_run: args.dry_run }
+/// Variables that say which of several processes this is.
+pub(super) const VARIABLES: [&str; 6] =
+    [SLURM_ID, SLURM_COUNT, SLURM_MIN, SLURM_STEP, JOB_INDEX, JOB_COUNT];
+
+/// Makes that part of the configuration. `variables` are those of [`VARIABLES`] that are set.
+///
+/// # Errors
+/// The environment does not say clearly which shard this is.
+pub(super) fn resolve(
+    args: &LinesArgs,
+    variables: &[(&'static str, String)],
+) -> anyhow::Result<LinesConfig> {
+    let shard = match args.shard {
+        Some(ShardArg { index, count }) => Some(ShardConfig { index, count, variable: None }),
+        None => of_environment(variables)?,
+    };
+    Ok(LinesConfig { is_dry_run: args.dry_run, shard: shard.filter(|shard| shard.count > 1) })
+}
+
+/// What a user should know of it.
+pub(super) fn note(config: &LinesConfig) -> Option<String> {
+    let ShardConfig { index, count, variable } = config.shard?;
+    let variable = variable?;
+    Some(format!(
+        "{variable} is set: this is shard {index}/{count}, lines of other hosts are for other \
+         tasks; --shard 0/1 pulls all lines"
+    ))
+}
+
+fn of_environment(variables: &[(&'static str, String)]) -> anyhow::Result<Option<ShardConfig>> {
+    let value = |name| variables.iter().find(|(other, _)| *other == name).map(|(_, value)| value);
+    let number = |name: &'static str| match value(name).map(|text| text.trim().parse::<u32>()) {
+        None => Ok(None),
+        Some(Ok(number)) => Ok(Some(number)),
+        Some(Err(_)) => bail!(unclear(&format!("{name} is no number"))),
+    };
+    let slurm = match (number(SLURM_ID)?, number(SLURM_COUNT)?) {
+        (None, None) => None,
+        (Some(id), Some(count)) => {
+            let (min, step) = (number(SLURM_MIN)?.unwrap_or(0), number(SLURM_STEP)?.unwrap_or(1));
+            let past = id.checked_sub(min).filter(|past| step > 0 && past.is_multiple_of(step));
+            let Some(past) = past else {
+                bail!(unclear(&format!("{SLURM_ID}={id} is not in steps of {step} from {min}")))
+            };
+            Some(ShardConfig { index: past / step, count, variable: Some(SLURM_ID) })
+        }
+        (Some(_), None) => bail!(unclear(&format!("{SLURM_ID} is set and {SLURM_COUNT} is not"))),
+        (None, Some(_)) => bail!(unclear(&format!("{SLURM_COUNT} is set and {SLURM_ID} is not"))),
+    };
+    let job = match (number(JOB_INDEX)?, number(JOB_COUNT)?) {
+        (None, None) => None,
+        (Some(index), Some(count)) => Some(ShardConfig { index, count, variable: Some(JOB_INDEX) }),
+        (Some(_), None) => bail!(unclear(&format!("{JOB_INDEX} is set and {JOB_COUNT} is not"))),
+        (None, Some(_)) => bail!(unclear(&format!("{JOB_COUNT} is set and {JOB_INDEX} is not"))),
+    };
+    if slurm.is_some() && job.is_some() {
+        bail!(unclear(&format!("both {SLURM_ID} and {JOB_INDEX} are set")));
+    }
+    match slurm.or(job) {
+        Some(ShardConfig { index, count, variable }) if index >= count => {
+            let variable = variable.unwrap_or_default();
+            bail!(unclear(&format!("{variable} asks for shard {index} of {count}, from 0")))
+        }
+        shard => Ok(shard),
+    }
+}
+
+fn unclear(why: &str) -> RunError {
+    RunError::usage(format!(
+        "cannot tell which lines are for this task: {why}; give --shard I/N, or --shard 0/1 for all"
+    ))
+}
+
+/// Slurm's, in the tasks of a job array (sbatch(1)).
+const SLURM_ID: &str = "SLURM_ARRAY_TASK_ID";
+const SLURM_COUNT: &str = "SLURM_ARRAY_TASK_COUNT";
+const SLURM_MIN: &str = "SLURM_ARRAY_TASK_MIN";
+const SLURM_STEP: &str = "SLURM_ARRAY_TASK_STEP";
+/// Kubernetes' own, in the pods of an Indexed Job, and the one that its manifest has to set.
+const JOB_INDEX: &str = "JOB_COMPLETION_INDEX";
+const JOB_COUNT: &str = "JOB_COMPLETIONS";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shard(variables: &[(&'static str, &str)]) -> Result<Option<(u32, u32)>, String> {
+        let variables: Vec<_> =
+            variables.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
+        let args = LinesArgs { dry_run: false, shard: None };
+        let config = resolve(&args, &variables).map_err(|error| error.to_string())?;
+        assert_eq!(note(&config).is_some(), config.shard.is_some());
+        Ok(config.shard.map(|shard| (shard.index, shard.count)))
+    }
+
+    #[test]
+    fn the_environment_decides_without_the_option() {
+        assert_eq!(shard(&[]), Ok(None));
+        assert_eq!(shard(&[(SLURM_ID, "0"), (SLURM_COUNT, "1")]), Ok(None));
+        assert_eq!(shard(&[(SLURM_ID, "3"), (SLURM_COUNT, "4")]), Ok(Some((3, 4))));
+        let from = |id, count, min, step| {
+            shard(&[(SLURM_ID, id), (SLURM_COUNT, count), (SLURM_MIN, min), (SLURM_STEP, step)])
+        };
+        assert_eq!(from("1", "4", "1", "1"), Ok(Some((0, 4))));
+        assert_eq!(from("7", "4", "1", "2"), Ok(Some((3, 4))));
+        assert_eq!(shard(&[(JOB_INDEX, "0"), (JOB_COUNT, "2")]), Ok(Some((0, 2))));
+    }
+
+    #[test]
+    fn what_it_does_not_say_clearly_is_an_error() {
+        let table: [&[(&str, &str)]; 9] = [
+            &[(SLURM_ID, "1")],
+            &[(SLURM_COUNT, "1")],
+            &[(JOB_INDEX, "1")],
+            &[(JOB_COUNT, "1")],
+            &[(SLURM_ID, "4"), (SLURM_COUNT, "4")],
+            &[(SLURM_ID, "0"), (SLURM_COUNT, "4"), (SLURM_MIN, "1")],
+            &[(SLURM_ID, "2"), (SLURM_COUNT, "4"), (SLURM_MIN, "1"), (SLURM_STEP, "2")],
+            &[(JOB_INDEX, "one"), (JOB_COUNT, "2")],
+            &[(SLURM_ID, "0"), (SLURM_COUNT, "2"), (JOB_INDEX, "0"), (JOB_COUNT, "2")],
+        ];
+        for variables in table {
+            let names = VARIABLES.map(|name| {
+                variables.iter().find(|(other, _)| *other == name).map(|(_, value)| (name, *value))
+            });
+            let variables: Vec<_> = names.into_iter().flatten().collect();
+            let error = shard(&variables).unwrap_err();
+            assert!(error.contains("--shard I/N"), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_option_goes_before_the_environment() {
+        let variables = [(SLURM_ID, "nonsense".to_owned())];
+        for (typed, expected) in [((1, 3), Some((1, 3))), ((0, 1), None)] {
+            let (index, count) = typed;
+            let args = LinesArgs { dry_run: false, shard: Some(ShardArg { index, count }) };
+            let config = resolve(&args, &variables).unwrap();
+            assert_eq!(config.shard.map(|shard| (shard.index, shard.count)), expected);
+            assert_eq!(note(&config), None);
+        }
+    }
 }

@@ -20,6 +20,7 @@ fn try_resolve(line: &[&str]) -> anyhow::Result<Config> {
             is_stderr_terminal: false,
             argv: Vec::new(),
             proxy_variables: Vec::new(),
+            task_variables: Vec::new(),
         },
     )
 }
@@ -332,6 +333,7 @@ fn a_bar_is_for_a_terminal_without_quiet() {
                 is_stderr_terminal,
                 argv: Vec::new(),
                 proxy_variables: Vec::new(),
+                task_variables: Vec::new(),
             },
         )
         .unwrap();
@@ -366,8 +368,13 @@ fn the_shown_command_line_has_no_secrets() {
         let words: Vec<&str> = line.split(' ').collect();
         let Command::Pull(args) = typed(&words) else { panic!("{line} pulls nothing") };
         let argv = std::iter::once("ringpull").chain(words).map(str::to_owned).collect();
-        let host =
-            Host { cpus: vec![0], is_stderr_terminal: false, argv, proxy_variables: Vec::new() };
+        let host = Host {
+            cpus: vec![0],
+            is_stderr_terminal: false,
+            argv,
+            proxy_variables: Vec::new(),
+            task_variables: Vec::new(),
+        };
         resolve(&args, &host).unwrap().argv.join(" ")
     };
     let cases = [

@@ -22,6 +22,7 @@ fn run(end: RunEnd) -> RunInfo {
         argv: ["ringpull", "-i", "urls.txt"].map(str::to_owned).to_vec(),
         kernel: "6.18.0".to_owned(),
         cpus: vec![0, 1],
+        shard: None,
     }
 }
 
@@ -224,4 +225,15 @@ fn what_is_told_does_not_grow_with_the_list() {
     let (few, many) = (told(10_000), told(100_000));
     // A number may have more digits.
     assert!(many.0 < few.0 + 2_000 && many.1 < few.1 + 100, "{few:?} {many:?}");
+}
+
+#[test]
+fn a_shard_says_which_one_it_is() {
+    let shard = Some(RunShard { index: 3, count: 4, lines_of_others: 70 });
+    let run = RunInfo { shard, ..run(RunEnd::Complete) };
+    let text = text(&Stats::default(), &run);
+    assert!(text.contains("shard 3/4: 70 lines are for other shards\n"), "{text}");
+    let json: serde_json::Value = serde_json::from_str(&Stats::default().to_json(&run)).unwrap();
+    assert_eq!(json["shard"]["index"], 3);
+    assert_eq!(json["shard"]["lines_of_others"], 70);
 }
