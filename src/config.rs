@@ -8,6 +8,7 @@ mod integrity;
 mod journal;
 mod lines;
 mod pace;
+mod politeness;
 mod watch;
 
 pub use budget::{BudgetConfig, ErrorsMax};
@@ -16,13 +17,14 @@ pub use input::{Columns, InputConfig, InputFormat};
 pub use integrity::IntegrityConfig;
 pub use journal::{JournalConfig, RetryFailed, SyncMode};
 pub use lines::{LinesConfig, ShardConfig};
+pub use pace::PaceConfig;
+pub use politeness::{PolitenessConfig, RequestRate};
+pub use watch::WatchConfig;
 
 use crate::limits;
-pub use pace::PaceConfig;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
-pub use watch::WatchConfig;
 
 /// Where input lines come from. `Debug` shows no URL: there may be user information in it.
 #[derive(Clone, PartialEq)]
@@ -343,8 +345,10 @@ pub struct Config {
     pub cpus: Vec<usize>,
     /// Jobs in flight over all cores, at least 1.
     pub in_flight_max: usize,
-    /// Connections open per origin over the whole process, at least 1.
+    /// Connections open per host over the whole process, at least 1.
     pub per_host_max: usize,
+    /// What else is limited for the sake of hosts.
+    pub politeness: PolitenessConfig,
     /// Jobs read ahead of the work.
     pub lookahead_max: usize,
     /// Which lines are pulled.
@@ -410,6 +414,7 @@ impl Default for Config {
             cpus: vec![0],
             in_flight_max: limits::IN_FLIGHT_DEFAULT,
             per_host_max: limits::PER_HOST_DEFAULT,
+            politeness: PolitenessConfig::default(),
             lookahead_max: limits::LOOKAHEAD_JOBS_DEFAULT,
             lines: LinesConfig::default(),
             request: RequestConfig {

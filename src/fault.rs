@@ -139,6 +139,9 @@ pub enum Cause {
     Refused,
     /// ENETUNREACH, EHOSTUNREACH and the like.
     Unreachable,
+    /// The host could not be reached often enough to be given up (`--host-fail-limit`); this job
+    /// was not tried.
+    HostDown,
     /// ECONNRESET, EPIPE, ECONNABORTED.
     Reset,
     /// The peer closed the connection before the first byte of an answer.
@@ -302,6 +305,7 @@ impl Fault {
             Cause::PrivateAddress => "connect.private",
             Cause::Refused => staged!(self.stage, "refused"),
             Cause::Unreachable => staged!(self.stage, "unreachable"),
+            Cause::HostDown => "connect.host_down",
             Cause::Reset => staged!(self.stage, "reset"),
             Cause::Closed if self.stage == Stage::Head => "head.empty",
             Cause::Closed => staged!(self.stage, "closed"),
@@ -352,7 +356,7 @@ impl Fault {
             ) => 3,
             Cause::NameNotFound | Cause::ResolveFailed => 6,
             Cause::Timeout | Cause::JobTimeout | Cause::TooSlow => 28,
-            Cause::PrivateAddress | Cause::Refused | Cause::Unreachable => 7,
+            Cause::PrivateAddress | Cause::Refused | Cause::Unreachable | Cause::HostDown => 7,
             Cause::Closed if self.stage == Stage::Head => 52,
             Cause::Reset | Cause::Closed | Cause::Socket(_) => self.exit_code_curl_of_stage(),
             Cause::Certificate(CertificateProblem::Pin) => 90,
@@ -404,6 +408,7 @@ impl Fault {
             | Cause::PrivateAddress
             | Cause::Refused
             | Cause::Unreachable
+            | Cause::HostDown
             | Cause::Reset
             | Cause::Closed
             | Cause::Socket(_)

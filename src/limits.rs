@@ -53,14 +53,21 @@ pub const NAMES_CLAIMED_BYTES_MAX: usize = 32 * 1024 * 1024;
 
 /// Jobs in flight over all cores.
 pub const IN_FLIGHT_DEFAULT: usize = 256;
-/// Connections open per origin over the whole process.
+/// Connections open per host over the whole process.
 pub const PER_HOST_DEFAULT: usize = 8;
+/// Failures to reach a host, in a row, before it is left alone: more than there are connections, so
+/// that one bad moment of a host (a restart, a full backlog) is not enough.
+pub const HOST_FAIL_LIMIT_DEFAULT: u32 = 10;
+/// How long a host that cannot be reached is left alone before one job tries again, in
+/// milliseconds.
+pub const HOST_FAIL_WAIT_DEFAULT_MS: u64 = 10_000;
 /// Most cores that one schedule serves.
 pub const CORES_MAX: usize = 1_024;
-/// An origin with more jobs queued than this for each of its connections is served by all cores.
-pub const BIG_ORIGIN_JOBS_PER_CONNECTION: usize = 2;
-/// Origins remembered for nothing but a `Retry-After` that is not over.
-pub const PAUSED_ORIGINS_MAX: usize = 65_536;
+/// A host with more jobs queued than this for each of its connections is served by all cores.
+pub const BIG_HOST_JOBS_PER_CONNECTION: usize = 2;
+/// Hosts without work that are remembered for a rest that is not over, for fewer connections or for
+/// not being reached; with more of them, those served longest ago are forgotten.
+pub const HOSTS_REMEMBERED_MAX: usize = 65_536;
 /// Hosts in the table of the statistics.
 pub const HOSTS_IN_STATS_MAX: usize = 4_096;
 /// Rows from which on a percentage of failures says something.
@@ -140,4 +147,5 @@ const _: () = assert!(2 + CHUNK_LINE_BYTES_MAX + TRAILER_BYTES_MAX < RECV_BUFFER
 const _: () = assert!(RECV_BUFFER_LARGE_BYTES as u64 <= ALLOCATE_BYTES_MIN);
 const _: () = assert!(ALLOCATE_BYTES_MIN <= ALLOCATE_BYTES_MAX);
 const _: () = assert!(NAME_BYTES_MAX < LINE_BYTES_MAX);
+const _: () = assert!(HOST_FAIL_LIMIT_DEFAULT as usize > PER_HOST_DEFAULT);
 const _: () = assert!(TIMEOUT_JOB_DEFAULT_MS <= TIMEOUT_MAX_MS);

@@ -7,6 +7,7 @@ mod integrity;
 mod journal;
 mod lines;
 mod pace;
+mod politeness;
 mod watch;
 
 pub use budget::BudgetArgs;
@@ -24,6 +25,7 @@ use crate::config::{Pins, ReportFile};
 use crate::limits;
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, ValueEnum};
+pub use politeness::PolitenessArgs;
 use std::ffi::OsString;
 use std::fmt;
 use std::net::SocketAddr;
@@ -97,6 +99,9 @@ pub struct PullArgs {
     /// Bandwidth limits.
     #[command(flatten)]
     pub pace: PaceArgs,
+    /// How much is asked of one host.
+    #[command(flatten)]
+    pub politeness: PolitenessArgs,
     /// What requests carry.
     #[command(flatten)]
     pub http: HttpArgs,
@@ -197,7 +202,9 @@ pub struct ConcurrencyArgs {
           default_value_t = limits::IN_FLIGHT_DEFAULT,
           aliases = ["parallel-max", "max-concurrent-files", "transfers"])]
     pub max_concurrent_downloads: usize,
-    /// Connections open per host (scheme, name, port) over the whole process
+    /// Connections open per host over the whole process: a host is a name and a port, so that
+    /// http://a/ and https://a/ are one. Fewer while it is too busy (429, 503, resets, ever later
+    /// first bytes), and back to this as it answers
     #[arg(short = 'x', long, value_name = "N", value_parser = values::per_host,
           default_value_t = limits::PER_HOST_DEFAULT,
           aliases = ["max-connection-per-server", "parallel-max-host", "max-conn-per-host"])]

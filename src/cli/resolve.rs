@@ -8,6 +8,7 @@ mod integrity;
 mod journal;
 mod lines;
 mod pace;
+mod politeness;
 mod watch;
 
 use super::args::{
@@ -101,6 +102,7 @@ pub fn resolve(args: &PullArgs, host: &Host) -> anyhow::Result<Config> {
         cpus: cpus(args, host)?,
         in_flight_max: args.concurrency.max_concurrent_downloads,
         per_host_max: args.concurrency.max_connections_per_host,
+        politeness: politeness::resolve(&args.politeness),
         lookahead_max: args.input.lookahead,
         lines: lines::resolve(&args.lines, &host.task_variables)?,
         request,

@@ -290,7 +290,7 @@ pub fn resolve_override(text: &str) -> Result<ResolveOverride, String> {
 }
 
 /// `number * unit`, where `number` is digits with at most one point; the rest below 1 is cut off.
-fn decimal_times(number: &str, unit: u64) -> Option<u64> {
+pub fn decimal_times(number: &str, unit: u64) -> Option<u64> {
     let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
     let is_digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
     if (whole.is_empty() && fraction.is_empty()) || !is_digits(whole) || !is_digits(fraction) {

@@ -8,10 +8,13 @@ use super::shared::{Shared, Stop};
 use super::task::{End, Task};
 use super::transfers::Transfers;
 use crate::config::{RequestConfig, Timeouts};
+use crate::fault::{Cause, Fault, Stage};
 use crate::http::request::{Codings, Parts, Template, basic};
 use crate::plan::netrc::Netrc;
 use crate::plan::proxy::Proxies;
-use crate::plan::schedule::{After, Connection as Granted, Grant, OriginId, Wake};
+use crate::plan::schedule::{
+    After, Connection as Granted, Down, Grant, OriginId, Round, Sign, Wake,
+};
 use crate::plan::window::Lack;
 use crate::report::view::CoreView;
 use crate::ring::buf::BufPool;
@@ -47,10 +50,19 @@ pub(super) struct Seed {
 /// A task with what it was granted.
 pub(super) struct Work {
     pub(super) task: Task,
-    pub(super) origin: OriginId,
+    pub(super) granted: Granting,
     /// A connection to its origin that was idle; without one it opens one.
     pub(super) pooled: Option<Connection>,
     /// It is to find out whether there is room on the disk.
+    pub(super) is_disk_probe: bool,
+}
+
+/// What was granted to an attempt, to be told of what comes of it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Granting {
+    pub(super) origin: OriginId,
+    round: Round,
+    /// Other jobs wait for the first byte of the answer.
     pub(super) is_probe: bool,
 }
 
@@ -77,6 +89,8 @@ pub(super) struct Core {
     random: RefCell<fastrand::Rng>,
     /// Shortages of the run that this core has given up its idle connections for.
     shortages_seen: Cell<u64>,
+    /// When this core looks at the schedule again if nobody wakes it, in milliseconds of the run.
+    looks_again_ms: Cell<u64>,
     pub(super) lanes: Cell<usize>,
     /// What they do, for who asks.
     pub(super) transfers: Transfers,
@@ -107,6 +121,7 @@ impl Core {
             requests: RefCell::default(),
             random: RefCell::new(fastrand::Rng::new()),
             shortages_seen: Cell::new(0),
+            looks_again_ms: Cell::new(0),
             lanes: Cell::new(0),
             transfers: Transfers::default(),
             answered: Cell::new(0),
@@ -209,39 +224,78 @@ impl Core {
             return Duration::from_millis(NAP_MAX_MS);
         }
         let due_ms = self.shared.schedule().next_due_ms();
-        let left_ms = due_ms.map_or(NAP_MAX_MS, |due| due.saturating_sub(self.shared.now_ms()));
-        Duration::from_millis(left_ms.clamp(1, NAP_MAX_MS))
+        let now_ms = self.shared.now_ms();
+        let left_ms = due_ms.map_or(NAP_MAX_MS, |due| due.saturating_sub(now_ms));
+        let left_ms = left_ms.clamp(1, NAP_MAX_MS);
+        self.looks_again_ms.set(now_ms.saturating_add(left_ms));
+        Duration::from_millis(left_ms)
     }
 
-    /// A task this core may run now.
+    /// A task this core may run now. On a full disk there is one at a time, and it is a probe.
     pub(super) fn take(&self) -> Option<Work> {
-        if self.shared.stop() != Stop::Running {
-            return None;
-        }
         let full_disk = &self.shared.full_disk;
-        let is_probe = full_disk.is_paused();
-        if is_probe && !full_disk.take_probe() {
+        let is_disk_probe = full_disk.is_paused();
+        if is_disk_probe && !full_disk.take_probe() {
             return None;
         }
-        let now_ms = self.shared.now_ms();
-        let (taken, has_room) = {
-            let mut schedule = self.shared.schedule();
-            let taken = schedule.take(self.index, now_ms);
-            (taken, schedule.queued() * 2 < self.shared.config.lookahead_max)
-        };
-        self.shared.deliver(taken.wake);
-        if taken.has_unresolved {
-            self.gate.ask();
+        let work = self.granted_work(is_disk_probe);
+        if is_disk_probe && work.is_none() {
+            full_disk.return_probe();
         }
-        if has_room {
-            self.shared.made_room();
-        }
-        let Some(Grant { item, origin, connection }) = taken.grant else {
-            if is_probe {
-                full_disk.return_probe();
+        work
+    }
+
+    /// What the schedule has for this core. Tasks of hosts that are down fail here.
+    fn granted_work(&self, is_disk_probe: bool) -> Option<Work> {
+        for _ in 0..DOWN_AT_ONCE_MAX {
+            if self.shared.stop() != Stop::Running {
+                return None;
             }
-            return None;
-        };
+            let now_ms = self.shared.now_ms();
+            let (taken, has_room, due_ms) = {
+                let mut schedule = self.shared.schedule();
+                let taken = schedule.take(self.index, now_ms);
+                let has_room = schedule.queued() * 2 < self.shared.config.lookahead_max;
+                (taken, has_room, schedule.next_due_ms())
+            };
+            self.shared.deliver(taken.wake);
+            if taken.has_unresolved {
+                self.gate.ask();
+            }
+            if has_room {
+                self.shared.made_room();
+            }
+            match (taken.grant, taken.down) {
+                (Some(grant), _) => return Some(self.work(grant, is_disk_probe)),
+                (None, Some(down)) => self.give_up(down),
+                (None, None) => {
+                    // A lane that ends must not leave its core asleep until something later.
+                    if due_ms.is_some_and(|due| due < self.looks_again_ms.get()) {
+                        self.shared.deliver(Wake::One(self.index));
+                    }
+                    return None;
+                }
+            }
+        }
+        // The lanes have their turn first.
+        self.shared.deliver(Wake::One(self.index));
+        None
+    }
+
+    /// A task that is not tried, for its host could not be reached.
+    fn give_up(&self, down: Down<Packed>) {
+        let detail = format_args!(
+            "{} failures in a row to reach it, the last one {}; pull the list again with \
+             --retry-failed later, or give --host-fail-limit 0 to try every URL",
+            down.failures, down.last
+        );
+        let fault = Fault::new(Stage::Connect, Cause::HostDown).with_detail(detail);
+        self.record(down.item.unpack(), End::Failed(fault));
+        self.shared.end_if_finished();
+    }
+
+    fn work(&self, grant: Grant<Packed>, is_disk_probe: bool) -> Work {
+        let Grant { item, origin, connection, round, is_probe } = grant;
         let task = item.unpack();
         // A granted connection leaves the pool with its grant: the pool may close what is in it.
         let pooled = match connection {
@@ -252,7 +306,15 @@ impl Core {
                 None
             }
         };
-        Some(Work { task, origin, pooled, is_probe })
+        Work { task, granted: Granting { origin, round, is_probe }, pooled, is_disk_probe }
+    }
+
+    /// Tells the schedule what an attempt says about its host.
+    pub(super) fn observe(&self, granted: Granting, sign: Sign) {
+        let Granting { origin, round, .. } = granted;
+        let now_ms = self.shared.now_ms();
+        let wake = self.shared.schedule().observe(origin, round, sign, now_ms);
+        self.shared.deliver(wake);
     }
 
     /// The idle connection that a grant promised, unless it became useless. Every one is looked at,
@@ -328,12 +390,6 @@ impl Core {
         self.shared.deliver(Wake::One(self.index));
     }
 
-    /// A task's host asks for a wait that is granted: it rests, the longer the more often it asks.
-    pub(super) fn rest(&self, task: &Task, asked_ms: u64) {
-        let rest_ms = self.shared.asked_for_rest(task.target().origin_str(), asked_ms);
-        self.pause(task, rest_ms);
-    }
-
     /// Gives a task its row.
     pub(super) fn record(&self, task: Task, end: End) {
         let row = task.row(end, self.shared.dir_shown());
@@ -407,6 +463,9 @@ const LACK_WAIT_MIN_MS: u64 = 60;
 const MACHINE_WAIT_MS: u64 = 1_000;
 /// How much longer it is at random, in milliseconds.
 const LACK_WAIT_SPREAD_MS: u64 = 140;
+
+/// Tasks of hosts that are down that a core fails at once.
+const DOWN_AT_ONCE_MAX: usize = 64;
 
 /// Longest sleep of a core without work, in milliseconds.
 const NAP_MAX_MS: u64 = 1_000;

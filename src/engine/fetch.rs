@@ -1,6 +1,6 @@
 //! One attempt of one job: a connection, a request, a response, a file.
 
-use super::core::Core;
+use super::core::{Core, Granting};
 use super::open::open;
 use super::pace::Pace;
 use super::response::Response;
@@ -16,6 +16,7 @@ use crate::limits::RECV_BUFFER_BYTES;
 use crate::plan::checksum::Check;
 use crate::plan::name;
 use crate::plan::proxy::Route;
+use crate::plan::schedule::Sign;
 use crate::plan::target::Target;
 use crate::report::view::Phase;
 use crate::ring::buf::{RecvBuf, Size};
@@ -53,10 +54,13 @@ pub(super) async fn attempt(
     core: &Core,
     task: &mut Task,
     pooled: Option<Connection>,
+    granted: Option<Granting>,
 ) -> (Outcome, Option<Connection>) {
     let timeouts = &core.shared.config.timeouts;
     let now_ms = core.shared.now_ms();
-    task.begin(now_ms, timeouts.job_ms, core.shared.full_disk.paused_ms(now_ms));
+    let paused_ms = core.shared.full_disk.paused_ms(now_ms);
+    let probe = granted.filter(|granted| granted.is_probe);
+    task.begin(now_ms, timeouts.job_ms, paused_ms).last.probe = probe;
     if let Some(outcome) = check_name(core, task) {
         return (outcome, pooled);
     }
@@ -141,6 +145,9 @@ async fn exchange(
         }
         let received = received.map_err(|failure| fault(Stage::Head, failure))?;
         story.last.times.starttransfer = story.last.began.elapsed();
+        if let (Some(probe), Received::Bytes) = (story.last.probe.take(), &received) {
+            core.observe(probe, Sign::Answered);
+        }
         match respond(core, task, connection, buf, (received, &mut pace)).await {
             Ok(Answer::Doubtful) => {}
             // What a server sends between two responses is read as the begin of the second.

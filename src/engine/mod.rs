@@ -30,6 +30,7 @@ mod response;
 mod run;
 mod shared;
 mod signals;
+mod signs;
 mod sink;
 mod source;
 mod task;

@@ -6,6 +6,7 @@ use super::signals::Signals;
 use crate::config::ProgressMode;
 use crate::error::RunError;
 use crate::http::served;
+use crate::plan::schedule;
 use crate::report::view::{Holdup, Meter, View};
 use crate::report::{metrics, state};
 use crate::ring::listen::{Listener, Serving};
@@ -148,8 +149,15 @@ fn notes(shared: &Shared) -> Vec<String> {
 }
 
 /// The hosts that hold the run up, the worst first.
-fn holdups(_shared: &Shared) -> Vec<Holdup> {
-    Vec::new()
+fn holdups(shared: &Shared) -> Vec<Holdup> {
+    let found = shared.schedule().holdups(HOLDUPS_MAX, shared.now_ms());
+    let shown = |found: schedule::Holdup| Holdup {
+        host: found.host.into(),
+        queued: found.queued as u64,
+        in_flight: found.in_flight as u64,
+        why: found.why.to_string(),
+    };
+    found.into_iter().map(shown).collect()
 }
 
 /// Listens where metrics are asked for, before anything is touched.
@@ -200,3 +208,6 @@ const MEASURE_EVERY: Duration = Duration::from_secs(1);
 const ANSWERS_WITHIN: Duration = Duration::from_millis(500);
 /// Transfers in the state; each core tells of so many.
 pub(super) const TRANSFERS_MAX: usize = 10;
+
+/// Hosts that hold the run up, as many as are told of.
+const HOLDUPS_MAX: usize = 10;

@@ -19,7 +19,7 @@ use crate::config::{Config, DnsConfig, Fsync, ProgressMode, ReportFormat};
 use crate::error::RunError;
 use crate::fault::{Cause, Fault, Stage};
 use crate::http::request::{Parts, Template};
-use crate::plan::schedule::{Limits, Schedule};
+use crate::plan::schedule::{Limits, Rate, Schedule};
 use crate::report::journal::{Check, Fate};
 use crate::report::{Limit, RowFormat, RunEnd, RunInfo, RunShard, Stats, summary};
 use crate::ring::dir::{Care, Dir, FileSystem};
@@ -95,6 +95,13 @@ pub fn run(config: &Config) -> anyhow::Result<Ended> {
         per_host_max: config.per_host_max,
         lookahead_max: config.lookahead_max,
         resolve_ahead_max: resolve_ahead(&config),
+        host_fail_limit: config.politeness.host_fail_limit,
+        host_fail_wait_ms: config.politeness.host_fail_wait_ms,
+        rate: config.politeness.rate.map(|rate| Rate::new(rate.count, rate.per_ms)),
+        rate_per_host: config
+            .politeness
+            .rate_per_host
+            .map(|rate| Rate::new(rate.count, rate.per_ms)),
     });
     let shared = Arc::new(Shared::new(config, began, schedule, ledger));
     let syncer = journal::start_sync(to_sync, &shared)?;

@@ -9,7 +9,6 @@ use super::progress::say;
 
 use crate::config::Config;
 use crate::plan::name::Names;
-use crate::plan::rest::Rests;
 use crate::plan::schedule::{Schedule, Wake};
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
@@ -67,10 +66,6 @@ pub(super) struct Shared {
     talkative: Mutex<HashSet<Box<str>>>,
     /// Whether there are any: asked for every response.
     has_talkative: AtomicBool,
-    /// Origins that asked for a wait of late.
-    rests: Mutex<Rests>,
-    /// Whether there are any: asked for every good answer.
-    has_rests: AtomicBool,
 }
 
 impl Shared {
@@ -111,8 +106,6 @@ impl Shared {
             shortages: AtomicU64::new(0),
             talkative: Mutex::default(),
             has_talkative: AtomicBool::new(false),
-            rests: Mutex::default(),
-            has_rests: AtomicBool::new(false),
         }
     }
 
@@ -163,22 +156,6 @@ impl Shared {
             || !self.talkative.lock().unwrap_or_else(PoisonError::into_inner).contains(origin)
     }
 
-    /// The origin asks for a wait: for how many milliseconds it is left alone.
-    pub(super) fn asked_for_rest(&self, origin: &str, asked_ms: u64) -> u64 {
-        let mut rests = self.rests.lock().unwrap_or_else(PoisonError::into_inner);
-        self.has_rests.store(true, Ordering::Relaxed);
-        rests.asked(origin, asked_ms, self.now_ms())
-    }
-
-    /// The origin gave a good answer.
-    pub(super) fn answered(&self, origin: &str) {
-        if self.has_rests.load(Ordering::Relaxed) {
-            let mut rests = self.rests.lock().unwrap_or_else(PoisonError::into_inner);
-            rests.answered(origin);
-            self.has_rests.store(!rests.is_empty(), Ordering::Relaxed);
-        }
-    }
-
     /// Wakes the cores that `wake` names.
     pub(super) fn deliver(&self, wake: Wake) {
         for core in wake.cores(self.wakes.len()) {
@@ -196,6 +173,13 @@ impl Shared {
     pub(super) fn wait_for_disk(&self) {
         while self.full_disk.is_paused() && self.stop() == Stop::Running {
             std::thread::sleep(ROOM_WAIT);
+        }
+    }
+
+    /// Wakes all cores if the run is over: the last job of all may be one that nobody released.
+    pub(super) fn end_if_finished(&self) {
+        if self.schedule().is_finished() {
+            self.deliver(Wake::All);
         }
     }
 

@@ -1,5 +1,6 @@
 //! One job on its way: what was asked, and what has happened so far.
 
+use super::core::Granting;
 use crate::fault::{Cause, Fault, Stage, WrongDigest};
 use crate::http::Head;
 use crate::plan::checksum::{Checksum, Mismatch};
@@ -68,6 +69,8 @@ pub(super) struct Last {
     pub(super) times: Times,
     /// Its number among the transfers of its core, while the attempt goes on.
     pub(super) transfer: usize,
+    /// The grant of an attempt whose first byte others of its host wait for.
+    pub(super) probe: Option<Granting>,
     /// Its response proposed a path for the file.
     has_proposed: bool,
 }
@@ -237,6 +240,7 @@ impl Last {
             is_tls_resumed: None,
             times: Times::default(),
             transfer: 0,
+            probe: None,
             has_proposed: false,
         }
     }

@@ -1,12 +1,14 @@
 //! One core: a pinned thread with its own ring, and the lanes on it that carry one task each.
 
-use super::core::{Core, Seed, Work};
+use super::core::{Core, Granting, Seed, Work};
 use super::fetch::{self, Outcome};
 use super::full::{self, Full};
 use super::shared::Stop;
+use super::signs;
 use super::task::{End, Task};
 use crate::fault::{Cause, Fault, Stage};
 use crate::plan::retry::{self, Class, Decision};
+use crate::plan::schedule::Sign;
 use crate::ring::conn::Connection;
 use crate::ring::dns;
 use crate::ring::setup::{self, CoreRings};
@@ -79,17 +81,17 @@ impl Drop for LaneEnd {
 
 /// One attempt of one task, and what follows from it.
 async fn run_task(core: &Rc<Core>, work: Work) {
-    let Work { mut task, origin, pooled, is_probe } = work;
-    let (outcome, mut connection) = attempt(core, &mut task, pooled).await;
-    let mut next = follow(core, &mut task, outcome);
+    let Work { mut task, granted, pooled, is_disk_probe } = work;
+    let (outcome, mut connection) = attempt(core, &mut task, pooled, Some(granted)).await;
+    let mut next = follow(core, &mut task, outcome, Some(granted));
     while matches!(next, Next::Redirected) && core.shared.stop() == Stop::Draining {
         // Nobody takes from the schedule any more, but what is in flight may finish. These few hops
         // are the only connections that `-x` does not count.
         connection = None;
-        let (outcome, _) = attempt(core, &mut task, None).await;
-        next = follow(core, &mut task, outcome);
+        let (outcome, _) = attempt(core, &mut task, None, None).await;
+        next = follow(core, &mut task, outcome, None);
     }
-    if is_probe {
+    if is_disk_probe {
         match &next {
             Next::Ended(End::Done { .. }) => core.shared.probe_succeeded(),
             Next::Full => {}
@@ -106,7 +108,7 @@ async fn run_task(core: &Rc<Core>, work: Work) {
         Next::Unresolved => core.unresolve(task),
         Next::Retry { after_ms } => core.defer(task, after_ms),
     }
-    core.release(origin, connection);
+    core.release(granted.origin, connection);
 }
 
 /// One attempt. A panic is a bug of ours, but it is only this job's failure.
@@ -114,8 +116,9 @@ async fn attempt(
     core: &Core,
     task: &mut Task,
     pooled: Option<Connection>,
+    granted: Option<Granting>,
 ) -> (Outcome, Option<Connection>) {
-    let attempt = contained(fetch::attempt(core, task, pooled)).await;
+    let attempt = contained(fetch::attempt(core, task, pooled, granted)).await;
     attempt.unwrap_or_else(|| (Fault::new(Stage::Input, Cause::Panic).into(), None))
 }
 
@@ -145,22 +148,30 @@ enum Next {
     },
 }
 
-fn follow(core: &Core, task: &mut Task, outcome: Outcome) -> Next {
+/// Decides what follows from an attempt, and tells the schedule what it says about its host.
+fn follow(core: &Core, task: &mut Task, outcome: Outcome, granted: Option<Granting>) -> Next {
+    let sign = signs::sign(task, &outcome, core.proxies.choose(task.target()));
+    let (next, asked_ms) = decide(core, task, outcome);
+    if let Some(granted) = granted {
+        let sign = asked_ms.map_or(sign, |asked_ms| Sign::Busy { asked_ms: Some(asked_ms) });
+        core.observe(granted, sign);
+    }
+    next
+}
+
+/// What follows, and how long its host asks for if that is granted.
+fn decide(core: &Core, task: &mut Task, outcome: Outcome) -> (Next, Option<u64>) {
     let (fault, retry_after) = match outcome {
-        Outcome::Done(stored) => {
-            core.shared.answered(task.target().origin_str());
-            return Next::Ended(End::Done(stored));
-        }
-        Outcome::Skipped => return Next::Ended(End::Skipped),
+        Outcome::Done(stored) => return (Next::Ended(End::Done(stored)), None),
+        Outcome::Skipped => return (Next::Ended(End::Skipped), None),
         Outcome::Redirect(target) => {
-            core.shared.answered(task.target().origin_str());
             if let Some(story) = &mut task.story {
                 story.num_redirects += 1;
                 story.target = Some(target);
             }
-            return Next::Redirected;
+            return (Next::Redirected, None);
         }
-        Outcome::Unresolved => return Next::Unresolved,
+        Outcome::Unresolved => return (Next::Unresolved, None),
         Outcome::Failed(fault, retry_after) => (fault, retry_after),
     };
     if let Cause::Resources(errno) = fault.cause
@@ -168,14 +179,15 @@ fn follow(core: &Core, task: &mut Task, outcome: Outcome) -> Next {
         && core.can_wait(task, after_ms)
     {
         // What is ours to mend costs the job no attempt.
-        return Next::Retry { after_ms };
+        return (Next::Retry { after_ms }, None);
     }
     if full::lacks_room(&fault) {
         match met_full_disk(core, task, &fault) {
-            Full::Wait => return Next::Full,
+            Full::Wait => return (Next::Full, None),
             // Its file was not whole when the run ended: that it lacked room is no failure of it.
             Full::Stopped => {
-                return Next::Ended(End::Failed(Fault::new(Stage::Write, Cause::Interrupted)));
+                let cut = Fault::new(Stage::Write, Cause::Interrupted);
+                return (Next::Ended(End::Failed(cut)), None);
             }
             Full::Fail => {}
         }
@@ -197,26 +209,27 @@ fn follow(core: &Core, task: &mut Task, outcome: Outcome) -> Next {
         Decision::Retry { after_ms } if !core.can_wait(task, after_ms) => Decision::GiveUp,
         decision => decision,
     };
-    match (retry_after_ms, decision) {
-        (None, _) => {}
-        (Some(asked_ms), Decision::Retry { .. }) => core.rest(task, asked_ms),
-        // The job fails at once: a list must not stand still because one URL of it asks for that.
-        (Some(asked_ms), Decision::GiveUp | Decision::RetryAfterTooLong { .. }) => {
-            core.pause(task, asked_ms.min(policy.delay_base_ms));
-        }
-    }
     match decision {
         Decision::Retry { after_ms } => {
             if let Some(story) = &mut task.story {
                 story.is_retry_due = true;
             }
-            Next::Retry { after_ms }
+            (Next::Retry { after_ms }, retry_after_ms)
         }
-        Decision::RetryAfterTooLong { seconds } => {
-            let cause = Cause::RetryAfterTooLong { seconds };
-            Next::Ended(End::Failed(Fault::new(Stage::Head, cause)))
+        Decision::RetryAfterTooLong { .. } | Decision::GiveUp => {
+            // The job fails at once: a list must not stand still because one URL of it asks for
+            // that.
+            if let Some(asked_ms) = retry_after_ms {
+                core.pause(task, asked_ms.min(policy.delay_base_ms));
+            }
+            let fault = match decision {
+                Decision::RetryAfterTooLong { seconds } => {
+                    Fault::new(Stage::Head, Cause::RetryAfterTooLong { seconds })
+                }
+                Decision::Retry { .. } | Decision::GiveUp => fault,
+            };
+            (Next::Ended(End::Failed(fault)), None)
         }
-        Decision::GiveUp => Next::Ended(End::Failed(fault)),
     }
 }
 

@@ -46,6 +46,7 @@ body.too_slow 28 4 the body came in slower than --speed-limit allows
 connect.private 7 4 the host has no public address
 connect.refused 7 4 connection refused
 connect.unreachable 7 4 the host cannot be reached
+connect.host_down 7 4 the host is down; this URL was not tried
 connect.reset 7 4 connection reset while connecting
 tls.reset 35 4 connection reset while setting up TLS
 send.reset 55 4 connection reset while sending the request
@@ -222,6 +223,7 @@ fn add_until_head(faults: &mut Vec<Fault>) {
     add(&[Stage::Connect], Cause::PrivateAddress);
     add(&[Stage::Connect], Cause::Refused);
     add(&[Stage::Connect], Cause::Unreachable);
+    add(&[Stage::Connect], Cause::HostDown);
     add(&STAGES[2..7], Cause::Reset);
     add(&STAGES[3..6], Cause::Closed);
     add(&[Stage::Connect], Cause::Socket(22));

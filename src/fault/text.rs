@@ -100,6 +100,7 @@ impl fmt::Display for Text<'_> {
             Cause::PrivateAddress => f.write_str("the host has no public address"),
             Cause::Refused => f.write_str("connection refused"),
             Cause::Unreachable => f.write_str("the host cannot be reached"),
+            Cause::HostDown => f.write_str("the host is down; this URL was not tried"),
             Cause::Reset => write!(f, "connection reset while {stage}"),
             Cause::Closed => write!(f, "the peer closed the connection while {stage}"),
             Cause::Socket(errno) => {

@@ -17,7 +17,6 @@ pub mod name;
 pub mod netrc;
 pub mod pace;
 pub mod proxy;
-pub mod rest;
 pub mod retry;
 pub mod room;
 pub mod schedule;

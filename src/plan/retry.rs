@@ -83,6 +83,7 @@ pub fn class(cause: &Cause) -> Class {
         | Cause::TooSlow
         | Cause::Refused
         | Cause::Unreachable
+        | Cause::HostDown
         | Cause::Reset
         | Cause::Closed
         | Cause::Socket(_)
@@ -170,6 +171,7 @@ TooSlow Transient
 PrivateAddress Permanent
 Refused Transient
 Unreachable Transient
+HostDown Transient
 Reset Transient
 Closed Transient
 Socket(22) Transient
@@ -218,6 +220,7 @@ Transient statuses: [408, 425, 429, 500, 502, 503, 504, 522, 524]
             Cause::PrivateAddress,
             Cause::Refused,
             Cause::Unreachable,
+            Cause::HostDown,
             Cause::Reset,
             Cause::Closed,
             Cause::Socket(22),

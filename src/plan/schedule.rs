@@ -30,26 +30,35 @@
 //! pause are freed.
 
 mod answers;
+mod breaker;
 mod choose;
 mod core;
 mod core_set;
 mod deferred;
 mod gate;
+mod holdups;
 mod hosts;
 mod listing;
+mod politeness;
 mod queue;
+mod rate;
 #[cfg(test)]
 mod tests;
 
 use self::core::{Core, Ready};
 use super::window::{Lack, Window};
 use crate::limits;
-pub use answers::{After, Connection, Grant, Released, Take, Wake};
+pub use answers::{After, Connection, Down, Grant, Released, Take, Wake};
+pub use breaker::DOWN_TIMES;
 use core_set::CoreSet;
 use deferred::Deferred;
+pub use holdups::{Holdup, Why};
 pub use hosts::{HostId, OriginId, Place};
 use hosts::{Hosts, Name, Side};
+pub use politeness::{Round, Sign};
 use queue::Jobs;
+use rate::Due;
+pub use rate::Rate;
 use std::collections::{BTreeSet, BinaryHeap, VecDeque};
 
 /// The caps of one run.
@@ -65,6 +74,15 @@ pub struct Limits {
     pub lookahead_max: usize,
     /// Hosts whose names are asked for ahead of the work at once; 0 lets every job begin without.
     pub resolve_ahead_max: usize,
+    /// `--host-fail-limit`: failures to reach a host before it is left alone; 0 is any number.
+    pub host_fail_limit: u32,
+    /// How long that is before one job tries again, in milliseconds. When it fails too, the host's
+    /// jobs fail for [`DOWN_TIMES`] times as long.
+    pub host_fail_wait_ms: u64,
+    /// `--rate`: requests begun in the whole run.
+    pub rate: Option<Rate>,
+    /// `--rate-per-host`: requests begun for each host.
+    pub rate_per_host: Option<Rate>,
 }
 
 /// Jobs of all hosts, and who may run them. See the module's rules.
@@ -84,11 +102,19 @@ pub struct Schedule<T> {
     has_reusable: CoreSet,
     /// Big hosts with a job ready and a connection to open.
     big: Ready,
+    /// Hosts whose jobs fail at once.
+    down: Ready,
     hosts: Hosts,
     jobs: Jobs<T>,
     deferred: BinaryHeap<Deferred>,
-    /// End of each pause in milliseconds, and the host's index.
-    pauses: BTreeSet<(u64, u32)>,
+    /// When each host that waits may go on, in milliseconds, and its index.
+    waits: BTreeSet<(u64, u32)>,
+    /// When the next request is due by `--rate`.
+    due: Due,
+    /// When jobs that wait are gone through for hosts that are down, in milliseconds.
+    walk_due_ms: Option<u64>,
+    /// When that was last.
+    walked_ms: Option<u64>,
     /// Hosts whose name is to be asked for, in the order in which they got work; with some that
     /// were forgotten since.
     unasked: VecDeque<HostId>,
@@ -101,8 +127,12 @@ pub struct Schedule<T> {
     /// Connections of all hosts, in use or idle.
     open: usize,
     window: Window,
-    /// Hosts whose record is kept for its pause alone.
-    parked: usize,
+    /// Hosts whose record is kept for what is remembered of them alone.
+    parked: Ready,
+    /// The latest time that was handed in.
+    now_ms: u64,
+    /// Some core looks at the time again then at the latest, if nothing wakes it before.
+    promised_ms: u64,
     /// Rises with each service, so that the lowest stamp is the host served longest ago.
     stamp: u64,
     /// Rises with each job kept back.
@@ -138,10 +168,14 @@ impl<T> Schedule<T> {
             has_openable: CoreSet::new(limits.cores),
             has_reusable: CoreSet::new(limits.cores),
             big: Ready::new(),
+            down: Ready::new(),
             hosts: Hosts::new(),
             jobs: Jobs::new(),
             deferred: BinaryHeap::new(),
-            pauses: BTreeSet::new(),
+            waits: BTreeSet::new(),
+            due: Due::default(),
+            walk_due_ms: None,
+            walked_ms: None,
             unasked: VecDeque::new(),
             unknown: 0,
             ahead: 0,
@@ -149,7 +183,9 @@ impl<T> Schedule<T> {
             in_flight: 0,
             open: 0,
             window: Window::new(limits.in_flight_max),
-            parked: 0,
+            parked: Ready::new(),
+            now_ms: 0,
+            promised_ms: u64::MAX,
             stamp: 0,
             deferrals: 0,
             is_input_closed: false,
@@ -190,31 +226,34 @@ impl<T> Schedule<T> {
     pub fn defer(&mut self, place: Place<'_>, item: T, until_ms: u64) {
         let index = self.enter(place);
         let job = self.jobs.keep(item);
-        self.hosts.at_mut(index).deferred += 1;
+        let host = self.hosts.at_mut(index);
+        host.deferred += 1;
         self.deferrals += 1;
         let (order, side) = (self.deferrals, place.side());
-        self.deferred.push(Deferred { until_ms, order, host: index, job, side });
-        self.settle(index);
-    }
-
-    /// Starts no job of a host before `until_ms`; the later of two pauses counts. The caller looks
-    /// at [`Self::next_due_ms`] again before it sleeps.
-    pub fn pause(&mut self, place: Place<'_>, until_ms: u64) {
-        let index = self.enter(place);
-        self.wait(index, until_ms);
-        self.settle(index);
+        let deferred = Deferred { until_ms, order, host: index, job, side };
+        if host.live.as_ref().is_some_and(|live| live.polite.breaker.is_down()) {
+            self.requeue(deferred);
+        } else {
+            self.deferred.push(deferred);
+            self.settle(index);
+        }
     }
 
     /// A job for `core`, or nothing. Moves what is due at `now_ms` back to its queue first.
     pub fn take(&mut self, core: usize, now_ms: u64) -> Take<T> {
         self.requeue_due(now_ms);
-        let chosen = self.choose(core);
-        self.asleep.set(core, chosen.is_none());
+        let down = self.give_up();
+        let chosen = if down.is_some() { None } else { self.choose(core) };
+        let has_nothing = down.is_none() && chosen.is_none();
+        self.asleep.set(core, has_nothing);
         let grant = chosen.map(|index| self.grant(core, index));
+        if has_nothing {
+            self.promised_ms = self.next_due_ms().unwrap_or(u64::MAX);
+        }
         // The first one asked must not be this core: it calls again anyway, or has just had
         // nothing.
         let wake = self.wake_for_job((core + 1) % self.limits.cores);
-        Take { grant, wake, has_unresolved: self.has_unresolved() }
+        Take { grant, down, wake, has_unresolved: self.has_unresolved() }
     }
 
     /// Moves what is due at `now_ms` back to its queue, for a timer that is not a core.
@@ -242,7 +281,9 @@ impl<T> Schedule<T> {
     pub fn release(&mut self, core: usize, origin: OriginId, connection: After) -> Released {
         let index = self.hosts.index_of(origin);
         self.window.ended();
-        let is_short = self.window.is_tight() && self.open > self.window.limit();
+        let host = self.hosts.at(index);
+        let is_short = self.window.is_tight() && self.open > self.window.limit()
+            || host.open() > host.window(self.limits.per_host_max);
         let connection = match connection {
             After::Kept if !is_short && !self.must_yield(core, index) => After::Kept,
             After::Kept | After::Closed => {
@@ -284,11 +325,19 @@ impl<T> Schedule<T> {
         self.wake(home)
     }
 
-    /// When the next deferred job or pause is over, in milliseconds.
+    /// When something may change by the time alone, in milliseconds: a deferred job is due, a host
+    /// may go on, or the run may by its rate.
     pub fn next_due_ms(&self) -> Option<u64> {
         let deferred = self.deferred.peek().map(|first| first.until_ms);
-        let paused = self.pauses.first().map(|first| first.0);
-        deferred.into_iter().chain(paused).min()
+        let waits = self.waits.first().map(|first| first.0);
+        let rate = (self.is_rate_reached() && self.has_ready()).then(|| self.due.begins_ms());
+        deferred.into_iter().chain(waits).chain(rate).chain(self.walk_due_ms).min()
+    }
+
+    /// Whether there is a host that some core may serve, as far as the host is concerned.
+    fn has_ready(&self) -> bool {
+        let some = |cores: &CoreSet| cores.all().next().is_some();
+        !self.big.is_empty() || some(&self.has_openable) || some(&self.has_reusable)
     }
 
     /// No more jobs come from the input.
@@ -380,37 +429,35 @@ impl<T> Schedule<T> {
         self.settle(index);
         let host = self.hosts.at(index);
         let idle = host.holds().iter().find(|hold| hold.idle() > 0).map(|hold| hold.core);
-        let first = idle.unwrap_or(usize::from(host.home));
+        let first = idle.unwrap_or_else(|| usize::from(host.home));
         self.wake(first)
     }
 
-    /// Starts no job of `index` before `until_ms`.
-    fn wait(&mut self, index: u32, until_ms: u64) {
-        let live = self.hosts.at_mut(index).live_mut();
-        if live.waits_until_ms.is_none_or(|until| until < until_ms) {
-            if let Some(until) = live.waits_until_ms.replace(until_ms) {
-                self.pauses.remove(&(until, index));
-            }
-            self.pauses.insert((until_ms, index));
+    fn requeue_due(&mut self, now_ms: u64) {
+        self.now_ms = self.now_ms.max(now_ms);
+        self.walk();
+        while self.deferred.peek().is_some_and(|first| first.until_ms <= now_ms)
+            && let Some(deferred) = self.deferred.pop()
+        {
+            self.requeue(deferred);
+        }
+        while let Some(&(until, index)) = self.waits.first()
+            && until <= now_ms
+        {
+            self.waits.pop_first();
+            let live = self.hosts.at_mut(index).live_mut();
+            live.waits_until_ms = None;
+            live.polite.breaker.elapse();
+            self.settle(index);
         }
     }
 
-    fn requeue_due(&mut self, now_ms: u64) {
-        while self.deferred.peek().is_some_and(|first| first.until_ms <= now_ms)
-            && let Some(Deferred { host: index, job, side, .. }) = self.deferred.pop()
-        {
-            let host = self.hosts.at_mut(index);
-            host.deferred -= 1;
-            self.jobs.push_front(&mut host.queues[side as usize], job);
-            self.queued += 1;
-            self.settle(index);
-        }
-        while let Some(&(until, index)) = self.pauses.first()
-            && until <= now_ms
-        {
-            self.pauses.pop_first();
-            self.hosts.at_mut(index).live_mut().waits_until_ms = None;
-            self.settle(index);
-        }
+    /// A job that was kept back goes before the new ones of its origin.
+    fn requeue(&mut self, Deferred { host: index, job, side, .. }: Deferred) {
+        let host = self.hosts.at_mut(index);
+        host.deferred -= 1;
+        self.jobs.push_front(&mut host.queues[side as usize], job);
+        self.queued += 1;
+        self.settle(index);
     }
 }

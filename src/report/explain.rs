@@ -16,6 +16,7 @@ pub fn explain(fault: &Fault) -> &'static str {
         Cause::PrivateAddress => "the server's address is private, which --no-private refuses",
         Cause::Refused => "nothing listens at that port of the server",
         Cause::Unreachable => "there is no route to the server",
+        Cause::HostDown => "the server was given up after failing too often (--host-fail-limit)",
         Cause::Reset => "the server broke the connection off",
         Cause::Closed => "the server closed the connection without an answer",
         Cause::Socket(_) => "the connection failed for another reason",

@@ -1,6 +1,6 @@
 //! What the schedule answers, to be acted on by the cores.
 
-use super::OriginId;
+use super::{OriginId, Round};
 use std::ops::Range;
 
 /// What the job of a [`Grant`] runs on.
@@ -24,15 +24,33 @@ pub struct Grant<T> {
     pub origin: OriginId,
     /// What it runs on. A reused connection that proves stale may be replaced by a new one.
     pub connection: Connection,
+    /// For [`super::Schedule::observe`].
+    pub round: Round,
+    /// The host waits for what comes of this job: its first byte is worth a sign of its own.
+    pub is_probe: bool,
+}
+
+/// A job of a host that cannot be reached: it fails without being tried. It takes no slot, and
+/// nothing is released.
+#[derive(Debug)]
+pub struct Down<T> {
+    /// The job.
+    pub item: T,
+    /// How often the host could not be reached since its last answer.
+    pub failures: u32,
+    /// Code of the last failure.
+    pub last: &'static str,
 }
 
 /// The answer of [`super::Schedule::take`].
 #[derive(Debug)]
 #[must_use = "the wake must be delivered"]
 pub struct Take<T> {
-    /// A job, or nothing: then the core may sleep until it is woken or
-    /// [`super::Schedule::next_due_ms`].
+    /// A job to run.
     pub grant: Option<Grant<T>>,
+    /// Or a job that fails. With neither of them the core may sleep until it is woken or
+    /// [`super::Schedule::next_due_ms`].
+    pub down: Option<Down<T>>,
     /// Another core that has work now.
     pub wake: Wake,
     /// There are names to be asked for: [`super::Schedule::next_unresolved`].

@@ -8,7 +8,7 @@ impl<T> Schedule<T> {
     /// The host that `core` serves next: of those it may serve for its own sake the one served
     /// longest ago, else one of a home core without room.
     pub(super) fn choose(&self, core: usize) -> Option<u32> {
-        if !self.roomy.contains(core) || self.is_full() {
+        if !self.roomy.contains(core) || self.is_full() || self.is_rate_reached() {
             return None;
         }
         let own = &self.cores[core];
@@ -47,6 +47,12 @@ impl<T> Schedule<T> {
         let item = self.jobs.pop_front(queue).expect("a listed host has a job");
         let live = host.live_mut();
         live.in_use += 1;
+        let next_round = live.polite.round.next();
+        let is_probe = live.polite.breaker.begin(next_round);
+        if is_probe {
+            live.polite.round = next_round;
+        }
+        let round = live.polite.round;
         let hold = live.hold_or_insert(core);
         hold.in_use += 1;
         match connection {
@@ -63,8 +69,9 @@ impl<T> Schedule<T> {
         let taker = &mut self.cores[core];
         taker.in_flight += 1;
         self.roomy.set(core, taker.in_flight < taker.in_flight_max);
+        self.count_request(index);
         self.settle(index);
-        Grant { item, origin: OriginId { host: id, side }, connection }
+        Grant { item, origin: OriginId { host: id, side }, connection, round, is_probe }
     }
 
     /// A small host whose home core has no room and no connection to it moves to the core that
@@ -91,13 +98,14 @@ impl<T> Schedule<T> {
         let per_host_max = self.limits.per_host_max;
         let jobs = &self.jobs;
         let host = self.hosts.at_mut(index);
+        let window = host.window(per_host_max);
         let oldest =
             Side::ALL.into_iter().max_by_key(|side| jobs.age_of_first(host.queues[*side as usize]));
         let oldest = oldest.expect("there are two sides");
         let other = oldest.other();
         let has_other = !host.queues[other as usize].is_empty();
         let live = host.live_mut();
-        let is_open = live.open < per_host_max;
+        let is_open = live.open < window;
         let idle = live.hold_or_insert(core).idle;
         if idle[oldest as usize] > 0 {
             live.passed_over = 0;
@@ -125,25 +133,43 @@ impl<T> Schedule<T> {
 
     /// Longest queue of a host that is not big.
     pub(super) fn queue_small_max(&self) -> usize {
-        self.limits.per_host_max.saturating_mul(limits::BIG_ORIGIN_JOBS_PER_CONNECTION)
+        self.limits.per_host_max.saturating_mul(limits::BIG_HOST_JOBS_PER_CONNECTION)
     }
 
     /// Wakes a sleeping core that can take a job, `first` if it is one; or one that can ask for a
-    /// name.
+    /// name, or must look at the time again.
     pub(super) fn wake(&mut self, first: usize) -> Wake {
         match self.wake_for_job(first) {
-            Wake::Nobody if self.has_unresolved() => {}
+            Wake::Nobody => {}
             wake => return wake,
         }
-        let sleeping = if self.asleep.contains(first) { Some(first) } else { None };
-        self.wake_this(sleeping.or_else(|| self.asleep.all().next()))
+        let due_ms = self.next_due_ms().unwrap_or(u64::MAX);
+        if !self.has_unresolved() && due_ms >= self.promised_ms {
+            return Wake::Nobody;
+        }
+        let woken = self.sleeping(first);
+        if woken.is_some() {
+            self.promised_ms = due_ms;
+        }
+        self.wake_this(woken)
     }
 
     /// Wakes a sleeping core that can take a job, `first` if it is one.
     pub(super) fn wake_for_job(&mut self, first: usize) -> Wake {
         let can_first = self.asleep.contains(first) && self.choose(first).is_some();
-        let woken = if can_first { Some(first) } else { self.first_able() };
+        let woken = if can_first {
+            Some(first)
+        } else if self.down.is_empty() {
+            self.first_able()
+        } else {
+            self.sleeping(first)
+        };
         self.wake_this(woken)
+    }
+
+    /// A core that sleeps, `first` if it does.
+    fn sleeping(&self, first: usize) -> Option<usize> {
+        if self.asleep.contains(first) { Some(first) } else { self.asleep.all().next() }
     }
 
     fn wake_this(&mut self, woken: Option<usize>) -> Wake {
@@ -160,7 +186,7 @@ impl<T> Schedule<T> {
 
     /// A sleeping core that can take a job. The same rules as in `choose`, for 64 cores at a time.
     fn first_able(&self) -> Option<usize> {
-        if self.is_full() {
+        if self.is_full() || self.is_rate_reached() {
             return None;
         }
         let is_left_over = match self.window.is_tight() {

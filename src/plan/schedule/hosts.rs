@@ -5,7 +5,9 @@
 //! origin. A host that only has jobs queued costs its record and its name; what is known about its
 //! connections is kept beside it for as long as there are any.
 
+use super::politeness::Polite;
 use super::queue::{Blocks, List};
+use super::rate::Due;
 use hashbrown::{DefaultHashBuilder, HashTable};
 use std::hash::BuildHasher as _;
 
@@ -69,6 +71,8 @@ pub(super) enum Listed {
     Home,
     /// That of the big hosts.
     Big,
+    /// That of the hosts whose jobs fail at once.
+    Down,
 }
 
 /// What is known of the addresses behind a host's name.
@@ -114,8 +118,11 @@ pub(super) struct Live {
     pub(super) open: usize,
     /// Connections in use.
     pub(super) in_use: usize,
-    /// No job starts before.
+    /// No job starts before, whatever the reason.
     pub(super) waits_until_ms: Option<u64>,
+    /// When the next request is due by `--rate-per-host`.
+    pub(super) due: Due,
+    pub(super) polite: Polite,
     /// How often in a row the side with the older job was passed over for an idle connection.
     pub(super) passed_over: u8,
 }
@@ -155,6 +162,11 @@ impl Host {
         self.live.as_ref().map_or(0, |live| live.open)
     }
 
+    /// Connections it may have open now, of at most `max`.
+    pub(super) fn window(&self, max: usize) -> usize {
+        self.live.as_ref().map_or(max, |live| live.polite.window(max))
+    }
+
     pub(super) fn waits_until_ms(&self) -> Option<u64> {
         self.live.as_ref().and_then(|live| live.waits_until_ms)
     }
@@ -174,6 +186,14 @@ impl Host {
 }
 
 impl Live {
+    /// Until when it waits for one thing or another, in milliseconds. A host without jobs is waited
+    /// for until it may be forgotten.
+    pub(super) fn wait_ends_ms(&self, has_queued: bool) -> u64 {
+        let polite = &self.polite;
+        let due_ms = if has_queued { self.due.begins_ms() } else { self.due.at_ms() };
+        polite.rest_until_ms.max(polite.breaker.until_ms()).max(due_ms)
+    }
+
     pub(super) fn hold_or_insert(&mut self, core: usize) -> &mut Hold {
         let known = self.holds.iter().position(|hold| hold.core == core);
         let place = known.unwrap_or(self.holds.len());
@@ -306,6 +326,11 @@ impl Hosts {
         self.find_id(id.host).expect("an origin id outlived its connection")
     }
 
+    /// All live hosts.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (u32, &Host)> {
+        (0..).zip(self.slots.iter()).filter_map(|(index, slot)| Some((index, slot.host.as_ref()?)))
+    }
+
     /// Indices of all live hosts.
     pub(super) fn indices(&self) -> Vec<u32> {
         self.names.iter().copied().collect()
@@ -330,5 +355,6 @@ mod tests {
     #[test]
     fn a_host_that_waits_costs_little() {
         assert!(size_of::<Slot>() <= 80, "{}", size_of::<Slot>());
+        assert!(size_of::<Live>() <= 192, "{}", size_of::<Live>());
     }
 }

@@ -1,17 +1,23 @@
 //! Which lists a host is in, and how long its record lives.
 
 use super::Schedule;
+use super::breaker::Breaker;
 use super::hosts::{Listed, Name};
 use crate::limits;
 
 impl<T> Schedule<T> {
     /// Brings lists, holds and the record itself in line with what has changed in the record.
     pub(super) fn settle(&mut self, index: u32) {
+        if self.limits.rate_per_host.is_some() {
+            self.rewait(index);
+        }
         self.list(index);
+        let now_ms = self.now_ms;
         let host = self.hosts.at_mut(index);
         if let Some(live) = &mut host.live {
             live.holds.retain(|hold| hold.held() > 0);
-            if live.holds.is_empty() && live.waits_until_ms.is_none() {
+            let is_waiting = live.waits_until_ms.is_some() || live.due.at_ms() > now_ms;
+            if live.holds.is_empty() && !is_waiting && !live.polite.is_remarkable() {
                 host.live = None;
             }
         }
@@ -23,9 +29,19 @@ impl<T> Schedule<T> {
         adjust(&mut self.ahead, &mut host.is_ahead, is_ahead);
         let is_idle = !host.has_queued() && host.deferred == 0 && host.open() == 0;
         let is_parked = is_idle && host.live.is_some();
-        adjust(&mut self.parked, &mut host.is_parked, is_parked);
-        if is_idle && (!is_parked || self.parked > limits::PAUSED_ORIGINS_MAX) {
+        let key = (host.stamp, index);
+        match (host.is_parked, is_parked) {
+            (false, true) => assert!(self.parked.insert(key), "was not parked"),
+            (true, false) => assert!(self.parked.remove(&key), "was parked"),
+            (true, true) | (false, false) => {}
+        }
+        host.is_parked = is_parked;
+        if is_idle && !is_parked {
             self.forget(index);
+        } else if self.parked.len() > limits::HOSTS_REMEMBERED_MAX
+            && let Some((_, oldest)) = self.parked.first()
+        {
+            self.forget(*oldest);
         }
     }
 
@@ -33,11 +49,13 @@ impl<T> Schedule<T> {
     fn forget(&mut self, index: u32) {
         let host = self.hosts.remove(index);
         self.cores[usize::from(host.home)].hosts -= 1;
-        self.parked -= usize::from(host.is_parked);
+        if host.is_parked {
+            self.parked.remove(&(host.stamp, index));
+        }
         self.ahead -= usize::from(host.is_ahead);
         self.unknown -= usize::from(host.name_state == Name::Unknown);
         if let Some(until) = host.waits_until_ms() {
-            self.pauses.remove(&(until, index));
+            self.waits.remove(&(until, index));
         }
     }
 
@@ -47,8 +65,15 @@ impl<T> Schedule<T> {
         let per_host_max = self.limits.per_host_max;
         let host = self.hosts.at_mut(index);
         let is_known = matches!(host.name_state, Name::Known | Name::Served);
-        let is_ready = host.has_queued() && is_known && host.waits_until_ms().is_none();
-        let listed = if !is_ready || host.open() >= per_host_max {
+        let breaker = host.live.as_ref().map(|live| &live.polite.breaker);
+        let is_down = breaker.is_some_and(Breaker::is_down);
+        let is_held = is_down || breaker.is_some_and(Breaker::is_probing);
+        let is_waiting = host.waits_until_ms().is_some();
+        let window = host.window(per_host_max);
+        let is_ready = host.has_queued() && is_known && !is_waiting && !is_held;
+        let listed = if is_down && host.has_queued() {
+            Listed::Down
+        } else if !is_ready || host.open() >= window {
             Listed::Nowhere
         } else if host.queued() > queue_small_max {
             Listed::Big
@@ -62,18 +87,21 @@ impl<T> Schedule<T> {
                 Listed::Nowhere => {}
                 Listed::Home => assert!(home.remove(&key), "listed at home"),
                 Listed::Big => assert!(self.big.remove(&key), "listed as big"),
+                Listed::Down => assert!(self.down.remove(&key), "listed as down"),
             }
             match listed {
                 Listed::Nowhere => {}
                 Listed::Home => assert!(home.insert(key), "was not listed at home"),
                 Listed::Big => assert!(self.big.insert(key), "was not listed as big"),
+                Listed::Down => assert!(self.down.insert(key), "was not listed as down"),
             }
             self.has_openable.set(usize::from(host.home), !home.is_empty());
             host.listed = listed;
         }
         let Some(live) = &mut host.live else { return };
+        let may_use = is_ready && live.in_use < window;
         for hold in &mut live.holds {
-            let is_listed = is_ready && hold.idle() > 0;
+            let is_listed = may_use && hold.idle() > 0;
             if is_listed != hold.is_listed {
                 let reusable = &mut self.cores[hold.core].reusable;
                 let is_changed =
@@ -94,6 +122,7 @@ impl<T> Schedule<T> {
             Listed::Nowhere => {}
             Listed::Home => assert!(home.remove(&key), "listed at home"),
             Listed::Big => assert!(self.big.remove(&key), "listed as big"),
+            Listed::Down => assert!(self.down.remove(&key), "listed as down"),
         }
         self.has_openable.set(usize::from(host.home), !home.is_empty());
         let Some(live) = &mut host.live else { return };

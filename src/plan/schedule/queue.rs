@@ -22,13 +22,18 @@ impl<V> Blocks<V> {
     /// Adds a value and gives its number.
     pub(super) fn push(&mut self, value: V) -> u32 {
         let number = self.count;
-        if number as usize % BLOCK == 0 {
+        if (number as usize).is_multiple_of(BLOCK) {
             self.blocks.push(Vec::with_capacity(BLOCK));
         }
         self.blocks[number as usize / BLOCK].push(value);
         self.count += 1;
         assert!(self.count < NIL, "more is held than can be numbered");
         number
+    }
+
+    /// All values, in the order of their numbers.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &V> {
+        self.blocks.iter().flatten()
     }
 }
 

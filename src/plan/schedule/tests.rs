@@ -2,12 +2,24 @@
 
 mod gate;
 mod model;
+mod politeness;
 
+use super::breaker::Breaker;
 use super::*;
 use std::ops::Range;
 
 fn limits(cores: usize, in_flight_max: usize, per_host_max: usize) -> Limits {
-    Limits { cores, in_flight_max, per_host_max, lookahead_max: 1_000, resolve_ahead_max: 0 }
+    Limits {
+        cores,
+        in_flight_max,
+        per_host_max,
+        lookahead_max: 1_000,
+        resolve_ahead_max: 0,
+        host_fail_limit: 0,
+        host_fail_wait_ms: 10_000,
+        rate: None,
+        rate_per_host: None,
+    }
 }
 
 /// The plain origin of a host.
@@ -169,7 +181,9 @@ fn the_timer_of_one_wakes_the_others_one_by_one() {
     for (origin, item) in [("a", 1), ("b", 2), ("c", 3)] {
         schedule.defer(at(origin), item, 10);
     }
-    assert_eq!(schedule.advance(9), Wake::Nobody);
+    assert_eq!(schedule.advance(9), Wake::One(0), "somebody must look at the time");
+    assert!(schedule.take(0, 9).grant.is_none());
+    assert_eq!(schedule.advance(9), Wake::Nobody, "core 0 will");
     assert_eq!(schedule.advance(10), Wake::One(0));
     let Take { grant, wake, .. } = schedule.take(0, 10);
     assert_eq!((grant.map(|grant| grant.item), wake), (Some(1), Wake::One(1)));
@@ -257,10 +271,10 @@ fn an_id_is_not_mistaken_for_that_of_another_host() {
 #[test]
 fn pauses_without_work_are_bounded() {
     let mut schedule = Schedule::<u32>::new(limits(1, 1, 1));
-    for origin in 0..=limits::PAUSED_ORIGINS_MAX {
+    for origin in 0..=limits::HOSTS_REMEMBERED_MAX {
         schedule.pause(at(&format!("o{origin}")), 1_000);
     }
-    assert_eq!(schedule.hosts(), limits::PAUSED_ORIGINS_MAX);
+    assert_eq!(schedule.hosts(), limits::HOSTS_REMEMBERED_MAX);
     let _ = schedule.advance(1_000);
     assert_eq!((schedule.hosts(), schedule.next_due_ms()), (0, None));
 }

@@ -27,7 +27,7 @@ enum Op {
     Ask(usize),
     /// All cores that are awake take until all sleep.
     Quiet,
-    Release(usize, bool, Then),
+    Release(usize, bool, Sign, Then),
     IdleClosed(usize),
     /// One of the names asked for is answered.
     Resolved(usize),
@@ -52,13 +52,25 @@ fn op() -> impl Strategy<Value = Op> {
         8 => (0..8_usize).prop_map(Op::Step),
         1 => (0..8_usize).prop_map(Op::Ask),
         2 => Just(Op::Quiet),
-        8 => (0..99_usize, any::<bool>(), then)
-            .prop_map(|(grant, is_kept, then)| Op::Release(grant, is_kept, then)),
+        8 => (0..99_usize, any::<bool>(), sign(), then)
+            .prop_map(|(grant, is_kept, sign, then)| Op::Release(grant, is_kept, sign, then)),
         1 => (0..99_usize).prop_map(Op::IdleClosed),
         4 => (0..99_usize).prop_map(Op::Resolved),
         1 => (0..ORIGINS).prop_map(Op::Unresolve),
         2 => (1..30_u64).prop_map(Op::Time),
         1 => Just(Op::Tick),
+    ]
+}
+
+fn sign() -> impl Strategy<Value = Sign> {
+    prop_oneof![
+        6 => (0..2_000_u64).prop_map(|starttransfer_ms| Sign::Good { starttransfer_ms }),
+        2 => Just(Sign::Answered),
+        1 => prop::option::of(0..40_u64).prop_map(|asked_ms| Sign::Busy { asked_ms }),
+        1 => Just(Sign::Cut),
+        4 => Just(Sign::Unreachable { code: "connect.refused" }),
+        1 => Just(Sign::Unasked),
+        1 => Just(Sign::Nothing),
     ]
 }
 
@@ -90,7 +102,6 @@ fn side(origin: usize) -> usize {
 /// What the outside can know of one host.
 #[derive(Clone, Debug, Default)]
 struct Seen {
-    queue: [usize; 2],
     in_use: [usize; 4],
     idle: [[usize; 2]; 4],
     paused_until_ms: Option<u64>,
@@ -98,10 +109,6 @@ struct Seen {
 }
 
 impl Seen {
-    fn queued(&self) -> usize {
-        self.queue.iter().sum()
-    }
-
     fn idle(&self, core: usize) -> usize {
         self.idle[core].iter().sum()
     }
@@ -123,8 +130,9 @@ struct World {
     seen: [Seen; HOSTS],
     /// Origin of each item that is in the schedule, by item; granted ones move to `running`.
     waiting: HashMap<u32, usize>,
-    deferred: Vec<(u64, usize)>,
     running: Vec<(usize, usize, Grant<u32>)>,
+    /// When requests began, and where; those that were taken back are not among them.
+    begun: Vec<(u64, usize)>,
     ids: BTreeMap<(usize, usize), OriginId>,
     /// Hosts to be asked for, in order, and those asked for.
     line: VecDeque<usize>,
@@ -144,8 +152,8 @@ impl World {
             now_ms: 0,
             seen: Default::default(),
             waiting: HashMap::new(),
-            deferred: Vec::new(),
             running: Vec::new(),
+            begun: Vec::new(),
             ids: BTreeMap::new(),
             line: VecDeque::new(),
             asked: Vec::new(),
@@ -172,9 +180,9 @@ impl World {
             }
             Op::Ask(core) => self.wake(core % self.limits.cores),
             Op::Quiet => self.quiet(),
-            Op::Release(pick, is_kept, then) => {
+            Op::Release(pick, is_kept, sign, then) => {
                 if !self.running.is_empty() {
-                    self.release(pick % self.running.len(), is_kept, then);
+                    self.release(pick % self.running.len(), is_kept, sign, then);
                 }
             }
             Op::IdleClosed(pick) => self.close_idle(pick),
@@ -189,7 +197,6 @@ impl World {
                 }
             }
             Op::Tick => {
-                self.requeue_due();
                 let wake = self.schedule.advance(self.now_ms);
                 self.deliver(wake);
             }
@@ -202,7 +209,6 @@ impl World {
         self.given += 1;
         self.waiting.insert(item, origin);
         self.entered(origin);
-        self.seen[host(origin)].queue[side(origin)] += 1;
         let wake = how(&mut self.schedule, place(origin), item);
         self.deliver(wake);
     }
@@ -278,24 +284,35 @@ impl World {
         for core in 0..self.limits.cores {
             assert!(self.takeable(core, true).is_empty(), "core {core} sleeps beside work");
         }
+        assert!(self.can_fail().is_empty(), "all sleep beside jobs that fail");
+        let due_ms = self.schedule.next_due_ms();
+        let timers = self.timers.iter().take(self.limits.cores).flatten();
+        assert!(due_ms.is_none_or(|due| timers.min().is_some_and(|timer| *timer <= due)));
         assert!(!self.schedule.has_unresolved(), "all sleep beside a name to be asked for");
     }
 
     /// The first core that is awake takes once, and sleeps if there was nothing.
     fn step(&mut self) {
         let core = self.awake[0];
-        self.requeue_due();
         let (own, any) = (self.takeable(core, false), self.takeable(core, true));
         let homes = self.homes();
-        let Take { grant, wake, has_unresolved } = self.schedule.take(core, self.now_ms);
+        let can_fail = self.can_fail();
+        let Take { grant, down, wake, has_unresolved } = self.schedule.take(core, self.now_ms);
         assert_eq!(has_unresolved, self.schedule.has_unresolved());
-        match grant {
-            None => {
+        assert_eq!(down.is_some(), !can_fail.is_empty(), "jobs of hosts that are down come first");
+        match (grant, down) {
+            (None, None) => {
                 assert!(any.is_empty(), "core {core} was refused");
                 self.awake.pop_front();
                 self.timers[core] = self.schedule.next_due_ms();
             }
-            Some(grant) => {
+            (None, Some(down)) => {
+                let origin = self.waiting.remove(&down.item).expect("each item comes out once");
+                assert!(can_fail.contains(&host(origin)));
+                assert!(down.failures > self.limits.host_fail_limit);
+                self.finished += 1;
+            }
+            (Some(grant), _) => {
                 let origin = self.waiting.remove(&grant.item).expect("each item comes out once");
                 let host = host(origin);
                 assert!(any.contains(&host), "core {core} must not take from {host}");
@@ -310,11 +327,44 @@ impl World {
         self.deliver(wake);
     }
 
+    /// Hosts that are down and have jobs.
+    fn can_fail(&self) -> Vec<usize> {
+        let can_fail = |at: &usize| {
+            let Some(index) = self.schedule.hosts.find(NAMES[*at]) else { return false };
+            let host = self.schedule.hosts.at(index);
+            let breaker = host.live.as_ref().map(|live| &live.polite.breaker);
+            let is_down =
+                |breaker: &&Breaker| breaker.is_down() && self.wait_ends_ms(index) > self.now_ms;
+            breaker.filter(is_down).is_some() && self.queued(index) > 0
+        };
+        (0..HOSTS).filter(can_fail).collect()
+    }
+
+    /// Jobs of a host that may be taken by now, as far as their own time is concerned.
+    fn queued(&self, index: u32) -> usize {
+        let host = self.schedule.hosts.at(index);
+        let is_walk_due = self.schedule.walk_due_ms.is_some_and(|due| due <= self.now_ms);
+        let is_down = host.live.as_ref().is_some_and(|live| live.polite.breaker.is_down());
+        let is_due = |job: &&Deferred| {
+            job.host == index && (job.until_ms <= self.now_ms || is_walk_due && is_down)
+        };
+        host.queued() + self.schedule.deferred.iter().filter(is_due).count()
+    }
+
+    fn wait_ends_ms(&self, index: u32) -> u64 {
+        let live = self.schedule.hosts.at(index).live.as_ref();
+        live.map_or(0, |live| live.wait_ends_ms(self.queued(index) > 0))
+    }
+
     fn granted(&mut self, core: usize, origin: usize, grant: &Grant<u32>) {
         let (seen, side) = (&mut self.seen[host(origin)], side(origin));
-        let (other, is_full) = (1 - side, seen.open() == self.limits.per_host_max);
-        seen.queue[side] -= 1;
+        let index = self.schedule.hosts.find(NAMES[host(origin)]).expect("it is served");
+        let window = self.schedule.hosts.at(index).window(self.limits.per_host_max);
+        let (other, is_full) = (1 - side, seen.open() >= window);
+        assert!(seen.in_use.iter().sum::<usize>() < window, "more than the window");
+        assert!(seen.paused_until_ms.is_none_or(|until| until <= self.now_ms), "it is paused");
         seen.in_use[core] += 1;
+        self.begun.push((self.now_ms, host(origin)));
         let idle = &mut seen.idle[core];
         match grant.connection {
             Connection::Reuse => idle[side] -= 1,
@@ -340,9 +390,10 @@ impl World {
         let is_moved = self.homes()[host] != Some(before);
         let seen = &self.seen[host];
         let has_room = self.in_flight(before) < self.in_flight_max(before);
-        // The job that was taken is still in this count of the queue.
-        let is_small = seen.queued() <= 2 * self.limits.per_host_max;
-        let may_open = seen.open() < self.limits.per_host_max;
+        let index = self.schedule.hosts.find(NAMES[host]).expect("it is served");
+        // With the job that was taken.
+        let is_small = self.schedule.hosts.at(index).queued() < 2 * self.limits.per_host_max;
+        let may_open = seen.open() < self.schedule.hosts.at(index).window(self.limits.per_host_max);
         let is_left_alone = seen.held(before) == 0 && !has_room && is_small && may_open;
         assert_eq!(is_moved, before != core && is_left_alone);
     }
@@ -359,21 +410,31 @@ impl World {
         }
     }
 
-    fn release(&mut self, pick: usize, is_kept: bool, then: Then) {
+    fn release(&mut self, pick: usize, is_kept: bool, sign: Sign, then: Then) {
         let (core, origin, grant) = self.running.swap_remove(pick);
+        // That no request is needed is known at once, or its turn has been.
+        let begun = self.begun.iter().rposition(|begun| *begun == (self.now_ms, host(origin)));
+        let sign = match (sign, begun) {
+            (Sign::Unasked, Some(begun)) => {
+                self.begun.remove(begun);
+                Sign::Unasked
+            }
+            (Sign::Unasked, None) => Sign::Nothing,
+            (sign, _) => sign,
+        };
+        let wake = self.schedule.observe(grant.origin, grant.round, sign, self.now_ms);
+        self.deliver(wake);
         match then {
             Then::Done => self.finished += 1,
             Then::Defer(ms) => {
                 let until = self.now_ms + ms;
                 self.waiting.insert(grant.item, origin);
-                self.deferred.push((until, origin));
                 self.entered(origin);
                 self.schedule.defer(place(origin), grant.item, until);
             }
             Then::Hop(to) => {
                 self.waiting.insert(grant.item, to);
                 self.entered(to);
-                self.seen[host(to)].queue[side(to)] += 1;
                 let wake = self.schedule.push_front(place(to), grant.item);
                 self.deliver(wake);
             }
@@ -394,7 +455,6 @@ impl World {
                         assert!(!is_alone);
                         let until = self.now_ms + ms;
                         self.waiting.insert(grant.item, origin);
-                        self.deferred.push((until, origin));
                         self.schedule.defer(place(origin), grant.item, until);
                     }
                 }
@@ -412,10 +472,10 @@ impl World {
             After::Closed => {}
         }
         self.deliver(wake);
-        // A time that has come already is a timer that fires at once.
-        self.timers[core] = self.schedule.next_due_ms();
-        if self.timers[core].is_some_and(|due| due <= self.now_ms) {
-            self.wake(core);
+        match then {
+            Then::Done | Then::Hop(_) => {}
+            // It looks at the time again.
+            Then::Defer(_) | Then::Pause(_) | Then::Lack(_) => self.wake(core),
         }
     }
 
@@ -436,17 +496,6 @@ impl World {
         self.seen.iter().any(|seen| (0..4).any(|core| seen.idle(core) > 0))
     }
 
-    fn requeue_due(&mut self) {
-        let due: Vec<_> =
-            self.deferred.extract_if(.., |(until, _)| *until <= self.now_ms).collect();
-        for (_, origin) in due {
-            self.seen[host(origin)].queue[side(origin)] += 1;
-        }
-        for seen in &mut self.seen {
-            seen.paused_until_ms = seen.paused_until_ms.filter(|until| *until > self.now_ms);
-        }
-    }
-
     fn in_flight_max(&self, core: usize) -> usize {
         let Limits { cores, in_flight_max, .. } = self.limits;
         in_flight_max / cores + usize::from(core < in_flight_max % cores)
@@ -460,34 +509,65 @@ impl World {
     fn takeable(&self, core: usize, or_help: bool) -> Vec<usize> {
         let Limits { cores, per_host_max, .. } = self.limits;
         let share = per_host_max.div_ceil(cores);
-        let window = self.schedule.window;
-        if self.running.len() >= window.limit() {
+        let (window, is_tight) = (self.schedule.window, self.schedule.window.is_tight());
+        if self.running.len() >= window.limit() || !self.is_conforming() {
             return Vec::new();
         }
         let has_room = |core: usize| self.in_flight(core) < self.in_flight_max(core);
         let may_take = |at: &usize| {
             let seen = &self.seen[*at];
-            let is_paused = seen.paused_until_ms.is_some_and(|until| until > self.now_ms);
-            let due =
-                |&&(until, origin): &&(u64, usize)| host(origin) == *at && until <= self.now_ms;
-            let queue = seen.queued() + self.deferred.iter().filter(due).count();
-            if queue == 0 || is_paused || seen.is_unknown {
+            let Some(index) = self.schedule.hosts.find(NAMES[*at]) else { return false };
+            let host = self.schedule.hosts.at(index);
+            let queue = self.queued(index);
+            let is_waiting = self.wait_ends_ms(index) > self.now_ms;
+            let breaker = host.live.as_ref().map(|live| &live.polite.breaker);
+            let is_probing = breaker.is_some_and(Breaker::is_probing);
+            if queue == 0 || is_waiting || is_probing || seen.is_unknown {
+                return false;
+            }
+            let window = host.window(per_host_max);
+            if seen.in_use.iter().sum::<usize>() >= window {
                 return false;
             }
             if seen.idle(core) > 0 {
                 return true;
             }
-            let index = self.schedule.hosts.find(NAMES[*at]).expect("it has jobs");
-            let home = usize::from(self.schedule.hosts.at(index).home);
+            let home = usize::from(host.home);
             let is_big = queue > 2 * per_host_max;
-            seen.open() < per_host_max
+            seen.open() < window
                 && if is_big {
                     seen.held(core) < share
                 } else {
-                    home == core || window.is_tight() || (or_help && !has_room(home))
+                    home == core || is_tight || (or_help && !has_room(home))
                 }
         };
         if has_room(core) { (0..HOSTS).filter(may_take).collect() } else { Vec::new() }
+    }
+
+    /// Whether one more request may begin, as far as the rate of the run is concerned.
+    fn is_conforming(&self) -> bool {
+        self.limits.rate.is_none() || self.schedule.due.begins_ms() <= self.now_ms
+    }
+
+    /// In no stretch of time more requests begin than there are intervals in it, but for one and
+    /// those of the burst.
+    fn check_rates(&self) {
+        let most = |stretch_ms: u64| (stretch_ms + 4) / RATE_INTERVAL_MS + 1;
+        for host in (0..HOSTS).map(Some).chain([None]) {
+            let limit = if host.is_some() { self.limits.rate_per_host } else { self.limits.rate };
+            let begun: Vec<u64> = self
+                .begun
+                .iter()
+                .filter(|begun| host.is_none_or(|host| begun.1 == host))
+                .map(|begun| begun.0)
+                .collect();
+            for (first, from_ms) in begun.iter().enumerate() {
+                for (last, to_ms) in begun.iter().enumerate().skip(first) {
+                    let count = (last - first) as u64 + 1;
+                    assert!(limit.is_none() || count <= most(to_ms - from_ms), "{begun:?}");
+                }
+            }
+        }
     }
 
     fn check_caps(&self) {
@@ -505,8 +585,9 @@ impl World {
         assert_eq!(counts.iter().sum::<usize>(), held);
         assert_eq!(self.schedule.in_flight(), in_flight);
         assert_eq!(self.schedule.room(), self.limits.lookahead_max.saturating_sub(held));
-        let is_live = |seen: &&Seen| seen.queued() + seen.open() > 0;
-        let live = self.seen.iter().filter(is_live).count();
+        let has_jobs = |at: usize| self.waiting.values().any(|origin| host(*origin) == at);
+        let is_live = |at: &usize| has_jobs(*at) || self.seen[*at].open() > 0;
+        let live = (0..HOSTS).filter(is_live).count();
         assert!((live..=HOSTS).contains(&self.schedule.hosts()));
     }
 
@@ -528,21 +609,35 @@ impl World {
                     self.close_idle(0);
                 }
             } else {
-                self.release(0, self.now_ms.is_multiple_of(2), Then::Done);
+                let is_kept = self.now_ms.is_multiple_of(2);
+                self.release(0, is_kept, Sign::Good { starttransfer_ms: 1 }, Then::Done);
             }
         }
         assert_eq!((self.finished, self.waiting.len()), (self.given, 0));
         while self.has_idle() {
             self.close_idle(0);
         }
+        self.check_rates();
         let _ = self.schedule.advance(u64::MAX);
-        assert_eq!(self.schedule.hosts(), 0, "records are freed");
-        assert!(self.schedule.cores.iter().all(|core| core.hosts == 0 && core.in_flight == 0));
-        assert!(self.schedule.big.is_empty() && self.schedule.pauses.is_empty());
-        let Schedule { parked, unknown, ahead, .. } = self.schedule;
-        assert_eq!((parked, unknown, ahead), (0, 0, 0));
+        // What is left is kept for what is known of it, and nothing else.
+        let left = self.schedule.parked.len();
+        assert_eq!(self.schedule.hosts(), left, "records are freed");
+        let is_remarkable = |(_, index): &(u64, u32)| {
+            let host = self.schedule.hosts.at(*index);
+            host.live.as_ref().is_some_and(|live| live.polite.is_remarkable())
+        };
+        assert!(self.schedule.parked.iter().all(is_remarkable));
+        assert_eq!(self.schedule.cores.iter().map(|core| core.hosts).sum::<usize>(), left);
+        assert!(self.schedule.cores.iter().all(|core| core.in_flight == 0));
+        assert!(self.schedule.big.is_empty() && self.schedule.waits.is_empty());
+        let Schedule { unknown, ahead, down, .. } = &self.schedule;
+        assert_eq!((*ahead, down.len()), (0, 0));
+        assert!(*unknown <= left);
     }
 }
+
+/// From one request to the next, of the run or of a host, where there is a limit.
+const RATE_INTERVAL_MS: u64 = 10;
 
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..Default::default() })]
@@ -553,10 +648,20 @@ proptest! {
         in_flight_max in 1..=9_usize,
         per_host_max in 1..=4_usize,
         resolve_ahead_max in prop_oneof![2 => Just(0), 1 => 1..=5_usize],
+        host_fail_limit in 0..=3_u32,
+        rates in (any::<bool>(), any::<bool>()),
         ops in prop::collection::vec(op(), 1..200),
     ) {
         let limits = limits(cores, in_flight_max, per_host_max);
-        let mut world = World::new(Limits { resolve_ahead_max, ..limits });
+        let rate = |is_on: bool| is_on.then(|| Rate::new(1_000 / RATE_INTERVAL_MS, 1_000));
+        let mut world = World::new(Limits {
+            resolve_ahead_max,
+            host_fail_limit,
+            host_fail_wait_ms: 10,
+            rate: rate(rates.0),
+            rate_per_host: rate(rates.1),
+            ..limits
+        });
         for op in &ops {
             world.run(op);
         }

@@ -1,0 +1,138 @@
+//! Who holds the run up: the hosts with most jobs waiting, and what they wait for.
+
+use super::Schedule;
+use super::hosts::{Host, Name};
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::fmt;
+
+/// A host whose jobs wait for something other than a free slot of `-j`.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Holdup {
+    /// `name[:port]`
+    pub host: Box<str>,
+    /// Jobs that wait, for a slot or for their time.
+    pub queued: usize,
+    /// Jobs in flight.
+    pub in_flight: usize,
+    /// What the others wait for.
+    pub why: Why,
+}
+
+/// What the jobs of a host wait for. `Display` says it in a few words.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Why {
+    /// The name is being looked up.
+    Name,
+    /// `--rate-per-host`
+    Rate,
+    /// It asked for a rest, or is too busy.
+    Rests {
+        /// For so many milliseconds more.
+        for_ms: u64,
+    },
+    /// It could not be reached often enough to be left alone for a while.
+    Held {
+        /// For so many milliseconds more.
+        for_ms: u64,
+    },
+    /// It could not be reached, and one job finds out whether it can be now.
+    Probed,
+    /// It cannot be reached: its jobs fail.
+    Down,
+    /// It was too busy for as many connections as `-x` allows.
+    Lowered {
+        /// Connections it may have now.
+        to: usize,
+    },
+    /// It has as many connections as `-x` allows.
+    Full,
+    /// Its jobs wait for another attempt.
+    Retries,
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Name => f.write_str("name is being looked up"),
+            Self::Rate => f.write_str("rate limit"),
+            Self::Rests { for_ms } => write!(f, "rests for {} s", for_ms.div_ceil(1_000)),
+            Self::Held { for_ms } => {
+                write!(f, "unreachable, tried again in {} s", for_ms.div_ceil(1_000))
+            }
+            Self::Probed => f.write_str("unreachable, being tried again"),
+            Self::Down => f.write_str("down"),
+            Self::Lowered { to } => write!(f, "busy, lowered to {to} at once"),
+            Self::Full => f.write_str("at its limit of connections"),
+            Self::Retries => f.write_str("waits to try again"),
+        }
+    }
+}
+
+impl<T> Schedule<T> {
+    /// The hosts that hold the run up at `now_ms`, at most `count`, those with most jobs waiting
+    /// first. Walks all hosts: some milliseconds for 200,000 of them.
+    pub fn holdups(&self, count: usize, now_ms: u64) -> Vec<Holdup> {
+        let mut most: BinaryHeap<Reverse<(usize, u32)>> = BinaryHeap::with_capacity(count + 1);
+        for (index, host) in self.hosts.iter() {
+            let waiting = host.queued() + host.deferred as usize;
+            let is_among_them =
+                most.len() < count || most.peek().is_some_and(|least| waiting > least.0.0);
+            if waiting == 0 || !is_among_them || self.why(host, now_ms).is_none() {
+                continue;
+            }
+            most.push(Reverse((waiting, index)));
+            if most.len() > count {
+                most.pop();
+            }
+        }
+        let most = most.into_sorted_vec().into_iter();
+        let holdup = |Reverse((queued, index)): Reverse<(usize, u32)>| {
+            let host = self.hosts.at(index);
+            Some(Holdup {
+                host: self.hosts.name(index).into(),
+                queued,
+                in_flight: host.live.as_ref().map_or(0, |live| live.in_use),
+                why: self.why(host, now_ms)?,
+            })
+        };
+        most.filter_map(holdup).collect()
+    }
+
+    fn why(&self, host: &Host, now_ms: u64) -> Option<Why> {
+        let left = |until_ms: u64| Some(until_ms.saturating_sub(now_ms)).filter(|left| *left > 0);
+        let live = host.live.as_ref();
+        if let Some(breaker) = live.map(|live| &live.polite.breaker) {
+            if breaker.is_down() {
+                return Some(Why::Down);
+            }
+            if breaker.is_probed() {
+                return Some(Why::Probed);
+            }
+            if let Some(for_ms) = left(breaker.until_ms()) {
+                return Some(Why::Held { for_ms });
+            }
+        }
+        match host.name_state {
+            Name::Asked => return Some(Why::Name),
+            // A long list has many of those; what they wait for is their turn.
+            Name::Unknown => return None,
+            Name::Known | Name::Served => {}
+        }
+        let live = live?;
+        if let Some(for_ms) = left(live.polite.rest_until_ms) {
+            return Some(Why::Rests { for_ms });
+        }
+        if left(live.due.begins_ms()).is_some() {
+            return Some(Why::Rate);
+        }
+        let max = self.limits.per_host_max;
+        let window = live.polite.window(max);
+        match host.has_queued() {
+            true if live.in_use >= window && window < max => Some(Why::Lowered { to: window }),
+            true if live.in_use >= window => Some(Why::Full),
+            true => None,
+            false => Some(Why::Retries),
+        }
+    }
+}
