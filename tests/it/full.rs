@@ -105,7 +105,7 @@ fn a_disk_that_stays_full_stops_the_run_cleanly() {
     let kept = std::fs::read_dir(sandbox.path("seen")).unwrap().count();
     assert_eq!(kept, count("ok"), "no stray file");
     let stats = std::fs::read_to_string(sandbox.path("stats.json")).unwrap();
-    assert!(stats.contains("\"is_interrupted\": true"), "{stats}");
+    assert!(stats.contains("\"end\": \"disk_full\""), "{stats}");
 }
 
 #[test]

@@ -327,7 +327,8 @@ fn the_process_title_has_no_secret() {
     ] {
         assert!(title.split('\0').any(|shown| shown == word), "{word}\n{title}");
     }
-    assert!(title.ends_with("report.csv\0"), "{title}");
+    // The words behind the secrets are where they were.
+    assert!(title.contains("report.csv\0"), "{title}");
     running.wait();
     let stats = std::fs::read_to_string(stats).unwrap();
     assert!(stats.contains("X-Api-Key: ***") && !stats.contains("****"), "{stats}");
