@@ -255,7 +255,10 @@ impl Core {
             let (taken, has_room, due_ms) = {
                 let mut schedule = self.shared.schedule();
                 let taken = schedule.take(self.index, now_ms);
-                let has_room = schedule.queued() * 2 < self.shared.config.lookahead_max;
+                // A core without work needs it from the reader at once, whoever fills the
+                // look-ahead.
+                let is_idle = taken.grant.is_none() && taken.down.is_none();
+                let has_room = schedule.room() * 2 >= self.shared.config.lookahead_max || is_idle;
                 (taken, has_room, schedule.next_due_ms())
             };
             self.shared.deliver(taken.wake);

@@ -28,6 +28,7 @@ mod progress;
 mod read;
 mod response;
 mod run;
+mod scout;
 mod shared;
 mod signals;
 mod signs;

@@ -5,13 +5,15 @@ use super::dry::Rehearsal;
 use super::journal::{self, Sweeper};
 use super::packed::Packed;
 use super::progress::say;
+use super::scout::Scout;
 use super::shared::{Shared, Stop};
 use super::source::{Item, Lists};
 use super::task;
 use crate::config::{Config, Input};
 use crate::error::RunError;
 use crate::plan::job::{BadLine, Entry, Job};
-use crate::plan::name::{Names, Template};
+use crate::plan::name::{Claimed, Names, Template};
+use crate::plan::schedule::Wake;
 use crate::plan::shard::Shard;
 use crate::report::journal::{Check, Ended, Mismatch, Verdict};
 use std::path::Path;
@@ -70,7 +72,7 @@ impl Naming {
 
 /// What turns lines into tasks.
 pub(super) struct Reader<'r> {
-    shared: &'r Shared,
+    pub(super) shared: &'r Shared,
     template: Option<Template>,
     /// `-o`: the path of the one file, or `-`.
     output: Option<String>,
@@ -79,11 +81,11 @@ pub(super) struct Reader<'r> {
     /// Whether names of files that earlier runs wrote are known from their rows.
     knows_names: bool,
     /// Compares the list with the report.
-    check: Check,
+    pub(super) check: Check,
     /// Looks for what earlier runs left unfinished.
     sweeper: Option<Sweeper>,
     /// It is another list.
-    mismatch: Option<Mismatch>,
+    pub(super) mismatch: Option<Mismatch>,
     /// Read and not yet on the schedule.
     batch: Vec<Packed>,
     /// Lines without a job, of which there is no row yet.
@@ -91,6 +93,9 @@ pub(super) struct Reader<'r> {
     rows: u64,
     /// Lines of all inputs, once they were read to their end.
     lines: u64,
+    /// Number of the line that was read last.
+    pub(super) at: u64,
+    pub(super) scout: Scout,
     /// The run stopped before all of the input was read and scheduled.
     is_cut: bool,
     taker: Taker,
@@ -130,6 +135,8 @@ impl<'r> Reader<'r> {
             bad: Vec::new(),
             rows: 0,
             lines: 0,
+            at: 0,
+            scout: Scout::new(None, 0),
             is_cut: false,
             taker,
         }
@@ -150,6 +157,9 @@ impl<'r> Reader<'r> {
 
     /// Reads all inputs to their end, or until the run stops.
     pub(super) fn read_all(&mut self, mut lists: Lists) -> anyhow::Result<()> {
+        if let Taker::Cores = self.taker {
+            self.scout = Scout::new(lists.again(), self.shared.config.lookahead_max);
+        }
         let result = self.read(&mut lists).and_then(|()| self.end_check());
         self.lines = lists.lines_total();
         self.push_batch();
@@ -200,16 +210,38 @@ impl<'r> Reader<'r> {
     }
 
     fn entry(&mut self, entry: Entry) {
-        let (index, shown) = match &entry {
-            Ok(job) => (job.index, job.target.as_str()),
-            Err(line) => (line.index, line.text.as_str()),
+        let index = index_of(&entry);
+        self.at = index;
+        if self.scout.ahead.is_judged(index) {
+            if let (Ok(job), false) = (entry, self.scout.ahead.is_over(index)) {
+                let name = self.scout.ahead.name(index, self.path(&job));
+                self.batch.push(Packed::of_job(job, name, self.shared.now_ms()));
+            }
+        } else if let Some((job, name, _)) = self.judge(entry) {
+            self.batch.push(Packed::of_job(job, name, self.shared.now_ms()));
+        }
+        self.scout.ahead.reached(index);
+        if self.batch.len() + self.bad.len() >= BATCH {
+            self.push_batch();
+        }
+    }
+
+    /// What is to be done with a line, which is asked once, in the order of the lines: the job and
+    /// the name of its file, unless there is nothing to pull.
+    pub(super) fn judge(&mut self, entry: Entry) -> Option<(Job, String, Claimed)> {
+        let shown = match &entry {
+            Ok(job) => job.target.as_str(),
+            Err(line) => line.text.as_str(),
         };
-        let verdict = match self.check.line(index, shown) {
+        let verdict = match self.check.line(index_of(&entry), shown) {
             Ok(verdict) => verdict,
-            Err(mismatch) => return self.stop(mismatch),
+            Err(mismatch) => {
+                self.stop(mismatch);
+                return None;
+            }
         };
         match entry {
-            Ok(job) => self.job(job, verdict),
+            Ok(job) => return self.judge_job(job, verdict),
             Err(_) if !self.shard.has_bad_lines() => self.shared.passed_on(),
             Err(line) if verdict == Verdict::Pull => {
                 self.rows += 1;
@@ -217,30 +249,29 @@ impl<'r> Reader<'r> {
             }
             Err(_) => {}
         }
-        if self.batch.len() + self.bad.len() >= BATCH {
-            self.push_batch();
-        }
+        None
     }
 
-    fn job(&mut self, job: Job, verdict: Verdict) {
+    fn judge_job(&mut self, job: Job, verdict: Verdict) -> Option<(Job, String, Claimed)> {
         let is_own = self.shard.has(job.target.host());
         if !is_own {
             self.shared.passed_on();
         }
         // The row has the name of its file, and the reader of the report has claimed it.
         if verdict == Verdict::Good && self.knows_names {
-            return;
+            return None;
         }
         // Names depend on all that were claimed before, and are the same in every shard.
-        let name = self.name(&job);
+        let (name, claimed) = self.name(&job);
         if !is_own || verdict == Verdict::Good {
-            return;
+            return None;
         }
         self.look(&job, &name);
-        if verdict == Verdict::Pull {
-            self.rows += 1;
-            self.batch.push(Packed::of_job(job, name, self.shared.now_ms()));
+        if verdict == Verdict::Failed {
+            return None;
         }
+        self.rows += 1;
+        Some((job, name, claimed))
     }
 
     /// An earlier run may have left something unfinished of this job.
@@ -272,18 +303,30 @@ impl<'r> Reader<'r> {
     }
 
     /// The path of a job's file, distinct within the run.
-    fn name(&self, job: &Job) -> String {
-        match &self.output {
-            Some(output) if output == "-" => output.clone(),
-            Some(output) => self.shared.claim(output.clone(), job.index),
-            None => {
-                let path = job.path(self.template.as_ref());
-                let path = match &self.shared.config.disk.dirs {
-                    Some(dirs) => job.spread(path, dirs),
-                    None => path,
-                };
-                self.shared.claim(path, job.index)
-            }
+    fn name(&self, job: &Job) -> (String, Claimed) {
+        match self.path(job) {
+            // That is standard output.
+            path if self.output.is_some() && path == "-" => (path, Claimed::AsAsked),
+            path => self.shared.claim_noting(path, job.index),
+        }
+    }
+
+    /// The path that a job asks for.
+    pub(super) fn path(&self, job: &Job) -> String {
+        if let Some(output) = &self.output {
+            return output.clone();
+        }
+        let path = job.path(self.template.as_ref());
+        match &self.shared.config.disk.dirs {
+            Some(dirs) => job.spread(path, dirs),
+            None => path,
+        }
+    }
+
+    /// Gives the rows of bad lines, once they are known to be those of the report.
+    pub(super) fn tell_bad_lines(&mut self) {
+        if self.check.is_settled() && self.mismatch.is_none() {
+            self.bad_lines();
         }
     }
 
@@ -298,25 +341,56 @@ impl<'r> Reader<'r> {
             return rehearsal.pass(&mut self.shared.schedule(), &mut self.batch);
         }
         self.shared.gauges.set_lines_read(self.rows);
-        let mut tasks = self.batch.drain(..);
+        let mut batch = std::mem::take(&mut self.batch);
+        let mut tasks = batch.drain(..);
         while tasks.len() > 0 {
-            let mut wakes = Vec::new();
+            let Some(room) = self.wait_for_room() else {
+                self.is_cut = true;
+                return;
+            };
+            let mut wakes = [Wake::Nobody; PUSHED_AT_ONCE];
             let mut schedule = self.shared.schedule();
-            while schedule.room() == 0 {
-                if self.shared.stop() != Stop::Running {
-                    self.is_cut = true;
-                    return;
-                }
-                schedule = self.shared.wait_for_room(schedule);
-            }
-            for task in tasks.by_ref().take(schedule.room()) {
-                wakes.push(schedule.push_to(task, Packed::place));
+            for (wake, task) in wakes.iter_mut().zip(tasks.by_ref().take(room)) {
+                *wake = schedule.push_to(task, Packed::place);
             }
             drop(schedule);
             wakes.into_iter().for_each(|wake| self.shared.deliver(wake));
         }
+        drop(tasks);
+        self.batch = batch;
+    }
+
+    /// Waits until something may be put on the schedule, and says how much. Nothing when the run
+    /// stops before.
+    fn wait_for_room(&mut self) -> Option<usize> {
+        loop {
+            let schedule = self.shared.schedule();
+            let room = schedule.room();
+            if room > self.scout.reserve {
+                return Some(room - self.scout.reserve);
+            }
+            if self.shared.stop() != Stop::Running {
+                return None;
+            }
+            if room > 0 && schedule.is_starving() && self.scout.is_due() {
+                drop(schedule);
+                self.step_ahead();
+            } else {
+                drop(self.shared.wait_for_room(schedule));
+            }
+        }
+    }
+}
+
+/// The number of an entry's line.
+pub(super) fn index_of(entry: &Entry) -> u64 {
+    match entry {
+        Ok(job) => job.index,
+        Err(line) => line.index,
     }
 }
 
 /// Tasks put on the schedule at once.
 const BATCH: usize = 256;
+/// Tasks put there before cores have their turn at it.
+const PUSHED_AT_ONCE: usize = 32;

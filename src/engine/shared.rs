@@ -8,7 +8,7 @@ use super::packed::Packed;
 use super::progress::say;
 
 use crate::config::Config;
-use crate::plan::name::Names;
+use crate::plan::name::{Claimed, Names};
 use crate::plan::schedule::{Schedule, Wake};
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
@@ -137,6 +137,11 @@ impl Shared {
     /// Claims a path for the file of input line `index`; see [`Names::claim`].
     pub(super) fn claim(&self, path: String, index: u64) -> String {
         self.names.lock().unwrap_or_else(PoisonError::into_inner).claim(path, index)
+    }
+
+    /// As [`Self::claim`], for the reader; see [`Names::claim_noting`].
+    pub(super) fn claim_noting(&self, path: String, index: u64) -> (String, Claimed) {
+        self.names.lock().unwrap_or_else(PoisonError::into_inner).claim_noting(path, index)
     }
 
     /// The origin sends what nobody asked for: its connections are closed after one response from

@@ -49,7 +49,6 @@ impl Lists {
 
     /// The same inputs from their start, whatever was read of them so far. `None` where one of them
     /// is a pipe or standard input, which give their entries once.
-    #[allow(dead_code, reason = "for whoever needs the entries a second time")]
     pub(super) fn again(&self) -> Option<Self> {
         let again = |source: &Source| match source {
             Source::File { path } if path.is_file() => Some(Source::File { path: path.clone() }),

@@ -10,7 +10,7 @@ mod dirs;
 mod disposition;
 mod template;
 
-pub use claim::Names;
+pub use claim::{Claimed, Names};
 pub use dirs::folder;
 pub use disposition::from_disposition;
 pub use template::{Template, TemplateError};

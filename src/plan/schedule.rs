@@ -380,6 +380,19 @@ impl<T> Schedule<T> {
         self.queued
     }
 
+    /// Jobs of a host that wait, for a slot or for their time.
+    pub fn waiting(&self, place: Place<'_>) -> usize {
+        let Some(index) = self.hosts.find(place.host) else { return 0 };
+        let host = self.hosts.at(index);
+        let queued: usize = host.queues.iter().map(|queue| queue.len()).sum();
+        queued + host.deferred as usize
+    }
+
+    /// Whether a core has room and found nothing that it may begin.
+    pub fn is_starving(&self) -> bool {
+        !self.is_full() && self.asleep.both(&self.roomy).next().is_some()
+    }
+
     /// Jobs granted and not released.
     pub fn in_flight(&self) -> usize {
         self.in_flight

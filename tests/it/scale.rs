@@ -1,7 +1,7 @@
 //! Lists of any length: what is told of them without a run, and who gets which lines.
 
-use crate::cmd::{Done, Pull, Row, Sandbox};
-use crate::rude::{Plan, ok};
+use crate::cmd::{Done, Pull, Row, Sandbox, eventually};
+use crate::rude::{Plan, Rude, Verb, ok, response};
 use std::collections::BTreeMap;
 
 #[test]
@@ -113,4 +113,79 @@ fn a_task_of_an_array_takes_its_shard_and_says_so() {
     let done = job(sandbox.pull().args(["--shard", "0/1"]));
     done.assert_ok(20);
     assert!(!done.stderr.contains("shard"), "{}", done.stderr);
+}
+
+/// Lines of `slow`, all to one URL, and behind them 50 of another host, some with equal names.
+fn list_with_a_slow_begin(server: &Rude, slow: usize) -> Vec<String> {
+    let slow = (0..slow).map(|_| server.url_at("slow.example", "/slow"));
+    let fast = (0..50).map(|n| server.url_at("fast.example", &format!("/{n}/fast{}", n % 40)));
+    slow.chain(["no url".to_owned()]).chain(fast).collect()
+}
+
+fn fast_requests(server: &Rude) -> usize {
+    server.log().iter().filter(|path| path.contains("/fast")).count()
+}
+
+#[test]
+fn a_host_that_hangs_holds_up_nobody_and_changes_no_name() {
+    let answer = response("200 OK", "", b"late");
+    let script = vec![Verb::Gate, Verb::Send(answer)];
+    let server = Plan::new().on("/slow", [script]).otherwise(ok(b"good")).start();
+    let sandbox = Sandbox::new();
+    let list = list_with_a_slow_begin(&server, 5_000);
+    let resolve = format!("*:{}:127.0.0.1", server.port());
+    let pull = |lookahead: &str, report: &str| {
+        let pull = sandbox.pull().args(["--resolve", &resolve, "--lookahead", lookahead]);
+        pull.report(report).list(&list)
+    };
+    let running = pull("100", "small.csv").spawn();
+    assert!(eventually(|| fast_requests(&server) == 50), "{}", running.stderr());
+    let slow = server.log().iter().filter(|path| *path == "/slow").count();
+    assert!(slow <= 8, "{slow} requests while none was answered");
+    server.open_gate();
+    let done = running.wait();
+    done.assert_code(2);
+    let small = ends(&done);
+    assert_eq!(small.len(), 5_051);
+    assert_eq!(done.rows.len(), 5_051, "some line has two rows");
+    assert_eq!(fast_requests(&server), 50);
+    let large = ends(&pull("100000", "large.csv").run());
+    assert_eq!(small, large);
+}
+
+#[test]
+fn a_host_that_always_asks_for_a_wait_holds_up_nobody() {
+    let busy = response("429 Too Many Requests", "Retry-After: 1\r\n", b"");
+    let script = vec![Verb::Send(busy)];
+    let server = Plan::new().on("/slow", [script]).otherwise(ok(b"good")).start();
+    let sandbox = Sandbox::new();
+    let resolve = format!("*:{}:127.0.0.1", server.port());
+    let running = sandbox
+        .pull()
+        .args(["--resolve", &resolve, "--lookahead", "100", "--grace", "0"])
+        .list(list_with_a_slow_begin(&server, 5_000))
+        .spawn();
+    assert!(eventually(|| fast_requests(&server) == 50), "{}", running.stderr());
+    let slow = server.log().iter().filter(|path| *path == "/slow").count();
+    assert!(slow < 200, "{slow} requests first");
+    running.signal(rustix::process::Signal::INT);
+    let done = running.wait();
+    assert_eq!(done.rows.iter().filter(|row| row["status"] == "ok").count(), 50);
+}
+
+#[test]
+fn lines_of_a_slow_pipe_begin_when_they_come() {
+    let server = Plan::new().otherwise(ok(b"good")).start();
+    let sandbox = Sandbox::new();
+    for lookahead in ["1", "3"] {
+        let seen = server.log().len();
+        let report = format!("{lookahead}.csv");
+        let pull = sandbox.pull().args(["--lookahead", lookahead, "-i", "-"]).report(&report);
+        let mut running = pull.spawn();
+        for number in 1..=20 {
+            running.feed([server.url(&format!("/{number}"))]);
+            assert!(eventually(|| server.log().len() == seen + number), "line {number}");
+        }
+        running.wait().assert_ok(20);
+    }
 }

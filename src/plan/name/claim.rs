@@ -32,8 +32,14 @@ impl Names {
     ///
     /// `path` is one made by this module: safe components, each within its limit.
     pub fn claim(&mut self, path: String, index: u64) -> String {
+        self.claim_noting(path, index).0
+    }
+
+    /// As [`Self::claim`], and says what became of the path: whoever knows this and the path needs
+    /// to keep the name only where it is [`Claimed::Otherwise`].
+    pub fn claim_noting(&mut self, path: String, index: u64) -> (String, Claimed) {
         if !is_reserved(&path) && self.insert(&path) {
-            return path;
+            return (path, Claimed::AsAsked);
         }
         for attempt in 1..=NUMBERED_ATTEMPTS_MAX {
             let mark = match attempt {
@@ -42,12 +48,13 @@ impl Names {
             };
             let numbered = marked(&path, &mark);
             if !is_reserved(&numbered) && self.insert(&numbered) {
-                return numbered;
+                let first = attempt == 1;
+                return (numbered, if first { Claimed::Numbered } else { Claimed::Otherwise });
             }
         }
         // Only a filter far beyond its capacity gets here. No other claim can give this name:
         // without the mark it would be reserved, and the mark has the index in it.
-        marked(&path, &format!("{RESERVED_MARK}{index}"))
+        (marked(&path, &format!("{RESERVED_MARK}{index}")), Claimed::Otherwise)
     }
 
     /// Bytes that the filters take.
@@ -80,6 +87,17 @@ impl Names {
         }
         true
     }
+}
+
+/// What became of a path that was claimed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Claimed {
+    /// It was free.
+    AsAsked,
+    /// It got its line's number: [`super::numbered`] gives the name.
+    Numbered,
+    /// It became another name.
+    Otherwise,
 }
 
 impl Default for Names {

@@ -24,7 +24,7 @@ impl<T> Schedule<T> {
     }
 
     /// Whether no job more may be in flight, whatever the core.
-    fn is_full(&self) -> bool {
+    pub(super) fn is_full(&self) -> bool {
         self.in_flight >= self.window.limit()
     }
 
