@@ -38,6 +38,9 @@ fn run(command: &Command, words: &[OsString]) -> anyhow::Result<process::ExitCod
             let config = cli::resolve(args, &cli::Host::ask(words)?)?;
             cli::warnings(&config).iter().for_each(|warning| tell(&format!("warning: {warning}")));
             cli::notes(&config).iter().for_each(|note| tell(&format!("note: {note}")));
+            if config.journal.is_verify {
+                return Ok(engine::verify(&config)?.exit_code().into());
+            }
             let ended = match config.lines.is_dry_run {
                 false => engine::run(&config)?,
                 true => engine::dry_run(&config)?,

@@ -56,7 +56,7 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Command, clap:
         return parse_as::<OriginArgs>(words).map(Command::Origin);
     }
     let args = parse_as::<PullArgs>(words)?;
-    if args.urls.is_empty() && args.input.files.is_empty() {
+    if args.urls.is_empty() && args.input.files.is_empty() && !args.journal.verify {
         let hint =
             "nothing to pull: give URLs, -i FILE with one URL a line, or - for standard input";
         return Err(PullArgs::command().error(ErrorKind::MissingRequiredArgument, hint));

@@ -7,6 +7,8 @@ pub struct JournalConfig {
     pub is_fresh: bool,
     /// `--retry-failed`: which of the lines that failed are tried again.
     pub retry_failed: RetryFailed,
+    /// `--verify`: a tree is compared with the report, and nothing is pulled.
+    pub is_verify: bool,
     /// `--sync`: what of the report outlasts a power loss.
     pub sync: SyncMode,
 }

@@ -6,6 +6,7 @@ mod whole;
 
 pub(super) use stale::{Sweep, Sweeper};
 pub(super) use sync::{Syncer, start as start_sync};
+pub(super) use whole::compare;
 
 use self::sync::Mark;
 use super::progress::say;
@@ -215,8 +216,8 @@ fn read(
     Ok(scanned)
 }
 
-/// Reads all rows of a report.
-fn scan(
+/// Reads all rows of a report; `each` gets every row and where it ends.
+pub(super) fn scan(
     mut file: &File,
     path: &Path,
     format: RowFormat,
@@ -253,7 +254,7 @@ fn scan(
 }
 
 /// What a row says of its line.
-fn fate(entry: &Entry<'_>) -> Fate {
+pub(super) fn fate(entry: &Entry<'_>) -> Fate {
     Fate::of(entry.status, || {
         let (class, again) = retry::of_row(&entry.error_code, entry.response_code);
         (class, again == Class::Transient)

@@ -7,7 +7,8 @@
 //! `response` for its answer, `sink` for the body; the `ledger` takes one row for each, on `paper`,
 //! and `journal` reads them back in the next run. What a core has is in `core`, what all threads
 //! have is in `shared`. `full` is what happens on a full disk, `pace` keeps bandwidth limits, and
-//! `observe` tells how it all goes. `dry` reads the inputs and pulls nothing.
+//! `observe` tells how it all goes. `dry` reads the inputs and pulls nothing, and `verify` compares a
+//! tree with its report.
 
 mod core;
 mod dns_cache;
@@ -37,7 +38,9 @@ mod source;
 mod task;
 mod transfers;
 mod tunnel;
+mod verify;
 mod worker;
 
 pub use dry::dry_run;
 pub use run::{Ended, run};
+pub use verify::verify;

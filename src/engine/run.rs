@@ -513,7 +513,7 @@ fn create(path: &Path) -> anyhow::Result<File> {
         .with_context(|| RunError::local_file(format!("cannot write {}", path.display())))
 }
 
-fn format(format: ReportFormat) -> RowFormat {
+pub(super) fn format(format: ReportFormat) -> RowFormat {
     match format {
         ReportFormat::Csv => RowFormat::Csv,
         ReportFormat::JsonLines => RowFormat::JsonLines,

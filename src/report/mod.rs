@@ -10,6 +10,7 @@ pub mod row;
 pub mod state;
 pub mod stats;
 pub mod summary;
+pub mod verify;
 pub mod view;
 
 pub use budget::Limit;

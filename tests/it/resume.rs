@@ -283,6 +283,59 @@ fn what_a_killed_run_left_is_removed_by_the_next_one_and_nothing_else() {
     assert!(done.stderr.contains("unfinished files of an earlier run"), "{}", done.stderr);
 }
 
+#[test]
+fn verify_lists_what_differs_from_its_row() {
+    for report in ["report.csv", "report.jsonl"] {
+        let server = serve();
+        let sandbox = Sandbox::new();
+        let mut list = urls(&server, 9);
+        list.push(server.url("/missing"));
+        let pull = || sandbox.pull().report(report).args(["--compute-hash", "sha256"]);
+        pull().list(&list).run().assert_code(8);
+        let verify = || sandbox.pull().report(report).again().arg("--verify").run();
+        let done = verify();
+        done.assert_code(0);
+        assert_eq!(done.stdout, "");
+        assert!(done.stderr.contains("9 files in the report: 9 as it says"), "{}", done.stderr);
+
+        let file = |number: u32| sandbox.out().join(format!("f{number}"));
+        std::fs::remove_file(file(2)).unwrap();
+        std::fs::write(file(3), b"bo").unwrap();
+        std::fs::write(file(5), b"bode").unwrap();
+        std::fs::write(file(7), b"bodybody").unwrap();
+        std::fs::remove_file(file(8)).unwrap();
+        std::fs::create_dir(file(8)).unwrap();
+        let before = rows(&sandbox, report);
+        let done = verify();
+        done.assert_code(7);
+        let mut told: Vec<Vec<&str>> =
+            done.stdout.lines().map(|line| line.split('\t').collect()).collect();
+        told.sort_by_key(|line| line[2]);
+        let wanted = [(2, "missing"), (3, "short"), (5, "digest"), (7, "long"), (8, "not-a-file")];
+        assert_eq!(told.len(), wanted.len(), "{told:?}");
+        for (line, (number, word)) in told.iter().zip(wanted) {
+            let path = file(number);
+            assert_eq!(line[..], [word, path.to_str().unwrap(), &number.to_string()]);
+        }
+        assert!(done.stderr.contains("1 lines that failed"), "{}", done.stderr);
+        assert_eq!((rows(&sandbox, report), server.log().len()), (before, 10));
+        // Pulled again, the last row is the one that counts.
+        std::fs::remove_dir(file(8)).unwrap();
+        pull().again().list(&list).run().assert_code(8);
+        verify().assert_code(7);
+    }
+    let sandbox = Sandbox::new();
+    let verify = || sandbox.pull().again().arg("--verify");
+    verify().run().assert_code(3);
+    std::fs::write(sandbox.path("report.csv"), "precious").unwrap();
+    verify().run().assert_code(2);
+    verify().arg("http://127.0.0.1/").run().assert_code(2);
+    std::fs::write(sandbox.path("report.csv"), "url,index,status,filename\nu,1,ok,gone\n").unwrap();
+    let done = verify().run();
+    done.assert_code(7);
+    assert!(done.stderr.contains("nothing is there"), "{}", done.stderr);
+}
+
 /// The mark of a report: a boot of the machine, and a length.
 fn mark(sandbox: &Sandbox) -> Option<String> {
     let mut text = [0_u8; 200];

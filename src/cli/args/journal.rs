@@ -15,6 +15,10 @@ pub struct JournalArgs {
     #[arg(long, value_name = "WHICH", num_args = 0..=1, require_equals = true,
           default_missing_value = "all")]
     pub retry_failed: Option<RetryFailedArg>,
+    /// Pull nothing, but compare the files of a tree with --report: their presence, length, and
+    /// digest where there is one. What differs is listed on standard output
+    #[arg(long)]
+    pub verify: bool,
     /// When the report and the files that it speaks of are brought to the disk: never, every 5 s,
     /// or each before it counts
     #[arg(long, value_name = "WHEN", default_value = "interval")]

@@ -8,7 +8,11 @@ use anyhow::bail;
 /// What is done with the report of an earlier run.
 pub(super) fn resolve(args: &PullArgs) -> anyhow::Result<JournalConfig> {
     let typed = &args.journal;
-    let needy = [("--fresh", typed.fresh), ("--retry-failed", typed.retry_failed.is_some())];
+    let needy = [
+        ("--fresh", typed.fresh),
+        ("--retry-failed", typed.retry_failed.is_some()),
+        ("--verify", typed.verify),
+    ];
     if args.report.report.is_none()
         && let Some((flag, _)) = needy.iter().find(|(_, is_typed)| *is_typed)
     {
@@ -16,6 +20,16 @@ pub(super) fn resolve(args: &PullArgs) -> anyhow::Result<JournalConfig> {
             "cannot use {flag} without a report, which says what earlier runs did: \
              add --report FILE.csv"
         )));
+    }
+    if typed.verify && !(args.urls.is_empty() && args.input.files.is_empty()) {
+        bail!(RunError::usage(
+            "cannot use --verify with a list: it compares all files of the report and pulls nothing"
+        ));
+    }
+    if typed.verify && typed.fresh {
+        bail!(RunError::usage(
+            "cannot use --verify and --fresh together: nothing would be left to compare with"
+        ));
     }
     if typed.fresh && typed.retry_failed.is_some() {
         bail!(RunError::usage(
@@ -33,7 +47,7 @@ pub(super) fn resolve(args: &PullArgs) -> anyhow::Result<JournalConfig> {
         SyncArg::Interval => SyncMode::Interval,
         SyncArg::Always => SyncMode::Always,
     };
-    Ok(JournalConfig { is_fresh: typed.fresh, retry_failed, sync })
+    Ok(JournalConfig { is_fresh: typed.fresh, retry_failed, is_verify: typed.verify, sync })
 }
 
 /// What must be on the disk before a file counts as done: with `--sync always` it and its name,

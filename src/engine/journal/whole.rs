@@ -2,73 +2,45 @@
 
 use crate::plan::checksum::{Checksum, Hasher};
 use crate::report::journal::Entry;
+use crate::report::verify::Found;
 use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::path::Path;
 
-/// How a file differs from what its row says of it.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(in super::super) enum Differs {
-    /// Nothing has its name.
-    Missing,
-    /// What has its name is no regular file.
-    NotAFile,
-    /// It is shorter.
-    Short,
-    /// It is longer.
-    Long,
-    /// It is as long, and has another digest.
-    Digest,
-}
-
-impl Differs {
-    /// One word for it.
-    pub(in super::super) fn word(self) -> &'static str {
-        match self {
-            Self::Missing => "missing",
-            Self::NotAFile => "not-a-file",
-            Self::Short => "short",
-            Self::Long => "long",
-            Self::Digest => "digest",
-        }
-    }
-}
-
-/// Compares the file of a row that says ok. `None` is no difference; a row that names no file, or
-/// standard output, has none.
+/// Compares the file of a row that says ok; one that names no file, or standard output, is true.
 ///
 /// # Errors
 /// The file cannot be looked at.
-pub(in super::super) fn differs(
+pub(in super::super) fn compare(
     filename: &str,
     size_file: Option<u64>,
     digest: &str,
-) -> io::Result<Option<Differs>> {
+) -> io::Result<Found> {
     if filename.is_empty() || filename == "-" {
-        return Ok(None);
+        return Ok(Found::AsTold);
     }
     let path = Path::new(filename);
     let found = match fs::symlink_metadata(path) {
-        Err(error) if is_missing(&error) => return Ok(Some(Differs::Missing)),
+        Err(error) if is_missing(&error) => return Ok(Found::Missing),
         found => found?,
     };
     if !found.is_file() {
-        return Ok(Some(Differs::NotAFile));
+        return Ok(Found::NotAFile);
     }
     if let Some(size) = size_file
         && size != found.len()
     {
-        return Ok(Some(if found.len() < size { Differs::Short } else { Differs::Long }));
+        return Ok(if found.len() < size { Found::Short } else { Found::Long });
     }
     // A digest that this version cannot compute says nothing to it.
-    let Ok(wanted) = Checksum::parse(digest) else { return Ok(None) };
+    let Ok(wanted) = Checksum::parse(digest) else { return Ok(Found::AsTold) };
     let is_same = checksum(path, &wanted)? == wanted;
-    Ok((!is_same).then_some(Differs::Digest))
+    Ok(if is_same { Found::AsTold } else { Found::Digest })
 }
 
-/// As [`differs`], of a row read back; a file that cannot be read is not there.
+/// As [`compare`], of a row read back; a file that cannot be read is not there.
 pub(super) fn is_whole(entry: &Entry<'_>) -> bool {
-    matches!(differs(&entry.filename, entry.size_file, &entry.digest), Ok(None))
+    matches!(compare(&entry.filename, entry.size_file, &entry.digest), Ok(Found::AsTold))
 }
 
 fn is_missing(error: &io::Error) -> bool {

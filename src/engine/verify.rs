@@ -1,0 +1,135 @@
+//! `--verify`: compares the files of a tree with the rows of a report. No list is read, nothing is
+//! pulled, and the report is left as it is.
+
+use super::journal::{compare, fate, scan};
+use super::progress::say;
+use super::run::format;
+use crate::config::Config;
+use crate::error::RunError;
+use crate::report::Status;
+use crate::report::journal::{Done, Entry, Fate};
+use crate::report::verify::{Found, Verified};
+use anyhow::Context as _;
+use std::fs::File;
+use std::io::{self, Write as _};
+
+/// Compares every file that the report of the configuration says is there, and tells of those that
+/// differ on standard output: what is wrong, the path and the line number, with TABs between.
+///
+/// # Errors
+/// The report cannot be read, or is none.
+pub fn verify(config: &Config) -> anyhow::Result<Verified> {
+    let report = config.report.as_ref().context("--verify has a report")?;
+    let (path, format) = (&report.path, format(report.format));
+    let cannot = || RunError::local_file(format!("cannot read the report {}", path.display()));
+    let file = File::open(path).with_context(cannot)?;
+    let mut done = Done::default();
+    let scanned = scan(&file, path, format, |entry, _| {
+        done.record(entry.index, &entry.url, fate(entry));
+    })?;
+    let mut check = Checking {
+        verified: Verified { failed: done.failed(), ..Verified::default() },
+        batch: Vec::with_capacity(BATCH),
+        threads: config.cpus.len().saturating_mul(THREADS_PER_CPU),
+    };
+    let mut seen = Done::default();
+    let file = File::open(path).with_context(cannot)?;
+    scan(&file, path, format, |entry, end| {
+        // Rows that a run writes meanwhile are another matter.
+        if end <= scanned.whole && is_last(&done, &mut seen, entry) {
+            check.row(entry);
+        }
+    })?;
+    check.compare();
+    if config.summary {
+        let place = std::env::current_dir().unwrap_or_default();
+        say(check.verified.text(&place.to_string_lossy()).trim_end());
+    }
+    Ok(check.verified)
+}
+
+/// Whether this is the last row of its line. Most lines have one; rows of others are counted.
+fn is_last(done: &Done, seen: &mut Done, entry: &Entry<'_>) -> bool {
+    let rows = done.rows_of(entry.index);
+    if rows == 1 {
+        return true;
+    }
+    seen.record(entry.index, &entry.url, Fate::Open);
+    seen.rows_of(entry.index) == rows
+}
+
+/// Compares files, some thousand at a time, so that what is told is in the order of the report.
+struct Checking {
+    verified: Verified,
+    batch: Vec<Wanted>,
+    threads: usize,
+}
+
+/// What a row says of its file.
+struct Wanted {
+    index: u64,
+    filename: Box<str>,
+    size_file: Option<u64>,
+    digest: Box<str>,
+}
+
+impl Checking {
+    fn row(&mut self, entry: &Entry<'_>) {
+        match entry.status {
+            Status::Ok => {}
+            Status::Skipped | Status::Failed => return,
+            Status::Cancelled => {
+                self.verified.open += 1;
+                return;
+            }
+        }
+        self.batch.push(Wanted {
+            index: entry.index,
+            filename: (&*entry.filename).into(),
+            size_file: entry.size_file,
+            digest: (&*entry.digest).into(),
+        });
+        if self.batch.len() >= BATCH {
+            self.compare();
+        }
+    }
+
+    fn compare(&mut self) {
+        let share = self.batch.len().div_ceil(self.threads).max(1);
+        let found: Vec<Found> = std::thread::scope(|scope| {
+            let threads: Vec<_> = self
+                .batch
+                .chunks(share)
+                .map(|part| scope.spawn(|| part.iter().map(look).collect::<Vec<_>>()))
+                .collect();
+            let looked = threads.into_iter();
+            // A panic there is one here.
+            looked.flat_map(|thread| thread.join().expect("no file makes it panic")).collect()
+        });
+        let mut told = Vec::new();
+        for (wanted, found) in self.batch.drain(..).zip(found) {
+            self.verified.count(found);
+            if found != Found::AsTold {
+                let Wanted { index, filename, .. } = wanted;
+                told.extend_from_slice(
+                    format!("{}\t{filename}\t{index}\n", found.word()).as_bytes(),
+                );
+            }
+        }
+        // Whoever stopped listening still gets the exit status.
+        let _: io::Result<()> = io::stdout().lock().write_all(&told);
+    }
+}
+
+fn look(wanted: &Wanted) -> Found {
+    let Wanted { filename, size_file, digest, .. } = wanted;
+    compare(filename, *size_file, digest).unwrap_or_else(|error| {
+        say(&format!("cannot read {filename}: {error}"));
+        Found::Unreadable
+    })
+}
+
+/// Files compared before what differs of them is told.
+const BATCH: usize = 4_096;
+/// Most of the time a thread waits for the disk.
+const THREADS_PER_CPU: usize = 4;

@@ -1,0 +1,161 @@
+//! What a comparison of a tree with its report came to.
+
+use std::fmt::{self, Write as _};
+
+/// What was found where a row says that a file is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Found {
+    /// The file.
+    AsTold,
+    /// Nothing.
+    Missing,
+    /// Something that is no regular file.
+    NotAFile,
+    /// A file that is shorter.
+    Short,
+    /// A file that is longer.
+    Long,
+    /// A file of the right length with another digest.
+    Digest,
+    /// Something that cannot be read.
+    Unreadable,
+}
+
+impl Found {
+    /// The word that a listing has for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::AsTold => "ok",
+            Self::Missing => "missing",
+            Self::NotAFile => "not-a-file",
+            Self::Short => "short",
+            Self::Long => "long",
+            Self::Digest => "digest",
+            Self::Unreadable => "unreadable",
+        }
+    }
+}
+
+/// Counts of one comparison.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Verified {
+    /// Files that are as their rows say.
+    pub good: u64,
+    /// Files that are not there.
+    pub missing: u64,
+    /// Names of what is no regular file.
+    pub other: u64,
+    /// Files of another length.
+    pub length: u64,
+    /// Files with another digest.
+    pub digest: u64,
+    /// Files that could not be read.
+    pub unreadable: u64,
+    /// Lines that failed: they have no file.
+    pub failed: u64,
+    /// Lines that were not brought to an end.
+    pub open: u64,
+}
+
+impl Verified {
+    /// Counts one file.
+    pub fn count(&mut self, found: Found) {
+        let count = match found {
+            Found::AsTold => &mut self.good,
+            Found::Missing => &mut self.missing,
+            Found::NotAFile => &mut self.other,
+            Found::Short | Found::Long => &mut self.length,
+            Found::Digest => &mut self.digest,
+            Found::Unreadable => &mut self.unreadable,
+        };
+        *count += 1;
+    }
+
+    /// The exit status: 3 when something could not be read, 7 when a file differs, else 0.
+    pub fn exit_code(&self) -> u8 {
+        match (self.unreadable, self.differing()) {
+            (0, 0) => 0,
+            (0, _) => 7,
+            (_, _) => 3,
+        }
+    }
+
+    /// The end of it for people. `place` is the directory that names count from.
+    pub fn text(&self, place: &str) -> String {
+        let mut text = String::new();
+        self.write(&mut text, place).expect("a String takes any text");
+        text
+    }
+
+    fn differing(&self) -> u64 {
+        self.missing + self.other + self.length + self.digest
+    }
+
+    fn write(&self, text: &mut String, place: &str) -> fmt::Result {
+        let all = self.good + self.differing() + self.unreadable;
+        write!(text, "{all} {} in the report: {} as it says", files(all), self.good)?;
+        for (count, what) in [
+            (self.missing, "missing"),
+            (self.other, "no regular file"),
+            (self.length, "of another length"),
+            (self.digest, "with another digest"),
+            (self.unreadable, "not readable"),
+        ] {
+            if count > 0 {
+                write!(text, ", {count} {what}")?;
+            }
+        }
+        text.push('\n');
+        if self.failed + self.open > 0 {
+            let (failed, open) = (self.failed, self.open);
+            writeln!(text, "without a file: {failed} lines that failed, {open} not finished")?;
+        }
+        if all > 0 && self.missing == all {
+            writeln!(
+                text,
+                "nothing is there: names in the report count from the directory in which ringpull \
+                 ran, and were looked for in {place}; run it there"
+            )?;
+        }
+        Ok(())
+    }
+}
+
+fn files(count: u64) -> &'static str {
+    if count == 1 { "file" } else { "files" }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_status_and_words() {
+        let all = [
+            (Found::AsTold, 0),
+            (Found::Missing, 7),
+            (Found::NotAFile, 7),
+            (Found::Short, 7),
+            (Found::Long, 7),
+            (Found::Digest, 7),
+            (Found::Unreadable, 3),
+        ];
+        let mut together = Verified { failed: 2, open: 1, ..Verified::default() };
+        for (found, status) in all {
+            let mut one = Verified::default();
+            one.count(found);
+            assert_eq!(one.exit_code(), status, "{found:?}");
+            together.count(found);
+        }
+        assert_eq!(together.exit_code(), 3);
+        assert_eq!(
+            together.text("/here"),
+            "7 files in the report: 1 as it says, 1 missing, 1 no regular file, 2 of another \
+             length, 1 with another digest, 1 not readable\n\
+             without a file: 2 lines that failed, 1 not finished\n"
+        );
+        let nothing = Verified { missing: 1, ..Verified::default() };
+        assert!(nothing.text("/here").contains("looked for in /here"), "{}", nothing.text("/here"));
+        assert_eq!(Verified::default().text(""), "0 files in the report: 0 as it says\n");
+    }
+}
