@@ -14,6 +14,8 @@ pub struct RequestRate {
 /// How polite the run is.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PolitenessConfig {
+    /// `--fixed-connections`: no host gets fewer connections for being busy.
+    pub is_window_fixed: bool,
     /// `--rate`: requests begun in the whole run, hops of redirects and further attempts included.
     pub rate: Option<RequestRate>,
     /// `--rate-per-host`: the same for each host.
@@ -28,6 +30,7 @@ pub struct PolitenessConfig {
 impl Default for PolitenessConfig {
     fn default() -> Self {
         Self {
+            is_window_fixed: false,
             rate: None,
             rate_per_host: None,
             host_fail_limit: limits::HOST_FAIL_LIMIT_DEFAULT,

@@ -31,6 +31,7 @@ pub fn dry_run(config: &Config) -> anyhow::Result<Ended> {
         per_host_max: config.per_host_max,
         resolve_ahead_max: 0,
         lookahead_max: config.lookahead_max,
+        is_window_fixed: false,
         host_fail_limit: 0,
         host_fail_wait_ms: config.politeness.host_fail_wait_ms,
         rate: None,

@@ -95,6 +95,7 @@ pub fn run(config: &Config) -> anyhow::Result<Ended> {
         per_host_max: config.per_host_max,
         lookahead_max: config.lookahead_max,
         resolve_ahead_max: resolve_ahead(&config),
+        is_window_fixed: config.politeness.is_window_fixed,
         host_fail_limit: config.politeness.host_fail_limit,
         host_fail_wait_ms: config.politeness.host_fail_wait_ms,
         rate: config.politeness.rate.map(|rate| Rate::new(rate.count, rate.per_ms)),

@@ -74,6 +74,8 @@ pub struct Limits {
     pub lookahead_max: usize,
     /// Hosts whose names are asked for ahead of the work at once; 0 lets every job begin without.
     pub resolve_ahead_max: usize,
+    /// `--fixed-connections`: hosts keep `-x` connections whatever they answer.
+    pub is_window_fixed: bool,
     /// `--host-fail-limit`: failures to reach a host before it is left alone; 0 is any number.
     pub host_fail_limit: u32,
     /// How long that is before one job tries again, in milliseconds. When it fails too, the host's

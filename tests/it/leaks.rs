@@ -34,6 +34,8 @@ fn descriptors_return_after_failures_of_every_kind() {
     let (refusing, silent) = (RefusingPort::new(), SilentPort::new());
     let sandbox = Sandbox::new();
     let pull = sandbox.pull().args(["-i", "-", "--retry", "0", "-j", "400", "-x", "300"]);
+    // Nothing but failures: such hosts are soon left alone otherwise.
+    let pull = pull.args(["--fixed-connections", "--host-fail-limit", "0"]);
     let mut running = pull.args(["--connect-timeout", "500ms", "--read-timeout", "800ms"]).spawn();
     running.feed([server.url("/hold"), server.url("/first")]);
     assert!(eventually(|| server.log().contains(&"/hold".to_owned())));

@@ -40,6 +40,7 @@ mod lists; // lists as they come from elsewhere
 mod locations; // every form of Location, and what cannot be followed
 mod names; // safe, distinct, deterministic names; conflicts
 mod pace; // bandwidth limits
+mod politeness; // what is asked of one host: connections, rests, rates, dead hosts
 mod private; // no spelling, name or redirect leads to a private address
 mod proxy; // who is asked for what, and who sees which credentials
 mod redirects; // followed, limited, and never leaking credentials

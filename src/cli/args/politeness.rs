@@ -1,4 +1,4 @@
-//! `--rate`, `--rate-per-host`, `--host-fail-limit` and `--host-fail-wait`.
+//! `--fixed-connections`, `--rate`, `--rate-per-host`, `--host-fail-limit` and `--host-fail-wait`.
 
 use crate::cli::values::{self, Millis};
 use crate::config::RequestRate;
@@ -9,6 +9,9 @@ use clap::Args;
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Politeness")]
 pub struct PolitenessArgs {
+    /// Keep -x connections to each host whatever it answers. Retry-After is obeyed all the same
+    #[arg(long)]
+    pub fixed_connections: bool,
     /// Requests begun in a time over the whole run, for instance 50/s, 100/m or 1/5s; redirects and
     /// retries count
     #[arg(long, value_name = "N/UNIT", value_parser = rate)]

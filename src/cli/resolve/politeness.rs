@@ -6,6 +6,7 @@ use crate::config::PolitenessConfig;
 /// How polite the run is.
 pub(super) fn resolve(args: &PolitenessArgs) -> PolitenessConfig {
     PolitenessConfig {
+        is_window_fixed: args.fixed_connections,
         rate: args.rate.or(args.tpslimit),
         rate_per_host: args.rate_per_host,
         host_fail_limit: args.host_fail_limit,

@@ -92,7 +92,6 @@ impl Polite {
     /// A good answer that began in this round.
     fn good(&mut self, starttransfer_ms: u64, now_ms: u64, max: usize) {
         self.latency.add(starttransfer_ms, now_ms);
-        self.rest_ms = if self.rest_ms < 2 * REST_FIRST_MS { 0 } else { self.rest_ms / 2 };
         self.good += 1;
         let window = self.window(max);
         if (self.good as usize) < window {
@@ -104,6 +103,11 @@ impl Polite {
         } else if window > 1 {
             self.lowered += 1;
         }
+    }
+
+    /// Any good answer makes the next rest shorter.
+    fn rested(&mut self) {
+        self.rest_ms = if self.rest_ms < 2 * REST_FIRST_MS { 0 } else { self.rest_ms / 2 };
     }
 
     /// Halves the window. Says whether it could.
@@ -140,12 +144,13 @@ impl<T> Schedule<T> {
         let index = self.hosts.index_of(origin);
         let max = self.limits.per_host_max;
         let polite = &mut self.hosts.at_mut(index).live_mut().polite;
-        let is_fresh = polite.round == round;
+        let is_fresh = polite.round == round && !self.limits.is_window_fixed;
         match sign {
             Sign::Good { starttransfer_ms } => {
                 if is_fresh {
                     polite.good(starttransfer_ms, now_ms, max);
                 }
+                polite.rested();
                 polite.breaker.close();
             }
             Sign::Answered => polite.breaker.close(),

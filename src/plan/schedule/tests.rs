@@ -15,6 +15,7 @@ fn limits(cores: usize, in_flight_max: usize, per_host_max: usize) -> Limits {
         per_host_max,
         lookahead_max: 1_000,
         resolve_ahead_max: 0,
+        is_window_fixed: false,
         host_fail_limit: 0,
         host_fail_wait_ms: 10_000,
         rate: None,
