@@ -229,7 +229,6 @@ const FOREIGN: &[(&[&str], &str)] = &[
     (&["--socks5"], "write --proxy socks5://HOST:PORT"),
     (&["--socks5-hostname"], "write --proxy socks5h://HOST:PORT"),
     (&["-v", "--verbose"], "--report FILE.csv says what happened to every URL"),
-    (&["-w", "--write-out"], "--report FILE.csv has these figures, a row for every URL"),
     (&["--dry-run", "--spider"], "there is no dry run yet"),
     (&["-b", "--cookie", "--load-cookies"], "write -H 'Cookie: NAME=VALUE'"),
     (

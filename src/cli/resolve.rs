@@ -121,7 +121,7 @@ pub fn resolve(args: &PullArgs, host: &Host) -> anyhow::Result<Config> {
         file_allocation: file_allocation(args.output.file_allocation),
         disk: disk::resolve(&args.disk),
         progress: progress(args, host),
-        watch: watch::watch(&args.watch),
+        watch: watch::watch(args)?,
         summary: !args.report.quiet,
         grace_ms: args.patience.grace.0,
     })

@@ -73,6 +73,10 @@ fn kept(args: &PullArgs, inputs: &[Input]) -> Vec<(String, FileId)> {
             Input::Urls(_) => {}
         }
     }
+    if args.watch.write_out.is_some() {
+        let id = FileId::of_open(&io::stdout());
+        kept.push(("what -w writes to standard output".to_owned(), id));
+    }
     if args.output.output.as_deref() == Some("-") {
         let id = FileId::of_open(&io::stdout());
         kept.push(("the download on standard output".to_owned(), id));

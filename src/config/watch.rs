@@ -7,4 +7,7 @@ use std::net::SocketAddr;
 pub struct WatchConfig {
     /// `--metrics-addr`: where metrics are served; port 0 is any free one.
     pub metrics_addr: Option<SocketAddr>,
+    /// `--write-out`: the form of what every row has written to standard output, checked by
+    /// `report::write_out::WriteOut::parse`.
+    pub write_out: Option<String>,
 }

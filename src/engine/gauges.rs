@@ -2,14 +2,16 @@
 //! numbers a few times a second, so that nothing is shared on the way of a job.
 
 use crate::report::view::{CoreView, Transfer};
+use crate::ring::dns::Resolver;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// The numbers of one run.
-#[derive(Debug)]
 pub(super) struct Gauges {
     cores: Vec<CoreGauges>,
     lines_read: AtomicU64,
+    /// Tells what it knows.
+    dns: OnceLock<Resolver>,
     /// The last question about transfers under way, by number.
     question: AtomicU64,
     answers: Mutex<Vec<Answer>>,
@@ -35,6 +37,7 @@ impl Gauges {
         Self {
             cores: (0..cores).map(|_| CoreGauges::default()).collect(),
             lines_read: AtomicU64::new(0),
+            dns: OnceLock::new(),
             question: AtomicU64::new(0),
             answers: Mutex::default(),
         }
@@ -70,6 +73,16 @@ impl Gauges {
     /// How many it has told of.
     pub(super) fn lines_read(&self) -> u64 {
         self.lines_read.load(Ordering::Relaxed)
+    }
+
+    /// From now on this resolver is looked at too.
+    pub(super) fn watch_dns(&self, dns: &Resolver) {
+        self.dns.get_or_init(|| dns.clone());
+    }
+
+    /// Names that are known, and names that are being looked up.
+    pub(super) fn names(&self) -> (usize, usize) {
+        self.dns.get().map_or((0, 0), |dns| (dns.names(), dns.asking()))
     }
 
     /// Asks all cores which transfers take longest; answers to earlier questions are forgotten.

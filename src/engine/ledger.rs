@@ -2,6 +2,7 @@
 
 use super::journal::Opened;
 use super::paper::{Flushed, Paper};
+use super::printed::Printed;
 use crate::config::BudgetConfig;
 use crate::report::journal::Passed;
 use crate::report::{Limit, Row, RowEncoder, Stats, budget, summary};
@@ -15,6 +16,8 @@ pub(super) struct Ledger {
     failures: Vec<String>,
     stats: Stats,
     budget: Budget,
+    /// `--write-out`, where it is wanted.
+    printed: Option<Printed>,
 }
 
 /// What the run may cost, and what of it is used up.
@@ -42,14 +45,20 @@ impl Ledger {
             Report { paper, encoder }
         });
         let budget = Budget { config: *budget, began: Instant::now(), spent: None };
-        Self { report, failures: Vec::new(), stats: Stats::default(), budget }
+        Self { report, failures: Vec::new(), stats: Stats::default(), budget, printed: None }
+    }
+
+    /// Has every row written to standard output too.
+    pub(super) fn print(&mut self, printed: Option<Printed>) {
+        self.printed = printed;
     }
 
     /// Takes a row. `false` when the run must end: the report can no longer be written, or the run
     /// has used up what it may cost.
     pub(super) fn record(&mut self, row: &Row) -> bool {
         self.stats.record(row);
-        let can_write = self.write(row);
+        let can_print = self.printed.as_mut().is_none_or(|printed| printed.take(row));
+        let can_write = self.write(row) && can_print;
         can_write && self.spent().is_none()
     }
 
@@ -75,7 +84,14 @@ impl Ledger {
 
     /// Writes what was encoded.
     pub(super) fn flush(&mut self) -> Flushed {
-        self.report.as_mut().map_or(Flushed::All, |report| report.paper.flush())
+        let can_print = self.printed.as_mut().is_none_or(Printed::flush);
+        let flushed = self.report.as_mut().map_or(Flushed::All, |report| report.paper.flush());
+        if can_print { flushed } else { Flushed::Broken }
+    }
+
+    /// What is written to standard output, to be finished.
+    pub(super) fn take_printed(&mut self) -> Option<Printed> {
+        self.printed.take()
     }
 
     /// What the reader has passed over so far, because earlier runs did it.

@@ -25,6 +25,7 @@ mod pace;
 mod packed;
 mod paper;
 mod pool;
+mod printed;
 mod progress;
 mod read;
 mod response;

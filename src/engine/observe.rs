@@ -53,7 +53,9 @@ impl<'s> Observer<'s> {
     pub(super) fn look(&mut self, signals: &Signals) {
         if self.measured.is_none_or(|at| at.elapsed() >= MEASURE_EVERY) {
             self.measured = Some(Instant::now());
-            self.holdups = holdups(self.shared);
+            if self.progress.is_shown() {
+                self.holdups = holdups(self.shared);
+            }
             self.meter.measure(&self.view());
         }
         let asked = signals.asked();
@@ -119,6 +121,7 @@ fn view(shared: &Shared) -> View {
     };
     let total = shared.total();
     let cores = shared.gauges.cores();
+    let (names_known, names_asked) = shared.gauges.names();
     let ledger = shared.ledger();
     let stats = ledger.stats();
     View {
@@ -135,17 +138,13 @@ fn view(shared: &Shared) -> View {
         queued,
         deferred,
         lookahead_max: shared.config.lookahead_max,
+        is_paused: shared.full_disk.is_paused(),
         shortages: shared.shortages(),
         cores,
         holdups: Vec::new(),
-        notes: notes(shared),
+        names_known,
+        names_asked,
     }
-}
-
-/// What else there is to say.
-fn notes(shared: &Shared) -> Vec<String> {
-    let full = shared.full_disk.is_paused().then(|| "paused: the disk is full".to_owned());
-    full.into_iter().collect()
 }
 
 /// The hosts that hold the run up, the worst first.

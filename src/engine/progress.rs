@@ -24,6 +24,11 @@ impl Progress {
         Self { mode, bar, shown: Duration::ZERO }
     }
 
+    /// Whether anything is shown at all.
+    pub(super) fn is_shown(&self) -> bool {
+        self.mode != ProgressMode::None
+    }
+
     /// Whether it is time to show something.
     pub(super) fn is_due(&self, elapsed: Duration) -> bool {
         let interval = match self.mode {

@@ -8,6 +8,7 @@ use super::ledger::Ledger;
 use super::observe::{self, Observer};
 use super::packed::Packed;
 use super::paper::{Flushed, Paper};
+use super::printed::Printed;
 use super::progress::say;
 use super::read::{Naming, Reader, Taker};
 use super::shared::{Shared, Stop};
@@ -84,7 +85,8 @@ pub fn run(config: &Config) -> anyhow::Result<Ended> {
     let to_sync = opened.as_ref().map(Opened::to_sync).transpose()?.flatten();
     let done = opened.as_mut().map(|opened| std::mem::take(&mut opened.done)).unwrap_or_default();
     let check = Check::new(done, journal::which(config.journal.retry_failed));
-    let ledger = Ledger::new(opened, &config.budget, config.disk.wait_ms > 0);
+    let mut ledger = Ledger::new(opened, &config.budget, config.disk.wait_ms > 0);
+    ledger.print(config.watch.write_out.as_deref().map(Printed::new).transpose()?);
     signals.set_begun();
     naming.reserve(&config);
     let began = Instant::now();
@@ -105,6 +107,7 @@ pub fn run(config: &Config) -> anyhow::Result<Ended> {
             .map(|rate| Rate::new(rate.count, rate.per_ms)),
     });
     let shared = Arc::new(Shared::new(config, began, schedule, ledger));
+    shared.gauges.watch_dns(&dns);
     let syncer = journal::start_sync(to_sync, &shared)?;
     let cores = start_cores(&shared, &dns, &dir, &tls, &template)?;
     let reader = start_reader(&shared, lists, naming, check, sweeper)?;
@@ -417,6 +420,7 @@ fn close(
     settle_report(shared, &may_wait);
     let mut ledger = shared.ledger();
     let failures: Vec<String> = ledger.failures().collect();
+    let printed = ledger.take_printed().map_or(Ok(()), Printed::finish);
     let stats = ledger
         .finish()
         .with_context(|| RunError::local_file("cannot write the report, which ended the run"))?;
@@ -457,7 +461,7 @@ fn close(
             say(&format!("{} jobs of the look-ahead were not begun", untouched.len()));
         }
     }
-    match failure {
+    match failure.or_else(|| printed.err()) {
         Some(error) => Err(error),
         None => Ok(Ended { stats, end }),
     }

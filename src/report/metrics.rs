@@ -116,6 +116,12 @@ impl Page {
         for (core, view) in view.cores.iter().enumerate() {
             self.sample("connections_idle", &[("core", &core)], view.idle);
         }
+        let help = "Names whose addresses are known, or known not to be.";
+        self.one("dns_names_known", Kind::Gauge, help, view.names_known);
+        let help = "Names that are being looked up.";
+        self.one("dns_names_asked", Kind::Gauge, help, view.names_asked);
+        let help = "1 while the disk is full and nothing begins.";
+        self.one("paused", Kind::Gauge, help, u8::from(view.is_paused));
         let help = "How often a job lacked descriptors, memory or ports of this machine.";
         self.one("shortages_total", Kind::Counter, help, view.shortages);
     }

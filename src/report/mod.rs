@@ -12,6 +12,7 @@ pub mod stats;
 pub mod summary;
 pub mod verify;
 pub mod view;
+pub mod write_out;
 
 pub use budget::Limit;
 pub use row::{Row, RowEncoder, RowFormat, Status, Times};

@@ -146,7 +146,7 @@ pub struct Row {
 
 impl Row {
     /// The cells of this row, in the order of [`COLUMNS`].
-    fn cells(&self, mut cell: impl FnMut(Cell<'_>)) {
+    pub(super) fn cells(&self, mut cell: impl FnMut(Cell<'_>)) {
         let fault = self.fault.as_ref();
         let code = (self.response_code != 0).then(|| self.response_code.into());
         cell(Cell::Text(&self.url));
@@ -312,7 +312,7 @@ pub fn escape_controls(text: &str) -> Cow<'_, str> {
 }
 
 /// One value, before it is known how it will be written.
-enum Cell<'a> {
+pub(super) enum Cell<'a> {
     Nothing,
     Text(&'a str),
     /// Text that does not exist yet.

@@ -49,9 +49,11 @@ fn write_text(
     let (queued, ahead) = (Count(view.queued as u64), Count(view.lookahead_max as u64));
     writeln!(text, "  look-ahead: {queued} of {ahead} jobs queued")?;
     writeln!(text, "  waiting for another attempt: {}", Count(view.deferred as u64))?;
-    for note in &view.notes {
-        writeln!(text, "  {}", escape_controls(note))?;
+    if view.is_paused {
+        writeln!(text, "  {PAUSED}")?;
     }
+    let known = Count(view.names_known as u64);
+    writeln!(text, "  names: {known} known, {} being looked up", view.names_asked)?;
     for holdup in &view.holdups {
         writeln!(text, "  held up: {}, {} in flight", Held(holdup), holdup.in_flight)?;
     }
@@ -88,7 +90,8 @@ pub fn json(view: &View, meter: &Meter, transfers: &[Transfer], silent: &[usize]
     let mut state = progress_object(view, meter);
     state["cores"] = cores.into();
     state["lookahead"] = view.lookahead_max.into();
-    state["notes"] = view.notes.clone().into();
+    state["names_known"] = view.names_known.into();
+    state["names_asked"] = view.names_asked.into();
     state["transfers"] = transfers.into();
     state["silent_cores"] = silent.into();
     serde_json::json!({ "state": state }).to_string()
@@ -112,8 +115,8 @@ pub fn progress(view: &View, meter: &Meter) -> String {
     if let Some(left) = meter.left(view) {
         line.push_str(&format!(", {} left", Time(left)));
     }
-    for note in &view.notes {
-        line.push_str(&format!("; {}", escape_controls(note)));
+    if view.is_paused {
+        line.push_str(&format!(", {PAUSED}"));
     }
     if view.is_held_up() {
         for (index, holdup) in view.holdups.iter().take(HOLDUPS_IN_LINE).enumerate() {
@@ -153,6 +156,7 @@ fn progress_object(view: &View, meter: &Meter) -> serde_json::Value {
         "in_flight": view.in_flight,
         "queued": view.queued,
         "waiting": view.deferred,
+        "paused": view.is_paused,
         "files_per_second": rates.files.round(),
         "bytes_per_second": rates.bytes.round(),
         "eta": meter.left(view).map(|left| left.as_secs()),
@@ -197,6 +201,9 @@ impl fmt::Display for Count {
     }
 }
 
+/// What is said of a full disk.
+const PAUSED: &str = "paused: the disk is full";
+
 /// Hosts that are named in a line of progress.
 const HOLDUPS_IN_LINE: usize = 2;
 
@@ -239,7 +246,7 @@ state after 10.0 s:
   kept connections: 2
   look-ahead: 91 of 1,000,000 jobs queued
   waiting for another attempt: 1
-  paused: no space left in out
+  names: 1,030 known, 2 being looked up
   held up: slow.example 1,204 (429, rests 12 s), 4 in flight
   held up: dead.example:8080 310 (down), 0 in flight
   longest transfers:
@@ -254,11 +261,15 @@ state after 10.0 s:
     fn progress_in_a_line() {
         let meter = Meter::default();
         let start = "50 of 150 done, 2 failed, 8 in flight, 92 waiting, 5 files/s, 1.0 MB/s, \
-                     20.0 s left; paused: no space left in out";
+                     20.0 s left";
         let held = "; held up: slow.example 1,204 (429, rests 12 s), dead.example:8080 310 (down)";
         assert_eq!(progress(&view(), &meter), format!("{start}{held}"));
         // No host is to blame when there is no room for more.
         assert_eq!(progress(&View { in_flight_max: 8, ..view() }, &meter), start);
+        let paused = View { is_paused: true, holdups: Vec::new(), ..view() };
+        assert!(progress(&paused, &meter).ends_with("/s, paused: the disk is full"));
+        assert!(progress_json(&paused, &meter).contains(r#""paused":true"#));
+        assert!(text(&paused, &meter, &[], &[]).contains("\n  paused: the disk is full\n"));
         let reading = View { is_input_read: false, lines_read: 34_567_890, ..view() };
         let line = progress(&reading, &meter);
         assert!(line.starts_with("50 of at least 34.5 M done, 2 failed"), "{line}");

@@ -31,14 +31,18 @@ pub struct View {
     pub deferred: usize,
     /// Jobs that may be read ahead of the work.
     pub lookahead_max: usize,
+    /// The disk is full, and nothing begins until there is room.
+    pub is_paused: bool,
     /// How often a job lacked descriptors, memory or the like.
     pub shortages: u64,
     /// One for each core.
     pub cores: Vec<CoreView>,
     /// Hosts that hold the run up, the worst first.
     pub holdups: Vec<Holdup>,
-    /// What else there is to say: a sentence each, such as why the run pauses.
-    pub notes: Vec<String>,
+    /// Names whose addresses are known, or known not to be.
+    pub names_known: usize,
+    /// Names that are being looked up.
+    pub names_asked: usize,
 }
 
 /// One core, as it was a moment ago.
@@ -166,8 +170,11 @@ impl Meter {
         })
     }
 
-    /// Time left, once the total is known and something moves.
+    /// Time left, once the total is known, if something moves.
     pub fn left(&self, view: &View) -> Option<Duration> {
+        if view.is_paused {
+            return None;
+        }
         let left = view.total()?.checked_sub(view.done())?;
         let rate = self.rates(view).files;
         (rate > 0.0).then(|| Duration::from_secs_f64((left as f64 / rate).min(LEFT_S_MAX)))
@@ -201,6 +208,7 @@ pub(crate) mod tests {
             queued: 91,
             deferred: 1,
             lookahead_max: 1_000_000,
+            is_paused: false,
             shortages: 0,
             cores: vec![CoreView { in_flight: 5, idle: 2 }, CoreView { in_flight: 3, idle: 0 }],
             holdups: vec![
@@ -217,7 +225,8 @@ pub(crate) mod tests {
                     why: "down".to_owned(),
                 },
             ],
-            notes: vec!["paused: no space left in out".to_owned()],
+            names_known: 1_030,
+            names_asked: 2,
         }
     }
 
@@ -226,6 +235,7 @@ pub(crate) mod tests {
         let meter = Meter::default();
         assert_eq!(meter.left(&view()), Some(Duration::from_secs(20)));
         assert_eq!(meter.left(&View { is_input_read: false, ..view() }), None);
+        assert_eq!(meter.left(&View { is_paused: true, ..view() }), None);
         let none = View { ok: 0, skipped: 0, failed: 0, ..view() };
         assert_eq!(meter.left(&none), None);
     }

@@ -115,6 +115,11 @@ impl Resolver {
             self.ask.send(Question { names: Arc::clone(&self.names), host, is_answered: false });
     }
 
+    /// Names that are kept with what is known of them.
+    pub fn names(&self) -> usize {
+        self.names.state().cache.len()
+    }
+
     /// Names that are being looked up.
     pub fn asking(&self) -> usize {
         self.names.state().waiting.len()

@@ -302,3 +302,68 @@ fn a_bar_gives_way_to_the_state() {
     let before = &shown[..start];
     assert!(before.ends_with("\u{1b}[2K") || before.ends_with('\r'), "{shown:?}");
 }
+
+#[test]
+fn every_row_is_written_out() {
+    let server = server();
+    let sandbox = Sandbox::new();
+    let urls = ["/a", "/missing", "nonsense"].map(|path| match path {
+        "nonsense" => path.to_owned(),
+        path => server.url(path),
+    });
+    let form = "%{urlnum}\\t%{http_code}\\t%{exitcode}\\t%{size_download}\\t%{url}\\n";
+    let done = sandbox.pull().args(["-w", form]).list(&urls).run();
+    let mut lines: Vec<&str> = done.stdout.lines().collect();
+    lines.sort_unstable();
+    let exit = &done.row("nonsense")["exitcode"];
+    assert_eq!(
+        lines,
+        [
+            format!("0\t200\t0\t1\t{}", urls[0]),
+            format!("1\t404\t22\t0\t{}", urls[1]),
+            format!("2\t000\t{exit}\t0\tnonsense"),
+        ]
+    );
+    // From a file, and whole rows that a parser takes.
+    std::fs::write(sandbox.path("form"), "%{json}\n").unwrap();
+    let done = sandbox.pull().args(["-w", "@form"]).list(&urls).run();
+    let rows: Vec<serde_json::Value> =
+        done.stdout.lines().map(|line| serde_json::from_str(line).expect(line)).collect();
+    assert_eq!(rows.len(), 3);
+    assert!(rows.iter().any(|row| row["response_code"] == 404 && row["url"] == urls[1]));
+}
+
+#[test]
+fn what_is_written_out_comes_while_the_run_goes_on() {
+    let server = server();
+    let sandbox = Sandbox::new();
+    let mut running = start(&sandbox, &server, &["-w", "%{url}\\n"]);
+    let out = sandbox.path("stdout");
+    assert!(eventually(|| std::fs::read_to_string(&out).unwrap().lines().count() == 4));
+    assert!(running.is_running());
+    server.open_gate();
+    assert_eq!(running.wait().stdout.lines().count(), 7);
+}
+
+#[test]
+fn what_cannot_be_written_out_is_told() {
+    let server = server();
+    let sandbox = Sandbox::new();
+    for (args, wanted) in [
+        (&["-w", "%{nonsense}"][..], "no variable %{nonsense}; there are: "),
+        (&["-w", "%{url"], "is not closed"),
+        (&["-w", "@no-such-file"], "@no-such-file"),
+        (&["-w", "%{url}", "-o", "-"], "-o -"),
+    ] {
+        let done = sandbox.pull().args(args).arg(server.url("/a")).run();
+        done.assert_code(2);
+        assert!(done.stderr.contains(wanted), "{wanted}\n{}", done.stderr);
+    }
+    assert_eq!(server.log(), [""; 0]);
+    // A disk that is full.
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let pull = sandbox.pull().args(["-w", "%{url}\\n"]).arg(server.url("/a"));
+    let done = pull.spawn_into(full).wait();
+    done.assert_code(3);
+    assert!(done.stderr.contains("standard output"), "{}", done.stderr);
+}

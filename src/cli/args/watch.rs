@@ -11,6 +11,10 @@ pub struct WatchArgs {
     /// who can connect; port 0 takes a free one and says which
     #[arg(long, value_name = "ADDR:PORT", value_parser = address)]
     pub metrics_addr: Option<SocketAddr>,
+    /// Write this to standard output for every row: '%{http_code} %{url}\n', with the variables of
+    /// curl and all columns of the report, '%{json}\n' for the whole row; @FILE reads it
+    #[arg(short, long, value_name = "FORM")]
+    pub write_out: Option<String>,
 }
 
 /// An address of this machine, and a port of it.

@@ -1,8 +1,33 @@
 //! How a run can be watched: what was typed to what the run needs.
 
-use crate::cli::args::WatchArgs;
+use super::read_text;
+use crate::cli::args::PullArgs;
 use crate::config::WatchConfig;
+use crate::error::RunError;
+use crate::report::write_out::WriteOut;
+use anyhow::{Context as _, bail};
+use std::path::Path;
 
-pub(super) fn watch(args: &WatchArgs) -> WatchConfig {
-    WatchConfig { metrics_addr: args.metrics_addr }
+pub(super) fn watch(args: &PullArgs) -> anyhow::Result<WatchConfig> {
+    let write_out = args.watch.write_out.as_deref().map(form).transpose()?;
+    if write_out.is_some() && args.output.output.as_deref() == Some("-") {
+        bail!(RunError::usage("cannot write both -o - and -w to standard output: give -o a name"));
+    }
+    Ok(WatchConfig { metrics_addr: args.watch.metrics_addr, write_out })
+}
+
+/// The form of `-w`, or of the file that it names.
+fn form(typed: &str) -> anyhow::Result<String> {
+    let form = match typed.strip_prefix('@') {
+        Some("" | "-") => {
+            bail!(RunError::usage("write -w @FILE; the form is not read from standard input"))
+        }
+        Some(path) => read_text(Path::new(path))
+            .with_context(|| RunError::usage(format!("cannot read the form of -w {typed}")))?,
+        None => typed.to_owned(),
+    };
+    match WriteOut::parse(&form) {
+        Ok(_) => Ok(form),
+        Err(problem) => bail!(RunError::usage(format!("cannot use the form of -w: {problem}"))),
+    }
 }

@@ -65,6 +65,11 @@ impl Cache {
         Self { entries: HashMap::new(), order: VecDeque::new(), sequence: 0, names_max }
     }
 
+    /// Names that are kept.
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
     /// What is known about a name, to be used.
     pub(super) fn look(&mut self, host: &str, now_ms: u64) -> Option<Answer> {
         let entry = self.entries.get_mut(host)?;

@@ -1,0 +1,286 @@
+//! `--write-out`: text of the user's own form for every row, with the variables of curl and the
+//! columns of the report.
+//!
+//! The form is curl's: `%{name}` is a variable, `%%` a percent sign, `\n`, `\r` and `\t` are what
+//! they are elsewhere, and everything else stands for itself. Unlike curl's, an unknown variable is
+//! an error. `%{json}` is the whole row as in a report of JSON Lines.
+
+use super::row::{COLUMNS, Cell, Row, RowEncoder, RowFormat, escape_controls};
+use std::fmt::{self, Write as _};
+
+/// A form that was understood, and memory to fill it in.
+#[derive(Debug)]
+pub struct WriteOut {
+    pieces: Vec<Piece>,
+    json: RowEncoder,
+    /// The columns of the row at hand as text.
+    cells: Vec<String>,
+}
+
+/// A part of a form.
+#[derive(Clone, Debug, PartialEq)]
+enum Piece {
+    Text(String),
+    Column(usize),
+    Variable(Variable),
+}
+
+/// A variable that is no column, or not written as in a report.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Variable {
+    /// Three digits, `000` without a response.
+    HttpCode,
+    /// The line, counted from 0.
+    UrlNumber,
+    /// The URL that answered last, whichever that is.
+    UrlEffective,
+    /// Bytes a second over the whole time.
+    SpeedDownload,
+    /// That of the URL that answered last.
+    Scheme,
+    Json,
+    /// What follows is for jobs that failed only.
+    OnError,
+}
+
+/// Why a form cannot be used.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Problem {
+    /// There is no such variable.
+    Unknown(String),
+    /// `%{` without an end.
+    Unclosed,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unclosed => f.write_str("a %{ is not closed"),
+            Self::Unknown(name) => {
+                let mut known: Vec<&str> = VARIABLES.iter().map(|known| known.0).collect();
+                known.extend(ALIASES.iter().map(|known| known.0));
+                known.extend(COLUMNS);
+                known.sort_unstable();
+                known.dedup();
+                let known = known.join(" ");
+                write!(f, "no variable %{{{}}}; there are: {known}", escape_controls(name))
+            }
+        }
+    }
+}
+
+impl WriteOut {
+    /// Understands a form.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn parse(form: &str) -> Result<Self, Problem> {
+        let mut pieces = Vec::new();
+        let mut text = String::new();
+        let mut rest = form;
+        while let Some(char) = rest.chars().next() {
+            let two = rest.get(..2).unwrap_or_default();
+            let plain = match two {
+                "%%" => "%",
+                "\\n" => "\n",
+                "\\r" => "\r",
+                "\\t" => "\t",
+                "%{" => {
+                    let (name, after) = rest[2..].split_once('}').ok_or(Problem::Unclosed)?;
+                    if !text.is_empty() {
+                        pieces.push(Piece::Text(std::mem::take(&mut text)));
+                    }
+                    pieces.push(piece(name)?);
+                    rest = after;
+                    continue;
+                }
+                _ => {
+                    text.push(char);
+                    rest = &rest[char.len_utf8()..];
+                    continue;
+                }
+            };
+            text.push_str(plain);
+            rest = &rest[2..];
+        }
+        if !text.is_empty() {
+            pieces.push(Piece::Text(text));
+        }
+        let cells = vec![String::new(); COLUMNS.len()];
+        Ok(Self { pieces, json: RowEncoder::new(RowFormat::JsonLines), cells })
+    }
+
+    /// Appends what the form says of a row. Text from the network has its control characters made
+    /// visible.
+    pub fn encode(&mut self, row: &Row, out: &mut Vec<u8>) {
+        let mut index = 0;
+        row.cells(|cell| {
+            let shown = &mut self.cells[index];
+            shown.clear();
+            write_cell(shown, &cell).expect("a String takes any text");
+            index += 1;
+        });
+        for piece in &self.pieces {
+            match piece {
+                Piece::Text(text) => out.extend_from_slice(text.as_bytes()),
+                Piece::Column(index) => out.extend_from_slice(self.cells[*index].as_bytes()),
+                Piece::Variable(Variable::Json) => {
+                    self.json.encode(row, out);
+                    // The form decides where a line ends.
+                    out.pop();
+                }
+                Piece::Variable(Variable::OnError) if row.fault.is_none() => return,
+                Piece::Variable(variable) => {
+                    out.extend_from_slice(variable.of(row).as_bytes());
+                }
+            }
+        }
+    }
+}
+
+impl Variable {
+    fn of(self, row: &Row) -> String {
+        let url = row.url_effective.as_deref().unwrap_or(&row.url);
+        match self {
+            Self::HttpCode => format!("{:03}", row.response_code),
+            Self::UrlNumber => row.index.saturating_sub(1).to_string(),
+            Self::UrlEffective => escape_controls(url).into_owned(),
+            Self::SpeedDownload => {
+                let micros = row.times.total.as_micros().max(1);
+                (u128::from(row.size_download) * 1_000_000 / micros).to_string()
+            }
+            Self::Scheme => {
+                url.split_once("://").map_or("", |(scheme, _)| scheme).to_ascii_lowercase()
+            }
+            Self::Json | Self::OnError => String::new(),
+        }
+    }
+}
+
+fn piece(name: &str) -> Result<Piece, Problem> {
+    if let Some((_, variable)) = VARIABLES.iter().find(|known| known.0 == name) {
+        return Ok(Piece::Variable(*variable));
+    }
+    let column = ALIASES.iter().find(|known| known.0 == name).map_or(name, |known| known.1);
+    let index = COLUMNS.iter().position(|known| *known == column);
+    index.map(Piece::Column).ok_or_else(|| Problem::Unknown(name.to_owned()))
+}
+
+fn write_cell(text: &mut String, cell: &Cell<'_>) -> fmt::Result {
+    match cell {
+        Cell::Nothing => Ok(()),
+        Cell::Text(value) => text.write_str(&escape_controls(value)),
+        Cell::Shown(value) => text.write_str(&escape_controls(&value.to_string())),
+        Cell::Truth(truth) => write!(text, "{truth}"),
+        Cell::Number(number) => write!(text, "{number}"),
+        Cell::Seconds(time) => write!(text, "{}.{:06}", time.as_secs(), time.subsec_micros()),
+    }
+}
+
+/// Variables that are no columns, or go before the column of the same name.
+const VARIABLES: [(&str, Variable); 8] = [
+    ("http_code", Variable::HttpCode),
+    ("response_code", Variable::HttpCode),
+    ("urlnum", Variable::UrlNumber),
+    ("url_effective", Variable::UrlEffective),
+    ("speed_download", Variable::SpeedDownload),
+    ("scheme", Variable::Scheme),
+    ("json", Variable::Json),
+    ("onerror", Variable::OnError),
+];
+
+/// curl's names of columns.
+const ALIASES: [(&str, &str); 2] =
+    [("errormsg", "error_message"), ("filename_effective", "filename")];
+
+#[cfg(test)]
+mod tests {
+    use super::super::row::tests::{row_failed, row_ok};
+    use super::*;
+    use std::time::Duration;
+
+    #[track_caller]
+    fn written(form: &str, row: &Row) -> String {
+        let mut out = Vec::new();
+        WriteOut::parse(form).unwrap().encode(row, &mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn variables_of_curl_and_columns() {
+        let mut row = row_ok();
+        (row.index, row.response_code, row.size_download) = (7, 200, 1_000);
+        row.times.total = Duration::from_millis(2_500);
+        row.url = "HTTP://a.example/".to_owned();
+        row.url_effective = None;
+        for (form, wanted) in [
+            ("%{http_code} %{response_code}", "200 200"),
+            ("%{index} %{urlnum}", "7 6"),
+            ("%{status}:%{exitcode}:%{errormsg}:%{error_code}", "ok:0::"),
+            ("%{url}%{url_effective}", "HTTP://a.example/HTTP://a.example/"),
+            ("%{scheme}", "http"),
+            ("%{time_total} %{speed_download}", "2.500000 400"),
+            ("a%{onerror}b", "a"),
+            ("", ""),
+        ] {
+            assert_eq!(written(form, &row), wanted, "{form}");
+        }
+        let failed = row_failed();
+        assert_eq!(written("a%{onerror}b %{exitcode}", &failed), "ab 22");
+        let none = Row::new(1, "x".to_owned(), row.attempted_at);
+        assert_eq!(written("%{http_code}|%{scheme}|%{remote_ip}", &none), "000||");
+    }
+
+    #[test]
+    fn text_stands_for_itself() {
+        let row = row_ok();
+        for (form, wanted) in [
+            ("100%% \\t|\\n|\\r|", "100% \t|\n|\r|"),
+            ("%x % é\\\\ \\e %", "%x % é\\\\ \\e %"),
+            ("%%{url}", "%{url}"),
+            ("é%{index}é", &format!("é{}é", row.index)),
+        ] {
+            assert_eq!(written(form, &row), wanted, "{form}");
+        }
+    }
+
+    #[test]
+    fn every_column_has_the_value_of_the_report() {
+        for row in [row_ok(), row_failed()] {
+            let json: serde_json::Value = serde_json::from_str(&written("%{json}", &row)).unwrap();
+            for name in COLUMNS {
+                if VARIABLES.iter().any(|known| known.0 == name) {
+                    continue;
+                }
+                let text = written(&format!("%{{{name}}}"), &row);
+                match &json[name] {
+                    serde_json::Value::Null => assert_eq!(text, "", "{name}"),
+                    serde_json::Value::String(value) => assert_eq!(text, *value, "{name}"),
+                    serde_json::Value::Number(value) if value.is_f64() => {
+                        assert_eq!(text.parse::<f64>().ok(), value.as_f64(), "{name}");
+                    }
+                    value => assert_eq!(text, value.to_string(), "{name}"),
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn control_characters_of_servers_are_shown() {
+        let mut row = row_ok();
+        row.content_type = Some("text\u{1b}[2J\n".into());
+        assert_eq!(written("%{content_type}", &row), "text\\u{1b}[2J\\n");
+    }
+
+    #[test]
+    fn what_nobody_knows_is_refused() {
+        let problem = |form| WriteOut::parse(form).err().unwrap();
+        assert_eq!(problem("%{url"), Problem::Unclosed);
+        assert_eq!(problem("%{}"), Problem::Unknown(String::new()));
+        let text = problem("%{size_upload}").to_string();
+        assert!(text.starts_with("no variable %{size_upload}; there are: "), "{text}");
+        for name in ["attempted_at", "http_code", "json", "filename_effective", "url "] {
+            assert!(text.contains(name), "{name}: {text}");
+        }
+    }
+}
