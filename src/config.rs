@@ -9,6 +9,7 @@ mod journal;
 mod lines;
 mod pace;
 mod politeness;
+mod robots;
 mod watch;
 
 pub use budget::{BudgetConfig, ErrorsMax};
@@ -19,6 +20,7 @@ pub use journal::{JournalConfig, RetryFailed, SyncMode};
 pub use lines::{LinesConfig, ShardConfig};
 pub use pace::PaceConfig;
 pub use politeness::{PolitenessConfig, RequestRate};
+pub use robots::RobotsConfig;
 pub use watch::WatchConfig;
 
 use crate::limits;
@@ -387,6 +389,8 @@ pub struct Config {
     pub file_allocation: FileAllocation,
     /// Folders, and what is done about a full disk.
     pub disk: DiskConfig,
+    /// What sites ask of robots.
+    pub robots: RobotsConfig,
     /// How progress is shown.
     pub progress: ProgressMode,
     /// How else the run can be watched.
@@ -452,6 +456,7 @@ impl Default for Config {
             fsync: Fsync::default(),
             file_allocation: FileAllocation::default(),
             disk: DiskConfig::default(),
+            robots: RobotsConfig::default(),
             progress: ProgressMode::default(),
             watch: WatchConfig::default(),
             summary: true,

@@ -189,6 +189,14 @@ pub enum Cause {
     Location,
     /// A redirect from https to http, not allowed by the user.
     Downgrade,
+    /// robots.txt does not permit this URL to robots (`--robots`).
+    RobotsDisallowed,
+    /// The response has a tag that asks robots not to use it (`--respect-x-robots-tag`); the detail
+    /// text has it.
+    RobotsTag,
+    /// robots.txt could not be had, so that nothing of the origin is permitted (RFC 9309 section
+    /// 2.3.1.4); the detail text says why.
+    RobotsUnreachable,
     /// A proxy did not open a tunnel: the status of its answer to CONNECT.
     ProxyStatus(u16),
     /// A SOCKS proxy did not connect: its reply code (RFC 1928 section 6).
@@ -323,6 +331,9 @@ impl Fault {
             Cause::Redirects { .. } => "http.redirects",
             Cause::Location => "http.location",
             Cause::Downgrade => "http.downgrade",
+            Cause::RobotsDisallowed => "robots.disallowed",
+            Cause::RobotsTag => "robots.tag",
+            Cause::RobotsUnreachable => "robots.unreachable",
             Cause::ProxyStatus(_) => "connect.proxy_status",
             Cause::Socks(_) => "connect.socks",
             Cause::ProxyAuth => "connect.proxy_auth",
@@ -373,6 +384,9 @@ impl Fault {
             Cause::Redirects { .. } => 47,
             // `--proto-redir` forbids the scheme: CURLE_UNSUPPORTED_PROTOCOL.
             Cause::Downgrade => 1,
+            // CURLE_ABORTED_BY_CALLBACK: it was our own decision.
+            Cause::RobotsDisallowed | Cause::RobotsTag => 42,
+            Cause::RobotsUnreachable => 22,
             // CURLE_RECV_ERROR ("CONNECT tunnel failed") and CURLE_PROXY.
             Cause::ProxyStatus(_) => 56,
             Cause::Socks(_) | Cause::ProxyAuth | Cause::ProxyProtocol => 97,
@@ -420,6 +434,9 @@ impl Fault {
             }
             Cause::ProxyStatus(_) => ExitClass::Status,
             Cause::Status(_) | Cause::RetryAfterTooLong { .. } => ExitClass::Status,
+            // Rows that were skipped, which add nothing.
+            Cause::RobotsDisallowed | Cause::RobotsTag => ExitClass::Status,
+            Cause::RobotsUnreachable => ExitClass::Network,
             Cause::Protocol(_)
             | Cause::Truncated { .. }
             | Cause::Coding(_)

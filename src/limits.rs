@@ -40,6 +40,15 @@ pub const TEMPLATE_COMPONENTS_MAX: usize = 8;
 /// Most hexadecimal digits of the folders of `--dirs hash`: 16^8 of them are more than any list has
 /// lines.
 pub const HASH_DIGITS_MAX: u8 = 8;
+/// Most bytes of a robots.txt that are read: what RFC 9309 section 2.5 asks for at least.
+pub const ROBOTS_TXT_BYTES_MAX: usize = 500 * 1024;
+/// Longest pattern in it that counts, in bytes: longer ones would only cost time.
+pub const ROBOTS_PATTERN_BYTES_MAX: usize = 4 * 1024;
+/// Redirects followed to a robots.txt (RFC 9309 section 2.3.1.2).
+pub const ROBOTS_REDIRECTS_MAX: u32 = 5;
+/// Memory for the rules of all origins, in bytes; when it is full, all are forgotten and asked for
+/// again.
+pub const ROBOTS_CACHE_BYTES_MAX: usize = 32 << 20;
 /// How long a full disk is waited for, in milliseconds.
 pub const DISK_WAIT_DEFAULT_MS: u64 = 3_600_000;
 /// Longest detail text of a fault in bytes.

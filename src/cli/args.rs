@@ -8,6 +8,7 @@ mod journal;
 mod lines;
 mod pace;
 mod politeness;
+mod robots;
 mod watch;
 
 pub use budget::BudgetArgs;
@@ -17,6 +18,7 @@ pub use integrity::IntegrityArgs;
 pub use journal::{JournalArgs, RetryFailedArg, SyncArg};
 pub use lines::{LinesArgs, ShardArg};
 pub use pace::PaceArgs;
+pub use robots::RobotsArgs;
 pub use watch::WatchArgs;
 
 use super::argv;
@@ -105,6 +107,9 @@ pub struct PullArgs {
     /// What requests carry.
     #[command(flatten)]
     pub http: HttpArgs,
+    /// What sites ask of robots.
+    #[command(flatten)]
+    pub robots: RobotsArgs,
     /// The way to servers.
     #[command(flatten)]
     pub proxy: ProxyArgs,

@@ -9,6 +9,7 @@ mod journal;
 mod lines;
 mod pace;
 mod politeness;
+mod robots;
 mod watch;
 
 use super::args::{
@@ -120,6 +121,7 @@ pub fn resolve(args: &PullArgs, host: &Host) -> anyhow::Result<Config> {
         fsync: journal::fsync(args, fsync(args.output.fsync)),
         file_allocation: file_allocation(args.output.file_allocation),
         disk: disk::resolve(&args.disk),
+        robots: robots::resolve(&args.robots),
         progress: progress(args, host),
         watch: watch::watch(args)?,
         summary: !args.report.quiet,

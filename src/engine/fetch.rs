@@ -3,7 +3,8 @@
 use super::core::{Core, Granting};
 use super::open::open;
 use super::pace::Pace;
-use super::response::Response;
+use super::response::{Ended, Response};
+use super::robots;
 use super::sink::{Sink, check_size};
 use super::task::{Stored, Task};
 use crate::config::{FileOps, OnConflict};
@@ -12,7 +13,7 @@ use crate::http::coding;
 use crate::http::head::{Framing, Location};
 use crate::http::request::{Forward, Get, Secrets};
 use crate::http::{Head, RetryAfter, Reuse};
-use crate::limits::RECV_BUFFER_BYTES;
+use crate::limits::{RECV_BUFFER_BYTES, ROBOTS_TXT_BYTES_MAX};
 use crate::plan::checksum::Check;
 use crate::plan::name;
 use crate::plan::proxy::Route;
@@ -34,6 +35,10 @@ pub(super) enum Outcome {
     Done(Stored),
     /// The file was there.
     Skipped,
+    /// The site asks robots to leave it alone, in the way that the fault says.
+    Refused(Fault),
+    /// Another job asks for the robots.txt of its origin.
+    Waiting,
     /// The job goes on there.
     Redirect(Target),
     /// The addresses of its host are not known any more: nothing was sent to anybody.
@@ -45,6 +50,24 @@ pub(super) enum Outcome {
 impl From<Fault> for Outcome {
     fn from(fault: Fault) -> Self {
         Self::Failed(fault, None)
+    }
+}
+
+/// What a response is for.
+pub(super) enum Purpose {
+    /// The file of the task.
+    File,
+    /// A short text that is kept here.
+    Text(Vec<u8>),
+}
+
+impl Purpose {
+    /// The text, if it is for one.
+    pub(super) fn into_text(self) -> Vec<u8> {
+        match self {
+            Self::Text(text) => text,
+            Self::File => Vec::new(),
+        }
     }
 }
 
@@ -67,12 +90,16 @@ pub(super) async fn attempt(
     if task.job_at_ms() <= now_ms {
         return (Fault::new(Stage::Connect, Cause::JobTimeout).into(), pooled);
     }
+    let pooled = match robots::permit(core, task, pooled).await {
+        Ok(pooled) => pooled,
+        Err(refused) => return refused,
+    };
     let began = task.story_mut().began;
     let transfer = core.transfers.begin(task.job.index, task.target(), began);
     task.story_mut().last.transfer = transfer.index();
     let mut request = core.request_memory();
     let mut buf = core.buffers.take(Size::Small);
-    let result = exchange(core, task, pooled, &mut request, &mut buf).await;
+    let result = exchange(core, task, pooled, &mut request, &mut buf, &mut Purpose::File).await;
     core.buffers.give(buf);
     core.keep_request_memory(request);
     match result {
@@ -103,12 +130,13 @@ fn check_name(core: &Core, task: &Task) -> Option<Outcome> {
 }
 
 /// Request and response, on the pooled connection if it still works, else on a new one.
-async fn exchange(
+pub(super) async fn exchange(
     core: &Core,
     task: &mut Task,
     mut pooled: Option<Connection>,
     request: &mut Vec<u8>,
     buf: &mut RecvBuf,
+    purpose: &mut Purpose,
 ) -> Result<(Outcome, Option<Connection>), Outcome> {
     let route = core.proxies.choose(task.target());
     let paces = core.shared.paces.as_ref();
@@ -148,7 +176,7 @@ async fn exchange(
         if let (Some(probe), Received::Bytes) = (story.last.probe.take(), &received) {
             core.observe(probe, Sign::Answered);
         }
-        match respond(core, task, connection, buf, (received, &mut pace)).await {
+        match respond(core, task, connection, buf, (received, &mut pace), purpose).await {
             Ok(Answer::Doubtful) => {}
             // What a server sends between two responses is read as the begin of the second.
             Err(Fault { stage: Stage::Head, cause: Cause::Protocol(_), .. }) if is_reused => {
@@ -247,6 +275,7 @@ async fn respond(
     connection: Connection,
     buf: &mut RecvBuf,
     (received, pace): (Received, &mut Option<Pace>),
+    purpose: &mut Purpose,
 ) -> Result<Answer, Fault> {
     let is_reused = connection.is_reused();
     let mut response = Response::new(core, task, connection, buf, pace.as_mut());
@@ -255,8 +284,11 @@ async fn respond(
         // What servers say to a connection that was idle for too long (RFC 9110 section 15.5.9).
         return Ok(Answer::Doubtful);
     }
-    let verdict = judge(core, response.task(), &head)
-        .and_then(|()| take_name(core, response.task_mut(), &head));
+    let verdict = judge(core, response.task(), &head).and_then(|()| match purpose {
+        Purpose::File => robots::check_tags(core, &head)
+            .and_then(|()| take_name(core, response.task_mut(), &head)),
+        Purpose::Text(_) => Ok(()),
+    });
     let (framing, reuse) = (head.framing, head.reuse);
     let is_coded = core.shared.config.request.compressed
         && head.content_encoding.as_deref().is_some_and(coding::is_gzip);
@@ -268,6 +300,12 @@ async fn respond(
             true => Answer::Doubtful,
             false => Answer::Ours(outcome, ended.connection),
         });
+    }
+    if let Purpose::Text(text) = purpose {
+        let sink = Sink::memory(ROBOTS_TXT_BYTES_MAX);
+        let mut sink = if is_coded { sink.decoding(&core.buffers) } else { sink };
+        let body = response.body(&mut sink).await;
+        return take_text(core, sink, body, buf, text).await;
     }
     if let Framing::Length(bytes) = framing {
         check_size(bytes, core.shared.config.body_bytes_max)?;
@@ -285,6 +323,33 @@ async fn respond(
         head.content_encoding = None;
     }
     Ok(Answer::Ours(outcome, ended.connection))
+}
+
+/// Keeps a body that is a short text: its first bytes where it is too long.
+async fn take_text(
+    core: &Core,
+    mut sink: Sink,
+    body: Result<Ended, Fault>,
+    buf: &mut RecvBuf,
+    text: &mut Vec<u8>,
+) -> Result<Answer, Fault> {
+    let ops = core.shared.config.file_ops;
+    let ended = match body {
+        Ok(ended) if ended.is_doubtful => return Ok(Answer::Doubtful),
+        Ok(ended) => match sink.conclude(buf, ops).await {
+            Ok(_) => sink.finish(buf, "", Naming::Fresh, ops).await.map(|()| ended.connection),
+            Err(fault) => Err(fault),
+        },
+        Err(fault) => Err(fault),
+    };
+    let (bytes, is_full) = sink.into_memory();
+    *text = bytes;
+    let stored = Stored { renamed: None, size: text.len() as u64, digest: None };
+    match ended {
+        Ok(connection) => Ok(Answer::Ours(Outcome::Done(stored), connection)),
+        Err(_) if is_full => Ok(Answer::Ours(Outcome::Done(stored), None)),
+        Err(fault) => Err(fault),
+    }
 }
 
 /// Whether the body of this response is the file that was asked for; if not, what it is.

@@ -29,6 +29,7 @@ mod printed;
 mod progress;
 mod read;
 mod response;
+mod robots;
 mod run;
 mod scout;
 mod shared;

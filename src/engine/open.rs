@@ -93,7 +93,7 @@ async fn lookup_origin(
 
 /// The addresses of a name, which may be an address itself. The job keeps its slot meanwhile: this
 /// is for the names of proxies, which all jobs wait for alike, and for the end of a run.
-async fn lookup(
+pub(super) async fn lookup(
     core: &Core,
     host: &str,
     port: u16,

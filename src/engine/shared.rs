@@ -6,6 +6,7 @@ use super::ledger::Ledger;
 use super::pace::Paces;
 use super::packed::Packed;
 use super::progress::say;
+use super::robots::Robots;
 
 use crate::config::Config;
 use crate::plan::name::{Claimed, Names};
@@ -58,6 +59,8 @@ pub(super) struct Shared {
     is_broken: AtomicBool,
     /// The reader stopped the run, and is about to say why.
     is_list_refused: AtomicBool,
+    /// What is known of robots.txt files.
+    pub(super) robots: Robots,
     /// What is known of a full disk.
     pub(super) full_disk: FullDisk,
     /// How often a job lacked descriptors, memory or the like.
@@ -81,6 +84,7 @@ impl Shared {
             dir if dir.ends_with('/') => dir.to_owned(),
             dir => format!("{dir}/"),
         };
+        let robots = Robots::new(&config.request.user_agent);
         let wait_ms = config.disk.wait_ms;
         let wakes = config.cpus.iter().map(|_| Notify::new()).collect();
         Self {
@@ -102,6 +106,7 @@ impl Shared {
             cores_done: AtomicUsize::new(0),
             is_broken: AtomicBool::new(false),
             is_list_refused: AtomicBool::new(false),
+            robots,
             full_disk: FullDisk::new(wait_ms),
             shortages: AtomicU64::new(0),
             talkative: Mutex::default(),

@@ -11,8 +11,12 @@ pub(super) fn sign(task: &Task, outcome: &Outcome, route: Route<'_>) -> Sign {
     let last = task.story.as_ref().map(|story| &story.last);
     match outcome {
         Outcome::Done(_) | Outcome::Redirect(_) => good(task),
-        Outcome::Skipped if last.is_some_and(|last| last.head.is_some()) => good(task),
-        Outcome::Skipped | Outcome::Unresolved => Sign::Unasked,
+        Outcome::Skipped | Outcome::Refused(_) if last.is_some_and(|last| last.head.is_some()) => {
+            good(task)
+        }
+        Outcome::Skipped | Outcome::Refused(_) | Outcome::Unresolved | Outcome::Waiting => {
+            Sign::Unasked
+        }
         Outcome::Failed(fault, _) => match failed(fault, route) {
             Verdict::Good => good(task),
             Verdict::Sign(sign) => sign,
@@ -71,6 +75,9 @@ fn failed(fault: &Fault, route: Route<'_>) -> Verdict {
         | Cause::JobTimeout
         | Cause::PrivateAddress
         | Cause::HostDown
+        | Cause::RobotsDisallowed
+        | Cause::RobotsTag
+        | Cause::RobotsUnreachable
         | Cause::Disk(_)
         | Cause::Resources(_)
         | Cause::Interrupted

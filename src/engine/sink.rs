@@ -42,6 +42,8 @@ enum Place {
     Stdout,
     /// Nowhere: at most so many bytes are read so that their connection can be reused.
     Nowhere(usize),
+    /// Memory: the first bytes, at most so many.
+    Memory(Vec<u8>, usize),
 }
 
 impl Sink {
@@ -67,6 +69,27 @@ impl Sink {
             bytes_max: None,
             decoding: None,
             tally: Tally::default(),
+        }
+    }
+
+    /// Memory. A body of more than `bytes_max` bytes is refused; its first ones are there.
+    pub(super) fn memory(bytes_max: usize) -> Self {
+        Self {
+            place: Place::Memory(Vec::new(), bytes_max),
+            bytes_max: None,
+            decoding: None,
+            tally: Tally::default(),
+        }
+    }
+
+    /// What is in memory, and whether more was refused.
+    pub(super) fn into_memory(self) -> (Vec<u8>, bool) {
+        match self.place {
+            Place::Memory(bytes, bytes_max) => {
+                let is_full = bytes.len() >= bytes_max;
+                (bytes, is_full)
+            }
+            Place::File(_) | Place::Stdout | Place::Nowhere(_) => (Vec::new(), false),
         }
     }
 
@@ -219,6 +242,15 @@ impl Place {
                 buf.body_written();
                 Ok(())
             }
+            Self::Memory(bytes, bytes_max) => {
+                let room = *bytes_max - bytes.len();
+                bytes.extend_from_slice(&buf.body()[..buf.body_len().min(room)]);
+                if buf.body_len() > room {
+                    return Err(Cause::TooLarge { limit: *bytes_max as u64 });
+                }
+                buf.body_written();
+                Ok(())
+            }
         }
     }
 
@@ -235,7 +267,7 @@ impl Place {
                 self.write(buf, ops).await?;
                 file::finish_stdout()
             }
-            Self::Nowhere(_) => self.write(buf, ops).await,
+            Self::Nowhere(_) | Self::Memory(..) => self.write(buf, ops).await,
         }
     }
 }

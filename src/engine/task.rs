@@ -93,6 +93,8 @@ pub(super) enum End {
     Done(Stored),
     /// The file was there and nothing was asked for.
     Skipped,
+    /// The site asks robots to leave it alone, in the way that the fault says.
+    Refused(Fault),
     /// It failed.
     Failed(Fault),
 }
@@ -184,6 +186,7 @@ impl Task {
                 (Status::Ok, None, Some(stored.renamed.unwrap_or_else(|| self.name().to_owned())))
             }
             End::Skipped => (Status::Skipped, None, Some(self.name().to_owned())),
+            End::Refused(fault) => (Status::Skipped, Some(fault), None),
             End::Failed(fault) if fault.cause == Cause::Interrupted => {
                 (Status::Cancelled, Some(fault), None)
             }

@@ -164,6 +164,8 @@ fn decide(core: &Core, task: &mut Task, outcome: Outcome) -> (Next, Option<u64>)
     let (fault, retry_after) = match outcome {
         Outcome::Done(stored) => return (Next::Ended(End::Done(stored)), None),
         Outcome::Skipped => return (Next::Ended(End::Skipped), None),
+        Outcome::Refused(fault) => return (Next::Ended(End::Refused(fault)), None),
+        Outcome::Waiting => return (wait_for_robots(core, task), None),
         Outcome::Redirect(target) => {
             if let Some(story) = &mut task.story {
                 story.num_redirects += 1;
@@ -233,6 +235,16 @@ fn decide(core: &Core, task: &mut Task, outcome: Outcome) -> (Next, Option<u64>)
     }
 }
 
+/// Another task asks for the robots.txt that this one needs.
+fn wait_for_robots(core: &Core, task: &Task) -> Next {
+    if core.shared.stop() != Stop::Running {
+        return Next::Ended(End::Failed(Fault::new(Stage::Connect, Cause::Interrupted)));
+    }
+    // Nobody else of the host need come and see that there is nothing to do.
+    core.pause(task, ROBOTS_WAIT_MS);
+    Next::Retry { after_ms: ROBOTS_WAIT_MS }
+}
+
 /// A task lacked room for its file.
 fn met_full_disk(core: &Core, task: &Task, fault: &Fault) -> Full {
     if task.name() == "-" {
@@ -260,6 +272,9 @@ fn unix_s() -> u64 {
     SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
+/// How long the jobs of an origin wait before they look again whether its robots.txt is there, in
+/// milliseconds.
+const ROBOTS_WAIT_MS: u64 = 100;
 /// How often deadlines are looked at: what they may be late by.
 const SWEEP_INTERVAL: Duration = Duration::from_millis(50);
 

@@ -97,6 +97,9 @@ http.retry_after 22 8 the server asks to come back in 86400 s, longer than allow
 http.redirects 47 7 more than 20 redirects
 http.location 8 7 redirect without a usable Location
 http.downgrade 1 7 redirect from https to http
+robots.disallowed 42 8 robots.txt disallows it
+robots.tag 42 8 the response asks robots not to use it
+robots.unreachable 22 4 robots.txt could not be had
 connect.proxy_status 56 6 the proxy answered 401
 connect.proxy_status 56 6 the proxy answered 407
 connect.proxy_status 56 8 the proxy answered 502
@@ -269,6 +272,9 @@ fn add_from_head(faults: &mut Vec<Fault>) {
     add(&[Stage::Head], Cause::Redirects { limit: 20 });
     add(&[Stage::Head], Cause::Location);
     add(&[Stage::Head], Cause::Downgrade);
+    add(&[Stage::Head], Cause::RobotsDisallowed);
+    add(&[Stage::Head], Cause::RobotsTag);
+    add(&[Stage::Head], Cause::RobotsUnreachable);
     for status in [401, 407, 502] {
         add(&[Stage::Connect], Cause::ProxyStatus(status));
     }

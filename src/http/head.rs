@@ -77,6 +77,8 @@ pub struct Head {
     /// `Content-Disposition`: the bytes as sent, obs-fold replaced and OWS trimmed; `None` where
     /// there are several that differ.
     pub content_disposition: Option<Box<[u8]>>,
+    /// Values of all `X-Robots-Tag` lines, each on a line of its own.
+    pub robots_tags: Option<Box<[u8]>>,
     /// `Content-Range`, when it has a valid value; the first one, where there are several.
     pub content_range: Option<ContentRange>,
     /// `Retry-After`, when it has a valid value; the first one, where there are several.
@@ -238,6 +240,7 @@ struct Fields {
     location: Location,
     /// A value that may come once, as a location may.
     content_disposition: Location,
+    robots_tags: Vec<u8>,
     content_range: Option<ContentRange>,
     retry_after: Option<RetryAfter>,
 }
@@ -285,6 +288,10 @@ impl Fields {
             }
             12 if is("content-type") => {
                 self.content_type.get_or_insert_with(|| text(&unfold(raw)));
+            }
+            12 if is("x-robots-tag") => {
+                self.robots_tags.extend_from_slice(trim_ows(&unfold(raw)));
+                self.robots_tags.push(b'\n');
             }
             13 if is("content-range") && self.content_range.is_none() => {
                 self.content_range = ContentRange::parse(trim_ows(&unfold(raw)));
@@ -357,6 +364,10 @@ impl Fields {
             content_encoding: self.content_encoding,
             etag: self.etag,
             location: self.location,
+            robots_tags: match self.robots_tags {
+                tags if tags.is_empty() => None,
+                tags => Some(tags.into()),
+            },
             content_disposition: match self.content_disposition {
                 Location::One(value) => Some(value),
                 Location::Absent | Location::Ambiguous => None,

@@ -18,6 +18,7 @@ pub mod netrc;
 pub mod pace;
 pub mod proxy;
 pub mod retry;
+pub mod robots;
 pub mod room;
 pub mod schedule;
 pub mod shard;

@@ -97,6 +97,8 @@ pub fn class(cause: &Cause) -> Class {
         Cause::Status(status) | Cause::ProxyStatus(status) => class_of_status(*status),
         // What the proxy met on its way may pass; a rule of the proxy stays.
         Cause::Socks(1 | 3 | 4 | 5 | 6) => Class::Transient,
+        Cause::RobotsUnreachable => Class::Transient,
+        Cause::RobotsDisallowed | Cause::RobotsTag => Class::Permanent,
         Cause::Socks(_) | Cause::ProxyAuth | Cause::ProxyProtocol => Class::Permanent,
         // Nothing of this changes by asking again.
         Cause::Input(_)
@@ -199,6 +201,9 @@ Socks(6) Transient
 Socks(7) Permanent
 Socks(8) Permanent
 Socks(9) Permanent
+RobotsDisallowed Permanent
+RobotsTag Permanent
+RobotsUnreachable Transient
 ProxyAuth Permanent
 ProxyProtocol Permanent
 Disk(NoSpace) Permanent
@@ -248,6 +253,9 @@ Transient statuses: [408, 425, 429, 500, 502, 503, 504, 522, 524]
             Cause::Socks(7),
             Cause::Socks(8),
             Cause::Socks(9),
+            Cause::RobotsDisallowed,
+            Cause::RobotsTag,
+            Cause::RobotsUnreachable,
             Cause::ProxyAuth,
             Cause::ProxyProtocol,
             Cause::Disk(DiskProblem::NoSpace),

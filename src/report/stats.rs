@@ -187,7 +187,7 @@ impl Stats {
         self.redirects += u64::from(row.num_redirects);
         self.connects += u64::from(row.num_connects);
         if let Some(fault) = &row.fault {
-            self.record_fault(fault);
+            self.record_fault(fault, row.status);
         }
         if row.response_code != 0 {
             *self.response_codes.entry(row.response_code).or_default() += 1;
@@ -277,8 +277,11 @@ impl Stats {
         text
     }
 
-    fn record_fault(&mut self, fault: &Fault) {
-        self.classes.record(fault.exit_class());
+    fn record_fault(&mut self, fault: &Fault, status: Status) {
+        // What was skipped has a reason, and has not failed.
+        if status != Status::Skipped {
+            self.classes.record(fault.exit_class());
+        }
         let explained = || FaultCount { count: 0, explanation: explain(fault) };
         self.faults.entry(fault.code()).or_insert_with(explained).count += 1;
     }

@@ -48,6 +48,7 @@ mod report; // one row per line, in each format; statistics that add up
 mod resume; // a run is taken up again from its report
 mod retry; // what is tried again, when, and what is not
 mod reuse; // kept connections, and what servers do to them
+mod robots; // robots.txt and X-Robots-Tag: obeyed when asked to
 mod scale; // lists of any length: what is told of them, who gets which lines
 mod scarce; // descriptors that run out slow a run down
 mod secrets; // they go to their origin, and nowhere else
