@@ -7,16 +7,17 @@ use super::journal::{self, Opened, Sweep, Sweeper, Syncer};
 use super::ledger::Ledger;
 use super::observe::{self, Observer};
 use super::packed::Packed;
-use super::paper::{Flushed, Paper};
+use super::paper::Flushed;
 use super::printed::Printed;
 use super::progress::say;
 use super::read::{Naming, Reader, Taker};
+use super::settle;
 use super::shared::{Shared, Stop};
 use super::signals::{PATIENCE, Signals};
 use super::source::Lists;
 use super::task::End;
 use super::worker;
-use crate::config::{Config, DnsConfig, Fsync, ProgressMode, ReportFormat};
+use crate::config::{Config, DnsConfig, Fsync, ProgressMode, ReportFormat, RequestRate};
 use crate::error::RunError;
 use crate::fault::{Cause, Fault, Stage};
 use crate::http::request::{Parts, Template};
@@ -30,7 +31,6 @@ use crate::ring::setup;
 use crate::ring::tls::Settings;
 use anyhow::Context as _;
 use std::fs::File;
-use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::{JoinHandle, Thread};
@@ -91,21 +91,7 @@ pub fn run(config: &Config) -> anyhow::Result<Ended> {
     naming.reserve(&config);
     let began = Instant::now();
     let started_at = SystemTime::now();
-    let schedule = Schedule::new(Limits {
-        cores: config.cpus.len(),
-        in_flight_max: config.in_flight_max,
-        per_host_max: config.per_host_max,
-        lookahead_max: config.lookahead_max,
-        resolve_ahead_max: resolve_ahead(&config),
-        is_window_fixed: config.politeness.is_window_fixed,
-        host_fail_limit: config.politeness.host_fail_limit,
-        host_fail_wait_ms: config.politeness.host_fail_wait_ms,
-        rate: config.politeness.rate.map(|rate| Rate::new(rate.count, rate.per_ms)),
-        rate_per_host: config
-            .politeness
-            .rate_per_host
-            .map(|rate| Rate::new(rate.count, rate.per_ms)),
-    });
+    let schedule = Schedule::new(limits(&config));
     let shared = Arc::new(Shared::new(config, began, schedule, ledger));
     shared.gauges.watch_dns(&dns);
     let syncer = journal::start_sync(to_sync, &shared)?;
@@ -124,6 +110,23 @@ pub fn run(config: &Config) -> anyhow::Result<Ended> {
     let failure = failure.or_else(|| synced.err());
     dns_cache.into_iter().for_each(DnsCache::finish);
     close(&shared, failure, started_at, stats_file, watch, &signals, syncer)
+}
+
+/// The caps of the run, as the schedule has them.
+fn limits(config: &Config) -> Limits {
+    let rate = |rate: &RequestRate| Rate::new(rate.count, rate.per_ms);
+    Limits {
+        cores: config.cpus.len(),
+        in_flight_max: config.in_flight_max,
+        per_host_max: config.per_host_max,
+        lookahead_max: config.lookahead_max,
+        resolve_ahead_max: resolve_ahead(config),
+        is_window_fixed: config.politeness.is_window_fixed,
+        host_fail_limit: config.politeness.host_fail_limit,
+        host_fail_wait_ms: config.politeness.host_fail_wait_ms,
+        rate: config.politeness.rate.as_ref().map(rate),
+        rate_per_host: config.politeness.rate_per_host.as_ref().map(rate),
+    }
 }
 
 /// Opens the report, if there is to be one, and reads what earlier runs wrote there.
@@ -416,8 +419,8 @@ fn close(
         let end = End::Failed(Fault::new(Stage::Connect, Cause::Interrupted));
         shared.ledger().record(&task.unpack().row(end, shared.dir_shown()));
     }
-    let may_wait = until_signal(shared, signals);
-    settle_report(shared, &may_wait);
+    let patience = settle::Patience::new(shared, signals);
+    patience.settle_report();
     let mut ledger = shared.ledger();
     let failures: Vec<String> = ledger.failures().collect();
     let printed = ledger.take_printed().map_or(Ok(()), Printed::finish);
@@ -447,7 +450,8 @@ fn close(
         }),
     };
     if let (Some(file), Some(path)) = (stats_file, &shared.config.stats) {
-        write_stats(shared, file, stats.to_json(&info).as_bytes(), &may_wait)
+        patience
+            .write(file, stats.to_json(&info).as_bytes())
             .with_context(|| RunError::local_file(format!("cannot write {}", path.display())))?;
     }
     // Who reads JSON from standard error reads nothing else.
@@ -465,52 +469,6 @@ fn close(
         Some(error) => Err(error),
         None => Ok(Ended { stats, end }),
     }
-}
-
-/// What waits a moment and says whether a full disk is to be waited for any longer at the end of
-/// the run: for so long as the user said, and not after a signal.
-fn until_signal<'a>(shared: &'a Shared, signals: &'a Signals) -> impl Fn() -> bool + 'a {
-    let began = Instant::now();
-    let wait = Duration::from_millis(shared.config.disk.wait_ms);
-    move || {
-        std::thread::sleep(TICK);
-        let is_over = shared.full_disk.is_given_up() || began.elapsed() >= wait;
-        !is_over && signals.count() == 0
-    }
-}
-
-/// Waits until the last rows are in the report.
-fn settle_report(shared: &Shared, may_wait: &impl Fn() -> bool) {
-    let mut is_told = false;
-    while shared.ledger().flush() == Flushed::Full {
-        if !std::mem::replace(&mut is_told, true) {
-            shared.tell_end_waits("the report");
-        }
-        if !may_wait() {
-            return;
-        }
-    }
-}
-
-/// Writes the statistics, and waits where the disk is full.
-fn write_stats(
-    shared: &Shared,
-    file: File,
-    json: &[u8],
-    may_wait: &impl Fn() -> bool,
-) -> io::Result<()> {
-    let mut paper = Paper::new(file, shared.config.disk.wait_ms > 0);
-    paper.add(|out| out.extend_from_slice(json));
-    let mut is_told = false;
-    while paper.flush() == Flushed::Full {
-        if !std::mem::replace(&mut is_told, true) {
-            shared.tell_end_waits("the statistics");
-        }
-        if !may_wait() {
-            break;
-        }
-    }
-    paper.close()
 }
 
 fn create(path: &Path) -> anyhow::Result<File> {

@@ -7,6 +7,7 @@ use super::shared::Stop;
 use super::signs;
 use super::task::{End, Task};
 use crate::fault::{Cause, Fault, Stage};
+use crate::http::RetryAfter;
 use crate::plan::retry::{self, Class, Decision};
 use crate::plan::schedule::Sign;
 use crate::ring::conn::Connection;
@@ -161,21 +162,31 @@ fn follow(core: &Core, task: &mut Task, outcome: Outcome, granted: Option<Granti
 
 /// What follows, and how long its host asks for if that is granted.
 fn decide(core: &Core, task: &mut Task, outcome: Outcome) -> (Next, Option<u64>) {
-    let (fault, retry_after) = match outcome {
-        Outcome::Done(stored) => return (Next::Ended(End::Done(stored)), None),
-        Outcome::Skipped => return (Next::Ended(End::Skipped), None),
-        Outcome::Refused(fault) => return (Next::Ended(End::Refused(fault)), None),
-        Outcome::Waiting => return (wait_for_robots(core, task), None),
+    let next = match outcome {
+        Outcome::Done(stored) => Next::Ended(End::Done(stored)),
+        Outcome::Skipped => Next::Ended(End::Skipped),
+        Outcome::Refused(fault) => Next::Ended(End::Refused(fault)),
+        Outcome::Waiting => wait_for_robots(core, task),
         Outcome::Redirect(target) => {
             if let Some(story) = &mut task.story {
                 story.num_redirects += 1;
                 story.target = Some(target);
             }
-            return (Next::Redirected, None);
+            Next::Redirected
         }
-        Outcome::Unresolved => return (Next::Unresolved, None),
-        Outcome::Failed(fault, retry_after) => (fault, retry_after),
+        Outcome::Unresolved => Next::Unresolved,
+        Outcome::Failed(fault, retry_after) => return failed(core, task, fault, retry_after),
     };
+    (next, None)
+}
+
+/// What follows from a failure: another attempt, or the row that tells of it.
+fn failed(
+    core: &Core,
+    task: &mut Task,
+    fault: Fault,
+    retry_after: Option<RetryAfter>,
+) -> (Next, Option<u64>) {
     if let Cause::Resources(errno) = fault.cause
         && let Some(after_ms) = core.lacked(errno)
         && core.can_wait(task, after_ms)

@@ -2,7 +2,8 @@
 //! names ([`name`]) and credentials ([`netrc`]), hosts to cores ([`schedule`], [`window`],
 //! [`pace`]) and ways to them ([`proxy`], [`address`]), failures to retries ([`retry`]), bytes to
 //! digests ([`checksum`]); what a list holds ([`census`]) and which machine pulls what ([`shard`]);
-//! and what one run tells the next about names ([`dns_cache`]).
+//! what one run tells the next about names ([`dns_cache`]), what sites ask of robots ([`robots`]),
+//! and when a full disk has [`room`].
 //!
 //! Pure: no socket, file, clock, runtime or randomness of its own. Time comes in as milliseconds
 //! since the run began, random numbers come in as arguments.
