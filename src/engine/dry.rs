@@ -87,12 +87,13 @@ impl Rehearsal {
             self.census.add(task.place().host);
         }
         let begun = setup::thread_time();
-        for task in batch.drain(..) {
+        while !batch.is_empty() {
             if schedule.room() == 0 {
                 take(schedule);
             }
+            let count = batch.len().min(schedule.room());
             // A core that takes without end sleeps never.
-            let _wake = schedule.push_to(task, Packed::place);
+            let _wakes = schedule.push_all(batch.drain(..count), Packed::place);
         }
         self.passed_at = setup::thread_time();
         self.time_schedule += self.passed_at - begun;

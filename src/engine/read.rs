@@ -13,7 +13,6 @@ use crate::config::{Config, Input};
 use crate::error::RunError;
 use crate::plan::job::{BadLine, Entry, Job};
 use crate::plan::name::{Claimed, Names, Template};
-use crate::plan::schedule::Wake;
 use crate::plan::shard::Shard;
 use crate::report::journal::{Check, Ended, Mismatch, Verdict};
 use std::path::Path;
@@ -342,21 +341,15 @@ impl<'r> Reader<'r> {
         }
         self.shared.gauges.set_lines_read(self.rows);
         let mut batch = std::mem::take(&mut self.batch);
-        let mut tasks = batch.drain(..);
-        while tasks.len() > 0 {
+        while !batch.is_empty() {
             let Some(room) = self.wait_for_room() else {
                 self.is_cut = true;
                 return;
             };
-            let mut wakes = [Wake::Nobody; PUSHED_AT_ONCE];
-            let mut schedule = self.shared.schedule();
-            for (wake, task) in wakes.iter_mut().zip(tasks.by_ref().take(room)) {
-                *wake = schedule.push_to(task, Packed::place);
-            }
-            drop(schedule);
+            let count = batch.len().min(room).min(PUSHED_AT_ONCE);
+            let wakes = self.shared.schedule().push_all(batch.drain(..count), Packed::place);
             wakes.into_iter().for_each(|wake| self.shared.deliver(wake));
         }
-        drop(tasks);
         self.batch = batch;
     }
 
@@ -393,4 +386,4 @@ pub(super) fn index_of(entry: &Entry) -> u64 {
 /// Tasks put on the schedule at once.
 const BATCH: usize = 256;
 /// Tasks put there before cores have their turn at it.
-const PUSHED_AT_ONCE: usize = 32;
+const PUSHED_AT_ONCE: usize = 64;

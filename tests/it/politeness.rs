@@ -163,7 +163,7 @@ fn a_busy_host_gets_fewer_connections() {
 fn rates_that_cannot_be_are_refused() {
     let sandbox = Sandbox::new();
     for args in [["--rate", "5"], ["--rate-per-host", "0/s"], ["--tpslimit", "x"]] {
-        let done = sandbox.pull().args(args).arg("http://a.invalid/").run();
+        let done = sandbox.pull().args(args).arg("http://one.invalid/").run();
         done.assert_code(2);
         assert!(done.stderr.contains(args[0]), "{}", done.stderr);
     }

@@ -242,6 +242,17 @@ impl Hosts {
         self.find_hashed(name, self.hash(name))
     }
 
+    /// The host that probably has this name: nothing is compared.
+    pub(super) fn likely(&self, name: &str) -> Option<u32> {
+        self.names.find(spread(self.hash(name)), |_| true).copied()
+    }
+
+    /// The name of a host that may be gone, not yet read, and its queues.
+    pub(super) fn glance(&self, index: u32) -> Option<(&str, [List; 2])> {
+        let host = self.slots[index].host.as_ref()?;
+        Some((&host.name, host.queues))
+    }
+
     fn find_hashed(&self, name: &str, hash: u32) -> Option<u32> {
         let is_it = |index: &u32| {
             let slot = &self.slots[*index];

@@ -155,6 +155,11 @@ impl<T> Jobs<T> {
         (list.head != NIL).then(|| self.age(list.head))
     }
 
+    /// How many jobs were given since the last one of a queue.
+    pub(super) fn age_of_last(&self, list: List) -> Option<u32> {
+        (list.tail != NIL).then(|| self.age(list.tail))
+    }
+
     /// How many jobs were given since this one.
     pub(super) fn age(&self, number: u32) -> u32 {
         self.sequence.wrapping_sub(self.nodes[number].sequence)

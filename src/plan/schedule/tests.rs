@@ -341,3 +341,26 @@ fn a_host_moves_to_the_core_that_serves_it_for_a_full_one() {
     assert_eq!(items(&take_all(&mut schedule, 0, 0)), [1]);
     assert_eq!(home(&schedule), 1);
 }
+
+#[test]
+fn a_batch_is_pushed_as_its_jobs_are_one_by_one() {
+    fn place_of(item: &u32) -> Place<'_> {
+        at(["a", "b", "c", "d", "e"][*item as usize % 5])
+    }
+    let (mut batch, mut single) =
+        (Schedule::new(limits(2, 300, 200)), Schedule::new(limits(2, 300, 200)));
+    for from in [0, 150] {
+        let mut items: Vec<u32> = (from..from + 150).collect();
+        let wakes: Vec<Wake> = items
+            .iter()
+            .map(|item| single.push(place_of(item), *item))
+            .filter(|wake| *wake != Wake::Nobody)
+            .collect();
+        assert_eq!(batch.push_all(items.drain(..), place_of), wakes);
+    }
+    for core in [0, 1] {
+        let taken = items(&take_all(&mut batch, core, 0));
+        assert_eq!(taken, items(&take_all(&mut single, core, 0)));
+        assert_eq!(taken.len(), 150);
+    }
+}
