@@ -14,7 +14,7 @@ fn marked(after_ms: u64) -> Script {
     vec![mark, Verb::Send(response("200 OK", "", b"x"))]
 }
 
-fn resolving<'a>(server: &Rude, hosts: &[&'a str]) -> Vec<String> {
+fn resolving(server: &Rude, hosts: &[&str]) -> Vec<String> {
     hosts.iter().flat_map(|host| ["--resolve".to_owned(), server.resolve(host)]).collect()
 }
 
