@@ -20,9 +20,10 @@ pub(super) struct Observer<'s> {
     shared: &'s Shared,
     progress: Progress,
     meter: Meter,
-    measured: Option<Instant>,
-    /// Looked for once a second: that walks over hosts.
+    measure_at: Instant,
+    /// Looked for now and then: that walks over hosts.
     holdups: Vec<Holdup>,
+    holdups_at: Instant,
     /// Requests for the state that were heard.
     asked: usize,
     question: Option<Question>,
@@ -42,8 +43,9 @@ impl<'s> Observer<'s> {
             shared,
             progress: Progress::new(shared.config.progress),
             meter: Meter::default(),
-            measured: None,
+            measure_at: shared.began,
             holdups: Vec::new(),
+            holdups_at: shared.began,
             asked: 0,
             question: None,
         }
@@ -51,12 +53,15 @@ impl<'s> Observer<'s> {
 
     /// One look: shows what it is time for.
     pub(super) fn look(&mut self, signals: &Signals) {
-        if self.measured.is_none_or(|at| at.elapsed() >= MEASURE_EVERY) {
-            self.measured = Some(Instant::now());
-            if self.progress.is_shown() {
-                self.holdups = holdups(self.shared);
-            }
+        let now = Instant::now();
+        if self.measure_at <= now {
+            self.measure_at = now + MEASURE_EVERY;
             self.meter.measure(&self.view());
+        }
+        if self.holdups_at <= now && self.progress.is_shown() {
+            self.holdups = holdups(self.shared);
+            // Cores wait meanwhile: for next to nothing of their time.
+            self.holdups_at = now + MEASURE_EVERY.max(now.elapsed() * HOLDUPS_PART);
         }
         let asked = signals.asked();
         if asked != self.asked {
@@ -99,7 +104,7 @@ impl<'s> Observer<'s> {
         // A thread that has ended has nothing to say.
         let is_over = self.shared.cores_done() > 0;
         let silent = if is_over { Vec::new() } else { silent };
-        let view = View { holdups: holdups(self.shared), ..self.view() };
+        let view = full_view(self.shared);
         let tell = match self.shared.config.progress {
             ProgressMode::Json => state::json,
             ProgressMode::Bar | ProgressMode::Plain | ProgressMode::None => state::text,
@@ -113,7 +118,7 @@ impl<'s> Observer<'s> {
     }
 }
 
-/// Where the run stands; the hosts that hold it up are left out.
+/// Where the run stands; what is to be said of hosts is left out.
 fn view(shared: &Shared) -> View {
     let (in_flight, queued, deferred) = {
         let schedule = shared.schedule();
@@ -142,8 +147,23 @@ fn view(shared: &Shared) -> View {
         shortages: shared.shortages(),
         cores,
         holdups: Vec::new(),
+        hosts_resting: 0,
+        hosts_unreachable: 0,
+        hosts_lowered: 0,
         names_known,
         names_asked,
+    }
+}
+
+/// The same with all that is to be said of hosts.
+fn full_view(shared: &Shared) -> View {
+    let troubles = shared.schedule().troubles(shared.now_ms());
+    View {
+        holdups: holdups(shared),
+        hosts_resting: troubles.resting,
+        hosts_unreachable: troubles.unreachable,
+        hosts_lowered: troubles.lowered,
+        ..view(shared)
     }
 }
 
@@ -192,7 +212,7 @@ pub(super) fn serve(
     }
     let shared = Arc::clone(shared);
     let page = move || {
-        let view = View { holdups: holdups(&shared), ..view(&shared) };
+        let view = full_view(&shared);
         metrics::encode(&view, shared.ledger().stats(), started_at)
     };
     let answer = move |request: &[u8]| {
@@ -201,6 +221,8 @@ pub(super) fn serve(
     listener.serve("metrics", answer).context("cannot start a thread").map(Some)
 }
 
+/// To look for hosts that hold the run up takes one part of the time in so many.
+const HOLDUPS_PART: u32 = 100;
 /// How often speed is measured, and hosts are looked for that hold the run up.
 const MEASURE_EVERY: Duration = Duration::from_secs(1);
 /// How long cores have to answer: many times their sweep.

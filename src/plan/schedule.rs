@@ -52,7 +52,7 @@ pub use answers::{After, Connection, Down, Grant, Released, Take, Wake};
 pub use breaker::DOWN_TIMES;
 use core_set::CoreSet;
 use deferred::Deferred;
-pub use holdups::{Holdup, Why};
+pub use holdups::{Holdup, Troubles, Why};
 pub use hosts::{HostId, OriginId, Place};
 use hosts::{Hosts, Name, Side};
 pub use politeness::{Round, Sign};

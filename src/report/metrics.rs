@@ -127,6 +127,15 @@ impl Page {
     }
 
     fn hosts(&mut self, view: &View) {
+        self.family("hosts", Kind::Gauge, "Hosts with jobs that something is wrong with.");
+        let hosts = [
+            ("resting", view.hosts_resting),
+            ("unreachable", view.hosts_unreachable),
+            ("lowered", view.hosts_lowered),
+        ];
+        for (state, count) in hosts {
+            self.sample("hosts", &[("state", &state)], count);
+        }
         let help = "Jobs that wait for the hosts that hold the run up, ten of them at most.";
         self.family("host_jobs_queued", Kind::Gauge, help);
         for holdup in view.holdups.iter().take(HOSTS_MAX) {
@@ -263,6 +272,7 @@ mod tests {
             "ringpull_jobs_in_flight{core=\"1\"} 3",
             "ringpull_connections_idle{core=\"0\"} 2",
             "ringpull_jobs_queued 91",
+            "ringpull_hosts{state=\"resting\"} 3",
             "ringpull_host_jobs_queued{host=\"slow.example\"} 1204",
             "ringpull_host_jobs_queued{host=\"a\\\"b\\\\c\\nd\"} 1204",
             "# TYPE ringpull_time_total_seconds histogram",

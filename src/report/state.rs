@@ -54,6 +54,9 @@ fn write_text(
     }
     let known = Count(view.names_known as u64);
     writeln!(text, "  names: {known} known, {} being looked up", view.names_asked)?;
+    let (resting, lost) = (view.hosts_resting, view.hosts_unreachable);
+    let lowered = view.hosts_lowered;
+    writeln!(text, "  hosts: {resting} resting, {lost} unreachable, {lowered} lowered")?;
     for holdup in &view.holdups {
         writeln!(text, "  held up: {}, {} in flight", Held(holdup), holdup.in_flight)?;
     }
@@ -90,6 +93,9 @@ pub fn json(view: &View, meter: &Meter, transfers: &[Transfer], silent: &[usize]
     let mut state = progress_object(view, meter);
     state["cores"] = cores.into();
     state["lookahead"] = view.lookahead_max.into();
+    state["hosts_resting"] = view.hosts_resting.into();
+    state["hosts_unreachable"] = view.hosts_unreachable.into();
+    state["hosts_lowered"] = view.hosts_lowered.into();
     state["names_known"] = view.names_known.into();
     state["names_asked"] = view.names_asked.into();
     state["transfers"] = transfers.into();
@@ -247,6 +253,7 @@ state after 10.0 s:
   look-ahead: 91 of 1,000,000 jobs queued
   waiting for another attempt: 1
   names: 1,030 known, 2 being looked up
+  hosts: 3 resting, 1 unreachable, 0 lowered
   held up: slow.example 1,204 (429, rests 12 s), 4 in flight
   held up: dead.example:8080 310 (down), 0 in flight
   longest transfers:

@@ -39,6 +39,12 @@ pub struct View {
     pub cores: Vec<CoreView>,
     /// Hosts that hold the run up, the worst first.
     pub holdups: Vec<Holdup>,
+    /// Hosts with jobs that are left alone, because they asked for it.
+    pub hosts_resting: usize,
+    /// Hosts with jobs that could not be reached.
+    pub hosts_unreachable: usize,
+    /// Hosts with jobs that take fewer at once than they may.
+    pub hosts_lowered: usize,
     /// Names whose addresses are known, or known not to be.
     pub names_known: usize,
     /// Names that are being looked up.
@@ -225,6 +231,9 @@ pub(crate) mod tests {
                     why: "down".to_owned(),
                 },
             ],
+            hosts_resting: 3,
+            hosts_unreachable: 1,
+            hosts_lowered: 0,
             names_known: 1_030,
             names_asked: 2,
         }

@@ -367,3 +367,35 @@ fn what_cannot_be_written_out_is_told() {
     done.assert_code(3);
     assert!(done.stderr.contains("standard output"), "{}", done.stderr);
 }
+
+#[test]
+fn hosts_that_hold_the_run_up_are_named() {
+    let busy = vec![Verb::Send(response("429 Too Many Requests", "Retry-After: 200\r\n", b""))];
+    let resting = Plan::new().otherwise(busy).start();
+    let held = server();
+    let sandbox = Sandbox::new();
+    let host = format!("127.0.0.1:{}", resting.port());
+    let urls = (0..20).map(|n| resting.url(&format!("/{n}"))).chain([held.url("/held1")]);
+    let args = ["--progress", "json", "-x", "1", "--metrics-addr", "127.0.0.1:0"];
+    let mut running = sandbox.pull().args(args).list(urls).spawn();
+    let wanted = format!("\"host\":\"{host}\"");
+    assert!(eventually(|| running.stderr().contains(&wanted)), "{}", running.stderr());
+    let shown = state(&running, |state| state.contains("\"hosts_resting\":1"));
+    let json: serde_json::Value =
+        shown.lines().find(|line| line.contains("\"state\"")).unwrap().parse().unwrap();
+    let first = &json["state"]["held_up"][0];
+    assert_eq!(first["host"], host.as_str(), "{shown}");
+    assert!(first["why"].as_str().unwrap().contains("rests for "), "{shown}");
+    let stderr = running.stderr();
+    let told = stderr.lines().find_map(|line| line.strip_prefix("{\"metrics\":\"http://"));
+    let addr = told.unwrap().split('/').next().unwrap().parse().unwrap();
+    let page = ask(addr, "GET /metrics");
+    assert!(page.contains("\nringpull_hosts{state=\"resting\"} 1\n"), "{page}");
+    let named = format!("\nringpull_host_jobs_queued{{host=\"{host}\"}} ");
+    assert!(page.contains(&named), "{page}");
+    assert!(eventually(|| {
+        running.signal(Signal::INT);
+        std::thread::sleep(Duration::from_millis(20));
+        !running.is_running()
+    }));
+}

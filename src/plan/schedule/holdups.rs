@@ -69,6 +69,17 @@ impl fmt::Display for Why {
     }
 }
 
+/// Hosts that something is wrong with.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Troubles {
+    /// They asked for a rest, or are too busy.
+    pub resting: usize,
+    /// They could not be reached.
+    pub unreachable: usize,
+    /// They were too busy for as many connections as `-x` allows.
+    pub lowered: usize,
+}
+
 impl<T> Schedule<T> {
     /// The hosts that hold the run up at `now_ms`, at most `count`, those with most jobs waiting
     /// first. Walks all hosts: some milliseconds for 200,000 of them.
@@ -97,6 +108,21 @@ impl<T> Schedule<T> {
             })
         };
         most.filter_map(holdup).collect()
+    }
+
+    /// How many hosts have jobs and are left alone for a while, or have less than `-x` allows.
+    /// Walks all hosts, as [`Self::holdups`] does.
+    pub fn troubles(&self, now_ms: u64) -> Troubles {
+        let mut troubles = Troubles::default();
+        for (_, host) in self.hosts.iter() {
+            match self.why(host, now_ms) {
+                Some(Why::Rests { .. }) => troubles.resting += 1,
+                Some(Why::Held { .. } | Why::Probed | Why::Down) => troubles.unreachable += 1,
+                Some(Why::Lowered { .. }) => troubles.lowered += 1,
+                Some(Why::Name | Why::Rate | Why::Full | Why::Retries) | None => {}
+            }
+        }
+        troubles
     }
 
     fn why(&self, host: &Host, now_ms: u64) -> Option<Why> {

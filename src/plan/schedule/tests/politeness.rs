@@ -374,5 +374,9 @@ fn those_with_most_jobs_waiting_hold_the_run_up_most() {
     let expected = [is("b", 10, 0, Why::Name), is("c", 5, 0, Why::Name), is("a", 2, 1, Why::Full)];
     assert_eq!(told, expected, "d waits for its turn to be asked for");
     assert_eq!(schedule.holdups(1, 0).len(), 1);
+    assert_eq!(schedule.troubles(0), Troubles::default(), "nothing is wrong with any of them");
+    schedule.pause(at("a"), 5_000);
+    assert_eq!(schedule.troubles(4_999), Troubles { resting: 1, ..Troubles::default() });
+    assert_eq!(schedule.troubles(5_000).resting, 0);
     assert_eq!(Why::Rests { for_ms: 1_001 }.to_string(), "rests for 2 s");
 }
