@@ -26,6 +26,7 @@ pub(super) fn check(args: &PullArgs, inputs: &[Input]) -> anyhow::Result<()> {
         bail!(RunError::usage("cannot write --report and --stats to the same file"));
     }
     check_folders(args)?;
+    check_session(args)?;
     let written = [("--report", report), ("--stats", stats)];
     let written = written.into_iter().filter_map(|(flag, path)| Some((flag, path?)));
     let kept = if report.or(stats).is_some() { kept(args, inputs) } else { Vec::new() };
@@ -34,6 +35,22 @@ pub(super) fn check(args: &PullArgs, inputs: &[Input]) -> anyhow::Result<()> {
         if let Some((what, _)) = kept.iter().find(|(_, other)| id.is_same(other)) {
             bail!(RunError::usage(format!("cannot write {flag} over {what}: give another file")));
         }
+    }
+    Ok(())
+}
+
+/// The session may replace a list: it takes its name when that was read. It may replace nothing
+/// else of the run.
+fn check_session(args: &PullArgs) -> anyhow::Result<()> {
+    let Some(session) = &args.journal.save_session else { return Ok(()) };
+    let id = FileId::of(session);
+    let written = [("--report", args.report.report.as_ref().map(|report| &report.path))];
+    let written = written.into_iter().chain([("--stats", args.report.stats.as_ref())]);
+    let written = written.filter_map(|(flag, path)| Some((flag.to_owned(), FileId::of(path?))));
+    if let Some((what, _)) = written.chain(kept(args, &[])).find(|(_, other)| id.is_same(other)) {
+        bail!(RunError::usage(format!(
+            "cannot write --save-session over {what}: give another file"
+        )));
     }
     Ok(())
 }

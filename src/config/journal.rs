@@ -1,5 +1,7 @@
 //! The report as a journal: how a run is taken up again.
 
+use std::path::PathBuf;
+
 /// What is done with the report of an earlier run.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct JournalConfig {
@@ -7,6 +9,8 @@ pub struct JournalConfig {
     pub is_fresh: bool,
     /// `--retry-failed`: which of the lines that failed are tried again.
     pub retry_failed: RetryFailed,
+    /// `--save-session`: where what failed or is left is written, as a list.
+    pub save_session: Option<PathBuf>,
     /// `--verify`: a tree is compared with the report, and nothing is pulled.
     pub is_verify: bool,
     /// `--sync`: what of the report outlasts a power loss.

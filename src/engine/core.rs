@@ -395,6 +395,9 @@ impl Core {
 
     /// Gives a task its row.
     pub(super) fn record(&self, task: Task, end: End) {
+        if let End::Failed(_) = &end {
+            self.shared.left(&task.job, &task.name);
+        }
         let row = task.row(end, self.shared.dir_shown());
         if !self.shared.ledger().record(&row) {
             self.shared.set_stop(Stop::Draining);

@@ -6,10 +6,11 @@
 //! task's story by `fetch`: `open` for its connection (`gate` looks names up before, `tunnel`
 //! passes a proxy, `pool` keeps connections, `robots` asks for robots.txt), `response` for its
 //! answer, `sink` for the body, `signs` for what all this says about the host; the `ledger` takes
-//! one row for each, on `paper`, and `journal` reads them back in the next run. What a core has is
-//! in `core`, what all threads have is in `shared`. `full` is what happens on a full disk, and
-//! `settle` at its end; `pace` keeps bandwidth limits, and `observe` tells how it all goes. `dry`
-//! reads the inputs and pulls nothing, and `verify` compares a tree with its report.
+//! one row for each, on `paper`, `journal` reads them back in the next run, and `session` has what
+//! is left in the end. What a core has is in `core`, what all threads have is in `shared`. `full`
+//! is what happens on a full disk, and `settle` at its end; `pace` keeps bandwidth limits, and
+//! `observe` tells how it all goes. `dry` reads the inputs and pulls nothing, and `verify` compares
+//! a tree with its report.
 
 mod core;
 mod dns_cache;
@@ -33,6 +34,7 @@ mod response;
 mod robots;
 mod run;
 mod scout;
+mod session;
 mod settle;
 mod shared;
 mod signals;

@@ -6,6 +6,7 @@ use super::journal::{self, Sweeper};
 use super::packed::Packed;
 use super::progress::say;
 use super::scout::Scout;
+use super::session::{Session, leave};
 use super::shared::{Shared, Stop};
 use super::source::{Item, Lists};
 use super::task;
@@ -15,7 +16,7 @@ use crate::plan::job::{BadLine, Entry, Job};
 use crate::plan::name::{Claimed, Names, Template};
 use crate::plan::shard::Shard;
 use crate::report::journal::{Check, Ended, Mismatch, Verdict};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// How files are named, where the list does not say.
 #[derive(Debug, Default)]
@@ -53,7 +54,7 @@ impl Naming {
     }
 
     /// Keeps the names of this run's own files from downloads. They exist by now.
-    pub(super) fn reserve(&mut self, config: &Config) {
+    pub(super) fn reserve(&mut self, config: &Config, session: Option<&Session>) {
         let lists = config.inputs.iter().filter_map(|input| match input {
             Input::File(path) => Some(path.as_path()),
             Input::Stdin | Input::Urls(_) => None,
@@ -62,11 +63,20 @@ impl Naming {
         let own = lists.chain(report).chain(config.stats.as_deref());
         let own = own.chain(config.dns.cache.as_deref());
         let Ok(dir) = config.dir.canonicalize() else { return };
+        let session = session.into_iter().flat_map(Session::paths);
         self.reserved = own
             .filter_map(|path| path.canonicalize().ok())
+            .chain(session.filter_map(place))
             .filter_map(|path| Some(path.strip_prefix(&dir).ok()?.to_str()?.to_owned()))
             .collect();
     }
+}
+
+/// Where a file is, or would be.
+fn place(path: &Path) -> Option<PathBuf> {
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let parent = parent.unwrap_or_else(|| Path::new(".")).canonicalize().ok()?;
+    Some(parent.join(path.file_name()?))
 }
 
 /// What turns lines into tasks.
@@ -97,6 +107,8 @@ pub(super) struct Reader<'r> {
     pub(super) scout: Scout,
     /// The run stopped before all of the input was read and scheduled.
     is_cut: bool,
+    /// All of it was read nevertheless, for the session.
+    has_read_on: bool,
     taker: Taker,
 }
 
@@ -137,6 +149,7 @@ impl<'r> Reader<'r> {
             at: 0,
             scout: Scout::new(None, 0),
             is_cut: false,
+            has_read_on: false,
             taker,
         }
     }
@@ -165,6 +178,7 @@ impl<'r> Reader<'r> {
         if !self.is_cut {
             self.shared.set_total(self.rows);
         }
+        self.end_session(result.is_ok());
         let wake = self.shared.schedule().close_input();
         self.shared.deliver(wake);
         result
@@ -175,7 +189,7 @@ impl<'r> Reader<'r> {
     fn end_check(&mut self) -> anyhow::Result<()> {
         let ended = match self.mismatch {
             Some(mismatch) => Err(mismatch),
-            None if self.shared.stop() != Stop::Running => return Ok(()),
+            None if self.is_cut && !self.has_read_on => return Ok(()),
             None => self.check.end(),
         };
         let report = self.shared.config.report.as_ref().map(|report| report.path.as_path());
@@ -186,7 +200,10 @@ impl<'r> Reader<'r> {
                 "warning: the list is shorter than it was: {} tells of lines up to {last}",
                 report.display()
             )),
-            Err(mismatch) => return Err(journal::other_list(mismatch, report)),
+            Err(mismatch) => {
+                self.stop(mismatch);
+                return Err(journal::other_list(mismatch, report));
+            }
         }
         Ok(())
     }
@@ -195,17 +212,42 @@ impl<'r> Reader<'r> {
         while self.mismatch.is_none()
             && let Some(item) = lists.next()?
         {
-            if self.shared.stop() != Stop::Running {
-                self.is_cut = true;
-                break;
+            self.is_cut |= self.shared.stop() != Stop::Running;
+            if self.is_cut && self.shared.session().is_none() {
+                return Ok(());
             }
             match item {
                 Item::Entry(entry) => self.entry(entry),
                 // What a slow writer of a pipe has sent must not wait for a full batch.
                 Item::Pause => self.push_batch(),
             }
+            // For the session files are read to their end; a pipe may never come to one.
+            self.shared.set_reading_on(self.is_cut && lists.is_steady());
+            if self.is_cut && !lists.is_steady() {
+                return Ok(());
+            }
         }
+        self.has_read_on = self.is_cut;
         Ok(())
+    }
+
+    /// Tells the session whether everything that is left is in it.
+    fn end_session(&mut self, is_read: bool) {
+        if let Some(session) = self.shared.session()
+            && is_read
+            && (!self.is_cut || self.has_read_on)
+        {
+            session.set_whole();
+        }
+        self.shared.set_reading_on(false);
+    }
+
+    /// Nothing of the batch begins any more.
+    fn leave_batch(&mut self) {
+        self.batch.drain(..).for_each(|task| leave(self.shared, task));
+        if let Some(session) = self.shared.session() {
+            self.bad.drain(..).for_each(|line| session.add_bad(&line.text));
+        }
     }
 
     fn entry(&mut self, entry: Entry) {
@@ -246,7 +288,11 @@ impl<'r> Reader<'r> {
                 self.rows += 1;
                 self.bad.push(line);
             }
-            Err(_) => {}
+            Err(line) => {
+                if let Some(session) = self.shared.session() {
+                    session.add_bad(&line.text);
+                }
+            }
         }
         None
     }
@@ -267,6 +313,7 @@ impl<'r> Reader<'r> {
         }
         self.look(&job, &name);
         if verdict == Verdict::Failed {
+            self.shared.left(&job, &name);
             return None;
         }
         self.rows += 1;
@@ -292,7 +339,13 @@ impl<'r> Reader<'r> {
         let mut ledger = self.shared.ledger();
         ledger.set_passed(self.check.passed());
         let mut bad = self.bad.drain(..);
-        let may_go_on = bad.all(|line| ledger.record(&task::bad_line_row(&line)));
+        let session = self.shared.session();
+        let may_go_on = bad.all(|line| {
+            if let Some(session) = session {
+                session.add_bad(&line.text);
+            }
+            ledger.record(&task::bad_line_row(&line))
+        });
         drop(ledger);
         if !may_go_on {
             self.is_cut |= bad.len() > 0;
@@ -332,6 +385,9 @@ impl<'r> Reader<'r> {
     /// Puts the batch on the schedule, waiting for room; not before its lines are known to be those
     /// of the report.
     fn push_batch(&mut self) {
+        if self.is_cut {
+            return self.leave_batch();
+        }
         if !self.check.is_settled() || self.mismatch.is_some() {
             return;
         }
@@ -344,7 +400,7 @@ impl<'r> Reader<'r> {
         while !batch.is_empty() {
             let Some(room) = self.wait_for_room() else {
                 self.is_cut = true;
-                return;
+                return tasks.for_each(|task| leave(self.shared, task));
             };
             let count = batch.len().min(room).min(PUSHED_AT_ONCE);
             let wakes = self.shared.schedule().push_all(batch.drain(..count), Packed::place);

@@ -11,6 +11,7 @@ use super::paper::Flushed;
 use super::printed::Printed;
 use super::progress::say;
 use super::read::{Naming, Reader, Taker};
+use super::session::{self, Session};
 use super::settle;
 use super::shared::{Shared, Stop};
 use super::signals::{PATIENCE, Signals};
@@ -80,6 +81,7 @@ pub fn run(config: &Config) -> anyhow::Result<Ended> {
     let mut dns_cache = cache.map(|path| DnsCache::open(path, &dns)).transpose()?;
     // Nothing was touched so far; from here on files are replaced.
     let stats_file = config.stats.as_deref().map(create).transpose()?;
+    let session = config.journal.save_session.as_deref().map(Session::create).transpose()?;
     let sweep = begin_report(&config, opened.as_ref(), &dir)?;
     let (sweeper, sweep) = sweep.unzip();
     let to_sync = opened.as_ref().map(Opened::to_sync).transpose()?.flatten();
@@ -88,11 +90,12 @@ pub fn run(config: &Config) -> anyhow::Result<Ended> {
     let mut ledger = Ledger::new(opened, &config.budget, config.disk.wait_ms > 0);
     ledger.print(config.watch.write_out.as_deref().map(Printed::new).transpose()?);
     signals.set_begun();
-    naming.reserve(&config);
+    naming.reserve(&config, session.as_ref());
     let began = Instant::now();
     let started_at = SystemTime::now();
     let schedule = Schedule::new(limits(&config));
     let shared = Arc::new(Shared::new(config, began, schedule, ledger));
+    session.into_iter().for_each(|session| shared.set_session(session));
     shared.gauges.watch_dns(&dns);
     let syncer = journal::start_sync(to_sync, &shared)?;
     let cores = start_cores(&shared, &dns, &dir, &tls, &template)?;
@@ -394,7 +397,7 @@ fn join(
     // Most often it ends as soon as it sees that the run does.
     let patience_ends = Instant::now() + READER_PATIENCE;
     while watch.is_stopped && !reader.is_finished() && !shared.is_list_refused() {
-        if patience_ends < Instant::now() {
+        if patience_ends < Instant::now() && !shared.is_reading_on() {
             return None;
         }
         std::thread::sleep(READER_PATIENCE / 20);
@@ -417,8 +420,11 @@ fn close(
         left.into_iter().partition(Packed::has_begun);
     for task in begun {
         let end = End::Failed(Fault::new(Stage::Connect, Cause::Interrupted));
-        shared.ledger().record(&task.unpack().row(end, shared.dir_shown()));
+        let task = task.unpack();
+        shared.left(&task.job, &task.name);
+        shared.ledger().record(&task.row(end, shared.dir_shown()));
     }
+    let untouched = untouched.into_iter().map(|task| session::leave(shared, task)).count();
     let patience = settle::Patience::new(shared, signals);
     patience.settle_report();
     let mut ledger = shared.ledger();
@@ -429,26 +435,13 @@ fn close(
         .with_context(|| RunError::local_file("cannot write the report, which ended the run"))?;
     drop(ledger);
     let failure = failure.or_else(|| syncer.and_then(|syncer| syncer.finish().err()));
-    let has_work_left = shared.total().is_none() || !untouched.is_empty() || stats.cancelled > 0;
+    let (failure, saved) = session::save(shared, failure);
+    let has_work_left = shared.total().is_none() || untouched > 0 || stats.cancelled > 0;
     let end = match watch.end {
         RunEnd::Stopped(_) if !has_work_left => RunEnd::Complete,
         end => end,
     };
-    let info = RunInfo {
-        started_at,
-        ended_at: SystemTime::now(),
-        duration: shared.began.elapsed(),
-        end,
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        argv: shared.config.argv.clone(),
-        kernel: setup::kernel_release(),
-        cpus: shared.config.cpus.clone(),
-        shard: shared.config.lines.shard.map(|shard| RunShard {
-            index: shard.index,
-            count: shard.count,
-            lines_of_others: shared.others(),
-        }),
-    };
+    let info = info(shared, started_at, end);
     if let (Some(file), Some(path)) = (stats_file, &shared.config.stats) {
         patience
             .write(file, stats.to_json(&info).as_bytes())
@@ -462,12 +455,32 @@ fn close(
     if shared.config.summary && !is_json {
         say(summary::text(&stats, &info).trim_end());
         if watch.is_stopped {
-            say(&format!("{} jobs of the look-ahead were not begun", untouched.len()));
+            say(&format!("{untouched} jobs of the look-ahead were not begun"));
         }
+        saved.iter().for_each(|saved| say(saved));
     }
     match failure.or_else(|| printed.err()) {
         Some(error) => Err(error),
         None => Ok(Ended { stats, end }),
+    }
+}
+
+/// What is known of the run beside its rows.
+fn info(shared: &Shared, started_at: SystemTime, end: RunEnd) -> RunInfo {
+    RunInfo {
+        started_at,
+        ended_at: SystemTime::now(),
+        duration: shared.began.elapsed(),
+        end,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        argv: shared.config.argv.clone(),
+        kernel: setup::kernel_release(),
+        cpus: shared.config.cpus.clone(),
+        shard: shared.config.lines.shard.map(|shard| RunShard {
+            index: shard.index,
+            count: shard.count,
+            lines_of_others: shared.others(),
+        }),
     }
 }
 

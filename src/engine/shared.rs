@@ -7,13 +7,14 @@ use super::pace::Paces;
 use super::packed::Packed;
 use super::progress::say;
 use super::robots::Robots;
-
+use super::session::Session;
 use crate::config::Config;
+use crate::plan::job::Job;
 use crate::plan::name::{Claimed, Names};
 use crate::plan::schedule::{Schedule, Wake};
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
@@ -61,6 +62,9 @@ pub(super) struct Shared {
     is_list_refused: AtomicBool,
     /// What is known of robots.txt files.
     pub(super) robots: Robots,
+    is_reading_on: AtomicBool,
+    /// Where what is left is saved.
+    session: OnceLock<Session>,
     /// What is known of a full disk.
     pub(super) full_disk: FullDisk,
     /// How often a job lacked descriptors, memory or the like.
@@ -107,6 +111,8 @@ impl Shared {
             is_broken: AtomicBool::new(false),
             is_list_refused: AtomicBool::new(false),
             robots,
+            is_reading_on: AtomicBool::new(false),
+            session: OnceLock::new(),
             full_disk: FullDisk::new(wait_ms),
             shortages: AtomicU64::new(0),
             talkative: Mutex::default(),
@@ -132,6 +138,32 @@ impl Shared {
     /// The ledger.
     pub(super) fn ledger(&self) -> MutexGuard<'_, Ledger> {
         self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is left is to be saved there.
+    pub(super) fn set_session(&self, session: Session) {
+        // It is set once, before the threads start.
+        let _ = self.session.set(session);
+    }
+
+    pub(super) fn session(&self) -> Option<&Session> {
+        self.session.get()
+    }
+
+    /// A job was not done: it failed, was cancelled, or never begun.
+    pub(super) fn left(&self, job: &Job, name: &str) {
+        if let Some(session) = self.session() {
+            session.add(job, name);
+        }
+    }
+
+    /// The reader reads on although the run has stopped, because what it reads is left.
+    pub(super) fn set_reading_on(&self, is_reading_on: bool) {
+        self.is_reading_on.store(is_reading_on, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_reading_on(&self) -> bool {
+        self.is_reading_on.load(Ordering::Relaxed)
     }
 
     /// Takes names that were claimed before the run began.

@@ -102,6 +102,14 @@ impl Lists {
         }
     }
 
+    /// Whether what is read now comes to its end without anybody's help: a file, or arguments.
+    pub(super) fn is_steady(&self) -> bool {
+        match &self.current {
+            Some(Current::Stream(stream)) => stream.pace == Pace::Steady,
+            Some(Current::Arguments(_)) | None => true,
+        }
+    }
+
     /// Lines of the inputs that were read to their end.
     pub(super) fn lines_total(&self) -> u64 {
         self.lines_before

@@ -4,14 +4,17 @@
 use super::journal::{compare, fate, scan};
 use super::progress::say;
 use super::run::format;
+use super::session::Session;
 use crate::config::Config;
 use crate::error::RunError;
 use crate::report::Status;
 use crate::report::journal::{Done, Entry, Fate};
+use crate::report::session::Left;
 use crate::report::verify::{Found, Verified};
 use anyhow::Context as _;
 use std::fs::File;
 use std::io::{self, Write as _};
+use std::path::Path;
 
 /// Compares every file that the report of the configuration says is there, and tells of those that
 /// differ on standard output: what is wrong, the path and the line number, with TABs between.
@@ -27,7 +30,10 @@ pub fn verify(config: &Config) -> anyhow::Result<Verified> {
     let scanned = scan(&file, path, format, |entry, _| {
         done.record(entry.index, &entry.url, fate(entry));
     })?;
+    let session = config.journal.save_session.as_deref().map(Session::create).transpose()?;
     let mut check = Checking {
+        session: session.as_ref(),
+        dir: &config.dir,
         verified: Verified { failed: done.failed(), ..Verified::default() },
         batch: Vec::with_capacity(BATCH),
         threads: config.cpus.len().saturating_mul(THREADS_PER_CPU),
@@ -41,11 +47,15 @@ pub fn verify(config: &Config) -> anyhow::Result<Verified> {
         }
     })?;
     check.compare();
+    let verified = check.verified;
+    if let Some(session) = &session {
+        session.finish()?;
+    }
     if config.summary {
         let place = std::env::current_dir().unwrap_or_default();
-        say(check.verified.text(&place.to_string_lossy()).trim_end());
+        say(verified.text(&place.to_string_lossy()).trim_end());
     }
-    Ok(check.verified)
+    Ok(verified)
 }
 
 /// Whether this is the last row of its line. Most lines have one; rows of others are counted.
@@ -59,7 +69,11 @@ fn is_last(done: &Done, seen: &mut Done, entry: &Entry<'_>) -> bool {
 }
 
 /// Compares files, some thousand at a time, so that what is told is in the order of the report.
-struct Checking {
+struct Checking<'a> {
+    /// Where what differs is listed to be pulled again.
+    session: Option<&'a Session>,
+    /// The directory of the run that it is pulled by.
+    dir: &'a Path,
     verified: Verified,
     batch: Vec<Wanted>,
     threads: usize,
@@ -68,12 +82,13 @@ struct Checking {
 /// What a row says of its file.
 struct Wanted {
     index: u64,
+    url: Box<str>,
     filename: Box<str>,
     size_file: Option<u64>,
     digest: Box<str>,
 }
 
-impl Checking {
+impl Checking<'_> {
     fn row(&mut self, entry: &Entry<'_>) {
         match entry.status {
             Status::Ok => {}
@@ -85,6 +100,7 @@ impl Checking {
         }
         self.batch.push(Wanted {
             index: entry.index,
+            url: (&*entry.url).into(),
             filename: (&*entry.filename).into(),
             size_file: entry.size_file,
             digest: (&*entry.digest).into(),
@@ -92,6 +108,16 @@ impl Checking {
         if self.batch.len() >= BATCH {
             self.compare();
         }
+    }
+
+    /// Its row tells of no user information and no header fields of its line.
+    fn leave(&self, wanted: &Wanted) {
+        let Some(session) = self.session else { return };
+        let path = Path::new(&*wanted.filename);
+        let out = path.strip_prefix(self.dir).unwrap_or(path);
+        let out = out.to_str().filter(|_| out.is_relative());
+        let url = &*wanted.url;
+        session.add_left(&Left { url, user: None, out, headers: &[], checksum: None });
     }
 
     fn compare(&mut self) {
@@ -107,9 +133,11 @@ impl Checking {
             looked.flat_map(|thread| thread.join().expect("no file makes it panic")).collect()
         });
         let mut told = Vec::new();
-        for (wanted, found) in self.batch.drain(..).zip(found) {
+        let batch = std::mem::take(&mut self.batch);
+        for (wanted, found) in batch.into_iter().zip(found) {
             self.verified.count(found);
             if found != Found::AsTold {
+                self.leave(&wanted);
                 let Wanted { index, filename, .. } = wanted;
                 told.extend_from_slice(
                     format!("{}\t{filename}\t{index}\n", found.word()).as_bytes(),

@@ -7,6 +7,7 @@ pub mod hosts;
 pub mod journal;
 pub mod metrics;
 pub mod row;
+pub mod session;
 pub mod state;
 pub mod stats;
 pub mod summary;

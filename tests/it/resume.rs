@@ -1,7 +1,7 @@
 //! A run is taken up again from its report: what is done is not asked for again, and a list that is
 //! another one is refused before anything is written.
 
-use crate::cmd::{Done, Sandbox, eventually, is_temporary, skip_forbidden};
+use crate::cmd::{Done, Sandbox, eventually, is_temporary, skip, skip_forbidden, without_proxies};
 use crate::rude::{Plan, Rude, Verb, ok, response};
 use ringpull::origin;
 use rustix::process::Signal;
@@ -399,4 +399,122 @@ fn with_sync_always_the_mark_is_at_the_end() {
     for mode in ["none", "interval"] {
         sandbox.pull().args(["--sync", mode]).list(urls(&server, 5)).run().assert_ok(5);
     }
+}
+
+/// Lines of a list that is left, without the way that names are told.
+fn session(sandbox: &Sandbox, name: &str) -> Vec<String> {
+    let text = std::fs::read_to_string(sandbox.path(name)).unwrap();
+    text.lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn a_session_is_what_failed_or_is_left_and_the_next_run_takes_it() {
+    let script = vec![Verb::Gate, Verb::Send(response("200 OK", "", b"late"))];
+    let missing = vec![Verb::Send(response("404 Not Found", "", b""))];
+    let mut plan = Plan::new().otherwise(script).on("/missing", [missing, ok(b"found")]);
+    for number in 1..=5 {
+        plan = plan.on(&format!("/{number}/same"), [ok(number.to_string().as_bytes())]);
+    }
+    let server = plan.start();
+    let sandbox = Sandbox::new();
+    let mut list: Vec<String> = (1..=5).map(|n| server.url(&format!("/{n}/same"))).collect();
+    list.extend([server.url("/missing"), "bad line".to_owned()]);
+    let secret = format!("http://me:pass%20word@127.0.0.1:{}/6/same", server.port());
+    list.extend([secret.clone(), "  header=X-Own: yes".to_owned()]);
+    list.push("  checksum=md5=00000000000000000000000000000000".to_owned());
+    // More than the look-ahead, so that the input was not read to its end.
+    list.extend((7..2_000).map(|n| server.url(&format!("/{n}/same"))));
+    let args = ["-j", "4", "-x", "4", "--retry", "0", "--lookahead", "300", "--grace", "100ms"];
+    let running = sandbox.pull().args(args).args(["--save-session", "left.txt"]).list(&list);
+    let running = running.spawn();
+    // The six that are answered, and four that wait.
+    assert!(eventually(|| server.log().len() == 10), "{:?} {}", server.log(), running.stderr());
+    running.signal(Signal::INT);
+    let done = running.wait();
+    done.assert_code(130);
+    let left = session(&sandbox, "left.txt");
+    let urls: Vec<&String> = left.iter().filter(|line| line.starts_with("http")).collect();
+    assert_eq!(urls.len(), 2_000 - 5, "{}", done.stderr);
+    assert!(left.contains(&"# bad line".to_owned()), "{left:?}");
+    let at = left.iter().position(|line| *line == secret).unwrap();
+    let name = |number: u32| format!("  out=same.{number}");
+    let checksum = "  checksum=md5=00000000000000000000000000000000";
+    // The bad line is line 7.
+    assert_eq!(left[at + 1..at + 4], [&name(8)[..], "  header=X-Own: yes", checksum]);
+    assert!(!done.stderr.contains("word") && done.stderr.contains("1995 URLs are left"));
+    use std::os::unix::fs::PermissionsExt as _;
+    let mode = std::fs::metadata(sandbox.path("left.txt")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+
+    server.open_gate();
+    let again = |report: &str| {
+        let pull = sandbox.pull().report(report).args(["-i", "left.txt"]);
+        pull.args(["--save-session", "left.txt", "--retry", "0"]).run()
+    };
+    let done = again("second.csv");
+    done.assert_code(7);
+    let left = session(&sandbox, "left.txt");
+    assert_eq!(left.len(), 4, "what has another digest: {left:?}");
+    assert_eq!(left[0], secret);
+    assert_eq!(sandbox.files().len(), 5 + 1_995 - 1);
+    assert_eq!(sandbox.files()["same.1999"], b"late", "{:?}", sandbox.files().keys());
+    assert_eq!(sandbox.files()["missing"], b"found");
+    // A list of which nothing is left is an empty one.
+    std::fs::write(sandbox.path("left.txt"), server.url("/last")).unwrap();
+    again("third.csv").assert_ok(1);
+    assert_eq!(session(&sandbox, "left.txt").len(), 0);
+    assert!(!sandbox.path("left.txt.part").exists());
+}
+
+#[test]
+fn a_session_has_what_failed_in_earlier_runs() {
+    let server = serve();
+    let sandbox = Sandbox::new();
+    let list = [server.url("/a"), server.url("/missing"), server.url("/b")];
+    sandbox.pull().list(&list).run().assert_code(8);
+    let done = sandbox.pull().again().args(["--save-session", "left.txt"]).list(&list).run();
+    done.assert_code(8);
+    assert_eq!(session(&sandbox, "left.txt"), [server.url("/missing"), "  out=missing".into()]);
+    // Of another list it is not known what is left.
+    let other = [server.url("/other")];
+    let done = sandbox.pull().again().args(["--save-session", "left.txt"]).list(&other).run();
+    done.assert_code(2);
+    assert_eq!(session(&sandbox, "left.txt").len(), 2, "what was there stays");
+    for taken in ["report.csv", "out"] {
+        let pull = sandbox.pull().again().args(["--save-session", taken]);
+        pull.list(&list).run().assert_code(2);
+    }
+    std::fs::remove_file(sandbox.out().join("b")).unwrap();
+    let verify = sandbox.pull().again().args(["--verify", "--save-session", "again.txt"]);
+    verify.args(["-d".as_ref(), sandbox.out().as_os_str()]).run().assert_code(7);
+    assert_eq!(session(&sandbox, "again.txt"), [server.url("/b"), "  out=b".into()]);
+}
+
+#[test]
+fn aria2c_reads_a_session() {
+    let Ok(version) = std::process::Command::new("aria2c").arg("--version").output() else {
+        return skip("aria2c is not installed");
+    };
+    assert!(version.status.success());
+    let missing = vec![Verb::Send(response("503 Service Unavailable", "", b""))];
+    let plan = Plan::new().on("/x/a", [missing.clone(), ok(b"first")]);
+    let server = plan.on("/y/a", [missing, ok(b"second")]).start();
+    let sandbox = Sandbox::new();
+    let digest = "sha-256=a7937b64b8caa58f03721bb6bacf5c78cb235febe0e70b1b84cd99541461a08e";
+    let list = [
+        server.url("/x/a"),
+        "  out=sub/a b.bin".to_owned(),
+        "  header=X-Own: yes".to_owned(),
+        format!("  checksum={digest}"),
+        server.url("/y/a"),
+    ];
+    let args = ["--retry", "0", "--save-session", "left.txt"];
+    sandbox.pull().args(args).list(&list).run().assert_code(8);
+    let mut aria2 = std::process::Command::new("aria2c");
+    aria2.args(["--no-conf", "-q", "-i", "left.txt", "-d", "out", "--allow-overwrite=true"]);
+    let ended = without_proxies(&mut aria2).current_dir(sandbox.path("")).output().unwrap();
+    assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stdout));
+    assert_eq!(std::fs::read(sandbox.out().join("sub/a b.bin")).unwrap(), b"first");
+    assert_eq!(std::fs::read(sandbox.out().join("a")).unwrap(), b"second");
+    assert!(server.heads("/x/a")[1].contains("X-Own: yes"));
 }

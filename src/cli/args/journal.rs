@@ -1,6 +1,8 @@
 //! Options about taking a run up again.
 
+use crate::cli::values;
 use clap::{Args, ValueEnum};
+use std::path::PathBuf;
 
 /// Taking a run up again.
 #[derive(Debug, Args)]
@@ -15,6 +17,9 @@ pub struct JournalArgs {
     #[arg(long, value_name = "WHICH", num_args = 0..=1, require_equals = true,
           default_missing_value = "all")]
     pub retry_failed: Option<RetryFailedArg>,
+    /// List of what failed or is left at the end, with options, for -i of this program or aria2c
+    #[arg(long, value_name = "FILE", value_parser = values::path)]
+    pub save_session: Option<PathBuf>,
     /// Pull nothing, but compare the files of a tree with --report: their presence, length, and
     /// digest where there is one. What differs is listed on standard output
     #[arg(long)]

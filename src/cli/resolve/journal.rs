@@ -47,7 +47,13 @@ pub(super) fn resolve(args: &PullArgs) -> anyhow::Result<JournalConfig> {
         SyncArg::Interval => SyncMode::Interval,
         SyncArg::Always => SyncMode::Always,
     };
-    Ok(JournalConfig { is_fresh: typed.fresh, retry_failed, is_verify: typed.verify, sync })
+    Ok(JournalConfig {
+        is_fresh: typed.fresh,
+        retry_failed,
+        is_verify: typed.verify,
+        save_session: typed.save_session.clone(),
+        sync,
+    })
 }
 
 /// What must be on the disk before a file counts as done: with `--sync always` it and its name,

@@ -111,7 +111,7 @@ impl Done {
         self.failed.values().map(RoaringTreemap::len).sum()
     }
 
-    /// How many rows this line has. Rows beyond [`LEVELS_MAX`] are not counted.
+    /// How many rows this line has. Beyond sixteen they are not counted.
     pub fn rows_of(&self, index: u64) -> usize {
         self.levels.iter().take_while(|level| level.lines.contains(index)).count()
     }

@@ -1,0 +1,199 @@
+//! `--save-session`: what failed or is left, written while the run goes on.
+//!
+//! It is a file beside the one that was named until the run has ended, and takes its name then: the
+//! list that this run reads may well be the session of the last one.
+
+use super::packed::Packed;
+use super::shared::Shared;
+use crate::error::RunError;
+use crate::plan::job::Job;
+use crate::report::session::{Left, comment};
+use crate::ring::file;
+use anyhow::{Context as _, bail};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// The list of what is left.
+pub(super) struct Session {
+    path: PathBuf,
+    part: PathBuf,
+    writing: Mutex<Writing>,
+}
+
+struct Writing {
+    /// Gone once the session has ended.
+    file: Option<File>,
+    /// Encoded and not yet written.
+    pending: Vec<u8>,
+    jobs: u64,
+    error: Option<io::Error>,
+    /// Everything that the inputs hold is done or in it.
+    is_whole: bool,
+}
+
+impl Session {
+    /// Begins one, next to where it is to be.
+    ///
+    /// # Errors
+    /// There is something that is no file, or no file can be made there.
+    pub(super) fn create(path: &Path) -> anyhow::Result<Self> {
+        let cannot = || RunError::local_file(format!("cannot write {}", path.display()));
+        // A link stays one, and leads to the session.
+        let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        if path.metadata().is_ok_and(|metadata| !metadata.is_file()) {
+            bail!(RunError::usage(format!(
+                "cannot save the session as {}: it is no regular file",
+                path.display()
+            )));
+        }
+        let mut part = path.clone().into_os_string();
+        part.push(PART);
+        let part = PathBuf::from(part);
+        match fs::remove_file(&part) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(error).with_context(cannot);
+            }
+            Ok(()) | Err(_) => {}
+        }
+        // There may be passwords in it.
+        let mut options = OpenOptions::new();
+        let file = options.write(true).create_new(true).mode(0o600).open(&part);
+        let writing = Writing {
+            file: Some(file.with_context(cannot)?),
+            pending: Vec::new(),
+            jobs: 0,
+            error: None,
+            is_whole: false,
+        };
+        Ok(Self { path, part, writing: Mutex::new(writing) })
+    }
+
+    /// Where it will be, and where it is meanwhile.
+    pub(super) fn paths(&self) -> [&Path; 2] {
+        [&self.path, &self.part]
+    }
+
+    /// A job is left; `name` is the path of its file.
+    pub(super) fn add(&self, job: &Job, name: &str) {
+        let options = job.options.as_deref();
+        let checksum = options.and_then(|options| options.checksum.as_ref());
+        let checksum = checksum.map(ToString::to_string);
+        self.add_left(&Left {
+            url: job.target.as_str(),
+            user: job.target.credentials(),
+            // Standard output and paths given to -o are no names for a list.
+            out: (name != "-" && !name.starts_with('/')).then_some(name),
+            headers: options.map_or(&[], |options| &options.headers),
+            checksum: checksum.as_deref(),
+        });
+    }
+
+    /// A job is left of which this is known.
+    pub(super) fn add_left(&self, left: &Left<'_>) {
+        let mut writing = self.writing();
+        left.encode(&mut writing.pending);
+        writing.jobs += 1;
+        writing.flush_some();
+    }
+
+    /// A line was no URL; whoever mends the list wants to see it.
+    pub(super) fn add_bad(&self, text: &str) {
+        let mut writing = self.writing();
+        comment(text, &mut writing.pending);
+        writing.flush_some();
+    }
+
+    /// The reader has read everything.
+    pub(super) fn set_whole(&self) {
+        self.writing().is_whole = true;
+    }
+
+    /// Gives it its name. Says how many jobs are in it, and whether they are all that are left.
+    ///
+    /// # Errors
+    /// It could not be written: what was there before is still there.
+    pub(super) fn finish(&self) -> anyhow::Result<(u64, bool)> {
+        let mut writing = self.writing();
+        writing.flush();
+        let named = writing.end().and_then(|()| fs::rename(&self.part, &self.path));
+        named.with_context(|| {
+            RunError::local_file(format!("cannot write the session {}", self.path.display()))
+        })?;
+        Ok((writing.jobs, writing.is_whole))
+    }
+
+    /// It is not what is left: what was there before stays.
+    pub(super) fn abandon(&self) {
+        self.writing().file = None;
+        // The next session takes its place otherwise.
+        let _: io::Result<()> = fs::remove_file(&self.part);
+    }
+
+    fn writing(&self) -> MutexGuard<'_, Writing> {
+        self.writing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Ends the session of a run that ends with `failure`. Gives how it ends now, and what is to be said
+/// of the session.
+pub(super) fn save(
+    shared: &Shared,
+    failure: Option<anyhow::Error>,
+) -> (Option<anyhow::Error>, Option<String>) {
+    let Some(session) = shared.session() else { return (failure, None) };
+    if shared.is_list_refused() {
+        // What is left of another list is not known.
+        session.abandon();
+        return (failure, None);
+    }
+    match session.finish() {
+        Ok((jobs, is_whole)) => {
+            let rest =
+                if is_whole { "" } else { "; the rest of the input is not, which is a pipe" };
+            let urls = if jobs == 1 { "URL is" } else { "URLs are" };
+            (failure, Some(format!("{jobs} {urls} left, in {}{rest}", session.path.display())))
+        }
+        Err(error) => (failure.or(Some(error)), None),
+    }
+}
+
+impl Writing {
+    fn flush_some(&mut self) {
+        if self.pending.len() >= PENDING_BYTES_MAX {
+            self.flush();
+        }
+    }
+
+    fn flush(&mut self) {
+        if let (Some(file), None) = (&mut self.file, &self.error) {
+            self.error = file.write_all(&self.pending).err();
+        }
+        self.pending.clear();
+    }
+
+    fn end(&mut self) -> io::Result<()> {
+        let file = self.file.take();
+        self.error.take().map_or(Ok(()), Err)?;
+        if let Some(file) = file {
+            file.sync_data()?;
+            file::close(file)?;
+        }
+        Ok(())
+    }
+}
+
+/// A task that was not begun, or not ended, is left.
+pub(super) fn leave(shared: &Shared, task: Packed) {
+    if shared.session().is_some() {
+        let task = task.unpack();
+        shared.left(&task.job, &task.name);
+    }
+}
+
+/// What is behind the name until the run has ended.
+const PART: &str = ".part";
+/// Lines are written when so many bytes wait.
+const PENDING_BYTES_MAX: usize = 64 * 1024;

@@ -1,0 +1,113 @@
+//! What a run leaves over, as a list that the next run reads, and aria2c(1) too ("Input File").
+
+use super::row::escape_controls;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+
+/// A job that is left.
+#[derive(Clone, Copy)]
+pub struct Left<'a> {
+    /// `scheme://host/path`, without user information.
+    pub url: &'a str,
+    /// User, and password where there was one. They are in the list, so nobody else may read that.
+    pub user: Option<(&'a str, Option<&'a str>)>,
+    /// Path of its file beneath the directory of the run.
+    pub out: Option<&'a str>,
+    /// Its own header fields.
+    pub headers: &'a [(String, String)],
+    /// What its file must be, as `checksum=` has it.
+    pub checksum: Option<&'a str>,
+}
+
+impl Left<'_> {
+    /// Appends its URL line and its option lines.
+    pub fn encode(&self, list: &mut Vec<u8>) {
+        let Self { url, user, out, headers, checksum } = *self;
+        let host_at = url.find("://").map_or(0, |at| at + "://".len());
+        list.extend_from_slice(&url.as_bytes()[..host_at]);
+        if let Some((user, password)) = user {
+            push_encoded(list, user);
+            if let Some(password) = password {
+                list.push(b':');
+                push_encoded(list, password);
+            }
+            list.push(b'@');
+        }
+        list.extend_from_slice(&url.as_bytes()[host_at..]);
+        list.push(b'\n');
+        let mut option = |name: &str, value: &str| {
+            list.extend_from_slice(format!("  {name}={value}\n").as_bytes());
+        };
+        // A path with a line end cannot be told; none that is made here has one.
+        if let Some(out) = out.filter(|out| !out.contains(char::is_control)) {
+            option("out", out);
+        }
+        for (name, value) in headers {
+            option("header", &format!("{name}: {value}"));
+        }
+        // Others than these end aria2c.
+        if let Some(checksum) = checksum
+            && ARIA2_DIGESTS.iter().any(|kind| checksum.starts_with(kind))
+        {
+            option("checksum", checksum);
+        }
+    }
+}
+
+/// Appends a line that was no URL, for people.
+pub fn comment(text: &str, list: &mut Vec<u8>) {
+    list.extend_from_slice(format!("# {}\n", escape_controls(text)).as_bytes());
+}
+
+fn push_encoded(list: &mut Vec<u8>, text: &str) {
+    utf8_percent_encode(text, NON_ALPHANUMERIC)
+        .for_each(|part| list.extend_from_slice(part.as_bytes()));
+}
+
+/// The digests that aria2c can check (`aria2c --version`).
+const ARIA2_DIGESTS: [&str; 6] = ["md5=", "sha-1=", "sha-224=", "sha-256=", "sha-384=", "sha-512="];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn encoded(left: &Left<'_>) -> String {
+        let mut list = Vec::new();
+        left.encode(&mut list);
+        String::from_utf8(list).unwrap()
+    }
+
+    #[test]
+    fn a_job_in_the_syntax_of_lists() {
+        let plain = Left {
+            url: "http://a.example/x?y=1",
+            user: None,
+            out: None,
+            headers: &[],
+            checksum: None,
+        };
+        assert_eq!(encoded(&plain), "http://a.example/x?y=1\n");
+        let headers = [("X-A".to_owned(), "1=2".to_owned()), ("Cookie".to_owned(), String::new())];
+        let full = Left {
+            user: Some(("me@home", Some("p:/ \u{e9}"))),
+            out: Some("sub/a b.txt"),
+            headers: &headers,
+            checksum: Some("sha-256=00ff"),
+            ..plain
+        };
+        assert_eq!(
+            encoded(&full),
+            "http://me%40home:p%3A%2F%20%C3%A9@a.example/x?y=1\n  out=sub/a b.txt\n  \
+             header=X-A: 1=2\n  header=Cookie: \n  checksum=sha-256=00ff\n"
+        );
+        let other = Left {
+            user: Some(("u", None)),
+            out: Some("a\nb"),
+            checksum: Some("blake3=00ff"),
+            ..plain
+        };
+        assert_eq!(encoded(&other), "http://u@a.example/x?y=1\n");
+        let mut list = Vec::new();
+        comment("no\turl", &mut list);
+        assert_eq!(list, b"# no\\turl\n");
+    }
+}
