@@ -137,8 +137,8 @@ impl Session {
     }
 }
 
-/// Ends the session of a run that ends with `failure`. Gives how it ends now, and what is to be said
-/// of the session.
+/// Ends the session of a run that ends with `failure`. Gives how it ends now, and what is to be
+/// said of the session.
 pub(super) fn save(
     shared: &Shared,
     failure: Option<anyhow::Error>,
@@ -151,8 +151,10 @@ pub(super) fn save(
     }
     match session.finish() {
         Ok((jobs, is_whole)) => {
-            let rest =
-                if is_whole { "" } else { "; the rest of the input is not, which is a pipe" };
+            let rest = match is_whole {
+                true => "",
+                false => "; the rest of the input is not, which is a pipe",
+            };
             let urls = if jobs == 1 { "URL is" } else { "URLs are" };
             (failure, Some(format!("{jobs} {urls} left, in {}{rest}", session.path.display())))
         }

@@ -16,6 +16,7 @@ pub use done::{Check, Done, Ended, Fate, Mismatch, Passed, Verdict, Which};
 pub use line::{Entry, Lines, Problem};
 
 use super::row::RowFormat;
+use memchr::memchr2;
 use std::fmt;
 
 /// Reads a report piece by piece.
@@ -89,7 +90,7 @@ impl Scan {
     ) -> Result<usize, Refused> {
         let mut used = 0;
         while !self.is_over
-            && let Some(length) = bytes[used..].iter().position(|byte| matches!(byte, b'\n' | 0))
+            && let Some(length) = memchr2(b'\n', 0, &bytes[used..])
         {
             let end = used + length;
             if bytes[end] == 0 {

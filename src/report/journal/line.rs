@@ -2,6 +2,7 @@
 
 use crate::report::row::{COLUMNS, RowFormat, Status};
 use csv_core::ReadRecordResult;
+use memchr::memchr;
 use serde::Deserialize;
 use std::borrow::Cow;
 use std::fmt;
@@ -139,7 +140,7 @@ impl Lines {
     }
 
     fn read_csv<'a>(&'a mut self, line: &'a [u8]) -> Result<Option<Entry<'a>>, Problem> {
-        let is_quoted = line.contains(&b'"');
+        let is_quoted = memchr(b'"', line).is_some();
         if is_quoted {
             self.unquote(line);
         }
