@@ -400,7 +400,7 @@ impl<'r> Reader<'r> {
         while !batch.is_empty() {
             let Some(room) = self.wait_for_room() else {
                 self.is_cut = true;
-                return tasks.for_each(|task| leave(self.shared, task));
+                return batch.into_iter().for_each(|task| leave(self.shared, task));
             };
             let count = batch.len().min(room).min(PUSHED_AT_ONCE);
             let wakes = self.shared.schedule().push_all(batch.drain(..count), Packed::place);
