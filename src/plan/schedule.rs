@@ -15,8 +15,10 @@
 //!   has no connection to it either, the host moves: the other core is its home from then on. A big
 //!   host belongs to all cores alike and no core opens more than its share, so that all cores work;
 //!   connections from when it was small are yielded as their jobs end.
-//! - Among the hosts a core may serve, the one served longest ago comes first. A paused host is in
-//!   nobody's way.
+//! - Among the hosts a core may serve, the one served longest ago comes first. But a connection
+//!   that has become idle goes on with jobs of its host, for a turn of [`limits::TURN_JOBS`]: so the
+//!   jobs of a host that are read ahead share a handshake, and no host waits for ever. A paused host
+//!   is in nobody's way.
 //! - While this machine is short of something ([`super::window`]), fewer jobs are in flight in all.
 //!   Then no host is any core's own, so that none waits for a core whose turn never comes, and a
 //!   connection is closed rather than kept when more are open than jobs may be in flight.
@@ -102,7 +104,7 @@ pub struct Schedule<T> {
     asleep: CoreSet,
     /// Cores whose `openable` is not empty.
     has_openable: CoreSet,
-    /// Cores whose `reusable` is not empty.
+    /// Cores with a job ready for one of their idle connections.
     has_reusable: CoreSet,
     /// Big hosts with a job ready and a connection to open.
     big: Ready,

@@ -5,19 +5,24 @@ use super::{Connection, Grant, Name, OriginId, Schedule, Wake};
 use crate::limits;
 
 impl<T> Schedule<T> {
-    /// The host that `core` serves next: of those it may serve for its own sake the one served
-    /// longest ago, else one of a home core without room.
+    /// The host that `core` serves next: one whose turn on an idle connection lasts, else of those
+    /// it may serve for its own sake the one served longest ago, else one of a home core without
+    /// room.
     pub(super) fn choose(&self, core: usize) -> Option<u32> {
         if !self.roomy.contains(core) || self.is_full() || self.is_rate_reached() {
             return None;
         }
         let own = &self.cores[core];
-        let first = [own.openable.first(), own.reusable.first(), self.first_big(core)];
+        let continuing = own.continuing.first();
+        let first = [continuing, own.openable.first(), own.reusable.first(), self.first_big(core)];
         let first = first.into_iter().flatten().min();
         let first_of = |home: usize| self.cores[home].openable.first();
         if self.window.is_tight() {
             let all = self.has_openable.all().filter_map(first_of);
             return all.chain(first).min().map(|key| key.1);
+        }
+        if let Some(continuing) = continuing {
+            return Some(continuing.1);
         }
         let full = || self.has_openable.without(&self.roomy).filter_map(first_of).min();
         first.or_else(full).map(|key| key.1)
@@ -55,6 +60,10 @@ impl<T> Schedule<T> {
         let round = live.polite.round;
         let hold = live.hold_or_insert(core);
         hold.in_use += 1;
+        hold.turn = match connection {
+            Connection::Reuse if hold.turn < limits::TURN_JOBS => hold.turn + 1,
+            Connection::Reuse | Connection::Replace(_) | Connection::Open => 0,
+        };
         match connection {
             Connection::Reuse => hold.idle[side as usize] -= 1,
             Connection::Replace(other) => hold.idle[other.side as usize] -= 1,

@@ -75,6 +75,16 @@ pub(super) enum Listed {
     Down,
 }
 
+/// Which list of a core a host is in, for work on a connection that is idle there.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Reuse {
+    Nowhere,
+    /// Those whose turn lasts.
+    Continuing,
+    /// Those whose turn is over.
+    Turned,
+}
+
 /// What is known of the addresses behind a host's name.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Name {
@@ -134,8 +144,10 @@ pub(super) struct Hold {
     pub(super) in_use: usize,
     /// Idle ones of each side.
     pub(super) idle: [usize; 2],
-    /// Whether the host is among the reusable ones of the core.
-    pub(super) is_listed: bool,
+    /// Where the host is listed for the idle ones.
+    pub(super) listed: Reuse,
+    /// Jobs in a row that went to connections that were idle here.
+    pub(super) turn: u8,
 }
 
 impl Hold {
@@ -198,7 +210,13 @@ impl Live {
         let known = self.holds.iter().position(|hold| hold.core == core);
         let place = known.unwrap_or(self.holds.len());
         if known.is_none() {
-            self.holds.push(Hold { core, in_use: 0, idle: [0; 2], is_listed: false });
+            self.holds.push(Hold {
+                core,
+                in_use: 0,
+                idle: [0; 2],
+                listed: Reuse::Nowhere,
+                turn: 0,
+            });
         }
         &mut self.holds[place]
     }

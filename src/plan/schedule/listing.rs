@@ -2,7 +2,7 @@
 
 use super::Schedule;
 use super::breaker::Breaker;
-use super::hosts::{Listed, Name};
+use super::hosts::{Listed, Name, Reuse};
 use crate::limits;
 
 impl<T> Schedule<T> {
@@ -101,14 +101,18 @@ impl<T> Schedule<T> {
         let Some(live) = &mut host.live else { return };
         let may_use = is_ready && live.in_use < window;
         for hold in &mut live.holds {
-            let is_listed = may_use && hold.idle() > 0;
-            if is_listed != hold.is_listed {
-                let reusable = &mut self.cores[hold.core].reusable;
-                let is_changed =
-                    if is_listed { reusable.insert(key) } else { reusable.remove(&key) };
-                assert!(is_changed, "a hold knows whether it is listed");
-                self.has_reusable.set(hold.core, !reusable.is_empty());
-                hold.is_listed = is_listed;
+            let listed = match may_use && hold.idle() > 0 {
+                false => Reuse::Nowhere,
+                true if hold.turn < limits::TURN_JOBS => Reuse::Continuing,
+                true => Reuse::Turned,
+            };
+            if listed != hold.listed {
+                let core = &mut self.cores[hold.core];
+                let was = core.reuse_list(hold.listed).is_none_or(|list| list.remove(&key));
+                let is = core.reuse_list(listed).is_none_or(|list| list.insert(key));
+                assert!(was && is, "a hold knows where it is listed");
+                self.has_reusable.set(hold.core, core.has_reusable());
+                hold.listed = listed;
             }
         }
     }
@@ -126,11 +130,13 @@ impl<T> Schedule<T> {
         }
         self.has_openable.set(usize::from(host.home), !home.is_empty());
         let Some(live) = &mut host.live else { return };
-        for hold in live.holds.iter_mut().filter(|hold| hold.is_listed) {
-            let reusable = &mut self.cores[hold.core].reusable;
-            reusable.remove(&key);
-            self.has_reusable.set(hold.core, !reusable.is_empty());
-            hold.is_listed = false;
+        for hold in &mut live.holds {
+            let core = &mut self.cores[hold.core];
+            if let Some(list) = core.reuse_list(hold.listed) {
+                list.remove(&key);
+                self.has_reusable.set(hold.core, core.has_reusable());
+                hold.listed = Reuse::Nowhere;
+            }
         }
     }
 }

@@ -64,6 +64,26 @@ fn a_small_host_stays_at_home_and_reuses_its_connections() {
 }
 
 #[test]
+fn a_connection_goes_on_with_its_host_for_a_turn() {
+    let mut schedule = Schedule::new(limits(1, 1, 4));
+    push(&mut schedule, "a", 0..40);
+    push(&mut schedule, "b", 100..102);
+    let mut order = Vec::new();
+    while let Some(grant) = schedule.take(0, 0).grant {
+        order.push((grant.item, grant.connection));
+        let _ = schedule.release(0, grant.origin, After::Kept);
+    }
+    let opened: Vec<u32> = order
+        .iter()
+        .filter(|(_, connection)| *connection == Connection::Open)
+        .map(|(item, _)| *item)
+        .collect();
+    assert_eq!(opened, [0, 100], "one handshake each");
+    let first_of_b = order.iter().position(|(item, _)| *item == 100);
+    assert_eq!(first_of_b, Some(1 + usize::from(limits::TURN_JOBS)), "no host waits for ever");
+}
+
+#[test]
 fn the_next_host_goes_to_the_core_with_fewer() {
     let mut schedule = Schedule::new(limits(2, 8, 2));
     assert_eq!(schedule.push(at("a"), 1), Wake::One(0));
