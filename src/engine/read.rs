@@ -97,6 +97,8 @@ pub(super) struct Reader<'r> {
     pub(super) mismatch: Option<Mismatch>,
     /// Read and not yet on the schedule.
     batch: Vec<Packed>,
+    /// When its first line was read, in milliseconds of the run.
+    batch_ms: u64,
     /// Lines without a job, of which there is no row yet.
     bad: Vec<BadLine>,
     rows: u64,
@@ -143,6 +145,7 @@ impl<'r> Reader<'r> {
             sweeper: None,
             mismatch: None,
             batch: Vec::with_capacity(BATCH),
+            batch_ms: 0,
             bad: Vec::new(),
             rows: 0,
             lines: 0,
@@ -256,15 +259,22 @@ impl<'r> Reader<'r> {
         if self.scout.ahead.is_judged(index) {
             if let (Ok(job), false) = (entry, self.scout.ahead.is_over(index)) {
                 let name = self.scout.ahead.name(index, self.path(&job));
-                self.batch.push(Packed::of_job(job, name, self.shared.now_ms()));
+                self.add(job, name);
             }
         } else if let Some((job, name, _)) = self.judge(entry) {
-            self.batch.push(Packed::of_job(job, name, self.shared.now_ms()));
+            self.add(job, name);
         }
         self.scout.ahead.reached(index);
         if self.batch.len() + self.bad.len() >= BATCH {
             self.push_batch();
         }
+    }
+
+    fn add(&mut self, job: Job, name: String) {
+        if self.batch.is_empty() {
+            self.batch_ms = self.shared.now_ms();
+        }
+        self.batch.push(Packed::of_job(job, name, self.batch_ms));
     }
 
     /// What is to be done with a line, which is asked once, in the order of the lines: the job and

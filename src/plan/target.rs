@@ -362,14 +362,17 @@ impl<'a> Pieces<'a> {
         let Self { scheme, host, port, .. } = *self;
         let host = host::ascii(scheme, host)?;
         let offset = |text: &str| u32::try_from(text.len()).map_err(|_| InputProblem::LineTooLong);
-        let mut text = String::with_capacity(host.len() + self.rest.len() + AROUND_HOST_LEN);
+        let port_text = if port == scheme.port_default() { None } else { Some(format!(":{port}")) };
+        let port_text = port_text.as_deref().unwrap_or_default();
+        // Exact for nearly all URLs: what is too much would have to be given back.
+        let slash_len = usize::from(!self.rest.starts_with('/'));
+        let around_len = scheme.as_str().len() + "://".len() + port_text.len() + slash_len;
+        let mut text = String::with_capacity(host.len() + self.rest.len() + around_len);
         text.push_str(scheme.as_str());
         text.push_str("://");
         text.push_str(&host);
         let host_end = offset(&text)?;
-        if port != scheme.port_default() {
-            text.push_str(&format!(":{port}"));
-        }
+        text.push_str(port_text);
         let path_at = offset(&text)?;
         let path_len = self.rest.find('?').unwrap_or(self.rest.len());
         let (path, query) = self.rest.split_at(path_len);
@@ -511,9 +514,6 @@ fn text_of(location: &[u8]) -> Cow<'_, str> {
 /// ASCII. Everything else goes as it was given, as curl does it, even where RFC 3986 would have it
 /// encoded: servers compare bytes, and a signed URL is signed as it stands.
 const NOT_IN_REQUEST_LINE: &AsciiSet = &CONTROLS.add(b' ');
-
-/// Room for the scheme, the port and a path that was left out.
-const AROUND_HOST_LEN: usize = "https://:65535/".len();
 
 const _: () = assert!(size_of::<Target>() <= 48);
 

@@ -384,3 +384,24 @@ fn a_batch_is_pushed_as_its_jobs_are_one_by_one() {
         assert_eq!(taken.len(), 150);
     }
 }
+
+#[test]
+fn a_core_starves_when_nothing_that_waits_may_begin() {
+    let mut schedule = Schedule::new(limits(1, 8, 2));
+    assert_eq!(schedule.waiting(at("a")), 0);
+    push(&mut schedule, "a", 0..5);
+    let _ = schedule.push(secure("a"), 5);
+    schedule.defer(at("a"), 6, 1_000);
+    assert_eq!((schedule.waiting(at("a")), schedule.waiting(at("b"))), (7, 0));
+    assert!(!schedule.is_starving(), "the core was woken");
+    assert_eq!(take_all(&mut schedule, 0, 0).len(), 2);
+    assert_eq!(schedule.waiting(secure("a")), 5);
+    assert!(schedule.is_starving());
+    push(&mut schedule, "b", 7..20);
+    assert!(!schedule.is_starving());
+    for host in ["c", "d", "e", "f"] {
+        push(&mut schedule, host, 20..22);
+    }
+    assert_eq!(take_all(&mut schedule, 0, 0).len(), 6);
+    assert!(!schedule.is_starving(), "no more than that may be in flight");
+}
