@@ -396,7 +396,8 @@ impl<T> Schedule<T> {
             items.push((self.jobs.age(job), self.jobs.give(job)));
             self.settle(host);
         }
-        for index in self.hosts.indices() {
+        // Only those: each one that is to be remembered from now on takes the place of another.
+        for index in self.hosts.busy() {
             for queue in &mut self.hosts.at_mut(index).queues {
                 while let Some(age) = self.jobs.age_of_first(*queue)
                     && let Some(item) = self.jobs.pop_front(queue)

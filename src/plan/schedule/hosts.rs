@@ -360,9 +360,10 @@ impl Hosts {
         (0..).zip(self.slots.iter()).filter_map(|(index, slot)| Some((index, slot.host.as_ref()?)))
     }
 
-    /// Indices of all live hosts.
-    pub(super) fn indices(&self) -> Vec<u32> {
-        self.names.iter().copied().collect()
+    /// Indices of all hosts with jobs that wait for a slot.
+    pub(super) fn busy(&self) -> Vec<u32> {
+        let is_busy = |(index, host): (u32, &Host)| host.has_queued().then_some(index);
+        self.iter().filter_map(is_busy).collect()
     }
 
     fn hash(&self, name: &str) -> u32 {

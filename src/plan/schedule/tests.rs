@@ -301,6 +301,21 @@ fn pauses_without_work_are_bounded() {
 }
 
 #[test]
+fn drain_gives_back_jobs_of_more_hosts_than_are_remembered() {
+    let mut schedule = Schedule::new(limits(1, 1, 1));
+    for origin in 0..limits::HOSTS_REMEMBERED_MAX {
+        schedule.pause(at(&format!("o{origin}")), 1_000);
+    }
+    for item in 0..20 {
+        let host = format!("busy{item}");
+        let _ = schedule.push(at(&host), item);
+        schedule.pause(at(&host), 1_000);
+    }
+    assert_eq!(schedule.drain(), (0..20).collect::<Vec<_>>());
+    assert_eq!(schedule.hosts(), limits::HOSTS_REMEMBERED_MAX);
+}
+
+#[test]
 fn both_origins_of_a_host_share_its_connections() {
     let mut schedule = Schedule::new(limits(1, 8, 2));
     push(&mut schedule, "a", 0..1);
