@@ -97,7 +97,9 @@ impl Breaker {
 
     /// A job could not connect. Says whether the state changed.
     fn failed(&mut self, round: Round, code: &'static str, limits: &Limits, now_ms: u64) -> bool {
-        let (limit, wait_ms) = (limits.host_fail_limit, limits.host_fail_wait_ms);
+        let limit = limits.host_fail_limit;
+        // What ends at once is not waited for, and so would never end.
+        let wait_ms = limits.host_fail_wait_ms.max(1);
         self.failures = self.failures.saturating_add(1);
         self.last = code;
         match self.state {

@@ -233,6 +233,19 @@ fn a_host_that_cannot_be_reached_is_held_probed_and_given_up() {
 }
 
 #[test]
+fn a_host_is_given_up_without_a_wait_as_well() {
+    let mut one = One::new(Limits { host_fail_wait_ms: 0, ..breaking(3) }, 20);
+    one.rounds(1, REFUSED);
+    let probe = one.take();
+    assert_eq!((probe.len(), probe[0].is_probe), (1, true));
+    one.end(&probe[0], REFUSED);
+    assert_eq!(one.down().len(), 15);
+    one.now_ms += DOWN_TIMES;
+    push(&mut one.schedule, "a", 30..31);
+    assert_eq!(items(&one.take()), [30]);
+}
+
+#[test]
 fn jobs_that_wait_at_hosts_that_go_down_are_gone_through_once_a_second() {
     let mut schedule = Schedule::new(breaking(1));
     let mut waiting = 0;
