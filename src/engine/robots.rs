@@ -27,8 +27,40 @@ pub(super) struct Robots {
 #[derive(Default)]
 struct Known {
     origins: HashMap<Box<str>, State>,
-    /// What the rules take in memory.
+    /// What all of them take in memory, about.
     bytes: usize,
+}
+
+impl Known {
+    /// Remembers what is known of one origin; where that is too much, all others are forgotten but
+    /// for those that some job asks for.
+    fn put(&mut self, origin: &str, state: State) {
+        self.remove(origin);
+        let bytes = bytes(origin, &state);
+        if self.bytes + bytes > limits::ROBOTS_CACHE_BYTES_MAX {
+            self.origins.retain(|_, state| matches!(state, State::Asked));
+            self.bytes =
+                self.origins.iter().map(|(origin, state)| self::bytes(origin, state)).sum();
+        }
+        self.bytes += bytes;
+        self.origins.insert(origin.into(), state);
+    }
+
+    fn remove(&mut self, origin: &str) {
+        if let Some(state) = self.origins.remove(origin) {
+            self.bytes -= bytes(origin, &state);
+        }
+    }
+}
+
+/// What one origin takes in memory, about.
+fn bytes(origin: &str, state: &State) -> usize {
+    let known = match state {
+        State::Asked => 0,
+        State::Rules(rules) => rules.bytes(),
+        State::Failed(fault, _) => fault.detail.as_ref().map_or(0, |detail| detail.len()),
+    };
+    known + origin.len() + ENTRY_BYTES
 }
 
 /// What is known of one origin's.
@@ -76,19 +108,12 @@ impl Robots {
             }
             Some(State::Failed(..)) | None => {}
         }
-        known.origins.insert(origin.into(), State::Asked);
+        known.put(origin, State::Asked);
         Found::Ask
     }
 
-    fn keep(&self, origin: &str, rules: Rules) {
-        let mut known = self.known();
-        let bytes = rules.bytes() + origin.len() + ENTRY_BYTES;
-        if known.bytes + bytes > limits::ROBOTS_CACHE_BYTES_MAX {
-            known.origins.retain(|_, state| matches!(state, State::Asked));
-            known.bytes = 0;
-        }
-        known.bytes += bytes;
-        known.origins.insert(origin.into(), State::Rules(Arc::new(rules)));
+    fn keep(&self, origin: &str, state: State) {
+        self.known().put(origin, state);
     }
 }
 
@@ -102,7 +127,7 @@ impl Drop for Asking<'_> {
     fn drop(&mut self) {
         let mut known = self.robots.known();
         if matches!(known.origins.get(&self.origin), Some(State::Asked)) {
-            known.origins.remove(&self.origin);
+            known.remove(&self.origin);
         }
     }
 }
@@ -132,13 +157,12 @@ pub(super) async fn permit(
             let asking = Asking { robots, origin: origin.into() };
             let (answer, connection) = Box::pin(ask(core, task, pooled)).await;
             match answer {
-                Ok(rules) => robots.keep(origin, rules),
+                Ok(rules) => robots.keep(origin, State::Rules(Arc::new(rules))),
                 Err(outcome) => {
                     if let Outcome::Failed(fault, _) = &outcome
                         && !is_of_this_job(&fault.cause)
                     {
-                        let failed = State::Failed(fault.clone(), core.shared.now_ms());
-                        robots.known().origins.insert(origin.into(), failed);
+                        robots.keep(origin, State::Failed(fault.clone(), core.shared.now_ms()));
                     }
                     return Err((outcome, connection));
                 }
@@ -274,3 +298,27 @@ const FAILED_KEPT_MS: u64 = 5_000;
 const FAILED_AGAIN_MS: u64 = 200;
 /// Memory for an origin beside its name and rules, in bytes, about.
 const ENTRY_BYTES: usize = 96;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_remembered_of_many_origins_is_bounded() {
+        let robots = Robots::new("ringpull");
+        let origin = |n: usize| format!("https://{n}.example");
+        assert!(matches!(robots.find("http://asked", 1, 0), Found::Ask));
+        let fault = Fault::new(Stage::Connect, Cause::Refused).with_detail("9".repeat(200));
+        let count = 4 * limits::ROBOTS_CACHE_BYTES_MAX / (200 + ENTRY_BYTES);
+        for n in 0..count {
+            robots.keep(&origin(n), State::Failed(fault.clone(), 0));
+            robots.keep(&origin(n), State::Failed(fault.clone(), 1));
+        }
+        assert!(matches!(robots.find("http://asked", 1, 0), Found::Wait));
+        assert!(matches!(robots.find(&origin(count - 1), 1, 2), Found::Failed(_)));
+        let known = robots.known();
+        let taken: usize = known.origins.iter().map(|(origin, state)| bytes(origin, state)).sum();
+        assert_eq!(known.bytes, taken);
+        assert!(taken <= limits::ROBOTS_CACHE_BYTES_MAX && known.origins.len() < count);
+    }
+}
