@@ -348,17 +348,21 @@ impl<'r> Reader<'r> {
     fn bad_lines(&mut self) {
         let mut ledger = self.shared.ledger();
         ledger.set_passed(self.check.passed());
-        let mut bad = self.bad.drain(..);
+        let mut is_over = false;
         let session = self.shared.session();
-        let may_go_on = bad.all(|line| {
+        for line in self.bad.drain(..) {
+            // It is left whether it has its row in time or not.
             if let Some(session) = session {
                 session.add_bad(&line.text);
             }
-            ledger.record(&task::bad_line_row(&line))
-        });
+            if is_over {
+                self.is_cut = true;
+            } else {
+                is_over = !ledger.record(&task::bad_line_row(&line));
+            }
+        }
         drop(ledger);
-        if !may_go_on {
-            self.is_cut |= bad.len() > 0;
+        if is_over {
             self.shared.set_stop(Stop::Draining);
         }
         self.shared.wait_for_disk();

@@ -491,6 +491,17 @@ fn a_session_has_what_failed_in_earlier_runs() {
 }
 
 #[test]
+fn a_session_has_bad_lines_that_have_no_row_any_more() {
+    let sandbox = Sandbox::new();
+    let list = ["bad 1", "bad 2", "bad 3"];
+    let args = ["--max-errors", "1", "--save-session", "left.txt"];
+    let done = sandbox.pull().args(args).list(list).run();
+    done.assert_code(9);
+    assert_eq!(done.rows.len(), 1);
+    assert_eq!(session(&sandbox, "left.txt"), list.map(|line| format!("# {line}")));
+}
+
+#[test]
 fn aria2c_reads_a_session() {
     let Ok(version) = std::process::Command::new("aria2c").arg("--version").output() else {
         return skip("aria2c is not installed");
