@@ -41,8 +41,9 @@ pub fn dry_run(config: &Config) -> anyhow::Result<Ended> {
     let ledger = Ledger::new(None, &BudgetConfig::default(), false);
     let shared = Shared::new(config.clone(), Instant::now(), schedule, ledger);
     let check = Check::default();
-    let mut reader = Reader::new(&shared, naming, check, Taker::Rehearsal(Rehearsal::new()));
-    let read = reader.read_all(lists);
+    let taker = Taker::Rehearsal(Rehearsal::new());
+    let mut reader = Reader::new(&shared, lists, naming, check, taker);
+    let read = reader.read_all();
     let (mut rehearsal, lines) = reader.into_rehearsal().expect("it was one");
     rehearsal.take_all(&mut shared.schedule());
     let mut ledger = shared.ledger();

@@ -82,6 +82,7 @@ fn place(path: &Path) -> Option<PathBuf> {
 /// What turns lines into tasks.
 pub(super) struct Reader<'r> {
     pub(super) shared: &'r Shared,
+    pub(super) lists: Lists,
     template: Option<Template>,
     /// `-o`: the path of the one file, or `-`.
     output: Option<String>,
@@ -102,8 +103,6 @@ pub(super) struct Reader<'r> {
     /// Lines without a job, of which there is no row yet.
     bad: Vec<BadLine>,
     rows: u64,
-    /// Lines of all inputs, once they were read to their end.
-    lines: u64,
     /// Number of the line that was read last.
     pub(super) at: u64,
     pub(super) scout: Scout,
@@ -123,7 +122,13 @@ pub(super) enum Taker {
 }
 
 impl<'r> Reader<'r> {
-    pub(super) fn new(shared: &'r Shared, naming: Naming, check: Check, taker: Taker) -> Self {
+    pub(super) fn new(
+        shared: &'r Shared,
+        lists: Lists,
+        naming: Naming,
+        check: Check,
+        taker: Taker,
+    ) -> Self {
         let knows_names = naming.proposed.is_some();
         if let Some(names) = naming.proposed {
             shared.adopt(names);
@@ -131,8 +136,13 @@ impl<'r> Reader<'r> {
         for path in naming.reserved {
             shared.claim(path, 0);
         }
+        let scout = match &taker {
+            Taker::Cores => Scout::new(&lists, shared.config.lookahead_max),
+            Taker::Rehearsal(_) => Scout::none(),
+        };
         Self {
             shared,
+            lists,
             template: naming.template,
             output: naming.output,
             shard: shared
@@ -148,9 +158,8 @@ impl<'r> Reader<'r> {
             batch_ms: 0,
             bad: Vec::new(),
             rows: 0,
-            lines: 0,
             at: 0,
-            scout: Scout::new(None, 0),
+            scout,
             is_cut: false,
             has_read_on: false,
             taker,
@@ -166,17 +175,13 @@ impl<'r> Reader<'r> {
     pub(super) fn into_rehearsal(self) -> Option<(Rehearsal, u64)> {
         match self.taker {
             Taker::Cores => None,
-            Taker::Rehearsal(rehearsal) => Some((rehearsal, self.lines)),
+            Taker::Rehearsal(rehearsal) => Some((rehearsal, self.lists.lines_total())),
         }
     }
 
     /// Reads all inputs to their end, or until the run stops.
-    pub(super) fn read_all(&mut self, mut lists: Lists) -> anyhow::Result<()> {
-        if let Taker::Cores = self.taker {
-            self.scout = Scout::new(lists.again(), self.shared.config.lookahead_max);
-        }
-        let result = self.read(&mut lists).and_then(|()| self.end_check());
-        self.lines = lists.lines_total();
+    pub(super) fn read_all(&mut self) -> anyhow::Result<()> {
+        let result = self.read().and_then(|()| self.end_check());
         self.push_batch();
         if !self.is_cut {
             self.shared.set_total(self.rows);
@@ -211,9 +216,9 @@ impl<'r> Reader<'r> {
         Ok(())
     }
 
-    fn read(&mut self, lists: &mut Lists) -> anyhow::Result<()> {
+    fn read(&mut self) -> anyhow::Result<()> {
         while self.mismatch.is_none()
-            && let Some(item) = lists.next()?
+            && let Some(item) = self.lists.next()?
         {
             self.is_cut |= self.shared.stop() != Stop::Running;
             if self.is_cut && self.shared.session().is_none() {
@@ -225,8 +230,8 @@ impl<'r> Reader<'r> {
                 Item::Pause => self.push_batch(),
             }
             // For the session files are read to their end; a pipe may never come to one.
-            self.shared.set_reading_on(self.is_cut && lists.is_steady());
-            if self.is_cut && !lists.is_steady() {
+            self.shared.set_reading_on(self.is_cut && self.lists.is_steady());
+            if self.is_cut && !self.lists.is_steady() {
                 return Ok(());
             }
         }

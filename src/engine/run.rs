@@ -284,8 +284,8 @@ fn start_reader(
     std::thread::Builder::new()
         .name("reader".into())
         .spawn(move || {
-            let reader = Reader::new(&end.0, naming, check, Taker::Cores);
-            reader.sweeping(sweeper).read_all(lists)
+            let reader = Reader::new(&end.0, lists, naming, check, Taker::Cores);
+            reader.sweeping(sweeper).read_all()
         })
         .context("cannot start a thread")
 }

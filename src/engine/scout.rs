@@ -23,14 +23,12 @@ use std::time::{Duration, Instant};
 
 /// What is remembered between the steps of a sweep, and between sweeps.
 pub(super) struct Scout {
-    /// The inputs, not begun; nothing where they can be read once only.
-    lists: Option<Lists>,
     sweep: Option<Sweep>,
     /// When the next sweep may begin.
     begins_at: Instant,
     /// Sweeps in a row that found nothing.
     fruitless: u32,
-    /// Jobs of the look-ahead that the reader itself leaves free.
+    /// Jobs of the look-ahead that the reader itself leaves free; none where nobody goes ahead.
     pub(super) reserve: usize,
     pub(super) ahead: Ahead,
 }
@@ -43,29 +41,33 @@ struct Sweep {
 }
 
 impl Scout {
-    pub(super) fn new(lists: Option<Lists>, lookahead_max: usize) -> Self {
-        let reserve = if lists.is_some() { lookahead_max / RESERVE_SHARE } else { 0 };
+    /// One that goes ahead where the inputs can be read twice.
+    pub(super) fn new(lists: &Lists, lookahead_max: usize) -> Self {
+        let reserve = if lists.onward().is_some() { lookahead_max / RESERVE_SHARE } else { 0 };
+        Self { reserve, ..Self::none() }
+    }
+
+    /// One that stays where it is.
+    pub(super) fn none() -> Self {
         Self {
-            lists,
             sweep: None,
             begins_at: Instant::now(),
             fruitless: 0,
-            reserve,
+            reserve: 0,
             ahead: Ahead::default(),
         }
     }
 
     /// Whether a step may be made now.
     pub(super) fn is_due(&self) -> bool {
-        let may_begin = || self.lists.is_some() && self.begins_at <= Instant::now();
-        self.reserve > 0 && (self.sweep.is_some() || may_begin())
+        self.reserve > 0 && (self.sweep.is_some() || self.begins_at <= Instant::now())
     }
 
-    fn resume(&mut self) -> Option<Sweep> {
-        self.sweep.take().or_else(|| {
-            let lists = self.lists.as_ref()?.again()?;
-            Some(Sweep { lists, worked: Duration::ZERO, taken: 0 })
-        })
+    /// The sweep to go on with, by a reader that stands in `lists`.
+    fn resume(&mut self, lists: &Lists) -> Option<Sweep> {
+        self.sweep
+            .take()
+            .or_else(|| Some(Sweep { lists: lists.onward()?, worked: Duration::ZERO, taken: 0 }))
     }
 
     fn end(&mut self, sweep: &Sweep) {
@@ -79,7 +81,11 @@ impl Scout {
 impl Reader<'_> {
     /// Goes on with a sweep, or begins one, by as many lines as keep nobody waiting for long.
     pub(super) fn step_ahead(&mut self) {
-        let Some(mut sweep) = self.scout.resume() else { return };
+        let Some(mut sweep) = self.scout.resume(&self.lists) else {
+            // An input is gone by now.
+            self.scout.reserve = 0;
+            return;
+        };
         let begun = Instant::now();
         let mut taken = 0;
         let mut is_at_end = false;
@@ -178,6 +184,8 @@ pub(super) struct Ahead {
     numbered: RoaringTreemap,
     /// The rare names that are neither what was asked for nor that with the number.
     named: BTreeMap<u64, Box<str>>,
+    /// What is before this line was forgotten.
+    forgotten_to: u64,
 }
 
 impl Ahead {
@@ -203,7 +211,8 @@ impl Ahead {
     pub(super) fn reached(&mut self, index: u64) {
         if self.judged_to > 0 && index >= self.judged_to {
             *self = Self::default();
-        } else if self.judged_to > 0 && index.is_multiple_of(FORGET_EVERY_LINES) {
+        } else if self.judged_to > 0 && index >= self.forgotten_to + FORGET_EVERY_LINES {
+            self.forgotten_to = index;
             self.over.remove_range(..index);
             self.numbered.remove_range(..index);
             self.named = self.named.split_off(&index);
@@ -291,14 +300,17 @@ mod tests {
     #[test]
     fn what_is_behind_is_forgotten() {
         let mut ahead = Ahead::default();
-        for index in 1..=2 * FORGET_EVERY_LINES {
+        for index in 1..=3 * FORGET_EVERY_LINES {
             ahead.set_judged(index);
             ahead.set_over(index);
         }
         ahead.reached(5);
         assert!(ahead.is_over(1));
-        ahead.reached(FORGET_EVERY_LINES);
-        assert!(!ahead.is_over(1) && ahead.is_over(FORGET_EVERY_LINES + 1));
-        assert_eq!(ahead.over.len(), FORGET_EVERY_LINES + 1);
+        // Whatever the numbers of the lines that are entries: option lines are none.
+        for at in [FORGET_EVERY_LINES + 1, 2 * FORGET_EVERY_LINES + 3] {
+            ahead.reached(at);
+            assert!(!ahead.is_over(at - 1) && ahead.is_over(at));
+            assert_eq!(ahead.over.len(), 3 * FORGET_EVERY_LINES - at + 1);
+        }
     }
 }

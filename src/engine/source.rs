@@ -1,5 +1,5 @@
-//! Where entries come from: the inputs of a run, one behind the other, as often as they can be
-//! read.
+//! Where entries come from: the inputs of a run, one behind the other; files also for a second
+//! reader, who goes ahead of the first one.
 
 use crate::config::{Input, InputConfig, InputFormat};
 use crate::error::RunError;
@@ -8,9 +8,9 @@ use crate::plan::job::{Entry, Job};
 use crate::ring::setup;
 use anyhow::Context as _;
 use std::fs::File;
-use std::io::{self, Read as _};
+use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::os::fd::AsFd as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// All inputs as one sequence of entries. It is the caller's loop that reads: no thread, no more
@@ -47,22 +47,31 @@ impl Lists {
         Ok(Self { sources, begun: 0, current: None, config: config.clone(), lines_before: 0 })
     }
 
-    /// The same inputs from their start, whatever was read of them so far. `None` where one of them
-    /// is a pipe or standard input, which give their entries once.
-    pub(super) fn again(&self) -> Option<Self> {
-        let again = |source: &Source| match source {
-            Source::File { path } if path.is_file() => Some(Source::File { path: path.clone() }),
-            Source::File { .. } | Source::Stdin(_) => None,
-            Source::Arguments(urls) => Some(Source::Arguments(urls.clone())),
-        };
-        let sources = self.sources.iter().map(again).collect::<Option<_>>()?;
-        Some(Self {
+    /// The same inputs for a second reader, from where this one stands; a packed file from its
+    /// start. `None` where one of them is a pipe or standard input, which give their entries once.
+    pub(super) fn onward(&self) -> Option<Self> {
+        let sources = self.sources.iter().map(Source::again).collect::<Option<_>>()?;
+        let mut onward = Self {
             sources,
-            begun: 0,
+            begun: self.begun,
             current: None,
             config: self.config.clone(),
-            lines_before: 0,
-        })
+            lines_before: self.lines_before,
+        };
+        match &self.current {
+            None => {}
+            Some(Current::Arguments(urls)) => {
+                onward.current = Some(Current::Arguments(urls.clone()));
+            }
+            Some(Current::Stream(stream)) => match &onward.sources[self.begun - 1] {
+                Source::File { path } if stream.is_plain() => {
+                    let stream = stream.onward(path).ok()?;
+                    onward.current = Some(Current::Stream(Box::new(stream)));
+                }
+                _ => onward.begun -= 1,
+            },
+        }
+        Some(onward)
     }
 
     /// The next entry, in the order of the inputs and their lines; nothing at their end.
@@ -156,6 +165,15 @@ enum Source {
 }
 
 impl Source {
+    /// The same for a second reader, where there can be one.
+    fn again(&self) -> Option<Self> {
+        match self {
+            Self::File { path } if path.is_file() => Some(Self::File { path: path.clone() }),
+            Self::File { .. } | Self::Stdin(_) => None,
+            Self::Arguments(urls) => Some(Self::Arguments(urls.clone())),
+        }
+    }
+
     fn look(input: &Input, config: &InputConfig) -> anyhow::Result<Self> {
         Ok(match input {
             Input::Urls(urls) => Self::Arguments(urls.clone()),
@@ -233,6 +251,28 @@ impl Stream {
             pace: if is_steady { Pace::Steady } else { Pace::Flowing },
             broken: None,
         }
+    }
+
+    /// Whether it is not packed, as far as it was read.
+    fn is_plain(&self) -> bool {
+        matches!(self.unpacker, Some(None)) && self.broken.is_none()
+    }
+
+    /// The same from where this one stands, of the plain file at `path`.
+    fn onward(&self, path: &Path) -> io::Result<Self> {
+        let mut file = File::open(path)?;
+        file.seek(SeekFrom::Start((&self.file).stream_position()?))?;
+        Ok(Self {
+            file,
+            name: self.name.clone(),
+            list: self.list.clone(),
+            raw: self.raw.clone(),
+            unpacked: Window::default(),
+            unpacker: Some(None),
+            pace: self.pace,
+            broken: None,
+            lines_before: self.lines_before,
+        })
     }
 
     /// Finds out whether it can be read at all, as far as its first bytes say.
@@ -382,7 +422,7 @@ impl Stream {
 }
 
 /// Bytes of a buffer that were not read yet.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Window {
     /// Made when it is needed first.
     buffer: Vec<u8>,
@@ -416,3 +456,53 @@ const STDIN: &str = "standard input";
 const OPTIONS_WAIT: Duration = Duration::from_millis(50);
 /// Bytes read at once.
 const READ_BYTES: usize = 256 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write as _;
+
+    fn indices(lists: &mut Lists, count: usize) -> Vec<u64> {
+        let next = || match lists.next().unwrap()? {
+            Item::Entry(entry) => Some(entry.map_or_else(|line| line.index, |job| job.index)),
+            Item::Pause => panic!("a file has no pauses"),
+        };
+        std::iter::from_fn(next).take(count).collect()
+    }
+
+    #[test]
+    fn a_second_reader_begins_where_the_first_one_stands() {
+        let dir = tempfile::tempdir().unwrap();
+        let text: String = (1..=4).map(|n| format!("http://a/{n}\n  out={n}\n")).collect();
+        let (plain, packed) = (dir.path().join("a.txt"), dir.path().join("b.txt.gz"));
+        std::fs::write(&plain, &text).unwrap();
+        let file = File::create(&packed).unwrap();
+        let mut file = flate2::write::GzEncoder::new(file, flate2::Compression::fast());
+        file.write_all(text.as_bytes()).unwrap();
+        file.finish().unwrap();
+        let urls = Input::Urls(vec!["http://u/1".to_owned(), "http://u/2".to_owned()]);
+        let inputs = [urls, Input::File(plain), Input::File(packed)];
+        let open = || Lists::open(&inputs, &InputConfig::default()).unwrap();
+        let all = indices(&mut open(), usize::MAX);
+        assert_eq!(all, [1, 2, 3, 5, 7, 9, 11, 13, 15, 17]);
+        for read in 0..=all.len() {
+            let mut lists = open();
+            indices(&mut lists, read);
+            let ahead = indices(&mut lists.onward().unwrap(), usize::MAX);
+            // A packed file is read anew.
+            let from = read.min(6);
+            assert_eq!(ahead, all[from..], "{read}");
+            assert_eq!(
+                indices(&mut lists, usize::MAX),
+                all[read..],
+                "the first one is in its place"
+            );
+        }
+    }
+
+    #[test]
+    fn a_pipe_is_read_once() {
+        let lists = Lists::open(&[Input::Stdin], &InputConfig::default()).unwrap();
+        assert!(lists.onward().is_none());
+    }
+}

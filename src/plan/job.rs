@@ -137,7 +137,7 @@ impl BadLine {
 
 /// The reader of one list: lines in, entries out. An entry comes out with the next URL line or at
 /// the end, because option lines follow their URL.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Lines {
     /// Lines of the inputs before this one.
     lines_before: u64,

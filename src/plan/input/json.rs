@@ -10,7 +10,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 /// The reader of one input of JSON Lines.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct JsonLines {
     wanted: Columns,
     lines_before: u64,

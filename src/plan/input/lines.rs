@@ -1,7 +1,7 @@
 //! Bytes to physical lines, however they are split.
 
 /// Cuts bytes at line feeds. A line that is whole in its input is not copied.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Cutter {
     /// The begin of a line, at most `limit` bytes of it.
     carry: Vec<u8>,

@@ -38,14 +38,14 @@ pub fn format_of(name: &str) -> InputFormat {
 }
 
 /// The reader of one input.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct List {
     cutter: Cutter,
     form: Form,
 }
 
 /// What its lines are.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Form {
     Text(Lines),
     Table(Box<Table>),

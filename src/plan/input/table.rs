@@ -15,7 +15,7 @@ use csv_core::{ReadRecordResult, Reader, ReaderBuilder, Terminator};
 use std::mem;
 
 /// The reader of one table.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Table {
     delimiter: u8,
     wanted: Columns,
@@ -235,7 +235,7 @@ impl Table {
 }
 
 /// Takes one row apart, line by line.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Splitter {
     reader: Reader,
     bytes: Vec<u8>,
