@@ -194,7 +194,7 @@ impl Shared {
     fn tell_pause(&self, state: &mut State) {
         let Some(what) = state.to_tell.take() else { return };
         state.is_told = true;
-        let wait = humantime::format_duration(Duration::from_millis(self.config.disk.wait_ms));
+        let wait = self.disk_wait();
         self.say_of_disk(&format!(
             "{what}: paused; make room, and the run goes on; it gives up in {wait} (--disk-wait)"
         ));
@@ -239,8 +239,7 @@ impl Shared {
             Look::GoOn => self.go_on(&mut state),
             Look::GiveUp => {
                 self.full_disk.is_given_up.store(true, Ordering::Relaxed);
-                let wait =
-                    humantime::format_duration(Duration::from_millis(self.config.disk.wait_ms));
+                let wait = self.disk_wait();
                 self.say_of_disk(&format!(
                     "the disk is still full after {wait}: the run stops; make room and start it \
                      again to pull what is left"
@@ -268,11 +267,16 @@ impl Shared {
         if self.full_disk.is_given_up() {
             return;
         }
-        let wait = humantime::format_duration(Duration::from_millis(self.config.disk.wait_ms));
+        let wait = self.disk_wait();
         self.say_of_disk(&format!(
             "the disk of {what} is full: make room, and it is written; gives up in {wait} \
              (--disk-wait)"
         ));
+    }
+
+    /// How long a full disk is waited for, in words.
+    fn disk_wait(&self) -> impl std::fmt::Display {
+        humantime::format_duration(Duration::from_millis(self.config.disk.wait_ms))
     }
 
     /// Who reads JSON from standard error reads nothing else; it says there that the run is paused.

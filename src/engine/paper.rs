@@ -28,8 +28,7 @@ pub(super) struct Paper<F = File> {
     written: u64,
     /// Length of the file up to the end of the last whole row.
     whole: u64,
-    /// Input line of each row in `pending` (0 for what is none), and the length of the file at its
-    /// end.
+    /// Input line of each row in `pending`, and the length of the file at its end.
     rows: VecDeque<(u64, u64)>,
     is_full: bool,
     /// The first failure.
@@ -81,8 +80,7 @@ impl<F: Write + Shorten> Paper<F> {
 
     /// Appends what belongs to no row, by `encode`.
     pub(super) fn add(&mut self, encode: impl FnOnce(&mut Vec<u8>)) {
-        encode(&mut self.pending);
-        self.rows.push_back((0, self.written + self.pending.len() as u64));
+        self.add_row(NO_LINE, encode);
     }
 
     /// Appends the row of an input line, by `encode`.
@@ -142,7 +140,8 @@ impl<F: Write + Shorten> Paper<F> {
         if !self.rows.is_empty() && self.whole < self.written {
             self.file.shorten(self.whole)?;
         }
-        let left: Vec<u64> = self.rows.iter().map(|row| row.0).filter(|line| *line > 0).collect();
+        let left: Vec<u64> =
+            self.rows.iter().map(|row| row.0).filter(|line| *line != NO_LINE).collect();
         let (count, lines) = (left.len(), ranges(left));
         let what = if count == 1 { "row" } else { "rows" };
         let text =
@@ -150,6 +149,9 @@ impl<F: Write + Shorten> Paper<F> {
         Err(io::Error::new(io::ErrorKind::StorageFull, text))
     }
 }
+
+/// The input line of what is no row; lines are numbered from 1.
+const NO_LINE: u64 = 0;
 
 /// `3-5, 9`: numbers of lines.
 fn ranges(mut numbers: Vec<u64>) -> String {

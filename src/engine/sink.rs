@@ -49,37 +49,26 @@ enum Place {
 impl Sink {
     /// A file; a body of more than `bytes_max` bytes is refused.
     pub(super) fn file(file: OutFile, bytes_max: Option<u64>) -> Self {
-        Self {
-            place: Place::File(Box::new(file)),
-            bytes_max,
-            decoding: None,
-            tally: Tally::default(),
-        }
+        Self::new(Place::File(Box::new(file)), bytes_max)
     }
 
     /// Standard output.
     pub(super) fn stdout(bytes_max: Option<u64>) -> Self {
-        Self { place: Place::Stdout, bytes_max, decoding: None, tally: Tally::default() }
+        Self::new(Place::Stdout, bytes_max)
     }
 
     /// Nowhere: the body of a redirect or of a failure, at most so many bytes.
     pub(super) fn nowhere(bytes_max: usize) -> Self {
-        Self {
-            place: Place::Nowhere(bytes_max),
-            bytes_max: None,
-            decoding: None,
-            tally: Tally::default(),
-        }
+        Self::new(Place::Nowhere(bytes_max), None)
     }
 
     /// Memory. A body of more than `bytes_max` bytes is refused; its first ones are there.
     pub(super) fn memory(bytes_max: usize) -> Self {
-        Self {
-            place: Place::Memory(Vec::new(), bytes_max),
-            bytes_max: None,
-            decoding: None,
-            tally: Tally::default(),
-        }
+        Self::new(Place::Memory(Vec::new(), bytes_max), None)
+    }
+
+    fn new(place: Place, bytes_max: Option<u64>) -> Self {
+        Self { place, bytes_max, decoding: None, tally: Tally::default() }
     }
 
     /// What is in memory, and whether more was refused.

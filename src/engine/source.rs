@@ -138,8 +138,7 @@ impl Lists {
             }
             Source::File { path } => {
                 let name = path.display().to_string();
-                let cannot = || RunError::usage(format!("cannot read the list {name}"));
-                (File::open(&*path).with_context(cannot)?, name)
+                (File::open(&*path).with_context(|| unusable(&name))?, name)
             }
         };
         let format = format_of_input(&self.config, &name);
@@ -182,13 +181,13 @@ impl Source {
                 Self::Stdin(File::from(stdin.context("cannot read standard input")?))
             }
             Input::File(path) => {
-                let cannot = || RunError::usage(format!("cannot read the list {}", path.display()));
+                let name = path.display().to_string();
+                let cannot = || unusable(&name);
                 if path.metadata().with_context(cannot)?.is_file() {
-                    let name = path.display().to_string();
                     let format = format_of_input(config, &name);
                     let list = List::new(format, config, 0);
                     let file = File::open(path).with_context(cannot)?;
-                    Stream::new(file, name, list).check(format)?;
+                    Stream::new(file, name.clone(), list).check(format)?;
                 }
                 Self::File { path: path.clone() }
             }
@@ -208,9 +207,9 @@ struct Stream {
     name: String,
     list: List,
     /// Bytes of the file.
-    raw: Window,
+    raw: Buffer,
     /// Bytes that were unpacked.
-    unpacked: Window,
+    unpacked: Buffer,
     /// What unpacks, where anything is packed; unknown before the first bytes.
     unpacker: Option<Option<Unpacker>>,
     pace: Pace,
@@ -245,8 +244,8 @@ impl Stream {
             name,
             lines_before: list.lines_total(),
             list,
-            raw: Window::default(),
-            unpacked: Window::default(),
+            raw: Buffer::default(),
+            unpacked: Buffer::default(),
             unpacker: None,
             pace: if is_steady { Pace::Steady } else { Pace::Flowing },
             broken: None,
@@ -267,7 +266,7 @@ impl Stream {
             name: self.name.clone(),
             list: self.list.clone(),
             raw: self.raw.clone(),
-            unpacked: Window::default(),
+            unpacked: Buffer::default(),
             unpacker: Some(None),
             pace: self.pace,
             broken: None,
@@ -329,7 +328,6 @@ impl Stream {
 
     /// The next entry of the bytes that are there.
     fn read(&mut self) -> anyhow::Result<Option<Entry>> {
-        let unusable = |name| RunError::usage(format!("cannot read the list {name}"));
         loop {
             let window = match &self.unpacker {
                 Some(None) => &mut self.raw,
@@ -378,8 +376,8 @@ impl Stream {
                 None => {}
                 Some(Packing::Foreign(what)) => {
                     self.pace = Pace::Ended;
-                    let cannot = RunError::usage(format!("cannot read the list {}", self.name));
-                    self.broken = Some(anyhow::anyhow!("it is {what}").context(cannot));
+                    let broken = anyhow::anyhow!("it is {what}");
+                    self.broken = Some(broken.context(unusable(&self.name)));
                 }
                 Some(packing) => match Unpacker::new(packing) {
                     Ok(unpacker) => self.unpacker = Some(unpacker),
@@ -402,10 +400,7 @@ impl Stream {
         if self.broken.is_none() {
             match self.list.finish() {
                 Ok(entry) => return entry.map(|entry| Ok(Item::Entry(entry))),
-                Err(error) => {
-                    let cannot = RunError::usage(format!("cannot read the list {}", self.name));
-                    return Some(Err(error).context(cannot));
-                }
+                Err(error) => return Some(Err(error).context(unusable(&self.name))),
             }
         }
         if let Some(entry) = self.list.abandon() {
@@ -423,14 +418,14 @@ impl Stream {
 
 /// Bytes of a buffer that were not read yet.
 #[derive(Clone, Default)]
-struct Window {
+struct Buffer {
     /// Made when it is needed first.
     buffer: Vec<u8>,
     begin: usize,
     end: usize,
 }
 
-impl Window {
+impl Buffer {
     fn bytes(&self) -> &[u8] {
         &self.buffer[self.begin..self.end]
     }
@@ -448,6 +443,11 @@ impl Window {
         }
         &mut self.buffer[self.end..]
     }
+}
+
+/// The list of this name is not one, or cannot be read.
+fn unusable(name: &str) -> RunError {
+    RunError::usage(format!("cannot read the list {name}"))
 }
 
 /// What standard input is called.
