@@ -46,9 +46,8 @@ fn failed(fault: &Fault, route: Route<'_>) -> Verdict {
         Cause::Status(429 | 503) => Verdict::Sign(Sign::Busy { asked_ms: None }),
         Cause::Status(status) if *status < 500 => Verdict::Good,
         Cause::Status(_) => answered,
-        Cause::NameNotFound | Cause::ResolveFailed | Cause::Refused | Cause::Unreachable => {
-            of_way(unreachable, route)
-        }
+        Cause::NameNotFound => of_way(Verdict::Sign(Sign::Nameless), route),
+        Cause::ResolveFailed | Cause::Refused | Cause::Unreachable => of_way(unreachable, route),
         Cause::Timeout | Cause::Reset | Cause::Closed | Cause::Socket(_) => match fault.stage {
             Stage::Resolve | Stage::Connect => of_way(unreachable, route),
             Stage::Tls | Stage::Send | Stage::Head | Stage::Body => cut,
@@ -117,7 +116,8 @@ mod tests {
         let unreachable = |code| Some(Sign::Unreachable { code });
         assert_eq!(sign_of(Stage::Connect, Cause::Refused), unreachable("connect.refused"));
         assert_eq!(sign_of(Stage::Connect, Cause::Timeout), unreachable("connect.timeout"));
-        assert_eq!(sign_of(Stage::Resolve, Cause::NameNotFound), unreachable("resolve.not_found"));
+        assert_eq!(sign_of(Stage::Resolve, Cause::ResolveFailed), unreachable("resolve.failed"));
+        assert_eq!(sign_of(Stage::Resolve, Cause::NameNotFound), Some(Sign::Nameless));
         for stage in [Stage::Tls, Stage::Send, Stage::Head, Stage::Body] {
             assert_eq!(sign_of(stage, Cause::Timeout), Some(Sign::Cut));
             assert_eq!(sign_of(stage, Cause::Reset), Some(Sign::Cut));

@@ -40,11 +40,14 @@ pub enum Sign {
     },
     /// A connection that was there was reset, cut short or silent for too long.
     Cut,
-    /// No connection came about, or the name has no address.
+    /// No connection came about, or the name servers failed.
     Unreachable {
         /// The code of the fault, for people.
         code: &'static str,
     },
+    /// Its name does not exist. That is an answer, known for a while and free for all other jobs
+    /// of the host: each can say so at once. Nothing was sent.
+    Nameless,
     /// Nothing was sent: the attempt counts towards no rate.
     Unasked,
     /// It ended for a reason of ours.
@@ -170,6 +173,10 @@ impl<T> Schedule<T> {
                 }
             }
             Sign::Unreachable { code } => self.unreachable(index, round, code),
+            Sign::Nameless => {
+                polite.breaker.close();
+                self.refund(index);
+            }
             Sign::Unasked => {
                 polite.breaker.no_verdict(round);
                 self.refund(index);
