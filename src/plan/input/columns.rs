@@ -36,6 +36,16 @@ pub(super) fn pick(names: &[&str], wanted: &Columns) -> Result<Picked, FormError
                 .to_owned(),
         ));
     }
+    if let [only] = names[..]
+        && wanted.url.as_deref() != Some(only)
+        && let Some(separator) = only.chars().find(|c| [';', '\t', '|', ','].contains(c))
+    {
+        return Err(FormError(format!(
+            "its only column is {}, which {separator:?} may separate; CSV has commas and TSV has \
+             TABs: say which with --input-format, or name the column with --url-col",
+            quoted(only)
+        )));
+    }
     let find = |name: &str, flag: &str| {
         let exact = names.iter().position(|known| *known == name);
         let found = exact.or_else(|| {
@@ -148,6 +158,15 @@ mod tests {
     fn a_header_that_is_none_is_told() {
         let error = pick(&["http://me:secret@h/1"], &Columns::default()).unwrap_err().to_string();
         assert!(error.contains("--input-format txt") && !error.contains("secret"), "{error}");
+        for header in ["url;md5", "url\tmd5", "url,md5", "URL|caption"] {
+            let error = pick(&[header], &Columns::default()).unwrap_err().to_string();
+            assert!(
+                error.contains(&format!("{header:?}")) && error.contains("--url-col"),
+                "{error}"
+            );
+            let picked = pick(&[header], &columns(header, "", "")).unwrap();
+            assert_eq!(picked.url, 0, "{header}: this very name was asked for");
+        }
         let many: Vec<String> = (0..1_000).map(|n| format!("{n}-{}", "x".repeat(1_000))).collect();
         let many: Vec<&str> = many.iter().map(String::as_str).collect();
         let error = pick(&many, &Columns::default()).unwrap_err().to_string();
