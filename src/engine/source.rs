@@ -187,7 +187,7 @@ impl Source {
                     let format = format_of_input(config, &name);
                     let list = List::new(format, config, 0);
                     let file = File::open(path).with_context(cannot)?;
-                    Stream::new(file, name.clone(), list).check(format)?;
+                    Stream::new(file, name.clone(), list).check()?;
                 }
                 Self::File { path: path.clone() }
             }
@@ -275,16 +275,12 @@ impl Stream {
     }
 
     /// Finds out whether it can be read at all, as far as its first bytes say.
-    fn check(mut self, format: InputFormat) -> anyhow::Result<()> {
+    fn check(mut self) -> anyhow::Result<()> {
         while self.unpacker.is_none() && self.pace != Pace::Ended {
             self.fill();
         }
-        let first = match format {
-            InputFormat::Text => self.broken.take().map(Err),
-            // Up to the first row at least, which is behind the names of the columns.
-            InputFormat::Csv | InputFormat::Tsv | InputFormat::JsonLines => self.next(),
-        };
-        match first {
+        // Up to the first entry: behind the names of the columns, or the first line.
+        match self.next() {
             Some(Err(error)) if error.is::<RunError>() => Err(error),
             // What breaks off later is told when it was read so far.
             Some(_) | None => Ok(()),

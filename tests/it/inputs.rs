@@ -180,10 +180,13 @@ fn what_cannot_be_a_list_is_told_before_anything_is_pulled() {
     fs::write(&good, server.url("/good")).unwrap();
     fs::create_dir(sandbox.path("empty")).unwrap();
     fs::write(sandbox.path("empty/.hidden"), b"x").unwrap();
-    let table: [(&str, &[u8], &str); 8] = [
+    let table: [(&str, &[u8], &str); 11] = [
         ("a.csv", b"id,link\n1,http://h/1\n", r#"no column "url", but "id", "link"; name one"#),
         ("a.csv.gz", &gzip(b"id,link\n1,http://h/1\n"), "--url-col"),
         ("b.csv", b"http://me:SECRET@h/1\nhttp://h/2\n", "--input-format txt"),
+        ("semicolons.csv", b"url;md5\nhttp://h/1;0\n", "its only column is"),
+        ("utf16.txt", b"\xff\xfeh\0t\0t\0p\0:\0/\0/\0h\0/\0\n\0", "iconv -f UTF-16"),
+        ("utf16.csv", b"\xfe\xff\0u\0r\0l\0\n\0h\0t\0t\0p\0:\0/\0/\0h\0/", "UTF-16"),
         ("c.json", b"[{\"url\":\"http://h/1\"}]", "jq -c"),
         ("d.parquet", b"PAR1\x15\x04\x15\x10", "a Parquet file"),
         ("e.txt", b"\xfd7zXZ\0\0\x04", "xzcat"),

@@ -42,6 +42,8 @@ pub fn format_of(name: &str) -> InputFormat {
 pub struct List {
     cutter: Cutter,
     form: Form,
+    /// Whether a line was read.
+    is_begun: bool,
 }
 
 /// What its lines are.
@@ -78,7 +80,7 @@ impl List {
                 (Form::Json(Box::new(lines)), json::RAW_BYTES_MAX)
             }
         };
-        Self { cutter: Cutter::new(limit), form }
+        Self { cutter: Cutter::new(limit), form, is_begun: false }
     }
 
     /// Reads on, up to the next entry. `input` begins where the last call stopped, and may be
@@ -96,7 +98,11 @@ impl List {
                     let (length, line) = self.cutter.cut(&input[used..]);
                     used += length;
                     match line {
-                        Some(line) => form.line(line)?,
+                        Some(line) if !self.is_begun && is_utf16(line) => return Err(utf16()),
+                        Some(line) => {
+                            self.is_begun = true;
+                            form.line(line)?
+                        }
                         None => None,
                     }
                 }
@@ -124,10 +130,13 @@ impl List {
         if let Some(entry) = self.read(b"")?.entry {
             return Ok(Some(entry));
         }
-        if let Some(line) = self.cutter.last()
-            && let Some(entry) = self.form.line(line)?
-        {
-            return Ok(Some(entry));
+        if let Some(line) = self.cutter.last() {
+            if !self.is_begun && is_utf16(line) {
+                return Err(utf16());
+            }
+            if let Some(entry) = self.form.line(line)? {
+                return Ok(Some(entry));
+            }
         }
         match &mut self.form {
             Form::Text(lines) => Ok(lines.finish()),
@@ -179,6 +188,18 @@ impl Form {
             Self::Json(lines) => lines.line(line),
         }
     }
+}
+
+/// Whether the first line of an input begins with the mark of UTF-16, of either byte order. As text
+/// every line of it would be a bad one, a row each.
+fn is_utf16(line: &[u8]) -> bool {
+    matches!(line, [0xff, 0xfe, ..] | [0xfe, 0xff, ..])
+}
+
+fn utf16() -> FormError {
+    FormError(
+        "it is UTF-16; save it as UTF-8, for instance with iconv -f UTF-16 -t UTF-8".to_owned(),
+    )
 }
 
 /// Suffixes of compressed files. What a file is compressed with, its first bytes say.

@@ -171,3 +171,23 @@ fn a_text_list_that_broke_off_gives_no_torn_url() {
         assert_eq!(found, paths, "{}", text.escape_ascii());
     }
 }
+
+#[test]
+fn utf_16_is_told_and_no_row_a_line() {
+    let text = "\u{feff}http://h/1\nhttp://h/2\n";
+    let units = || text.encode_utf16();
+    let little: Vec<u8> = units().flat_map(u16::to_le_bytes).collect();
+    let big: Vec<u8> = units().flat_map(u16::to_be_bytes).collect();
+    for format in FORMATS {
+        for bytes in [&little[..], &big[..], &little[..8], &big[..8]] {
+            let (first, rest) = bytes.split_at(1);
+            let (entries, end) = read(format, &[first, rest]);
+            let error = end.unwrap_err().to_string();
+            assert!(error.contains("UTF-16"), "{format:?}: {error}");
+            assert_eq!(entries, [], "{format:?}");
+        }
+    }
+    // Only the begin of an input has such a mark.
+    let (entries, end) = read(InputFormat::Text, &[b"http://h/1\n\xff\xfe\n"]);
+    assert_eq!((entries.len(), end), (2, Ok(12)));
+}
