@@ -359,8 +359,8 @@ pub struct PatienceArgs {
     #[arg(long, alias = "max-tries", value_name = "N", conflicts_with = "retry")]
     pub tries: Option<u32>,
     /// First wait before a further attempt; doubles each time, with jitter
-    #[arg(long, alias = "retry-wait", value_name = "TIME", value_parser = values::duration,
-          default_value_t = Millis(limits::RETRY_DELAY_DEFAULT_MS))]
+    #[arg(long, aliases = ["retry-wait", "waitretry"], value_name = "TIME",
+          value_parser = values::duration, default_value_t = Millis(limits::RETRY_DELAY_DEFAULT_MS))]
     pub retry_delay: Millis,
     /// Longest Retry-After of a server that is waited for
     #[arg(long, value_name = "TIME", value_parser = values::duration,

@@ -210,11 +210,11 @@ const FOREIGN: &[(&[&str], &str)] = &[
     (&["-t"], "-t means other things elsewhere: use --timeout, or --tries"),
     (&["-s"], "-s is not defined: -q is silent, and files are not split yet"),
     (&["-S", "--show-error"], "leave it out: errors are always told"),
-    (&["--split", "--min-split-size"], "files are not split yet"),
+    (&["--split", "--min-split-size", "--chunk-size"], "files are not split yet"),
     (&["--silent"], "did you mean --quiet?"),
     (
         &["-c", "-C", "--continue", "--continue-at"],
-        "partial files are not continued yet; --no-clobber skips files that exist",
+        "partial files are not continued yet; a run with --report is: give the same command again",
     ),
     (&["-N", "--timestamping", "--conditional-get"], "--no-clobber skips files that exist"),
     (
@@ -229,7 +229,9 @@ const FOREIGN: &[(&[&str], &str)] = &[
     (&["--socks5"], "write --proxy socks5://HOST:PORT"),
     (&["--socks5-hostname"], "write --proxy socks5h://HOST:PORT"),
     (&["-v", "--verbose"], "--report FILE.csv says what happened to every URL"),
-    (&["--dry-run", "--spider"], "there is no dry run yet"),
+    (&["-l", "--log", "--server-response"], "--report FILE.csv says what happened to every URL"),
+    (&["--summary-interval"], "--progress plain or json says how the run goes, now and then"),
+    (&["--spider"], "--dry-run tells what is in a list; no server is asked whether it has a file"),
     (&["-b", "--cookie", "--load-cookies"], "write -H 'Cookie: NAME=VALUE'"),
     (
         &[
@@ -261,7 +263,7 @@ const FOREIGN: &[(&[&str], &str)] = &[
     (&["--location-trusted"], "credentials stay with their origin; -L alone is always so"),
     (&["--trust-server-names"], "names come from the URL of the list; -J lets servers name files"),
     (&["--fail-with-body"], "leave it out: a status of 400 or more fails and stores nothing"),
-    (&["--wait", "--random-wait"], "there are no waits between requests; -x 1 is gentle"),
+    (&["--wait", "--random-wait"], "--rate-per-host N/s spreads the requests to each host"),
     (&["--create-dirs", "--force-directories"], "leave it out: directories are always made"),
     (&["-R", "--remote-time"], "files keep the time at which they were pulled"),
     (
@@ -277,5 +279,33 @@ const FOREIGN: &[(&[&str], &str)] = &[
         &["--retry-all-errors", "--retry-connrefused"],
         "leave it out: what may pass is always tried again",
     ),
+    (
+        &["--retry-on-http-error"],
+        "leave it out: statuses that may pass are tried again; --retry-failed tries all again",
+    ),
+    (&["--content-on-error"], "a status of 400 or more fails and stores nothing"),
+    (&["--capath"], "--cacert FILE, which may be given several times"),
+    (&["--connect-to"], "--resolve HOST:PORT:ADDR sends a host to another address"),
+    (
+        &["--interface", "--bind-address", "--multiple-interface"],
+        "the route of the kernel decides which address of this machine is used",
+    ),
+    (
+        &["--download-archive", "--incremental-mode", "--incremental_mode"],
+        "--report FILE.csv keeps what was done: the same command again passes over it",
+    ),
+    (
+        &["--output-format", "--output_format", "--number-sample-per-shard", "--out-null"],
+        "every URL is a file of its own; --dirs spreads them over folders",
+    ),
+    (&["--number_sample_per_shard"], "every URL is a file of its own; --dirs spreads them"),
+    (&["--on-download-complete", "--on-download-error"], "-w FORM writes a line for every URL"),
+    (&["--fsync-policy", "--direct"], "--fsync and --sync say what must be on the disk, and when"),
+    (&["--backend"], "there is io_uring only"),
+    (&["--processes-count", "--processes_count"], "--threads N says how many"),
+    (&["--thread-count", "--thread_count"], "-j N says how many downloads are in flight"),
+    (&["--retries"], "did you mean --retry, or --tries?"),
+    (&["--max-file-not-found"], "--host-fail-limit and --max-errors give up early"),
+    (&["--enable-dns-cache"], "leave it out: names are always kept; --dns-cache FILE saves them"),
     (&["--retry-max-time"], "-m TIME bounds a URL with its retries"),
 ];

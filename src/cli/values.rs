@@ -98,6 +98,9 @@ pub fn deadline(text: &str) -> Result<Millis, String> {
 
 /// A number of bytes that may be zero.
 pub fn bytes(text: &str) -> Result<Bytes, String> {
+    // KiB says what k means here. KB does not, which elsewhere is 1000.
+    let text =
+        text.strip_suffix("iB").filter(|text| text.ends_with(char::is_alphabetic)).unwrap_or(text);
     let last = text.chars().next_back().unwrap_or_default();
     let unit = BYTE_UNITS.iter().find(|(unit, _)| unit.eq_ignore_ascii_case(&last));
     let (number, times) = match unit {
@@ -402,6 +405,8 @@ mod tests {
             ("1k", 1_024),
             ("1K", 1_024),
             ("1.5k", 1_536),
+            ("1.5KiB", 1_536),
+            ("2MiB", 2 << 20),
             (".5M", 1 << 19),
             ("3m", 3 << 20),
             ("2G", 2 << 30),

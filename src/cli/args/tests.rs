@@ -170,7 +170,7 @@ fn patience() {
     for flag in ["--tries", "--max-tries"] {
         assert_eq!(options(&[flag, "4"]).patience.tries, Some(4), "{flag}");
     }
-    for flag in ["--retry-delay", "--retry-wait"] {
+    for flag in ["--retry-delay", "--retry-wait", "--waitretry"] {
         assert_eq!(options(&[flag, "0"]).patience.retry_delay, Millis(0), "{flag}");
     }
     assert_eq!(options(&["--retry-after-max", "9"]).patience.retry_after_max, Millis(9_000));
@@ -243,10 +243,15 @@ fn letters_of_other_programs_get_a_sentence() {
         ("-Z", "-j N"),
         ("-t", "--tries"),
         ("-s", "-q is silent"),
-        ("-c", "--no-clobber"),
-        ("-C", "--no-clobber"),
+        ("-c", "--report"),
+        ("-C", "--report"),
+        ("--spider", "--dry-run"),
+        ("--wait=1", "--rate-per-host"),
+        ("--bind-address=127.0.0.1", "route of the kernel"),
+        ("--number_sample_per_shard=9", "--dirs"),
+        ("--retry-on-http-error=503", "--retry-failed"),
         ("-Lk", "did you mean --insecure?"),
-        ("--continue=SECRET", "--no-clobber"),
+        ("--continue=SECRET", "--report"),
         ("--split=4", "not split yet"),
         ("--silent", "--quiet"),
         ("--cookie=SECRET", "-H 'Cookie: "),
