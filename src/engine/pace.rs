@@ -19,7 +19,7 @@ use tokio::time::Instant;
 /// The limits of a run, and the accounts that its transfers share.
 #[derive(Debug)]
 pub(super) struct Paces {
-    run: Option<Arc<Gate>>,
+    run: Option<Arc<TimedAccount>>,
     per_host: Option<u64>,
     per_transfer: Option<u64>,
     hosts: Mutex<Hosts>,
@@ -29,7 +29,7 @@ pub(super) struct Paces {
 /// paid for: a host of many small files is asked by one transfer after another.
 #[derive(Debug)]
 struct Hosts {
-    gates: HashMap<Box<str>, Arc<Gate>>,
+    accounts: HashMap<Box<str>, Arc<TimedAccount>>,
     /// With so many of them, those that nobody needs are taken out.
     clear_at: usize,
 }
@@ -41,44 +41,46 @@ impl Paces {
             return None;
         }
         Some(Self {
-            run: config.run.map(|rate| Arc::new(Gate::new(rate))),
+            run: config.run.map(|rate| Arc::new(TimedAccount::new(rate))),
             per_host: config.per_host,
             per_transfer: config.per_transfer,
-            hosts: Mutex::new(Hosts { gates: HashMap::new(), clear_at: HOSTS_CLEAR_MIN }),
+            hosts: Mutex::new(Hosts { accounts: HashMap::new(), clear_at: HOSTS_CLEAR_MIN }),
         })
     }
 
     /// The pace of an attempt at this host.
     pub(super) fn attempt(&self, host: &str) -> Pace {
         // The narrowest first: who waits for its host must not keep the run's line waiting.
-        let own = self.per_transfer.map(|rate| Arc::new(Gate::new(rate)));
+        let own = self.per_transfer.map(|rate| Arc::new(TimedAccount::new(rate)));
         let host = self.per_host.map(|rate| self.host(host, rate));
         Pace::new(own.into_iter().chain(host).chain(self.run.clone()).collect())
     }
 
-    fn host(&self, host: &str, rate: u64) -> Arc<Gate> {
+    fn host(&self, host: &str, rate: u64) -> Arc<TimedAccount> {
         let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(gate) = hosts.gates.get(host) {
-            return Arc::clone(gate);
+        if let Some(account) = hosts.accounts.get(host) {
+            return Arc::clone(account);
         }
-        if hosts.gates.len() >= hosts.clear_at {
-            hosts.gates.retain(|_, gate| Arc::strong_count(gate) > 1 || !gate.is_fresh());
-            hosts.clear_at = HOSTS_CLEAR_MIN.max(2 * hosts.gates.len());
+        if hosts.accounts.len() >= hosts.clear_at {
+            let is_needed =
+                |account: &Arc<TimedAccount>| Arc::strong_count(account) > 1 || !account.is_fresh();
+            hosts.accounts.retain(|_, account| is_needed(account));
+            hosts.clear_at = HOSTS_CLEAR_MIN.max(2 * hosts.accounts.len());
         }
-        let gate = Arc::new(Gate::new(rate));
-        hosts.gates.insert(host.into(), Arc::clone(&gate));
-        gate
+        let account = Arc::new(TimedAccount::new(rate));
+        hosts.accounts.insert(host.into(), Arc::clone(&account));
+        account
     }
 }
 
-/// An account and its clock.
+/// An account with its clock.
 #[derive(Debug)]
-struct Gate {
+struct TimedAccount {
     account: Account,
     began: Instant,
 }
 
-impl Gate {
+impl TimedAccount {
     fn new(rate: u64) -> Self {
         // An account that is new owes nothing and has saved nothing up.
         Self { account: Account::new(rate), began: Instant::now() }
@@ -91,16 +93,26 @@ impl Gate {
     fn is_fresh(&self) -> bool {
         self.account.is_fresh(self.now_ns())
     }
+
+    /// As [`Account::take`], now.
+    fn take(&self, bytes: u64) -> u64 {
+        self.account.take(bytes, self.now_ns())
+    }
+
+    /// As [`Account::settle`], now.
+    fn settle(&self, taken: u64, came: u64) {
+        self.account.settle(taken, came, self.now_ns());
+    }
 }
 
 /// One attempt's way through its accounts. What it took and did not get it gives back when it is
 /// dropped.
 #[derive(Debug)]
 pub(super) struct Pace {
-    gates: Vec<Arc<Gate>>,
+    accounts: Vec<Arc<TimedAccount>>,
     /// Most bytes of one receive.
     grain: u64,
-    /// Taken from each of the first `passed` gates, and not settled yet.
+    /// Taken from each of the first `passed` accounts, and not settled yet.
     taken: u64,
     passed: usize,
     /// Body bytes that came since.
@@ -110,10 +122,10 @@ pub(super) struct Pace {
 }
 
 impl Pace {
-    fn new(gates: Vec<Arc<Gate>>) -> Self {
-        let grains = gates.iter().map(|gate| gate.account.grain_bytes());
+    fn new(accounts: Vec<Arc<TimedAccount>>) -> Self {
+        let grains = accounts.iter().map(|account| account.account.grain_bytes());
         let grain = grains.min().unwrap_or(u64::MAX);
-        Self { gates, grain, taken: 0, passed: 0, came: 0, expected: GRAIN_BYTES_MIN }
+        Self { accounts, grain, taken: 0, passed: 0, came: 0, expected: GRAIN_BYTES_MIN }
     }
 
     /// Body bytes came.
@@ -161,9 +173,9 @@ impl Pace {
     fn settle(&mut self) {
         let came = std::mem::take(&mut self.came);
         let taken = std::mem::take(&mut self.taken);
-        for (index, gate) in self.gates.iter().enumerate() {
+        for (index, account) in self.accounts.iter().enumerate() {
             let taken = if index < self.passed { taken } else { 0 };
-            gate.account.settle(taken, came, gate.now_ns());
+            account.settle(taken, came);
         }
         self.passed = 0;
     }
@@ -181,9 +193,9 @@ impl Pace {
 
     async fn pass_all(&mut self, bytes: u64) {
         self.taken = bytes;
-        for gate in &self.gates {
+        for account in &self.accounts {
             self.passed += 1;
-            let wait_ns = gate.account.take(bytes, gate.now_ns());
+            let wait_ns = account.take(bytes);
             if wait_ns > 0 {
                 tokio::time::sleep(Duration::from_nanos(wait_ns)).await;
             }
@@ -307,7 +319,7 @@ mod tests {
             assert!(given_up.await.is_err());
             drop(second);
             first.pass_all(1).await;
-            assert_eq!(first.gates[0].began.elapsed().as_millis(), 5_000);
+            assert_eq!(first.accounts[0].began.elapsed().as_millis(), 5_000);
         });
     }
 
@@ -338,14 +350,14 @@ mod tests {
             for n in 0..5 * HOSTS_CLEAR_MIN {
                 drop(paces.attempt(&n.to_string()));
             }
-            let known = |host: &str| paces.hosts.lock().unwrap().gates.contains_key(host);
+            let known = |host: &str| paces.hosts.lock().unwrap().accounts.contains_key(host);
             assert!(known("a.example") && !known("0"));
             tokio::time::sleep(Duration::from_secs(6)).await;
             for n in 0..5 * HOSTS_CLEAR_MIN {
                 drop(paces.attempt(&n.to_string()));
             }
             assert!(!known("a.example"));
-            assert!(paces.hosts.lock().unwrap().gates.len() <= HOSTS_CLEAR_MIN);
+            assert!(paces.hosts.lock().unwrap().accounts.len() <= HOSTS_CLEAR_MIN);
         });
     }
 }
