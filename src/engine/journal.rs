@@ -4,7 +4,7 @@ mod stale;
 mod sync;
 mod whole;
 
-pub(super) use stale::{Sweep, Sweeper};
+pub(super) use stale::{Removal, Stale};
 pub(super) use sync::{Syncer, start as start_sync};
 pub(super) use whole::compare;
 
@@ -62,11 +62,11 @@ impl Opened {
 
     /// Begins to look for what earlier runs left unfinished, if there was one. Jobs were read so
     /// many lines ahead at most.
-    pub(super) fn sweep(
+    pub(super) fn remove_stale(
         &self,
         dir: &Dir,
         lookahead_max: usize,
-    ) -> anyhow::Result<Option<(Sweeper, Sweep)>> {
+    ) -> anyhow::Result<Option<(Stale, Removal)>> {
         if !self.has_past {
             return Ok(None);
         }

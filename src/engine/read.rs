@@ -2,7 +2,7 @@
 //! work.
 
 use super::dry::Rehearsal;
-use super::journal::{self, Sweeper};
+use super::journal::{self, Stale};
 use super::packed::Packed;
 use super::progress::say;
 use super::scout::Scout;
@@ -93,7 +93,7 @@ pub(super) struct Reader<'r> {
     /// Compares the list with the report.
     pub(super) check: Check,
     /// Looks for what earlier runs left unfinished.
-    sweeper: Option<Sweeper>,
+    stale: Option<Stale>,
     /// It is another list.
     pub(super) mismatch: Option<Mismatch>,
     /// Read and not yet on the schedule.
@@ -152,7 +152,7 @@ impl<'r> Reader<'r> {
                 .map_or(Shard::WHOLE, |shard| Shard::new(shard.index, shard.count)),
             knows_names,
             check,
-            sweeper: None,
+            stale: None,
             mismatch: None,
             batch: Vec::with_capacity(BATCH),
             batch_ms: 0,
@@ -167,8 +167,8 @@ impl<'r> Reader<'r> {
     }
 
     /// The same, naming the directories in which something may be left of an earlier run.
-    pub(super) fn sweeping(self, sweeper: Option<Sweeper>) -> Self {
-        Self { sweeper, ..self }
+    pub(super) fn clearing(self, stale: Option<Stale>) -> Self {
+        Self { stale, ..self }
     }
 
     /// What a rehearsal came to, and how many lines there were.
@@ -337,8 +337,8 @@ impl<'r> Reader<'r> {
 
     /// An earlier run may have left something unfinished of this job.
     fn look(&mut self, job: &Job, name: &str) {
-        if let Some(sweeper) = &mut self.sweeper {
-            sweeper.look(job.index, name);
+        if let Some(stale) = &mut self.stale {
+            stale.look(job.index, name);
         }
     }
 

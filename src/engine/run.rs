@@ -3,7 +3,7 @@
 use super::core::{Seed, codings};
 use super::dns_cache::DnsCache;
 use super::gate::Gate;
-use super::journal::{self, Opened, Sweep, Sweeper, Syncer};
+use super::journal::{self, Opened, Removal, Stale, Syncer};
 use super::ledger::Ledger;
 use super::observe::{self, Observer};
 use super::packed::Packed;
@@ -82,8 +82,7 @@ pub fn run(config: &Config) -> anyhow::Result<Ended> {
     // Nothing was touched so far; from here on files are replaced.
     let stats_file = config.stats.as_deref().map(create).transpose()?;
     let session = config.journal.save_session.as_deref().map(Session::create).transpose()?;
-    let sweep = begin_report(&config, opened.as_ref(), &dir)?;
-    let (sweeper, sweep) = sweep.unzip();
+    let (stale, removal) = begin_report(&config, opened.as_ref(), &dir)?.unzip();
     let to_sync = opened.as_ref().map(Opened::to_sync).transpose()?.flatten();
     let done = opened.as_mut().map(|opened| std::mem::take(&mut opened.done)).unwrap_or_default();
     let check = Check::new(done, journal::which(config.journal.retry_failed));
@@ -99,12 +98,12 @@ pub fn run(config: &Config) -> anyhow::Result<Ended> {
     shared.gauges.watch_dns(&dns);
     let syncer = journal::start_sync(to_sync, &shared)?;
     let cores = start_cores(&shared, &dns, &dir, &tls, &template)?;
-    let reader = start_reader(&shared, lists, naming, check, sweeper)?;
+    let reader = start_reader(&shared, lists, naming, check, stale)?;
     let metrics = observe::serve(metrics, &shared, started_at)?;
     let watch = oversee(&shared, &signals, dns_cache.as_mut());
     drop(metrics);
     let failure = join(&shared, cores, reader, watch);
-    let removed = sweep.map_or(0, Sweep::finish);
+    let removed = removal.map_or(0, Removal::finish);
     if removed > 0 && shared.config.summary {
         say(&format!("{removed} unfinished files of an earlier run were removed"));
     }
@@ -148,10 +147,10 @@ fn begin_report(
     config: &Config,
     opened: Option<&Opened>,
     dir: &Dir,
-) -> anyhow::Result<Option<(Sweeper, Sweep)>> {
+) -> anyhow::Result<Option<(Stale, Removal)>> {
     let (Some(report), Some(opened)) = (&config.report, opened) else { return Ok(None) };
     opened.begin(&report.path)?;
-    opened.sweep(dir, config.lookahead_max)
+    opened.remove_stale(dir, config.lookahead_max)
 }
 
 /// Makes the directory of the run.
@@ -278,14 +277,14 @@ fn start_reader(
     lists: Lists,
     naming: Naming,
     check: Check,
-    sweeper: Option<Sweeper>,
+    stale: Option<Stale>,
 ) -> anyhow::Result<JoinHandle<anyhow::Result<()>>> {
     let end = ReaderEnd(Arc::clone(shared));
     std::thread::Builder::new()
         .name("reader".into())
         .spawn(move || {
             let reader = Reader::new(&end.0, lists, naming, check, Taker::Cores);
-            reader.sweeping(sweeper).read_all()
+            reader.clearing(stale).read_all()
         })
         .context("cannot start a thread")
 }

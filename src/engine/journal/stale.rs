@@ -12,10 +12,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 /// The end of the reader: names directories.
-pub(in super::super) struct Sweeper {
+pub(in super::super) struct Stale {
     directories: Sender<Box<str>>,
     seen: HashSet<Box<str>>,
     last: Box<str>,
@@ -25,8 +26,9 @@ pub(in super::super) struct Sweeper {
 }
 
 /// The end of the run: waits until all of them were looked at.
-pub(in super::super) struct Sweep {
+pub(in super::super) struct Removal {
     counts: Arc<Counts>,
+    thread: JoinHandle<()>,
 }
 
 #[derive(Default)]
@@ -38,27 +40,29 @@ struct Counts {
 }
 
 /// Starts the thread that looks. `index_max` is the last line that an earlier run can have begun.
-pub(in super::super) fn start(dir: SentDir, index_max: u64) -> anyhow::Result<(Sweeper, Sweep)> {
+pub(in super::super) fn start(dir: SentDir, index_max: u64) -> anyhow::Result<(Stale, Removal)> {
     let (directories, received) = channel();
     let counts: Arc<Counts> = Arc::default();
-    let mut sweeper = Sweeper {
+    let mut stale = Stale {
         directories,
         seen: HashSet::new(),
         last: "".into(),
         index_max,
         counts: Arc::clone(&counts),
     };
-    let sweep = Sweep { counts: Arc::clone(&counts) };
-    std::thread::Builder::new()
-        .name("sweeper".into())
-        .spawn(move || work(&dir.into(), &received, &counts))
+    let thread = std::thread::Builder::new()
+        .name("stale".into())
+        .spawn({
+            let counts = Arc::clone(&counts);
+            move || work(&dir.into(), &received, &counts)
+        })
         .context("cannot start a thread")?;
     // What was tried out before the run began is in the directory itself.
-    sweeper.send("");
-    Ok((sweeper, sweep))
+    stale.send("");
+    Ok((stale, Removal { counts, thread }))
 }
 
-impl Sweeper {
+impl Stale {
     /// Line `index`, whose file is not there, goes to `path`.
     pub(in super::super) fn look(&mut self, index: u64, path: &str) {
         let directory = path.rsplit_once('/').map_or("", |(directory, _)| directory);
@@ -78,18 +82,17 @@ impl Sweeper {
     fn send(&mut self, directory: &str) {
         self.seen.insert(directory.into());
         self.counts.waiting.fetch_add(1, Ordering::Relaxed);
-        // Should the thread be gone, nobody would count down.
-        if self.directories.send(directory.into()).is_err() {
-            self.counts.waiting.store(0, Ordering::Relaxed);
-        }
+        // Should the thread be gone, nobody looks; the run goes on without.
+        let _ = self.directories.send(directory.into());
     }
 }
 
-impl Sweep {
+impl Removal {
     /// Waits until everything was looked at that was named so far. Gives the number of files that
     /// were removed.
     pub(in super::super) fn finish(self) -> u64 {
-        while self.counts.waiting.load(Ordering::Acquire) > 0 {
+        // If it panicked, nobody counts down.
+        while self.counts.waiting.load(Ordering::Acquire) > 0 && !self.thread.is_finished() {
             std::thread::sleep(Duration::from_millis(2));
         }
         self.counts.removed.load(Ordering::Relaxed)
