@@ -1,41 +1,39 @@
 //! What was typed: one field per option, checked as far as one option alone can be, nothing done.
 
 mod budget;
-mod disk;
+mod dns;
 mod input;
 mod integrity;
 mod journal;
 mod lines;
+mod output;
 mod pace;
 mod politeness;
+mod report;
 mod robots;
-mod watch;
 
 pub use budget::BudgetArgs;
-pub use disk::DiskArgs;
-pub use input::FormatArgs;
+pub use dns::DnsArgs;
+pub use input::InputArgs;
 pub use integrity::IntegrityArgs;
 pub use journal::{JournalArgs, RetryFailedArg, SyncArg};
 pub use lines::{LinesArgs, ShardArg};
+pub use output::{FileAllocationArg, FsyncArg, OnConflictArg, OutputArgs};
 pub use pace::PaceArgs;
+pub use politeness::PolitenessArgs;
+pub use report::{ProgressArg, ReportArgs};
 pub use robots::RobotsArgs;
-pub use watch::WatchArgs;
 
 use super::argv;
 use super::values::{self, Bytes, CpuList, HeaderArg, Millis};
-use crate::config::{Pins, ReportFile};
+use crate::config::Pins;
 use crate::limits;
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, ValueEnum};
-pub use politeness::PolitenessArgs;
 use std::ffi::OsString;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-
-mod dns;
-
-pub use dns::DnsArgs;
 
 /// What the program was asked to do.
 #[derive(Debug)]
@@ -80,21 +78,15 @@ pub struct PullArgs {
     /// URLs to pull, each one input line; `-` reads a list from standard input
     #[arg(value_name = "URL")]
     pub urls: Vec<String>,
-    /// Where input comes from.
+    /// Where input comes from, and how it is read.
     #[command(flatten)]
     pub input: InputArgs,
-    /// How it is read.
-    #[command(flatten)]
-    pub format: FormatArgs,
     /// Which lines of it are pulled.
     #[command(flatten)]
     pub lines: LinesArgs,
     /// Where files go.
     #[command(flatten)]
     pub output: OutputArgs,
-    /// Folders, and a full disk.
-    #[command(flatten)]
-    pub disk: DiskArgs,
     /// How much at once.
     #[command(flatten)]
     pub concurrency: ConcurrencyArgs,
@@ -134,9 +126,6 @@ pub struct PullArgs {
     /// Taking a run up again.
     #[command(flatten)]
     pub journal: JournalArgs,
-    /// What is told while it goes on.
-    #[command(flatten)]
-    pub watch: WatchArgs,
     /// Kernel paths.
     #[command(flatten)]
     pub kernel: KernelArgs,
@@ -147,55 +136,6 @@ impl fmt::Debug for PullArgs {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PullArgs").finish_non_exhaustive()
     }
-}
-
-/// Where input comes from.
-#[derive(Debug, Args)]
-#[command(next_help_heading = "Input")]
-pub struct InputArgs {
-    /// List of URLs, one a line; `#` comments and aria2 option lines are understood. `-` is
-    /// standard input. Repeatable; lists come before the URLs of the command line
-    #[arg(short = 'i', long = "input-file", alias = "url-list", value_name = "FILE",
-          value_parser = values::path)]
-    pub files: Vec<PathBuf>,
-    /// Jobs read ahead of the work; bounds memory
-    #[arg(long, value_name = "N", value_parser = values::count,
-          default_value_t = limits::LOOKAHEAD_JOBS_DEFAULT)]
-    pub lookahead: usize,
-}
-
-/// Where files go.
-#[derive(Debug, Args)]
-#[command(next_help_heading = "Output")]
-pub struct OutputArgs {
-    /// Directory for the files, made when it is missing
-    #[arg(short, long, short_alias = 'P', value_name = "DIR", default_value = ".",
-          aliases = ["directory-prefix", "output-dir", "output-folder"],
-          value_parser = values::path)]
-    pub dir: PathBuf,
-    /// Path of the file below --dir, for a single URL; `-` is standard output
-    #[arg(short, long, alias = "out", value_name = "NAME", value_parser = values::not_empty)]
-    pub output: Option<String>,
-    /// Name of every file, for instance '{seq:06}-{name}'
-    #[arg(long, value_name = "TEMPLATE", conflicts_with = "output",
-          value_parser = values::not_empty)]
-    pub name_template: Option<String>,
-    /// Let servers name files by Content-Disposition; -o, out= and --name-template go before it
-    #[arg(short = 'J', long, alias = "remote-header-name")]
-    pub content_disposition: bool,
-    /// Skip files that exist, without a request (also -nc)
-    #[arg(long, alias = "skip-existing", conflicts_with = "on_conflict")]
-    pub no_clobber: bool,
-    /// What to do about files that exist
-    #[arg(long, value_name = "WHAT", default_value = "overwrite")]
-    pub on_conflict: OnConflictArg,
-    /// What must be on the disk before it counts as done: nothing, each file, each file and its
-    /// name, or everything once at the end
-    #[arg(long, value_name = "WHAT", default_value = "none")]
-    pub fsync: FsyncArg,
-    /// Whether disk space is reserved for bodies of 4 MiB and more, as they come
-    #[arg(long, value_name = "HOW", default_value = "none")]
-    pub file_allocation: FileAllocationArg,
 }
 
 /// How much at once.
@@ -372,24 +312,6 @@ pub struct PatienceArgs {
     pub grace: Millis,
 }
 
-/// What is told.
-#[derive(Debug, Args)]
-#[command(next_help_heading = "Report")]
-pub struct ReportArgs {
-    /// One row per input line: FILE.csv or FILE.jsonl. One that exists is continued
-    #[arg(long, value_name = "FILE", value_parser = values::report_file)]
-    pub report: Option<ReportFile>,
-    /// Statistics of the run, as JSON
-    #[arg(long, value_name = "FILE", value_parser = values::path)]
-    pub stats: Option<PathBuf>,
-    /// Progress on standard error [default: bar on a terminal, else none]
-    #[arg(long, value_name = "HOW")]
-    pub progress: Option<ProgressArg>,
-    /// No progress and no summary; errors only
-    #[arg(short, long)]
-    pub quiet: bool,
-}
-
 /// Kernel paths, for those who compare them.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Kernel")]
@@ -423,44 +345,6 @@ pub struct OriginArgs {
     pub dir: PathBuf,
 }
 
-/// `--on-conflict`.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
-#[allow(missing_docs, reason = "the values mean what config::OnConflict says")]
-pub enum OnConflictArg {
-    Overwrite,
-    Skip,
-    Rename,
-    Error,
-}
-
-/// `--fsync`.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
-#[allow(missing_docs, reason = "the values mean what config::Fsync says")]
-pub enum FsyncArg {
-    None,
-    File,
-    Dir,
-    End,
-}
-
-/// `--file-allocation`.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
-#[allow(missing_docs, reason = "the values mean what config::FileAllocation says")]
-pub enum FileAllocationArg {
-    None,
-    Prealloc,
-}
-
-/// `--progress`.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
-#[allow(missing_docs, reason = "the values mean what config::ProgressMode says")]
-pub enum ProgressArg {
-    Bar,
-    Plain,
-    Json,
-    None,
-}
-
 /// `--file-ops`.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
 #[allow(missing_docs, reason = "the values mean what config::FileOps says")]
@@ -483,7 +367,7 @@ const EXAMPLES: &str = "\
 Examples:
   ringpull -i urls.txt -d images --report REPORT.csv
   ringpull -o logo.png https://example.com/static/logo.png
-  zcat urls.gz | ringpull -i - -d pages -j 512 -x 4 --no-clobber
+  ringpull -i urls.csv.gz -d pages --dirs host -j 512 -x 4 --report REPORT.csv --retry-failed
   ringpull -i urls.txt --name-template '{seq:06}-{name}' -H 'Accept: image/*'
 
 Exit status:

@@ -120,7 +120,7 @@ pub fn resolve(args: &PullArgs, host: &Host) -> anyhow::Result<Config> {
         file_ops: file_ops(args.kernel.file_ops),
         fsync: journal::fsync(args, fsync(args.output.fsync)),
         file_allocation: file_allocation(args.output.file_allocation),
-        disk: disk::resolve(&args.disk),
+        disk: disk::resolve(&args.output),
         robots: robots::resolve(&args.robots),
         progress: progress(args, host),
         watch: watch::watch(args)?,

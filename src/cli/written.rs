@@ -90,7 +90,7 @@ fn kept(args: &PullArgs, inputs: &[Input]) -> Vec<(String, FileId)> {
             Input::Urls(_) => {}
         }
     }
-    if args.watch.write_out.is_some() {
+    if args.report.write_out.is_some() {
         let id = FileId::of_open(&io::stdout());
         kept.push(("what -w writes to standard output".to_owned(), id));
     }

@@ -1,12 +1,25 @@
-//! How input files are read.
+//! Where input comes from, and how it is read.
 
+use crate::cli::values;
 use crate::config::InputFormat;
+use crate::limits;
 use clap::Args;
+use std::path::PathBuf;
 
-/// How input files are read.
+/// Where input comes from, and how it is read.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Input")]
-pub struct FormatArgs {
+pub struct InputArgs {
+    /// List of URLs, one a line, or a folder of lists; gzip and zstd are undone. `#` comments and
+    /// aria2 option lines are understood. `-` is standard input. Repeatable; lists come before the
+    /// URLs of the command line
+    #[arg(short = 'i', long = "input-file", alias = "url-list", value_name = "FILE",
+          value_parser = values::path)]
+    pub files: Vec<PathBuf>,
+    /// Jobs read ahead of the work; bounds memory
+    #[arg(long, value_name = "N", value_parser = values::count,
+          default_value_t = limits::LOOKAHEAD_JOBS_DEFAULT)]
+    pub lookahead: usize,
     /// What lists are, whatever they are called: txt (also aria2), csv, tsv or jsonl [default: by
     /// the suffix of each, else txt]
     #[arg(long, value_name = "FORMAT", value_parser = input_format)]

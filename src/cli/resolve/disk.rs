@@ -1,9 +1,9 @@
 //! Folders, and a full disk.
 
-use crate::cli::args::DiskArgs;
+use crate::cli::args::OutputArgs;
 use crate::config::DiskConfig;
 
 /// What was typed about folders and a full disk.
-pub(super) fn resolve(args: &DiskArgs) -> DiskConfig {
+pub(super) fn resolve(args: &OutputArgs) -> DiskConfig {
     DiskConfig { dirs: args.dirs.clone(), wait_ms: args.disk_wait.0 }
 }

@@ -10,13 +10,13 @@ use std::path::{Path, PathBuf};
 
 /// How the inputs are read.
 pub(super) fn resolve(args: &PullArgs) -> InputConfig {
-    let format = &args.format;
+    let typed = &args.input;
     InputConfig {
-        format: format.input_format,
+        format: typed.input_format,
         columns: Columns {
-            url: format.url_col.clone(),
-            out: format.out_col.clone(),
-            checksum: format.checksum_col.clone(),
+            url: typed.url_col.clone(),
+            out: typed.out_col.clone(),
+            checksum: typed.checksum_col.clone(),
         },
     }
 }

@@ -9,11 +9,11 @@ use anyhow::{Context as _, bail};
 use std::path::Path;
 
 pub(super) fn watch(args: &PullArgs) -> anyhow::Result<WatchConfig> {
-    let write_out = args.watch.write_out.as_deref().map(form).transpose()?;
+    let write_out = args.report.write_out.as_deref().map(form).transpose()?;
     if write_out.is_some() && args.output.output.as_deref() == Some("-") {
         bail!(RunError::usage("cannot write both -o - and -w to standard output: give -o a name"));
     }
-    Ok(WatchConfig { metrics_addr: args.watch.metrics_addr, write_out })
+    Ok(WatchConfig { metrics_addr: args.report.metrics_addr, write_out })
 }
 
 /// The form of `-w`, or of the file that it names.
