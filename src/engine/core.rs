@@ -39,6 +39,7 @@ pub(super) struct Seed {
     pub(super) tls: Settings,
     pub(super) dns: Resolver,
     pub(super) gate: Arc<Gate>,
+    pub(super) proxies: Arc<Proxies>,
     pub(super) dir: SentDir,
     pub(super) template: Template,
     /// Jobs in flight on this core.
@@ -79,7 +80,7 @@ pub(super) struct Core {
     pub(super) gate: Arc<Gate>,
     pub(super) tls: Settings,
     pub(super) template: Template,
-    pub(super) proxies: Proxies,
+    pub(super) proxies: Arc<Proxies>,
     /// `Authorization` of `-u`.
     authorization: Option<String>,
     netrc: Option<Netrc>,
@@ -113,7 +114,7 @@ impl Core {
             gate: seed.gate,
             tls: seed.tls,
             template: seed.template,
-            proxies: Proxies::new(&seed.shared.config.proxy)?,
+            proxies: seed.proxies,
             authorization: request.basic_auth.as_deref().map(basic),
             netrc: request.netrc.as_ref().map(|file| Netrc::parse(&file.text)).transpose()?,
             pool: RefCell::default(),

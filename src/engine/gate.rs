@@ -15,16 +15,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 pub(super) struct Gate {
     shared: Arc<Shared>,
     dns: Resolver,
-    proxies: Proxies,
+    proxies: Arc<Proxies>,
     /// Calls that have not been served yet; the first caller serves those that come meanwhile.
     calls: AtomicUsize,
 }
 
 impl Gate {
-    pub(super) fn new(shared: &Arc<Shared>, dns: &Resolver) -> anyhow::Result<Self> {
-        let proxies = Proxies::new(&shared.config.proxy)?;
-        let (shared, dns) = (Arc::clone(shared), dns.clone());
-        Ok(Self { shared, dns, proxies, calls: AtomicUsize::new(0) })
+    pub(super) fn new(shared: &Arc<Shared>, dns: &Resolver, proxies: &Arc<Proxies>) -> Self {
+        let (shared, dns, proxies) = (Arc::clone(shared), dns.clone(), Arc::clone(proxies));
+        Self { shared, dns, proxies, calls: AtomicUsize::new(0) }
     }
 
     /// Asks for every name that the schedule gives out now.

@@ -22,6 +22,7 @@ use crate::config::{Config, DnsConfig, Fsync, ProgressMode, ReportFormat, Reques
 use crate::error::RunError;
 use crate::fault::{Cause, Fault, Stage};
 use crate::http::request::{Parts, Template};
+use crate::plan::proxy::Proxies;
 use crate::plan::schedule::{Limits, Rate, Schedule};
 use crate::report::journal::{Check, Fate};
 use crate::report::{Limit, RowFormat, RunEnd, RunInfo, RunShard, Stats, summary};
@@ -245,7 +246,8 @@ fn start_cores(
     template: &Template,
 ) -> anyhow::Result<Vec<JoinHandle<anyhow::Result<()>>>> {
     let config = &shared.config;
-    let gate = Arc::new(Gate::new(shared, dns)?);
+    let proxies = Arc::new(Proxies::new(&config.proxy)?);
+    let gate = Arc::new(Gate::new(shared, dns, &proxies));
     let in_flight_max = config.in_flight_max.div_ceil(config.cpus.len());
     let start = |(index, cpu): (usize, &usize)| {
         let seed = Seed {
@@ -255,6 +257,7 @@ fn start_cores(
             tls: tls.clone(),
             dns: dns.clone(),
             gate: Arc::clone(&gate),
+            proxies: Arc::clone(&proxies),
             dir: dir.send().context("cannot keep the directory open")?,
             template: template.clone(),
             in_flight_max,

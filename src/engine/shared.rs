@@ -40,39 +40,45 @@ pub(super) struct Shared {
     pub(super) paces: Option<Paces>,
     /// What those who watch the run are told.
     pub(super) gauges: Gauges,
+    /// What is known of a full disk.
+    pub(super) full_disk: FullDisk,
+    /// What is known of robots.txt files.
+    pub(super) robots: Robots,
     schedule: Mutex<Schedule<Packed>>,
     /// The look-ahead has room again; goes with `schedule`.
     room: Condvar,
-    /// The reader waits for room. A wake costs a system call, so nobody is woken for nothing.
-    is_reader_waiting: AtomicBool,
     /// One a core: there is work, or the end.
     wakes: Vec<Notify>,
     ledger: Mutex<Ledger>,
     /// The names given to files: by the reader, and by cores where servers may propose them.
     names: Mutex<Names>,
-    stop: AtomicU8,
-    /// Input lines that will have a row, known once the input was read to its end.
-    total: AtomicU64,
-    is_total_known: AtomicBool,
-    /// Lines that are other shards'.
-    others: AtomicU64,
-    cores_done: AtomicUsize,
-    is_broken: AtomicBool,
-    /// The reader stopped the run, and is about to say why.
-    is_list_refused: AtomicBool,
-    /// What is known of robots.txt files.
-    pub(super) robots: Robots,
-    is_reading_on: AtomicBool,
     /// Where what is left is saved.
     session: OnceLock<Session>,
-    /// What is known of a full disk.
-    pub(super) full_disk: FullDisk,
+    reader: ReaderState,
+    stop: AtomicU8,
+    cores_done: AtomicUsize,
+    is_broken: AtomicBool,
     /// How often a job lacked descriptors, memory or the like.
     shortages: AtomicU64,
     /// Origins that sent what nobody asked for.
     talkative: Mutex<HashSet<Box<str>>>,
     /// Whether there are any: asked for every response.
     has_talkative: AtomicBool,
+}
+
+/// How far the reader of the list is.
+#[derive(Default)]
+struct ReaderState {
+    /// It waits for room. A wake costs a system call, so nobody is woken for nothing.
+    is_waiting: AtomicBool,
+    /// It stopped the run, and is about to say why.
+    has_refused: AtomicBool,
+    /// It reads on although the run has stopped, because what it reads is left.
+    is_reading_on: AtomicBool,
+    /// Input lines that will have a row, known once the input was read to its end.
+    total: OnceLock<u64>,
+    /// Lines that are other shards'.
+    others: AtomicU64,
 }
 
 impl Shared {
@@ -88,35 +94,27 @@ impl Shared {
             dir if dir.ends_with('/') => dir.to_owned(),
             dir => format!("{dir}/"),
         };
-        let robots = Robots::new(&config.request.user_agent);
-        let wait_ms = config.disk.wait_ms;
-        let wakes = config.cpus.iter().map(|_| Notify::new()).collect();
         Self {
             dir_shown,
+            began,
             paces: Paces::new(&config.pace),
             gauges: Gauges::new(config.cpus.len()),
-            config,
-            began,
+            full_disk: FullDisk::new(config.disk.wait_ms),
+            robots: Robots::new(&config.request.user_agent),
             schedule: Mutex::new(schedule),
             room: Condvar::new(),
-            is_reader_waiting: AtomicBool::new(false),
-            wakes,
+            wakes: config.cpus.iter().map(|_| Notify::new()).collect(),
             ledger: Mutex::new(ledger),
             names: Mutex::default(),
+            session: OnceLock::new(),
+            reader: ReaderState::default(),
             stop: AtomicU8::new(0),
-            total: AtomicU64::new(0),
-            is_total_known: AtomicBool::new(false),
-            others: AtomicU64::new(0),
             cores_done: AtomicUsize::new(0),
             is_broken: AtomicBool::new(false),
-            is_list_refused: AtomicBool::new(false),
-            robots,
-            is_reading_on: AtomicBool::new(false),
-            session: OnceLock::new(),
-            full_disk: FullDisk::new(wait_ms),
             shortages: AtomicU64::new(0),
             talkative: Mutex::default(),
             has_talkative: AtomicBool::new(false),
+            config,
         }
     }
 
@@ -159,11 +157,11 @@ impl Shared {
 
     /// The reader reads on although the run has stopped, because what it reads is left.
     pub(super) fn set_reading_on(&self, is_reading_on: bool) {
-        self.is_reading_on.store(is_reading_on, Ordering::Relaxed);
+        self.reader.is_reading_on.store(is_reading_on, Ordering::Relaxed);
     }
 
     pub(super) fn is_reading_on(&self) -> bool {
-        self.is_reading_on.load(Ordering::Relaxed)
+        self.reader.is_reading_on.load(Ordering::Relaxed)
     }
 
     /// Takes names that were claimed before the run began.
@@ -237,14 +235,14 @@ impl Shared {
         &'s self,
         schedule: MutexGuard<'s, Schedule<Packed>>,
     ) -> MutexGuard<'s, Schedule<Packed>> {
-        self.is_reader_waiting.store(true, Ordering::Relaxed);
+        self.reader.is_waiting.store(true, Ordering::Relaxed);
         let waited = self.room.wait_timeout(schedule, ROOM_WAIT);
         waited.unwrap_or_else(PoisonError::into_inner).0
     }
 
     /// Tells the reader that there is room.
     pub(super) fn made_room(&self) {
-        if self.is_reader_waiting.swap(false, Ordering::Relaxed) {
+        if self.reader.is_waiting.swap(false, Ordering::Relaxed) {
             self.room.notify_one();
         }
     }
@@ -271,12 +269,12 @@ impl Shared {
 
     /// The list is not what it should be: nothing more of it begins.
     pub(super) fn refuse_list(&self) {
-        self.is_list_refused.store(true, Ordering::Relaxed);
+        self.reader.has_refused.store(true, Ordering::Relaxed);
         self.set_stop(Stop::Draining);
     }
 
     pub(super) fn is_list_refused(&self) -> bool {
-        self.is_list_refused.load(Ordering::Relaxed)
+        self.reader.has_refused.load(Ordering::Relaxed)
     }
 
     pub(super) fn is_broken(&self) -> bool {
@@ -308,22 +306,22 @@ impl Shared {
 
     /// The number of rows there will be, once it is known.
     pub(super) fn total(&self) -> Option<u64> {
-        self.is_total_known.load(Ordering::Acquire).then(|| self.total.load(Ordering::Relaxed))
+        self.reader.total.get().copied()
     }
 
     /// A line is another shard's.
     pub(super) fn passed_on(&self) {
-        self.others.fetch_add(1, Ordering::Relaxed);
+        self.reader.others.fetch_add(1, Ordering::Relaxed);
     }
 
     /// How many were.
     pub(super) fn others(&self) -> u64 {
-        self.others.load(Ordering::Relaxed)
+        self.reader.others.load(Ordering::Relaxed)
     }
 
     pub(super) fn set_total(&self, rows: u64) {
-        self.total.store(rows, Ordering::Relaxed);
-        self.is_total_known.store(true, Ordering::Release);
+        // The reader ends once.
+        let _ = self.reader.total.set(rows);
     }
 }
 

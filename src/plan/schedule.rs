@@ -16,9 +16,9 @@
 //!   host belongs to all cores alike and no core opens more than its share, so that all cores work;
 //!   connections from when it was small are yielded as their jobs end.
 //! - Among the hosts a core may serve, the one served longest ago comes first. But a connection
-//!   that has become idle goes on with jobs of its host, for a turn of [`limits::TURN_JOBS`]: so the
-//!   jobs of a host that are read ahead share a handshake, and no host waits for ever. A paused host
-//!   is in nobody's way.
+//!   that has become idle goes on with jobs of its host, for a turn of [`limits::TURN_JOBS`]: so
+//!   the jobs of a host that are read ahead share a handshake, and no host waits for ever. A paused
+//!   host is in nobody's way.
 //! - While this machine is short of something ([`super::window`]), fewer jobs are in flight in all.
 //!   Then no host is any core's own, so that none waits for a core whose turn never comes, and a
 //!   connection is closed rather than kept when more are open than jobs may be in flight.
