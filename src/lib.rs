@@ -14,13 +14,16 @@
 //! origin                                 the embedded server of demo, tests and benches
 //! ```
 //!
-//! One URL's walk: an input line becomes a [`plan::job::Job`] (or the fault of its row), gets a
-//! name ([`plan::name`]) and waits in its host's queue ([`plan::schedule`]) until a core has
-//! room. There a lane makes one attempt: a pooled or new connection ([`ring::conn`]), by way of a
-//! proxy where there is one ([`plan::proxy`]), a request ([`http::request`]), the response by
-//! [`http::Exchange`] as spans of the receive buffer, which are written from that same memory
-//! ([`ring::file`]). What came of it is a row, a redirect, or a retry ([`plan::retry`]) that goes
-//! back into the queue.
+//! One URL's walk: an input ([`plan::input`]) is read a look-ahead in front of the work, whatever
+//! its length. A line becomes a [`plan::job::Job`] (or the fault of its row), unless the report of
+//! an earlier run says that it is done ([`report::journal`]); it gets a name ([`plan::name`]) and
+//! waits in its host's queue ([`plan::schedule`]) until the name of the host is known
+//! ([`ring::dns`]), the host may be asked, and a core has room. There a lane makes one attempt: a
+//! pooled or new connection ([`ring::conn`]), by way of a proxy where there is one
+//! ([`plan::proxy`]), a request ([`http::request`]), the response by [`http::Exchange`] as spans of
+//! the receive buffer, which are written from that same memory ([`ring::file`]). What came of it
+//! tells how much the host is asked from then on, and is a redirect or a retry ([`plan::retry`])
+//! that goes back into the queue, or the row ([`report::row`]) that every line ends in.
 //!
 //! To learn the code, read in this order: [`http`] (the contract), [`http::Exchange`],
 //! `engine/fetch.rs` (the story, with `open.rs` for its begin and `response.rs` for its end),

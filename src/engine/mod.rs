@@ -1,16 +1,24 @@
 //! The story: what happens to every input line, told by the layers below.
 //!
-//! `run` starts one thread per CPU and one that reads the inputs, which `source` makes one sequence
-//! of entries. `read` turns entries into tasks and puts them on the [`crate::plan::schedule`] (with
-//! a `scout` where one host holds the list up); a `worker` takes the ones it may run and tells each
-//! task's story by `fetch`: `open` for its connection (`gate` looks names up before, `tunnel`
-//! passes a proxy, `pool` keeps connections, `robots` asks for robots.txt), `response` for its
-//! answer, `sink` for the body, `signs` for what all this says about the host; the `ledger` takes
-//! one row for each, on `paper`, `journal` reads them back in the next run, and `session` has what
-//! is left in the end. What a core has is in `core`, what all threads have is in `shared`. `full`
-//! is what happens on a full disk, and `settle` at its end; `pace` keeps bandwidth limits, and
-//! `observe` tells how it all goes. `dry` reads the inputs and pulls nothing, and `verify` compares
-//! a tree with its report.
+//! `run` starts one thread per CPU and one that reads, and oversees them until all is done; `dry`
+//! reads the inputs and pulls nothing, and `verify` compares a tree with its report.
+//!
+//! - **Reading.** `source` makes the inputs one sequence of entries. `read` turns them into tasks,
+//!   `packed` while they wait, and puts them on the [`crate::plan::schedule`]; where one host holds
+//!   the list up, a `scout` goes ahead. `gate` has names looked up before their jobs begin, and
+//!   `dns_cache` keeps them for the next run.
+//! - **Pulling.** A `worker` takes the tasks that it may run, and tells the story of each by
+//!   `fetch`: `open` for its connection (`tunnel` passes a proxy, `pool` keeps connections, `robots`
+//!   asks for robots.txt), `response` for its answer, `sink` for the body, `signs` for what all this
+//!   says about the host. `pace` keeps bandwidth limits.
+//! - **Telling.** The `ledger` takes one row for each line, on `paper` and as `printed`; `journal`
+//!   reads rows back in the next run, and `session` has what is left in the end. `observe` tells how
+//!   it all goes: `progress`, `gauges` of cores, their `transfers`.
+//! - **Trouble.** `signals` end a run; `full` is what happens on a full disk, and `settle` at its
+//!   end.
+//!
+//! A `task` goes from one to the other. What a core has is in `core`, and what all threads have is
+//! in `shared`.
 
 mod core;
 mod dns_cache;

@@ -12,8 +12,9 @@
 //!
 //! From the bottom up: `op` submits entries, [`buf`] has their memory, [`setup`] makes the ring;
 //! [`deadline`], [`tcp`], [`tls`] and [`conn`] are a connection, [`dir`] and [`mod@file`] an
-//! output file; [`dns`] and [`listen`] have threads of their own. Every call that a test may want
-//! to fail asks `shim` first.
+//! output file, [`room`] what its disk has left; [`journal`] is what a report needs beside being
+//! written. [`dns`] and [`listen`] have threads of their own. Every call that a test may want to
+//! fail asks `shim` first.
 
 pub mod buf;
 pub mod conn;
