@@ -117,6 +117,8 @@ fn check_name(core: &Core, task: &Task) -> Option<Outcome> {
     }
     let failed = |cause| Some(Fault::new(Stage::Write, cause).into());
     let found = match core.dir.parent(task.name()) {
+        // A run that was killed gave it the name, and wrote no row.
+        Ok((dir, name)) if dir.is_own(name, task.job.index) => Found::Nothing,
         Ok((dir, name)) => dir.look(name),
         Err(cause) => return failed(cause),
     };

@@ -10,7 +10,7 @@ pub(super) use whole::compare;
 
 use self::sync::Mark;
 use super::progress::say;
-use crate::config::{JournalConfig, ReportFile, RetryFailed, SyncMode};
+use crate::config::{JournalConfig, OnConflict, ReportFile, RetryFailed, SyncMode};
 use crate::error::RunError;
 use crate::limits::LOOKAHEAD_JOBS_DEFAULT;
 use crate::plan::retry::{self, Class};
@@ -34,7 +34,9 @@ pub(super) struct Opened {
     pub(super) done: Done,
     /// What unfinished files of runs with this report have in their names; `None` where that is no
     /// file.
-    pub(super) token: Option<u64>,
+    token: Option<u64>,
+    /// What files of its lines are signed with; `None` where that cannot be remembered.
+    owner: Option<u64>,
     /// Whether an earlier run may have left such files.
     has_past: bool,
     /// Whether what is in it is thrown away when the run begins.
@@ -52,6 +54,14 @@ impl Opened {
             }
         }
         Ok(())
+    }
+
+    /// Has the run's files say whose they are: unfinished ones those of this report, and whole ones
+    /// those of its lines. What is replaced in any case need not say it.
+    pub(super) fn mark(&self, dir: &mut Dir, policy: OnConflict) {
+        self.token.iter().for_each(|token| dir.set_token(*token));
+        let owner = self.owner.filter(|_| policy != OnConflict::Overwrite);
+        owner.iter().for_each(|owner| dir.set_owner(*owner));
     }
 
     /// Another descriptor of the report, for who makes it durable; `None` where it is no file.
@@ -101,6 +111,7 @@ pub(super) fn open(
             needs_header: true,
             done: Done::default(),
             token: None,
+            owner: None,
             has_past: false,
             is_fresh: false,
         });
@@ -116,9 +127,11 @@ pub(super) fn open(
     };
     take(&file, path)?;
     let token = Some(token(&file).with_context(cannot)?);
+    let owner = owner(&file, is_fresh);
     let mut done = Done::default();
     if is_fresh {
-        return Ok(Opened { file, format, needs_header: true, done, token, has_past, is_fresh });
+        let needs_header = true;
+        return Ok(Opened { file, format, needs_header, done, token, owner, has_past, is_fresh });
     }
     let mark = Mark::of(&file);
     let scanned = read(&file, path, format, mark.as_ref(), &mut done, each)?;
@@ -139,7 +152,7 @@ pub(super) fn open(
         now.set(&file);
     }
     let needs_header = scanned.needs_header;
-    Ok(Opened { file, format, needs_header, done, token, has_past, is_fresh })
+    Ok(Opened { file, format, needs_header, done, token, owner, has_past, is_fresh })
 }
 
 /// What names the report, and nothing else: a random number that is noted with it, and its inode,
@@ -159,6 +172,19 @@ fn token(file: &File) -> io::Result<u64> {
         .iter()
         .fold(metadata.dev(), |sum, byte| (sum ^ u64::from(*byte)).wrapping_mul(ODD));
     Ok(machine ^ place)
+}
+
+/// What tells files of this report's lines from those of others; another number when it is begun
+/// anew, because what it was about before is somebody else's then. As with the token, a copy is
+/// another report.
+fn owner(file: &File, is_fresh: bool) -> Option<u64> {
+    let place = file.metadata().ok()?.ino().wrapping_mul(ODD);
+    let noted = note(file, NOTE_OWNER).and_then(|text| u64::from_str_radix(&text, 16).ok());
+    if let (Some(owner), false) = (noted, is_fresh) {
+        return Some(owner ^ place);
+    }
+    let owner = fastrand::u64(..);
+    set_note(file, NOTE_OWNER, &format!("{owner:016x}")).then_some(owner ^ place)
 }
 
 /// Locks the report, or says who has it.
@@ -282,6 +308,8 @@ pub(super) fn other_list(mismatch: Mismatch, path: &Path) -> anyhow::Error {
 
 /// The name of the note that tells unfinished files of runs with this report.
 const NOTE_TOKEN: &str = "user.ringpull.token";
+/// The name of the note that tells what files are signed with.
+const NOTE_OWNER: &str = "user.ringpull.owner";
 /// Spreads a number over all bits; any odd one with half of its bits set does.
 const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
 /// Bytes read at once.

@@ -65,8 +65,8 @@ pub fn run(config: &Config) -> anyhow::Result<Ended> {
     let config = sized(config, nofile);
     let mut dir = open_dir(&config)?;
     let mut opened = open_report(&config, &mut naming)?;
-    if let Some(token) = opened.as_ref().and_then(|opened| opened.token) {
-        dir.set_token(token);
+    if let Some(opened) = &opened {
+        opened.mark(&mut dir, config.on_conflict);
     }
     let file_system = check_output(&config, &dir)?;
     let dir = dir.keeping(folders_max(nofile, config.cpus.len()));

@@ -8,6 +8,7 @@
 //! user chose it.
 
 mod folders;
+mod owner;
 mod stale;
 
 use super::shim::{Op, call};
@@ -32,6 +33,8 @@ pub struct Dir {
     nonce: u32,
     /// What the temporary names of all runs with the same report have in them.
     token: Option<u64>,
+    /// What files are signed with.
+    owner: Option<u64>,
     pub(super) care: Care,
     folders: Rc<Folders>,
 }
@@ -53,6 +56,7 @@ pub struct SentDir {
     has_unnamed: bool,
     nonce: u32,
     token: Option<u64>,
+    owner: Option<u64>,
     care: Care,
     folders_max: usize,
 }
@@ -95,6 +99,7 @@ impl Dir {
             walk: Rc::new(Cell::new(Walk::Kernel)),
             nonce: fastrand::u32(..),
             token: None,
+            owner: None,
             care,
             folders: Rc::new(Folders::new(FOLDERS_MAX)),
         })
@@ -116,6 +121,7 @@ impl Dir {
             has_unnamed: self.has_unnamed.get(),
             nonce: self.nonce,
             token: self.token,
+            owner: self.owner,
             care: self.care,
             folders_max: self.folders.count_max(),
         })
@@ -255,6 +261,7 @@ impl From<SentDir> for Dir {
             has_unnamed: Rc::new(Cell::new(sent.has_unnamed)),
             nonce: sent.nonce,
             token: sent.token,
+            owner: sent.owner,
             care: sent.care,
             folders: Rc::new(Folders::new(sent.folders_max)),
         }

@@ -20,7 +20,7 @@ use super::dir::Dir;
 use super::shim::{Op, call, call_after, transfer};
 use super::{disk_cause, op};
 use crate::config::{FileAllocation, FileOps, Fsync};
-use crate::fault::Cause;
+use crate::fault::{Cause, DiskProblem};
 use crate::limits::{ALLOCATE_BYTES_MAX, ALLOCATE_BYTES_MIN};
 use rustix::event::{PollFd, PollFlags};
 use rustix::fs::{AtFlags, CWD, FallocateFlags, Mode, OFlags, RenameFlags};
@@ -44,7 +44,8 @@ pub enum Expected {
 pub enum Naming {
     /// Whatever has the name is replaced (rename(2)).
     Replace,
-    /// EEXIST if anything has it (renameat2(2), RENAME_NOREPLACE).
+    /// EEXIST if anything has it (renameat2(2), RENAME_NOREPLACE) but what the same line of the
+    /// same report was before.
     Fresh,
 }
 
@@ -179,7 +180,13 @@ impl OutFile {
             Fsync::Dir => Some(Rc::new(self.dir.readable().map_err(cause)?)),
             Fsync::None | Fsync::File | Fsync::End => None,
         };
-        self.name(name, naming)?;
+        match self.name(name, naming) {
+            // It is kept from another job only: this line was pulled before, and its row was lost.
+            Err(Cause::Disk(DiskProblem::Exists)) if self.dir.is_own(name, self.index) => {
+                self.name(name, Naming::Replace)
+            }
+            named => named,
+        }?;
         match dir {
             // The file stays where it is if this fails: it is whole, and what it replaced is gone.
             Some(dir) => op::fsync(&dir).await.map_err(disk_cause),
@@ -189,6 +196,9 @@ impl OutFile {
 
     /// Closes the file and gives it its final name, in the order that its place allows.
     fn name(&mut self, name: &str, naming: Naming) -> Result<(), Cause> {
+        if let (Naming::Fresh, Some(fd)) = (naming, &self.fd) {
+            self.dir.sign(fd, self.index);
+        }
         if self.place == Place::Unnamed {
             match self.link(name) {
                 Ok(()) => {

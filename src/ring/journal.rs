@@ -1,9 +1,10 @@
 //! What the report needs of the kernel beside reading and writing: a lock, and notes that stay with
-//! the file.
+//! a file.
 
 use rustix::fs::{FlockOperation, XattrFlags};
 use rustix::io::Errno;
 use std::fs::File;
+use std::os::fd::AsFd;
 
 /// What became of the wish for a lock.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -27,7 +28,7 @@ pub fn lock(file: &File) -> Lock {
 
 /// The text that was noted under a name (xattr(7), namespace `user`). `None` where nothing was, or
 /// where the file system keeps no notes.
-pub fn note(file: &File, name: &str) -> Option<String> {
+pub fn note(file: impl AsFd, name: &str) -> Option<String> {
     let mut text = [0_u8; NOTE_BYTES_MAX];
     let length = rustix::fs::fgetxattr(file, name, &mut text[..]).ok()?;
     String::from_utf8(text[..length].to_vec()).ok()
@@ -35,7 +36,7 @@ pub fn note(file: &File, name: &str) -> Option<String> {
 
 /// Notes a text of at most [`NOTE_BYTES_MAX`] bytes under a name; `false` where the file system
 /// keeps no notes.
-pub fn set_note(file: &File, name: &str, text: &str) -> bool {
+pub fn set_note(file: impl AsFd, name: &str, text: &str) -> bool {
     debug_assert!(text.len() <= NOTE_BYTES_MAX);
     rustix::fs::fsetxattr(file, name, text.as_bytes(), XattrFlags::empty()).is_ok()
 }

@@ -284,6 +284,38 @@ fn what_a_killed_run_left_is_removed_by_the_next_one_and_nothing_else() {
 }
 
 #[test]
+fn files_whose_rows_were_lost_are_no_strangers() {
+    for policy in ["rename", "error", "skip"] {
+        let server = serve();
+        let sandbox = Sandbox::new();
+        let list = urls(&server, 20);
+        let other = sandbox.out().join("f7");
+        std::fs::write(&other, b"other").unwrap();
+        let pull = || sandbox.pull().args(["--on-conflict", policy]).list(&list);
+        pull().run();
+        if mark(&sandbox).is_none() {
+            return skip_forbidden("the file system keeps no user attributes");
+        }
+        let whole = sandbox.files();
+        // As after kill -9 between the names and the rows.
+        let kept: usize =
+            rows(&sandbox, "report.csv").split_inclusive('\n').take(3).map(str::len).sum();
+        let report = std::fs::OpenOptions::new().write(true).open(sandbox.path("report.csv"));
+        report.unwrap().set_len(kept as u64).unwrap();
+        let done = pull().again().run();
+        assert_eq!(sandbox.files(), whole, "{policy}: {}", done.stderr);
+        assert_eq!(std::fs::read(&other).unwrap(), b"other", "{policy}");
+        let bad: Vec<_> = done.rows.iter().filter(|row| row["status"] != "ok").collect();
+        let most = usize::from(policy != "rename");
+        assert!(bad.len() <= most, "{policy}: {bad:#?}");
+        // What is begun anew is about other files.
+        pull().run();
+        let count = if policy == "rename" { whole.len() + 20 } else { whole.len() };
+        assert_eq!(sandbox.files().len(), count, "{policy}");
+    }
+}
+
+#[test]
 fn verify_lists_what_differs_from_its_row() {
     for report in ["report.csv", "report.jsonl"] {
         let server = serve();

@@ -1,0 +1,46 @@
+//! Whose file has a name: that of this line of this report, or somebody else's.
+//!
+//! A file gets its name before its row is written, so a run that is killed in between leaves a
+//! whole file that no row speaks of. Where files that exist are kept, the run that takes it up
+//! again would take such a file for somebody else's. So each has a note (xattr(7)) that names its
+//! report and its line.
+
+use super::Dir;
+use crate::ring::journal::{note, set_note};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags};
+use std::os::fd::OwnedFd;
+
+impl Dir {
+    /// Files are signed from now on as those of this report.
+    pub fn set_owner(&mut self, owner: u64) {
+        self.owner = Some(owner);
+    }
+
+    /// Signs an open file as that of an input line, if there is a report, and if the file system
+    /// keeps notes.
+    pub(in crate::ring) fn sign(&self, file: &OwnedFd, index: u64) {
+        if let Some(owner) = self.owner {
+            // Without it, the file is kept as somebody else's.
+            let _: bool = set_note(file, NOTE_OWNER, &signature(owner, index));
+        }
+    }
+
+    /// Whether what has this name is what an earlier run pulled for the same line.
+    pub fn is_own(&self, name: &str, index: u64) -> bool {
+        let Some(owner) = self.owner else { return false };
+        // To open a device or a pipe may do something.
+        let is_file = rustix::fs::statat(&*self.fd, name, AtFlags::SYMLINK_NOFOLLOW)
+            .is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile);
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        is_file
+            && rustix::fs::openat(&*self.fd, name, flags, Mode::empty())
+                .is_ok_and(|file| note(file, NOTE_OWNER) == Some(signature(owner, index)))
+    }
+}
+
+fn signature(owner: u64, index: u64) -> String {
+    format!("{owner:016x}-{index}")
+}
+
+/// The name of the note.
+const NOTE_OWNER: &str = "user.ringpull.line";
