@@ -59,6 +59,17 @@ impl Paper {
     /// is what input lines they belong to.
     pub(super) fn close(mut self) -> io::Result<()> {
         self.give_up()?;
+        self.into_closed()
+    }
+
+    /// The same, and it is on the disk then.
+    pub(super) fn close_durably(mut self) -> io::Result<()> {
+        self.give_up()?;
+        self.file.sync_data()?;
+        self.into_closed()
+    }
+
+    fn into_closed(self) -> io::Result<()> {
         // What a file system behind a network could not store it may tell only now.
         Ok(file::close(self.file)?)
     }
@@ -142,6 +153,9 @@ impl<F: Write + Shorten> Paper<F> {
         }
         let left: Vec<u64> =
             self.rows.iter().map(|row| row.0).filter(|line| *line != NO_LINE).collect();
+        if left.is_empty() {
+            return Err(io::Error::new(io::ErrorKind::StorageFull, "the disk is full"));
+        }
         let (count, lines) = (left.len(), ranges(left));
         let what = if count == 1 { "row" } else { "rows" };
         let text =

@@ -82,7 +82,7 @@ pub fn run(config: &Config) -> anyhow::Result<Ended> {
     let mut dns_cache = cache.map(|path| DnsCache::open(path, &dns)).transpose()?;
     // Nothing was touched so far; from here on files are replaced.
     let stats_file = config.stats.as_deref().map(create).transpose()?;
-    let session = config.journal.save_session.as_deref().map(Session::create).transpose()?;
+    let session = Session::of(&config)?;
     let (stale, removal) = begin_report(&config, opened.as_ref(), &dir)?.unzip();
     let to_sync = opened.as_ref().map(Opened::to_sync).transpose()?.flatten();
     let done = opened.as_mut().map(|opened| std::mem::take(&mut opened.done)).unwrap_or_default();
@@ -437,7 +437,7 @@ fn close(
         .with_context(|| RunError::local_file("cannot write the report, which ended the run"))?;
     drop(ledger);
     let failure = failure.or_else(|| syncer.and_then(|syncer| syncer.finish().err()));
-    let (failure, saved) = session::save(shared, failure);
+    let (failure, saved) = session::save(shared, &patience, failure);
     let has_work_left = shared.total().is_none() || untouched > 0 || stats.cancelled > 0;
     let end = match watch.end {
         RunEnd::Stopped(_) if !has_work_left => RunEnd::Complete,

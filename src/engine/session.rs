@@ -4,14 +4,16 @@
 //! list that this run reads may well be the session of the last one.
 
 use super::packed::Packed;
+use super::paper::{Flushed, Paper};
+use super::settle::Patience;
 use super::shared::Shared;
+use crate::config::Config;
 use crate::error::RunError;
 use crate::plan::job::Job;
 use crate::report::session::{Left, comment};
-use crate::ring::file;
 use anyhow::{Context as _, bail};
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write as _};
+use std::fs::{self, OpenOptions};
+use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -25,21 +27,24 @@ pub(super) struct Session {
 
 struct Writing {
     /// Gone once the session has ended.
-    file: Option<File>,
-    /// Encoded and not yet written.
-    pending: Vec<u8>,
+    paper: Option<Paper>,
     jobs: u64,
-    error: Option<io::Error>,
     /// Everything that the inputs hold is done or in it.
     is_whole: bool,
 }
 
 impl Session {
-    /// Begins one, next to where it is to be.
+    /// Begins one, next to where it is to be, if there is to be one.
     ///
     /// # Errors
     /// There is something that is no file, or no file can be made there.
-    pub(super) fn create(path: &Path) -> anyhow::Result<Self> {
+    pub(super) fn of(config: &Config) -> anyhow::Result<Option<Self>> {
+        let path = config.journal.save_session.as_deref();
+        path.map(|path| Self::create(path, config.disk.wait_ms > 0)).transpose()
+    }
+
+    /// With `waits`, a full disk is waited for.
+    fn create(path: &Path, waits: bool) -> anyhow::Result<Self> {
         let cannot = || RunError::local_file(format!("cannot write {}", path.display()));
         // A link stays one, and leads to the session.
         let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
@@ -62,10 +67,8 @@ impl Session {
         let mut options = OpenOptions::new();
         let file = options.write(true).create_new(true).mode(0o600).open(&part);
         let writing = Writing {
-            file: Some(file.with_context(cannot)?),
-            pending: Vec::new(),
+            paper: Some(Paper::new(file.with_context(cannot)?, waits)),
             jobs: 0,
-            error: None,
             is_whole: false,
         };
         Ok(Self { path, part, writing: Mutex::new(writing) })
@@ -94,21 +97,24 @@ impl Session {
     /// A job is left of which this is known.
     pub(super) fn add_left(&self, left: &Left<'_>) {
         let mut writing = self.writing();
-        left.encode(&mut writing.pending);
         writing.jobs += 1;
-        writing.flush_some();
+        writing.add(|out| left.encode(out));
     }
 
     /// A line was no URL; whoever mends the list wants to see it.
     pub(super) fn add_bad(&self, text: &str) {
         let mut writing = self.writing();
-        comment(text, &mut writing.pending);
-        writing.flush_some();
+        writing.add(|out| comment(text, out));
     }
 
     /// The reader has read everything.
     pub(super) fn set_whole(&self) {
         self.writing().is_whole = true;
+    }
+
+    /// Writes what can be written.
+    pub(super) fn flush(&self) -> Flushed {
+        self.writing().paper.as_mut().map_or(Flushed::All, Paper::flush)
     }
 
     /// Gives it its name. Says how many jobs are in it, and whether they are all that are left.
@@ -117,7 +123,6 @@ impl Session {
     /// It could not be written: what was there before is still there.
     pub(super) fn finish(&self) -> anyhow::Result<(u64, bool)> {
         let mut writing = self.writing();
-        writing.flush();
         let named = writing.end().and_then(|()| fs::rename(&self.part, &self.path));
         named.with_context(|| {
             RunError::local_file(format!("cannot write the session {}", self.path.display()))
@@ -127,7 +132,7 @@ impl Session {
 
     /// It is not what is left: what was there before stays.
     pub(super) fn abandon(&self) {
-        self.writing().file = None;
+        self.writing().paper = None;
         // The next session takes its place otherwise.
         let _: io::Result<()> = fs::remove_file(&self.part);
     }
@@ -141,6 +146,7 @@ impl Session {
 /// said of the session.
 pub(super) fn save(
     shared: &Shared,
+    patience: &Patience<'_>,
     failure: Option<anyhow::Error>,
 ) -> (Option<anyhow::Error>, Option<String>) {
     let Some(session) = shared.session() else { return (failure, None) };
@@ -149,6 +155,7 @@ pub(super) fn save(
         session.abandon();
         return (failure, None);
     }
+    patience.settle("the session", || session.flush());
     match session.finish() {
         Ok((jobs, is_whole)) => {
             let rest = match is_whole {
@@ -163,27 +170,17 @@ pub(super) fn save(
 }
 
 impl Writing {
-    fn flush_some(&mut self) {
-        if self.pending.len() >= PENDING_BYTES_MAX {
-            self.flush();
+    fn add(&mut self, encode: impl FnOnce(&mut Vec<u8>)) {
+        let Some(paper) = &mut self.paper else { return };
+        paper.add(encode);
+        // On a full disk it waits in memory: a paused run adds little.
+        if paper.pending() >= PENDING_BYTES_MAX && !paper.is_full() {
+            paper.flush();
         }
-    }
-
-    fn flush(&mut self) {
-        if let (Some(file), None) = (&mut self.file, &self.error) {
-            self.error = file.write_all(&self.pending).err();
-        }
-        self.pending.clear();
     }
 
     fn end(&mut self) -> io::Result<()> {
-        let file = self.file.take();
-        self.error.take().map_or(Ok(()), Err)?;
-        if let Some(file) = file {
-            file.sync_data()?;
-            file::close(file)?;
-        }
-        Ok(())
+        self.paper.take().map_or(Ok(()), Paper::close_durably)
     }
 }
 

@@ -22,18 +22,19 @@ impl<'a> Patience<'a> {
 
     /// Waits until the last rows are in the report.
     pub(super) fn settle_report(&self) {
-        self.until_written("the report", || self.shared.ledger().flush());
+        self.settle("the report", || self.shared.ledger().flush());
     }
 
     /// Writes the statistics.
     pub(super) fn write(&self, file: File, json: &[u8]) -> io::Result<()> {
         let mut paper = Paper::new(file, self.shared.config.disk.wait_ms > 0);
         paper.add(|out| out.extend_from_slice(json));
-        self.until_written("the statistics", || paper.flush());
+        self.settle("the statistics", || paper.flush());
         paper.close()
     }
 
-    fn until_written(&self, what: &str, mut write: impl FnMut() -> Flushed) {
+    /// Writes something until it is in its file, or until it was waited for too long.
+    pub(super) fn settle(&self, what: &str, mut write: impl FnMut() -> Flushed) {
         let wait = Duration::from_millis(self.shared.config.disk.wait_ms);
         let mut is_told = false;
         while write() == Flushed::Full {

@@ -30,7 +30,7 @@ pub fn verify(config: &Config) -> anyhow::Result<Verified> {
     let scanned = scan(&file, path, format, |entry, _| {
         done.record(entry.index, &entry.url, fate(entry));
     })?;
-    let session = config.journal.save_session.as_deref().map(Session::create).transpose()?;
+    let session = Session::of(config)?;
     let mut check = Checking {
         session: session.as_ref(),
         dir: &config.dir,

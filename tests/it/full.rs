@@ -187,3 +187,25 @@ fn progress_shows_the_pause_and_ctrl_c_ends_it() {
     done.assert_code(130);
     assert!(done.rows.iter().all(|row| row["status"] != "failed"), "{:#?}", done.rows);
 }
+
+#[test]
+fn a_session_waits_for_room_as_well() {
+    let served = serve();
+    let sandbox = Sandbox::new();
+    std::fs::create_dir(sandbox.path("left")).unwrap();
+    // It comes to more than is written at once.
+    let mounts = "mount -t tmpfs -o size=16k none left
+        (until grep -q 'the session is full' stderr; do sleep 0.05; done
+        mount -o remount,size=4m left; until [ -e over ]; do sleep 0.05; done; cp left/* .) &";
+    let urls: Vec<String> = (0..3_000).map(|n| served.http(&format!("/status/404/{n}"))).collect();
+    let args = ["--save-session", "left/session.txt", "--retry", "0"];
+    let pull = sandbox.pull().args(args).list(&urls);
+    let Some(done) = run(&sandbox, mounts, pull) else { return };
+    done.assert_code(8);
+    let session = std::fs::read_to_string(sandbox.path("session.txt")).unwrap();
+    let mut left: Vec<&str> = session.lines().filter(|line| line.starts_with("http")).collect();
+    let mut wanted: Vec<&str> = urls.iter().map(String::as_str).collect();
+    left.sort_unstable();
+    wanted.sort_unstable();
+    assert_eq!(left, wanted);
+}
