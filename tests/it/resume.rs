@@ -163,6 +163,20 @@ fn failures_count_until_they_are_tried_again() {
 }
 
 #[test]
+fn values_that_would_be_taken_for_something_else_are_refused() {
+    let server = serve();
+    let sandbox = Sandbox::new();
+    let list = urls(&server, 3);
+    sandbox.pull().list(&list).run().assert_code(0);
+    let before = rows(&sandbox, "report.csv");
+    for args in [["--retry-failed", "transient"], ["--save-session", "-"]] {
+        let done = sandbox.pull().again().args(args).list(&list).run();
+        done.assert_code(2);
+        assert_eq!(rows(&sandbox, "report.csv"), before, "{args:?}");
+    }
+}
+
+#[test]
 fn joined_reports_are_one() {
     let server = serve();
     let sandbox = Sandbox::new();

@@ -37,6 +37,7 @@ pub(super) fn resolve(args: &PullArgs) -> anyhow::Result<JournalConfig> {
              no failures"
         ));
     }
+    check_misread(args)?;
     let retry_failed = match typed.retry_failed {
         None => RetryFailed::None,
         Some(RetryFailedArg::Transient) => RetryFailed::Transient,
@@ -54,6 +55,26 @@ pub(super) fn resolve(args: &PullArgs) -> anyhow::Result<JournalConfig> {
         save_session: typed.save_session.clone(),
         sync,
     })
+}
+
+/// What was meant as a value would become something else: a line of the list, which the report
+/// knows from then on, or a file of an odd name.
+fn check_misread(args: &PullArgs) -> anyhow::Result<()> {
+    let is_value = |url: &&String| matches!(url.as_str(), "all" | "transient");
+    if args.journal.retry_failed.is_some()
+        && let Some(value) = args.urls.iter().find(is_value)
+    {
+        bail!(RunError::usage(format!(
+            "cannot tell whether {value:?} is a URL: write --retry-failed={value}"
+        )));
+    }
+    if args.journal.save_session.as_ref().is_some_and(|path| path.as_os_str() == "-") {
+        bail!(RunError::usage(
+            "cannot save the session to standard output: it takes its name when the run has ended, \
+             so it must be a file"
+        ));
+    }
+    Ok(())
 }
 
 /// What must be on the disk before a file counts as done: with `--sync always` it and its name,
