@@ -62,6 +62,22 @@ fn a_server_that_keeps_silent_is_left_alone() {
 }
 
 #[test]
+fn questions_in_line_for_a_silent_server_go_to_another() {
+    let server = Plan::new().otherwise(ok(b"x")).start();
+    let hosts = hosts(200);
+    let (dead, good) = (NameServer::always(Answer::Silence), NameServer::start(all_here(&hosts)));
+    let sandbox = Sandbox::new();
+    let pull = sandbox.pull().args(["--dns-concurrency", "4", "--dns-timeout", "1500ms"]);
+    let pull = pull.args(["--dns-servers", &servers(&[&dead, &good])]);
+    let done = pull.list(hosts.iter().map(|host| server.url_at(host, "/a"))).run();
+    done.assert_ok(hosts.len());
+    let is_asked = |host: &&String| dead.asked(host, A) + dead.asked(host, AAAA) > 0;
+    let asked = hosts.iter().filter(is_asked).count();
+    // Those that were put before it was known, and one after each rest.
+    assert!((1..20).contains(&asked), "{asked} names went to the one that does not answer");
+}
+
+#[test]
 fn a_refusal_lets_the_next_server_be_asked_at_once() {
     let server = Plan::new().otherwise(ok(b"x")).start();
     for code in [SERVFAIL, REFUSED] {

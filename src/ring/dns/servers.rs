@@ -68,6 +68,8 @@ enum Said {
     Silence,
     /// It was not asked, for want of a socket.
     Lacking,
+    /// It was not asked: it failed others while this one waited, and another server may be asked.
+    Left,
 }
 
 impl Servers {
@@ -222,8 +224,9 @@ impl Servers {
             let Some(index) = self.choose(&tried) else {
                 return Reply::Failed(failure.0, failure.1);
             };
-            match self.ask(index, name, kind).await {
+            match self.ask(index, name, kind, &tried).await {
                 Said::Reply(reply) => return reply,
+                Said::Left => {}
                 Said::Refused(cause, words) => {
                     failure = (cause, words);
                     note(&mut tried, index, Tried::Refused);
@@ -273,11 +276,19 @@ impl Servers {
     }
 
     /// Asks one server when it has a place for the question.
-    async fn ask(&self, index: usize, name: &Name, kind: RecordType) -> Said {
+    async fn ask(&self, index: usize, name: &Name, kind: RecordType, tried: &[Tried]) -> Said {
         let server = &self.servers[index];
         let _load = Load::new(&server.load);
-        let place = server.places.acquire().await;
-        let place = place.expect("it is never closed");
+        let place = match server.places.try_acquire() {
+            Ok(place) => place,
+            Err(_) => {
+                let place = server.places.acquire().await.expect("it is never closed");
+                if self.may_leave(index, tried) {
+                    return Said::Left;
+                }
+                place
+            }
+        };
         let lacks_before = self.lacks.count();
         let answer = server.resolver.lookup(name.clone(), kind).await;
         let is_lacking = answer.is_err() && self.lacks.count() != lacks_before;
@@ -303,9 +314,20 @@ impl Servers {
             }
             Said::Refused(..) | Said::Silence => health.failed(self.now_ms()),
             Said::Lacking => server.lose_place(place),
+            Said::Left => {}
         }
         server.health.set(health);
         said
+    }
+
+    /// Whether a question that waited for a place need not be put to a server, since that is to be
+    /// left alone by now and another is not. Hundreds may be in line for one that keeps silent.
+    fn may_leave(&self, index: usize, tried: &[Tried]) -> bool {
+        let may_ask = |index: usize| {
+            let server = &self.servers[index];
+            server.health.get().may_ask(server.load.get(), self.now_ms())
+        };
+        !may_ask(index) && self.choose(tried).is_some_and(may_ask)
     }
 
     fn now_ms(&self) -> u64 {
