@@ -1,11 +1,12 @@
-//! A small server of its own thread, for whoever watches a run: one connection at a time, one
+//! A small server of its own threads, for whoever watches a run: few connections at a time, one
 //! request each, everything bounded. It shares nothing with the data plane but a CPU.
 
+use std::collections::VecDeque;
 use std::io::{self, Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::JoinHandle;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{JoinHandle, Scope};
 use std::time::{Duration, Instant};
 
 /// A port that is listened on and not served yet.
@@ -23,12 +24,18 @@ pub struct Serving {
     thread: Option<JoinHandle<()>>,
 }
 
-/// What it takes to end the thread at any moment.
+/// What it takes to end the threads at any moment.
 #[derive(Debug, Default)]
 struct Ends {
     is_over: AtomicBool,
-    /// The connection that is served.
-    open: Mutex<Option<TcpStream>>,
+    open: Mutex<Open>,
+}
+
+/// The connections that are served, the oldest first, each with its number.
+#[derive(Debug, Default)]
+struct Open {
+    streams: VecDeque<(u64, TcpStream)>,
+    admitted: u64,
 }
 
 impl Listener {
@@ -55,21 +62,21 @@ impl Listener {
     pub fn serve(
         self,
         name: &str,
-        mut answer: impl FnMut(&[u8]) -> Option<Vec<u8>> + Send + 'static,
+        answer: impl FnMut(&[u8]) -> Option<Vec<u8>> + Send + 'static,
     ) -> io::Result<Serving> {
         let (socket, shared) = (Arc::new(self.socket), Arc::new(Ends::default()));
         let (accepting, ends) = (Arc::clone(&socket), Arc::clone(&shared));
-        let thread = std::thread::Builder::new().name(name.to_owned()).spawn(move || {
-            while !ends.is_over.load(Ordering::Acquire) {
-                match accepting.accept() {
-                    // A client that misbehaves or goes away is its own affair.
-                    Ok((stream, _)) => {
-                        let _: io::Result<()> = ends.serve(stream, &mut answer);
+        let thread = std::thread::Builder::new().name(name.to_owned());
+        let (name, answer) = (name.to_owned(), Mutex::new(answer));
+        let thread = thread.spawn(move || {
+            std::thread::scope(|scope| {
+                while !ends.is_over.load(Ordering::Acquire) {
+                    // No descriptors or no threads, for instance: they may come back.
+                    if ends.admit(&accepting, &name, scope, &answer).is_err() {
+                        std::thread::sleep(RETRY_PAUSE);
                     }
-                    // No descriptors, for instance: they may come back.
-                    Err(_) => std::thread::sleep(RETRY_PAUSE),
                 }
-            }
+            });
         })?;
         Ok(Serving { shared, socket, thread: Some(thread) })
     }
@@ -81,7 +88,7 @@ impl Drop for Serving {
         // Ends a wait in accept(2), which then fails.
         let _: rustix::io::Result<()> =
             rustix::net::shutdown(&self.socket, rustix::net::Shutdown::Both);
-        if let Some(stream) = &*self.shared.open() {
+        for (_, stream) in &self.shared.open().streams {
             let _: io::Result<()> = stream.shutdown(Shutdown::Both);
         }
         if let Some(thread) = self.thread.take() {
@@ -92,30 +99,54 @@ impl Drop for Serving {
 }
 
 impl Ends {
-    fn open(&self) -> std::sync::MutexGuard<'_, Option<TcpStream>> {
+    fn open(&self) -> MutexGuard<'_, Open> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn serve(
-        &self,
-        stream: TcpStream,
-        answer: &mut impl FnMut(&[u8]) -> Option<Vec<u8>>,
+    /// Waits for a connection and serves it, on a thread of its own. Where there are many, the
+    /// oldest makes room: clients that say nothing are in nobody's way.
+    fn admit<'scope, F: FnMut(&[u8]) -> Option<Vec<u8>> + Send>(
+        &'scope self,
+        socket: &TcpListener,
+        name: &str,
+        scope: &'scope Scope<'scope, '_>,
+        answer: &'scope Mutex<F>,
     ) -> io::Result<()> {
-        *self.open() = Some(stream.try_clone()?);
-        // The end may have come before it could be seen.
-        let result = match self.is_over.load(Ordering::Acquire) {
-            true => Ok(()),
-            false => exchange(stream, answer),
+        let (stream, _) = socket.accept()?;
+        let seen = stream.try_clone()?;
+        let mut open = self.open();
+        // The end shuts down what it finds here: it may not come later.
+        if self.is_over.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        if open.streams.len() >= CONNECTIONS_MAX
+            && let Some((_, oldest)) = open.streams.pop_front()
+        {
+            let _: io::Result<()> = oldest.shutdown(Shutdown::Both);
+        }
+        open.admitted += 1;
+        let number = open.admitted;
+        open.streams.push_back((number, seen));
+        drop(open);
+        let serve = move || {
+            // A client that misbehaves or goes away is its own affair.
+            let _: io::Result<()> = exchange(stream, answer);
+            self.leave(number);
         };
-        *self.open() = None;
-        result
+        let thread = std::thread::Builder::new().name(name.to_owned());
+        let started = thread.spawn_scoped(scope, serve).map(drop);
+        started.inspect_err(|_| self.leave(number))
+    }
+
+    fn leave(&self, number: u64) {
+        self.open().streams.retain(|(other, _)| *other != number);
     }
 }
 
 /// One request and its response.
 fn exchange(
     mut stream: TcpStream,
-    answer: &mut impl FnMut(&[u8]) -> Option<Vec<u8>>,
+    answer: &Mutex<impl FnMut(&[u8]) -> Option<Vec<u8>>>,
 ) -> io::Result<()> {
     let ends_at = Instant::now() + EXCHANGE_MAX;
     let mut request = Vec::new();
@@ -124,7 +155,8 @@ fn exchange(
         stream.set_read_timeout(Some(left(ends_at)?))?;
         let count = stream.read(&mut piece)?;
         request.extend_from_slice(&piece[..count]);
-        if let Some(response) = answer(&request) {
+        let response = (answer.lock().unwrap_or_else(PoisonError::into_inner))(&request);
+        if let Some(response) = response {
             break response;
         }
         if count == 0 || request.len() > REQUEST_BYTES_MAX {
@@ -151,6 +183,8 @@ fn left(ends_at: Instant) -> io::Result<Duration> {
     if left.is_zero() { Err(io::ErrorKind::TimedOut.into()) } else { Ok(left) }
 }
 
+/// Connections at a time; a further one ends the oldest.
+const CONNECTIONS_MAX: usize = 16;
 /// Longest time that one connection may take.
 const EXCHANGE_MAX: Duration = Duration::from_secs(5);
 /// Longest time that a client may take to hang up after its response.
@@ -205,6 +239,26 @@ mod tests {
         });
         (&stream).write_all(b"x").unwrap();
         is_asked.recv().unwrap();
+        drop(serving);
+    }
+
+    #[test]
+    fn clients_that_say_nothing_are_in_nobodys_way() {
+        let listener = listener();
+        let addr = listener.addr();
+        let serving = listener.serve("test", echo).unwrap();
+        let mut silent: Vec<TcpStream> =
+            (0..4 * CONNECTIONS_MAX).map(|_| TcpStream::connect(addr).unwrap()).collect();
+        let mut stream = TcpStream::connect(addr).unwrap();
+        stream.write_all(b"hello!").unwrap();
+        let mut got = String::new();
+        stream.read_to_string(&mut got).unwrap();
+        assert_eq!(got, "HELLO!");
+        assert_eq!(silent[0].read(&mut [0]).unwrap(), 0, "the oldest made room");
+        let newest = silent.last_mut().unwrap();
+        newest.set_nonblocking(true).unwrap();
+        let waits = newest.read(&mut [0]).unwrap_err();
+        assert_eq!(waits.kind(), io::ErrorKind::WouldBlock, "it has its time still");
         drop(serving);
     }
 
