@@ -300,7 +300,8 @@ pub struct PatienceArgs {
     pub tries: Option<u32>,
     /// First wait before a further attempt; doubles each time, with jitter
     #[arg(long, aliases = ["retry-wait", "waitretry"], value_name = "TIME",
-          value_parser = values::duration, default_value_t = Millis(limits::RETRY_DELAY_DEFAULT_MS))]
+          value_parser = values::duration,
+          default_value_t = Millis(limits::RETRY_DELAY_DEFAULT_MS))]
     pub retry_delay: Millis,
     /// Longest Retry-After of a server that is waited for
     #[arg(long, value_name = "TIME", value_parser = values::duration,
