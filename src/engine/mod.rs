@@ -8,12 +8,12 @@
 //!   the list up, a `scout` goes ahead. `gate` has names looked up before their jobs begin, and
 //!   `dns_cache` keeps them for the next run.
 //! - **Pulling.** A `worker` takes the tasks that it may run, and tells the story of each by
-//!   `fetch`: `open` for its connection (`tunnel` passes a proxy, `pool` keeps connections, `robots`
-//!   asks for robots.txt), `response` for its answer, `sink` for the body, `signs` for what all this
-//!   says about the host. `pace` keeps bandwidth limits.
+//!   `fetch`: `open` for its connection (`tunnel` passes a proxy, `pool` keeps connections,
+//!   `robots` asks for robots.txt), `response` for its answer, `sink` for the body, `signs` for
+//!   what all this says about the host. `pace` keeps bandwidth limits.
 //! - **Telling.** The `ledger` takes one row for each line, on `paper` and as `printed`; `journal`
-//!   reads rows back in the next run, and `session` has what is left in the end. `observe` tells how
-//!   it all goes: `progress`, `gauges` of cores, their `transfers`.
+//!   reads rows back in the next run, and `session` has what is left in the end. `observe` tells
+//!   how it all goes: `progress`, `gauges` of cores, their `transfers`.
 //! - **Trouble.** `signals` end a run; `full` is what happens on a full disk, and `settle` at its
 //!   end.
 //!

@@ -1,10 +1,11 @@
 //! A host that cannot be reached is left alone, and its jobs fail at once.
 //!
 //! After `--host-fail-limit` failures to connect or to look up its name, with no answer between
-//! them (that a name does not exist is one), a host is *held*: no job begins for `--host-fail-wait`. Then one job *probes*. If it
-//! cannot connect either, the host is *down*: its jobs, whether they are queued, wait for another
-//! attempt or come later, fail without being tried. After [`DOWN_TIMES`] times as long one more job
-//! probes. Anything that comes of a connection closes the breaker.
+//! them (that a name does not exist is one), a host is *held*: no job begins for
+//! `--host-fail-wait`. Then one job *probes*. If it cannot connect either, the host is *down*: its
+//! jobs, whether they are queued, wait for another attempt or come later, fail without being tried.
+//! After [`DOWN_TIMES`] times as long one more job probes. Anything that comes of a connection
+//! closes the breaker.
 //!
 //! Jobs in flight when the breaker opens are of the same round: their failures change nothing, and
 //! a late answer to one of them closes it.
