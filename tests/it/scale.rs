@@ -154,6 +154,22 @@ fn a_host_that_hangs_holds_up_nobody_and_changes_no_name() {
 }
 
 #[test]
+fn a_silent_host_that_had_all_slots_gets_half_of_them() {
+    let script = vec![Verb::Gate, Verb::Send(response("200 OK", "", b"late"))];
+    let server = Plan::new().on("/slow", [script]).otherwise(ok(b"good")).start();
+    let sandbox = Sandbox::new();
+    let resolve = format!("*:{}:127.0.0.1", server.port());
+    let pull = sandbox.pull().args(["--resolve", &resolve, "-j", "4", "--retry", "0"]);
+    let pull = pull.args(["--read-timeout", "3s", "--grace", "0"]);
+    let running = pull.list(list_with_a_slow_begin(&server, 100)).spawn();
+    assert!(eventually(|| fast_requests(&server) == 50), "{}", running.stderr());
+    let slow = server.log().iter().filter(|path| *path == "/slow").count();
+    assert!(slow <= 6, "{slow} requests, and the others' took turns with them");
+    running.signal(rustix::process::Signal::INT);
+    running.wait();
+}
+
+#[test]
 fn a_host_that_always_asks_for_a_wait_holds_up_nobody() {
     let busy = response("429 Too Many Requests", "Retry-After: 1\r\n", b"");
     let script = vec![Verb::Send(busy)];

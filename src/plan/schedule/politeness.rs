@@ -14,6 +14,10 @@
 //! above four times the lowest smoothed one of the last minute or two, *and* a quarter of a second
 //! above it; and then a whole window of answers lowers it by one and no more.
 //!
+//! **Slots.** With a small `-j` the connections of one host may be all there are, and one that
+//! keeps silent would hold each of them for a whole time limit, again and again. So a host whose
+//! last word was a failure to answer gets half of `-j` at most until it answers.
+//!
 //! **Rests.** Nobody can tell whether `Retry-After` means the one URL or the whole host. The job
 //! waits for as long as it was asked to; the host rests for a moment at first, and twice as long
 //! each time that it asks again after a rest. So a host in trouble is soon left alone for all it
@@ -21,7 +25,7 @@
 //! that is too busy for one connection, and does not say for how long, rests in the same way.
 
 use super::breaker::Breaker;
-use super::{OriginId, Place, Schedule, Wake};
+use super::{Limits, OriginId, Place, Schedule, Wake};
 
 /// What an attempt says about its host.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -70,6 +74,8 @@ impl Round {
 pub(super) struct Polite {
     /// Connections fewer than `-x`.
     lowered: u32,
+    /// Slots it may hold while it does not answer; nothing while it does.
+    slots_max: Option<u32>,
     /// Good answers since the window last changed.
     good: u32,
     pub(super) round: Round,
@@ -84,19 +90,44 @@ pub(super) struct Polite {
 impl Polite {
     /// Whether there is anything that a fresh host would not have.
     pub(super) fn is_remarkable(&self) -> bool {
-        self.lowered > 0 || self.rest_ms > 0 || self.breaker.is_remarkable()
+        self.lowered > 0
+            || self.slots_max.is_some()
+            || self.rest_ms > 0
+            || self.breaker.is_remarkable()
     }
 
     /// Connections it may have open now, of at most `max`.
     pub(super) fn window(&self, max: usize) -> usize {
+        let slots_max = self.slots_max.map_or(usize::MAX, |slots| slots as usize);
+        self.earned(max).min(slots_max)
+    }
+
+    /// Those that its answers have earned it.
+    fn earned(&self, max: usize) -> usize {
         max.saturating_sub(self.lowered as usize).max(1)
+    }
+
+    /// What it says of slots.
+    fn hear(&mut self, sign: Sign, limits: &Limits) {
+        match sign {
+            Sign::Good { .. } | Sign::Answered | Sign::Busy { .. } => self.slots_max = None,
+            Sign::Cut | Sign::Unreachable { .. } if !limits.is_window_fixed => {
+                let half = u32::try_from(limits.in_flight_max / 2).unwrap_or(u32::MAX);
+                self.slots_max = Some(half.max(1));
+            }
+            Sign::Cut
+            | Sign::Unreachable { .. }
+            | Sign::Nameless
+            | Sign::Unasked
+            | Sign::Nothing => {}
+        }
     }
 
     /// A good answer that began in this round.
     fn good(&mut self, starttransfer_ms: u64, now_ms: u64, max: usize) {
         self.latency.add(starttransfer_ms, now_ms);
         self.good += 1;
-        let window = self.window(max);
+        let window = self.earned(max);
         if (self.good as usize) < window {
             return;
         }
@@ -115,7 +146,7 @@ impl Polite {
 
     /// Halves the window. Says whether it could.
     fn halve(&mut self, max: usize) -> bool {
-        let window = self.window(max);
+        let window = self.earned(max);
         self.round = self.round.next();
         self.good = 0;
         self.lowered = u32::try_from(max - (window / 2).max(1)).unwrap_or(u32::MAX);
@@ -147,6 +178,7 @@ impl<T> Schedule<T> {
         let index = self.hosts.index_of(origin);
         let max = self.limits.per_host_max;
         let polite = &mut self.hosts.at_mut(index).live_mut().polite;
+        polite.hear(sign, &self.limits);
         let is_fresh = polite.round == round && !self.limits.is_window_fixed;
         match sign {
             Sign::Good { starttransfer_ms } => {

@@ -393,3 +393,18 @@ fn those_with_most_jobs_waiting_hold_the_run_up_most() {
     assert_eq!(schedule.troubles(5_000).resting, 0);
     assert_eq!(Why::Rests { for_ms: 1_001 }.to_string(), "rests for 2 s");
 }
+
+#[test]
+fn a_host_that_does_not_answer_leaves_half_of_the_slots_to_others() {
+    for sign in [REFUSED, Sign::Cut] {
+        let mut one = One::new(limits(1, 4, 8), 100);
+        assert_eq!(one.rounds(1, sign), [4], "nothing is known of it");
+        push(&mut one.schedule, "b", 200..210);
+        let next = one.take();
+        let own = next.iter().filter(|grant| grant.item < 100).count();
+        assert_eq!((own, next.len()), (2, 4), "{sign:?}");
+        let mut one = One::new(limits(1, 4, 8), 100);
+        one.rounds(1, sign);
+        assert_eq!(one.rounds(2, Sign::Answered), [2, 4], "{sign:?}");
+    }
+}
