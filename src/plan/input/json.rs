@@ -93,6 +93,12 @@ impl Found<'_> {
             let name = wanted.url.as_deref().unwrap_or("url");
             return Err(format!("no member {name:?}; --url-col NAME says which one has the URL"));
         };
+        if let (None, Some(name)) = (&self.checksum, &wanted.checksum) {
+            // A name with a slip in it must not mean that nothing is checked.
+            return Err(format!(
+                "no member {name:?}; write null where there is no digest, or correct --checksum-col"
+            ));
+        }
         Ok(Cells {
             url: text_of(Some(url), &wanted.url)?,
             out: text_of(self.out.as_ref(), &wanted.out)?,
@@ -310,6 +316,16 @@ mod tests {
             let [Ok(job)] = &found[..] else { panic!("{line}: {found:?}") };
             assert_eq!(job.path(None), path, "{line}");
         }
+    }
+
+    #[test]
+    fn a_digest_is_null_or_there() {
+        let wanted = Columns { checksum: Some("md5".to_owned()), ..Columns::default() };
+        let lines =
+            "{\"url\":\"http://h/1\",\"md5\":null}\n{\"url\":\"http://h/1\",\"Md5\":\"0\"}\n";
+        let found = entries(lines, wanted);
+        let [Ok(_), Err(bad)] = &found[..] else { panic!("{found:?}") };
+        assert!(bad.message.contains("no member \"md5\"; write null"), "{}", bad.message);
     }
 
     #[test]
