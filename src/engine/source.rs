@@ -10,6 +10,7 @@ use anyhow::Context as _;
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::os::fd::AsFd as _;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -48,7 +49,8 @@ impl Lists {
     }
 
     /// The same inputs for a second reader, from where this one stands; a packed file from its
-    /// start. `None` where one of them is a pipe or standard input, which give their entries once.
+    /// start. `None` where one of them is a pipe or standard input, which give their entries once,
+    /// or where another file has taken the place of the one that is being read.
     pub(super) fn onward(&self) -> Option<Self> {
         let sources = self.sources.iter().map(Source::again).collect::<Option<_>>()?;
         let mut onward = Self {
@@ -63,13 +65,16 @@ impl Lists {
             Some(Current::Arguments(urls)) => {
                 onward.current = Some(Current::Arguments(urls.clone()));
             }
-            Some(Current::Stream(stream)) => match &onward.sources[self.begun - 1] {
-                Source::File { path } if stream.is_plain() => {
-                    let stream = stream.onward(path).ok()?;
+            Some(Current::Stream(stream)) => {
+                let Source::File { path } = &onward.sources[self.begun - 1] else { return None };
+                let file = stream.reopened(path).ok()??;
+                if stream.is_plain() {
+                    let stream = stream.onward(file).ok()?;
                     onward.current = Some(Current::Stream(Box::new(stream)));
+                } else {
+                    onward.begun -= 1;
                 }
-                _ => onward.begun -= 1,
-            },
+            }
         }
         Some(onward)
     }
@@ -257,9 +262,16 @@ impl Stream {
         matches!(self.unpacker, Some(None)) && self.broken.is_none()
     }
 
-    /// The same from where this one stands, of the plain file at `path`.
-    fn onward(&self, path: &Path) -> io::Result<Self> {
-        let mut file = File::open(path)?;
+    /// Its file, opened again, if that is what is at `path`.
+    fn reopened(&self, path: &Path) -> io::Result<Option<File>> {
+        let file = File::open(path)?;
+        let (ours, other) = (self.file.metadata()?, file.metadata()?);
+        let is_same = (ours.dev(), ours.ino()) == (other.dev(), other.ino());
+        Ok(is_same.then_some(file))
+    }
+
+    /// The same from where this one stands, reading what is not packed from `file`.
+    fn onward(&self, mut file: File) -> io::Result<Self> {
         file.seek(SeekFrom::Start((&self.file).stream_position()?))?;
         Ok(Self {
             file,
@@ -494,6 +506,19 @@ mod tests {
                 "the first one is in its place"
             );
         }
+    }
+
+    #[test]
+    fn a_list_that_was_replaced_has_no_second_reader() {
+        let dir = tempfile::tempdir().unwrap();
+        let (list, other) = (dir.path().join("a.txt"), dir.path().join("b.txt"));
+        std::fs::write(&list, "http://a/1\nhttp://a/2\n").unwrap();
+        std::fs::write(&other, "# a comment\nhttp://a/3\n").unwrap();
+        let mut lists = Lists::open(&[Input::File(list.clone())], &InputConfig::default()).unwrap();
+        assert_eq!(indices(&mut lists, 1), [1]);
+        std::fs::rename(&other, &list).unwrap();
+        assert!(lists.onward().is_none());
+        assert_eq!(indices(&mut lists, 2), [2], "what was opened is read on");
     }
 
     #[test]

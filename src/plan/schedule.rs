@@ -419,10 +419,7 @@ impl<T> Schedule<T> {
 
     /// Jobs of a host that wait, for a slot or for their time.
     pub fn waiting(&self, place: Place<'_>) -> usize {
-        let Some(index) = self.hosts.find(place.host) else { return 0 };
-        let host = self.hosts.at(index);
-        let queued: usize = host.queues.iter().map(|queue| queue.len()).sum();
-        queued + host.deferred as usize
+        self.hosts.find(place.host).map_or(0, |index| self.hosts.at(index).waiting())
     }
 
     /// Whether a core has room and found nothing that it may begin.

@@ -86,7 +86,7 @@ impl<T> Schedule<T> {
     pub fn holdups(&self, count: usize, now_ms: u64) -> Vec<Holdup> {
         let mut most: BinaryHeap<Reverse<(usize, u32)>> = BinaryHeap::with_capacity(count + 1);
         for (index, host) in self.hosts.iter() {
-            let waiting = host.queued() + host.deferred as usize;
+            let waiting = host.waiting();
             let is_among_them =
                 most.len() < count || most.peek().is_some_and(|least| waiting > least.0.0);
             if waiting == 0 || !is_among_them || self.why(host, now_ms).is_none() {

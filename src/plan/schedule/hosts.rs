@@ -166,6 +166,11 @@ impl Host {
         self.queues[0].len() + self.queues[1].len()
     }
 
+    /// Jobs that wait, for a slot or for their time.
+    pub(super) fn waiting(&self) -> usize {
+        self.queued() + self.deferred as usize
+    }
+
     pub(super) fn has_queued(&self) -> bool {
         self.queues.iter().any(|queue| !queue.is_empty())
     }
