@@ -16,8 +16,8 @@ use rustls::pki_types::{
 use rustls::server::ParsedCertificate;
 use rustls::sign::CertifiedKey;
 use rustls::{
-    CertificateError, ClientConfig, DigitallySignedStruct, Error, InconsistentKeys, OtherError,
-    RootCertStore, SignatureScheme, SupportedCipherSuite, SupportedProtocolVersion,
+    CertificateError, CipherSuite, ClientConfig, DigitallySignedStruct, Error, InconsistentKeys,
+    OtherError, RootCertStore, SignatureScheme, SupportedCipherSuite, SupportedProtocolVersion,
 };
 use std::cell::Cell;
 use std::fmt;
@@ -45,7 +45,7 @@ impl Settings {
     /// # Errors
     /// A file that cannot be used, with the remedy.
     pub fn new(tls: &TlsConfig) -> anyhow::Result<Self> {
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let provider = Arc::new(provider());
         let roots = roots(tls)?;
         let trust = if tls.insecure {
             Trust::Anybody
@@ -107,6 +107,23 @@ fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
         bail!("it is longer than {OPTION_FILE_BYTES_MAX} bytes");
     }
     Ok(bytes)
+}
+
+/// The library's own choice of algorithms, with AES-128 before AES-256, as browsers have it: both
+/// are good, and its SHA-256 has instructions of its own on most processors, which SHA-384 lacks.
+/// Handshakes are made of hashes.
+fn provider() -> CryptoProvider {
+    let mut provider = rustls::crypto::aws_lc_rs::default_provider();
+    let is_aes_128 = |suite: &SupportedCipherSuite| {
+        matches!(
+            suite.suite(),
+            CipherSuite::TLS13_AES_128_GCM_SHA256
+                | CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256
+                | CipherSuite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256
+        )
+    };
+    provider.cipher_suites.sort_by_key(|suite| !is_aes_128(suite));
+    provider
 }
 
 /// Our own certificate with its key.
