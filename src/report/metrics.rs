@@ -5,7 +5,7 @@
 //! codes of responses, and the names of the few hosts that hold the run up.
 
 use super::stats::{Buckets, Stats};
-use super::view::View;
+use super::view::{CoreView, View};
 use std::fmt::{Display, Write as _};
 use std::time::{Duration, SystemTime};
 
@@ -100,10 +100,7 @@ impl Page {
     }
 
     fn jobs(&mut self, view: &View) {
-        self.family("jobs_in_flight", Kind::Gauge, "Jobs in flight, by core.");
-        for (core, view) in view.cores.iter().enumerate() {
-            self.sample("jobs_in_flight", &[("core", &core)], view.in_flight);
-        }
+        self.by_core("jobs_in_flight", "Jobs in flight, by core.", view, |core| core.in_flight);
         let help = "Jobs that may be in flight.";
         self.one("jobs_in_flight_max", Kind::Gauge, help, view.in_flight_max);
         let help = "Jobs of the look-ahead that wait for a slot.";
@@ -112,10 +109,8 @@ impl Page {
         self.one("jobs_deferred", Kind::Gauge, help, view.deferred);
         let help = "Jobs that may be read ahead of the work.";
         self.one("lookahead_max", Kind::Gauge, help, view.lookahead_max);
-        self.family("connections_idle", Kind::Gauge, "Connections kept for further requests.");
-        for (core, view) in view.cores.iter().enumerate() {
-            self.sample("connections_idle", &[("core", &core)], view.idle);
-        }
+        let help = "Connections kept for further requests.";
+        self.by_core("connections_idle", help, view, |core| core.idle);
         let help = "Names whose addresses are known, or known not to be.";
         self.one("dns_names_known", Kind::Gauge, help, view.names_known);
         let help = "Names that are being looked up.";
@@ -152,6 +147,14 @@ impl Page {
         self.sample(&bucket, &[("le", &"+Inf")], buckets.count);
         self.sample(&format!("{name}_sum"), &[], buckets.sum.as_secs_f64());
         self.sample(&format!("{name}_count"), &[], buckets.count);
+    }
+
+    /// A family with a sample for each core.
+    fn by_core(&mut self, name: &str, help: &str, view: &View, value: fn(&CoreView) -> usize) {
+        self.family(name, Kind::Gauge, help);
+        for (core, view) in view.cores.iter().enumerate() {
+            self.sample(name, &[("core", &core)], value(view));
+        }
     }
 
     /// A family of one sample.

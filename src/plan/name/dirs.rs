@@ -6,8 +6,8 @@
 
 use super::{push_component, safe_component};
 use crate::config::Dirs;
+use crate::plan::checksum::{Hasher, Kind};
 use crate::plan::target::Target;
-use sha2::{Digest as _, Sha256};
 
 /// The folder of the file of input line `index`, a relative path of safe components.
 pub fn folder(dirs: &Dirs, index: u64, target: &Target) -> String {
@@ -20,8 +20,10 @@ pub fn folder(dirs: &Dirs, index: u64, target: &Target) -> String {
 
 /// Hexadecimal digits of the SHA-256 of the URL as the report has it, without user information.
 fn by_hash(levels: &[u8], url: &str) -> String {
-    let hash = Sha256::digest(url.as_bytes());
-    let mut digits = hash.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    let mut hasher = Hasher::new(Kind::Sha256);
+    hasher.update(url.as_bytes());
+    let hash = hasher.finish();
+    let mut digits = hash.digest().iter().flat_map(|byte| [byte >> 4, byte & 15]);
     let mut path = String::with_capacity(levels.len() * 5);
     for level in levels {
         let digits = digits.by_ref().take((*level).into());
