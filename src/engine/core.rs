@@ -13,7 +13,7 @@ use crate::http::request::{Codings, Parts, Template, basic};
 use crate::plan::netrc::Netrc;
 use crate::plan::proxy::Proxies;
 use crate::plan::schedule::{
-    After, Connection as Granted, Down, Grant, OriginId, Round, Sign, Wake,
+    After, Connection as Granted, Down, Given, Grant, OriginId, Round, Sign, Wake,
 };
 use crate::plan::window::Lack;
 use crate::report::view::CoreView;
@@ -258,7 +258,7 @@ impl Core {
                 let taken = schedule.take(self.index, now_ms);
                 // A core without work needs it from the reader at once, whoever fills the
                 // look-ahead.
-                let is_idle = taken.grant.is_none() && taken.down.is_none();
+                let is_idle = taken.given.is_nothing();
                 let has_room = schedule.room() * 2 >= self.shared.config.lookahead_max || is_idle;
                 (taken, has_room, schedule.next_due_ms())
             };
@@ -269,10 +269,10 @@ impl Core {
             if has_room {
                 self.shared.made_room();
             }
-            match (taken.grant, taken.down) {
-                (Some(grant), _) => return Some(self.work(grant, is_disk_probe)),
-                (None, Some(down)) => self.give_up(down),
-                (None, None) => {
+            match taken.given {
+                Given::Job(grant) => return Some(self.work(grant, is_disk_probe)),
+                Given::Down(down) => self.give_up(down),
+                Given::Nothing => {
                     // A lane that ends must not leave its core asleep until something later.
                     if due_ms.is_some_and(|due| due < self.looks_again_ms.get()) {
                         self.shared.deliver(Wake::One(self.index));

@@ -9,7 +9,7 @@ use super::shared::Shared;
 use super::source::Lists;
 use crate::config::{BudgetConfig, Config};
 use crate::plan::census::{Census, Distinct};
-use crate::plan::schedule::{After, Limits, Schedule};
+use crate::plan::schedule::{After, Given, Limits, Schedule};
 use crate::report::RunEnd;
 use crate::report::dry::DryRun;
 use crate::report::journal::Check;
@@ -131,7 +131,7 @@ impl Rehearsal {
 
 /// Takes one job, which is over at once; says whether there was one.
 fn take(schedule: &mut Schedule<Packed>) -> bool {
-    let Some(grant) = schedule.take(0, 0).grant else { return false };
+    let Given::Job(grant) = schedule.take(0, 0).given else { return false };
     let _wake = schedule.release(0, grant.origin, After::Closed).wake;
     true
 }

@@ -50,7 +50,7 @@ mod tests;
 use self::core::{Core, Ready};
 use super::window::{Lack, Window};
 use crate::limits;
-pub use answers::{After, Connection, Down, Grant, Released, Take, Wake};
+pub use answers::{After, Connection, Down, Given, Grant, Released, Take, Wake};
 pub use breaker::DOWN_TIMES;
 use core_set::CoreSet;
 use deferred::Deferred;
@@ -278,18 +278,19 @@ impl<T> Schedule<T> {
     /// A job for `core`, or nothing. Moves what is due at `now_ms` back to its queue first.
     pub fn take(&mut self, core: usize, now_ms: u64) -> Take<T> {
         self.requeue_due(now_ms);
-        let down = self.give_up();
-        let chosen = if down.is_some() { None } else { self.choose(core) };
-        let has_nothing = down.is_none() && chosen.is_none();
-        self.asleep.set(core, has_nothing);
-        let grant = chosen.map(|index| self.grant(core, index));
-        if has_nothing {
+        let given = if let Some(down) = self.give_up() {
+            Given::Down(down)
+        } else if let Some(index) = self.choose(core) {
+            Given::Job(self.grant(core, index))
+        } else {
             self.promised_ms = self.next_due_ms().unwrap_or(u64::MAX);
-        }
+            Given::Nothing
+        };
+        self.asleep.set(core, given.is_nothing());
         // The first one asked must not be this core: it calls again anyway, or has just had
         // nothing.
         let wake = self.wake_for_job((core + 1) % self.limits.cores);
-        Take { grant, down, wake, has_unresolved: self.has_unresolved() }
+        Take { given, wake, has_unresolved: self.has_unresolved() }
     }
 
     /// Moves what is due at `now_ms` back to its queue, for a timer that is not a core.

@@ -46,15 +46,48 @@ pub struct Down<T> {
 #[derive(Debug)]
 #[must_use = "the wake must be delivered"]
 pub struct Take<T> {
-    /// A job to run.
-    pub grant: Option<Grant<T>>,
-    /// Or a job that fails. With neither of them the core may sleep until it is woken or
-    /// [`super::Schedule::next_due_ms`].
-    pub down: Option<Down<T>>,
+    /// What there is for the core.
+    pub given: Given<T>,
     /// Another core that has work now.
     pub wake: Wake,
     /// There are names to be asked for: [`super::Schedule::next_unresolved`].
     pub has_unresolved: bool,
+}
+
+/// What there is for a core.
+#[derive(Debug)]
+pub enum Given<T> {
+    /// A job to run.
+    Job(Grant<T>),
+    /// A job that fails.
+    Down(Down<T>),
+    /// Nothing: the core may sleep until it is woken or [`super::Schedule::next_due_ms`].
+    Nothing,
+}
+
+impl<T> Given<T> {
+    /// Whether there is nothing.
+    pub fn is_nothing(&self) -> bool {
+        matches!(self, Self::Nothing)
+    }
+
+    /// The job to run, if it is one.
+    #[cfg(test)]
+    pub(super) fn grant(self) -> Option<Grant<T>> {
+        match self {
+            Self::Job(grant) => Some(grant),
+            Self::Down(_) | Self::Nothing => None,
+        }
+    }
+
+    /// The job that fails, if it is one.
+    #[cfg(test)]
+    pub(super) fn down(self) -> Option<Down<T>> {
+        match self {
+            Self::Down(down) => Some(down),
+            Self::Job(_) | Self::Nothing => None,
+        }
+    }
 }
 
 /// What becomes of a job's connection.

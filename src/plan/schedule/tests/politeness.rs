@@ -44,7 +44,9 @@ impl One {
 
     fn down(&mut self) -> Vec<u32> {
         let now_ms = self.now_ms;
-        std::iter::from_fn(|| self.schedule.take(0, now_ms).down).map(|down| down.item).collect()
+        std::iter::from_fn(|| self.schedule.take(0, now_ms).given.down())
+            .map(|down| down.item)
+            .collect()
     }
 
     fn why(&self) -> Option<Why> {
@@ -216,7 +218,7 @@ fn a_host_that_cannot_be_reached_is_held_probed_and_given_up() {
     assert!(one.down().is_empty() && one.take().is_empty());
     one.schedule.defer(at("a"), 100, 99_000);
     one.end(&probe[0], REFUSED);
-    let failed = one.schedule.take(0, one.now_ms).down.expect("the host is down");
+    let failed = one.schedule.take(0, one.now_ms).given.down().expect("the host is down");
     assert_eq!((failed.failures, failed.last), (5, "connect.refused"));
     assert_eq!(one.down().len(), 15, "fourteen, and the one that waited for its next attempt");
     // What comes later fails as well.
@@ -266,13 +268,13 @@ fn jobs_that_wait_at_hosts_that_go_down_are_gone_through_once_a_second() {
     for (probe, now_ms) in probes.iter().zip([10_000, 10_500]) {
         let _ = schedule.observe(probe.origin, probe.round, REFUSED, now_ms);
         let _ = schedule.release(0, probe.origin, After::Closed);
-        while schedule.take(0, now_ms).down.is_some() {
+        while schedule.take(0, now_ms).given.down().is_some() {
             waiting += 1;
         }
     }
     assert_eq!((waiting, schedule.deferred()), (1, 1));
     assert_eq!(schedule.next_due_ms(), Some(11_000));
-    assert_eq!(schedule.take(0, 11_000).down.map(|down| down.item), Some(3));
+    assert_eq!(schedule.take(0, 11_000).given.down().map(|down| down.item), Some(3));
 }
 
 #[test]
@@ -339,18 +341,18 @@ fn a_rate_that_is_reached_wakes_a_core_in_time() {
     let rate = Some(Rate::new(1, 1_000));
     let mut schedule = Schedule::new(Limits { rate, ..limits(2, 50, 8) });
     push(&mut schedule, "a", 0..1);
-    let grant = schedule.take(0, 0).grant.expect("the first");
-    assert!(schedule.take(0, 0).grant.is_none());
+    let grant = schedule.take(0, 0).given.grant().expect("the first");
+    assert!(schedule.take(0, 0).given.grant().is_none());
     assert_eq!(schedule.next_due_ms(), None, "nobody waits");
     let wake = schedule.push(at("b"), 1);
     assert_eq!(wake, Wake::One(1), "somebody must look at the time");
-    assert!(schedule.take(1, 5).grant.is_none());
+    assert!(schedule.take(1, 5).given.grant().is_none());
     assert_eq!(schedule.next_due_ms(), Some(996));
     assert_eq!(schedule.push(at("b"), 2), Wake::Nobody);
     // A job that needs no request gives its turn back.
     let _ = schedule.observe(grant.origin, grant.round, Sign::Unasked, 6);
     let _ = schedule.release(0, grant.origin, After::Closed);
-    assert_eq!(schedule.take(1, 6).grant.map(|grant| grant.item), Some(1));
+    assert_eq!(schedule.take(1, 6).given.grant().map(|grant| grant.item), Some(1));
 }
 
 #[test]

@@ -227,22 +227,23 @@ impl World {
         let (own, any) = (self.takeable(core, false), self.takeable(core, true));
         let homes = self.homes();
         let can_fail = self.can_fail();
-        let Take { grant, down, wake, has_unresolved } = self.schedule.take(core, self.now_ms);
+        let Take { given, wake, has_unresolved } = self.schedule.take(core, self.now_ms);
         assert_eq!(has_unresolved, self.schedule.has_unresolved());
-        assert_eq!(down.is_some(), !can_fail.is_empty(), "jobs of hosts that are down come first");
-        match (grant, down) {
-            (None, None) => {
+        let is_down = matches!(given, Given::Down(_));
+        assert_eq!(is_down, !can_fail.is_empty(), "jobs of hosts that are down come first");
+        match given {
+            Given::Nothing => {
                 assert!(any.is_empty(), "core {core} was refused");
                 self.awake.pop_front();
                 self.timers[core] = self.schedule.next_due_ms();
             }
-            (None, Some(down)) => {
+            Given::Down(down) => {
                 let origin = self.waiting.remove(&down.item).expect("each item comes out once");
                 assert!(can_fail.contains(&host(origin)));
                 assert!(down.failures > self.limits.host_fail_limit);
                 self.finished += 1;
             }
-            (Some(grant), _) => {
+            Given::Job(grant) => {
                 let origin = self.waiting.remove(&grant.item).expect("each item comes out once");
                 let host = host(origin);
                 assert!(any.contains(&host), "core {core} must not take from {host}");
