@@ -1,7 +1,8 @@
 //! The story: what happens to every input line, told by the layers below.
 //!
-//! `run` starts one thread per CPU and one that reads, and oversees them until all is done; `dry`
-//! reads the inputs and pulls nothing, and `verify` compares a tree with its report.
+//! `run` starts one thread per CPU (`extent` says how much they do at once) and one that reads, and
+//! oversees them until all is done; `dry` reads the inputs and pulls nothing, and `verify` compares
+//! a tree with its report.
 //!
 //! - **Reading.** `source` makes the inputs one sequence of entries. `read` turns them into tasks,
 //!   `packed` while they wait, and puts them on the [`crate::plan::schedule`]; where one host holds
@@ -23,6 +24,7 @@
 mod core;
 mod dns_cache;
 mod dry;
+mod extent;
 mod fetch;
 mod full;
 mod gate;

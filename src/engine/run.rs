@@ -2,6 +2,7 @@
 
 use super::core::{Seed, codings};
 use super::dns_cache::DnsCache;
+use super::extent::{folders_max, limits, sized};
 use super::gate::Gate;
 use super::journal::{self, Opened, Removal, Stale, Syncer};
 use super::ledger::Ledger;
@@ -18,12 +19,12 @@ use super::signals::{PATIENCE, Signals};
 use super::source::Lists;
 use super::task::End;
 use super::worker;
-use crate::config::{Config, DnsConfig, Fsync, ProgressMode, ReportFormat, RequestRate};
+use crate::config::{Config, Fsync, ProgressMode, ReportFormat};
 use crate::error::RunError;
 use crate::fault::{Cause, Fault, Stage};
 use crate::http::request::{Parts, Template};
 use crate::plan::proxy::Proxies;
-use crate::plan::schedule::{Limits, Rate, Schedule};
+use crate::plan::schedule::Schedule;
 use crate::report::journal::{Check, Fate};
 use crate::report::{Limit, RowFormat, RunEnd, RunInfo, RunShard, Stats, summary};
 use crate::ring::dir::{Care, Dir, FileSystem};
@@ -62,7 +63,7 @@ pub fn run(config: &Config) -> anyhow::Result<Ended> {
     let mut naming = Naming::new(config)?;
     let tls = Settings::new(&config.tls)?;
     let nofile = setup::raise_nofile()?;
-    let config = sized(config, nofile);
+    let config = sized(config, nofile)?;
     let mut dir = open_dir(&config)?;
     let mut opened = open_report(&config, &mut naming)?;
     if let Some(opened) = &opened {
@@ -113,23 +114,6 @@ pub fn run(config: &Config) -> anyhow::Result<Ended> {
     let failure = failure.or_else(|| synced.err());
     dns_cache.into_iter().for_each(DnsCache::finish);
     close(&shared, failure, started_at, stats_file, watch, &signals, syncer)
-}
-
-/// The caps of the run, as the schedule has them.
-fn limits(config: &Config) -> Limits {
-    let rate = |rate: &RequestRate| Rate::new(rate.count, rate.per_ms);
-    Limits {
-        cores: config.cpus.len(),
-        in_flight_max: config.in_flight_max,
-        per_host_max: config.per_host_max,
-        lookahead_max: config.lookahead_max,
-        resolve_ahead_max: resolve_ahead(config),
-        is_window_fixed: config.politeness.is_window_fixed,
-        host_fail_limit: config.politeness.host_fail_limit,
-        host_fail_wait_ms: config.politeness.host_fail_wait_ms,
-        rate: config.politeness.rate.as_ref().map(rate),
-        rate_per_host: config.politeness.rate_per_host.as_ref().map(rate),
-    }
 }
 
 /// Opens the report, if there is to be one, and reads what earlier runs wrote there.
@@ -198,44 +182,6 @@ fn sync(file_system: Option<&FileSystem>, dir: &Path) -> anyhow::Result<()> {
             dir.display()
         ))
     })
-}
-
-/// The configuration, with as many cores and as much in flight as open files allow.
-fn sized(config: &Config, nofile: u64) -> Config {
-    let nofile = usize::try_from(nofile).unwrap_or(usize::MAX);
-    // A question to a name server holds a socket. How many servers /etc/resolv.conf names is not
-    // known yet, and questions that get no socket wait.
-    let servers = config.dns.servers.len().max(1);
-    let questions = (nofile / 16 / servers).max(FDS_OF_QUESTIONS_MIN).min(config.dns.concurrency);
-    let left = nofile.saturating_sub(FDS_RESERVED + questions * servers);
-    let mut cpus = config.cpus.clone();
-    // Half of them at most go to the rings of cores.
-    cpus.truncate((left / 2 / FDS_PER_CORE).max(1));
-    let left = left.saturating_sub(cpus.len() * FDS_PER_CORE);
-    // A job in flight holds a socket and a file; as many again go to idle connections.
-    let fits = (left / 4).max(1);
-    if fits < config.in_flight_max {
-        say(&format!(
-            "warning: {nofile} open files allow {fits} jobs in flight, not {}; raise: ulimit -n",
-            config.in_flight_max
-        ));
-    }
-    let fits = fits.min(setup::IN_FLIGHT_PER_CORE_MAX * cpus.len());
-    let dns = DnsConfig { concurrency: questions, ..config.dns.clone() };
-    Config { in_flight_max: config.in_flight_max.min(fits), cpus, dns, ..config.clone() }
-}
-
-/// Folders that a core may keep open: a small part of all descriptors.
-fn folders_max(nofile: u64, cores: usize) -> usize {
-    usize::try_from(nofile).unwrap_or(usize::MAX) / FOLDERS_PART / cores
-}
-
-/// Hosts whose names are asked for ahead of their jobs: enough for every job in flight to be
-/// followed by another host's, and for the servers to be busy meanwhile. Those whose servers keep
-/// silent count as well.
-fn resolve_ahead(config: &Config) -> usize {
-    let questions = config.dns.concurrency * config.dns.servers.len().max(1);
-    (config.in_flight_max.saturating_mul(2).saturating_add(questions)).min(RESOLVE_AHEAD_MAX)
 }
 
 fn start_cores(
@@ -525,14 +471,3 @@ const TICK: Duration = Duration::from_millis(50);
 const READER_PATIENCE: Duration = Duration::from_millis(100);
 /// Rows are written at the latest after so many ticks.
 const FLUSH_EVERY_TICKS: u64 = 2;
-/// Most hosts whose names are asked for ahead: so many are known at once by far.
-const RESOLVE_AHEAD_MAX: usize = 50_000;
-/// Open files that are not for jobs: the list, the report, what the resolver waits with and the
-/// like.
-const FDS_RESERVED: usize = 24;
-/// Questions that one name server has to answer at once, however few files may be open.
-const FDS_OF_QUESTIONS_MIN: usize = 2;
-/// Open files of one core: its rings, what wakes it, the directory.
-const FDS_PER_CORE: usize = 8;
-/// One descriptor in so many may be a folder that is kept open.
-const FOLDERS_PART: usize = 16;

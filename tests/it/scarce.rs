@@ -139,3 +139,13 @@ fn low_limits_from_the_start_do_for_many_slow_hosts() {
         assert_eq!(sandbox.files().len(), hosts.len());
     }
 }
+
+#[test]
+fn too_few_descriptors_are_refused_before_anything_is_touched() {
+    let sandbox = Sandbox::new();
+    let pull = sandbox.pull().arg("http://a.invalid/x");
+    let done = pull.under("sh", ["-c", r#"ulimit -n 29; exec "$@""#, "sh"]).run();
+    done.assert_code(3);
+    assert!(done.stderr.contains("ulimit -n 30"), "{}", done.stderr);
+    assert!(sandbox.files().is_empty() && done.rows.is_empty());
+}
