@@ -219,7 +219,7 @@ impl Pull<'_> {
         // A lookup has sockets of its own, which are no part of the data plane.
         pull = pull.arg("--resolve").arg(format!("localhost:{port}:127.0.0.1"));
         pull = pull.arg("--cacert").arg(self.served.ca()).list(list);
-        pull.under("env", [format!("RINGPULL_SHIM={shim}")]).run()
+        pull.env("RINGPULL_SHIM", shim).run()
     }
 
     /// Every operation (a kind or nothing, and a number) fails in every way.

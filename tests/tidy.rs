@@ -78,6 +78,7 @@ fn check(source: &Source) -> Vec<String> {
         safety_comments,
         kernel_comments,
         fixed_ports,
+        programs,
         layers::uses,
         layers::banned_words,
     ];
@@ -242,6 +243,17 @@ fn fixed_ports(source: &Source) -> Vec<String> {
         }
     }
     complaints
+}
+
+/// Tests start programs in one place, which keeps away from them what the tests inherited.
+fn programs(source: &Source) -> Vec<String> {
+    if source.path == "tests/it/start.rs" {
+        return Vec::new();
+    }
+    let is_started = |line: &source::Line| line.is_test && has_token(&line.code, "Command::new");
+    let text = "a program with what the tests inherited: `cmd::command` starts it clean";
+    let lines = source.lines.iter().enumerate().filter(|(_, line)| is_started(line));
+    lines.map(|(index, _)| complaint(source, index, text)).collect()
 }
 
 /// Files that no `mod` names are compiled by nobody.

@@ -9,6 +9,11 @@ use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
+#[path = "start.rs"]
+mod start;
+
+pub(crate) use start::{command, settle};
+
 /// A temporary directory: `out/` takes the files, everything else lies beside it.
 pub(crate) struct Sandbox {
     root: TempDir,
@@ -21,6 +26,7 @@ impl Sandbox {
 
     /// As [`Sandbox::new`], within this directory.
     pub(crate) fn within(dir: &Path) -> Self {
+        settle();
         let root = tempfile::Builder::new().prefix("ringpull-it-").tempdir_in(dir).unwrap();
         std::fs::create_dir(root.path().join("out")).unwrap();
         Self { root }
@@ -43,9 +49,8 @@ impl Sandbox {
 
     /// As [`Sandbox::pull`], with another directory for the files.
     pub(crate) fn pull_into(&self, dir: &Path) -> Pull<'_> {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_ringpull"));
-        command.arg("-d").arg(dir).current_dir(self.root.path());
-        without_proxies(&mut command);
+        let mut command = command(env!("CARGO_BIN_EXE_ringpull"));
+        command.arg("-d").arg(dir).current_dir(self.root.path()).env("HOME", self.root.path());
         Pull { sandbox: self, command, report: self.path("report.csv"), is_again: false }
     }
 
@@ -120,10 +125,10 @@ impl Pull<'_> {
         program: &str,
         args: impl IntoIterator<Item = S>,
     ) -> Self {
-        let mut outer = Command::new(program);
+        let mut outer = command(program);
         outer.args(args).arg(self.command.get_program()).args(self.command.get_args());
         outer.current_dir(self.sandbox.root.path());
-        without_proxies(&mut outer);
+        outer.envs(self.command.get_envs().filter_map(|(name, value)| Some((name, value?))));
         self.command = outer;
         self
     }
@@ -296,14 +301,6 @@ impl Done {
     }
 }
 
-/// Takes out what would lead requests through the proxy of whoever runs the tests.
-pub(crate) fn without_proxies(command: &mut Command) -> &mut Command {
-    for name in ["http_proxy", "https_proxy", "all_proxy", "no_proxy"] {
-        command.env_remove(name).env_remove(name.to_uppercase());
-    }
-    command
-}
-
 /// Whether a name is that of a file not yet complete.
 pub(crate) fn is_temporary(name: &str) -> bool {
     name.starts_with(".ringpull-")
@@ -360,7 +357,7 @@ fn the_harness_reads_rows_and_exit_status() {
     std::fs::write(sandbox.path("report.csv"), "url,status\nhttp://a/,ok\n\"b,\",failed\n")
         .unwrap();
     let mut pull = sandbox.pull();
-    pull.command = Command::new("sh");
+    pull.command = command("sh");
     pull.command.args(["-c", "cat; echo oops >&2; exit 7", "sh"]);
     let mut running = pull.spawn();
     assert!(running.is_running());
@@ -377,7 +374,7 @@ fn the_harness_reads_rows_and_exit_status() {
 fn the_harness_does_not_overlook_a_panic() {
     let sandbox = Sandbox::new();
     let mut pull = sandbox.pull();
-    pull.command = Command::new("sh");
+    pull.command = command("sh");
     pull.command.args(["-c", "echo \"thread 'core-0' panicked at core.rs\" >&2", "sh"]);
     pull.run();
 }

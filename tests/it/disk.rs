@@ -1,6 +1,6 @@
 //! Local mishaps: one row each with its own code, nothing left behind, and the run goes on.
 
-use crate::cmd::{Done, Pull, Sandbox, eventually, skip_forbidden};
+use crate::cmd::{Done, Pull, Sandbox, command, eventually, skip_forbidden};
 use crate::fetch::FILE_OPS;
 use crate::filter::run_without;
 use crate::origin::serve;
@@ -8,7 +8,6 @@ use crate::rude::{Plan, Verb, ok, response};
 use ringpull::origin;
 use std::fs::File;
 use std::os::unix::fs::{PermissionsExt, symlink};
-use std::process::Command;
 
 /// A body that takes several writes.
 const LONG: usize = 2_000_000;
@@ -23,7 +22,7 @@ pub(crate) fn run_with_mounts(sandbox: &Sandbox, mounts: &str, pull: Pull<'_>) -
     // A user namespace where that is permitted, else with the rights that root has.
     let permitted = ["-rm", "-m"].into_iter().find(|how| {
         let probe = ["sh", "-c", "mount -t tmpfs none /tmp"];
-        let tried = Command::new("unshare").arg(how).args(probe).output();
+        let tried = command("unshare").arg(how).args(probe).output();
         tried.is_ok_and(|tried| tried.status.success())
     });
     let Some(how) = permitted else {

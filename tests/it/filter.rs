@@ -2,12 +2,11 @@
 //! filter, as containers have one, does it; Python installs it, for it is at hand and needs no
 //! unsafe code here.
 
-use crate::cmd::{Done, Pull, skip, skip_forbidden};
-use std::process::Command;
+use crate::cmd::{Done, Pull, command, skip, skip_forbidden};
 
 /// Runs to the end without a system call; nothing where filters are not to be had.
 pub(crate) fn run_without(call: i64, errno: i32, pull: Pull<'_>) -> Option<Done> {
-    if Command::new("python3").arg("--version").output().is_err() {
+    if command("python3").arg("--version").output().is_err() {
         skip("python3 is missing");
         return None;
     }

@@ -2,12 +2,12 @@
 //! from it.
 
 use crate::certs::{self, Flaw};
-use crate::cmd::{Sandbox, eventually, skip};
+use crate::cmd::{Sandbox, command, eventually, skip};
 use ringpull::origin;
 use std::io::ErrorKind;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use tempfile::TempDir;
 
 /// A running nginx that serves `root/`; it ends with the value.
@@ -87,14 +87,10 @@ impl Drop for Nginx {
 }
 
 fn spawn(prefix: &Path) -> std::io::Result<Child> {
-    // Debian has it where only the administrator's PATH looks.
-    let path = format!("{}:/usr/sbin", std::env::var("PATH").unwrap_or_default());
-    Command::new("nginx")
-        .env("PATH", path)
+    command("nginx")
         .arg("-p")
         .arg(prefix)
         .args(["-e", "error.log", "-c", "nginx.conf"])
-        .stdin(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
 }

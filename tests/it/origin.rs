@@ -1,14 +1,14 @@
 //! The embedded origin for the other tests, and its own: a raw socket and curl ask it.
 
 use crate::certs;
-use crate::cmd::{eventually, skip, without_proxies};
-use crate::sockets::{raise_descriptor_limit, talk};
+use crate::cmd::{command, eventually, settle, skip};
+use crate::sockets::talk;
 use ringpull::origin::{self, Listener, OriginConfig};
 use rustix::process::{Pid, Signal};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use tempfile::TempDir;
 
 /// An origin with both listeners; it ends with the value.
@@ -19,7 +19,7 @@ pub(crate) struct Served {
 
 /// Starts an origin on free ports.
 pub(crate) fn serve() -> Served {
-    raise_descriptor_limit();
+    settle();
     let dir = tempfile::tempdir().unwrap();
     let config = OriginConfig {
         addr: Ipv4Addr::LOCALHOST.into(),
@@ -191,10 +191,8 @@ fn a_thousand_connections_are_served_at_once_and_ended_with_the_origin() {
 #[test]
 fn curl_trusts_its_authority_and_nobody_elses() {
     let served = serve();
-    let curl = |args: &[&str]| {
-        let mut command = Command::new("curl");
-        without_proxies(&mut command).args(["-sS", "--max-time", "20"]).args(args).output()
-    };
+    let curl =
+        |args: &[&str]| command("curl").args(["-sS", "--max-time", "20"]).args(args).output();
     let url = served.https("/bytes/100000/c");
     let Ok(good) = curl(&["--cacert", served.ca().to_str().unwrap(), &url]) else {
         return skip("curl is missing");
@@ -215,7 +213,7 @@ fn curl_trusts_its_authority_and_nobody_elses() {
 fn the_subcommand_serves_until_a_signal() {
     let dir = tempfile::tempdir().unwrap();
     for signal in [Signal::INT, Signal::TERM] {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_ringpull"))
+        let mut child = command(env!("CARGO_BIN_EXE_ringpull"))
             .args(["origin", "--http-addr", "127.0.0.1:0", "--https-addr", "127.0.0.1:0", "--dir"])
             .arg(dir.path())
             .stdout(Stdio::piped())

@@ -1,11 +1,10 @@
 //! One row per input line in each format, and statistics that add up.
 
-use crate::cmd::{Sandbox, eventually, without_proxies};
+use crate::cmd::{Sandbox, command, eventually};
 use crate::origin::{Served, serve};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::symlink;
-use std::process::Command;
 
 const COLUMNS: &str = "url,response_code,index,status,error_code,error_message,exitcode,filename,\
     size_download,content_type,content_encoding,etag,num_retries,num_redirects,url_effective,\
@@ -194,9 +193,8 @@ fn without_a_report_failures_are_told_one_by_one() {
     let sandbox = Sandbox::new();
     let missing = |n: u32| served.http(&format!("/status/404?{n}"));
     let told = |args: &[String]| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_ringpull"));
-        let run = without_proxies(&mut command).arg("-d").arg(sandbox.out()).args(args).output();
-        let run = run.unwrap();
+        let mut command = command(env!("CARGO_BIN_EXE_ringpull"));
+        let run = command.arg("-d").arg(sandbox.out()).args(args).output().unwrap();
         let stderr = String::from_utf8(run.stderr).unwrap();
         (run.status.code(), stderr)
     };

@@ -1,7 +1,7 @@
 //! A run is taken up again from its report: what is done is not asked for again, and a list that is
 //! another one is refused before anything is written.
 
-use crate::cmd::{Done, Sandbox, eventually, is_temporary, skip, skip_forbidden, without_proxies};
+use crate::cmd::{Done, Sandbox, command, eventually, is_temporary, skip, skip_forbidden};
 use crate::rude::{Plan, Rude, Verb, ok, response};
 use ringpull::origin;
 use rustix::process::Signal;
@@ -549,7 +549,7 @@ fn a_session_has_bad_lines_that_have_no_row_any_more() {
 
 #[test]
 fn aria2c_reads_a_session() {
-    let Ok(version) = std::process::Command::new("aria2c").arg("--version").output() else {
+    let Ok(version) = command("aria2c").arg("--version").output() else {
         return skip("aria2c is not installed");
     };
     assert!(version.status.success());
@@ -567,9 +567,9 @@ fn aria2c_reads_a_session() {
     ];
     let args = ["--retry", "0", "--save-session", "left.txt"];
     sandbox.pull().args(args).list(&list).run().assert_code(8);
-    let mut aria2 = std::process::Command::new("aria2c");
+    let mut aria2 = command("aria2c");
     aria2.args(["--no-conf", "-q", "-i", "left.txt", "-d", "out", "--allow-overwrite=true"]);
-    let ended = without_proxies(&mut aria2).current_dir(sandbox.path("")).output().unwrap();
+    let ended = aria2.current_dir(sandbox.path("")).output().unwrap();
     assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stdout));
     assert_eq!(std::fs::read(sandbox.out().join("sub/a b.bin")).unwrap(), b"first");
     assert_eq!(std::fs::read(sandbox.out().join("a")).unwrap(), b"second");

@@ -1,8 +1,8 @@
 //! Small things made of sockets: a port that refuses, one that swallows, one that accepts, one raw
 //! exchange.
 
+use crate::cmd::settle;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, getsockname, listen, socket_with};
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
@@ -53,7 +53,7 @@ pub(crate) struct Acceptor {
 
 impl Acceptor {
     pub(crate) fn start(at: Ipv4Addr, take: impl Fn(TcpStream) + Send + 'static) -> Self {
-        raise_descriptor_limit();
+        settle();
         let listener = Arc::new(TcpListener::bind((at, 0)).unwrap());
         // The backlog of std is too short for a burst.
         listen(&*listener, 1_024).unwrap();
@@ -93,13 +93,6 @@ pub(crate) fn talk(at: SocketAddr, request: &[u8]) -> Vec<u8> {
     // A reset is an end as well; what came before it is what the caller looks at.
     let _ = stream.read_to_end(&mut out);
     out
-}
-
-/// Servers of this process hold one end of every connection, and tests run side by side: more
-/// descriptors than the usual soft limit.
-pub(crate) fn raise_descriptor_limit() {
-    let limit = getrlimit(Resource::Nofile);
-    setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum }).unwrap();
 }
 
 fn bound() -> (OwnedFd, u16) {

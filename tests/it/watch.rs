@@ -1,12 +1,12 @@
 //! What is told of a run while it goes on: its state on SIGUSR1, metrics, progress.
 
-use crate::cmd::{Running, Sandbox, eventually, skip, without_proxies};
+use crate::cmd::{Running, Sandbox, command, eventually, skip};
 use crate::rude::{Plan, Rude, Verb, ok, response};
 use crate::sockets::talk;
 use rustix::process::Signal;
 use std::io::Write as _;
 use std::net::{SocketAddr, TcpStream};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::Duration;
 
 /// Half of this body is sent at once, the other half when the gate opens.
@@ -149,7 +149,7 @@ fn ask(addr: SocketAddr, line: &str) -> String {
 
 /// Samples as `name{labels} value`, one a line, read by the parser of Prometheus' own library.
 fn parsed(page: &str) -> Option<String> {
-    let mut python = Command::new("/usr/bin/python3");
+    let mut python = command("/usr/bin/python3");
     python.args(["-c", PARSE]).stdin(Stdio::piped()).stdout(Stdio::piped());
     let mut child = python.spawn().ok()?;
     child.stdin.take().unwrap().write_all(page.as_bytes()).unwrap();
@@ -272,7 +272,7 @@ fn progress_says_how_far_the_reading_is() {
 #[test]
 fn a_bar_gives_way_to_the_state() {
     // A terminal of script(1), which is part of every Debian.
-    let mut script = Command::new("script");
+    let mut script = command("script");
     script.arg("--version").stdout(Stdio::null()).stderr(Stdio::null());
     if !script.status().is_ok_and(|status| status.success()) {
         return skip("script(1) is not installed");
@@ -287,9 +287,9 @@ fn a_bar_gives_way_to_the_state() {
         "& while sleep 0.2; do kill -USR1 $! || break; done",
     ]
     .join(" ");
-    let mut command = Command::new("script");
-    command.args(["-qec", &words, "/dev/null"]).stdin(Stdio::null()).stdout(Stdio::piped());
-    let mut child = without_proxies(&mut command).spawn().unwrap();
+    let mut script = command("script");
+    script.args(["-qec", &words, "/dev/null"]).stdout(Stdio::piped());
+    let mut child = script.spawn().unwrap();
     let mut shown = String::new();
     let mut out = std::io::BufReader::new(child.stdout.take().unwrap());
     // The first state may come before the bar is drawn.

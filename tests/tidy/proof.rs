@@ -170,6 +170,19 @@ fn ports_are_the_kernels_choice() {
 }
 
 #[test]
+fn programs_of_tests_start_clean() {
+    let start = "let a = Command::new(\"sh\");";
+    bad("tests/it/a.rs", start, "`cmd::command`");
+    bad(
+        "src/ring/a.rs",
+        &format!("#[cfg(test)]\nmod t {{ fn a() {{ {start} }} }}"),
+        "starts it clean",
+    );
+    good("tests/it/start.rs", start);
+    good("tests/it/a.rs", "let a = command(\"sh\"); // no Command::new");
+}
+
+#[test]
 fn literals_and_comments_are_told_from_code() {
     let code = |text: &str| Source::new("src/http/a.rs", text).lines[0].code.clone();
     for text in [
