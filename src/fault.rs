@@ -108,10 +108,14 @@ pub enum DiskProblem {
     Denied,
     /// ENOENT, ENOTDIR, ESTALE: the directory vanished
     NoDirectory,
-    /// EISDIR, ELOOP, EXDEV, EBUSY: the final name is taken by something that is no file
+    /// The final name is taken by something that is no file: a directory, a device, a FIFO, a
+    /// socket; also EISDIR, ELOOP, EXDEV, EBUSY
     NotAFile,
     /// The final name exists and `--on-conflict error` was given
     Exists,
+    /// The final name is that of a file which the run itself reads or writes, or it is in a folder
+    /// of lists
+    InUse,
     /// EIO, ENXIO, EUCLEAN and the like
     Io,
     /// Any other errno
@@ -502,6 +506,7 @@ impl DiskProblem {
             Self::NoDirectory => "disk.no_directory",
             Self::NotAFile => "disk.not_a_file",
             Self::Exists => "disk.exists",
+            Self::InUse => "disk.in_use",
             Self::Io => "disk.eio",
             Self::Other(_) => "disk.other",
         }

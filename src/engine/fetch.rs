@@ -108,26 +108,31 @@ pub(super) async fn attempt(
     }
 }
 
-/// Whether the final name stands in the way: before anything is asked for, and once more when the
-/// server proposes another one.
+/// Whether what has the final name stands in the way: before anything is asked for, and once more
+/// when the server proposes another one.
 fn check_name(core: &Core, task: &Task) -> Option<Outcome> {
     let policy = core.shared.config.on_conflict;
-    if policy == OnConflict::Overwrite || task.name() == "-" {
+    if task.name() == "-" {
         return None;
     }
     let failed = |cause| Some(Fault::new(Stage::Write, cause).into());
-    let found = match core.dir.parent(task.name()) {
+    let problem = |problem| failed(Cause::Disk(problem));
+    let found = match core.dir.existing_parent(task.name()) {
+        Ok(None) => Found::Nothing,
+        Ok(Some((dir, _))) if dir.is_kept() => return problem(DiskProblem::InUse),
         // A run that was killed gave it the name, and wrote no row.
-        Ok((dir, name)) if dir.is_own(name, task.job.index) => Found::Nothing,
-        Ok((dir, name)) => dir.look(name),
+        Ok(Some((dir, name))) if dir.is_own(name, task.job.index) => Found::Nothing,
+        Ok(Some((dir, name))) => dir.look(name),
         Err(cause) => return failed(cause),
     };
     match (policy, found) {
-        (OnConflict::Rename | OnConflict::Overwrite, _) | (_, Found::Nothing) => None,
+        (_, Found::Nothing) | (OnConflict::Rename, _) => None,
         // Nobody has pulled this before: a directory is not the file that may be kept.
-        (_, Found::Directory) => failed(Cause::Disk(DiskProblem::NotAFile)),
-        (OnConflict::Skip, Found::Other) => Some(Outcome::Skipped),
-        (OnConflict::Error, Found::Other) => failed(Cause::Disk(DiskProblem::Exists)),
+        (_, Found::NotAFile) => problem(DiskProblem::NotAFile),
+        (OnConflict::Skip, Found::File | Found::InUse) => Some(Outcome::Skipped),
+        (OnConflict::Error, Found::File | Found::InUse) => problem(DiskProblem::Exists),
+        (OnConflict::Overwrite, Found::InUse) => problem(DiskProblem::InUse),
+        (OnConflict::Overwrite, Found::File) => None,
     }
 }
 
@@ -339,14 +344,15 @@ async fn take_text(
     let ended = match body {
         Ok(ended) if ended.is_doubtful => return Ok(Answer::Doubtful),
         Ok(ended) => match sink.conclude(buf, ops).await {
-            Ok(_) => sink.finish(buf, "", Naming::Fresh, ops).await.map(|()| ended.connection),
+            Ok(_) => sink.finish(buf, "", Naming::Fresh, ops).await.map(|_| ended.connection),
             Err(fault) => Err(fault),
         },
         Err(fault) => Err(fault),
     };
     let (bytes, is_full) = sink.into_memory();
     *text = bytes;
-    let stored = Stored { renamed: None, size: text.len() as u64, digest: None };
+    let size = text.len() as u64;
+    let stored = Stored { renamed: None, size, digest: None, has_replaced: false };
     match ended {
         Ok(connection) => Ok(Answer::Ours(Outcome::Done(stored), connection)),
         Err(_) if is_full => Ok(Answer::Ours(Outcome::Done(stored), None)),
@@ -468,7 +474,8 @@ async fn name_file(
     let concluded = sink.conclude(buf, config.file_ops).await?;
     // The connection is not kept: a kept one may have brought the body of another request.
     let (size, digest) = concluded.map_err(|mismatch| task.wrong_file(&mismatch))?;
-    let done = |renamed| Outcome::Done(Stored { renamed, size, digest });
+    let done =
+        |renamed, has_replaced| Outcome::Done(Stored { renamed, size, digest, has_replaced });
     let (parents, name) = task.name().rsplit_once('/').unwrap_or_else(|| ("", task.name()));
     let naming = match config.on_conflict {
         OnConflict::Overwrite => Naming::Replace,
@@ -477,10 +484,12 @@ async fn name_file(
     let mut finished = sink.finish(buf, name, naming, config.file_ops).await;
     let is_taken = |fault: &Fault| fault.cause == Cause::Disk(DiskProblem::Exists);
     match config.on_conflict {
-        OnConflict::Overwrite | OnConflict::Error => return finished.map(|()| done(None)),
+        OnConflict::Overwrite | OnConflict::Error => {
+            return finished.map(|has_replaced| done(None, has_replaced));
+        }
         // Somebody else, another run for instance, was faster.
         OnConflict::Skip if finished.as_ref().is_err_and(is_taken) => return Ok(Outcome::Skipped),
-        OnConflict::Skip => return finished.map(|()| done(None)),
+        OnConflict::Skip => return finished.map(|has_replaced| done(None, has_replaced)),
         OnConflict::Rename => {}
     }
     let mut renamed = None;
@@ -492,7 +501,7 @@ async fn name_file(
         finished = sink.finish(buf, &next, naming, config.file_ops).await;
         renamed = Some(if parents.is_empty() { next } else { format!("{parents}/{next}") });
     }
-    finished.map(|()| done(renamed))
+    finished.map(|has_replaced| done(renamed, has_replaced))
 }
 
 /// What a failed operation of a connection means in this stage.

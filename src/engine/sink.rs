@@ -132,15 +132,15 @@ impl Sink {
         Ok(check.map(Check::finish).transpose().map(|digest| (bytes, digest)))
     }
 
-    /// Writes what is left of a body that was concluded. When the name is taken (`disk.exists`), it
-    /// may be called again with another one.
+    /// Writes what is left of a body that was concluded; says whether that replaced a file. When
+    /// the name is taken (`disk.exists`), it may be called again with another one.
     pub(super) async fn finish(
         &mut self,
         buf: &mut RecvBuf,
         name: &str,
         naming: Naming,
         ops: FileOps,
-    ) -> Result<(), Fault> {
+    ) -> Result<bool, Fault> {
         let last = self.decoding.as_mut().map_or(buf, |decoding| &mut decoding.out);
         self.place.finish(last, name, naming, ops).await.map_err(write_fault)
     }
@@ -249,15 +249,16 @@ impl Place {
         name: &str,
         naming: Naming,
         ops: FileOps,
-    ) -> Result<(), Cause> {
+    ) -> Result<bool, Cause> {
         match self {
-            Self::File(file) => file.finish(buf, name, naming, ops).await,
+            Self::File(file) => return file.finish(buf, name, naming, ops).await,
             Self::Stdout => {
                 self.write(buf, ops).await?;
-                file::finish_stdout()
+                file::finish_stdout()?;
             }
-            Self::Nowhere(_) | Self::Memory(..) => self.write(buf, ops).await,
+            Self::Nowhere(_) | Self::Memory(..) => self.write(buf, ops).await?,
         }
+        Ok(false)
     }
 }
 

@@ -84,6 +84,8 @@ pub(super) struct Stored {
     pub(super) size: u64,
     /// Its digest, where one was computed.
     pub(super) digest: Option<Checksum>,
+    /// Whether it took the place of a file that was there.
+    pub(super) has_replaced: bool,
 }
 
 /// How a job ended.
@@ -178,10 +180,10 @@ impl Task {
 
     /// The row of a job that has ended. `dir` is the directory of the run, as the user wrote it.
     pub(super) fn row(self, end: End, dir: &str) -> Row {
-        let (mut size_file, mut digest) = (None, None);
+        let (mut size_file, mut digest, mut has_replaced) = (None, None, false);
         let (status, fault, name) = match end {
             End::Done(stored) => {
-                size_file = Some(stored.size);
+                (size_file, has_replaced) = (Some(stored.size), stored.has_replaced);
                 digest = stored.digest.map(|digest| digest.to_string().into());
                 (Status::Ok, None, Some(stored.renamed.unwrap_or_else(|| self.name().to_owned())))
             }
@@ -203,6 +205,7 @@ impl Task {
             host: self.target().origin_str().to_owned(),
             size_file,
             digest,
+            has_replaced,
             ..Row::new(self.job.index, self.job.target.as_str().to_owned(), SystemTime::now())
         };
         if let Some(story) = self.story {

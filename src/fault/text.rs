@@ -78,6 +78,7 @@ impl fmt::Display for DiskProblem {
             Self::NoDirectory => "no such directory, or its temporary file was removed",
             Self::NotAFile => "the name is taken by something that is no file",
             Self::Exists => "the file exists",
+            Self::InUse => "the name is that of a file or folder that this run itself needs",
             Self::Io => "input/output error of the device",
             Self::Other(errno) => return write!(f, "{}", io::Error::from_raw_os_error(*errno)),
         })

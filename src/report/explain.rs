@@ -102,6 +102,7 @@ fn explain_disk(problem: DiskProblem) -> &'static str {
         DiskProblem::NoDirectory => "the directory, or the temporary file in it, is not there",
         DiskProblem::NotAFile => "the file's name is taken by something that is no file",
         DiskProblem::Exists => "the file exists already",
+        DiskProblem::InUse => "the file would replace one that the run itself needs",
         DiskProblem::Io => "the disk failed",
         DiskProblem::Other(_) => "the file could not be written",
     }

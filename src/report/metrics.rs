@@ -93,6 +93,11 @@ impl Page {
             ("retries_total", "Attempts after the first, of jobs that ended.", stats.retries),
             ("redirects_total", "Redirects followed, by jobs that ended.", stats.redirects),
             ("connects_total", "Connections opened, by jobs that ended.", stats.connects),
+            (
+                "files_replaced_total",
+                "Files that were there and were replaced.",
+                stats.files_replaced,
+            ),
         ];
         for (name, help, count) in of_rows {
             self.one(name, Kind::Counter, help, count);
@@ -271,6 +276,7 @@ mod tests {
             "ringpull_rows_total{status=\"ok\"} 1",
             "ringpull_faults_total{code=\"http.status\"} 1",
             "ringpull_responses_total{code=\"404\"} 1",
+            "ringpull_files_replaced_total 1",
             "ringpull_received_bytes_total 10000000",
             "ringpull_jobs_in_flight{core=\"1\"} 3",
             "ringpull_connections_idle{core=\"0\"} 2",

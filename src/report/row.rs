@@ -142,6 +142,8 @@ pub struct Row {
     pub size_file: Option<u64>,
     /// Digest of the file as `checksum=` has it (`sha-256=HEX`), where one was computed.
     pub digest: Option<Box<str>>,
+    /// Whether the file took the place of one that was there before the run. No column has it.
+    pub has_replaced: bool,
 }
 
 impl Row {
@@ -206,6 +208,7 @@ impl Row {
             attempted_at,
             size_file: None,
             digest: None,
+            has_replaced: false,
         }
     }
 }

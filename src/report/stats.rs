@@ -125,6 +125,8 @@ pub struct Stats {
     pub bytes: u64,
     /// Sum of `size_file`.
     pub bytes_stored: u64,
+    /// Files that took the place of one that was there before the run.
+    pub files_replaced: u64,
     /// Sum of `num_retries`.
     pub retries: u64,
     /// Sum of `num_redirects`.
@@ -157,6 +159,7 @@ impl Default for Stats {
             cancelled: 0,
             bytes: 0,
             bytes_stored: 0,
+            files_replaced: 0,
             retries: 0,
             redirects: 0,
             connects: 0,
@@ -183,6 +186,7 @@ impl Stats {
         }
         self.bytes += row.size_download;
         self.bytes_stored += row.size_file.unwrap_or(0);
+        self.files_replaced += u64::from(row.has_replaced);
         self.retries += u64::from(row.num_retries);
         self.redirects += u64::from(row.num_redirects);
         self.connects += u64::from(row.num_connects);
@@ -257,6 +261,7 @@ impl Stats {
             response_codes: &self.response_codes,
             bytes: self.bytes,
             bytes_stored: self.bytes_stored,
+            files_replaced: self.files_replaced,
             files_per_second: per_second(self.ok as f64),
             bytes_per_second: per_second(self.bytes as f64),
             num_retries: self.retries,
@@ -373,6 +378,7 @@ struct Json<'a> {
     response_codes: &'a BTreeMap<u16, u64>,
     bytes: u64,
     bytes_stored: u64,
+    files_replaced: u64,
     files_per_second: f64,
     bytes_per_second: f64,
     num_retries: u64,

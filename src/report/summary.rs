@@ -87,6 +87,11 @@ fn write_summary(text: &mut String, stats: &Stats, run: &RunInfo) -> fmt::Result
         RunEnd::DiskFull => text.push_str(" (stopped: the disk is full)\n"),
     }
     write_passed(text, stats.passed)?;
+    match stats.files_replaced {
+        0 => {}
+        1 => text.push_str("1 file replaced one that was there\n"),
+        files => writeln!(text, "{files} files replaced one that was there")?,
+    }
     if let Some(RunShard { index, count, lines_of_others }) = run.shard {
         writeln!(text, "shard {index}/{count}: {lines_of_others} lines are for other shards")?;
     }

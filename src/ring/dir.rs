@@ -8,12 +8,14 @@
 //! user chose it.
 
 mod folders;
+mod found;
 mod owner;
 mod stale;
 
 use super::shim::{Op, call};
 use crate::config::{FileAllocation, Fsync};
 use folders::Folders;
+pub use found::{Found, Kept};
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 use std::cell::Cell;
@@ -21,6 +23,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::rc::Rc;
+use std::sync::Arc;
 
 /// An open directory that files go beneath.
 #[derive(Clone, Debug)]
@@ -35,6 +38,8 @@ pub struct Dir {
     token: Option<u64>,
     /// What files are signed with.
     owner: Option<u64>,
+    /// What no file beneath it may replace.
+    kept: Arc<Kept>,
     pub(super) care: Care,
     folders: Rc<Folders>,
 }
@@ -57,6 +62,7 @@ pub struct SentDir {
     nonce: u32,
     token: Option<u64>,
     owner: Option<u64>,
+    kept: Arc<Kept>,
     care: Care,
     folders_max: usize,
 }
@@ -68,17 +74,6 @@ enum Walk {
     Kernel,
     /// One openat(2) with O_NOFOLLOW per component, each beneath the one before.
     Components,
-}
-
-/// What has a name in a directory.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Found {
-    /// Nothing.
-    Nothing,
-    /// A directory.
-    Directory,
-    /// A file, a link or the like.
-    Other,
 }
 
 impl Dir {
@@ -100,6 +95,7 @@ impl Dir {
             nonce: fastrand::u32(..),
             token: None,
             owner: None,
+            kept: Arc::default(),
             care,
             folders: Rc::new(Folders::new(FOLDERS_MAX)),
         })
@@ -122,20 +118,15 @@ impl Dir {
             nonce: self.nonce,
             token: self.token,
             owner: self.owner,
+            kept: Arc::clone(&self.kept),
             care: self.care,
             folders_max: self.folders.count_max(),
         })
     }
 
-    /// What has this name. A link is not followed.
-    pub fn look(&self, name: &str) -> Found {
-        match rustix::fs::statat(&*self.fd, name, AtFlags::SYMLINK_NOFOLLOW) {
-            Err(_) => Found::Nothing,
-            Ok(stat) if FileType::from_raw_mode(stat.st_mode) == FileType::Directory => {
-                Found::Directory
-            }
-            Ok(_) => Found::Other,
-        }
+    /// Nothing of this is replaced from now on.
+    pub fn set_kept(&mut self, kept: Arc<Kept>) {
+        self.kept = kept;
     }
 
     /// `.ringpull-RANDOM-INDEX`, or `.ringpull-TOKEN-RANDOM-INDEX`: distinct within a run by the
@@ -262,6 +253,7 @@ impl From<SentDir> for Dir {
             nonce: sent.nonce,
             token: sent.token,
             owner: sent.owner,
+            kept: sent.kept,
             care: sent.care,
             folders: Rc::new(Folders::new(sent.folders_max)),
         }

@@ -150,15 +150,16 @@ impl OutFile {
         Ok(())
     }
 
-    /// Writes the rest of the body and gives the file its final name. When the name is taken
-    /// (EEXIST), it may be called again with another one.
+    /// Writes the rest of the body and gives the file its final name; says whether that replaced a
+    /// file that was there. When the name is taken (EEXIST), it may be called again with another
+    /// one.
     pub async fn finish(
         &mut self,
         buf: &mut RecvBuf,
         name: &str,
         naming: Naming,
         ops: FileOps,
-    ) -> Result<(), Cause> {
+    ) -> Result<bool, Cause> {
         let must_flush = matches!(self.dir.care.fsync, Fsync::File | Fsync::Dir);
         // A chain closes and renames at once, so it is not for files that are flushed before.
         if let (FileOps::Chain, Naming::Replace, Place::Temporary(from), false) =
@@ -167,7 +168,7 @@ impl OutFile {
         {
             let names = (c_string(from)?, c_string(name)?);
             if let Chained::Done = self.finish_chain(buf, names).await? {
-                return Ok(());
+                return Ok(false);
             }
         } else if buf.body_len() > 0 {
             self.write(buf, ops).await?;
@@ -180,45 +181,49 @@ impl OutFile {
             Fsync::Dir => Some(Rc::new(self.dir.readable().map_err(cause)?)),
             Fsync::None | Fsync::File | Fsync::End => None,
         };
-        match self.name(name, naming) {
+        let has_replaced = match self.name(name, naming) {
             // It is kept from another job only: this line was pulled before, and its row was lost.
             Err(Cause::Disk(DiskProblem::Exists)) if self.dir.is_own(name, self.index) => {
                 self.name(name, Naming::Replace)
             }
             named => named,
         }?;
-        match dir {
+        if let Some(dir) = dir {
             // The file stays where it is if this fails: it is whole, and what it replaced is gone.
-            Some(dir) => op::fsync(&dir).await.map_err(disk_cause),
-            None => Ok(()),
+            op::fsync(&dir).await.map_err(disk_cause)?;
         }
+        Ok(has_replaced)
     }
 
-    /// Closes the file and gives it its final name, in the order that its place allows.
-    fn name(&mut self, name: &str, naming: Naming) -> Result<(), Cause> {
+    /// Closes the file and gives it its final name, in the order that its place allows. Whether
+    /// that replaced a file.
+    fn name(&mut self, name: &str, naming: Naming) -> Result<bool, Cause> {
         if let (Naming::Fresh, Some(fd)) = (naming, &self.fd) {
             self.dir.sign(fd, self.index);
         }
+        let mut is_taken = false;
         if self.place == Place::Unnamed {
             match self.link(name) {
                 Ok(()) => {
                     self.place = Place::Final;
-                    return self.close().map_err(|errno| {
+                    let closed = self.close().map_err(|errno| {
                         // Nothing had the name a moment ago, so what has it now is ours.
                         self.remove(name);
                         cause(errno)
                     });
+                    return closed.map(|()| false);
                 }
                 Err(Errno::EXIST) if naming == Naming::Replace => {
                     let temporary = self.dir.temporary_name(self.index);
                     self.link(&temporary).map_err(cause)?;
                     self.place = Place::Temporary(temporary);
+                    is_taken = true;
                 }
                 Err(errno) => return Err(cause(errno)),
             }
         }
         self.close().map_err(cause)?;
-        self.rename(name, naming)
+        self.rename(name, naming, is_taken)
     }
 
     /// Gives a file without a name its first one.
@@ -227,17 +232,30 @@ impl OutFile {
         link(fd, &self.dir.fd, name)
     }
 
-    /// Gives a file with a temporary name its final one.
-    fn rename(&mut self, name: &str, naming: Naming) -> Result<(), Cause> {
-        let Place::Temporary(from) = &self.place else { return Ok(()) };
+    /// Gives a file with a temporary name its final one, which something may be known to have.
+    /// Whether that replaced a file.
+    fn rename(&mut self, name: &str, naming: Naming, is_taken: bool) -> Result<bool, Cause> {
+        let Place::Temporary(from) = &self.place else { return Ok(false) };
         let at = &*self.dir.fd;
-        call(Op::Rename, || match naming {
-            Naming::Replace => rustix::fs::renameat(at, from, at, name),
-            Naming::Fresh => rustix::fs::renameat_with(at, from, at, name, RenameFlags::NOREPLACE),
-        })
-        .map_err(cause)?;
+        // Most often nothing has the name, and that is known without a look.
+        let renamed = match is_taken {
+            true => Err(Errno::EXIST),
+            false => call(Op::Rename, || {
+                rustix::fs::renameat_with(at, from, at, name, RenameFlags::NOREPLACE)
+            }),
+        };
+        let has_replaced = match (naming, renamed) {
+            (_, Ok(())) => false,
+            // EINVAL, ENOSYS: neither every file system nor every kernel has the flag.
+            (Naming::Replace, Err(Errno::EXIST | Errno::INVAL | Errno::NOSYS)) => {
+                let has_replaced = self.dir.has_replaceable(name)?;
+                call(Op::Rename, || rustix::fs::renameat(at, from, at, name)).map_err(cause)?;
+                has_replaced
+            }
+            (_, Err(errno)) => return Err(cause(errno)),
+        };
         self.place = Place::Final;
-        Ok(())
+        Ok(has_replaced)
     }
 
     /// Closes the descriptor, which is gone afterwards in any case.
@@ -374,8 +392,8 @@ impl OutFile {
                 self.place = Place::Final;
                 Ok(Chained::Done)
             }
-            // All is written and closed: the plain call renames.
-            (Ok(_), Ok(_), Err(libc::EINTR)) => {
+            // All is written and closed: the plain calls look what has the name, and rename.
+            (Ok(_), Ok(_), Err(libc::EINTR | libc::EEXIST | libc::EINVAL)) => {
                 self.written += range.len() as u64;
                 range.start = range.end;
                 Ok(Chained::Unfinished)

@@ -160,8 +160,9 @@ pub(super) struct Renaming {
 }
 
 /// WRITE, CLOSE and RENAMEAT as one chain (io_uring_enter(2), IOSQE_IO_LINK): a short or failed
-/// write cancels the rest, so the final name never appears over a file that is not whole. CLOSE
-/// takes the raw descriptor; the caller closes it when the second result is an error.
+/// write cancels the rest, so the final name never appears over a file that is not whole. What has
+/// the name is not replaced (RENAME_NOREPLACE). CLOSE takes the raw descriptor; the caller closes
+/// it when the second result is an error.
 pub(super) fn write_close_rename(
     fd: RawFd,
     dir: &Rc<OwnedFd>,
@@ -183,7 +184,9 @@ pub(super) fn write_close_rename(
     let data = Renaming { _dir: Rc::clone(dir), from: names.0, to: names.1 };
     let at = types::Fd(dir.as_raw_fd());
     // KERNEL: reads both names, owned by the driver in `Renaming` until the completion.
-    let sqe = opcode::RenameAt::new(at, data.from.as_ptr(), at, data.to.as_ptr()).build();
+    let sqe = opcode::RenameAt::new(at, data.from.as_ptr(), at, data.to.as_ptr())
+        .flags(libc::RENAME_NOREPLACE)
+        .build();
     (write, close, submit(verdict.linked(Op::Rename), data, sqe, Flags::empty()))
 }
 

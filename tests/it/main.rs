@@ -39,6 +39,7 @@ mod leaks; // descriptors return after failures
 mod lists; // lists as they come from elsewhere
 mod locations; // every form of Location, and what cannot be followed
 mod names; // safe, distinct, deterministic names; conflicts
+mod not_ours; // devices and the like in the tree stay; what was replaced is counted
 mod pace; // bandwidth limits
 mod politeness; // what is asked of one host: connections, rests, rates, dead hosts
 mod private; // no spelling, name or redirect leads to a private address

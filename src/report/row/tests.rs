@@ -36,6 +36,7 @@ pub(crate) fn row_ok() -> Row {
         attempted_at: SystemTime::UNIX_EPOCH + Duration::from_millis(1_763_628_345_067),
         size_file: Some(50_000),
         digest: Some("sha-256=00ff".into()),
+        has_replaced: true,
     }
 }
 

@@ -61,6 +61,7 @@ const STATISTICS: &str = r#"{
   },
   "bytes": 100000,
   "bytes_stored": 100000,
+  "files_replaced": 2,
   "files_per_second": 0.8,
   "bytes_per_second": 40000.0,
   "num_retries": 1,
@@ -128,6 +129,7 @@ fn statistics_file_of_nothing() {
 fn summary() {
     insta::assert_snapshot!(text(&stats(&rows()), &run(RunEnd::Interrupted)), @r"
     6 URLs: 2 ok, 1 skipped, 2 failed, 1 cancelled (interrupted)
+    2 files replaced one that was there
     100.0 kB in 2.5 s: 0.8 files/s, 0.04 MB/s
     time of a file: half within 2.0 s, 99% within 12.3 s, longest 12.3 s
     5 connections, 1 retries, 2 redirects
@@ -146,6 +148,7 @@ fn summary() {
 fn summary_of_success() {
     insta::assert_snapshot!(text(&stats(&[row_ok()]), &run(RunEnd::Complete)), @r"
     1 URL: 1 ok
+    1 file replaced one that was there
     50.0 kB in 2.5 s: 0.4 files/s, 0.02 MB/s
     time of a file: half within 12.3 s, 99% within 12.3 s, longest 12.3 s
     2 connections, 0 retries, 1 redirects

@@ -64,19 +64,34 @@ impl Dir {
     /// The directory of `path`, made where it is missing, and the last component. `path` is
     /// relative and safe (`plan::name`); symbolic links on the way are refused.
     pub fn parent<'p>(&self, path: &'p str) -> Result<(Self, &'p str), Cause> {
+        let opened = self.parent_by(path, Self::open_or_make);
+        opened.map_err(|errno| disk_cause(errno.raw_os_error()))
+    }
+
+    /// The same, of a directory that is there; nothing when it is not.
+    pub fn existing_parent<'p>(&self, path: &'p str) -> Result<Option<(Self, &'p str)>, Cause> {
+        match self.parent_by(path, Self::open_beneath) {
+            Ok(opened) => Ok(Some(opened)),
+            Err(Errno::NOENT) => Ok(None),
+            Err(errno) => Err(disk_cause(errno.raw_os_error())),
+        }
+    }
+
+    fn parent_by<'p>(
+        &self,
+        path: &'p str,
+        open: impl Fn(&Self, &str) -> Result<Self, Errno>,
+    ) -> Result<(Self, &'p str), Errno> {
         let Some((parents, name)) = path.rsplit_once('/') else {
             return Ok((self.clone(), path));
         };
         if let Some((fd, has_unnamed)) = self.folders.find(parents) {
             return Ok((Self { fd, has_unnamed, ..self.clone() }, name));
         }
-        let opened = match self.open_or_make(parents) {
-            Err(Errno::MFILE | Errno::NFILE) if self.give_up_folders() => {
-                self.open_or_make(parents)
-            }
+        let dir = match open(self, parents) {
+            Err(Errno::MFILE | Errno::NFILE) if self.give_up_folders() => open(self, parents),
             other => other,
-        };
-        let dir = opened.map_err(|errno| disk_cause(errno.raw_os_error()))?;
+        }?;
         self.folders.keep(parents, &dir);
         Ok((dir, name))
     }

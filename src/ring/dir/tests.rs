@@ -107,16 +107,6 @@ fn a_directory_without_the_right_to_read_it_will_do() {
 }
 
 #[test]
-fn what_has_a_name_is_told_without_following_it() {
-    let root = tree();
-    symlink("real", root.path().join("out/to_directory")).unwrap();
-    let dir = opened(root.path(), Walk::Kernel);
-    let found = ["real", "file", "to_directory", "dangling", "nothing"].map(|name| dir.look(name));
-    let wanted = [Found::Directory, Found::Other, Found::Other, Found::Other, Found::Nothing];
-    assert_eq!(found, wanted);
-}
-
-#[test]
 fn a_directory_that_is_gone_is_told_as_such() {
     for walk in WALKS {
         let root = tree();
