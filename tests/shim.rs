@@ -80,6 +80,8 @@ struct Pull<'a> {
 struct Said {
     threads: usize,
     descriptors: usize,
+    /// Operations in flight when their runtime ended.
+    orphans: usize,
     /// Operations of each kind.
     kinds: BTreeMap<String, usize>,
     /// The operation that was made to fail, if it came to that.
@@ -93,7 +95,7 @@ fn every_operation_may_fail_once() {
     let clean = pull.clean();
     let operations: usize = clean.kinds.values().sum();
     assert!(operations > 30, "{clean:?}");
-    pull.check_all(&clean, (1..=operations).map(|n| (String::new(), n)).collect());
+    pull.check_all(&WAYS, &clean, (1..=operations).map(|n| (String::new(), n)).collect());
 }
 
 #[test]
@@ -105,7 +107,7 @@ fn every_operation_on_files_may_fail_once() {
         let clean = pull.clean();
         let places = places(&clean, &ON_FILES);
         assert!(places.len() > 20, "{clean:?}");
-        pull.check_all(&clean, places);
+        pull.check_all(&WAYS, &clean, places);
     }
 }
 
@@ -120,7 +122,53 @@ fn space_may_not_be_reserved() {
         let clean = pull.clean();
         let places = places(&clean, &["fallocate"]);
         assert!(!places.is_empty(), "{clean:?}");
-        pull.check_all(&clean, places);
+        pull.check_all(&WAYS, &clean, places);
+    }
+}
+
+#[test]
+fn a_panic_costs_the_job_whose_operation_is_in_flight_and_no_other() {
+    let served = serve();
+    let pull = Pull {
+        served: &served,
+        file_ops: "ring",
+        more: &["--fsync", "file"],
+        lines: lines(&served),
+    };
+    let clean = pull.clean();
+    let places = places(&clean, &["send", "recv", "write", "fsync"]);
+    assert!(places.len() > 20, "{clean:?}");
+    pull.check_all(&[way("panic", 0, Harm::Some)], &clean, places);
+}
+
+#[test]
+fn a_receive_that_a_panic_left_in_flight_has_ended_when_its_core_does() {
+    let served = serve();
+    let stall = ["/stall/head", "/stall/body/900000/10", "/stall/body/900000/200000"];
+    let urls = stall.map(|path| served.http(path)).into_iter().chain([served.https("/stall/head")]);
+    for (n, stalled) in urls.enumerate() {
+        // The handshake has receives of its own; behind the first bytes nothing ever comes.
+        for nth in 1..=3 {
+            let sandbox = Sandbox::new();
+            let urls = [stalled.clone(), served.http("/bytes/9/a"), served.http("/bytes/9/b")];
+            let pull = sandbox.pull().args(["--threads", "1", "-j", "1", "--retry", "0"]);
+            let pull = pull.args(["--cacert", served.ca().to_str().unwrap()]).list(&urls);
+            let pull = pull.args(["--read-timeout", "1s"]);
+            let done = pull.env("RINGPULL_SHIM", &format!("recv:panic@{nth}")).spawn();
+            let done = done.wait_for_any_end();
+            let said = said(&done);
+            assert_eq!(said.orphans, 0, "{n} {nth}: {}", done.stderr);
+            assert_eq!(said.injected.as_deref(), Some("recv Panic"));
+            let panicked = done.rows.iter().filter(|row| row["error_code"] == "run.panic").count();
+            assert_eq!((panicked, done.rows.len()), (1, 3), "{:#?}", done.rows);
+            let failed = done.rows.iter().filter(|row| row["status"] != "ok").count();
+            assert!(failed <= 2 && !done.fault(&urls[0]).is_empty(), "{:#?}", done.rows);
+            // A name is looked up while the others are pulled.
+            if nth == 1 && n < stall.len() {
+                assert_eq!((done.fault(&urls[0]), failed), ("run.panic", 1));
+            }
+            done.assert_code(1);
+        }
     }
 }
 
@@ -219,13 +267,16 @@ impl Pull<'_> {
         // A lookup has sockets of its own, which are no part of the data plane.
         pull = pull.arg("--resolve").arg(format!("localhost:{port}:127.0.0.1"));
         pull = pull.arg("--cacert").arg(self.served.ca()).list(list);
-        pull.env("RINGPULL_SHIM", shim).run()
+        let done = pull.env("RINGPULL_SHIM", shim).spawn().wait_for_any_end();
+        let has_panic = done.stderr.contains("panicked");
+        assert_eq!(has_panic, done.stderr.contains(" Panic\n"), "{}", done.stderr);
+        done
     }
 
-    /// Every operation (a kind or nothing, and a number) fails in every way.
-    fn check_all(&self, clean: &Said, places: Vec<(String, usize)>) {
+    /// Every operation (a kind or nothing, and a number) fails in each of these ways.
+    fn check_all(&self, ways: &[Way], clean: &Said, places: Vec<(String, usize)>) {
         let cases: Vec<(&Way, &(String, usize))> =
-            WAYS.iter().flat_map(|way| places.iter().map(move |place| (way, place))).collect();
+            ways.iter().flat_map(|way| places.iter().map(move |place| (way, place))).collect();
         let (next, injected) = (AtomicUsize::new(0), AtomicUsize::new(0));
         let complaints = Mutex::new(Vec::new());
         let work = || {
@@ -265,6 +316,7 @@ impl Pull<'_> {
             assert!(left.is_empty() || op.starts_with("unlink"), "left: {left:?}");
             // In a chain, a descriptor whose close was made to fail is open all the same.
             assert_eq!(said.threads, clean.threads, "threads");
+            assert_eq!(said.orphans, 0, "operations in flight at the end");
             let open_max = clean.descriptors
                 + usize::from(op.starts_with("close") && self.file_ops == "chain");
             assert!(said.descriptors <= open_max, "{clean:?} {said:?}");
@@ -336,6 +388,7 @@ fn files(dir: &Path, prefix: &str) -> BTreeMap<String, Vec<u8>> {
 /// The README's table of exit statuses, as far as faults of this kind go.
 fn exit_class(code: &str) -> i32 {
     match code.split_once('.').expect("a code has a dot") {
+        ("run", "panic") => 1,
         ("disk", _) | ("run", "resources") => 3,
         ("http", "status") => 8,
         ("connect" | "tls" | "send" | "head" | "body", word) => match word {
@@ -371,7 +424,14 @@ fn said(done: &Done) -> Said {
     let mut kinds: BTreeMap<String, usize> = last.split(' ').map(count).collect();
     let mut take = |name| kinds.remove(name).expect("a count");
     let (threads, descriptors) = (take("threads"), take("descriptors"));
-    Said { threads, descriptors, kinds, injected: before.first().map(|line| (*line).to_owned()) }
+    let orphans = take("orphans");
+    Said {
+        threads,
+        descriptors,
+        orphans,
+        kinds,
+        injected: before.first().map(|line| (*line).to_owned()),
+    }
 }
 
 fn text_of(panic: &(dyn std::any::Any + Send)) -> String {

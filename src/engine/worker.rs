@@ -32,9 +32,14 @@ pub(super) fn run(seed: Seed) -> anyhow::Result<()> {
 
 async fn work(core: Rc<Core>) {
     let sweeper = tokio::task::spawn_local(sweep(Rc::clone(&core)));
-    while !core.is_over() {
-        fill(&core);
-        core.shared.woken(core.index, core.nap()).await;
+    let filling = async {
+        while !core.is_over() {
+            fill(&core);
+            core.shared.woken(core.index, core.nap()).await;
+        }
+    };
+    if contained(filling).await.is_none() {
+        core.shared.broken();
     }
     while core.lanes.get() > 0 {
         core.lane_ended.notified().await;
@@ -124,7 +129,8 @@ async fn attempt(
 }
 
 /// The output of a future, or nothing if it panics: then what it held (a socket, an unfinished
-/// file) is gone with it; operations in flight keep their memory.
+/// file) is gone with it. Operations in flight keep their memory and their descriptor until they
+/// end, which those of a socket soon do, for it is shut down; the core's rings wait for the others.
 async fn contained<F: Future>(future: F) -> Option<F::Output> {
     let mut future = pin!(future);
     poll_fn(|context| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context))) {

@@ -6,6 +6,7 @@
 //!   any time in between, and the operation keeps the file descriptor open as long.
 //! - An operation is never abandoned. A deadline shuts the socket down ([`deadline`]); the
 //!   operation then completes, is joined where it was awaited, and only then the socket is closed.
+//!   What a panic leaves in flight is waited for before its runtime ends ([`setup`]).
 //! - Every submission entry that points at memory counts as unsafe code and says, in a `KERNEL:`
 //!   note, who owns that memory until the completion.
 //! - No policy: what to fetch, how often and for how long is decided above.

@@ -3,13 +3,16 @@
 //!
 //! The data of an operation lives in tokio-uring's operation table until its completion was seen,
 //! even if the future is dropped before; that table is what the `KERNEL:` notes below call the
-//! driver.
+//! driver. It is so only while the runtime lives: tokio-uring 0.5.0 frees that data when the driver
+//! is dropped (`Driver::drop`), and cancels what is in flight after that. So operations are counted
+//! ([`in_flight`]), and a runtime is dropped only when there is none ([`super::setup`]).
 
 use super::shim::{Op, Verdict};
 use io_uring::squeue::{self, Flags};
 use io_uring::{cqueue, opcode, types};
 use rustix::net::SocketAddrAny;
 use rustix::net::addr::SocketAddrArg;
+use std::cell::Cell;
 use std::ffi::CString;
 use std::marker::PhantomData;
 use std::net::SocketAddr;
@@ -18,11 +21,59 @@ use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::rc::Rc;
 use tokio_uring::{InFlightOneshot, OneshotOutputTransform, UnsubmittedOneshot};
 
+/// An operation in flight, whose completion `T` turns into a result.
+pub(super) type InFlight<T> =
+    InFlightOneshot<Held<<T as OneshotOutputTransform>::StoredData>, Holding<T>>;
+
 /// An operation in flight that gives its buffer back beside the result: a count, or an errno.
-pub(super) type BufOp = InFlightOneshot<Transfer, GiveBack>;
+pub(super) type BufOp = InFlight<GiveBack>;
 
 /// An operation in flight whose data is of no further use.
-pub(super) type PlainOp<D> = InFlightOneshot<D, Forget<D>>;
+pub(super) type PlainOp<D> = InFlight<Forget<D>>;
+
+thread_local! {
+    static IN_FLIGHT: Cell<usize> = const { Cell::new(0) };
+}
+
+/// Operations of this thread that the kernel may still work on, those included whose future was
+/// dropped; and those that are complete and were not looked at yet.
+pub(super) fn in_flight() -> usize {
+    IN_FLIGHT.get()
+}
+
+/// One operation in flight, counted as long as its data lives.
+pub(super) struct Counted(());
+
+impl Counted {
+    pub(super) fn one() -> Self {
+        IN_FLIGHT.set(IN_FLIGHT.get() + 1);
+        Self(())
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        IN_FLIGHT.set(IN_FLIGHT.get() - 1);
+    }
+}
+
+/// The data of an operation in flight.
+pub(super) struct Held<D> {
+    data: D,
+    _counted: Counted,
+}
+
+/// Turns a completion into what `T` makes of it.
+pub(super) struct Holding<T>(T);
+
+impl<T: OneshotOutputTransform> OneshotOutputTransform for Holding<T> {
+    type Output = T::Output;
+    type StoredData = Held<T::StoredData>;
+
+    fn transform_oneshot_output(self, held: Self::StoredData, cqe: cqueue::Entry) -> T::Output {
+        self.0.transform_oneshot_output(held.data, cqe)
+    }
+}
 
 /// What a send, receive or write owns while the kernel works on it.
 pub(super) struct Transfer {
@@ -65,8 +116,7 @@ pub(super) fn send(fd: &Rc<OwnedFd>, buf: Vec<u8>, range: Range<usize>) -> BufOp
     let sqe = opcode::Send::new(types::Fd(fd.as_raw_fd()), part.as_ptr(), length)
         .flags(libc::MSG_WAITALL | libc::MSG_NOSIGNAL)
         .build();
-    let sqe = verdict.entry(sqe);
-    UnsubmittedOneshot::new(Transfer { _fd: Rc::clone(fd), buf }, GiveBack(verdict), sqe).submit()
+    submit(verdict, Transfer { _fd: Rc::clone(fd), buf }, GiveBack(verdict), sqe, Flags::empty())
 }
 
 /// RECV into `buf[range]`; with `is_whole` one completion for the full range (MSG_WAITALL), shorter
@@ -85,8 +135,7 @@ pub(super) fn recv(
     let sqe = opcode::Recv::new(types::Fd(fd.as_raw_fd()), part.as_mut_ptr(), length)
         .flags(flags)
         .build();
-    let sqe = verdict.entry(sqe);
-    UnsubmittedOneshot::new(Transfer { _fd: Rc::clone(fd), buf }, GiveBack(verdict), sqe).submit()
+    submit(verdict, Transfer { _fd: Rc::clone(fd), buf }, GiveBack(verdict), sqe, Flags::empty())
 }
 
 /// WRITE of `buf[range]` at a file offset.
@@ -97,8 +146,7 @@ pub(super) fn write(fd: &Rc<OwnedFd>, buf: Vec<u8>, range: Range<usize>, offset:
     // KERNEL: reads `buf`, owned by the driver in `Transfer` until the completion.
     let sqe =
         opcode::Write::new(types::Fd(fd.as_raw_fd()), part.as_ptr(), length).offset(offset).build();
-    let sqe = verdict.entry(sqe);
-    UnsubmittedOneshot::new(Transfer { _fd: Rc::clone(fd), buf }, GiveBack(verdict), sqe).submit()
+    submit(verdict, Transfer { _fd: Rc::clone(fd), buf }, GiveBack(verdict), sqe, Flags::empty())
 }
 
 /// FSYNC: what was written into the file, or the names in the directory, goes to the disk.
@@ -106,7 +154,7 @@ pub(super) async fn fsync(fd: &Rc<OwnedFd>) -> Result<(), i32> {
     loop {
         // KERNEL: points at no memory.
         let sqe = opcode::Fsync::new(types::Fd(fd.as_raw_fd())).build();
-        match submit(Verdict::on(Op::Fsync), Rc::clone(fd), sqe, Flags::empty()).await {
+        match plain(Verdict::on(Op::Fsync), Rc::clone(fd), sqe, Flags::empty()).await {
             Err(libc::EINTR) => {}
             done => return done.map(drop),
         }
@@ -121,7 +169,7 @@ pub(super) async fn fallocate(fd: &Rc<OwnedFd>, range: Range<u64>) -> Result<(),
         .offset(range.start)
         .mode(libc::FALLOC_FL_KEEP_SIZE)
         .build();
-    submit(Verdict::on(Op::Fallocate), Rc::clone(fd), sqe, Flags::empty()).await.map(drop)
+    plain(Verdict::on(Op::Fallocate), Rc::clone(fd), sqe, Flags::empty()).await.map(drop)
 }
 
 /// What a CONNECT owns: the encoded address, boxed so that it does not move.
@@ -141,14 +189,14 @@ pub(super) fn connect(
     let (pointer, length) = (data.address.as_ptr().cast(), data.address.addr_len());
     // KERNEL: reads the boxed address, owned by the driver in `Connecting` until the completion.
     let sqe = opcode::Connect::new(types::Fd(fd.as_raw_fd()), pointer, length).build();
-    let connecting = submit(Verdict::on(Op::Connect), data, sqe, Flags::IO_LINK);
+    let connecting = plain(Verdict::on(Op::Connect), data, sqe, Flags::IO_LINK);
 
     let sub_ms = u32::try_from(timeout_ms % 1_000).unwrap_or(0);
     let time = Box::new(types::Timespec::new().sec(timeout_ms / 1_000).nsec(sub_ms * 1_000_000));
     let pointer: *const types::Timespec = &raw const *time;
     // KERNEL: reads the boxed timespec, owned by the driver until the completion.
     let sqe = opcode::LinkTimeout::new(pointer).build();
-    let timer = submit(Verdict::NONE, time, sqe, Flags::empty());
+    let timer = plain(Verdict::NONE, time, sqe, Flags::empty());
     (connecting, timer)
 }
 
@@ -176,22 +224,21 @@ pub(super) fn write_close_rename(
     let length = len_u32(verdict.len(part.len()));
     // KERNEL: reads `buf`, owned by the driver until the completion.
     let sqe = opcode::Write::new(types::Fd(fd), part.as_ptr(), length).offset(offset).build();
-    let sqe = verdict.entry(sqe).flags(Flags::IO_LINK);
-    let write = UnsubmittedOneshot::new(buf, GiveVec(verdict), sqe).submit();
+    let write = submit(verdict, buf, GiveVec(verdict), sqe, Flags::IO_LINK);
     // KERNEL: points at no memory.
     let sqe = opcode::Close::new(types::Fd(fd)).build();
-    let close = submit(verdict.linked(Op::Close), (), sqe, Flags::IO_LINK);
+    let close = plain(verdict.linked(Op::Close), (), sqe, Flags::IO_LINK);
     let data = Renaming { _dir: Rc::clone(dir), from: names.0, to: names.1 };
     let at = types::Fd(dir.as_raw_fd());
     // KERNEL: reads both names, owned by the driver in `Renaming` until the completion.
     let sqe = opcode::RenameAt::new(at, data.from.as_ptr(), at, data.to.as_ptr())
         .flags(libc::RENAME_NOREPLACE)
         .build();
-    (write, close, submit(verdict.linked(Op::Rename), data, sqe, Flags::empty()))
+    (write, close, plain(verdict.linked(Op::Rename), data, sqe, Flags::empty()))
 }
 
 /// A write in flight that owns its buffer but not its descriptor.
-pub(super) type PlainBufOp = InFlightOneshot<Vec<u8>, GiveVec>;
+pub(super) type PlainBufOp = InFlight<GiveVec>;
 
 /// Turns the completion of such a write into its result and its buffer.
 pub(super) struct GiveVec(Verdict);
@@ -205,12 +252,37 @@ impl OneshotOutputTransform for GiveVec {
     }
 }
 
-fn submit<D>(verdict: Verdict, data: D, sqe: squeue::Entry, flags: Flags) -> PlainOp<D>
+/// ASYNC_CANCEL of everything in flight on this ring (IORING_ASYNC_CANCEL_ANY, since 5.19). What a
+/// kernel worker is at already goes on to its end.
+pub(super) async fn cancel_all() {
+    // KERNEL: points at no memory.
+    let sqe = opcode::AsyncCancel2::new(types::CancelBuilder::any()).build();
+    // How many there were, or that an older kernel has no such thing: the count tells.
+    let _: Result<usize, i32> = plain(Verdict::NONE, (), sqe, Flags::empty()).await;
+}
+
+fn plain<D>(verdict: Verdict, data: D, sqe: squeue::Entry, flags: Flags) -> PlainOp<D>
 where
     D: 'static,
 {
+    submit(verdict, data, Forget(verdict, PhantomData), sqe, flags)
+}
+
+fn submit<T>(
+    verdict: Verdict,
+    data: T::StoredData,
+    transform: T,
+    sqe: squeue::Entry,
+    flags: Flags,
+) -> InFlight<T>
+where
+    T: OneshotOutputTransform<StoredData: 'static> + 'static,
+{
     let sqe = verdict.entry(sqe).flags(flags);
-    UnsubmittedOneshot::new(data, Forget(verdict, PhantomData), sqe).submit()
+    let held = Held { data, _counted: Counted::one() };
+    let operation = UnsubmittedOneshot::new(held, Holding(transform), sqe).submit();
+    verdict.strike();
+    operation
 }
 
 /// A completion's result: a count, or a negated errno.

@@ -1,14 +1,16 @@
 //! What is asked of the kernel once: whether io_uring is to be had, the rings of a core, its CPU,
 //! and how many descriptors may be open.
 
-use anyhow::Context as _;
+use super::{op, shim};
+use anyhow::{Context as _, bail};
 use io_uring::IoUring;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::process::{Resource, Rlimit};
 use std::io;
 use std::ops::RangeInclusive;
 use std::os::fd::AsFd;
-use std::time::Duration;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::time::{Duration, Instant};
 
 /// Entries that one job may have in a submission queue at a time: a chain of three. A full queue is
 /// flushed in the middle of a chain, which would take it apart, so it is made large enough.
@@ -23,6 +25,10 @@ const CQ_ENTRIES_PER_SQ_ENTRY: u32 = 2;
 /// Kernel workers (io-wq) a core may have, bounded and unbounded: punted writes of one core gain
 /// nothing from more, and more would fight the pinned threads.
 const IOWQ_WORKERS_MAX: [u32; 2] = [2, 2];
+/// How long operations that nobody waits for may take until their runtime ends, and how often that
+/// is looked at.
+const END_PATIENCE: Duration = Duration::from_secs(5);
+const END_LOOK_INTERVAL: Duration = Duration::from_millis(1);
 
 /// Checks that io_uring can be used, or says which of its known obstacles is in the way and what to
 /// do about it.
@@ -158,7 +164,10 @@ pub struct CoreRings {
 
 impl CoreRings {
     /// Sets up the calling thread, pinned to `cpu`, for so many jobs in flight, and runs `future`
-    /// on its runtime.
+    /// on its runtime, which ends without an operation in flight also when `future` panics.
+    ///
+    /// # Errors
+    /// There are no rings to be had, or an operation does not end.
     pub fn run<F: Future>(cpu: usize, in_flight: usize, future: F) -> anyhow::Result<F::Output> {
         let control = IoUring::new(4).context("cannot set up an io_uring")?;
         // Older kernels (before 5.15) lack both calls and work all the same.
@@ -167,11 +176,41 @@ impl CoreRings {
         let _: io::Result<()> = control.submitter().register_iowq_aff(&cpu_set(cpu));
         let rings = Self { _control: control };
         let runtime = runtime(in_flight)?;
-        let output = runtime.block_on(future);
-        drop(runtime);
+        let output = catch_unwind(AssertUnwindSafe(|| runtime.block_on(future)));
+        let ended = end(runtime, END_PATIENCE);
         drop(rings);
-        Ok(output)
+        let output = output.unwrap_or_else(|panic| resume_unwind(panic));
+        ended.map(|()| output)
     }
+}
+
+/// Ends a runtime once nothing is in flight on it. An operation is left over where a panic dropped
+/// the future that waited for it; the kernel may read or write the memory of the operation up to
+/// its completion. One that does not end in time, such as a write to a server that is gone, keeps
+/// that memory, and the whole runtime, until the process ends.
+fn end(runtime: tokio_uring::Runtime, patience: Duration) -> anyhow::Result<()> {
+    if op::in_flight() > 0 {
+        runtime.block_on(async {
+            let ends = Instant::now() + patience;
+            // Their sockets were shut down, so this is for what is no socket's.
+            op::cancel_all().await;
+            while op::in_flight() > 0 && Instant::now() < ends {
+                tokio::time::sleep(END_LOOK_INTERVAL).await;
+            }
+        });
+    }
+    let left = op::in_flight();
+    shim::runtime_ends(left);
+    if left == 0 {
+        drop(runtime);
+        return Ok(());
+    }
+    std::mem::forget(runtime);
+    let seconds = patience.as_secs();
+    bail!(
+        "{left} operations of the kernel did not end within {seconds} s after a panic, which is a \
+         bug: the rows are true, but files may be left unfinished"
+    )
 }
 
 /// A tokio-uring runtime with COOP_TASKRUN (5.19) and SINGLE_ISSUER (6.0) where the kernel has
@@ -210,6 +249,10 @@ fn cpu_set(cpu: usize) -> libc::cpu_set_t {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::Read as _;
+    use std::os::fd::OwnedFd;
+    use std::os::unix::net::UnixStream;
+    use std::rc::Rc;
 
     #[test]
     fn each_obstacle_has_its_own_words() {
@@ -228,10 +271,64 @@ mod tests {
         assert_eq!(obstacle(libc::ENOSYS, None, true), obstacle(libc::EPERM, Some("0"), true));
     }
 
+    /// Runs on rings of its own, on a thread of its own.
+    fn on_rings<T: Send + 'static>(
+        story: impl AsyncFnOnce() -> T + Send + 'static,
+    ) -> std::thread::Result<T> {
+        let cpu = core_affinity::get_core_ids().unwrap()[0].id;
+        let run = move || {
+            let ran = CoreRings::run(cpu, 1, story());
+            assert_eq!(op::in_flight(), 0);
+            ran.unwrap()
+        };
+        std::thread::spawn(run).join()
+    }
+
     #[test]
     fn a_core_runs_a_future_on_its_rings() {
-        let cpu = core_affinity::get_core_ids().unwrap()[0].id;
-        let answer = std::thread::spawn(move || CoreRings::run(cpu, 1, async { 42 }).unwrap());
-        assert_eq!(answer.join().unwrap(), 42);
+        assert_eq!(on_rings(async || 42).unwrap(), 42);
+    }
+
+    #[test]
+    fn what_nobody_waits_for_has_ended_when_its_runtime_ends() {
+        for has_panic in [false, true] {
+            let (mine, mut theirs) = UnixStream::pair().unwrap();
+            let ended = on_rings(async move || {
+                let mine = Rc::new(OwnedFd::from(mine));
+                // One that was dropped, one that another task waits for.
+                drop(op::recv(&mine, vec![0; 64], 0..64, true));
+                let waits = async move { op::recv(&mine, vec![0; 64], 0..64, true).await.0 };
+                drop(tokio_uring::spawn(waits));
+                tokio::task::yield_now().await;
+                assert_eq!(op::in_flight(), 2);
+                if has_panic {
+                    // Unwinds as a panic does, without a message among those of the tests.
+                    resume_unwind(Box::new("a bug"));
+                }
+            });
+            assert_eq!(ended.is_err(), has_panic);
+            // The last descriptor of it is closed.
+            assert_eq!(theirs.read(&mut [0]).unwrap(), 0);
+        }
+    }
+
+    #[test]
+    fn what_does_not_end_keeps_its_memory() {
+        let run = || {
+            let runtime = runtime(1).unwrap();
+            let held = Rc::new(());
+            let (watched, stuck) = (Rc::downgrade(&held), op::Counted::one());
+            runtime.block_on(async move {
+                tokio_uring::spawn(async move {
+                    let _held = (held, stuck);
+                    std::future::pending::<()>().await;
+                });
+                tokio::task::yield_now().await;
+            });
+            let told = end(runtime, Duration::ZERO).unwrap_err().to_string();
+            assert!(told.contains("1 operations"), "{told}");
+            assert!(watched.upgrade().is_some(), "the runtime is there as long as the process");
+        };
+        std::thread::spawn(run).join().unwrap();
     }
 }

@@ -5,8 +5,9 @@
 //! `RINGPULL_SHIM=ERRNO@N` makes operation N of the process (from 1) fail: `enospc@17`;
 //! `enospc@17-20` makes so many of them fail; `short@N` makes it transfer a few bytes only, if it
 //! is one that transfers; `OP:ERRNO@N` counts the operations of one kind: `recv:econnreset@2`.
-//! `count` injects nothing. At its end the process says on standard error how many operations and
-//! open descriptors there were (`report`).
+//! `panic@N` panics as soon as operation N is submitted, so that it is in flight meanwhile. `count`
+//! injects nothing. At its end the process says on standard error how many operations and open
+//! descriptors there were, and how many operations were in flight when a runtime ended (`report`).
 //!
 //! A ring operation that is to fail is submitted all the same, as one that the kernel refuses:
 //! buffers go their usual way, and what is linked to it is cancelled as it would be.
@@ -65,6 +66,8 @@ pub(super) enum Injected {
     Errno(i32),
     /// It transfers a few bytes only.
     Short,
+    /// There is a panic while it is in flight.
+    Panic,
 }
 
 /// What is to become of the operation that is about to begin.
@@ -74,16 +77,22 @@ pub(super) const fn fails(_op: Op) -> Option<Injected> {
     None
 }
 
-#[cfg(feature = "shim")]
-pub(super) use faults::fails;
+/// A runtime ends with so many operations in flight.
+#[cfg(not(feature = "shim"))]
+#[inline(always)]
+pub(super) const fn runtime_ends(_in_flight: usize) {}
+
 #[cfg(feature = "shim")]
 pub use faults::report;
+#[cfg(feature = "shim")]
+pub(super) use faults::{fails, runtime_ends};
 
 /// Makes a system call, and makes it again when a signal came between.
 #[inline]
 pub(super) fn call<T>(op: Op, mut make: impl FnMut() -> Result<T, Errno>) -> Result<T, Errno> {
     rustix::io::retry_on_intr(|| match fails(op) {
         Some(Injected::Errno(errno)) => Err(Errno::from_raw_os_error(errno)),
+        Some(Injected::Panic) => panic_as_asked(),
         Some(Injected::Short) | None => make(),
     })
 }
@@ -93,6 +102,7 @@ pub(super) fn call<T>(op: Op, mut make: impl FnMut() -> Result<T, Errno>) -> Res
 pub(super) fn call_after(op: Op, said: Result<(), Errno>) -> Result<(), Errno> {
     match fails(op) {
         Some(Injected::Errno(errno)) => Err(Errno::from_raw_os_error(errno)),
+        Some(Injected::Panic) => panic_as_asked(),
         Some(Injected::Short) | None => said,
     }
 }
@@ -102,6 +112,7 @@ pub(super) fn call_after(op: Op, said: Result<(), Errno>) -> Result<(), Errno> {
 pub(super) fn transfer(op: Op, bytes: &[u8]) -> Result<&[u8], Errno> {
     match fails(op) {
         Some(Injected::Errno(errno)) => Err(Errno::from_raw_os_error(errno)),
+        Some(Injected::Panic) => panic_as_asked(),
         Some(Injected::Short) => Ok(&bytes[..short(bytes.len())]),
         None => Ok(bytes),
     }
@@ -150,7 +161,7 @@ impl Verdict {
     pub(super) fn len(self, len: usize) -> usize {
         match self.injected() {
             Some(Injected::Short) => short(len),
-            Some(Injected::Errno(_)) | None => len,
+            Some(Injected::Errno(_) | Injected::Panic) | None => len,
         }
     }
 
@@ -160,7 +171,15 @@ impl Verdict {
         match self.injected() {
             // KERNEL: points at no memory, and there is no such descriptor: EBADF.
             Some(Injected::Errno(_)) => opcode::Close::new(types::Fd(NO_FD)).build(),
-            Some(Injected::Short) | None => sqe,
+            Some(Injected::Short | Injected::Panic) | None => sqe,
+        }
+    }
+
+    /// The operation was submitted.
+    #[inline]
+    pub(super) fn strike(self) {
+        if self.injected() == Some(Injected::Panic) {
+            panic_as_asked();
         }
     }
 
@@ -170,9 +189,13 @@ impl Verdict {
         match self.injected() {
             // What was cancelled by something else was not refused.
             Some(Injected::Errno(errno)) if result == Err(libc::EBADF) => Err(errno),
-            Some(Injected::Errno(_) | Injected::Short) | None => result,
+            Some(Injected::Errno(_) | Injected::Short | Injected::Panic) | None => result,
         }
     }
+}
+
+fn panic_as_asked() -> ! {
+    panic!("as RINGPULL_SHIM asked for")
 }
 
 /// How much a short transfer is of one that long.
@@ -191,7 +214,7 @@ mod faults {
     use super::{Injected, KINDS, Op};
     use std::io::Write as _;
     use std::sync::OnceLock;
-    use std::sync::atomic::{AtomicU64, Ordering};
+    use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
     use std::time::Duration;
 
     /// What `RINGPULL_SHIM` asks for.
@@ -209,6 +232,12 @@ mod faults {
     static BY_KIND: [AtomicU64; KINDS.len()] = [const { AtomicU64::new(0) }; KINDS.len()];
     /// All of them.
     static ALL: AtomicU64 = AtomicU64::new(0);
+    /// Operations in flight when their runtime ended.
+    static ORPHANS: AtomicUsize = AtomicUsize::new(0);
+
+    pub(in crate::ring) fn runtime_ends(in_flight: usize) {
+        ORPHANS.fetch_add(in_flight, Ordering::Relaxed);
+    }
 
     pub(in crate::ring) fn fails(op: Op) -> Option<Injected> {
         let plan = PLAN.get_or_init(|| std::env::var(VARIABLE).ok().and_then(|text| parse(&text)));
@@ -245,7 +274,8 @@ mod faults {
         }
         let descriptors = std::fs::read_dir("/proc/self/fd").map_or(0, Iterator::count);
         let threads = threads();
-        let mut text = format!("threads={threads} descriptors={descriptors}");
+        let orphans = ORPHANS.load(Ordering::Relaxed);
+        let mut text = format!("threads={threads} descriptors={descriptors} orphans={orphans}");
         for (op, count) in KINDS.iter().zip(&BY_KIND) {
             text += &format!(" {}={}", name(*op), count.load(Ordering::Relaxed));
         }
@@ -281,6 +311,7 @@ mod faults {
         };
         let injected = match what {
             "short" => Injected::Short,
+            "panic" => Injected::Panic,
             "enospc" => Injected::Errno(libc::ENOSPC),
             "edquot" => Injected::Errno(libc::EDQUOT),
             "enfile" => Injected::Errno(libc::ENFILE),

@@ -31,8 +31,9 @@ pub enum Waiting {
     Error,
 }
 
-/// A connected TCP socket. Dropping it closes it; no operation is in flight then, because every
-/// method that starts one joins it.
+/// A connected TCP socket. Dropping it closes it. Every method that starts an operation joins it;
+/// what a panic left in flight all the same ends when the socket is dropped, and then the
+/// descriptor is closed.
 #[derive(Debug)]
 pub struct Socket {
     /// Declared first: the row goes before the descriptor it names.
@@ -209,5 +210,15 @@ impl Socket {
 
     fn cause(&self, errno: i32) -> Cause {
         self.verdict().unwrap_or_else(|| socket_cause(errno))
+    }
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        // Operations keep the descriptor open, and would wait for the peer for as long as it likes.
+        if Rc::strong_count(&self.fd) > 1 {
+            let _: rustix::io::Result<()> =
+                rustix::net::shutdown(&self.fd, rustix::net::Shutdown::Both);
+        }
     }
 }
