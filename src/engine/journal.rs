@@ -9,12 +9,13 @@ pub(super) use sync::{Syncer, start as start_sync};
 pub(super) use whole::compare;
 
 use self::sync::Mark;
+use super::compare::Given;
 use super::progress::say;
 use crate::config::{JournalConfig, OnConflict, ReportFile, RetryFailed, SyncMode};
 use crate::error::RunError;
 use crate::limits::LOOKAHEAD_JOBS_DEFAULT;
 use crate::plan::retry::{self, Class};
-use crate::report::journal::{Done, Entry, Fate, Mismatch, Scan, Scanned, Which};
+use crate::report::journal::{Done, Entry, Fate, Scan, Scanned, Which};
 use crate::report::{RowFormat, Status};
 use crate::ring::dir::Dir;
 use crate::ring::journal::{Lock, durable_writes, lock, machine, note, set_note};
@@ -70,11 +71,12 @@ impl Opened {
         file.context("cannot open the report twice")
     }
 
-    /// Begins to look for what earlier runs left unfinished, if there was one. Jobs were read so
-    /// many lines ahead at most.
+    /// Begins to look for what earlier runs left unfinished, if there was one. The last line that
+    /// has a row is `last`; jobs were read so many lines ahead at most.
     pub(super) fn remove_stale(
         &self,
         dir: &Dir,
+        last: u64,
         lookahead_max: usize,
     ) -> anyhow::Result<Option<(Stale, Removal)>> {
         if !self.has_past {
@@ -82,7 +84,7 @@ impl Opened {
         }
         let ahead = lookahead_max.max(LOOKAHEAD_JOBS_DEFAULT) as u64;
         // Of a report that is thrown away it is not known how far its run came.
-        let known = (!self.is_fresh).then(|| self.done.last().saturating_add(ahead));
+        let known = (!self.is_fresh).then(|| last.saturating_add(ahead));
         let dir = dir.send().context("cannot keep the directory open")?;
         stale::start(dir, known.unwrap_or(u64::MAX)).map(Some)
     }
@@ -230,7 +232,7 @@ fn read(
             }
         }
         each(entry, fate);
-        done.record(entry.index, &entry.url, fate);
+        done.record(entry.index, Given::of_row(entry).url(), fate);
     })?;
     if lost > 0 {
         say(&format!(
@@ -294,16 +296,6 @@ pub(super) fn which(retry: RetryFailed) -> Which {
         RetryFailed::Transient => Which::Transient,
         RetryFailed::All => Which::All,
     }
-}
-
-/// The error of a run whose list is another one than that of its report.
-pub(super) fn other_list(mismatch: Mismatch, path: &Path) -> anyhow::Error {
-    anyhow::Error::new(mismatch).context(RunError::usage(format!(
-        "cannot continue {}: this is not the list that the report is about, or lines of it were \
-         changed, moved or removed; nothing was pulled from there on. Give the list as it was (it \
-         may grow at its end), another --report, or --fresh to begin anew",
-        path.display()
-    )))
 }
 
 /// The name of the note that tells unfinished files of runs with this report.

@@ -13,14 +13,16 @@
 //!   `robots` asks for robots.txt), `response` for its answer, `sink` for the body, `signs` for
 //!   what all this says about the host. `pace` keeps bandwidth limits.
 //! - **Telling.** The `ledger` takes one row for each line, on `paper` and as `printed`; `journal`
-//!   reads rows back in the next run, and `session` has what is left in the end. `observe` tells
-//!   how it all goes: `progress`, `gauges` of cores, their `transfers`.
+//!   reads rows back in the next run, `compare` finds out whether they are about its list, and
+//!   `session` has what is left in the end. `observe` tells how it all goes: `progress`, `gauges`
+//!   of cores, their `transfers`.
 //! - **Trouble.** `signals` end a run; `full` is what happens on a full disk, and `settle` at its
 //!   end.
 //!
 //! A `task` goes from one to the other. What a core has is in `core`, and what all threads have is
 //! in `shared`.
 
+mod compare;
 mod core;
 mod dns_cache;
 mod dry;

@@ -68,14 +68,15 @@ pub(super) fn place(target: &Target) -> Place<'_> {
 }
 
 /// A byte of flags; as variable-length numbers the index, the time it was queued, and the lengths
-/// of scheme to host, port, path, query, name and user information; the URL, the name and the user
-/// information. The name is left out where it is what the URL says.
+/// of scheme to host, port, path, query, name and what the list gave; the URL, the name, what the
+/// list gave and the user information. The name is left out where it is what the URL says, and of
+/// the URL as the list gave it there is what differs from the one in its normal form.
 #[derive(Debug)]
 pub(super) struct Line(Box<[u8]>);
 
 impl Line {
     fn new(job: &Job, name: &str, queued_ms: u64) -> Self {
-        let Job { index, target, options: _ } = job;
+        let Job { index, target, given, options: _ } = job;
         let Offsets { scheme, host_end, path_at, path_end } = target.offsets();
         let text = target.as_str();
         let own_name = if name::is_of_target(name, target) { None } else { Some(name) };
@@ -83,7 +84,8 @@ impl Line {
         let flag = |is_set, bit| if is_set { bit } else { 0 };
         let is_https = flag(scheme == Scheme::Https, IS_HTTPS);
         let has_userinfo = flag(target.userinfo().is_some(), HAS_USERINFO);
-        front.push_byte(is_https | has_userinfo | flag(own_name.is_some(), HAS_NAME));
+        let is_given = flag(given.is_some(), IS_GIVEN);
+        front.push_byte(is_https | has_userinfo | is_given | flag(own_name.is_some(), HAS_NAME));
         front.push(*index);
         front.push(queued_ms);
         front.push(u64::from(host_end));
@@ -94,22 +96,61 @@ impl Line {
         if own_name.is_some() {
             front.push(name.len() as u64);
         }
-        Self([front.bytes(), text.as_bytes(), name.as_bytes(), userinfo.as_bytes()].concat().into())
+        let given = given.as_deref().map(|given| Given::new(given, text));
+        if let Some(given) = &given {
+            front.push(given.same_front as u64);
+            front.push(given.same_back as u64);
+            front.push(given.middle.len() as u64);
+        }
+        let given = given.map_or("", |given| given.middle);
+        let parts = [text, name, given, userinfo].map(str::as_bytes);
+        Self([front.bytes(), &parts.concat()].concat().into())
     }
 
     fn task(&self) -> Task {
         let head = Head::read(&self.0);
         let name_at = head.text_len;
-        let userinfo_at = name_at + head.name_len.unwrap_or(0);
+        let given_at = name_at + head.name_len.unwrap_or(0);
+        let userinfo_at = given_at + head.given.map_or(0, |given| given.2);
         let end = u32::try_from(self.0.len() - head.text_at).expect("it was made of shorter parts");
         let userinfo = head.has_userinfo.then(|| head.text(&self.0, userinfo_at..end));
         let target = Target::from_parts(head.text(&self.0, 0..name_at), head.offsets, userinfo);
         let name = match head.name_len {
-            Some(_) => head.text(&self.0, name_at..userinfo_at).into(),
+            Some(_) => head.text(&self.0, name_at..given_at).into(),
             None => name::from_target(&target).into(),
         };
-        let job = Job { index: head.index, target, options: None };
+        let given = head.given.map(|(same_front, same_back, _)| {
+            let middle = head.text(&self.0, given_at..userinfo_at);
+            let (same_front, same_back) = (same_front as usize, same_back as usize);
+            Given { same_front, same_back, middle }.of(target.as_str()).into()
+        });
+        let job = Job { index: head.index, target, given, options: None };
         Task { job, name, queued_ms: head.queued_ms, story: None }
+    }
+}
+
+/// A URL as a list gave it, told by its normal form: so many bytes are the same at the front, so
+/// many at the back, and these stand between them.
+struct Given<'g> {
+    same_front: usize,
+    same_back: usize,
+    middle: &'g str,
+}
+
+impl<'g> Given<'g> {
+    /// `normal` is ASCII, so that what is the same ends with a character.
+    fn new(given: &'g str, normal: &str) -> Self {
+        let same = |(a, b): &(u8, u8)| a == b;
+        let same_front = given.bytes().zip(normal.bytes()).take_while(same).count();
+        let (given, normal) = (&given[same_front..], &normal[same_front..]);
+        let back = given.bytes().rev().zip(normal.bytes().rev());
+        let same_back = back.take_while(same).count();
+        Self { same_front, same_back, middle: &given[..given.len() - same_back] }
+    }
+
+    fn of(&self, normal: &str) -> String {
+        let (front, back) = (&normal[..self.same_front], &normal[normal.len() - self.same_back..]);
+        [front, self.middle, back].concat()
     }
 }
 
@@ -120,6 +161,8 @@ struct Head {
     offsets: Offsets,
     text_len: u32,
     name_len: Option<u32>,
+    /// Bytes of [`Given`] that are the same at the front, those at the back, and those between.
+    given: Option<(u32, u32, u32)>,
     has_userinfo: bool,
     /// Where the text begins.
     text_at: usize,
@@ -135,7 +178,8 @@ impl Head {
         let path_at = host_end + length();
         let path_end = path_at + length();
         let text_len = path_end + length();
-        let name_len = (flags & HAS_NAME != 0).then(length);
+        let name_len = (flags & HAS_NAME != 0).then(&mut length);
+        let given = (flags & IS_GIVEN != 0).then(|| (length(), length(), length()));
         let scheme = if flags & IS_HTTPS != 0 { Scheme::Https } else { Scheme::Http };
         Self {
             index,
@@ -143,12 +187,13 @@ impl Head {
             offsets: Offsets { scheme, host_end, path_at, path_end },
             text_len,
             name_len,
+            given,
             has_userinfo: flags & HAS_USERINFO != 0,
             text_at: bytes.len() - rest.len(),
         }
     }
 
-    /// A part of the text, the name and the user information.
+    /// A part of the text and what follows it.
     fn text<'b>(&self, bytes: &'b [u8], range: std::ops::Range<u32>) -> &'b str {
         let part = &bytes[self.text_at..][range.start as usize..range.end as usize];
         std::str::from_utf8(part).expect("it was made of strings")
@@ -197,8 +242,9 @@ fn pull(rest: &mut &[u8]) -> u64 {
 const IS_HTTPS: u8 = 1;
 const HAS_NAME: u8 = 2;
 const HAS_USERINFO: u8 = 4;
-/// The flags, two numbers of 64 bits and five lengths of 32.
-const FRONT_BYTES_MAX: usize = 1 + 2 * 10 + 5 * 5;
+const IS_GIVEN: u8 = 8;
+/// The flags, two numbers of 64 bits and eight lengths of 32.
+const FRONT_BYTES_MAX: usize = 1 + 2 * 10 + 8 * 5;
 
 const _: () = assert!(size_of::<Packed>() == 16);
 
@@ -208,7 +254,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn job(index: u64, url: &str) -> Job {
-        Job { index, target: Target::parse(url).unwrap(), options: None }
+        Job::new(index, Target::parse(url).unwrap(), url)
     }
 
     fn check(index: u64, url: &str, name: &str, queued_ms: u64) -> usize {
@@ -237,6 +283,22 @@ mod tests {
     }
 
     #[test]
+    fn a_url_that_is_not_in_its_normal_form_costs_what_differs() {
+        let name = "a";
+        let plain = check(7, "http://h.example/dir/a", name, 0);
+        for (url, more) in [
+            ("http://h.example/dir/a#top", 4),
+            ("HTTP://h.example/dir/a", 4),
+            ("  http://h.example/dir/a ", 25),
+            ("http://u:p@h.example/dir/a", 3),
+        ] {
+            assert_eq!(check(7, url, name, 0), plain + more + 3 * usize::from(!url.contains('@')));
+        }
+        check(7, "http://h?q", "index", 0);
+        check(7, "http://bücher.example/ä ü.jpg", "x", 0);
+    }
+
+    #[test]
     fn a_begun_task_and_one_with_options_keep_what_they_have() {
         let options = Some(Box::default());
         let with_options = Job { options, ..job(1, "http://h/a") };
@@ -261,11 +323,11 @@ mod tests {
         #[test]
         fn nothing_is_lost(
             index in any::<u64>(),
-            scheme in "https?",
+            scheme in "https?|HTTP",
             userinfo in "([a-z]{0,3}(:[a-z%41é]{0,3})?@)?",
-            host in "([a-z]{1,9}|[a-z.é]{1,9}[a-z]|\\[::1\\]|127[.]1)",
+            host in "([a-zA-Z]{1,9}|[a-z.é]{1,9}[a-z]|\\[::1\\]|127[.]1)",
             port in "(:[1-9][0-9]{0,3})?",
-            rest in "(/[a-z%0-9./é]{0,200}([?][a-z&=/]{0,200})?)?",
+            rest in "(/[a-z%0-9./é ]{0,200})?([?][a-z&=/é]{0,200})?(#[a-zé/]{0,9})?",
             name in prop::option::of("[a-zé/.0-9]{0,300}"),
             queued_ms in any::<u64>(),
         ) {

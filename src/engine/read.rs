@@ -1,8 +1,9 @@
 //! The reader: entries of the inputs to tasks on the schedule, a bounded look-ahead in front of the
 //! work.
 
+use super::compare::{Given, other_list};
 use super::dry::Rehearsal;
-use super::journal::{self, Stale};
+use super::journal::Stale;
 use super::packed::Packed;
 use super::progress::say;
 use super::scout::Scout;
@@ -200,20 +201,21 @@ impl<'r> Reader<'r> {
             None if self.is_cut && !self.has_read_on => return Ok(()),
             None => self.check.end(),
         };
-        let report = self.shared.config.report.as_ref().map(|report| report.path.as_path());
-        let report = report.unwrap_or_else(|| Path::new("the report"));
+        let Some(report) = &self.shared.config.report else { return Ok(()) };
         match ended {
-            Ok(Ended::Whole) => {}
-            Ok(Ended::Shorter(last)) => say(&format!(
-                "warning: the list is shorter than it was: {} tells of lines up to {last}",
-                report.display()
-            )),
+            Ok(Ended::Whole) => Ok(()),
+            Ok(Ended::Shorter(last)) => {
+                say(&format!(
+                    "warning: the list is shorter than it was: {} tells of lines up to {last}",
+                    report.path.display()
+                ));
+                Ok(())
+            }
             Err(mismatch) => {
                 self.stop(mismatch);
-                return Err(journal::other_list(mismatch, report));
+                Err(other_list(&self.check, mismatch, report))
             }
         }
-        Ok(())
     }
 
     fn read(&mut self) -> anyhow::Result<()> {
@@ -285,11 +287,7 @@ impl<'r> Reader<'r> {
     /// What is to be done with a line, which is asked once, in the order of the lines: the job and
     /// the name of its file, unless there is nothing to pull.
     pub(super) fn judge(&mut self, entry: Entry) -> Option<(Job, String, Claimed)> {
-        let shown = match &entry {
-            Ok(job) => job.target.as_str(),
-            Err(line) => line.text.as_str(),
-        };
-        let verdict = match self.check.line(index_of(&entry), shown) {
+        let verdict = match self.check.line(index_of(&entry), Given::of_line(&entry).url()) {
             Ok(verdict) => verdict,
             Err(mismatch) => {
                 self.stop(mismatch);

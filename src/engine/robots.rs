@@ -213,7 +213,7 @@ async fn ask(
     let Ok(target) = home.join(ROBOTS_PATH.as_bytes()) else {
         return (Ok(Rules::default()), pooled);
     };
-    let job = Job { index: task.job.index, target, options: None };
+    let job = Job { index: task.job.index, target, given: None, options: None };
     let mut asked = Task { job, name: "".into(), queued_ms: task.queued_ms, story: None };
     asked.begin(core.shared.now_ms(), 0, 0).job_at_ms = task.job_at_ms();
     let transfer = core.transfers.begin(task.job.index, asked.target(), Instant::now());

@@ -1,5 +1,6 @@
 //! One run, from the configuration to its statistics.
 
+use super::compare::check_list;
 use super::core::{Seed, codings};
 use super::dns_cache::DnsCache;
 use super::extent::{folders_max, limits, sized};
@@ -70,6 +71,11 @@ pub fn run(config: &Config) -> anyhow::Result<Ended> {
         opened.mark(&mut dir, config.on_conflict);
     }
     let file_system = check_output(&config, &dir)?;
+    let done = opened.as_mut().map(|opened| std::mem::take(&mut opened.done)).unwrap_or_default();
+    let mut check = Check::new(done, journal::which(config.journal.retry_failed));
+    if let Some(report) = &config.report {
+        check = check_list(&lists, check, report)?;
+    }
     let dir = dir.keeping(folders_max(nofile, config.cpus.len()));
     let parts = Parts {
         user_agent: &config.request.user_agent,
@@ -84,10 +90,8 @@ pub fn run(config: &Config) -> anyhow::Result<Ended> {
     // Nothing was touched so far; from here on files are replaced.
     let stats_file = config.stats.as_deref().map(create).transpose()?;
     let session = Session::of(&config)?;
-    let (stale, removal) = begin_report(&config, opened.as_ref(), &dir)?.unzip();
+    let (stale, removal) = begin_report(&config, opened.as_ref(), check.last(), &dir)?.unzip();
     let to_sync = opened.as_ref().map(Opened::to_sync).transpose()?.flatten();
-    let done = opened.as_mut().map(|opened| std::mem::take(&mut opened.done)).unwrap_or_default();
-    let check = Check::new(done, journal::which(config.journal.retry_failed));
     let mut ledger = Ledger::new(opened, &config.budget, config.disk.wait_ms > 0);
     ledger.print(config.watch.write_out.as_deref().map(Printed::new).transpose()?);
     signals.set_begun();
@@ -131,11 +135,12 @@ fn open_report(config: &Config, naming: &mut Naming) -> anyhow::Result<Option<Op
 fn begin_report(
     config: &Config,
     opened: Option<&Opened>,
+    last: u64,
     dir: &Dir,
 ) -> anyhow::Result<Option<(Stale, Removal)>> {
     let (Some(report), Some(opened)) = (&config.report, opened) else { return Ok(None) };
     opened.begin(&report.path)?;
-    opened.remove_stale(dir, config.lookahead_max)
+    opened.remove_stale(dir, last, config.lookahead_max)
 }
 
 /// Makes the directory of the run.
@@ -400,7 +405,9 @@ fn close(
     if !is_json {
         failures.iter().for_each(|failure| say(failure));
     }
-    if shared.config.summary && !is_json {
+    // What is wrong with the list comes first.
+    let has_begun = !shared.is_list_refused() || stats.count > 0;
+    if shared.config.summary && !is_json && has_begun {
         say(summary::text(&stats, &info).trim_end());
         if watch.is_stopped {
             say(&format!("{untouched} jobs of the look-ahead were not begun"));

@@ -85,7 +85,8 @@ impl Session {
         let checksum = options.and_then(|options| options.checksum.as_ref());
         let checksum = checksum.map(ToString::to_string);
         self.add_left(&Left {
-            url: job.target.as_str(),
+            // Blanks around it, of a cell, are no part of a line.
+            url: job.url().trim_ascii(),
             user: job.target.credentials(),
             // Standard output and paths given to -o are no names for a list.
             out: (name != "-" && !name.starts_with('/')).then_some(name),
@@ -102,9 +103,9 @@ impl Session {
     }
 
     /// A line was no URL; whoever mends the list wants to see it.
-    pub(super) fn add_bad(&self, text: &str) {
+    pub(super) fn add_bad(&self, text: &[u8]) {
         let mut writing = self.writing();
-        writing.add(|out| comment(text, out));
+        writing.add(|out| comment(&String::from_utf8_lossy(text), out));
     }
 
     /// The reader has read everything.

@@ -198,15 +198,18 @@ impl Task {
             "-" => name,
             _ => format!("{dir}{name}"),
         });
+        let asked = self.target().as_str();
+        let url_effective = (asked != self.job.url()).then(|| asked.to_owned());
         let mut row = Row {
             status,
             fault,
             filename,
             host: self.target().origin_str().to_owned(),
+            url_effective,
             size_file,
             digest,
             has_replaced,
-            ..Row::new(self.job.index, self.job.target.as_str().to_owned(), SystemTime::now())
+            ..Row::new(self.job.index, self.job.url().into(), SystemTime::now())
         };
         if let Some(story) = self.story {
             story.tell(&mut row);
@@ -220,7 +223,6 @@ impl Story {
         row.num_retries = self.attempt - 1;
         row.num_redirects = self.num_redirects;
         row.num_connects = self.num_connects;
-        row.url_effective = self.target.map(|target| target.as_str().to_owned());
         row.attempted_at = self.attempted_at;
         row.size_download = self.last.size_download;
         row.remote_ip = self.last.remote_ip;

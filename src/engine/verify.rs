@@ -1,6 +1,7 @@
 //! `--verify`: compares the files of a tree with the rows of a report. No list is read, nothing is
 //! pulled, and the report is left as it is.
 
+use super::compare::Given;
 use super::journal::{compare, fate, scan};
 use super::progress::say;
 use super::run::format;
@@ -28,7 +29,7 @@ pub fn verify(config: &Config) -> anyhow::Result<Verified> {
     let file = File::open(path).with_context(cannot)?;
     let mut done = Done::default();
     let scanned = scan(&file, path, format, |entry, _| {
-        done.record(entry.index, &entry.url, fate(entry));
+        done.record(entry.index, Given::of_row(entry).url(), fate(entry));
     })?;
     let session = Session::of(config)?;
     let mut check = Checking {
@@ -64,7 +65,7 @@ fn is_last(done: &Done, seen: &mut Done, entry: &Entry<'_>) -> bool {
     if rows == 1 {
         return true;
     }
-    seen.record(entry.index, &entry.url, Fate::Open);
+    seen.record(entry.index, Given::of_row(entry).url(), Fate::Open);
     seen.rows_of(entry.index) == rows
 }
 
@@ -100,7 +101,7 @@ impl Checking<'_> {
         }
         self.batch.push(Wanted {
             index: entry.index,
-            url: (&*entry.url).into(),
+            url: String::from_utf8_lossy(entry.url.trim_ascii()).into(),
             filename: (&*entry.filename).into(),
             size_file: entry.size_file,
             digest: (&*entry.digest).into(),

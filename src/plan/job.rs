@@ -25,6 +25,9 @@ pub struct Job {
     pub index: u64,
     /// What to fetch.
     pub target: Target,
+    /// The URL as the list gave it, byte for byte but for its user information, where that is not
+    /// the normal form that `target` has.
+    pub given: Option<Box<str>>,
     /// What the option lines said, where there were any.
     pub options: Option<Box<JobOptions>>,
 }
@@ -49,6 +52,18 @@ impl Job {
     /// The bad line for its row.
     pub fn from_argument(index: u64, text: &str) -> Entry {
         entry_of_url(At { index, line_number: index }, text.trim_ascii())
+    }
+
+    /// The job of a URL that `target` was made of. `given` may have user information.
+    pub fn new(index: u64, target: Target, given: &str) -> Self {
+        let given = target::without_userinfo(given);
+        let given = (*given != *target.as_str()).then(|| given.into());
+        Self { index, target, given, options: None }
+    }
+
+    /// The URL as the list gave it, without user information: what rows show.
+    pub fn url(&self) -> &str {
+        self.given.as_deref().unwrap_or_else(|| self.target.as_str())
     }
 
     /// The path that the job asks for, not yet claimed: `dir=`, and in it `out=`, or what the
@@ -118,10 +133,9 @@ pub struct BadLine {
     pub index: u64,
     /// Number of the line at fault within its input, from 1.
     pub line_number: u64,
-    /// For the row: the URL or, when there is none, the line. User information is removed, bytes
-    /// that are no UTF-8 are replaced, and a line over the limit is shortened. Controls are not
-    /// escaped.
-    pub text: String,
+    /// For the row: the URL or, when there is none, the line, byte for byte, UTF-8 or not. User
+    /// information is removed, and a line over the limit is shortened.
+    pub text: Vec<u8>,
     /// What is wrong.
     pub problem: InputProblem,
     /// For people: line number, the text at fault (escaped, shortened) and the remedy.
@@ -219,7 +233,7 @@ impl Lines {
                 };
                 if let Err(bad) = result {
                     // The row is that of the URL, not one more.
-                    let text = job.target.as_str().to_owned();
+                    let text = job.url().into();
                     self.pending = Some(Err(BadLine { index: job.index, text, ..bad }));
                 }
             }
@@ -257,11 +271,16 @@ pub(super) fn entry_of_cells(at: At, cells: &Cells<'_>) -> Entry {
         let remedy = "the URL is missing; fill it in, or remove the row";
         return Err(message_of(at, url, InputProblem::Url, remedy));
     }
-    let target = std::str::from_utf8(url)
-        .map_err(|_| InputProblem::NotUtf8)
-        .and_then(Target::parse)
-        .map_err(|problem| bad_line(at, &url[..url.len().min(LINE_PREFIX_BYTES)], problem))?;
-    let mut job = Job { index: at.index, target, options: None };
+    let parsed =
+        std::str::from_utf8(url).map_err(|_| InputProblem::NotUtf8).and_then(Target::parse);
+    let target = parsed.map_err(|problem| {
+        let bad = bad_line(at, &url[..url.len().min(LINE_PREFIX_BYTES)], problem);
+        let is_shortened = problem == InputProblem::LineTooLong;
+        let text = if is_shortened { bad.text } else { padded(&bad.text, cells.url) };
+        BadLine { text, ..bad }
+    })?;
+    // What was trimmed is ASCII.
+    let mut job = Job::new(at.index, target, &String::from_utf8_lossy(cells.url));
     for (name, cell) in [("out", cells.out), ("checksum", cells.checksum)] {
         let cell = cell.trim_ascii();
         if cell.is_empty() {
@@ -274,10 +293,17 @@ pub(super) fn entry_of_cells(at: At, cells: &Cells<'_>) -> Entry {
             Err(_) => Err(bad_line(at, cell, InputProblem::NotUtf8)),
         };
         if let Err(bad) = applied {
-            return Err(BadLine { text: job.target.as_str().to_owned(), ..bad });
+            return Err(BadLine { text: job.url().into(), ..bad });
         }
     }
     Ok(job)
+}
+
+/// What is shown of a cell, between the blanks around the cell.
+fn padded(shown: &[u8], cell: &[u8]) -> Vec<u8> {
+    let front = cell.len() - cell.trim_ascii_start().len();
+    let back = cell.trim_ascii_end().len();
+    [&cell[..front], shown, &cell[back..]].concat()
 }
 
 /// Reads a cell that is not empty into the options.
@@ -308,13 +334,14 @@ pub(super) fn bad_record(at: At, raw: &[u8], problem: InputProblem, remedy: &str
         None => shortened(text),
     };
     let message = format!("line {}: {shown:?}: {remedy}", at.line_number);
-    BadLine { index: at.index, line_number: at.line_number, text: shown, problem, message }
+    let text = shown.into_bytes();
+    BadLine { index: at.index, line_number: at.line_number, text, problem, message }
 }
 
 fn entry_of_url(at: At, line: &str) -> Entry {
     let url = line.split('\t').next().unwrap_or(line);
     match Target::parse(url) {
-        Ok(target) => Ok(Job { index: at.index, target, options: None }),
+        Ok(target) => Ok(Job::new(at.index, target, url.trim_matches(' '))),
         Err(problem) => Err(bad_line(at, line.as_bytes(), problem)),
     }
 }
@@ -416,7 +443,8 @@ fn remedy_of_url(text: &[u8]) -> Cow<'static, str> {
         && scheme_of(url).is_none_or(|scheme| !scheme.eq_ignore_ascii_case("http"))
         && url.contains('.')
     {
-        let url = shortened(&without_userinfo(url)).escape_debug().to_string();
+        let url = without_userinfo(url.as_bytes());
+        let url = shortened(&String::from_utf8_lossy(&url)).escape_debug().to_string();
         format!("no scheme; write https://{url}").into()
     } else {
         "not a URL; write https://HOST/PATH".into()
@@ -424,12 +452,11 @@ fn remedy_of_url(text: &[u8]) -> Cow<'static, str> {
 }
 
 fn message_of(at: At, text: &[u8], problem: InputProblem, remedy: &str) -> BadLine {
-    let cut = &text[..text.len().min(limits::LINE_BYTES_MAX)];
-    let lossy = String::from_utf8_lossy(cut);
-    let mut text = without_userinfo(&lossy);
-    let message = format!("line {}: {:?}: {remedy}", at.line_number, shortened(&text));
+    let mut text = without_userinfo(&text[..text.len().min(limits::LINE_BYTES_MAX)]);
+    let shown = shortened(&String::from_utf8_lossy(&text));
+    let message = format!("line {}: {shown:?}: {remedy}", at.line_number);
     if problem == InputProblem::LineTooLong {
-        text = shortened(&text);
+        text = shown.into_bytes();
     }
     BadLine { index: at.index, line_number: at.line_number, text, problem, message }
 }
@@ -444,25 +471,31 @@ fn shortened(text: &str) -> String {
 
 /// The line without what may be a password, in the URL and its mirrors or in the value of an
 /// option.
-fn without_userinfo(text: &str) -> String {
-    text.split('\t').map(url_without_userinfo).collect::<Vec<_>>().join("\t")
+fn without_userinfo(text: &[u8]) -> Vec<u8> {
+    let urls = text.split(|byte| *byte == b'\t').map(url_without_userinfo);
+    urls.collect::<Vec<_>>().join(&b'\t')
 }
 
-fn url_without_userinfo(text: &str) -> String {
-    if let Some(at) = secret_value_at(text) {
-        return format!("{}...", &text[..at]);
+fn url_without_userinfo(text: &[u8]) -> Vec<u8> {
+    // What is looked for is ASCII; any other byte is a character that means nothing.
+    let plain = |byte: &u8| if byte.is_ascii() { char::from(*byte) } else { '\u{1}' };
+    let mut seen: String = text.iter().map(plain).collect();
+    let cut = |text: &[u8], end| [&text[..end], b"..."].concat();
+    if let Some(at) = secret_value_at(&seen) {
+        return cut(text, at);
     }
-    let value_at = option_name(text.as_bytes()).map_or(0, |name| name.len() + 1);
-    let (name, url) = text.split_at(value_at);
-    let text = match userinfo_range(url) {
-        Some(range) => format!("{name}{}{}", &url[..range.start], &url[range.end + 1..]),
-        None => text.to_owned(),
-    };
+    let mut text = text.to_vec();
+    let value_at = option_name(&text).map_or(0, |name| name.len() + 1);
+    if let Some(range) = userinfo_range(&seen[value_at..]) {
+        let range = value_at + range.start..=value_at + range.end;
+        text.drain(range.clone());
+        seen.drain(range);
+    }
     // A row of a table that was taken for a URL: nothing is shown from where a password may be.
     let is_word = |c: char| c.is_ascii_alphanumeric() || "+-.".contains(c);
-    let embedded = text.match_indices("://").find(|(at, _)| !text[..*at].chars().all(is_word));
+    let embedded = seen.match_indices("://").find(|(at, _)| !seen[..*at].chars().all(is_word));
     match embedded {
-        Some((at, _)) if text[at..].contains('@') => format!("{}...", &text[..at + 3]),
+        Some((at, _)) if seen[at..].contains('@') => cut(&text, at + 3),
         Some(_) | None => text,
     }
 }

@@ -12,7 +12,7 @@
 mod done;
 mod line;
 
-pub use done::{Check, Done, Ended, Fate, Mismatch, Passed, Verdict, Which};
+pub use done::{Check, Difference, Done, Ended, Fate, Mismatch, Passed, Url, Verdict, Which};
 pub use line::{Entry, Lines, Problem};
 
 use super::row::RowFormat;

@@ -4,7 +4,9 @@
 //! JSON Lines, a status code that never came included: no reader must know that 0 or `000` is no
 //! code. Times are seconds with six decimals. Text from the network holds no raw control character
 //! in either: JSON escapes it as JSON does; CSV, which has no such way, shows it as in a Rust
-//! literal (`\u{1b}`).
+//! literal (`\u{1b}`). What the list said comes back byte for byte, so that rows and list can be
+//! joined: of its characters CSV shows only the controls of ASCII so, TABs aside, and JSON, which
+//! is UTF-8, replaces bytes that are not by U+FFFD.
 
 #[cfg(test)]
 pub(crate) mod tests;
@@ -98,8 +100,9 @@ pub struct Times {
 pub struct Row {
     /// Input line number over all inputs, from 1.
     pub index: u64,
-    /// The URL as asked for (userinfo removed), or the whole line when it is no URL.
-    pub url: String,
+    /// The URL as the list gave it, byte for byte but for its user information, or the whole line
+    /// when it is no URL.
+    pub url: Vec<u8>,
     /// Status code of the last response; 0 when there was none.
     pub response_code: u16,
     /// How the job ended.
@@ -122,7 +125,7 @@ pub struct Row {
     pub num_redirects: u32,
     /// Connections opened.
     pub num_connects: u32,
-    /// The URL that answered last, where it is not `url`.
+    /// The URL that was asked last, in its normal form, where that is not `url`.
     pub url_effective: Option<String>,
     /// The peer that answered last.
     pub remote_ip: Option<IpAddr>,
@@ -151,7 +154,7 @@ impl Row {
     pub(super) fn cells(&self, mut cell: impl FnMut(Cell<'_>)) {
         let fault = self.fault.as_ref();
         let code = (self.response_code != 0).then(|| self.response_code.into());
-        cell(Cell::Text(&self.url));
+        cell(Cell::Raw(&self.url));
         cell(code.map_or(Cell::Nothing, Cell::Number));
         cell(Cell::Number(self.index));
         cell(Cell::Text(self.status.as_str()));
@@ -184,7 +187,7 @@ impl Row {
 
 impl Row {
     /// A failed row that says nothing but what was asked, and when.
-    pub fn new(index: u64, url: String, attempted_at: SystemTime) -> Self {
+    pub fn new(index: u64, url: Vec<u8>, attempted_at: SystemTime) -> Self {
         Self {
             index,
             url,
@@ -243,7 +246,7 @@ impl RowEncoder {
         match self.format {
             RowFormat::Csv => {
                 let mut line = CsvLine::new(out);
-                COLUMNS.iter().for_each(|name| line.cell(name));
+                COLUMNS.iter().for_each(|name| line.cell(name.as_bytes()));
                 line.end();
             }
             RowFormat::JsonLines => {}
@@ -261,10 +264,13 @@ impl RowEncoder {
     fn encode_csv(&mut self, row: &Row, out: &mut Vec<u8>) {
         let mut line = CsvLine::new(out);
         row.cells(|cell| match cell {
-            Cell::Nothing => line.cell(""),
-            Cell::Text(text) => line.cell(&escape_controls(text)),
-            Cell::Shown(value) => line.cell(&escape_controls(show(&mut self.shown, value))),
-            Cell::Truth(truth) => line.cell(if truth { "true" } else { "false" }),
+            Cell::Nothing => line.cell(b""),
+            Cell::Raw(bytes) => line.cell(&escape_line_ends(bytes)),
+            Cell::Text(text) => line.cell(escape_controls(text).as_bytes()),
+            Cell::Shown(value) => {
+                line.cell(escape_controls(show(&mut self.shown, value)).as_bytes());
+            }
+            Cell::Truth(truth) => line.cell(if truth { b"true" } else { b"false" }),
             Cell::Number(number) => line.plain(|out| push_number(out, number)),
             Cell::Seconds(time) => line.plain(|out| push_seconds(out, time)),
         });
@@ -282,6 +288,7 @@ impl RowEncoder {
             out.extend_from_slice(b"\":");
             match cell {
                 Cell::Nothing => out.extend_from_slice(b"null"),
+                Cell::Raw(bytes) => push_json_text(out, &String::from_utf8_lossy(bytes)),
                 Cell::Text(text) => push_json_text(out, text),
                 Cell::Shown(value) => push_json_text(out, show(&mut self.shown, value)),
                 Cell::Truth(truth) => {
@@ -314,9 +321,29 @@ pub fn escape_controls(text: &str) -> Cow<'_, str> {
     Cow::Owned(escaped)
 }
 
+/// The bytes with the control characters of ASCII made visible, but for TABs: what would end a row
+/// within itself, or speak to a terminal. No URL has one.
+pub(super) fn escape_line_ends(bytes: &[u8]) -> Cow<'_, [u8]> {
+    let is_plain = |byte: &u8| !byte.is_ascii_control() || *byte == b'\t';
+    if bytes.iter().all(is_plain) {
+        return Cow::Borrowed(bytes);
+    }
+    let mut escaped = Vec::with_capacity(bytes.len() + 16);
+    for byte in bytes {
+        if is_plain(byte) {
+            escaped.push(*byte);
+        } else {
+            escaped.extend(char::from(*byte).escape_default().map(|char| char as u8));
+        }
+    }
+    Cow::Owned(escaped)
+}
+
 /// One value, before it is known how it will be written.
 pub(super) enum Cell<'a> {
     Nothing,
+    /// What a list said, UTF-8 or not.
+    Raw(&'a [u8]),
     Text(&'a str),
     /// Text that does not exist yet.
     Shown(&'a dyn Display),
@@ -343,11 +370,11 @@ impl<'a> CsvLine<'a> {
         Self { out, writer: csv_core::Writer::new(), is_empty: true }
     }
 
-    fn cell(&mut self, text: &str) {
+    fn cell(&mut self, text: &[u8]) {
         self.delimit();
         // Room for every byte as a quote that is doubled, and for the first quote.
         let room = 2 * text.len() + 1;
-        let (result, _, _) = self.write(room, |writer, room| writer.field(text.as_bytes(), room));
+        let (result, _, _) = self.write(room, |writer, room| writer.field(text, room));
         assert_eq!(result, csv_core::WriteResult::InputEmpty, "the room suffices");
     }
 

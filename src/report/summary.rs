@@ -25,7 +25,10 @@ pub fn failure(row: &Row) -> Option<String> {
     // The sentence about a bad line names the line.
     let text = match fault.stage {
         Stage::Input => fault.to_string(),
-        _ => format!("line {}: {}: {fault}", row.index, shortened(&row.url, URL_CHARS_MAX)),
+        _ => {
+            let url = String::from_utf8_lossy(&row.url);
+            format!("line {}: {}: {fault}", row.index, shortened(&url, URL_CHARS_MAX))
+        }
     };
     let text = escape_controls(&text);
     let shown = shortened(&text, LINE_CHARS_MAX);
@@ -249,10 +252,10 @@ mod tests {
         let mut row = row_failed();
         let line = "failed: line 7: http://b.example/: the server answered 404 (http.status)";
         assert_eq!(failure(&row).as_deref(), Some(line));
-        row.url = format!("http://b.example/\u{1b}{}", "x".repeat(70_000));
+        row.url = format!("http://b.example/\u{1b}{}", "x".repeat(70_000)).into();
         let line = failure(&row).unwrap();
         assert!(line.len() < 400 && !line.contains(char::is_control), "{line}");
-        row.url = "http://b.example/".to_owned();
+        row.url = b"http://b.example/".to_vec();
         row.fault = Some(Fault::new(Stage::Head, Cause::Protocol(ProtocolError::HeadTooLarge)));
         assert_eq!(failure(&row).unwrap().matches("(http.").count(), 1);
         row.status = Status::Cancelled;

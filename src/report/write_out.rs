@@ -5,8 +5,10 @@
 //! they are elsewhere, and everything else stands for itself. Unlike curl's, an unknown variable is
 //! an error. `%{json}` is the whole row as in a report of JSON Lines.
 
-use super::row::{COLUMNS, Cell, Row, RowEncoder, RowFormat, escape_controls};
-use std::fmt::{self, Write as _};
+use super::row::{COLUMNS, Cell, Row, RowEncoder, RowFormat, escape_controls, escape_line_ends};
+use std::borrow::Cow;
+use std::fmt;
+use std::io::{self, Write as _};
 
 /// A form that was understood, and memory to fill it in.
 #[derive(Debug)]
@@ -14,7 +16,7 @@ pub struct WriteOut {
     pieces: Vec<Piece>,
     json: RowEncoder,
     /// The columns of the row at hand as text.
-    cells: Vec<String>,
+    cells: Vec<Vec<u8>>,
 }
 
 /// A part of a form.
@@ -32,11 +34,11 @@ enum Variable {
     HttpCode,
     /// The line, counted from 0.
     UrlNumber,
-    /// The URL that answered last, whichever that is.
+    /// The URL that was asked last, whichever that is.
     UrlEffective,
     /// Bytes a second over the whole time.
     SpeedDownload,
-    /// That of the URL that answered last.
+    /// That of the URL that was asked last.
     Scheme,
     Json,
     /// What follows is for jobs that failed only.
@@ -106,7 +108,7 @@ impl WriteOut {
         if !text.is_empty() {
             pieces.push(Piece::Text(text));
         }
-        let cells = vec![String::new(); COLUMNS.len()];
+        let cells = vec![Vec::new(); COLUMNS.len()];
         Ok(Self { pieces, json: RowEncoder::new(RowFormat::JsonLines), cells })
     }
 
@@ -117,13 +119,13 @@ impl WriteOut {
         row.cells(|cell| {
             let shown = &mut self.cells[index];
             shown.clear();
-            write_cell(shown, &cell).expect("a String takes any text");
+            write_cell(shown, &cell).expect("a Vec takes any bytes");
             index += 1;
         });
         for piece in &self.pieces {
             match piece {
                 Piece::Text(text) => out.extend_from_slice(text.as_bytes()),
-                Piece::Column(index) => out.extend_from_slice(self.cells[*index].as_bytes()),
+                Piece::Column(index) => out.extend_from_slice(&self.cells[*index]),
                 Piece::Variable(Variable::Json) => {
                     self.json.encode(row, out);
                     // The form decides where a line ends.
@@ -140,11 +142,12 @@ impl WriteOut {
 
 impl Variable {
     fn of(self, row: &Row) -> String {
-        let url = row.url_effective.as_deref().unwrap_or(&row.url);
+        let given = || String::from_utf8_lossy(&row.url);
+        let url = row.url_effective.as_deref().map_or_else(given, Cow::Borrowed);
         match self {
             Self::HttpCode => format!("{:03}", row.response_code),
             Self::UrlNumber => row.index.saturating_sub(1).to_string(),
-            Self::UrlEffective => escape_controls(url).into_owned(),
+            Self::UrlEffective => escape_controls(&url).into_owned(),
             Self::SpeedDownload => {
                 let micros = row.times.total.as_micros().max(1);
                 (u128::from(row.size_download) * 1_000_000 / micros).to_string()
@@ -166,11 +169,12 @@ fn piece(name: &str) -> Result<Piece, Problem> {
     index.map(Piece::Column).ok_or_else(|| Problem::Unknown(name.to_owned()))
 }
 
-fn write_cell(text: &mut String, cell: &Cell<'_>) -> fmt::Result {
+fn write_cell(text: &mut Vec<u8>, cell: &Cell<'_>) -> io::Result<()> {
     match cell {
         Cell::Nothing => Ok(()),
-        Cell::Text(value) => text.write_str(&escape_controls(value)),
-        Cell::Shown(value) => text.write_str(&escape_controls(&value.to_string())),
+        Cell::Raw(bytes) => text.write_all(&escape_line_ends(bytes)),
+        Cell::Text(value) => text.write_all(escape_controls(value).as_bytes()),
+        Cell::Shown(value) => text.write_all(escape_controls(&value.to_string()).as_bytes()),
         Cell::Truth(truth) => write!(text, "{truth}"),
         Cell::Number(number) => write!(text, "{number}"),
         Cell::Seconds(time) => write!(text, "{}.{:06}", time.as_secs(), time.subsec_micros()),
@@ -211,7 +215,7 @@ mod tests {
         let mut row = row_ok();
         (row.index, row.response_code, row.size_download) = (7, 200, 1_000);
         row.times.total = Duration::from_millis(2_500);
-        row.url = "HTTP://a.example/".to_owned();
+        row.url = b"HTTP://a.example/".to_vec();
         row.url_effective = None;
         for (form, wanted) in [
             ("%{http_code} %{response_code}", "200 200"),
@@ -227,7 +231,7 @@ mod tests {
         }
         let failed = row_failed();
         assert_eq!(written("a%{onerror}b %{exitcode}", &failed), "ab 22");
-        let none = Row::new(1, "x".to_owned(), row.attempted_at);
+        let none = Row::new(1, b"x".to_vec(), row.attempted_at);
         assert_eq!(written("%{http_code}|%{scheme}|%{remote_ip}", &none), "000||");
     }
 

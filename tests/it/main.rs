@@ -21,6 +21,7 @@ mod answers; // what is an answer to a request for the whole, and what is none
 mod budget; // runs that end before their list, and what they may cost
 mod checksums; // what is stored is what was asked for, or nothing
 mod coding; // --compressed: what is decoded, and what is stored as sent
+mod columns; // what a report says of the list, so that both can be joined
 mod dirs; // --dirs: which folder a file goes into
 mod disk; // full, read-only and vanished places; flushing and reserving
 mod disposition; // names that servers propose

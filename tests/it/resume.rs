@@ -118,16 +118,20 @@ fn another_list_is_refused_and_nothing_is_written() {
     changed[4_199] = server.url("/another");
     let mut moved = list.clone();
     moved.insert(0, server.url("/first"));
-    for (wrong, lines) in [
-        (&changed, "lines 1 to 4096"),
-        (&moved, "lines 1 to 4096"),
-        (&list[..100].to_vec(), "lines 1 to 4096"),
-        (&list[100..].to_vec(), "lines 1 to 4096"),
-        (&[&list[..4_199], &changed[4_199..]].concat(), "lines 4097 to 8192"),
+    let path = |path: &str| server.url(path);
+    for (wrong, line) in [
+        (&changed, format!("line 18 is {}, and was {}", path("/other"), path("/f18"))),
+        (&moved, format!("line 1 is {}, and was {}", path("/first"), path("/f1"))),
+        (&list[..100].to_vec(), format!("line 101 has no URL any more, and was {}", path("/f101"))),
+        (&list[100..].to_vec(), format!("line 1 is {}, and was {}", path("/f101"), path("/f1"))),
+        (
+            &[&list[..4_199], &changed[4_199..]].concat(),
+            format!("line 4200 is {}, and was {}", path("/another"), path("/f4200")),
+        ),
     ] {
         let done = sandbox.pull().again().list(wrong).run();
         done.assert_code(2);
-        assert!(done.stderr.contains(lines), "{}", done.stderr);
+        assert!(done.stderr.contains(&line), "{line}: {}", done.stderr);
         assert!(done.stderr.contains("--fresh"), "{}", done.stderr);
         assert_eq!(rows(&sandbox, "report.csv"), before);
         assert_eq!(server.log().len(), 4_200);

@@ -1,8 +1,9 @@
 //! The folders of `--dirs`: which one a file goes into.
 //!
 //! The folder of a URL never changes, whatever the run, the machine or the release: it depends on
-//! the URL, or on the number of the line, and on nothing else. Anybody can tell it from the report:
-//! `printf %s URL | sha256sum` begins with the digits of `hash:2/2`.
+//! the URL in its normal form, or on the number of the line, and on nothing else. Anybody can tell
+//! it from a report without redirects: `printf %s URL | sha256sum` begins with the digits of
+//! `hash:2/2`, where URL is `url_effective`, or `url` where that is empty.
 
 use super::{push_component, safe_component};
 use crate::config::Dirs;
@@ -18,7 +19,7 @@ pub fn folder(dirs: &Dirs, index: u64, target: &Target) -> String {
     }
 }
 
-/// Hexadecimal digits of the SHA-256 of the URL as the report has it, without user information.
+/// Hexadecimal digits of the SHA-256 of the URL in its normal form, without user information.
 fn by_hash(levels: &[u8], url: &str) -> String {
     let mut hasher = Hasher::new(Kind::Sha256);
     hasher.update(url.as_bytes());

@@ -3,7 +3,11 @@
 //! Lines are kept as bitmaps over their numbers, of which a list of two hundred million fills 25 MB
 //! at worst. A number says nothing about what stands there, so every row also adds the hash of its
 //! number and URL to the sum of its block of [`BLOCK_LINES`] line numbers; the reader of the list
-//! adds up the same, and the sums must be equal before anything of a block begins.
+//! adds up the same, and the sums must be equal before anything of a block begins. Which line
+//! differs, [`Difference`] finds by reading the report again.
+//!
+//! Rows have the URL as the list gave it; those of older versions have its normal form. Either is
+//! taken: a row whose URL is in its normal form is compared by the normal form of the line.
 
 use crate::fault::ExitClass;
 use crate::report::row::{Status, escape_controls};
@@ -40,6 +44,45 @@ pub enum Which {
     All,
 }
 
+/// The URL of a line or of a row.
+#[derive(Clone, Copy, Debug)]
+pub struct Url<'a> {
+    /// As the list gave it, without user information, or the line that is none.
+    pub given: &'a [u8],
+    /// Its normal form; `None` where it is no URL.
+    pub normal: Option<&'a str>,
+}
+
+impl Url<'_> {
+    /// Whether it is in another form than the normal one.
+    fn is_as_given(&self) -> bool {
+        self.normal.is_none_or(|normal| normal.as_bytes() != self.given)
+    }
+
+    /// The hash of line `index` with this URL, as it was given or in its normal form. Both sides
+    /// are made in the same run, so the hash need not be the same in another.
+    fn hash(&self, index: u64, is_as_given: bool) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        index.hash(&mut hasher);
+        match self.normal {
+            Some(normal) if !is_as_given => normal.hash(&mut hasher),
+            // CSV shows control characters in this way and JSON does not; JSON has only UTF-8.
+            _ => escape_controls(&String::from_utf8_lossy(self.given)).hash(&mut hasher),
+        }
+        hasher.finish()
+    }
+
+    /// For people.
+    fn shown(&self) -> String {
+        let text = String::from_utf8_lossy(self.given);
+        let text = escape_controls(&text);
+        match text.char_indices().nth(URL_SHOWN_CHARS_MAX) {
+            Some((end, _)) => format!("{}...", &text[..end]),
+            None => text.into_owned(),
+        }
+    }
+}
+
 /// What the rows of a report say.
 #[derive(Clone, Debug, Default)]
 pub struct Done {
@@ -55,6 +98,8 @@ pub struct Done {
 #[derive(Clone, Debug, Default)]
 struct Level {
     lines: RoaringTreemap,
+    /// Those of them whose row has a URL in another form than the normal one.
+    as_given: RoaringTreemap,
     /// Of these rows, by block. Those of the first level are in [`Done::blocks`].
     sums: HashMap<u64, u64>,
 }
@@ -70,10 +115,8 @@ struct Block {
 
 impl Done {
     /// Takes a row; the last one of a line counts.
-    pub fn record(&mut self, index: u64, url: &str, fate: Fate) {
-        let sum = hash(index, url);
-        let block = block_of(index);
-        let is_first = self.record_sum(index, block, sum);
+    pub fn record(&mut self, index: u64, url: Url<'_>, fate: Fate) {
+        let is_first = self.record_sum(index, url);
         if !is_first {
             self.forget(index);
         }
@@ -118,13 +161,19 @@ impl Done {
 
     /// Adds the row to the sum of its block, that of the first, second, third rows of lines and so
     /// on. Says whether it is the first row of its line.
-    fn record_sum(&mut self, index: u64, block: u64, sum: u64) -> bool {
+    fn record_sum(&mut self, index: u64, url: Url<'_>) -> bool {
+        let block = block_of(index);
+        let is_as_given = url.is_as_given();
+        let sum = url.hash(index, is_as_given);
         for depth in 0..LEVELS_MAX {
             if depth == self.levels.len() {
                 self.levels.push(Level::default());
             }
             if !self.levels[depth].lines.insert(index) {
                 continue;
+            }
+            if is_as_given {
+                self.levels[depth].as_given.insert(index);
             }
             if depth == 0 {
                 let block = self.blocks.entry(block).or_default();
@@ -199,6 +248,60 @@ impl fmt::Display for Mismatch {
 
 impl std::error::Error for Mismatch {}
 
+/// Finds the first line of a list that is not the one of the report: give it all rows.
+#[derive(Debug)]
+pub struct Difference<'c> {
+    mismatch: Mismatch,
+    lines: &'c [Line],
+    /// The first one so far, and what its row says.
+    first: Option<(u64, String)>,
+}
+
+impl Difference<'_> {
+    /// Takes a row.
+    pub fn row(&mut self, index: u64, url: Url<'_>) {
+        let (first, last) = self.mismatch.lines;
+        if !(first..=last).contains(&index) || self.first.as_ref().is_some_and(|f| f.0 <= index) {
+            return;
+        }
+        let is_as_given = url.is_as_given();
+        let is_same = self.line(index).is_some_and(|line| {
+            url.hash(index, is_as_given) == line.hashes[usize::from(is_as_given)]
+        });
+        if !is_same {
+            self.first = Some((index, url.shown()));
+        }
+    }
+
+    fn line(&self, index: u64) -> Option<&Line> {
+        let at = self.lines.binary_search_by_key(&index, |line| line.index);
+        at.ok().map(|at| &self.lines[at])
+    }
+}
+
+/// What differs, for people: the line, what it is now, and what the report says of it.
+impl fmt::Display for Difference<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.first {
+            // Its rows are gone by now.
+            None => self.mismatch.fmt(f),
+            Some((index, told)) => match self.line(*index) {
+                Some(line) => write!(f, "line {index} is {}, and was {told}", line.shown),
+                None => write!(f, "line {index} has no URL any more, and was {told}"),
+            },
+        }
+    }
+}
+
+/// A line of the block at hand.
+#[derive(Debug)]
+struct Line {
+    index: u64,
+    /// [`Url::hash`] of its normal form, and as it was given.
+    hashes: [u64; 2],
+    shown: Box<str>,
+}
+
 /// How the list ended.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Ended {
@@ -217,6 +320,8 @@ pub struct Check {
     block: Option<u64>,
     rows: Block,
     sums: Vec<u64>,
+    /// Its lines, as long as it is not known whether they are those of the report.
+    lines: Vec<Line>,
     is_settled: bool,
     passed: Passed,
 }
@@ -227,12 +332,28 @@ impl Check {
         Self { done, retry, is_settled: true, ..Self::default() }
     }
 
+    /// As it was made: the list is read again, from its first line.
+    pub fn again(self) -> Self {
+        Self::new(self.done, self.retry)
+    }
+
+    /// The last line that has a row; 0 without one.
+    pub fn last(&self) -> u64 {
+        self.done.last()
+    }
+
+    /// Begins to look for the line that made this mismatch, which was the last thing that happened
+    /// here.
+    pub fn difference(&self, mismatch: Mismatch) -> Difference<'_> {
+        Difference { mismatch, lines: &self.lines, first: None }
+    }
+
     /// Takes the next line that has, or would have, a row: its number and what that row shows as
     /// its URL. Says what is to be done with it, once [`Check::is_settled`].
     ///
     /// # Errors
     /// A block has ended and is not the one that the report is about: nothing of it may begin.
-    pub fn line(&mut self, index: u64, url: &str) -> Result<Verdict, Mismatch> {
+    pub fn line(&mut self, index: u64, url: Url<'_>) -> Result<Verdict, Mismatch> {
         if self.done.is_empty() {
             return Ok(Verdict::Pull);
         }
@@ -302,6 +423,7 @@ impl Check {
         // Blocks without a line now, of which there are rows.
         let next = self.block.map_or(0, |block| block + 1);
         if let Some((missed, _)) = self.done.blocks.range(next..block).next() {
+            self.lines.clear();
             return Err(Mismatch { lines: lines_of(*missed) });
         }
         self.block = Some(block);
@@ -313,15 +435,16 @@ impl Check {
         Ok(())
     }
 
-    fn add(&mut self, index: u64, url: &str) {
-        let mut sum = None;
+    fn add(&mut self, index: u64, url: Url<'_>) {
+        let hashes = [false, true].map(|is_as_given| url.hash(index, is_as_given));
         for (level, of_level) in self.done.levels.iter().zip(&mut self.sums) {
             if !level.lines.contains(index) {
                 break;
             }
-            let sum = *sum.get_or_insert_with(|| hash(index, url));
+            let sum = hashes[usize::from(level.as_given.contains(index))];
             *of_level = of_level.wrapping_add(sum);
         }
+        self.lines.push(Line { index, hashes, shown: url.shown().into() });
     }
 
     fn settle(&mut self) -> Result<(), Mismatch> {
@@ -332,6 +455,7 @@ impl Check {
         if !wanted.eq(self.sums.iter().copied()) {
             return Err(Mismatch { lines: lines_of(block) });
         }
+        self.lines.clear();
         self.is_settled = true;
         Ok(())
     }
@@ -351,15 +475,6 @@ impl Fate {
     }
 }
 
-/// Of a row. Both sides are made in the same run, so the hash need not be the same in another.
-fn hash(index: u64, url: &str) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    index.hash(&mut hasher);
-    // CSV shows control characters in this way and JSON does not.
-    escape_controls(url).hash(&mut hasher);
-    hasher.finish()
-}
-
 /// Lines are numbered from 1.
 fn block_of(index: u64) -> u64 {
     index.saturating_sub(1) / BLOCK_LINES
@@ -373,5 +488,7 @@ fn lines_of(block: u64) -> (u64, u64) {
 
 /// Line numbers that are checked together. So many jobs wait at most for those in front of them.
 const BLOCK_LINES: u64 = 4_096;
+/// Characters of a URL that are shown.
+const URL_SHOWN_CHARS_MAX: usize = 200;
 /// Rows of one line that are checked; those of a line that was tried again more often still count.
 const LEVELS_MAX: usize = 16;

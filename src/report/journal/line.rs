@@ -13,7 +13,7 @@ pub struct Entry<'a> {
     /// Input line number over all inputs, from 1.
     pub index: u64,
     /// The URL, or the line that is none, as the row shows it.
-    pub url: Cow<'a, str>,
+    pub url: Cow<'a, [u8]>,
     /// How the job ended.
     pub status: Status,
     /// Status code of the last response; 0 when there was none.
@@ -238,7 +238,7 @@ fn entry_of<'a>(cells: [&'a [u8]; WANTED.len()]) -> Result<Entry<'a>, Problem> {
     let code = number(response_code, "response_code")?.unwrap_or(0);
     Ok(Entry {
         index: index_of(number(index, "index")?)?,
-        url: text(url)?.into(),
+        url: url.into(),
         status: status_of(text(status)?)?,
         response_code: u16::try_from(code).map_err(|_| Problem::Nonsense("response_code"))?,
         error_code: text(error_code)?.into(),
@@ -267,7 +267,10 @@ fn read_json(line: &[u8]) -> Result<Entry<'_>, Problem> {
     let row: JsonRow<'_> = serde_json::from_slice(line).map_err(|_| Problem::Torn)?;
     Ok(Entry {
         index: index_of(Some(row.index))?,
-        url: row.url,
+        url: match row.url {
+            Cow::Borrowed(url) => url.as_bytes().into(),
+            Cow::Owned(url) => url.into_bytes().into(),
+        },
         status: status_of(&row.status)?,
         response_code: row.response_code.unwrap_or(0),
         error_code: row.error_code.unwrap_or_default(),

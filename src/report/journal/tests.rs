@@ -14,8 +14,9 @@ const FORMATS: [RowFormat; 2] = [RowFormat::Csv, RowFormat::JsonLines];
 fn seen(entry: &Entry<'_>) -> Seen {
     let Entry { index, url, status, response_code, error_code, filename, size_file, digest } =
         entry;
-    let [url, error_code, filename, digest] =
-        [url, error_code, filename, digest].map(|text| text.to_string());
+    let [error_code, filename, digest] =
+        [error_code, filename, digest].map(|text| text.to_string());
+    let url = String::from_utf8(url.to_vec()).unwrap();
     (*index, url, *status, *response_code, error_code, filename, *size_file, digest)
 }
 
@@ -48,12 +49,12 @@ fn rows() -> Vec<Row> {
     }
     rows[0].size_file = Some(0);
     rows[0].digest = Some("sha-256=00".into());
-    rows[1].url = "no url, but \"quotes\", a\ttab and \u{85}".to_owned();
+    rows[1].url = "no url, but \"quotes\", a\ttab, \u{1b} and \u{85}".into();
     rows[2].fault = Some(Fault::new(Stage::Head, Cause::Interrupted));
     rows[2].status = Status::Cancelled;
     rows[3].status = Status::Skipped;
     rows[3].filename = Some("a, \"b\"".to_owned());
-    rows[4].url = String::new();
+    rows[4].url = Vec::new();
     rows
 }
 
@@ -65,9 +66,10 @@ fn what_was_written_is_read_back() {
         assert_eq!(scanned.whole, report.len() as u64);
         assert_eq!((scanned.rows, scanned.needs_header), (6, false));
         for (row, seen) in rows().iter().zip(&read_rows) {
+            let shown = String::from_utf8(row.url.clone()).unwrap();
             let shown = match format {
-                RowFormat::Csv => crate::report::row::escape_controls(&row.url).into_owned(),
-                RowFormat::JsonLines => row.url.clone(),
+                RowFormat::Csv => shown.replace('\u{1b}', "\\u{1b}"),
+                RowFormat::JsonLines => shown,
             };
             let code = row.fault.as_ref().map_or("", Fault::code).to_owned();
             let expected: Seen = (
@@ -160,10 +162,15 @@ fn url(index: u64) -> String {
     format!("http://a/{index}")
 }
 
+/// A URL in its normal form.
+fn plain(url: &str) -> Url<'_> {
+    Url { given: url.as_bytes(), normal: Some(url) }
+}
+
 /// A report about these lines, all of them good.
 fn done(lines: impl IntoIterator<Item = u64>) -> Done {
     let mut done = Done::default();
-    lines.into_iter().for_each(|index| done.record(index, &url(index), Fate::Good));
+    lines.into_iter().for_each(|index| done.record(index, plain(&url(index)), Fate::Good));
     done
 }
 
@@ -171,17 +178,17 @@ fn done(lines: impl IntoIterator<Item = u64>) -> Done {
 fn the_last_row_of_a_line_counts() {
     let mut done = Done::default();
     for fate in [FAILED, Fate::Open, Fate::Good] {
-        done.record(1, &url(1), fate);
+        done.record(1, plain(&url(1)), fate);
     }
-    done.record(2, &url(2), Fate::Good);
-    done.record(2, &url(2), FAILED);
+    done.record(2, plain(&url(2)), Fate::Good);
+    done.record(2, plain(&url(2)), FAILED);
     assert_eq!((done.good(), done.failed(), done.rows_of(1), done.rows_of(3)), (1, 1, 3, 0));
     let mut check = Check::new(done, Which::None);
-    assert_eq!(check.line(1, &url(1)), Ok(Verdict::Good));
+    assert_eq!(check.line(1, plain(&url(1))), Ok(Verdict::Good));
     assert!(!check.is_settled(), "line 2 is still to come");
-    assert_eq!(check.line(2, &url(2)), Ok(Verdict::Failed));
+    assert_eq!(check.line(2, plain(&url(2))), Ok(Verdict::Failed));
     assert!(check.is_settled());
-    assert_eq!(check.line(3, &url(3)), Ok(Verdict::Pull));
+    assert_eq!(check.line(3, plain(&url(3))), Ok(Verdict::Pull));
     assert_eq!(check.end(), Ok(Ended::Whole));
     let class = Some(ExitClass::Network);
     assert_eq!(check.passed(), Passed { good: 1, failed: 1, transient: 1, class });
@@ -190,15 +197,15 @@ fn the_last_row_of_a_line_counts() {
 #[test]
 fn failures_are_tried_again_as_asked() {
     let mut done = Done::default();
-    done.record(1, &url(1), FAILED);
-    done.record(2, &url(2), Fate::Failed { class: ExitClass::Status, is_transient: false });
+    done.record(1, plain(&url(1)), FAILED);
+    done.record(2, plain(&url(2)), Fate::Failed { class: ExitClass::Status, is_transient: false });
     for (which, verdicts) in [
         (Which::None, [Verdict::Failed, Verdict::Failed]),
         (Which::Transient, [Verdict::Pull, Verdict::Failed]),
         (Which::All, [Verdict::Pull, Verdict::Pull]),
     ] {
         let mut check = Check::new(done.clone(), which);
-        let lines = [1, 2].map(|index| check.line(index, &url(index)).unwrap());
+        let lines = [1, 2].map(|index| check.line(index, plain(&url(index))).unwrap());
         assert_eq!(lines, verdicts);
     }
 }
@@ -211,7 +218,7 @@ fn another_list_is_seen_before_anything_of_its_block_begins() {
         let mut check = Check::new(done, Which::None);
         let mut has_begun = false;
         for (index, shown) in lines {
-            if let Err(mismatch) = check.line(*index, &url(*shown)) {
+            if let Err(mismatch) = check.line(*index, plain(&url(*shown))) {
                 assert!(!has_begun);
                 return Err((*index, mismatch.lines));
             }
@@ -243,21 +250,63 @@ fn rows_of_two_lists_in_one_report_are_seen() {
         let mut both = done(1..=5);
         for row in 1..=3 {
             let shown = if row == wrong { 77 } else { 4 };
-            both.record(4, &url(shown), FAILED);
+            both.record(4, plain(&url(shown)), FAILED);
         }
         let mut check = Check::new(both, Which::None);
-        let refused = (1..=5).find_map(|index| check.line(index, &url(index)).err());
+        let refused = (1..=5).find_map(|index| check.line(index, plain(&url(index))).err());
         assert_eq!(refused, Some(Mismatch { lines: (1, 4_096) }));
     }
 }
 
 #[test]
-fn both_formats_give_the_same_sums() {
-    let shown = "a\ttab";
-    let mut csv = Done::default();
-    csv.record(1, &crate::report::row::escape_controls(shown), Fate::Good);
-    let mut check = Check::new(csv, Which::None);
-    assert_eq!(check.line(1, shown), Ok(Verdict::Good));
+fn every_form_of_a_row_is_that_of_its_line() {
+    let given = |given| Url { given, normal: Some("http://h/?q") };
+    let bad = |given| Url { given, normal: None };
+    let table: [(Url<'_>, Url<'_>, bool); 9] = [
+        (given(b"http://h?q"), given(b"http://h?q"), true),
+        (plain("http://h/?q"), given(b"http://h?q"), true),
+        (given(b"http://h?q"), given(b"http://h?q#x"), false),
+        (given(b"http://h?q"), plain("http://h/?q"), false),
+        (plain("http://h/?r"), given(b"http://h?q"), false),
+        // As CSV shows it, and JSON Lines.
+        (bad(b"http://h?q\\n"), given(b"http://h?q\n"), true),
+        (bad(b"a\ttab\\u{1b}\xff"), bad(b"a\ttab\x1b\xff"), true),
+        (bad("a\ttab\u{1b}\u{fffd}".as_bytes()), bad(b"a\ttab\x1b\xff"), true),
+        (given("\u{fffd}".as_bytes()), bad(b"\xff"), true),
+    ];
+    for (row, line, is_same) in table {
+        let mut done = Done::default();
+        done.record(1, row, Fate::Good);
+        let found = Check::new(done, Which::None).line(1, line);
+        assert_eq!(found == Ok(Verdict::Good), is_same, "{row:?} {line:?}");
+    }
+}
+
+#[test]
+fn the_first_line_that_differs_is_named() {
+    let report = 1..=10;
+    let rows = |check: &Check, mismatch| {
+        let mut difference = check.difference(mismatch);
+        for index in report.clone().rev() {
+            difference.row(index, plain(&url(index)));
+        }
+        difference.to_string()
+    };
+    let table: [(&[(u64, u64)], &str); 4] = [
+        (&[(1, 1), (2, 2), (3, 7), (4, 3), (10, 9)], "line 3 is http://a/7, and was http://a/3"),
+        (&[(1, 1), (3, 3), (10, 10)], "line 2 has no URL any more, and was http://a/2"),
+        (&[(5_000, 1)], "line 1 has no URL any more, and was http://a/1"),
+        (&[(1, 1), (2, 2)], "line 3 has no URL any more, and was http://a/3"),
+    ];
+    for (lines, told) in table {
+        let mut check = Check::new(done(report.clone()), Which::None);
+        let found = lines
+            .iter()
+            .try_for_each(|(index, shown)| check.line(*index, plain(&url(*shown))).map(drop));
+        let mismatch = found.and_then(|()| check.end().map(drop)).unwrap_err();
+        assert_eq!(rows(&check, mismatch), told);
+        assert!(check.difference(mismatch).to_string().starts_with("lines 1 to 4096"));
+    }
 }
 
 proptest! {
@@ -293,12 +342,12 @@ proptest! {
         let mut last = std::collections::HashMap::new();
         for (index, fate) in rows.iter().filter(|(index, _)| lines.contains(index)) {
             let fate = [Fate::Good, FAILED, Fate::Open][usize::from(*fate)];
-            done.record(*index, &url(*index), fate);
+            done.record(*index, plain(&url(*index)), fate);
             last.insert(*index, fate);
         }
         let mut check = Check::new(done, Which::None);
         for index in lines {
-            let verdict = check.line(index, &url(index)).unwrap();
+            let verdict = check.line(index, plain(&url(index))).unwrap();
             let expected = match last.get(&index) {
                 Some(Fate::Good) => Verdict::Good,
                 Some(Fate::Failed { .. }) => Verdict::Failed,

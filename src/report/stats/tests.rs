@@ -215,7 +215,7 @@ fn what_is_told_does_not_grow_with_the_list() {
         for number in 0..hosts {
             let mut row = if number % 3 == 0 { row_failed() } else { row_ok() };
             row.index = number;
-            row.url = format!("http://h{number:06}.example/{number:06}");
+            row.url = format!("http://h{number:06}.example/{number:06}").into();
             row.host = format!("http://h{number:06}.example");
             row.times.total = Duration::from_millis(number);
             // What servers say is counted by what it is, and that is bounded too.
