@@ -37,7 +37,8 @@ fn run(command: &Command, words: &[OsString]) -> anyhow::Result<process::ExitCod
         Command::Pull(args) => {
             let config = cli::resolve(args, &cli::Host::ask(words)?)?;
             cli::warnings(&config).iter().for_each(|warning| tell(&format!("warning: {warning}")));
-            cli::notes(&config).iter().for_each(|note| tell(&format!("note: {note}")));
+            let notes = cli::notes(args, &config);
+            notes.iter().for_each(|note| tell(&format!("note: {note}")));
             if config.journal.is_verify {
                 return Ok(engine::verify(&config)?.exit_code().into());
             }

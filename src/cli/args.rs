@@ -25,6 +25,7 @@ pub use report::{ProgressArg, ReportArgs};
 pub use robots::RobotsArgs;
 
 use super::argv;
+use super::peers::{PEERS, Peer};
 use super::values::{self, Bytes, CpuList, HeaderArg, Millis};
 use crate::config::Pins;
 use crate::limits;
@@ -53,9 +54,10 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Command, clap:
     let mut words: Vec<OsString> = words.into_iter().collect();
     if words.get(1).is_some_and(|word| word == "origin") {
         words.remove(1);
-        return parse_as::<OriginArgs>(words).map(Command::Origin);
+        return parse_as::<OriginArgs>(words, &[]).map(|(args, _)| Command::Origin(args));
     }
-    let args = parse_as::<PullArgs>(words)?;
+    let (mut args, notes) = parse_as::<PullArgs>(words, &PEERS)?;
+    args.notes = notes;
     if args.urls.is_empty() && args.input.files.is_empty() && !args.journal.verify {
         let hint =
             "nothing to pull: give URLs, -i FILE with one URL a line, or - for standard input";
@@ -129,6 +131,9 @@ pub struct PullArgs {
     /// Kernel paths.
     #[command(flatten)]
     pub kernel: KernelArgs,
+    /// What the user should know about letters that mean something else elsewhere.
+    #[arg(skip)]
+    pub notes: Vec<String>,
 }
 
 /// Shows nothing: URLs and options may hold secrets.
@@ -356,12 +361,17 @@ pub enum FileOpsArg {
     Chain,
 }
 
-fn parse_as<A: CommandFactory + FromArgMatches>(words: Vec<OsString>) -> Result<A, clap::Error> {
+/// What was typed, with the notes about it; flags of `peers` are answered.
+fn parse_as<A: CommandFactory + FromArgMatches>(
+    words: Vec<OsString>,
+    peers: &[Peer],
+) -> Result<(A, Vec<String>), clap::Error> {
     let mut command = A::command();
     command.build();
-    let words = argv::rewrite(&mut command, words)?;
-    let matches = command.try_get_matches_from_mut(words).map_err(argv::explain)?;
-    A::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
+    let typed = argv::rewrite(&mut command, words, peers)?;
+    let matches = command.try_get_matches_from_mut(typed.words).map_err(argv::explain)?;
+    let args = A::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
+    Ok((args, typed.notes))
 }
 
 const EXAMPLES: &str = "\

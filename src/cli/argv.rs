@@ -1,60 +1,231 @@
 //! Habits of other programs, before and after clap: words that clap would misread are rewritten or
-//! refused, and an unknown flag that means something elsewhere gets a sentence.
+//! refused, and a flag that means something elsewhere gets a sentence.
 
+use super::peers::{self, Peer};
 use super::resolve::SECRET_OPTIONS;
 use crate::plan::target::userinfo_range;
-use clap::builder::StyledStr;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{ArgAction, Command};
+use clap::{Arg, ArgAction, Command};
 use std::ffi::OsString;
 use std::ops::Range;
 
-/// Makes clap's words of what was typed. wget's `-nc -nv -nd -nH` are no bundles of letters (clap
-/// would read `-nc` as `-n -c`, the opposite), and aria2's `--flag=true` and `--flag=false` are
-/// understood for every flag without a value, and so are img2dataset's `--url_col` and its like.
-/// Nothing behind `--` is touched.
+/// What was typed, as clap understands it.
+#[derive(Debug)]
+pub(super) struct Typed {
+    /// The words, the program's name first.
+    pub(super) words: Vec<OsString>,
+    /// What the user should know about letters that mean something else elsewhere.
+    pub(super) notes: Vec<String>,
+}
+
+/// Makes clap's words of what was typed. wget's `-nc` is no bundle of letters (clap would read it as
+/// `-n -c`, the opposite), aria2's `--flag=true` and `--flag=false` are understood for every flag
+/// without a value, and so are img2dataset's `--url_col` and its like. Nothing behind `--` is
+/// touched, and no value of a flag.
+///
+/// # Errors
+/// A flag of `peers` that is not ours, or one of ours whose value shows that theirs is meant. Values
+/// may be secrets and are not repeated.
 pub(super) fn rewrite(
     command: &mut Command,
     words: impl IntoIterator<Item = OsString>,
-) -> Result<Vec<OsString>, clap::Error> {
-    let flags = flags_without_value(command);
-    let names = long_names(command);
-    let mut rewritten = Vec::new();
-    let mut is_literal = false;
-    for mut word in words {
-        if !is_literal && let Some(dashed) = word.to_str().and_then(|text| dashed(text, &names)) {
-            word = OsString::from(dashed);
-        }
-        let text = if is_literal { None } else { word.to_str() };
-        match text {
-            Some("--") => is_literal = true,
-            Some("-nc") => {
-                rewritten.push(OsString::from("--no-clobber"));
+    peers: &[Peer],
+) -> Result<Typed, clap::Error> {
+    let options = command.get_arguments().filter_map(Known::new).collect();
+    let mut words = words.into_iter();
+    let typed = Typed { words: words.next().into_iter().collect(), notes: Vec::new() };
+    let words: Vec<OsString> = words.collect();
+    let mut reader = Reader { options, peers, is_alone: words.len() == 1, typed };
+    let mut words = words.into_iter().peekable();
+    while let Some(word) = words.next() {
+        let next = words.peek().map(|word| word.to_string_lossy());
+        let next = next.filter(|word| !word.starts_with('-') || word == "-");
+        let is_value_next = match word.to_str() {
+            Some("--") => {
+                reader.typed.words.push(word);
+                reader.typed.words.extend(words);
+                break;
+            }
+            Some(text) if text.starts_with("--") => reader.long(text, next.as_deref()),
+            Some(text) if text.starts_with('-') && text != "-" => {
+                reader.short(text, next.as_deref())
+            }
+            Some(_) | None => {
+                reader.typed.words.push(word);
                 continue;
             }
-            Some("--check-certificate=false") => {
-                rewritten.push(OsString::from("--insecure"));
-                continue;
-            }
-            Some("--check-certificate" | "--check-certificate=true") => continue,
-            Some(text) => {
-                if let Some(problem) = wget_pair(text) {
-                    return Err(command.error(ErrorKind::UnknownArgument, problem));
-                }
-                match text.split_once('=') {
-                    Some((flag, "true")) if flags.iter().any(|known| known == flag) => {
-                        rewritten.push(OsString::from(flag));
-                        continue;
-                    }
-                    Some((flag, "false")) if flags.iter().any(|known| known == flag) => continue,
-                    _ => {}
-                }
-            }
-            None => {}
+        };
+        let is_value_next =
+            is_value_next.map_err(|problem| command.error(ErrorKind::UnknownArgument, problem))?;
+        if is_value_next {
+            reader.typed.words.extend(words.next());
         }
-        rewritten.push(word);
     }
-    Ok(rewritten)
+    Ok(reader.typed)
+}
+
+/// One option of clap's.
+#[derive(Debug)]
+struct Known {
+    /// All its names, with their dashes; the first long one is the one in the help.
+    names: Vec<String>,
+    /// Whether the next word is its value, when its own word has none.
+    takes_value: bool,
+    /// Whether it is there or not, and nothing else.
+    is_switch: bool,
+}
+
+impl Known {
+    /// Nothing for what has no name, such as URLs.
+    fn new(arg: &Arg) -> Option<Self> {
+        let aliases = arg.get_all_aliases().unwrap_or_default();
+        let longs = arg.get_long().into_iter().chain(aliases).map(|name| format!("--{name}"));
+        let aliases = arg.get_all_short_aliases().unwrap_or_default();
+        let shorts = arg.get_short().into_iter().chain(aliases).map(|letter| format!("-{letter}"));
+        let names: Vec<String> = longs.chain(shorts).collect();
+        let action = arg.get_action();
+        (!names.is_empty()).then(|| Self {
+            names,
+            takes_value: action.takes_values() && !arg.is_require_equals_set(),
+            is_switch: matches!(action, ArgAction::SetTrue),
+        })
+    }
+}
+
+/// Reads one word with a dash after the other.
+struct Reader<'a> {
+    options: Vec<Known>,
+    peers: &'a [Peer],
+    /// There is one word only.
+    is_alone: bool,
+    typed: Typed,
+}
+
+impl Reader<'_> {
+    fn find(&self, name: &str) -> Option<&Known> {
+        self.options.iter().find(|option| option.names.iter().any(|own| own == name))
+    }
+
+    /// `--name` or `--name=value`. Whether the next word is its value, or what is wrong.
+    fn long(&mut self, text: &str, next: Option<&str>) -> Result<bool, String> {
+        let (name, value) = match text.split_once('=') {
+            Some((name, value)) => (name, Some(value)),
+            None => (text, None),
+        };
+        match (name, value) {
+            ("--check-certificate", Some("false")) => {
+                self.typed.words.push(OsString::from("--insecure"));
+                return Ok(false);
+            }
+            ("--check-certificate", None | Some("true")) => return Ok(false),
+            _ => {}
+        }
+        let dashed = name.replace('_', "-");
+        let Some(option) = self.find(&dashed) else {
+            let answers = peers::answers(self.peers, name);
+            self.typed.words.push(OsString::from(text));
+            return if answers.is_empty() { Ok(false) } else { Err(unknown(name, "", &answers)) };
+        };
+        let takes_next = option.takes_value && value.is_none();
+        match value {
+            Some("true") if option.is_switch => self.typed.words.push(OsString::from(dashed)),
+            Some("false") if option.is_switch => {}
+            Some(value) => self.typed.words.push(OsString::from(format!("{dashed}={value}"))),
+            None => {
+                if takes_next {
+                    self.check(&dashed, next, false)?;
+                }
+                self.typed.words.push(OsString::from(dashed));
+            }
+        }
+        Ok(takes_next && next.is_some())
+    }
+
+    /// Letters behind one dash, the last of them perhaps with its value; as [`Self::long`].
+    fn short(&mut self, text: &str, next: Option<&str>) -> Result<bool, String> {
+        if text == "-nc" {
+            self.typed.words.push(OsString::from("--no-clobber"));
+            return Ok(false);
+        }
+        if text.len() == 3 && text.starts_with("-n") {
+            // wget's -nd and its like are no bundles either.
+            let answers = peers::answers(self.peers, text);
+            if !answers.is_empty() {
+                return Err(unknown(text, "", &answers));
+            }
+        }
+        let mut takes_next = false;
+        for (at, letter) in text.char_indices().skip(1) {
+            let flag = format!("-{letter}");
+            let Some(option) = self.find(&flag) else {
+                self.refuse_letter(text, &flag)?;
+                break;
+            };
+            let rest = &text[at + letter.len_utf8()..];
+            if option.takes_value {
+                let attached = (!rest.is_empty()).then(|| rest.strip_prefix('=').unwrap_or(rest));
+                takes_next = attached.is_none() && next.is_some();
+                let value = attached.or(next);
+                self.check(&flag, value, attached.is_some())?;
+                self.typed.notes.extend(peers::note(&flag, value));
+                break;
+            }
+            if flag == "-V" && !self.is_alone {
+                let answers = peers::answers(self.peers, &flag);
+                return Err(unknown(&flag, " beside other words", &answers));
+            }
+            self.typed.notes.extend(peers::note(&flag, None));
+        }
+        self.typed.words.push(OsString::from(text));
+        Ok(takes_next)
+    }
+
+    /// Says what a letter is that is not ours, and those beside it. Nothing when nobody has it.
+    fn refuse_letter(&self, text: &str, flag: &str) -> Result<(), String> {
+        let is_same = |flag: &str, ours: &str| {
+            let option = self.find(flag);
+            let is_name =
+                |word: &str| option.is_some_and(|known| known.names.iter().any(|own| own == word));
+            ours.split_whitespace().any(is_name)
+        };
+        match peers::bundle_answers(self.peers, text, is_same) {
+            Some((letters, answers)) => Err(unknown(flag, &format!(" in '{letters}'"), &answers)),
+            None => match peers::answers(self.peers, flag) {
+                answers if answers.is_empty() => Ok(()),
+                answers => Err(unknown(flag, "", &answers)),
+            },
+        }
+    }
+
+    /// Checks that the value of one of our flags is not one of somebody else's.
+    fn check(&self, flag: &str, value: Option<&str>, is_attached: bool) -> Result<(), String> {
+        let mut answers = peers::misread(self.peers, flag, value, is_attached);
+        if answers.is_empty() {
+            return Ok(());
+        }
+        let Some(_) = value else {
+            return Err(tips(
+                format!("a value is required for '{flag}' but none was supplied"),
+                &answers,
+            ));
+        };
+        let long = self.find(flag).and_then(|option| option.names.first());
+        if let Some(long) = long.filter(|long| *long != flag) {
+            answers.push(format!("to have it taken as it is, write {long}=VALUE"));
+        }
+        Err(tips(format!("unexpected value for '{flag}'"), &answers))
+    }
+}
+
+/// clap's words for a flag that is not defined.
+fn unknown(flag: &str, place: &str, answers: &[String]) -> String {
+    tips(format!("unexpected argument '{flag}' found{place}"), answers)
+}
+
+/// As clap shows them.
+fn tips(problem: String, answers: &[String]) -> String {
+    let tips = answers.iter().map(|answer| format!("\n  tip: {answer}"));
+    std::iter::once(problem + "\n").chain(tips).collect()
 }
 
 /// The words as they may be shown: what is secret in them is masked.
@@ -103,23 +274,13 @@ pub(super) fn secret_ranges(word: &str, secrets: &[&str]) -> Vec<Range<usize>> {
 /// What is shown in the place of a secret.
 const MASK: &str = "***";
 
-/// Adds a sentence to the error about an unknown flag that another program knows, and
-/// takes secrets out of what is repeated.
+/// Takes out of clap's error what helps nobody, and secrets out of what it repeats.
 pub(super) fn explain(mut error: clap::Error) -> clap::Error {
     hide_secrets(&mut error);
     if error.kind() != ErrorKind::UnknownArgument {
         return error;
     }
-    let hint = match error.get(ContextKind::InvalidArg) {
-        Some(ContextValue::String(flag)) => foreign_flag(flag),
-        _ => None,
-    };
-    if let Some(hint) = hint {
-        // Both of clap's own suggestions would stand beside the better one.
-        error.remove(ContextKind::SuggestedArg);
-        let tip = ContextValue::StyledStrs(vec![StyledStr::from(hint)]);
-        error.insert(ContextKind::Suggested, tip);
-    } else if is_tip_to_escape(&error) {
+    if is_tip_to_escape(&error) {
         // No URL begins with a dash.
         error.remove(ContextKind::Suggested);
     }
@@ -150,162 +311,3 @@ fn hide_secrets(error: &mut clap::Error) {
         error.insert(ContextKind::InvalidValue, ContextValue::String(shown));
     }
 }
-
-/// The name of every flag, aliases included.
-fn long_names(command: &Command) -> Vec<String> {
-    command
-        .get_arguments()
-        .flat_map(|arg| {
-            let aliases = arg.get_all_aliases().unwrap_or_default();
-            arg.get_long().into_iter().chain(aliases).map(str::to_owned)
-        })
-        .collect()
-}
-
-/// `--url_col=NAME` as `--url-col=NAME`, where that is a flag.
-fn dashed(text: &str, names: &[String]) -> Option<String> {
-    let option = text.strip_prefix("--")?;
-    let end = option.find('=').unwrap_or(option.len());
-    let (name, value) = option.split_at(end);
-    let dashed = name.replace('_', "-");
-    let is_meant = dashed != name && names.contains(&dashed);
-    is_meant.then(|| format!("--{dashed}{value}"))
-}
-
-/// `--name` of every flag that takes no value, aliases included.
-fn flags_without_value(command: &Command) -> Vec<String> {
-    command
-        .get_arguments()
-        .filter(|arg| matches!(arg.get_action(), ArgAction::SetTrue))
-        .flat_map(|arg| {
-            let aliases = arg.get_all_aliases().unwrap_or_default();
-            arg.get_long().into_iter().chain(aliases).map(|name| format!("--{name}"))
-        })
-        .collect()
-}
-
-/// wget's two-letter flags that have no meaning here.
-fn wget_pair(word: &str) -> Option<&'static str> {
-    match word {
-        "-nv" => Some("-nv is wget's --no-verbose: use -q, or leave it out"),
-        "-nd" => Some("-nd is wget's --no-directories: leave it out, that is always so"),
-        "-nH" => Some("-nH is wget's --no-host-directories: leave it out, that is always so"),
-        _ => None,
-    }
-}
-
-/// What to say about a flag of curl, wget or aria2 that is not defined here.
-fn foreign_flag(flag: &str) -> Option<&'static str> {
-    // clap names a long flag together with its value.
-    let name = flag.split_once('=').map_or(flag, |(name, _)| name);
-    FOREIGN.iter().find(|(names, _)| names.contains(&name)).map(|(_, hint)| *hint)
-}
-
-/// Flags of other programs, and what to do instead.
-const FOREIGN: &[(&[&str], &str)] = &[
-    (&["-k"], "did you mean --insecure?"),
-    (&["-O"], "files are named after their URL by default; -o NAME gives another name"),
-    (&["--remote-name", "--remote-name-all"], "files are named after their URL by default"),
-    (&["-Z", "--parallel"], "transfers always run in parallel; -j N says how many"),
-    (&["-t"], "-t means other things elsewhere: use --timeout, or --tries"),
-    (&["-s"], "-s is not defined: -q is silent, and files are not split yet"),
-    (&["-S", "--show-error"], "leave it out: errors are always told"),
-    (&["--split", "--min-split-size", "--chunk-size"], "files are not split yet"),
-    (&["--silent"], "did you mean --quiet?"),
-    (
-        &["-c", "-C", "--continue", "--continue-at"],
-        "partial files are not continued yet; a run with --report is: give the same command again",
-    ),
-    (&["-N", "--timestamping", "--conditional-get"], "--no-clobber skips files that exist"),
-    (
-        &["--allow-overwrite", "--auto-file-renaming"],
-        "--on-conflict says what to do about files that exist",
-    ),
-    (
-        &["-p", "--http-proxy", "--https-proxy"],
-        "--proxy URL is for all URLs; to tell them apart set http_proxy and https_proxy",
-    ),
-    (&["--no-proxy"], "--noproxy LIST names hosts, --proxy '' goes without a proxy"),
-    (&["--socks5"], "write --proxy socks5://HOST:PORT"),
-    (&["--socks5-hostname"], "write --proxy socks5h://HOST:PORT"),
-    (&["-v", "--verbose"], "--report FILE.csv says what happened to every URL"),
-    (&["-l", "--log", "--server-response"], "--report FILE.csv says what happened to every URL"),
-    (&["--summary-interval"], "--progress plain or json says how the run goes, now and then"),
-    (&["--spider"], "--dry-run tells what is in a list; no server is asked whether it has a file"),
-    (&["-b", "--cookie", "--load-cookies"], "write -H 'Cookie: NAME=VALUE'"),
-    (
-        &[
-            "-X",
-            "--request",
-            "-I",
-            "--head",
-            "-G",
-            "--get",
-            "-F",
-            "--form",
-            "--data",
-            "--data-raw",
-            "--data-binary",
-            "--json",
-            "--method",
-            "--post-data",
-            "--post-file",
-        ],
-        "the only request is GET, without a body",
-    ),
-    (&["-r", "--range"], "only whole files are asked for"),
-    (&["-K", "--config", "--conf-path"], "there is no file of flags; -i FILE is a list of URLs"),
-    (&["--url"], "URLs are given without a flag, or in a list: -i FILE"),
-    (
-        &["--password", "--http-user", "--http-passwd", "--http-password"],
-        "write -u USER:PASSWORD, or --netrc, which other users of the machine cannot see",
-    ),
-    (&["--location-trusted"], "credentials stay with their origin; -L alone is always so"),
-    (&["--trust-server-names"], "names come from the URL of the list; -J lets servers name files"),
-    (&["--fail-with-body"], "leave it out: a status of 400 or more fails and stores nothing"),
-    (&["--wait", "--random-wait"], "--rate-per-host N/s spreads the requests to each host"),
-    (&["--create-dirs", "--force-directories"], "leave it out: directories are always made"),
-    (&["-R", "--remote-time"], "files keep the time at which they were pulled"),
-    (
-        &["--verify-hash", "--verify_hash"],
-        "--checksum-col COLUMN names the column of a table with the expected digests",
-    ),
-    (
-        &["--check-integrity"],
-        "checksum=TYPE=HEX below a URL of a list, or --checksum, is always checked",
-    ),
-    (&["--http1.0", "--http1.1", "--http2", "--http3"], "leave it out: it is always HTTP/1.1"),
-    (
-        &["--retry-all-errors", "--retry-connrefused"],
-        "leave it out: what may pass is always tried again",
-    ),
-    (
-        &["--retry-on-http-error"],
-        "leave it out: statuses that may pass are tried again; --retry-failed tries all again",
-    ),
-    (&["--content-on-error"], "a status of 400 or more fails and stores nothing"),
-    (&["--capath"], "--cacert FILE, which may be given several times"),
-    (&["--connect-to"], "--resolve HOST:PORT:ADDR sends a host to another address"),
-    (
-        &["--interface", "--bind-address", "--multiple-interface"],
-        "the route of the kernel decides which address of this machine is used",
-    ),
-    (
-        &["--download-archive", "--incremental-mode", "--incremental_mode"],
-        "--report FILE.csv keeps what was done: the same command again passes over it",
-    ),
-    (
-        &["--output-format", "--output_format", "--number-sample-per-shard", "--out-null"],
-        "every URL is a file of its own; --dirs spreads them over folders",
-    ),
-    (&["--number_sample_per_shard"], "every URL is a file of its own; --dirs spreads them"),
-    (&["--on-download-complete", "--on-download-error"], "-w FORM writes a line for every URL"),
-    (&["--fsync-policy", "--direct"], "--fsync and --sync say what must be on the disk, and when"),
-    (&["--backend"], "there is io_uring only"),
-    (&["--processes-count", "--processes_count"], "--threads N says how many"),
-    (&["--thread-count", "--thread_count"], "-j N says how many downloads are in flight"),
-    (&["--retries"], "did you mean --retry, or --tries?"),
-    (&["--max-file-not-found"], "--host-fail-limit and --max-errors give up early"),
-    (&["--enable-dns-cache"], "leave it out: names are always kept; --dns-cache FILE saves them"),
-    (&["--retry-max-time"], "-m TIME bounds a URL with its retries"),
-];

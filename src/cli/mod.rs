@@ -7,6 +7,7 @@
 pub mod args;
 mod argv;
 pub mod exit;
+mod peers;
 mod proxy;
 pub mod resolve;
 pub mod values;

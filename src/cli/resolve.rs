@@ -164,13 +164,14 @@ pub fn warnings(config: &Config) -> Vec<String> {
 }
 
 /// What a user should know, unless it was asked to be quiet.
-pub fn notes(config: &Config) -> Vec<String> {
+pub fn notes(args: &PullArgs, config: &Config) -> Vec<String> {
     // Who reads JSON from standard error reads nothing else.
     let is_quiet = !config.summary || config.progress == ProgressMode::Json;
     if is_quiet {
         return Vec::new();
     }
-    proxy::note(&config.proxy).into_iter().chain(lines::note(&config.lines)).collect()
+    let of_config = proxy::note(&config.proxy).into_iter().chain(lines::note(&config.lines));
+    args.notes.iter().cloned().chain(of_config).collect()
 }
 
 /// Where a word of the command line must not be seen by others: for the process title.

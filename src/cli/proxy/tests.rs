@@ -1,16 +1,27 @@
 //! Options and variables, in the order that counts.
 
-use super::super::args::{Command, parse};
+use super::super::args::{Command, PullArgs, parse};
 use super::super::resolve::{Host, notes};
 use crate::config::Config;
 use crate::plan::target::Target;
 use std::ffi::OsString;
 
-/// The configuration of a command line and an environment, both split at spaces.
+/// The words of a command line, split at spaces.
+fn words(line: &str) -> Vec<String> {
+    let words = line.split(' ').map(|word| word.trim_matches('\''));
+    std::iter::once("ringpull").chain(words).map(str::to_owned).collect()
+}
+
+fn args(line: &str) -> PullArgs {
+    match parse(words(line).iter().map(OsString::from)) {
+        Ok(Command::Pull(args)) => *args,
+        other => panic!("{line}: {other:?}"),
+    }
+}
+
+/// The configuration of a command line and an environment.
 fn try_config(line: &str, environment: &[(&'static str, &str)]) -> anyhow::Result<Config> {
-    let words: Vec<&str> = line.split(' ').map(|word| word.trim_matches('\'')).collect();
-    let words = std::iter::once("ringpull").chain(words).map(str::to_owned);
-    let argv: Vec<String> = words.collect();
+    let argv = words(line);
     let Command::Pull(args) = parse(argv.iter().map(OsString::from))? else { panic!("{line}") };
     let variables = environment.iter().map(|(name, value)| (*name, (*value).to_owned()));
     let proxy_variables = variables.collect();
@@ -132,9 +143,12 @@ fn a_run_tells_of_the_environment() {
     let environment = [("http_proxy", "me:SECRET@h:1"), ("all_proxy", "socks5h://a:2")];
     let expected = "the environment sends http URLs through http://h:1 (http_proxy), https URLs \
                     through socks5h://a:2 (all_proxy); --proxy '' goes without";
-    assert_eq!(notes(&config("u", &environment)), [expected]);
-    for line in ["-q u", "--progress json u", "--proxy '' u", "--proxy p u"] {
-        assert_eq!(notes(&config(line, &environment)), Vec::<String>::new(), "{line}");
+    let told = |line: &str, environment| notes(&args(line), &config(line, environment));
+    assert_eq!(told("u", &environment), [expected]);
+    for line in ["-q u", "--progress json u", "--proxy '' u", "--proxy p u", "-q -m 5 u"] {
+        assert_eq!(told(line, &environment), Vec::<String>::new(), "{line}");
     }
-    assert_eq!(notes(&config("u", &[])), Vec::<String>::new());
+    assert_eq!(told("u", &[]), Vec::<String>::new());
+    let told = told("-m 5 u", &[]);
+    assert!(told.len() == 1 && told[0].contains("--tries 5"), "{told:?}");
 }

@@ -206,7 +206,8 @@ fn fields_of_requests() {
     let fields = dir.path().join("fields");
     fs::write(&fields, "A: 1\r\n\nB:\n").unwrap();
     let at_file = format!("@{}", fields.to_str().unwrap());
-    let request = config(&["-H", "Z: 0", "-H", &at_file, "-e", "r", "-u", "a:b", "u"]).request;
+    let request =
+        config(&["-H", "Z: 0", "-H", &at_file, "--referer", "r", "-u", "a:b", "u"]).request;
     let expected = [("Z", "0"), ("A", "1"), ("B", "")];
     assert_eq!(request.headers, expected.map(|(n, v)| (n.to_owned(), v.to_owned())));
     assert_eq!(

@@ -1,0 +1,414 @@
+//! Every flag of every table through the parser of the command line.
+
+use super::*;
+use crate::cli::args::{Command, PullArgs, parse};
+use clap::{Arg, CommandFactory};
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+
+/// What is printed about a command line that is refused; nothing when it is accepted, or when help
+/// or the version is asked for.
+fn refusal(line: &[&str]) -> Option<String> {
+    let words = std::iter::once("ringpull").chain(line.iter().copied()).map(OsString::from);
+    match parse(words) {
+        Ok(_) => None,
+        Err(error) if !error.use_stderr() => None,
+        Err(error) => {
+            assert_eq!(error.exit_code(), 2, "{line:?}");
+            Some(error.to_string())
+        }
+    }
+}
+
+fn refused(line: &[&str]) -> String {
+    refusal(line).unwrap_or_else(|| panic!("{line:?} is accepted"))
+}
+
+fn notes(line: &[&str]) -> Vec<String> {
+    let words = std::iter::once("ringpull").chain(line.iter().copied()).map(OsString::from);
+    match parse(words) {
+        Ok(Command::Pull(args)) => args.notes,
+        other => panic!("{line:?}: {other:?}"),
+    }
+}
+
+fn tips(text: &str) -> Vec<&str> {
+    text.lines().filter_map(|line| line.strip_prefix("  tip: ")).collect()
+}
+
+/// Names of each option of ours, with their dashes.
+fn options() -> Vec<Vec<String>> {
+    let mut command = PullArgs::command();
+    command.build();
+    let names = |arg: &Arg| {
+        let aliases = arg.get_all_aliases().unwrap_or_default();
+        let longs = arg.get_long().into_iter().chain(aliases).map(|name| format!("--{name}"));
+        let aliases = arg.get_all_short_aliases().unwrap_or_default();
+        let shorts = arg.get_short().into_iter().chain(aliases).map(|letter| format!("-{letter}"));
+        longs.chain(shorts).collect::<Vec<_>>()
+    };
+    let mut options: Vec<_> = command.get_arguments().map(names).collect();
+    for names in &mut options {
+        // Understood before clap.
+        if names.iter().any(|name| name == "--no-clobber") {
+            names.push("-nc".to_owned());
+        }
+    }
+    options.push(vec!["--check-certificate".to_owned()]);
+    options
+}
+
+fn rows(peer: &Peer) -> Vec<Row> {
+    peer.texts().iter().map(|text| Row::new(text)).collect()
+}
+
+/// Every flag of every table, with the row.
+fn table() -> impl Iterator<Item = (&'static str, String, Row)> {
+    PEERS.iter().flat_map(|peer| {
+        rows(peer).into_iter().flat_map(move |row| {
+            row.flags.clone().into_iter().map(move |flag| {
+                let row = Row {
+                    flags: row.flags.clone(),
+                    value: row.value.clone(),
+                    ours: row.ours.clone(),
+                    differs: row.differs.clone(),
+                };
+                (peer.name, flag, row)
+            })
+        })
+    })
+}
+
+/// What a flag of another program is here.
+enum Fate {
+    Unknown,
+    Same,
+    Clash,
+}
+
+fn fate(options: &[Vec<String>], flag: &str, row: &Row) -> Fate {
+    let dashed = flag.replace('_', "-");
+    let Some(names) = options.iter().find(|names| names.contains(&dashed)) else {
+        return Fate::Unknown;
+    };
+    match row.ours.split_whitespace().any(|word| names.iter().any(|name| name == word)) {
+        true => Fate::Same,
+        false => Fate::Clash,
+    }
+}
+
+#[test]
+fn tables_are_well_formed() {
+    let options = options();
+    for peer in &PEERS {
+        let mut seen = BTreeSet::new();
+        for line in peer.table.lines() {
+            assert!(line.chars().count() <= 100, "{}: {line}", peer.name);
+        }
+        for row in rows(peer) {
+            let Row { flags, value, ours, differs } = &row;
+            assert!(!flags.is_empty() && !differs.ends_with('.'), "{row:?}");
+            assert!(!differs.is_empty() || !matches!(ours.as_str(), "" | "always"), "{row:?}");
+            for flag in flags {
+                assert!(flag.starts_with('-'), "{row:?}");
+                let key = if value.contains('=') && flag == "-e" { value } else { flag };
+                assert!(seen.insert(key.clone()), "{} has {flag} twice", peer.name);
+            }
+            // What is to be written can be written.
+            let named = ours.split_whitespace().chain(differs.split_whitespace());
+            for word in named.filter(|word| word.starts_with("--")) {
+                let name = word.trim_end_matches([';', ':', ',']).split('=').next().unwrap();
+                let is_known = options.iter().flatten().any(|known| known == name);
+                assert!(is_known || name == "--no-...", "{}: {name} in {row:?}", peer.name);
+            }
+        }
+        for row in rows(peer) {
+            let text = format!("{} |", row.flags.join(", "));
+            assert!(!text.contains("  "), "{text}");
+        }
+        let rows = peer.table.lines().filter(|line| !line.starts_with(['#', ' ']));
+        let rows = rows.filter(|line| !line.is_empty()).count();
+        assert_eq!(peer.table.matches('|').count(), 2 * rows, "{}", peer.name);
+    }
+}
+
+#[test]
+fn every_flag_of_every_program_is_accepted_or_answered() {
+    let options = options();
+    let mut counts = [0; 3];
+    for (peer, flag, row) in table() {
+        match fate(&options, &flag, &row) {
+            Fate::Unknown => {
+                counts[0] += 1;
+                let text = refused(&[&flag, "SECRET", "http://h/"]);
+                let begin = format!("error: unexpected argument '{flag}' found\n\n  tip: ");
+                assert!(text.starts_with(&begin), "{text}");
+                let expected = answers(&PEERS, &flag);
+                assert_eq!(tips(&text), expected, "{peer} {flag}");
+                let own = row.answer(&flag);
+                let owners = expected.iter().filter(|answer| answer.ends_with(&own));
+                let owner = format!("{peer}'s ");
+                assert_eq!(owners.filter(|answer| answer.contains(&owner)).count(), 1, "{own}");
+                assert!(!text.contains("similar") && !text.contains("SECRET"), "{text}");
+                if flag.starts_with("--") {
+                    assert_eq!(refused(&[&format!("{flag}=SECRET"), "http://h/"]), text);
+                }
+                if flag.contains('_') {
+                    let dashed = flag.replace('_', "-");
+                    let typed = refused(&["-q", &dashed, "http://h/"]);
+                    assert_eq!(typed, text.replace(&flag, &dashed));
+                }
+            }
+            Fate::Same => {
+                counts[1] += 1;
+                let is_right = |value: &&str| match (*value, flag.as_str()) {
+                    ("", "-V") => refusal(&[&flag]).is_none(),
+                    ("", _) => refusal(&[&flag, "--cert", "f", "http://h/"]).is_none(),
+                    _ => refusal(&[&flag, value, "--cert", "f", "http://h/"]).is_none(),
+                };
+                // A switch must not take the URL for its value.
+                let values = if row.value.is_empty() { &VALUES[..1] } else { &VALUES[1..] };
+                let text = refusal(&[&flag, "http://h/"]);
+                assert!(values.iter().any(|value| is_right(value)), "{peer} {flag}: {text:?}");
+            }
+            Fate::Clash => counts[2] += 1,
+        }
+    }
+    assert!(counts.iter().sum::<usize>() > 880, "{counts:?}");
+}
+
+/// One of these is right for every flag that takes a value.
+const VALUES: [&str; 15] = [
+    "",
+    "1",
+    "1/s",
+    "none",
+    "prealloc",
+    "bar",
+    "txt",
+    "9.9.9.9",
+    "%{url}",
+    "md5",
+    "me:pw",
+    "A: b",
+    "h:80:127.0.0.1",
+    "http://p:1",
+    "md5=0cc175b9c0f1b6a831c399e269772661",
+];
+
+/// Flags of ours that mean something else in another program, which a value tells apart.
+const TOLD: [(&str, &str, &str); 23] = [
+    ("curl", "-U", "me:SECRET"),
+    ("curl", "-x", "http://me:SECRET@p:3128"),
+    ("curl", "-d", "password=SECRET"),
+    ("curl", "-Q", "DELE SECRET"),
+    ("curl", "-T", "SECRET.bin"),
+    ("curl", "-P", "-"),
+    ("curl", "-i", ""),
+    ("curl", "-j", ""),
+    ("wget", "-w", "1"),
+    ("wget", "-A", "jpg,png"),
+    ("wget", "-e", "http_proxy=http://me:SECRET@p"),
+    ("wget", "-e", "robots=on"),
+    ("wget", "-d", ""),
+    ("wget", "-x", ""),
+    ("wget", "-E", ""),
+    ("wget", "-H", ""),
+    ("wget", "-m", ""),
+    ("wget2", "--dns-cache", ""),
+    ("wget2", "--proxy", "on"),
+    ("aria2", "-P", ""),
+    ("aria2", "-m", "0"),
+    ("aria2", "-u", "10K"),
+    ("aria2", "-T", "SECRET.torrent"),
+];
+
+/// Those which nothing tells apart, or which would do the same.
+const AMBIGUOUS: [(&str, &str); 9] = [
+    ("curl", "--no-clobber"),
+    ("curl", "--limit-rate"),
+    ("curl", "-q"),
+    ("wget", "-o"),
+    ("wget", "-L"),
+    ("wget", "-e"),
+    ("aria2", "--dry-run"),
+    // A note is told.
+    ("aria2", "-n"),
+    // All it can mean is the version.
+    ("aria2", "-V"),
+];
+
+#[test]
+fn a_flag_with_two_meanings_is_told_by_its_value_or_has_its_line_here() {
+    let options = options();
+    let clashes = table().filter(|(_, flag, row)| matches!(fate(&options, flag, row), Fate::Clash));
+    let found: BTreeSet<(&str, String)> = clashes.map(|(peer, flag, _)| (peer, flag)).collect();
+    let told = TOLD.iter().map(|(peer, flag, _)| (*peer, *flag));
+    let known = told.chain(AMBIGUOUS).map(|(peer, flag)| (peer, flag.to_owned())).collect();
+    assert_eq!(found, known);
+    for (peer, flag, value) in TOLD {
+        let lines = match value {
+            "" => vec![vec![flag, "http://h/"], vec![flag, "-q", "http://h/"], vec![flag]],
+            value => vec![vec![flag, value, "http://h/"]],
+        };
+        for line in lines {
+            let text = refused(&line);
+            let problem = text.lines().next().unwrap();
+            assert!(problem.contains(&format!("for '{flag}'")), "{text}");
+            let owner = format!("{peer}'s ");
+            assert!(tips(&text).iter().any(|tip| tip.contains(&owner)), "{peer} {flag}: {text}");
+            assert!(!text.contains("SECRET"), "{text}");
+        }
+    }
+}
+
+#[test]
+fn the_right_word_is_said() {
+    for (line, first, expected) in [
+        (
+            &["-U", "me:SECRET"][..],
+            "unexpected value for '-U'",
+            "curl's -U: write --proxy-user USER:PASSWORD; -U is the User-Agent, as \
+             in wget and aria2",
+        ),
+        (
+            &["-Ume:SECRET"],
+            "unexpected value for '-U'",
+            "to have it taken as it is, write --user-agent=VALUE",
+        ),
+        (
+            &["-w1"],
+            "unexpected value for '-w'",
+            "wget's -w (--wait): write --rate-per-host 1/5s; requests to each host are spread; -w \
+             is a form",
+        ),
+        (
+            &["-e", "robots=off"],
+            "unexpected value for '-e'",
+            "wget's -e robots=off: leave it out, robots.txt is not read without --robots",
+        ),
+        (&["-k"], "unexpected argument '-k' found", "curl's -k: write --insecure"),
+        (
+            &["-k"],
+            "unexpected argument '-k' found",
+            "wget's -k (--convert-links): pages are stored as sent",
+        ),
+        (
+            &["-k"],
+            "unexpected argument '-k' found",
+            "aria2's -k (--min-split-size): files are not split",
+        ),
+        (
+            &["--digest"],
+            "unexpected argument '--digest' found",
+            "curl's --digest: Basic is the only authentication: -u USER:PASSWORD, or --netrc",
+        ),
+        (
+            &["--oauth2-bearer", "SECRET"],
+            "unexpected argument '--oauth2-bearer' found",
+            "curl's --oauth2-bearer: write -H 'Authorization: Bearer TOKEN'",
+        ),
+        (
+            &["-V", "-i", "list"],
+            "unexpected argument '-V' found beside other words",
+            "aria2's -V (--check-integrity): checksum=TYPE=HEX below a URL of a list, or \
+             --checksum, is always checked; -V is --version",
+        ),
+        (
+            &["--no-metalink"],
+            "unexpected argument '--no-metalink' found",
+            "wget2's --no-metalink: leave it out, lists are text",
+        ),
+        (&["-nv"], "unexpected argument '-nv' found", "wget's -nv (--no-verbose): write --quiet"),
+        (
+            &["--bind-address=SECRET"],
+            "unexpected argument '--bind-address' found",
+            "wget's --bind-address: ",
+        ),
+        (&["-i"], "a value is required for '-i' but none was supplied", "curl's -i"),
+        (&["-iL"], "unexpected value for '-i'", "curl's -i"),
+        (&["-EHkKp"], "unexpected value for '-E'", "wget's -E (--adjust-extension)"),
+        (
+            &["--image-size", "9"],
+            "unexpected argument '--image-size' found",
+            "img2dataset's --image-size",
+        ),
+    ] {
+        let line: Vec<&str> = line.iter().copied().chain(["http://h/"]).collect();
+        let text = refused(if line[0] == "-i" { &line[..1] } else { &line });
+        assert!(text.starts_with(&format!("error: {first}\n")), "{line:?}: {text}");
+        assert!(tips(&text).iter().any(|tip| tip.starts_with(expected)), "{line:?}: {text}");
+        assert!(!text.contains("SECRET"), "{line:?}: {text}");
+    }
+    // The first of several.
+    let text = refused(&["-q", "--digest", "-k", "--zzz", "http://h/"]);
+    assert!(text.contains("'--digest'") && tips(&text).len() == 1, "{text}");
+}
+
+#[test]
+fn what_is_ours_stays_ours() {
+    for line in [
+        &["-U", "bot/1.0 (me@example.com)"][..],
+        &["--user-agent=me:pw"],
+        &["-A", "tester"],
+        &["--user-agent", "jpg,png"],
+        &["-w", "%{url}"],
+        &["--write-out=1"],
+        &["-e", "http://h/?a=b"],
+        &["--referer=robots=off"],
+        &["-d", "./x=1"],
+        &["--dir=x=1"],
+        &["-dout"],
+        &["-ilist.txt"],
+        &["-i", "-"],
+        &["-E", "me.pem"],
+        &["-H", "Referer: http://h/"],
+        &["-x", "4"],
+        &["-T", "1.5"],
+        &["--proxy", "http://p:1"],
+        &["-fLq"],
+        &["-o", "wget.log"],
+    ] {
+        let line: Vec<&str> = line.iter().copied().chain(["http://h/"]).collect();
+        assert_eq!(refusal(&line), None, "{line:?}");
+        assert_eq!(notes(&line), Vec::<String>::new(), "{line:?}");
+    }
+    // A value is not read as a flag.
+    assert_eq!(refusal(&["-H", "A: b", "--", "-k", "--digest"]), None);
+}
+
+#[test]
+fn bundles_are_taken_apart() {
+    let text = refused(&["-fsSLO", "http://h/"]);
+    assert!(text.starts_with("error: unexpected argument '-s' found in '-fsSLO'\n"), "{text}");
+    assert_eq!(
+        tips(&text),
+        [
+            "curl's -s (--silent): write --quiet",
+            "curl's -S (--show-error): leave it out, errors are always told",
+            "curl's -O (--remote-name): leave it out, files are named after their URL",
+            "-f and -L are right",
+        ]
+    );
+    // Nothing of the value of the last letter.
+    let text = refused(&["-sSuSECRET", "http://h/"]);
+    assert!(text.contains("in '-sSu'") && text.contains("-u is right"), "{text}");
+    assert!(!text.contains("SECRET"), "{text}");
+    // In wget `-O` has a value.
+    let text = refused(&["-qO-", "http://h/"]);
+    assert!(text.contains("in '-qO'") && text.contains("-o - is standard output"), "{text}");
+    // A bundle that no program has: the first letter that is not ours.
+    let text = refused(&["-fk?", "http://h/"]);
+    assert!(text.contains("'-k' found\n") && text.contains("--insecure"), "{text}");
+}
+
+#[test]
+fn what_nothing_tells_apart_is_noted() {
+    assert_eq!(notes(&["-n", "u"]).len(), 1);
+    assert_eq!(notes(&["--netrc", "u"]).len(), 0);
+    let told = notes(&["-m", "5", "u"]);
+    assert!(told.len() == 1 && told[0].contains("--tries 5"), "{told:?}");
+    for line in [["-m5s", "u"], ["-m900", "u"], ["--max-time=5", "u"]] {
+        assert_eq!(notes(&line).len(), 0, "{line:?}");
+    }
+}
