@@ -18,14 +18,14 @@ pub(super) struct Typed {
     pub(super) notes: Vec<String>,
 }
 
-/// Makes clap's words of what was typed. wget's `-nc` is no bundle of letters (clap would read it as
-/// `-n -c`, the opposite), aria2's `--flag=true` and `--flag=false` are understood for every flag
-/// without a value, and so are img2dataset's `--url_col` and its like. Nothing behind `--` is
+/// Makes clap's words of what was typed. wget's `-nc` is no bundle of letters (clap would read it
+/// as `-n -c`, the opposite), aria2's `--flag=true` and `--flag=false` are understood for every
+/// flag without a value, and so are img2dataset's `--url_col` and its like. Nothing behind `--` is
 /// touched, and no value of a flag.
 ///
 /// # Errors
-/// A flag of `peers` that is not ours, or one of ours whose value shows that theirs is meant. Values
-/// may be secrets and are not repeated.
+/// A flag of `peers` that is not ours, or one of ours whose value shows that theirs is meant.
+/// Values may be secrets and are not repeated.
 pub(super) fn rewrite(
     command: &mut Command,
     words: impl IntoIterator<Item = OsString>,
@@ -203,14 +203,12 @@ impl Reader<'_> {
         if answers.is_empty() {
             return Ok(());
         }
-        let Some(_) = value else {
-            return Err(tips(
-                format!("a value is required for '{flag}' but none was supplied"),
-                &answers,
-            ));
+        let Some(value) = value else {
+            let problem = format!("a value is required for '{flag}' but none was supplied");
+            return Err(tips(problem, &answers));
         };
         let long = self.find(flag).and_then(|option| option.names.first());
-        if let Some(long) = long.filter(|long| *long != flag) {
+        if let Some(long) = long.filter(|_| peers::is_free(flag, value)) {
             answers.push(format!("to have it taken as it is, write {long}=VALUE"));
         }
         Err(tips(format!("unexpected value for '{flag}'"), &answers))

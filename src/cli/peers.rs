@@ -7,7 +7,7 @@
 
 mod meaning;
 
-pub(super) use meaning::note;
+pub(super) use meaning::{is_free, note};
 
 /// A program whose users come here.
 #[derive(Clone, Copy, Debug)]
@@ -130,7 +130,7 @@ impl Peer {
         let texts = texts.iter().filter(|text| has_flag(text, flag));
         let mut rows: Vec<Row> = texts.map(|text| Row::new(text)).collect();
         let is_exact = |row: &Row| Some(row.value.as_str()) == value;
-        let at = rows.iter().position(is_exact).or(rows.len().checked_sub(1))?;
+        let at = rows.iter().position(is_exact).or_else(|| rows.len().checked_sub(1))?;
         Some(rows.swap_remove(at))
     }
 

@@ -229,6 +229,32 @@ fn refused_options_show_no_secret() {
     assert_clean("standard error", done.stderr.as_bytes());
 }
 
+#[test]
+fn a_login_of_another_program_goes_to_nobody() {
+    let server = Plan::new().otherwise(ok(b"x")).start();
+    let sandbox = Sandbox::new();
+    let url = server.url("/a");
+    let lines: [&[&str]; 7] = [
+        &["-U", "me:S3cretMark"],
+        &["-Ume:S3cretMark"],
+        &["-e", "http_password=S3cretMark"],
+        &["-d", "password=S3cretMark"],
+        &["-x", "http://me:S3cretMark@p:3128"],
+        &["-sSuS3cretMark"],
+        &["--oauth2-bearer", "S3cretMark"],
+    ];
+    for line in lines {
+        let done = sandbox.pull().args(line).args([&url]).run();
+        done.assert_code(2);
+        assert!(done.stderr.contains("\n  tip: "), "{}", done.stderr);
+        assert_clean("standard error", done.stderr.as_bytes());
+    }
+    assert_eq!(server.connections(), 0, "nobody was asked");
+    // As the long name takes it, it is the User-Agent.
+    sandbox.pull().args(["--user-agent=me:word", &url]).run().assert_ok(1);
+    assert!(server.heads("/a")[0].contains("User-Agent: me:word\r\n"));
+}
+
 fn authorizations(server: &Rude, path: &str) -> Vec<String> {
     let heads = server.heads(path);
     let fields = heads.iter().flat_map(|head| head.lines());

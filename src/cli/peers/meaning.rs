@@ -23,9 +23,12 @@ pub(super) fn is_theirs(flag: &str, peer: &str, value: &str) -> bool {
 /// Whether what stands behind a flag of ours is no value of it, so that another program's switch of
 /// that name is meant: a URL, where none can be a value.
 pub(super) fn is_behind_switch(flag: &str, value: &str) -> bool {
-    let scheme = value.split_once("://").map(|(scheme, _)| scheme.to_ascii_lowercase());
-    let is_url = matches!(scheme.as_deref(), Some("http" | "https" | "ftp"));
-    (is_url && flag != "--proxy") || is_theirs(flag, "wget2", value)
+    (is_url(value) && flag != "--proxy") || is_theirs(flag, "wget2", value)
+}
+
+/// Whether a letter of ours takes such a text as it is, behind its long name.
+pub(in crate::cli) fn is_free(flag: &str, value: &str) -> bool {
+    matches!(flag, "-A" | "-d" | "-E" | "-e" | "-i" | "-P" | "-U" | "-w") && !is_url(value)
 }
 
 /// What to say about a letter whose value does not show whose it is, and which would do something
@@ -47,6 +50,11 @@ pub(in crate::cli) fn note(flag: &str, value: Option<&str>) -> Option<String> {
         }
         _ => None,
     }
+}
+
+fn is_url(value: &str) -> bool {
+    let scheme = value.split_once("://").map(|(scheme, _)| scheme.to_ascii_lowercase());
+    matches!(scheme.as_deref(), Some("http" | "https" | "ftp"))
 }
 
 /// `name:password`. A User-Agent has a slash or a blank before its first colon, or none at all.

@@ -169,7 +169,7 @@ fn every_flag_of_every_program_is_accepted_or_answered() {
                 // A switch must not take the URL for its value.
                 let values = if row.value.is_empty() { &VALUES[..1] } else { &VALUES[1..] };
                 let text = refusal(&[&flag, "http://h/"]);
-                assert!(values.iter().any(|value| is_right(value)), "{peer} {flag}: {text:?}");
+                assert!(values.iter().any(is_right), "{peer} {flag}: {text:?}");
             }
             Fate::Clash => counts[2] += 1,
         }
@@ -262,78 +262,80 @@ fn a_flag_with_two_meanings_is_told_by_its_value_or_has_its_line_here() {
     }
 }
 
+/// A command line, what is wrong with it, and how one of the tips begins.
+const WORDS: &[(&[&str], &str, &str)] = &[
+    (
+        &["-U", "me:SECRET"],
+        "unexpected value for '-U'",
+        "curl's -U: write --proxy-user USER:PASSWORD; -U is the User-Agent, as \
+             in wget and aria2",
+    ),
+    (
+        &["-Ume:SECRET"],
+        "unexpected value for '-U'",
+        "to have it taken as it is, write --user-agent=VALUE",
+    ),
+    (
+        &["-w1"],
+        "unexpected value for '-w'",
+        "wget's -w (--wait): write --rate-per-host 1/Ns; -w is --write-out, as in curl",
+    ),
+    (
+        &["-e", "robots=off"],
+        "unexpected value for '-e'",
+        "wget's -e robots=off: leave it out, robots.txt is not read without --robots",
+    ),
+    (&["-k"], "unexpected argument '-k' found", "curl's -k: write --insecure"),
+    (
+        &["-k"],
+        "unexpected argument '-k' found",
+        "wget's -k (--convert-links): pages are stored as sent",
+    ),
+    (
+        &["-k"],
+        "unexpected argument '-k' found",
+        "aria2's -k (--min-split-size): files are not split",
+    ),
+    (
+        &["--digest"],
+        "unexpected argument '--digest' found",
+        "curl's --digest: Basic is the only authentication: -u USER:PASSWORD, or --netrc",
+    ),
+    (
+        &["--oauth2-bearer", "SECRET"],
+        "unexpected argument '--oauth2-bearer' found",
+        "curl's --oauth2-bearer: write -H 'Authorization: Bearer TOKEN'",
+    ),
+    (
+        &["-V", "-i", "list"],
+        "unexpected argument '-V' found beside other words",
+        "aria2's -V (--check-integrity): checksum=TYPE=HEX below a URL of a list, or \
+             --checksum, is always checked; -V is --version",
+    ),
+    (
+        &["--no-metalink"],
+        "unexpected argument '--no-metalink' found",
+        "wget2's --no-metalink: leave it out, lists are text",
+    ),
+    (&["-nv"], "unexpected argument '-nv' found", "wget's -nv (--no-verbose): write --quiet"),
+    (
+        &["--bind-address=SECRET"],
+        "unexpected argument '--bind-address' found",
+        "wget's --bind-address: ",
+    ),
+    (&["-i"], "a value is required for '-i' but none was supplied", "curl's -i"),
+    (&["-iL"], "unexpected value for '-i'", "curl's -i"),
+    (&["-EHkKp"], "unexpected value for '-E'", "wget's -E (--adjust-extension)"),
+    (
+        &["--image-size", "9"],
+        "unexpected argument '--image-size' found",
+        "img2dataset's --image-size",
+    ),
+];
+
 #[test]
 fn the_right_word_is_said() {
-    for (line, first, expected) in [
-        (
-            &["-U", "me:SECRET"][..],
-            "unexpected value for '-U'",
-            "curl's -U: write --proxy-user USER:PASSWORD; -U is the User-Agent, as \
-             in wget and aria2",
-        ),
-        (
-            &["-Ume:SECRET"],
-            "unexpected value for '-U'",
-            "to have it taken as it is, write --user-agent=VALUE",
-        ),
-        (
-            &["-w1"],
-            "unexpected value for '-w'",
-            "wget's -w (--wait): write --rate-per-host 1/5s; requests to each host are spread; -w \
-             is a form",
-        ),
-        (
-            &["-e", "robots=off"],
-            "unexpected value for '-e'",
-            "wget's -e robots=off: leave it out, robots.txt is not read without --robots",
-        ),
-        (&["-k"], "unexpected argument '-k' found", "curl's -k: write --insecure"),
-        (
-            &["-k"],
-            "unexpected argument '-k' found",
-            "wget's -k (--convert-links): pages are stored as sent",
-        ),
-        (
-            &["-k"],
-            "unexpected argument '-k' found",
-            "aria2's -k (--min-split-size): files are not split",
-        ),
-        (
-            &["--digest"],
-            "unexpected argument '--digest' found",
-            "curl's --digest: Basic is the only authentication: -u USER:PASSWORD, or --netrc",
-        ),
-        (
-            &["--oauth2-bearer", "SECRET"],
-            "unexpected argument '--oauth2-bearer' found",
-            "curl's --oauth2-bearer: write -H 'Authorization: Bearer TOKEN'",
-        ),
-        (
-            &["-V", "-i", "list"],
-            "unexpected argument '-V' found beside other words",
-            "aria2's -V (--check-integrity): checksum=TYPE=HEX below a URL of a list, or \
-             --checksum, is always checked; -V is --version",
-        ),
-        (
-            &["--no-metalink"],
-            "unexpected argument '--no-metalink' found",
-            "wget2's --no-metalink: leave it out, lists are text",
-        ),
-        (&["-nv"], "unexpected argument '-nv' found", "wget's -nv (--no-verbose): write --quiet"),
-        (
-            &["--bind-address=SECRET"],
-            "unexpected argument '--bind-address' found",
-            "wget's --bind-address: ",
-        ),
-        (&["-i"], "a value is required for '-i' but none was supplied", "curl's -i"),
-        (&["-iL"], "unexpected value for '-i'", "curl's -i"),
-        (&["-EHkKp"], "unexpected value for '-E'", "wget's -E (--adjust-extension)"),
-        (
-            &["--image-size", "9"],
-            "unexpected argument '--image-size' found",
-            "img2dataset's --image-size",
-        ),
-    ] {
+    for &(line, first, expected) in WORDS {
         let line: Vec<&str> = line.iter().copied().chain(["http://h/"]).collect();
         let text = refused(if line[0] == "-i" { &line[..1] } else { &line });
         assert!(text.starts_with(&format!("error: {first}\n")), "{line:?}: {text}");
