@@ -13,7 +13,7 @@ mod robots;
 mod watch;
 
 pub use budget::{BudgetConfig, ErrorsMax};
-pub use disk::{Dirs, DiskConfig};
+pub use disk::{Dirs, DiskConfig, RestrictNames};
 pub use input::{Columns, InputConfig, InputFormat};
 pub use integrity::IntegrityConfig;
 pub use journal::{JournalConfig, RetryFailed, SyncMode};

@@ -116,6 +116,9 @@ pub enum DiskProblem {
     /// The final name is that of a file which the run itself reads or writes, or it is in a folder
     /// of lists
     InUse,
+    /// EINVAL, EILSEQ, ENAMETOOLONG of a name: the file system does not allow it; the detail text
+    /// says why
+    Name,
     /// EIO, ENXIO, EUCLEAN and the like
     Io,
     /// Any other errno
@@ -507,6 +510,7 @@ impl DiskProblem {
             Self::NotAFile => "disk.not_a_file",
             Self::Exists => "disk.exists",
             Self::InUse => "disk.in_use",
+            Self::Name => "disk.name",
             Self::Io => "disk.eio",
             Self::Other(_) => "disk.other",
         }

@@ -1,6 +1,6 @@
 //! Values of single options: text to a checked value, or to the sentence that says what is wrong.
 
-use crate::config::{Dirs, Pins, ReportFile, ReportFormat, ResolveOverride};
+use crate::config::{Dirs, Pins, ReportFile, ReportFormat, ResolveOverride, RestrictNames};
 use crate::plan::address;
 use crate::{http, limits};
 use base64::Engine as _;
@@ -135,6 +135,20 @@ pub fn dirs(text: &str) -> Result<Dirs, String> {
             Ok(_) | Err(_) => Err("seq: takes the lines of a folder, as in seq:1000".to_owned()),
         },
         Some(_) | None => Err("write hash:2/2 (digits of each level), seq:1000 or host".to_owned()),
+    }
+}
+
+/// A value of `--restrict-file-names`, one of wget's.
+pub fn restrict_names(text: &str) -> Result<RestrictNames, String> {
+    match text {
+        "unix" => Ok(RestrictNames::Unix),
+        "windows" => Ok(RestrictNames::Windows),
+        "nocontrol" => Err("controls are never in names; unix or windows".to_owned()),
+        "ascii" | "lowercase" | "uppercase" => Err(format!(
+            "\"{text}\" of wget is not ours; unix or windows (files are numbered where only the \
+             case of their names differs and the file system takes them for one)"
+        )),
+        _ => Err("unix or windows".to_owned()),
     }
 }
 
@@ -344,6 +358,21 @@ mod tests {
             "Host",
         ] {
             dirs(text).expect_err(text);
+        }
+    }
+
+    #[test]
+    fn names_that_files_may_have() {
+        assert_eq!(restrict_names("unix"), Ok(RestrictNames::Unix));
+        assert_eq!(restrict_names("windows"), Ok(RestrictNames::Windows));
+        for (text, word) in [
+            ("lowercase", "wget"),
+            ("ascii", "wget"),
+            ("nocontrol", "controls"),
+            ("windows,lowercase", "unix or windows"),
+            ("", "unix or windows"),
+        ] {
+            assert!(restrict_names(text).unwrap_err().contains(word), "{text}");
         }
     }
 

@@ -1,4 +1,4 @@
-//! How files are spread over folders, and how long a full disk is waited for.
+//! How files are named and spread over folders, and how long a full disk is waited for.
 
 use crate::limits;
 
@@ -14,11 +14,22 @@ pub enum Dirs {
     Host,
 }
 
-/// What is done about folders and a full disk.
+/// `--restrict-file-names`: the names that files may have.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum RestrictNames {
+    /// Those that Linux allows, whatever the file system.
+    Unix,
+    /// Those that Windows allows, and distinct there.
+    Windows,
+}
+
+/// What is done about names, folders and a full disk.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct DiskConfig {
     /// Folders that files are spread over; without it all are in one.
     pub dirs: Option<Dirs>,
+    /// Which names files may have; without it the file system decides.
+    pub restrict_names: Option<RestrictNames>,
     /// `--disk-wait`: how long a full disk is waited for, in milliseconds; with 0 the job that
     /// meets it fails.
     pub wait_ms: u64,
@@ -26,6 +37,6 @@ pub struct DiskConfig {
 
 impl Default for DiskConfig {
     fn default() -> Self {
-        Self { dirs: None, wait_ms: limits::DISK_WAIT_DEFAULT_MS }
+        Self { dirs: None, restrict_names: None, wait_ms: limits::DISK_WAIT_DEFAULT_MS }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::ledger::Ledger;
 use super::packed::Packed;
+use super::places::Places;
 use super::progress::say;
 use super::read::{Naming, Reader, Taker};
 use super::run::Ended;
@@ -39,10 +40,12 @@ pub fn dry_run(config: &Config) -> anyhow::Result<Ended> {
     });
     // It costs nothing, so it is seen to its end.
     let ledger = Ledger::new(None, &BudgetConfig::default(), false);
-    let shared = Shared::new(config.clone(), Instant::now(), schedule, ledger);
+    // To see what becomes of names, files would have to be made.
+    let places = Places::new(config, None);
+    let shared = Shared::new(config.clone(), Instant::now(), schedule, ledger, places);
     let check = Check::default();
     let taker = Taker::Rehearsal(Rehearsal::new());
-    let mut reader = Reader::new(&shared, lists, naming, check, taker);
+    let mut reader = Reader::new(&shared, (lists, None), naming, check, taker);
     let read = reader.read_all();
     let (mut rehearsal, lines) = reader.into_rehearsal().expect("it was one");
     rehearsal.take_all(&mut shared.schedule());

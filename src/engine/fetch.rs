@@ -115,7 +115,7 @@ fn check_name(core: &Core, task: &Task) -> Option<Outcome> {
     if task.name() == "-" {
         return None;
     }
-    let failed = |cause| Some(Fault::new(Stage::Write, cause).into());
+    let failed = |cause| Some(named_fault(cause, task.name()).into());
     let problem = |problem| failed(Cause::Disk(problem));
     let found = match core.dir.existing_parent(task.name()) {
         Ok(None) => Found::Nothing,
@@ -318,7 +318,7 @@ async fn respond(
         check_size(bytes, core.shared.config.body_bytes_max)?;
     }
     let sink = sink(core, response.task(), framing, is_coded);
-    let mut sink = sink.map_err(|cause| Fault::new(Stage::Write, cause))?;
+    let mut sink = sink.map_err(|cause| named_fault(cause, response.task().name()))?;
     let ended = response.body(&mut sink).await?;
     let is_output_begun = task.story.as_ref().is_some_and(|story| story.is_output_begun);
     if ended.is_doubtful && !is_output_begun {
@@ -398,7 +398,9 @@ fn take_name(core: &Core, task: &mut Task, head: &Head) -> Result<(), Outcome> {
                 Some(dirs) => task.job.spread(path, dirs),
                 None => path,
             };
-            task.propose(path, |path, index| core.shared.claim(path, index));
+            let dir = Some(&core.dir);
+            let path = core.shared.places.fit(dir, path);
+            task.propose(path, |path, index| core.shared.claim(dir, path, index));
             check_name(core, task).map_or(Ok(()), Err)
         }
     }
@@ -482,6 +484,9 @@ async fn name_file(
         OnConflict::Skip | OnConflict::Error | OnConflict::Rename => Naming::Fresh,
     };
     let mut finished = sink.finish(buf, name, naming, config.file_ops).await;
+    if let Err(Fault { cause: Cause::Disk(DiskProblem::Name), .. }) = finished {
+        return Err(named_fault(Cause::Disk(DiskProblem::Name), task.name()));
+    }
     let is_taken = |fault: &Fault| fault.cause == Cause::Disk(DiskProblem::Exists);
     match config.on_conflict {
         OnConflict::Overwrite | OnConflict::Error => {
@@ -502,6 +507,14 @@ async fn name_file(
         renamed = Some(if parents.is_empty() { next } else { format!("{parents}/{next}") });
     }
     finished.map(|has_replaced| done(renamed, has_replaced))
+}
+
+/// The fault of a file with this path beneath the directory of the run: where its name is refused,
+/// it says why.
+fn named_fault(cause: Cause, path: &str) -> Fault {
+    let is_refused = cause == Cause::Disk(DiskProblem::Name);
+    let fault = Fault::new(Stage::Write, cause);
+    if is_refused { fault.with_detail(name::refused(path)) } else { fault }
 }
 
 /// What a failed operation of a connection means in this stage.

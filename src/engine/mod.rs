@@ -7,7 +7,7 @@
 //! - **Reading.** `source` makes the inputs one sequence of entries. `read` turns them into tasks,
 //!   `packed` while they wait, and puts them on the [`crate::plan::schedule`]; where one host holds
 //!   the list up, a `scout` goes ahead. `gate` has names looked up before their jobs begin, and
-//!   `dns_cache` keeps them for the next run.
+//!   `dns_cache` keeps them for the next run. `places` knows what file systems do to names.
 //! - **Pulling.** A `worker` takes the tasks that it may run, and tells the story of each by
 //!   `fetch`: `open` for its connection (`tunnel` passes a proxy, `pool` keeps connections,
 //!   `robots` asks for robots.txt), `response` for its answer, `sink` for the body, `signs` for
@@ -38,6 +38,7 @@ mod open;
 mod pace;
 mod packed;
 mod paper;
+mod places;
 mod pool;
 mod printed;
 mod progress;

@@ -5,6 +5,7 @@ use super::compare::{Given, other_list};
 use super::dry::Rehearsal;
 use super::journal::Stale;
 use super::packed::Packed;
+use super::places::Places;
 use super::progress::say;
 use super::scout::Scout;
 use super::session::{Session, leave};
@@ -17,6 +18,7 @@ use crate::plan::job::{BadLine, Entry, Job};
 use crate::plan::name::{Claimed, Names, Template};
 use crate::plan::shard::Shard;
 use crate::report::journal::{Check, Ended, Mismatch, Verdict};
+use crate::ring::dir::Dir;
 use std::path::{Path, PathBuf};
 
 /// How files are named, where the list does not say.
@@ -46,11 +48,12 @@ impl Naming {
 
     /// Keeps the name of an earlier run's file from downloads. Only where servers propose names:
     /// others come out as they did.
-    pub(super) fn keep(&mut self, filename: &str, dir: &Path) {
-        if let Ok(path) = Path::new(filename).strip_prefix(dir)
+    pub(super) fn keep(&mut self, filename: &str, (root, dir): (&Path, &Dir), places: &Places) {
+        if let Ok(path) = Path::new(filename).strip_prefix(root)
             && let Some(path) = path.to_str()
         {
-            self.proposed.get_or_insert_default().claim(path.to_owned(), 0);
+            let folds = places.folds(Some(dir), path);
+            self.proposed.get_or_insert_default().claim(path.to_owned(), 0, folds);
         }
     }
 
@@ -84,6 +87,8 @@ fn place(path: &Path) -> Option<PathBuf> {
 pub(super) struct Reader<'r> {
     pub(super) shared: &'r Shared,
     pub(super) lists: Lists,
+    /// The directory of the run; a rehearsal looks into none.
+    dir: Option<Dir>,
     template: Option<Template>,
     /// `-o`: the path of the one file, or `-`.
     output: Option<String>,
@@ -125,7 +130,7 @@ pub(super) enum Taker {
 impl<'r> Reader<'r> {
     pub(super) fn new(
         shared: &'r Shared,
-        lists: Lists,
+        (lists, dir): (Lists, Option<Dir>),
         naming: Naming,
         check: Check,
         taker: Taker,
@@ -135,7 +140,7 @@ impl<'r> Reader<'r> {
             shared.adopt(names);
         }
         for path in naming.reserved {
-            shared.claim(path, 0);
+            shared.claim(dir.as_ref(), path, 0);
         }
         let scout = match &taker {
             Taker::Cores => Scout::new(&lists, shared.config.lookahead_max),
@@ -144,6 +149,7 @@ impl<'r> Reader<'r> {
         Self {
             shared,
             lists,
+            dir,
             template: naming.template,
             output: naming.output,
             shard: shared
@@ -376,7 +382,7 @@ impl<'r> Reader<'r> {
         match self.path(job) {
             // That is standard output.
             path if self.output.is_some() && path == "-" => (path, Claimed::AsAsked),
-            path => self.shared.claim_noting(path, job.index),
+            path => self.shared.claim_noting(self.dir.as_ref(), path, job.index),
         }
     }
 
@@ -386,10 +392,11 @@ impl<'r> Reader<'r> {
             return output.clone();
         }
         let path = job.path(self.template.as_ref());
-        match &self.shared.config.disk.dirs {
+        let path = match &self.shared.config.disk.dirs {
             Some(dirs) => job.spread(path, dirs),
             None => path,
-        }
+        };
+        self.shared.places.fit(self.dir.as_ref(), path)
     }
 
     /// Gives the rows of bad lines, once they are known to be those of the report.

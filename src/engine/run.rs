@@ -10,6 +10,7 @@ use super::ledger::Ledger;
 use super::observe::{self, Observer};
 use super::packed::Packed;
 use super::paper::Flushed;
+use super::places::Places;
 use super::printed::Printed;
 use super::progress::say;
 use super::read::{Naming, Reader, Taker};
@@ -66,7 +67,8 @@ pub fn run(config: &Config) -> anyhow::Result<Ended> {
     let nofile = setup::raise_nofile()?;
     let config = sized(config, nofile)?;
     let mut dir = open_dir(&config)?;
-    let mut opened = open_report(&config, &mut naming)?;
+    let places = Places::new(&config, (!is_to_stdout(&config)).then_some(&dir));
+    let mut opened = open_report(&config, &mut naming, (&dir, &places))?;
     if let Some(opened) = &opened {
         opened.mark(&mut dir, config.on_conflict);
     }
@@ -99,12 +101,12 @@ pub fn run(config: &Config) -> anyhow::Result<Ended> {
     let began = Instant::now();
     let started_at = SystemTime::now();
     let schedule = Schedule::new(limits(&config));
-    let shared = Arc::new(Shared::new(config, began, schedule, ledger));
+    let shared = Arc::new(Shared::new(config, began, schedule, ledger, places));
     session.into_iter().for_each(|session| shared.set_session(session));
     shared.gauges.watch_dns(&dns);
     let syncer = journal::start_sync(to_sync, &shared)?;
     let cores = start_cores(&shared, &dns, &dir, &tls, &template)?;
-    let reader = start_reader(&shared, lists, naming, check, stale)?;
+    let reader = start_reader(&shared, (lists, &dir), naming, check, stale)?;
     let metrics = observe::serve(metrics, &shared, started_at)?;
     let watch = oversee(&shared, &signals, dns_cache.as_mut());
     drop(metrics);
@@ -121,11 +123,15 @@ pub fn run(config: &Config) -> anyhow::Result<Ended> {
 }
 
 /// Opens the report, if there is to be one, and reads what earlier runs wrote there.
-fn open_report(config: &Config, naming: &mut Naming) -> anyhow::Result<Option<Opened>> {
+fn open_report(
+    config: &Config,
+    naming: &mut Naming,
+    (dir, places): (&Dir, &Places),
+) -> anyhow::Result<Option<Opened>> {
     let Some(report) = &config.report else { return Ok(None) };
     let opened = journal::open(report, format(report.format), &config.journal, |entry, fate| {
         if config.content_disposition && fate == Fate::Good {
-            naming.keep(&entry.filename, &config.dir);
+            naming.keep(&entry.filename, (&config.dir, dir), places);
         }
     })?;
     Ok(Some(opened))
@@ -228,16 +234,18 @@ fn start_cores(
 
 fn start_reader(
     shared: &Arc<Shared>,
-    lists: Lists,
+    (lists, dir): (Lists, &Dir),
     naming: Naming,
     check: Check,
     stale: Option<Stale>,
 ) -> anyhow::Result<JoinHandle<anyhow::Result<()>>> {
     let end = ReaderEnd(Arc::clone(shared));
+    let dir = dir.send().context("cannot keep the directory open")?;
     std::thread::Builder::new()
         .name("reader".into())
         .spawn(move || {
-            let reader = Reader::new(&end.0, lists, naming, check, Taker::Cores);
+            let reader =
+                Reader::new(&end.0, (lists, Some(dir.into())), naming, check, Taker::Cores);
             reader.clearing(stale).read_all()
         })
         .context("cannot start a thread")

@@ -269,7 +269,7 @@ mod tests {
         let claimed: Vec<String> = (1..)
             .zip(paths)
             .map(|(index, path)| {
-                let (name, claimed) = names.claim_noting(path.to_owned(), index);
+                let (name, claimed) = names.claim_noting(path.to_owned(), index, false);
                 ahead.set_judged(index);
                 ahead.note(index, &name, claimed);
                 name
@@ -288,9 +288,9 @@ mod tests {
     #[test]
     fn a_name_that_is_neither_is_kept() {
         let (mut names, mut ahead) = (Names::new(), Ahead::default());
-        names.claim("x.1.y".to_owned(), 7);
-        names.claim("x.y".to_owned(), 8);
-        let (name, claimed) = names.claim_noting("x.y".to_owned(), 1);
+        names.claim("x.1.y".to_owned(), 7, false);
+        names.claim("x.y".to_owned(), 8, false);
+        let (name, claimed) = names.claim_noting("x.y".to_owned(), 1, false);
         assert_eq!((name.as_str(), claimed), ("x.1.2.y", Claimed::Otherwise));
         ahead.set_judged(1);
         ahead.note(1, &name, claimed);

@@ -5,6 +5,7 @@ use super::gauges::Gauges;
 use super::ledger::Ledger;
 use super::pace::Paces;
 use super::packed::Packed;
+use super::places::Places;
 use super::progress::say;
 use super::robots::Robots;
 use super::session::Session;
@@ -12,6 +13,7 @@ use crate::config::Config;
 use crate::plan::job::Job;
 use crate::plan::name::{Claimed, Names};
 use crate::plan::schedule::{Schedule, Wake};
+use crate::ring::dir::Dir;
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -52,6 +54,8 @@ pub(super) struct Shared {
     ledger: Mutex<Ledger>,
     /// The names given to files: by the reader, and by cores where servers may propose them.
     names: Mutex<Names>,
+    /// What becomes of names where they are given.
+    pub(super) places: Places,
     /// Where what is left is saved.
     session: OnceLock<Session>,
     reader: ReaderState,
@@ -87,6 +91,7 @@ impl Shared {
         began: Instant,
         schedule: Schedule<Packed>,
         ledger: Ledger,
+        places: Places,
     ) -> Self {
         let dir = config.dir.to_string_lossy();
         let dir_shown = match &*dir {
@@ -106,6 +111,7 @@ impl Shared {
             wakes: config.cpus.iter().map(|_| Notify::new()).collect(),
             ledger: Mutex::new(ledger),
             names: Mutex::default(),
+            places,
             session: OnceLock::new(),
             reader: ReaderState::default(),
             stop: AtomicU8::new(0),
@@ -169,14 +175,21 @@ impl Shared {
         *self.names.lock().unwrap_or_else(PoisonError::into_inner) = names;
     }
 
-    /// Claims a path for the file of input line `index`; see [`Names::claim`].
-    pub(super) fn claim(&self, path: String, index: u64) -> String {
-        self.names.lock().unwrap_or_else(PoisonError::into_inner).claim(path, index)
+    /// Claims a path for the file of input line `index`, beneath `dir`; see [`Names::claim`].
+    pub(super) fn claim(&self, dir: Option<&Dir>, path: String, index: u64) -> String {
+        self.claim_noting(dir, path, index).0
     }
 
     /// As [`Self::claim`], for the reader; see [`Names::claim_noting`].
-    pub(super) fn claim_noting(&self, path: String, index: u64) -> (String, Claimed) {
-        self.names.lock().unwrap_or_else(PoisonError::into_inner).claim_noting(path, index)
+    pub(super) fn claim_noting(
+        &self,
+        dir: Option<&Dir>,
+        path: String,
+        index: u64,
+    ) -> (String, Claimed) {
+        let folds = self.places.folds(dir, &path);
+        let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
+        names.claim_noting(path, index, folds)
     }
 
     /// The origin sends what nobody asked for: its connections are closed after one response from

@@ -123,6 +123,7 @@ disk.no_directory 23 3 no such directory, or its temporary file was removed
 disk.not_a_file 23 3 the name is taken by something that is no file
 disk.exists 23 3 the file exists
 disk.in_use 23 3 the name is that of a file or folder that this run itself needs
+disk.name 23 3 the file system refuses the name
 disk.eio 23 3 input/output error of the device
 disk.other 23 3 {os error 40}
 run.resources 7 3 this machine is out of file descriptors while connecting
@@ -311,7 +312,7 @@ const INPUT_PROBLEMS: [InputProblem; 15] = [
     InputProblem::Record,
 ];
 
-const DISK_PROBLEMS: [DiskProblem; 11] = [
+const DISK_PROBLEMS: [DiskProblem; 12] = [
     DiskProblem::NoSpace,
     DiskProblem::Quota,
     DiskProblem::FileTooLarge,
@@ -321,6 +322,7 @@ const DISK_PROBLEMS: [DiskProblem; 11] = [
     DiskProblem::NotAFile,
     DiskProblem::Exists,
     DiskProblem::InUse,
+    DiskProblem::Name,
     DiskProblem::Io,
     DiskProblem::Other(40),
 ];

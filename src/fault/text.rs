@@ -79,6 +79,7 @@ impl fmt::Display for DiskProblem {
             Self::NotAFile => "the name is taken by something that is no file",
             Self::Exists => "the file exists",
             Self::InUse => "the name is that of a file or folder that this run itself needs",
+            Self::Name => "the file system refuses the name",
             Self::Io => "input/output error of the device",
             Self::Other(errno) => return write!(f, "{}", io::Error::from_raw_os_error(*errno)),
         })

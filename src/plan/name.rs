@@ -3,23 +3,47 @@
 //! Every component made here is 1 to [`limits::NAME_BYTES_MAX`] bytes of UTF-8 without `/`, `\`,
 //! controls and invisible format characters, and begins with none of `.`, `-` and `~`. So no path
 //! can leave its directory, be taken for an option, or reach a terminal as an escape sequence, and
-//! names that begin with a dot are free for temporary files.
+//! names that begin with a dot are free for temporary files, those with a tilde for the last resort
+//! of [`Names`].
+//!
+//! What else a file system does to names is in [`NameRules`].
 
 mod claim;
 mod dirs;
 mod disposition;
+mod fold;
 mod template;
+mod windows;
 
 pub use claim::{Claimed, Names};
 pub use dirs::folder;
 pub use disposition::from_disposition;
 pub use template::{Template, TemplateError};
+pub use windows::refused;
 
 use super::target::Target;
 use crate::fault::InputProblem;
 use crate::limits;
 use percent_encoding::percent_decode_str;
 use std::borrow::Cow;
+
+/// What the file system of a directory does to names. The default is to take each as it is, as
+/// ext4 and the like do.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct NameRules {
+    /// Names that differ only in case, in how characters are composed, or in dots and spaces at
+    /// their end, are one file.
+    pub folds: bool,
+    /// Names that Windows does not allow are refused, or become others.
+    pub is_windows: bool,
+    /// A file with a long name has a short one as well (`LONGNA~1.TXT`).
+    pub has_short_names: bool,
+}
+
+/// The component of a path as a directory with these rules takes it: see `windows`.
+pub fn fit(component: &str, rules: NameRules) -> Cow<'_, str> {
+    windows::fit(component, rules)
+}
 
 /// The name of a URL: the last segment of its path, percent-decoded once and made safe. Bytes that
 /// are no UTF-8 keep their `%XX`. A URL that ends in `/` gives `index`.
@@ -77,7 +101,7 @@ pub fn numbered(path: &str, number: u64) -> String {
 }
 
 /// Appends one component to a path.
-pub(super) fn push_component(path: &mut String, component: &str) {
+pub fn push_component(path: &mut String, component: &str) {
     if !path.is_empty() {
         path.push('/');
     }
@@ -112,7 +136,11 @@ fn shorten(name: &str) -> String {
 
 /// The stem of `name` and then `suffix` (which has the extension in it), cut to the limit.
 fn with_suffix(name: &str, suffix: &str) -> String {
-    let (stem, _) = split_extension(name);
+    joined(split_extension(name).0, suffix)
+}
+
+/// A stem and what follows it, the stem cut so that both are within the limit of a name.
+fn joined(stem: &str, suffix: &str) -> String {
     let mut end = stem.len().min(limits::NAME_BYTES_MAX.saturating_sub(suffix.len()));
     while !stem.is_char_boundary(end) {
         end -= 1;

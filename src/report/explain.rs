@@ -103,6 +103,7 @@ fn explain_disk(problem: DiskProblem) -> &'static str {
         DiskProblem::NotAFile => "the file's name is taken by something that is no file",
         DiskProblem::Exists => "the file exists already",
         DiskProblem::InUse => "the file would replace one that the run itself needs",
+        DiskProblem::Name => "the file system refuses the file's name",
         DiskProblem::Io => "the disk failed",
         DiskProblem::Other(_) => "the file could not be written",
     }

@@ -9,13 +9,18 @@
 
 mod folders;
 mod found;
+mod fresh;
 mod owner;
+mod rules;
 mod stale;
+
+pub use found::{Found, Kept};
+pub use rules::{Rules, Volume};
 
 use super::shim::{Op, call};
 use crate::config::{FileAllocation, Fsync};
 use folders::Folders;
-pub use found::{Found, Kept};
+use fresh::Fresh;
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 use std::cell::Cell;
@@ -30,8 +35,7 @@ use std::sync::Arc;
 pub struct Dir {
     pub(super) fd: Rc<OwnedFd>,
     walk: Rc<Cell<Walk>>,
-    /// Whether files without a name are to be had on this file system, as far as is known.
-    pub(super) has_unnamed: Rc<Cell<bool>>,
+    pub(super) offers: Rc<Offers>,
     /// Distinguishes temporary names between runs: in containers, process numbers come again.
     nonce: u32,
     /// What the temporary names of all runs with the same report have in them.
@@ -42,6 +46,21 @@ pub struct Dir {
     kept: Arc<Kept>,
     pub(super) care: Care,
     folders: Rc<Folders>,
+}
+
+/// What a file system offers, as far as is known.
+#[derive(Clone, Debug)]
+pub(super) struct Offers {
+    /// Files without a name.
+    pub(super) unnamed: Cell<bool>,
+    /// A name that nothing else has.
+    fresh: Cell<Fresh>,
+}
+
+impl Offers {
+    fn of(dir: &OwnedFd) -> Self {
+        Self { unnamed: Cell::new(closes_silently(dir)), fresh: Cell::new(Fresh::Rename) }
+    }
 }
 
 /// What is done for files beyond writing them.
@@ -58,7 +77,7 @@ pub struct Care {
 pub struct SentDir {
     fd: OwnedFd,
     walk: Walk,
-    has_unnamed: bool,
+    offers: Offers,
     nonce: u32,
     token: Option<u64>,
     owner: Option<u64>,
@@ -89,7 +108,7 @@ impl Dir {
         let flags = PLACE.difference(OFlags::NOFOLLOW);
         let fd = rustix::fs::openat(CWD, path, flags, Mode::empty())?;
         Ok(Self {
-            has_unnamed: Rc::new(Cell::new(closes_silently(&fd))),
+            offers: Rc::new(Offers::of(&fd)),
             fd: Rc::new(fd),
             walk: Rc::new(Cell::new(Walk::Kernel)),
             nonce: fastrand::u32(..),
@@ -114,7 +133,7 @@ impl Dir {
         Ok(SentDir {
             fd: self.fd.try_clone()?,
             walk: self.walk.get(),
-            has_unnamed: self.has_unnamed.get(),
+            offers: Offers::clone(&self.offers),
             nonce: self.nonce,
             token: self.token,
             owner: self.owner,
@@ -209,8 +228,8 @@ impl Dir {
 
     /// As above, without a claim that it is the same.
     fn on_other_file_system(&self, fd: OwnedFd) -> Self {
-        let has_unnamed = Rc::new(Cell::new(closes_silently(&fd)));
-        Self { fd: Rc::new(fd), has_unnamed, ..self.clone() }
+        let offers = Rc::new(Offers::of(&fd));
+        Self { fd: Rc::new(fd), offers, ..self.clone() }
     }
 
     /// Opens a directory beneath this one, making it and its parents where they are missing. Most
@@ -249,7 +268,7 @@ impl From<SentDir> for Dir {
         Self {
             fd: Rc::new(sent.fd),
             walk: Rc::new(Cell::new(sent.walk)),
-            has_unnamed: Rc::new(Cell::new(sent.has_unnamed)),
+            offers: Rc::new(sent.offers),
             nonce: sent.nonce,
             token: sent.token,
             owner: sent.owner,
@@ -295,10 +314,13 @@ const AGAIN_MAX: usize = 64;
 /// and may fail then. A file without a name gets its name before it is closed, so it is for the
 /// former only.
 fn closes_silently(dir: &OwnedFd) -> bool {
-    rustix::fs::fstatfs(dir).is_ok_and(|stat| {
-        let magic = u32::try_from(stat.f_type & 0xffff_ffff).unwrap_or_default();
-        SILENT_FILE_SYSTEMS.contains(&magic)
-    })
+    SILENT_FILE_SYSTEMS.contains(&magic(dir))
+}
+
+/// The number of its file system in statfs(2); 0 where that cannot be had.
+fn magic(dir: &OwnedFd) -> u32 {
+    let stat = rustix::fs::fstatfs(dir);
+    stat.map_or(0, |stat| u32::try_from(stat.f_type & 0xffff_ffff).unwrap_or_default())
 }
 
 /// Local file systems without a `flush` operation, by their number in statfs(2).

@@ -18,12 +18,12 @@
 use super::buf::RecvBuf;
 use super::dir::Dir;
 use super::shim::{Op, call, call_after, transfer};
-use super::{disk_cause, op};
+use super::{disk_cause, name_cause, op};
 use crate::config::{FileAllocation, FileOps, Fsync};
 use crate::fault::{Cause, DiskProblem};
 use crate::limits::{ALLOCATE_BYTES_MAX, ALLOCATE_BYTES_MIN};
 use rustix::event::{PollFd, PollFlags};
-use rustix::fs::{AtFlags, CWD, FallocateFlags, Mode, OFlags, RenameFlags};
+use rustix::fs::{AtFlags, CWD, FallocateFlags, Mode, OFlags};
 use rustix::io::Errno;
 use std::ffi::CString;
 use std::ops::Range;
@@ -102,7 +102,7 @@ impl OutFile {
             },
             is_flushed: false,
         };
-        let wants_unnamed = expected == Expected::Short && dir.has_unnamed.get();
+        let wants_unnamed = expected == Expected::Short && dir.offers.unnamed.get();
         if wants_unnamed {
             let flags = OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC;
             match call(Op::Open, || rustix::fs::openat(&*dir.fd, ".", flags, mode)) {
@@ -120,7 +120,7 @@ impl OutFile {
         let fd = fd.map_err(cause)?;
         if wants_unnamed {
             // Only this kind is not to be had: it was not the directory that is gone.
-            dir.has_unnamed.set(false);
+            dir.offers.unnamed.set(false);
         }
         Ok(file(Place::Temporary(name), fd))
     }
@@ -219,7 +219,7 @@ impl OutFile {
                     self.place = Place::Temporary(temporary);
                     is_taken = true;
                 }
-                Err(errno) => return Err(cause(errno)),
+                Err(errno) => return Err(refused(errno)),
             }
         }
         self.close().map_err(cause)?;
@@ -237,22 +237,20 @@ impl OutFile {
     fn rename(&mut self, name: &str, naming: Naming, is_taken: bool) -> Result<bool, Cause> {
         let Place::Temporary(from) = &self.place else { return Ok(false) };
         let at = &*self.dir.fd;
-        // Most often nothing has the name, and that is known without a look.
-        let renamed = match is_taken {
-            true => Err(Errno::EXIST),
-            false => call(Op::Rename, || {
-                rustix::fs::renameat_with(at, from, at, name, RenameFlags::NOREPLACE)
-            }),
+        let renamed = match naming {
+            _ if is_taken => Err(Errno::EXIST),
+            Naming::Fresh => self.dir.rename_fresh(from, name, self.index),
+            // Most often nothing has the name, and that is known without a look.
+            Naming::Replace => self.dir.rename_noreplace(from, name),
         };
         let has_replaced = match (naming, renamed) {
             (_, Ok(())) => false,
-            // EINVAL, ENOSYS: neither every file system nor every kernel has the flag.
-            (Naming::Replace, Err(Errno::EXIST | Errno::INVAL | Errno::NOSYS)) => {
+            (Naming::Replace, Err(Errno::EXIST | Errno::INVAL)) => {
                 let has_replaced = self.dir.has_replaceable(name)?;
-                call(Op::Rename, || rustix::fs::renameat(at, from, at, name)).map_err(cause)?;
+                call(Op::Rename, || rustix::fs::renameat(at, from, at, name)).map_err(refused)?;
                 has_replaced
             }
-            (_, Err(errno)) => return Err(cause(errno)),
+            (_, Err(errno)) => return Err(refused(errno)),
         };
         self.place = Place::Final;
         Ok(has_replaced)
@@ -398,7 +396,7 @@ impl OutFile {
                 range.start = range.end;
                 Ok(Chained::Unfinished)
             }
-            (Ok(_), Ok(_), Err(errno)) => Err(disk_cause(errno)),
+            (Ok(_), Ok(_), Err(errno)) => Err(name_cause(errno)),
             (Ok(0), Err(_), _) => Err(disk_cause(libc::ENOSPC)),
             (Ok(count), Err(libc::ECANCELED), _) => {
                 self.written += count as u64;
@@ -437,7 +435,7 @@ impl Dir {
     /// removes it.
     pub fn check_writable(&self) -> std::io::Result<()> {
         let name = self.temporary_name(0);
-        if self.has_unnamed.get() {
+        if self.offers.unnamed.get() {
             let flags = OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC;
             let unnamed = rustix::fs::openat(&*self.fd, ".", flags, PROBE_MODE)
                 .and_then(|fd| link(&fd, &self.fd, &name));
@@ -445,7 +443,7 @@ impl Dir {
                 return Ok(rustix::fs::unlinkat(&*self.fd, &name, AtFlags::empty())?);
             }
             // Neither way to link it may be open: an older kernel, and no /proc.
-            self.has_unnamed.set(false);
+            self.offers.unnamed.set(false);
         }
         let file = rustix::fs::openat(&*self.fd, &name, CREATE, PROBE_MODE)?;
         drop(file);
@@ -514,7 +512,7 @@ fn link(fd: &OwnedFd, to: &OwnedFd, name: &str) -> Result<(), Errno> {
 }
 
 /// O_EXCL: a temporary file is always our own, and a symbolic link is never followed.
-const CREATE: OFlags = OFlags::WRONLY
+pub(super) const CREATE: OFlags = OFlags::WRONLY
     .union(OFlags::CREATE)
     .union(OFlags::EXCL)
     .union(OFlags::NOFOLLOW)
@@ -532,4 +530,9 @@ fn c_string(name: &str) -> Result<CString, Cause> {
 
 fn cause(errno: Errno) -> Cause {
     disk_cause(errno.raw_os_error())
+}
+
+/// As [`cause`], where the final name is given.
+fn refused(errno: Errno) -> Cause {
+    name_cause(errno.raw_os_error())
 }

@@ -92,6 +92,15 @@ pub fn disk_cause(errno: i32) -> Cause {
     })
 }
 
+/// The cause of a failed operation that gives a file or a directory its name: as [`disk_cause`],
+/// but for what says that the file system does not allow the name.
+pub fn name_cause(errno: i32) -> Cause {
+    match errno {
+        libc::EINVAL | libc::EILSEQ | libc::ENAMETOOLONG => Cause::Disk(DiskProblem::Name),
+        errno => disk_cause(errno),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -116,6 +125,14 @@ mod tests {
         for (wanted, numbers) in table {
             assert!(numbers.iter().all(|errno| code(*errno) == wanted), "{wanted}");
         }
+    }
+
+    #[test]
+    fn a_name_that_is_not_allowed_has_a_code_of_its_own() {
+        for errno in [libc::EINVAL, libc::EILSEQ, libc::ENAMETOOLONG] {
+            assert_eq!(Fault::new(Stage::Write, name_cause(errno)).code(), "disk.name");
+        }
+        assert_eq!(name_cause(libc::ENOSPC), disk_cause(libc::ENOSPC));
     }
 
     #[test]

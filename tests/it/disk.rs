@@ -20,15 +20,7 @@ const HUGE: usize = 9_000_000;
 /// the background is waited for; it ends when there is a file `over`.
 pub(crate) fn run_with_mounts(sandbox: &Sandbox, mounts: &str, pull: Pull<'_>) -> Option<Done> {
     // A user namespace where that is permitted, else with the rights that root has.
-    let permitted = ["-rm", "-m"].into_iter().find(|how| {
-        let probe = ["sh", "-c", "mount -t tmpfs none /tmp"];
-        let tried = command("unshare").arg(how).args(probe).output();
-        tried.is_ok_and(|tried| tried.status.success())
-    });
-    let Some(how) = permitted else {
-        skip_forbidden("mount namespaces are not permitted here");
-        return None;
-    };
+    let how = mount_namespace(["-rm", "-m"])?;
     std::fs::create_dir(sandbox.path("seen")).unwrap();
     let script = format!(
         r#"set -e; {mounts}
@@ -36,6 +28,19 @@ pub(crate) fn run_with_mounts(sandbox: &Sandbox, mounts: &str, pull: Pull<'_>) -
         exit $status"#
     );
     Some(pull.under("unshare", [how, "sh", "-c", &script, "sh"]).run())
+}
+
+/// The first of these options with which unshare(1) gives a mount namespace here.
+pub(crate) fn mount_namespace(hows: [&'static str; 2]) -> Option<&'static str> {
+    let permitted = hows.into_iter().find(|how| {
+        let probe = ["sh", "-c", "mount -t tmpfs none /tmp"];
+        let tried = command("unshare").arg(how).args(probe).output();
+        tried.is_ok_and(|tried| tried.status.success())
+    });
+    if permitted.is_none() {
+        skip_forbidden("mount namespaces are not permitted here");
+    }
+    permitted
 }
 
 /// Names in a directory, sorted.

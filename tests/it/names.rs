@@ -112,6 +112,30 @@ fn names_can_be_given() {
 }
 
 #[test]
+fn names_can_be_those_that_windows_allows() {
+    let paths =
+        ["/a:b", "/a%3ab", "/Photo.jpg", "/photo.JPG", "/con", "/end.", "/foo~1", "/%C3%A9"];
+    let server = Plan::new().otherwise(ok(b"x")).start();
+    let urls = paths.map(|path| server.url(path));
+    let named = |how: &[&str]| {
+        let sandbox = Sandbox::new();
+        let done = sandbox.pull().args(how).list(&urls).run();
+        done.assert_ok(paths.len());
+        assert_eq!(sandbox.files().len(), paths.len());
+        names(&done).into_values().collect::<Vec<_>>()
+    };
+    let unix = ["a:b", "a:b.2", "Photo.jpg", "photo.JPG", "con", "end.", "foo~1", "é"];
+    assert_eq!(named(&[]), unix);
+    assert_eq!(named(&["--restrict-file-names", "unix"]), unix);
+    let windows = ["a%3Ab", "a%3Ab.2", "Photo.jpg", "photo.4.JPG", "_con", "end%2E", "foo~1", "é"];
+    assert_eq!(named(&["--restrict-file-names=windows"]), windows);
+    let sandbox = Sandbox::new();
+    let done = sandbox.pull().args(["--restrict-file-names=lowercase", &urls[0]]).run();
+    done.assert_code(2);
+    assert!(done.stderr.contains("wget") && done.stderr.contains("windows"), "{}", done.stderr);
+}
+
+#[test]
 fn no_clobber_sends_no_request() {
     let served = serve();
     let sandbox = Sandbox::new();

@@ -1,7 +1,7 @@
 //! Where files go, and how they get there.
 
 use crate::cli::values::{self, Millis};
-use crate::config::Dirs;
+use crate::config::{Dirs, RestrictNames};
 use crate::limits;
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
@@ -25,6 +25,10 @@ pub struct OutputArgs {
     /// Let servers name files by Content-Disposition; -o, out= and --name-template go before it
     #[arg(short = 'J', long, alias = "remote-header-name")]
     pub content_disposition: bool,
+    /// Which names files get: unix, all that Linux allows; windows, only those that Windows allows,
+    /// others as %XX. By itself where the file system of --dir refuses the others
+    #[arg(long, value_name = "OS", value_parser = values::restrict_names)]
+    pub restrict_file_names: Option<RestrictNames>,
     /// Skip files that exist, without a request (also -nc)
     #[arg(long, alias = "skip-existing", conflicts_with = "on_conflict")]
     pub no_clobber: bool,

@@ -10,7 +10,8 @@
 //! stay distinct whatever the length of the list. Each layer costs every claim a walk to memory
 //! that is in no cache, so there are few.
 
-use super::{hash64, mix, split_extension, with_suffix};
+use super::fold::folded;
+use super::{hash64, joined, mix, split_extension, with_suffix};
 use crate::limits;
 
 /// The names claimed in one run.
@@ -31,15 +32,16 @@ impl Names {
     /// `index`, and depend on nothing but the calls before: claimed in input order, a list gives
     /// the same names in every run.
     ///
-    /// `path` is one made by this module: safe components, each within its limit.
-    pub fn claim(&mut self, path: String, index: u64) -> String {
-        self.claim_noting(path, index).0
+    /// `path` is one made by this module: safe components, each within its limit. With `folds`,
+    /// it is taken as well when one was claimed that its file system takes for the same.
+    pub fn claim(&mut self, path: String, index: u64, folds: bool) -> String {
+        self.claim_noting(path, index, folds).0
     }
 
     /// As [`Self::claim`], and says what became of the path: whoever knows this and the path needs
     /// to keep the name only where it is [`Claimed::Otherwise`].
-    pub fn claim_noting(&mut self, path: String, index: u64) -> (String, Claimed) {
-        if !is_reserved(&path) && self.insert(&path) {
+    pub fn claim_noting(&mut self, path: String, index: u64, folds: bool) -> (String, Claimed) {
+        if self.insert(&path, folds) {
             return (path, Claimed::AsAsked);
         }
         for attempt in 1..=NUMBERED_ATTEMPTS_MAX {
@@ -48,14 +50,14 @@ impl Names {
                 more => format!(".{index}.{more}"),
             };
             let numbered = marked(&path, &mark);
-            if !is_reserved(&numbered) && self.insert(&numbered) {
+            if self.insert(&numbered, folds) {
                 let first = attempt == 1;
                 return (numbered, if first { Claimed::Numbered } else { Claimed::Otherwise });
             }
         }
-        // Only a filter far beyond its capacity gets here. No other claim can give this name:
-        // without the mark it would be reserved, and the mark has the index in it.
-        (marked(&path, &format!("{RESERVED_MARK}{index}")), Claimed::Otherwise)
+        // Only a filter far beyond its capacity gets here. No other claim can give this name: no
+        // path begins so, and the mark has the index in it.
+        (last_resort(&path, index), Claimed::Otherwise)
     }
 
     /// Bytes that the filters take.
@@ -74,8 +76,9 @@ impl Names {
     }
 
     /// Adds a name; false when it was there (or seems to have been).
-    pub(super) fn insert(&mut self, path: &str) -> bool {
-        let key = Key::new(hash64(path.as_bytes()));
+    pub(super) fn insert(&mut self, path: &str, folds: bool) -> bool {
+        let hash = if folds { hash64(folded(path).as_bytes()) } else { hash64(path.as_bytes()) };
+        let key = Key::new(hash);
         // All layers are asked, because a new name is in none of them: the memory of each is far
         // away, and so it comes at the same time.
         if self.layers.iter().fold(false, |is_there, layer| is_there | layer.contains(&key)) {
@@ -117,13 +120,11 @@ pub(super) fn marked(path: &str, mark: &str) -> String {
     format!("{directory}{}", with_suffix(name, &format!("{mark}{extension}")))
 }
 
-/// Whether the name has the form of the last resort: `~` and digits, then an extension or the end.
-/// Such names are never given to a first comer.
-fn is_reserved(path: &str) -> bool {
-    let name = path.rsplit('/').next().unwrap_or(path);
-    let (stem, _) = split_extension(name);
-    let front = stem.trim_end_matches(|c: char| c.is_ascii_digit());
-    front.len() < stem.len() && front.ends_with(RESERVED_MARK)
+/// The path with `~INDEX.` before its last component, cut to the limit of a name.
+fn last_resort(path: &str, index: u64) -> String {
+    let (directory, name) = path.split_at(path.rfind('/').map_or(0, |slash| slash + 1));
+    let (stem, extension) = split_extension(name);
+    format!("{directory}{}", joined(&format!("~{index}.{stem}"), extension))
 }
 
 /// One blocked Bloom filter: all bits of a name are in one block of 512 bits.
@@ -197,7 +198,6 @@ const BLOCK_WORDS: usize = 8;
 const BITS_PER_NAME_SET: usize = 12;
 /// Numbered names that are tried before the last resort.
 const NUMBERED_ATTEMPTS_MAX: u32 = 8;
-const RESERVED_MARK: char = '~';
 
 /// Bytes of each layer and bits of it per name. Small layers have bits to spare, because their
 /// false hits would last for the rest of the run; the last one holds nine names in ten of a large

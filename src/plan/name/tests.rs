@@ -165,7 +165,7 @@ fn bad_templates_are_refused() {
 #[test]
 fn the_first_comer_keeps_the_name() {
     let mut names = Names::new();
-    let mut claim = |path: &str, index| names.claim(path.to_owned(), index);
+    let mut claim = |path: &str, index| names.claim(path.to_owned(), index, false);
     assert_eq!(claim("a.jpg", 1), "a.jpg");
     assert_eq!(claim("a.jpg", 2), "a.2.jpg");
     assert_eq!(claim("d/a.jpg", 3), "d/a.jpg");
@@ -177,18 +177,33 @@ fn the_first_comer_keeps_the_name() {
     assert_eq!(claim("d.x/a", 9), "d.x/a.9");
     assert_eq!(claim("a.tar.gz", 10), "a.tar.gz");
     assert_eq!(claim("a.tar.gz", 11), "a.tar.11.gz");
-    // The form of the last resort is never given away.
-    assert_eq!(claim("a~12.jpg", 12), "a~12.12.jpg");
+    assert_eq!(claim("a~12.jpg", 12), "a~12.jpg");
+    assert_eq!(claim("foo~1", 12), "foo~1");
     let long = format!("{}.jpg", "x".repeat(251));
     assert_eq!(claim(&long, 13), long);
     assert_eq!(claim(&long, 14), format!("{}.14.jpg", "x".repeat(248)));
 }
 
 #[test]
+fn where_names_fold_another_spelling_is_another_name() {
+    let mut names = Names::new();
+    let mut claim = |path: &str, index| names.claim(path.to_owned(), index, true);
+    assert_eq!(claim("urls.txt", 0), "urls.txt");
+    assert_eq!(claim("URLS.TXT", 1), "URLS.1.TXT");
+    assert_eq!(claim("Photo.jpg", 2), "Photo.jpg");
+    assert_eq!(claim("photo.jpg", 3), "photo.3.jpg");
+    assert_eq!(claim("photo.3.JPG", 4), "photo.3.4.JPG");
+    assert_eq!(claim("a/B", 5), "a/B");
+    assert_eq!(claim("A/b", 6), "A/b.6");
+    assert_eq!(claim("\u{e9}", 7), "\u{e9}");
+    assert_eq!(claim("e\u{301}", 8), "e\u{301}.8");
+}
+
+#[test]
 fn the_same_list_gives_the_same_names() {
     let run = || {
         let mut names = Names::new();
-        (0..5_000).map(|i| names.claim(format!("{}.jpg", i % 700), i)).collect::<Vec<_>>()
+        (0..5_000).map(|i| names.claim(format!("{}.jpg", i % 700), i, false)).collect::<Vec<_>>()
     };
     let names = run();
     assert_eq!(names, run());
@@ -205,9 +220,9 @@ fn false_hits_are_rare_and_memory_is_bounded() {
     let mut longer = 0;
     for i in 0..60_000 {
         let path = format!("image-{i}.jpg");
-        longer += u32::from(names.claim(path.clone(), i) != path);
+        longer += u32::from(names.claim(path.clone(), i, false) != path);
         // A claimed name is never missed.
-        assert!(!names.insert(&path));
+        assert!(!names.insert(&path, false));
     }
     assert!(longer <= 2, "{longer} of 60,000 names were lengthened");
     assert!(names.bytes() <= 2 << 20);
@@ -222,7 +237,7 @@ fn an_overfull_filter_still_gives_distinct_names() {
     for index in 0..2_000 {
         for path in ["a.jpg", "a", "a.b c", "a~3.jpg", "a~3", "a.~7.x y"] {
             let index = index * 6 + seen.len() as u64 % 6;
-            let name = names.claim(path.to_owned(), index);
+            let name = names.claim(path.to_owned(), index, false);
             assert!(name.len() <= 255 && seen.insert(name.clone()), "{name}");
         }
     }
@@ -296,14 +311,18 @@ proptest! {
     }
 
     #[test]
-    fn claims_are_distinct(paths in prop::collection::vec("[ab~.1-3]{1,6}(\\.[12])?", 1..200)) {
+    fn claims_are_distinct(
+        paths in prop::collection::vec("[ab~.1-3AB]{1,6}(\\.[12])?", 1..200),
+        folds in any::<bool>(),
+    ) {
         let mut names = Names::new();
         let mut seen = HashSet::new();
         for (index, path) in paths.iter().enumerate() {
             let path = relative_path(path).unwrap_or_else(|_| "index".to_owned());
-            let name = names.claim(path, index as u64);
+            let name = names.claim(path, index as u64, folds);
             check_path(&name)?;
-            prop_assert!(seen.insert(name.clone()), "{name}");
+            let key = if folds { fold::folded(&name) } else { name.clone() };
+            prop_assert!(seen.insert(key), "{name}");
         }
     }
 }

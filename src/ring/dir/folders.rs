@@ -5,10 +5,10 @@
 //! given up about once a second too ([`Dir::tick`]): a folder that somebody moves away or replaces
 //! must not take files for the rest of the run.
 
-use super::Dir;
+use super::{Dir, Offers};
 use crate::fault::{Cause, DiskProblem};
-use crate::ring::disk_cause;
 use crate::ring::file::{Expected, OutFile};
+use crate::ring::name_cause;
 use rustix::io::Errno;
 use std::cell::{Cell, RefCell};
 use std::os::fd::OwnedFd;
@@ -26,7 +26,7 @@ pub(super) struct Folders {
 struct Kept {
     path: Box<str>,
     fd: Rc<OwnedFd>,
-    has_unnamed: Rc<Cell<bool>>,
+    offers: Rc<Offers>,
 }
 
 impl Folders {
@@ -39,12 +39,12 @@ impl Folders {
         self.count_max
     }
 
-    fn find(&self, path: &str) -> Option<(Rc<OwnedFd>, Rc<Cell<bool>>)> {
+    fn find(&self, path: &str) -> Option<(Rc<OwnedFd>, Rc<Offers>)> {
         let mut kept = self.kept.borrow_mut();
         let at = kept.iter().rposition(|folder| &*folder.path == path)?;
         // A handful of words are moved, and none where the folder is that of the file before.
         kept[at..].rotate_left(1);
-        kept.last().map(|folder| (Rc::clone(&folder.fd), Rc::clone(&folder.has_unnamed)))
+        kept.last().map(|folder| (Rc::clone(&folder.fd), Rc::clone(&folder.offers)))
     }
 
     fn keep(&self, path: &str, dir: &Dir) {
@@ -55,8 +55,8 @@ impl Folders {
             }
             kept.remove(0);
         }
-        let (fd, has_unnamed) = (Rc::clone(&dir.fd), Rc::clone(&dir.has_unnamed));
-        kept.push(Kept { path: path.into(), fd, has_unnamed });
+        let (fd, offers) = (Rc::clone(&dir.fd), Rc::clone(&dir.offers));
+        kept.push(Kept { path: path.into(), fd, offers });
     }
 }
 
@@ -65,7 +65,7 @@ impl Dir {
     /// relative and safe (`plan::name`); symbolic links on the way are refused.
     pub fn parent<'p>(&self, path: &'p str) -> Result<(Self, &'p str), Cause> {
         let opened = self.parent_by(path, Self::open_or_make);
-        opened.map_err(|errno| disk_cause(errno.raw_os_error()))
+        opened.map_err(|errno| name_cause(errno.raw_os_error()))
     }
 
     /// The same, of a directory that is there; nothing when it is not.
@@ -73,7 +73,7 @@ impl Dir {
         match self.parent_by(path, Self::open_beneath) {
             Ok(opened) => Ok(Some(opened)),
             Err(Errno::NOENT) => Ok(None),
-            Err(errno) => Err(disk_cause(errno.raw_os_error())),
+            Err(errno) => Err(name_cause(errno.raw_os_error())),
         }
     }
 
@@ -85,8 +85,8 @@ impl Dir {
         let Some((parents, name)) = path.rsplit_once('/') else {
             return Ok((self.clone(), path));
         };
-        if let Some((fd, has_unnamed)) = self.folders.find(parents) {
-            return Ok((Self { fd, has_unnamed, ..self.clone() }, name));
+        if let Some((fd, offers)) = self.folders.find(parents) {
+            return Ok((Self { fd, offers, ..self.clone() }, name));
         }
         let dir = match open(self, parents) {
             Err(Errno::MFILE | Errno::NFILE) if self.give_up_folders() => open(self, parents),

@@ -7,7 +7,7 @@
 
 use super::Dir;
 use crate::ring::journal::{note, set_note};
-use rustix::fs::{AtFlags, FileType, Mode, OFlags};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
 use std::os::fd::OwnedFd;
 
 impl Dir {
@@ -25,16 +25,25 @@ impl Dir {
         }
     }
 
-    /// Whether what has this name is what an earlier run pulled for the same line.
+    /// Whether what has this name is what an earlier run pulled, or was about to, for the same
+    /// line.
     pub fn is_own(&self, name: &str, index: u64) -> bool {
-        let Some(owner) = self.owner else { return false };
+        let stat = rustix::fs::statat(&*self.fd, name, AtFlags::SYMLINK_NOFOLLOW);
         // To open a device or a pipe may do something.
-        let is_file = rustix::fs::statat(&*self.fd, name, AtFlags::SYMLINK_NOFOLLOW)
-            .is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile);
+        let is_file = |stat: &Stat| {
+            FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile
+                && (self.owner.is_some() || self.may_be_placeholder(stat.st_size, index))
+        };
+        if !stat.is_ok_and(|stat| is_file(&stat)) {
+            return false;
+        }
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        is_file
-            && rustix::fs::openat(&*self.fd, name, flags, Mode::empty())
-                .is_ok_and(|file| note(file, NOTE_OWNER) == Some(signature(owner, index)))
+        let Ok(file) = rustix::fs::openat(&*self.fd, name, flags, Mode::empty()) else {
+            return false;
+        };
+        let is_signed =
+            |owner| note(&file, NOTE_OWNER).is_some_and(|note| note == signature(owner, index));
+        self.owner.is_some_and(is_signed) || self.is_placeholder(&file, index)
     }
 }
 

@@ -23,7 +23,8 @@ fn check(value: &[u8]) -> Option<String> {
     name::check(&proposed);
     assert!(!proposed.contains('/'), "{proposed:?}");
     let mut names = Names::new();
-    let (first, second) = (names.claim(proposed.clone(), 1), names.claim(proposed.clone(), 2));
+    let mut claim = |index| names.claim(proposed.clone(), index, false);
+    let (first, second) = (claim(1), claim(2));
     name::check(&first);
     name::check(&second);
     assert_ne!(first, second);

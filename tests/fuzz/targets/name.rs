@@ -37,7 +37,7 @@ fn claims(asked: &[String], random: &mut fastrand::Rng) {
     let mut claimed = HashSet::new();
     for (index, path) in (1_u64..).zip(asked.iter().chain(asked)) {
         check(path);
-        let name = names.claim(path.clone(), index);
+        let name = names.claim(path.clone(), index, false);
         let another = numbered(path, random.u64(..));
         assert_ne!(another, *path);
         for derived in [&name, &another] {
