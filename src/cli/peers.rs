@@ -95,7 +95,9 @@ pub(super) fn misread(
     is_attached: bool,
 ) -> Vec<String> {
     let is_behind_switch = value.is_none_or(|value| meaning::is_behind_switch(flag, value));
-    let letters = value.filter(|value| is_attached && value.len() <= LETTERS_MAX);
+    // Digits are numbers, although curl's -1 and -6 are flags.
+    let is_letters = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphabetic());
+    let letters = value.filter(|text| is_attached && text.len() <= LETTERS_MAX && is_letters(text));
     let found = peers.iter().filter_map(|peer| {
         let is_value = value.is_some_and(|value| meaning::is_theirs(flag, peer.name, value));
         if !is_value && !is_behind_switch && letters.is_none() {

@@ -224,13 +224,12 @@ const TOLD: [(&str, &str, &str); 23] = [
 ];
 
 /// Those which nothing tells apart, or which would do the same.
-const AMBIGUOUS: [(&str, &str); 9] = [
+const AMBIGUOUS: [(&str, &str); 8] = [
     ("curl", "--no-clobber"),
     ("curl", "--limit-rate"),
     ("curl", "-q"),
     ("wget", "-o"),
     ("wget", "-L"),
-    ("wget", "-e"),
     ("aria2", "--dry-run"),
     // A note is told.
     ("aria2", "-n"),
@@ -361,6 +360,10 @@ fn what_is_ours_stays_ours() {
         &["-d", "./x=1"],
         &["--dir=x=1"],
         &["-dout"],
+        &["-j4"],
+        &["-j16"],
+        &["-x6"],
+        &["-m46"],
         &["-ilist.txt"],
         &["-i", "-"],
         &["-E", "me.pem"],
