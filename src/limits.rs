@@ -105,6 +105,12 @@ pub const TIMEOUT_CONNECT_DEFAULT_MS: u64 = 10_000;
 pub const DNS_CONCURRENCY_DEFAULT: usize = 100;
 /// Most of them that can be asked for.
 pub const DNS_CONCURRENCY_MAX: usize = 10_000;
+/// Addresses of each family that are kept of a name, those that its name server gave first. Names
+/// of the large services have fewer, and nobody tries more.
+pub const ADDRESSES_PER_FAMILY_MAX: usize = 16;
+/// Memory for names and their addresses, in bytes; those that were answered first are forgotten
+/// first.
+pub const NAMES_KNOWN_BYTES_MAX: usize = 64 << 20;
 /// Longest time without one received byte, in milliseconds. Also the time for a whole head.
 pub const TIMEOUT_READ_DEFAULT_MS: u64 = 30_000;
 /// Longest time for one job, waits between attempts included, in milliseconds (24 hours).

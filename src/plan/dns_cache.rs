@@ -4,6 +4,7 @@
 //! commas between them, and until when they hold in seconds of Unix time. Lines that begin with `#`
 //! and empty ones say nothing.
 
+use crate::limits::ADDRESSES_PER_FAMILY_MAX;
 use std::fmt::Write as _;
 use std::net::IpAddr;
 
@@ -65,9 +66,22 @@ fn name(line: &str) -> Option<(&str, Vec<IpAddr>, u64)> {
     // Whatever else is an address is not looked up, so nobody may redirect it.
     let is_name = is_host && is_lower_case && host.parse::<IpAddr>().is_err();
     let addresses = addresses.split(',').map(str::parse).collect::<Result<Vec<IpAddr>, _>>();
+    let addresses = addresses.ok().map(few)?;
     let expires = expires.bytes().all(|byte| byte.is_ascii_digit()).then(|| expires.parse().ok());
     let is_all = words.next().is_none() && is_name;
-    is_all.then_some((host, addresses.ok()?, expires??))
+    is_all.then_some((host, addresses, expires??))
+}
+
+/// The first addresses of each family, as many as are kept.
+fn few(mut addresses: Vec<IpAddr>) -> Vec<IpAddr> {
+    let (mut v4, mut v6) = (0, 0);
+    addresses.retain(|address| {
+        let count = if address.is_ipv4() { &mut v4 } else { &mut v6 };
+        *count += 1;
+        *count <= ADDRESSES_PER_FAMILY_MAX
+    });
+    addresses.shrink_to_fit();
+    addresses
 }
 
 /// The text of a file.
@@ -113,6 +127,15 @@ mod tests {
         );
         let names = vec![("a.example", a, 1_764_000_000), ("b_c.example.", b, 0)];
         assert_eq!(parse(text.as_bytes()), Ok(Parsed { names, damaged: 0 }));
+    }
+
+    #[test]
+    fn no_more_addresses_are_read_than_are_kept() {
+        let all: Vec<String> =
+            (0..20).flat_map(|n| [format!("192.0.2.{n}"), format!("2001:db8::{n}")]).collect();
+        let text = format!("{FIRST_LINE}\na.example {} 1\n", all.join(","));
+        let parsed = parse(text.as_bytes()).unwrap();
+        assert_eq!(parsed.names[0].1, addresses(&all[..2 * ADDRESSES_PER_FAMILY_MAX].join(",")));
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod sockets;
 
 use crate::config::{DnsConfig, Family, ResolveOverride};
 use crate::fault::Cause;
+use crate::limits::NAMES_KNOWN_BYTES_MAX;
 use anyhow::Context as _;
 use cache::{Cache, Found};
 use servers::Servers;
@@ -223,7 +224,7 @@ type Then = Box<dyn FnOnce() + Send>;
 
 impl Names {
     fn new() -> Self {
-        let state = State { cache: Cache::new(NAMES_MAX), waiting: HashMap::new() };
+        let state = State { cache: Cache::new(NAMES_KNOWN_BYTES_MAX), waiting: HashMap::new() };
         let began_unix = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
         Self {
             state: Mutex::new(state),
@@ -302,8 +303,6 @@ async fn answer_all(config: &DnsConfig, mut questions: mpsc::UnboundedReceiver<Q
     local.run_until(run).await;
 }
 
-/// Names that are known at once: some 200 bytes each, 40 MB at most.
-const NAMES_MAX: usize = 200_000;
 /// How often a look-up is waited for whose answer was forgotten before it could be read: so many
 /// names were answered meanwhile.
 const LOOKS_MAX: usize = 3;

@@ -4,7 +4,7 @@ use crate::cmd::{Sandbox, eventually};
 use crate::nameserver::{A, AAAA, Answer, NameServer, REFUSED, SERVFAIL, here};
 use crate::origin::serve;
 use crate::rude::{Plan, ok};
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 
 /// So many different names.
 fn hosts(count: usize) -> Vec<String> {
@@ -183,4 +183,68 @@ fn an_answer_that_is_too_long_for_a_datagram_comes_over_tcp() {
     let pull = sandbox.pull().args(["--retry", "0", "--dns-servers", &servers(&[&names])]);
     pull.args([server.url_at("long.example", "/a")]).run().assert_ok(1);
     assert!(names.asked("long.example", A) >= 2, "over UDP and over TCP");
+}
+
+/// An address that nobody listens at, for as long as the socket is there.
+fn nobody() -> (SocketAddr, UdpSocket) {
+    let held = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let port = held.local_addr().unwrap().port();
+    (SocketAddr::from(([127, 0, 0, 53], port)), held)
+}
+
+#[test]
+fn nobody_waits_for_a_name_server_that_is_not_there() {
+    let (gone, _held) = nobody();
+    let server = Plan::new().otherwise(ok(b"x")).start();
+    let hosts = hosts(60);
+    let good = NameServer::start(all_here(&hosts));
+    // Who waits for an answer waits longer than the harness.
+    let patient = ["--retry", "0", "--dns-timeout", "10m", "--dns-servers"];
+    let sandbox = Sandbox::new();
+    let both = format!("{gone},{}", good.addr());
+    let pull = sandbox.pull().args(patient).arg(both);
+    pull.list(hosts.iter().map(|host| server.url_at(host, "/a"))).run().assert_ok(hosts.len());
+
+    let sandbox = Sandbox::new();
+    let pull = sandbox.pull().args(patient).arg(format!("{gone},{gone}"));
+    let done = pull.args(["http://a.example/"]).run();
+    let row = done.row("http://a.example/");
+    assert_eq!(row["error_code"], "resolve.failed");
+    let words = format!("the name server {gone} cannot be reached");
+    assert!(row["error_message"].contains(&words), "{row:#?}");
+}
+
+#[test]
+fn a_name_server_that_comes_back_is_asked_again() {
+    let (gone, held) = nobody();
+    let server = Plan::new().otherwise(ok(b"x")).start();
+    let sandbox = Sandbox::new();
+    let pull = sandbox.pull().args(["-i", "-", "--retry", "9", "--retry-delay", "10ms"]);
+    let pull = pull.args(["--dns-timeout", "10m", "--dns-servers", &gone.to_string()]);
+    let mut running = pull.spawn();
+    let url = server.url_at("a.example", "/a");
+    running.feed([&url]);
+    running.end_input();
+    drop(held);
+    let there = NameServer::at(gone, [("a.example", here())]);
+    let done = running.wait();
+    done.assert_ok(1);
+    assert!(there.asked("a.example", A) > 0);
+}
+
+#[test]
+fn of_four_thousand_addresses_sixteen_are_kept() {
+    let server = Plan::new().otherwise(ok(b"x")).start();
+    let first = [Ipv4Addr::LOCALHOST].into_iter();
+    let many = first.chain((0..4_000_u32).map(|n| Ipv4Addr::from_bits(0x0a00_0000 | n)));
+    let names = NameServer::start([("many.example", Answer::Long(many.map(Into::into).collect()))]);
+    let sandbox = Sandbox::new();
+    let file = sandbox.path("names.txt");
+    let pull = sandbox.pull().args(["--retry", "0", "--dns-servers", &names.addr().to_string()]);
+    let pull = pull.arg("--dns-cache").arg(&file);
+    pull.args([server.url_at("many.example", "/a")]).run().assert_ok(1);
+    let text = std::fs::read_to_string(&file).unwrap();
+    let line = text.lines().find(|line| line.starts_with("many.example ")).unwrap();
+    let addresses: Vec<&str> = line.split(' ').nth(1).unwrap().split(',').collect();
+    assert_eq!((addresses.len(), addresses[0], addresses[15]), (16, "127.0.0.1", "10.0.0.14"));
 }

@@ -80,8 +80,20 @@ impl NameServer {
         Self::start(names.iter().map(|name| (*name, here())))
     }
 
+    /// As [`Self::start`], at an address that is free.
+    pub(crate) fn at<'a>(
+        addr: SocketAddr,
+        answers: impl IntoIterator<Item = (&'a str, Answer)>,
+    ) -> Self {
+        let sockets = (UdpSocket::bind(addr).unwrap(), TcpListener::bind(addr).unwrap());
+        Self::serve(State { answers: Mutex::new(listed(answers)), ..State::default() }, sockets)
+    }
+
     fn run(state: State) -> Self {
-        let (udp, tcp) = sockets();
+        Self::serve(state, sockets())
+    }
+
+    fn serve(state: State, (udp, tcp): (UdpSocket, TcpListener)) -> Self {
         let addr = udp.local_addr().unwrap();
         let state = Arc::new(state);
         let (first, second) = (Arc::clone(&state), Arc::clone(&state));
@@ -243,8 +255,8 @@ fn reply(query: &[u8], question: &Question, answer: &Answer, room: usize) -> Opt
     // QR, RD, RA, and TC for what was cut (RFC 1035 section 4.1.1).
     out[2] = if is_cut { 0x83 } else { 0x81 };
     out[3] = 0x80 | code;
-    let count = u8::try_from(answers.len()).unwrap();
-    out[4..12].copy_from_slice(&[0, 1, 0, count, 0, u8::from(authority.is_some()), 0, 0]);
+    let [high, low] = u16::try_from(answers.len()).unwrap().to_be_bytes();
+    out[4..12].copy_from_slice(&[0, 1, high, low, 0, u8::from(authority.is_some()), 0, 0]);
     let hour = 3_600_u32;
     let answers = answers.into_iter().map(|data| (question.1, hour, data));
     let authority = authority.map(|(ttl, data)| (SOA, ttl, data));

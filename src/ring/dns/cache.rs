@@ -9,7 +9,7 @@
 //! - Names are looked up before their jobs have a place. An answer that nobody has used yet may be
 //!   used up to a minute late, once: else a run with more names than places could look up the same
 //!   name for ever.
-//! - What was answered first is forgotten first when there are too many names.
+//! - What was answered first is forgotten first when all that is kept takes too much memory.
 
 use super::Answer;
 use crate::fault::Cause;
@@ -35,10 +35,21 @@ pub(super) struct Cache {
     entries: HashMap<Arc<str>, Entry>,
     /// Every entry in the order of their answers, the oldest first, and entries that were replaced
     /// since.
-    order: VecDeque<(Arc<str>, u64)>,
+    order: VecDeque<Ordered>,
     /// Rises with each answer.
     sequence: u64,
-    names_max: usize,
+    /// What names and answers take, those that were replaced included, in bytes.
+    bytes: usize,
+    bytes_max: usize,
+}
+
+/// An entry in the order of their answers.
+#[derive(Debug)]
+struct Ordered {
+    host: Arc<str>,
+    sequence: u64,
+    /// What the name and the answer take.
+    bytes: u32,
 }
 
 #[derive(Debug)]
@@ -61,8 +72,10 @@ enum Kept {
 }
 
 impl Cache {
-    pub(super) fn new(names_max: usize) -> Self {
-        Self { entries: HashMap::new(), order: VecDeque::new(), sequence: 0, names_max }
+    /// A cache that takes so many bytes of memory at most.
+    pub(super) fn new(bytes_max: usize) -> Self {
+        let (entries, order) = (HashMap::new(), VecDeque::new());
+        Self { entries, order, sequence: 0, bytes: 0, bytes_max }
     }
 
     /// Names that are kept.
@@ -126,14 +139,19 @@ impl Cache {
         self.sequence += 1;
         let stale_until_ms = until_ms.saturating_add(STALE_MAX_MS);
         let answer = Kept::new(answer);
+        let bytes = ENTRY_BYTES + host.len() + answer.bytes();
         let entry = Entry { answer, until_ms, stale_until_ms, sequence: self.sequence, is_new };
-        self.order.push_back((Arc::clone(&host), self.sequence));
+        self.bytes += bytes;
+        let bytes = u32::try_from(bytes).expect("names and addresses are few bytes");
+        self.order.push_back(Ordered { host: Arc::clone(&host), sequence: self.sequence, bytes });
         self.entries.insert(host, entry);
-        while self.order.len() > self.names_max
-            && let Some((oldest, sequence)) = self.order.pop_front()
+        while self.bytes > self.bytes_max
+            && let Some(oldest) = self.order.pop_front()
         {
-            if self.entries.get(&oldest).is_some_and(|entry| entry.sequence == sequence) {
-                self.entries.remove(&oldest);
+            self.bytes -= oldest.bytes as usize;
+            let entry = self.entries.get(&oldest.host);
+            if entry.is_some_and(|entry| entry.sequence == oldest.sequence) {
+                self.entries.remove(&oldest.host);
             }
         }
     }
@@ -166,6 +184,18 @@ impl Kept {
         }
     }
 
+    /// What it takes beside itself, in bytes.
+    fn bytes(&self) -> usize {
+        match self {
+            Self::One(_) => 0,
+            Self::Several(addresses) => BLOCK_BYTES + size_of_val(&**addresses),
+            Self::Failed(failure) => {
+                let words = failure.1.as_ref().map_or(0, |words| BLOCK_BYTES + words.len());
+                BLOCK_BYTES + size_of_val(&**failure) + words
+            }
+        }
+    }
+
     fn tell(&self) -> Answer {
         match self {
             Self::One(address) => Ok([*address].into()),
@@ -174,6 +204,13 @@ impl Kept {
         }
     }
 }
+
+/// What one name takes at most whatever it is called and whatever is known of it, in bytes: its
+/// place in the table, which may have just grown and keeps an eighth free, its place in the order,
+/// which may have just grown, and the block of its name.
+const ENTRY_BYTES: usize = 72 * 16 / 7 + 64 + BLOCK_BYTES;
+/// What a block of memory takes beside its contents, counters of its owners included, in bytes.
+const BLOCK_BYTES: usize = 32;
 
 /// Shortest time for which addresses, or that there are none, are known: one run asks no more often
 /// about the same name.
@@ -202,12 +239,12 @@ mod tests {
     #[test]
     fn what_is_kept_is_told() {
         for known in ["192.0.2.1", "2001:db8::1", "192.0.2.1 2001:db8::1"] {
-            let mut cache = Cache::new(10);
+            let mut cache = Cache::new(10_000);
             let answer = keep(&mut cache, Found::Addresses(addresses(known), 0), 0);
             assert_eq!(answer, Ok(addresses(known)));
         }
         // Beside that: the name twice over, the queue, and what the table leaves empty.
-        assert!(size_of::<(Arc<str>, Entry)>() <= 72);
+        assert!(size_of::<(Arc<str>, Entry)>() <= 72 && size_of::<Ordered>() <= 32);
     }
 
     fn found(ttl_ms: u64) -> Found {
@@ -236,7 +273,7 @@ mod tests {
             (SILENCE, TTL_FAILURE_MS),
         ];
         for (found, held_ms) in table {
-            let mut cache = Cache::new(10);
+            let mut cache = Cache::new(10_000);
             assert_eq!(cache.look("a", 1_000), None);
             let answer = keep(&mut cache, found.clone(), 1_000);
             assert_eq!(cache.look("a", 999 + held_ms), Some(answer), "{found:?}");
@@ -247,7 +284,7 @@ mod tests {
 
     #[test]
     fn an_answer_that_nobody_has_used_may_be_used_late_and_once() {
-        let mut cache = Cache::new(10);
+        let mut cache = Cache::new(10_000);
         for (found, held_ms) in [(found(9_000), 9_000), (SILENCE, TTL_FAILURE_MS)] {
             cache.keep("a".into(), found.clone(), 0);
             let late_ms = held_ms + LATE_MAX_MS - 1;
@@ -263,7 +300,7 @@ mod tests {
 
     #[test]
     fn old_addresses_are_better_than_no_answer() {
-        let mut cache = Cache::new(10);
+        let mut cache = Cache::new(10_000);
         let known = keep(&mut cache, found(9_000), 0);
         assert_eq!(cache.look("a", 9_000), None);
         assert_eq!(keep(&mut cache, SILENCE, 100_000), known);
@@ -286,7 +323,7 @@ mod tests {
 
     #[test]
     fn what_another_run_knew_is_not_used_late() {
-        let mut cache = Cache::new(10);
+        let mut cache = Cache::new(10_000);
         cache.preload("a".into(), addresses("192.0.2.1"), 5_000);
         assert!(cache.look("a", 4_999).is_some());
         assert_eq!(cache.look("a", 5_000), None);
@@ -295,18 +332,40 @@ mod tests {
 
     #[test]
     fn the_oldest_answers_go_first() {
-        let mut cache = Cache::new(3);
+        // Room for three names with one address.
+        let one = || Found::Addresses(addresses("192.0.2.1"), 60_000);
+        let mut cache = Cache::new(3 * (ENTRY_BYTES + 1));
         for host in ["a", "b", "c"] {
-            cache.keep(host.into(), found(60_000), 0);
+            cache.keep(host.into(), one(), 0);
         }
         // Asked again, it is not the oldest any more.
-        cache.keep("a".into(), found(60_000), 1);
-        cache.keep("d".into(), found(60_000), 1);
+        cache.keep("a".into(), one(), 1);
+        cache.keep("d".into(), one(), 1);
         let known = ["a", "b", "c", "d"].map(|host| cache.look(host, 2).is_some());
         assert_eq!(known, [true, false, true, true]);
         for n in 0..1_000 {
-            cache.keep(format!("{n}").into(), found(60_000), 2);
+            cache.keep(format!("{n}").into(), one(), 2);
             assert!(cache.entries.len() <= 3 && cache.order.len() <= 3);
+            assert!(cache.bytes <= cache.bytes_max);
         }
+    }
+
+    #[test]
+    fn names_with_many_addresses_leave_room_for_fewer() {
+        let many: Arc<[IpAddr]> = (0..32).map(|n| IpAddr::from([192, 0, 2, n])).collect();
+        let held = |found: Found| {
+            let mut cache = Cache::new(1 << 20);
+            for n in 0..20_000 {
+                cache.keep(format!("{n}.example").into(), found.clone(), 0);
+            }
+            cache.len()
+        };
+        let (one, many) = (
+            held(Found::Addresses(addresses("192.0.2.1"), 60_000)),
+            held(Found::Addresses(many, 60_000)),
+        );
+        let words = held(Found::Failed(Cause::ResolveFailed, Some("x".repeat(2_000).into())));
+        assert!((3_500..5_000).contains(&one), "{one}");
+        assert!((1_000..1_500).contains(&many) && (300..500).contains(&words), "{many} {words}");
     }
 }

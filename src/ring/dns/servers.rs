@@ -7,6 +7,7 @@ use super::health::Health;
 use super::sockets::{Lacks, Sockets, shortage};
 use crate::config::{DnsConfig, Family};
 use crate::fault::Cause;
+use crate::limits::ADDRESSES_PER_FAMILY_MAX;
 use hickory_resolver::config::{
     ConnectionConfig, NameServerConfig, ResolveHosts, ResolverConfig, ResolverOpts,
     ServerOrderingStrategy,
@@ -38,6 +39,8 @@ pub(super) struct Servers {
 }
 
 struct Server {
+    /// For people.
+    address: Box<str>,
     resolver: hickory_resolver::Resolver<Sockets>,
     health: Cell<Health>,
     /// Questions outstanding or waiting for a place.
@@ -296,6 +299,8 @@ impl Servers {
             _ if is_lacking => Said::Lacking,
             Ok(found) => {
                 let addresses = found.answers().iter().filter_map(|record| record.data.ip_addr());
+                let is_wanted = |address: &IpAddr| address.is_ipv4() == (kind == RecordType::A);
+                let addresses = addresses.filter(is_wanted).take(ADDRESSES_PER_FAMILY_MAX);
                 let addresses: Vec<IpAddr> = addresses.collect();
                 let left = found.valid_until().saturating_duration_since(Instant::now());
                 let ttl_ms = u64::try_from(left.as_millis()).unwrap_or(u64::MAX);
@@ -304,7 +309,7 @@ impl Servers {
                     false => Reply::Addresses(addresses, ttl_ms),
                 })
             }
-            Err(error) => said(&error),
+            Err(error) => said(&error, &server.address),
         };
         let mut health = server.health.get();
         match &said {
@@ -342,6 +347,7 @@ impl Server {
         sockets: &Sockets,
         config: &DnsConfig,
     ) -> Result<Self, (Cause, Option<Box<str>>)> {
+        let address = servers.first().map_or_else(String::new, shown).into();
         let servers = ResolverConfig::from_name_servers(servers);
         let resolver = hickory_resolver::Resolver::builder_with_config(servers, sockets.clone())
             .with_options(options.clone())
@@ -352,6 +358,7 @@ impl Server {
             })?;
         let places_max = config.concurrency.clamp(1, Semaphore::MAX_PERMITS);
         Ok(Self {
+            address,
             resolver,
             health: Cell::default(),
             load: Cell::new(0),
@@ -418,8 +425,17 @@ fn name_server(address: SocketAddr) -> NameServerConfig {
     NameServerConfig::new(address.ip(), true, ways)
 }
 
-/// What an error of hickory's says.
-fn said(error: &NetError) -> Said {
+/// The address of a name server, its port left out where it is the usual one.
+fn shown(server: &NameServerConfig) -> String {
+    match server.connections.first().map(|way| way.port) {
+        None | Some(53) => server.ip.to_string(),
+        Some(port) => SocketAddr::new(server.ip, port).to_string(),
+    }
+}
+
+/// What an error of hickory's says. A server that is there and listens to nobody (ICMP), and one
+/// that there is no way to, are [`NetError::NoConnections`].
+fn said(error: &NetError, address: &str) -> Said {
     match error {
         NetError::Dns(DnsError::NoRecordsFound(none)) => {
             let ttl_ms = none.negative_ttl.map(|seconds| u64::from(seconds) * 1_000);
@@ -431,9 +447,15 @@ fn said(error: &NetError) -> Said {
         }
         NetError::Dns(DnsError::ResponseCode(code)) => refused(*code),
         NetError::Timeout => Said::Silence,
-        NetError::NoConnections => {
-            let words =
-                "no name server can be reached; see /etc/resolv.conf, or give --dns-servers";
+        NetError::NoConnections if address.is_empty() => {
+            let words = "no name server is known; see /etc/resolv.conf, or give --dns-servers";
+            Said::Refused(Cause::ResolveFailed, Some(words.into()))
+        }
+        NetError::NoConnections | NetError::Io(_) => {
+            let words = format!(
+                "the name server {address} cannot be reached; see /etc/resolv.conf, or give \
+                 --dns-servers"
+            );
             Said::Refused(Cause::ResolveFailed, Some(words.into()))
         }
         other => Said::Refused(Cause::ResolveFailed, Some(other.to_string().into())),
@@ -479,10 +501,12 @@ fn combine(replies: Vec<Reply>) -> Found {
     }
 }
 
-/// Families take turns, so that the second try goes to the other one.
+/// Families take turns, so that the second try goes to the other one. Of each of them there are
+/// [`ADDRESSES_PER_FAMILY_MAX`] at most.
 fn alternate(v4: Vec<IpAddr>, v6: Vec<IpAddr>) -> Vec<IpAddr> {
-    let mut all = Vec::with_capacity(v4.len() + v6.len());
-    let (mut v4, mut v6) = (v4.into_iter(), v6.into_iter());
+    let mut all = Vec::with_capacity((v4.len() + v6.len()).min(2 * ADDRESSES_PER_FAMILY_MAX));
+    let few = |addresses: Vec<IpAddr>| addresses.into_iter().take(ADDRESSES_PER_FAMILY_MAX);
+    let (mut v4, mut v6) = (few(v4), few(v6));
     loop {
         let pair = (v4.next(), v6.next());
         all.extend(pair.0.into_iter().chain(pair.1));

@@ -1,14 +1,20 @@
 //! The sockets of the resolver, opened by it through tokio: keeps what was lacking when one could
-//! not be opened.
+//! not be opened, and has those for UDP hear of ICMP errors.
 
 use crate::fault::Cause;
 use crate::ring::socket_cause;
-use hickory_resolver::net::runtime::{RuntimeProvider, TokioRuntimeProvider};
+use hickory_resolver::net::runtime::{
+    DnsUdpSocket, RuntimeProvider, TokioRuntimeProvider, TokioTime,
+};
+use rustix::net::{RecvFlags, recv};
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
+use std::task::{Context, Poll, ready};
+use tokio::io::{Interest, ReadBuf};
+use tokio::net::UdpSocket;
 
 /// Opens the sockets of the resolver, which says no more than that it has no connection when it got
 /// none: keeps what was lacking.
@@ -48,7 +54,7 @@ impl Lacks {
 impl RuntimeProvider for Sockets {
     type Handle = <TokioRuntimeProvider as RuntimeProvider>::Handle;
     type Timer = <TokioRuntimeProvider as RuntimeProvider>::Timer;
-    type Udp = <TokioRuntimeProvider as RuntimeProvider>::Udp;
+    type Udp = Datagrams;
     type Tcp = <TokioRuntimeProvider as RuntimeProvider>::Tcp;
 
     fn create_handle(&self) -> Self::Handle {
@@ -66,9 +72,77 @@ impl RuntimeProvider for Sockets {
         Box::pin(async move { opening.await.inspect_err(|error| lacks.note(error)) })
     }
 
+    /// Other than the trait asks for, the socket is connected: only then the kernel tells that
+    /// nobody listens there or that there is no way (udp(7)), and drops datagrams of others.
     fn bind_udp(&self, from: SocketAddr, server: SocketAddr) -> Opening<Self::Udp> {
         let (opening, lacks) = (self.tokio.bind_udp(from, server), Arc::clone(&self.lacks));
-        Box::pin(async move { opening.await.inspect_err(|error| lacks.note(error)) })
+        Box::pin(async move {
+            let socket = opening.await.inspect_err(|error| lacks.note(error))?;
+            socket.connect(server).await?;
+            Ok(Datagrams { socket, server })
+        })
+    }
+}
+
+/// A UDP socket connected to one name server. Its receive fails at once when the server, or a
+/// router on the way, says that nobody is there (ICMP, as ECONNREFUSED and the like; udp(7)).
+pub(super) struct Datagrams {
+    socket: UdpSocket,
+    server: SocketAddr,
+}
+
+impl Datagrams {
+    async fn receive(&self, bytes: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
+        // An error alone does not make a socket readable, so tokio's own receive would sleep on.
+        loop {
+            let ready = self.socket.ready(Interest::READABLE | Interest::ERROR).await?;
+            let what = if ready.is_error() { Interest::ERROR } else { Interest::READABLE };
+            // It clears that readiness when there is nothing.
+            let received = self.socket.try_io(what, || {
+                let (_, length) = recv(&self.socket, &mut *bytes, RecvFlags::DONTWAIT)?;
+                Ok((length, self.server))
+            });
+            match received {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                received => return received,
+            }
+        }
+    }
+}
+
+impl DnsUdpSocket for Datagrams {
+    type Time = TokioTime;
+
+    fn poll_recv_from(
+        &self,
+        context: &mut Context<'_>,
+        bytes: &mut [u8],
+    ) -> Poll<io::Result<(usize, SocketAddr)>> {
+        let mut read = ReadBuf::new(bytes);
+        let received = ready!(self.socket.poll_recv(context, &mut read));
+        Poll::Ready(received.map(|()| (read.filled().len(), self.server)))
+    }
+
+    // What `async_trait` makes of an `async fn`.
+    fn recv_from<'s, 'b, 'f>(
+        &'s self,
+        bytes: &'b mut [u8],
+    ) -> Pin<Box<dyn Future<Output = io::Result<(usize, SocketAddr)>> + Send + 'f>>
+    where
+        's: 'f,
+        'b: 'f,
+        Self: 'f,
+    {
+        Box::pin(self.receive(bytes))
+    }
+
+    fn poll_send_to(
+        &self,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+        _server: SocketAddr,
+    ) -> Poll<io::Result<usize>> {
+        self.socket.poll_send(context, bytes)
     }
 }
 
