@@ -1,48 +1,90 @@
 //! How much a run does at once: what was asked for, as far as open files allow it.
 
 use super::progress::say;
-use crate::config::{Config, DnsConfig, RequestRate};
+use crate::config::{Config, DnsConfig, ProgressMode, RequestRate};
 use crate::error::RunError;
 use crate::plan::schedule::{Limits, Rate};
 use crate::ring::setup;
 
-/// The configuration, with as many cores and as much in flight as open files allow.
+/// How much a run does at once.
+pub(super) struct Extent {
+    /// The configuration, with as many cores and as much in flight as open files allow.
+    pub(super) config: Config,
+    /// Idle connections that one core may keep.
+    pub(super) idle_max: usize,
+    /// Folders that one core may keep open.
+    pub(super) folders_max: usize,
+}
+
+/// The extent of a run that may have so many files open.
 ///
 /// # Errors
 /// Too few for a single job.
-pub(super) fn sized(config: &Config, nofile: u64) -> anyhow::Result<Config> {
+pub(super) fn sized(config: &Config, nofile: u64) -> anyhow::Result<Extent> {
     if nofile < NOFILE_MIN {
         let few = format!(
             "{nofile} open files are too few for a single download; raise: ulimit -n {NOFILE_MIN}"
         );
         return Err(RunError::local_file(few).into());
     }
-    let nofile = usize::try_from(nofile).unwrap_or(usize::MAX);
-    // A question to a name server holds a socket. How many servers /etc/resolv.conf names is not
-    // known yet, and questions that get no socket wait.
-    let servers = config.dns.servers.len().max(1);
-    let questions = (nofile / 16 / servers).max(FDS_OF_QUESTIONS_MIN).min(config.dns.concurrency);
-    let left = nofile.saturating_sub(FDS_RESERVED + questions * servers);
-    let mut cpus = config.cpus.clone();
-    // Half of them at most go to the rings of cores.
-    cpus.truncate((left / 2 / FDS_PER_CORE).max(1));
-    let left = left.saturating_sub(cpus.len() * FDS_PER_CORE);
-    // A job in flight holds a socket and a file; as many again go to idle connections.
-    let fits = (left / 4).max(1);
-    if fits < config.in_flight_max {
-        say(&format!(
-            "warning: {nofile} open files allow {fits} jobs in flight, not {}; raise: ulimit -n",
-            config.in_flight_max
-        ));
+    let wanted = config.in_flight_max;
+    let split = Split::of(
+        usize::try_from(nofile).unwrap_or(usize::MAX),
+        config.cpus.len(),
+        config.dns.servers.len().max(1),
+        config.dns.concurrency,
+    );
+    let carried = setup::IN_FLIGHT_PER_CORE_MAX * split.cores;
+    let in_flight_max = wanted.min(split.jobs).min(carried);
+    let what = match split.jobs < carried {
+        true => format!(
+            "{nofile} open files allow {in_flight_max} jobs in flight, not {wanted}; \
+                         raise: ulimit -n"
+        ),
+        false => {
+            format!("{} threads carry {in_flight_max} jobs in flight, not {wanted}", split.cores)
+        }
+    };
+    // Less than half is not what was asked for, and whoever wants it quiet has to know that too.
+    let is_told = config.summary && in_flight_max < wanted || in_flight_max < wanted.div_ceil(2);
+    if is_told && config.progress != ProgressMode::Json {
+        say(&format!("warning: {what}"));
     }
-    let fits = fits.min(setup::IN_FLIGHT_PER_CORE_MAX * cpus.len());
-    let dns = DnsConfig { concurrency: questions, ..config.dns.clone() };
-    Ok(Config { in_flight_max: config.in_flight_max.min(fits), cpus, dns, ..config.clone() })
+    let kept = split.kept + 2 * (split.jobs - in_flight_max);
+    let folders_max = kept / FOLDERS_PART / split.cores;
+    let idle_max = in_flight_max.min(kept - folders_max * split.cores).div_ceil(split.cores);
+    let dns = DnsConfig { concurrency: split.questions, ..config.dns.clone() };
+    let mut cpus = config.cpus.clone();
+    cpus.truncate(split.cores);
+    let config = Config { in_flight_max, cpus, dns, ..config.clone() };
+    Ok(Extent { config, idle_max: idle_max.max(1), folders_max })
 }
 
-/// Folders that a core may keep open: a small part of all descriptors.
-pub(super) fn folders_max(nofile: u64, cores: usize) -> usize {
-    usize::try_from(nofile).unwrap_or(usize::MAX) / FOLDERS_PART / cores
+/// What the files that may be open are for.
+#[derive(Debug, PartialEq)]
+struct Split {
+    cores: usize,
+    /// Questions outstanding at each name server. How many servers `/etc/resolv.conf` names is not
+    /// known yet; questions that get no socket wait.
+    questions: usize,
+    /// Jobs in flight, each with a socket and a file.
+    jobs: usize,
+    /// Idle connections and folders that are kept open: what is given up first.
+    kept: usize,
+}
+
+impl Split {
+    /// Divides `nofile` descriptors among at most `cpus` cores, the questions for `servers` name
+    /// servers, and jobs.
+    fn of(nofile: usize, cpus: usize, servers: usize, questions_max: usize) -> Self {
+        let left = nofile.saturating_sub(FDS_RESERVED);
+        let cores = (left / (FDS_PER_CORE + 2 * JOBS_PER_CORE_MIN)).clamp(1, cpus);
+        let questions = (left / 16 / servers).max(FDS_OF_QUESTIONS_MIN).min(questions_max);
+        let left = left.saturating_sub(cores * FDS_PER_CORE + questions * servers);
+        // Four fifths for jobs.
+        let jobs = (left / 5 * 2).max(1);
+        Self { cores, questions, jobs, kept: left.saturating_sub(2 * jobs) }
+    }
 }
 
 /// Hosts whose names are asked for ahead of their jobs: enough for every job in flight to be
@@ -75,11 +117,53 @@ const RESOLVE_AHEAD_MAX: usize = 50_000;
 /// Open files that are not for jobs: the list, the report, what the resolver waits with and the
 /// like.
 const FDS_RESERVED: usize = 24;
-/// Open files of one core: its rings, what wakes it, the directory.
-const FDS_PER_CORE: usize = 8;
+/// Open files of one core: two rings, three descriptors that wake it, the directory, and one more.
+const FDS_PER_CORE: usize = 7;
+/// Jobs in flight without which no further core is worth its descriptors.
+const JOBS_PER_CORE_MIN: usize = 8;
 /// Fewest open files that a run can do with, whatever it is asked for.
 const NOFILE_MIN: u64 = 30;
 /// Questions that one name server has to answer at once, however few files may be open.
 const FDS_OF_QUESTIONS_MIN: usize = 2;
-/// One descriptor in so many may be a folder that is kept open.
-const FOLDERS_PART: usize = 16;
+/// One descriptor in so many of those that are kept open may be a folder.
+const FOLDERS_PART: usize = 4;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn few_descriptors_go_to_jobs_first() {
+        // Open files, CPUs, name servers; cores, questions for each server, jobs.
+        let table = [
+            (30, 2, 1, 1, 2, 1),
+            (40, 2, 1, 1, 2, 2),
+            (64, 1, 1, 1, 2, 12),
+            (64, 64, 1, 1, 2, 12),
+            (64, 2, 3, 1, 2, 10),
+            (128, 2, 1, 2, 6, 32),
+            (256, 2, 1, 2, 14, 80),
+            (1_024, 2, 1, 2, 62, 368),
+            (1_024, 64, 1, 43, 62, 254),
+            (1_048_576, 64, 2, 64, 100, 419_160),
+        ];
+        for (nofile, cpus, servers, cores, questions, jobs) in table {
+            let split = Split::of(nofile, cpus, servers, 100);
+            assert_eq!(
+                (split.cores, split.questions, split.jobs),
+                (cores, questions, jobs),
+                "{nofile} files, {cpus} CPUs, {servers} servers"
+            );
+        }
+        for nofile in 31..5_000 {
+            for (cpus, servers) in [(1, 1), (2, 3), (64, 1), (1_024, 8)] {
+                let Split { cores, questions, jobs, kept } = Split::of(nofile, cpus, servers, 100);
+                let used = cores * FDS_PER_CORE + questions * servers + 2 * jobs + kept;
+                let spare = nofile.saturating_sub(FDS_RESERVED + used);
+                assert!(jobs >= 1 && (1..=cpus).contains(&cores) && spare == 0, "{nofile}");
+                // Whoever has fewer than a core and two questions take has one job all the same.
+                assert!(jobs == 1 || FDS_RESERVED + used <= nofile, "{nofile}");
+            }
+        }
+    }
+}

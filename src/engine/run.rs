@@ -3,7 +3,7 @@
 use super::compare::check_list;
 use super::core::{Seed, codings};
 use super::dns_cache::DnsCache;
-use super::extent::{folders_max, limits, sized};
+use super::extent::{Extent, limits, sized};
 use super::gate::Gate;
 use super::journal::{self, Opened, Removal, Stale, Syncer};
 use super::ledger::Ledger;
@@ -65,7 +65,7 @@ pub fn run(config: &Config) -> anyhow::Result<Ended> {
     let mut naming = Naming::new(config)?;
     let tls = Settings::new(&config.tls)?;
     let nofile = setup::raise_nofile()?;
-    let config = sized(config, nofile)?;
+    let Extent { config, idle_max, folders_max } = sized(config, nofile)?;
     let mut dir = open_dir(&config)?;
     let places = Places::new(&config, (!is_to_stdout(&config)).then_some(&dir));
     let mut opened = open_report(&config, &mut naming, (&dir, &places))?;
@@ -78,7 +78,7 @@ pub fn run(config: &Config) -> anyhow::Result<Ended> {
     if let Some(report) = &config.report {
         check = check_list(&lists, check, report)?;
     }
-    let dir = dir.keeping(folders_max(nofile, config.cpus.len()));
+    let dir = dir.keeping(folders_max);
     let parts = Parts {
         user_agent: &config.request.user_agent,
         referer: config.request.referer.as_deref(),
@@ -105,7 +105,7 @@ pub fn run(config: &Config) -> anyhow::Result<Ended> {
     session.into_iter().for_each(|session| shared.set_session(session));
     shared.gauges.watch_dns(&dns);
     let syncer = journal::start_sync(to_sync, &shared)?;
-    let cores = start_cores(&shared, &dns, &dir, &tls, &template)?;
+    let cores = start_cores(&shared, &dns, (&dir, idle_max), &tls, &template)?;
     let reader = start_reader(&shared, (lists, &dir), naming, check, stale)?;
     let metrics = observe::serve(metrics, &shared, started_at)?;
     let watch = oversee(&shared, &signals, dns_cache.as_mut());
@@ -198,7 +198,7 @@ fn sync(file_system: Option<&FileSystem>, dir: &Path) -> anyhow::Result<()> {
 fn start_cores(
     shared: &Arc<Shared>,
     dns: &Resolver,
-    dir: &Dir,
+    (dir, idle_max): (&Dir, usize),
     tls: &Settings,
     template: &Template,
 ) -> anyhow::Result<Vec<JoinHandle<anyhow::Result<()>>>> {
@@ -218,7 +218,7 @@ fn start_cores(
             dir: dir.send().context("cannot keep the directory open")?,
             template: template.clone(),
             in_flight_max,
-            idle_max: in_flight_max,
+            idle_max,
         };
         let done = Done(Arc::clone(shared), std::thread::current());
         std::thread::Builder::new()

@@ -209,6 +209,13 @@ impl Running {
         std::fs::read_dir(path).map_or(0, Iterator::count)
     }
 
+    /// Rings that the process has.
+    pub(crate) fn rings(&self) -> usize {
+        let Ok(open) = std::fs::read_dir(format!("/proc/{}/fd", self.id())) else { return 0 };
+        let targets = open.filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok());
+        targets.filter(|target| target.as_os_str() == "anon_inode:[io_uring]").count()
+    }
+
     /// The command line as everybody can read it, each word with a zero byte behind it.
     pub(crate) fn command_line(&self) -> String {
         let words = std::fs::read(format!("/proc/{}/cmdline", self.child.id())).unwrap();
