@@ -178,12 +178,13 @@ fn every_flag_of_every_program_is_accepted_or_answered() {
 }
 
 /// One of these is right for every flag that takes a value.
-const VALUES: [&str; 15] = [
+const VALUES: [&str; 16] = [
     "",
     "1",
     "1/s",
     "none",
     "prealloc",
+    "windows",
     "bar",
     "txt",
     "9.9.9.9",
