@@ -196,7 +196,7 @@ pub struct RetryPolicy {
 /// How servers are authenticated, and how they authenticate us.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct TlsConfig {
-    /// PEM files added to the built-in roots.
+    /// PEM files added to the built-in roots and to those of this machine.
     pub ca_files: Vec<PathBuf>,
     /// Accept any certificate.
     pub insecure: bool,

@@ -242,7 +242,7 @@ impl fmt::Debug for ProxyArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "TLS")]
 pub struct TlsArgs {
-    /// PEM file of certificates to trust beside the built-in roots. Repeatable
+    /// PEM certificates to trust beside built-in and system roots. Repeatable
     #[arg(long = "cacert", alias = "ca-certificate", value_name = "FILE",
           value_parser = values::path)]
     pub ca_files: Vec<PathBuf>,

@@ -2,6 +2,7 @@
 
 use super::core::Core;
 use super::fetch::{Outcome, fault};
+use super::progress::say;
 use super::shared::Stop;
 use super::task::{Story, Task};
 use super::tunnel;
@@ -57,6 +58,9 @@ pub(super) async fn open(
     };
     if target.scheme() == Scheme::Http {
         return Ok(connection);
+    }
+    if let Some(complaint) = core.tls.read_machine_roots() {
+        say(&format!("warning: {complaint}"));
     }
     arm_connect(core, &connection, job_at_ms);
     // Whoever is on the way: the certificate is that of the origin.

@@ -7,19 +7,21 @@
 
 use super::buf::{BufPool, RecvBuf, Size};
 use super::tcp::Socket;
-use crate::fault::{Cause, CertificateProblem};
+use crate::fault::Cause;
+use rustls::HandshakeKind;
 use rustls::client::UnbufferedClientConnection;
 use rustls::pki_types::ServerName;
 use rustls::unbuffered::{ConnectionState, EncodeError, EncryptError, UnbufferedStatus};
-use rustls::{AlertDescription, CertificateError, Error, HandshakeKind};
 use std::fmt;
 use std::sync::Arc;
 
 mod settings;
+mod trust;
+mod words;
 
 pub use settings::Settings;
 
-/// A failed handshake or record: the cause, and rustls's own words.
+/// A failed handshake or record: the cause, and a sentence about it where there is more to say.
 pub type Failure = (Cause, Option<Box<str>>);
 
 /// The TLS state of one connection.
@@ -65,7 +67,7 @@ impl Session {
         let tls = UnbufferedClientConnection::new(Arc::clone(&settings.config), name);
         let client = ClientCertificate { is_given: settings.has_certificate, is_asked: false };
         let mut session = Self {
-            tls: tls.map_err(|error| failure(error, client))?,
+            tls: tls.map_err(|error| words::failure(&error, client))?,
             client,
             raw: pool.take(Size::Small),
             outgoing: Vec::new(),
@@ -191,7 +193,7 @@ impl Session {
             let UnbufferedStatus { discard, state } =
                 self.tls.process_tls_records(self.raw.unread());
             self.client.is_asked |= settings::take_asked();
-            let wait = match state.map_err(|error| failure(error, self.client))? {
+            let wait = match state.map_err(|error| words::failure(&error, self.client))? {
                 ConnectionState::ReadTraffic(mut traffic) => {
                     let mut wait = None;
                     while let Some(length) = traffic.peek_len() {
@@ -200,7 +202,8 @@ impl Session {
                             break;
                         }
                         let Some(record) = traffic.next_record() else { break };
-                        let payload = record.map_err(|error| failure(error, self.client))?.payload;
+                        let payload =
+                            record.map_err(|error| words::failure(&error, self.client))?.payload;
                         plain.free()[..payload.len()].copy_from_slice(payload);
                         plain.received(payload.len());
                     }
@@ -272,87 +275,5 @@ fn encode(outgoing: &mut Vec<u8>, mut write: impl FnMut(&mut [u8]) -> Result<usi
     }
 }
 
-/// rustls's error as a cause and its words.
-fn failure(error: Error, client: ClientCertificate) -> Failure {
-    let cause = match &error {
-        Error::AlertReceived(alert) if is_about_client(*alert, client) => {
-            let what = match client.is_given {
-                true => "it does not accept the one it got",
-                false => "none was given",
-            };
-            return (Cause::ClientCertificate, Some(format!("{what} ({error})").into()));
-        }
-        Error::InvalidCertificate(problem) => Cause::Certificate(match problem {
-            CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
-                CertificateProblem::Expired
-            }
-            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
-                CertificateProblem::NotYetValid
-            }
-            CertificateError::UnknownIssuer => CertificateProblem::UnknownIssuer,
-            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-                CertificateProblem::WrongName
-            }
-            problem if settings::is_pin_mismatch(problem) => CertificateProblem::Pin,
-            _ => CertificateProblem::Other,
-        }),
-        _ => Cause::TlsProtocol,
-    };
-    (cause, Some(error.to_string().into()))
-}
-
-/// Whether an alert of the server is about our own certificate (RFC 8446 section 6.2). Before TLS
-/// 1.3 there was no word for a missing one, and servers say `handshake_failure`.
-fn is_about_client(alert: AlertDescription, client: ClientCertificate) -> bool {
-    match alert {
-        AlertDescription::CertificateRequired => true,
-        AlertDescription::BadCertificate
-        | AlertDescription::UnsupportedCertificate
-        | AlertDescription::CertificateRevoked
-        | AlertDescription::CertificateExpired
-        | AlertDescription::CertificateUnknown
-        | AlertDescription::UnknownCA
-        | AlertDescription::AccessDenied
-        | AlertDescription::DecryptError
-        | AlertDescription::HandshakeFailure => client.is_asked,
-        _ => false,
-    }
-}
-
 /// First guess of the room a record to be sent needs, in bytes.
 const RECORD_ROOM_BYTES: usize = 1_024;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_alert_is_about_our_certificate_only_if_it_was_asked_for() {
-        let cause = |alert, is_asked, is_given| {
-            let (cause, words) =
-                failure(Error::AlertReceived(alert), ClientCertificate { is_given, is_asked });
-            let words = words.unwrap_or_default();
-            assert_eq!(
-                words.contains("none was given"),
-                cause == Cause::ClientCertificate && !is_given
-            );
-            cause
-        };
-        for is_given in [false, true] {
-            for alert in [
-                // Servers of TLS 1.2 say so when there is none.
-                AlertDescription::HandshakeFailure,
-                AlertDescription::BadCertificate,
-                AlertDescription::UnknownCA,
-                AlertDescription::CertificateExpired,
-            ] {
-                assert_eq!(cause(alert, true, is_given), Cause::ClientCertificate, "{alert:?}");
-                assert_eq!(cause(alert, false, is_given), Cause::TlsProtocol, "{alert:?}");
-            }
-            let alert = AlertDescription::CertificateRequired;
-            assert_eq!(cause(alert, false, is_given), Cause::ClientCertificate);
-            let alert = AlertDescription::ProtocolVersion;
-            assert_eq!(cause(alert, true, is_given), Cause::TlsProtocol);
-        }
-    }
-}

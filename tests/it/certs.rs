@@ -1,7 +1,7 @@
 //! Certificates from rcgen: one that verifies for `localhost`, and ones that are bad in one way.
 
 use rcgen::{
-    BasicConstraints, Certificate, CertificateParams, CertifiedIssuer, DnType,
+    BasicConstraints, Certificate, CertificateParams, CertifiedIssuer, DistinguishedName, DnType,
     ExtendedKeyUsagePurpose, IsCa, KeyPair, PublicKeyData as _, SignatureAlgorithm, date_time_ymd,
 };
 use rustls::pki_types::pem::PemObject as _;
@@ -57,27 +57,59 @@ pub(crate) fn issue(flaw: Flaw) -> Identity {
     let mut params = CertificateParams::new(names).unwrap();
     params.distinguished_name.push(DnType::CommonName, name);
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-    match flaw {
-        Flaw::Expired => {
-            params.not_before = date_time_ymd(2001, 1, 1);
-            params.not_after = date_time_ymd(2002, 1, 1);
-        }
-        Flaw::NotYetValid => {
-            params.not_before = date_time_ymd(4001, 1, 1);
-            params.not_after = date_time_ymd(4002, 1, 1);
-        }
-        Flaw::None | Flaw::WrongName | Flaw::UnknownIssuer => {}
-    }
+    set_dates(&mut params, flaw);
     let key = KeyPair::generate().unwrap();
     let issuer = if flaw == Flaw::UnknownIssuer { &other } else { &ca };
     let cert = params.signed_by(&key, issuer).unwrap();
     Identity::new(&ca, &cert, &key)
 }
 
+/// A certificate that signed itself, as `openssl req -x509` makes it: with these alternative names,
+/// and `localhost` as its common name unless that is wrong.
+pub(crate) fn issue_itself(is_ca: IsCa, names: &[&str], flaw: Flaw) -> Identity {
+    let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+    let mut params = CertificateParams::new(names).unwrap();
+    let name = if flaw == Flaw::WrongName { "elsewhere.example" } else { "localhost" };
+    params.distinguished_name = DistinguishedName::new();
+    params.distinguished_name.push(DnType::CommonName, name);
+    params.is_ca = is_ca;
+    set_dates(&mut params, flaw);
+    let key = KeyPair::generate().unwrap();
+    let cert = params.self_signed(&key).unwrap();
+    Identity::of(cert.pem(), &cert, &key)
+}
+
+/// A certificate below two authorities, of which clients are only given the nearer one.
+pub(crate) fn issue_below() -> Identity {
+    let root = authority("the root");
+    let mut params = CertificateParams::new(Vec::new()).unwrap();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.distinguished_name.push(DnType::CommonName, "below the root");
+    let middle = CertifiedIssuer::signed_by(params, KeyPair::generate().unwrap(), &root).unwrap();
+    let params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    let key = KeyPair::generate().unwrap();
+    let cert = params.signed_by(&key, &middle).unwrap();
+    Identity::of(middle.pem(), &cert, &key)
+}
+
+fn set_dates(params: &mut CertificateParams, flaw: Flaw) {
+    let years = match flaw {
+        Flaw::Expired => (2001, 2002),
+        Flaw::NotYetValid => (4001, 4002),
+        Flaw::None | Flaw::WrongName | Flaw::UnknownIssuer => return,
+    };
+    params.not_before = date_time_ymd(years.0, 1, 1);
+    params.not_after = date_time_ymd(years.1, 1, 1);
+}
+
 impl Identity {
     fn new(ca: &CertifiedIssuer<'_, KeyPair>, cert: &Certificate, key: &KeyPair) -> Self {
+        Self::of(ca.pem(), cert, key)
+    }
+
+    fn of(ca_pem: String, cert: &Certificate, key: &KeyPair) -> Self {
         Self {
-            ca_pem: ca.pem(),
+            ca_pem,
             cert_pem: cert.pem(),
             key_pem: key.serialize_pem(),
             spki: key.subject_public_key_info(),

@@ -1,26 +1,23 @@
 //! What all TLS connections of a run share, made from files before anything else is touched: whom
 //! to trust, which versions, our own certificate, and the session store.
 
+use super::trust::{Trust, Verifier, certificates};
+use super::words;
 use crate::config::{Pins, TlsConfig, TlsVersion};
 use crate::error::RunError;
 use crate::limits::OPTION_FILE_BYTES_MAX;
 use anyhow::{Context as _, bail};
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::client::{ResolvesClientCert, Resumption, WebPkiServerVerifier};
+use rustls::client::{ResolvesClientCert, Resumption};
+use rustls::crypto::CryptoProvider;
 use rustls::crypto::aws_lc_rs::cipher_suite::TLS13_AES_128_GCM_SHA256;
-use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms};
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{
-    CertificateDer, PrivateKeyDer, ServerName, SubjectPublicKeyInfoDer, UnixTime,
-};
-use rustls::server::ParsedCertificate;
+use rustls::pki_types::{PrivateKeyDer, SubjectPublicKeyInfoDer};
 use rustls::sign::CertifiedKey;
 use rustls::{
-    CertificateError, CipherSuite, ClientConfig, DigitallySignedStruct, Error, InconsistentKeys,
-    OtherError, RootCertStore, SignatureScheme, SupportedCipherSuite, SupportedProtocolVersion,
+    CipherSuite, ClientConfig, Error, InconsistentKeys, SignatureScheme, SupportedCipherSuite,
+    SupportedProtocolVersion,
 };
 use std::cell::Cell;
-use std::fmt;
 use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
@@ -29,14 +26,17 @@ use std::sync::Arc;
 /// What all TLS connections of a run share: roots, versions, our certificate, and the session store
 /// that lets every core resume the sessions of the others.
 ///
-/// There is one of it in a run, and nothing in it changes. So a pooled connection or a resumed
-/// session was checked against the very roots and pins that hold now: a session gets into the store
-/// only after its full handshake, which [`ServerCertVerifier::verify_server_cert`] ends where a pin
-/// does not match; and the store lives in memory, so no other run's sessions are in it.
+/// There is one of it in a run, and nothing in it changes once a handshake began. So a pooled
+/// connection or a resumed session was checked against the very roots and pins that hold now: a
+/// session gets into the store only after its full handshake, which the verifier of certificates
+/// ends where a pin does not match; and the store lives in memory, so no other run's sessions are
+/// in it.
 #[derive(Clone, Debug)]
 pub struct Settings {
     pub(super) config: Arc<ClientConfig>,
     pub(super) has_certificate: bool,
+    /// Nothing with `--insecure`.
+    trust: Option<Arc<Trust>>,
 }
 
 impl Settings {
@@ -46,16 +46,10 @@ impl Settings {
     /// A file that cannot be used, with the remedy.
     pub fn new(tls: &TlsConfig) -> anyhow::Result<Self> {
         let provider = Arc::new(provider());
-        let roots = roots(tls)?;
-        let trust = if tls.insecure {
-            Trust::Anybody
-        } else {
-            let builder =
-                WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider));
-            Trust::Roots(builder.build().context("cannot set up TLS")?)
-        };
+        let trust = Trust::new(tls)?;
+        let trust = (!tls.insecure).then(|| Arc::new(trust));
         let verifier = Verifier {
-            trust,
+            trust: trust.clone(),
             pinned: tls.pins.as_ref().map(hashes).transpose()?,
             algorithms: provider.signature_verification_algorithms,
         };
@@ -76,31 +70,18 @@ impl Settings {
             .with_client_cert_resolver(Arc::new(Own { key: own }));
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         config.resumption = Resumption::in_memory_sessions(SESSIONS_MAX);
-        Ok(Self { config: Arc::new(config), has_certificate })
+        Ok(Self { config: Arc::new(config), has_certificate, trust })
     }
-}
 
-/// The built-in roots and those of `--cacert`.
-fn roots(tls: &TlsConfig) -> anyhow::Result<RootCertStore> {
-    let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-    for path in &tls.ca_files {
-        let cannot = || RunError::usage(format!("cannot use the CA file {}", path.display()));
-        let mut found = 0;
-        let pem = read(path).with_context(cannot)?;
-        for certificate in CertificateDer::pem_slice_iter(&pem) {
-            roots.add(certificate.with_context(cannot)?).with_context(cannot)?;
-            found += 1;
-        }
-        if found == 0 {
-            let hint = no_certificate(path);
-            return Err(anyhow::anyhow!(hint)).with_context(cannot);
-        }
+    /// Reads the certificates that this machine trusts, once in a run and before its first
+    /// handshake: a list without https has no need of them. Says what of them cannot be used.
+    pub fn read_machine_roots(&self) -> Option<String> {
+        self.trust.as_ref().and_then(|trust| trust.read_machine())
     }
-    Ok(roots)
 }
 
 /// The bytes of a file that an option names. `/dev/zero` is no such file.
-fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
+pub(super) fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     File::open(path)?.take(OPTION_FILE_BYTES_MAX + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > OPTION_FILE_BYTES_MAX {
@@ -135,13 +116,7 @@ fn own(cert: &Path, key: &Path, provider: &CryptoProvider) -> anyhow::Result<Arc
         )));
     }
     let cannot_cert = || RunError::usage(format!("cannot use the certificate {}", cert.display()));
-    let chain = read(cert).with_context(cannot_cert)?;
-    let chain = CertificateDer::pem_slice_iter(&chain)
-        .collect::<Result<Vec<_>, _>>()
-        .with_context(cannot_cert)?;
-    if chain.is_empty() {
-        return Err(anyhow::anyhow!(no_certificate(cert))).with_context(cannot_cert);
-    }
+    let chain = certificates(cert).with_context(cannot_cert)?;
     let cannot_key = || RunError::usage(format!("cannot use the key {}", key.display()));
     let pem = read(key).with_context(cannot_key)?;
     let der = private_key(&pem, key).with_context(cannot_key)?;
@@ -155,7 +130,10 @@ fn own(cert: &Path, key: &Path, provider: &CryptoProvider) -> anyhow::Result<Arc
                 cert.display()
             )))
         }
-        Err(error) => Err(error).with_context(cannot_key),
+        Err(error @ Error::InvalidCertificate(_)) => {
+            Err(anyhow::anyhow!(words::of_file(&error))).with_context(cannot_cert)
+        }
+        Err(error) => Err(anyhow::anyhow!(words::of_file(&error))).with_context(cannot_key),
     }
 }
 
@@ -179,16 +157,9 @@ fn private_key(pem: &[u8], path: &Path) -> anyhow::Result<PrivateKeyDer<'static>
             "it holds no PEM private key; give its file with --key, or convert it: \
              openssl pkey -in {path} -inform der (for PKCS#12: openssl pkcs12 -in {path} -nodes)"
         ),
-        key => Ok(key?),
+        Err(error) => bail!(words::of_pem(&error)),
+        Ok(key) => Ok(key),
     }
-}
-
-fn no_certificate(path: &Path) -> String {
-    let path = path.display();
-    format!(
-        "it holds no PEM certificate; convert it: openssl x509 -in {path} -inform der \
-         (for PKCS#12: openssl pkcs12 -in {path} -nodes)"
-    )
 }
 
 /// SHA-256 of every public key that servers may have.
@@ -225,7 +196,7 @@ fn is_der_sequence(bytes: &[u8]) -> bool {
 }
 
 /// By the library that TLS uses: it is there already.
-fn sha256(bytes: &[u8]) -> [u8; 32] {
+pub(super) fn sha256(bytes: &[u8]) -> [u8; 32] {
     let SupportedCipherSuite::Tls13(suite) = TLS13_AES_128_GCM_SHA256 else {
         unreachable!("its name says what it is")
     };
@@ -259,88 +230,6 @@ impl ResolvesClientCert for Own {
 
     fn has_certs(&self) -> bool {
         self.key.is_some()
-    }
-}
-
-/// Which certificates are taken. Signatures are checked in any case.
-#[derive(Debug)]
-struct Verifier {
-    trust: Trust,
-    /// `--pinnedpubkey`: what is trusted must also have one of these keys, each the SHA-256 of its
-    /// SubjectPublicKeyInfo.
-    pinned: Option<Vec<[u8; 32]>>,
-    algorithms: WebPkiSupportedAlgorithms,
-}
-
-/// Who is trusted to be who it says.
-#[derive(Debug)]
-enum Trust {
-    /// Whom one of the roots vouches for.
-    Roots(Arc<WebPkiServerVerifier>),
-    /// `--insecure`: anybody.
-    Anybody,
-}
-
-/// A key that is not pinned, as an error that [`is_pin_mismatch`] finds again.
-#[derive(Debug)]
-struct PinMismatch;
-
-impl fmt::Display for PinMismatch {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the public key is not pinned")
-    }
-}
-
-impl std::error::Error for PinMismatch {}
-
-/// Whether a certificate was refused for its key only.
-pub(super) fn is_pin_mismatch(error: &CertificateError) -> bool {
-    matches!(error, CertificateError::Other(OtherError(inner)) if inner.is::<PinMismatch>())
-}
-
-impl ServerCertVerifier for Verifier {
-    fn verify_server_cert(
-        &self,
-        end_entity: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
-        name: &ServerName<'_>,
-        ocsp: &[u8],
-        now: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        let verified = match &self.trust {
-            Trust::Roots(roots) => {
-                roots.verify_server_cert(end_entity, intermediates, name, ocsp, now)?
-            }
-            Trust::Anybody => ServerCertVerified::assertion(),
-        };
-        let Some(pinned) = &self.pinned else { return Ok(verified) };
-        let key = ParsedCertificate::try_from(end_entity)?.subject_public_key_info();
-        if pinned.contains(&sha256(&key)) {
-            return Ok(verified);
-        }
-        Err(CertificateError::Other(OtherError(Arc::new(PinMismatch))).into())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        rustls::crypto::verify_tls12_signature(message, cert, dss, &self.algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        rustls::crypto::verify_tls13_signature(message, cert, dss, &self.algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.algorithms.supported_schemes()
     }
 }
 

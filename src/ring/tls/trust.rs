@@ -1,0 +1,254 @@
+//! Whom TLS trusts: the built-in roots, those of `--cacert`, and those of this machine, which are
+//! read when they are first needed.
+
+use super::settings::sha256;
+use super::words;
+use crate::config::TlsConfig;
+use crate::error::RunError;
+use anyhow::{Context as _, bail};
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{verify_server_cert_signed_by_trust_anchor, verify_server_name};
+use rustls::crypto::WebPkiSupportedAlgorithms;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::server::ParsedCertificate;
+use rustls::{
+    CertificateError, DigitallySignedStruct, Error, OtherError, RootCertStore, SignatureScheme,
+};
+use rustls_native_certs::{CertificateResult, ErrorKind};
+use std::collections::HashSet;
+use std::fmt;
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+
+/// Which certificates of servers are taken. Signatures are checked in any case.
+#[derive(Debug)]
+pub(super) struct Verifier {
+    /// Whose word counts; nothing with `--insecure`: anybody is who they say.
+    pub(super) trust: Option<Arc<Trust>>,
+    /// `--pinnedpubkey`: what is trusted must also have one of these keys, each the SHA-256 of its
+    /// SubjectPublicKeyInfo.
+    pub(super) pinned: Option<Vec<[u8; 32]>>,
+    pub(super) algorithms: WebPkiSupportedAlgorithms,
+}
+
+/// Certificates that are trusted.
+#[derive(Debug)]
+pub(super) struct Trust {
+    /// Those that are built in, and those of `--cacert`.
+    given: Anchors,
+    /// All of these and those of the machine.
+    all: OnceLock<Anchors>,
+}
+
+/// Certificates that others may be signed by.
+#[derive(Clone, Debug)]
+struct Anchors {
+    roots: Arc<RootCertStore>,
+    /// SHA-256 of those that somebody here chose to trust. One of them may be the very certificate
+    /// that a server shows.
+    chosen: HashSet<[u8; 32]>,
+}
+
+impl Trust {
+    /// Reads the files of `--cacert`.
+    pub(super) fn new(tls: &TlsConfig) -> anyhow::Result<Self> {
+        let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+        let mut chosen = HashSet::new();
+        for path in &tls.ca_files {
+            let cannot = || RunError::usage(format!("cannot use the CA file {}", path.display()));
+            for certificate in certificates(path).with_context(cannot)? {
+                chosen.insert(sha256(&certificate));
+                if let Err(error) = roots.add(certificate) {
+                    return Err(anyhow::anyhow!(words::of_file(&error))).with_context(cannot);
+                }
+            }
+        }
+        Ok(Self { given: Anchors { roots: Arc::new(roots), chosen }, all: OnceLock::new() })
+    }
+
+    /// Reads what this machine trusts, unless that was done: the files of Debian and others, or
+    /// what SSL_CERT_FILE and SSL_CERT_DIR name instead. Says what of it cannot be used.
+    pub(super) fn read_machine(&self) -> Option<String> {
+        let mut complaint = None;
+        self.all.get_or_init(|| {
+            let found = rustls_native_certs::load_native_certs();
+            let is_named = ["SSL_CERT_FILE", "SSL_CERT_DIR"]
+                .iter()
+                .any(|name| std::env::var_os(name).is_some());
+            complaint = complain(&found, is_named);
+            let mut all = self.given.clone();
+            all.chosen.extend(found.certs.iter().map(|certificate| sha256(certificate)));
+            Arc::make_mut(&mut all.roots).add_parsable_certificates(found.certs);
+            all
+        });
+        complaint
+    }
+
+    fn all(&self) -> &Anchors {
+        // Whoever opened the connection has done so, and told what was to be told.
+        let _: Option<String> = self.read_machine();
+        self.all.get().unwrap_or(&self.given)
+    }
+
+    fn verify(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        now: UnixTime,
+        algorithms: &WebPkiSupportedAlgorithms,
+    ) -> Result<(), Error> {
+        let anchors = self.all();
+        let is_chosen = || anchors.chosen.contains(&sha256(end_entity));
+        let parsed = ParsedCertificate::try_from(end_entity)?;
+        let roots = &anchors.roots;
+        let signed = verify_server_cert_signed_by_trust_anchor(
+            &parsed,
+            roots,
+            intermediates,
+            now,
+            algorithms.all,
+        );
+        match signed {
+            // Who signed it does not matter then, as with curl (X509_V_FLAG_PARTIAL_CHAIN of
+            // OpenSSL). What comes before this error was checked: its dates.
+            Err(error) if is_about_issuer(&error) && is_chosen() => {}
+            signed => signed?,
+        }
+        match verify_server_name(&parsed, name) {
+            Err(_) if is_chosen() && is_common_name(end_entity, name) => Ok(()),
+            named => named,
+        }
+    }
+}
+
+/// The certificates in a PEM file, of which there must be one.
+pub(super) fn certificates(path: &Path) -> anyhow::Result<Vec<CertificateDer<'static>>> {
+    let pem = super::settings::read(path)?;
+    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
+    let found = found.map_err(|error| anyhow::anyhow!(words::of_pem(&error)))?;
+    if found.is_empty() {
+        let path = path.display();
+        bail!(
+            "it holds no PEM certificate; convert it: openssl x509 -in {path} -inform der \
+             (for PKCS#12: openssl pkcs12 -in {path} -nodes)"
+        );
+    }
+    Ok(found)
+}
+
+/// What is to be said about the certificates of this machine: nothing where nobody named any and
+/// there are some, or none at all.
+fn complain(found: &CertificateResult, is_named: bool) -> Option<String> {
+    let what = match found.errors.first() {
+        Some(error) if is_named || found.certs.is_empty() => match &error.kind {
+            ErrorKind::Io { inner, path } => format!("{}: {inner}", path.display()),
+            ErrorKind::Pem(error) => words::of_pem(error),
+            _ => "it cannot be read".to_owned(),
+        },
+        None if is_named && found.certs.is_empty() => "no PEM certificate is there".to_owned(),
+        _ => return None,
+    };
+    let whose = match is_named {
+        true => "what SSL_CERT_FILE or SSL_CERT_DIR names",
+        false => "the certificates that this machine trusts",
+    };
+    Some(format!(
+        "cannot use all of {whose} ({what}); the built-in roots and those of --cacert are trusted \
+         all the same"
+    ))
+}
+
+/// Whether all that a certificate lacks is somebody who vouches for it.
+fn is_about_issuer(error: &Error) -> bool {
+    match error {
+        Error::InvalidCertificate(
+            CertificateError::UnknownIssuer | CertificateError::BadSignature,
+        ) => true,
+        Error::InvalidCertificate(CertificateError::Other(OtherError(inner))) => {
+            matches!(inner.downcast_ref(), Some(webpki::Error::CaUsedAsEndEntity))
+        }
+        _ => false,
+    }
+}
+
+/// Whether a certificate without a subjectAltName has this name as its common name, as curl reads
+/// it. Only a certificate that is trusted itself is looked at in this way.
+fn is_common_name(certificate: &CertificateDer<'_>, name: &ServerName<'_>) -> bool {
+    let Ok(parsed) = webpki::EndEntityCert::try_from(certificate) else { return false };
+    let has_names = parsed.valid_dns_names().next().is_some();
+    let common = common_name(parsed.subject());
+    !has_names && common.is_some_and(|common| common.eq_ignore_ascii_case(name.to_str().as_bytes()))
+}
+
+/// The last common name in a subject (X.520, id-at-commonName) of less than 128 bytes, which is an
+/// OBJECT IDENTIFIER and a string behind it.
+fn common_name(subject: &[u8]) -> Option<&[u8]> {
+    const ID: [u8; 5] = [6, 3, 0x55, 4, 3];
+    const STRINGS: [u8; 3] = [0x0c, 0x13, 0x16];
+    let at = subject.windows(ID.len()).rposition(|window| window == ID)? + ID.len();
+    let [kind, length @ ..=0x7f, rest @ ..] = &subject[at..] else { return None };
+    STRINGS.contains(kind).then(|| rest.get(..usize::from(*length)))?
+}
+
+/// A key that is not pinned, as an error that [`is_pin_mismatch`] finds again.
+#[derive(Debug)]
+struct PinMismatch;
+
+impl fmt::Display for PinMismatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the public key is not pinned")
+    }
+}
+
+impl std::error::Error for PinMismatch {}
+
+/// Whether a certificate was refused for its key only.
+pub(super) fn is_pin_mismatch(error: &CertificateError) -> bool {
+    matches!(error, CertificateError::Other(OtherError(inner)) if inner.is::<PinMismatch>())
+}
+
+impl ServerCertVerifier for Verifier {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        _ocsp: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        if let Some(trust) = &self.trust {
+            trust.verify(end_entity, intermediates, name, now, &self.algorithms)?;
+        }
+        let verified = ServerCertVerified::assertion();
+        let Some(pinned) = &self.pinned else { return Ok(verified) };
+        let key = ParsedCertificate::try_from(end_entity)?.subject_public_key_info();
+        if pinned.contains(&sha256(&key)) {
+            return Ok(verified);
+        }
+        Err(CertificateError::Other(OtherError(Arc::new(PinMismatch))).into())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        rustls::crypto::verify_tls12_signature(message, cert, dss, &self.algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        rustls::crypto::verify_tls13_signature(message, cert, dss, &self.algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.algorithms.supported_schemes()
+    }
+}
