@@ -237,6 +237,8 @@ pub enum Reach {
     Any,
     /// `--no-private`: those of the public internet.
     Public,
+    /// `--no-private=own`: those of the public internet that are not this machine's own.
+    PublicNotOwn,
 }
 
 /// One `--resolve host:port:addr[,addr]`.

@@ -73,7 +73,7 @@ pub(super) fn check_reach(reach: Reach, config: &ProxyConfig) -> anyhow::Result<
     let proxies = Proxies::new(config)?;
     let all = [Scheme::Http, Scheme::Https].into_iter().filter_map(|scheme| proxies.of(scheme));
     match all.into_iter().find(|proxy| proxy.is_resolving()) {
-        Some(proxy) if reach == Reach::Public => bail!(RunError::usage(format!(
+        Some(proxy) if reach != Reach::Any => bail!(RunError::usage(format!(
             "cannot keep --no-private: {proxy} looks names up itself; go without it \
              (--proxy '') or through socks5://"
         ))),

@@ -425,7 +425,7 @@ fn tls(args: &PullArgs) -> TlsConfig {
 }
 
 fn reach(args: &PullArgs) -> Reach {
-    if args.dns.no_private { Reach::Public } else { Reach::Any }
+    args.dns.no_private.unwrap_or_default()
 }
 
 fn file_ops(typed: FileOpsArg) -> FileOps {

@@ -1,6 +1,6 @@
 //! Values of single options: text to a checked value, or to the sentence that says what is wrong.
 
-use crate::config::{Dirs, Pins, ReportFile, ReportFormat, ResolveOverride, RestrictNames};
+use crate::config::{Dirs, Pins, Reach, ReportFile, ReportFormat, ResolveOverride, RestrictNames};
 use crate::plan::address;
 use crate::{http, limits};
 use base64::Engine as _;
@@ -167,6 +167,15 @@ pub fn dns_concurrency(text: &str) -> Result<usize, String> {
     match count(text)? {
         count if count <= limits::DNS_CONCURRENCY_MAX => Ok(count),
         _ => Err(format!("at most {}", limits::DNS_CONCURRENCY_MAX)),
+    }
+}
+
+/// `--no-private`, and `=own` behind it.
+pub fn reach(text: &str) -> Result<Reach, String> {
+    match text {
+        "" => Ok(Reach::Public),
+        "own" => Ok(Reach::PublicNotOwn),
+        _ => Err("only `own`, or nothing, may follow --no-private".to_owned()),
     }
 }
 

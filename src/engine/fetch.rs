@@ -241,13 +241,12 @@ fn renew(core: &Core, buf: &mut RecvBuf) {
 /// The bytes of the request for the task's current target, for whoever reads it first.
 fn encode(core: &Core, task: &Task, route: Route<'_>, request: &mut Vec<u8>) -> Result<(), Fault> {
     let target = task.target();
-    let is_home = target.same_origin(&task.job.target);
     let authorization = core.authorization(task);
     let get = Get {
         host: target.host_header(),
         target: target.request_target(),
         authorization: authorization.as_deref(),
-        secrets: if is_home { Secrets::Send } else { Secrets::Withhold },
+        secrets: if task.is_home() { Secrets::Send } else { Secrets::Withhold },
         via: match route {
             Route::HttpForward(proxy) => {
                 Some(Forward { origin: target.origin_str(), authorization: proxy.authorization() })

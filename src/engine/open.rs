@@ -9,12 +9,12 @@ use super::tunnel;
 use crate::config::Reach;
 use crate::fault::{Cause, Fault, Stage};
 use crate::http::tunnel::Destination;
-use crate::plan::address;
+use crate::plan::address::{self, Kind};
 use crate::plan::proxy::{NamesBy, Proxy, Route};
 use crate::plan::target::{Scheme, Target};
 use crate::ring::conn::Connection;
 use crate::ring::deadline::Rule;
-use crate::ring::tcp::Socket;
+use crate::ring::tcp::{self, Socket};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -117,19 +117,33 @@ pub(super) async fn lookup(
 /// of host (a name, a literal, `--resolve`), and a pooled connection came through here when it was
 /// opened.
 fn reachable(reach: Reach, addresses: Arc<[IpAddr]>) -> Result<Arc<[IpAddr]>, Fault> {
-    let refused = |address: &IpAddr| match reach {
-        Reach::Any => None,
-        Reach::Public => address::is_public(*address).err(),
-    };
-    let Some((first, kind)) = addresses.iter().find_map(|a| Some((*a, refused(a)?))) else {
+    if reach == Reach::Any {
         return Ok(addresses);
-    };
-    let left: Arc<[IpAddr]> = addresses.iter().copied().filter(|a| refused(a).is_none()).collect();
-    if left.is_empty() {
-        let detail = format!("{first} is {kind}, which --no-private refuses");
-        return Err(Fault::new(Stage::Connect, Cause::PrivateAddress).with_detail(detail));
     }
-    Ok(left)
+    let (mut left, mut refused) = (Vec::new(), None);
+    for address in addresses.iter().copied() {
+        let kind = match address::is_public(address) {
+            Err(kind) => Some(kind),
+            Ok(()) if reach == Reach::PublicNotOwn => {
+                let is_own =
+                    tcp::is_own(address).map_err(|cause| Fault::new(Stage::Connect, cause));
+                is_own?.then_some(Kind::Own)
+            }
+            Ok(()) => None,
+        };
+        match kind {
+            None => left.push(address),
+            Some(kind) => refused = refused.or(Some((address, kind))),
+        }
+    }
+    match refused {
+        Some((first, kind)) if left.is_empty() => {
+            let detail = format!("{first} is {kind}, which --no-private refuses");
+            Err(Fault::new(Stage::Connect, Cause::PrivateAddress).with_detail(detail))
+        }
+        Some(_) => Ok(left.into()),
+        None => Ok(addresses),
+    }
 }
 
 /// A connected socket to one of the addresses, within one deadline for all of them.

@@ -306,12 +306,14 @@ mod tests {
         assert_eq!(packed.place(), place(&with_options.target));
         assert_eq!(packed.unpack().job, with_options);
         let mut task = Packed::of_job(job(2, "http://h/b"), "b".to_owned(), 5).unpack();
-        let story = task.begin(9, 1_000, 0);
-        story.target = Some(Target::parse("https://other:8443/").unwrap());
+        task.begin(9, 1_000, 0);
+        task.redirect(Target::parse("https://other:8443/").unwrap());
         let packed = Packed::pack(task);
         assert!(packed.has_begun());
         assert_eq!(packed.place().host, "other:8443");
-        assert_eq!(packed.unpack().story.unwrap().attempt, 1);
+        let task = packed.unpack();
+        assert!(!task.is_home());
+        assert_eq!(task.story.unwrap().attempt, 1);
     }
 
     proptest! {

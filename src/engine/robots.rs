@@ -264,10 +264,8 @@ async fn follow(core: &Core, asked: &mut Task, to: Target) -> bool {
         // What comes of it is known to whoever connects.
         let _: Result<_, Fault> = lookup(core, to.host(), to.port(), asked.job_at_ms()).await;
     }
-    let story = asked.story_mut();
-    story.num_redirects += 1;
-    story.target = Some(to);
-    story.num_redirects <= limits::ROBOTS_REDIRECTS_MAX
+    asked.redirect(to);
+    asked.story_mut().num_redirects <= limits::ROBOTS_REDIRECTS_MAX
 }
 
 /// What a failure to get robots.txt says.

@@ -27,6 +27,9 @@ pub(super) struct Task {
 pub(super) struct Story {
     /// Where a redirect led, unless that is where it began.
     pub(super) target: Option<Target>,
+    /// Whether a redirect led to another origin than that of the input line. What comes after it
+    /// was chosen by a foreign server, wherever it leads.
+    has_left_home: bool,
     /// Number of the current attempt, from 1.
     pub(super) attempt: u32,
     /// The next attempt is a new one, and not the next hop of this one.
@@ -108,6 +111,22 @@ impl Task {
         redirected.unwrap_or(&self.job.target)
     }
 
+    /// Whether the next request may carry secrets: it goes to the origin of the input line, and no
+    /// other origin led it there.
+    pub(super) fn is_home(&self) -> bool {
+        let has_left_home = self.story.as_ref().is_some_and(|story| story.has_left_home);
+        !has_left_home && self.target().same_origin(&self.job.target)
+    }
+
+    /// A redirect leads to `target`.
+    pub(super) fn redirect(&mut self, target: Target) {
+        let is_foreign = !target.same_origin(&self.job.target);
+        let story = self.story_mut();
+        story.num_redirects += 1;
+        story.has_left_home |= is_foreign;
+        story.target = Some(target);
+    }
+
     /// What has happened so far, to be gone on with in the attempt that has begun.
     pub(super) fn story_mut(&mut self) -> &mut Story {
         self.story.as_mut().expect("an attempt has begun")
@@ -154,6 +173,7 @@ impl Task {
         let story = self.story.get_or_insert_with(|| {
             Box::new(Story {
                 target: None,
+                has_left_home: false,
                 attempt: 1,
                 is_retry_due: false,
                 num_redirects: 0,

@@ -174,10 +174,7 @@ fn decide(core: &Core, task: &mut Task, outcome: Outcome) -> (Next, Option<u64>)
         Outcome::Refused(fault) => Next::Ended(End::Refused(fault)),
         Outcome::Waiting => wait_for_robots(core, task),
         Outcome::Redirect(target) => {
-            if let Some(story) = &mut task.story {
-                story.num_redirects += 1;
-                story.target = Some(target);
-            }
+            task.redirect(target);
             Next::Redirected
         }
         Outcome::Unresolved => Next::Unresolved,

@@ -31,8 +31,10 @@ pub enum Kind {
     Multicast,
     /// 255.255.255.255
     Broadcast,
-    /// 192.0.0.0/24, 240.0.0.0/4, and whatever of IPv6 is no global unicast.
+    /// 192.0.0.0/24, 192.88.99.0/24 (relays of 6to4, RFC 7526), 240.0.0.0/4, and whatever of IPv6 is no global unicast.
     Reserved,
+    /// An address of this machine, whatever block it is in. [`is_public`] cannot know.
+    Own,
 }
 
 impl fmt::Display for Kind {
@@ -49,6 +51,7 @@ impl fmt::Display for Kind {
             Self::Multicast => "multicast",
             Self::Broadcast => "broadcast",
             Self::Reserved => "reserved",
+            Self::Own => "an address of this machine",
         })
     }
 }
@@ -96,7 +99,7 @@ fn is_public_v4(address: Ipv4Addr) -> Result<(), Kind> {
         [198, 18..=19, ..] => Kind::Benchmarking,
         [224..=239, ..] => Kind::Multicast,
         [255, 255, 255, 255] => Kind::Broadcast,
-        [192, 0, 0, _] | [240..=255, ..] => Kind::Reserved,
+        [192, 0, 0, _] | [192, 88, 99, _] | [240..=255, ..] => Kind::Reserved,
         _ => return Ok(()),
     })
 }
@@ -126,6 +129,10 @@ fn is_public_v6(address: Ipv6Addr) -> Result<(), Kind> {
         [0x2001, 2, 0, ..] => Kind::Benchmarking,
         // The rest of what the IETF keeps for protocols (RFC 2928), overlays without routes in it.
         [0x2001, 0..=0x1ff, ..] => Kind::Reserved,
+        // ISATAP (RFC 5214 section 6.1): whoever routes the prefix hands it to the IPv4 address.
+        [0x2000..=0x3fff, _, _, _, 0 | 0x200, 0x5efe, high, low] => {
+            return is_public_v4(v4(high, low));
+        }
         [0x2000..=0x3fff, ..] => return Ok(()),
         [0xfe80..=0xfebf, ..] => Kind::LinkLocal,
         [0xfc00..=0xfdff, ..] | [0xfec0..=0xfeff, ..] => Kind::Private,
@@ -141,7 +148,7 @@ mod tests {
 
     /// First and last address of each block, and what they are; the neighbours of blocks that are
     /// public are in the other table.
-    const REFUSED: [(Kind, &str); 36] = [
+    const REFUSED: [(Kind, &str); 39] = [
         (Kind::Unspecified, "0.0.0.0 0.255.255.255 :: ::ffff:0.0.0.0"),
         (Kind::Private, "10.0.0.0 10.255.255.255"),
         (Kind::SharedByCarrier, "100.64.0.0 100.127.255.255 100.100.100.200"),
@@ -151,6 +158,7 @@ mod tests {
         (Kind::Private, "172.16.0.0 172.31.255.255"),
         (Kind::Reserved, "192.0.0.0 192.0.0.192 192.0.0.255"),
         (Kind::Documentation, "192.0.2.0 192.0.2.255"),
+        (Kind::Reserved, "192.88.99.0 192.88.99.1 192.88.99.255 2002:c058:6301::"),
         (Kind::Private, "192.168.0.0 192.168.255.255"),
         (Kind::Benchmarking, "198.18.0.0 198.19.255.255"),
         (Kind::Documentation, "198.51.100.0 198.51.100.255"),
@@ -178,15 +186,19 @@ mod tests {
         (Kind::Private, "fec0:: feff::1"),
         (Kind::Private, "fc00:: fd00:ec2::254 fdff:ffff::"),
         (Kind::Multicast, "ff00:: ff02::1 ffff::"),
+        (Kind::Private, "2606:4700::5efe:a00:1 2606:4700::200:5efe:192.168.1.1"),
+        (Kind::Loopback, "2a00:1:2:3:0:5efe:127.0.0.1"),
     ];
 
     const PUBLIC: &str = "1.0.0.0 9.255.255.255 11.0.0.0 100.63.255.255 100.128.0.0 \
         126.255.255.255 128.0.0.0 168.63.129.15 169.253.255.255 169.255.0.0 172.15.255.255 \
-        172.32.0.0 191.255.255.255 192.0.1.0 192.0.3.0 192.167.255.255 192.169.0.0 \
-        198.17.255.255 198.20.0.0 198.51.99.255 198.51.101.0 203.0.112.255 203.0.114.0 \
+        172.32.0.0 191.255.255.255 192.0.1.0 192.0.3.0 192.88.98.255 192.88.100.0 192.167.255.255 \
+        192.169.0.0 198.17.255.255 198.20.0.0 198.51.99.255 198.51.101.0 203.0.112.255 203.0.114.0 \
         223.255.255.255 8.8.8.8 \
         2000:: 2001:200:: 2001:db7:ffff:: 2001:db9:: 2606:4700::1111 2a00:: 3ffe:: 3fff:1000:: \
-        ::ffff:8.8.8.8 64:ff9b::8.8.8.8 2002:808:808:: 2001:0:808:808:0:0:f7f7:f7f7";
+        ::ffff:8.8.8.8 64:ff9b::8.8.8.8 2002:808:808:: \
+        2606:4700::5efe:8.8.8.8 2606:4700::200:5efe:808:808 2606:4700::100:5efe:a00:1 \
+        2001:0:808:808:0:0:f7f7:f7f7";
 
     #[test]
     fn hosts_with_and_without_a_port() {

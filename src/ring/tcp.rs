@@ -5,10 +5,33 @@ use super::shim::{Op, call};
 use super::{op, socket_cause};
 use crate::fault::Cause;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, sockopt};
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::ops::Range;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
+
+/// Whether an address is one of this machine. Asks the kernel for the source address that a
+/// datagram to it would have, and sends none: that of an address of its own is that address.
+///
+/// # Errors
+/// There is no socket to ask with.
+pub fn is_own(address: IpAddr) -> Result<bool, Cause> {
+    let any: IpAddr = match address {
+        IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+        IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+    };
+    let asked = UdpSocket::bind((any, 0));
+    let socket = match asked.map_err(|error| socket_cause(error.raw_os_error().unwrap_or(0))) {
+        // A machine without this family has no address of it.
+        Err(Cause::Unreachable) => return Ok(false),
+        socket => socket?,
+    };
+    let source = socket.connect((address, DISCARD_PORT)).and_then(|()| socket.local_addr());
+    Ok(source.is_ok_and(|source| source.ip() == address))
+}
+
+/// Any port will do: nothing is sent there.
+const DISCARD_PORT: u16 = 9;
 
 /// What [`Socket::send_and_receive`] brings back: both results and both buffers.
 pub(super) struct SentAndReceived {

@@ -67,6 +67,7 @@ fn a_redirect_to_a_private_address_is_not_followed() {
     // known only there, so the list is written there too.
     const SCRIPT: &str = "
         ip link set lo up && ip address add 9.9.9.9/32 dev lo || exit 99
+        rm -f origin/origin.json
         \"$1\" origin --no-tls --http-addr 0.0.0.0:0 --dir origin >/dev/null &
         while ! test -s origin/origin.json; do sleep 0.02; done
         port=$(grep -o '127.0.0.1:[0-9]*' origin/origin.json | cut -d: -f2)
@@ -107,4 +108,13 @@ fn a_redirect_to_a_private_address_is_not_followed() {
     }
     done.assert_code(4);
     assert_eq!(sandbox.files().into_keys().collect::<Vec<_>>(), ["direct", "hop"]);
+
+    // The public address is this machine's own.
+    let pull = sandbox.pull().report("own.csv").args(["--no-private=own"]).list(&lines);
+    let done = pull.under("unshare", ["-rnpf", "--kill-child", "sh", "-c", SCRIPT, "sh"]).run();
+    assert_eq!(done.rows.len(), private.len() + 2, "{}", done.stderr);
+    for row in &done.rows {
+        assert_eq!(row["error_code"], "connect.private", "{row:#?}");
+        assert!(row["error_message"].contains("9.9.9.9 is an address of this machine"));
+    }
 }

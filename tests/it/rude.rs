@@ -144,7 +144,11 @@ pub(crate) struct Rude {
 
 impl Rude {
     fn start(plan: Plan, tls: Option<Arc<ServerConfig>>) -> Self {
-        let shared = Arc::new(Shared { plan, state: Mutex::default(), gate: Condvar::new() });
+        let shared = Arc::new(Shared {
+            plan: Mutex::new(plan),
+            state: Mutex::default(),
+            gate: Condvar::new(),
+        });
         let is_tls = tls.is_some();
         let for_thread = Arc::clone(&shared);
         let acceptor = Acceptor::start(Ipv4Addr::LOCALHOST, move |socket| {
@@ -189,6 +193,12 @@ impl Rude {
     /// The value of a `--resolve` that leads `host` here.
     pub(crate) fn resolve(&self, host: &str) -> String {
         format!("{host}:{}:127.0.0.1", self.port())
+    }
+
+    /// As [`Plan::on`], for scripts that name the server itself.
+    pub(crate) fn on(&self, path: &str, scripts: impl IntoIterator<Item = Script>) {
+        let scripts = scripts.into_iter().collect();
+        self.shared.plan.lock().unwrap().scripts.insert(path.to_owned(), scripts);
     }
 
     /// Lets everything that waits at [`Verb::Gate`] go on, now and later.
@@ -241,7 +251,7 @@ impl Drop for Rude {
 }
 
 struct Shared {
-    plan: Plan,
+    plan: Mutex<Plan>,
     state: Mutex<State>,
     gate: Condvar,
 }
@@ -268,9 +278,10 @@ impl Shared {
         let count = state.requests.entry(path.clone()).or_default();
         *count += 1;
         let nth = *count - 1;
-        let script = match self.plan.scripts.get(&path) {
+        let plan = self.plan.lock().unwrap();
+        let script = match plan.scripts.get(&path) {
             Some(scripts) => scripts.get(nth).or_else(|| scripts.last()).cloned(),
-            None => self.plan.otherwise.clone(),
+            None => plan.otherwise.clone(),
         };
         state.events.push(Event::Request { connection, path, head });
         script.unwrap_or_else(|| vec![Verb::Send(response("404 Not Found", "", b""))])

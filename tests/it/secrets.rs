@@ -155,6 +155,38 @@ fn a_secret_goes_to_its_origin_and_nowhere_else() {
 }
 
 #[test]
+fn a_chain_that_comes_home_over_another_origin_carries_no_secret() {
+    let sandbox = Sandbox::new();
+    for (way, name) in ways(&sandbox).into_iter().zip(0..) {
+        let home = Plan::new().on("/near", [redirect("/in")]).otherwise(ok(b"home")).start();
+        let other = Plan::new().otherwise(redirect(&home.url("/back"))).start();
+        home.on("/far", [redirect(&other.url("/x"))]);
+        // A further hop at home and a further attempt there do not make it trusted again.
+        let busy = vec![Verb::Send(response("503 Service Unavailable", "", b""))];
+        home.on("/back", [busy, redirect("/end")]);
+        let mut lines = Vec::new();
+        for path in ["near", "far"] {
+            lines.push(format!("http://{}127.0.0.1:{}/{path}", way.userinfo, home.port()));
+            lines.extend(way.lines.iter().map(|line| format!("  {line}")));
+        }
+        let pull = sandbox.pull().report(&format!("{name}.csv")).args(&way.options).list(&lines);
+        pull.args(["--retry", "1", "--retry-delay", "1ms"]).run().assert_ok(2);
+        for (path, count, is_secret) in [
+            ("/near", 1, true),
+            ("/in", 1, true),
+            ("/far", 1, true),
+            ("/back", 2, false),
+            ("/end", 1, false),
+        ] {
+            let heads = home.heads(path);
+            assert_eq!(heads.len(), count, "{path}");
+            assert!(heads.iter().all(|head| has_secret(head) == is_secret), "{path}: {heads:?}");
+        }
+        assert_heads_clean(&other);
+    }
+}
+
+#[test]
 fn a_permitted_downgrade_carries_no_secret() {
     let plain = Plan::new().otherwise(ok(b"plain")).start();
     // The same host, so that only scheme and port tell them apart.

@@ -1,7 +1,7 @@
 //! Flags about names and addresses.
 
 use crate::cli::values::{self, Millis};
-use crate::config::ResolveOverride;
+use crate::config::{Reach, ResolveOverride};
 use crate::limits;
 use clap::Args;
 use std::net::SocketAddr;
@@ -31,9 +31,10 @@ pub struct DnsArgs {
     #[arg(long, value_name = "HOST:PORT:ADDR", value_parser = values::resolve_override)]
     pub resolve: Vec<ResolveOverride>,
     /// Refuse loopback, private, link-local and metadata addresses, after every lookup and at every
-    /// redirect: for lists one does not trust
-    #[arg(long)]
-    pub no_private: bool,
+    /// redirect: for lists one does not trust; `=own`: the public ones of this machine as well
+    #[arg(long, value_name = "own", num_args = 0..=1, require_equals = true,
+          default_missing_value = "", value_parser = values::reach)]
+    pub no_private: Option<Reach>,
     /// Connect over IPv4 only
     #[arg(short = '4', long, conflicts_with = "ipv6")]
     pub ipv4: bool,

@@ -449,4 +449,5 @@ fn versions_keys_and_reach() {
     assert!(parse(words).unwrap_err().to_string().contains("--cert"));
     assert_eq!(config(&["u"]).reach, Reach::Any);
     assert_eq!(config(&["--no-private", "u"]).reach, Reach::Public);
+    assert_eq!(config(&["--no-private=own", "u"]).reach, Reach::PublicNotOwn);
 }
