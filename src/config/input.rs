@@ -21,6 +21,11 @@ pub struct InputConfig {
     pub format: Option<InputFormat>,
     /// What the columns of tables and the members of JSON objects are called.
     pub columns: Columns,
+    /// `--allow-host-header`: lists may say `header=Host:`.
+    pub allows_host_header: bool,
+    /// Absolute path of the download directory, beneath which an absolute `dir=` must be; the
+    /// engine fills it in. Empty refuses all of them.
+    pub dir: String,
 }
 
 /// Names of columns, where they are not those that are looked for by default.

@@ -23,7 +23,7 @@ use std::time::{Duration, Instant};
 /// # Errors
 /// A list that cannot be read.
 pub fn dry_run(config: &Config) -> anyhow::Result<Ended> {
-    let lists = Lists::open(&config.inputs, &config.input)?;
+    let lists = Lists::open(&config.inputs, &config.input, &config.dir)?;
     let mut naming = Naming::new(config)?;
     naming.reserve(config, None);
     let schedule = Schedule::new(Limits {

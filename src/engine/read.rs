@@ -244,6 +244,7 @@ impl<'r> Reader<'r> {
             }
         }
         self.has_read_on = self.is_cut;
+        self.lists.notes().iter().for_each(|note| say(note));
         Ok(())
     }
 

@@ -61,7 +61,7 @@ pub fn run(config: &Config) -> anyhow::Result<Ended> {
     setup::check_io_uring()?;
     setup::ignore_write_signals();
     let metrics = observe::listen(config.watch.metrics_addr)?;
-    let lists = Lists::open(&config.inputs, &config.input)?;
+    let lists = Lists::open(&config.inputs, &config.input, &config.dir)?;
     let mut naming = Naming::new(config)?;
     let tls = Settings::new(&config.tls)?;
     let nofile = setup::raise_nofile()?;

@@ -7,6 +7,7 @@ use crate::plan::input::{List, Packing, Unpacker, format_of};
 use crate::plan::job::{Entry, Job};
 use crate::ring::setup;
 use anyhow::Context as _;
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::os::fd::AsFd as _;
@@ -24,6 +25,17 @@ pub(super) struct Lists {
     config: InputConfig,
     /// Lines of the inputs that were read to their end.
     lines_before: u64,
+    /// What users want to know of the inputs that were read to their end.
+    notes: Notes,
+}
+
+/// What there is to say of inputs beside their entries.
+#[derive(Clone, Debug, Default)]
+struct Notes {
+    /// Inputs without an entry.
+    empty: Vec<String>,
+    /// Options of aria2 that were passed over.
+    passed_over: BTreeSet<&'static str>,
 }
 
 /// What reading on came to.
@@ -42,10 +54,20 @@ impl Lists {
     ///
     /// # Errors
     /// An input cannot be read.
-    pub(super) fn open(inputs: &[Input], config: &InputConfig) -> anyhow::Result<Self> {
-        let look = |input| Source::look(input, config);
+    pub(super) fn open(inputs: &[Input], config: &InputConfig, dir: &Path) -> anyhow::Result<Self> {
+        // A path that is no text has nothing beneath it that a list can name.
+        let dir = std::path::absolute(dir).ok().and_then(|dir| dir.to_str().map(str::to_owned));
+        let config = InputConfig { dir: dir.unwrap_or_default(), ..config.clone() };
+        let look = |input| Source::look(input, &config);
         let sources = inputs.iter().map(look).collect::<anyhow::Result<Vec<_>>>()?;
-        Ok(Self { sources, begun: 0, current: None, config: config.clone(), lines_before: 0 })
+        Ok(Self {
+            sources,
+            begun: 0,
+            current: None,
+            config,
+            lines_before: 0,
+            notes: Notes::default(),
+        })
     }
 
     /// The same inputs for a second reader, from where this one stands; a packed file from its
@@ -59,6 +81,7 @@ impl Lists {
             current: None,
             config: self.config.clone(),
             lines_before: self.lines_before,
+            notes: Notes::default(),
         };
         match &self.current {
             None => {}
@@ -92,7 +115,11 @@ impl Lists {
                     self.begin()?;
                     continue;
                 }
-                Some(Current::Stream(stream)) => stream.next(),
+                Some(Current::Stream(stream)) => {
+                    let next = stream.next();
+                    stream.is_empty &= !matches!(next, Some(Ok(Item::Entry(_)) | Err(_)));
+                    next
+                }
                 Some(Current::Arguments(urls)) => urls.next().map(|url| {
                     self.lines_before += 1;
                     Ok(Item::Entry(Job::from_argument(self.lines_before, &url)))
@@ -113,7 +140,23 @@ impl Lists {
     fn end_current(&mut self) {
         if let Some(Current::Stream(stream)) = self.current.take() {
             self.lines_before = stream.list.lines_total();
+            self.notes.passed_over.extend(stream.list.passed_over());
+            if stream.is_empty {
+                self.notes.empty.push(stream.name);
+            }
         }
+    }
+
+    /// Sentences about the inputs that were read to their end.
+    pub(super) fn notes(&self) -> Vec<String> {
+        let Notes { empty, passed_over } = &self.notes;
+        let mut notes: Vec<String> =
+            empty.iter().map(|name| format!("warning: there is no URL in {name}")).collect();
+        if !passed_over.is_empty() {
+            let names = passed_over.iter().copied().collect::<Vec<_>>().join(", ");
+            notes.push(format!("note: options of aria2 without effect on files: {names}"));
+        }
+        notes
     }
 
     /// Whether what is read now comes to its end without anybody's help: a file, or arguments.
@@ -218,6 +261,8 @@ struct Stream {
     /// What unpacks, where anything is packed; unknown before the first bytes.
     unpacker: Option<Option<Unpacker>>,
     pace: Pace,
+    /// Whether it had no entry so far.
+    is_empty: bool,
     /// Why the source could not be read to its end.
     broken: Option<anyhow::Error>,
     /// Lines of the inputs before it.
@@ -253,6 +298,7 @@ impl Stream {
             unpacked: Buffer::default(),
             unpacker: None,
             pace: if is_steady { Pace::Steady } else { Pace::Flowing },
+            is_empty: true,
             broken: None,
         }
     }
@@ -281,6 +327,7 @@ impl Stream {
             unpacked: Buffer::default(),
             unpacker: Some(None),
             pace: self.pace,
+            is_empty: self.is_empty,
             broken: None,
             lines_before: self.lines_before,
         })
@@ -490,7 +537,7 @@ mod tests {
         file.finish().unwrap();
         let urls = Input::Urls(vec!["http://u/1".to_owned(), "http://u/2".to_owned()]);
         let inputs = [urls, Input::File(plain), Input::File(packed)];
-        let open = || Lists::open(&inputs, &InputConfig::default()).unwrap();
+        let open = || Lists::open(&inputs, &InputConfig::default(), Path::new("")).unwrap();
         let all = indices(&mut open(), usize::MAX);
         assert_eq!(all, [1, 2, 3, 5, 7, 9, 11, 13, 15, 17]);
         for read in 0..=all.len() {
@@ -514,7 +561,9 @@ mod tests {
         let (list, other) = (dir.path().join("a.txt"), dir.path().join("b.txt"));
         std::fs::write(&list, "http://a/1\nhttp://a/2\n").unwrap();
         std::fs::write(&other, "# a comment\nhttp://a/3\n").unwrap();
-        let mut lists = Lists::open(&[Input::File(list.clone())], &InputConfig::default()).unwrap();
+        let mut lists =
+            Lists::open(&[Input::File(list.clone())], &InputConfig::default(), Path::new(""))
+                .unwrap();
         assert_eq!(indices(&mut lists, 1), [1]);
         std::fs::rename(&other, &list).unwrap();
         assert!(lists.onward().is_none());
@@ -523,7 +572,7 @@ mod tests {
 
     #[test]
     fn a_pipe_is_read_once() {
-        let lists = Lists::open(&[Input::Stdin], &InputConfig::default()).unwrap();
+        let lists = Lists::open(&[Input::Stdin], &InputConfig::default(), Path::new("")).unwrap();
         assert!(lists.onward().is_none());
     }
 }

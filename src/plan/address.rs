@@ -31,7 +31,8 @@ pub enum Kind {
     Multicast,
     /// 255.255.255.255
     Broadcast,
-    /// 192.0.0.0/24, 192.88.99.0/24 (relays of 6to4, RFC 7526), 240.0.0.0/4, and whatever of IPv6 is no global unicast.
+    /// 192.0.0.0/24, 192.88.99.0/24 (relays of 6to4, RFC 7526), 240.0.0.0/4, and whatever of IPv6
+    /// is no global unicast.
     Reserved,
     /// An address of this machine, whatever block it is in. [`is_public`] cannot know.
     Own,

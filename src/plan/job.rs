@@ -7,12 +7,14 @@
 //! aria2's mirrors (more URLs on the same line, TABs between) are ignored for now: the first one is
 //! used. What tables and JSON Lines hold ([`super::input`]) become jobs here, too.
 
+mod options;
+
+use self::options::{Login, REMEDY_OPTION, Rules, SHOWN_OPTIONS};
 use super::checksum::{Checksum, ChecksumError};
 use super::name::{self, Template};
 use super::target::{self, Target, scheme_of, userinfo_range};
-use crate::config::Dirs;
+use crate::config::{Dirs, InputConfig};
 use crate::fault::{Fault, InputProblem};
-use crate::http::request::{PROXY_AUTHORIZATION, parse_field};
 use crate::limits;
 use std::borrow::Cow;
 use std::fmt;
@@ -153,6 +155,9 @@ impl BadLine {
 /// the end, because option lines follow their URL.
 #[derive(Clone, Debug)]
 pub struct Lines {
+    rules: Rules,
+    /// `http-user=` and `http-passwd=` of the pending entry.
+    login: Login,
     /// Lines of the inputs before this one.
     lines_before: u64,
     /// Lines of this input.
@@ -163,7 +168,18 @@ pub struct Lines {
 impl Lines {
     /// A reader of an input that has `lines_before` lines in the inputs before it.
     pub fn new(lines_before: u64) -> Self {
-        Self { lines_before, line_number: 0, pending: None }
+        let (rules, login) = Default::default();
+        Self { rules, login, lines_before, line_number: 0, pending: None }
+    }
+
+    /// The same reader, with what the user permits option lines to do.
+    pub fn ruled(self, config: &InputConfig) -> Self {
+        Self { rules: Rules::new(config), ..self }
+    }
+
+    /// Options of aria2 that were met and change no file, each once.
+    pub fn passed_over(&self) -> &[&'static str] {
+        self.rules.passed_over()
     }
 
     /// Reads one line, its line end included or not. A line longer than [`LINE_PREFIX_BYTES`] may
@@ -196,12 +212,19 @@ impl Lines {
             Ok(line) => entry_of_url(at, line),
             Err(problem) => Err(bad_line(at, text, problem)),
         };
-        self.pending.replace(entry)
+        let before = self.finish();
+        self.pending = Some(entry);
+        before
     }
 
     /// The input has ended.
     pub fn finish(&mut self) -> Option<Entry> {
-        self.pending.take()
+        let login = std::mem::take(&mut self.login);
+        let mut entry = self.pending.take()?;
+        if let Ok(job) = &mut entry {
+            login.give(&mut job.target);
+        }
+        Some(entry)
     }
 
     /// Lines of all inputs so far: what the reader of the next input begins with.
@@ -227,7 +250,9 @@ impl Lines {
             Some(Ok(job)) => {
                 let text = shown_option(text);
                 let result = match line {
-                    Ok(line) => apply_option(job.options.get_or_insert_default(), line)
+                    Ok(line) => self
+                        .rules
+                        .apply(&mut job.options, &mut self.login, line)
                         .map_err(|(problem, remedy)| message_of(at, &text, problem, &remedy)),
                     Err(problem) => Err(bad_line(at, &text, problem)),
                 };
@@ -317,7 +342,7 @@ fn apply_cell(
         options.checksum = Some(Box::new(Checksum::from_cell(cell).map_err(bad)?));
         return Ok(());
     }
-    apply_option(options, &format!("{name}={cell}"))
+    Rules::default().apply_plain(options, name, cell)
 }
 
 /// A line that is no row of its table or no JSON object. Where its parts are is not known, so that
@@ -353,45 +378,6 @@ fn option_name(text: &[u8]) -> Option<&[u8]> {
     let is_name = name.first().is_some_and(u8::is_ascii_lowercase)
         && name.iter().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || *b == b'-');
     is_name.then_some(name)
-}
-
-/// Reads `name=value` into the options; headers add up, of all others the last one counts.
-fn apply_option(
-    options: &mut JobOptions,
-    line: &str,
-) -> Result<(), (InputProblem, Cow<'static, str>)> {
-    let (name, value) = line.split_once('=').unwrap_or((line, ""));
-    let bad_path = |problem| (problem, Cow::Borrowed(REMEDY_NAME));
-    let bad_header = |_| (InputProblem::Option, Cow::Borrowed(REMEDY_HEADER));
-    match name {
-        "out" => options.out = Some(name::relative_path(value).map_err(bad_path)?),
-        "dir" => options.dir = Some(name::relative_dir(value).map_err(bad_path)?),
-        "header" => {
-            let field = parse_field(value).map_err(bad_header)?;
-            if field.0.eq_ignore_ascii_case(PROXY_AUTHORIZATION) {
-                // One tunnel serves the jobs of many lines.
-                return Err((InputProblem::Option, REMEDY_PROXY.into()));
-            }
-            options.headers.push(field);
-        }
-        "user-agent" => {
-            let field = format!("User-Agent: {value}");
-            options.headers.push(parse_field(&field).map_err(bad_header)?);
-        }
-        "referer" => {
-            let field = format!("Referer: {}", target::referer(value));
-            options.headers.push(parse_field(&field).map_err(bad_header)?);
-        }
-        "checksum" => {
-            let bad = |why: ChecksumError| (InputProblem::Checksum, why.to_string().into());
-            options.checksum = Some(Checksum::parse(value).map_err(bad)?.into());
-        }
-        other => {
-            let remedy = format!("unknown option {other:.40}; {REMEDY_OPTION}");
-            return Err((InputProblem::Option, remedy.into()));
-        }
-    }
-    Ok(())
 }
 
 /// A line that is no URL, with the remedy.
@@ -523,16 +509,9 @@ fn secret_value_at(text: &str) -> Option<usize> {
 
 const REMEDY_NAME: &str = "the path is empty, absolute or holds \"..\"; \
      give one below the download directory";
-const REMEDY_HEADER: &str = "write header=NAME: VALUE, without control characters";
-const REMEDY_PROXY: &str = "credentials for a proxy are those of the whole run; \
-     give them with --proxy-user";
-const REMEDY_OPTION: &str = "the options are out, dir, header, user-agent, referer and checksum; \
-     remove the line";
 const REMEDY_RECORD: &str = "write one row or one JSON object a line";
 const REMEDY_INDENT: &str = "no URL; an option line begins with white space and has none around \
      its =";
-/// Options whose values are no secrets.
-const SHOWN_OPTIONS: [&str; 5] = ["out", "dir", "user-agent", "referer", "checksum"];
 /// Parts of names, lower case, of which the value may be a secret.
 const SECRET_WORDS: [&str; 4] = ["header", "cookie", "authorization", "passw"];
 const SHOWN_CHARS_MAX: usize = 100;

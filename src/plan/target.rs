@@ -164,6 +164,16 @@ impl Target {
         })
     }
 
+    /// Gives it a user and a password, unless its URL has user information. The user has no colon,
+    /// neither has control characters.
+    pub fn log_in(&mut self, user: &str, password: Option<&str>) {
+        if self.basic_auth.is_none() {
+            let text =
+                password.map_or_else(|| user.into(), |password| format!("{user}:{password}"));
+            self.basic_auth = Some(text.into());
+        }
+    }
+
     /// `scheme://host[:port]`: normalised, so equal texts are equal origins. A key without
     /// allocation.
     pub fn origin_str(&self) -> &str {

@@ -39,7 +39,9 @@ impl Left<'_> {
         };
         // A path with a line end cannot be told; none that is made here has one.
         if let Some(out) = out.filter(|out| !out.contains(char::is_control)) {
-            option("out", out);
+            // Blanks at the end of a line are not read; a slash there is no part of the path.
+            let slash = if out.ends_with(' ') { "/" } else { "" };
+            option("out", &format!("{out}{slash}"));
         }
         for (name, value) in headers {
             option("header", &format!("{name}: {value}"));
@@ -98,6 +100,10 @@ mod tests {
             encoded(&full),
             "http://me%40home:p%3A%2F%20%C3%A9@a.example/x?y=1\n  out=sub/a b.txt\n  \
              header=X-A: 1=2\n  header=Cookie: \n  checksum=sha-256=00ff\n"
+        );
+        assert_eq!(
+            encoded(&Left { out: Some("a b "), ..plain }),
+            "http://a.example/x?y=1\n  out=a b /\n"
         );
         let other = Left {
             user: Some(("u", None)),

@@ -120,6 +120,8 @@ fn a_list_of_nothing_is_no_failure() {
         let done = pull(&sandbox, &server, &[list]);
         done.assert_code(0);
         assert_eq!(done.rows.len(), 0, "{}", list.escape_ascii());
+        assert!(done.stderr.contains("warning: there is no URL in "), "{}", done.stderr);
+        assert!(done.stderr.contains("list.txt"), "{}", done.stderr);
         let report = std::fs::read_to_string(sandbox.path("report.csv")).unwrap();
         assert!(report.starts_with("url,response_code,"), "the columns are there all the same");
     }

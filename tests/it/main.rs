@@ -18,6 +18,7 @@ mod sockets; // ports that refuse, ports that swallow, one raw exchange
 
 // What the program promises.
 mod answers; // what is an answer to a request for the whole, and what is none
+mod aria2; // lists and sessions of aria2, and what one line may ask for
 mod budget; // runs that end before their list, and what they may cost
 mod checksums; // what is stored is what was asked for, or nothing
 mod coding; // --compressed: what is decoded, and what is stored as sent

@@ -20,6 +20,9 @@ pub struct InputArgs {
     #[arg(long, value_name = "N", value_parser = values::count,
           default_value_t = limits::LOOKAHEAD_JOBS_DEFAULT)]
     pub lookahead: usize,
+    /// Let lists send another Host than that of the URL (header=Host: NAME)
+    #[arg(long)]
+    pub allow_host_header: bool,
     /// What lists are, whatever they are called: txt (also aria2), csv, tsv or jsonl [default: by
     /// the suffix of each, else txt]
     #[arg(long, value_name = "FORMAT", value_parser = input_format)]

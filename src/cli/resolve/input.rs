@@ -18,6 +18,8 @@ pub(super) fn resolve(args: &PullArgs) -> InputConfig {
             out: typed.out_col.clone(),
             checksum: typed.checksum_col.clone(),
         },
+        allows_host_header: typed.allow_host_header,
+        dir: String::new(),
     }
 }
 
@@ -41,6 +43,7 @@ pub(super) fn inputs(args: &PullArgs) -> anyhow::Result<Vec<Input>> {
         }
     }
     for url in &args.urls {
+        refuse_list(url)?;
         match (url.as_str(), inputs.last_mut()) {
             ("-", _) => inputs.push(Input::Stdin),
             (_, Some(Input::Urls(urls))) => urls.push(url.clone()),
@@ -51,6 +54,19 @@ pub(super) fn inputs(args: &PullArgs) -> anyhow::Result<Vec<Input>> {
         bail!(RunError::usage("cannot read standard input twice: give `-` once"));
     }
     Ok(inputs)
+}
+
+/// A list among the URLs is a slip that would cost a row and pull nothing.
+fn refuse_list(url: &str) -> anyhow::Result<()> {
+    let path = Path::new(url);
+    if url == "-" || url.contains("://") || !path.exists() {
+        return Ok(());
+    }
+    let what = if path.is_dir() { "folder" } else { "file" };
+    let shown = url.escape_debug();
+    bail!(RunError::usage(format!(
+        "{shown} is a {what} here, and no URL; to pull the URLs in it: -i {shown}"
+    )))
 }
 
 /// The regular files of a folder, by the bytes of their names, so that line numbers stay what they

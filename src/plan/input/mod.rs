@@ -72,7 +72,9 @@ impl List {
             (Form::Table(Box::new(table)), table::RAW_BYTES_MAX)
         };
         let (form, limit) = match format {
-            InputFormat::Text => (Form::Text(Lines::new(lines_before)), LINE_PREFIX_BYTES),
+            InputFormat::Text => {
+                (Form::Text(Lines::new(lines_before).ruled(config)), LINE_PREFIX_BYTES)
+            }
             InputFormat::Csv => table(b','),
             InputFormat::Tsv => table(b'\t'),
             InputFormat::JsonLines => {
@@ -167,6 +169,14 @@ impl List {
                 None
             }
             Form::Json(_) => None,
+        }
+    }
+
+    /// Options of aria2 that were met and change no file, each once.
+    pub fn passed_over(&self) -> &[&'static str] {
+        match &self.form {
+            Form::Text(lines) => lines.passed_over(),
+            Form::Table(_) | Form::Json(_) => &[],
         }
     }
 

@@ -152,7 +152,7 @@ fn bad_lines_say_line_text_and_remedy() {
         ("http://h%2Fx/", HostPercent, "write the name itself"),
         ("http://h/a\n out=../x", Name, r#"line 2: "out=../x": the path is empty, absolute"#),
         ("http://h/a\n dir=/etc", Name, r#""dir=/etc""#),
-        ("http://h/a\n gid=12", Option, "unknown option gid; the options are out, dir, header"),
+        ("http://h/a\n git=12", Option, "unknown option git; the options are out, dir, header"),
         (
             "http://h/a\n checksum=sha-256=00",
             InputProblem::Checksum,
@@ -246,7 +246,7 @@ fn passwords_are_not_reported() {
         "HEADER=Authorization: Basic secret",
         "Authorization: Basic secret",
         "Set-Cookie: a=secret",
-        "http://h/x\n http-passwd=secret",
+        "http://h/x\n http-passwd=secret\x01",
         "http://h/x\n all-proxy=secret",
         "http://h/x\n heder=Authorization: Basic secret",
         "http-passwd = secret",
