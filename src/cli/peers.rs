@@ -139,6 +139,10 @@ impl Peer {
     /// The letters of a word with one dash, when all are flags of this program; what follows one
     /// with a value is that value.
     fn bundle(&self, word: &str) -> Option<Vec<(String, Row)>> {
+        // aria2's -s16, and not curl's -s, -1 and -6.
+        if word.chars().nth(2)?.is_ascii_digit() {
+            return None;
+        }
         let mut letters = Vec::new();
         for letter in word.strip_prefix('-')?.chars() {
             let flag = format!("-{letter}");

@@ -6,6 +6,7 @@ pub(super) fn is_theirs(flag: &str, peer: &str, value: &str) -> bool {
     match (flag, peer) {
         ("-A", "wget") => is_suffixes(value),
         ("-d", "curl") => is_data(value),
+        ("-i", "wget") => is_url(value),
         ("-e", "curl") => value.ends_with(";auto"),
         ("-e", "wget") => is_setting(value),
         ("-m", "aria2") => value == "0",
@@ -57,11 +58,16 @@ fn is_url(value: &str) -> bool {
     matches!(scheme.as_deref(), Some("http" | "https" | "ftp"))
 }
 
-/// `name:password`. A User-Agent has a slash or a blank before its first colon, or none at all.
+/// `name:password`, `domain/name:password`. What is sent to everybody must be no login: a
+/// User-Agent has a version or a blank before its first colon, or a blank and a comment behind it
+/// (`linux:bot:1 (by /u/me)`), or none at all.
 fn is_login(value: &str) -> bool {
+    let is_version = |text: &str| text.starts_with(|c: char| c.is_ascii_digit());
     value.split_once(':').is_some_and(|(name, password)| {
-        let is_name = !name.is_empty() && !name.contains('/') && !password.starts_with("//");
-        is_name && !value.contains(char::is_whitespace)
+        let has_version = name.rsplit_once('/').is_some_and(|(_, version)| is_version(version));
+        let is_name = !name.is_empty() && !name.contains(char::is_whitespace) && !has_version;
+        let is_text = password.contains(char::is_whitespace) && password.contains(['/', '(']);
+        is_name && !is_text && !password.starts_with("//") && !password.starts_with(' ')
     })
 }
 
@@ -113,13 +119,17 @@ const SUFFIXES: [&str; 32] = [
 mod tests {
     use super::*;
 
+    const LINUX: &str = "linux:com.example.bot:v1 (by /u/me)";
+
     #[test]
     fn logins() {
-        for value in ["me:pw", "me:p/w", "me:", "do\\main:pw", "me@example.com:a:b"] {
+        for value in
+            ["me:pw", "me:p/w", "me:p w", "me:", "do\\main:pw", "do/main:pw", "me@example.com:a:b"]
+        {
             assert!(is_login(value), "{value}");
         }
         for value in
-            ["", "me", ":pw", "a/1:b", "my bot:1", "bot: a crawler", "http://bot.example/", "x:y z"]
+            ["", "me", ":pw", "a/1:b", "my bot:1", "bot: a crawler", "http://bot.example/", LINUX]
         {
             assert!(!is_login(value), "{value}");
         }
