@@ -14,7 +14,7 @@ mod watch;
 
 pub use budget::{BudgetConfig, ErrorsMax};
 pub use disk::{Dirs, DiskConfig, RestrictNames};
-pub use input::{Columns, InputConfig, InputFormat};
+pub use input::{Columns, InputConfig, InputFormat, KeptColumn};
 pub use integrity::IntegrityConfig;
 pub use journal::{JournalConfig, RetryFailed, SyncMode};
 pub use lines::{LinesConfig, ShardConfig};

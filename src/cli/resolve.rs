@@ -90,7 +90,7 @@ pub fn resolve(args: &PullArgs, host: &Host) -> anyhow::Result<Config> {
         budget: budget::resolve(&args.budget),
         integrity: integrity::resolve(&args.integrity, is_single(&inputs))?,
         inputs,
-        input: input::resolve(args),
+        input: input::resolve(args)?,
         dir,
         output,
         name_template: name_template(args)?,

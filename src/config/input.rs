@@ -26,6 +26,8 @@ pub struct InputConfig {
     /// Absolute path of the download directory, beneath which an absolute `dir=` must be; the
     /// engine fills it in. Empty refuses all of them.
     pub dir: String,
+    /// `--delimiter`: what separates the cells of CSV, where that is no comma.
+    pub delimiter: Option<u8>,
 }
 
 /// Names of columns, where they are not those that are looked for by default.
@@ -37,4 +39,22 @@ pub struct Columns {
     pub out: Option<String>,
     /// `--checksum-col`: the digest of the file, as `checksum=` has it.
     pub checksum: Option<String>,
+    /// `--keep-cols`: those that the report has, too.
+    pub keep: Vec<KeptColumn>,
+}
+
+/// A column of a list that the report keeps.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KeptColumn {
+    /// What it is called in the list.
+    pub name: String,
+    /// What it is called in the report.
+    pub report_name: String,
+}
+
+impl Columns {
+    /// What the kept columns are called in the report.
+    pub fn report_names(&self) -> Vec<String> {
+        self.keep.iter().map(|column| column.report_name.clone()).collect()
+    }
 }

@@ -31,6 +31,8 @@ pub(super) struct Opened {
     pub(super) format: RowFormat,
     /// Whether a header line must come before the next row.
     pub(super) needs_header: bool,
+    /// Names of the columns of the list that its rows have.
+    pub(super) kept: Vec<String>,
     /// What the rows in it say.
     pub(super) done: Done,
     /// What unfinished files of runs with this report have in their names; `None` where that is no
@@ -91,18 +93,19 @@ impl Opened {
 }
 
 /// Opens the report for appending, and reads what is in it, where that is a file. A torn end is cut
-/// off. `each` gets every row.
+/// off. `kept` are the names of the columns of the list that rows have; `each` gets every row.
 ///
 /// # Errors
-/// It cannot be opened, read or written; another run has it; it is not a report in its format.
+/// It cannot be opened, read or written; another run has it; it is not a report in its format, or
+/// has other columns of the list.
 pub(super) fn open(
     report: &ReportFile,
-    format: RowFormat,
+    kept: Vec<String>,
     config: &JournalConfig,
     each: impl FnMut(&Entry<'_>, Fate),
 ) -> anyhow::Result<Opened> {
     let is_fresh = config.is_fresh;
-    let path = &report.path;
+    let (path, format) = (&report.path, super::run::format(report.format));
     let cannot = || RunError::local_file(format!("cannot write {}", path.display()));
     // Nothing is read back from a pipe or a device.
     if path.metadata().is_ok_and(|metadata| !metadata.is_file()) {
@@ -111,6 +114,7 @@ pub(super) fn open(
             file,
             format,
             needs_header: true,
+            kept,
             done: Done::default(),
             token: None,
             owner: None,
@@ -133,10 +137,21 @@ pub(super) fn open(
     let mut done = Done::default();
     if is_fresh {
         let needs_header = true;
-        return Ok(Opened { file, format, needs_header, done, token, owner, has_past, is_fresh });
+        return Ok(Opened {
+            file,
+            format,
+            needs_header,
+            kept,
+            done,
+            token,
+            owner,
+            has_past,
+            is_fresh,
+        });
     }
     let mark = Mark::of(&file);
     let scanned = read(&file, path, format, mark.as_ref(), &mut done, each)?;
+    check_kept(path, format, scanned.kept.as_deref(), &kept)?;
     let length = file.metadata().with_context(cannot)?.len();
     if scanned.whole < length {
         file.set_len(scanned.whole).with_context(cannot)?;
@@ -154,7 +169,37 @@ pub(super) fn open(
         now.set(&file);
     }
     let needs_header = scanned.needs_header;
-    Ok(Opened { file, format, needs_header, done, token, owner, has_past, is_fresh })
+    Ok(Opened { file, format, needs_header, kept, done, token, owner, has_past, is_fresh })
+}
+
+/// Refuses a report whose rows have other columns of the list than those to come.
+fn check_kept(
+    path: &Path,
+    format: RowFormat,
+    found: Option<&[String]>,
+    kept: &[String],
+) -> anyhow::Result<()> {
+    let Some(found) = found else { return Ok(()) };
+    // Members of an object have no order.
+    let sorted = |names: &[String]| {
+        let mut names = names.to_vec();
+        names.sort_unstable();
+        names
+    };
+    if found == kept || format == RowFormat::JsonLines && sorted(found) == sorted(kept) {
+        return Ok(());
+    }
+    let shown = |names: &[String]| match names {
+        [] => "none".to_owned(),
+        names => format!("{:?}", names.join(",")),
+    };
+    bail!(RunError::usage(format!(
+        "cannot continue {}: the columns of the list in it are {}, and --keep-cols says {}; give \
+         the same --keep-cols, another --report, or --fresh to begin anew",
+        path.display(),
+        shown(found),
+        shown(kept)
+    )))
 }
 
 /// What names the report, and nothing else: a random number that is noted with it, and its inode,

@@ -37,7 +37,7 @@ impl Ledger {
     /// begins now. With `waits`, rows wait in memory while its disk is full.
     pub(super) fn new(report: Option<Opened>, budget: &BudgetConfig, waits: bool) -> Self {
         let report = report.map(|opened| {
-            let encoder = RowEncoder::new(opened.format);
+            let encoder = RowEncoder::new(opened.format).keeping(opened.kept);
             let mut paper = Paper::new(opened.file, waits);
             if opened.needs_header {
                 paper.add(|out| encoder.header(out));

@@ -2,9 +2,11 @@
 
 use super::task::Task;
 use crate::plan::job::Job;
+use crate::plan::kept::Kept;
 use crate::plan::name;
 use crate::plan::schedule::Place;
 use crate::plan::target::{Offsets, Scheme, Target};
+use std::ops::Range;
 
 /// A task as the schedule keeps it: 16 bytes, and behind them for a URL of 70 bytes some 85 more.
 #[derive(Debug)]
@@ -68,15 +70,16 @@ pub(super) fn place(target: &Target) -> Place<'_> {
 }
 
 /// A byte of flags; as variable-length numbers the index, the time it was queued, and the lengths
-/// of scheme to host, port, path, query, name and what the list gave; the URL, the name, what the
-/// list gave and the user information. The name is left out where it is what the URL says, and of
-/// the URL as the list gave it there is what differs from the one in its normal form.
+/// of scheme to host, port, path, query, name, what the list gave and what is kept; the URL, the
+/// name, what the list gave, what is kept and the user information. The name is left out where it
+/// is what the URL says, and of the URL as the list gave it there is what differs from the one in
+/// its normal form.
 #[derive(Debug)]
 pub(super) struct Line(Box<[u8]>);
 
 impl Line {
     fn new(job: &Job, name: &str, queued_ms: u64) -> Self {
-        let Job { index, target, given, options: _ } = job;
+        let Job { index, target, given, kept, options: _ } = job;
         let Offsets { scheme, host_end, path_at, path_end } = target.offsets();
         let text = target.as_str();
         let own_name = if name::is_of_target(name, target) { None } else { Some(name) };
@@ -85,7 +88,10 @@ impl Line {
         let is_https = flag(scheme == Scheme::Https, IS_HTTPS);
         let has_userinfo = flag(target.userinfo().is_some(), HAS_USERINFO);
         let is_given = flag(given.is_some(), IS_GIVEN);
-        front.push_byte(is_https | has_userinfo | is_given | flag(own_name.is_some(), HAS_NAME));
+        let kept = kept.as_bytes();
+        let has_kept = flag(!kept.is_empty(), HAS_KEPT);
+        let has_name = flag(own_name.is_some(), HAS_NAME);
+        front.push_byte(is_https | has_userinfo | is_given | has_kept | has_name);
         front.push(*index);
         front.push(queued_ms);
         front.push(u64::from(host_end));
@@ -102,16 +108,20 @@ impl Line {
             front.push(given.same_back as u64);
             front.push(given.middle.len() as u64);
         }
+        if !kept.is_empty() {
+            front.push(kept.len() as u64);
+        }
         let given = given.map_or("", |given| given.middle);
-        let parts = [text, name, given, userinfo].map(str::as_bytes);
-        Self([front.bytes(), &parts.concat()].concat().into())
+        let [text, name, given, userinfo] = [text, name, given, userinfo].map(str::as_bytes);
+        Self([front.bytes(), text, name, given, kept, userinfo].concat().into())
     }
 
     fn task(&self) -> Task {
         let head = Head::read(&self.0);
         let name_at = head.text_len;
         let given_at = name_at + head.name_len.unwrap_or(0);
-        let userinfo_at = given_at + head.given.map_or(0, |given| given.2);
+        let kept_at = given_at + head.given.map_or(0, |given| given.2);
+        let userinfo_at = kept_at + head.kept_len;
         let end = u32::try_from(self.0.len() - head.text_at).expect("it was made of shorter parts");
         let userinfo = head.has_userinfo.then(|| head.text(&self.0, userinfo_at..end));
         let target = Target::from_parts(head.text(&self.0, 0..name_at), head.offsets, userinfo);
@@ -120,11 +130,12 @@ impl Line {
             None => name::from_target(&target).into(),
         };
         let given = head.given.map(|(same_front, same_back, _)| {
-            let middle = head.text(&self.0, given_at..userinfo_at);
+            let middle = head.text(&self.0, given_at..kept_at);
             let (same_front, same_back) = (same_front as usize, same_back as usize);
             Given { same_front, same_back, middle }.of(target.as_str()).into()
         });
-        let job = Job { index: head.index, target, given, options: None };
+        let kept = Kept::from_bytes(head.bytes(&self.0, kept_at..userinfo_at));
+        let job = Job { index: head.index, target, given, kept, options: None };
         Task { job, name, queued_ms: head.queued_ms, story: None }
     }
 }
@@ -163,6 +174,7 @@ struct Head {
     name_len: Option<u32>,
     /// Bytes of [`Given`] that are the same at the front, those at the back, and those between.
     given: Option<(u32, u32, u32)>,
+    kept_len: u32,
     has_userinfo: bool,
     /// Where the text begins.
     text_at: usize,
@@ -180,6 +192,7 @@ impl Head {
         let text_len = path_end + length();
         let name_len = (flags & HAS_NAME != 0).then(&mut length);
         let given = (flags & IS_GIVEN != 0).then(|| (length(), length(), length()));
+        let kept_len = if flags & HAS_KEPT != 0 { length() } else { 0 };
         let scheme = if flags & IS_HTTPS != 0 { Scheme::Https } else { Scheme::Http };
         Self {
             index,
@@ -188,15 +201,19 @@ impl Head {
             text_len,
             name_len,
             given,
+            kept_len,
             has_userinfo: flags & HAS_USERINFO != 0,
             text_at: bytes.len() - rest.len(),
         }
     }
 
     /// A part of the text and what follows it.
-    fn text<'b>(&self, bytes: &'b [u8], range: std::ops::Range<u32>) -> &'b str {
-        let part = &bytes[self.text_at..][range.start as usize..range.end as usize];
-        std::str::from_utf8(part).expect("it was made of strings")
+    fn text<'b>(&self, bytes: &'b [u8], range: Range<u32>) -> &'b str {
+        std::str::from_utf8(self.bytes(bytes, range)).expect("it was made of strings")
+    }
+
+    fn bytes<'b>(&self, bytes: &'b [u8], range: Range<u32>) -> &'b [u8] {
+        &bytes[self.text_at..][range.start as usize..range.end as usize]
     }
 }
 
@@ -243,14 +260,16 @@ const IS_HTTPS: u8 = 1;
 const HAS_NAME: u8 = 2;
 const HAS_USERINFO: u8 = 4;
 const IS_GIVEN: u8 = 8;
-/// The flags, two numbers of 64 bits and eight lengths of 32.
-const FRONT_BYTES_MAX: usize = 1 + 2 * 10 + 8 * 5;
+const HAS_KEPT: u8 = 16;
+/// The flags, two numbers of 64 bits and nine lengths of 32.
+const FRONT_BYTES_MAX: usize = 1 + 2 * 10 + 9 * 5;
 
 const _: () = assert!(size_of::<Packed>() == 16);
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::kept::Value;
     use proptest::prelude::*;
 
     fn job(index: u64, url: &str) -> Job {
@@ -280,6 +299,17 @@ mod tests {
         assert_eq!(url.len(), 71);
         let size = check(199_999_999, url, "product-7.jpg", 36_000_000);
         assert_eq!(size, url.len() + 13);
+    }
+
+    #[test]
+    fn what_is_kept_comes_back() {
+        let url = "http://u:p@h?q";
+        for kept in [Kept::default(), Kept::new([Value::Nothing, Value::Text(b"\xff")])] {
+            let job = Job { kept, ..job(1, url) };
+            let task = Packed::of_job(job.clone(), "index".to_owned(), 5).unpack();
+            assert_eq!((&task.job, &*task.name), (&job, "index"));
+            assert_eq!(Packed::pack(task).unpack().job, job);
+        }
     }
 
     #[test]

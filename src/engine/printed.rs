@@ -16,9 +16,10 @@ pub(super) struct Printed {
 }
 
 impl Printed {
-    /// In this form, which was checked where it was read.
-    pub(super) fn new(form: &str) -> anyhow::Result<Self> {
-        let form = WriteOut::parse(form)
+    /// In this form, which was checked where it was read. `kept` are the names of the columns that
+    /// are kept of the list.
+    pub(super) fn new(form: &str, kept: &[String]) -> anyhow::Result<Self> {
+        let form = WriteOut::parse(form, kept)
             .map_err(|problem| RunError::usage(format!("cannot use the form of -w: {problem}")))?;
         Ok(Self { form, pending: Vec::new(), error: None })
     }

@@ -9,6 +9,7 @@ use crate::fault::{Cause, Fault, Stage};
 use crate::http::Head;
 use crate::limits;
 use crate::plan::job::Job;
+use crate::plan::kept::Kept;
 use crate::plan::robots::{self, ROBOTS_PATH, Rules};
 use crate::plan::target::Target;
 use crate::ring::buf::Size;
@@ -213,7 +214,8 @@ async fn ask(
     let Ok(target) = home.join(ROBOTS_PATH.as_bytes()) else {
         return (Ok(Rules::default()), pooled);
     };
-    let job = Job { index: task.job.index, target, given: None, options: None };
+    let job =
+        Job { index: task.job.index, target, given: None, kept: Kept::default(), options: None };
     let mut asked = Task { job, name: "".into(), queued_ms: task.queued_ms, story: None };
     asked.begin(core.shared.now_ms(), 0, 0).job_at_ms = task.job_at_ms();
     let transfer = core.transfers.begin(task.job.index, asked.target(), Instant::now());

@@ -95,7 +95,9 @@ pub fn run(config: &Config) -> anyhow::Result<Ended> {
     let (stale, removal) = begin_report(&config, opened.as_ref(), check.last(), &dir)?.unzip();
     let to_sync = opened.as_ref().map(Opened::to_sync).transpose()?.flatten();
     let mut ledger = Ledger::new(opened, &config.budget, config.disk.wait_ms > 0);
-    ledger.print(config.watch.write_out.as_deref().map(Printed::new).transpose()?);
+    let kept = config.input.columns.report_names();
+    let printed = config.watch.write_out.as_deref().map(|form| Printed::new(form, &kept));
+    ledger.print(printed.transpose()?);
     signals.set_begun();
     naming.reserve(&config, session.as_ref());
     let began = Instant::now();
@@ -129,7 +131,8 @@ fn open_report(
     (dir, places): (&Dir, &Places),
 ) -> anyhow::Result<Option<Opened>> {
     let Some(report) = &config.report else { return Ok(None) };
-    let opened = journal::open(report, format(report.format), &config.journal, |entry, fate| {
+    let kept = config.input.columns.report_names();
+    let opened = journal::open(report, kept, &config.journal, |entry, fate| {
         if config.content_disposition && fate == Fate::Good {
             naming.keep(&entry.filename, (&config.dir, dir), places);
         }

@@ -5,8 +5,9 @@ use crate::fault::{Cause, Fault, Stage, WrongDigest};
 use crate::http::Head;
 use crate::plan::checksum::{Checksum, Mismatch};
 use crate::plan::job::{BadLine, Job};
+use crate::plan::kept::{Kept, Value};
 use crate::plan::target::Target;
-use crate::report::{Row, Status, Times};
+use crate::report::{Row, Status, Times, row};
 use std::net::IpAddr;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -229,6 +230,7 @@ impl Task {
             size_file,
             digest,
             has_replaced,
+            kept: kept(&self.job.kept),
             ..Row::new(self.job.index, self.job.url().into(), SystemTime::now())
         };
         if let Some(story) = self.story {
@@ -281,5 +283,19 @@ impl Last {
 
 /// The row of a line that is no job.
 pub(super) fn bad_line_row(line: &BadLine) -> Row {
-    Row { fault: Some(line.fault()), ..Row::new(line.index, line.text.clone(), SystemTime::now()) }
+    Row {
+        fault: Some(line.fault()),
+        kept: kept(&line.kept),
+        ..Row::new(line.index, line.text.clone(), SystemTime::now())
+    }
+}
+
+/// What the list says in the columns that the report keeps.
+fn kept(values: &Kept) -> Vec<row::Kept> {
+    let of = |value| match value {
+        Value::Nothing => row::Kept::Nothing,
+        Value::Text(text) => row::Kept::Text(text.into()),
+        Value::Json(json) => row::Kept::Json(json.into()),
+    };
+    values.values().map(of).collect()
 }

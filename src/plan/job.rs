@@ -11,6 +11,7 @@ mod options;
 
 use self::options::{Login, REMEDY_OPTION, Rules, SHOWN_OPTIONS};
 use super::checksum::{Checksum, ChecksumError};
+use super::kept::Kept;
 use super::name::{self, Template};
 use super::target::{self, Target, scheme_of, userinfo_range};
 use crate::config::{Dirs, InputConfig};
@@ -30,6 +31,8 @@ pub struct Job {
     /// The URL as the list gave it, byte for byte but for its user information, where that is not
     /// the normal form that `target` has.
     pub given: Option<Box<str>>,
+    /// What its row says in the columns that the report keeps.
+    pub kept: Kept,
     /// What the option lines said, where there were any.
     pub options: Option<Box<JobOptions>>,
 }
@@ -60,7 +63,7 @@ impl Job {
     pub fn new(index: u64, target: Target, given: &str) -> Self {
         let given = target::without_userinfo(given);
         let given = (*given != *target.as_str()).then(|| given.into());
-        Self { index, target, given, options: None }
+        Self { index, target, given, kept: Kept::default(), options: None }
     }
 
     /// The URL as the list gave it, without user information: what rows show.
@@ -140,11 +143,18 @@ pub struct BadLine {
     pub text: Vec<u8>,
     /// What is wrong.
     pub problem: InputProblem,
+    /// As [`Job::kept`].
+    pub kept: Kept,
     /// For people: line number, the text at fault (escaped, shortened) and the remedy.
     pub message: String,
 }
 
 impl BadLine {
+    fn new(at: At, text: Vec<u8>, problem: InputProblem, message: String) -> Self {
+        let At { index, line_number } = at;
+        Self { index, line_number, text, problem, kept: Kept::default(), message }
+    }
+
     /// The fault of its row.
     pub fn fault(&self) -> Fault {
         Fault::input(self.problem, &self.message)
@@ -289,8 +299,15 @@ pub(super) struct Cells<'a> {
     pub(super) checksum: &'a [u8],
 }
 
-/// The job of a row, or why there is none.
-pub(super) fn entry_of_cells(at: At, cells: &Cells<'_>) -> Entry {
+/// The job of a row, or why there is none; either keeps what the report is to have.
+pub(super) fn entry_of_row(at: At, cells: &Cells<'_>, kept: Kept) -> Entry {
+    match entry_of_cells(at, cells) {
+        Ok(job) => Ok(Job { kept, ..job }),
+        Err(bad) => Err(BadLine { kept, ..bad }),
+    }
+}
+
+fn entry_of_cells(at: At, cells: &Cells<'_>) -> Entry {
     let url = cells.url.trim_ascii();
     if url.is_empty() {
         let remedy = "the URL is missing; fill it in, or remove the row";
@@ -360,7 +377,7 @@ pub(super) fn bad_record(at: At, raw: &[u8], problem: InputProblem, remedy: &str
     };
     let message = format!("line {}: {shown:?}: {remedy}", at.line_number);
     let text = shown.into_bytes();
-    BadLine { index: at.index, line_number: at.line_number, text, problem, message }
+    BadLine::new(at, text, problem, message)
 }
 
 fn entry_of_url(at: At, line: &str) -> Entry {
@@ -444,7 +461,7 @@ fn message_of(at: At, text: &[u8], problem: InputProblem, remedy: &str) -> BadLi
     if problem == InputProblem::LineTooLong {
         text = shown.into_bytes();
     }
-    BadLine { index: at.index, line_number: at.line_number, text, problem, message }
+    BadLine::new(at, text, problem, message)
 }
 
 /// At most [`SHOWN_CHARS_MAX`] characters, and three dots where some are left out.

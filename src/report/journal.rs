@@ -16,6 +16,7 @@ pub use done::{Check, Difference, Done, Ended, Fate, Mismatch, Passed, Url, Verd
 pub use line::{Entry, Lines, Problem};
 
 use super::row::RowFormat;
+use crate::limits;
 use memchr::memchr2;
 use std::fmt;
 
@@ -37,7 +38,7 @@ pub struct Scan {
 }
 
 /// What a report was found to be.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Scanned {
     /// Bytes up to the end of the last whole row; what is behind them is no row.
     pub whole: u64,
@@ -45,6 +46,8 @@ pub struct Scanned {
     pub rows: u64,
     /// Whether a header line must come before the next row: there is none, or it has other columns.
     pub needs_header: bool,
+    /// Names of the columns of the list that its last rows have; `None` where it has no rows.
+    pub kept: Option<Vec<String>>,
 }
 
 /// Why a file cannot be taken for a report.
@@ -127,7 +130,8 @@ impl Scan {
             }
         }
         let needs_header = self.whole == 0 || self.lines.is_outdated();
-        Ok(Scanned { whole: self.whole, rows: self.rows, needs_header })
+        let kept = self.lines.kept();
+        Ok(Scanned { whole: self.whole, rows: self.rows, needs_header, kept })
     }
 
     fn line(&mut self, line: &[u8], each: &mut impl FnMut(Entry<'_>, u64)) -> Result<(), Refused> {
@@ -162,9 +166,10 @@ impl Scan {
     }
 }
 
-/// Longest line that is taken for a row, in bytes. A row holds two URLs, three fields of a head and
-/// a text, all of them bounded, of which JSON may escape each byte as six.
-const LINE_BYTES_MAX: usize = 4 << 20;
+/// Longest line that is taken for a row, in bytes. A row holds two URLs, three fields of a head, a
+/// text and what is kept of a row of the list, all of them bounded, of which JSON may escape each
+/// byte as six.
+const LINE_BYTES_MAX: usize = 4 * 1024 * 1024 + 6 * limits::RECORD_BYTES_MAX;
 
 #[cfg(test)]
 mod tests;

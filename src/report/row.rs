@@ -147,6 +147,19 @@ pub struct Row {
     pub digest: Option<Box<str>>,
     /// Whether the file took the place of one that was there before the run. No column has it.
     pub has_replaced: bool,
+    /// What the list says in the columns that the report keeps; empty where that is not known.
+    pub kept: Vec<Kept>,
+}
+
+/// The value of a column of the list that the report keeps.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Kept {
+    /// The list says nothing there.
+    Nothing,
+    /// Text, UTF-8 or not.
+    Text(Box<[u8]>),
+    /// A value of JSON that is no text, as the list wrote it.
+    Json(Box<[u8]>),
 }
 
 impl Row {
@@ -212,7 +225,17 @@ impl Row {
             size_file: None,
             digest: None,
             has_replaced: false,
+            kept: Vec::new(),
         }
+    }
+
+    /// The cells of `count` columns that the report keeps.
+    pub(super) fn kept_cells(&self, count: usize) -> impl Iterator<Item = Cell<'_>> {
+        (0..count).map(|at| match self.kept.get(at) {
+            None | Some(Kept::Nothing) => Cell::Nothing,
+            Some(Kept::Text(text)) => Cell::Raw(text),
+            Some(Kept::Json(json)) => Cell::Json(json),
+        })
     }
 }
 
@@ -231,6 +254,8 @@ pub enum RowFormat {
 #[derive(Debug)]
 pub struct RowEncoder {
     format: RowFormat,
+    /// Names of the columns that are kept of the list.
+    kept: Vec<String>,
     /// Text of the cell at hand, where it has to be formatted first.
     shown: String,
 }
@@ -238,7 +263,12 @@ pub struct RowEncoder {
 impl RowEncoder {
     /// An encoder for one report.
     pub fn new(format: RowFormat) -> Self {
-        Self { format, shown: String::new() }
+        Self { format, kept: Vec::new(), shown: String::new() }
+    }
+
+    /// The same with these columns of the list behind the others.
+    pub fn keeping(self, kept: Vec<String>) -> Self {
+        Self { kept, ..self }
     }
 
     /// Appends what comes before the first row: the header line of CSV.
@@ -247,6 +277,7 @@ impl RowEncoder {
             RowFormat::Csv => {
                 let mut line = CsvLine::new(out);
                 COLUMNS.iter().for_each(|name| line.cell(name.as_bytes()));
+                self.kept.iter().for_each(|name| line.cell(&escape_line_ends(name.as_bytes())));
                 line.end();
             }
             RowFormat::JsonLines => {}
@@ -263,9 +294,9 @@ impl RowEncoder {
 
     fn encode_csv(&mut self, row: &Row, out: &mut Vec<u8>) {
         let mut line = CsvLine::new(out);
-        row.cells(|cell| match cell {
+        let mut push = |cell: Cell<'_>| match cell {
             Cell::Nothing => line.cell(b""),
-            Cell::Raw(bytes) => line.cell(&escape_line_ends(bytes)),
+            Cell::Raw(bytes) | Cell::Json(bytes) => line.cell(&escape_line_ends(bytes)),
             Cell::Text(text) => line.cell(escape_controls(text).as_bytes()),
             Cell::Shown(value) => {
                 line.cell(escape_controls(show(&mut self.shown, value)).as_bytes());
@@ -273,22 +304,31 @@ impl RowEncoder {
             Cell::Truth(truth) => line.cell(if truth { b"true" } else { b"false" }),
             Cell::Number(number) => line.plain(|out| push_number(out, number)),
             Cell::Seconds(time) => line.plain(|out| push_seconds(out, time)),
-        });
+        };
+        row.cells(&mut push);
+        row.kept_cells(self.kept.len()).for_each(push);
         line.end();
     }
 
     fn encode_json(&mut self, row: &Row, out: &mut Vec<u8>) {
         let mut columns = COLUMNS.iter();
+        let mut kept = self.kept.iter();
         let mut before = b'{';
-        row.cells(|cell| {
-            let name = columns.next().expect("as many columns as cells");
+        let mut push = |cell: Cell<'_>| {
             out.push(std::mem::replace(&mut before, b','));
-            out.push(b'"');
-            out.extend_from_slice(name.as_bytes());
-            out.extend_from_slice(b"\":");
+            match columns.next() {
+                Some(name) => {
+                    out.push(b'"');
+                    out.extend_from_slice(name.as_bytes());
+                    out.push(b'"');
+                }
+                None => push_json_text(out, kept.next().expect("as many columns as cells")),
+            }
+            out.push(b':');
             match cell {
                 Cell::Nothing => out.extend_from_slice(b"null"),
                 Cell::Raw(bytes) => push_json_text(out, &String::from_utf8_lossy(bytes)),
+                Cell::Json(json) => out.extend_from_slice(json),
                 Cell::Text(text) => push_json_text(out, text),
                 Cell::Shown(value) => push_json_text(out, show(&mut self.shown, value)),
                 Cell::Truth(truth) => {
@@ -297,7 +337,9 @@ impl RowEncoder {
                 Cell::Number(number) => push_number(out, number),
                 Cell::Seconds(time) => push_seconds(out, time),
             }
-        });
+        };
+        row.cells(&mut push);
+        row.kept_cells(self.kept.len()).for_each(push);
         out.extend_from_slice(b"}\n");
     }
 }
@@ -344,6 +386,8 @@ pub(super) enum Cell<'a> {
     Nothing,
     /// What a list said, UTF-8 or not.
     Raw(&'a [u8]),
+    /// The same that is JSON.
+    Json(&'a [u8]),
     Text(&'a str),
     /// Text that does not exist yet.
     Shown(&'a dyn Display),

@@ -72,11 +72,11 @@ impl fmt::Display for Problem {
 }
 
 impl WriteOut {
-    /// Understands a form.
+    /// Understands a form; `kept` are the names of the columns that are kept of the list.
     ///
     /// # Errors
     /// What is wrong with it.
-    pub fn parse(form: &str) -> Result<Self, Problem> {
+    pub fn parse(form: &str, kept: &[String]) -> Result<Self, Problem> {
         let mut pieces = Vec::new();
         let mut text = String::new();
         let mut rest = form;
@@ -92,7 +92,7 @@ impl WriteOut {
                     if !text.is_empty() {
                         pieces.push(Piece::Text(std::mem::take(&mut text)));
                     }
-                    pieces.push(piece(name)?);
+                    pieces.push(piece(name, kept)?);
                     rest = after;
                     continue;
                 }
@@ -108,20 +108,23 @@ impl WriteOut {
         if !text.is_empty() {
             pieces.push(Piece::Text(text));
         }
-        let cells = vec![Vec::new(); COLUMNS.len()];
-        Ok(Self { pieces, json: RowEncoder::new(RowFormat::JsonLines), cells })
+        let cells = vec![Vec::new(); COLUMNS.len() + kept.len()];
+        let json = RowEncoder::new(RowFormat::JsonLines).keeping(kept.to_vec());
+        Ok(Self { pieces, json, cells })
     }
 
     /// Appends what the form says of a row. Text from the network has its control characters made
     /// visible.
     pub fn encode(&mut self, row: &Row, out: &mut Vec<u8>) {
-        let mut index = 0;
-        row.cells(|cell| {
-            let shown = &mut self.cells[index];
+        let kept_count = self.cells.len() - COLUMNS.len();
+        let mut cells = self.cells.iter_mut();
+        let mut show = |cell: Cell<'_>| {
+            let shown = cells.next().expect("as many as columns");
             shown.clear();
             write_cell(shown, &cell).expect("a Vec takes any bytes");
-            index += 1;
-        });
+        };
+        row.cells(&mut show);
+        row.kept_cells(kept_count).for_each(show);
         for piece in &self.pieces {
             match piece {
                 Piece::Text(text) => out.extend_from_slice(text.as_bytes()),
@@ -160,19 +163,20 @@ impl Variable {
     }
 }
 
-fn piece(name: &str) -> Result<Piece, Problem> {
+fn piece(name: &str, kept: &[String]) -> Result<Piece, Problem> {
     if let Some((_, variable)) = VARIABLES.iter().find(|known| known.0 == name) {
         return Ok(Piece::Variable(*variable));
     }
     let column = ALIASES.iter().find(|known| known.0 == name).map_or(name, |known| known.1);
-    let index = COLUMNS.iter().position(|known| *known == column);
+    let kept = kept.iter().map(String::as_str);
+    let index = COLUMNS.into_iter().chain(kept).position(|known| known == column);
     index.map(Piece::Column).ok_or_else(|| Problem::Unknown(name.to_owned()))
 }
 
 fn write_cell(text: &mut Vec<u8>, cell: &Cell<'_>) -> io::Result<()> {
     match cell {
         Cell::Nothing => Ok(()),
-        Cell::Raw(bytes) => text.write_all(&escape_line_ends(bytes)),
+        Cell::Raw(bytes) | Cell::Json(bytes) => text.write_all(&escape_line_ends(bytes)),
         Cell::Text(value) => text.write_all(escape_controls(value).as_bytes()),
         Cell::Shown(value) => text.write_all(escape_controls(&value.to_string()).as_bytes()),
         Cell::Truth(truth) => write!(text, "{truth}"),
@@ -199,6 +203,7 @@ const ALIASES: [(&str, &str); 2] =
 
 #[cfg(test)]
 mod tests {
+    use super::super::row::Kept;
     use super::super::row::tests::{row_failed, row_ok};
     use super::*;
     use std::time::Duration;
@@ -206,7 +211,7 @@ mod tests {
     #[track_caller]
     fn written(form: &str, row: &Row) -> String {
         let mut out = Vec::new();
-        WriteOut::parse(form).unwrap().encode(row, &mut out);
+        WriteOut::parse(form, &["note".to_owned()]).unwrap().encode(row, &mut out);
         String::from_utf8(out).unwrap()
     }
 
@@ -217,6 +222,7 @@ mod tests {
         row.times.total = Duration::from_millis(2_500);
         row.url = b"HTTP://a.example/".to_vec();
         row.url_effective = None;
+        row.kept = vec![Kept::Text(b"so".as_slice().into())];
         for (form, wanted) in [
             ("%{http_code} %{response_code}", "200 200"),
             ("%{index} %{urlnum}", "7 6"),
@@ -225,6 +231,7 @@ mod tests {
             ("%{scheme}", "http"),
             ("%{time_total} %{speed_download}", "2.500000 400"),
             ("a%{onerror}b", "a"),
+            ("%{note}|%{note}", "so|so"),
             ("", ""),
         ] {
             assert_eq!(written(form, &row), wanted, "{form}");
@@ -278,7 +285,7 @@ mod tests {
 
     #[test]
     fn what_nobody_knows_is_refused() {
-        let problem = |form| WriteOut::parse(form).err().unwrap();
+        let problem = |form| WriteOut::parse(form, &[]).err().unwrap();
         assert_eq!(problem("%{url"), Problem::Unclosed);
         assert_eq!(problem("%{}"), Problem::Unknown(String::new()));
         let text = problem("%{size_upload}").to_string();

@@ -3,6 +3,7 @@
 
 use crate::cmd::{Done, Sandbox, command};
 use crate::rude::{Plan, Rude, ok};
+use std::collections::BTreeMap;
 use std::fs;
 
 fn server() -> Rude {
@@ -170,12 +171,19 @@ fn the_folder_of_a_hash_is_that_of_the_normal_form() {
 #[test]
 fn the_first_line_that_differs_is_named_before_anything_else() {
     let server = server();
-    for (report, is_pipe) in [("r.csv", false), ("r.jsonl", false), ("r.csv", true)] {
+    let urls: Vec<String> = (1..=5_000).map(|n| server.url(&format!("/{n}"))).collect();
+    let done = || urls[..4_990].iter().zip(1..);
+    let csv = done().map(|(url, index)| format!("{url},{index},ok\n"));
+    let csv = format!("url,index,status\n{}", csv.collect::<String>());
+    let json = done()
+        .map(|(url, index)| format!("{{\"url\":\"{url}\",\"index\":{index},\"status\":\"ok\"}}\n"));
+    let json: String = json.collect();
+    for (report, text, is_pipe) in
+        [("r.csv", &csv, false), ("r.jsonl", &json, false), ("r.jsonl", &json, true)]
+    {
         let sandbox = Sandbox::new();
-        let urls: Vec<String> = (1..=5_000).map(|n| server.url(&format!("/{n}"))).collect();
+        fs::write(sandbox.path(report), text).unwrap();
         let pull = || sandbox.pull().report(report).again();
-        pull().list(&urls[..4_990]).run().assert_code(0);
-        let before = (server.log().len(), fs::read(sandbox.path(report)).unwrap());
         let changed = |at: usize, line: &str| {
             let mut urls = urls.clone();
             urls[at] = line.to_owned();
@@ -202,8 +210,163 @@ fn the_first_line_that_differs_is_named_before_anything_else() {
             done.assert_code(2);
             assert!(done.stderr.contains(&is(told)), "{told}: {}", done.stderr);
             assert!(done.stderr.starts_with("ringpull: cannot continue"), "{}", done.stderr);
-            let after = (server.log().len(), fs::read(sandbox.path(report)).unwrap());
-            assert_eq!(after, before, "nothing was pulled");
+            assert_eq!(fs::read_to_string(sandbox.path(report)).unwrap(), *text);
+            assert_eq!(server.log().len(), 0, "nothing was pulled");
         }
     }
+}
+
+/// The last row of each line of a report, by line.
+fn json_rows(sandbox: &Sandbox, report: &str) -> BTreeMap<u64, serde_json::Value> {
+    let text = fs::read_to_string(sandbox.path(report)).unwrap();
+    let rows = text.lines().map(|line| serde_json::from_str(line).unwrap());
+    rows.map(|row: serde_json::Value| (row["index"].as_u64().unwrap(), row)).collect()
+}
+
+#[test]
+fn columns_of_a_table_are_kept() {
+    let server = server();
+    let sandbox = Sandbox::new();
+    let host = server.addr();
+    let list = format!(
+        "caption,url,id,status\n\"Grüße, \"\"x\"\"\nzwei\",http://{host}/1,7,old\n\
+         ,http://{host}/2,,\n\u{1f468}\u{200d}\u{1f469},no url,9,x\nbroken,http://{host}/3\n"
+    );
+    fs::write(sandbox.path("l.csv"), list).unwrap();
+    let args = ["--keep-cols", "caption,id,status", "-w", "%{index}=%{id}\\n", "-j", "1"];
+    let run = |report: &str| {
+        let pull = sandbox.pull().report(report).again().args(args);
+        pull.arg("-i").arg(sandbox.path("l.csv")).run()
+    };
+    let done = run("r.csv");
+    done.assert_code(2);
+    let header = fs::read_to_string(sandbox.path("r.csv")).unwrap();
+    assert!(
+        header.starts_with("url,response_code,") && header.contains("caption,id,list_status\n")
+    );
+    let row = done.row(&server.url("/1"));
+    let cells = ["caption", "id", "list_status", "status"].map(|name| row[name].as_str());
+    assert_eq!(cells, ["Grüße, \"x\"\\nzwei", "7", "old", "ok"]);
+    assert_eq!(done.row(&server.url("/2"))["caption"], "");
+    assert_eq!(done.row("no url")["caption"], "\u{1f468}\u{200d}\u{1f469}", "also of a bad line");
+    assert!(done.stdout.contains("2=7\n") && done.stdout.contains("5=9\n"), "{}", done.stdout);
+    run("r.jsonl").assert_code(2);
+    let rows = json_rows(&sandbox, "r.jsonl");
+    assert_eq!(rows[&2]["caption"], "Grüße, \"x\"\nzwei", "JSON Lines has the cell as it is");
+    assert_eq!((&rows[&2]["id"], &rows[&4]["id"]), (&"7".into(), &serde_json::Value::Null));
+    assert_eq!(
+        (&rows[&6]["caption"], &rows[&6]["error_code"]),
+        (&serde_json::Value::Null, &"input.record".into())
+    );
+    // Both are continued, by who keeps the same columns and by nobody else.
+    let before = server.log().len();
+    for report in ["r.csv", "r.jsonl"] {
+        let rows = fs::read(sandbox.path(report)).unwrap();
+        run(report).assert_code(2);
+        for keep in [&["--keep-cols", "caption"][..], &[]] {
+            let pull = sandbox.pull().report(report).again().args(keep);
+            let done = pull.arg("-i").arg(sandbox.path("l.csv")).run();
+            done.assert_code(2);
+            assert!(done.stderr.contains("\"caption,id,list_status\""), "{}", done.stderr);
+        }
+        assert_eq!(fs::read(sandbox.path(report)).unwrap(), rows);
+    }
+    assert_eq!(server.log().len(), before);
+}
+
+#[test]
+fn members_of_json_are_kept_as_they_are() {
+    let server = server();
+    let sandbox = Sandbox::new();
+    let host = server.addr();
+    let list = format!(
+        "{{\"url\":\"http://{host}/1\",\"tags\":[1, {{\"a\":2.50}}],\"n\":1e3,\
+         \"caption\":\"a\\u00e9\\n\"}}\n\
+         {{\"caption\":null,\"url\":\"http://{host}/2\",\"n\":12345678901234567890123}}\n"
+    );
+    fs::write(sandbox.path("l.jsonl"), list).unwrap();
+    for report in ["r.jsonl", "r.csv"] {
+        let pull = sandbox
+            .pull()
+            .report(report)
+            .args(["--save_additional_columns", "[\"tags\",'n',\"caption\"]"]);
+        let done = pull.arg("-i").arg(sandbox.path("l.jsonl")).run();
+        done.assert_code(0);
+        let text = fs::read_to_string(sandbox.path(report)).unwrap();
+        let ends = match report {
+            "r.jsonl" => [
+                ",\"tags\":[1, {\"a\":2.50}],\"n\":1e3,\"caption\":\"aé\\n\"}\n",
+                ",\"tags\":null,\"n\":12345678901234567890123,\"caption\":null}\n",
+            ],
+            _ => [",\"[1, {\"\"a\"\":2.50}]\",1e3,aé\\n\n", ",,12345678901234567890123,\n"],
+        };
+        assert!(ends.iter().all(|end| text.contains(end)), "{text}");
+    }
+}
+
+#[test]
+fn columns_that_cannot_be_kept_are_told_before_anything_is_pulled() {
+    let server = server();
+    let host = server.addr();
+    let table = format!("url,caption\nhttp://{host}/1,x\n");
+    let json = format!("{{\"url\":\"http://{host}/1\"}}\n");
+    for (name, text, args, told) in [
+        ("l.csv", &table, &["--keep-cols", "captoin"][..], "no column \"captoin\", but \"url\""),
+        ("l.csv", &table, &["--keep-cols", "url"], "every row has as `url`"),
+        ("l.csv", &table, &["--keep-cols", "a,a"], "\"a\" is there twice"),
+        ("l.csv", &table, &["--keep-cols", "status,list_status"], "the report would call"),
+        ("l.csv", &table, &["--keep-cols", "a,,b"], "a name is empty"),
+        ("l.csv", &table, &["--url-col", "1", "--keep-cols", "caption"], "give numbers to all"),
+        ("l.csv", &table, &["--url-col", "3"], "has 2 cells, and none has the number 3"),
+        ("l.csv", &table, &["--delimiter", ";;"], "it is one ASCII character"),
+        ("l.csv", &table, &["--delimiter", ";"], "say so with --delimiter ','"),
+        ("l.jsonl", &json, &["--keep-cols", "caption"], "has no member \"caption\""),
+        ("l.jsonl", &json, &["--delimiter", ";"], "--delimiter is for tables"),
+        ("l.txt", &json, &["--keep-cols", "caption"], "--keep-cols is for CSV"),
+        ("l.txt", &json, &["--delimiter", ";"], "add --input-format csv"),
+    ] {
+        let sandbox = Sandbox::new();
+        fs::write(sandbox.path(name), text).unwrap();
+        let done = sandbox.pull().args(args).arg("-i").arg(sandbox.path(name)).run();
+        done.assert_code(2);
+        assert!(done.stderr.contains(told), "{args:?}: {}", done.stderr);
+    }
+    assert_eq!(server.log().len(), 0);
+}
+
+#[test]
+fn tables_without_a_header_and_with_other_delimiters() {
+    let server = server();
+    let host = server.addr();
+    let rows = |delimiter: &str| {
+        let rows = [["7", "http://HOST/1", "one"], ["8", "http://HOST/2", "two"]];
+        rows.map(|row| row.join(delimiter)).join("\n").replace("HOST", &host.to_string())
+    };
+    for (name, delimiter, args) in [
+        ("l.csv", ",", &[][..]),
+        ("l.tsv", "\t", &[]),
+        ("l.csv", ";", &["--delimiter", ";"]),
+        ("l.csv", "|", &["--delimiter=|"]),
+        ("l.csv", "\t", &["--delimiter", "\\t"]),
+        ("l.txt", ";", &["--delimiter", ";", "--input-format", "csv"]),
+    ] {
+        let sandbox = Sandbox::new();
+        fs::write(sandbox.path(name), rows(delimiter)).unwrap();
+        let numbers = ["--url-col", "2", "--out-col", "3", "--keep-cols", "1"];
+        let pull = sandbox.pull().args(args).args(numbers);
+        let done = pull.arg("-i").arg(sandbox.path(name)).run();
+        done.assert_ok(2);
+        let row = done.row(&server.url("/1"));
+        assert_eq!((row["index"].as_str(), row["column_1"].as_str()), ("1", "7"), "{args:?}");
+        assert_eq!(sandbox.files().into_keys().collect::<Vec<_>>(), ["one", "two"]);
+    }
+    // A header line is a row then, and says so.
+    let sandbox = Sandbox::new();
+    fs::write(sandbox.path("l.csv"), format!("id,url,name\n{}", rows(","))).unwrap();
+    let done = sandbox.pull().args(["--url-col", "2"]).arg("-i").arg(sandbox.path("l.csv")).run();
+    done.assert_code(2);
+    let row = done.row("url");
+    assert_eq!((row["index"].as_str(), row["error_code"].as_str()), ("1", "input.url"));
+    assert!(row["error_message"].contains("names of the columns"), "{row:?}");
+    assert_eq!(done.rows.len(), 3);
 }

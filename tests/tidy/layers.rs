@@ -35,6 +35,7 @@ const LAYERS: [Layer; 11] = [
             "config::InputConfig",
             "config::InputFormat",
             "config::Columns",
+            "config::KeptColumn",
             "config::Dirs",
         ],
     ),

@@ -1,26 +1,59 @@
 //! Inputs: what was typed to the lists and URLs of the run, in their order.
 
 use crate::cli::args::PullArgs;
-use crate::config::{Columns, Input, InputConfig};
+use crate::config::{Columns, Input, InputConfig, KeptColumn};
 use crate::error::RunError;
+use crate::report::row::COLUMNS;
 use anyhow::{Context as _, bail};
 use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 /// How the inputs are read.
-pub(super) fn resolve(args: &PullArgs) -> InputConfig {
+pub(super) fn resolve(args: &PullArgs) -> anyhow::Result<InputConfig> {
     let typed = &args.input;
-    InputConfig {
+    let is_told = args.report.report.is_some() || args.report.write_out.is_some();
+    if typed.keep_cols.is_some() && !is_told && !args.lines.dry_run {
+        bail!(RunError::usage("--keep-cols copies columns into the report: give --report FILE"));
+    }
+    Ok(InputConfig {
         format: typed.input_format,
         columns: Columns {
             url: typed.url_col.clone(),
             out: typed.out_col.clone(),
             checksum: typed.checksum_col.clone(),
+            keep: keep(args)?,
         },
+        delimiter: typed.delimiter,
         allows_host_header: typed.allow_host_header,
         dir: String::new(),
+    })
+}
+
+/// The columns that the report keeps, with names that nothing else in it has, whether a reader
+/// minds capitals or not.
+pub(super) fn keep(args: &PullArgs) -> anyhow::Result<Vec<KeptColumn>> {
+    let typed = args.input.keep_cols.as_ref().map_or(&[][..], |names| &names.0);
+    let is_number = |name: &str| name.bytes().all(|byte| byte.is_ascii_digit());
+    let has_header = args.input.url_col.as_deref().is_none_or(|name| !is_number(name));
+    let mut columns: Vec<KeptColumn> = Vec::new();
+    for name in typed {
+        let report_name = match name {
+            number if is_number(number) && !has_header => format!("column_{number}"),
+            name if COLUMNS.iter().any(|own| own.eq_ignore_ascii_case(name)) => {
+                format!("list_{name}")
+            }
+            name => name.clone(),
+        };
+        if columns.iter().any(|other| other.report_name.eq_ignore_ascii_case(&report_name)) {
+            bail!(RunError::usage(format!(
+                "--keep-cols has two columns that the report would call {report_name:?}: leave one \
+                 of them out, or give it another name in the list"
+            )));
+        }
+        columns.push(KeptColumn { name: name.clone(), report_name });
     }
+    Ok(columns)
 }
 
 /// Lists first, then the URLs of the command line as one input; `-` in either place is standard

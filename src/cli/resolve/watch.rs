@@ -1,6 +1,6 @@
 //! How a run can be watched: what was typed to what the run needs.
 
-use super::read_text;
+use super::{input, read_text};
 use crate::cli::args::PullArgs;
 use crate::config::WatchConfig;
 use crate::error::RunError;
@@ -9,7 +9,9 @@ use anyhow::{Context as _, bail};
 use std::path::Path;
 
 pub(super) fn watch(args: &PullArgs) -> anyhow::Result<WatchConfig> {
-    let write_out = args.report.write_out.as_deref().map(form).transpose()?;
+    let kept = input::keep(args)?;
+    let kept: Vec<String> = kept.into_iter().map(|column| column.report_name).collect();
+    let write_out = args.report.write_out.as_deref().map(|typed| form(typed, &kept)).transpose()?;
     if write_out.is_some() && args.output.output.as_deref() == Some("-") {
         bail!(RunError::usage("cannot write both -o - and -w to standard output: give -o a name"));
     }
@@ -17,7 +19,7 @@ pub(super) fn watch(args: &PullArgs) -> anyhow::Result<WatchConfig> {
 }
 
 /// The form of `-w`, or of the file that it names.
-fn form(typed: &str) -> anyhow::Result<String> {
+fn form(typed: &str, kept: &[String]) -> anyhow::Result<String> {
     let form = match typed.strip_prefix('@') {
         Some("" | "-") => {
             bail!(RunError::usage("write -w @FILE; the form is not read from standard input"))
@@ -26,7 +28,7 @@ fn form(typed: &str) -> anyhow::Result<String> {
             .with_context(|| RunError::usage(format!("cannot read the form of -w {typed}")))?,
         None => typed.to_owned(),
     };
-    match WriteOut::parse(&form) {
+    match WriteOut::parse(&form, kept) {
         Ok(_) => Ok(form),
         Err(problem) => bail!(RunError::usage(format!("cannot use the form of -w: {problem}"))),
     }

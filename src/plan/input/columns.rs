@@ -1,6 +1,6 @@
 //! Which columns of a table, or members of an object, say what.
 
-use crate::config::Columns;
+use crate::config::{Columns, KeptColumn};
 use std::fmt;
 
 /// Why an input cannot be read as what it is said to be. `Display` says what to do instead.
@@ -16,11 +16,13 @@ impl fmt::Display for FormError {
 impl std::error::Error for FormError {}
 
 /// Positions of the columns that are read.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct Picked {
     pub(super) url: usize,
     pub(super) out: Option<usize>,
     pub(super) checksum: Option<usize>,
+    /// Those that the report has, too.
+    pub(super) keep: Vec<usize>,
     /// How many columns there are.
     pub(super) count: usize,
 }
@@ -28,21 +30,20 @@ pub(super) struct Picked {
 /// Finds the columns in a header line.
 pub(super) fn pick(names: &[&str], wanted: &Columns) -> Result<Picked, FormError> {
     let names: Vec<&str> = names.iter().map(|name| name.trim()).collect();
-    let has_url = |name: &&str| name.contains("://");
-    if names.iter().any(has_url) {
-        return Err(FormError(
-            "its first line has a URL where the names of the columns belong; put a line of names \
-             above it, or read plain URLs with --input-format txt"
-                .to_owned(),
-        ));
+    if let Some(at) = names.iter().position(|name| name.contains("://")) {
+        return Err(FormError(format!(
+            "its first line has a URL where the names of the columns belong; say which column that \
+             is, with --url-col {}, or read plain URLs with --input-format txt",
+            at + 1
+        )));
     }
     if let [only] = names[..]
         && wanted.url.as_deref() != Some(only)
         && let Some(separator) = only.chars().find(|c| [';', '\t', '|', ','].contains(c))
     {
         return Err(FormError(format!(
-            "its only column is {}, which {separator:?} may separate; CSV has commas and TSV has \
-             TABs: say which with --input-format, or name the column with --url-col",
+            "its only column is {}, which {separator:?} may separate: say so with --delimiter \
+             {separator:?}, or name the column with --url-col",
             quoted(only)
         )));
     }
@@ -54,6 +55,7 @@ pub(super) fn pick(names: &[&str], wanted: &Columns) -> Result<Picked, FormError
         });
         found.ok_or_else(|| no_column(&format!("no column {name:?}"), &names, flag))
     };
+    let keep = |column: &KeptColumn| find(&column.name, KEEP_FLAG);
     let url = match &wanted.url {
         Some(name) => find(name, "--url-col")?,
         None => default_url(&names)
@@ -61,12 +63,70 @@ pub(super) fn pick(names: &[&str], wanted: &Columns) -> Result<Picked, FormError
     };
     let optional =
         |name: &Option<String>, flag| name.as_deref().map(|name| find(name, flag)).transpose();
-    Ok(Picked {
+    Picked {
         url,
         out: optional(&wanted.out, "--out-col")?,
         checksum: optional(&wanted.checksum, "--checksum-col")?,
+        keep: wanted.keep.iter().map(keep).collect::<Result<_, _>>()?,
         count: names.len(),
-    })
+    }
+    .checked(wanted)
+}
+
+/// Whether the columns are told by their positions: the list has no line of names then.
+pub(super) fn are_numbers(wanted: &Columns) -> bool {
+    wanted.url.as_deref().is_some_and(is_number)
+}
+
+/// Finds the columns of a list without a header line, by its first row of so many cells.
+pub(super) fn pick_numbers(wanted: &Columns, count: usize) -> Result<Picked, FormError> {
+    let find = |name: &str, flag: &str| {
+        if !is_number(name) {
+            return Err(FormError(format!(
+                "--url-col is a number, which says that the list has no line with the names of its \
+                 columns, and {flag} {name:?} is such a name; give numbers to all of them, or names"
+            )));
+        }
+        match name.parse::<usize>() {
+            Ok(number) if (1..=count).contains(&number) => Ok(number - 1),
+            _ => Err(FormError(format!(
+                "its first row has {count} cells, and none has the number {name} of {flag}; the \
+                 first one is 1"
+            ))),
+        }
+    };
+    let optional =
+        |name: &Option<String>, flag| name.as_deref().map(|name| find(name, flag)).transpose();
+    let keep = |column: &KeptColumn| find(&column.name, KEEP_FLAG);
+    Picked {
+        url: optional(&wanted.url, "--url-col")?.unwrap_or_default(),
+        out: optional(&wanted.out, "--out-col")?,
+        checksum: optional(&wanted.checksum, "--checksum-col")?,
+        keep: wanted.keep.iter().map(keep).collect::<Result<_, _>>()?,
+        count,
+    }
+    .checked(wanted)
+}
+
+fn is_number(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+impl Picked {
+    /// The column of the URL is in the report in any case, without passwords.
+    fn checked(self, wanted: &Columns) -> Result<Self, FormError> {
+        match self.keep.iter().position(|at| *at == self.url) {
+            Some(at) => Err(url_kept(&wanted.keep[at].name)),
+            None => Ok(self),
+        }
+    }
+}
+
+/// The error of who keeps the column of the URL.
+pub(super) fn url_kept(name: &str) -> FormError {
+    FormError(format!(
+        "{name:?} of {KEEP_FLAG} is the URL, which every row has as `url`; leave it out there"
+    ))
 }
 
 /// How well a name fits the URL where none was asked for; less is better.
@@ -105,6 +165,7 @@ fn quoted(name: &str) -> String {
 
 /// Names of the column with the URLs where `--url-col` gives none, in this order.
 const URL_NAMES: [&str; 3] = ["url", "URL", "image_url"];
+pub(super) const KEEP_FLAG: &str = "--keep-cols";
 const COLUMNS_SHOWN_MAX: usize = 20;
 const NAME_SHOWN_CHARS_MAX: usize = 40;
 
@@ -114,7 +175,7 @@ mod tests {
 
     fn columns(url: &str, out: &str, checksum: &str) -> Columns {
         let name = |name: &str| (!name.is_empty()).then(|| name.to_owned());
-        Columns { url: name(url), out: name(out), checksum: name(checksum) }
+        Columns { url: name(url), out: name(out), checksum: name(checksum), keep: Vec::new() }
     }
 
     #[test]
@@ -143,7 +204,9 @@ mod tests {
     fn columns_are_found_by_name() {
         let names = ["id", "Link", "link", "SHA"];
         let picked = pick(&names, &columns("link", "id", "sha"));
-        assert_eq!(picked, Ok(Picked { url: 2, out: Some(0), checksum: Some(3), count: 4 }));
+        let keep = Vec::new();
+        let wanted = Picked { url: 2, out: Some(0), checksum: Some(3), keep, count: 4 };
+        assert_eq!(picked, Ok(wanted));
         for (wanted, flag) in [
             (columns("LINK", "", ""), "--url-col"),
             (columns("link", "name", ""), "--out-col"),
@@ -154,8 +217,38 @@ mod tests {
         }
     }
 
+    fn keeping(url: &str, keep: &[&str]) -> Columns {
+        let column = |name: &&str| {
+            let name = (*name).to_owned();
+            KeptColumn { report_name: name.clone(), name }
+        };
+        Columns { keep: keep.iter().map(column).collect(), ..columns(url, "", "") }
+    }
+
+    #[test]
+    fn columns_are_kept_by_name_and_by_number() {
+        let names = ["id", "url", "caption"];
+        let picked = pick(&names, &keeping("", &["caption", "ID"])).unwrap();
+        assert_eq!(picked.keep, [2, 0]);
+        let picked = pick_numbers(&keeping("2", &["3", "1"]), 3).unwrap();
+        assert_eq!((picked.url, picked.keep), (1, vec![2, 0]));
+        for (picked, told) in [
+            (pick(&names, &keeping("", &["captoin"])), r#"no column "captoin""#),
+            (pick(&names, &keeping("", &["URL"])), r#""URL" of --keep-cols is the URL"#),
+            (pick_numbers(&keeping("2", &["2"]), 3), r#""2" of --keep-cols is the URL"#),
+            (pick_numbers(&keeping("2", &["4"]), 3), "none has the number 4 of --keep-cols"),
+            (pick_numbers(&keeping("0", &[]), 3), "none has the number 0 of --url-col"),
+            (pick_numbers(&columns("2", "name", ""), 3), r#"--out-col "name" is such a name"#),
+        ] {
+            let error = picked.unwrap_err().to_string();
+            assert!(error.contains(told), "{error}");
+        }
+    }
+
     #[test]
     fn a_header_that_is_none_is_told() {
+        let error = pick(&["7", "http://me:s@h/1"], &Columns::default()).unwrap_err().to_string();
+        assert!(error.contains("--url-col 2") && !error.contains("me:s"), "{error}");
         let error = pick(&["http://me:secret@h/1"], &Columns::default()).unwrap_err().to_string();
         assert!(error.contains("--input-format txt") && !error.contains("secret"), "{error}");
         for header in ["url;md5", "url\tmd5", "url,md5", "URL|caption"] {

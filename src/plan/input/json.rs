@@ -1,11 +1,15 @@
 //! JSON Lines: one object a line, of which the wanted members are read and all others skipped.
 
-use super::columns::{FormError, rank};
+use super::columns::{FormError, KEEP_FLAG, rank, url_kept};
 use crate::config::Columns;
 use crate::fault::InputProblem;
 use crate::limits;
-use crate::plan::job::{At, Cells, Entry, bad_record, entry_of_cells};
-use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use crate::plan::job::{At, BadLine, Cells, Entry, bad_record, entry_of_row};
+use crate::plan::kept::{Kept, Value};
+use serde::de::{
+    DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor,
+};
+use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::fmt;
 
@@ -17,11 +21,13 @@ pub(super) struct JsonLines {
     line_number: u64,
     /// Whether a line was no blank one.
     has_begun: bool,
+    /// Whether a line was an object.
+    has_parsed: bool,
 }
 
 impl JsonLines {
     pub(super) fn new(wanted: Columns, lines_before: u64) -> Self {
-        Self { wanted, lines_before, line_number: 0, has_begun: false }
+        Self { wanted, lines_before, line_number: 0, has_begun: false, has_parsed: false }
     }
 
     /// Reads one line, its line end included or not. A line of [`RAW_BYTES_MAX`] may be cut to
@@ -49,10 +55,19 @@ impl JsonLines {
                  {{\"url\": \"https://HOST/PATH\"}}",
                 error.column()
             )),
-            Ok(found) => match found.cells(&self.wanted) {
-                Ok(cells) => entry_of_cells(at, &cells),
-                Err(remedy) => bad(&remedy),
-            },
+            Ok(found) => {
+                if !std::mem::replace(&mut self.has_parsed, true) {
+                    found.check_first(&self.wanted)?;
+                }
+                let kept = found.kept(&self.wanted);
+                match found.cells(&self.wanted) {
+                    Ok(cells) => entry_of_row(at, &cells, kept),
+                    Err(remedy) => {
+                        let bad = bad_record(at, text, InputProblem::Record, &remedy);
+                        Err(BadLine { kept, ..bad })
+                    }
+                }
+            }
         };
         Ok(Some(entry))
     }
@@ -76,6 +91,9 @@ struct Found<'a> {
     url: Option<(usize, Member<'a>)>,
     out: Option<Member<'a>>,
     checksum: Option<Member<'a>>,
+    /// By their position among the columns that are kept, as they are written; the last one of a
+    /// name counts.
+    kept: Vec<(usize, &'a RawValue)>,
 }
 
 /// The value of a member.
@@ -88,6 +106,32 @@ enum Member<'a> {
 }
 
 impl Found<'_> {
+    /// Refuses a list whose first object lacks a member that is to be kept: a name with a slip in
+    /// it must not be found out after the night.
+    fn check_first(&self, wanted: &Columns) -> Result<(), FormError> {
+        for (at, column) in wanted.keep.iter().enumerate() {
+            let name = &column.name;
+            if wanted.url.as_ref() == Some(name) {
+                return Err(url_kept(name));
+            }
+            if !self.kept.iter().any(|(position, _)| *position == at) {
+                return Err(FormError(format!(
+                    "its first object has no member {name:?} of {KEEP_FLAG}; correct the name, or \
+                     write null there if only this object lacks it"
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    fn kept(&self, wanted: &Columns) -> Kept {
+        let mut values = vec![KeptMember::Nothing; wanted.keep.len()];
+        for (at, raw) in &self.kept {
+            values[*at] = KeptMember::of(raw.get());
+        }
+        Kept::new(values.iter().map(KeptMember::value))
+    }
+
     fn cells(&self, wanted: &Columns) -> Result<Cells<'_>, String> {
         let Some((_, url)) = &self.url else {
             let name = wanted.url.as_deref().unwrap_or("url");
@@ -104,6 +148,33 @@ impl Found<'_> {
             out: text_of(self.out.as_ref(), &wanted.out)?,
             checksum: text_of(self.checksum.as_ref(), &wanted.checksum)?,
         })
+    }
+}
+
+/// The value of a member that is kept.
+#[derive(Clone)]
+enum KeptMember<'a> {
+    Nothing,
+    Text(Cow<'a, str>),
+    Json(&'a str),
+}
+
+impl<'a> KeptMember<'a> {
+    fn of(raw: &'a str) -> Self {
+        let mut json = serde_json::Deserializer::from_str(raw);
+        match ValueSeed.deserialize(&mut json) {
+            Ok(Member::Text(text)) => Self::Text(text),
+            Ok(Member::Null) => Self::Nothing,
+            Ok(Member::Other(_)) | Err(_) => Self::Json(raw),
+        }
+    }
+
+    fn value(&self) -> Value<'_> {
+        match self {
+            Self::Nothing => Value::Nothing,
+            Self::Text(text) => Value::Text(text.as_bytes()),
+            Self::Json(raw) => Value::Json(raw.as_bytes()),
+        }
     }
 }
 
@@ -149,11 +220,20 @@ impl<'de> Visitor<'de> for Object<'_> {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut found = Found::default();
         while let Some(use_) = map.next_key_seed(Key(self.0))? {
-            if !use_.is_any() {
-                map.next_value::<IgnoredAny>()?;
-                continue;
-            }
-            let member = map.next_value_seed(Value)?;
+            let member = match use_.keep {
+                // Most members are read where they stand.
+                None if !use_.is_any() => {
+                    map.next_value::<IgnoredAny>()?;
+                    continue;
+                }
+                None => map.next_value_seed(ValueSeed)?,
+                Some(at) => {
+                    let raw: &RawValue = map.next_value()?;
+                    found.kept.push((at, raw));
+                    let mut json = serde_json::Deserializer::from_str(raw.get());
+                    ValueSeed.deserialize(&mut json).map_err(A::Error::custom)?
+                }
+            };
             let is_better = |rank: &usize| found.url.as_ref().is_none_or(|best| *rank <= best.0);
             // One column may serve twice.
             if use_.is_out {
@@ -175,6 +255,8 @@ struct Use {
     url_rank: Option<usize>,
     is_out: bool,
     is_checksum: bool,
+    /// Its position among the columns that are kept.
+    keep: Option<usize>,
 }
 
 impl Use {
@@ -210,14 +292,15 @@ impl Visitor<'_> for Key<'_> {
             },
             is_out: is(&self.0.out),
             is_checksum: is(&self.0.checksum),
+            keep: self.0.keep.iter().position(|column| column.name == name),
         })
     }
 }
 
 /// Reads the value of a wanted member, of whatever type.
-struct Value;
+struct ValueSeed;
 
-impl<'de> DeserializeSeed<'de> for Value {
+impl<'de> DeserializeSeed<'de> for ValueSeed {
     type Value = Member<'de>;
 
     fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<Self::Value, D::Error> {
@@ -225,7 +308,7 @@ impl<'de> DeserializeSeed<'de> for Value {
     }
 }
 
-impl<'de> Visitor<'de> for Value {
+impl<'de> Visitor<'de> for ValueSeed {
     type Value = Member<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -290,7 +373,7 @@ mod tests {
 
     fn wanted(url: &str) -> Columns {
         let url = (!url.is_empty()).then(|| url.to_owned());
-        Columns { url, out: Some("name".to_owned()), checksum: None }
+        Columns { url, out: Some("name".to_owned()), ..Columns::default() }
     }
 
     #[test]

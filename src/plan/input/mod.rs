@@ -44,6 +44,8 @@ pub struct List {
     form: Form,
     /// Whether a line was read.
     is_begun: bool,
+    /// Why this format cannot be read as it was asked for.
+    refusal: Option<&'static str>,
 }
 
 /// What its lines are.
@@ -75,14 +77,21 @@ impl List {
             InputFormat::Text => {
                 (Form::Text(Lines::new(lines_before).ruled(config)), LINE_PREFIX_BYTES)
             }
-            InputFormat::Csv => table(b','),
-            InputFormat::Tsv => table(b'\t'),
+            InputFormat::Csv => table(config.delimiter.unwrap_or(b',')),
+            InputFormat::Tsv => table(config.delimiter.unwrap_or(b'\t')),
             InputFormat::JsonLines => {
                 let lines = JsonLines::new(columns(), lines_before);
                 (Form::Json(Box::new(lines)), json::RAW_BYTES_MAX)
             }
         };
-        Self { cutter: Cutter::new(limit), form, is_begun: false }
+        let refusal = match format {
+            InputFormat::Text | InputFormat::JsonLines if config.delimiter.is_some() => {
+                Some(NO_DELIMITER)
+            }
+            InputFormat::Text if !config.columns.keep.is_empty() => Some(NO_COLUMNS),
+            _ => None,
+        };
+        Self { cutter: Cutter::new(limit), form, is_begun: false, refusal }
     }
 
     /// Reads on, up to the next entry. `input` begins where the last call stopped, and may be
@@ -100,9 +109,8 @@ impl List {
                     let (length, line) = self.cutter.cut(&input[used..]);
                     used += length;
                     match line {
-                        Some(line) if !self.is_begun && is_utf16(line) => return Err(utf16()),
                         Some(line) => {
-                            self.is_begun = true;
+                            check_first(&mut self.is_begun, line, self.refusal)?;
                             form.line(line)?
                         }
                         None => None,
@@ -133,9 +141,7 @@ impl List {
             return Ok(Some(entry));
         }
         if let Some(line) = self.cutter.last() {
-            if !self.is_begun && is_utf16(line) {
-                return Err(utf16());
-            }
+            check_first(&mut self.is_begun, line, self.refusal)?;
             if let Some(entry) = self.form.line(line)? {
                 return Ok(Some(entry));
             }
@@ -200,6 +206,17 @@ impl Form {
     }
 }
 
+/// Looks at the first line of an input, once.
+fn check_first(is_begun: &mut bool, line: &[u8], refusal: Option<&str>) -> Result<(), FormError> {
+    if std::mem::replace(is_begun, true) {
+        return Ok(());
+    }
+    if is_utf16(line) {
+        return Err(utf16());
+    }
+    refusal.map_or(Ok(()), |refusal| Err(FormError(refusal.to_owned())))
+}
+
 /// Whether the first line of an input begins with the mark of UTF-16, of either byte order. As text
 /// every line of it would be a bad one, a row each.
 fn is_utf16(line: &[u8]) -> bool {
@@ -212,6 +229,10 @@ fn utf16() -> FormError {
     )
 }
 
+const NO_DELIMITER: &str = "it is no table, and --delimiter is for tables; add --input-format csv \
+     if it is one, or leave --delimiter out";
+const NO_COLUMNS: &str = "it is a list of plain URLs, and --keep-cols is for CSV, TSV and JSON \
+     Lines; say with --input-format if it is one of these";
 /// Suffixes of compressed files. What a file is compressed with, its first bytes say.
 const PACKED_SUFFIXES: [&str; 4] = [".gz", ".gzip", ".zst", ".zstd"];
 

@@ -6,11 +6,12 @@
 //! beyond doubt and it has as many cells as the header; otherwise its first line alone is a bad
 //! row, and reading goes on with the second one.
 
-use super::columns::{FormError, Picked, pick};
+use super::columns::{FormError, Picked, are_numbers, pick, pick_numbers};
 use crate::config::Columns;
 use crate::fault::InputProblem;
 use crate::limits;
-use crate::plan::job::{At, BadLine, Cells, Entry, bad_record, entry_of_cells};
+use crate::plan::job::{At, BadLine, Cells, Entry, bad_record, entry_of_row};
+use crate::plan::kept::{Kept, Value};
 use csv_core::{ReadRecordResult, Reader, ReaderBuilder, Terminator};
 use std::mem;
 
@@ -19,7 +20,9 @@ use std::mem;
 pub(super) struct Table {
     delimiter: u8,
     wanted: Columns,
-    /// What the header line says, once it was read.
+    /// Whether the first line is a row already.
+    has_no_header: bool,
+    /// What the header line says, or the first row, once it was read.
     picked: Option<Picked>,
     cells: Splitter,
     /// Lines from the first one of the open row on, kept in case it is none.
@@ -40,6 +43,7 @@ impl Table {
     pub(super) fn new(delimiter: u8, wanted: Columns, lines_before: u64) -> Self {
         Self {
             delimiter,
+            has_no_header: are_numbers(&wanted),
             wanted,
             picked: None,
             cells: Splitter::new(delimiter, true),
@@ -164,7 +168,7 @@ impl Table {
         self.is_open = false;
         self.cells.reset();
         let first = self.without_mark(&rest[..end]);
-        if self.delimiter == b'\t' && self.picked.is_some() {
+        if self.delimiter == b'\t' && (self.picked.is_some() || self.has_no_header) {
             // Many programs write TSV without any quoting.
             let mut cells = Splitter::new(self.delimiter, false);
             if cells.feed(first) {
@@ -179,7 +183,11 @@ impl Table {
 
     /// A row whose cells were taken apart, or the header.
     fn row(&mut self, raw: &[u8]) -> Result<Option<Entry>, FormError> {
-        let Some(picked) = self.picked else {
+        let is_first = self.picked.is_none();
+        if is_first && self.has_no_header {
+            self.picked = Some(pick_numbers(&self.wanted, self.cells.count())?);
+        }
+        let Some(picked) = &self.picked else {
             let names: Result<Vec<&str>, _> = (0..self.cells.count())
                 .map(|at| std::str::from_utf8(self.cells.cell(at)))
                 .collect();
@@ -202,7 +210,15 @@ impl Table {
             out: optional(picked.out),
             checksum: optional(picked.checksum),
         };
-        Ok(Some(entry_of_cells(self.at(), &cells)))
+        let cell = |at: &usize| Value::of_cell(self.cells.cell(*at));
+        let mut entry = entry_of_row(self.at(), &cells, Kept::new(picked.keep.iter().map(cell)));
+        if let Err(bad) = &mut entry
+            && is_first
+            && memchr::memmem::find(cells.url, b"://").is_none()
+        {
+            bad.message.push_str(REMEDY_HEADER);
+        }
+        Ok(Some(entry))
     }
 
     /// A bad row; a header that cannot be read ends everything.
@@ -210,6 +226,7 @@ impl Table {
         let bad: BadLine = bad_record(self.at(), raw, problem, remedy);
         match self.picked {
             Some(_) => Ok(Err(bad)),
+            None if self.has_no_header => Ok(Err(bad)),
             None => Err(FormError(format!("its header is unusable: {}", bad.message))),
         }
     }
@@ -359,6 +376,8 @@ fn remedy_long() -> String {
 pub(super) const RAW_BYTES_MAX: usize = limits::RECORD_BYTES_MAX + 2;
 const REMEDY_QUOTE: &str = "a quote is opened here and not closed; write a quote within a cell \
      twice, and the cell in quotes";
+const REMEDY_HEADER: &str = "; if this first line has the names of the columns, give names to \
+     --url-col and the like, no numbers";
 const NOT_UTF8: &str = "its header line is not valid UTF-8; save it as UTF-8";
 
 #[cfg(test)]

@@ -3,7 +3,8 @@
 use crate::report::row::{COLUMNS, RowFormat, Status};
 use csv_core::ReadRecordResult;
 use memchr::memchr;
-use serde::Deserialize;
+use serde::de::{IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use std::borrow::Cow;
 use std::fmt;
 
@@ -79,6 +80,8 @@ pub struct Lines {
     /// Of CSV, once its header line was read.
     columns: Option<Columns>,
     has_rows: bool,
+    /// Names of the columns of the list that rows of JSON Lines have, once one was read.
+    kept: Option<Vec<String>>,
     /// Cells of a line with quotes, and where each ends.
     cells: Vec<u8>,
     ends: Vec<usize>,
@@ -87,7 +90,8 @@ pub struct Lines {
 impl Lines {
     /// A reader of lines that should have this format.
     pub fn new(format: RowFormat) -> Self {
-        Self { format, columns: None, has_rows: false, cells: Vec::new(), ends: Vec::new() }
+        let (cells, ends) = Default::default();
+        Self { format, columns: None, has_rows: false, kept: None, cells, ends }
     }
 
     /// Reads a line without its end. `None` is a header line.
@@ -100,7 +104,11 @@ impl Lines {
             RowFormat::Csv => self.read_csv(line),
             RowFormat::JsonLines => match read_json(line) {
                 Ok(entry) => {
-                    self.has_rows = true;
+                    if !std::mem::replace(&mut self.has_rows, true) {
+                        let keys = serde_json::from_slice(line).map_err(|_| Problem::Torn)?;
+                        let Keys(keys) = keys;
+                        self.kept = Some(kept_of(keys));
+                    }
                     Ok(Some(entry))
                 }
                 Err(Problem::Torn) if !self.has_rows => Err(self.stranger(line)),
@@ -118,6 +126,14 @@ impl Lines {
         }
     }
 
+    /// Names of the columns of the list that the last rows have; `None` before anything was read.
+    pub(super) fn kept(&self) -> Option<Vec<String>> {
+        match self.format {
+            RowFormat::Csv => self.columns.as_ref().map(|columns| columns.kept.clone()),
+            RowFormat::JsonLines => self.kept.clone(),
+        }
+    }
+
     /// Whether a report may begin with these bytes, of which more was lost.
     pub(super) fn may_begin_with(&self, bytes: &[u8]) -> bool {
         let first = match self.format {
@@ -125,8 +141,9 @@ impl Lines {
             RowFormat::JsonLines => JSON_FIRST.to_owned(),
         };
         let length = bytes.len().min(first.len());
+        // Columns of the list follow.
         bytes[..length] == first.as_bytes()[..length]
-            && (self.format == RowFormat::JsonLines || length == bytes.len())
+            && (self.format == RowFormat::JsonLines || bytes.get(length).is_none_or(|b| *b == b','))
     }
 
     /// What a file is that begins so, where it is no report of this format.
@@ -144,23 +161,20 @@ impl Lines {
         if is_quoted {
             self.unquote(line);
         }
-        let first = if is_quoted { 0 } else { line.iter().position(|b| *b == b',').unwrap_or(0) };
-        if !is_quoted
-            && &line[..first] == b"url"
-            && let Some(columns) = Columns::of(line.split(|byte| *byte == b','))
-        {
-            self.columns = Some(columns);
-            return Ok(None);
+        if line.starts_with(b"url,") {
+            let columns = match is_quoted {
+                false => Columns::of(line.split(|byte| *byte == b',')),
+                true => Columns::of(cells_of(&self.cells, &self.ends)),
+            };
+            if columns.is_some() {
+                self.columns = columns;
+                return Ok(None);
+            }
         }
         let Some(columns) = &self.columns else { return Err(self.stranger(line)) };
         let mut cells = [&b""[..]; WANTED.len()];
         let is_whole = if is_quoted {
-            let mut start = 0;
-            let ends = self.ends.iter();
-            columns.pick(
-                ends.map(|&end| &self.cells[std::mem::replace(&mut start, end)..end]),
-                &mut cells,
-            )
+            columns.pick(cells_of(&self.cells, &self.ends), &mut cells)
         } else {
             columns.pick(line.split(|byte| *byte == b','), &mut cells)
         };
@@ -193,23 +207,70 @@ impl Lines {
     }
 }
 
+/// Cells that end there, one behind the other.
+fn cells_of<'a>(cells: &'a [u8], ends: &'a [usize]) -> impl Iterator<Item = &'a [u8]> + Clone {
+    let starts = std::iter::once(&0).chain(ends);
+    starts.zip(ends).map(|(start, end)| &cells[*start..*end])
+}
+
+/// Those of the names of a report that are columns of the list: they follow our own, of this
+/// version or of one that had fewer. A report that another program made is not understood so.
+fn kept_of(names: Vec<String>) -> Vec<String> {
+    let own = names.iter().zip(COLUMNS).take_while(|(name, own)| name == own).count();
+    let kept = &names[own..];
+    let is_ours = own >= NEEDED && !kept.iter().any(|name| COLUMNS.contains(&name.as_str()));
+    if is_ours { kept.to_vec() } else { Vec::new() }
+}
+
+/// The names of an object's members, in their order.
+struct Keys(Vec<String>);
+
+impl<'de> Deserialize<'de> for Keys {
+    fn deserialize<D: Deserializer<'de>>(json: D) -> Result<Self, D::Error> {
+        json.deserialize_map(KeysOf)
+    }
+}
+
+struct KeysOf;
+
+impl<'de> Visitor<'de> for KeysOf {
+    type Value = Keys;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Keys, A::Error> {
+        let mut keys = Vec::new();
+        while let Some((key, IgnoredAny)) = map.next_entry::<String, _>()? {
+            keys.push(key);
+        }
+        Ok(Keys(keys))
+    }
+}
+
 /// Where the columns are that matter.
 #[derive(Debug)]
 struct Columns {
     /// For each column its place among [`WANTED`].
     slots: Vec<Option<usize>>,
-    /// They are those of this version.
+    /// Those behind them that are columns of the list.
+    kept: Vec<String>,
+    /// The others are those of this version.
     is_current: bool,
 }
 
 impl Columns {
     /// Those of a header line; `None` when this is none.
     fn of<'a>(names: impl Iterator<Item = &'a [u8]> + Clone) -> Option<Self> {
-        let is_current = names.clone().eq(COLUMNS.iter().map(|name| name.as_bytes()));
+        let text = |name: &[u8]| String::from_utf8_lossy(name).into_owned();
+        let kept = kept_of(names.clone().map(text).collect());
+        let own = names.clone().count() - kept.len();
+        let is_current = names.clone().take(own).eq(COLUMNS.iter().map(|name| name.as_bytes()));
         let slot = |name: &[u8]| WANTED.iter().position(|wanted| wanted.as_bytes() == name);
         let slots: Vec<Option<usize>> = names.map(slot).collect();
         let has = |wanted: usize| slots.iter().filter(|slot| **slot == Some(wanted)).count() == 1;
-        (0..NEEDED).all(has).then_some(Self { slots, is_current })
+        (0..NEEDED).all(has).then_some(Self { slots, kept, is_current })
     }
 
     /// Picks the cells that matter; `false` when there are more or fewer than columns.

@@ -128,6 +128,37 @@ fn older_and_joined_reports() {
 }
 
 #[test]
+fn columns_of_the_list_are_told() {
+    let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+    let kept = |format, report: &[u8]| read(format, report, 50).unwrap().1.kept;
+    for format in FORMATS {
+        for own in [names(&[]), names(&["caption", "a, \"b\""])] {
+            let mut encoder = RowEncoder::new(format).keeping(own.clone());
+            let mut report = Vec::new();
+            encoder.header(&mut report);
+            rows().iter().for_each(|row| encoder.encode(row, &mut report));
+            let (seen, scanned) = read(format, &report, 9).unwrap();
+            assert_eq!((seen.len(), scanned.needs_header), (6, false));
+            assert_eq!(scanned.kept, Some(own));
+            // Torn in its first line.
+            let first = report.iter().position(|byte| *byte == b'\n').unwrap();
+            for cut in 0..first {
+                assert_eq!(read(format, &report[..cut], 999).unwrap().1.whole, 0);
+            }
+        }
+    }
+    assert_eq!(kept(RowFormat::Csv, b""), None);
+    assert_eq!(kept(RowFormat::JsonLines, b""), None);
+    // Of an older version, and of another program.
+    let old = b"url,response_code,index,status,x,y\nhttp://a/,,3,ok,1,2\n";
+    assert_eq!(kept(RowFormat::Csv, old), Some(names(&["x", "y"])));
+    let odd = b"url,x,status,index\nhttp://a/,1,ok,3\n";
+    assert_eq!(kept(RowFormat::Csv, odd), Some(names(&[])));
+    let json = b"{\"url\":\"http://a/\",\"index\":4,\"status\":\"failed\",\"new\":[1]}\n";
+    assert_eq!(kept(RowFormat::JsonLines, json), Some(names(&[])));
+}
+
+#[test]
 fn what_is_no_report_is_refused() {
     let csv = encode(RowFormat::Csv, &rows());
     let json = encode(RowFormat::JsonLines, &rows());

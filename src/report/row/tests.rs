@@ -37,6 +37,7 @@ pub(crate) fn row_ok() -> Row {
         size_file: Some(50_000),
         digest: Some("sha-256=00ff".into()),
         has_replaced: true,
+        kept: Vec::new(),
     }
 }
 
@@ -198,6 +199,40 @@ fn rows_in_json_lines() {
     let line = encode(RowFormat::JsonLines, &row_bad_input());
     let first = r#"{"url":"\u001b[2J say \"hi\", \u0085\u0000you\r\né","response_code":null,"#;
     assert!(line.starts_with(first), "{line}");
+}
+
+#[test]
+fn columns_of_the_list_come_last() {
+    let mut row = row_skipped();
+    let names = ["caption", "a \"b\"", "n"].map(str::to_owned).to_vec();
+    let text = |text: &[u8]| Kept::Text(text.into());
+    for (kept, csv, json) in [
+        (vec![], ",,", "null,\"a \\\"b\\\"\":null,\"n\":null"),
+        (
+            vec![text("x, \u{202e}\n\u{1f468}\u{200d}\u{1f469}".as_bytes())],
+            "\"x, \u{202e}\\n\u{1f468}\u{200d}\u{1f469}\",,",
+            "\"x, \u{202e}\\n\u{1f468}\u{200d}\u{1f469}\",\"a \\\"b\\\"\":null,\"n\":null",
+        ),
+        (
+            vec![Kept::Json(b"[1.50,\"a\"]".as_slice().into()), Kept::Nothing, text(b"7")],
+            "\"[1.50,\"\"a\"\"]\",,7",
+            "[1.50,\"a\"],\"a \\\"b\\\"\":null,\"n\":\"7\"",
+        ),
+    ] {
+        row.kept = kept;
+        let mut encoder = RowEncoder::new(RowFormat::Csv).keeping(names.clone());
+        let mut out = Vec::new();
+        encoder.header(&mut out);
+        encoder.encode(&row, &mut out);
+        let out = String::from_utf8(out).expect("text");
+        let (header, line) = out.split_once('\n').expect("two lines");
+        assert!(header.ends_with(",digest,caption,\"a \"\"b\"\"\",n"), "{header}");
+        assert!(line.ends_with(&format!("Z,,,{csv}\n")), "{line}");
+        let mut out = Vec::new();
+        RowEncoder::new(RowFormat::JsonLines).keeping(names.clone()).encode(&row, &mut out);
+        let line = String::from_utf8(out).expect("text");
+        assert!(line.ends_with(&format!(",\"digest\":null,\"caption\":{json}}}\n")), "{line}");
+    }
 }
 
 #[test]

@@ -39,7 +39,8 @@ fn read_with(
 }
 
 fn wanted() -> Columns {
-    Columns { url: None, out: Some("name".to_owned()), checksum: Some("sum".to_owned()) }
+    let name = |name: &str| Some(name.to_owned());
+    Columns { out: name("name"), checksum: name("sum"), ..Columns::default() }
 }
 
 fn csv(text: &str) -> Vec<(u64, String)> {
