@@ -7,6 +7,7 @@ mod input;
 mod integrity;
 mod journal;
 mod lines;
+mod own;
 mod pace;
 mod politeness;
 mod robots;
@@ -18,6 +19,7 @@ pub use input::{Columns, InputConfig, InputFormat, KeptColumn};
 pub use integrity::IntegrityConfig;
 pub use journal::{JournalConfig, RetryFailed, SyncMode};
 pub use lines::{LinesConfig, ShardConfig};
+pub use own::{Outlet, OwnFiles, StatsFile};
 pub use pace::PaceConfig;
 pub use politeness::{PolitenessConfig, RequestRate};
 pub use robots::RobotsConfig;
@@ -331,6 +333,10 @@ pub struct Config {
     pub dir: PathBuf,
     /// `-o`: the name of the single file in `dir`, taken literally; `-` is standard output.
     pub output: Option<String>,
+    /// Where the single body is streamed to, where `-o` names no file.
+    pub outlet: Option<Outlet>,
+    /// What no download may replace.
+    pub own_files: OwnFiles,
     /// `--name-template`, checked by `plan::name::Template::parse`.
     pub name_template: Option<String>,
     /// `--content-disposition`: servers may name files, where nothing else does.
@@ -342,7 +348,7 @@ pub struct Config {
     /// What is done with the report of an earlier run.
     pub journal: JournalConfig,
     /// Statistics of the run as JSON.
-    pub stats: Option<PathBuf>,
+    pub stats: Option<StatsFile>,
     /// The command line, for the statistics; secrets are taken out.
     pub argv: Vec<String>,
     /// CPUs to pin one worker each to; never empty, all permitted to this process.
@@ -410,6 +416,8 @@ impl Default for Config {
             input: InputConfig::default(),
             dir: PathBuf::from("."),
             output: None,
+            outlet: None,
+            own_files: OwnFiles::default(),
             name_template: None,
             content_disposition: false,
             on_conflict: OnConflict::default(),

@@ -7,6 +7,7 @@
 pub mod args;
 mod argv;
 pub mod exit;
+mod outlet;
 mod peers;
 mod proxy;
 pub mod resolve;

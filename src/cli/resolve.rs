@@ -17,12 +17,14 @@ use super::args::{
     PullArgs,
 };
 use super::argv;
+use super::outlet::{Leads, leads};
 use super::proxy;
 use super::values::{self, HeaderArg};
 use super::written;
 use crate::config::{
     Config, DnsConfig, Family, FileAllocation, FileOps, Fsync, Input, NetrcFile, OnConflict,
-    ProgressMode, Reach, RequestConfig, RetryPolicy, Timeouts, TlsConfig, TlsVersion,
+    Outlet, ProgressMode, Reach, RequestConfig, RetryPolicy, StatsFile, Timeouts, TlsConfig,
+    TlsVersion,
 };
 use crate::error::RunError;
 use crate::origin::OriginConfig;
@@ -81,8 +83,10 @@ impl Host {
 pub fn resolve(args: &PullArgs, host: &Host) -> anyhow::Result<Config> {
     let inputs = input::inputs(args)?;
     check_output(args, &inputs)?;
-    written::check(args, &inputs)?;
     let (dir, output) = place(args)?;
+    let path = output.as_ref().filter(|output| *output != "-").map(|name| dir.join(name));
+    let own_files = written::check(args, &inputs, path.as_deref())?;
+    let outlet = outlet(path.as_deref(), output.as_deref())?;
     let mut request = request(args)?;
     let proxy = proxy::resolve(&args.proxy, &host.proxy_variables, &mut request.headers)?;
     proxy::check_reach(reach(args), &proxy)?;
@@ -93,12 +97,14 @@ pub fn resolve(args: &PullArgs, host: &Host) -> anyhow::Result<Config> {
         input: input::resolve(args)?,
         dir,
         output,
+        outlet,
+        own_files,
         name_template: name_template(args)?,
         content_disposition: args.output.content_disposition,
         on_conflict: on_conflict(args),
         report: args.report.report.clone(),
         journal: journal::resolve(args)?,
-        stats: args.report.stats.clone(),
+        stats: args.report.stats.as_deref().map(stats),
         argv: argv::without_secrets(&host.argv, &secrets(args)),
         cpus: cpus(args, host)?,
         in_flight_max: args.concurrency.max_concurrent_downloads,
@@ -239,6 +245,30 @@ fn place(args: &PullArgs) -> anyhow::Result<(PathBuf, Option<String>)> {
     Ok((dir, Some(name.to_owned())))
 }
 
+/// Where the body of `-o` is streamed to, if `path` or `-` names no file.
+fn outlet(path: Option<&Path>, output: Option<&str>) -> anyhow::Result<Option<Outlet>> {
+    let Some(path) = path else {
+        return Ok(output.map(|_| Outlet::Descriptor(STDOUT)));
+    };
+    match leads(path) {
+        Leads::File => Ok(None),
+        Leads::Outlet(outlet) => Ok(Some(outlet)),
+        Leads::Socket => bail!(RunError::usage(format!(
+            "cannot write to -o {}, which is a socket: give a file, a FIFO or a device",
+            path.display()
+        ))),
+    }
+}
+
+fn stats(path: &Path) -> StatsFile {
+    let outlet = match leads(path) {
+        Leads::Outlet(outlet) => Some(outlet),
+        // To open a socket fails, and says why.
+        Leads::File | Leads::Socket => None,
+    };
+    StatsFile { path: path.to_owned(), outlet }
+}
+
 fn name_template(args: &PullArgs) -> anyhow::Result<Option<String>> {
     let Some(text) = &args.output.name_template else { return Ok(None) };
     if let Err(problem) = plan::name::Template::parse(text) {
@@ -322,7 +352,7 @@ fn netrc(args: &PullArgs) -> anyhow::Result<Option<NetrcFile>> {
     let path = match (&args.http.netrc_file, args.http.netrc) {
         (Some(path), _) => path.clone(),
         (None, true) => match std::env::home_dir().filter(|home| !home.as_os_str().is_empty()) {
-            Some(home) => home.join(".netrc"),
+            Some(home) => written::in_home(home),
             None => bail!(RunError::usage("cannot find ~/.netrc: set HOME, or use --netrc-file")),
         },
         (None, false) => return Ok(None),
@@ -464,6 +494,9 @@ fn progress(args: &PullArgs, host: &Host) -> ProgressMode {
         None => ProgressMode::None,
     }
 }
+
+/// The descriptor of standard output (stdout(3)).
+const STDOUT: i32 = 1;
 
 #[cfg(test)]
 mod tests;

@@ -1,70 +1,191 @@
-//! The files that a run writes besides its downloads: none may be one that the run reads, or
-//! another one that it writes.
+//! The files that a run reads and writes besides its downloads: one list of them. What is written
+//! may be none of the others, and no download may take the place of any.
 
 use super::args::PullArgs;
+use super::outlet::{self, Leads, leads, place};
 use super::values::HeaderArg;
-use crate::config::{Input, Pins};
+use crate::config::{Input, OwnFiles, Pins};
 use crate::error::RunError;
 use anyhow::bail;
 use std::fs::{self, File, Metadata};
 use std::io;
 use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-/// Checks that the report and the statistics replace nothing that this run needs: not each other,
-/// not a list, not a file of an option, by whatever path, link or redirection of the shell.
+/// Checks that nothing the run writes replaces anything it needs: no list, no file of an option,
+/// nothing else that it writes, by whatever path, link or redirection of the shell. `output` is the
+/// path of `-o`. Gives what downloads are kept from.
 ///
 /// # Errors
 /// A [`RunError`] of class usage that names both.
-pub(super) fn check(args: &PullArgs, inputs: &[Input]) -> anyhow::Result<()> {
-    let report = args.report.report.as_ref().map(|report| report.path.as_path());
-    let stats = args.report.stats.as_deref();
-    if let (Some(report), Some(stats)) = (report, stats)
-        && FileId::of(report).is_same(&FileId::of(stats))
-    {
-        bail!(RunError::usage("cannot write --report and --stats to the same file"));
+pub(super) fn check(
+    args: &PullArgs,
+    inputs: &[Input],
+    output: Option<&Path>,
+) -> anyhow::Result<OwnFiles> {
+    let own = own(args, inputs, output);
+    check_kinds(args)?;
+    for (at, written) in own.iter().enumerate() {
+        let may_share = |other: &Own| match (written.role, other.role) {
+            // It takes its name when the list was read.
+            (Role::Session, Role::List) => true,
+            (Role::Written | Role::Session | Role::Output, _) => false,
+            (Role::List | Role::Read | Role::Stream, _) => true,
+        };
+        let others = own.iter().enumerate().filter(|(other_at, _)| *other_at != at);
+        let mut others = others.map(|(_, other)| other).filter(|other| !may_share(other));
+        if let Some(other) = others.find(|other| written.id.is_same(&other.id)) {
+            bail!(RunError::usage(match other.role {
+                Role::Written | Role::Session | Role::Output => format!(
+                    "cannot write {} and {} to the same file: give another one",
+                    written.what, other.what
+                ),
+                Role::List | Role::Read | Role::Stream =>
+                    format!("cannot write {} over {}: give another file", written.what, other.what),
+            }));
+        }
     }
-    check_folders(args)?;
-    check_session(args)?;
-    let written = [("--report", report), ("--stats", stats)];
-    let written = written.into_iter().filter_map(|(flag, path)| Some((flag, path?)));
-    let kept = if report.or(stats).is_some() { kept(args, inputs) } else { Vec::new() };
-    for (flag, path) in written {
-        let id = FileId::of(path);
-        if let Some((what, _)) = kept.iter().find(|(_, other)| id.is_same(other)) {
-            bail!(RunError::usage(format!("cannot write {flag} over {what}: give another file")));
+    let list_folders = list_folders(args);
+    check_folders(args, &own, &list_folders)?;
+    let files = own.into_iter().filter(|own| own.role != Role::Output).map(|own| own.path);
+    Ok(OwnFiles { files: files.collect(), list_folders })
+}
+
+/// One file of the run.
+struct Own {
+    /// In words, for messages.
+    what: String,
+    path: PathBuf,
+    role: Role,
+    id: FileId,
+}
+
+/// What a file is for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Role {
+    /// It is read as a list.
+    List,
+    /// It is read for an option.
+    Read,
+    /// It is open already.
+    Stream,
+    /// It is written.
+    Written,
+    /// It is the list of what is left.
+    Session,
+    /// It is the download, which the user has named.
+    Output,
+}
+
+impl Own {
+    fn new(what: impl Into<String>, path: &Path, role: Role) -> Self {
+        Self { what: what.into(), path: path.to_owned(), role, id: FileId::of(path) }
+    }
+
+    fn of_option(flag: &str, path: &Path) -> Self {
+        Self::new(format!("the file {} of {flag}", path.display()), path, Role::Read)
+    }
+
+    fn open(what: &str, stream: &impl AsFd) -> Self {
+        let path = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&stream.as_fd()));
+        let id = FileId::of_open(stream);
+        Self { what: what.to_owned(), path: path.into(), role: Role::Stream, id }
+    }
+}
+
+/// All of them.
+fn own(args: &PullArgs, inputs: &[Input], output: Option<&Path>) -> Vec<Own> {
+    let mut own = Vec::new();
+    own.extend(args.report.report.iter().map(|report| {
+        let path = &report.path;
+        Own::new("--report", path, Role::Written)
+    }));
+    own.extend(args.report.stats.iter().map(|path| Own::new("--stats", path, Role::Written)));
+    let session = args.journal.save_session.iter();
+    own.extend(session.map(|path| Own::new("--save-session", path, Role::Session)));
+    let cache = args.dns.dns_cache.iter();
+    own.extend(cache.map(|path| Own::new("--dns-cache", path, Role::Written)));
+    own.extend(output.map(|path| Own::new("-o", path, Role::Output)));
+    own.extend(inputs.iter().filter_map(|input| match input {
+        Input::File(list) => {
+            Some(Own::new(format!("the list {}", list.display()), list, Role::List))
+        }
+        Input::Stdin => Some(Own::open("the list on standard input", &io::stdin())),
+        Input::Urls(_) => None,
+    }));
+    if args.report.write_out.is_some() {
+        own.push(Own::open("what -w writes to standard output", &io::stdout()));
+    }
+    if args.output.output.as_deref() == Some("-") {
+        own.push(Own::open("the download on standard output", &io::stdout()));
+    }
+    own.push(Own::open("the messages on standard error", &io::stderr()));
+    own.extend(args.http.headers.iter().filter_map(|header| match header {
+        HeaderArg::File(path) => Some(Own::of_option("-H", path)),
+        HeaderArg::Field { .. } => None,
+    }));
+    let form = args.report.write_out.as_deref().and_then(|form| form.strip_prefix('@'));
+    own.extend(form.map(|path| Own::of_option("-w", Path::new(path))));
+    let netrc = args.http.netrc_file.clone();
+    let netrc = netrc.or_else(|| std::env::home_dir().filter(|_| args.http.netrc).map(in_home));
+    own.extend(netrc.map(|path| Own::of_option("--netrc-file", &path)));
+    own.extend(args.tls.ca_files.iter().map(|path| Own::of_option("--cacert", path)));
+    own.extend(args.tls.cert_file.iter().map(|path| Own::of_option("--cert", path)));
+    own.extend(args.tls.key_file.iter().map(|path| Own::of_option("--key", path)));
+    own.extend(args.tls.pins.iter().filter_map(|pins| match pins {
+        Pins::File(path) => Some(Own::of_option("--pinnedpubkey", path)),
+        Pins::Sha256(_) => None,
+    }));
+    own
+}
+
+/// The netrc file of a home directory.
+pub(super) fn in_home(home: PathBuf) -> PathBuf {
+    home.join(".netrc")
+}
+
+/// What takes its name only when it is whole must be a file.
+fn check_kinds(args: &PullArgs) -> anyhow::Result<()> {
+    let drafted = [
+        ("--save-session", args.journal.save_session.as_deref()),
+        ("--dns-cache", args.dns.dns_cache.as_deref()),
+    ];
+    for (flag, path) in drafted {
+        if let Some(path) = path
+            && leads(path) != Leads::File
+        {
+            bail!(RunError::usage(format!(
+                "cannot write {flag} to {}, which is no file: it takes its name when it is whole; \
+                 give the name of a file",
+                path.display()
+            )));
         }
     }
     Ok(())
 }
 
-/// The session may replace a list: it takes its name when that was read. It may replace nothing
-/// else of the run.
-fn check_session(args: &PullArgs) -> anyhow::Result<()> {
-    let Some(session) = &args.journal.save_session else { return Ok(()) };
-    let id = FileId::of(session);
-    let written = [("--report", args.report.report.as_ref().map(|report| &report.path))];
-    let written = written.into_iter().chain([("--stats", args.report.stats.as_ref())]);
-    let written = written.filter_map(|(flag, path)| Some((flag.to_owned(), FileId::of(path?))));
-    if let Some((what, _)) = written.chain(kept(args, &[])).find(|(_, other)| id.is_same(other)) {
-        bail!(RunError::usage(format!(
-            "cannot write --save-session over {what}: give another file"
-        )));
-    }
-    Ok(())
+/// The folders among the lists, each by its real path.
+fn list_folders(args: &PullArgs) -> Vec<PathBuf> {
+    let folders = args.input.files.iter().filter_map(|list| fs::canonicalize(list).ok());
+    folders.filter(|list| list.is_dir()).collect()
 }
 
-/// What a run writes into a folder of lists, the next run would read as a list.
-fn check_folders(args: &PullArgs) -> anyhow::Result<()> {
-    let report = args.report.report.as_ref().map(|report| report.path.as_path());
-    let written = [("--report", report), ("--stats", args.report.stats.as_deref())];
-    let written = written.into_iter().filter_map(|(flag, path)| Some((flag, place(path?))));
-    let mut folders = vec![("files", fs::canonicalize(&args.output.dir).ok())];
-    folders.extend(written.map(|(flag, path)| (flag, path.parent().map(Path::to_owned))));
-    for list in &args.input.files {
-        let Ok(list) = fs::canonicalize(list) else { continue };
-        if let Some((what, _)) = folders.iter().find(|(_, folder)| folder.as_ref() == Some(&list)) {
+/// What a run writes into a folder of lists, the next run would read as a list. Hidden files are
+/// none.
+fn check_folders(args: &PullArgs, own: &[Own], list_folders: &[PathBuf]) -> anyhow::Result<()> {
+    let mut written = vec![("files", fs::canonicalize(&args.output.dir).ok())];
+    written.extend(own.iter().filter_map(|own| match own.role {
+        Role::Written | Role::Session => {
+            let place = place(&own.path);
+            let is_hidden = place.file_name()?.as_bytes().starts_with(b".");
+            (!is_hidden).then(|| (own.what.as_str(), place.parent().map(Path::to_owned)))
+        }
+        Role::List | Role::Read | Role::Stream | Role::Output => None,
+    }));
+    for list in list_folders {
+        if let Some((what, _)) = written.iter().find(|(_, folder)| folder.as_ref() == Some(list)) {
             bail!(RunError::usage(format!(
                 "cannot write {what} into {}, whose files are lists: the next run would read that \
                  as a list; give another place",
@@ -75,53 +196,6 @@ fn check_folders(args: &PullArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What a run reads, or writes to standard output, with words for it.
-fn kept(args: &PullArgs, inputs: &[Input]) -> Vec<(String, FileId)> {
-    let mut kept = Vec::new();
-    for input in inputs {
-        match input {
-            Input::File(list) => {
-                kept.push((format!("the list {}", list.display()), FileId::of(list)));
-            }
-            Input::Stdin => {
-                let id = FileId::of_open(&io::stdin());
-                kept.push(("the list on standard input".to_owned(), id));
-            }
-            Input::Urls(_) => {}
-        }
-    }
-    if args.report.write_out.is_some() {
-        let id = FileId::of_open(&io::stdout());
-        kept.push(("what -w writes to standard output".to_owned(), id));
-    }
-    if args.output.output.as_deref() == Some("-") {
-        let id = FileId::of_open(&io::stdout());
-        kept.push(("the download on standard output".to_owned(), id));
-    }
-    let fields = args.http.headers.iter().filter_map(|header| match header {
-        HeaderArg::File(path) => Some(path),
-        HeaderArg::Field { .. } => None,
-    });
-    let pins = args.tls.pins.iter().filter_map(|pins| match pins {
-        Pins::File(path) => Some(path),
-        Pins::Sha256(_) => None,
-    });
-    let files = fields.map(|path| ("-H", path));
-    let files = files.chain(args.http.netrc_file.iter().map(|path| ("--netrc-file", path)));
-    let files = files.chain(args.tls.ca_files.iter().map(|path| ("--cacert", path)));
-    let files = files.chain(args.tls.cert_file.iter().map(|path| ("--cert", path)));
-    let files = files.chain(args.tls.key_file.iter().map(|path| ("--key", path)));
-    let files = files.chain(pins.map(|path| ("--pinnedpubkey", path)));
-    // It is replaced as well, but only by itself.
-    let files = files.chain(args.dns.dns_cache.iter().map(|path| ("--dns-cache", path)));
-    kept.extend(
-        files.map(|(flag, path)| {
-            (format!("the file {} of {flag}", path.display()), FileId::of(path))
-        }),
-    );
-    kept
-}
-
 /// Which file it is, whatever it is called.
 #[derive(Debug, PartialEq)]
 enum FileId {
@@ -129,13 +203,14 @@ enum FileId {
     There(u64, u64),
     /// It would be made here.
     Missing(PathBuf),
-    /// No regular file: to write into a device or a pipe replaces nothing.
+    /// No regular file, or an open one by its descriptor: to write into it replaces nothing.
     Other,
 }
 
 impl FileId {
     fn of(path: &Path) -> Self {
         match fs::metadata(path) {
+            Ok(_) if outlet::descriptor(path).is_some() => Self::Other,
             Ok(metadata) => Self::of_metadata(&metadata),
             Err(_) => Self::Missing(place(path)),
         }
@@ -156,23 +231,6 @@ impl FileId {
         *self != Self::Other && self == other
     }
 }
-
-/// Where a file would be made: links that lead to nothing are followed, as open(2) does.
-fn place(path: &Path) -> PathBuf {
-    let mut path = path.to_owned();
-    for _ in 0..LINKS_MAX {
-        let Ok(target) = fs::read_link(&path) else { break };
-        path = path.with_file_name(target);
-    }
-    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-    match (fs::canonicalize(parent.unwrap_or_else(|| Path::new("."))), path.file_name()) {
-        (Ok(parent), Some(name)) => parent.join(name),
-        _ => path,
-    }
-}
-
-/// As many as the kernel follows (path_resolution(7)).
-const LINKS_MAX: usize = 40;
 
 #[cfg(test)]
 mod tests {

@@ -132,9 +132,20 @@ impl Core {
         })
     }
 
-    /// The run is to stop now.
-    pub(super) async fn interrupted(&self) {
-        self.interrupt.notified().await;
+    /// Does something that may be dropped, until it is done, the run is to stop now, or the job is
+    /// over, at `job_at_ms` of the run.
+    pub(super) async fn until<T>(
+        &self,
+        job_at_ms: u64,
+        doing: impl Future<Output = T>,
+    ) -> Result<T, Cause> {
+        let left = Duration::from_millis(job_at_ms.saturating_sub(self.shared.now_ms()));
+        tokio::select! {
+            biased;
+            done = doing => Ok(done),
+            () = self.interrupt.notified() => Err(Cause::Interrupted),
+            () = tokio::time::sleep(left) => Err(Cause::JobTimeout),
+        }
     }
 
     /// Memory for a request, used again.

@@ -4,6 +4,7 @@ use super::progress::say;
 use crate::error::RunError;
 use crate::plan::dns_cache::{self, Line};
 use crate::ring::dns::{Held, Resolver};
+use crate::ring::draft::{Access, Draft};
 use anyhow::{Context as _, bail};
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read as _, Write as _};
@@ -79,17 +80,11 @@ impl DnsCache {
 #[derive(Clone)]
 struct CacheFile {
     path: PathBuf,
-    /// What replaces it.
-    draft: PathBuf,
 }
 
 impl CacheFile {
     fn at(path: &Path) -> Self {
-        // A link stays one.
-        let path = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let draft = path.with_file_name(format!(".ringpull-{name}.{}", std::process::id()));
-        Self { path, draft }
+        Self { path: path.to_owned() }
     }
 
     fn load(&self, resolver: &Resolver) -> anyhow::Result<()> {
@@ -124,14 +119,12 @@ impl CacheFile {
             addresses: &held.addresses,
             expires_unix_s: held.expires_unix_s,
         }));
-        let write = || {
-            let mut file = File::create(&self.draft)?;
-            file.write_all(text.as_bytes())?;
-            // Else a machine that loses its power may keep the name and not the text.
-            file.sync_data()?;
-            fs::rename(&self.draft, &self.path)
-        };
-        write().inspect_err(|_| drop(fs::remove_file(&self.draft)))
+        let draft = Draft::beside(&self.path, Access::AsBefore)?;
+        let mut file = draft.file()?;
+        file.write_all(text.as_bytes())?;
+        // Else a machine that loses its power may keep the name and not the text.
+        file.sync_data()?;
+        draft.publish()
     }
 }
 

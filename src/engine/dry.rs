@@ -25,7 +25,7 @@ use std::time::{Duration, Instant};
 pub fn dry_run(config: &Config) -> anyhow::Result<Ended> {
     let lists = Lists::open(&config.inputs, &config.input, &config.dir)?;
     let mut naming = Naming::new(config)?;
-    naming.reserve(config, None);
+    naming.reserve(config);
     let schedule = Schedule::new(Limits {
         cores: 1,
         in_flight_max: config.in_flight_max,

@@ -1,21 +1,22 @@
 //! One attempt of one job: a connection, a request, a response, a file.
 
 use super::core::{Core, Granting};
+use super::named::{check_name, name_file, named_fault, take_name};
 use super::open::open;
+use super::outlet::{self, Outflow};
 use super::pace::Pace;
 use super::response::{Ended, Response};
 use super::robots;
 use super::sink::{Sink, check_size};
 use super::task::{Stored, Task};
-use crate::config::{FileOps, OnConflict};
-use crate::fault::{Cause, DiskProblem, Fault, InputProblem, Stage};
+use crate::config::FileOps;
+use crate::fault::{Cause, Fault, InputProblem, Stage};
 use crate::http::coding;
 use crate::http::head::{Framing, Location};
 use crate::http::request::{Forward, Get, Secrets};
 use crate::http::{Head, RetryAfter, Reuse};
 use crate::limits::{RECV_BUFFER_BYTES, ROBOTS_TXT_BYTES_MAX};
 use crate::plan::checksum::Check;
-use crate::plan::name;
 use crate::plan::proxy::Route;
 use crate::plan::schedule::Sign;
 use crate::plan::target::Target;
@@ -23,7 +24,6 @@ use crate::report::view::Phase;
 use crate::ring::buf::{RecvBuf, Size};
 use crate::ring::conn::{Connection, Received, Want};
 use crate::ring::deadline::Rule;
-use crate::ring::dir::Found;
 use crate::ring::file::{Expected, Naming};
 use crate::ring::tls::Failure;
 use std::fmt;
@@ -90,6 +90,9 @@ pub(super) async fn attempt(
     if task.job_at_ms() <= now_ms {
         return (Fault::new(Stage::Connect, Cause::JobTimeout).into(), pooled);
     }
+    if let Err(fault) = outlet::open(core, task.job_at_ms()).await {
+        return (fault.into(), pooled);
+    }
     let pooled = match robots::permit(core, task, pooled).await {
         Ok(pooled) => pooled,
         Err(refused) => return refused,
@@ -105,34 +108,6 @@ pub(super) async fn attempt(
     match result {
         Ok((outcome, connection)) => (outcome, connection),
         Err(outcome) => (outcome, None),
-    }
-}
-
-/// Whether what has the final name stands in the way: before anything is asked for, and once more
-/// when the server proposes another one.
-fn check_name(core: &Core, task: &Task) -> Option<Outcome> {
-    let policy = core.shared.config.on_conflict;
-    if task.name() == "-" {
-        return None;
-    }
-    let failed = |cause| Some(named_fault(cause, task.name()).into());
-    let problem = |problem| failed(Cause::Disk(problem));
-    let found = match core.dir.existing_parent(task.name()) {
-        Ok(None) => Found::Nothing,
-        Ok(Some((dir, _))) if dir.is_kept() => return problem(DiskProblem::InUse),
-        // A run that was killed gave it the name, and wrote no row.
-        Ok(Some((dir, name))) if dir.is_own(name, task.job.index) => Found::Nothing,
-        Ok(Some((dir, name))) => dir.look(name),
-        Err(cause) => return failed(cause),
-    };
-    match (policy, found) {
-        (_, Found::Nothing) | (OnConflict::Rename, _) => None,
-        // Nobody has pulled this before: a directory is not the file that may be kept.
-        (_, Found::NotAFile) => problem(DiskProblem::NotAFile),
-        (OnConflict::Skip, Found::File | Found::InUse) => Some(Outcome::Skipped),
-        (OnConflict::Error, Found::File | Found::InUse) => problem(DiskProblem::Exists),
-        (OnConflict::Overwrite, Found::InUse) => problem(DiskProblem::InUse),
-        (OnConflict::Overwrite, Found::File) => None,
     }
 }
 
@@ -334,7 +309,7 @@ async fn respond(
 /// Keeps a body that is a short text: its first bytes where it is too long.
 async fn take_text(
     core: &Core,
-    mut sink: Sink,
+    mut sink: Sink<'_>,
     body: Result<Ended, Fault>,
     buf: &mut RecvBuf,
     text: &mut Vec<u8>,
@@ -381,30 +356,6 @@ fn judge(core: &Core, task: &Task, head: &Head) -> Result<(), Outcome> {
     Err(Outcome::Failed(fault, head.retry_after))
 }
 
-/// Gives the file the name that the server proposes, where it may, and looks whether that stands in
-/// the way. What the user said about names goes before.
-fn take_name(core: &Core, task: &mut Task, head: &Head) -> Result<(), Outcome> {
-    let config = &core.shared.config;
-    let is_given = config.output.is_some() || config.name_template.is_some();
-    if !config.content_disposition || is_given {
-        return Ok(());
-    }
-    let proposed = head.content_disposition.as_deref().and_then(name::from_disposition);
-    match proposed.and_then(|name| task.job.proposed_path(name)) {
-        None => Ok(()),
-        Some(path) => {
-            let path = match &config.disk.dirs {
-                Some(dirs) => task.job.spread(path, dirs),
-                None => path,
-            };
-            let dir = Some(&core.dir);
-            let path = core.shared.places.fit(dir, path);
-            task.propose(path, |path, index| core.shared.claim(dir, path, index));
-            check_name(core, task).map_or(Ok(()), Err)
-        }
-    }
-}
-
 /// Where a redirect leads (RFC 9110 section 15.4).
 fn redirect(core: &Core, task: &Task, head: &Head) -> Result<Target, Fault> {
     let config = &core.shared.config;
@@ -431,10 +382,15 @@ fn redirect(core: &Core, task: &Task, head: &Head) -> Result<Target, Fault> {
 }
 
 /// Where a body goes that is the file.
-fn sink(core: &Core, task: &Task, framing: Framing, is_coded: bool) -> Result<Sink, Cause> {
+fn sink<'c>(
+    core: &'c Core,
+    task: &Task,
+    framing: Framing,
+    is_coded: bool,
+) -> Result<Sink<'c>, Cause> {
     let bytes_max = core.shared.config.body_bytes_max;
-    let sink = if task.name() == "-" {
-        Sink::stdout(bytes_max)
+    let sink = if let Some(outflow) = Outflow::of(core, task.job_at_ms()) {
+        Sink::stream(outflow, bytes_max)
     } else {
         let expected = expected(core, framing, is_coded);
         let file = core.dir.create_file(task.name(), task.job.index, expected)?;
@@ -464,62 +420,7 @@ fn expected(core: &Core, framing: Framing, is_coded: bool) -> Expected {
     }
 }
 
-/// Gives the file its name, or another one where it may, if it is the one that was asked for.
-async fn name_file(
-    core: &Core,
-    task: &mut Task,
-    mut sink: Sink,
-    buf: &mut RecvBuf,
-) -> Result<Outcome, Fault> {
-    let config = &core.shared.config;
-    let concluded = sink.conclude(buf, config.file_ops).await?;
-    // The connection is not kept: a kept one may have brought the body of another request.
-    let (size, digest) = concluded.map_err(|mismatch| task.wrong_file(&mismatch))?;
-    let done =
-        |renamed, has_replaced| Outcome::Done(Stored { renamed, size, digest, has_replaced });
-    let (parents, name) = task.name().rsplit_once('/').unwrap_or_else(|| ("", task.name()));
-    let naming = match config.on_conflict {
-        OnConflict::Overwrite => Naming::Replace,
-        OnConflict::Skip | OnConflict::Error | OnConflict::Rename => Naming::Fresh,
-    };
-    let mut finished = sink.finish(buf, name, naming, config.file_ops).await;
-    if let Err(Fault { cause: Cause::Disk(DiskProblem::Name), .. }) = finished {
-        return Err(named_fault(Cause::Disk(DiskProblem::Name), task.name()));
-    }
-    let is_taken = |fault: &Fault| fault.cause == Cause::Disk(DiskProblem::Exists);
-    match config.on_conflict {
-        OnConflict::Overwrite | OnConflict::Error => {
-            return finished.map(|has_replaced| done(None, has_replaced));
-        }
-        // Somebody else, another run for instance, was faster.
-        OnConflict::Skip if finished.as_ref().is_err_and(is_taken) => return Ok(Outcome::Skipped),
-        OnConflict::Skip => return finished.map(|has_replaced| done(None, has_replaced)),
-        OnConflict::Rename => {}
-    }
-    let mut renamed = None;
-    for number in 1..=RENAMES_MAX {
-        if !finished.as_ref().is_err_and(is_taken) {
-            break;
-        }
-        let next = name::numbered(name, number);
-        finished = sink.finish(buf, &next, naming, config.file_ops).await;
-        renamed = Some(if parents.is_empty() { next } else { format!("{parents}/{next}") });
-    }
-    finished.map(|has_replaced| done(renamed, has_replaced))
-}
-
-/// The fault of a file with this path beneath the directory of the run: where its name is refused,
-/// it says why.
-fn named_fault(cause: Cause, path: &str) -> Fault {
-    let is_refused = cause == Cause::Disk(DiskProblem::Name);
-    let fault = Fault::new(Stage::Write, cause);
-    if is_refused { fault.with_detail(name::refused(path)) } else { fault }
-}
-
 /// What a failed operation of a connection means in this stage.
 pub(super) fn fault(stage: Stage, (cause, detail): Failure) -> Fault {
     Fault { stage, cause, detail }
 }
-
-/// Names tried with `--on-conflict rename`.
-const RENAMES_MAX: u64 = 100_000;

@@ -10,8 +10,9 @@
 //!   `dns_cache` keeps them for the next run. `places` knows what file systems do to names.
 //! - **Pulling.** A `worker` takes the tasks that it may run, and tells the story of each by
 //!   `fetch`: `open` for its connection (`tunnel` passes a proxy, `pool` keeps connections,
-//!   `robots` asks for robots.txt), `response` for its answer, `sink` for the body, `signs` for
-//!   what all this says about the host. `pace` keeps bandwidth limits.
+//!   `robots` asks for robots.txt), `response` for its answer, `sink` for the body (`outlet` where
+//!   that is streamed), `named` for the name of its file, `signs` for what all this says about the
+//!   host. `pace` keeps bandwidth limits.
 //! - **Telling.** The `ledger` takes one row for each line, on `paper` and as `printed`; `journal`
 //!   reads rows back in the next run, `compare` finds out whether they are about its list, and
 //!   `session` has what is left in the end. `observe` tells how it all goes: `progress`, `gauges`
@@ -33,8 +34,10 @@ mod gate;
 mod gauges;
 mod journal;
 mod ledger;
+mod named;
 mod observe;
 mod open;
+mod outlet;
 mod pace;
 mod packed;
 mod paper;

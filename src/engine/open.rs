@@ -17,7 +17,6 @@ use crate::ring::deadline::Rule;
 use crate::ring::tcp::{self, Socket};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::time::Duration;
 
 /// A new connection by this route, ready for a request.
 pub(super) async fn open(
@@ -103,13 +102,10 @@ pub(super) async fn lookup(
     port: u16,
     job_at_ms: u64,
 ) -> Result<Arc<[IpAddr]>, Fault> {
-    let left = Duration::from_millis(job_at_ms.saturating_sub(core.shared.now_ms()));
-    tokio::select! {
-        answer = core.dns.lookup(host, port) => answer,
-        () = core.interrupted() => Err((Cause::Interrupted, None)),
-        () = tokio::time::sleep(left) => Err((Cause::JobTimeout, None)),
-    }
-    .map_err(|failure| fault(Stage::Resolve, failure))
+    let answer = core.until(job_at_ms, core.dns.lookup(host, port)).await;
+    answer
+        .unwrap_or_else(|cause| Err((cause, None)))
+        .map_err(|failure| fault(Stage::Resolve, failure))
 }
 
 /// The addresses that may be connected to. This is the one place that asks: what comes here are the

@@ -182,13 +182,7 @@ impl Pace {
 
     async fn pass(&mut self, core: &Core, job_at_ms: u64, bytes: u64) -> Result<(), Cause> {
         self.settle();
-        let left = Duration::from_millis(job_at_ms.saturating_sub(core.shared.now_ms()));
-        tokio::select! {
-            biased;
-            () = self.pass_all(bytes) => Ok(()),
-            () = core.interrupted() => Err(Cause::Interrupted),
-            () = tokio::time::sleep(left) => Err(Cause::JobTimeout),
-        }
+        core.until(job_at_ms, self.pass_all(bytes)).await
     }
 
     async fn pass_all(&mut self, bytes: u64) {

@@ -8,11 +8,11 @@ use super::packed::Packed;
 use super::places::Places;
 use super::progress::say;
 use super::scout::Scout;
-use super::session::{Session, leave};
+use super::session::leave;
 use super::shared::{Shared, Stop};
 use super::source::{Item, Lists};
 use super::task;
-use crate::config::{Config, Input};
+use crate::config::Config;
 use crate::error::RunError;
 use crate::plan::job::{BadLine, Entry, Job};
 use crate::plan::name::{Claimed, Names, Template};
@@ -28,7 +28,7 @@ pub(super) struct Naming {
     pub(super) template: Option<Template>,
     /// `-o`: the path of the one file, or `-`.
     pub(super) output: Option<String>,
-    /// Paths beneath the directory that no download may take: the lists and reports of this run.
+    /// Paths beneath the directory that no download may take: those of the run's own files.
     reserved: Vec<String>,
     /// Paths that servers proposed in earlier runs.
     proposed: Option<Names>,
@@ -57,21 +57,13 @@ impl Naming {
         }
     }
 
-    /// Keeps the names of this run's own files from downloads. They exist by now.
-    pub(super) fn reserve(&mut self, config: &Config, session: Option<&Session>) {
-        let lists = config.inputs.iter().filter_map(|input| match input {
-            Input::File(path) => Some(path.as_path()),
-            Input::Stdin | Input::Urls(_) => None,
-        });
-        let report = config.report.iter().map(|report| report.path.as_path());
-        let own = lists.chain(report).chain(config.stats.as_deref());
-        let own = own.chain(config.dns.cache.as_deref());
+    /// Keeps the names of this run's own files from downloads, and those of links to them.
+    pub(super) fn reserve(&mut self, config: &Config) {
         let Ok(dir) = config.dir.canonicalize() else { return };
-        let session = session.into_iter().flat_map(Session::paths);
+        let own = config.own_files.files.iter();
         self.reserved = own
-            .filter_map(|path| path.canonicalize().ok())
-            .chain(session.filter_map(place))
-            .filter_map(|path| Some(path.strip_prefix(&dir).ok()?.to_str()?.to_owned()))
+            .flat_map(|path| [place(path), path.canonicalize().ok()])
+            .filter_map(|path| Some(path?.strip_prefix(&dir).ok()?.to_str()?.to_owned()))
             .collect();
     }
 }
@@ -380,10 +372,10 @@ impl<'r> Reader<'r> {
 
     /// The path of a job's file, distinct within the run.
     fn name(&self, job: &Job) -> (String, Claimed) {
-        match self.path(job) {
-            // That is standard output.
-            path if self.output.is_some() && path == "-" => (path, Claimed::AsAsked),
-            path => self.shared.claim_noting(self.dir.as_ref(), path, job.index),
+        match &self.output {
+            // It is the only one, and the user's own.
+            Some(output) => (output.clone(), Claimed::AsAsked),
+            None => self.shared.claim_noting(self.dir.as_ref(), self.path(job), job.index),
         }
     }
 

@@ -90,7 +90,7 @@ impl<'a> Response<'a> {
 
     /// Reads the body into the sink. What fits the buffer at the end is left there, for the sink to
     /// take with its end.
-    pub(super) async fn body(mut self, sink: &mut Sink) -> Result<Ended, Fault> {
+    pub(super) async fn body(mut self, sink: &mut Sink<'_>) -> Result<Ended, Fault> {
         self.core.transfers.enter(self.story().last.transfer, Phase::Body);
         let reuse = self.receive_body(sink, None).await?;
         self.connection.disarm();
@@ -143,7 +143,7 @@ impl<'a> Response<'a> {
 
     async fn receive_body(
         &mut self,
-        sink: &mut Sink,
+        sink: &mut Sink<'_>,
         until_ms: Option<u64>,
     ) -> Result<Reuse, Fault> {
         let ops = self.core.shared.config.file_ops;
@@ -174,8 +174,9 @@ impl<'a> Response<'a> {
             if free < self.connection.room_min_bytes() || (free < ROOM_MIN_BYTES && !is_last) {
                 // A slow disk is not the peer's fault.
                 self.connection.disarm();
+                // Some of it may have gone out although the write fails.
+                self.story().is_output_begun |= sink.is_stream() && self.buf.body_len() > 0;
                 sink.write(self.buf, ops).await?;
-                self.story().is_output_begun |= sink.is_stdout();
                 self.enlarge();
             }
             let want = remaining.map_or(Want::Any, Want::Exactly);

@@ -21,7 +21,7 @@ use super::signals::{PATIENCE, Signals};
 use super::source::Lists;
 use super::task::End;
 use super::worker;
-use crate::config::{Config, Fsync, ProgressMode, ReportFormat};
+use crate::config::{Config, Fsync, OwnFiles, ProgressMode, ReportFormat, StatsFile};
 use crate::error::RunError;
 use crate::fault::{Cause, Fault, Stage};
 use crate::http::request::{Parts, Template};
@@ -29,14 +29,15 @@ use crate::plan::proxy::Proxies;
 use crate::plan::schedule::Schedule;
 use crate::report::journal::{Check, Fate};
 use crate::report::{Limit, RowFormat, RunEnd, RunInfo, RunShard, Stats, summary};
-use crate::ring::dir::{Care, Dir, FileSystem};
+use crate::ring::dir::{Care, Dir, FileSystem, Kept};
 use crate::ring::dns::Resolver;
 use crate::ring::room;
 use crate::ring::setup;
+use crate::ring::stream;
 use crate::ring::tls::Settings;
 use anyhow::Context as _;
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::{JoinHandle, Thread};
 use std::time::{Duration, Instant, SystemTime};
@@ -67,7 +68,7 @@ pub fn run(config: &Config) -> anyhow::Result<Ended> {
     let nofile = setup::raise_nofile()?;
     let Extent { config, idle_max, folders_max } = sized(config, nofile)?;
     let mut dir = open_dir(&config)?;
-    let places = Places::new(&config, (!is_to_stdout(&config)).then_some(&dir));
+    let places = Places::new(&config, config.outlet.is_none().then_some(&dir));
     let mut opened = open_report(&config, &mut naming, (&dir, &places))?;
     if let Some(opened) = &opened {
         opened.mark(&mut dir, config.on_conflict);
@@ -78,7 +79,7 @@ pub fn run(config: &Config) -> anyhow::Result<Ended> {
     if let Some(report) = &config.report {
         check = check_list(&lists, check, report)?;
     }
-    let dir = dir.keeping(folders_max);
+    let mut dir = dir.keeping(folders_max);
     let parts = Parts {
         user_agent: &config.request.user_agent,
         referer: config.request.referer.as_deref(),
@@ -90,7 +91,7 @@ pub fn run(config: &Config) -> anyhow::Result<Ended> {
     let cache = config.dns.cache.as_deref();
     let mut dns_cache = cache.map(|path| DnsCache::open(path, &dns)).transpose()?;
     // Nothing was touched so far; from here on files are replaced.
-    let stats_file = config.stats.as_deref().map(create).transpose()?;
+    let stats_file = config.stats.as_ref().map(create).transpose()?;
     let session = Session::of(&config)?;
     let (stale, removal) = begin_report(&config, opened.as_ref(), check.last(), &dir)?.unzip();
     let to_sync = opened.as_ref().map(Opened::to_sync).transpose()?.flatten();
@@ -99,7 +100,8 @@ pub fn run(config: &Config) -> anyhow::Result<Ended> {
     let printed = config.watch.write_out.as_deref().map(|form| Printed::new(form, &kept));
     ledger.print(printed.transpose()?);
     signals.set_begun();
-    naming.reserve(&config, session.as_ref());
+    naming.reserve(&config);
+    dir.set_kept(kept(&config));
     let began = Instant::now();
     let started_at = SystemTime::now();
     let schedule = Schedule::new(limits(&config));
@@ -155,17 +157,24 @@ fn begin_report(
 /// Makes the directory of the run.
 fn open_dir(config: &Config) -> anyhow::Result<Dir> {
     let care = Care { fsync: config.fsync, allocation: config.file_allocation };
-    if is_to_stdout(config) {
+    if config.outlet.is_some() {
         return Dir::create(Path::new("."), care).context("cannot open .");
     }
     Dir::create(&config.dir, care).with_context(|| cannot_write_into(config))
 }
 
+/// What no download may replace, by device and inode. All of it is there by now.
+fn kept(config: &Config) -> Arc<Kept> {
+    let OwnFiles { files, list_folders } = &config.own_files;
+    let (files, folders) = (files.iter(), list_folders.iter());
+    Arc::new(Kept::new(files.map(PathBuf::as_path), folders.map(PathBuf::as_path)))
+}
+
 /// Finds out whether the directory of the run can be written; with `--fsync end` also gives the
 /// file system that is flushed when the run ends.
 fn check_output(config: &Config, dir: &Dir) -> anyhow::Result<Option<FileSystem>> {
-    if is_to_stdout(config) {
-        // Nothing is written anywhere then.
+    if config.outlet.is_some() {
+        // No file is made then, least of all beside a device.
         return Ok(None);
     }
     match dir.check_writable() {
@@ -177,10 +186,6 @@ fn check_output(config: &Config, dir: &Dir) -> anyhow::Result<Option<FileSystem>
         Fsync::End => Some(FileSystem::of(&config.dir).with_context(|| cannot_write_into(config))?),
         Fsync::None | Fsync::File | Fsync::Dir => None,
     })
-}
-
-fn is_to_stdout(config: &Config) -> bool {
-    config.output.as_deref() == Some("-")
 }
 
 fn cannot_write_into(config: &Config) -> RunError {
@@ -406,7 +411,7 @@ fn close(
         end => end,
     };
     let info = info(shared, started_at, end);
-    if let (Some(file), Some(path)) = (stats_file, &shared.config.stats) {
+    if let (Some(file), Some(StatsFile { path, .. })) = (stats_file, &shared.config.stats) {
         patience
             .write(file, stats.to_json(&info).as_bytes())
             .with_context(|| RunError::local_file(format!("cannot write {}", path.display())))?;
@@ -450,9 +455,12 @@ fn info(shared: &Shared, started_at: SystemTime, end: RunEnd) -> RunInfo {
     }
 }
 
-fn create(path: &Path) -> anyhow::Result<File> {
-    File::create(path)
-        .with_context(|| RunError::local_file(format!("cannot write {}", path.display())))
+fn create(stats: &StatsFile) -> anyhow::Result<File> {
+    let file = match &stats.outlet {
+        Some(outlet) => stream::open_to_end(outlet),
+        None => File::create(&stats.path),
+    };
+    file.with_context(|| RunError::local_file(format!("cannot write {}", stats.path.display())))
 }
 
 pub(super) fn format(format: ReportFormat) -> RowFormat {

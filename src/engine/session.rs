@@ -1,7 +1,7 @@
 //! `--save-session`: what failed or is left, written while the run goes on.
 //!
-//! It is a file beside the one that was named until the run has ended, and takes its name then: the
-//! list that this run reads may well be the session of the last one.
+//! It is a draft until the run has ended, and takes its name then: the list that this run reads may
+//! well be the session of the last one.
 
 use super::packed::Packed;
 use super::paper::{Flushed, Paper};
@@ -11,22 +11,21 @@ use crate::config::Config;
 use crate::error::RunError;
 use crate::plan::job::Job;
 use crate::report::session::{Left, comment};
+use crate::ring::draft::{Access, Draft};
 use anyhow::{Context as _, bail};
-use std::fs::{self, OpenOptions};
 use std::io;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// The list of what is left.
 pub(super) struct Session {
     path: PathBuf,
-    part: PathBuf,
     writing: Mutex<Writing>,
 }
 
 struct Writing {
     /// Gone once the session has ended.
+    draft: Option<Draft>,
     paper: Option<Paper>,
     jobs: u64,
     /// Everything that the inputs hold is done or in it.
@@ -46,41 +45,21 @@ impl Session {
     /// With `waits`, a full disk is waited for.
     fn create(path: &Path, waits: bool) -> anyhow::Result<Self> {
         let cannot = || RunError::local_file(format!("cannot write {}", path.display()));
-        // A link stays one, and leads to the session.
-        let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
         if path.metadata().is_ok_and(|metadata| !metadata.is_file()) {
             bail!(RunError::usage(format!(
                 "cannot save the session as {}: it is no regular file",
                 path.display()
             )));
         }
-        let mut part = path.clone().into_os_string();
-        part.push(PART);
-        let part = PathBuf::from(part);
-        match fs::remove_file(&part) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(error).with_context(cannot);
-            }
-            Ok(()) | Err(_) => {}
-        }
         // There may be passwords in it.
-        let mut options = OpenOptions::new();
-        let file = options.write(true).create_new(true).mode(0o600).open(&part);
-        let writing = Writing {
-            paper: Some(Paper::new(file.with_context(cannot)?, waits)),
-            jobs: 0,
-            is_whole: false,
-        };
-        Ok(Self { path, part, writing: Mutex::new(writing) })
+        let draft = Draft::beside(path, Access::Owner).with_context(cannot)?;
+        let paper = Some(Paper::new(draft.file().with_context(cannot)?, waits));
+        let writing = Writing { draft: Some(draft), paper, jobs: 0, is_whole: false };
+        Ok(Self { path: path.to_owned(), writing: Mutex::new(writing) })
     }
 
-    /// Where it will be, and where it is meanwhile.
-    pub(super) fn paths(&self) -> [&Path; 2] {
-        [&self.path, &self.part]
-    }
-
-    /// A job is left; `name` is the path of its file.
-    pub(super) fn add(&self, job: &Job, name: &str) {
+    /// A job is left; `name` is the path of its file, if there is to be one.
+    pub(super) fn add(&self, job: &Job, name: Option<&str>) {
         let options = job.options.as_deref();
         let checksum = options.and_then(|options| options.checksum.as_ref());
         let checksum = checksum.map(ToString::to_string);
@@ -88,8 +67,8 @@ impl Session {
             // Blanks around it, of a cell, are no part of a line.
             url: job.url().trim_ascii(),
             user: job.target.credentials(),
-            // Standard output and paths given to -o are no names for a list.
-            out: (name != "-" && !name.starts_with('/')).then_some(name),
+            // Nor are paths given to -o.
+            out: name.filter(|name| !name.starts_with('/')),
             headers: options.map_or(&[], |options| &options.headers),
             checksum: checksum.as_deref(),
         });
@@ -124,8 +103,7 @@ impl Session {
     /// It could not be written: what was there before is still there.
     pub(super) fn finish(&self) -> anyhow::Result<(u64, bool)> {
         let mut writing = self.writing();
-        let named = writing.end().and_then(|()| fs::rename(&self.part, &self.path));
-        named.with_context(|| {
+        writing.end().with_context(|| {
             RunError::local_file(format!("cannot write the session {}", self.path.display()))
         })?;
         Ok((writing.jobs, writing.is_whole))
@@ -133,9 +111,8 @@ impl Session {
 
     /// It is not what is left: what was there before stays.
     pub(super) fn abandon(&self) {
-        self.writing().paper = None;
-        // The next session takes its place otherwise.
-        let _: io::Result<()> = fs::remove_file(&self.part);
+        let mut writing = self.writing();
+        (writing.paper, writing.draft) = (None, None);
     }
 
     fn writing(&self) -> MutexGuard<'_, Writing> {
@@ -181,7 +158,9 @@ impl Writing {
     }
 
     fn end(&mut self) -> io::Result<()> {
-        self.paper.take().map_or(Ok(()), Paper::close_durably)
+        let draft = self.draft.take();
+        self.paper.take().map_or(Ok(()), Paper::close_durably)?;
+        draft.map_or(Ok(()), Draft::publish)
     }
 }
 
@@ -193,7 +172,5 @@ pub(super) fn leave(shared: &Shared, task: Packed) {
     }
 }
 
-/// What is behind the name until the run has ended.
-const PART: &str = ".part";
 /// Lines are written when so many bytes wait.
 const PENDING_BYTES_MAX: usize = 64 * 1024;

@@ -14,6 +14,7 @@ use crate::plan::job::Job;
 use crate::plan::name::{Claimed, Names};
 use crate::plan::schedule::{Schedule, Wake};
 use crate::ring::dir::Dir;
+use crate::ring::stream::Stream;
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -58,6 +59,8 @@ pub(super) struct Shared {
     pub(super) places: Places,
     /// Where what is left is saved.
     session: OnceLock<Session>,
+    /// Where the one body goes, once that is open, if it goes to no file.
+    pub(super) stream: OnceLock<Stream>,
     reader: ReaderState,
     stop: AtomicU8,
     cores_done: AtomicUsize,
@@ -113,6 +116,7 @@ impl Shared {
             names: Mutex::default(),
             places,
             session: OnceLock::new(),
+            stream: OnceLock::new(),
             reader: ReaderState::default(),
             stop: AtomicU8::new(0),
             cores_done: AtomicUsize::new(0),
@@ -157,7 +161,8 @@ impl Shared {
     /// A job was not done: it failed, was cancelled, or never begun.
     pub(super) fn left(&self, job: &Job, name: &str) {
         if let Some(session) = self.session() {
-            session.add(job, name);
+            // Standard output and devices are no names for a list.
+            session.add(job, self.config.outlet.is_none().then_some(name));
         }
     }
 

@@ -1,16 +1,16 @@
 //! Where the body of one response goes.
 
+use super::outlet::Outflow;
 use crate::config::FileOps;
 use crate::fault::{Cause, Fault, Stage};
 use crate::http::coding::Gunzip;
 use crate::plan::checksum::{Check, Checksum, Mismatch};
 use crate::ring::buf::{BufPool, RecvBuf, Size};
-use crate::ring::file::{self, Naming, OutFile};
+use crate::ring::file::{Naming, OutFile};
 
 /// Where the body of one response goes, and how much of it may.
-#[derive(Debug)]
-pub(super) struct Sink {
-    place: Place,
+pub(super) struct Sink<'c> {
+    place: Place<'c>,
     bytes_max: Option<u64>,
     /// What stands in front of the place, where the body is coded.
     decoding: Option<Box<Decoding>>,
@@ -34,27 +34,26 @@ impl Tally {
     }
 }
 
-#[derive(Debug)]
-enum Place {
+enum Place<'c> {
     /// A file that has its name only when it is whole.
     File(Box<OutFile>),
-    /// Standard output, a buffer at a time: what has gone out cannot be tried again.
-    Stdout,
+    /// What is no file, a buffer at a time: what has gone out cannot be tried again.
+    Stream(Outflow<'c>),
     /// Nowhere: at most so many bytes are read so that their connection can be reused.
     Nowhere(usize),
     /// Memory: the first bytes, at most so many.
     Memory(Vec<u8>, usize),
 }
 
-impl Sink {
+impl<'c> Sink<'c> {
     /// A file; a body of more than `bytes_max` bytes is refused.
     pub(super) fn file(file: OutFile, bytes_max: Option<u64>) -> Self {
         Self::new(Place::File(Box::new(file)), bytes_max)
     }
 
-    /// Standard output.
-    pub(super) fn stdout(bytes_max: Option<u64>) -> Self {
-        Self::new(Place::Stdout, bytes_max)
+    /// What is no file.
+    pub(super) fn stream(outflow: Outflow<'c>, bytes_max: Option<u64>) -> Self {
+        Self::new(Place::Stream(outflow), bytes_max)
     }
 
     /// Nowhere: the body of a redirect or of a failure, at most so many bytes.
@@ -67,7 +66,7 @@ impl Sink {
         Self::new(Place::Memory(Vec::new(), bytes_max), None)
     }
 
-    fn new(place: Place, bytes_max: Option<u64>) -> Self {
+    fn new(place: Place<'c>, bytes_max: Option<u64>) -> Self {
         Self { place, bytes_max, decoding: None, tally: Tally::default() }
     }
 
@@ -78,7 +77,7 @@ impl Sink {
                 let is_full = bytes.len() >= bytes_max;
                 (bytes, is_full)
             }
-            Place::File(_) | Place::Stdout | Place::Nowhere(_) => (Vec::new(), false),
+            Place::File(_) | Place::Stream(_) | Place::Nowhere(_) => (Vec::new(), false),
         }
     }
 
@@ -93,8 +92,8 @@ impl Sink {
     }
 
     /// Whether what is written can no more be taken back.
-    pub(super) fn is_stdout(&self) -> bool {
-        matches!(self.place, Place::Stdout)
+    pub(super) fn is_stream(&self) -> bool {
+        matches!(self.place, Place::Stream(_))
     }
 
     /// Whether so many bytes of body are still few enough.
@@ -217,12 +216,12 @@ impl Drop for Decoding {
     }
 }
 
-impl Place {
+impl Place<'_> {
     async fn write(&mut self, buf: &mut RecvBuf, ops: FileOps) -> Result<(), Cause> {
         match self {
             Self::File(file) => file.write(buf, ops).await,
-            Self::Stdout => {
-                file::write_stdout(buf.body())?;
+            Self::Stream(outflow) => {
+                outflow.write(buf.body()).await?;
                 buf.body_written();
                 Ok(())
             }
@@ -252,9 +251,10 @@ impl Place {
     ) -> Result<bool, Cause> {
         match self {
             Self::File(file) => return file.finish(buf, name, naming, ops).await,
-            Self::Stdout => {
-                self.write(buf, ops).await?;
-                file::finish_stdout()?;
+            Self::Stream(outflow) => {
+                outflow.write(buf.body()).await?;
+                buf.body_written();
+                outflow.finish()?;
             }
             Self::Nowhere(_) | Self::Memory(..) => self.write(buf, ops).await?,
         }

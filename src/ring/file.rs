@@ -501,7 +501,7 @@ pub fn close(fd: impl Into<OwnedFd>) -> Result<(), Errno> {
 
 /// Gives an open file without a name the first one. linkat(2) takes the descriptor itself from
 /// Linux 6.10 on, before that only with CAP_DAC_READ_SEARCH; by way of /proc it always does.
-fn link(fd: &OwnedFd, to: &OwnedFd, name: &str) -> Result<(), Errno> {
+pub(super) fn link(fd: &OwnedFd, to: &OwnedFd, name: &str) -> Result<(), Errno> {
     match call(Op::Link, || rustix::fs::linkat(fd, "", to, name, AtFlags::EMPTY_PATH)) {
         Err(Errno::NOENT | Errno::PERM | Errno::INVAL) => {
             let path = format!("/proc/self/fd/{}", fd.as_raw_fd());

@@ -13,7 +13,8 @@
 //!
 //! From the bottom up: `op` submits entries, [`buf`] has their memory, [`setup`] makes the ring;
 //! [`deadline`], [`tcp`], [`tls`] and [`conn`] are a connection, [`dir`] and [`mod@file`] an
-//! output file, [`room`] what its disk has left; [`journal`] is what a report needs beside being
+//! output file, [`room`] what its disk has left, [`stream`] an output that is no file,
+//! [`draft`] what replaces another file of the run; [`journal`] is what a report needs beside being
 //! written. [`dns`] and [`listen`] have threads of their own. Every call that a test may want to
 //! fail asks `shim` first.
 
@@ -22,6 +23,7 @@ pub mod conn;
 pub mod deadline;
 pub mod dir;
 pub mod dns;
+pub mod draft;
 pub mod file;
 pub mod journal;
 pub mod listen;
@@ -32,6 +34,7 @@ pub mod setup;
 pub mod shim;
 #[cfg(not(feature = "shim"))]
 mod shim;
+pub mod stream;
 pub mod tcp;
 mod tcp_info;
 pub mod title;

@@ -29,6 +29,7 @@ mod disposition; // names that servers propose
 mod dns; // lookups: families, caching, overrides
 mod dns_cache; // what one run tells the next about names
 mod dns_servers; // many names, and servers that fail
+mod drafts; // files beside the one they replace: not followed, not left behind
 mod endless; // servers that never come to an end
 mod faults; // each bad input has its code, its row, and costs nothing else
 mod fetch; // thousands of files, every framing, every file-ops mode, caps
@@ -43,6 +44,7 @@ mod lists; // lists as they come from elsewhere
 mod locations; // every form of Location, and what cannot be followed
 mod names; // safe, distinct, deterministic names; conflicts
 mod not_ours; // devices and the like in the tree stay; what was replaced is counted
+mod own_files; // no download takes the place of a file that the run needs
 mod pace; // bandwidth limits
 mod politeness; // what is asked of one host: connections, rests, rates, dead hosts
 mod private; // no spelling, name or redirect leads to a private address
@@ -60,6 +62,7 @@ mod signals; // SIGINT once and twice
 mod sizes; // bodies larger than allowed
 mod slow; // bodies that come slowly
 mod stdout; // a body on standard output, once and exact
+mod streams; // -o into FIFOs, devices and descriptors
 mod tls; // each bad certificate, and the ways around
 mod tls_client; // client certificates, pins, versions, and bad files of them
 mod tls_server; // servers that break TLS in the handshake or after it

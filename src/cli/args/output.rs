@@ -15,7 +15,8 @@ pub struct OutputArgs {
           aliases = ["directory-prefix", "output-dir", "output-folder"],
           value_parser = values::path)]
     pub dir: PathBuf,
-    /// Path of the file below --dir, for a single URL; `-` is standard output
+    /// Path of the file below --dir, for a single URL; `-` is standard output. A device or a FIFO
+    /// is written into
     #[arg(short, long, alias = "out", value_name = "NAME", value_parser = values::not_empty)]
     pub output: Option<String>,
     /// Name of every file, for instance '{seq:06}-{name}'

@@ -3,7 +3,7 @@
 use super::*;
 use crate::cli::ExitCode;
 use crate::cli::args::{Command, parse};
-use crate::config::{InputConfig, InputFormat};
+use crate::config::{InputConfig, InputFormat, OwnFiles};
 use std::ffi::OsString;
 
 fn typed(line: &[&str]) -> Command {
@@ -51,6 +51,7 @@ fn without_options_it_is_the_default_configuration() {
     let expected = Config {
         inputs: vec![Input::Urls(vec!["http://h/".to_owned()])],
         cpus: vec![0, 1, 2, 5],
+        own_files: OwnFiles { files: vec!["/proc/self/fd/2".into()], list_folders: Vec::new() },
         ..Config::default()
     };
     assert_eq!(config(&["http://h/"]), expected);
@@ -166,6 +167,44 @@ fn written_files_overwrite_neither_each_other_nor_a_list() {
         assert!(refusal.contains(&format!("of {flag}: give another file")), "{refusal}");
     }
     assert!(refusal(&["--stats", csv, "-H", &format!("@{csv}"), "u"]).contains("of -H"));
+    let form = format!("@{csv}");
+    assert!(refusal(&["--report", csv, "-w", &form, "u"]).contains("of -w: give another"));
+}
+
+#[test]
+fn what_o_names_is_nothing_that_the_run_needs() {
+    let (dir, _list) = list();
+    let own = dir.path().join("own.csv");
+    fs::write(&own, "A: 1\n").unwrap();
+    fs::hard_link(&own, dir.path().join("hard")).unwrap();
+    let (own, dir) = (own.to_str().unwrap(), dir.path().to_str().unwrap());
+    let fields = format!("@{own}");
+    for (flag, value) in [("-H", &*fields), ("--cacert", own), ("--report", own), ("--stats", own)]
+    {
+        for name in ["own.csv", "hard"] {
+            let refusal = refusal(&["-d", dir, "-o", name, flag, value, "u"]);
+            let is_named = refusal.contains("-o") && refusal.contains(flag);
+            assert!(is_named && refusal.contains("give another"), "{refusal}");
+        }
+    }
+    config(&["-d", dir, "-o", "other", "-H", &fields, "u"]);
+}
+
+#[test]
+fn what_is_no_file_is_written_into() {
+    let (dir, _list) = list();
+    let null = dir.path().join("null");
+    std::os::unix::fs::symlink("/dev/null", &null).unwrap();
+    let dir = dir.path().to_str().unwrap();
+    let outlet = |words: &[&str]| {
+        let config = config(&[words, &["-d", dir, "u"]].concat());
+        (config.output, config.outlet)
+    };
+    let named = |name: &str| Some(name.to_owned());
+    assert_eq!(outlet(&["-o", "null"]), (named("null"), Some(Outlet::Path(null))));
+    assert_eq!(outlet(&["-o", "-"]), (named("-"), Some(Outlet::Descriptor(1))));
+    assert_eq!(outlet(&["-o", "new"]), (named("new"), None));
+    assert_eq!(outlet(&[]), (None, None));
 }
 
 #[test]

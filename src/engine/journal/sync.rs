@@ -72,7 +72,7 @@ pub(in super::super) fn start(
     let Some(report) = report else { return Ok(None) };
     let files = match config.journal.sync {
         SyncMode::None => return Ok(None),
-        SyncMode::Interval if config.output.as_deref() != Some("-") => {
+        SyncMode::Interval if config.outlet.is_none() => {
             Some(FileSystem::of(&config.dir).context("cannot open the directory to flush it")?)
         }
         SyncMode::Interval | SyncMode::Always => None,
