@@ -101,7 +101,7 @@ pub fn run(config: &Config) -> anyhow::Result<Ended> {
     ledger.print(printed.transpose()?);
     signals.set_begun();
     naming.reserve(&config);
-    dir.set_kept(kept(&config));
+    dir.set_kept(irreplaceable(&config));
     let began = Instant::now();
     let started_at = SystemTime::now();
     let schedule = Schedule::new(limits(&config));
@@ -164,7 +164,7 @@ fn open_dir(config: &Config) -> anyhow::Result<Dir> {
 }
 
 /// What no download may replace, by device and inode. All of it is there by now.
-fn kept(config: &Config) -> Arc<Kept> {
+fn irreplaceable(config: &Config) -> Arc<Kept> {
     let OwnFiles { files, list_folders } = &config.own_files;
     let (files, folders) = (files.iter(), list_folders.iter());
     Arc::new(Kept::new(files.map(PathBuf::as_path), folders.map(PathBuf::as_path)))
