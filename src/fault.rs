@@ -121,6 +121,9 @@ pub enum DiskProblem {
     Name,
     /// EIO, ENXIO, EUCLEAN and the like
     Io,
+    /// It was pulled, and it is not known to have outlived a power loss, or the loss of its file
+    /// system
+    Lost,
     /// Any other errno
     Other(i32),
 }
@@ -512,10 +515,14 @@ impl DiskProblem {
             Self::InUse => "disk.in_use",
             Self::Name => "disk.name",
             Self::Io => "disk.eio",
+            Self::Lost => DISK_LOST,
             Self::Other(_) => "disk.other",
         }
     }
 }
+
+/// Code of [`DiskProblem::Lost`], by which the next run knows such a row.
+pub const DISK_LOST: &str = "disk.lost";
 
 #[cfg(test)]
 pub(crate) mod tests;

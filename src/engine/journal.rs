@@ -1,29 +1,32 @@
 //! The report as a journal: found, locked, read back and repaired before a run begins.
 
+mod mark;
 mod stale;
 mod sync;
 mod whole;
 
 pub(super) use stale::{Removal, Stale};
-pub(super) use sync::{Syncer, start as start_sync};
+pub(super) use sync::{Syncer, ToSync, start as start_sync};
 pub(super) use whole::compare;
 
-use self::sync::Mark;
+use self::mark::{Epoch, Mark};
 use super::compare::Given;
 use super::progress::say;
-use crate::config::{JournalConfig, OnConflict, ReportFile, RetryFailed, SyncMode};
+use crate::config::{Config, OnConflict, ReportFile, RetryFailed, SyncMode};
 use crate::error::RunError;
+use crate::fault::{Cause, DiskProblem, Fault, Stage};
 use crate::limits::LOOKAHEAD_JOBS_DEFAULT;
 use crate::plan::retry::{self, Class};
-use crate::report::journal::{Done, Entry, Fate, Scan, Scanned, Which};
-use crate::report::{RowFormat, Status};
-use crate::ring::dir::Dir;
+use crate::report::journal::{Done, Entry, Fate, Lost, Scan, Scanned, Which};
+use crate::report::{Row, RowEncoder, RowFormat, Status};
+use crate::ring::dir::{Dir, FileSystem};
 use crate::ring::journal::{Lock, durable_writes, lock, machine, note, set_note};
 use anyhow::{Context as _, bail};
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
+use std::time::SystemTime;
 
 /// A report that rows may be appended to.
 pub(super) struct Opened {
@@ -35,6 +38,11 @@ pub(super) struct Opened {
     pub(super) kept: Vec<String>,
     /// What the rows in it say.
     pub(super) done: Done,
+    /// Those of them that are not believed.
+    pub(super) lost: Lost,
+    /// What it is, as far as it was read.
+    past: Past,
+    epoch: Option<Epoch>,
     /// What unfinished files of runs with this report have in their names; `None` where that is no
     /// file.
     token: Option<u64>,
@@ -46,16 +54,89 @@ pub(super) struct Opened {
     is_fresh: bool,
 }
 
+/// What was found in a report.
+#[derive(Clone, Copy, Debug, Default)]
+struct Past {
+    /// Bytes up to the end of its last row.
+    length: u64,
+    /// Rows in them.
+    rows: u64,
+    /// Rows that end behind this byte are believed only with a proof.
+    trusted: u64,
+    /// Whether its mark is of this epoch, and says no more than there is.
+    is_current: bool,
+}
+
 impl Opened {
-    /// The run begins: a report that is begun anew is emptied only now.
-    pub(super) fn begin(&self, path: &Path) -> anyhow::Result<()> {
-        if self.is_fresh {
-            let cannot = || RunError::local_file(format!("cannot write {}", path.display()));
-            self.file.set_len(0).with_context(cannot)?;
-            if let Some(mark) = Mark::now(0) {
-                mark.set(&self.file);
-            }
+    /// The run begins, and only now the report is changed: one that is begun anew is emptied. What
+    /// was found to be lost is written down before the mark is moved to this epoch, because after
+    /// that the rows in front of it are believed.
+    pub(super) fn begin(&mut self, path: &Path, config: &Config) -> anyhow::Result<()> {
+        let cannot = || RunError::local_file(format!("cannot write {}", path.display()));
+        if self.token.is_none() || (self.past.is_current && !self.is_fresh) {
+            return Ok(());
         }
+        if self.is_fresh || self.past.rows == 0 {
+            self.set_mark(0);
+            if self.is_fresh {
+                self.file.set_len(0).with_context(cannot)?;
+            }
+            // Files that outlive a power loss must not be strangers because the report did not.
+            return match config.on_conflict {
+                OnConflict::Overwrite => Ok(()),
+                OnConflict::Skip | OnConflict::Rename | OnConflict::Error => {
+                    self.settle(path).with_context(cannot)
+                }
+            };
+        }
+        if self.lost.untold() > 0 {
+            self.tell_lost(path).with_context(cannot)?;
+        }
+        // Read is what is in memory, which may not be on the disk yet.
+        if config.outlet.is_none() {
+            let synced = FileSystem::of(&config.dir).and_then(|files| files.sync());
+            synced.with_context(|| {
+                RunError::local_file(format!("cannot flush {}", config.dir.display()))
+            })?;
+        }
+        self.settle(path).with_context(cannot)?;
+        self.set_mark(self.file.metadata().with_context(cannot)?.len());
+        Ok(())
+    }
+
+    fn set_mark(&self, length: u64) {
+        // Without a mark, the next run says so.
+        let _: bool = Mark { epoch: self.epoch.clone(), length }.set(&self.file);
+    }
+
+    /// Brings the report to the disk, its name and its notes included.
+    fn settle(&self, path: &Path) -> io::Result<()> {
+        self.file.sync_all()?;
+        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+        File::open(parent.unwrap_or_else(|| Path::new(".")))?.sync_all()
+    }
+
+    /// Appends a row for each line that was found to be lost, of the code `disk.lost`.
+    fn tell_lost(&mut self, path: &Path) -> anyhow::Result<()> {
+        let mut encoder = RowEncoder::new(self.format).keeping(self.kept.clone());
+        let mut out = Vec::new();
+        if std::mem::take(&mut self.needs_header) {
+            encoder.header(&mut out);
+        }
+        let Self { file, format, lost, past, .. } = self;
+        let mut written = Ok(());
+        scan(file, path, *format, |entry, end| {
+            let is_due = end > past.trusted && matches!(entry.status, Status::Ok | Status::Skipped);
+            if is_due && end <= past.length && lost.tell(entry.index) {
+                encoder.encode(&lost_row(entry), &mut out);
+            }
+            if out.len() > READ_BYTES && written.is_ok() {
+                written = (&*file).write_all(&out);
+                out.clear();
+            }
+        })?;
+        written?;
+        (&*file).write_all(&out)?;
         Ok(())
     }
 
@@ -67,10 +148,13 @@ impl Opened {
         owner.iter().for_each(|owner| dir.set_owner(*owner));
     }
 
-    /// Another descriptor of the report, for who makes it durable; `None` where it is no file.
-    pub(super) fn to_sync(&self) -> anyhow::Result<Option<File>> {
-        let file = self.token.map(|_| self.file.try_clone()).transpose();
-        file.context("cannot open the report twice")
+    /// What is to be made durable; `None` where it is no file.
+    pub(super) fn to_sync(&self) -> anyhow::Result<Option<ToSync>> {
+        let report = self.token.map(|_| self.file.try_clone()).transpose();
+        let report = report.context("cannot open the report twice")?;
+        // What was pulled again for the lack of a sync should not be pulled a third time.
+        let is_due_at_end = self.epoch.is_none() || (self.past.rows > 0 && !self.past.is_current);
+        Ok(report.map(|report| ToSync { report, epoch: self.epoch.clone(), is_due_at_end }))
     }
 
     /// Begins to look for what earlier runs left unfinished, if there was one. The last line that
@@ -101,10 +185,11 @@ impl Opened {
 pub(super) fn open(
     report: &ReportFile,
     kept: Vec<String>,
-    config: &JournalConfig,
+    config: &Config,
+    dir: &Dir,
     each: impl FnMut(&Entry<'_>, Fate),
 ) -> anyhow::Result<Opened> {
-    let is_fresh = config.is_fresh;
+    let is_fresh = config.journal.is_fresh;
     let (path, format) = (&report.path, super::run::format(report.format));
     let cannot = || RunError::local_file(format!("cannot write {}", path.display()));
     // Nothing is read back from a pipe or a device.
@@ -116,6 +201,9 @@ pub(super) fn open(
             needs_header: true,
             kept,
             done: Done::default(),
+            lost: Lost::default(),
+            past: Past::default(),
+            epoch: None,
             token: None,
             owner: None,
             has_past: false,
@@ -124,7 +212,7 @@ pub(super) fn open(
     }
     let mut options = OpenOptions::new();
     options.read(true).append(true);
-    if config.sync == SyncMode::Always {
+    if config.journal.sync == SyncMode::Always {
         options.custom_flags(durable_writes());
     }
     let (file, has_past) = match options.clone().create_new(true).open(path) {
@@ -134,42 +222,113 @@ pub(super) fn open(
     take(&file, path)?;
     let token = Some(token(&file).with_context(cannot)?);
     let owner = owner(&file, is_fresh);
-    let mut done = Done::default();
-    if is_fresh {
-        let needs_header = true;
-        return Ok(Opened {
-            file,
-            format,
-            needs_header,
-            kept,
-            done,
-            token,
-            owner,
-            has_past,
-            is_fresh,
-        });
+    let mut opened = Opened {
+        done: Done::default(),
+        lost: Lost::new(config.on_conflict != OnConflict::Overwrite),
+        past: Past::default(),
+        epoch: Epoch::now(&file, dir.mount_id()),
+        file,
+        format,
+        needs_header: true,
+        kept,
+        token,
+        owner,
+        has_past,
+        is_fresh,
+    };
+    if !is_fresh {
+        opened.read(path, each)?;
     }
-    let mark = Mark::of(&file);
-    let scanned = read(&file, path, format, mark.as_ref(), &mut done, each)?;
-    check_kept(path, format, scanned.kept.as_deref(), &kept)?;
-    let length = file.metadata().with_context(cannot)?.len();
-    if scanned.whole < length {
-        file.set_len(scanned.whole).with_context(cannot)?;
-        say(&format!(
-            "warning: the last {} bytes of {} were no whole row, as a run leaves them that was \
-             killed: they are cut off, and what they were about is pulled again",
-            length - scanned.whole,
-            path.display()
-        ));
+    Ok(opened)
+}
+
+impl Opened {
+    /// Reads what the rows say, and cuts off what is none.
+    fn read(&mut self, path: &Path, each: impl FnMut(&Entry<'_>, Fate)) -> anyhow::Result<()> {
+        let cannot = || RunError::local_file(format!("cannot write {}", path.display()));
+        let mark = Mark::of(&self.file);
+        let is_same = mark.as_ref().is_some_and(|mark| mark.is_of(self.epoch.as_ref()));
+        let believed = mark.as_ref().filter(|_| !is_same).map_or(u64::MAX, |mark| mark.length);
+        let scanned = self.read_rows(path, believed, each)?;
+        check_kept(path, self.format, scanned.kept.as_deref(), &self.kept)?;
+        let length = self.file.metadata().with_context(cannot)?.len();
+        if scanned.whole < length {
+            self.file.set_len(scanned.whole).with_context(cannot)?;
+            say(&format!(
+                "warning: the last {} bytes of {} were no whole row, as a run leaves them that \
+                 was killed: they are cut off, and what they were about is pulled again",
+                length - scanned.whole,
+                path.display()
+            ));
+        }
+        if mark.is_none() && scanned.rows > 0 {
+            say(&format!(
+                "warning: {} is not marked with what was on the disk (it was copied, or its file \
+                 system keeps no user attributes): its rows are believed; if the power or the \
+                 disk failed since, --verify compares them with their files",
+                path.display()
+            ));
+        }
+        self.needs_header = scanned.needs_header;
+        self.past = Past {
+            length: scanned.whole,
+            rows: scanned.rows,
+            trusted: believed,
+            is_current: is_same && mark.is_some_and(|mark| mark.length <= scanned.whole),
+        };
+        Ok(())
     }
-    // What was read is what is on the disk: after another boot, because it was read from there.
-    if let Some(now) = Mark::now(scanned.whole)
-        && mark.is_none_or(|mark| mark.boot != now.boot || mark.length > now.length)
-    {
-        now.set(&file);
+
+    /// Rows of another epoch that are behind the mark are believed only with a proof.
+    fn read_rows(
+        &mut self,
+        path: &Path,
+        believed: u64,
+        mut each: impl FnMut(&Entry<'_>, Fate),
+    ) -> anyhow::Result<Scanned> {
+        let mut doubted = 0_u64;
+        let Self { file, format, done, lost, .. } = self;
+        let scanned = scan(file, path, *format, |entry, end| {
+            let mut fate = fate(entry);
+            let is_doubtful = end > believed && fate == Fate::Good;
+            doubted += u64::from(is_doubtful);
+            let filename = if entry.status == Status::Skipped { "" } else { &entry.filename };
+            if is_doubtful && !whole::is_proved(entry) {
+                fate = Fate::Open;
+                lost.find(entry.index, filename);
+            } else if entry.is_lost() {
+                lost.told(entry.index, filename);
+            } else if fate == Fate::Good {
+                lost.forget(entry.index);
+            } else {
+                // It is not there yet, whatever came between.
+                lost.tell(entry.index);
+            }
+            each(entry, fate);
+            done.record(entry.index, Given::of_row(entry).url(), fate);
+        })?;
+        let lost = lost.untold();
+        if lost > 0 {
+            say(&format!(
+                "warning: since the last sync of {} the machine was started anew, or a disk \
+                 mounted anew: of {doubted} files pulled after it {lost} are pulled again, because \
+                 they are lost or nothing proves that they are whole (a digest would: \
+                 --compute-hash)",
+                path.display()
+            ));
+        }
+        Ok(scanned)
     }
-    let needs_header = scanned.needs_header;
-    Ok(Opened { file, format, needs_header, kept, done, token, owner, has_past, is_fresh })
+}
+
+/// The row of a line whose file is to be pulled again, made of the one that says ok.
+fn lost_row(entry: &Entry<'_>) -> Row {
+    let is_ours = entry.status == Status::Ok && !entry.filename.is_empty();
+    Row {
+        fault: Some(Fault::new(Stage::Write, Cause::Disk(DiskProblem::Lost))),
+        filename: is_ours.then(|| entry.filename.clone().into_owned()),
+        ..Row::new(entry.index, entry.url.clone().into_owned(), SystemTime::now())
+    }
 }
 
 /// Refuses a report whose rows have other columns of the list than those to come.
@@ -253,45 +412,9 @@ fn take(file: &File, path: &Path) -> anyhow::Result<()> {
     }
 }
 
-/// Reads what the rows of a report say. Those of another boot that are behind its mark are compared
-/// with their files.
-fn read(
-    file: &File,
-    path: &Path,
-    format: RowFormat,
-    mark: Option<&Mark>,
-    done: &mut Done,
-    mut each: impl FnMut(&Entry<'_>, Fate),
-) -> anyhow::Result<Scanned> {
-    let now = Mark::now(0);
-    let of_other_boot = mark.filter(|mark| now.is_some_and(|now| now.boot != mark.boot));
-    let trusted = of_other_boot.map_or(u64::MAX, |mark| mark.length);
-    let (mut compared, mut lost) = (0_u64, 0_u64);
-    let scanned = scan(file, path, format, |entry, end| {
-        let mut fate = fate(entry);
-        if end > trusted && entry.status == Status::Ok {
-            compared += 1;
-            if !whole::is_whole(entry) {
-                fate = Fate::Open;
-                lost += 1;
-            }
-        }
-        each(entry, fate);
-        done.record(entry.index, Given::of_row(entry).url(), fate);
-    })?;
-    if lost > 0 {
-        say(&format!(
-            "warning: the machine was started anew since the last sync of {}: of {compared} files \
-             pulled after it {lost} are lost or damaged, and are pulled again",
-            path.display()
-        ));
-    }
-    Ok(scanned)
-}
-
 /// Reads all rows of a report; `each` gets every row and where it ends.
 pub(super) fn scan(
-    mut file: &File,
+    file: &File,
     path: &Path,
     format: RowFormat,
     mut each: impl FnMut(&Entry<'_>, u64),
@@ -306,12 +429,12 @@ pub(super) fn scan(
     };
     let mut scan = Scan::new(format);
     let mut buffer = vec![0; READ_BYTES];
-    let mut filled = 0;
+    let (mut filled, mut at) = (0, 0_u64);
     loop {
         if filled == buffer.len() {
             buffer.resize(buffer.len() * 2, 0);
         }
-        let count = match file.read(&mut buffer[filled..]) {
+        let count = match file.read_at(&mut buffer[filled..], at) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             count => count.with_context(cannot)?,
         };
@@ -319,6 +442,7 @@ pub(super) fn scan(
             return scan.finish(&buffer[..filled]).with_context(refused);
         }
         filled += count;
+        at += count as u64;
         let used =
             scan.feed(&buffer[..filled], |entry, end| each(&entry, end)).with_context(refused)?;
         buffer.copy_within(used..filled, 0);
@@ -328,6 +452,9 @@ pub(super) fn scan(
 
 /// What a row says of its line.
 pub(super) fn fate(entry: &Entry<'_>) -> Fate {
+    if entry.is_lost() {
+        return Fate::Open;
+    }
     Fate::of(entry.status, || {
         let (class, again) = retry::of_row(&entry.error_code, entry.response_code);
         (class, again == Class::Transient)

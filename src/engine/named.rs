@@ -21,12 +21,17 @@ pub(super) fn check_name(core: &Core, task: &Task) -> Option<Outcome> {
     }
     let failed = |cause| Some(named_fault(cause, task.name()).into());
     let problem = |problem| failed(Cause::Disk(problem));
+    let index = task.job.index;
     let found = match core.dir.existing_parent(task.name()) {
         Ok(None) => Found::Nothing,
         Ok(Some((dir, _))) if dir.is_kept() => return problem(DiskProblem::InUse),
         // A run that was killed gave it the name, and wrote no row.
-        Ok(Some((dir, name))) if dir.is_own(name, task.job.index) => Found::Nothing,
-        Ok(Some((dir, name))) => dir.look(name),
+        Ok(Some((dir, name))) if dir.is_own(name, index) => Found::Nothing,
+        Ok(Some((dir, name))) => match dir.look(name) {
+            // A row says that this line has written it, and is not believed.
+            Found::File if core.shared.had(index, task.name()) => Found::Nothing,
+            found => found,
+        },
         Err(cause) => return failed(cause),
     };
     match (policy, found) {
@@ -78,11 +83,14 @@ pub(super) async fn name_file(
     let done =
         |renamed, has_replaced| Outcome::Done(Stored { renamed, size, digest, has_replaced });
     let (parents, name) = task.name().rsplit_once('/').unwrap_or_else(|| ("", task.name()));
-    let naming = match config.on_conflict {
+    let index = task.job.index;
+    let naming = |path: &str| match config.on_conflict {
         OnConflict::Overwrite => Naming::Replace,
-        OnConflict::Skip | OnConflict::Error | OnConflict::Rename => Naming::Fresh,
+        OnConflict::Skip | OnConflict::Error | OnConflict::Rename => {
+            if core.shared.had(index, path) { Naming::Replace } else { Naming::Fresh }
+        }
     };
-    let mut finished = sink.finish(buf, name, naming, config.file_ops).await;
+    let mut finished = sink.finish(buf, name, naming(task.name()), config.file_ops).await;
     if let Err(Fault { cause: Cause::Disk(DiskProblem::Name), .. }) = finished {
         return Err(named_fault(Cause::Disk(DiskProblem::Name), task.name()));
     }
@@ -102,8 +110,9 @@ pub(super) async fn name_file(
             break;
         }
         let next = name::numbered(name, number);
-        finished = sink.finish(buf, &next, naming, config.file_ops).await;
-        renamed = Some(if parents.is_empty() { next } else { format!("{parents}/{next}") });
+        let path = if parents.is_empty() { next.clone() } else { format!("{parents}/{next}") };
+        finished = sink.finish(buf, &next, naming(&path), config.file_ops).await;
+        renamed = Some(path);
     }
     finished.map(|has_replaced| done(renamed, has_replaced))
 }

@@ -93,8 +93,9 @@ pub fn run(config: &Config) -> anyhow::Result<Ended> {
     // Nothing was touched so far; from here on files are replaced.
     let stats_file = config.stats.as_ref().map(create).transpose()?;
     let session = Session::of(&config)?;
-    let (stale, removal) = begin_report(&config, opened.as_ref(), check.last(), &dir)?.unzip();
+    let (stale, removal) = begin_report(&config, opened.as_mut(), check.last(), &dir)?.unzip();
     let to_sync = opened.as_ref().map(Opened::to_sync).transpose()?.flatten();
+    let lost = opened.as_mut().map(|opened| std::mem::take(&mut opened.lost)).unwrap_or_default();
     let mut ledger = Ledger::new(opened, &config.budget, config.disk.wait_ms > 0);
     let kept = config.input.columns.report_names();
     let printed = config.watch.write_out.as_deref().map(|form| Printed::new(form, &kept));
@@ -105,7 +106,9 @@ pub fn run(config: &Config) -> anyhow::Result<Ended> {
     let began = Instant::now();
     let started_at = SystemTime::now();
     let schedule = Schedule::new(limits(&config));
-    let shared = Arc::new(Shared::new(config, began, schedule, ledger, places));
+    let mut shared = Shared::new(config, began, schedule, ledger, places);
+    shared.lost = lost;
+    let shared = Arc::new(shared);
     session.into_iter().for_each(|session| shared.set_session(session));
     shared.gauges.watch_dns(&dns);
     let syncer = journal::start_sync(to_sync, &shared)?;
@@ -134,7 +137,7 @@ fn open_report(
 ) -> anyhow::Result<Option<Opened>> {
     let Some(report) = &config.report else { return Ok(None) };
     let kept = config.input.columns.report_names();
-    let opened = journal::open(report, kept, &config.journal, |entry, fate| {
+    let opened = journal::open(report, kept, config, dir, |entry, fate| {
         if config.content_disposition && fate == Fate::Good {
             naming.keep(&entry.filename, (&config.dir, dir), places);
         }
@@ -142,15 +145,15 @@ fn open_report(
     Ok(Some(opened))
 }
 
-/// Empties a report that is begun anew, and begins to look for what its runs left unfinished.
+/// Makes the report ready for rows, and begins to look for what its runs left unfinished.
 fn begin_report(
     config: &Config,
-    opened: Option<&Opened>,
+    opened: Option<&mut Opened>,
     last: u64,
     dir: &Dir,
 ) -> anyhow::Result<Option<(Stale, Removal)>> {
     let (Some(report), Some(opened)) = (&config.report, opened) else { return Ok(None) };
-    opened.begin(&report.path)?;
+    opened.begin(&report.path, config)?;
     opened.remove_stale(dir, last, config.lookahead_max)
 }
 

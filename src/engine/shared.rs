@@ -13,6 +13,7 @@ use crate::config::Config;
 use crate::plan::job::Job;
 use crate::plan::name::{Claimed, Names};
 use crate::plan::schedule::{Schedule, Wake};
+use crate::report::journal::Lost;
 use crate::ring::dir::Dir;
 use crate::ring::stream::Stream;
 use std::collections::HashSet;
@@ -53,6 +54,8 @@ pub(super) struct Shared {
     /// One a core: there is work, or the end.
     wakes: Vec<Notify>,
     ledger: Mutex<Ledger>,
+    /// Lines whose rows are not believed.
+    pub(super) lost: Lost,
     /// The names given to files: by the reader, and by cores where servers may propose them.
     names: Mutex<Names>,
     /// What becomes of names where they are given.
@@ -113,6 +116,7 @@ impl Shared {
             room: Condvar::new(),
             wakes: config.cpus.iter().map(|_| Notify::new()).collect(),
             ledger: Mutex::new(ledger),
+            lost: Lost::default(),
             names: Mutex::default(),
             places,
             session: OnceLock::new(),
@@ -131,6 +135,12 @@ impl Shared {
     /// The directory as rows show it.
     pub(super) fn dir_shown(&self) -> &str {
         &self.dir_shown
+    }
+
+    /// Whether the file of this path was pulled for input line `index`, by a row that is not
+    /// believed: it is replaced, whatever is done about files of others.
+    pub(super) fn had(&self, index: u64, path: &str) -> bool {
+        self.lost.had(index, &format!("{}{path}", self.dir_shown))
     }
 
     /// Milliseconds since the run began.

@@ -91,10 +91,10 @@ struct Wanted {
 
 impl Checking<'_> {
     fn row(&mut self, entry: &Entry<'_>) {
-        match entry.status {
-            Status::Ok => {}
-            Status::Skipped | Status::Failed => return,
-            Status::Cancelled => {
+        match (entry.status, fate(entry)) {
+            (Status::Ok, _) => {}
+            (_, Fate::Good | Fate::Failed { .. }) => return,
+            (_, Fate::Open) => {
                 self.verified.open += 1;
                 return;
             }
@@ -137,7 +137,7 @@ impl Checking<'_> {
         let batch = std::mem::take(&mut self.batch);
         for (wanted, found) in batch.into_iter().zip(found) {
             self.verified.count(found);
-            if found != Found::AsTold {
+            if !found.is_as_told() {
                 self.leave(&wanted);
                 let Wanted { index, filename, .. } = wanted;
                 told.extend_from_slice(

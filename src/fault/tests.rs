@@ -125,6 +125,7 @@ disk.exists 23 3 the file exists
 disk.in_use 23 3 the name is that of a file or folder that this run itself needs
 disk.name 23 3 the file system refuses the name
 disk.eio 23 3 input/output error of the device
+disk.lost 23 3 the file may not have outlived a power loss or the loss of its disk
 disk.other 23 3 {os error 40}
 run.resources 7 3 this machine is out of file descriptors while connecting
 run.resources 23 3 this machine is out of memory while writing the file
@@ -312,7 +313,7 @@ const INPUT_PROBLEMS: [InputProblem; 15] = [
     InputProblem::Record,
 ];
 
-const DISK_PROBLEMS: [DiskProblem; 12] = [
+const DISK_PROBLEMS: [DiskProblem; 13] = [
     DiskProblem::NoSpace,
     DiskProblem::Quota,
     DiskProblem::FileTooLarge,
@@ -324,5 +325,6 @@ const DISK_PROBLEMS: [DiskProblem; 12] = [
     DiskProblem::InUse,
     DiskProblem::Name,
     DiskProblem::Io,
+    DiskProblem::Lost,
     DiskProblem::Other(40),
 ];

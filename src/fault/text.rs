@@ -81,6 +81,7 @@ impl fmt::Display for DiskProblem {
             Self::InUse => "the name is that of a file or folder that this run itself needs",
             Self::Name => "the file system refuses the name",
             Self::Io => "input/output error of the device",
+            Self::Lost => "the file may not have outlived a power loss or the loss of its disk",
             Self::Other(errno) => return write!(f, "{}", io::Error::from_raw_os_error(*errno)),
         })
     }

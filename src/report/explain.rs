@@ -105,6 +105,7 @@ fn explain_disk(problem: DiskProblem) -> &'static str {
         DiskProblem::InUse => "the file would replace one that the run itself needs",
         DiskProblem::Name => "the file system refuses the file's name",
         DiskProblem::Io => "the disk failed",
+        DiskProblem::Lost => "the file may be lost",
         DiskProblem::Other(_) => "the file could not be written",
     }
 }

@@ -11,9 +11,11 @@
 
 mod done;
 mod line;
+mod lost;
 
 pub use done::{Check, Difference, Done, Ended, Fate, Mismatch, Passed, Url, Verdict, Which};
 pub use line::{Entry, Lines, Problem};
+pub use lost::Lost;
 
 use super::row::RowFormat;
 use crate::limits;

@@ -5,8 +5,12 @@ use std::fmt::{self, Write as _};
 /// What was found where a row says that a file is.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Found {
-    /// The file.
-    AsTold,
+    /// The file, with the digest of its row; or an empty one, as it says.
+    Same,
+    /// A file of the right length. The row has no digest, so nothing is known of what is in it.
+    SameLength,
+    /// Nothing was looked for: the row names no file, or standard output.
+    Unnamed,
     /// Nothing.
     Missing,
     /// Something that is no regular file.
@@ -22,10 +26,15 @@ pub enum Found {
 }
 
 impl Found {
+    /// Whether nothing contradicts the row.
+    pub fn is_as_told(self) -> bool {
+        matches!(self, Self::Same | Self::SameLength | Self::Unnamed)
+    }
+
     /// The word that a listing has for it.
     pub fn word(self) -> &'static str {
         match self {
-            Self::AsTold => "ok",
+            Self::Same | Self::SameLength | Self::Unnamed => "ok",
             Self::Missing => "missing",
             Self::NotAFile => "not-a-file",
             Self::Short => "short",
@@ -39,8 +48,12 @@ impl Found {
 /// Counts of one comparison.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Verified {
-    /// Files that are as their rows say.
-    pub good: u64,
+    /// Files with the digest that their rows say.
+    pub same: u64,
+    /// Files of the length that their rows say, which have no digest.
+    pub same_length: u64,
+    /// Rows that name no file, or standard output.
+    pub unnamed: u64,
     /// Files that are not there.
     pub missing: u64,
     /// Names of what is no regular file.
@@ -61,7 +74,9 @@ impl Verified {
     /// Counts one file.
     pub fn count(&mut self, found: Found) {
         let count = match found {
-            Found::AsTold => &mut self.good,
+            Found::Same => &mut self.same,
+            Found::SameLength => &mut self.same_length,
+            Found::Unnamed => &mut self.unnamed,
             Found::Missing => &mut self.missing,
             Found::NotAFile => &mut self.other,
             Found::Short | Found::Long => &mut self.length,
@@ -92,8 +107,22 @@ impl Verified {
     }
 
     fn write(&self, text: &mut String, place: &str) -> fmt::Result {
-        let all = self.good + self.differing() + self.unreadable;
-        write!(text, "{all} {} in the report: {} as it says", files(all), self.good)?;
+        let good = self.same + self.same_length + self.unnamed;
+        let all = good + self.differing() + self.unreadable;
+        write!(text, "{all} {} in the report: {good} as it says", files(all))?;
+        let mut before = " (";
+        for (count, how) in [
+            (self.same, "by digest"),
+            (self.same_length, "by length only"),
+            (self.unnamed, "without a file to look at"),
+        ] {
+            if count > 0 {
+                write!(text, "{}{count} {how}", std::mem::replace(&mut before, ", "))?;
+            }
+        }
+        if good > 0 {
+            text.push(')');
+        }
         for (count, what) in [
             (self.missing, "missing"),
             (self.other, "no regular file"),
@@ -109,6 +138,12 @@ impl Verified {
         if self.failed + self.open > 0 {
             let (failed, open) = (self.failed, self.open);
             writeln!(text, "without a file: {failed} lines that failed, {open} not finished")?;
+        }
+        if self.same_length > 0 {
+            text.push_str(
+                "a length proves nothing of what is in a file; with --compute-hash, rows have a \
+                 digest\n",
+            );
         }
         if all > 0 && self.missing == all {
             writeln!(
@@ -132,7 +167,9 @@ mod tests {
     #[test]
     fn counts_status_and_words() {
         let all = [
-            (Found::AsTold, 0),
+            (Found::Same, 0),
+            (Found::SameLength, 0),
+            (Found::Unnamed, 0),
             (Found::Missing, 7),
             (Found::NotAFile, 7),
             (Found::Short, 7),
@@ -145,14 +182,18 @@ mod tests {
             let mut one = Verified::default();
             one.count(found);
             assert_eq!(one.exit_code(), status, "{found:?}");
+            assert_eq!(found.is_as_told(), status == 0, "{found:?}");
             together.count(found);
         }
         assert_eq!(together.exit_code(), 3);
         assert_eq!(
             together.text("/here"),
-            "7 files in the report: 1 as it says, 1 missing, 1 no regular file, 2 of another \
-             length, 1 with another digest, 1 not readable\n\
-             without a file: 2 lines that failed, 1 not finished\n"
+            "9 files in the report: 3 as it says (1 by digest, 1 by length only, 1 without a file \
+             to look at), 1 missing, 1 no regular file, 2 of another length, 1 with another \
+             digest, 1 not readable\n\
+             without a file: 2 lines that failed, 1 not finished\n\
+             a length proves nothing of what is in a file; with --compute-hash, rows have a \
+             digest\n"
         );
         let nothing = Verified { missing: 1, ..Verified::default() };
         assert!(nothing.text("/here").contains("looked for in /here"), "{}", nothing.text("/here"));

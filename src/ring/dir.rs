@@ -17,6 +17,7 @@ mod stale;
 pub use found::{Found, Kept};
 pub use rules::{Rules, Volume};
 
+use super::mount::mount_id;
 use super::shim::{Op, call};
 use crate::config::{FileAllocation, Fsync};
 use folders::Folders;
@@ -146,6 +147,11 @@ impl Dir {
     /// Nothing of this is replaced from now on.
     pub fn set_kept(&mut self, kept: Arc<Kept>) {
         self.kept = kept;
+    }
+
+    /// The mount that it is on; see [`mount_id`].
+    pub fn mount_id(&self) -> Option<u64> {
+        mount_id(&*self.fd)
     }
 
     /// `.ringpull-RANDOM-INDEX`, or `.ringpull-TOKEN-RANDOM-INDEX`: distinct within a run by the
@@ -295,7 +301,10 @@ impl FileSystem {
 
     /// Waits until everything written so far is on the disk (syncfs(2)).
     pub fn sync(&self) -> io::Result<()> {
-        Ok(rustix::fs::syncfs(&self.fd)?)
+        rustix::fs::syncfs(&self.fd)?;
+        // Of a file system that was shut down, ext4 before Linux 6.10 says that all is well there,
+        // and not here.
+        Ok(rustix::fs::fsync(&self.fd)?)
     }
 }
 

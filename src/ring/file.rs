@@ -198,7 +198,7 @@ impl OutFile {
     /// Closes the file and gives it its final name, in the order that its place allows. Whether
     /// that replaced a file.
     fn name(&mut self, name: &str, naming: Naming) -> Result<bool, Cause> {
-        if let (Naming::Fresh, Some(fd)) = (naming, &self.fd) {
+        if let Some(fd) = &self.fd {
             self.dir.sign(fd, self.index);
         }
         let mut is_taken = false;

@@ -1,10 +1,12 @@
 //! What the report needs of the kernel beside reading and writing: a lock, and notes that stay with
 //! a file.
 
+use super::shim;
 use rustix::fs::{FlockOperation, XattrFlags};
 use rustix::io::Errno;
 use std::fs::File;
 use std::os::fd::AsFd;
+use std::time::Duration;
 
 /// What became of the wish for a lock.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -49,6 +51,11 @@ pub fn durable_writes() -> i32 {
 /// The name of this machine (uname(2)).
 pub fn machine() -> Vec<u8> {
     rustix::system::uname().nodename().to_bytes().to_vec()
+}
+
+/// How much time passes between two syncs: `real`, unless a test shortens it.
+pub fn sync_interval(real: Duration) -> Duration {
+    shim::sync_interval(real)
 }
 
 /// Longest note, in bytes.

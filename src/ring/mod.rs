@@ -13,10 +13,10 @@
 //!
 //! From the bottom up: `op` submits entries, [`buf`] has their memory, [`setup`] makes the ring;
 //! [`deadline`], [`tcp`], [`tls`] and [`conn`] are a connection, [`dir`] and [`mod@file`] an
-//! output file, [`room`] what its disk has left, [`stream`] an output that is no file,
-//! [`draft`] what replaces another file of the run; [`journal`] is what a report needs beside being
-//! written. [`dns`] and [`listen`] have threads of their own. Every call that a test may want to
-//! fail asks `shim` first.
+//! output file, [`room`] what its disk has left, [`mount`] where that is, [`stream`] an output that
+//! is no file, [`draft`] what replaces another file of the run; [`journal`] is what a report needs
+//! beside being written. [`dns`] and [`listen`] have threads of their own. Every call that a test
+//! may want to fail asks `shim` first.
 
 pub mod buf;
 pub mod conn;
@@ -27,6 +27,7 @@ pub mod draft;
 pub mod file;
 pub mod journal;
 pub mod listen;
+pub mod mount;
 mod op;
 pub mod room;
 pub mod setup;

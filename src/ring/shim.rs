@@ -9,12 +9,16 @@
 //! injects nothing. At its end the process says on standard error how many operations and open
 //! descriptors there were, and how many operations were in flight when a runtime ended (`report`).
 //!
+//! `RINGPULL_SHIM_SYNC_MS=N` lets N milliseconds pass between two syncs, instead of seconds.
+//!
 //! A ring operation that is to fail is submitted all the same, as one that the kernel refuses:
 //! buffers go their usual way, and what is linked to it is cancelled as it would be.
 
 use io_uring::{opcode, squeue, types};
 use rustix::io::Errno;
 use std::os::fd::RawFd;
+#[cfg(not(feature = "shim"))]
+use std::time::Duration;
 
 /// A kind of operation.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -82,10 +86,17 @@ pub(super) const fn fails(_op: Op) -> Option<Injected> {
 #[inline(always)]
 pub(super) const fn runtime_ends(_in_flight: usize) {}
 
+/// How much time passes between two syncs of the report and its files: a test that waits for many
+/// of them makes it shorter.
+#[cfg(not(feature = "shim"))]
+pub(super) const fn sync_interval(real: Duration) -> Duration {
+    real
+}
+
 #[cfg(feature = "shim")]
 pub use faults::report;
 #[cfg(feature = "shim")]
-pub(super) use faults::{fails, runtime_ends};
+pub(super) use faults::{fails, runtime_ends, sync_interval};
 
 /// Makes a system call, and makes it again when a signal came between.
 #[inline]
@@ -253,6 +264,12 @@ mod faults {
         }
         say(&format!("{} {:?}", name(op), plan.injected));
         Some(plan.injected)
+    }
+
+    pub(in crate::ring) fn sync_interval(real: Duration) -> Duration {
+        let given = std::env::var("RINGPULL_SHIM_SYNC_MS").ok();
+        let given = given.map(|text| text.parse().expect("RINGPULL_SHIM_SYNC_MS is a number"));
+        given.map_or(real, Duration::from_millis)
     }
 
     fn is_among((first, last): (u64, u64), number: u64) -> bool {

@@ -1,7 +1,7 @@
 //! A run is taken up again from its report: what is done is not asked for again, and a list that is
 //! another one is refused before anything is written.
 
-use crate::cmd::{Done, Sandbox, command, eventually, is_temporary, skip, skip_forbidden};
+use crate::cmd::{Done, Pull, Sandbox, command, eventually, is_temporary, skip, skip_forbidden};
 use crate::rude::{Plan, Rude, Verb, ok, response};
 use ringpull::origin;
 use rustix::process::Signal;
@@ -346,7 +346,8 @@ fn verify_lists_what_differs_from_its_row() {
         let done = verify();
         done.assert_code(0);
         assert_eq!(done.stdout, "");
-        assert!(done.stderr.contains("9 files in the report: 9 as it says"), "{}", done.stderr);
+        let told = "9 files in the report: 9 as it says (9 by digest)";
+        assert!(done.stderr.contains(told), "{}", done.stderr);
 
         let file = |number: u32| sandbox.out().join(format!("f{number}"));
         std::fs::remove_file(file(2)).unwrap();
@@ -396,45 +397,202 @@ fn mark(sandbox: &Sandbox) -> Option<String> {
 
 const MARK: &str = "user.ringpull.durable";
 
+fn set_mark(sandbox: &Sandbox, text: &str) {
+    let path = sandbox.path("report.csv");
+    rustix::fs::setxattr(path, MARK, text.as_bytes(), rustix::fs::XattrFlags::empty()).unwrap();
+}
+
+/// Lines whose last row has this code.
+fn lines_with(done: &Done, code: &str) -> Vec<u32> {
+    let last: HashMap<u32, &str> = done
+        .rows
+        .iter()
+        .map(|row| (row["index"].parse().unwrap(), row["error_code"].as_str()))
+        .collect();
+    let mut lines: Vec<u32> =
+        last.into_iter().filter(|(_, of)| *of == code).map(|(line, _)| line).collect();
+    lines.sort_unstable();
+    lines
+}
+
 #[test]
-fn after_another_boot_rows_behind_the_mark_are_compared_with_their_files() {
-    let server = serve();
+fn after_another_boot_rows_behind_the_mark_need_a_proof() {
+    for is_proved in [true, false] {
+        let server = serve();
+        let sandbox = Sandbox::new();
+        let list = urls(&server, 20);
+        let hash: &[&str] = if is_proved { &["--compute-hash", "md5"] } else { &[] };
+        sandbox.pull().args(hash).list(&list).run().assert_code(0);
+        if mark(&sandbox).is_none() {
+            return skip_forbidden("the file system keeps no user attributes");
+        }
+        let file = |number: u32| sandbox.out().join(format!("f{number}"));
+        let damage = || {
+            std::fs::remove_file(file(3)).unwrap();
+            std::fs::write(file(9), b"\0\0\0\0").unwrap();
+            std::fs::write(file(17), b"bod").unwrap();
+        };
+        let again = || {
+            let before = server.log().len();
+            let done = sandbox.pull().again().args(hash).list(&list).run();
+            done.assert_code(0);
+            let mut asked = server.log()[before..].to_vec();
+            asked.sort();
+            (asked, done.stderr)
+        };
+        damage();
+        assert_eq!(again().0.len(), 0, "nobody started the machine anew");
+        set_mark(&sandbox, "another-boot 0");
+        let (asked, told) = again();
+        if is_proved {
+            assert_eq!(asked, ["/f17", "/f3", "/f9"], "{told}");
+            assert!(told.contains("of 20 files pulled after it 3 are pulled again"), "{told}");
+        } else {
+            assert_eq!(asked.len(), 20, "{told}");
+        }
+        assert_eq!([3, 9, 17].map(|number| std::fs::read(file(number)).unwrap()), [b"body"; 3]);
+        // It was all looked at in this boot.
+        damage();
+        assert_eq!(again().0.len(), 0);
+        let length = rows(&sandbox, "report.csv").len();
+        set_mark(&sandbox, &format!("another-boot {length}"));
+        assert_eq!(again().0.len(), 0, "it was durable before");
+    }
+}
+
+#[test]
+fn what_was_lost_is_written_down_before_it_is_pulled_again() {
+    let held = vec![Verb::Gate, Verb::Send(response("200 OK", "", b"body"))];
+    let mut plan = Plan::new().otherwise(ok(b"body"));
+    for number in 1..=20 {
+        plan = plan.on(&format!("/f{number}"), [ok(b"body"), held.clone()]);
+    }
+    let server = plan.start();
     let sandbox = Sandbox::new();
     let list = urls(&server, 20);
     sandbox.pull().list(&list).run().assert_code(0);
     if mark(&sandbox).is_none() {
         return skip_forbidden("the file system keeps no user attributes");
     }
-    let file = |number: u32| sandbox.out().join(format!("f{number}"));
-    let damage = || {
-        std::fs::remove_file(file(3)).unwrap();
-        std::fs::write(file(17), b"bod").unwrap();
-    };
-    let set_mark = |text: &str| {
-        let path = sandbox.path("report.csv");
-        rustix::fs::setxattr(path, MARK, text.as_bytes(), rustix::fs::XattrFlags::empty()).unwrap();
-    };
-    let again = || {
+    set_mark(&sandbox, "another-boot 0");
+    for number in 1..=11 {
+        std::fs::remove_file(sandbox.out().join(format!("f{number}"))).unwrap();
+    }
+    // Killed as often as one likes before anything was pulled again.
+    for kill in 0..3 {
         let before = server.log().len();
-        let done = sandbox.pull().again().list(&list).run();
+        let mut running = sandbox.pull().again().args(["-j", "1"]).list(&list).spawn();
+        assert!(eventually(|| server.log().len() > before), "{}", running.stderr());
+        running.signal(Signal::KILL);
+        assert!(eventually(|| !running.is_running()));
+        let lost = rows(&sandbox, "report.csv").matches(",disk.lost,").count();
+        assert_eq!(lost, 20, "told once, kill {kill}: {}", running.stderr());
+    }
+    let verified = sandbox.pull().again().arg("--verify").run();
+    verified.assert_code(0);
+    assert!(
+        verified.stderr.contains("0 lines that failed, 20 not finished"),
+        "{}",
+        verified.stderr
+    );
+    server.open_gate();
+    let done = sandbox.pull().again().list(&list).run();
+    done.assert_code(0);
+    assert_eq!(sandbox.files().len(), 20);
+    assert_eq!(lines_with(&done, ""), (1..=20).collect::<Vec<_>>());
+    assert!(!done.stderr.contains("done by earlier runs"), "{}", done.stderr);
+    let asked = server.log().len();
+    sandbox.pull().again().list(&list).run().assert_code(0);
+    assert_eq!(server.log().len(), asked);
+}
+
+#[test]
+fn what_is_pulled_again_is_nobody_elses() {
+    for policy in ["skip", "rename", "error"] {
+        let server = serve();
+        let sandbox = Sandbox::new();
+        let list = urls(&server, 6);
+        // Files of a run that kept none have no note of whose they are.
+        sandbox.pull().list(&list).run().assert_code(0);
+        if mark(&sandbox).is_none() {
+            return skip_forbidden("the file system keeps no user attributes");
+        }
+        for number in 1..=6 {
+            std::fs::write(sandbox.out().join(format!("f{number}")), [0; 4]).unwrap();
+        }
+        let pull = || sandbox.pull().again().args(["--on-conflict", policy]).list(&list);
+        set_mark(&sandbox, "another-boot 0");
+        let done = pull().run();
         done.assert_code(0);
-        let mut asked = server.log()[before..].to_vec();
-        asked.sort();
-        (asked, done.stderr)
-    };
-    damage();
-    assert_eq!(again().0.len(), 0, "nobody started the machine anew");
-    set_mark("another-boot 0");
-    let (asked, told) = again();
-    assert_eq!(asked, ["/f17", "/f3"], "{told}");
-    assert!(told.contains("2 are lost or damaged"), "{told}");
-    assert_eq!(std::fs::read(file(17)).unwrap(), b"body");
-    // It was all looked at in this boot.
-    damage();
-    assert_eq!(again().0.len(), 0);
-    let length = rows(&sandbox, "report.csv").len();
-    set_mark(&format!("another-boot {length}"));
-    assert_eq!(again().0.len(), 0, "it was durable before");
+        let files = sandbox.files();
+        assert_eq!(files.len(), 6, "{policy}: {files:?}");
+        assert!(files.values().all(|body| body == b"body"), "{policy}: {files:?}");
+        assert_eq!(lines_with(&done, ""), [1, 2, 3, 4, 5, 6], "{policy}");
+        // What was skipped is somebody else's, and stays so.
+        let other = sandbox.out().join("g");
+        std::fs::write(&other, b"other").unwrap();
+        let mut longer = list.clone();
+        longer.push(server.url("/g"));
+        let pull = || sandbox.pull().again().args(["--on-conflict", policy]).list(&longer);
+        let code = if policy == "error" { 3 } else { 0 };
+        pull().run().assert_code(code);
+        set_mark(&sandbox, "another-boot 0");
+        pull().run().assert_code(code);
+        assert_eq!(std::fs::read(&other).unwrap(), b"other", "{policy}");
+        assert_eq!(sandbox.files().len(), if policy == "rename" { 8 } else { 7 }, "{policy}");
+    }
+}
+
+/// Runs it in a mount namespace of its own, where everything is mounted anew, after these commands.
+fn run_elsewhere(pull: Pull<'_>, commands: &str) -> Option<Done> {
+    let script = format!("{commands}; exec \"$@\"");
+    let how = ["-rm", "-m"].into_iter().find(|how| {
+        let tried = command("unshare").args([how, "sh", "-c", commands]).output();
+        tried.is_ok_and(|tried| tried.status.success())
+    })?;
+    Some(pull.under("unshare", [how, "sh", "-c", &script, "sh"]).run())
+}
+
+#[test]
+fn another_mount_is_as_good_as_another_boot() {
+    // Another mount in the same boot; and a machine that does not tell which boot it is.
+    for commands in ["true", "mount -t tmpfs none /proc/sys/kernel/random"] {
+        let server = serve();
+        let sandbox = Sandbox::new();
+        let list = urls(&server, 20);
+        sandbox.pull().list(&list).run().assert_code(0);
+        if mark(&sandbox).is_none() {
+            return skip_forbidden("the file system keeps no user attributes");
+        }
+        let again = || run_elsewhere(sandbox.pull().again().list(&list), commands);
+        let Some(done) = again() else {
+            return skip_forbidden("mount namespaces are not permitted here");
+        };
+        done.assert_code(0);
+        assert_eq!(server.log().len(), 40, "{}", done.stderr);
+        assert!(done.stderr.contains("a disk mounted anew"), "{}", done.stderr);
+        // That was synced at its end, however short it was.
+        again().unwrap().assert_code(0);
+        assert_eq!(server.log().len(), 40);
+    }
+}
+
+#[test]
+fn a_report_without_a_mark_is_not_believed_in_silence() {
+    let server = serve();
+    let sandbox = Sandbox::new();
+    let list = urls(&server, 5);
+    sandbox.pull().list(&list).run().assert_code(0);
+    let copy = rows(&sandbox, "report.csv");
+    std::fs::write(sandbox.path("copy.csv"), copy).unwrap();
+    let pull = || sandbox.pull().report("copy.csv").again().list(&list).run();
+    let done = pull();
+    done.assert_code(0);
+    assert_eq!(server.log().len(), 5);
+    assert!(done.stderr.contains("copy.csv is not marked"), "{}", done.stderr);
+    if mark(&sandbox).is_some() {
+        assert!(!pull().stderr.contains("not marked"), "it is now");
+    }
 }
 
 #[test]
@@ -444,7 +602,7 @@ fn with_sync_always_the_mark_is_at_the_end() {
     sandbox.pull().args(["--sync", "always"]).list(urls(&server, 5)).run().assert_ok(5);
     if let Some(mark) = mark(&sandbox) {
         let length = rows(&sandbox, "report.csv").len();
-        assert!(mark.ends_with(&format!(" {length}")), "{mark}: {length}");
+        assert_eq!(mark.split(' ').nth(1), Some(&*length.to_string()), "{mark}");
     }
     for mode in ["none", "interval"] {
         sandbox.pull().args(["--sync", mode]).list(urls(&server, 5)).run().assert_ok(5);

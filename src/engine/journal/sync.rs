@@ -2,51 +2,21 @@
 //!
 //! Rows reach the kernel at once, so that they outlive the process in any case. A power loss may
 //! take what the kernel had not written yet: of the report, and of files that rows say are there.
-//! The mark, a note that stays with the report, tells up to which byte both were on the disk, and
-//! in which boot of the machine that was said. After another boot the rows behind it are compared
-//! with their files, and where there is no mark (a file system without notes, a copied report) all
-//! are trusted.
+//! The mark tells up to which byte both were on the disk, and in which epoch that was said; see
+//! [`super::mark`].
 
 use super::super::shared::{Shared, Stop};
-use crate::config::SyncMode;
+use super::mark::{Epoch, Mark};
+use crate::config::{Fsync, SyncMode};
 use crate::error::RunError;
 use crate::ring::dir::FileSystem;
-use crate::ring::journal::{note, set_note};
+use crate::ring::journal::sync_interval;
 use anyhow::Context as _;
 use std::fs::File;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
 use std::time::Duration;
-
-/// How far a report was durable.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub(super) struct Mark {
-    /// The boot in which that was said.
-    pub(super) boot: String,
-    /// Bytes of the report.
-    pub(super) length: u64,
-}
-
-impl Mark {
-    /// The mark of a report, if it has one.
-    pub(super) fn of(report: &File) -> Option<Self> {
-        let text = note(report, NOTE_DURABLE)?;
-        let (boot, length) = text.split_once(' ')?;
-        Some(Self { boot: boot.to_owned(), length: length.parse().ok()? })
-    }
-
-    /// A mark of this boot; `None` where the machine does not tell one.
-    pub(super) fn now(length: u64) -> Option<Self> {
-        let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
-        Some(Self { boot: boot.trim().to_owned(), length })
-    }
-
-    /// Notes it with the report, where that can be.
-    pub(super) fn set(&self, report: &File) {
-        set_note(report, NOTE_DURABLE, &format!("{} {}", self.boot, self.length));
-    }
-}
 
 /// The thread that makes things durable.
 pub(in super::super) struct Syncer {
@@ -63,13 +33,22 @@ struct Work {
     mark: Mark,
 }
 
-/// Starts it, where it has something to do. `report` is another descriptor of the report.
+/// What is to be made durable.
+pub(in super::super) struct ToSync {
+    /// Another descriptor of the report.
+    pub(super) report: File,
+    pub(super) epoch: Option<Epoch>,
+    /// However short the run is.
+    pub(super) is_due_at_end: bool,
+}
+
+/// Starts it, where it has something to do.
 pub(in super::super) fn start(
-    report: Option<File>,
+    to_sync: Option<ToSync>,
     shared: &Arc<Shared>,
 ) -> anyhow::Result<Option<Syncer>> {
     let config = &shared.config;
-    let Some(report) = report else { return Ok(None) };
+    let Some(ToSync { report, epoch, is_due_at_end }) = to_sync else { return Ok(None) };
     let files = match config.journal.sync {
         SyncMode::None => return Ok(None),
         SyncMode::Interval if config.outlet.is_none() => {
@@ -77,13 +56,15 @@ pub(in super::super) fn start(
         }
         SyncMode::Interval | SyncMode::Always => None,
     };
-    let is_always = config.journal.sync == SyncMode::Always;
-    let mark = Mark::now(0).unwrap_or(Mark { boot: String::new(), length: 0 });
+    // Then it is cheap: all of it, or all but the report, is on the disk by then.
+    let is_cheap = config.journal.sync == SyncMode::Always || config.fsync == Fsync::End;
+    let is_due_at_end = is_due_at_end || is_cheap;
+    let mark = Mark { epoch, length: 0 };
     let mut work = Work { report, files, shared: Arc::downgrade(shared), mark };
     let (end, ended) = sync_channel(1);
     let thread = std::thread::Builder::new()
         .name("sync".into())
-        .spawn(move || work.run(&ended, is_always))
+        .spawn(move || work.run(&ended, is_due_at_end))
         .context("cannot start a thread")?;
     Ok(Some(Syncer { end, thread }))
 }
@@ -101,11 +82,11 @@ impl Syncer {
 }
 
 impl Work {
-    /// Syncs every few seconds, and at the end when it had to before or that is cheap.
-    fn run(&mut self, ended: &Receiver<()>, is_cheap: bool) -> anyhow::Result<()> {
-        let mut is_due_at_end = is_cheap;
+    /// Syncs every few seconds, and at the end when it had to before or that is due.
+    fn run(&mut self, ended: &Receiver<()>, mut is_due_at_end: bool) -> anyhow::Result<()> {
+        let interval = sync_interval(INTERVAL);
         loop {
-            match ended.recv_timeout(INTERVAL) {
+            match ended.recv_timeout(interval) {
                 Err(RecvTimeoutError::Timeout) => {
                     if let Some(shared) = self.shared.upgrade() {
                         // What cannot be written, the ledger says.
@@ -142,14 +123,10 @@ impl Work {
         self.files.as_ref().map_or(Ok(()), FileSystem::sync).with_context(cannot)?;
         self.report.sync_data().with_context(cannot)?;
         self.mark.length = length;
-        if !self.mark.boot.is_empty() {
-            self.mark.set(&self.report);
-        }
+        self.mark.set(&self.report);
         Ok(())
     }
 }
 
 /// How much time passes between two syncs.
 const INTERVAL: Duration = Duration::from_secs(5);
-/// The name of the mark.
-const NOTE_DURABLE: &str = "user.ringpull.durable";

@@ -1,13 +1,14 @@
 //! Whether a file is what its row says.
 
 use crate::plan::checksum::{Checksum, Hasher};
+use crate::report::Status;
 use crate::report::journal::Entry;
 use crate::report::verify::Found;
 use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::path::Path;
 
-/// Compares the file of a row that says ok; one that names no file, or standard output, is true.
+/// Compares the file of a row that says ok.
 ///
 /// # Errors
 /// The file cannot be looked at.
@@ -17,7 +18,7 @@ pub(in super::super) fn compare(
     digest: &str,
 ) -> io::Result<Found> {
     if filename.is_empty() || filename == "-" {
-        return Ok(Found::AsTold);
+        return Ok(Found::Unnamed);
     }
     let path = Path::new(filename);
     let found = match fs::symlink_metadata(path) {
@@ -32,15 +33,29 @@ pub(in super::super) fn compare(
     {
         return Ok(if found.len() < size { Found::Short } else { Found::Long });
     }
+    if size_file == Some(0) {
+        return Ok(Found::Same);
+    }
     // A digest that this version cannot compute says nothing to it.
-    let Ok(wanted) = Checksum::parse(digest) else { return Ok(Found::AsTold) };
+    let Ok(wanted) = Checksum::parse(digest) else { return Ok(Found::SameLength) };
     let is_same = checksum(path, &wanted)? == wanted;
-    Ok(if is_same { Found::AsTold } else { Found::Digest })
+    Ok(if is_same { Found::Same } else { Found::Digest })
 }
 
-/// As [`compare`], of a row read back; a file that cannot be read is not there.
-pub(super) fn is_whole(entry: &Entry<'_>) -> bool {
-    matches!(compare(&entry.filename, entry.size_file, &entry.digest), Ok(Found::AsTold))
+/// Whether what a row tells of is there, beyond doubt. After a power loss a file may have its
+/// length and nothing in it, so only a digest proves anything.
+pub(super) fn is_proved(entry: &Entry<'_>) -> bool {
+    match entry.status {
+        Status::Ok => {
+            let found = compare(&entry.filename, entry.size_file, &entry.digest);
+            matches!(found, Ok(Found::Same | Found::Unnamed))
+        }
+        // The file was there before, and it was not this run that might have lost it.
+        Status::Skipped => {
+            entry.filename.is_empty() || fs::symlink_metadata(&*entry.filename).is_ok()
+        }
+        Status::Failed | Status::Cancelled => true,
+    }
 }
 
 fn is_missing(error: &io::Error) -> bool {

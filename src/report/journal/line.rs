@@ -1,5 +1,6 @@
 //! One line of a report: a header line, or the cells of a row that matter to a later run.
 
+use crate::fault::DISK_LOST;
 use crate::report::row::{COLUMNS, RowFormat, Status};
 use csv_core::ReadRecordResult;
 use memchr::memchr;
@@ -27,6 +28,13 @@ pub struct Entry<'a> {
     pub size_file: Option<u64>,
     /// Digest of the file as `checksum=` has it; empty when there is none.
     pub digest: Cow<'a, str>,
+}
+
+impl Entry<'_> {
+    /// Whether it says that the file of its line is to be pulled again, because it may be lost.
+    pub fn is_lost(&self) -> bool {
+        self.status == Status::Failed && self.error_code == DISK_LOST
+    }
 }
 
 /// What is wrong with a line.

@@ -1,0 +1,97 @@
+//! Lines whose row says ok of a file that may not have outlived a power loss.
+
+use crate::report::row::escape_controls;
+use roaring::RoaringTreemap;
+use std::collections::HashSet;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+
+/// Lines whose file is pulled again although it was pulled before, and what had its name.
+#[derive(Clone, Debug, Default)]
+pub struct Lost {
+    lines: RoaringTreemap,
+    /// Those of which no row of the report says so yet.
+    untold: RoaringTreemap,
+    /// Hashes of lines and the names of their files; `None` where nobody asks.
+    files: Option<HashSet<u64>>,
+}
+
+impl Lost {
+    /// No line so far. With `has_names`, it can be told later whether a file was that of a line, at
+    /// 8 to 16 bytes of memory for each.
+    pub fn new(has_names: bool) -> Self {
+        Self { files: has_names.then(HashSet::new), ..Self::default() }
+    }
+
+    /// A line is lost, as is found out now. `filename` is what its row says that it has written.
+    pub fn find(&mut self, index: u64, filename: &str) {
+        self.told(index, filename);
+        self.untold.insert(index);
+    }
+
+    /// A row says that a line is lost, and what was its file.
+    pub fn told(&mut self, index: u64, filename: &str) {
+        self.lines.insert(index);
+        self.untold.remove(index);
+        if let Some(files) = self.files.as_mut().filter(|_| !filename.is_empty()) {
+            files.insert(hash(index, filename));
+        }
+    }
+
+    /// A later row says something else of the line.
+    pub fn forget(&mut self, index: u64) {
+        if self.lines.remove(index) {
+            self.untold.remove(index);
+        }
+    }
+
+    /// Lines that the report does not call lost yet.
+    pub fn untold(&self) -> u64 {
+        self.untold.len()
+    }
+
+    /// Takes such a line, to tell of it. `false` when it is none.
+    pub fn tell(&mut self, index: u64) -> bool {
+        self.untold.remove(index)
+    }
+
+    /// Whether the file of this name was pulled for this line, and is pulled again: it is nobody
+    /// else's.
+    pub fn had(&self, index: u64, filename: &str) -> bool {
+        self.lines.contains(index)
+            && self.files.as_ref().is_some_and(|files| files.contains(&hash(index, filename)))
+    }
+}
+
+/// Of a line and the name of its file.
+fn hash(index: u64, filename: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    index.hash(&mut hasher);
+    // CSV shows control characters in this way and JSON does not.
+    escape_controls(filename).hash(&mut hasher);
+    hasher.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_lost_until_a_later_row_says_otherwise() {
+        let mut lost = Lost::new(true);
+        lost.told(1, "out/a");
+        lost.find(2, "out/b\n");
+        lost.find(3, "");
+        assert_eq!(lost.untold(), 2);
+        assert!(lost.had(1, "out/a") && lost.had(2, "out/b\\n"), "as CSV has it");
+        assert!(!lost.had(1, "out/b") && !lost.had(3, "") && !lost.had(4, "out/a"));
+        assert!(lost.tell(2) && !lost.tell(2) && !lost.tell(1));
+        assert!(lost.had(2, "out/b\n"), "it is told, and still lost");
+        lost.forget(2);
+        lost.forget(3);
+        assert!(!lost.had(2, "out/b\n"));
+        assert_eq!(lost.untold(), 0);
+        let mut without = Lost::new(false);
+        without.find(1, "out/a");
+        assert!(!without.had(1, "out/a") && without.untold() == 1);
+    }
+}
