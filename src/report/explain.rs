@@ -85,7 +85,9 @@ fn explain_certificate(problem: CertificateProblem) -> &'static str {
     match problem {
         CertificateProblem::Expired => "the server's certificate has expired",
         CertificateProblem::NotYetValid => "the server's certificate is not valid yet",
-        CertificateProblem::UnknownIssuer => "the issuer of the server's certificate is unknown",
+        CertificateProblem::UnknownIssuer => {
+            "nobody trusted here vouches for the server's certificate (--cacert)"
+        }
         CertificateProblem::WrongName => "the server's certificate is for another host",
         CertificateProblem::Pin => "the server's key is none of --pinnedpubkey",
         CertificateProblem::Other => "the server's certificate was not accepted",

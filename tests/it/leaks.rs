@@ -36,7 +36,7 @@ fn descriptors_return_after_failures_of_every_kind() {
     let pull = sandbox.pull().args(["-i", "-", "--retry", "0", "-j", "400", "-x", "300"]);
     // Nothing but failures: such hosts are soon left alone otherwise.
     let pull = pull.args(["--fixed-connections", "--host-fail-limit", "0"]);
-    let mut running = pull.args(["--connect-timeout", "500ms", "--read-timeout", "800ms"]).spawn();
+    let mut running = pull.args(["--connect-timeout", "500ms", "--read-timeout", "2s"]).spawn();
     running.feed([server.url("/hold"), server.url("/first")]);
     assert!(eventually(|| server.log().contains(&"/hold".to_owned())));
     let before = running.descriptors();
@@ -71,7 +71,10 @@ fn descriptors_return_after_failures_of_every_kind() {
     let told: std::collections::HashMap<&str, &str> =
         done.rows.iter().map(|row| (row["url"].as_str(), row["error_code"].as_str())).collect();
     for (url, code) in &bad {
-        assert_eq!(told[url.as_str()], *code, "{url}");
+        let found = told[url.as_str()];
+        // On a busy machine the time may be over a stage earlier.
+        let is_late = code.ends_with(".timeout") && found.ends_with(".timeout");
+        assert!(found == *code || is_late, "{url}: {found} and not {code}");
     }
     assert_eq!(sandbox.temporaries(), Vec::<String>::new());
 }

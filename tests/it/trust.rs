@@ -42,7 +42,7 @@ fn a_certificate_that_signed_itself_is_trusted_where_curl_does() {
     const AUTHORITY: IsCa = IsCa::Ca(BasicConstraints::Unconstrained);
     let named: &[&str] = &["localhost", "127.0.0.1"];
     let other: &[&str] = &["other.example"];
-    let table: [(IsCa, &[&str], Flaw, &str); 11] = [
+    let table: [(IsCa, &[&str], Flaw, &str); 12] = [
         (IsCa::NoCa, named, Flaw::None, ""),
         (IsCa::ExplicitNoCa, named, Flaw::None, ""),
         // The default of `openssl req -x509`.
@@ -52,6 +52,7 @@ fn a_certificate_that_signed_itself_is_trusted_where_curl_does() {
         (IsCa::ExplicitNoCa, &[], Flaw::None, ""),
         (AUTHORITY, &[], Flaw::WrongName, "tls.wrong_name"),
         (AUTHORITY, other, Flaw::None, "tls.wrong_name"),
+        (AUTHORITY, &named[1..], Flaw::None, "tls.wrong_name"),
         (AUTHORITY, named, Flaw::Expired, "tls.expired"),
         (AUTHORITY, named, Flaw::NotYetValid, "tls.not_yet_valid"),
         (IsCa::ExplicitNoCa, named, Flaw::Expired, "tls.expired"),

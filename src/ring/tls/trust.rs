@@ -117,7 +117,11 @@ impl Trust {
             signed => signed?,
         }
         match verify_server_name(&parsed, name) {
-            Err(_) if is_chosen() && is_common_name(end_entity, name) => Ok(()),
+            // curl looks at the common name where there are no other names. Here only a certificate
+            // that is trusted itself is looked at in this way.
+            Err(error) if has_no_name(&error) && is_chosen() => {
+                if is_common_name(end_entity, name) { Ok(()) } else { Err(error) }
+            }
             named => named,
         }
     }
@@ -173,13 +177,20 @@ fn is_about_issuer(error: &Error) -> bool {
     }
 }
 
-/// Whether a certificate without a subjectAltName has this name as its common name, as curl reads
-/// it. Only a certificate that is trusted itself is looked at in this way.
+/// Whether a certificate is for nobody, since it has no subjectAltName.
+fn has_no_name(error: &Error) -> bool {
+    match error {
+        Error::InvalidCertificate(CertificateError::NotValidForNameContext {
+            presented, ..
+        }) => presented.is_empty(),
+        _ => false,
+    }
+}
+
 fn is_common_name(certificate: &CertificateDer<'_>, name: &ServerName<'_>) -> bool {
     let Ok(parsed) = webpki::EndEntityCert::try_from(certificate) else { return false };
-    let has_names = parsed.valid_dns_names().next().is_some();
     let common = common_name(parsed.subject());
-    !has_names && common.is_some_and(|common| common.eq_ignore_ascii_case(name.to_str().as_bytes()))
+    common.is_some_and(|common| common.eq_ignore_ascii_case(name.to_str().as_bytes()))
 }
 
 /// The last common name in a subject (X.520, id-at-commonName) of less than 128 bytes, which is an
