@@ -2,14 +2,22 @@
 //! before anything begins. A pipe can be read once: what comes from one is compared while the run
 //! goes on.
 
-use super::journal::scan;
+mod changed;
+
+use self::changed::Changes;
+use super::journal::{Opened, scan, which};
+use super::places::Places;
+use super::progress::say;
+use super::read::{Naming, index_of};
 use super::run::format;
 use super::source::{Item, Lists};
-use crate::config::ReportFile;
+use crate::config::{Config, ReportFile};
 use crate::error::RunError;
 use crate::plan::job::{self, BadLine, Job};
 use crate::plan::target::normal_form;
-use crate::report::journal::{Check, Entry, Mismatch, Url};
+use crate::report::journal::{Check, Entry, Mismatch, Url, Verdict};
+use crate::ring::dir::Dir;
+use anyhow::Context as _;
 use std::borrow::Cow;
 use std::fs::File;
 
@@ -47,39 +55,78 @@ impl<'g> Given<'g> {
     }
 }
 
-/// Reads the list as far as rows of the report go, and compares. `lists` stays where it is.
+/// Begins to follow the list by what the report says: reads the list as far as rows go, and
+/// compares, where it can be read twice. `lists` stays where it is, and `naming` has the names of
+/// files that are not pulled again.
 ///
 /// # Errors
 /// It is another list; the first line that differs is named.
-pub(super) fn check_list(
+pub(super) fn follow(
+    config: &Config,
+    opened: Option<&mut Opened>,
     lists: &Lists,
-    mut check: Check,
-    report: &ReportFile,
+    place: (&Dir, &Places),
+    naming: &mut Naming,
 ) -> anyhow::Result<Check> {
-    let Some(mut lists) = lists.onward().filter(|_| check.last() > 0) else { return Ok(check) };
-    match compare(&mut lists, &mut check) {
-        Ok(()) => Ok(check.again()),
-        Err(mismatch) => Err(other_list(&check, mismatch, report)),
+    let done = opened.map(|opened| std::mem::take(&mut opened.done)).unwrap_or_default();
+    let mut check = Check::new(done, which(config.journal.retry_failed));
+    let Some(report) = config.report.as_ref().filter(|_| check.last() > 0) else {
+        return Ok(check);
+    };
+    let Some(mut lists) = lists.onward() else { return Ok(check) };
+    let mut changes = Changes::new(config, report, place);
+    if let Some(mismatch) = compare(&mut lists, &mut check, &mut changes)? {
+        return Err(other_list(&check, mismatch, report));
     }
+    let changed = changes.finish()?;
+    let mut check = check.again();
+    let Some(first) = changed.min() else { return Ok(check) };
+    changed.iter().for_each(|index| check.reopen(index));
+    say(&format!(
+        "{} lines that were done ask for another file or checksum by now (out=, checksum=) and are \
+         pulled again, the first of them line {first}",
+        changed.len()
+    ));
+    if config.content_disposition {
+        naming.forget_kept();
+        let path = &report.path;
+        let file = File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
+        scan(&file, path, format(report.format), |entry, _| {
+            if check.is_good(entry.index) {
+                naming.keep(&entry.filename, (&config.dir, place.0), place.1);
+            }
+        })?;
+    }
+    Ok(check)
 }
 
-fn compare(lists: &mut Lists, check: &mut Check) -> Result<(), Mismatch> {
+/// Compares every line that may have a row. What it finds is not the list of the report, or the
+/// lines that are done are in `changes`.
+fn compare(
+    lists: &mut Lists,
+    check: &mut Check,
+    changes: &mut Changes<'_>,
+) -> anyhow::Result<Option<Mismatch>> {
     loop {
         match lists.next() {
             Ok(Some(Item::Entry(entry))) => {
-                let index = super::read::index_of(&entry);
+                let index = index_of(&entry);
                 if index > check.last() {
                     break;
                 }
-                check.line(index, Given::of_line(&entry).url())?;
+                match (check.line(index, Given::of_line(&entry).url()), &entry) {
+                    (Err(mismatch), _) => return Ok(Some(mismatch)),
+                    (Ok(Verdict::Good), Ok(job)) => changes.line(job)?,
+                    (Ok(_), _) => {}
+                }
             }
             Ok(Some(Item::Pause)) => {}
             Ok(None) => break,
             // The run tells of it when it gets there.
-            Err(_) => return Ok(()),
+            Err(_) => return Ok(None),
         }
     }
-    check.end().map(drop)
+    Ok(check.end().err())
 }
 
 /// The error of a run whose list is another one than that of its report: what differs first, which

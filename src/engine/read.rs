@@ -57,6 +57,11 @@ impl Naming {
         }
     }
 
+    /// No name is kept any more.
+    pub(super) fn forget_kept(&mut self) {
+        self.proposed = None;
+    }
+
     /// Keeps the names of this run's own files from downloads, and those of links to them.
     pub(super) fn reserve(&mut self, config: &Config) {
         let Ok(dir) = config.dir.canonicalize() else { return };

@@ -1,6 +1,6 @@
 //! One run, from the configuration to its statistics.
 
-use super::compare::check_list;
+use super::compare::follow;
 use super::core::{Seed, codings};
 use super::dns_cache::DnsCache;
 use super::extent::{Extent, limits, sized};
@@ -74,11 +74,7 @@ pub fn run(config: &Config) -> anyhow::Result<Ended> {
         opened.mark(&mut dir, config.on_conflict);
     }
     let file_system = check_output(&config, &dir)?;
-    let done = opened.as_mut().map(|opened| std::mem::take(&mut opened.done)).unwrap_or_default();
-    let mut check = Check::new(done, journal::which(config.journal.retry_failed));
-    if let Some(report) = &config.report {
-        check = check_list(&lists, check, report)?;
-    }
+    let check = follow(&config, opened.as_mut(), &lists, (&dir, &places), &mut naming)?;
     let mut dir = dir.keeping(folders_max);
     let parts = Parts {
         user_agent: &config.request.user_agent,

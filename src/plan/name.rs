@@ -100,6 +100,27 @@ pub fn numbered(path: &str, number: u64) -> String {
     claim::marked(path, &format!(".{number}"))
 }
 
+/// Whether `is` says so of a path that input line `index` may have asked for when it was given
+/// `path`: that very one, or one that was taken, so that [`Names`] gave it a mark. `is_renamed`
+/// says that any number may be in it ([`numbered`]), since a file of that name was there.
+///
+/// Of a name that had to be cut it is believed.
+pub fn was_asked_as(path: &str, index: u64, is_renamed: bool, is: impl Fn(&str) -> bool) -> bool {
+    if is(path) {
+        return true;
+    }
+    let mut given = vec![path.to_owned()];
+    if is_renamed {
+        given.extend(claim::without_mark(path, claim::is_number));
+    }
+    let claimed: Vec<String> =
+        given.iter().flat_map(|path| claim::before_claim(path, index)).collect();
+    let name = path.rsplit('/').next().unwrap_or(path);
+    // A character that is cut in two is left out.
+    let is_cut = name.len() + 3 >= limits::NAME_BYTES_MAX && given.len() + claimed.len() > 1;
+    is_cut || given.iter().skip(1).chain(&claimed).any(|path| is(path))
+}
+
 /// Appends one component to a path.
 pub fn push_component(path: &mut String, component: &str) {
     if !path.is_empty() {

@@ -20,6 +20,7 @@ mod sockets; // ports that refuse, ports that swallow, one raw exchange
 mod answers; // what is an answer to a request for the whole, and what is none
 mod aria2; // lists and sessions of aria2, and what one line may ask for
 mod budget; // runs that end before their list, and what they may cost
+mod changes; // lines that are done and ask for something else by now
 mod checksums; // what is stored is what was asked for, or nothing
 mod coding; // --compressed: what is decoded, and what is stored as sent
 mod columns; // what a report says of the list, so that both can be joined

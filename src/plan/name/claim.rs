@@ -127,6 +127,38 @@ fn last_resort(path: &str, index: u64) -> String {
     format!("{directory}{}", joined(&format!("~{index}.{stem}"), extension))
 }
 
+/// The paths that line `index` may have asked for when it was given this one instead of a path that
+/// was taken.
+pub(super) fn before_claim(path: &str, index: u64) -> Vec<String> {
+    let mark = format!(".{index}");
+    let is_mark = |text: &str| text == mark;
+    let mut found = without_mark(path, is_mark);
+    for front in without_mark(path, is_number) {
+        found.extend(without_mark(&front, is_mark));
+    }
+    let (directory, name) = path.split_at(path.rfind('/').map_or(0, |slash| slash + 1));
+    let resort = name.strip_prefix('~').and_then(|name| name.strip_prefix(&mark[1..]));
+    let resort = resort.and_then(|name| name.strip_prefix('.'));
+    found.extend(resort.map(|name| format!("{directory}{name}")));
+    found
+}
+
+/// The path without such a mark before the extension of its last component, or at its end.
+pub(super) fn without_mark(path: &str, is_mark: impl Fn(&str) -> bool) -> Vec<String> {
+    let (directory, name) = path.split_at(path.rfind('/').map_or(0, |slash| slash + 1));
+    let mut found = Vec::new();
+    for (stem, extension) in [split_extension(name), (name, "")] {
+        let dot = stem.rfind('.').filter(|dot| *dot > 0 && is_mark(&stem[*dot..]));
+        found.extend(dot.map(|dot| format!("{directory}{}{extension}", &stem[..dot])));
+    }
+    found
+}
+
+/// Whether it is a dot and digits.
+pub(super) fn is_number(mark: &str) -> bool {
+    mark.len() > 1 && mark[1..].bytes().all(|byte| byte.is_ascii_digit())
+}
+
 /// One blocked Bloom filter: all bits of a name are in one block of 512 bits.
 #[derive(Debug)]
 struct Layer {

@@ -326,3 +326,34 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_was_asked_for_is_known_by_what_was_given() {
+    let long = "x".repeat(limits::NAME_BYTES_MAX);
+    let paths = ["a.jpg", "d/a.jpg", "README", "a.5.jpg", "a.b.c", "9", "x.2", &long];
+    for asked in paths {
+        let mut names = Names::new();
+        let was =
+            |given: &str, is_renamed| was_asked_as(given, 5, is_renamed, |path| path == asked);
+        for count in 0..4 {
+            // Taken by itself, by the name with the number, and so on.
+            let given = names.claim(asked.to_owned(), 5, false);
+            assert!(was(&given, false), "{asked} was given {given}");
+            assert!(was(&numbered(&given, 17), true), "{asked} was given {given}");
+            assert_eq!(given == asked, count == 0);
+        }
+        names.saturate();
+        let given = names.claim(asked.to_owned(), 5, false);
+        assert!(given.contains("~5.") && was(&given, false), "{asked} was given {given}");
+    }
+    for (asked, given) in [
+        ("a.jpg", "b.jpg"),
+        ("a.jpg", "d/a.jpg"),
+        ("a.jpg", "a.6.jpg"),
+        ("a.jpg", "a.jpg.gz"),
+        ("img.1.jpg", "img.2.jpg"),
+        ("img.1.jpg", "img.jpg"),
+    ] {
+        assert!(!was_asked_as(given, 5, false, |path| path == asked), "{asked} {given}");
+    }
+}

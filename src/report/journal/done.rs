@@ -342,6 +342,16 @@ impl Check {
         self.done.last()
     }
 
+    /// Whether the file of this line is there.
+    pub fn is_good(&self, index: u64) -> bool {
+        self.done.fate(index) == Fate::Good
+    }
+
+    /// The line is pulled again, whatever its rows say.
+    pub fn reopen(&mut self, index: u64) {
+        self.done.forget(index);
+    }
+
     /// Begins to look for the line that made this mismatch, which was the last thing that happened
     /// here.
     pub fn difference(&self, mismatch: Mismatch) -> Difference<'_> {
