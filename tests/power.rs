@@ -270,6 +270,9 @@ fn round(server: &Swarm, number: usize, seed: u64) -> (Vec<String>, usize) {
 #[test]
 #[ignore = "it mounts: the test below gives it a mount namespace"]
 fn rounds() {
+    // Nothing is mounted for anybody else, however this is called.
+    let is_apart = std::env::var(OUTSIDE).is_ok_and(|outside| outside != namespace());
+    assert!(is_apart, "this is for twenty_cuts_leave_no_file_wrong to call");
     let number = |name: &str, default: u64| {
         std::env::var(name).map_or(default, |text| text.parse().unwrap())
     };
@@ -305,7 +308,16 @@ fn twenty_cuts_leave_no_file_wrong() {
     }
     let mut rounds = command("unshare");
     rounds.envs(std::env::vars().filter(|(name, _)| name.starts_with("RINGPULL_POWER_")));
+    rounds.env(OUTSIDE, namespace());
     rounds.arg("-m").arg(std::env::current_exe().unwrap());
     rounds.args(["--exact", "rounds", "--ignored", "--nocapture"]);
     assert!(rounds.status().unwrap().success());
 }
+
+/// The mount namespace of this process.
+fn namespace() -> String {
+    std::fs::read_link("/proc/self/ns/mnt").unwrap().display().to_string()
+}
+
+/// Names the mount namespace that nothing is to be mounted in.
+const OUTSIDE: &str = "RINGPULL_POWER_OUTSIDE";
