@@ -28,6 +28,9 @@ pub struct InputConfig {
     pub dir: String,
     /// `--delimiter`: what separates the cells of CSV, where that is no comma.
     pub delimiter: Option<u8>,
+    /// The one list there is has lines of the report that are pulled again, with their numbers. The
+    /// engine finds that out.
+    pub is_of_report: bool,
 }
 
 /// Names of columns, where they are not those that are looked for by default.

@@ -64,11 +64,15 @@ impl<'g> Given<'g> {
 pub(super) fn follow(
     config: &Config,
     opened: Option<&mut Opened>,
-    lists: &Lists,
+    lists: &mut Lists,
     place: (&Dir, &Places),
     naming: &mut Naming,
 ) -> anyhow::Result<Check> {
+    let token = opened.as_ref().and_then(|opened| opened.token());
     let done = opened.map(|opened| std::mem::take(&mut opened.done)).unwrap_or_default();
+    if token.is_some_and(|token| lists.continue_report(token)) {
+        return Ok(Check::partial(done));
+    }
     let mut check = Check::new(done, which(config.journal.retry_failed));
     let Some(report) = config.report.as_ref().filter(|_| check.last() > 0) else {
         return Ok(check);

@@ -140,6 +140,11 @@ impl Opened {
         Ok(())
     }
 
+    /// What names this report; `None` where it is no file.
+    pub(super) fn token(&self) -> Option<u64> {
+        self.token
+    }
+
     /// Has the run's files say whose they are: unfinished ones those of this report, and whole ones
     /// those of its lines. What is replaced in any case need not say it.
     pub(super) fn mark(&self, dir: &mut Dir, policy: OnConflict) {
@@ -363,7 +368,7 @@ fn check_kept(
 
 /// What names the report, and nothing else: a random number that is noted with it, and its inode,
 /// because a copy has the note too. Where a file system keeps no notes, its place on this machine.
-fn token(file: &File) -> io::Result<u64> {
+pub(super) fn token(file: &File) -> io::Result<u64> {
     let metadata = file.metadata()?;
     let place = metadata.ino().wrapping_mul(ODD);
     let noted = note(file, NOTE_TOKEN).and_then(|text| u64::from_str_radix(&text, 16).ok());

@@ -62,7 +62,7 @@ pub fn run(config: &Config) -> anyhow::Result<Ended> {
     setup::check_io_uring()?;
     setup::ignore_write_signals();
     let metrics = observe::listen(config.watch.metrics_addr)?;
-    let lists = Lists::open(&config.inputs, &config.input, &config.dir)?;
+    let mut lists = Lists::open(&config.inputs, &config.input, &config.dir)?;
     let mut naming = Naming::new(config)?;
     let tls = Settings::new(&config.tls)?;
     let nofile = setup::raise_nofile()?;
@@ -74,7 +74,7 @@ pub fn run(config: &Config) -> anyhow::Result<Ended> {
         opened.mark(&mut dir, config.on_conflict);
     }
     let file_system = check_output(&config, &dir)?;
-    let check = follow(&config, opened.as_mut(), &lists, (&dir, &places), &mut naming)?;
+    let check = follow(&config, opened.as_mut(), &mut lists, (&dir, &places), &mut naming)?;
     let mut dir = dir.keeping(folders_max);
     let parts = Parts {
         user_agent: &config.request.user_agent,

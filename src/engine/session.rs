@@ -67,6 +67,7 @@ impl Session {
             // Blanks around it, of a cell, are no part of a line.
             url: job.url().trim_ascii(),
             user: job.target.credentials(),
+            dir: None,
             // Nor are paths given to -o.
             out: name.filter(|name| !name.starts_with('/')),
             headers: options.map_or(&[], |options| &options.headers),
@@ -79,6 +80,11 @@ impl Session {
         let mut writing = self.writing();
         writing.jobs += 1;
         writing.add(|out| left.encode(out));
+    }
+
+    /// Adds a comment, which begins with its `#`.
+    pub(super) fn add_comment(&self, text: &str) {
+        self.writing().add(|out| out.extend_from_slice(format!("{text}\n").as_bytes()));
     }
 
     /// A line was no URL; whoever mends the list wants to see it.

@@ -70,6 +70,16 @@ impl Lists {
         })
     }
 
+    /// The run goes on with the report of this token. Says whether what is to be read are lines of
+    /// it that are pulled again, by a list of [`again`](crate::plan::job::again).
+    pub(super) fn continue_report(&mut self, token: u64) -> bool {
+        self.config.is_of_report = matches!(
+            self.sources.as_slice(),
+            [Source::File { report: Some(report), .. }] if *report == token
+        );
+        self.config.is_of_report
+    }
+
     /// The same inputs for a second reader, from where this one stands; a packed file from its
     /// start. `None` where one of them is a pipe or standard input, which give their entries once,
     /// or where another file has taken the place of the one that is being read.
@@ -89,7 +99,9 @@ impl Lists {
                 onward.current = Some(Current::Arguments(urls.clone()));
             }
             Some(Current::Stream(stream)) => {
-                let Source::File { path } = &onward.sources[self.begun - 1] else { return None };
+                let Source::File { path, .. } = &onward.sources[self.begun - 1] else {
+                    return None;
+                };
                 let file = stream.reopened(path).ok()??;
                 if stream.is_plain() {
                     let stream = stream.onward(file).ok()?;
@@ -184,7 +196,7 @@ impl Lists {
             Source::Stdin(file) => {
                 (file.try_clone().context("cannot read standard input")?, STDIN.to_owned())
             }
-            Source::File { path } => {
+            Source::File { path, .. } => {
                 let name = path.display().to_string();
                 (File::open(&*path).with_context(|| unusable(&name))?, name)
             }
@@ -203,8 +215,8 @@ fn format_of_input(config: &InputConfig, name: &str) -> InputFormat {
 
 /// One input that was looked at.
 enum Source {
-    /// A file, or a pipe in the file system.
-    File { path: PathBuf },
+    /// A file, or a pipe in the file system; and the token of the report whose lines are in it.
+    File { path: PathBuf, report: Option<u64> },
     /// Standard input, read once.
     Stdin(File),
     /// URLs given as arguments.
@@ -215,7 +227,9 @@ impl Source {
     /// The same for a second reader, where there can be one.
     fn again(&self) -> Option<Self> {
         match self {
-            Self::File { path } if path.is_file() => Some(Self::File { path: path.clone() }),
+            Self::File { path, report } if path.is_file() => {
+                Some(Self::File { path: path.clone(), report: *report })
+            }
             Self::File { .. } | Self::Stdin(_) => None,
             Self::Arguments(urls) => Some(Self::Arguments(urls.clone())),
         }
@@ -231,13 +245,14 @@ impl Source {
             Input::File(path) => {
                 let name = path.display().to_string();
                 let cannot = || unusable(&name);
+                let mut report = None;
                 if path.metadata().with_context(cannot)?.is_file() {
                     let format = format_of_input(config, &name);
                     let list = List::new(format, config, 0);
                     let file = File::open(path).with_context(cannot)?;
-                    Stream::new(file, name.clone(), list).check()?;
+                    report = Stream::new(file, name.clone(), list).check()?;
                 }
-                Self::File { path: path.clone() }
+                Self::File { path: path.clone(), report }
             }
         })
     }
@@ -333,8 +348,9 @@ impl Stream {
         })
     }
 
-    /// Finds out whether it can be read at all, as far as its first bytes say.
-    fn check(mut self) -> anyhow::Result<()> {
+    /// Finds out whether it can be read at all, as far as its first bytes say, and the token of the
+    /// report whose lines it has.
+    fn check(mut self) -> anyhow::Result<Option<u64>> {
         while self.unpacker.is_none() && self.pace != Pace::Ended {
             self.fill();
         }
@@ -342,7 +358,7 @@ impl Stream {
         match self.next() {
             Some(Err(error)) if error.is::<RunError>() => Err(error),
             // What breaks off later is told when it was read so far.
-            Some(_) | None => Ok(()),
+            Some(_) | None => Ok(self.list.report_token()),
         }
     }
 

@@ -2,12 +2,13 @@
 //! pulled, and the report is left as it is.
 
 use super::compare::Given;
-use super::journal::{compare, fate, scan};
+use super::journal::{compare, fate, scan, token};
 use super::progress::say;
 use super::run::format;
 use super::session::Session;
 use crate::config::Config;
 use crate::error::RunError;
+use crate::plan::job::again;
 use crate::report::Status;
 use crate::report::journal::{Done, Entry, Fate};
 use crate::report::session::Left;
@@ -33,8 +34,8 @@ pub fn verify(config: &Config) -> anyhow::Result<Verified> {
     })?;
     let session = Session::of(config)?;
     let mut check = Checking {
-        session: session.as_ref(),
-        dir: &config.dir,
+        left: Vec::new(),
+        is_leaving: session.is_some(),
         verified: Verified { failed: done.failed(), ..Verified::default() },
         batch: Vec::with_capacity(BATCH),
         threads: config.cpus.len().saturating_mul(THREADS_PER_CPU),
@@ -48,8 +49,10 @@ pub fn verify(config: &Config) -> anyhow::Result<Verified> {
         }
     })?;
     check.compare();
-    let verified = check.verified;
+    let Checking { verified, left, .. } = check;
     if let Some(session) = &session {
+        let token = token(&file).with_context(cannot)?;
+        leave(session, left, &again::title(token, &path.to_string_lossy()), &config.dir);
         session.finish()?;
     }
     if config.summary {
@@ -70,11 +73,10 @@ fn is_last(done: &Done, seen: &mut Done, entry: &Entry<'_>) -> bool {
 }
 
 /// Compares files, some thousand at a time, so that what is told is in the order of the report.
-struct Checking<'a> {
-    /// Where what differs is listed to be pulled again.
-    session: Option<&'a Session>,
-    /// The directory of the run that it is pulled by.
-    dir: &'a Path,
+struct Checking {
+    /// What differs, where it is to be pulled again.
+    left: Vec<Wanted>,
+    is_leaving: bool,
     verified: Verified,
     batch: Vec<Wanted>,
     threads: usize,
@@ -89,7 +91,7 @@ struct Wanted {
     digest: Box<str>,
 }
 
-impl Checking<'_> {
+impl Checking {
     fn row(&mut self, entry: &Entry<'_>) {
         match (entry.status, fate(entry)) {
             (Status::Ok, _) => {}
@@ -111,16 +113,6 @@ impl Checking<'_> {
         }
     }
 
-    /// Its row tells of no user information and no header fields of its line.
-    fn leave(&self, wanted: &Wanted) {
-        let Some(session) = self.session else { return };
-        let path = Path::new(&*wanted.filename);
-        let out = path.strip_prefix(self.dir).unwrap_or(path);
-        let out = out.to_str().filter(|_| out.is_relative());
-        let url = &*wanted.url;
-        session.add_left(&Left { url, user: None, out, headers: &[], checksum: None });
-    }
-
     fn compare(&mut self) {
         let share = self.batch.len().div_ceil(self.threads).max(1);
         let found: Vec<Found> = std::thread::scope(|scope| {
@@ -138,15 +130,45 @@ impl Checking<'_> {
         for (wanted, found) in batch.into_iter().zip(found) {
             self.verified.count(found);
             if !found.is_as_told() {
-                self.leave(&wanted);
-                let Wanted { index, filename, .. } = wanted;
+                let Wanted { index, filename, .. } = &wanted;
                 told.extend_from_slice(
                     format!("{}\t{filename}\t{index}\n", found.word()).as_bytes(),
                 );
+                if self.is_leaving {
+                    self.left.push(wanted);
+                }
             }
         }
         // Whoever stopped listening still gets the exit status.
         let _: io::Result<()> = io::stdout().lock().write_all(&told);
+    }
+}
+
+/// Lists what is to be pulled again, by the numbers of the lines. Rows tell of no user information
+/// and no header fields. `dir` is the directory of the run that pulls it, if it was given.
+fn leave(session: &Session, mut left: Vec<Wanted>, title: &str, dir: &Path) {
+    left.sort_by_key(|wanted| wanted.index);
+    session.add_comment(title);
+    for Wanted { index, url, filename, .. } in &left {
+        session.add_comment(&again::number(*index));
+        let path = Path::new(&**filename);
+        // Names in a report count from the directory in which its run began. Where that of its
+        // files is not known, the whole path finds it.
+        let (folder, out) = match path.strip_prefix(dir) {
+            Ok(out) if dir != Path::new(".") => (None, Some(out)),
+            Ok(_) | Err(_) => (
+                path.parent().and_then(|parent| std::path::absolute(parent).ok()),
+                path.file_name().map(Path::new),
+            ),
+        };
+        session.add_left(&Left {
+            url,
+            user: None,
+            dir: folder.as_deref().and_then(Path::to_str),
+            out: out.and_then(Path::to_str),
+            headers: &[],
+            checksum: None,
+        });
     }
 }
 

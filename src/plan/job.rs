@@ -7,8 +7,10 @@
 //! aria2's mirrors (more URLs on the same line, TABs between) are ignored for now: the first one is
 //! used. What tables and JSON Lines hold ([`super::input`]) become jobs here, too.
 
+pub mod again;
 mod options;
 
+use self::again::Numbers;
 use self::options::{Login, REMEDY_OPTION, Rules, SHOWN_OPTIONS};
 use super::checksum::{Checksum, ChecksumError};
 use super::kept::Kept;
@@ -172,6 +174,8 @@ pub struct Lines {
     lines_before: u64,
     /// Lines of this input.
     line_number: u64,
+    /// Where comments give the numbers of URLs.
+    numbers: Option<Numbers>,
     pending: Option<Entry>,
 }
 
@@ -179,12 +183,19 @@ impl Lines {
     /// A reader of an input that has `lines_before` lines in the inputs before it.
     pub fn new(lines_before: u64) -> Self {
         let (rules, login) = Default::default();
-        Self { rules, login, lines_before, line_number: 0, pending: None }
+        Self { rules, login, lines_before, line_number: 0, numbers: None, pending: None }
     }
 
     /// The same reader, with what the user permits option lines to do.
     pub fn ruled(self, config: &InputConfig) -> Self {
-        Self { rules: Rules::new(config), ..self }
+        let numbers = config.is_of_report.then(Numbers::default);
+        Self { rules: Rules::new(config), numbers, ..self }
+    }
+
+    /// Whether it is to be read as lines of a report ([`again`]), and is none: nothing follows but
+    /// the entry that waits for its options.
+    pub fn lacks_numbers(&self) -> bool {
+        self.numbers.as_ref().is_some_and(Numbers::is_broken)
     }
 
     /// Options of aria2 that were met and change no file, each once.
@@ -206,6 +217,7 @@ impl Lines {
         let text = raw.trim_ascii();
         let is_blank = text.is_empty() && !is_too_long;
         if is_blank || text.first() == Some(&b'#') {
+            self.numbers.iter_mut().for_each(|numbers| numbers.comment(text));
             return None;
         }
         let line = if is_too_long {
@@ -217,7 +229,7 @@ impl Lines {
         if is_indented && option_name(text).is_some() {
             return self.option_line(text, line);
         }
-        let at = self.at();
+        let at = At { index: self.index()?, ..self.at() };
         let entry = match line {
             Ok(line) => entry_of_url(at, line),
             Err(problem) => Err(bad_line(at, text, problem)),
@@ -240,6 +252,14 @@ impl Lines {
     /// Lines of all inputs so far: what the reader of the next input begins with.
     pub fn lines_total(&self) -> u64 {
         self.lines_before + self.line_number
+    }
+
+    /// The number of the entry that begins with this line, if it has one.
+    fn index(&mut self) -> Option<u64> {
+        match &mut self.numbers {
+            None => Some(self.lines_total()),
+            Some(numbers) => numbers.take(),
+        }
     }
 
     fn at(&self) -> At {

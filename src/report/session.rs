@@ -10,7 +10,9 @@ pub struct Left<'a> {
     pub url: &'a str,
     /// User, and password where there was one. They are in the list, so nobody else may read that.
     pub user: Option<(&'a str, Option<&'a str>)>,
-    /// Path of its file beneath the directory of the run.
+    /// Directory of its file, where `out` does not begin at that of the run.
+    pub dir: Option<&'a str>,
+    /// Path of its file beneath that directory.
     pub out: Option<&'a str>,
     /// Its own header fields.
     pub headers: &'a [(String, String)],
@@ -21,7 +23,7 @@ pub struct Left<'a> {
 impl Left<'_> {
     /// Appends its URL line and its option lines.
     pub fn encode(&self, list: &mut Vec<u8>) {
-        let Self { url, user, out, headers, checksum } = *self;
+        let Self { url, user, dir, out, headers, checksum } = *self;
         let host_at = url.find("://").map_or(0, |at| at + "://".len());
         list.extend_from_slice(&url.as_bytes()[..host_at]);
         if let Some((user, password)) = user {
@@ -37,11 +39,12 @@ impl Left<'_> {
         let mut option = |name: &str, value: &str| {
             list.extend_from_slice(format!("  {name}={value}\n").as_bytes());
         };
+        if let Some(dir) = dir.filter(|dir| !dir.contains(char::is_control)) {
+            option("dir", &format!("{dir}{}", slash_behind(dir)));
+        }
         // A path with a line end cannot be told; none that is made here has one.
         if let Some(out) = out.filter(|out| !out.contains(char::is_control)) {
-            // Blanks at the end of a line are not read; a slash there is no part of the path.
-            let slash = if out.ends_with(' ') { "/" } else { "" };
-            option("out", &format!("{out}{slash}"));
+            option("out", &format!("{out}{}", slash_behind(out)));
         }
         for (name, value) in headers {
             option("header", &format!("{name}: {value}"));
@@ -53,6 +56,12 @@ impl Left<'_> {
             option("checksum", checksum);
         }
     }
+}
+
+/// What keeps the blanks at the end of a path: those at the end of a line are not read, and a slash
+/// there is no part of the path.
+fn slash_behind(path: &str) -> &'static str {
+    if path.ends_with(' ') { "/" } else { "" }
 }
 
 /// Appends a line that was no URL, for people.
@@ -83,6 +92,7 @@ mod tests {
         let plain = Left {
             url: "http://a.example/x?y=1",
             user: None,
+            dir: None,
             out: None,
             headers: &[],
             checksum: None,

@@ -26,7 +26,7 @@ pub(super) fn resolve(args: &PullArgs) -> anyhow::Result<InputConfig> {
         },
         delimiter: typed.delimiter,
         allows_host_header: typed.allow_host_header,
-        dir: String::new(),
+        ..InputConfig::default()
     })
 }
 

@@ -13,7 +13,7 @@ mod unpack;
 pub use columns::FormError;
 pub use unpack::{Packing, UnpackError, Unpacker};
 
-use super::job::{Entry, LINE_PREFIX_BYTES, Lines};
+use super::job::{Entry, LINE_PREFIX_BYTES, Lines, again};
 use crate::config::{InputConfig, InputFormat};
 use json::JsonLines;
 use lines::Cutter;
@@ -46,6 +46,8 @@ pub struct List {
     is_begun: bool,
     /// Why this format cannot be read as it was asked for.
     refusal: Option<&'static str>,
+    /// The token of the report whose lines it has, by its first line.
+    report: Option<u64>,
 }
 
 /// What its lines are.
@@ -91,7 +93,7 @@ impl List {
             InputFormat::Text if !config.columns.keep.is_empty() => Some(NO_COLUMNS),
             _ => None,
         };
-        Self { cutter: Cutter::new(limit), form, is_begun: false, refusal }
+        Self { cutter: Cutter::new(limit), form, is_begun: false, refusal, report: None }
     }
 
     /// Reads on, up to the next entry. `input` begins where the last call stopped, and may be
@@ -110,7 +112,12 @@ impl List {
                     used += length;
                     match line {
                         Some(line) => {
-                            check_first(&mut self.is_begun, line, self.refusal)?;
+                            if !self.is_begun {
+                                self.report = again::token_of(line);
+                            }
+                            // Lines of a report are text, whatever its list was.
+                            let refusal = self.refusal.filter(|_| self.report.is_none());
+                            check_first(&mut self.is_begun, line, refusal)?;
                             form.line(line)?
                         }
                         None => None,
@@ -178,6 +185,12 @@ impl List {
         }
     }
 
+    /// The token of the report whose lines the input has, as far as it was read
+    /// ([`again`](super::job::again)).
+    pub fn report_token(&self) -> Option<u64> {
+        self.report
+    }
+
     /// Options of aria2 that were met and change no file, each once.
     pub fn passed_over(&self) -> &[&'static str] {
         match &self.form {
@@ -199,7 +212,13 @@ impl List {
 impl Form {
     fn line(&mut self, line: &[u8]) -> Result<Option<Entry>, FormError> {
         match self {
-            Self::Text(lines) => Ok(lines.line(line)),
+            Self::Text(lines) => {
+                let entry = lines.line(line);
+                if lines.lacks_numbers() {
+                    return Err(numberless());
+                }
+                Ok(entry)
+            }
             Self::Table(table) => table.line(line),
             Self::Json(lines) => lines.line(line),
         }
@@ -226,6 +245,14 @@ fn is_utf16(line: &[u8]) -> bool {
 fn utf16() -> FormError {
     FormError(
         "it is UTF-16; save it as UTF-8, for instance with iconv -f UTF-16 -t UTF-8".to_owned(),
+    )
+}
+
+fn numberless() -> FormError {
+    FormError(
+        "it has lines of the report, and one has no number: give it as --verify --save-session \
+         wrote it, or with another --report"
+            .to_owned(),
     )
 }
 

@@ -154,6 +154,17 @@ impl Done {
         self.failed.values().map(RoaringTreemap::len).sum()
     }
 
+    /// All lines that are done or failed, as if a run had passed over them.
+    fn passed(&self) -> Passed {
+        let of_class = self.failed.iter().filter(|(_, lines)| !lines.is_empty());
+        Passed {
+            good: self.good(),
+            failed: self.failed(),
+            transient: self.transient.len(),
+            class: of_class.map(|(class, _)| *class).min(),
+        }
+    }
+
     /// How many rows this line has. Beyond sixteen they are not counted.
     pub fn rows_of(&self, index: u64) -> usize {
         self.levels.iter().take_while(|level| level.lines.contains(index)).count()
@@ -323,6 +334,8 @@ pub struct Check {
     /// Its lines, as long as it is not known whether they are those of the report.
     lines: Vec<Line>,
     is_settled: bool,
+    /// The list has some lines of the report only: there is nothing to compare it with.
+    is_partial: bool,
     passed: Passed,
 }
 
@@ -330,6 +343,13 @@ impl Check {
     /// Follows the reader of the list that `done` should be about.
     pub fn new(done: Done, retry: Which) -> Self {
         Self { done, retry, is_settled: true, ..Self::default() }
+    }
+
+    /// Follows the reader of a list that has some of the lines that `done` is about, which are all
+    /// to be pulled again.
+    pub fn partial(done: Done) -> Self {
+        let passed = done.passed();
+        Self { done, is_settled: true, is_partial: true, passed, ..Self::default() }
     }
 
     /// As it was made: the list is read again, from its first line.
@@ -365,6 +385,11 @@ impl Check {
     /// A block has ended and is not the one that the report is about: nothing of it may begin.
     pub fn line(&mut self, index: u64, url: Url<'_>) -> Result<Verdict, Mismatch> {
         if self.done.is_empty() {
+            return Ok(Verdict::Pull);
+        }
+        if self.is_partial {
+            self.done.forget(index);
+            self.passed = self.done.passed();
             return Ok(Verdict::Pull);
         }
         self.enter(block_of(index))?;
@@ -408,6 +433,9 @@ impl Check {
     /// As [`Check::line`]; a list that ends within a block that goes on in the report cannot be
     /// told from another list.
     pub fn end(&mut self) -> Result<Ended, Mismatch> {
+        if self.is_partial {
+            return Ok(Ended::Whole);
+        }
         if !self.is_settled() {
             self.settle()?;
         }

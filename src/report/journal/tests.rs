@@ -390,3 +390,25 @@ proptest! {
         prop_assert!(check.is_settled());
     }
 }
+
+#[test]
+fn some_lines_of_a_report_are_pulled_again_and_the_others_count() {
+    let mut done = Done::default();
+    let url = |index: u64| format!("http://h/{index}");
+    let failed = Fate::Failed { class: ExitClass::Network, is_transient: true };
+    for (index, fate) in [(1, Fate::Good), (2, Fate::Good), (3, failed), (9_000, Fate::Good)] {
+        let url = url(index);
+        done.record(index, Url { given: url.as_bytes(), normal: Some(&url) }, fate);
+    }
+    let mut check = Check::partial(done);
+    assert!(check.is_settled());
+    let whole = Passed { good: 3, failed: 1, transient: 1, class: Some(ExitClass::Network) };
+    assert_eq!(check.passed(), whole);
+    let url = url(2);
+    let line = Url { given: url.as_bytes(), normal: Some(&url) };
+    assert_eq!(check.line(2, line), Ok(Verdict::Pull));
+    assert_eq!(check.passed(), Passed { good: 2, ..whole });
+    assert_eq!(check.line(3, line), Ok(Verdict::Pull));
+    assert_eq!(check.passed(), Passed { good: 2, ..Passed::default() });
+    assert_eq!(check.end(), Ok(Ended::Whole));
+}

@@ -1,0 +1,123 @@
+//! What `--verify` found to differ is pulled again by the same command, with its list.
+
+use crate::cmd::{Done, Sandbox};
+use crate::rude::{Plan, Rude, ok};
+
+fn serve() -> Rude {
+    let plan = Plan::new().on("/x/same", [ok(b"first")]).on("/y/same", [ok(b"second")]);
+    plan.otherwise(ok(b"other")).start()
+}
+
+fn list(server: &Rude) -> Vec<String> {
+    let mut list = vec![
+        "# a comment, so that numbers are not those of the jobs".to_owned(),
+        server.url("/x/same"),
+        server.url("/y/same"),
+        server.url("/kept"),
+        server.url("/deep"),
+        "  dir=a/b".to_owned(),
+        "  out=c d ".to_owned(),
+        server.url("/longer"),
+    ];
+    list.extend((0..20).map(|n| server.url(&format!("/many/{n}"))));
+    list
+}
+
+fn read(sandbox: &Sandbox, path: &str) -> Vec<u8> {
+    std::fs::read(sandbox.out().join(path)).unwrap_or_default()
+}
+
+/// Damages four files in as many ways; gives the paths that the server is to be asked for.
+fn damage(sandbox: &Sandbox) -> [&'static str; 4] {
+    std::fs::remove_file(sandbox.out().join("same.3")).unwrap();
+    std::fs::write(sandbox.out().join("a/b/c d"), b"").unwrap();
+    std::fs::write(sandbox.out().join("longer"), b"other, and more").unwrap();
+    std::fs::remove_file(sandbox.out().join("7")).unwrap();
+    ["/y/same", "/deep", "/longer", "/many/7"]
+}
+
+fn sorted(mut log: Vec<String>) -> Vec<String> {
+    log.sort();
+    log
+}
+
+#[test]
+fn what_differs_is_pulled_again_with_the_same_report() {
+    for args in [&[][..], &["--no-clobber"], &["--on-conflict", "rename"]] {
+        // The first one does not know where the files of the run go.
+        for dir in [".", "out"] {
+            let server = serve();
+            let sandbox = Sandbox::new();
+            let pull = |list: &str| {
+                let pull = sandbox.pull_into("out".as_ref()).again().args(args);
+                pull.args(["-i", list]).run()
+            };
+            std::fs::write(sandbox.path("urls.txt"), list(&server).join("\n")).unwrap();
+            pull("urls.txt").assert_code(0);
+            assert_eq!(read(&sandbox, "same.3"), b"second");
+            let before = server.log().len();
+            let asked = damage(&sandbox);
+            let verify = |code| {
+                let verify = sandbox.pull_into(dir.as_ref()).again().arg("--verify");
+                verify.args(["--save-session", "left.txt"]).run().assert_code(code);
+            };
+            verify(7);
+            let done = pull("left.txt");
+            done.assert_code(0);
+            assert!(done.stderr.starts_with("4 URLs: 4 ok\n"), "{}", done.stderr);
+            assert!(done.stderr.contains("21 lines done by earlier runs"), "{}", done.stderr);
+            assert_eq!(
+                sorted(server.log()[before..].to_vec()),
+                sorted(asked.map(String::from).into())
+            );
+            assert_eq!(read(&sandbox, "same.3"), b"second");
+            assert_eq!(read(&sandbox, "a/b/c d"), b"other");
+            assert_eq!(read(&sandbox, "longer"), b"other");
+            assert_eq!(read(&sandbox, "7"), b"other");
+            assert_eq!(std::fs::read_dir(sandbox.out()).unwrap().count(), 25, "no file but these");
+            // The report speaks of the list that it always spoke of.
+            pull("urls.txt").assert_code(0);
+            assert_eq!(server.log().len(), before + 4);
+            verify(0);
+        }
+    }
+}
+
+#[test]
+fn a_list_of_lines_is_any_list_with_another_report() {
+    let server = serve();
+    let sandbox = Sandbox::new();
+    sandbox.pull().list(list(&server)).run().assert_code(0);
+    damage(&sandbox);
+    let verify = sandbox.pull().again().args(["--verify", "--save-session", "left.txt"]);
+    verify.run().assert_code(7);
+    let done: Done = sandbox.pull().report("other.csv").args(["-i", "left.txt"]).run();
+    done.assert_ok(4);
+    let left = std::fs::read_to_string(sandbox.path("left.txt")).unwrap();
+    for row in &done.rows {
+        let line: usize = row["index"].parse().unwrap();
+        assert_eq!(left.lines().nth(line - 1).unwrap(), row["url"]);
+    }
+}
+
+#[test]
+fn a_list_of_lines_without_their_numbers_is_refused() {
+    let server = serve();
+    let sandbox = Sandbox::new();
+    let urls = list(&server);
+    sandbox.pull().list(&urls).run().assert_code(0);
+    damage(&sandbox);
+    let verify = sandbox.pull().again().args(["--verify", "--save-session", "left.txt"]);
+    verify.run().assert_code(7);
+    let left = std::fs::read_to_string(sandbox.path("left.txt")).unwrap();
+    let number = left.lines().filter(|line| line.starts_with("# line")).nth(2).unwrap();
+    let before = server.log().len();
+    std::fs::write(sandbox.path("left.txt"), left.replace(number, "#")).unwrap();
+    let done = sandbox.pull().again().args(["-i", "left.txt"]).run();
+    done.assert_code(2);
+    assert!(done.stderr.contains("has no number") && done.stderr.contains("left.txt"));
+    assert!(server.log().len() <= before + 2, "nothing from there on");
+    let rows = done.rows.len();
+    sandbox.pull().again().list(&urls).run().assert_code(0);
+    assert!(rows <= 25 + 2);
+}
