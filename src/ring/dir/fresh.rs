@@ -3,7 +3,7 @@
 use super::Dir;
 use crate::ring::file::CREATE;
 use crate::ring::shim::{Op, call};
-use rustix::fs::{AtFlags, Mode, RenameFlags};
+use rustix::fs::{AtFlags, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 use std::os::fd::OwnedFd;
 
@@ -15,7 +15,7 @@ pub(in crate::ring) enum Fresh {
     /// linkat(2), which replaces nothing, and then the temporary name is removed: FUSE and NFS lack
     /// the above.
     Link,
-    /// Another file takes the name (O_EXCL) and is replaced: some have no hard links either.
+    /// An empty file takes the name (O_EXCL) and is replaced: some have no hard links either.
     Placeholder,
 }
 
@@ -74,41 +74,90 @@ impl Dir {
         Ok(())
     }
 
-    /// A run that is killed before the last step leaves the placeholder, which says what it is.
+    /// A run that is killed in between leaves the placeholder, so there is a note beside it first.
     fn rename_over_placeholder(&self, from: &str, to: &str, index: u64) -> Result<(), Errno> {
         let at = &*self.fd;
-        let mode = Mode::from_raw_mode(0o600);
-        let placeholder = call(Op::Open, || rustix::fs::openat(at, to, CREATE, mode))?;
-        let text = self.placeholder(index);
-        let written = call(Op::Pwrite, || rustix::io::pwrite(&placeholder, text.as_bytes(), 0));
-        drop(placeholder);
-        let named =
-            written.and_then(|_| call(Op::Rename, || rustix::fs::renameat(at, from, at, to)));
-        if named.is_err() {
-            let _: Result<(), Errno> =
-                call(Op::Unlink, || rustix::fs::unlinkat(at, to, AtFlags::empty()));
+        let (note, mode) = (note_name(index), Mode::from_raw_mode(0o600));
+        let flags = CREATE.difference(OFlags::EXCL).union(OFlags::TRUNC);
+        let noted = call(Op::Open, || rustix::fs::openat(at, &note, flags, mode))?;
+        let text = self.note(to);
+        let done = call(Op::Pwrite, || rustix::io::pwrite(&noted, text.as_bytes(), 0))
+            .and_then(|_| call(Op::Open, || rustix::fs::openat(at, to, CREATE, mode)))
+            .and_then(|placeholder| {
+                drop(placeholder);
+                let renamed = call(Op::Rename, || rustix::fs::renameat(at, from, at, to));
+                renamed.inspect_err(|_| self.unlink(to))
+            });
+        self.unlink(&note);
+        done
+    }
+
+    fn unlink(&self, name: &str) {
+        let _: Result<(), Errno> =
+            call(Op::Unlink, || rustix::fs::unlinkat(&*self.fd, name, AtFlags::empty()));
+    }
+
+    /// Whether an empty file of this name is the placeholder that an earlier run left for an input
+    /// line: of this report, or of whichever if it is too old for a run that is about to replace
+    /// it.
+    pub(super) fn is_placeholder(&self, name: &str, index: u64) -> bool {
+        let Some((note, found)) = self.read_note(note_name(index).as_bytes()) else {
+            return false;
+        };
+        let own = self.note(name);
+        let is_left = || {
+            let now = rustix::time::clock_gettime(rustix::time::ClockId::Realtime).tv_sec;
+            let stat = rustix::fs::fstat(&note);
+            stat.is_ok_and(|stat| now.saturating_sub(stat.st_mtime) > LEFT_AFTER_SECONDS)
+        };
+        // What is behind the number of the report.
+        let name_of = |text: &[u8]| text.get(REPORT_DIGITS..).map(<[u8]>::to_vec);
+        found == own.as_bytes() || (name_of(&found) == name_of(own.as_bytes()) && is_left())
+    }
+
+    fn read_note(&self, name: &[u8]) -> Option<(OwnedFd, Vec<u8>)> {
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let note = rustix::fs::openat(&*self.fd, name, flags, Mode::empty()).ok()?;
+        let mut found = vec![0; NOTE_BYTES_MAX];
+        let count = rustix::io::pread(&note, &mut found, 0).ok()?;
+        found.truncate(count);
+        Some((note, found))
+    }
+
+    /// Whether this is the name of a note whose placeholder was replaced: its run was killed before
+    /// it removed the note.
+    pub(super) fn is_spent_note(&self, name: &[u8]) -> bool {
+        if !name.starts_with(NOTES.as_bytes()) {
+            return false;
         }
-        named
+        let Some((_, found)) = self.read_note(name) else { return false };
+        let of_report = self.note("");
+        found.strip_prefix(of_report.as_bytes()).is_some_and(|noted| {
+            rustix::fs::statat(&*self.fd, noted, AtFlags::SYMLINK_NOFOLLOW)
+                .is_ok_and(|stat| stat.st_size > 0)
+        })
     }
 
-    /// Whether a file of so many bytes may be the placeholder of an input line.
-    pub(super) fn may_be_placeholder(&self, size: i64, index: u64) -> bool {
-        usize::try_from(size) == Ok(self.placeholder(index).len())
-    }
-
-    /// Whether an open file is a placeholder that an earlier run left for an input line.
-    pub(super) fn is_placeholder(&self, file: &OwnedFd, index: u64) -> bool {
-        let text = self.placeholder(index);
-        let mut found = [0; 128];
-        rustix::io::pread(file, &mut found, 0).is_ok_and(|count| &found[..count] == text.as_bytes())
-    }
-
-    /// What is in the placeholder of an input line of this report.
-    fn placeholder(&self, index: u64) -> String {
+    /// What is noted of a placeholder.
+    fn note(&self, name: &str) -> String {
         let report = self.token.unwrap_or_default();
-        format!("ringpull keeps this name for line {index} of report {report:016x}\n")
+        format!("{report:0REPORT_DIGITS$x} {name}")
     }
 }
+
+/// The name of the note of an input line's placeholder.
+fn note_name(index: u64) -> String {
+    format!("{NOTES}{index}")
+}
+
+/// What the names of notes begin with.
+pub(super) const NOTES: &str = ".ringpull-name-";
+/// Hexadecimal digits of a report's number.
+const REPORT_DIGITS: usize = 16;
+/// More than any note has.
+const NOTE_BYTES_MAX: usize = 512;
+/// A placeholder is there for a moment; one of this age is nobody's.
+const LEFT_AFTER_SECONDS: i64 = 60;
 
 #[cfg(test)]
 mod tests {
@@ -138,19 +187,27 @@ mod tests {
             // What cannot be named takes no name away.
             assert_eq!(dir.rename_fresh("gone", "other", 1), Err(Errno::NOENT), "{way:?}");
             assert!(!path("other").exists(), "{way:?}");
+            assert_eq!(std::fs::read_dir(root.path()).unwrap().count(), 3, "{way:?}");
         }
     }
 
     #[test]
-    fn a_placeholder_that_was_left_is_known_by_its_line_and_report_only() {
+    fn a_placeholder_that_was_left_is_known_by_its_line_and_report_or_by_its_age() {
         let root = tempfile::tempdir().unwrap();
+        let path = |name: &str| root.path().join(name);
         let mut dir = Dir::create(root.path(), Care::default()).unwrap();
         dir.set_token(7);
-        std::fs::write(root.path().join("a"), dir.placeholder(3)).unwrap();
+        std::fs::write(path("a"), b"").unwrap();
+        std::fs::write(path("b"), b"").unwrap();
+        assert!(!dir.is_own("a", 3));
+        std::fs::write(path(&note_name(3)), dir.note("a")).unwrap();
         assert!(dir.is_own("a", 3) && !dir.is_own("a", 4) && !dir.is_own("b", 3));
         dir.set_token(8);
         assert!(!dir.is_own("a", 3));
-        std::fs::write(root.path().join("empty"), b"").unwrap();
-        assert!(!dir.is_own("empty", 3));
+        let note = std::fs::File::open(path(&note_name(3))).unwrap();
+        note.set_modified(std::time::UNIX_EPOCH).unwrap();
+        assert!(dir.is_own("a", 3) && !dir.is_own("b", 3));
+        std::fs::write(path("a"), b"something").unwrap();
+        assert!(!dir.is_own("a", 3));
     }
 }

@@ -30,20 +30,15 @@ impl Dir {
     pub fn is_own(&self, name: &str, index: u64) -> bool {
         let stat = rustix::fs::statat(&*self.fd, name, AtFlags::SYMLINK_NOFOLLOW);
         // To open a device or a pipe may do something.
-        let is_file = |stat: &Stat| {
-            FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile
-                && (self.owner.is_some() || self.may_be_placeholder(stat.st_size, index))
-        };
-        if !stat.is_ok_and(|stat| is_file(&stat)) {
-            return false;
+        let is_file = |stat: &Stat| FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
+        let Some(stat) = stat.ok().filter(is_file) else { return false };
+        if stat.st_size == 0 && self.is_placeholder(name, index) {
+            return true;
         }
+        let Some(owner) = self.owner else { return false };
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let Ok(file) = rustix::fs::openat(&*self.fd, name, flags, Mode::empty()) else {
-            return false;
-        };
-        let is_signed =
-            |owner| note(&file, NOTE_OWNER).is_some_and(|note| note == signature(owner, index));
-        self.owner.is_some_and(is_signed) || self.is_placeholder(&file, index)
+        rustix::fs::openat(&*self.fd, name, flags, Mode::empty())
+            .is_ok_and(|file| note(file, NOTE_OWNER) == Some(signature(owner, index)))
     }
 }
 

@@ -33,7 +33,9 @@ impl Dir {
         for entry in rustix::fs::Dir::new(dir.readable()?)? {
             let entry = entry?;
             let name = entry.file_name().to_bytes();
-            if name.starts_with(prefix.as_bytes()) && !name.starts_with(own.as_bytes()) {
+            let is_unfinished =
+                name.starts_with(prefix.as_bytes()) && !name.starts_with(own.as_bytes());
+            if is_unfinished || dir.is_spent_note(name) {
                 stale.push(entry.file_name().to_owned());
             }
         }
