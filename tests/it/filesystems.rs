@@ -197,8 +197,10 @@ fn names_are_the_same_in_a_run_that_is_taken_up_again() {
     let sandbox = Sandbox::new();
     let Some(at_once) = run_on(&NTFS, &sandbox, sandbox.pull().list(&urls)) else { return };
     let sandbox = Sandbox::new();
-    run_on(&NTFS, &sandbox, sandbox.pull().list(&urls[..9])).unwrap().assert_ok(9);
-    let again = run_on(&NTFS, &sandbox, sandbox.pull().again().list(&urls)).unwrap();
+    // The disk is mounted anew in between, and only a digest tells then what is whole.
+    let pull = || sandbox.pull().args(["--compute-hash", "sha256"]);
+    run_on(&NTFS, &sandbox, pull().list(&urls[..9])).unwrap().assert_ok(9);
+    let again = run_on(&NTFS, &sandbox, pull().again().list(&urls)).unwrap();
     again.assert_ok(PATHS.len());
     assert_eq!(names(&again), names(&at_once));
     check(&sandbox, &server, &PATHS, &again);
