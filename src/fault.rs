@@ -6,6 +6,7 @@
 
 mod text;
 
+pub use self::text::{escape_hidden, is_hidden};
 pub use crate::http::CodingProblem;
 use crate::http::ProtocolError;
 use crate::limits;

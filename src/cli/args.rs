@@ -21,7 +21,7 @@ pub use lines::{LinesArgs, ShardArg};
 pub use output::{FileAllocationArg, FsyncArg, OnConflictArg, OutputArgs};
 pub use pace::PaceArgs;
 pub use politeness::PolitenessArgs;
-pub use report::{ProgressArg, ReportArgs};
+pub use report::{ProgressArg, ReportArgs, ReportFormatArg};
 pub use robots::RobotsArgs;
 
 use super::argv;

@@ -53,16 +53,21 @@ fn places(path: &Path) -> Vec<PathBuf> {
     let mut places: Vec<PathBuf> = Vec::new();
     let mut next = Some(path.to_owned());
     while let Some(path) = next.filter(|_| places.len() <= LINKS_MAX) {
-        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-        let parent = fs::canonicalize(parent.unwrap_or_else(|| Path::new(".")));
-        let place = match (parent, path.file_name()) {
-            (Ok(parent), Some(name)) => parent.join(name),
-            _ => path,
-        };
+        let place = in_real_directory(&path).unwrap_or(path);
         next = fs::read_link(&place).ok().map(|target| place.with_file_name(target));
         places.push(place);
     }
     places
+}
+
+/// The path with the nearest directory above it that is there by its real name; those between are
+/// made when something is written.
+fn in_real_directory(path: &Path) -> Option<PathBuf> {
+    path.file_name()?;
+    path.ancestors().skip(1).find_map(|parent| {
+        let there = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
+        Some(fs::canonicalize(there).ok()?.join(path.strip_prefix(parent).ok()?))
+    })
 }
 
 /// As many as the kernel follows (path_resolution(7)).

@@ -102,7 +102,7 @@ pub fn resolve(args: &PullArgs, host: &Host) -> anyhow::Result<Config> {
         name_template: name_template(args)?,
         content_disposition: args.output.content_disposition,
         on_conflict: on_conflict(args),
-        report: args.report.report.clone(),
+        report: watch::report(args)?,
         journal: journal::resolve(args)?,
         stats: args.report.stats.as_deref().map(stats),
         argv: argv::without_secrets(&host.argv, &secrets(args)),

@@ -1,6 +1,6 @@
 //! Values of single options: text to a checked value, or to the sentence that says what is wrong.
 
-use crate::config::{Dirs, Pins, Reach, ReportFile, ReportFormat, ResolveOverride, RestrictNames};
+use crate::config::{Dirs, Pins, Reach, ReportFormat, ResolveOverride, RestrictNames};
 use crate::plan::address;
 use crate::{http, limits};
 use base64::Engine as _;
@@ -210,17 +210,26 @@ pub fn cpus(text: &str) -> Result<CpuList, String> {
     Ok(CpuList(list))
 }
 
+/// `--report`, as far as the name tells what it is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ReportName {
+    /// As it was typed; `-` is standard output.
+    pub path: PathBuf,
+    /// What its suffix says.
+    pub format: Option<ReportFormat>,
+}
+
 /// `--report`: the suffix decides the format.
-pub fn report_file(text: &str) -> Result<ReportFile, String> {
+pub fn report_name(text: &str) -> Result<ReportName, String> {
     let lower = text.to_ascii_lowercase();
     let format = if lower.ends_with(".csv") {
-        ReportFormat::Csv
+        Some(ReportFormat::Csv)
     } else if lower.ends_with(".jsonl") {
-        ReportFormat::JsonLines
+        Some(ReportFormat::JsonLines)
     } else {
-        return Err("the name must end in .csv or .jsonl, which decides the format".to_owned());
+        None
     };
-    Ok(ReportFile { path: PathBuf::from(text), format })
+    Ok(ReportName { path: path(text)?, format })
 }
 
 /// `-H`: `Name: value`, `Name:` or `@FILE`.
@@ -500,13 +509,14 @@ mod tests {
     }
 
     #[test]
-    fn report_files() {
-        assert_eq!(report_file("a/R.CSV").unwrap().format, ReportFormat::Csv);
-        assert_eq!(report_file("r.jsonl").unwrap().format, ReportFormat::JsonLines);
-        for text in ["r.json", "csv", "", "-"] {
-            let problem = report_file(text).unwrap_err();
-            assert!(problem.contains(".csv") && problem.contains(".jsonl"), "{text}");
+    fn report_names() {
+        let format = |text| report_name(text).unwrap().format;
+        assert_eq!(format("a/R.CSV"), Some(ReportFormat::Csv));
+        assert_eq!(format("r.jsonl"), Some(ReportFormat::JsonLines));
+        for text in ["r.json", "csv", "-", "/dev/fd/3"] {
+            assert_eq!(format(text), None, "{text}");
         }
+        assert!(report_name("").is_err());
     }
 
     #[test]

@@ -98,10 +98,8 @@ impl Own {
 /// All of them.
 fn own(args: &PullArgs, inputs: &[Input], output: Option<&Path>) -> Vec<Own> {
     let mut own = Vec::new();
-    own.extend(args.report.report.iter().map(|report| {
-        let path = &report.path;
-        Own::new("--report", path, Role::Written)
-    }));
+    let report = args.report.report_path();
+    own.extend(report.map(|path| Own::new("--report", path, Role::Written)));
     own.extend(args.report.stats.iter().map(|path| Own::new("--stats", path, Role::Written)));
     let session = args.journal.save_session.iter();
     own.extend(session.map(|path| Own::new("--save-session", path, Role::Session)));
@@ -115,12 +113,13 @@ fn own(args: &PullArgs, inputs: &[Input], output: Option<&Path>) -> Vec<Own> {
         Input::Stdin => Some(Own::open("the list on standard input", &io::stdin())),
         Input::Urls(_) => None,
     }));
-    if args.report.write_out.is_some() {
-        own.push(Own::open("what -w writes to standard output", &io::stdout()));
-    }
-    if args.output.output.as_deref() == Some("-") {
-        own.push(Own::open("the download on standard output", &io::stdout()));
-    }
+    let printed = [
+        (args.report.write_out.is_some(), "what -w writes to standard output"),
+        (args.report.is_report_printed(), "the report on standard output"),
+        (args.output.output.as_deref() == Some("-"), "the download on standard output"),
+    ];
+    let printed = printed.into_iter().filter(|(is_printed, _)| *is_printed);
+    own.extend(printed.map(|(_, what)| Own::open(what, &io::stdout())));
     own.push(Own::open("the messages on standard error", &io::stderr()));
     own.extend(args.http.headers.iter().filter_map(|header| match header {
         HeaderArg::File(path) => Some(Own::of_option("-H", path)),
@@ -256,6 +255,7 @@ mod tests {
             ("new", "./new"),
             ("new", "sub/../new"),
             ("sub/new", "dangling"),
+            ("a/b/new", "sub/../a/b/new"),
         ] {
             assert!(is_same(a, b) && is_same(b, a), "{a} {b}");
         }

@@ -1,5 +1,6 @@
 //! What is told of a run while it goes on.
 
+use super::ReportFormat;
 use std::net::SocketAddr;
 
 /// How a run can be watched.
@@ -10,4 +11,6 @@ pub struct WatchConfig {
     /// `--write-out`: the form of what every row has written to standard output, checked by
     /// `report::write_out::WriteOut::parse`.
     pub write_out: Option<String>,
+    /// `--report -`: how the rows are encoded that standard output gets.
+    pub rows: Option<ReportFormat>,
 }

@@ -1,5 +1,6 @@
 //! The file of `--dns-cache`: read before the run begins, replaced every minute and at the end.
 
+use super::paper::make_parent;
 use super::progress::say;
 use crate::error::RunError;
 use crate::plan::dns_cache::{self, Line};
@@ -28,8 +29,10 @@ impl DnsCache {
     /// # Errors
     /// It is a file of another kind, or cannot be read or written.
     pub(super) fn open(path: &Path, resolver: &Resolver) -> anyhow::Result<Self> {
-        let file = CacheFile::at(path);
         let shown = path.display();
+        let cannot = || RunError::local_file(format!("cannot write --dns-cache {shown}"));
+        make_parent(path).with_context(cannot)?;
+        let file = CacheFile::at(path);
         match fs::metadata(&file.path) {
             Ok(metadata) if !metadata.is_file() => {
                 bail!(RunError::usage(format!("--dns-cache {shown} is no regular file")))
@@ -42,7 +45,6 @@ impl DnsCache {
                 return Err(anyhow::Error::from(error).context(cannot));
             }
         }
-        let cannot = || RunError::local_file(format!("cannot write --dns-cache {shown}"));
         file.save(resolver).with_context(cannot)?;
         let (resolver, saved_at) = (resolver.clone(), Instant::now());
         Ok(Self { file, resolver, saved_at, saving: None })

@@ -11,6 +11,7 @@ pub(super) use whole::compare;
 
 use self::mark::{Epoch, Mark};
 use super::compare::Given;
+use super::paper::make_parent;
 use super::progress::say;
 use crate::config::{Config, OnConflict, ReportFile, RetryFailed, SyncMode};
 use crate::error::RunError;
@@ -215,6 +216,7 @@ pub(super) fn open(
             is_fresh: false,
         });
     }
+    make_parent(path).with_context(cannot)?;
     let mut options = OpenOptions::new();
     options.read(true).append(true);
     if config.journal.sync == SyncMode::Always {

@@ -18,6 +18,8 @@ pub(super) struct Ledger {
     budget: Budget,
     /// `--write-out`, where it is wanted.
     printed: Option<Printed>,
+    /// Whether that is the report.
+    is_report_printed: bool,
 }
 
 /// What the run may cost, and what of it is used up.
@@ -45,11 +47,19 @@ impl Ledger {
             Report { paper, encoder }
         });
         let budget = Budget { config: *budget, began: Instant::now(), spent: None };
-        Self { report, failures: Vec::new(), stats: Stats::default(), budget, printed: None }
+        Self {
+            report,
+            failures: Vec::new(),
+            stats: Stats::default(),
+            budget,
+            printed: None,
+            is_report_printed: false,
+        }
     }
 
     /// Has every row written to standard output too.
     pub(super) fn print(&mut self, printed: Option<Printed>) {
+        self.is_report_printed = printed.as_ref().is_some_and(Printed::is_report);
         self.printed = printed;
     }
 
@@ -70,8 +80,9 @@ impl Ledger {
     }
 
     fn write(&mut self, row: &Row) -> bool {
+        let is_told = self.is_told();
         let Some(report) = &mut self.report else {
-            if self.failures.len() < FAILURES_TOLD_MAX {
+            if !is_told && self.failures.len() < FAILURES_TOLD_MAX {
                 self.failures.extend(summary::failure(row));
             }
             return true;
@@ -87,6 +98,11 @@ impl Ledger {
         let can_print = self.printed.as_mut().is_none_or(Printed::flush);
         let flushed = self.report.as_mut().map_or(Flushed::All, |report| report.paper.flush());
         if can_print { flushed } else { Flushed::Broken }
+    }
+
+    /// Whether there is a report that tells of failures.
+    fn is_told(&self) -> bool {
+        self.report.is_some() || self.is_report_printed
     }
 
     /// What is written to standard output, to be finished.
@@ -107,7 +123,7 @@ impl Ledger {
     /// What to say about failures in the end: of a run without a report the first of them.
     pub(super) fn failures(&self) -> impl Iterator<Item = String> {
         let more = summary::more_failures(self.failures.len(), self.stats.failed);
-        let more = more.filter(|_| self.report.is_none());
+        let more = more.filter(|_| !self.is_told());
         self.failures.iter().cloned().chain(more)
     }
 

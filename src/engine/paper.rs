@@ -3,8 +3,14 @@
 
 use crate::ring::{file, room};
 use std::collections::VecDeque;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Write};
+use std::path::Path;
+
+/// Makes the directory that a file is to be in, and those above it, where they are missing.
+pub(super) fn make_parent(path: &Path) -> io::Result<()> {
+    path.parent().map_or(Ok(()), fs::create_dir_all)
+}
 
 /// How far rows have come.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -50,8 +56,8 @@ impl Shorten for File {
 impl Paper {
     /// Rows go behind what is in the file. With `waits`, a full disk is waited for.
     pub(super) fn new(file: File, waits: bool) -> Self {
-        let regular = file.metadata().ok().filter(std::fs::Metadata::is_file);
-        let length = regular.as_ref().map_or(0, std::fs::Metadata::len);
+        let regular = file.metadata().ok().filter(fs::Metadata::is_file);
+        let length = regular.as_ref().map_or(0, fs::Metadata::len);
         Self::of(file, length, waits && regular.is_some())
     }
 

@@ -1,32 +1,59 @@
-//! What `--write-out` has written to standard output, for every row.
+//! What standard output gets of every row: what `--write-out` asks for, or with `--report -` the
+//! row itself.
 
+use super::run::format;
+use crate::config::Config;
 use crate::error::RunError;
 use crate::fault::{Cause, Fault, Stage};
-use crate::report::Row;
 use crate::report::write_out::WriteOut;
+use crate::report::{Row, RowEncoder};
 use crate::ring::file;
 use anyhow::Context as _;
 
 /// Rows in the form that the user wants, on their way to standard output.
 pub(super) struct Printed {
-    form: WriteOut,
+    form: Form,
     pending: Vec<u8>,
     /// The first failure: nobody takes what was asked for.
     error: Option<Cause>,
 }
 
+/// What is written of a row.
+enum Form {
+    WriteOut(WriteOut),
+    Row(RowEncoder),
+}
+
 impl Printed {
-    /// In this form, which was checked where it was read. `kept` are the names of the columns that
-    /// are kept of the list.
-    pub(super) fn new(form: &str, kept: &[String]) -> anyhow::Result<Self> {
-        let form = WriteOut::parse(form, kept)
-            .map_err(|problem| RunError::usage(format!("cannot use the form of -w: {problem}")))?;
-        Ok(Self { form, pending: Vec::new(), error: None })
+    /// What the configuration asks for, if anything. Its form was checked where it was read.
+    pub(super) fn of(config: &Config) -> anyhow::Result<Option<Self>> {
+        let kept = config.input.columns.report_names();
+        let mut pending = Vec::new();
+        let form = match (&config.watch.write_out, config.watch.rows) {
+            (Some(form), _) => Form::WriteOut(WriteOut::parse(form, &kept).map_err(|problem| {
+                RunError::usage(format!("cannot use the form of -w: {problem}"))
+            })?),
+            (None, Some(rows)) => {
+                let encoder = RowEncoder::new(format(rows)).keeping(kept);
+                encoder.header(&mut pending);
+                Form::Row(encoder)
+            }
+            (None, None) => return Ok(None),
+        };
+        Ok(Some(Self { form, pending, error: None }))
+    }
+
+    /// Whether it tells why a job failed, so that nobody else has to.
+    pub(super) fn is_report(&self) -> bool {
+        matches!(self.form, Form::Row(_))
     }
 
     /// Takes a row. `false` when it can no longer be written.
     pub(super) fn take(&mut self, row: &Row) -> bool {
-        self.form.encode(row, &mut self.pending);
+        match &mut self.form {
+            Form::WriteOut(form) => form.encode(row, &mut self.pending),
+            Form::Row(encoder) => encoder.encode(row, &mut self.pending),
+        }
         self.pending.len() < PENDING_BYTES_MAX || self.flush()
     }
 
@@ -42,9 +69,12 @@ impl Printed {
     /// Writes the rest.
     pub(super) fn finish(mut self) -> anyhow::Result<()> {
         self.flush();
+        let asked_by = if self.is_report() { "--report -" } else { "-w" };
         let finished = self.error.map_or_else(file::finish_stdout, Err);
         finished.map_err(|cause| Fault::new(Stage::Write, cause)).with_context(|| {
-            RunError::local_file("cannot write to standard output what -w asks for")
+            RunError::local_file(format!(
+                "cannot write to standard output what {asked_by} asks for"
+            ))
         })
     }
 }

@@ -9,7 +9,7 @@ use super::journal::{self, Opened, Removal, Stale, Syncer};
 use super::ledger::Ledger;
 use super::observe::{self, Observer};
 use super::packed::Packed;
-use super::paper::Flushed;
+use super::paper::{Flushed, make_parent};
 use super::places::Places;
 use super::printed::Printed;
 use super::progress::say;
@@ -93,9 +93,7 @@ pub fn run(config: &Config) -> anyhow::Result<Ended> {
     let to_sync = opened.as_ref().map(Opened::to_sync).transpose()?.flatten();
     let lost = opened.as_mut().map(|opened| std::mem::take(&mut opened.lost)).unwrap_or_default();
     let mut ledger = Ledger::new(opened, &config.budget, config.disk.wait_ms > 0);
-    let kept = config.input.columns.report_names();
-    let printed = config.watch.write_out.as_deref().map(|form| Printed::new(form, &kept));
-    ledger.print(printed.transpose()?);
+    ledger.print(Printed::of(&config)?);
     signals.set_begun();
     naming.reserve(&config);
     dir.set_kept(irreplaceable(&config));
@@ -457,7 +455,7 @@ fn info(shared: &Shared, started_at: SystemTime, end: RunEnd) -> RunInfo {
 fn create(stats: &StatsFile) -> anyhow::Result<File> {
     let file = match &stats.outlet {
         Some(outlet) => stream::open_to_end(outlet),
-        None => File::create(&stats.path),
+        None => make_parent(&stats.path).and_then(|()| File::create(&stats.path)),
     };
     file.with_context(|| RunError::local_file(format!("cannot write {}", stats.path.display())))
 }

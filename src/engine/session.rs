@@ -4,7 +4,7 @@
 //! well be the session of the last one.
 
 use super::packed::Packed;
-use super::paper::{Flushed, Paper};
+use super::paper::{Flushed, Paper, make_parent};
 use super::settle::Patience;
 use super::shared::Shared;
 use crate::config::Config;
@@ -45,6 +45,7 @@ impl Session {
     /// With `waits`, a full disk is waited for.
     fn create(path: &Path, waits: bool) -> anyhow::Result<Self> {
         let cannot = || RunError::local_file(format!("cannot write {}", path.display()));
+        make_parent(path).with_context(cannot)?;
         if path.metadata().is_ok_and(|metadata| !metadata.is_file()) {
             bail!(RunError::usage(format!(
                 "cannot save the session as {}: it is no regular file",

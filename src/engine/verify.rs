@@ -8,6 +8,7 @@ use super::run::format;
 use super::session::Session;
 use crate::config::Config;
 use crate::error::RunError;
+use crate::fault::escape_hidden;
 use crate::plan::job::again;
 use crate::report::Status;
 use crate::report::journal::{Done, Entry, Fate};
@@ -132,7 +133,7 @@ impl Checking {
             if !found.is_as_told() {
                 let Wanted { index, filename, .. } = &wanted;
                 told.extend_from_slice(
-                    format!("{}\t{filename}\t{index}\n", found.word()).as_bytes(),
+                    format!("{}\t{}\t{index}\n", found.word(), escape_hidden(filename)).as_bytes(),
                 );
                 if self.is_leaving {
                     self.left.push(wanted);
@@ -150,6 +151,11 @@ fn leave(session: &Session, mut left: Vec<Wanted>, title: &str, dir: &Path) {
     left.sort_by_key(|wanted| wanted.index);
     session.add_comment(title);
     for Wanted { index, url, filename, .. } in &left {
+        // A report may have been written by others, and no job's URL has a control character.
+        if url.contains(char::is_control) {
+            session.add_bad(url.as_bytes());
+            continue;
+        }
         session.add_comment(&again::number(*index));
         let path = Path::new(&**filename);
         // Names in a report count from the directory in which its run began. Where that of its
@@ -175,7 +181,7 @@ fn leave(session: &Session, mut left: Vec<Wanted>, title: &str, dir: &Path) {
 fn look(wanted: &Wanted) -> Found {
     let Wanted { filename, size_file, digest, .. } = wanted;
     compare(filename, *size_file, digest).unwrap_or_else(|error| {
-        say(&format!("cannot read {filename}: {error}"));
+        say(&format!("cannot read {}: {error}", escape_hidden(filename)));
         Found::Unreadable
     })
 }

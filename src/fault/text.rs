@@ -1,6 +1,7 @@
 //! Faults in words, for people: one sentence for stage and cause, and the detail behind it.
 
 use super::{Cause, CertificateProblem, DiskProblem, Fault, InputProblem, Stage};
+use std::borrow::Cow;
 use std::fmt;
 use std::io;
 
@@ -175,4 +176,35 @@ fn resource(errno: i32) -> &'static str {
         105 => "socket buffers",
         _ => "a resource",
     }
+}
+
+/// Whether a character is not seen, or changes how others are: controls (C0, DEL, C1), and those
+/// that format text without being any, such as the ones that turn its direction.
+pub fn is_hidden(char: char) -> bool {
+    let is_format = matches!(char,
+        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{feff}'
+        | '\u{200b}'..='\u{200f}'
+        | '\u{2028}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}'
+        | '\u{fff9}'..='\u{fffb}'
+        | '\u{e0000}'..='\u{e007f}');
+    char.is_control() || is_format
+}
+
+/// The text with its hidden characters ([`is_hidden`]) made visible as in a Rust literal (`\n`,
+/// `\u{202e}`): what others wrote, for people and their terminals.
+pub fn escape_hidden(text: &str) -> Cow<'_, str> {
+    let is_plain = |byte: u8| (b' '..0x7f).contains(&byte);
+    if text.bytes().all(is_plain) || !text.contains(is_hidden) {
+        return Cow::Borrowed(text);
+    }
+    let mut escaped = String::with_capacity(text.len() + 16);
+    for char in text.chars() {
+        if is_hidden(char) {
+            escaped.extend(char.escape_default());
+        } else {
+            escaped.push(char);
+        }
+    }
+    Cow::Owned(escaped)
 }

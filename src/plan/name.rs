@@ -22,7 +22,7 @@ pub use template::{Template, TemplateError};
 pub use windows::refused;
 
 use super::target::Target;
-use crate::fault::InputProblem;
+use crate::fault::{InputProblem, is_hidden};
 use crate::limits;
 use percent_encoding::percent_decode_str;
 use std::borrow::Cow;
@@ -194,17 +194,9 @@ fn is_safe(bytes: &[u8]) -> bool {
         && bytes.iter().all(is_plain)
 }
 
-/// Separators, controls (C0, DEL, C1), and characters that reorder or hide text do not get into
-/// names.
+/// Separators, and characters that are not seen or reorder text, do not get into names.
 fn is_safe_char(c: char) -> bool {
-    let is_format = matches!(c,
-        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{feff}'
-        | '\u{200b}'..='\u{200f}'
-        | '\u{2028}'..='\u{202e}'
-        | '\u{2060}'..='\u{206f}'
-        | '\u{fff9}'..='\u{fffb}'
-        | '\u{e0000}'..='\u{e007f}');
-    !(c.is_control() || is_format || matches!(c, '/' | '\\'))
+    !(is_hidden(c) || matches!(c, '/' | '\\'))
 }
 
 /// A hash that is the same in every run and on every machine, because names depend on it: murmur's

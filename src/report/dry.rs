@@ -1,7 +1,7 @@
 //! What `--dry-run` found in a list, for people: a few lines of text.
 
-use super::row::escape_controls;
 use super::summary::{Size, Time};
+use crate::fault::escape_hidden;
 use std::fmt::{self, Write as _};
 use std::time::Duration;
 
@@ -58,7 +58,7 @@ impl DryRun {
         text.push_str(if self.largest.is_empty() { "\n" } else { "; those with the most URLs:\n" });
         let at_least = if self.is_estimate { "at least " } else { "" };
         for (host, count) in &self.largest {
-            writeln!(text, "{at_least}{count:>9}  {}", escape_controls(host))?;
+            writeln!(text, "{at_least}{count:>9}  {}", escape_hidden(host))?;
         }
         writeln!(
             text,

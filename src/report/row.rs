@@ -2,16 +2,17 @@
 //!
 //! Both encodings have the columns of [`COLUMNS`]. What does not apply is empty in CSV and null in
 //! JSON Lines, a status code that never came included: no reader must know that 0 or `000` is no
-//! code. Times are seconds with six decimals. Text from the network holds no raw control character
-//! in either: JSON escapes it as JSON does; CSV, which has no such way, shows it as in a Rust
-//! literal (`\u{1b}`). What the list said comes back byte for byte, so that rows and list can be
-//! joined: of its characters CSV shows only the controls of ASCII so, TABs aside, and JSON, which
-//! is UTF-8, replaces bytes that are not by U+FFFD.
+//! code. Times are seconds with six decimals. Text from the network holds no raw character that is
+//! not seen or reorders text ([`crate::fault::is_hidden`]) in either: JSON escapes it as JSON does;
+//! CSV, which has no such way, shows it as in a Rust literal (`\u{1b}`, `\u{202e}`). What the list
+//! said comes back byte for byte, so that rows and list can be joined: of its characters CSV shows
+//! only the controls of ASCII so, TABs aside, and JSON, which is UTF-8, replaces bytes that are not
+//! by U+FFFD.
 
 #[cfg(test)]
 pub(crate) mod tests;
 
-use crate::fault::Fault;
+use crate::fault::{Fault, escape_hidden, is_hidden};
 use serde::Serializer as _;
 use std::borrow::Cow;
 use std::fmt::{Display, Write as _};
@@ -174,7 +175,7 @@ impl Row {
         cell(Cell::text(fault.map(Fault::code)));
         cell(fault.map_or(Cell::Nothing, |fault| Cell::Shown(fault)));
         cell(Cell::Number(fault.map_or(0, |fault| fault.exit_code_curl().into())));
-        cell(Cell::text(self.filename.as_deref()));
+        cell(self.filename.as_deref().map_or(Cell::Nothing, Cell::Path));
         cell(Cell::Number(self.size_download));
         cell(Cell::text(self.content_type.as_deref()));
         cell(Cell::text(self.content_encoding.as_deref()));
@@ -297,9 +298,10 @@ impl RowEncoder {
         let mut push = |cell: Cell<'_>| match cell {
             Cell::Nothing => line.cell(b""),
             Cell::Raw(bytes) | Cell::Json(bytes) => line.cell(&escape_line_ends(bytes)),
-            Cell::Text(text) => line.cell(escape_controls(text).as_bytes()),
+            Cell::Path(path) => line.cell(escape_controls(path).as_bytes()),
+            Cell::Text(text) => line.cell(escape_hidden(text).as_bytes()),
             Cell::Shown(value) => {
-                line.cell(escape_controls(show(&mut self.shown, value)).as_bytes());
+                line.cell(escape_hidden(show(&mut self.shown, value)).as_bytes());
             }
             Cell::Truth(truth) => line.cell(if truth { b"true" } else { b"false" }),
             Cell::Number(number) => line.plain(|out| push_number(out, number)),
@@ -322,15 +324,20 @@ impl RowEncoder {
                     out.extend_from_slice(name.as_bytes());
                     out.push(b'"');
                 }
-                None => push_json_text(out, kept.next().expect("as many columns as cells")),
+                None => {
+                    let name = kept.next().expect("as many columns as cells");
+                    push_json_text(out, name, char::is_control);
+                }
             }
             out.push(b':');
             match cell {
                 Cell::Nothing => out.extend_from_slice(b"null"),
-                Cell::Raw(bytes) => push_json_text(out, &String::from_utf8_lossy(bytes)),
+                Cell::Raw(bytes) => {
+                    push_json_text(out, &String::from_utf8_lossy(bytes), char::is_control)
+                }
                 Cell::Json(json) => out.extend_from_slice(json),
-                Cell::Text(text) => push_json_text(out, text),
-                Cell::Shown(value) => push_json_text(out, show(&mut self.shown, value)),
+                Cell::Path(text) | Cell::Text(text) => push_json_text(out, text, is_hidden),
+                Cell::Shown(value) => push_json_text(out, show(&mut self.shown, value), is_hidden),
                 Cell::Truth(truth) => {
                     out.extend_from_slice(if truth { b"true" } else { b"false" });
                 }
@@ -388,6 +395,8 @@ pub(super) enum Cell<'a> {
     Raw(&'a [u8]),
     /// The same that is JSON.
     Json(&'a [u8]),
+    /// Where a file is: with it the file can be opened, so only controls are made visible.
+    Path(&'a str),
     Text(&'a str),
     /// Text that does not exist yet.
     Shown(&'a dyn Display),
@@ -456,26 +465,29 @@ impl<'a> CsvLine<'a> {
     }
 }
 
-/// JSON that escapes DEL and U+0080 to U+009F as well, which its grammar does not ask for.
-struct AllControlsEscaped;
+/// JSON that escapes these characters as well, for which its grammar does not ask. To whoever
+/// parses it that is the same text.
+struct Escaping(fn(char) -> bool);
 
-impl serde_json::ser::Formatter for AllControlsEscaped {
+impl serde_json::ser::Formatter for Escaping {
     fn write_string_fragment<W>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()>
     where
         W: ?Sized + io::Write,
     {
         let mut rest = fragment;
-        while let Some((at, char)) = rest.char_indices().find(|(_, char)| char.is_control()) {
+        while let Some((at, char)) = rest.char_indices().find(|(_, char)| self.0(*char)) {
             writer.write_all(&rest.as_bytes()[..at])?;
-            write!(writer, "\\u{:04x}", u32::from(char))?;
+            for unit in char.encode_utf16(&mut [0; 2]) {
+                write!(writer, "\\u{unit:04x}")?;
+            }
             rest = &rest[at + char.len_utf8()..];
         }
         writer.write_all(rest.as_bytes())
     }
 }
 
-fn push_json_text(out: &mut Vec<u8>, text: &str) {
-    serde_json::Serializer::with_formatter(out, AllControlsEscaped)
+fn push_json_text(out: &mut Vec<u8>, text: &str, is_escaped: fn(char) -> bool) {
+    serde_json::Serializer::with_formatter(out, Escaping(is_escaped))
         .serialize_str(text)
         .expect("a Vec takes any bytes");
 }

@@ -1,6 +1,6 @@
 //! What a run leaves over, as a list that the next run reads, and aria2c(1) too ("Input File").
 
-use super::row::escape_controls;
+use crate::fault::escape_hidden;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 /// A job that is left.
@@ -66,7 +66,7 @@ fn slash_behind(path: &str) -> &'static str {
 
 /// Appends a line that was no URL, for people.
 pub fn comment(text: &str, list: &mut Vec<u8>) {
-    list.extend_from_slice(format!("# {}\n", escape_controls(text)).as_bytes());
+    list.extend_from_slice(format!("# {}\n", escape_hidden(text)).as_bytes());
 }
 
 fn push_encoded(list: &mut Vec<u8>, text: &str) {

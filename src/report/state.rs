@@ -1,8 +1,8 @@
 //! The state of a run for people, on a signal; and its progress in one line.
 
-use super::row::escape_controls;
 use super::summary::{Size, Time};
 use super::view::{CoreView, Holdup, Meter, Rates, Transfer, View};
+use crate::fault::escape_hidden;
 use std::fmt::{self, Write as _};
 
 /// Where a run stands, in whole lines. `silent` are cores that did not say what they do.
@@ -64,7 +64,7 @@ fn write_text(
         text.push_str("  longest transfers:\n");
     }
     for Transfer { line, url, age, bytes, phase } in transfers {
-        let (age, bytes, url) = (Time(*age), Size(*bytes), escape_controls(url));
+        let (age, bytes, url) = (Time(*age), Size(*bytes), escape_hidden(url));
         writeln!(text, "{age:>11}  {bytes} ({})  line {line}: {url}", phase.as_str())?;
     }
     if !silent.is_empty() {
@@ -186,7 +186,7 @@ struct Held<'a>(&'a Holdup);
 impl fmt::Display for Held<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Holdup { host, queued, why, .. } = self.0;
-        write!(f, "{} {} ({})", escape_controls(host), Count(*queued), escape_controls(why))
+        write!(f, "{} {} ({})", escape_hidden(host), Count(*queued), escape_hidden(why))
     }
 }
 

@@ -3,8 +3,9 @@
 use super::budget;
 use super::hosts::Host;
 use super::journal::Passed;
-use super::row::{Row, Status, escape_controls};
+use super::row::{Row, Status};
 use super::stats::{FaultCount, RunEnd, RunInfo, RunShard, Stats};
+use crate::fault::escape_hidden;
 use crate::fault::{ExitClass, Stage};
 use std::borrow::Cow;
 use std::fmt::{self, Display, Write as _};
@@ -30,7 +31,7 @@ pub fn failure(row: &Row) -> Option<String> {
             format!("line {}: {}: {fault}", row.index, shortened(&url, URL_CHARS_MAX))
         }
     };
-    let text = escape_controls(&text);
+    let text = escape_hidden(&text);
     let shown = shortened(&text, LINE_CHARS_MAX);
     // The sentence about a broken protocol has the code in it.
     let is_told = shown.contains(&format!("({code})"));
@@ -187,7 +188,7 @@ fn write_hosts(text: &mut String, stats: &Stats) -> fmt::Result {
     for (name, host) in hosts {
         let Host { count, failures, bytes, time } = *host;
         let mean = Time(host.time_mean());
-        let (name, time, bytes) = (escape_controls(name), Time(time), Size(bytes));
+        let (name, time, bytes) = (escape_hidden(name), Time(time), Size(bytes));
         writeln!(text, "{time:>9}  {name}: {count} at {mean} each, {failures} failed, {bytes}")?;
     }
     Ok(())

@@ -6,6 +6,7 @@
 //! an error. `%{json}` is the whole row as in a report of JSON Lines.
 
 use super::row::{COLUMNS, Cell, Row, RowEncoder, RowFormat, escape_controls, escape_line_ends};
+use crate::fault::escape_hidden;
 use std::borrow::Cow;
 use std::fmt;
 use std::io::{self, Write as _};
@@ -65,7 +66,7 @@ impl fmt::Display for Problem {
                 known.sort_unstable();
                 known.dedup();
                 let known = known.join(" ");
-                write!(f, "no variable %{{{}}}; there are: {known}", escape_controls(name))
+                write!(f, "no variable %{{{}}}; there are: {known}", escape_hidden(name))
             }
         }
     }
@@ -113,7 +114,7 @@ impl WriteOut {
         Ok(Self { pieces, json, cells })
     }
 
-    /// Appends what the form says of a row. Text from the network has its control characters made
+    /// Appends what the form says of a row. Text from the network has its hidden characters made
     /// visible.
     pub fn encode(&mut self, row: &Row, out: &mut Vec<u8>) {
         let kept_count = self.cells.len() - COLUMNS.len();
@@ -150,7 +151,7 @@ impl Variable {
         match self {
             Self::HttpCode => format!("{:03}", row.response_code),
             Self::UrlNumber => row.index.saturating_sub(1).to_string(),
-            Self::UrlEffective => escape_controls(&url).into_owned(),
+            Self::UrlEffective => escape_hidden(&url).into_owned(),
             Self::SpeedDownload => {
                 let micros = row.times.total.as_micros().max(1);
                 (u128::from(row.size_download) * 1_000_000 / micros).to_string()
@@ -177,8 +178,9 @@ fn write_cell(text: &mut Vec<u8>, cell: &Cell<'_>) -> io::Result<()> {
     match cell {
         Cell::Nothing => Ok(()),
         Cell::Raw(bytes) | Cell::Json(bytes) => text.write_all(&escape_line_ends(bytes)),
-        Cell::Text(value) => text.write_all(escape_controls(value).as_bytes()),
-        Cell::Shown(value) => text.write_all(escape_controls(&value.to_string()).as_bytes()),
+        Cell::Path(path) => text.write_all(escape_controls(path).as_bytes()),
+        Cell::Text(value) => text.write_all(escape_hidden(value).as_bytes()),
+        Cell::Shown(value) => text.write_all(escape_hidden(&value.to_string()).as_bytes()),
         Cell::Truth(truth) => write!(text, "{truth}"),
         Cell::Number(number) => write!(text, "{number}"),
         Cell::Seconds(time) => write!(text, "{}.{:06}", time.as_secs(), time.subsec_micros()),

@@ -113,6 +113,12 @@ impl Pull<'_> {
         self
     }
 
+    /// Standard output as the report.
+    pub(crate) fn report_to_stdout(mut self) -> Self {
+        self.report = PathBuf::from("-");
+        self
+    }
+
     /// Continues the report of an earlier run. Without this it is begun anew.
     pub(crate) fn again(mut self) -> Self {
         self.is_again = true;

@@ -57,6 +57,7 @@ mod resume; // a run is taken up again from its report
 mod retry; // what is tried again, when, and what is not
 mod reuse; // kept connections, and what servers do to them
 mod robots; // robots.txt and X-Robots-Tag: obeyed when asked to
+mod rows; // where rows go, and what is made visible in them
 mod scale; // lists of any length: what is told of them, who gets which lines
 mod scarce; // descriptors that run out slow a run down
 mod secrets; // they go to their origin, and nowhere else

@@ -9,10 +9,18 @@ use anyhow::bail;
 pub(super) fn resolve(args: &PullArgs) -> anyhow::Result<JournalConfig> {
     let typed = &args.journal;
     let needy = [
-        ("--fresh", typed.fresh),
         ("--retry-failed", typed.retry_failed.is_some()),
         ("--verify", typed.verify),
+        ("--fresh", typed.fresh),
     ];
+    if args.report.is_report_printed()
+        && let Some((flag, _)) = needy[..2].iter().find(|(_, is_typed)| *is_typed)
+    {
+        bail!(RunError::usage(format!(
+            "cannot use {flag} with --report -, from which nothing is read back: give --report a \
+             file"
+        )));
+    }
     if args.report.report.is_none()
         && let Some((flag, _)) = needy.iter().find(|(_, is_typed)| *is_typed)
     {
@@ -81,7 +89,7 @@ fn check_misread(args: &PullArgs) -> anyhow::Result<()> {
 /// because its row is then.
 pub(super) fn fsync(args: &PullArgs, typed: Fsync) -> Fsync {
     match args.journal.sync {
-        SyncArg::Always if args.report.report.is_some() => Fsync::Dir,
+        SyncArg::Always if args.report.report_path().is_some() => Fsync::Dir,
         SyncArg::None | SyncArg::Interval | SyncArg::Always => typed,
     }
 }

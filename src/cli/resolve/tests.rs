@@ -3,7 +3,7 @@
 use super::*;
 use crate::cli::ExitCode;
 use crate::cli::args::{Command, parse};
-use crate::config::{InputConfig, InputFormat, OwnFiles};
+use crate::config::{InputConfig, InputFormat, OwnFiles, ReportFormat};
 use std::ffi::OsString;
 
 fn typed(line: &[&str]) -> Command {
@@ -205,6 +205,32 @@ fn what_is_no_file_is_written_into() {
     assert_eq!(outlet(&["-o", "-"]), (named("-"), Some(Outlet::Descriptor(1))));
     assert_eq!(outlet(&["-o", "new"]), (named("new"), None));
     assert_eq!(outlet(&[]), (None, None));
+}
+
+#[test]
+fn the_format_of_a_report() {
+    let file = |words: &[&str]| config(&[words, &["u"]].concat()).report.unwrap().format;
+    assert_eq!(file(&["--report", "r.csv"]), ReportFormat::Csv);
+    assert_eq!(file(&["--report", "r.txt", "--report-format", "jsonl"]), ReportFormat::JsonLines);
+    assert_eq!(file(&["--report", "r.csv", "--report-format", "csv"]), ReportFormat::Csv);
+    let text = refusal(&["--report", "R.txt", "u"]);
+    assert!(text.contains(".csv or .jsonl") && text.contains("--report-format"), "{text}");
+    let text = refusal(&["--report", "r.csv", "--report-format", "jsonl", "u"]);
+    assert!(text.contains("than its name says"), "{text}");
+
+    let printed = config(&["--report", "-", "u"]);
+    assert_eq!((printed.report, printed.watch.rows), (None, Some(ReportFormat::Csv)));
+    let printed = config(&["--report", "-", "--report-format", "jsonl", "--fresh", "u"]);
+    assert_eq!(printed.watch.rows, Some(ReportFormat::JsonLines));
+    for (words, wanted) in [
+        (&["-o", "-", "u"][..], "both --report - and -o -"),
+        (&["-w", "%{url}", "u"], "both --report - and -w"),
+        (&["--retry-failed=all", "u"], "cannot use --retry-failed with --report -"),
+        (&["--verify"], "cannot use --verify with --report -"),
+    ] {
+        let text = refusal(&[&["--report", "-"], words].concat());
+        assert!(text.contains(wanted), "{text}");
+    }
 }
 
 #[test]

@@ -9,7 +9,7 @@
 //! Rows have the URL as the list gave it; those of older versions have its normal form. Either is
 //! taken: a row whose URL is in its normal form is compared by the normal form of the line.
 
-use crate::fault::ExitClass;
+use crate::fault::{ExitClass, escape_hidden};
 use crate::report::row::{Status, escape_controls};
 use roaring::RoaringTreemap;
 use std::collections::{BTreeMap, HashMap};
@@ -75,7 +75,7 @@ impl Url<'_> {
     /// For people.
     fn shown(&self) -> String {
         let text = String::from_utf8_lossy(self.given);
-        let text = escape_controls(&text);
+        let text = escape_hidden(&text);
         match text.char_indices().nth(URL_SHOWN_CHARS_MAX) {
             Some((end, _)) => format!("{}...", &text[..end]),
             None => text.into_owned(),

@@ -267,6 +267,26 @@ fn text_without_controls_is_not_copied() {
     assert_eq!(escape_controls("a\tb\u{9f}¡"), "a\\tb\\u{9f}¡");
 }
 
+#[test]
+fn what_hides_in_text_is_shown_but_not_in_url_and_filename() {
+    let evil = "a\u{202e}b\u{e0041}\u{200b}é";
+    let mut row = row_failed();
+    row.fault.as_mut().unwrap().detail = Some(evil.into());
+    row.url = evil.as_bytes().to_vec();
+    (row.etag, row.filename) = (Some(evil.into()), Some(evil.to_owned()));
+    let shown = "a\\u{202e}b\\u{e0041}\\u{200b}é";
+    let line = encode(RowFormat::Csv, &row);
+    let cells: Vec<&str> = line.trim_end().split(',').collect();
+    assert_eq!((cells[column("url")], cells[column("filename")]), (evil, evil));
+    assert_eq!(cells[column("etag")], shown);
+    assert!(cells[column("error_message")].ends_with(shown), "{line}");
+
+    let line = encode(RowFormat::JsonLines, &row);
+    assert!(line.starts_with(&format!("{{\"url\":\"{evil}\"")), "{line}");
+    assert!(!line[..line.len() - 1].replacen(evil, "", 1).contains(is_hidden), "{line}");
+    assert!(line.contains("\"etag\":\"a\\u202eb\\udb40\\udc41\\u200bé\""), "{line}");
+}
+
 fn any_row() -> impl Strategy<Value = Row> {
     let texts = (any::<String>(), ".{0,9}", prop::option::of(any::<String>()), any::<String>());
     let numbers = (any::<u64>(), 0..600_u16, any::<u32>(), any::<Option<bool>>());
@@ -303,10 +323,10 @@ proptest! {
             reader.records().collect::<Result<_, _>>().expect("valid CSV");
         prop_assert_eq!(records.len(), 1);
         let cell = |name| &records[0][column(name)];
-        let text = |text: Option<&str>| escape_controls(text.unwrap_or("")).into_owned();
+        let text = |text: Option<&str>| escape_hidden(text.unwrap_or("")).into_owned();
         let url = escape_line_ends(&row.url);
         prop_assert_eq!(cell("url").as_bytes(), &*url);
-        prop_assert_eq!(cell("filename"), text(row.filename.as_deref()));
+        prop_assert_eq!(cell("filename"), escape_controls(row.filename.as_deref().unwrap_or("")));
         prop_assert_eq!(cell("content_type"), text(row.content_type.as_deref()));
         prop_assert_eq!(cell("etag"), text(row.etag.as_deref()));
         let message = row.fault.as_ref().map(ToString::to_string);
