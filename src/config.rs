@@ -28,7 +28,7 @@ pub use watch::WatchConfig;
 use crate::limits;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Where input lines come from. `Debug` shows no URL: there may be user information in it.
 #[derive(Clone, PartialEq)]
@@ -62,6 +62,29 @@ pub enum ReportFormat {
     Csv,
     /// One JSON object a line.
     JsonLines,
+}
+
+/// What a report is packed with.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum ReportPacking {
+    /// Nothing.
+    None,
+    /// RFC 1952
+    Gzip,
+    /// RFC 8878
+    Zstd,
+}
+
+impl ReportPacking {
+    /// What the suffix of its name says.
+    pub fn of(path: &Path) -> Self {
+        let suffix = path.extension().map(|suffix| suffix.to_ascii_lowercase());
+        match suffix.as_ref().and_then(|suffix| suffix.to_str()) {
+            Some("gz") => Self::Gzip,
+            Some("zst") => Self::Zstd,
+            _ => Self::None,
+        }
+    }
 }
 
 /// A file that takes one row per input line.

@@ -222,9 +222,11 @@ pub struct ReportName {
 /// `--report`: the suffix decides the format.
 pub fn report_name(text: &str) -> Result<ReportName, String> {
     let lower = text.to_ascii_lowercase();
-    let format = if lower.ends_with(".csv") {
+    let packed = lower.strip_suffix(".gz").or_else(|| lower.strip_suffix(".zst"));
+    let plain = packed.unwrap_or(&lower);
+    let format = if plain.ends_with(".csv") {
         Some(ReportFormat::Csv)
-    } else if lower.ends_with(".jsonl") {
+    } else if plain.ends_with(".jsonl") {
         Some(ReportFormat::JsonLines)
     } else {
         None
@@ -513,7 +515,9 @@ mod tests {
         let format = |text| report_name(text).unwrap().format;
         assert_eq!(format("a/R.CSV"), Some(ReportFormat::Csv));
         assert_eq!(format("r.jsonl"), Some(ReportFormat::JsonLines));
-        for text in ["r.json", "csv", "-", "/dev/fd/3"] {
+        assert_eq!(format("r.csv.gz"), Some(ReportFormat::Csv));
+        assert_eq!(format("r.jsonl.ZST"), Some(ReportFormat::JsonLines));
+        for text in ["r.json", "csv", "-", "/dev/fd/3", "r.gz", "r.csv.bz2"] {
             assert_eq!(format(text), None, "{text}");
         }
         assert!(report_name("").is_err());

@@ -13,12 +13,13 @@ use self::mark::{Epoch, Mark};
 use super::compare::Given;
 use super::paper::make_parent;
 use super::progress::say;
-use crate::config::{Config, OnConflict, ReportFile, RetryFailed, SyncMode};
+use crate::config::{Config, OnConflict, ReportFile, ReportPacking, RetryFailed, SyncMode};
 use crate::error::RunError;
 use crate::fault::{Cause, DiskProblem, Fault, Stage};
 use crate::limits::LOOKAHEAD_JOBS_DEFAULT;
 use crate::plan::retry::{self, Class};
-use crate::report::journal::{Done, Entry, Fate, Lost, Scan, Scanned, Which};
+use crate::report::journal::{Done, Entry, Fate, Lost, Reader, Scanned, Which};
+use crate::report::packing::pack;
 use crate::report::{Row, RowEncoder, RowFormat, Status};
 use crate::ring::dir::{Dir, FileSystem};
 use crate::ring::journal::{Lock, durable_writes, lock, machine, note, set_note};
@@ -33,6 +34,7 @@ use std::time::SystemTime;
 pub(super) struct Opened {
     pub(super) file: File,
     pub(super) format: RowFormat,
+    pub(super) packing: ReportPacking,
     /// Whether a header line must come before the next row.
     pub(super) needs_header: bool,
     /// Names of the columns of the list that its rows have.
@@ -124,7 +126,13 @@ impl Opened {
         if std::mem::take(&mut self.needs_header) {
             encoder.header(&mut out);
         }
-        let Self { file, format, lost, past, .. } = self;
+        let Self { file, format, packing, lost, past, .. } = self;
+        let write = |rows: &mut Vec<u8>| {
+            let mut packed = Vec::new();
+            pack(*packing, rows, &mut packed);
+            rows.clear();
+            (&*file).write_all(&packed)
+        };
         let mut written = Ok(());
         scan(file, path, *format, |entry, end| {
             let is_due = end > past.trusted && matches!(entry.status, Status::Ok | Status::Skipped);
@@ -132,13 +140,11 @@ impl Opened {
                 encoder.encode(&lost_row(entry), &mut out);
             }
             if out.len() > READ_BYTES && written.is_ok() {
-                written = (&*file).write_all(&out);
-                out.clear();
+                written = write(&mut out);
             }
         })?;
         written?;
-        (&*file).write_all(&out)?;
-        Ok(())
+        Ok(write(&mut out)?)
     }
 
     /// What names this report; `None` where it is no file.
@@ -204,6 +210,7 @@ pub(super) fn open(
         return Ok(Opened {
             file,
             format,
+            packing: ReportPacking::of(path),
             needs_header: true,
             kept,
             done: Done::default(),
@@ -236,6 +243,7 @@ pub(super) fn open(
         epoch: Epoch::now(&file, dir.mount_id()),
         file,
         format,
+        packing: ReportPacking::of(path),
         needs_header: true,
         kept,
         token,
@@ -434,7 +442,7 @@ pub(super) fn scan(
             path.display()
         ))
     };
-    let mut scan = Scan::new(format);
+    let mut reader = Reader::new(format, ReportPacking::of(path));
     let mut buffer = vec![0; READ_BYTES];
     let (mut filled, mut at) = (0, 0_u64);
     loop {
@@ -446,12 +454,12 @@ pub(super) fn scan(
             count => count.with_context(cannot)?,
         };
         if count == 0 {
-            return scan.finish(&buffer[..filled]).with_context(refused);
+            return reader.finish(&buffer[..filled]).with_context(refused);
         }
         filled += count;
         at += count as u64;
         let used =
-            scan.feed(&buffer[..filled], |entry, end| each(&entry, end)).with_context(refused)?;
+            reader.feed(&buffer[..filled], |entry, end| each(&entry, end)).with_context(refused)?;
         buffer.copy_within(used..filled, 0);
         filled -= used;
     }

@@ -40,7 +40,7 @@ impl Ledger {
     pub(super) fn new(report: Option<Opened>, budget: &BudgetConfig, waits: bool) -> Self {
         let report = report.map(|opened| {
             let encoder = RowEncoder::new(opened.format).keeping(opened.kept);
-            let mut paper = Paper::new(opened.file, waits);
+            let mut paper = Paper::new(opened.file, waits).packed(opened.packing);
             if opened.needs_header {
                 paper.add(|out| encoder.header(out));
             }
@@ -90,7 +90,7 @@ impl Ledger {
         let Report { paper, encoder } = report;
         paper.add_row(row.index, |out| encoder.encode(row, out));
         // What waits for room is tried again by the clock, and not for each row.
-        paper.pending() < PENDING_BYTES_MAX || paper.is_full() || paper.flush() != Flushed::Broken
+        !paper.is_due() || paper.is_full() || paper.flush() != Flushed::Broken
     }
 
     /// Writes what was encoded.
@@ -136,7 +136,5 @@ impl Ledger {
     }
 }
 
-/// Rows are written at the latest when so many bytes wait, besides the flushes by time.
-const PENDING_BYTES_MAX: usize = 64 * 1024;
 /// Failures that a run without a report tells of, one by one.
 const FAILURES_TOLD_MAX: usize = 10;

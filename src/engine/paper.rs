@@ -1,6 +1,9 @@
 //! A file that takes rows one behind the other. On a full disk they wait in memory, and none is
-//! ever torn: what does not fit follows when there is room, or its begin is taken back.
+//! ever torn: what does not fit follows when there is room, or its begin is taken back. Where rows
+//! are packed, that holds for each part of them.
 
+use crate::config::ReportPacking;
+use crate::report::packing;
 use crate::ring::{file, room};
 use std::collections::VecDeque;
 use std::fs::{self, File};
@@ -28,13 +31,17 @@ pub(super) struct Paper<F = File> {
     file: F,
     /// Whether a full disk is waited for: not with a device, which never gets room.
     can_wait: bool,
-    /// Encoded and not yet written.
+    packing: ReportPacking,
+    /// Encoded and not yet packed, where something is.
+    unpacked: Vec<u8>,
+    /// As it is to be in the file, and not yet written.
     pending: Vec<u8>,
     /// Length of the file.
     written: u64,
     /// Length of the file up to the end of the last whole row.
     whole: u64,
-    /// Input line of each row in `pending`, and the length of the file at its end.
+    /// Input line of each row that waits, and the length of the file at its end, or at that of its
+    /// part; [`UNPACKED`] while that is not known.
     rows: VecDeque<(u64, u64)>,
     is_full: bool,
     /// The first failure.
@@ -82,10 +89,17 @@ impl Paper {
 }
 
 impl<F: Write + Shorten> Paper<F> {
+    /// The same with rows packed so.
+    pub(super) fn packed(self, packing: ReportPacking) -> Self {
+        Self { packing, ..self }
+    }
+
     fn of(file: F, length: u64, can_wait: bool) -> Self {
         Self {
             file,
             can_wait,
+            packing: ReportPacking::None,
+            unpacked: Vec::new(),
             pending: Vec::new(),
             written: length,
             whole: length,
@@ -102,13 +116,31 @@ impl<F: Write + Shorten> Paper<F> {
 
     /// Appends the row of an input line, by `encode`.
     pub(super) fn add_row(&mut self, index: u64, encode: impl FnOnce(&mut Vec<u8>)) {
-        encode(&mut self.pending);
-        self.rows.push_back((index, self.written + self.pending.len() as u64));
+        let end = if self.packing == ReportPacking::None {
+            encode(&mut self.pending);
+            self.written + self.pending.len() as u64
+        } else {
+            encode(&mut self.unpacked);
+            UNPACKED
+        };
+        self.rows.push_back((index, end));
     }
 
-    /// Bytes that wait.
-    pub(super) fn pending(&self) -> usize {
-        self.pending.len()
+    /// Whether so much waits that it should be written, whatever the time is.
+    pub(super) fn is_due(&self) -> bool {
+        self.pending.len() >= PENDING_BYTES_MAX || self.unpacked.len() >= PART_BYTES
+    }
+
+    /// Packs what waits as one part.
+    fn pack(&mut self) {
+        if self.unpacked.is_empty() {
+            return;
+        }
+        packing::pack(self.packing, &self.unpacked, &mut self.pending);
+        self.unpacked.clear();
+        let end = self.written + self.pending.len() as u64;
+        let rows = self.rows.iter_mut().rev().take_while(|row| row.1 == UNPACKED);
+        rows.for_each(|row| row.1 = end);
     }
 
     /// Whether the disk was full when it was last tried.
@@ -118,6 +150,7 @@ impl<F: Write + Shorten> Paper<F> {
 
     /// Writes what waits, as far as that is possible.
     pub(super) fn flush(&mut self) -> Flushed {
+        self.pack();
         let mut done = 0;
         self.is_full = false;
         while self.error.is_none() && done < self.pending.len() {
@@ -172,6 +205,12 @@ impl<F: Write + Shorten> Paper<F> {
 
 /// The input line of what is no row; lines are numbered from 1.
 const NO_LINE: u64 = 0;
+/// Where a row ends whose part is not packed yet: no file is as long.
+const UNPACKED: u64 = u64::MAX;
+/// Rows are written at the latest when so many bytes wait, besides the flushes by time.
+const PENDING_BYTES_MAX: usize = 64 * 1024;
+/// The same of rows that are to be packed, which takes fewer bytes in larger parts.
+const PART_BYTES: usize = 256 * 1024;
 
 /// `3-5, 9`: numbers of lines.
 fn ranges(mut numbers: Vec<u64>) -> String {
@@ -270,12 +309,39 @@ mod tests {
     }
 
     #[test]
+    fn parts_are_whole_or_not_there() {
+        for packing in [ReportPacking::Gzip, ReportPacking::Zstd] {
+            let disk = Disk::default();
+            disk.room.set(1_000);
+            let mut paper = Paper::of(&disk, 0, true).packed(packing);
+            let add = |paper: &mut Paper<&Disk>, index| {
+                paper.add_row(index, |out| out.extend_from_slice(format!("{index}\n").as_bytes()));
+            };
+            (1..=2).for_each(|index| add(&mut paper, index));
+            assert!(disk.content.borrow().is_empty());
+            assert_eq!(paper.flush(), Flushed::All);
+            let first = disk.content.borrow().len();
+            // Of the second part there is room for a begin only.
+            disk.room.set(5);
+            (3..=4).for_each(|index| add(&mut paper, index));
+            assert_eq!(paper.flush(), Flushed::Full);
+            add(&mut paper, 5);
+            let error = paper.give_up().unwrap_err().to_string();
+            assert!(error.ends_with("line 3-5"), "{error}");
+            assert_eq!(disk.content.borrow().len(), first, "{packing:?}");
+            let mut rows = Vec::new();
+            let front = packing::unpack(packing, &disk.content.borrow(), &mut rows);
+            assert_eq!((front, &*rows), (packing::Front::Whole(first), &b"1\n2\n"[..]));
+        }
+    }
+
+    #[test]
     fn who_does_not_wait_fails_at_once() {
         let disk = Disk::default();
         let mut paper = filled(&disk);
         paper.can_wait = false;
         assert_eq!(paper.flush(), Flushed::Broken);
-        assert_eq!(paper.pending(), 0);
+        assert!(paper.pending.is_empty());
         assert_eq!(paper.give_up().unwrap_err().raw_os_error(), Some(28));
     }
 }

@@ -159,7 +159,7 @@ impl Writing {
         let Some(paper) = &mut self.paper else { return };
         paper.add(encode);
         // On a full disk it waits in memory: a paused run adds little.
-        if paper.pending() >= PENDING_BYTES_MAX && !paper.is_full() {
+        if paper.is_due() && !paper.is_full() {
             paper.flush();
         }
     }
@@ -178,6 +178,3 @@ pub(super) fn leave(shared: &Shared, task: Packed) {
         shared.left(&task.job, &task.name);
     }
 }
-
-/// Lines are written when so many bytes wait.
-const PENDING_BYTES_MAX: usize = 64 * 1024;

@@ -12,10 +12,12 @@
 mod done;
 mod line;
 mod lost;
+mod packed;
 
 pub use done::{Check, Difference, Done, Ended, Fate, Mismatch, Passed, Url, Verdict, Which};
 pub use line::{Entry, Lines, Problem};
 pub use lost::Lost;
+pub use packed::Reader;
 
 use super::row::RowFormat;
 use crate::limits;

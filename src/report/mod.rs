@@ -1,9 +1,9 @@
 //! What is told of a run, as bytes; the caller owns the files.
 //!
-//! Rows ([`row`], or in a form of the user's: [`write_out`]) and the same read back by the next run
-//! ([`journal`]); what they add up to ([`stats`], [`hosts`], [`summary`], [`explain`]) and whether
-//! that is enough ([`budget`]); what is left ([`session`]), is to come ([`dry`]) or differs
-//! ([`verify`]); and how a run stands ([`view`], [`state`], [`metrics`]).
+//! Rows ([`row`], packed by [`packing`], or in a form of the user's: [`write_out`]) and the same
+//! read back by the next run ([`journal`]); what they add up to ([`stats`], [`hosts`], [`summary`],
+//! [`explain`]) and whether that is enough ([`budget`]); what is left ([`session`]), is to come
+//! ([`dry`]) or differs ([`verify`]); and how a run stands ([`view`], [`state`], [`metrics`]).
 
 pub mod budget;
 pub mod dry;
@@ -11,6 +11,7 @@ pub mod explain;
 pub mod hosts;
 pub mod journal;
 pub mod metrics;
+pub mod packing;
 pub mod row;
 pub mod session;
 pub mod state;

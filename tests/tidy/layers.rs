@@ -39,7 +39,10 @@ const LAYERS: [Layer; 11] = [
             "config::Dirs",
         ],
     ),
-    layer("report", &["fault", "limits", "config::BudgetConfig", "config::ErrorsMax"]),
+    layer(
+        "report",
+        &["fault", "limits", "config::BudgetConfig", "config::ErrorsMax", "config::ReportPacking"],
+    ),
     layer("ring", &["fault", "limits", "config", "error"]),
     layer("engine", &["config", "error", "fault", "http", "limits", "plan", "report", "ring"]),
     layer("cli", &["config", "error", "http", "limits", "origin", "plan", "report"]),

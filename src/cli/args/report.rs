@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Report")]
 pub struct ReportArgs {
-    /// One row per input line: FILE.csv or FILE.jsonl. One that exists is continued; `-` is
-    /// standard output
+    /// One row per input line: FILE.csv or FILE.jsonl, packed with .gz or .zst behind that. One
+    /// that exists is continued; `-` is standard output
     #[arg(long, value_name = "FILE", value_parser = values::report_name)]
     pub report: Option<ReportName>,
     /// Format of the rows [default: by the name of --report; csv for `-`]

@@ -31,8 +31,8 @@ pub(super) fn report(args: &PullArgs) -> anyhow::Result<Option<ReportFile>> {
         ))),
         (by_name, asked) => by_name.or(asked).with_context(|| {
             RunError::usage(format!(
-                "cannot tell the format of --report {}: its name must end in .csv or .jsonl, or \
-                 say --report-format csv or jsonl",
+                "cannot tell the format of --report {}: its name must end in .csv or .jsonl \
+                 (and .gz or .zst behind that), or say --report-format csv or jsonl",
                 path.display()
             ))
         })?,

@@ -52,6 +52,14 @@ pub enum Problem {
     Nonsense(&'static str),
     /// No row is as long.
     TooLong,
+    /// It is not packed with what its name says, which this is.
+    NotPacked(&'static str),
+    /// Packed data is damaged in front of its end.
+    Damaged(&'static str),
+    /// A part of packed data holds more than any run writes.
+    PartTooLong(&'static str),
+    /// Packed data is whole, and what is in it is not.
+    Cut(&'static str),
 }
 
 impl Problem {
@@ -63,7 +71,11 @@ impl Problem {
             | Self::IsCsv
             | Self::IsJsonLines
             | Self::Nonsense(_)
-            | Self::TooLong => false,
+            | Self::TooLong
+            | Self::NotPacked(_)
+            | Self::Damaged(_)
+            | Self::PartTooLong(_)
+            | Self::Cut(_) => false,
         }
     }
 }
@@ -77,6 +89,22 @@ impl fmt::Display for Problem {
             Self::Torn => f.write_str("this is no whole row, although whole ones follow it"),
             Self::Nonsense(column) => write!(f, "no row has such a value in its column {column}"),
             Self::TooLong => f.write_str("no row is as long"),
+            Self::NotPacked(name) => write!(f, "this is no {name} data, as its name says"),
+            Self::Damaged(name) => write!(
+                f,
+                "the {name} data is damaged from here on, and not by a run that was killed: more \
+                 of it follows"
+            ),
+            Self::PartTooLong(name) => write!(
+                f,
+                "the {name} data was made by another program, with more in one piece than can be \
+                 read back: unpack it, and continue that"
+            ),
+            Self::Cut(name) => write!(
+                f,
+                "this is no whole row, although its {name} data is whole: unpack it, and continue \
+                 that"
+            ),
         }
     }
 }

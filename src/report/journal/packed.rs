@@ -1,0 +1,269 @@
+//! A report read back piece by piece, packed or not.
+//!
+//! Of a packed report only whole parts count ([`crate::report::packing`]). One that was torn is at
+//! its end, as a line that was torn is at the end of a plain one.
+
+use super::line::{Entry, Problem};
+use super::{Refused, Scan, Scanned};
+use crate::config::ReportPacking;
+use crate::report::packing::{self, Front, PART_BYTES_MAX};
+use crate::report::row::RowFormat;
+use memchr::memmem;
+
+/// Reads a report piece by piece, whatever it is packed with.
+#[derive(Debug)]
+pub struct Reader {
+    packing: ReportPacking,
+    scan: Scan,
+    /// Unpacked and not yet read: the begin of a line.
+    rows: Vec<u8>,
+    /// Bytes of the whole parts so far.
+    at: u64,
+}
+
+impl Reader {
+    /// A reader of a report that has, or is to have, this format.
+    pub fn new(format: RowFormat, packing: ReportPacking) -> Self {
+        Self { packing, scan: Scan::new(format), rows: Vec::new(), at: 0 }
+    }
+
+    /// Takes the next bytes. `each` gets every row, and where in the file it ends: behind the part
+    /// that it is in. Gives how many bytes are used: the rest is to be given again with more behind
+    /// it.
+    ///
+    /// # Errors
+    /// This is no report, or not one of this format, or it is damaged before its end.
+    pub fn feed(
+        &mut self,
+        bytes: &[u8],
+        mut each: impl FnMut(Entry<'_>, u64),
+    ) -> Result<usize, Refused> {
+        if self.packing == ReportPacking::None {
+            return self.scan.feed(bytes, each);
+        }
+        let mut used = 0;
+        loop {
+            let before = self.rows.len();
+            match packing::unpack(self.packing, &bytes[used..], &mut self.rows) {
+                Front::Whole(length) => {
+                    used += length;
+                    self.at += length as u64;
+                }
+                Front::TooLong => return Err(self.refused(Problem::PartTooLong(self.name()))),
+                Front::Damaged if bytes.len() - used > TORN_BYTES_MAX => {
+                    return Err(self.refused(Problem::Damaged(self.name())));
+                }
+                Front::Begin if bytes.len() - used > PART_BYTES_MAX => {
+                    return Err(self.refused(Problem::PartTooLong(self.name())));
+                }
+                Front::Begin | Front::Damaged => {
+                    self.rows.truncate(before);
+                    return Ok(used);
+                }
+            }
+            let at = self.at;
+            let read = self.scan.feed(&self.rows, |entry, _| each(entry, at))?;
+            self.rows.drain(..read);
+        }
+    }
+
+    /// The file has ended with the begin of a line or of a part, which may be empty.
+    ///
+    /// # Errors
+    /// This is no report, or it is damaged before its end.
+    pub fn finish(self, rest: &[u8]) -> Result<Scanned, Refused> {
+        if self.packing == ReportPacking::None {
+            return self.scan.finish(rest);
+        }
+        // A part is written with whole rows in it.
+        if !self.rows.is_empty() || self.scan.is_over || self.scan.bad.is_some() {
+            return Err(self.refused(Problem::Cut(self.name())));
+        }
+        if !rest.is_empty() && is_followed(self.packing, rest) {
+            return Err(self.refused(Problem::Damaged(self.name())));
+        }
+        if self.at == 0 {
+            return self.begin(rest);
+        }
+        let at = self.at;
+        self.scan.finish(&[]).map(|scanned| Scanned { whole: at, ..scanned })
+    }
+
+    /// Of a first part that was never whole it is known what it begins with.
+    fn begin(mut self, rest: &[u8]) -> Result<Scanned, Refused> {
+        let rest = zero_block(rest).map_or(rest, |zero| &rest[..zero]);
+        let magic = packing::magic(self.packing);
+        let known = rest.len().min(magic.len());
+        if rest[..known] != magic[..known] {
+            return Err(self.refused(Problem::NotPacked(self.name())));
+        }
+        packing::unpack(self.packing, rest, &mut self.rows);
+        let used = self.scan.feed(&self.rows, |_, _| {})?;
+        let scanned = self.scan.finish(&self.rows[used..])?;
+        Ok(Scanned { whole: 0, rows: 0, needs_header: true, ..scanned })
+    }
+
+    fn name(&self) -> &'static str {
+        packing::name(self.packing)
+    }
+
+    fn refused(&self, problem: Problem) -> Refused {
+        Refused { line: self.scan.count + 1, problem }
+    }
+}
+
+/// Whether whole parts follow one that is none, and not because a block of zero bytes is what a
+/// power loss left of it.
+fn is_followed(packing: ReportPacking, torn: &[u8]) -> bool {
+    let mut rows = Vec::new();
+    let mut begins = memmem::find_iter(torn, packing::magic(packing));
+    let next = begins.find(|begin| {
+        rows.clear();
+        let mut front = || packing::unpack(packing, &torn[*begin..], &mut rows);
+        *begin > 0 && matches!(front(), Front::Whole(_))
+    });
+    next.is_some_and(|next| zero_block(&torn[..next]).is_none())
+}
+
+/// Where a block of zero bytes begins, which a power loss kept from the disk.
+fn zero_block(bytes: &[u8]) -> Option<usize> {
+    memmem::find(bytes, &[0; BLOCK_BYTES])
+}
+
+/// Most bytes that a power loss spoils at the end of a report. What is damaged with more behind it
+/// was not damaged by one.
+const TORN_BYTES_MAX: usize = 64 << 20;
+/// The smallest unit that file systems allocate, in bytes.
+const BLOCK_BYTES: usize = 512;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::RowEncoder;
+    use crate::report::row::tests::row_ok;
+
+    const PACKINGS: [ReportPacking; 2] = [ReportPacking::Gzip, ReportPacking::Zstd];
+    const FORMATS: [RowFormat; 2] = [RowFormat::Csv, RowFormat::JsonLines];
+
+    /// A report of two rows a part; where each part ends.
+    fn report(format: RowFormat, packing: ReportPacking, parts: u64) -> (Vec<u8>, Vec<usize>) {
+        let mut encoder = RowEncoder::new(format);
+        let (mut file, mut ends) = (Vec::new(), Vec::new());
+        for part in 0..parts {
+            let mut rows = Vec::new();
+            if part == 0 {
+                encoder.header(&mut rows);
+            }
+            for index in [2 * part + 1, 2 * part + 2] {
+                let mut row = row_ok();
+                row.index = index;
+                encoder.encode(&row, &mut rows);
+            }
+            packing::pack(packing, &rows, &mut file);
+            ends.push(file.len());
+        }
+        (file, ends)
+    }
+
+    /// Lines and ends of the rows, and what the report was found to be.
+    type Read = (Vec<(u64, u64)>, Scanned);
+
+    fn read(
+        format: RowFormat,
+        packing: ReportPacking,
+        file: &[u8],
+        piece: usize,
+    ) -> Result<Read, Refused> {
+        let mut reader = Reader::new(format, packing);
+        let (mut rows, mut rest) = (Vec::new(), Vec::new());
+        for piece in file.chunks(piece) {
+            rest.extend_from_slice(piece);
+            let used = reader.feed(&rest, |entry, end| rows.push((entry.index, end)))?;
+            rest.drain(..used);
+        }
+        reader.finish(&rest).map(|scanned| (rows, scanned))
+    }
+
+    fn each(mut check: impl FnMut(RowFormat, ReportPacking)) {
+        FORMATS.into_iter().for_each(|format| {
+            PACKINGS.into_iter().for_each(|packing| check(format, packing));
+        });
+    }
+
+    #[test]
+    fn rows_end_where_their_part_does() {
+        each(|format, packing| {
+            let (file, ends) = report(format, packing, 3);
+            for piece in [1, 7, file.len()] {
+                let (rows, scanned) = read(format, packing, &file, piece).unwrap();
+                let wanted = ends.iter().enumerate().flat_map(|(part, end)| {
+                    let (index, end) = (2 * part as u64, *end as u64);
+                    [(index + 1, end), (index + 2, end)]
+                });
+                assert_eq!(rows, wanted.collect::<Vec<_>>(), "{format:?} {packing:?} {piece}");
+                assert_eq!((scanned.whole, scanned.rows), (file.len() as u64, 6));
+                assert!(!scanned.needs_header);
+            }
+        });
+    }
+
+    #[test]
+    fn a_report_torn_at_any_byte_has_its_whole_parts() {
+        each(|format, packing| {
+            let (file, ends) = report(format, packing, 3);
+            for length in 0..file.len() {
+                // As it is, and with the block of zero bytes that a power loss leaves.
+                let mut zeroed = file[..length].to_vec();
+                zeroed.resize(length + 2 * BLOCK_BYTES, 0);
+                for torn in [&file[..length], &zeroed] {
+                    // The last bytes of a part may be zero bytes.
+                    let is_whole = |end: &&usize| torn.get(..**end) == Some(&file[..**end]);
+                    let whole = ends.iter().filter(is_whole).count();
+                    let (rows, scanned) = read(format, packing, torn, 1 << 20)
+                        .unwrap_or_else(|refused| panic!("{format:?} {length}: {refused}"));
+                    assert_eq!(rows.len(), 2 * whole, "{format:?} {packing:?} {length}");
+                    let end = if whole == 0 { 0 } else { ends[whole - 1] };
+                    assert_eq!((scanned.whole, scanned.rows), (end as u64, 2 * whole as u64));
+                    assert_eq!(scanned.needs_header, whole == 0);
+                }
+            }
+        });
+    }
+
+    #[test]
+    fn what_no_crash_did_is_refused() {
+        each(|format, packing| {
+            let (file, ends) = report(format, packing, 3);
+            let mut flipped = file.clone();
+            flipped[ends[0] + 30] ^= 0x55;
+            let refused = read(format, packing, &flipped, 1 << 20).unwrap_err();
+            assert!(matches!(refused.problem, Problem::Damaged(_)), "{refused}");
+            // The same at the end may be the work of one.
+            flipped.truncate(ends[1]);
+            assert_eq!(read(format, packing, &flipped, 1 << 20).unwrap().0.len(), 2);
+            // A block of zero bytes came of a power loss, whatever was written later.
+            let mut zeroed = file[..ends[0] + 30].to_vec();
+            zeroed.resize(ends[0] + 1_100, 0);
+            zeroed.extend_from_slice(&file[ends[1]..]);
+            assert_eq!(read(format, packing, &zeroed, 1 << 20).unwrap().0.len(), 2);
+
+            let mut plain = Vec::new();
+            packing::unpack(packing, &file, &mut plain);
+            let refused = read(format, packing, &plain, 1 << 20).unwrap_err();
+            assert!(matches!(refused.problem, Problem::NotPacked(_)), "{refused}");
+            let mut cut = Vec::new();
+            packing::pack(packing, &plain[..plain.len() - 5], &mut cut);
+            let refused = read(format, packing, &cut, 1 << 20).unwrap_err();
+            assert!(matches!(refused.problem, Problem::Cut(_)), "{refused}");
+            let mut stranger = Vec::new();
+            packing::pack(packing, &b"a list, not a report\n".repeat(50), &mut stranger);
+            for torn in [&stranger[..], &stranger[..stranger.len() - 3]] {
+                let refused = read(format, packing, torn, 1 << 20);
+                // A frame of zstd that is torn tells nothing of what is in it.
+                if torn.len() == stranger.len() || packing == ReportPacking::Gzip {
+                    assert_eq!(refused.unwrap_err().problem, Problem::Stranger);
+                }
+            }
+        });
+    }
+}

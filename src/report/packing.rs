@@ -1,0 +1,110 @@
+//! Reports as gzip (RFC 1952) or zstd (RFC 8878), in parts.
+//!
+//! Each batch of rows is a part of its own: a member of gzip data, a frame of zstd data. Both
+//! formats are one stream when parts follow each other, so every reader takes them for one file,
+//! and a file that ends behind one of them is whole. So a report that is packed can be continued,
+//! and what a run leaves that was killed is readable up to its last whole batch.
+
+use crate::config::ReportPacking;
+use flate2::Compression;
+use flate2::bufread::GzDecoder;
+use flate2::write::GzEncoder;
+use std::io::{self, Read, Write as _};
+use zstd::stream::{read, write};
+
+/// What a packed report begins with.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Front {
+    /// A whole part of so many bytes.
+    Whole(usize),
+    /// The begin of a part, which may be nothing.
+    Begin,
+    /// No part, or one that contradicts itself.
+    Damaged,
+    /// A part with more in it than [`PART_BYTES_MAX`].
+    TooLong,
+}
+
+/// Appends these rows as one part, or as they are where nothing is packed. No rows are no part.
+pub fn pack(packing: ReportPacking, rows: &[u8], out: &mut Vec<u8>) {
+    if rows.is_empty() {
+        return;
+    }
+    let packed = match packing {
+        ReportPacking::None => out.write_all(rows),
+        ReportPacking::Gzip => pack_gzip(rows, out),
+        ReportPacking::Zstd => pack_zstd(rows, out),
+    };
+    packed.expect("a Vec takes any bytes");
+}
+
+fn pack_gzip(rows: &[u8], out: &mut Vec<u8>) -> io::Result<()> {
+    let mut encoder = GzEncoder::new(out, Compression::new(GZIP_LEVEL));
+    encoder.write_all(rows)?;
+    encoder.finish().map(drop)
+}
+
+fn pack_zstd(rows: &[u8], out: &mut Vec<u8>) -> io::Result<()> {
+    let mut encoder = write::Encoder::new(out, ZSTD_LEVEL)?;
+    encoder.include_checksum(true)?;
+    encoder.set_pledged_src_size(Some(rows.len() as u64))?;
+    encoder.write_all(rows)?;
+    encoder.finish().map(drop)
+}
+
+/// Unpacks the part that these bytes begin with, and appends what is in it, even of one whose end
+/// is missing.
+pub fn unpack(packing: ReportPacking, bytes: &[u8], out: &mut Vec<u8>) -> Front {
+    let room = PART_BYTES_MAX as u64 + 1;
+    let before = out.len();
+    let (result, rest) = match packing {
+        ReportPacking::None => {
+            out.extend_from_slice(bytes);
+            return Front::Whole(bytes.len());
+        }
+        ReportPacking::Gzip => {
+            let mut decoder = GzDecoder::new(bytes);
+            (decoder.by_ref().take(room).read_to_end(out), decoder.into_inner().len())
+        }
+        ReportPacking::Zstd => match read::Decoder::with_buffer(bytes) {
+            Ok(decoder) => {
+                let mut decoder = decoder.single_frame();
+                (decoder.by_ref().take(room).read_to_end(out), decoder.finish().len())
+            }
+            Err(error) => (Err(error), bytes.len()),
+        },
+    };
+    match result {
+        _ if out.len() - before > PART_BYTES_MAX => Front::TooLong,
+        // An empty input is none that has begun.
+        Ok(_) if rest == bytes.len() => Front::Begin,
+        Ok(_) => Front::Whole(bytes.len() - rest),
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Front::Begin,
+        Err(_) => Front::Damaged,
+    }
+}
+
+/// The first bytes of every part; none where nothing is packed.
+pub(super) fn magic(packing: ReportPacking) -> &'static [u8] {
+    match packing {
+        ReportPacking::None => b"",
+        ReportPacking::Gzip => b"\x1f\x8b\x08",
+        ReportPacking::Zstd => b"\x28\xb5\x2f\xfd",
+    }
+}
+
+/// What it is called.
+pub(super) fn name(packing: ReportPacking) -> &'static str {
+    match packing {
+        ReportPacking::None => "plain",
+        ReportPacking::Gzip => "gzip",
+        ReportPacking::Zstd => "zstd",
+    }
+}
+
+/// Most bytes of rows in one part, unpacked. A run writes far fewer; other programs make a whole
+/// file one part.
+pub const PART_BYTES_MAX: usize = 256 << 20;
+/// Rows are much alike: more effort saves little.
+const GZIP_LEVEL: u32 = 4;
+const ZSTD_LEVEL: i32 = 3;
