@@ -155,7 +155,9 @@ impl Core {
 
     /// Takes such memory back.
     pub(super) fn keep_request_memory(&self, memory: Vec<u8>) {
-        self.requests.borrow_mut().push(memory);
+        if memory.capacity() <= REQUEST_BYTES_KEPT_MAX {
+            self.requests.borrow_mut().push(memory);
+        }
     }
 
     /// The value of `Authorization`: what the URL says, else `-u`, else what netrc says of the host
@@ -283,6 +285,7 @@ impl Core {
             match taken.given {
                 Given::Job(grant) => return Some(self.work(grant, is_disk_probe)),
                 Given::Down(down) => self.give_up(down),
+                Given::Overdue(item) => self.overdue(item.unpack(), now_ms),
                 Given::Nothing => {
                     // A lane that ends must not leave its core asleep until something later.
                     if due_ms.is_some_and(|due| due < self.looks_again_ms.get()) {
@@ -307,6 +310,22 @@ impl Core {
         let fault = Fault::new(Stage::Connect, Cause::HostDown).with_detail(detail);
         self.record(down.item.unpack(), End::Failed(fault));
         self.shared.end_if_finished();
+    }
+
+    /// A task whose time was over while its host rested, or while it waited for it in another way.
+    fn overdue(&self, task: Task, now_ms: u64) {
+        // Nobody's time runs while the disk is full.
+        if self.ends_ms(&task) > now_ms {
+            return self.requeue(task);
+        }
+        let fault = Fault::new(Stage::Connect, Cause::JobTimeout);
+        self.record(task, End::Failed(fault));
+        self.shared.end_if_finished();
+    }
+
+    /// When the time of a task is over as far as is known by now, in milliseconds of the run.
+    fn ends_ms(&self, task: &Task) -> u64 {
+        task.ends_ms(self.shared.full_disk.paused_ms(self.shared.now_ms()))
     }
 
     fn work(&self, grant: Grant<Packed>, is_disk_probe: bool) -> Work {
@@ -370,7 +389,8 @@ impl Core {
     /// Lets a task go on where a redirect led.
     pub(super) fn requeue(&self, task: Task) {
         let target = task.target().clone();
-        let wake = self.shared.schedule().push_front(place(&target), Packed::pack(task));
+        let ends_ms = self.ends_ms(&task);
+        let wake = self.shared.schedule().push_front(place(&target), Packed::pack(task), ends_ms);
         self.shared.deliver(wake);
     }
 
@@ -378,11 +398,12 @@ impl Core {
     /// place of its queue, and holds no slot meanwhile.
     pub(super) fn unresolve(&self, task: Task) {
         let target = task.target().clone();
+        let ends_ms = self.ends_ms(&task);
         let wakes = {
             let mut schedule = self.shared.schedule();
             [
                 schedule.unresolve(place(&target)),
-                schedule.push_front(place(&target), Packed::pack(task)),
+                schedule.push_front(place(&target), Packed::pack(task), ends_ms),
             ]
         };
         wakes.into_iter().for_each(|wake| self.shared.deliver(wake));
@@ -393,7 +414,8 @@ impl Core {
     pub(super) fn defer(&self, task: Task, after_ms: u64) {
         let target = task.target().clone();
         let until_ms = self.shared.now_ms().saturating_add(after_ms);
-        self.shared.schedule().defer(place(&target), Packed::pack(task), until_ms);
+        let ends_ms = self.ends_ms(&task);
+        self.shared.schedule().defer(place(&target), Packed::pack(task), until_ms, ends_ms);
         // A core that sleeps until something later must look again.
         self.shared.deliver(Wake::One(self.index));
     }
@@ -473,6 +495,9 @@ fn patience(timeouts: &Timeouts) -> Patience {
         window_bytes_min: window_bytes.div_ceil(1_000),
     }
 }
+
+/// Longest memory of a request that is kept for the next one, in bytes.
+const REQUEST_BYTES_KEPT_MAX: usize = 4_096;
 
 /// Shortest wait of a task for what others hold, in milliseconds: a core looks after its idle
 /// connections in less.

@@ -49,6 +49,8 @@ pub(super) struct Story {
     /// What a server proposed as the path of the file. Kept over attempts: a name that was claimed
     /// for this job is its own.
     proposed: Option<Proposed>,
+    /// Why the attempt before failed.
+    last_fault: Option<Box<Fault>>,
     /// The digest of the last body that was not the one asked for.
     wrong_digest: Option<Box<Checksum>>,
     queue: Duration,
@@ -166,6 +168,18 @@ impl Task {
         self.story.as_ref().map_or(u64::MAX, |story| story.job_at_ms)
     }
 
+    /// The same, moved for what the run was paused since its last attempt began; `paused_ms` is for
+    /// how long it was paused so far.
+    pub(super) fn ends_ms(&self, paused_ms: u64) -> u64 {
+        let paused = |story: &Story| paused_ms.saturating_sub(story.paused_ms);
+        self.job_at_ms().saturating_add(self.story.as_deref().map_or(0, paused))
+    }
+
+    /// Another attempt follows this fault, which the row tells of if the time is over before that.
+    pub(super) fn remember(&mut self, fault: Fault) {
+        self.story_mut().last_fault = Some(Box::new(fault));
+    }
+
     /// Begins an attempt, the first one or a further one. `paused_ms` is for how long the run was
     /// paused so far.
     pub(super) fn begin(&mut self, now_ms: u64, job_ms: u64, paused_ms: u64) -> &mut Story {
@@ -185,6 +199,7 @@ impl Task {
                 paused_ms,
                 is_output_begun: false,
                 proposed: None,
+                last_fault: None,
                 wrong_digest: None,
                 queue: Duration::from_millis(now_ms.saturating_sub(queued_ms)),
                 last: Last::new(now),
@@ -197,6 +212,20 @@ impl Task {
             paused_ms.saturating_sub(std::mem::replace(&mut story.paused_ms, paused_ms));
         story.job_at_ms = story.job_at_ms.saturating_add(paused_ms);
         story
+    }
+
+    /// That the time of the job was over says little: the fault before it says why it took so long.
+    fn with_reason(&self, fault: Fault) -> Fault {
+        let before = self.story.as_ref().and_then(|story| story.last_fault.as_ref());
+        match before {
+            Some(before) if fault.cause == Cause::JobTimeout => {
+                let code = before.code();
+                // It was escaped when it was made.
+                let detail = Some(format!("before that, {before} ({code})").into());
+                Fault { detail, ..fault }
+            }
+            Some(_) | None => fault,
+        }
     }
 
     /// The row of a job that has ended. `dir` is the directory of the run, as the user wrote it.
@@ -213,7 +242,7 @@ impl Task {
             End::Failed(fault) if fault.cause == Cause::Interrupted => {
                 (Status::Cancelled, Some(fault), None)
             }
-            End::Failed(fault) => (Status::Failed, Some(fault), None),
+            End::Failed(fault) => (Status::Failed, Some(self.with_reason(fault)), None),
         };
         let filename = name.map(|name| match name.as_str() {
             "-" => name,

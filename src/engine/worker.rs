@@ -195,6 +195,7 @@ fn failed(
         && core.can_wait(task, after_ms)
     {
         // What is ours to mend costs the job no attempt.
+        task.remember(fault);
         return (Next::Retry { after_ms }, None);
     }
     if full::lacks_room(&fault) {
@@ -227,9 +228,8 @@ fn failed(
     };
     match decision {
         Decision::Retry { after_ms } => {
-            if let Some(story) = &mut task.story {
-                story.is_retry_due = true;
-            }
+            task.story_mut().is_retry_due = true;
+            task.remember(fault);
             (Next::Retry { after_ms }, retry_after_ms)
         }
         Decision::RetryAfterTooLong { .. } | Decision::GiveUp => {

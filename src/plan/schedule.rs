@@ -41,6 +41,7 @@ mod gate;
 mod holdups;
 mod hosts;
 mod listing;
+mod overdue;
 mod politeness;
 mod queue;
 mod rate;
@@ -57,6 +58,7 @@ use deferred::Deferred;
 pub use holdups::{Holdup, Troubles, Why};
 pub use hosts::{HostId, OriginId, Place};
 use hosts::{Hosts, Name, Side};
+use overdue::Ends;
 pub use politeness::{Round, Sign};
 use queue::Jobs;
 use rate::Due;
@@ -113,6 +115,7 @@ pub struct Schedule<T> {
     hosts: Hosts,
     jobs: Jobs<T>,
     deferred: BinaryHeap<Deferred>,
+    ends: Ends,
     /// When each host that waits may go on, in milliseconds, and its index.
     waits: BTreeSet<(u64, u32)>,
     /// When the next request is due by `--rate`.
@@ -178,6 +181,7 @@ impl<T> Schedule<T> {
             hosts: Hosts::new(),
             jobs: Jobs::new(),
             deferred: BinaryHeap::new(),
+            ends: Ends::default(),
             waits: BTreeSet::new(),
             due: Due::default(),
             walk_due_ms: None,
@@ -250,23 +254,26 @@ impl<T> Schedule<T> {
     }
 
     /// Puts a job before all others of its origin: a redirect hop goes on before a new job begins.
-    pub fn push_front(&mut self, place: Place<'_>, item: T) -> Wake {
+    /// If it is still there at `ends_ms`, it is given out as [`Given::Overdue`].
+    pub fn push_front(&mut self, place: Place<'_>, item: T, ends_ms: u64) -> Wake {
         let index = self.enter(place);
         let job = self.jobs.keep(item);
         self.jobs.push_front(&mut self.hosts.at_mut(index).queues[place.side() as usize], job);
+        self.ends(ends_ms, self.jobs.mark(job), index, place.side());
         self.queued_one(index)
     }
 
     /// Keeps a job back until `until_ms`; it holds no slot. It then goes before the new jobs of its
-    /// origin. The caller looks at [`Self::next_due_ms`] again before it sleeps.
-    pub fn defer(&mut self, place: Place<'_>, item: T, until_ms: u64) {
+    /// origin; if it is still there at `ends_ms`, it is given out as [`Given::Overdue`]. The caller
+    /// looks at [`Self::next_due_ms`] again before it sleeps.
+    pub fn defer(&mut self, place: Place<'_>, item: T, until_ms: u64, ends_ms: u64) {
         let index = self.enter(place);
         let job = self.jobs.keep(item);
         let host = self.hosts.at_mut(index);
         host.deferred += 1;
         self.deferrals += 1;
         let (order, side) = (self.deferrals, place.side());
-        let deferred = Deferred { until_ms, order, host: index, job, side };
+        let deferred = Deferred { until_ms, ends_ms, order, host: index, job, side };
         if host.live.as_ref().is_some_and(|live| live.polite.breaker.is_down()) {
             self.requeue(deferred);
         } else {
@@ -280,6 +287,8 @@ impl<T> Schedule<T> {
         self.requeue_due(now_ms);
         let given = if let Some(down) = self.give_up() {
             Given::Down(down)
+        } else if let Some(item) = self.overdue() {
+            Given::Overdue(item)
         } else if let Some(index) = self.choose(core) {
             Given::Job(self.grant(core, index))
         } else {
@@ -362,13 +371,14 @@ impl<T> Schedule<T> {
         self.wake(home)
     }
 
-    /// When something may change by the time alone, in milliseconds: a deferred job is due, a host
-    /// may go on, or the run may by its rate.
+    /// When something may change by the time alone, in milliseconds: a deferred job is due, the time
+    /// of a queued one is over, a host may go on, or the run may by its rate.
     pub fn next_due_ms(&self) -> Option<u64> {
         let deferred = self.deferred.peek().map(|first| first.until_ms);
         let waits = self.waits.first().map(|first| first.0);
         let rate = (self.is_rate_reached() && self.has_ready()).then(|| self.due.begins_ms());
-        deferred.into_iter().chain(waits).chain(rate).chain(self.walk_due_ms).min()
+        let dues = deferred.into_iter().chain(waits).chain(rate).chain(self.walk_due_ms);
+        dues.chain(self.next_end_ms()).min()
     }
 
     /// Whether there is a host that some core may serve, as far as the host is concerned.
@@ -501,10 +511,11 @@ impl<T> Schedule<T> {
     }
 
     /// A job that was kept back goes before the new ones of its origin.
-    fn requeue(&mut self, Deferred { host: index, job, side, .. }: Deferred) {
+    fn requeue(&mut self, Deferred { host: index, job, side, ends_ms, .. }: Deferred) {
         let host = self.hosts.at_mut(index);
         host.deferred -= 1;
         self.jobs.push_front(&mut host.queues[side as usize], job);
+        self.ends(ends_ms, self.jobs.mark(job), index, side);
         self.queued += 1;
         self.settle(index);
     }

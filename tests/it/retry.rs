@@ -332,3 +332,23 @@ fn an_attempt_is_not_begun_when_the_time_for_its_job_is_over() {
         ("failed", "job.timeout")
     );
 }
+
+#[test]
+fn a_job_is_over_in_time_although_its_host_rests() {
+    let busy = vec![Verb::Send(response("503 Service Unavailable", "", b""))];
+    let server = Plan::new().on("/busy", [busy]).otherwise(ok(b"x")).start();
+    let refusing = RefusingPort::new();
+    // Who waits for the host waits longer than the harness.
+    let patient = ["--host-fail-limit", "1", "--host-fail-wait", "1h", "--rate-per-host", "1/1h"];
+    let sandbox = Sandbox::new();
+    let pull = sandbox.pull().args(patient).args(["-m", "2s", "--retry-delay", "10ms"]);
+    let urls = [server.url("/busy"), format!("http://127.0.0.1:{}/gone", refusing.port)];
+    let done = pull.list(&urls).run();
+    for (url, reason) in urls.iter().zip(["the server answered 503", "connection refused"]) {
+        assert_eq!(done.fault(url), "job.timeout");
+        let message = &done.row(url)["error_message"];
+        assert!(message.contains(&format!("before that, {reason}")), "{message}");
+    }
+    assert_eq!(done.row(&urls[0])["response_code"], "503");
+    assert_eq!(server.log().len(), 1);
+}

@@ -61,6 +61,8 @@ pub enum Given<T> {
     Job(Grant<T>),
     /// A job that fails.
     Down(Down<T>),
+    /// A job whose own time is over. It takes no slot, and nothing is released.
+    Overdue(T),
     /// Nothing: the core may sleep until it is woken or [`super::Schedule::next_due_ms`].
     Nothing,
 }
@@ -76,7 +78,7 @@ impl<T> Given<T> {
     pub(super) fn grant(self) -> Option<Grant<T>> {
         match self {
             Self::Job(grant) => Some(grant),
-            Self::Down(_) | Self::Nothing => None,
+            Self::Down(_) | Self::Overdue(_) | Self::Nothing => None,
         }
     }
 
@@ -85,7 +87,7 @@ impl<T> Given<T> {
     pub(super) fn down(self) -> Option<Down<T>> {
         match self {
             Self::Down(down) => Some(down),
-            Self::Job(_) | Self::Nothing => None,
+            Self::Job(_) | Self::Overdue(_) | Self::Nothing => None,
         }
     }
 }

@@ -7,6 +7,8 @@ use std::cmp::Ordering;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Deferred {
     pub(super) until_ms: u64,
+    /// When its own time is over.
+    pub(super) ends_ms: u64,
     /// Rises with each job kept back.
     pub(super) order: u64,
     /// Number of its host.

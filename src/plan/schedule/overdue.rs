@@ -28,6 +28,13 @@ struct End {
     side: Side,
 }
 
+impl Ends {
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.heap.len()
+    }
+}
+
 impl<T> Schedule<T> {
     /// The job that was just queued is over at `ends_ms`; at [`u64::MAX`] it never is.
     pub(super) fn ends(&mut self, ends_ms: u64, job: Mark, host: u32, side: Side) {

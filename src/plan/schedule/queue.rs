@@ -71,6 +71,13 @@ impl List {
     }
 }
 
+/// One job among all that were ever given.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Mark {
+    number: u32,
+    sequence: u32,
+}
+
 /// The jobs of all queues, and those kept back.
 #[derive(Debug)]
 pub(super) struct Jobs<T> {
@@ -84,6 +91,8 @@ pub(super) struct Jobs<T> {
 /// One job and the next one of its queue.
 #[derive(Debug)]
 struct Node<T> {
+    /// Nothing while it is free, and in a gap: what a job leaves that was taken out of the middle
+    /// of its queue. The first node of a queue is no gap.
     item: Option<T>,
     /// Its place in the order in which jobs were given. The number begins again after 2^32 jobs;
     /// far fewer are held at a time, so that of two of them the older one is always known.
@@ -135,11 +144,51 @@ impl<T> Jobs<T> {
             return None;
         }
         list.head = self.nodes[number].next;
+        list.len -= 1;
+        let item = self.give(number);
+        self.close_gaps(list);
+        Some(item)
+    }
+
+    /// Takes out of a queue the job that [`Self::mark`] tells of, wherever it is.
+    pub(super) fn take_out(&mut self, list: &mut List, mark: Mark) -> Option<T> {
+        if !self.holds(mark) {
+            return None;
+        }
+        let item = self.nodes[mark.number].item.take();
+        list.len -= 1;
+        self.close_gaps(list);
+        item
+    }
+
+    /// Which job it is, for as long as it is held.
+    pub(super) fn mark(&self, number: u32) -> Mark {
+        Mark { number, sequence: self.nodes[number].sequence }
+    }
+
+    /// Whether the job is still held.
+    pub(super) fn holds(&self, mark: Mark) -> bool {
+        let node = &self.nodes[mark.number];
+        node.item.is_some() && node.sequence == mark.sequence
+    }
+
+    /// A job that is held.
+    #[cfg(test)]
+    pub(super) fn peek(&self, number: u32) -> Option<&T> {
+        self.nodes[number].item.as_ref()
+    }
+
+    /// Frees the gaps that a queue begins with.
+    fn close_gaps(&mut self, list: &mut List) {
+        while list.head != NIL && self.nodes[list.head].item.is_none() {
+            let gap = list.head;
+            list.head = self.nodes[gap].next;
+            self.nodes[gap].next = self.free;
+            self.free = gap;
+        }
         if list.head == NIL {
             list.tail = NIL;
         }
-        list.len -= 1;
-        Some(self.give(number))
     }
 
     /// Gives up a job that is in no queue.
@@ -189,16 +238,18 @@ mod tests {
 
         #[test]
         fn chains_are_queues(
-            ops in prop::collection::vec((0..3_usize, 0..4_u8), 0..300),
+            ops in prop::collection::vec((0..3_usize, 0..6_u8, any::<prop::sample::Index>()), 0..300),
         ) {
             let mut jobs = Jobs::new();
             let mut lists = [List::EMPTY; 3];
             let mut model: [VecDeque<u32>; 3] = Default::default();
             let (mut given, mut most) = (0, 0);
-            for (at, op) in ops {
+            let mut marks = Vec::new();
+            for (at, op, pick) in ops {
                 match op {
-                    0 | 1 => {
+                    0..=2 => {
                         let number = jobs.keep(given);
+                        marks.push(jobs.mark(number));
                         if op == 0 {
                             jobs.push_back(&mut lists[at], number);
                             model[at].push_back(given);
@@ -208,6 +259,15 @@ mod tests {
                         }
                         given += 1;
                     }
+                    3 if given > 0 => {
+                        let item = u32::try_from(pick.index(marks.len())).unwrap();
+                        let place = model.iter().position(|queue| queue.contains(&item));
+                        let mark = marks[item as usize];
+                        prop_assert_eq!(jobs.holds(mark), place.is_some());
+                        let taken = jobs.take_out(&mut lists[place.unwrap_or(0)], mark);
+                        prop_assert_eq!(taken, place.map(|_| item));
+                        model.iter_mut().for_each(|queue| queue.retain(|other| *other != item));
+                    }
                     _ => prop_assert_eq!(jobs.pop_front(&mut lists[at]), model[at].pop_front()),
                 }
                 most = most.max(model.iter().map(VecDeque::len).sum::<usize>());
@@ -216,7 +276,16 @@ mod tests {
                 let age = model[at].front().map(|first| given - 1 - first);
                 prop_assert_eq!(jobs.age_of_first(lists[at]), age);
             }
-            prop_assert_eq!(jobs.nodes.count as usize, most, "what jobs leave is used again");
+            // A gap is free when all that came before it are gone.
+            prop_assert!(jobs.nodes.count as usize >= most);
+            for (list, queue) in lists.iter_mut().zip(&mut model) {
+                while let Some(item) = queue.pop_front() {
+                    prop_assert_eq!(jobs.pop_front(list), Some(item));
+                }
+            }
+            let count = jobs.nodes.count;
+            (0..count).for_each(|item| _ = jobs.keep(item));
+            prop_assert_eq!(jobs.nodes.count, count, "what jobs leave is used again");
         }
     }
 

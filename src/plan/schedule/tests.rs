@@ -189,7 +189,7 @@ fn a_deferred_job_holds_no_slot_and_comes_back_first() {
     let mut schedule = Schedule::new(limits(1, 1, 1));
     push(&mut schedule, "a", 0..3);
     let first = schedule.take(0, 0).given.grant().expect("a job");
-    schedule.defer(at("a"), first.item, 1_000);
+    schedule.defer(at("a"), first.item, 1_000, u64::MAX);
     assert_eq!(schedule.release(0, first.origin, After::Closed).wake, Wake::Nobody);
     assert_eq!((schedule.room(), schedule.deferred()), (997, 1));
     let second = schedule.take(0, 999).given.grant().expect("the slot is free");
@@ -202,7 +202,7 @@ fn a_deferred_job_holds_no_slot_and_comes_back_first() {
 fn the_timer_of_one_wakes_the_others_one_by_one() {
     let mut schedule = Schedule::new(limits(3, 3, 1));
     for (origin, item) in [("a", 1), ("b", 2), ("c", 3)] {
-        schedule.defer(at(origin), item, 10);
+        schedule.defer(at(origin), item, 10, u64::MAX);
     }
     assert_eq!(schedule.advance(9), Wake::One(0), "somebody must look at the time");
     assert!(schedule.take(0, 9).given.grant().is_none());
@@ -218,7 +218,7 @@ fn the_timer_of_one_wakes_the_others_one_by_one() {
 fn a_redirect_hop_goes_first() {
     let mut schedule = Schedule::new(limits(1, 1, 1));
     push(&mut schedule, "a", 0..2);
-    let _ = schedule.push_front(at("a"), 9);
+    let _ = schedule.push_front(at("a"), 9, u64::MAX);
     assert_eq!(schedule.take(0, 0).given.grant().map(|grant| grant.item), Some(9));
 }
 
@@ -266,8 +266,8 @@ fn drain_gives_back_everything_in_order() {
         let _ = schedule.push(at(["a", "b", "c"][item as usize % 3]), item);
     }
     let grant = schedule.take(0, 0).given.grant().expect("a job");
-    schedule.defer(at("b"), 20, 50);
-    schedule.defer(at("d"), 21, 40);
+    schedule.defer(at("b"), 20, 50, u64::MAX);
+    schedule.defer(at("d"), 21, 40, u64::MAX);
     schedule.pause(at("c"), 60);
     let drained = schedule.drain();
     assert_eq!(drained, (0..22).filter(|item| *item != grant.item).collect::<Vec<_>>());
@@ -409,7 +409,7 @@ fn a_core_starves_when_nothing_that_waits_may_begin() {
     assert_eq!(schedule.waiting(at("a")), 0);
     push(&mut schedule, "a", 0..5);
     let _ = schedule.push(secure("a"), 5);
-    schedule.defer(at("a"), 6, 1_000);
+    schedule.defer(at("a"), 6, 1_000, u64::MAX);
     assert_eq!((schedule.waiting(at("a")), schedule.waiting(at("b"))), (7, 0));
     assert!(!schedule.is_starving(), "the core was woken");
     assert_eq!(take_all(&mut schedule, 0, 0).len(), 2);
@@ -422,4 +422,40 @@ fn a_core_starves_when_nothing_that_waits_may_begin() {
     }
     assert_eq!(take_all(&mut schedule, 0, 0).len(), 6);
     assert!(!schedule.is_starving(), "no more than that may be in flight");
+}
+
+#[test]
+fn a_job_whose_time_is_over_waits_for_no_host() {
+    let mut schedule = Schedule::new(limits(1, 4, 4));
+    let _ = schedule.push(at("a"), 1);
+    schedule.pause(at("a"), 1_000_000);
+    for (item, ends_ms) in [(2, 300), (3, 100), (4, u64::MAX), (5, 200)] {
+        let _ = schedule.push_front(at("a"), item, ends_ms);
+    }
+    schedule.defer(at("a"), 6, 50, 150);
+    let mut overdue = |now_ms| {
+        let mut items = Vec::new();
+        while let Given::Overdue(item) = schedule.take(0, now_ms).given {
+            items.push(item);
+        }
+        (items, schedule.next_due_ms())
+    };
+    assert_eq!(overdue(99), (vec![], Some(100)));
+    assert_eq!(overdue(100), (vec![3], Some(150)));
+    assert_eq!(overdue(200), (vec![6, 5], Some(300)));
+    assert_eq!(overdue(999_999), (vec![2], Some(1_000_000)));
+    assert_eq!((schedule.queued(), schedule.deferred()), (2, 0));
+    let left: Vec<_> = std::iter::from_fn(|| schedule.take(0, 1_000_000).given.grant()).collect();
+    assert_eq!(left.iter().map(|grant| grant.item).collect::<Vec<_>>(), [4, 1]);
+}
+
+#[test]
+fn ends_of_jobs_that_are_gone_are_forgotten() {
+    let mut schedule = Schedule::new(limits(1, 1, 1));
+    for item in 0..10_000 {
+        let _ = schedule.push_front(at("a"), item, 1_000_000);
+        let grant = schedule.take(0, 0).given.grant().unwrap();
+        let _ = schedule.release(0, grant.origin, After::Kept);
+        assert!(schedule.ends.len() <= 1_024);
+    }
 }

@@ -55,7 +55,7 @@ fn an_answer_that_expired_is_asked_for_again_first() {
     let _ = schedule.resolved(a);
     let grant = schedule.take(0, 0).given.grant().expect("a job");
     assert_eq!(grant.item, 0);
-    schedule.defer(at("a"), grant.item, 0);
+    schedule.defer(at("a"), grant.item, 0, u64::MAX);
     let _ = schedule.unresolve(secure("a"));
     let _ = schedule.unresolve(at("a"));
     let _ = schedule.release(0, grant.origin, After::Closed);

@@ -10,7 +10,8 @@ use world::{ORIGINS, RATE_INTERVAL_MS, World};
 #[derive(Clone, Copy, Debug)]
 enum Then {
     Done,
-    Defer(u64),
+    /// Until then, and how long after that its own time is over.
+    Defer(u64, u64),
     Hop(usize),
     Pause(u64),
     /// It lacked something; it is deferred if that can help.
@@ -20,7 +21,8 @@ enum Then {
 #[derive(Clone, Debug)]
 enum Op {
     Push(usize),
-    PushFront(usize),
+    /// A job whose own time is over then.
+    PushFront(usize, u64),
     /// A burst, so that origins become big.
     PushMany(usize, u32),
     /// One `take` of one of the cores that are awake.
@@ -42,14 +44,14 @@ enum Op {
 fn op() -> impl Strategy<Value = Op> {
     let then = prop_oneof![
         6 => Just(Then::Done),
-        1 => (0..50_u64).prop_map(Then::Defer),
+        1 => (0..50_u64, 1..80_u64).prop_map(|(ms, more_ms)| Then::Defer(ms, more_ms)),
         1 => (0..ORIGINS).prop_map(Then::Hop),
         1 => (0..50_u64).prop_map(Then::Pause),
         1 => (0..50_u64).prop_map(Then::Lack),
     ];
     prop_oneof![
         6 => (0..ORIGINS).prop_map(Op::Push),
-        1 => (0..ORIGINS).prop_map(Op::PushFront),
+        1 => (0..ORIGINS, 0..80_u64).prop_map(|(origin, ms)| Op::PushFront(origin, ms)),
         1 => (0..ORIGINS, 1..12_u32).prop_map(|(origin, count)| Op::PushMany(origin, count)),
         8 => (0..8_usize).prop_map(Op::Step),
         1 => (0..8_usize).prop_map(Op::Ask),

@@ -216,7 +216,7 @@ fn a_host_that_cannot_be_reached_is_held_probed_and_given_up() {
     // It began before the breaker opened, so it is not what the probe found out.
     one.end(&straggler, REFUSED);
     assert!(one.down().is_empty() && one.take().is_empty());
-    one.schedule.defer(at("a"), 100, 99_000);
+    one.schedule.defer(at("a"), 100, 99_000, u64::MAX);
     one.end(&probe[0], REFUSED);
     let failed = one.schedule.take(0, one.now_ms).given.down().expect("the host is down");
     assert_eq!((failed.failures, failed.last), (5, "connect.refused"));
@@ -224,7 +224,7 @@ fn a_host_that_cannot_be_reached_is_held_probed_and_given_up() {
     // What comes later fails as well.
     push(&mut one.schedule, "a", 30..32);
     assert_eq!(one.down(), [30, 31]);
-    one.schedule.defer(at("a"), 33, 400_000);
+    one.schedule.defer(at("a"), 33, 400_000, u64::MAX);
     assert_eq!((one.down(), one.schedule.deferred()), (vec![33], 0));
     one.now_ms = 310_000;
     push(&mut one.schedule, "a", 40..42);
@@ -262,7 +262,7 @@ fn jobs_that_wait_at_hosts_that_go_down_are_gone_through_once_a_second() {
     // The jobs in flight are over, and two more are pushed to be the probes.
     for host in ["a", "b"] {
         let _ = schedule.push(at(host), 2);
-        schedule.defer(at(host), 3, 99_000);
+        schedule.defer(at(host), 3, 99_000, u64::MAX);
     }
     let probes = take_all(&mut schedule, 0, 10_000);
     for (probe, now_ms) in probes.iter().zip([10_000, 10_500]) {

@@ -60,6 +60,8 @@ pub(super) struct World {
     seen: [Seen; HOSTS],
     /// Origin of each item that is in the schedule, by item; granted ones move to `running`.
     waiting: HashMap<u32, usize>,
+    /// When their own time is over, for those that it matters for.
+    ends: HashMap<u32, u64>,
     running: Vec<(usize, usize, Grant<u32>)>,
     /// When requests began, and where; those that were taken back are not among them.
     begun: Vec<(u64, usize)>,
@@ -82,6 +84,7 @@ impl World {
             now_ms: 0,
             seen: Default::default(),
             waiting: HashMap::new(),
+            ends: HashMap::new(),
             running: Vec::new(),
             begun: Vec::new(),
             ids: BTreeMap::new(),
@@ -98,7 +101,13 @@ impl World {
     pub(super) fn run(&mut self, op: &Op) {
         match *op {
             Op::Push(origin) => self.push(origin, Schedule::push),
-            Op::PushFront(origin) => self.push(origin, Schedule::push_front),
+            Op::PushFront(origin, ms) => {
+                let ends_ms = self.now_ms + ms;
+                self.ends.insert(self.given, ends_ms);
+                self.push(origin, |schedule, place, item| {
+                    schedule.push_front(place, item, ends_ms)
+                });
+            }
             Op::PushMany(origin, count) => {
                 (0..count).for_each(|_| self.push(origin, Schedule::push));
             }
@@ -134,7 +143,7 @@ impl World {
         self.check_caps();
     }
 
-    fn push(&mut self, origin: usize, how: fn(&mut Schedule<u32>, Place<'_>, u32) -> Wake) {
+    fn push(&mut self, origin: usize, how: impl Fn(&mut Schedule<u32>, Place<'_>, u32) -> Wake) {
         let item = self.given;
         self.given += 1;
         self.waiting.insert(item, origin);
@@ -215,6 +224,7 @@ impl World {
             assert!(self.takeable(core, true).is_empty(), "core {core} sleeps beside work");
         }
         assert!(self.can_fail().is_empty(), "all sleep beside jobs that fail");
+        assert!(self.overdue().is_empty(), "all sleep beside jobs whose time is over");
         let due_ms = self.schedule.next_due_ms();
         let timers = self.timers.iter().take(self.limits.cores).flatten();
         assert!(due_ms.is_none_or(|due| timers.min().is_some_and(|timer| *timer <= due)));
@@ -226,11 +236,13 @@ impl World {
         let core = self.awake[0];
         let (own, any) = (self.takeable(core, false), self.takeable(core, true));
         let homes = self.homes();
-        let can_fail = self.can_fail();
+        let (can_fail, overdue) = (self.can_fail(), self.overdue());
         let Take { given, wake, has_unresolved } = self.schedule.take(core, self.now_ms);
         assert_eq!(has_unresolved, self.schedule.has_unresolved());
         let is_down = matches!(given, Given::Down(_));
         assert_eq!(is_down, !can_fail.is_empty(), "jobs of hosts that are down come first");
+        let is_overdue = matches!(given, Given::Overdue(_));
+        assert_eq!(is_overdue, !is_down && !overdue.is_empty(), "then those whose time is over");
         match given {
             Given::Nothing => {
                 assert!(any.is_empty(), "core {core} was refused");
@@ -240,10 +252,18 @@ impl World {
             Given::Down(down) => {
                 let origin = self.waiting.remove(&down.item).expect("each item comes out once");
                 assert!(can_fail.contains(&host(origin)));
+                self.ends.remove(&down.item);
                 assert!(down.failures > self.limits.host_fail_limit);
                 self.finished += 1;
             }
+            Given::Overdue(item) => {
+                self.waiting.remove(&item).expect("each item comes out once");
+                assert!(overdue.contains(&item), "{item} has time left");
+                self.ends.remove(&item);
+                self.finished += 1;
+            }
             Given::Job(grant) => {
+                self.ends.remove(&grant.item);
                 let origin = self.waiting.remove(&grant.item).expect("each item comes out once");
                 let host = host(origin);
                 assert!(any.contains(&host), "core {core} must not take from {host}");
@@ -256,6 +276,25 @@ impl World {
         }
         self.ask();
         self.deliver(wake);
+    }
+
+    /// Queued jobs whose own time is over.
+    fn overdue(&self) -> Vec<u32> {
+        let schedule = &self.schedule;
+        let is_walk_due = schedule.walk_due_ms.is_some_and(|due| due <= self.now_ms);
+        let is_down = |index: u32| {
+            let live = schedule.hosts.at(index).live.as_ref();
+            live.is_some_and(|live| live.polite.breaker.is_down())
+        };
+        let is_kept_back = |deferred: &Deferred| {
+            deferred.until_ms > self.now_ms && !(is_walk_due && is_down(deferred.host))
+        };
+        let kept_back = schedule.deferred.iter().filter(|deferred| is_kept_back(deferred));
+        let kept_back: Vec<&u32> =
+            kept_back.filter_map(|deferred| schedule.jobs.peek(deferred.job)).collect();
+        let is_over = |(_, ends): &(&u32, &u64)| **ends <= self.now_ms;
+        let over = self.ends.iter().filter(is_over).map(|(item, _)| *item);
+        over.filter(|item| !kept_back.contains(&item)).collect()
     }
 
     /// Hosts that are down and have jobs.
@@ -357,16 +396,18 @@ impl World {
         self.deliver(wake);
         match then {
             Then::Done => self.finished += 1,
-            Then::Defer(ms) => {
+            Then::Defer(ms, more_ms) => {
                 let until = self.now_ms + ms;
+                let ends = until + more_ms;
+                self.ends.insert(grant.item, ends);
                 self.waiting.insert(grant.item, origin);
                 self.entered(origin);
-                self.schedule.defer(place(origin), grant.item, until);
+                self.schedule.defer(place(origin), grant.item, until, ends);
             }
             Then::Hop(to) => {
                 self.waiting.insert(grant.item, to);
                 self.entered(to);
-                let wake = self.schedule.push_front(place(to), grant.item);
+                let wake = self.schedule.push_front(place(to), grant.item, u64::MAX);
                 self.deliver(wake);
             }
             Then::Pause(ms) => {
@@ -386,7 +427,7 @@ impl World {
                         assert!(!is_alone);
                         let until = self.now_ms + ms;
                         self.waiting.insert(grant.item, origin);
-                        self.schedule.defer(place(origin), grant.item, until);
+                        self.schedule.defer(place(origin), grant.item, until, u64::MAX);
                     }
                 }
             }
@@ -406,7 +447,7 @@ impl World {
         match then {
             Then::Done | Then::Hop(_) => {}
             // It looks at the time again.
-            Then::Defer(_) | Then::Pause(_) | Then::Lack(_) => self.wake(core),
+            Then::Defer(..) | Then::Pause(_) | Then::Lack(_) => self.wake(core),
         }
     }
 
