@@ -384,6 +384,8 @@ pub struct Config {
     pub politeness: PolitenessConfig,
     /// Jobs read ahead of the work.
     pub lookahead_max: usize,
+    /// Whether the user said how many; if not, limits of memory may lower it.
+    pub is_lookahead_given: bool,
     /// Which lines are pulled.
     pub lines: LinesConfig,
     /// What requests carry.
@@ -453,6 +455,7 @@ impl Default for Config {
             per_host_max: limits::PER_HOST_DEFAULT,
             politeness: PolitenessConfig::default(),
             lookahead_max: limits::LOOKAHEAD_JOBS_DEFAULT,
+            is_lookahead_given: false,
             lines: LinesConfig::default(),
             request: RequestConfig {
                 headers: Vec::new(),

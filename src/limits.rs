@@ -4,6 +4,9 @@
 
 /// Longest response head in bytes, interim responses included.
 pub const HEAD_BYTES_MAX: usize = 128 * 1024;
+/// Longest text of a field of a response head that is kept and told of (`Content-Type`, `ETag`), in
+/// bytes. Jobs that wait for another attempt keep theirs, and there may be very many of them.
+pub const HEAD_TEXT_BYTES_MAX: usize = 1_024;
 /// Most field lines in one response head.
 pub const HEAD_FIELDS_MAX: usize = 256;
 /// Most interim (1xx) responses before the final one.
@@ -55,6 +58,10 @@ pub const DISK_WAIT_DEFAULT_MS: u64 = 3_600_000;
 pub const DETAIL_BYTES_MAX: usize = 512;
 /// Jobs read ahead of the work, all origins together.
 pub const LOOKAHEAD_JOBS_DEFAULT: usize = 1_000_000;
+/// Memory that one of them takes at most unless its line is long, in bytes.
+pub const LOOKAHEAD_BYTES_PER_JOB: u64 = 400;
+/// Jobs that are read ahead however little memory there is.
+pub const LOOKAHEAD_JOBS_MIN: usize = 1_000;
 /// Hosts of a list that `--dry-run` counts one by one.
 pub const CENSUS_HOSTS_MAX: usize = 65_536;
 /// Memory for the names claimed in one run, in bytes: a filter that never forgets a name.

@@ -3,6 +3,7 @@
 use super::progress::say;
 use crate::config::{Config, DnsConfig, ProgressMode, RequestRate};
 use crate::error::RunError;
+use crate::plan::memory;
 use crate::plan::schedule::{Limits, Rate};
 use crate::ring::setup;
 
@@ -56,8 +57,38 @@ pub(super) fn sized(config: &Config, nofile: u64) -> anyhow::Result<Extent> {
     let dns = DnsConfig { concurrency: split.questions, ..config.dns.clone() };
     let mut cpus = config.cpus.clone();
     cpus.truncate(split.cores);
-    let config = Config { in_flight_max, cpus, dns, ..config.clone() };
+    let lookahead_max = lookahead_max(config);
+    let config = Config { in_flight_max, cpus, dns, lookahead_max, ..config.clone() };
     Ok(Extent { config, idle_max: idle_max.max(1), folders_max })
+}
+
+/// Jobs read ahead of the work: as many as were asked for, else what memory is enough for.
+fn lookahead_max(config: &Config) -> usize {
+    let limit_bytes = memory_limit_bytes();
+    let fits = memory::lookahead(limit_bytes);
+    if config.is_lookahead_given || fits >= config.lookahead_max {
+        return config.lookahead_max;
+    }
+    if let Some(bytes) = limit_bytes
+        && config.summary
+        && config.progress != ProgressMode::Json
+    {
+        let limit = bytes >> 20;
+        say(&format!(
+            "note: {limit} MiB of memory are allowed, so {fits} lines are read ahead (--lookahead)"
+        ));
+    }
+    fits
+}
+
+/// Memory that this process may have, in bytes, where there is a limit.
+fn memory_limit_bytes() -> Option<u64> {
+    let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
+    let files = memory::limit_files(&read("/proc/self/cgroup"), &read("/proc/self/mountinfo"));
+    let of_groups = files.iter().filter_map(|file| memory::limit(&read(file)));
+    let address_space = setup::address_space_limit();
+    let of_process = address_space.map(|bytes| bytes.saturating_sub(ADDRESS_SPACE_UNUSED_BYTES));
+    of_groups.chain(of_process).min()
 }
 
 /// What the files that may be open are for.
@@ -112,6 +143,8 @@ pub(super) fn limits(config: &Config) -> Limits {
     }
 }
 
+/// Address space that a process has and does not use: its code, and what its threads reserve.
+const ADDRESS_SPACE_UNUSED_BYTES: u64 = 256 << 20;
 /// Most hosts whose names are asked for ahead: so many are known at once by far.
 const RESOLVE_AHEAD_MAX: usize = 50_000;
 /// Open files that are not for jobs: the list, the report, what the resolver waits with and the

@@ -18,7 +18,7 @@
 //!   `session` has what is left in the end. `observe` tells how it all goes: `progress`, `gauges`
 //!   of cores, their `transfers`.
 //! - **Trouble.** `signals` end a run; `full` is what happens on a full disk, and `settle` at its
-//!   end.
+//!   end; `scarcity` is what happens when memory runs out.
 //!
 //! A `task` goes from one to the other. What a core has is in `core`, and what all threads have is
 //! in `shared`.
@@ -49,6 +49,7 @@ mod read;
 mod response;
 mod robots;
 mod run;
+mod scarcity;
 mod scout;
 mod session;
 mod settle;

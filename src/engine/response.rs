@@ -7,7 +7,7 @@ use super::sink::Sink;
 use super::task::{Story, Task};
 use crate::fault::{Cause, Fault, Stage};
 use crate::http::exchange::Eof;
-use crate::http::head::Framing;
+use crate::http::head::{Framing, Location};
 use crate::http::{CloseReason, Exchange, Head, Reuse, Step};
 use crate::report::view::Phase;
 use crate::ring::buf::{RecvBuf, Size};
@@ -83,8 +83,11 @@ impl<'a> Response<'a> {
         }
     }
 
-    /// Leaves the head with the task, whose row tells of it.
-    pub(super) fn keep_head(&mut self, head: Box<Head>) {
+    /// Leaves the head with the task, whose row tells of it. What was acted upon by now is left out:
+    /// it may be long, and the task may wait for another attempt among very many.
+    pub(super) fn keep_head(&mut self, mut head: Box<Head>) {
+        (head.location, head.content_disposition, head.robots_tags) =
+            (Location::Absent, None, None);
         self.story().last.head = Some(head);
     }
 

@@ -14,6 +14,7 @@ use super::places::Places;
 use super::printed::Printed;
 use super::progress::say;
 use super::read::{Naming, Reader, Taker};
+use super::scarcity;
 use super::session::{self, Session};
 use super::settle;
 use super::shared::{Shared, Stop};
@@ -31,6 +32,7 @@ use crate::report::journal::{Check, Fate};
 use crate::report::{Limit, RowFormat, RunEnd, RunInfo, RunShard, Stats, summary};
 use crate::ring::dir::{Care, Dir, FileSystem, Kept};
 use crate::ring::dns::Resolver;
+use crate::ring::heap;
 use crate::ring::room;
 use crate::ring::setup;
 use crate::ring::stream;
@@ -67,6 +69,7 @@ pub fn run(config: &Config) -> anyhow::Result<Ended> {
     let tls = Settings::new(&config.tls)?;
     let nofile = setup::raise_nofile()?;
     let Extent { config, idle_max, folders_max } = sized(config, nofile)?;
+    scarcity::prepare(&config)?;
     let mut dir = open_dir(&config)?;
     let places = Places::new(&config, config.outlet.is_none().then_some(&dir));
     let mut opened = open_report(&config, &mut naming, (&dir, &places))?;
@@ -83,7 +86,7 @@ pub fn run(config: &Config) -> anyhow::Result<Ended> {
         fields: &config.request.headers,
     };
     let template = Template::new(&parts).context("cannot use the given headers")?;
-    let dns = Resolver::start(&config.dns)?;
+    let dns = Resolver::start(&config.dns).with_context(scarcity::too_little)?;
     let cache = config.dns.cache.as_deref();
     let mut dns_cache = cache.map(|path| DnsCache::open(path, &dns)).transpose()?;
     // Nothing was touched so far; from here on files are replaced.
@@ -103,6 +106,7 @@ pub fn run(config: &Config) -> anyhow::Result<Ended> {
     let mut shared = Shared::new(config, began, schedule, ledger, places);
     shared.lost = lost;
     let shared = Arc::new(shared);
+    scarcity::watch(&shared);
     session.into_iter().for_each(|session| shared.set_session(session));
     shared.gauges.watch_dns(&dns);
     let syncer = journal::start_sync(to_sync, &shared)?;
@@ -232,7 +236,7 @@ fn start_cores(
                 let _done = done;
                 worker::run(seed)
             })
-            .context("cannot start a thread")
+            .with_context(scarcity::too_little)
     };
     config.cpus.iter().enumerate().map(start).collect()
 }
@@ -253,7 +257,7 @@ fn start_reader(
                 Reader::new(&end.0, (lists, Some(dir.into())), naming, check, Taker::Cores);
             reader.clearing(stale).read_all()
         })
-        .context("cannot start a thread")
+        .with_context(scarcity::too_little)
 }
 
 /// How the run went while it was overseen.
@@ -293,6 +297,11 @@ fn oversee(shared: &Shared, signals: &Signals, mut dns_cache: Option<&mut DnsCac
                 shared.set_stop(Stop::Now);
                 patience_ends.get_or_insert_with(|| Instant::now() + PATIENCE);
             }
+        }
+        if heap::is_short() {
+            // What is left of the reserve is for the end of the run.
+            shared.set_stop(Stop::Now);
+            patience_ends.get_or_insert_with(|| Instant::now() + PATIENCE);
         }
         // A core that died leaves its jobs lying: the run ends.
         if shared.cores_done() > 0 && !shared.schedule().is_finished() {
@@ -381,6 +390,8 @@ fn close(
     signals: &Signals,
     syncer: Option<Syncer>,
 ) -> anyhow::Result<Ended> {
+    // Whatever comes of the rest.
+    flush(shared);
     let left = shared.schedule().drain();
     let (begun, untouched): (Vec<Packed>, Vec<Packed>) =
         left.into_iter().partition(Packed::has_begun);
@@ -400,6 +411,7 @@ fn close(
         .finish()
         .with_context(|| RunError::local_file("cannot write the report, which ended the run"))?;
     drop(ledger);
+    let failure = scarcity::failure().or(failure);
     let failure = failure.or_else(|| syncer.and_then(|syncer| syncer.finish().err()));
     let (failure, saved) = session::save(shared, &patience, failure);
     let has_work_left = shared.total().is_none() || untouched > 0 || stats.cancelled > 0;

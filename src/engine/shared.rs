@@ -15,10 +15,11 @@ use crate::plan::name::{Claimed, Names};
 use crate::plan::schedule::{Schedule, Wake};
 use crate::report::journal::Lost;
 use crate::ring::dir::Dir;
+use crate::ring::heap;
 use crate::ring::stream::Stream;
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
@@ -158,6 +159,25 @@ impl Shared {
         self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The ledger, unless somebody holds it for long.
+    fn try_ledger(&self) -> Option<MutexGuard<'_, Ledger>> {
+        for _ in 0..LEDGER_ATTEMPTS {
+            match self.ledger.try_lock() {
+                Ok(ledger) => return Some(ledger),
+                Err(TryLockError::Poisoned(poisoned)) => return Some(poisoned.into_inner()),
+                Err(TryLockError::WouldBlock) => std::thread::sleep(LEDGER_WAIT),
+            }
+        }
+        None
+    }
+
+    /// Writes the rows that wait, without a byte of new memory and whoever holds what.
+    pub(super) fn flush_at_last(&self) {
+        if let Some(mut ledger) = self.try_ledger() {
+            ledger.flush();
+        }
+    }
+
     /// What is left is to be saved there.
     pub(super) fn set_session(&self, session: Session) {
         // It is set once, before the threads start.
@@ -276,6 +296,9 @@ impl Shared {
     }
 
     pub(super) fn stop(&self) -> Stop {
+        if heap::is_short() {
+            return Stop::Now;
+        }
         match self.stop.load(Ordering::Relaxed) {
             0 => Stop::Running,
             1 => Stop::Draining,
@@ -355,6 +378,11 @@ impl Shared {
 
 /// How long the reader sleeps at most before it looks again.
 const ROOM_WAIT: Duration = Duration::from_millis(100);
+
+/// How often the ledger is tried when memory has run out, and how long between: its holder may be
+/// the thread that tries.
+const LEDGER_ATTEMPTS: usize = 200;
+const LEDGER_WAIT: Duration = Duration::from_millis(5);
 
 /// Origins remembered for sending what nobody asked for; with more of them, all are forgotten.
 const TALKATIVE_ORIGINS_MAX: usize = 4_096;

@@ -3,6 +3,7 @@
 use super::core::{Core, Granting, Seed, Work};
 use super::fetch::{self, Outcome};
 use super::full::{self, Full};
+use super::scarcity;
 use super::shared::Stop;
 use super::signs;
 use super::task::{End, Task};
@@ -14,6 +15,7 @@ use crate::ring::conn::Connection;
 use crate::ring::dns;
 use crate::ring::setup::{self, CoreRings};
 use std::future::poll_fn;
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::rc::Rc;
@@ -27,7 +29,14 @@ pub(super) fn run(seed: Seed) -> anyhow::Result<()> {
     let _: bool = setup::pin(seed.cpu);
     let (cpu, in_flight_max) = (seed.cpu, seed.in_flight_max);
     let core = Rc::new(Core::new(seed)?);
-    CoreRings::run(cpu, in_flight_max, work(core))
+    let lacks_memory = |error: &anyhow::Error| {
+        let of = |cause: &io::Error| cause.kind() == io::ErrorKind::OutOfMemory;
+        error.chain().any(|cause| cause.downcast_ref::<io::Error>().is_some_and(of))
+    };
+    CoreRings::run(cpu, in_flight_max, work(core)).map_err(|error| match lacks_memory(&error) {
+        true => error.context(scarcity::too_little()),
+        false => error,
+    })
 }
 
 async fn work(core: Rc<Core>) {

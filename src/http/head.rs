@@ -334,7 +334,7 @@ impl Fields {
         }
         self.content_encoding = Some(match self.content_encoding.take() {
             None => text(value),
-            Some(first) => format!("{first}, {}", text(value)).into(),
+            Some(first) => text(format!("{first}, {}", text(value)).as_bytes()),
         });
     }
 
@@ -481,7 +481,9 @@ pub(super) fn members(value: &[u8]) -> impl Iterator<Item = &[u8]> {
 }
 
 fn text(value: &[u8]) -> Box<str> {
-    String::from_utf8_lossy(trim_ows(value)).into()
+    let value = trim_ows(value);
+    let value = &value[..value.len().min(limits::HEAD_TEXT_BYTES_MAX)];
+    String::from_utf8_lossy(value).into()
 }
 
 /// `1*DIGIT` below [`limits::BODY_BYTES_LIMIT`]. `parse::<u64>` would take a `+`.

@@ -15,6 +15,7 @@ pub mod dns_cache;
 pub mod input;
 pub mod job;
 pub mod kept;
+pub mod memory;
 pub mod name;
 pub mod netrc;
 pub mod pace;

@@ -31,9 +31,10 @@ impl BufPool {
 
     /// Gives a buffer back, whatever is in it.
     pub fn give(&self, buf: RecvBuf) {
-        let free = &mut self.free.borrow_mut()[buf.size as usize];
-        if free.len() < FREE_MAX {
-            free.push(buf.bytes);
+        let mut free = self.free.borrow_mut();
+        let bytes = |size: Size| free[size as usize].len() * size.bytes();
+        if bytes(Size::Small) + bytes(Size::Large) + buf.size.bytes() <= FREE_BYTES_MAX {
+            free[buf.size as usize].push(buf.bytes);
         }
     }
 }
@@ -199,8 +200,9 @@ impl RecvBuf {
     }
 }
 
-/// Free buffers kept per size; more are given back to the allocator.
-const FREE_MAX: usize = 256;
+/// Free buffers that one core keeps, in bytes; more are given back to the allocator. Jobs that
+/// follow each other need few: what one gives back the next one takes.
+const FREE_BYTES_MAX: usize = 16 << 20;
 
 #[cfg(test)]
 mod tests {
@@ -258,5 +260,15 @@ mod tests {
         pool.give(buf);
         assert_eq!(pool.take(Size::Large).free()[0], 77);
         assert_eq!(pool.take(Size::Large).free()[0], 0);
+    }
+
+    #[test]
+    fn few_free_buffers_are_kept() {
+        let pool = BufPool::default();
+        let both = |_| [Size::Small, Size::Large].map(|size| pool.take(size));
+        let taken: Vec<RecvBuf> = (0..100).flat_map(both).collect();
+        taken.into_iter().for_each(|buf| pool.give(buf));
+        let kept: usize = pool.free.borrow().iter().flatten().map(Vec::len).sum();
+        assert!((FREE_BYTES_MAX / 2..=FREE_BYTES_MAX).contains(&kept), "{kept}");
     }
 }

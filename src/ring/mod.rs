@@ -25,6 +25,7 @@ pub mod dir;
 pub mod dns;
 pub mod draft;
 pub mod file;
+pub mod heap;
 pub mod journal;
 pub mod listen;
 pub mod mount;

@@ -65,8 +65,8 @@ fn obstacle(errno: i32, sysctl: Option<&str>, has_seccomp: bool) -> &'static str
             "this kernel has no io_uring; it takes Linux 5.11 or later with CONFIG_IO_URING=y"
         }
         (libc::ENOMEM, _) => {
-            "io_uring got no memory: the limit of locked memory is too low; \
-             run: ulimit -l unlimited"
+            "io_uring got no memory: the limit of locked memory is too low (run: ulimit -l \
+             unlimited), or that of address space (run: ulimit -v unlimited)"
         }
         (libc::EMFILE | libc::ENFILE, _) => {
             "io_uring got no file descriptor: the limit of open files is too low; raise: ulimit -n"
@@ -84,6 +84,11 @@ pub fn raise_nofile() -> anyhow::Result<u64> {
             .context("cannot raise the limit of open files (ulimit -n) to its hard limit")?;
     }
     Ok(limit.maximum.unwrap_or(u64::MAX))
+}
+
+/// The most address space that this process may have, in bytes (RLIMIT_AS).
+pub fn address_space_limit() -> Option<u64> {
+    rustix::process::getrlimit(Resource::As).current
 }
 
 /// Has signals that would end the process come as errors of the call instead: EPIPE for SIGPIPE,

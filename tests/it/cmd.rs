@@ -188,6 +188,12 @@ impl Running {
         stdin.flush().unwrap();
     }
 
+    /// Sends lines to standard input, as long as it reads.
+    pub(crate) fn feed_what_it_takes(&mut self, lines: impl IntoIterator<Item = String>) {
+        let stdin = self.stdin.as_mut().expect("standard input was not closed");
+        lines.into_iter().try_for_each(|line| writeln!(stdin, "{line}")).unwrap_or_default();
+    }
+
     /// Ends standard input.
     pub(crate) fn end_input(&mut self) {
         self.stdin = None;
@@ -234,6 +240,17 @@ impl Running {
         let maximum = getrlimit(Resource::Nofile).maximum;
         let limit = Rlimit { current: Some(current), maximum };
         prlimit(Some(Pid::from_child(&self.child)), Resource::Nofile, limit).unwrap();
+    }
+
+    /// Lets the process have so many bytes of address space more than it has now.
+    pub(crate) fn limit_memory(&self, more: u64) {
+        use rustix::process::{Pid, Resource, Rlimit, prlimit};
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.id())).unwrap();
+        let size = status.lines().find_map(|line| line.strip_prefix("VmSize:")).unwrap();
+        let kib: u64 = size.trim().trim_end_matches(" kB").parse().unwrap();
+        let limit = Some(kib * 1_024 + more);
+        let limit = Rlimit { current: limit, maximum: limit };
+        prlimit(Some(Pid::from_child(&self.child)), Resource::As, limit).unwrap();
     }
 
     /// The process, for a look at what the kernel tells of it.

@@ -2,7 +2,6 @@
 
 use crate::cli::values;
 use crate::config::InputFormat;
-use crate::limits;
 use clap::Args;
 use std::path::PathBuf;
 
@@ -16,10 +15,10 @@ pub struct InputArgs {
     #[arg(short = 'i', long = "input-file", alias = "url-list", value_name = "FILE",
           value_parser = values::path)]
     pub files: Vec<PathBuf>,
-    /// Jobs read ahead of the work; bounds memory
-    #[arg(long, value_name = "N", value_parser = values::count,
-          default_value_t = limits::LOOKAHEAD_JOBS_DEFAULT)]
-    pub lookahead: usize,
+    /// Jobs read ahead of the work; bounds memory [default: 1000000, or what fits a quarter of the
+    /// memory that the control group or ulimit -v allows]
+    #[arg(long, value_name = "N", value_parser = values::count)]
+    pub lookahead: Option<usize>,
     /// Let lists send another Host than that of the URL (header=Host: NAME)
     #[arg(long)]
     pub allow_host_header: bool,

@@ -42,7 +42,7 @@ fn clap_finds_no_contradiction() {
 fn input_and_output() {
     let args = pull(&["-i", "a.txt", "--input-file=b.txt", "--url-list", "-", "--lookahead", "9"]);
     assert_eq!(args.input.files, [PathBuf::from("a.txt"), "b.txt".into(), "-".into()]);
-    assert_eq!(args.input.lookahead, 9);
+    assert_eq!(args.input.lookahead, Some(9));
 
     for flag in ["-d", "-P", "--dir", "--directory-prefix", "--output-dir", "--output-folder"] {
         assert_eq!(options(&[flag, "out"]).output.dir, PathBuf::from("out"), "{flag}");

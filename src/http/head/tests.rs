@@ -207,6 +207,19 @@ fn text_is_made_valid() {
 }
 
 #[test]
+fn long_text_is_cut() {
+    let long = "x".repeat(30_000);
+    let fields = format!(
+        "ETag: {long}\r\nContent-Type: {long}\r\nContent-Encoding: {long}\r\n\
+         Content-Encoding: {long}\r\n"
+    );
+    let head = head(&ok_with(&fields));
+    for text in [head.etag, head.content_type, head.content_encoding] {
+        assert_eq!(text.unwrap().len(), limits::HEAD_TEXT_BYTES_MAX);
+    }
+}
+
+#[test]
 fn identity_is_no_encoding() {
     for fields in ["Content-Encoding: identity\r\n", "Content-Encoding: \r\n", ""] {
         assert_eq!(head(&ok_with(fields)).content_encoding, None, "{fields:?}");

@@ -1,0 +1,106 @@
+//! What one connection costs in memory at most, whatever its server does: the term for `-j` of the
+//! promise in the README.
+
+use crate::certs::{Flaw, issue};
+use crate::cmd::{Sandbox, eventually};
+use crate::rude::{Plan, Rude, Script, Verb, ok};
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use ringpull::origin;
+use std::io::Write as _;
+
+/// Most memory that the process had resident so far, in bytes (proc_pid_status(5)).
+fn peak_bytes(process: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1_024
+}
+
+/// The peak of a run that has `jobs` connections in flight at once.
+fn peak_of(jobs: usize, server: &Rude, args: &[&str]) -> u64 {
+    let sandbox = Sandbox::new();
+    let count = jobs.to_string();
+    let pull = sandbox.pull().args(["-i", "-", "-j", &count, "-x", &count, "--threads", "1"]);
+    let pull = pull.args(["--retry", "0", "--read-timeout", "10m", "--speed-limit", "0"]);
+    let mut running = pull.args(["--fixed-connections"]).args(args).spawn();
+    let before = server.log().len();
+    running.feed((0..jobs).map(|n| server.url(&format!("/{n}"))));
+    let all = || server.log().len() == before + jobs;
+    assert!(eventually(all), "{}", running.stderr());
+    server.open_gate();
+    let rows = || std::fs::read_to_string(sandbox.path("report.csv")).unwrap_or_default();
+    assert!(eventually(|| rows().lines().count() > jobs), "{}", running.stderr());
+    let peak = peak_bytes(running.id());
+    running.wait();
+    peak
+}
+
+/// What one connection more costs, in KiB.
+fn cost_kib(server: impl Fn() -> Rude, args: &[&str]) -> u64 {
+    let few = peak_of(FEW, &server(), args);
+    let many = peak_of(MANY, &server(), args);
+    many.saturating_sub(few) / 1_024 / (MANY - FEW) as u64
+}
+
+const FEW: usize = 20;
+const MANY: usize = 200;
+
+/// A response that goes on when all connections are there, up to its last byte.
+fn gated(head: &str, body: &[u8]) -> Script {
+    let (first, rest) = body.split_at(body.len() / 2);
+    vec![
+        Verb::Send([head.as_bytes(), first].concat()),
+        Verb::Gate,
+        Verb::Send(rest.to_vec()),
+        Verb::Close,
+    ]
+}
+
+#[test]
+fn a_head_that_never_ends_costs_one_buffer_more_than_its_bytes() {
+    let head = format!("HTTP/1.1 200 OK\r\nX: {}", "a".repeat(100_000));
+    let cost = cost_kib(|| Plan::new().otherwise(gated(&head, b"aa")).start(), &[]);
+    assert!((90..=210).contains(&cost), "{cost} KiB");
+}
+
+#[test]
+fn a_long_body_costs_two_buffers() {
+    let body = origin::body("/memory", 1_200_000);
+    let head = "HTTP/1.1 200 OK\r\n\r\n";
+    let cost = cost_kib(|| Plan::new().otherwise(gated(head, &body)).start(), &[]);
+    assert!((200..=350).contains(&cost), "{cost} KiB");
+}
+
+#[test]
+fn the_worst_that_a_connection_can_cost() {
+    let identity = issue(Flaw::None);
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
+    gzip.write_all(&origin::body("/memory", 1_200_000)).unwrap();
+    let body = gzip.finish().unwrap();
+    let head = "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n";
+    let server = || Plan::new().otherwise(gated(head, &body)).start_tls(&identity);
+    let cost = cost_kib(server, &["--compressed", "--insecure"]);
+    assert!((600..=1_126).contains(&cost), "{cost} KiB");
+}
+
+#[test]
+fn a_run_without_memory_keeps_what_was_done() {
+    let server = Plan::new().otherwise(ok(b"body")).start();
+    let sandbox = Sandbox::new();
+    let pull = sandbox.pull().args(["-i", "-", "--threads", "1", "-q", "--retry", "0"]);
+    let pull = pull.args(["--read-timeout", "10m", "--lookahead", "100000"]);
+    let mut running = pull.args(["--rate-per-host", "1/1h"]).spawn();
+    running.feed([server.url("/0")]);
+    let rows = || std::fs::read_to_string(sandbox.path("report.csv")).unwrap_or_default();
+    assert!(eventually(|| rows().lines().count() > 1), "{}", running.stderr());
+    running.limit_memory(24 << 20);
+    // The host rests, so these only wait.
+    let long = "x".repeat(60_000);
+    running.feed_what_it_takes((0..3_000).map(|n| server.url(&format!("/{n}/{long}"))));
+    let done = running.wait();
+    done.assert_code(3);
+    assert_eq!(done.stderr.matches("out of memory").count(), 1, "{}", done.stderr);
+    assert_eq!(done.stderr.lines().count(), 1, "{}", done.stderr);
+    let ok = done.rows.iter().filter(|row| row["status"] == "ok").count();
+    assert_eq!((ok, sandbox.files().len()), (1, 1), "{:#?}", done.rows);
+}
