@@ -1,6 +1,7 @@
 //! How much a run does at once: what was asked for, as far as open files allow it.
 
 use super::progress::say;
+use super::scarcity;
 use crate::config::{Config, DnsConfig, ProgressMode, RequestRate};
 use crate::error::RunError;
 use crate::plan::memory;
@@ -20,7 +21,7 @@ pub(super) struct Extent {
 /// The extent of a run that may have so many files open.
 ///
 /// # Errors
-/// Too few for a single job.
+/// Too few for a single job, or too little memory for the end of the run.
 pub(super) fn sized(config: &Config, nofile: u64) -> anyhow::Result<Extent> {
     if nofile < NOFILE_MIN {
         let few = format!(
@@ -59,6 +60,7 @@ pub(super) fn sized(config: &Config, nofile: u64) -> anyhow::Result<Extent> {
     cpus.truncate(split.cores);
     let lookahead_max = lookahead_max(config);
     let config = Config { in_flight_max, cpus, dns, lookahead_max, ..config.clone() };
+    scarcity::prepare(&config)?;
     Ok(Extent { config, idle_max: idle_max.max(1), folders_max })
 }
 

@@ -69,7 +69,6 @@ pub fn run(config: &Config) -> anyhow::Result<Ended> {
     let tls = Settings::new(&config.tls)?;
     let nofile = setup::raise_nofile()?;
     let Extent { config, idle_max, folders_max } = sized(config, nofile)?;
-    scarcity::prepare(&config)?;
     let mut dir = open_dir(&config)?;
     let places = Places::new(&config, config.outlet.is_none().then_some(&dir));
     let mut opened = open_report(&config, &mut naming, (&dir, &places))?;

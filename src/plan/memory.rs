@@ -32,8 +32,9 @@ fn limit_files_at(groups: &str, mount: &str) -> Option<Vec<String>> {
     })?;
     // A mount may show a part of the hierarchy only.
     let below = group.strip_prefix(root.trim_end_matches('/')).unwrap_or("");
+    let below = below.trim_end_matches('/');
     let ends = below.match_indices('/').map(|(at, _)| at).chain([below.len()]);
-    Some(ends.map(|end| format!("{point}{}/{file}", below[..end].trim_end_matches('/'))).collect())
+    Some(ends.map(|end| format!("{point}{}/{file}", &below[..end])).collect())
 }
 
 /// The limit in bytes that such a file tells of, if it is one.

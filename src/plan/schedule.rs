@@ -371,8 +371,8 @@ impl<T> Schedule<T> {
         self.wake(home)
     }
 
-    /// When something may change by the time alone, in milliseconds: a deferred job is due, the time
-    /// of a queued one is over, a host may go on, or the run may by its rate.
+    /// When something may change by the time alone, in milliseconds: a deferred job is due, the
+    /// time of a queued one is over, a host may go on, or the run may by its rate.
     pub fn next_due_ms(&self) -> Option<u64> {
         let deferred = self.deferred.peek().map(|first| first.until_ms);
         let waits = self.waits.first().map(|first| first.0);

@@ -114,6 +114,7 @@ fn exhausted() -> ! {
 #[allow(unsafe_code, reason = "the trait is unsafe")]
 unsafe impl GlobalAlloc for Heap {
     #[inline]
+    // SAFETY: what the caller promises is passed on.
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         // SAFETY: the caller's promise is the one that is asked for.
         let memory = unsafe { System.alloc(layout) };
@@ -125,6 +126,7 @@ unsafe impl GlobalAlloc for Heap {
     }
 
     #[inline]
+    // SAFETY: what the caller promises is passed on.
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         // SAFETY: the caller's promise is the one that is asked for.
         let memory = unsafe { System.alloc_zeroed(layout) };
@@ -136,6 +138,7 @@ unsafe impl GlobalAlloc for Heap {
     }
 
     #[inline]
+    // SAFETY: what the caller promises is passed on.
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, bytes: usize) -> *mut u8 {
         // SAFETY: the caller's promise is the one that is asked for.
         let memory = unsafe { System.realloc(block, layout, bytes) };
@@ -147,6 +150,7 @@ unsafe impl GlobalAlloc for Heap {
     }
 
     #[inline]
+    // SAFETY: what the caller promises is passed on.
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
         // SAFETY: the caller's promise is the one that is asked for.
         unsafe { System.dealloc(block, layout) }

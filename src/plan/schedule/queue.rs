@@ -238,7 +238,10 @@ mod tests {
 
         #[test]
         fn chains_are_queues(
-            ops in prop::collection::vec((0..3_usize, 0..6_u8, any::<prop::sample::Index>()), 0..300),
+            ops in prop::collection::vec(
+                (0..3_usize, 0..6_u8, any::<prop::sample::Index>()),
+                0..300,
+            ),
         ) {
             let mut jobs = Jobs::new();
             let mut lists = [List::EMPTY; 3];
