@@ -83,8 +83,8 @@ impl<'a> Response<'a> {
         }
     }
 
-    /// Leaves the head with the task, whose row tells of it. What was acted upon by now is left out:
-    /// it may be long, and the task may wait for another attempt among very many.
+    /// Leaves the head with the task, whose row tells of it. What was acted upon by now is left
+    /// out: it may be long, and the task may wait for another attempt among very many.
     pub(super) fn keep_head(&mut self, mut head: Box<Head>) {
         head.location = Location::Absent;
         (head.content_disposition, head.robots_tags) = (None, None);
