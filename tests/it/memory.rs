@@ -60,7 +60,7 @@ fn gated(head: &str, body: &[u8]) -> Script {
 fn a_head_that_never_ends_costs_one_buffer_more_than_its_bytes() {
     let head = format!("HTTP/1.1 200 OK\r\nX: {}", "a".repeat(100_000));
     let cost = cost_kib(|| Plan::new().otherwise(gated(&head, b"aa")).start(), &[]);
-    assert!((90..=210).contains(&cost), "{cost} KiB");
+    assert!((90..=230).contains(&cost), "{cost} KiB");
 }
 
 #[test]
@@ -68,7 +68,7 @@ fn a_long_body_costs_two_buffers() {
     let body = origin::body("/memory", 1_200_000);
     let head = "HTTP/1.1 200 OK\r\n\r\n";
     let cost = cost_kib(|| Plan::new().otherwise(gated(head, &body)).start(), &[]);
-    assert!((200..=350).contains(&cost), "{cost} KiB");
+    assert!((200..=400).contains(&cost), "{cost} KiB");
 }
 
 #[test]
@@ -80,7 +80,7 @@ fn the_worst_that_a_connection_can_cost() {
     let head = "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n";
     let server = || Plan::new().otherwise(gated(head, &body)).start_tls(&identity);
     let cost = cost_kib(server, &["--compressed", "--insecure"]);
-    assert!((600..=1_126).contains(&cost), "{cost} KiB");
+    assert!((600..=1_228).contains(&cost), "{cost} KiB");
 }
 
 #[test]
