@@ -53,7 +53,7 @@ pub struct List {
 /// What its lines are.
 #[derive(Clone, Debug)]
 enum Form {
-    Text(Lines),
+    Text(Box<Lines>),
     Table(Box<Table>),
     Json(Box<JsonLines>),
 }
@@ -77,7 +77,7 @@ impl List {
         };
         let (form, limit) = match format {
             InputFormat::Text => {
-                (Form::Text(Lines::new(lines_before).ruled(config)), LINE_PREFIX_BYTES)
+                (Form::Text(Box::new(Lines::new(lines_before).ruled(config))), LINE_PREFIX_BYTES)
             }
             InputFormat::Csv => table(config.delimiter.unwrap_or(b',')),
             InputFormat::Tsv => table(config.delimiter.unwrap_or(b'\t')),
