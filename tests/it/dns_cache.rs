@@ -126,7 +126,7 @@ fn a_file_of_another_kind_is_not_replaced() {
     }
     assert_eq!(std::fs::read_to_string(&file).unwrap(), "127.0.0.1 a.example\n");
     // A place where nothing can be written is known before anything is pulled.
-    let done = sandbox.pull().arg("--dns-cache").arg(sandbox.path("none/names"));
+    let done = sandbox.pull().arg("--dns-cache").arg(sandbox.path("hosts/names"));
     let done = done.args(["http://127.0.0.1/"]).run();
     done.assert_code(3);
     assert!(done.rows.is_empty() && done.stderr.contains("cannot write"), "{}", done.stderr);
