@@ -19,8 +19,13 @@ pub(super) fn prepare(config: &Config) -> anyhow::Result<()> {
 
 /// Has the rows written whatever happens.
 pub(super) fn watch(shared: &Arc<Shared>) {
-    let shared = Arc::clone(shared);
-    heap::set_last_resort(move || shared.flush_at_last());
+    // What is set there stays to the end of the process, and drafts are to go with their run.
+    let shared = Arc::downgrade(shared);
+    heap::set_last_resort(move || {
+        if let Some(shared) = shared.upgrade() {
+            shared.flush_at_last();
+        }
+    });
 }
 
 /// Why a run failed that began, if that is it.

@@ -171,7 +171,8 @@ impl Shared {
         None
     }
 
-    /// Writes the rows that wait, without a byte of new memory and whoever holds what.
+    /// Writes the rows that wait, whoever holds what. Nothing is allocated for that, except for
+    /// rows that are to be packed: those may be lost.
     pub(super) fn flush_at_last(&self) {
         if let Some(mut ledger) = self.try_ledger() {
             ledger.flush();

@@ -7,6 +7,7 @@
 //! that is used up too, the last resort is called ([`set_last_resort`]) and the process exits.
 
 use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
 use std::io;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
@@ -24,6 +25,11 @@ static RESERVE_BYTES: AtomicUsize = AtomicUsize::new(0);
 static IS_SHORT: AtomicBool = AtomicBool::new(false);
 static IS_ENDING: AtomicBool = AtomicBool::new(false);
 static LAST_RESORT: OnceLock<Box<dyn Fn() + Send + Sync>> = OnceLock::new();
+
+thread_local! {
+    /// Whether it is this thread that ends the process.
+    static IS_ENDED_HERE: Cell<bool> = const { Cell::new(false) };
+}
 
 /// Whether an allocation found no memory outside of the reserve, which is given up by now.
 pub fn is_short() -> bool {
@@ -48,7 +54,7 @@ pub fn keep_reserve(bytes: usize) -> io::Result<()> {
 }
 
 /// What is called, once, when the reserve is used up as well; the process exits with status 3
-/// afterwards. It must not allocate.
+/// afterwards, or as soon as an allocation of this call itself fails.
 pub fn set_last_resort(then: impl Fn() + Send + Sync + 'static) {
     // It is set once a process.
     let _ = LAST_RESORT.set(Box::new(then));
@@ -91,15 +97,37 @@ fn again(allocate: impl Fn() -> *mut u8) -> *mut u8 {
     exhausted()
 }
 
+/// Who ends the process that has no memory left.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Ending {
+    /// This thread, and nobody did so far.
+    First,
+    /// This thread, which needed memory for that.
+    Within,
+    /// Another thread.
+    Elsewhere,
+}
+
+fn begin_ending() -> Ending {
+    if !IS_ENDING.swap(true, Ordering::Relaxed) {
+        IS_ENDED_HERE.set(true);
+        return Ending::First;
+    }
+    if IS_ENDED_HERE.get() { Ending::Within } else { Ending::Elsewhere }
+}
+
 /// Ends the process: nothing can go on.
 fn exhausted() -> ! {
-    if IS_ENDING.swap(true, Ordering::Relaxed) {
-        loop {
-            std::thread::sleep(Duration::from_secs(1));
+    match begin_ending() {
+        Ending::First => {
+            if let Some(then) = LAST_RESORT.get() {
+                then();
+            }
         }
-    }
-    if let Some(then) = LAST_RESORT.get() {
-        then();
+        Ending::Within => {}
+        Ending::Elsewhere => loop {
+            std::thread::sleep(Duration::from_secs(1));
+        },
     }
     // Nobody may listen.
     let _ = rustix::io::write(rustix::stdio::stderr(), EXHAUSTED.as_bytes());
@@ -165,3 +193,14 @@ const EXIT_STATUS: i32 = 3;
 /// How often an allocation is tried again, and how long others get to give memory back meanwhile.
 const ATTEMPTS: usize = 20;
 const ATTEMPT_WAIT: Duration = Duration::from_millis(5);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_that_ends_the_process_does_not_wait_for_itself() {
+        assert_eq!([begin_ending(), begin_ending()], [Ending::First, Ending::Within]);
+        assert_eq!(std::thread::spawn(begin_ending).join().unwrap(), Ending::Elsewhere);
+    }
+}
