@@ -21,7 +21,7 @@ use crate::plan::retry::{self, Class};
 use crate::report::journal::{Done, Entry, Fate, Lost, Reader, Scanned, Which};
 use crate::report::packing::pack;
 use crate::report::{Row, RowEncoder, RowFormat, Status};
-use crate::ring::dir::{Dir, FileSystem};
+use crate::ring::dir::{Dir, FileSystem, sync_names};
 use crate::ring::journal::{Lock, durable_writes, lock, machine, note, set_note};
 use anyhow::{Context as _, bail};
 use std::fs::{File, OpenOptions};
@@ -116,7 +116,7 @@ impl Opened {
     fn settle(&self, path: &Path) -> io::Result<()> {
         self.file.sync_all()?;
         let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-        File::open(parent.unwrap_or_else(|| Path::new(".")))?.sync_all()
+        sync_names(File::open(parent.unwrap_or_else(|| Path::new(".")))?)
     }
 
     /// Appends a row for each line that was found to be lost, of the code `disk.lost`.

@@ -26,7 +26,7 @@ use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 use std::cell::Cell;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -304,7 +304,19 @@ impl FileSystem {
         rustix::fs::syncfs(&self.fd)?;
         // Of a file system that was shut down, ext4 before Linux 6.10 says that all is well there,
         // and not here.
-        Ok(rustix::fs::fsync(&self.fd)?)
+        sync_names(&self.fd)
+    }
+}
+
+/// Brings the names in an open directory to the disk (fsync(2)). Where the file system cannot be
+/// asked for that (EINVAL, as some FUSE and network ones), nothing more can be done.
+///
+/// # Errors
+/// The disk failed, or the file system is gone.
+pub fn sync_names(dir: impl AsFd) -> io::Result<()> {
+    match rustix::fs::fsync(dir) {
+        Ok(()) | Err(Errno::INVAL) => Ok(()),
+        Err(errno) => Err(errno.into()),
     }
 }
 

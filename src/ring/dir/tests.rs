@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::fault::{Cause, DiskProblem};
+use std::fs::File;
 use std::os::unix::fs::symlink;
 
 const WALKS: [Walk; 2] = [Walk::Kernel, Walk::Components];
@@ -117,4 +118,12 @@ fn a_directory_that_is_gone_is_told_as_such() {
             assert_eq!(got, disk(DiskProblem::NoDirectory), "{walk:?} {path}");
         }
     }
+}
+
+#[test]
+fn a_file_system_that_syncs_no_directories_is_no_failure() {
+    let procfs = File::open("/proc").unwrap();
+    assert_eq!(rustix::fs::fsync(&procfs), Err(Errno::INVAL), "one of these");
+    FileSystem::of(Path::new("/proc")).unwrap().sync().unwrap();
+    sync_names(&procfs).unwrap();
 }
