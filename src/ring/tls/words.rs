@@ -214,6 +214,7 @@ fn alert_name(alert: AlertDescription) -> String {
         AlertDescription::Unknown(number) => return format!("number {number}"),
         AlertDescription::UnknownCA => return "unknown_ca".to_owned(),
         AlertDescription::UnrecognisedName => return "unrecognized_name".to_owned(),
+        AlertDescription::UnknownPSKIdentity => return "unknown_psk_identity".to_owned(),
         _ => {}
     }
     let mut name = String::new();

@@ -117,6 +117,7 @@ fn each_failed_handshake_has_its_sentence() {
         ),
         (Error::AlertReceived(AlertDescription::UnknownCA), "alert unknown_ca"),
         (Error::AlertReceived(AlertDescription::InternalError), "alert internal_error"),
+        (Error::AlertReceived(AlertDescription::UnknownPSKIdentity), "alert unknown_psk_identity"),
         (Error::AlertReceived(AlertDescription::Unknown(7)), "alert number 7"),
         (PeerIncompatible::ServerDoesNotSupportTls12Or13.into(), "neither TLS 1.2 nor 1.3"),
         (PeerIncompatible::ServerTlsVersionIsDisabledByOurConfig.into(), "--tlsv1.3"),
