@@ -115,7 +115,7 @@ impl Trial<'_> {
                 self.remove(end);
                 Ok((Tried::Made, answer))
             }
-            Err(errno) if IS_NO_REFUSAL.contains(&errno) => Err(errno),
+            Err(errno) if NOT_ABOUT_NAMES.contains(&errno) => Err(errno),
             Err(_) => Ok((Tried::Refused, false)),
         }
     }
@@ -175,7 +175,7 @@ const STREAM: &str = "s";
 const SHORT_NAMES: [&str; 4] = ["RINGPU~1", "RINGPU~2", "RINGPU~3", "RINGPU~4"];
 
 /// What says nothing about a name: there is no room, or no permission.
-const IS_NO_REFUSAL: [Errno; 9] = [
+const NOT_ABOUT_NAMES: [Errno; 9] = [
     Errno::NOSPC,
     Errno::DQUOT,
     Errno::MFILE,
