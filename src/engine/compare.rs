@@ -15,7 +15,7 @@ use crate::config::{Config, ReportFile};
 use crate::error::RunError;
 use crate::plan::job::{self, BadLine, Job};
 use crate::plan::target::normal_form;
-use crate::report::journal::{Check, Entry, Mismatch, Url, Verdict};
+use crate::report::journal::{Check, Difference, Entry, Mismatch, Url, Verdict};
 use crate::ring::dir::Dir;
 use anyhow::Context as _;
 use std::borrow::Cow;
@@ -70,38 +70,92 @@ pub(super) fn follow(
 ) -> anyhow::Result<Check> {
     let token = opened.as_ref().and_then(|opened| opened.token());
     let done = opened.map(|opened| std::mem::take(&mut opened.done)).unwrap_or_default();
-    if token.is_some_and(|token| lists.continue_report(token)) {
-        return Ok(Check::partial(done));
-    }
-    let mut check = Check::new(done, which(config.journal.retry_failed));
+    let is_partial = token.is_some_and(|token| lists.continue_report(token));
+    let mut check = match is_partial {
+        true => Check::partial(done),
+        false => Check::new(done, which(config.journal.retry_failed)),
+    };
     let Some(report) = config.report.as_ref().filter(|_| check.last() > 0) else {
         return Ok(check);
     };
-    let Some(mut lists) = lists.onward() else { return Ok(check) };
+    if is_partial {
+        // Each line says which file it is.
+        naming.forget_kept();
+        lists.onward().map_or(Ok(()), |lists| compare_some(lists, &mut check, report))?;
+        return Ok(check.again());
+    }
+    let Some(mut lists) = lists.onward() else {
+        if check.is_taken_back() {
+            keep_names(config, report, &check, place, naming)?;
+        }
+        return Ok(check);
+    };
     let mut changes = Changes::new(config, report, place);
     if let Some(mismatch) = compare(&mut lists, &mut check, &mut changes)? {
         return Err(other_list(&check, mismatch, report));
     }
     let changed = changes.finish()?;
     let mut check = check.again();
-    let Some(first) = changed.min() else { return Ok(check) };
     changed.iter().for_each(|index| check.reopen(index));
-    say(&format!(
-        "{} lines that were done ask for another file or checksum by now (out=, checksum=) and are \
-         pulled again, the first of them line {first}",
-        changed.len()
-    ));
-    if config.content_disposition {
-        naming.forget_kept();
-        let path = &report.path;
-        let file = File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
-        scan(&file, path, format(report.format), |entry, _| {
-            if check.is_good(entry.index) {
-                naming.keep(&entry.filename, (&config.dir, place.0), place.1);
-            }
-        })?;
+    if let Some(first) = changed.min() {
+        say(&format!(
+            "{} lines that were done ask for another file or checksum by now (out=, checksum=) \
+             and are pulled again, the first of them line {first}",
+            changed.len()
+        ));
+    }
+    if check.is_taken_back() || !changed.is_empty() {
+        keep_names(config, report, &check, place, naming)?;
     }
     Ok(check)
+}
+
+/// Compares a list that has some of the lines of the report: each must be the one that its rows are
+/// about.
+fn compare_some(mut lists: Lists, check: &mut Check, report: &ReportFile) -> anyhow::Result<()> {
+    loop {
+        // What cannot be read, the run tells of when it gets there.
+        let item = lists.next().unwrap_or_default();
+        if let Some(Item::Entry(entry)) = &item {
+            let line = check.line(index_of(entry), Given::of_line(entry).url());
+            line.map_err(|mismatch| other_list(check, mismatch, report))?;
+        }
+        if item.is_none() || check.lines_held() >= SOME_LINES {
+            let cannot = || format!("cannot read {}", report.path.display());
+            let mut difference = check.difference(Mismatch { lines: (0, u64::MAX) });
+            let file = File::open(&report.path).with_context(cannot)?;
+            scan(&file, &report.path, format(report.format), |entry, _| {
+                difference.row(entry.index, Given::of_row(entry).url());
+            })?;
+            if difference.is_found() {
+                return Err(refusal(report, &difference));
+            }
+            check.forget_lines();
+        }
+        if item.is_none() {
+            return Ok(());
+        }
+    }
+}
+
+/// Keeps the names of files from downloads that are done by the last rows of their lines, and no
+/// others.
+fn keep_names(
+    config: &Config,
+    report: &ReportFile,
+    check: &Check,
+    (dir, places): (&Dir, &Places),
+    naming: &mut Naming,
+) -> anyhow::Result<()> {
+    naming.forget_kept();
+    let path = &report.path;
+    let file = File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
+    scan(&file, path, format(report.format), |entry, _| {
+        if check.is_good(entry.index) {
+            naming.keep(&entry.filename, (&config.dir, dir), places);
+        }
+    })?;
+    Ok(())
 }
 
 /// Compares every line that may have a row. What it finds is not the list of the report, or the
@@ -144,9 +198,16 @@ pub(super) fn other_list(check: &Check, mismatch: Mismatch, report: &ReportFile)
             difference.row(entry.index, Given::of_row(entry).url());
         });
     }
+    refusal(report, &difference)
+}
+
+fn refusal(report: &ReportFile, difference: &Difference<'_>) -> anyhow::Error {
     anyhow::Error::new(RunError::usage(format!(
         "cannot continue {}: {difference}; nothing was pulled from there on. Give the list that \
          the report is about (it may grow at its end), another --report, or --fresh to begin anew",
-        path.display()
+        report.path.display()
     )))
 }
+
+/// Lines compared in one reading of the report.
+const SOME_LINES: usize = 1 << 20;

@@ -19,7 +19,7 @@ use crate::plan::name::{Claimed, Names, Template};
 use crate::plan::shard::Shard;
 use crate::report::journal::{Check, Ended, Mismatch, Verdict};
 use crate::ring::dir::Dir;
-use std::path::{Path, PathBuf};
+use std::path::{Path, PathBuf, absolute};
 
 /// How files are named, where the list does not say.
 #[derive(Debug, Default)]
@@ -30,8 +30,8 @@ pub(super) struct Naming {
     pub(super) output: Option<String>,
     /// Paths beneath the directory that no download may take: those of the run's own files.
     reserved: Vec<String>,
-    /// Paths that servers proposed in earlier runs.
-    proposed: Option<Names>,
+    /// Paths of files that earlier runs wrote and that are not pulled again.
+    written: Names,
 }
 
 impl Naming {
@@ -43,23 +43,21 @@ impl Naming {
             .transpose()
             .map_err(|error| RunError::usage(format!("--name-template: {error}")))?;
         let output = config.output.clone();
-        Ok(Self { template, output, reserved: Vec::new(), proposed: None })
+        Ok(Self { template, output, reserved: Vec::new(), written: Names::new() })
     }
 
-    /// Keeps the name of an earlier run's file from downloads. Only where servers propose names:
-    /// others come out as they did.
+    /// Keeps the name of an earlier run's file from downloads: the list, its options or the order
+    /// in which names were given may have been others then.
     pub(super) fn keep(&mut self, filename: &str, (root, dir): (&Path, &Dir), places: &Places) {
-        if let Ok(path) = Path::new(filename).strip_prefix(root)
-            && let Some(path) = path.to_str()
-        {
-            let folds = places.folds(Some(dir), path);
-            self.proposed.get_or_insert_default().claim(path.to_owned(), 0, folds);
+        if let Some(path) = beneath(root, filename) {
+            let folds = places.folds(Some(dir), &path);
+            self.written.occupy(&path, folds);
         }
     }
 
     /// No name is kept any more.
     pub(super) fn forget_kept(&mut self) {
-        self.proposed = None;
+        self.written = Names::new();
     }
 
     /// Keeps the names of this run's own files from downloads, and those of links to them.
@@ -71,6 +69,15 @@ impl Naming {
             .filter_map(|path| Some(path?.strip_prefix(&dir).ok()?.to_str()?.to_owned()))
             .collect();
     }
+}
+
+/// The path of a row's file beneath the directory of the run, which may be spelled otherwise now.
+fn beneath(root: &Path, filename: &str) -> Option<String> {
+    if let Ok(path) = Path::new(filename).strip_prefix(root) {
+        return path.to_str().map(str::to_owned);
+    }
+    let (root, path) = (absolute(root).ok()?, absolute(filename).ok()?);
+    path.strip_prefix(root).ok()?.to_str().map(str::to_owned)
 }
 
 /// Where a file is, or would be.
@@ -91,8 +98,6 @@ pub(super) struct Reader<'r> {
     output: Option<String>,
     /// Which lines are pulled.
     shard: Shard,
-    /// Whether names of files that earlier runs wrote are known from their rows.
-    knows_names: bool,
     /// Compares the list with the report.
     pub(super) check: Check,
     /// Looks for what earlier runs left unfinished.
@@ -132,10 +137,7 @@ impl<'r> Reader<'r> {
         check: Check,
         taker: Taker,
     ) -> Self {
-        let knows_names = naming.proposed.is_some();
-        if let Some(names) = naming.proposed {
-            shared.adopt(names);
-        }
+        shared.adopt(naming.written);
         for path in naming.reserved {
             shared.claim(dir.as_ref(), path, 0);
         }
@@ -154,7 +156,6 @@ impl<'r> Reader<'r> {
                 .lines
                 .shard
                 .map_or(Shard::WHOLE, |shard| Shard::new(shard.index, shard.count)),
-            knows_names,
             check,
             stale: None,
             mismatch: None,
@@ -319,13 +320,14 @@ impl<'r> Reader<'r> {
         if !is_own {
             self.shared.passed_on();
         }
-        // The row has the name of its file, and the reader of the report has claimed it.
-        if verdict == Verdict::Good && self.knows_names {
+        if verdict == Verdict::Good {
+            // The name of its file was kept; nobody gets the one that it asked for either.
+            self.shared.occupy(self.dir.as_ref(), &self.path(&job));
             return None;
         }
         // Names depend on all that were claimed before, and are the same in every shard.
         let (name, claimed) = self.name(&job);
-        if !is_own || verdict == Verdict::Good {
+        if !is_own {
             return None;
         }
         self.look(&job, &name);

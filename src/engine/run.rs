@@ -135,7 +135,7 @@ fn open_report(
     let Some(report) = &config.report else { return Ok(None) };
     let kept = config.input.columns.report_names();
     let opened = journal::open(report, kept, config, dir, |entry, fate| {
-        if config.content_disposition && fate == Fate::Good {
+        if fate == Fate::Good {
             naming.keep(&entry.filename, (&config.dir, dir), places);
         }
     })?;

@@ -211,6 +211,12 @@ impl Shared {
         *self.names.lock().unwrap_or_else(PoisonError::into_inner) = names;
     }
 
+    /// No other line gets this path, which is one beneath `dir`.
+    pub(super) fn occupy(&self, dir: Option<&Dir>, path: &str) {
+        let folds = self.places.folds(dir, path);
+        self.names.lock().unwrap_or_else(PoisonError::into_inner).occupy(path, folds);
+    }
+
     /// Claims a path for the file of input line `index`, beneath `dir`; see [`Names::claim`].
     pub(super) fn claim(&self, dir: Option<&Dir>, path: String, index: u64) -> String {
         self.claim_noting(dir, path, index).0

@@ -1,7 +1,7 @@
 //! What `--verify` found to differ is pulled again by the same command, with its list.
 
 use crate::cmd::{Done, Sandbox};
-use crate::rude::{Plan, Rude, ok};
+use crate::rude::{Plan, Rude, Verb, ok};
 
 fn serve() -> Rude {
     let plan = Plan::new().on("/x/same", [ok(b"first")]).on("/y/same", [ok(b"second")]);
@@ -120,4 +120,68 @@ fn a_list_of_lines_without_their_numbers_is_refused() {
     let rows = done.rows.len();
     sandbox.pull().again().list(&urls).run().assert_code(0);
     assert!(rows <= 25 + 2);
+}
+
+#[test]
+fn names_that_servers_proposed_stay() {
+    let named = b"HTTP/1.1 200 OK\r\nContent-Disposition: attachment; filename=n\r\n\
+                  Content-Length: 4\r\n\r\nbody";
+    let server = Plan::new().otherwise(vec![Verb::Send(named.to_vec())]).start();
+    let sandbox = Sandbox::new();
+    let urls = [server.url("/1"), server.url("/2"), server.url("/3")];
+    let pull = || sandbox.pull().arg("--content-disposition");
+    pull().list(&urls).run().assert_ok(3);
+    let before: Vec<String> = sandbox.files().into_keys().collect();
+    for name in &before[1..] {
+        std::fs::write(sandbox.out().join(name), b"damaged").unwrap();
+    }
+    let verify = sandbox.pull().again().args(["--verify", "--save-session", "left.txt"]);
+    verify.run().assert_code(7);
+    pull().again().args(["-i", "left.txt"]).run().assert_code(0);
+    assert_eq!(sandbox.files().into_keys().collect::<Vec<_>>(), before);
+    assert!(before.iter().all(|name| read(&sandbox, name) == b"body"));
+}
+
+#[test]
+fn another_url_or_number_in_it_is_refused_before_anything_is_pulled() {
+    let server = serve();
+    let sandbox = Sandbox::new();
+    let urls = list(&server);
+    sandbox.pull().list(&urls).run().assert_code(0);
+    damage(&sandbox);
+    let verify = sandbox.pull().again().args(["--verify", "--save-session", "left.txt"]);
+    verify.run().assert_code(7);
+    let left = std::fs::read_to_string(sandbox.path("left.txt")).unwrap();
+    let before = server.log().len();
+    for (from, to, told) in [
+        ("/many/7", "/many/seven", "/many/seven, and was http"),
+        ("# line 16\n", "# line 17\n", "line 17 is http"),
+        ("# line 16\n", "# line 1600\n", "lines 1600 to 1600 are not those"),
+    ] {
+        assert!(left.contains(from), "{left}");
+        std::fs::write(sandbox.path("left.txt"), left.replace(from, to)).unwrap();
+        let done = sandbox.pull().again().args(["-i", "left.txt"]).run();
+        done.assert_code(2);
+        assert!(done.stderr.contains(told), "{}", done.stderr);
+    }
+    assert_eq!(server.log().len(), before);
+    sandbox.pull().again().list(&urls).run().assert_code(0);
+}
+
+#[test]
+fn blanks_around_a_url_in_a_cell_are_no_difference() {
+    let server = serve();
+    let sandbox = Sandbox::new();
+    let cells = format!("url\n\" {} \"\n\"{} \"\n", server.url("/a b#c"), server.url("/x/same"));
+    std::fs::write(sandbox.path("urls.csv"), cells).unwrap();
+    let pull = |list: &str| sandbox.pull().again().args(["-i", list]).run();
+    pull("urls.csv").assert_code(0);
+    for name in sandbox.files().into_keys() {
+        std::fs::remove_file(sandbox.out().join(name)).unwrap();
+    }
+    let verify = sandbox.pull().again().args(["--verify", "--save-session", "left.txt"]);
+    verify.run().assert_code(7);
+    pull("left.txt").assert_code(0);
+    assert_eq!(read(&sandbox, "same"), b"first");
+    pull("urls.csv").assert_code(0);
 }

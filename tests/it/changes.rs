@@ -1,7 +1,7 @@
 //! A list whose lines ask for another file or another checksum by now than when they were done.
 
 use crate::cmd::{Done, Sandbox};
-use crate::rude::{Plan, Rude, ok};
+use crate::rude::{Plan, Rude, Verb, ok, response};
 
 fn server() -> Rude {
     Plan::new().otherwise(ok(b"good")).start()
@@ -107,3 +107,43 @@ const GOOD_SHA256: &str =
 const BAD_SHA256: &str =
     "checksum=sha-256=0000000000000000000000000000000000000000000000000000000000000000";
 const GOOD_MD5: &str = "checksum=md5=755f85c2723bb39381c7379a604160d8";
+
+#[test]
+fn nobody_gets_the_name_of_a_file_that_is_done() {
+    let missing = vec![Verb::Send(response("404 Not Found", "", b""))];
+    let plan = Plan::new().on("/1", [missing, ok(b"first")]);
+    let server = plan.on("/2", [ok(b"second")]).on("/3", [ok(b"third")]).start();
+    let sandbox = Sandbox::new();
+    let first = again(&sandbox, &server, &["out=a", "out=b", "out=c"], &["--retry", "0"]);
+    first.1.assert_code(8);
+    // One that failed and one that was done want the name of the second.
+    let second = ["out=b", "out=b", "out=b"];
+    let (asked, done) = again(&sandbox, &server, &second, &["--retry-failed"]);
+    assert_eq!(asked, ["/1", "/3"]);
+    done.assert_code(0);
+    for (index, body) in [("1", "first"), ("3", "second"), ("5", "third")] {
+        let row = done.rows.iter().rfind(|row| row["index"] == index).unwrap();
+        assert_eq!(std::fs::read(&row["filename"]).unwrap(), body.as_bytes(), "{row:?}");
+    }
+    let (asked, done) = again(&sandbox, &server, &second, &[]);
+    assert!(asked.is_empty() && !done.stderr.contains("by now"), "{asked:?} {}", done.stderr);
+}
+
+#[test]
+fn nor_where_names_are_made_in_another_way_or_the_directory_is_spelled_otherwise() {
+    let same = "Content-Disposition: attachment; filename=same\r\n";
+    let server = Plan::new().otherwise(vec![Verb::Send(response("200 OK", same, b"x"))]).start();
+    let (seq, proposed) = (&["--name-template", "{seq}"][..], &["--content-disposition"][..]);
+    for (before, now) in [(seq, &[][..]), (proposed, proposed)] {
+        let sandbox = Sandbox::new();
+        let list = ["/a", "/1", "/x/2", "/2", "/3", "/x/3"].map(|path| server.url(path));
+        let pull = |dir: &str| sandbox.pull_into(dir.as_ref());
+        pull("out").args(before).list(&list[..2]).run().assert_code(0);
+        pull("./out").again().args(before).list(&list[..4]).run().assert_code(0);
+        let done = pull("out").again().args(now).list(&list).run();
+        done.assert_code(0);
+        let names = done.rows.iter().map(|row| row["filename"].trim_start_matches("./"));
+        let names: std::collections::BTreeSet<_> = names.collect();
+        assert_eq!((names.len(), sandbox.files().len()), (6, 6), "{names:?}");
+    }
+}

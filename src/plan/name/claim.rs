@@ -60,6 +60,11 @@ impl Names {
         (last_resort(&path, index), Claimed::Otherwise)
     }
 
+    /// Takes `path` from all claims to come, whether it was free or not; see [`Self::claim`].
+    pub fn occupy(&mut self, path: &str, folds: bool) {
+        let _is_new = self.insert(path, folds);
+    }
+
     /// Bytes that the filters take.
     #[cfg(test)]
     pub(super) fn bytes(&self) -> usize {

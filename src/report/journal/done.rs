@@ -66,8 +66,12 @@ impl Url<'_> {
         index.hash(&mut hasher);
         match self.normal {
             Some(normal) if !is_as_given => normal.hash(&mut hasher),
-            // CSV shows control characters in this way and JSON does not; JSON has only UTF-8.
-            _ => escape_controls(&String::from_utf8_lossy(self.given)).hash(&mut hasher),
+            // CSV shows control characters in this way and JSON does not; JSON has only UTF-8. A
+            // list of lines that are pulled again has no blanks around them.
+            _ => {
+                let given = String::from_utf8_lossy(self.given);
+                escape_controls(given.trim_matches([' ', '\t'])).hash(&mut hasher);
+            }
         }
         hasher.finish()
     }
@@ -92,6 +96,8 @@ pub struct Done {
     blocks: BTreeMap<u64, Block>,
     /// The first row of each line is in the first of them, the second one in the second.
     levels: Vec<Level>,
+    /// Whether a later row took back that a file is there.
+    is_taken_back: bool,
 }
 
 /// The lines with at least so many rows.
@@ -118,6 +124,7 @@ impl Done {
     pub fn record(&mut self, index: u64, url: Url<'_>, fate: Fate) {
         let is_first = self.record_sum(index, url);
         if !is_first {
+            self.is_taken_back |= self.good.contains(index) && fate != Fate::Good;
             self.forget(index);
         }
         match fate {
@@ -264,6 +271,8 @@ impl std::error::Error for Mismatch {}
 pub struct Difference<'c> {
     mismatch: Mismatch,
     lines: &'c [Line],
+    /// Rows of other lines than those are no difference.
+    is_partial: bool,
     /// The first one so far, and what its row says.
     first: Option<(u64, String)>,
 }
@@ -276,12 +285,17 @@ impl Difference<'_> {
             return;
         }
         let is_as_given = url.is_as_given();
-        let is_same = self.line(index).is_some_and(|line| {
+        let is_same = self.line(index).map_or(self.is_partial, |line| {
             url.hash(index, is_as_given) == line.hashes[usize::from(is_as_given)]
         });
         if !is_same {
             self.first = Some((index, url.shown()));
         }
+    }
+
+    /// Whether there is one.
+    pub fn is_found(&self) -> bool {
+        self.first.is_some()
     }
 
     fn line(&self, index: u64) -> Option<&Line> {
@@ -349,12 +363,39 @@ impl Check {
     /// to be pulled again.
     pub fn partial(done: Done) -> Self {
         let passed = done.passed();
-        Self { done, is_settled: true, is_partial: true, passed, ..Self::default() }
+        Self { done, is_partial: true, passed, ..Self::default() }
+    }
+
+    /// Holds the lines of a part until they are compared; after that, each is pulled.
+    fn line_of_part(&mut self, index: u64, url: Url<'_>) -> Result<Verdict, Mismatch> {
+        if self.is_settled {
+            self.done.forget(index);
+            self.passed = self.done.passed();
+        } else if self.done.rows_of(index) == 0 {
+            return Err(Mismatch { lines: (index, index) });
+        } else {
+            let hashes = [false, true].map(|is_as_given| url.hash(index, is_as_given));
+            self.lines.push(Line { index, hashes, shown: url.shown().into() });
+        }
+        Ok(Verdict::Pull)
     }
 
     /// As it was made: the list is read again, from its first line.
     pub fn again(self) -> Self {
-        Self::new(self.done, self.retry)
+        match self.is_partial {
+            true => Self { is_settled: true, lines: Vec::new(), ..self },
+            false => Self::new(self.done, self.retry),
+        }
+    }
+
+    /// Lines that are held to be compared.
+    pub fn lines_held(&self) -> usize {
+        self.lines.len()
+    }
+
+    /// They are compared.
+    pub fn forget_lines(&mut self) {
+        self.lines.clear();
     }
 
     /// The last line that has a row; 0 without one.
@@ -367,6 +408,11 @@ impl Check {
         self.done.fate(index) == Fate::Good
     }
 
+    /// Whether rows say of lines that their file is there and later ones that it is not.
+    pub fn is_taken_back(&self) -> bool {
+        self.done.is_taken_back
+    }
+
     /// The line is pulled again, whatever its rows say.
     pub fn reopen(&mut self, index: u64) {
         self.done.forget(index);
@@ -375,7 +421,7 @@ impl Check {
     /// Begins to look for the line that made this mismatch, which was the last thing that happened
     /// here.
     pub fn difference(&self, mismatch: Mismatch) -> Difference<'_> {
-        Difference { mismatch, lines: &self.lines, first: None }
+        Difference { mismatch, lines: &self.lines, is_partial: self.is_partial, first: None }
     }
 
     /// Takes the next line that has, or would have, a row: its number and what that row shows as
@@ -388,9 +434,7 @@ impl Check {
             return Ok(Verdict::Pull);
         }
         if self.is_partial {
-            self.done.forget(index);
-            self.passed = self.done.passed();
-            return Ok(Verdict::Pull);
+            return self.line_of_part(index, url);
         }
         self.enter(block_of(index))?;
         if !self.is_settled {

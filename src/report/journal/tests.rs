@@ -293,7 +293,7 @@ fn rows_of_two_lists_in_one_report_are_seen() {
 fn every_form_of_a_row_is_that_of_its_line() {
     let given = |given| Url { given, normal: Some("http://h/?q") };
     let bad = |given| Url { given, normal: None };
-    let table: [(Url<'_>, Url<'_>, bool); 9] = [
+    let table: [(Url<'_>, Url<'_>, bool); 10] = [
         (given(b"http://h?q"), given(b"http://h?q"), true),
         (plain("http://h/?q"), given(b"http://h?q"), true),
         (given(b"http://h?q"), given(b"http://h?q#x"), false),
@@ -304,6 +304,7 @@ fn every_form_of_a_row_is_that_of_its_line() {
         (bad(b"a\ttab\\u{1b}\xff"), bad(b"a\ttab\x1b\xff"), true),
         (bad("a\ttab\u{1b}\u{fffd}".as_bytes()), bad(b"a\ttab\x1b\xff"), true),
         (given("\u{fffd}".as_bytes()), bad(b"\xff"), true),
+        (given(b"http://h?q"), given(b" http://h?q\t"), true),
     ];
     for (row, line, is_same) in table {
         let mut done = Done::default();
@@ -401,6 +402,18 @@ fn some_lines_of_a_report_are_pulled_again_and_the_others_count() {
         done.record(index, Url { given: url.as_bytes(), normal: Some(&url) }, fate);
     }
     let mut check = Check::partial(done);
+    let of = |url: &'static str| Url { given: url.as_bytes(), normal: Some(url) };
+    assert_eq!(check.line(2, of("http://h/2")), Ok(Verdict::Pull));
+    assert_eq!(check.line(3, of("http://h/three")), Ok(Verdict::Pull));
+    assert!(!check.is_settled(), "they are held");
+    let mut difference = check.difference(Mismatch { lines: (0, u64::MAX) });
+    difference.row(1, of("http://h/1"));
+    difference.row(2, of("http://h/2"));
+    assert!(!difference.is_found());
+    difference.row(3, of("http://h/3"));
+    assert!(difference.is_found());
+    assert_eq!(check.line(4, of("http://h/4")), Err(Mismatch { lines: (4, 4) }), "no row");
+    let mut check = check.again();
     assert!(check.is_settled());
     let whole = Passed { good: 3, failed: 1, transient: 1, class: Some(ExitClass::Network) };
     assert_eq!(check.passed(), whole);
