@@ -78,8 +78,15 @@ impl Dir {
     fn rename_over_placeholder(&self, from: &str, to: &str, index: u64) -> Result<(), Errno> {
         let at = &*self.fd;
         let (note, mode) = (note_name(index), Mode::from_raw_mode(0o600));
-        let flags = CREATE.difference(OFlags::EXCL).union(OFlags::TRUNC);
-        let noted = call(Op::Open, || rustix::fs::openat(at, &note, flags, mode))?;
+        let create = || call(Op::Open, || rustix::fs::openat(at, &note, CREATE, mode));
+        let noted = match create() {
+            // Of a killed run. Nothing else should have such a name, and what has is not opened.
+            Err(Errno::EXIST) => {
+                self.unlink(&note);
+                create()?
+            }
+            created => created?,
+        };
         let text = self.note(to);
         let done = call(Op::Pwrite, || rustix::io::pwrite(&noted, text.as_bytes(), 0))
             .and_then(|_| call(Op::Open, || rustix::fs::openat(at, to, CREATE, mode)))
