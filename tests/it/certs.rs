@@ -2,7 +2,8 @@
 
 use rcgen::{
     BasicConstraints, Certificate, CertificateParams, CertifiedIssuer, DistinguishedName, DnType,
-    ExtendedKeyUsagePurpose, IsCa, KeyPair, PublicKeyData as _, SignatureAlgorithm, date_time_ymd,
+    ExtendedKeyUsagePurpose, IsCa, KeyPair, PKCS_ED25519, PublicKeyData as _, SignatureAlgorithm,
+    date_time_ymd,
 };
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -48,7 +49,7 @@ pub(crate) fn issue_client(algorithm: &'static SignatureAlgorithm) -> Identity {
 /// A certificate with this flaw for `localhost` and 127.0.0.1.
 pub(crate) fn issue(flaw: Flaw) -> Identity {
     let ca = authority("ringpull test authority");
-    let other = authority("an authority that nobody knows");
+    let other = authority(UNKNOWN);
     let name = if flaw == Flaw::WrongName { "elsewhere.example" } else { "localhost" };
     let mut names = vec![name.to_owned()];
     if flaw != Flaw::WrongName {
@@ -90,6 +91,13 @@ pub(crate) fn issue_below() -> Identity {
     let key = KeyPair::generate().unwrap();
     let cert = params.signed_by(&key, &middle).unwrap();
     Identity::of(middle.pem(), &cert, &key)
+}
+
+/// Another authority of that name, PEM, with a key of another kind, with which no signature of the
+/// first one can be checked.
+pub(crate) fn namesake_of_unknown_issuer() -> String {
+    let key = KeyPair::generate_for(&PKCS_ED25519).unwrap();
+    CertifiedIssuer::self_signed(authority_params(UNKNOWN), key).unwrap().pem()
 }
 
 fn set_dates(params: &mut CertificateParams, flaw: Flaw) {
@@ -158,8 +166,14 @@ impl Identity {
 }
 
 fn authority(name: &str) -> CertifiedIssuer<'static, KeyPair> {
+    CertifiedIssuer::self_signed(authority_params(name), KeyPair::generate().unwrap()).unwrap()
+}
+
+fn authority_params(name: &str) -> CertificateParams {
     let mut params = CertificateParams::new(Vec::new()).unwrap();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     params.distinguished_name.push(DnType::CommonName, name);
-    CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
+    params
 }
+
+const UNKNOWN: &str = "an authority that nobody knows";

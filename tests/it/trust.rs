@@ -1,7 +1,7 @@
 //! Whom TLS trusts: exactly what curl trusts with the same files, what this machine trusts, and
 //! what is said of all others.
 
-use crate::certs::{Flaw, Identity, issue, issue_below, issue_itself};
+use crate::certs::{Flaw, Identity, issue, issue_below, issue_itself, namesake_of_unknown_issuer};
 use crate::cmd::{Done, Sandbox, command, skip};
 use crate::disk::run_with_mounts;
 use crate::origin::serve;
@@ -87,7 +87,10 @@ fn a_certificate_that_signed_itself_is_trusted_where_curl_does() {
 fn what_is_no_root_may_be_trusted_too() {
     let below = issue_below();
     let leaf = issue(Flaw::UnknownIssuer);
-    for (identity, trusted) in [(&below, &below.ca_pem), (&leaf, &leaf.cert_pem)] {
+    let beside_namesake = format!("{}{}", namesake_of_unknown_issuer(), leaf.cert_pem);
+    for (identity, trusted) in
+        [(&below, &below.ca_pem), (&leaf, &leaf.cert_pem), (&leaf, &beside_namesake)]
+    {
         let server = server(identity);
         let sandbox = Sandbox::new();
         let trusted = put(&sandbox, "trusted.pem", trusted);

@@ -164,11 +164,17 @@ fn complain(found: &CertificateResult, is_named: bool) -> Option<String> {
     ))
 }
 
-/// Whether all that a certificate lacks is somebody who vouches for it.
+/// Whether all that a certificate lacks is somebody who vouches for it: there is nobody, or the
+/// signature is not that of the one of this name, or of a kind that proves nothing (SHA-1).
+#[allow(deprecated, reason = "the library still makes some of them")]
 fn is_about_issuer(error: &Error) -> bool {
     match error {
         Error::InvalidCertificate(
-            CertificateError::UnknownIssuer | CertificateError::BadSignature,
+            CertificateError::UnknownIssuer
+            | CertificateError::BadSignature
+            | CertificateError::UnsupportedSignatureAlgorithm
+            | CertificateError::UnsupportedSignatureAlgorithmContext { .. }
+            | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. },
         ) => true,
         Error::InvalidCertificate(CertificateError::Other(OtherError(inner))) => {
             matches!(inner.downcast_ref(), Some(webpki::Error::CaUsedAsEndEntity))
@@ -261,5 +267,42 @@ impl ServerCertVerifier for Verifier {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.algorithms.supported_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[allow(deprecated, reason = "the library still makes some of them")]
+    fn a_chosen_certificate_needs_no_issuer_but_must_be_in_time() {
+        let issuer = [
+            CertificateError::UnknownIssuer,
+            CertificateError::BadSignature,
+            CertificateError::UnsupportedSignatureAlgorithm,
+            // A signature of SHA-1 and RSA.
+            CertificateError::UnsupportedSignatureAlgorithmContext {
+                signature_algorithm_id: vec![],
+                supported_algorithms: vec![],
+            },
+            CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext {
+                signature_algorithm_id: vec![],
+                public_key_algorithm_id: vec![],
+            },
+        ];
+        for error in issuer {
+            assert!(is_about_issuer(&error.clone().into()), "{error:?}");
+        }
+        let rest = [
+            CertificateError::Expired,
+            CertificateError::NotValidYet,
+            CertificateError::Revoked,
+            CertificateError::InvalidPurpose,
+            CertificateError::NotValidForName,
+        ];
+        for error in rest {
+            assert!(!is_about_issuer(&error.clone().into()), "{error:?}");
+        }
     }
 }

@@ -117,7 +117,8 @@ fn of_certificate(error: &CertificateError) -> Option<String> {
         | CertificateError::UnsupportedSignatureAlgorithmContext { .. }
         | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => {
             "it, or one of its issuers, is signed in a way that is not secure or not known here, \
-             such as SHA-1, or an RSA key of less than 2048 bits"
+             such as SHA-1, or an RSA key of less than 2048 bits; if you trust exactly \
+             this certificate, give it with --cacert FILE"
         }
         CertificateError::UnhandledCriticalExtension => {
             "it has an extension that is marked critical and not known here"

@@ -71,7 +71,7 @@ fn each_bad_certificate_has_its_sentence() {
         (CertificateError::Expired, Problem::Expired, "dates"),
         (CertificateError::BadEncoding, Problem::Other, "cannot be read"),
         (CertificateError::BadSignature, Problem::Other, "with --cacert FILE"),
-        (algorithm, Problem::Other, "SHA-1"),
+        (algorithm, Problem::Other, "with --cacert FILE"),
         (CertificateError::UnhandledCriticalExtension, Problem::Other, "critical"),
         (CertificateError::InvalidPurpose, Problem::Other, "for servers"),
         (purpose, Problem::Other, "for servers"),
