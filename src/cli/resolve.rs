@@ -50,6 +50,8 @@ pub struct Host {
     pub proxy_variables: Vec<(&'static str, String)>,
     /// Those about tasks of an array, likewise.
     pub task_variables: Vec<(&'static str, String)>,
+    /// The file of roots that the environment names (`SSL_CERT_FILE`).
+    pub roots_file: Option<PathBuf>,
 }
 
 impl Host {
@@ -72,6 +74,7 @@ impl Host {
             argv,
             proxy_variables: proxy::ask(&proxy::VARIABLES),
             task_variables: proxy::ask(&lines::VARIABLES),
+            roots_file: std::env::var_os("SSL_CERT_FILE").map(PathBuf::from),
         })
     }
 }
@@ -85,7 +88,7 @@ pub fn resolve(args: &PullArgs, host: &Host) -> anyhow::Result<Config> {
     check_output(args, &inputs)?;
     let (dir, output) = place(args)?;
     let path = output.as_ref().filter(|output| *output != "-").map(|name| dir.join(name));
-    let own_files = written::check(args, &inputs, path.as_deref())?;
+    let own_files = written::check(args, &inputs, path.as_deref(), host.roots_file.as_deref())?;
     let outlet = outlet(path.as_deref(), output.as_deref())?;
     let mut request = request(args)?;
     let proxy = proxy::resolve(&args.proxy, &host.proxy_variables, &mut request.headers)?;

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 
 /// Checks that nothing the run writes replaces anything it needs: no list, no file of an option,
 /// nothing else that it writes, by whatever path, link or redirection of the shell. `output` is the
-/// path of `-o`. Gives what downloads are kept from.
+/// path of `-o`, `roots` the file of `SSL_CERT_FILE`. Gives what downloads are kept from.
 ///
 /// # Errors
 /// A [`RunError`] of class usage that names both.
@@ -24,8 +24,10 @@ pub(super) fn check(
     args: &PullArgs,
     inputs: &[Input],
     output: Option<&Path>,
+    roots: Option<&Path>,
 ) -> anyhow::Result<OwnFiles> {
-    let own = own(args, inputs, output);
+    let mut own = own(args, inputs, output);
+    own.extend(roots.map(|path| Own::of_option("SSL_CERT_FILE", path)));
     check_kinds(args)?;
     for (at, written) in own.iter().enumerate() {
         let may_share = |other: &Own| match (written.role, other.role) {

@@ -21,8 +21,9 @@ fn proposing(names: &[&str]) -> Rude {
 #[test]
 fn servers_cannot_name_the_files_of_options() {
     let (trusted, client) = (issue(Flaw::None), issue_client(&PKCS_ECDSA_P256_SHA256));
-    let files: [(&str, &[u8]); 7] = [
+    let files: [(&str, &[u8]); 8] = [
         ("ca.pem", trusted.ca_pem.as_bytes()),
+        ("roots.pem", trusted.ca_pem.as_bytes()),
         ("cert.pem", client.cert_pem.as_bytes()),
         ("key.pem", client.key_pem.as_bytes()),
         ("pin.der", &trusted.spki),
@@ -47,7 +48,7 @@ fn servers_cannot_name_the_files_of_options() {
         let pull = pull.args(["--pinnedpubkey", "pin.der", "--netrc-file", "netrc"]);
         let pull = pull.args(["-H", "@fields", "-w", "@form", "--stats", "stats.json"]);
         let pull = pull.args(["--save-session", "left.txt", "--dns-cache", "names"]);
-        let done = pull.run();
+        let done = pull.env("SSL_CERT_FILE", "roots.pem").run();
         done.assert_ok(names.len());
         for (name, content) in files {
             assert!(std::fs::read(sandbox.path(name)).unwrap() == content, "{name} was replaced");

@@ -31,6 +31,7 @@ fn try_config(line: &str, environment: &[(&'static str, &str)]) -> anyhow::Resul
         argv,
         proxy_variables,
         task_variables: Vec::new(),
+        roots_file: None,
     };
     super::super::resolve(&args, &host)
 }

@@ -21,6 +21,7 @@ fn try_resolve(line: &[&str]) -> anyhow::Result<Config> {
             argv: Vec::new(),
             proxy_variables: Vec::new(),
             task_variables: Vec::new(),
+            roots_file: None,
         },
     )
 }
@@ -400,6 +401,7 @@ fn a_bar_is_for_a_terminal_without_quiet() {
                 argv: Vec::new(),
                 proxy_variables: Vec::new(),
                 task_variables: Vec::new(),
+                roots_file: None,
             },
         )
         .unwrap();
@@ -440,6 +442,7 @@ fn the_shown_command_line_has_no_secrets() {
             argv,
             proxy_variables: Vec::new(),
             task_variables: Vec::new(),
+            roots_file: None,
         };
         resolve(&args, &host).unwrap().argv.join(" ")
     };
