@@ -275,7 +275,8 @@ fn members_of_json_are_kept_as_they_are() {
     let list = format!(
         "{{\"url\":\"http://{host}/1\",\"tags\":[1, {{\"a\":2.50}}],\"n\":1e3,\
          \"caption\":\"a\\u00e9\\n\"}}\n\
-         {{\"caption\":null,\"url\":\"http://{host}/2\",\"n\":12345678901234567890123}}\n"
+         {{\"caption\":null,\"url\":\"http://{host}/2\",\"n\":12345678901234567890123}}\n\
+         {{\"url\":\"http://{host}/3\",\"caption\":\"half a pair \\ud83d\"}}\n"
     );
     fs::write(sandbox.path("l.jsonl"), list).unwrap();
     for report in ["r.jsonl", "r.csv"] {
@@ -290,8 +291,13 @@ fn members_of_json_are_kept_as_they_are() {
             "r.jsonl" => [
                 ",\"tags\":[1, {\"a\":2.50}],\"n\":1e3,\"caption\":\"aé\\n\"}\n",
                 ",\"tags\":null,\"n\":12345678901234567890123,\"caption\":null}\n",
+                ",\"tags\":null,\"n\":null,\"caption\":\"half a pair \\ud83d\"}\n",
             ],
-            _ => [",\"[1, {\"\"a\"\":2.50}]\",1e3,aé\\n\n", ",,12345678901234567890123,\n"],
+            _ => [
+                ",\"[1, {\"\"a\"\":2.50}]\",1e3,aé\\n\n",
+                ",,12345678901234567890123,\n",
+                ",,,\"\"\"half a pair \\ud83d\"\"\"\n",
+            ],
         };
         assert!(ends.iter().all(|end| text.contains(end)), "{text}");
     }

@@ -230,6 +230,10 @@ impl<'de> Visitor<'de> for Object<'_> {
                 Some(at) => {
                     let raw: &RawValue = map.next_value()?;
                     found.kept.push((at, raw));
+                    // A member that is only kept is copied, whatever its text decodes to.
+                    if !use_.is_any() {
+                        continue;
+                    }
                     let mut json = serde_json::Deserializer::from_str(raw.get());
                     ValueSeed.deserialize(&mut json).map_err(A::Error::custom)?
                 }
