@@ -181,7 +181,7 @@ fn passed_over(name: &str, value: &str) -> Result<Option<&'static str>, Refused>
 
 /// aria2's options for one download that say how and when, or are about other protocols than HTTP
 /// (aria2c(1), "Input File"). A star stands for any end.
-const PASSED_OVER: [&str; 51] = [
+const PASSED_OVER: [&str; 52] = [
     "allow-overwrite",
     "allow-piece-length-change",
     "always-resume",
@@ -229,6 +229,7 @@ const PASSED_OVER: [&str; 51] = [
     "rpc-save-upload-metadata",
     "seed-*",
     "split",
+    "ssh-host-key-md",
     "stream-piece-selector",
     "timeout",
     "uri-selector",
@@ -250,7 +251,7 @@ const OF_WHOLE_RUN: [(&[&str], &str); 5] = [
             "https-proxy-passwd",
             "proxy-method",
         ],
-        "proxies are those of the whole run: give --proxy and --proxy-user",
+        "proxies are those of the whole run: give --proxy and --proxy-user, and remove the line",
     ),
     (&["load-cookies"], "there are no cookie files here: write header=Cookie: NAME=VALUE"),
     (&["dry-run", "hash-check-only"], "give --dry-run or --verify, or remove the line"),
