@@ -25,11 +25,12 @@ pub(super) fn check_name(core: &Core, task: &Task) -> Option<Outcome> {
     let found = match core.dir.existing_parent(task.name()) {
         Ok(None) => Found::Nothing,
         Ok(Some((dir, _))) if dir.is_kept() => return problem(DiskProblem::InUse),
-        // A run that was killed gave it the name, and wrote no row.
-        Ok(Some((dir, name))) if dir.is_own(name, index) => Found::Nothing,
         Ok(Some((dir, name))) => match dir.look(name) {
-            // A row says that this line has written it, and is not believed.
-            Found::File if core.shared.had(index, task.name()) => Found::Nothing,
+            // A run that was killed gave it the name, and wrote no row; or a row says that this
+            // line has written it, and is not believed.
+            Found::File if dir.is_own(name, index) || core.shared.had(index, task.name()) => {
+                Found::Nothing
+            }
             found => found,
         },
         Err(cause) => return failed(cause),
