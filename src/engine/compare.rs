@@ -79,6 +79,13 @@ pub(super) fn follow(
         return Ok(check);
     };
     if is_partial {
+        if !config.input.columns.keep.is_empty() {
+            say(&format!(
+                "warning: the new rows of these lines lack the columns of --keep-cols; those \
+                 before them in {} have them",
+                report.path.display()
+            ));
+        }
         // Each line says which file it is.
         naming.forget_kept();
         lists.onward().map_or(Ok(()), |lists| compare_some(lists, &mut check, report))?;

@@ -185,3 +185,22 @@ fn blanks_around_a_url_in_a_cell_are_no_difference() {
     assert_eq!(read(&sandbox, "same"), b"first");
     pull("urls.csv").assert_code(0);
 }
+
+#[test]
+fn columns_that_its_rows_will_lack_are_told_of() {
+    let server = serve();
+    let sandbox = Sandbox::new();
+    let table = format!("url,id\n{},1\n{},2\n", server.url("/a"), server.url("/b"));
+    std::fs::write(sandbox.path("list.csv"), table).unwrap();
+    let pull = |list: &str| sandbox.pull().again().args(["--keep-cols", "id", "-i", list]).run();
+    pull("list.csv").assert_code(0);
+    std::fs::remove_file(sandbox.out().join("b")).unwrap();
+    let verify = sandbox.pull().again().args(["--verify", "--save-session", "left.txt"]);
+    verify.run().assert_code(7);
+    let done = pull("left.txt");
+    done.assert_code(0);
+    assert!(done.stderr.contains("lack the columns of --keep-cols"), "{}", done.stderr);
+    assert_eq!(read(&sandbox, "b"), b"other");
+    let done = pull("list.csv");
+    assert!(!done.stderr.contains("lack"), "{}", done.stderr);
+}
