@@ -185,8 +185,7 @@ impl List {
         }
     }
 
-    /// The token of the report whose lines the input has, as far as it was read
-    /// ([`again`](super::job::again)).
+    /// The token of the report whose lines the input has, as far as it was read ([`again`]).
     pub fn report_token(&self) -> Option<u64> {
         self.report
     }
