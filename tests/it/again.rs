@@ -36,6 +36,15 @@ fn damage(sandbox: &Sandbox) -> [&'static str; 4] {
     ["/y/same", "/deep", "/longer", "/many/7"]
 }
 
+/// Pulls a list, damages the tree, and gives the list of what differs, which is in `left.txt`.
+fn left_over(sandbox: &Sandbox, urls: &[String]) -> String {
+    sandbox.pull().list(urls).run().assert_code(0);
+    damage(sandbox);
+    let verify = sandbox.pull().again().args(["--verify", "--save-session", "left.txt"]);
+    verify.run().assert_code(7);
+    std::fs::read_to_string(sandbox.path("left.txt")).unwrap()
+}
+
 fn sorted(mut log: Vec<String>) -> Vec<String> {
     log.sort();
     log
@@ -87,13 +96,9 @@ fn what_differs_is_pulled_again_with_the_same_report() {
 fn a_list_of_lines_is_any_list_with_another_report() {
     let server = serve();
     let sandbox = Sandbox::new();
-    sandbox.pull().list(list(&server)).run().assert_code(0);
-    damage(&sandbox);
-    let verify = sandbox.pull().again().args(["--verify", "--save-session", "left.txt"]);
-    verify.run().assert_code(7);
+    let left = left_over(&sandbox, &list(&server));
     let done: Done = sandbox.pull().report("other.csv").args(["-i", "left.txt"]).run();
     done.assert_ok(4);
-    let left = std::fs::read_to_string(sandbox.path("left.txt")).unwrap();
     for row in &done.rows {
         let line: usize = row["index"].parse().unwrap();
         assert_eq!(left.lines().nth(line - 1).unwrap(), row["url"]);
@@ -105,11 +110,7 @@ fn a_list_of_lines_without_their_numbers_is_refused() {
     let server = serve();
     let sandbox = Sandbox::new();
     let urls = list(&server);
-    sandbox.pull().list(&urls).run().assert_code(0);
-    damage(&sandbox);
-    let verify = sandbox.pull().again().args(["--verify", "--save-session", "left.txt"]);
-    verify.run().assert_code(7);
-    let left = std::fs::read_to_string(sandbox.path("left.txt")).unwrap();
+    let left = left_over(&sandbox, &urls);
     let number = left.lines().filter(|line| line.starts_with("# line")).nth(2).unwrap();
     let before = server.log().len();
     std::fs::write(sandbox.path("left.txt"), left.replace(number, "#")).unwrap();
@@ -147,11 +148,7 @@ fn another_url_or_number_in_it_is_refused_before_anything_is_pulled() {
     let server = serve();
     let sandbox = Sandbox::new();
     let urls = list(&server);
-    sandbox.pull().list(&urls).run().assert_code(0);
-    damage(&sandbox);
-    let verify = sandbox.pull().again().args(["--verify", "--save-session", "left.txt"]);
-    verify.run().assert_code(7);
-    let left = std::fs::read_to_string(sandbox.path("left.txt")).unwrap();
+    let left = left_over(&sandbox, &urls);
     let before = server.log().len();
     for (from, to, told) in [
         ("/many/7", "/many/seven", "/many/seven, and was http"),
