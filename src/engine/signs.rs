@@ -43,7 +43,9 @@ fn failed(fault: &Fault, route: Route<'_>) -> Verdict {
     let cut = Verdict::Sign(Sign::Cut);
     let answered = Verdict::Sign(Sign::Answered);
     match &fault.cause {
-        Cause::Status(429 | 503) => Verdict::Sign(Sign::Busy { asked_ms: None }),
+        Cause::Status(429 | 503) => {
+            Verdict::Sign(Sign::Busy { asked_ms: None, is_for_host: false })
+        }
         Cause::Status(status) if *status < 500 => Verdict::Good,
         Cause::Status(_) => answered,
         Cause::NameNotFound => of_way(Verdict::Sign(Sign::Nameless), route),
@@ -123,7 +125,7 @@ mod tests {
             assert_eq!(sign_of(stage, Cause::Reset), Some(Sign::Cut));
         }
         for status in [429, 503] {
-            let busy = Some(Sign::Busy { asked_ms: None });
+            let busy = Some(Sign::Busy { asked_ms: None, is_for_host: false });
             assert_eq!(sign_of(Stage::Head, Cause::Status(status)), busy);
         }
         assert_eq!(sign_of(Stage::Head, Cause::Status(500)), Some(Sign::Answered));

@@ -169,7 +169,8 @@ fn follow(core: &Core, task: &mut Task, outcome: Outcome, granted: Option<Granti
     let sign = signs::sign(task, &outcome, core.proxies.choose(task.target()));
     let (next, asked_ms) = decide(core, task, outcome);
     if let Some(granted) = granted {
-        let sign = asked_ms.map_or(sign, |asked_ms| Sign::Busy { asked_ms: Some(asked_ms) });
+        let busy = |asked_ms| Sign::Busy { asked_ms: Some(asked_ms), is_for_host: false };
+        let sign = asked_ms.map_or(sign, busy);
         core.observe(granted, sign);
     }
     next

@@ -43,6 +43,7 @@ mod hosts;
 mod listing;
 mod overdue;
 mod politeness;
+mod pushing;
 mod queue;
 mod rate;
 #[cfg(test)]
@@ -60,6 +61,7 @@ pub use hosts::{HostId, OriginId, Place};
 use hosts::{Hosts, Name, Side};
 use overdue::Ends;
 pub use politeness::{Round, Sign};
+pub use pushing::{Pushing, Refused};
 use queue::Jobs;
 use rate::Due;
 pub use rate::Rate;

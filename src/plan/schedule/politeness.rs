@@ -25,6 +25,7 @@
 //! that is too busy for one connection, and does not say for how long, rests in the same way.
 
 use super::breaker::Breaker;
+use super::pushing::Record;
 use super::{Limits, OriginId, Place, Schedule, Wake};
 
 /// What an attempt says about its host.
@@ -41,6 +42,9 @@ pub enum Sign {
     Busy {
         /// How long it asks for (`Retry-After`), in milliseconds.
         asked_ms: Option<u64>,
+        /// It speaks for the whole host (429 with `Retry-After`): nothing begins there before.
+        /// Otherwise it may be about one URL.
+        is_for_host: bool,
     },
     /// A connection that was there was reset, cut short or silent for too long.
     Cut,
@@ -85,6 +89,7 @@ pub(super) struct Polite {
     pub(super) rest_until_ms: u64,
     pub(super) breaker: Breaker,
     latency: Latency,
+    pub(super) record: Record,
 }
 
 impl Polite {
@@ -93,6 +98,7 @@ impl Polite {
         self.lowered > 0
             || self.slots_max.is_some()
             || self.rest_ms > 0
+            || self.record.refusals > 0
             || self.breaker.is_remarkable()
     }
 
@@ -153,8 +159,13 @@ impl Polite {
         window > 1
     }
 
-    /// The host asks for a wait: for how many milliseconds nothing is to be started there.
-    fn rest(&mut self, asked_ms: u64, now_ms: u64) -> u64 {
+    /// The host said for how long nothing is to be started there.
+    fn obey(&mut self, asked_ms: u64, now_ms: u64) {
+        self.rest_until_ms = self.rest_until_ms.max(now_ms.saturating_add(asked_ms));
+    }
+
+    /// Somebody asks for a wait: for a while nothing is to be started there.
+    fn rest(&mut self, asked_ms: u64, now_ms: u64) {
         // Answers that come during a rest are to requests from before it.
         if now_ms >= self.rest_until_ms {
             let doubled = self.rest_ms.saturating_mul(2).max(REST_FIRST_MS);
@@ -162,7 +173,6 @@ impl Polite {
         }
         let rest_ms = self.rest_ms.min(asked_ms);
         self.rest_until_ms = self.rest_until_ms.max(now_ms.saturating_add(rest_ms));
-        rest_ms
     }
 }
 
@@ -179,6 +189,7 @@ impl<T> Schedule<T> {
         let max = self.limits.per_host_max;
         let polite = &mut self.hosts.at_mut(index).live_mut().polite;
         polite.hear(sign, &self.limits);
+        polite.record.add(sign, now_ms);
         let is_fresh = polite.round == round && !self.limits.is_window_fixed;
         match sign {
             Sign::Good { starttransfer_ms } => {
@@ -189,14 +200,15 @@ impl<T> Schedule<T> {
                 polite.breaker.close();
             }
             Sign::Answered => polite.breaker.close(),
-            Sign::Busy { asked_ms } => {
+            Sign::Busy { asked_ms, is_for_host } => {
                 polite.breaker.close();
                 let is_at_bottom = is_fresh && !polite.halve(max);
                 match asked_ms {
+                    Some(asked_ms) if is_for_host => polite.obey(asked_ms, now_ms),
                     Some(asked_ms) => polite.rest(asked_ms, now_ms),
                     None if is_at_bottom => polite.rest(REST_UNASKED_MAX_MS, now_ms),
-                    None => 0,
-                };
+                    None => {}
+                }
             }
             Sign::Cut => {
                 polite.breaker.close();

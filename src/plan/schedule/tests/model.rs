@@ -70,7 +70,8 @@ fn sign() -> impl Strategy<Value = Sign> {
     prop_oneof![
         6 => (0..2_000_u64).prop_map(|starttransfer_ms| Sign::Good { starttransfer_ms }),
         2 => Just(Sign::Answered),
-        1 => prop::option::of(0..40_u64).prop_map(|asked_ms| Sign::Busy { asked_ms }),
+        1 => (prop::option::of(0..40_u64), any::<bool>())
+            .prop_map(|(asked_ms, is_for_host)| Sign::Busy { asked_ms, is_for_host }),
         1 => Just(Sign::Cut),
         4 => Just(Sign::Unreachable { code: "connect.refused" }),
         1 => Just(Sign::Nameless),

@@ -3,8 +3,13 @@
 use super::*;
 
 const GOOD: Sign = Sign::Good { starttransfer_ms: 20 };
-const BUSY: Sign = Sign::Busy { asked_ms: None };
+const BUSY: Sign = Sign::Busy { asked_ms: None, is_for_host: false };
 const REFUSED: Sign = Sign::Unreachable { code: "connect.refused" };
+
+/// An answer that asks for a wait, which may be about one URL.
+fn asks(asked_ms: u64) -> Sign {
+    Sign::Busy { asked_ms: Some(asked_ms), is_for_host: false }
+}
 
 /// One host with many jobs, on one core.
 struct One {
@@ -145,9 +150,9 @@ fn noise_does_not_lower_the_window() {
 #[test]
 fn a_rest_doubles_up_to_what_was_asked_for_and_good_answers_make_it_shorter() {
     let mut one = One::new(limits(1, 1, 1), 1_000);
-    let asks = Sign::Busy { asked_ms: Some(10_000) };
+    let asks_long = asks(10_000);
     for wanted_ms in [1_000, 2_000, 4_000, 8_000, 10_000, 10_000] {
-        one.rounds(1, asks);
+        one.rounds(1, asks_long);
         one.now_ms -= 100;
         assert_eq!(one.why(), Some(Why::Rests { for_ms: wanted_ms }));
         one.now_ms += wanted_ms - 1;
@@ -155,18 +160,54 @@ fn a_rest_doubles_up_to_what_was_asked_for_and_good_answers_make_it_shorter() {
         one.now_ms += 1;
     }
     one.rounds(1, GOOD);
-    one.rounds(1, asks);
+    one.rounds(1, asks_long);
     one.now_ms -= 100;
     assert_eq!(one.why(), Some(Why::Rests { for_ms: 10_000 }), "half of ten, and doubled");
     one.now_ms += 10_000;
     one.rounds(5, GOOD);
-    one.rounds(1, asks);
+    one.rounds(1, asks_long);
     one.now_ms -= 100;
     assert_eq!(one.why(), Some(Why::Rests { for_ms: 1_000 }));
     one.now_ms += 1_000;
-    one.rounds(1, Sign::Busy { asked_ms: Some(300) });
+    one.rounds(1, asks(300));
     one.now_ms -= 100;
     assert_eq!(one.why(), Some(Why::Rests { for_ms: 300 }), "never longer than asked for");
+}
+
+#[test]
+fn a_host_that_says_for_how_long_is_left_alone_for_that_long_at_once() {
+    let mut one = One::new(limits(1, 50, 4), 100);
+    let grants = one.take();
+    one.end(&grants[0], Sign::Busy { asked_ms: Some(60_000), is_for_host: true });
+    one.end(&grants[1], GOOD);
+    one.end(&grants[2], GOOD);
+    one.end(&grants[3], GOOD);
+    push(&mut one.schedule, "b", 200..201);
+    assert_eq!(items(&one.take()), [200], "other hosts go on");
+    one.now_ms = 59_999;
+    assert_eq!((one.take().len(), one.why()), (0, Some(Why::Rests { for_ms: 1 })));
+    one.now_ms = 60_000;
+    assert!(!one.take().is_empty());
+}
+
+#[test]
+fn a_host_that_pushes_back_is_told_of_and_is_known_to_make_progress_or_not() {
+    let mut one = One::new(limits(1, 50, 4), 100);
+    let grants = one.take();
+    let origin = grants[3].origin;
+    one.end(&grants[0], BUSY);
+    assert!(!one.schedule.refused(origin, 0).is_progressing, "it never answered");
+    one.end(&grants[1], GOOD);
+    assert!(one.schedule.refused(origin, 0).is_progressing);
+    one.end(&grants[2], Sign::Answered);
+    let told = one.schedule.pushing();
+    assert_eq!(told.len(), 1);
+    let Pushing { host, answers, refusals, window, rate } = &told[0];
+    assert_eq!((&**host, *answers, *refusals, *window, *rate), ("a", 2, 1, 2, None));
+    assert!(!one.schedule.refused(origin, 3_600_000).is_progressing, "that was long ago");
+    push(&mut one.schedule, "b", 200..201);
+    one.rounds(1, GOOD);
+    assert_eq!(one.schedule.pushing().len(), 1, "b never refused");
 }
 
 #[test]
@@ -174,11 +215,11 @@ fn answers_from_before_a_rest_do_not_double_it() {
     let mut one = One::new(limits(1, 50, 4), 100);
     let grants = one.take();
     for grant in &grants {
-        one.end(grant, Sign::Busy { asked_ms: Some(60_000) });
+        one.end(grant, asks(60_000));
         assert_eq!(one.schedule.next_due_ms(), Some(one.now_ms.max(1_000)));
     }
     one.now_ms = 1_000;
-    one.rounds(1, Sign::Busy { asked_ms: Some(60_000) });
+    one.rounds(1, asks(60_000));
     assert_eq!(one.schedule.next_due_ms(), Some(3_000));
 }
 
