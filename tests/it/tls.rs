@@ -1,7 +1,7 @@
 //! Each bad certificate has its code; trust can be added or given up; a cut body is a failure.
 
 use crate::certs::{Flaw, Identity, issue};
-use crate::cmd::{Pull, Sandbox};
+use crate::cmd::{Pull, Sandbox, skip};
 use crate::origin::serve;
 use crate::rude::{Plan, Verb, ok, response};
 use ringpull::origin::Listener;
@@ -35,6 +35,17 @@ fn each_bad_certificate_has_its_code() {
         let told = done.stderr.to_lowercase();
         assert!(told.contains("insecure") || told.contains("not verified"), "no warning: {told}");
     }
+}
+
+#[test]
+fn random_numbers_are_seeded_by_the_kernel_alone() {
+    // What .cargo/config.toml leaves out costs each process 28 ms before its first handshake.
+    let program = std::fs::read(env!("CARGO_BIN_EXE_ringpull")).unwrap();
+    let has = |symbol: &str| memchr::memmem::find(&program, symbol.as_bytes()).is_some();
+    if !has("_RAND_bytes") {
+        return skip("the program has no symbols");
+    }
+    assert!(!has("_jent_entropy_collector_alloc"), "built without AWS_LC_SYS_NO_JITTER_ENTROPY=1");
 }
 
 #[test]
