@@ -2,11 +2,15 @@
 //! status. A run that fails prints one error chain here.
 
 use ringpull::cli::{self, Command, ExitCode};
+use ringpull::ring::heap::Heap;
 use ringpull::ring::{setup, title};
 use ringpull::{engine, origin, report};
 use std::ffi::OsString;
 use std::io::Write;
 use std::process;
+
+#[global_allocator]
+static HEAP: Heap = Heap;
 
 fn main() -> process::ExitCode {
     // It asks how a run goes; before there is one, it must not end the process.

@@ -204,7 +204,8 @@ async fn connect(
     core.transfers.enter(transfer, Phase::Connect);
     match pooled {
         Some(connection) => Ok((connection, want)),
-        None => Ok((open(core, task, route).await?, want)),
+        // Boxed, as what is rare is: a lane has room for all that an attempt may wait in.
+        None => Ok((Box::pin(open(core, task, route)).await?, want)),
     }
 }
 
@@ -276,7 +277,7 @@ async fn respond(
     response.keep_head(head);
     if let Err(outcome) = verdict {
         let Reuse::Keep = reuse else { return Ok(Answer::Ours(outcome, None)) };
-        let ended = response.drain(framing).await;
+        let ended = Box::pin(response.drain(framing)).await;
         return Ok(match ended.is_doubtful {
             true => Answer::Doubtful,
             false => Answer::Ours(outcome, ended.connection),
@@ -286,7 +287,7 @@ async fn respond(
         let sink = Sink::memory(ROBOTS_TXT_BYTES_MAX);
         let mut sink = if is_coded { sink.decoding(&core.buffers) } else { sink };
         let body = response.body(&mut sink).await;
-        return take_text(core, sink, body, buf, text).await;
+        return Box::pin(take_text(core, sink, body, buf, text)).await;
     }
     if let Framing::Length(bytes) = framing {
         check_size(bytes, core.shared.config.body_bytes_max)?;

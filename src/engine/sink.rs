@@ -104,7 +104,8 @@ impl<'c> Sink<'c> {
     /// Takes the waiting body of `buf`.
     pub(super) async fn write(&mut self, buf: &mut RecvBuf, ops: FileOps) -> Result<(), Fault> {
         if self.decoding.is_some() {
-            return self.decode(buf, ops).await;
+            // Boxed, as what is rare is: see `fetch::connect`.
+            return Box::pin(self.decode(buf, ops)).await;
         }
         self.tally.take(buf.body());
         self.place.write(buf, ops).await.map_err(write_fault)
@@ -122,8 +123,7 @@ impl<'c> Sink<'c> {
         ops: FileOps,
     ) -> Result<Result<(u64, Option<Checksum>), Box<Mismatch>>, Fault> {
         if self.decoding.is_some() {
-            self.decode(buf, ops).await?;
-            self.decode_last(ops).await?;
+            Box::pin(self.decode_all(buf, ops)).await?;
         } else {
             self.tally.take(buf.body());
         }
@@ -159,8 +159,9 @@ impl<'c> Sink<'c> {
         Ok(())
     }
 
-    /// Decodes what comes of the end of the body.
-    async fn decode_last(&mut self, ops: FileOps) -> Result<(), Fault> {
+    /// Decodes the waiting body of `buf`, the last of it, and what comes of its end.
+    async fn decode_all(&mut self, buf: &mut RecvBuf, ops: FileOps) -> Result<(), Fault> {
+        self.decode(buf, ops).await?;
         if let Some(decoding) = &mut self.decoding {
             let decoded = decoding.gunzip.finish(&mut decoding.piece);
             decoded.map_err(|problem| Fault::new(Stage::Body, Cause::Coding(problem)))?;
@@ -221,7 +222,7 @@ impl Place<'_> {
         match self {
             Self::File(file) => file.write(buf, ops).await,
             Self::Stream(outflow) => {
-                outflow.write(buf.body()).await?;
+                Box::pin(outflow.write(buf.body())).await?;
                 buf.body_written();
                 Ok(())
             }
@@ -252,7 +253,7 @@ impl Place<'_> {
         match self {
             Self::File(file) => return file.finish(buf, name, naming, ops).await,
             Self::Stream(outflow) => {
-                outflow.write(buf.body()).await?;
+                Box::pin(outflow.write(buf.body())).await?;
                 buf.body_written();
                 outflow.finish()?;
             }

@@ -17,7 +17,7 @@ use crate::ring::setup::{self, CoreRings};
 use std::future::poll_fn;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::Poll;
 use std::time::{Duration, SystemTime};
@@ -47,7 +47,7 @@ async fn work(core: Rc<Core>) {
             core.shared.woken(core.index, core.nap()).await;
         }
     };
-    if contained(filling).await.is_none() {
+    if contained(pin!(filling)).await.is_none() {
         core.shared.broken();
     }
     while core.lanes.get() > 0 {
@@ -97,13 +97,14 @@ impl Drop for LaneEnd {
 /// One attempt of one task, and what follows from it.
 async fn run_task(core: &Rc<Core>, work: Work) {
     let Work { mut task, granted, pooled, is_disk_probe } = work;
-    let (outcome, mut connection) = attempt(core, &mut task, pooled, Some(granted)).await;
+    // Attempts stay where they are made: to move one is to copy all that it may ever hold.
+    let (outcome, mut connection) = pin!(attempt(core, &mut task, pooled, Some(granted))).await;
     let mut next = follow(core, &mut task, outcome, Some(granted));
     while matches!(next, Next::Redirected) && core.shared.stop() == Stop::Draining {
         // Nobody takes from the schedule any more, but what is in flight may finish. These few hops
         // are the only connections that `-x` does not count.
         connection = None;
-        let (outcome, _) = attempt(core, &mut task, None, None).await;
+        let (outcome, _) = Box::pin(attempt(core, &mut task, None, None)).await;
         next = follow(core, &mut task, outcome, None);
     }
     if is_disk_probe {
@@ -133,20 +134,20 @@ async fn attempt(
     pooled: Option<Connection>,
     granted: Option<Granting>,
 ) -> (Outcome, Option<Connection>) {
-    let attempt = contained(fetch::attempt(core, task, pooled, granted)).await;
-    attempt.unwrap_or_else(|| (Fault::new(Stage::Input, Cause::Panic).into(), None))
+    let attempt = pin!(fetch::attempt(core, task, pooled, granted));
+    contained(attempt)
+        .await
+        .unwrap_or_else(|| (Fault::new(Stage::Input, Cause::Panic).into(), None))
 }
 
 /// The output of a future, or nothing if it panics: then what it held (a socket, an unfinished
 /// file) is gone with it. Operations in flight keep their memory and their descriptor until they
 /// end, which those of a socket soon do, for it is shut down; the core's rings wait for the others.
-async fn contained<F: Future>(future: F) -> Option<F::Output> {
-    let mut future = pin!(future);
-    poll_fn(|context| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context))) {
+fn contained<F: Future>(mut future: Pin<&mut F>) -> impl Future<Output = Option<F::Output>> {
+    poll_fn(move |context| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context))) {
         Ok(poll) => poll.map(Some),
         Err(_) => Poll::Ready(None),
     })
-    .await
 }
 
 /// What a task does next.
@@ -310,6 +311,17 @@ mod tests {
     use crate::ring::dir::{Care, Dir};
     use crate::ring::file::{Expected, OutFile};
 
+    fn future_bytes<A, B, F>(_: impl Fn(A, B) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    #[test]
+    fn a_lane_is_small() {
+        // It lives as long as its core, and there are as many as jobs in flight.
+        let bytes = future_bytes(lane);
+        assert!(bytes <= 4_608, "{bytes}");
+    }
+
     #[test]
     fn what_a_panicking_attempt_held_is_gone() {
         let dir = tempfile::tempdir().unwrap();
@@ -325,8 +337,8 @@ mod tests {
             std::panic::resume_unwind(Box::new("a bug"));
         };
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        assert_eq!(runtime.block_on(contained(attempt)), None::<()>);
+        assert_eq!(runtime.block_on(contained(pin!(attempt))), None::<()>);
         assert_eq!(entries(), 0);
-        assert_eq!(runtime.block_on(contained(async { 7 })), Some(7));
+        assert_eq!(runtime.block_on(contained(pin!(async { 7 }))), Some(7));
     }
 }

@@ -13,11 +13,10 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
 use std::time::Duration;
 
-#[global_allocator]
-static HEAP: Heap = Heap;
-
-/// The allocator of the process. It costs one comparison more than the system's.
-struct Heap;
+/// The allocator for a process that has a reserve. It costs one comparison more than the system's.
+/// The program chooses it, not this library: tests and benches may count with one of their own.
+#[derive(Debug)]
+pub struct Heap;
 
 /// The reserve, or null.
 static RESERVE: AtomicPtr<u8> = AtomicPtr::new(std::ptr::null_mut());
