@@ -118,7 +118,15 @@ pub struct Lines {
     has_rows: bool,
     /// Names of the columns of the list that rows of JSON Lines have, once one was read.
     kept: Option<Vec<String>>,
-    /// Cells of a line with quotes, and where each ends.
+    unquoted: Unquoted,
+}
+
+/// What the quotes are taken from of lines in which they are anywhere.
+#[derive(Debug, Default)]
+struct Unquoted {
+    /// Made once: its table of states takes longer than many lines.
+    reader: Option<Box<csv_core::Reader>>,
+    /// Cells of a line, and where each ends.
     cells: Vec<u8>,
     ends: Vec<usize>,
 }
@@ -126,8 +134,8 @@ pub struct Lines {
 impl Lines {
     /// A reader of lines that should have this format.
     pub fn new(format: RowFormat) -> Self {
-        let (cells, ends) = Default::default();
-        Self { format, columns: None, has_rows: false, kept: None, cells, ends }
+        let unquoted = Unquoted::default();
+        Self { format, columns: None, has_rows: false, kept: None, unquoted }
     }
 
     /// Reads a line without its end. `None` is a header line.
@@ -194,13 +202,10 @@ impl Lines {
 
     fn read_csv<'a>(&'a mut self, line: &'a [u8]) -> Result<Option<Entry<'a>>, Problem> {
         let is_quoted = memchr(b'"', line).is_some();
-        if is_quoted {
-            self.unquote(line);
-        }
         if line.starts_with(b"url,") {
             let columns = match is_quoted {
                 false => Columns::of(line.split(|byte| *byte == b',')),
-                true => Columns::of(cells_of(&self.cells, &self.ends)),
+                true => Columns::of(self.unquoted.cells(line)),
             };
             if columns.is_some() {
                 self.columns = columns;
@@ -209,27 +214,31 @@ impl Lines {
         }
         let Some(columns) = &self.columns else { return Err(self.stranger(line)) };
         let mut cells = [&b""[..]; WANTED.len()];
-        let is_whole = if is_quoted {
-            columns.pick(cells_of(&self.cells, &self.ends), &mut cells)
-        } else {
-            columns.pick(line.split(|byte| *byte == b','), &mut cells)
-        };
-        if !is_whole {
-            return Err(Problem::Torn);
+        let mut picked = columns.pick(Cells::of(line, is_quoted), &mut cells);
+        if picked == Picked::Odd {
+            cells.fill(b"");
+            picked = columns.pick(self.unquoted.cells(line).map(Cell::Is), &mut cells);
         }
-        entry_of(cells).map(Some)
+        match picked {
+            Picked::Whole => entry_of(cells).map(Some),
+            Picked::Torn | Picked::Odd => Err(Problem::Torn),
+        }
     }
+}
 
-    /// Takes the quotes from the cells of a line. What ends within the line is no row.
-    fn unquote(&mut self, line: &[u8]) {
-        let mut reader = csv_core::Reader::new();
-        self.cells.resize(line.len(), 0);
-        self.ends.resize(line.len() + 1, 0);
-        let (result, _, written, ended) = reader.read_record(line, &mut self.cells, &mut self.ends);
-        let (cells, ends) = (&mut self.cells[written..], &mut self.ends[ended..]);
+impl Unquoted {
+    /// The cells of a line without their quotes. What ends within the line is no row.
+    fn cells<'a>(&'a mut self, line: &[u8]) -> impl Iterator<Item = &'a [u8]> + Clone {
+        let Self { reader, cells, ends } = self;
+        let reader = reader.get_or_insert_with(|| Box::new(csv_core::Reader::new()));
+        reader.reset();
+        cells.resize(line.len(), 0);
+        ends.resize(line.len() + 1, 0);
+        let (result, _, written, ended) = reader.read_record(line, cells, ends);
         let (more, last) = match result {
             ReadRecordResult::InputEmpty => {
                 // The end of the input ends the last cell.
+                let (cells, ends) = (&mut cells[written..], &mut ends[ended..]);
                 let (_, _, more, last) = reader.read_record(&[], cells, ends);
                 (more, ended + last)
             }
@@ -238,8 +247,9 @@ impl Lines {
             | ReadRecordResult::Record
             | ReadRecordResult::End => (0, 0),
         };
-        self.cells.truncate(written + more);
-        self.ends.truncate(last);
+        cells.truncate(written + more);
+        ends.truncate(last);
+        cells_of(cells, ends)
     }
 }
 
@@ -247,6 +257,74 @@ impl Lines {
 fn cells_of<'a>(cells: &'a [u8], ends: &'a [usize]) -> impl Iterator<Item = &'a [u8]> + Clone {
     let starts = std::iter::once(&0).chain(ends);
     starts.zip(ends).map(|(start, end)| &cells[*start..*end])
+}
+
+/// A cell, as far as it is seen without a copy.
+enum Cell<'a> {
+    Is(&'a [u8]),
+    /// One in quotes, with quotes in it.
+    Doubled,
+    /// A line that [`Unquoted`] has to look at as a whole.
+    Odd,
+}
+
+/// The cells of a line whose quotes are where this program writes them: around a whole cell, and
+/// twice for one within it.
+struct Cells<'a> {
+    /// What follows; `None` behind the last cell.
+    rest: Option<&'a [u8]>,
+    is_odd: bool,
+}
+
+impl<'a> Cells<'a> {
+    fn of(line: &'a [u8], is_quoted: bool) -> Self {
+        // With quotes in the line, these would end a record and be no part of it.
+        let is_odd = is_quoted && (memchr(b'\r', line).is_some() || line.starts_with(BOM));
+        Self { rest: Some(line), is_odd }
+    }
+}
+
+impl<'a> Iterator for Cells<'a> {
+    type Item = Cell<'a>;
+
+    fn next(&mut self) -> Option<Cell<'a>> {
+        let rest = self.rest?;
+        if self.is_odd {
+            return Some(Cell::Odd);
+        }
+        let Some(quoted) = rest.strip_prefix(b"\"") else {
+            let end = memchr(b',', rest);
+            self.rest = end.map(|end| &rest[end + 1..]);
+            return Some(Cell::Is(&rest[..end.unwrap_or(rest.len())]));
+        };
+        let (mut at, mut has_quotes) = (0, false);
+        while let Some(quote) = memchr(b'"', &quoted[at..]) {
+            let end = at + quote;
+            self.rest = match quoted.get(end + 1) {
+                Some(b'"') => {
+                    (at, has_quotes) = (end + 2, true);
+                    continue;
+                }
+                Some(b',') => Some(&quoted[end + 2..]),
+                Some(_) => break,
+                None => None,
+            };
+            return Some(if has_quotes { Cell::Doubled } else { Cell::Is(&quoted[..end]) });
+        }
+        self.is_odd = true;
+        Some(Cell::Odd)
+    }
+}
+
+/// What came of picking cells.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Picked {
+    /// There are as many as columns.
+    Whole,
+    /// There are more or fewer.
+    Torn,
+    /// The quotes must be taken from the line first.
+    Odd,
 }
 
 /// Those of the names of a report that are columns of the list: they follow our own, of this
@@ -309,27 +387,33 @@ impl Columns {
         (0..NEEDED).all(has).then_some(Self { slots, kept, is_current })
     }
 
-    /// Picks the cells that matter; `false` when there are more or fewer than columns.
+    /// Picks the cells that matter.
     fn pick<'a>(
         &self,
-        mut from: impl Iterator<Item = &'a [u8]>,
+        mut from: impl Iterator<Item = Cell<'a>>,
         into: &mut [&'a [u8]; WANTED.len()],
-    ) -> bool {
+    ) -> Picked {
         for slot in &self.slots {
-            let Some(cell) = from.next() else { return false };
-            if let Some(slot) = slot {
-                into[*slot] = cell;
+            match (from.next(), slot) {
+                (None, _) => return Picked::Torn,
+                (Some(Cell::Odd), _) | (Some(Cell::Doubled), Some(_)) => return Picked::Odd,
+                (Some(Cell::Is(cell)), Some(slot)) => into[*slot] = cell,
+                (Some(Cell::Is(_) | Cell::Doubled), None) => {}
             }
         }
-        from.next().is_none()
+        match from.next() {
+            None => Picked::Whole,
+            Some(Cell::Is(_) | Cell::Doubled | Cell::Odd) => Picked::Torn,
+        }
     }
 }
 
 fn entry_of<'a>(cells: [&'a [u8]; WANTED.len()]) -> Result<Entry<'a>, Problem> {
     let text = |cell: &'a [u8]| std::str::from_utf8(cell).map_err(|_| Problem::Torn);
-    let number = |cell: &'a [u8], column| match text(cell)? {
-        "" => Ok(None),
-        digits => digits.parse::<u64>().map(Some).map_err(|_| Problem::Nonsense(column)),
+    let number = |cell: &'a [u8], column| match (digits(cell), cell) {
+        (Some(number), _) => Ok(Some(number)),
+        (None, b"") => Ok(None),
+        (None, _) => text(cell)?.parse().map(Some).map_err(|_| Problem::Nonsense(column)),
     };
     let [url, index, status, response_code, error_code, filename, size_file, digest] = cells;
     let code = number(response_code, "response_code")?.unwrap_or(0);
@@ -343,6 +427,14 @@ fn entry_of<'a>(cells: [&'a [u8]; WANTED.len()]) -> Result<Entry<'a>, Problem> {
         size_file: number(size_file, "size_file")?,
         digest: text(digest)?.into(),
     })
+}
+
+/// A number of few digits, as nearly all are.
+fn digits(cell: &[u8]) -> Option<u64> {
+    let digit =
+        |sum: u64, byte: &u8| byte.is_ascii_digit().then(|| sum * 10 + u64::from(byte - b'0'));
+    let is_short = (1..=18).contains(&cell.len());
+    if is_short { cell.iter().try_fold(0, digit) } else { None }
 }
 
 /// A row in JSON; what it lacks besides the first three is empty.
@@ -387,6 +479,8 @@ fn status_of(word: &str) -> Result<Status, Problem> {
     found.ok_or(Problem::Nonsense("status"))
 }
 
+/// A byte order mark, which is no part of the first cell.
+const BOM: &[u8] = b"\xef\xbb\xbf";
 /// The columns that matter, in the order of [`entry_of`].
 const WANTED: [&str; 8] =
     ["url", "index", "status", "response_code", "error_code", "filename", "size_file", "digest"];
@@ -394,3 +488,76 @@ const WANTED: [&str; 8] =
 const NEEDED: usize = 3;
 /// What the first row of a report in JSON Lines begins with.
 const JSON_FIRST: &str = "{\"url\":";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn slots(wanted: &[bool]) -> Columns {
+        let mut places = 0..WANTED.len();
+        let slot = |is_wanted: &bool| is_wanted.then(|| places.next()).flatten();
+        Columns { slots: wanted.iter().map(slot).collect(), kept: Vec::new(), is_current: true }
+    }
+
+    #[test]
+    fn quotes_where_they_are_written_need_no_copy() {
+        let cells = |line: &'static str| {
+            let cells = Cells::of(line.as_bytes(), true).map(|cell| match cell {
+                Cell::Is(cell) => std::str::from_utf8(cell).unwrap(),
+                Cell::Doubled => "doubled",
+                Cell::Odd => "odd",
+            });
+            cells.take(5).collect::<Vec<_>>().join("|")
+        };
+        for (line, seen) in [
+            ("a,\"b,c\",", "a|b,c|"),
+            ("\"\"\"82-4\"\"\",\"\"", "doubled|"),
+            ("a\"b,\"c\"", "a\"b|c"),
+            ("\"a\"b,c", "odd|odd|odd|odd|odd"),
+            ("a,\"b", "a|odd|odd|odd|odd"),
+            ("\"a\"\r,b", "odd|odd|odd|odd|odd"),
+        ] {
+            assert_eq!(cells(line), seen, "{line}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig {
+            failure_persistence: None,
+            cases: 1_000,
+            ..ProptestConfig::default()
+        })]
+
+        /// What is seen without a copy is what the reader of CSV sees.
+        #[test]
+        fn cells_are_those_of_the_reader_of_csv(
+            cells in prop::collection::vec("(\u{feff})?(\"(a|,|\"\"){0,3}\"|[a,\"\r]{0,3})", 1..6),
+            wanted in prop::collection::vec(any::<bool>(), 1..7),
+        ) {
+            let line = cells.join(",");
+            // Others are never given to that reader.
+            if !line.contains('"') {
+                return Ok(());
+            }
+            let columns = slots(&wanted);
+            let (mut quick, mut slow) = ([&b""[..]; WANTED.len()], [&b""[..]; WANTED.len()]);
+            let mut unquoted = Unquoted::default();
+            let whole = columns.pick(unquoted.cells(line.as_bytes()).map(Cell::Is), &mut slow);
+            let picked = columns.pick(Cells::of(line.as_bytes(), true), &mut quick);
+            if picked != Picked::Odd {
+                prop_assert_eq!(picked, whole, "{:?}", line);
+                if whole == Picked::Whole {
+                    prop_assert_eq!(quick, slow, "{:?}", line);
+                }
+            }
+        }
+
+        #[test]
+        fn numbers_are_those_of_the_standard_library(text in "[+0-9 ]{0,21}") {
+            if let Some(number) = digits(text.as_bytes()) {
+                prop_assert_eq!(text.parse(), Ok(number));
+            }
+        }
+    }
+}
