@@ -297,7 +297,8 @@ pub struct PatienceArgs {
     /// Both --connect-timeout and --read-timeout, where not given
     #[arg(short = 'T', long, value_name = "TIME", value_parser = values::deadline)]
     pub timeout: Option<Millis>,
-    /// Further attempts after a transient failure
+    /// Further attempts after a transient failure; 429 and 503 of a host that answers others well
+    /// meanwhile do not count. 0 asks for each URL once
     #[arg(long, value_name = "N", default_value_t = limits::RETRIES_DEFAULT)]
     pub retry: u32,
     /// Attempts in all, that is one more than --retry; 0 goes on until --max-time
@@ -308,7 +309,8 @@ pub struct PatienceArgs {
           value_parser = values::duration,
           default_value_t = Millis(limits::RETRY_DELAY_DEFAULT_MS))]
     pub retry_delay: Millis,
-    /// Longest Retry-After of a server that is waited for
+    /// Longest Retry-After of a server that is waited for: after 429 by the whole host, else by the
+    /// URL
     #[arg(long, value_name = "TIME", value_parser = values::duration,
           default_value_t = Millis(limits::RETRY_AFTER_MAX_MS))]
     pub retry_after_max: Millis,

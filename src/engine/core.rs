@@ -13,7 +13,7 @@ use crate::http::request::{Codings, Parts, Template, basic};
 use crate::plan::netrc::Netrc;
 use crate::plan::proxy::Proxies;
 use crate::plan::schedule::{
-    After, Connection as Granted, Down, Given, Grant, OriginId, Round, Sign, Wake,
+    After, Connection as Granted, Down, Given, Grant, OriginId, Refused, Round, Sign, Wake,
 };
 use crate::plan::window::Lack;
 use crate::report::view::CoreView;
@@ -349,6 +349,11 @@ impl Core {
         let now_ms = self.shared.now_ms();
         let wake = self.shared.schedule().observe(origin, round, sign, now_ms);
         self.shared.deliver(wake);
+    }
+
+    /// What it means for the job of a grant that its host refused it.
+    pub(super) fn refused(&self, granted: Granting) -> Refused {
+        self.shared.schedule().refused(granted.origin, self.shared.now_ms())
     }
 
     /// The idle connection that a grant promised, unless it became useless. Every one is looked at,

@@ -6,6 +6,7 @@ use crate::http::Head;
 use crate::plan::checksum::{Checksum, Mismatch};
 use crate::plan::job::{BadLine, Job};
 use crate::plan::kept::{Kept, Value};
+use crate::plan::retry::Refusals;
 use crate::plan::target::Target;
 use crate::report::{Row, Status, Times, row};
 use std::net::IpAddr;
@@ -33,6 +34,8 @@ pub(super) struct Story {
     has_left_home: bool,
     /// Number of the current attempt, from 1.
     pub(super) attempt: u32,
+    /// Refusals so far, which may cost no attempt.
+    pub(super) refusals: Refusals,
     /// The next attempt is a new one, and not the next hop of this one.
     pub(super) is_retry_due: bool,
     pub(super) num_redirects: u32,
@@ -124,7 +127,11 @@ impl Task {
     /// A redirect leads to `target`.
     pub(super) fn redirect(&mut self, target: Target) {
         let is_foreign = !target.same_origin(&self.job.target);
+        let is_elsewhere = !target.same_origin(self.target());
         let story = self.story_mut();
+        if is_elsewhere {
+            story.refusals.leave_host();
+        }
         story.num_redirects += 1;
         story.has_left_home |= is_foreign;
         story.target = Some(target);
@@ -190,6 +197,7 @@ impl Task {
                 target: None,
                 has_left_home: false,
                 attempt: 1,
+                refusals: Refusals::default(),
                 is_retry_due: false,
                 num_redirects: 0,
                 num_connects: 0,

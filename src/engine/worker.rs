@@ -10,7 +10,7 @@ use super::task::{End, Task};
 use crate::fault::{Cause, Fault, Stage};
 use crate::http::RetryAfter;
 use crate::plan::retry::{self, Class, Decision};
-use crate::plan::schedule::Sign;
+use crate::plan::schedule::{Refused, Sign};
 use crate::ring::conn::Connection;
 use crate::ring::dns;
 use crate::ring::setup::{self, CoreRings};
@@ -168,17 +168,20 @@ enum Next {
 /// Decides what follows from an attempt, and tells the schedule what it says about its host.
 fn follow(core: &Core, task: &mut Task, outcome: Outcome, granted: Option<Granting>) -> Next {
     let sign = signs::sign(task, &outcome, core.proxies.choose(task.target()));
-    let (next, asked_ms) = decide(core, task, outcome);
+    let (next, asked) = decide(core, task, outcome, granted);
     if let Some(granted) = granted {
-        let busy = |asked_ms| Sign::Busy { asked_ms: Some(asked_ms), is_for_host: false };
-        let sign = asked_ms.map_or(sign, busy);
-        core.observe(granted, sign);
+        core.observe(granted, asked.unwrap_or(sign));
     }
     next
 }
 
-/// What follows, and how long its host asks for if that is granted.
-fn decide(core: &Core, task: &mut Task, outcome: Outcome) -> (Next, Option<u64>) {
+/// What follows, and what its host asks for if that is granted.
+fn decide(
+    core: &Core,
+    task: &mut Task,
+    outcome: Outcome,
+    granted: Option<Granting>,
+) -> (Next, Option<Sign>) {
     let next = match outcome {
         Outcome::Done(stored) => Next::Ended(End::Done(stored)),
         Outcome::Skipped => Next::Ended(End::Skipped),
@@ -189,7 +192,9 @@ fn decide(core: &Core, task: &mut Task, outcome: Outcome) -> (Next, Option<u64>)
             Next::Redirected
         }
         Outcome::Unresolved => Next::Unresolved,
-        Outcome::Failed(fault, retry_after) => return failed(core, task, fault, retry_after),
+        Outcome::Failed(fault, retry_after) => {
+            return failed(core, task, fault, retry_after, granted);
+        }
     };
     (next, None)
 }
@@ -200,7 +205,8 @@ fn failed(
     task: &mut Task,
     fault: Fault,
     retry_after: Option<RetryAfter>,
-) -> (Next, Option<u64>) {
+    granted: Option<Granting>,
+) -> (Next, Option<Sign>) {
     if let Cause::Resources(errno) = fault.cause
         && let Some(after_ms) = core.lacked(errno)
         && core.can_wait(task, after_ms)
@@ -221,32 +227,28 @@ fn failed(
         }
     }
     let policy = &core.shared.config.retry;
-    let retry_after_ms = retry_after
+    let asked_ms = retry_after
         .filter(|_| retry::class(&fault.cause) == Class::Transient)
         .and_then(|value| retry::retry_after_ms(value, unix_s()));
-    let attempt = task.story.as_ref().map_or(1, |story| story.attempt);
-    let decision = retry::decide(&fault, attempt, retry_after_ms, core.random(), policy);
-    let decision = match decision {
-        // Before that, it would only hear the same again.
-        Decision::Retry { after_ms } if fault.stage == Stage::Resolve => {
-            Decision::Retry { after_ms: after_ms.max(dns::FAILURE_KNOWN_MS) }
-        }
-        decision => decision,
-    };
-    let decision = match decision {
-        Decision::Retry { after_ms } if !core.can_wait(task, after_ms) => Decision::GiveUp,
-        decision => decision,
-    };
+    let is_for_host = fault.cause == Cause::Status(429);
+    let asked = asked_ms.map(|asked_ms| Sign::Busy { asked_ms: Some(asked_ms), is_for_host });
+    let decision = again(core, task, &fault, asked_ms, granted);
     match decision {
         Decision::Retry { after_ms } => {
             task.story_mut().is_retry_due = true;
             task.remember(fault);
-            (Next::Retry { after_ms }, retry_after_ms)
+            (Next::Retry { after_ms }, asked)
+        }
+        // What the host asks for itself holds whatever becomes of the job.
+        Decision::GiveUp
+            if is_for_host && asked_ms.is_some_and(|ms| ms <= policy.retry_after_max_ms) =>
+        {
+            (Next::Ended(End::Failed(fault)), asked)
         }
         Decision::RetryAfterTooLong { .. } | Decision::GiveUp => {
             // The job fails at once: a list must not stand still because one URL of it asks for
             // that.
-            if let Some(asked_ms) = retry_after_ms {
+            if let Some(asked_ms) = asked_ms {
                 core.pause(task, asked_ms.min(policy.delay_base_ms));
             }
             let fault = match decision {
@@ -258,6 +260,43 @@ fn failed(
             (Next::Ended(End::Failed(fault)), None)
         }
     }
+}
+
+/// Whether and when a failed attempt is made again.
+fn again(
+    core: &Core,
+    task: &mut Task,
+    fault: &Fault,
+    asked_ms: Option<u64>,
+    granted: Option<Granting>,
+) -> Decision {
+    let policy = &core.shared.config.retry;
+    let attempt = attempts_counted(core, task, fault, granted);
+    let decision = retry::decide(fault, attempt, asked_ms, core.random(), policy);
+    let decision = match decision {
+        // Before that, it would only hear the same again.
+        Decision::Retry { after_ms } if fault.stage == Stage::Resolve => {
+            Decision::Retry { after_ms: after_ms.max(dns::FAILURE_KNOWN_MS) }
+        }
+        decision => decision,
+    };
+    match decision {
+        Decision::Retry { after_ms } if !core.can_wait(task, after_ms) => Decision::GiveUp,
+        decision => decision,
+    }
+}
+
+/// How many attempts of a task count, the one that failed included. Those that its host refused for
+/// no fault of the task do not, unless each URL is to be asked for once and no more (`--retry 0`).
+fn attempts_counted(core: &Core, task: &mut Task, fault: &Fault, granted: Option<Granting>) -> u32 {
+    let Some(story) = &mut task.story else { return 1 };
+    if let (Cause::Status(429 | 503), Some(granted)) = (&fault.cause, granted)
+        && core.shared.config.retry.retries_max > 0
+    {
+        let Refused { tally, is_progressing, .. } = core.refused(granted);
+        let _: bool = story.refusals.meet(tally, is_progressing);
+    }
+    story.attempt.saturating_sub(story.refusals.free())
 }
 
 /// Another task asks for the robots.txt that this one needs.

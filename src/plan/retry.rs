@@ -2,8 +2,10 @@
 //! waits, and brings the clock and the random number.
 
 mod past;
+mod refusals;
 
 pub use past::of_row;
+pub use refusals::{Refusals, Tally};
 
 use crate::config::RetryPolicy;
 use crate::fault::{Cause, Fault, WrongDigest};

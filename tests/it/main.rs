@@ -54,6 +54,7 @@ mod politeness; // what is asked of one host: connections, rests, rates, dead ho
 mod private; // no spelling, name or redirect leads to a private address
 mod proxy; // who is asked for what, and who sees which credentials
 mod redirects; // followed, limited, and never leaking credentials
+mod refusals; // hosts that refuse what is too much, and URLs that are always refused
 mod report; // one row per line, in each format; statistics that add up
 mod resume; // a run is taken up again from its report
 mod retry; // what is tried again, when, and what is not

@@ -295,10 +295,9 @@ fn a_job_that_fails_at_once_does_not_hold_the_list_up() {
 
 #[test]
 fn a_url_that_asks_for_a_wait_does_not_hold_up_the_others_of_its_host() {
-    let busy = |status: &str| vec![Verb::Send(response(status, "Retry-After: 200\r\n", b"busy"))];
-    let plan = Plan::new()
-        .on("/busy", [busy("503 Service Unavailable")])
-        .on("/limited", [busy("429 Too Many Requests")]);
+    let busy = response("503 Service Unavailable", "Retry-After: 200\r\n", b"busy");
+    let busy = || [vec![Verb::Send(busy.clone())]];
+    let plan = Plan::new().on("/busy", busy()).on("/limited", busy());
     let server = plan.otherwise(ok(b"good")).start();
     let sandbox = Sandbox::new();
     let good = (0..50).map(|n| format!("/{n}"));

@@ -2,6 +2,7 @@
 //! means for the job that was refused.
 
 use super::{OriginId, Schedule, Sign};
+use crate::plan::retry::Tally;
 
 /// A host that refused requests, and what was made of it.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,6 +29,8 @@ pub struct Refused {
     /// The host's window and rate decide when the job is asked for again: it goes before the new
     /// jobs of its origin ([`Schedule::push_front`]). Otherwise it waits as after other failures.
     pub is_paced: bool,
+    /// What the host has answered so far, without the refusal at hand.
+    pub tally: Tally,
 }
 
 /// What a host has answered so far.
@@ -74,8 +77,13 @@ impl<T> Schedule<T> {
     /// When the grant of `origin` has ended.
     pub fn refused(&self, origin: OriginId, now_ms: u64) -> Refused {
         let live = self.hosts.at(self.hosts.index_of(origin)).live.as_ref();
-        let is_progressing = live.is_some_and(|live| live.polite.record.is_progressing(now_ms));
-        Refused { is_progressing, is_paced: false }
+        let record = live.map(|live| &live.polite.record);
+        let tally = |record: &Record| Tally { answers: record.answers, refusals: record.refusals };
+        Refused {
+            is_progressing: record.is_some_and(|record| record.is_progressing(now_ms)),
+            is_paced: false,
+            tally: record.map_or_else(Tally::default, tally),
+        }
     }
 
     /// The hosts that refused requests and are still remembered, in no order. Walks all hosts, as
