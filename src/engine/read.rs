@@ -428,7 +428,11 @@ impl<'r> Reader<'r> {
             };
             let count = batch.len().min(room).min(PUSHED_AT_ONCE);
             let wakes = self.shared.schedule().push_all(batch.drain(..count), Packed::place);
-            wakes.into_iter().for_each(|wake| self.shared.deliver(wake));
+            if !wakes.is_empty() {
+                wakes.into_iter().for_each(|wake| self.shared.deliver(wake));
+                // On one CPU they would work only when the time slice of this thread is over.
+                std::thread::yield_now();
+            }
         }
         self.batch = batch;
     }

@@ -11,12 +11,12 @@
 //!   note, who owns that memory until the completion.
 //! - No policy: what to fetch, how often and for how long is decided above.
 //!
-//! From the bottom up: `op` submits entries, [`buf`] has their memory, [`setup`] makes the ring;
-//! [`deadline`], [`tcp`], [`tls`] and [`conn`] are a connection, [`dir`] and [`mod@file`] an
-//! output file, [`room`] what its disk has left, [`mount`] where that is, [`stream`] an output that
-//! is no file, [`draft`] what replaces another file of the run; [`journal`] is what a report needs
-//! beside being written. [`dns`] and [`listen`] have threads of their own. Every call that a test
-//! may want to fail asks `shim` first.
+//! From the bottom up: `op` submits entries, `enter` has them leave early, [`buf`] has their
+//! memory, [`setup`] makes the ring; [`deadline`], [`tcp`], [`tls`] and [`conn`] are a connection,
+//! [`dir`] and [`mod@file`] an output file, [`room`] what its disk has left, [`mount`] where that
+//! is, [`stream`] an output that is no file, [`draft`] what replaces another file of the run;
+//! [`journal`] is what a report needs beside being written. [`dns`] and [`listen`] have threads of
+//! their own. Every call that a test may want to fail asks `shim` first.
 
 pub mod buf;
 pub mod conn;
@@ -24,6 +24,7 @@ pub mod deadline;
 pub mod dir;
 pub mod dns;
 pub mod draft;
+mod enter;
 pub mod file;
 pub mod heap;
 pub mod journal;

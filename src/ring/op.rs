@@ -7,6 +7,7 @@
 //! is dropped (`Driver::drop`), and cancels what is in flight after that. So operations are counted
 //! ([`in_flight`]), and a runtime is dropped only when there is none ([`super::setup`]).
 
+use super::enter;
 use super::shim::{Op, Verdict};
 use io_uring::squeue::{self, Flags};
 use io_uring::{cqueue, opcode, types};
@@ -282,6 +283,7 @@ where
     let held = Held { data, _counted: Counted::one() };
     let operation = UnsubmittedOneshot::new(held, Holding(transform), sqe).submit();
     verdict.strike();
+    enter::pushed(flags.contains(Flags::IO_LINK));
     operation
 }
 

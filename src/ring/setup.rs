@@ -1,7 +1,7 @@
 //! What is asked of the kernel once: whether io_uring is to be had, the rings of a core, its CPU,
 //! and how many descriptors may be open.
 
-use super::{op, shim};
+use super::{enter, op, shim};
 use anyhow::{Context as _, bail};
 use io_uring::IoUring;
 use rustix::event::{PollFd, PollFlags, Timespec};
@@ -13,7 +13,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::{Duration, Instant};
 
 /// Entries that one job may have in a submission queue at a time: a chain of three. A full queue is
-/// flushed in the middle of a chain, which would take it apart, so it is made large enough.
+/// flushed in the middle of a chain, which would take it apart, so it is made large enough, even
+/// where entries leave only when the runtime parks.
 const SQ_ENTRIES_PER_JOB: usize = 3;
 /// Bounds of the entries of a submission queue; the upper one is the kernel's (io_uring_setup(2)).
 const SQ_ENTRIES: RangeInclusive<usize> = 1_024..=32_768;
@@ -22,6 +23,7 @@ pub const IN_FLIGHT_PER_CORE_MAX: usize = *SQ_ENTRIES.end() / SQ_ENTRIES_PER_JOB
 /// Entries of the completion queue for each of the submission queue: an overflow costs the kernel
 /// an allocation.
 const CQ_ENTRIES_PER_SQ_ENTRY: u32 = 2;
+const _: () = assert!(enter::ENTRIES_WAITING_MAX + SQ_ENTRIES_PER_JOB <= *SQ_ENTRIES.start());
 /// Kernel workers (io-wq) a core may have, bounded and unbounded: punted writes of one core gain
 /// nothing from more, and more would fight the pinned threads.
 const IOWQ_WORKERS_MAX: [u32; 2] = [2, 2];
@@ -174,16 +176,22 @@ impl CoreRings {
     /// # Errors
     /// There are no rings to be had, or an operation does not end.
     pub fn run<F: Future>(cpu: usize, in_flight: usize, future: F) -> anyhow::Result<F::Output> {
+        let alone = enter::alone();
         let control = IoUring::new(4).context("cannot set up an io_uring")?;
         // Older kernels (before 5.15) lack both calls and work all the same.
         let mut workers = IOWQ_WORKERS_MAX;
         let _: io::Result<()> = control.submitter().register_iowq_max_workers(&mut workers);
         let _: io::Result<()> = control.submitter().register_iowq_aff(&cpu_set(cpu));
         let rings = Self { _control: control };
+        let search = enter::Search::begin(&alone);
         let runtime = runtime(in_flight)?;
+        search.end(&runtime);
+        drop(alone);
         let output = catch_unwind(AssertUnwindSafe(|| runtime.block_on(future)));
         let ended = end(runtime, END_PATIENCE);
+        let alone = enter::alone();
         drop(rings);
+        drop(alone);
         let output = output.unwrap_or_else(|panic| resume_unwind(panic));
         ended.map(|()| output)
     }
@@ -206,7 +214,9 @@ fn end(runtime: tokio_uring::Runtime, patience: Duration) -> anyhow::Result<()> 
     }
     let left = op::in_flight();
     shim::runtime_ends(left);
+    enter::forget();
     if left == 0 {
+        let _alone = enter::alone();
         drop(runtime);
         return Ok(());
     }
