@@ -105,11 +105,14 @@ pub(super) fn follow(
     let mut check = check.again();
     changed.iter().for_each(|index| check.reopen(index));
     if let Some(first) = changed.min() {
-        say(&format!(
-            "{} lines that were done ask for another file or checksum by now (out=, checksum=) \
-             and are pulled again, the first of them line {first}",
-            changed.len()
-        ));
+        let asked = "for another file or checksum by now (out=, checksum=)";
+        say(&match changed.len() {
+            1 => format!("line {first}, which was done, asks {asked} and is pulled again"),
+            count => format!(
+                "{count} lines that were done ask {asked} and are pulled again, the first of them \
+                 line {first}"
+            ),
+        });
     }
     if check.is_taken_back() || !changed.is_empty() {
         keep_names(config, report, &check, place, naming)?;

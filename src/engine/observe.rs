@@ -1,7 +1,7 @@
 //! What is told of a run while it goes on: progress, its state on SIGUSR1, and metrics.
 
 use super::progress::{Progress, say};
-use super::shared::Shared;
+use super::shared::{Shared, Stop};
 use super::signals::Signals;
 use crate::config::ProgressMode;
 use crate::error::RunError;
@@ -110,7 +110,7 @@ impl<'s> Observer<'s> {
             ProgressMode::Bar | ProgressMode::Plain | ProgressMode::None => state::text,
         };
         let text = tell(&view, &self.meter, &transfers, &silent);
-        self.progress.say(text.trim_end());
+        say(text.trim_end());
     }
 
     fn view(&self) -> View {
@@ -144,6 +144,7 @@ fn view(shared: &Shared) -> View {
         deferred,
         lookahead_max: shared.config.lookahead_max,
         is_paused: shared.full_disk.is_paused(),
+        is_stopping: shared.stop() != Stop::Running,
         shortages: shared.shortages(),
         cores,
         holdups: Vec::new(),

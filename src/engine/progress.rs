@@ -1,27 +1,22 @@
 //! What a person or a script sees while the run goes on, on standard error.
 
 use crate::config::ProgressMode;
-use crate::report::state;
 use crate::report::view::{Meter, View};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use crate::report::{progress, state};
+use crate::ring::terminal;
 use std::io::Write as _;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// Shows how a run goes.
 pub(super) struct Progress {
     mode: ProgressMode,
-    bar: Option<ProgressBar>,
     shown: Duration,
 }
 
 impl Progress {
     pub(super) fn new(mode: ProgressMode) -> Self {
-        let bar = (mode == ProgressMode::Bar).then(|| {
-            let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-            bar.set_style(style("{spinner} {wide_msg}"));
-            bar
-        });
-        Self { mode, bar, shown: Duration::ZERO }
+        Self { mode, shown: Duration::ZERO }
     }
 
     /// Whether anything is shown at all.
@@ -43,25 +38,18 @@ impl Progress {
     /// Shows how the run goes.
     pub(super) fn show(&mut self, view: &View, meter: &Meter) {
         self.shown = view.elapsed;
-        match (&self.bar, self.mode) {
-            (Some(bar), _) => draw(bar, view, state::progress(view, meter)),
-            (None, ProgressMode::Json) => say(&state::progress_json(view, meter)),
-            (None, _) => say(&state::progress(view, meter)),
+        match self.mode {
+            ProgressMode::None => {}
+            ProgressMode::Bar => draw(view, meter),
+            ProgressMode::Plain => say(&progress::line(view, meter, None)),
+            ProgressMode::Json => say(&state::progress_json(view, meter)),
         }
     }
 
-    /// Says something that is no progress, on lines of its own.
-    pub(super) fn say(&self, text: &str) {
-        match &self.bar {
-            Some(bar) => bar.suspend(|| say(text)),
-            None => say(text),
-        }
-    }
-
-    /// The last look: takes the bar away, or says where the run ended.
+    /// The last look: takes the line away, or says where the run ended.
     pub(super) fn finish(&mut self, view: &View, meter: &Meter) {
-        if let Some(bar) = &self.bar {
-            bar.finish_and_clear();
+        if IS_DRAWN.swap(false, Ordering::Relaxed) {
+            write(CLEARED);
         }
         if self.mode == ProgressMode::Json {
             say(&state::progress_json(view, meter));
@@ -69,23 +57,28 @@ impl Progress {
     }
 }
 
-fn draw(bar: &ProgressBar, view: &View, line: String) {
-    if let (Some(total), None) = (view.total(), bar.length()) {
-        bar.set_length(total);
-        bar.set_style(style("[{bar:24}] {wide_msg}"));
-    }
-    bar.update(|state| state.set_pos(view.done()));
-    bar.set_message(line);
+/// Draws the line over the one before, as wide as the terminal is by now.
+fn draw(view: &View, meter: &Meter) {
+    let Some(columns) = terminal::columns() else { return };
+    // A full line would move the cursor on, on some terminals.
+    let line = progress::line(view, meter, Some(columns.saturating_sub(1)));
+    IS_DRAWN.store(true, Ordering::Relaxed);
+    write(&format!("\r{line}\x1b[K"));
 }
 
-/// A line of its own, cut off where the terminal ends.
-fn style(template: &str) -> ProgressStyle {
-    let style = ProgressStyle::with_template(template).expect("the templates above are valid");
-    style.progress_chars("=> ")
-}
-
-/// Whole lines on standard error, in one write. That nobody reads them is no reason to stop.
+/// Whole lines on standard error, in one write, in the place of the progress where that is drawn:
+/// it comes again.
 pub(super) fn say(text: &str) {
-    let lines = format!("{text}\n");
-    let _: std::io::Result<()> = std::io::stderr().lock().write_all(lines.as_bytes());
+    let before = if IS_DRAWN.swap(false, Ordering::Relaxed) { CLEARED } else { "" };
+    write(&format!("{before}{text}\n"));
 }
+
+/// That nobody reads it is no reason to stop.
+fn write(text: &str) {
+    let _: std::io::Result<()> = std::io::stderr().lock().write_all(text.as_bytes());
+}
+
+/// Whether the last line of the terminal is that of progress. There is one terminal.
+static IS_DRAWN: AtomicBool = AtomicBool::new(false);
+/// Takes that line away: ECMA-48 EL, to the end of the line.
+const CLEARED: &str = "\r\x1b[K";

@@ -434,7 +434,8 @@ fn close(
     if shared.config.summary && !is_json && has_begun {
         say(summary::text(&stats, &info).trim_end());
         if watch.is_stopped {
-            say(&format!("{untouched} jobs of the look-ahead were not begun"));
+            let is_all_read = shared.total().is_some();
+            summary::not_started(untouched as u64, is_all_read).iter().for_each(|left| say(left));
         }
         saved.iter().for_each(|saved| say(saved));
     }

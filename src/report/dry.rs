@@ -1,6 +1,6 @@
 //! What `--dry-run` found in a list, for people: a few lines of text.
 
-use super::summary::{Size, Time};
+use super::figures::{Number, Of, Size, Time};
 use crate::fault::escape_hidden;
 use std::fmt::{self, Write as _};
 use std::time::Duration;
@@ -43,43 +43,48 @@ impl DryRun {
 
     fn write(&self, text: &mut String) -> fmt::Result {
         let Self { lines, jobs, bad, others, hosts, .. } = *self;
-        writeln!(
-            text,
-            "dry run: {lines} {}: {jobs} {} to pull, {bad} bad, {} blank or comments or options",
-            plural(lines, "line", "lines"),
-            plural(jobs, "URL", "URLs"),
-            lines.saturating_sub(jobs + bad + others),
-        )?;
+        write!(text, "dry run: {}: {} to pull", Of(lines, "line"), Of(jobs, "URL"))?;
+        let rest = lines.saturating_sub(jobs + bad + others);
+        for (count, what) in [(bad, "bad"), (rest, "blank or comments or options")] {
+            if count > 0 {
+                write!(text, ", {} {what}", Number(count))?;
+            }
+        }
+        text.push('\n');
         if others > 0 {
-            writeln!(text, "{others} {} for other shards", plural(others, "line is", "lines are"))?;
+            let are = if others == 1 { "is" } else { "are" };
+            writeln!(text, "{} {are} for other shards", Of(others, "line"))?;
         }
         let about = if self.is_estimate { "about " } else { "" };
-        write!(text, "{about}{hosts} {}", plural(hosts, "host", "hosts"))?;
+        write!(text, "{about}{}", Of(hosts, "host"))?;
         text.push_str(if self.largest.is_empty() { "\n" } else { "; those with the most URLs:\n" });
         let at_least = if self.is_estimate { "at least " } else { "" };
         for (host, count) in &self.largest {
-            writeln!(text, "{at_least}{count:>9}  {}", escape_hidden(host))?;
+            writeln!(text, "{at_least}{:>9}  {}", Number(*count), escape_hidden(host))?;
         }
-        writeln!(
-            text,
-            "one CPU parses and names {} lines/s, and schedules {} lines/s; {} in all",
-            per_second(lines, self.time_parse),
-            per_second(jobs, self.time_schedule),
-            Time(self.time)
-        )?;
+        if lines > 0 {
+            write!(
+                text,
+                "one CPU parses and names {} lines/s",
+                per_second(lines, self.time_parse)
+            )?;
+        }
+        if jobs > 0 {
+            write!(text, ", and schedules {} lines/s", per_second(jobs, self.time_schedule))?;
+        }
+        if lines > 0 {
+            writeln!(text, "; {} in all", Time(self.time))?;
+        }
         match self.memory_peak {
-            Some(bytes) => writeln!(text, "peak resident memory {bytes} bytes ({})", Size(bytes)),
+            Some(bytes) => writeln!(text, "peak resident memory {} ({bytes} bytes)", Size(bytes)),
             None => Ok(()),
         }
     }
 }
 
-fn plural<'a>(count: u64, one: &'a str, many: &'a str) -> &'a str {
-    if count == 1 { one } else { many }
-}
-
-fn per_second(count: u64, time: Duration) -> u64 {
-    u64::try_from(u128::from(count) * 1_000_000_000 / time.as_nanos().max(1)).unwrap_or(u64::MAX)
+fn per_second(count: u64, time: Duration) -> Number {
+    let rate = u128::from(count) * 1_000_000_000 / time.as_nanos().max(1);
+    Number(u64::try_from(rate).unwrap_or(u64::MAX))
 }
 
 #[cfg(test)]
@@ -105,13 +110,14 @@ mod tests {
             "dry run: 12 lines: 1 URL to pull, 2 bad, 9 blank or comments or options\n\
              1 host; those with the most URLs:\n\
              \x20       1  a.example:81\n\
-             one CPU parses and names 2000 lines/s, and schedules 1000000 lines/s; 1.5 s in all\n\
-             peak resident memory 7340032 bytes (7.3 MB)\n"
+             one CPU parses and names 2,000 lines/s, and schedules 1,000,000 lines/s; 1.5 s in \
+             all\n\
+             peak resident memory 7.3 MB (7340032 bytes)\n"
         );
         (dry.hosts, dry.is_estimate) = (2_000_000, true);
         let text = dry.text();
-        assert!(text.contains("about 2000000 hosts") && text.contains("at least "), "{text}");
+        assert!(text.contains("about 2,000,000 hosts") && text.contains("at least "), "{text}");
         let empty = DryRun::default().text();
-        assert!(empty.contains("0 hosts\n") && empty.contains("names 0 lines/s"), "{empty}");
+        assert!(empty == "dry run: 0 lines: 0 URLs to pull\n0 hosts\n", "{empty}");
     }
 }

@@ -3,15 +3,18 @@
 //! Rows ([`row`], packed by [`packing`], or in a form of the user's: [`write_out`]) and the same
 //! read back by the next run ([`journal`]); what they add up to ([`stats`], [`hosts`], [`summary`],
 //! [`explain`]) and whether that is enough ([`budget`]); what is left ([`session`]), is to come
-//! ([`dry`]) or differs ([`verify`]); and how a run stands ([`view`], [`state`], [`metrics`]).
+//! ([`dry`]) or differs ([`verify`]); and how a run stands ([`view`], [`progress`], [`state`],
+//! [`metrics`]).
 
 pub mod budget;
 pub mod dry;
 pub mod explain;
+mod figures;
 pub mod hosts;
 pub mod journal;
 pub mod metrics;
 pub mod packing;
+pub mod progress;
 pub mod row;
 pub mod session;
 pub mod state;

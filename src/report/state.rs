@@ -1,7 +1,8 @@
-//! The state of a run for people, on a signal; and its progress in one line.
+//! The state of a run on a signal, for people and for programs; and its progress for programs.
 
-use super::summary::{Size, Time};
-use super::view::{CoreView, Holdup, Meter, Rates, Transfer, View};
+use super::figures::{Count, Left, Of, Rate, Size, Time};
+use super::progress::{Held, PAUSED, speed};
+use super::view::{CoreView, Meter, Transfer, View};
 use crate::fault::escape_hidden;
 use std::fmt::{self, Write as _};
 
@@ -33,21 +34,20 @@ fn write_text(
     for (index, (rows, status)) in rows.iter().filter(|(rows, _)| *rows > 0).enumerate() {
         write!(text, "{} {} {status}", if index == 0 { ":" } else { "," }, Count(*rows))?;
     }
-    write!(text, "; {:.1} a second", rates.files)?;
+    write!(text, "; {} a second", Rate(rates.files))?;
     match meter.left(view) {
-        Some(left) => writeln!(text, ", {} left", Time(left))?,
+        Some(left) => writeln!(text, ", {} left", Left(left))?,
         None => text.push('\n'),
     }
-    let speed = speed(rates);
-    writeln!(text, "  received: {}; {speed} a second", Size(view.bytes))?;
+    writeln!(text, "  received: {}; {} a second", Size(view.bytes), speed(rates.bytes))?;
     write!(text, "  in flight: {} of {}", view.in_flight, view.in_flight_max)?;
     for (core, CoreView { in_flight, .. }) in view.cores.iter().enumerate() {
         write!(text, "{} core {core}: {in_flight}", if core == 0 { ";" } else { "," })?;
     }
     let idle: usize = view.cores.iter().map(|core| core.idle).sum();
     writeln!(text, "\n  kept connections: {idle}")?;
-    let (queued, ahead) = (Count(view.queued as u64), Count(view.lookahead_max as u64));
-    writeln!(text, "  look-ahead: {queued} of {ahead} jobs queued")?;
+    let (queued, ahead) = (Count(view.queued as u64), Of(view.lookahead_max as u64, "job"));
+    writeln!(text, "  look-ahead: {queued} of {ahead} queued")?;
     writeln!(text, "  waiting for another attempt: {}", Count(view.deferred as u64))?;
     if view.is_paused {
         writeln!(text, "  {PAUSED}")?;
@@ -58,7 +58,7 @@ fn write_text(
     let lowered = view.hosts_lowered;
     writeln!(text, "  hosts: {resting} resting, {lost} unreachable, {lowered} lowered")?;
     for holdup in &view.holdups {
-        writeln!(text, "  held up: {}, {} in flight", Held(holdup), holdup.in_flight)?;
+        writeln!(text, "  held up: {}, {} in flight", Held(holdup, usize::MAX), holdup.in_flight)?;
     }
     if !transfers.is_empty() {
         text.push_str("  longest transfers:\n");
@@ -103,37 +103,7 @@ pub fn json(view: &View, meter: &Meter, transfers: &[Transfer], silent: &[usize]
     serde_json::json!({ "state": state }).to_string()
 }
 
-/// Progress in one line.
-pub fn progress(view: &View, meter: &Meter) -> String {
-    let rates = meter.rates(view);
-    let mut line = match view.total() {
-        Some(total) => format!("{} of {} done", Count(view.done()), Count(total)),
-        None => format!("{} of at least {} done", Count(view.done()), Count(view.lines_read)),
-    };
-    let waiting = Count((view.queued + view.deferred) as u64);
-    let (failed, speed) = (Count(view.failed + view.cancelled), speed(rates));
-    write!(
-        line,
-        ", {failed} failed, {} in flight, {waiting} waiting, {:.0} files/s, {speed}/s",
-        view.in_flight, rates.files,
-    )
-    .expect("a String takes any text");
-    if let Some(left) = meter.left(view) {
-        line.push_str(&format!(", {} left", Time(left)));
-    }
-    if view.is_paused {
-        line.push_str(&format!(", {PAUSED}"));
-    }
-    if view.is_held_up() {
-        for (index, holdup) in view.holdups.iter().take(HOLDUPS_IN_LINE).enumerate() {
-            let before = if index == 0 { "; held up: " } else { ", " };
-            line.push_str(&format!("{before}{}", Held(holdup)));
-        }
-    }
-    line
-}
-
-/// The same as one JSON object, without a line end.
+/// Progress as one JSON object, without a line end.
 pub fn progress_json(view: &View, meter: &Meter) -> String {
     progress_object(view, meter).to_string()
 }
@@ -170,48 +140,10 @@ fn progress_object(view: &View, meter: &Meter) -> serde_json::Value {
     })
 }
 
-#[allow(clippy::cast_possible_truncation, reason = "no rate is below zero, and casts saturate")]
-fn speed(rates: Rates) -> Size {
-    Size(rates.bytes as u64)
-}
-
 /// To milliseconds.
 fn rounded(seconds: f64) -> f64 {
     (seconds * 1e3).round() / 1e3
 }
-
-/// A host that holds the run up, in a few words.
-struct Held<'a>(&'a Holdup);
-
-impl fmt::Display for Held<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Holdup { host, queued, why, .. } = self.0;
-        write!(f, "{} {} ({})", escape_hidden(host), Count(*queued), escape_hidden(why))
-    }
-}
-
-/// A number that people read: `1,204`, and from ten million on `12.3 M`.
-struct Count(u64);
-
-impl fmt::Display for Count {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            count @ 0..1_000 => write!(f, "{count}"),
-            count @ 1_000..1_000_000 => write!(f, "{},{:03}", count / 1_000, count % 1_000),
-            count @ 1_000_000..10_000_000 => {
-                let (millions, rest) = (count / 1_000_000, count % 1_000_000);
-                write!(f, "{millions},{:03},{:03}", rest / 1_000, rest % 1_000)
-            }
-            count => write!(f, "{}.{} M", count / 1_000_000, count % 1_000_000 / 100_000),
-        }
-    }
-}
-
-/// What is said of a full disk.
-const PAUSED: &str = "paused: the disk is full";
-
-/// Hosts that are named in a line of progress.
-const HOLDUPS_IN_LINE: usize = 2;
 
 #[cfg(test)]
 mod tests {
@@ -246,7 +178,7 @@ mod tests {
             "\
 state after 10.0 s:
   lines read: 150 (all of the input)
-  rows: 50: 47 ok, 1 skipped, 2 failed; 5.0 a second, 20.0 s left
+  rows: 50: 47 ok, 1 skipped, 2 failed; 5.0 a second, 20 s left
   received: 10.0 MB; 1.0 MB a second
   in flight: 8 of 64; core 0: 5, core 1: 3
   kept connections: 2
@@ -265,22 +197,11 @@ state after 10.0 s:
     }
 
     #[test]
-    fn progress_in_a_line() {
+    fn a_full_disk_is_said() {
         let meter = Meter::default();
-        let start = "50 of 150 done, 2 failed, 8 in flight, 92 waiting, 5 files/s, 1.0 MB/s, \
-                     20.0 s left";
-        let held = "; held up: slow.example 1,204 (429, rests 12 s), dead.example:8080 310 (down)";
-        assert_eq!(progress(&view(), &meter), format!("{start}{held}"));
-        // No host is to blame when there is no room for more.
-        assert_eq!(progress(&View { in_flight_max: 8, ..view() }, &meter), start);
         let paused = View { is_paused: true, holdups: Vec::new(), ..view() };
-        assert!(progress(&paused, &meter).ends_with("/s, paused: the disk is full"));
         assert!(progress_json(&paused, &meter).contains(r#""paused":true"#));
         assert!(text(&paused, &meter, &[], &[]).contains("\n  paused: the disk is full\n"));
-        let reading = View { is_input_read: false, lines_read: 34_567_890, ..view() };
-        let line = progress(&reading, &meter);
-        assert!(line.starts_with("50 of at least 34.5 M done, 2 failed"), "{line}");
-        assert!(!line.contains("left;"), "{line}");
     }
 
     #[test]
@@ -294,15 +215,5 @@ state after 10.0 s:
         assert_eq!(state["transfers"][0]["line"], 17);
         assert_eq!(state["cores"][1]["in_flight"], 3);
         assert_eq!(state["silent_cores"][0], 1);
-    }
-
-    #[test]
-    fn numbers_that_people_read() {
-        let texts = [0, 999, 1_000, 999_999, 1_000_000, 9_999_999, 10_000_000, 200_000_000]
-            .map(|number| Count(number).to_string());
-        assert_eq!(
-            texts,
-            ["0", "999", "1,000", "999,999", "1,000,000", "9,999,999", "10.0 M", "200.0 M"]
-        );
     }
 }

@@ -1,14 +1,15 @@
 //! The end of a run for people: a few lines of text, and the exit status of the process.
 
 use super::budget;
+use super::figures::{Number, Of, Rate, Size, Time};
 use super::hosts::Host;
 use super::journal::Passed;
+use super::progress::speed;
 use super::row::{Row, Status};
 use super::stats::{FaultCount, RunEnd, RunInfo, RunShard, Stats};
 use crate::fault::{ExitClass, Stage, escape_hidden};
 use std::borrow::Cow;
-use std::fmt::{self, Display, Write as _};
-use std::time::Duration;
+use std::fmt::{self, Write as _};
 
 /// The text that is printed at the end of a run, its last line end included.
 pub fn text(stats: &Stats, run: &RunInfo) -> String {
@@ -40,7 +41,8 @@ pub fn failure(row: &Row) -> Option<String> {
 /// What follows the first failures of a run without a report, when there were more.
 pub fn more_failures(told: usize, failed: u64) -> Option<String> {
     let more = failed.saturating_sub(told as u64);
-    (more > 0).then(|| format!("failed: {more} more; --report FILE.csv tells of every line"))
+    let text = || format!("failed: {} more; --report FILE.csv tells of every line", Number(more));
+    (more > 0).then(text)
 }
 
 /// At most so many characters, and three dots where some are left out.
@@ -75,55 +77,66 @@ pub fn exit_code(stats: &Stats, end: RunEnd, ok_percent_min: Option<f64>) -> u8 
 /// Exit status of an interrupted run: 128 and the number of SIGINT, as shells have it.
 pub const INTERRUPTED: u8 = 130;
 
-fn write_summary(text: &mut String, stats: &Stats, run: &RunInfo) -> fmt::Result {
-    let Stats { count, ok, skipped, failed, cancelled, .. } = *stats;
-    write!(text, "{count} {}: {ok} ok", if count == 1 { "URL" } else { "URLs" })?;
-    for (rows, status) in [(skipped, "skipped"), (failed, "failed"), (cancelled, "cancelled")] {
-        if rows > 0 {
-            write!(text, ", {rows} {status}")?;
+/// What was not begun of a run that ended before its list, in one line: so many lines that were
+/// read, and whether the list goes on behind them.
+pub fn not_started(lines: u64, is_all_read: bool) -> Option<String> {
+    match (lines, is_all_read) {
+        (0, true) => None,
+        (_, true) => Some(format!("{} not started", Of(lines, "line"))),
+        (0, false) => Some("the rest of the list was not read".to_owned()),
+        (_, false) => {
+            Some(format!("{} not started; the rest of the list was not read", Of(lines, "line")))
         }
     }
-    match run.end {
+}
+
+fn write_summary(text: &mut String, stats: &Stats, run: &RunInfo) -> fmt::Result {
+    write_rows(text, stats, run.end)?;
+    write_passed(text, stats.passed)?;
+    match stats.files_replaced {
+        0 => {}
+        files => writeln!(text, "{} replaced one that was there", Of(files, "file"))?,
+    }
+    if let Some(RunShard { index, count, lines_of_others }) = run.shard {
+        let are = if lines_of_others == 1 { "is" } else { "are" };
+        let others = Of(lines_of_others, "line");
+        writeln!(text, "shard {index}/{count}: {others} {are} for other shards")?;
+    }
+    write_speed(text, stats, run)?;
+    write_requests(text, stats)?;
+    write_faults(text, stats)?;
+    write_hosts(text, stats)
+}
+
+/// What became of the lines, and why that is all.
+fn write_rows(text: &mut String, stats: &Stats, end: RunEnd) -> fmt::Result {
+    let Stats { count, ok, skipped, failed, cancelled, .. } = *stats;
+    match end {
+        RunEnd::Complete if count == 0 && stats.passed.good + stats.passed.failed > 0 => {
+            text.push_str("nothing left to pull");
+        }
+        _ => write!(text, "{}", Of(count, "URL"))?,
+    }
+    let mut before = ": ";
+    let rows = [(ok, "ok"), (skipped, "skipped"), (failed, "failed"), (cancelled, "cancelled")];
+    for (rows, status) in rows.into_iter().filter(|(rows, _)| *rows > 0) {
+        write!(text, "{before}{} {status}", Number(rows))?;
+        before = ", ";
+    }
+    if let (1, Some((code, _))) = (count, stats.faults.first_key_value()) {
+        write!(text, " ({code}")?;
+        match stats.response_codes.range(400..).next() {
+            Some((status, _)) => write!(text, ", status {status})")?,
+            None => text.push(')'),
+        }
+    }
+    match end {
         RunEnd::Complete => text.push('\n'),
         RunEnd::Interrupted => text.push_str(" (interrupted)\n"),
         RunEnd::Stopped(limit) => writeln!(text, " (stopped: {limit})")?,
         RunEnd::DiskFull => text.push_str(" (stopped: the disk is full)\n"),
     }
-    write_passed(text, stats.passed)?;
-    match stats.files_replaced {
-        0 => {}
-        1 => text.push_str("1 file replaced one that was there\n"),
-        files => writeln!(text, "{files} files replaced one that was there")?,
-    }
-    if let Some(RunShard { index, count, lines_of_others }) = run.shard {
-        writeln!(text, "shard {index}/{count}: {lines_of_others} lines are for other shards")?;
-    }
-    let seconds = run.duration.as_secs_f64().max(1e-6);
-    let files_per_second = ok as f64 / seconds;
-    let mb_per_second = stats.bytes as f64 / 1e6 / seconds;
-    writeln!(
-        text,
-        "{} in {}: {files_per_second:.1} files/s, {mb_per_second:.2} MB/s",
-        Size(stats.bytes),
-        Time(run.duration)
-    )?;
-    if ok + failed > 0 {
-        let times = stats.time_total();
-        writeln!(
-            text,
-            "time of a file: half within {}, 99% within {}, longest {}",
-            Time(times.p50),
-            Time(times.p99),
-            Time(times.max)
-        )?;
-    }
-    writeln!(
-        text,
-        "{} connections, {} retries, {} redirects",
-        stats.connects, stats.retries, stats.redirects
-    )?;
-    write_faults(text, stats)?;
-    write_hosts(text, stats)
+    Ok(())
 }
 
 /// What earlier runs did, where this one continued their report.
@@ -132,23 +145,65 @@ fn write_passed(text: &mut String, passed: Passed) -> fmt::Result {
     if good + failed == 0 {
         return Ok(());
     }
-    let lines = good + failed;
-    write!(text, "{lines} {} done by earlier runs", if lines == 1 { "line" } else { "lines" })?;
+    write!(text, "{} done by earlier runs", Of(good + failed, "line"))?;
+    let failures = Number(failed);
     match (failed, transient) {
         (0, _) => text.push('\n'),
-        (_, 0) => writeln!(text, ", {failed} of them failed; --retry-failed tries again")?,
+        (_, 0) => writeln!(text, ", {failures} of them failed; --retry-failed tries again")?,
         (_, _) => writeln!(
             text,
-            ", {failed} of them failed; --retry-failed tries again, \
-             --retry-failed=transient only {transient} that may well succeed"
+            ", {failures} of them failed; --retry-failed tries again, \
+             --retry-failed=transient only {} that may well succeed",
+            Number(transient)
         )?,
     }
     Ok(())
 }
 
-/// Fault codes, the most frequent first.
+/// How much came, and how fast. Of one file there is no rate, and of few no percentile.
+fn write_speed(text: &mut String, stats: &Stats, run: &RunInfo) -> fmt::Result {
+    if stats.count == 0 {
+        return Ok(());
+    }
+    let seconds = run.duration.as_secs_f64().max(1e-6);
+    write!(text, "{} in {}", Size(stats.bytes), Time(run.duration))?;
+    if stats.ok > 1 {
+        write!(text, ", {} files/s", Rate(stats.ok as f64 / seconds))?;
+    }
+    if stats.bytes > 0 {
+        write!(text, ", {}/s", speed(stats.bytes as f64 / seconds))?;
+    }
+    text.push('\n');
+    let (files, times) = (stats.ok + stats.failed, stats.time_total());
+    if files > 1 {
+        write!(text, "time of a file: half within {}", Time(times.p50))?;
+        if files >= PERCENTILE_FILES_MIN {
+            write!(text, ", 99% within {}", Time(times.p99))?;
+        }
+        writeln!(text, ", longest {}", Time(times.max))?;
+    }
+    Ok(())
+}
+
+/// What it took, as far as that is not one connection for one URL.
+fn write_requests(text: &mut String, stats: &Stats) -> fmt::Result {
+    let connects = if stats.count > 1 { stats.connects } else { 0 };
+    let mut before = "";
+    let counts =
+        [(connects, "connection"), (stats.retries, "retry"), (stats.redirects, "redirect")];
+    for (count, what) in counts.into_iter().filter(|(count, _)| *count > 0) {
+        write!(text, "{before}{}", Of(count, what))?;
+        before = ", ";
+    }
+    if !before.is_empty() {
+        text.push('\n');
+    }
+    Ok(())
+}
+
+/// Fault codes, the most frequent first. That of one URL is told beside it.
 fn write_faults(text: &mut String, stats: &Stats) -> fmt::Result {
-    if stats.faults.is_empty() {
+    if stats.faults.is_empty() || stats.count < 2 {
         return Ok(());
     }
     let mut faults: Vec<(&str, FaultCount)> =
@@ -156,20 +211,31 @@ fn write_faults(text: &mut String, stats: &Stats) -> fmt::Result {
     // A stable sort keeps codes of the same count in alphabetical order.
     faults.sort_by_key(|(_, fault)| std::cmp::Reverse(fault.count));
     let width = faults.iter().take(FAULTS_SHOWN).map(|(code, _)| code.len()).max().unwrap_or(0);
-    text.push_str("why not:\n");
+    let has_failures = stats.failed + stats.cancelled > 0;
+    text.push_str(if has_failures { "failures by cause:\n" } else { "skipped by cause:\n" });
     for (code, fault) in faults.iter().take(FAULTS_SHOWN) {
-        writeln!(text, "{:>9}  {code:width$}  {}", fault.count, fault.explanation)?;
+        writeln!(text, "{:>9}  {code:width$}  {}", Number(fault.count), fault.explanation)?;
     }
     if faults.len() > FAULTS_SHOWN {
         let rest: u64 = faults[FAULTS_SHOWN..].iter().map(|(_, fault)| fault.count).sum();
-        writeln!(text, "{rest:>9}  with {} more codes", faults.len() - FAULTS_SHOWN)?;
+        let more = (faults.len() - FAULTS_SHOWN) as u64;
+        writeln!(text, "{:>9}  with {}", Number(rest), Of(more, "other cause"))?;
     }
+    write_statuses(text, stats)
+}
+
+/// Status codes of failures, the most frequent first.
+fn write_statuses(text: &mut String, stats: &Stats) -> fmt::Result {
     let mut refused: Vec<(u16, u64)> =
         stats.response_codes.range(400..).map(|(status, count)| (*status, *count)).collect();
     refused.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
-    for (place, (status, count)) in refused.iter().take(STATUSES_SHOWN).enumerate() {
-        let before = if place == 0 { "most frequent failure statuses:" } else { "," };
-        write!(text, "{before} {status} ({count})")?;
+    let mut before = match refused.len() {
+        0..=STATUSES_SHOWN => "failures by status: ",
+        _ => "most frequent statuses of failures: ",
+    };
+    for (status, count) in refused.iter().take(STATUSES_SHOWN) {
+        write!(text, "{before}{status} ({})", Number(*count))?;
+        before = ", ";
     }
     if !refused.is_empty() {
         text.push('\n');
@@ -186,52 +252,26 @@ fn write_hosts(text: &mut String, stats: &Stats) -> fmt::Result {
     text.push_str("slowest hosts, by time spent:\n");
     for (name, host) in hosts {
         let Host { count, failures, bytes, time } = *host;
-        let mean = Time(host.time_mean());
-        let (name, time, bytes) = (escape_hidden(name), Time(time), Size(bytes));
-        writeln!(text, "{time:>9}  {name}: {count} at {mean} each, {failures} failed, {bytes}")?;
+        write!(text, "{:>9}  {}: {}", Time(time), escape_hidden(name), Of(count, "URL"))?;
+        if count > 1 {
+            write!(text, " at {} each", Time(host.time_mean()))?;
+        }
+        if failures > 0 {
+            write!(text, ", {} failed", Number(failures))?;
+        }
+        if bytes > 0 {
+            write!(text, ", {}", Size(bytes))?;
+        }
+        text.push('\n');
     }
     Ok(())
-}
-
-/// A number of bytes in decimal units, as rates are counted.
-pub(super) struct Size(pub(super) u64);
-
-impl Display for Size {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let units = ["kB", "MB", "GB", "TB", "PB", "EB"];
-        if self.0 < 1_000 {
-            return write!(f, "{} B", self.0);
-        }
-        let mut size = self.0 as f64 / 1e3;
-        let mut unit = 0;
-        // What would be shown as 1000.0 belongs to the next unit.
-        while size >= 999.95 && unit + 1 < units.len() {
-            size /= 1e3;
-            unit += 1;
-        }
-        write!(f, "{size:.1} {}", units[unit])
-    }
-}
-
-/// A time, as exact as a person wants it.
-pub(super) struct Time(pub(super) Duration);
-
-impl Display for Time {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let seconds = self.0.as_secs();
-        let text = match seconds {
-            0 => format!("{} ms", self.0.as_millis()),
-            1..60 => format!("{}.{} s", seconds, self.0.subsec_millis() / 100),
-            60..3_600 => format!("{}m{:02}s", seconds / 60, seconds % 60),
-            _ => format!("{}h{:02}m", seconds / 3_600, seconds / 60 % 60),
-        };
-        f.pad(&text)
-    }
 }
 
 /// Characters of a URL in a line about a failure, and of that line before its code.
 const URL_CHARS_MAX: usize = 200;
 const LINE_CHARS_MAX: usize = 500;
+/// From so many files on it is told what 99 of 100 took.
+const PERCENTILE_FILES_MIN: u64 = 100;
 /// Fault codes in the summary.
 const FAULTS_SHOWN: usize = 12;
 /// Status codes in the summary.
@@ -261,21 +301,16 @@ mod tests {
         row.status = Status::Cancelled;
         assert_eq!(failure(&row), None);
         assert_eq!((more_failures(0, 0), more_failures(3, 3)), (None, None));
-        assert!(more_failures(3, 10).unwrap().contains(" 7 more"));
+        assert!(more_failures(3, 1_010).unwrap().contains(" 1,007 more"));
     }
 
     #[test]
-    fn sizes_and_times() {
-        let size = |bytes| Size(bytes).to_string();
-        assert_eq!(
-            [0, 999, 1_000, 999_949, 999_950, 51_200_000_000].map(size),
-            ["0 B", "999 B", "1.0 kB", "999.9 kB", "1.0 MB", "51.2 GB"]
-        );
-        assert_eq!(size(u64::MAX), "18.4 EB");
-        let time = |ms| Time(Duration::from_millis(ms)).to_string();
-        assert_eq!(
-            [0, 999, 1_000, 59_999, 60_000, 3_599_999, 7_260_000].map(time),
-            ["0 ms", "999 ms", "1.0 s", "59.9 s", "1m00s", "59m59s", "2h01m"]
-        );
+    fn what_was_not_started() {
+        let told = |lines, is_all_read| not_started(lines, is_all_read).unwrap_or_default();
+        assert_eq!(told(0, true), "");
+        assert_eq!(told(1, true), "1 line not started");
+        assert_eq!(told(1_496, true), "1,496 lines not started");
+        assert_eq!(told(0, false), "the rest of the list was not read");
+        assert_eq!(told(2, false), "2 lines not started; the rest of the list was not read");
     }
 }

@@ -33,6 +33,8 @@ pub struct View {
     pub lookahead_max: usize,
     /// The disk is full, and nothing begins until there is room.
     pub is_paused: bool,
+    /// Nothing begins any more: the run was interrupted, or has used up what it may cost.
+    pub is_stopping: bool,
     /// How often a job lacked descriptors, memory or the like.
     pub shortages: u64,
     /// One for each core.
@@ -135,6 +137,8 @@ impl View {
 pub struct Meter {
     before: Option<(Duration, u64, u64)>,
     rates: Option<Rates>,
+    /// Rows when they were last seen to grow, and when that was.
+    grown: Option<(u64, Duration)>,
 }
 
 /// What comes in a second.
@@ -149,6 +153,9 @@ pub struct Rates {
 impl Meter {
     /// Looks at the run, once a second at most; what is older counts half after three seconds.
     pub fn measure(&mut self, view: &View) {
+        if self.grown.is_none_or(|(done, _)| done < view.done()) {
+            self.grown = Some((view.done(), view.elapsed));
+        }
         let (elapsed, done, bytes) = self.before.unwrap_or_default();
         let seconds = view.elapsed.saturating_sub(elapsed).as_secs_f64();
         if seconds < INTERVAL_S {
@@ -176,14 +183,18 @@ impl Meter {
         })
     }
 
-    /// Time left, once the total is known, if something moves.
+    /// Time left, once the total is known, if something moves and something is left. Where nothing
+    /// was done for a while, it takes as long again at least: the last files may be large.
     pub fn left(&self, view: &View) -> Option<Duration> {
-        if view.is_paused {
+        let left = view.total()?.saturating_sub(view.done());
+        if view.is_paused || view.is_stopping || left == 0 {
             return None;
         }
-        let left = view.total()?.checked_sub(view.done())?;
         let rate = self.rates(view).files;
-        (rate > 0.0).then(|| Duration::from_secs_f64((left as f64 / rate).min(LEFT_S_MAX)))
+        let grown = self.grown.filter(|(done, _)| *done == view.done());
+        let silence = grown.map_or(Duration::ZERO, |(_, at)| view.elapsed.saturating_sub(at));
+        (rate > 0.0)
+            .then(|| Duration::from_secs_f64((left as f64 / rate).min(LEFT_S_MAX)).max(silence))
     }
 }
 
@@ -215,6 +226,7 @@ pub(crate) mod tests {
             deferred: 1,
             lookahead_max: 1_000_000,
             is_paused: false,
+            is_stopping: false,
             shortages: 0,
             cores: vec![CoreView { in_flight: 5, idle: 2 }, CoreView { in_flight: 3, idle: 0 }],
             holdups: vec![
@@ -245,7 +257,26 @@ pub(crate) mod tests {
         assert_eq!(meter.left(&view()), Some(Duration::from_secs(20)));
         assert_eq!(meter.left(&View { is_input_read: false, ..view() }), None);
         assert_eq!(meter.left(&View { is_paused: true, ..view() }), None);
+        assert_eq!(meter.left(&View { is_stopping: true, ..view() }), None);
+        assert_eq!(meter.left(&View { ok: 147, ..view() }), None);
         let none = View { ok: 0, skipped: 0, failed: 0, ..view() };
+        assert_eq!(meter.left(&none), None);
+    }
+
+    #[test]
+    fn what_takes_long_is_not_done_at_once() {
+        // The last of a thousand files is large.
+        let at = |s| View { elapsed: Duration::from_secs(s), lines_read: 1_000, ok: 996, ..view() };
+        let mut meter = Meter::default();
+        meter.measure(&at(1));
+        let left = meter.left(&at(1)).unwrap();
+        assert!(left < Duration::from_millis(10), "{left:?}");
+        for s in 2..=21 {
+            meter.measure(&at(s));
+        }
+        assert_eq!(meter.left(&at(21)), Some(Duration::from_secs(20)));
+        meter.measure(&View { ok: 997, ..at(22) });
+        let none = View { ok: 997, ..at(22) };
         assert_eq!(meter.left(&none), None);
     }
 

@@ -40,6 +40,7 @@ mod shim;
 pub mod stream;
 pub mod tcp;
 mod tcp_info;
+pub mod terminal;
 pub mod title;
 pub mod tls;
 

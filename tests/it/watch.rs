@@ -299,9 +299,9 @@ fn a_bar_gives_way_to_the_state() {
     server.open_gate();
     child.wait().unwrap();
     let start = shown.rfind("state after ").expect(&shown);
-    // The line of the bar was taken away (CSI 2 K, erase line) and the state begins at its start.
-    let before = &shown[..start];
-    assert!(before.ends_with("\u{1b}[2K") || before.ends_with('\r'), "{shown:?}");
+    // The line of the bar was taken away (CSI K, to the end of the line), and the state begins at
+    // its start.
+    assert!(shown[..start].ends_with("\u{1b}[K\r\u{1b}[K"), "{shown:?}");
 }
 
 #[test]

@@ -130,28 +130,76 @@ fn summary() {
     insta::assert_snapshot!(text(&stats(&rows()), &run(RunEnd::Interrupted)), @r"
     6 URLs: 2 ok, 1 skipped, 2 failed, 1 cancelled (interrupted)
     2 files replaced one that was there
-    100.0 kB in 2.5 s: 0.8 files/s, 0.04 MB/s
-    time of a file: half within 2.0 s, 99% within 12.3 s, longest 12.3 s
-    5 connections, 1 retries, 2 redirects
-    why not:
+    100.0 kB in 2.5 s, 0.8 files/s, 40.0 kB/s
+    time of a file: half within 2.0 s, longest 12.3 s
+    5 connections, 1 retry, 2 redirects
+    failures by cause:
             1  http.status      the server answered with a status that is a failure
             1  input.url        the input line is no URL
             1  run.interrupted  the run was interrupted first
-    most frequent failure statuses: 404 (1)
+    failures by status: 404 (1)
     slowest hosts, by time spent:
-       24.6 s  cdn.example:443: 2 at 12.3 s each, 0 failed, 100.0 kB
-        2.0 s  b.example:80: 1 at 2.0 s each, 1 failed, 0 B
+       24.6 s  cdn.example:443: 2 URLs at 12.3 s each, 100.0 kB
+        2.0 s  b.example:80: 1 URL, 1 failed
     ");
 }
 
 #[test]
-fn summary_of_success() {
-    insta::assert_snapshot!(text(&stats(&[row_ok()]), &run(RunEnd::Complete)), @r"
+fn a_summary_says_what_applies() {
+    let complete = run(RunEnd::Complete);
+    let one = |row: Row| text(&stats(&[row]), &complete);
+    insta::assert_snapshot!(one(Row { has_replaced: false, num_redirects: 0, ..row_ok() }), @r"
+    1 URL: 1 ok
+    50.0 kB in 2.5 s, 20.0 kB/s
+    ");
+    insta::assert_snapshot!(one(row_ok()), @r"
     1 URL: 1 ok
     1 file replaced one that was there
-    50.0 kB in 2.5 s: 0.4 files/s, 0.02 MB/s
-    time of a file: half within 12.3 s, 99% within 12.3 s, longest 12.3 s
-    2 connections, 0 retries, 1 redirects
+    50.0 kB in 2.5 s, 20.0 kB/s
+    1 redirect
+    ");
+    insta::assert_snapshot!(one(row_failed()), @r"
+    1 URL: 1 failed (http.status, status 404)
+    0 B in 2.5 s
+    1 retry
+    ");
+    insta::assert_snapshot!(one(row_bad_input()), @r"
+    1 URL: 1 failed (input.url)
+    0 B in 2.5 s
+    ");
+    insta::assert_snapshot!(one(row_skipped()), @r"
+    1 URL: 1 skipped
+    0 B in 2.5 s
+    ");
+    assert_eq!(text(&Stats::default(), &complete), "0 URLs\n");
+    let passed = Passed { good: 1_200, failed: 3, transient: 1, ..Passed::default() };
+    let again = Stats { passed, ..Stats::default() };
+    assert_eq!(
+        text(&again, &complete),
+        "nothing left to pull\n1,203 lines done by earlier runs, 3 of them failed; --retry-failed \
+         tries again, --retry-failed=transient only 1 that may well succeed\n"
+    );
+}
+
+#[test]
+fn thousands_are_apart() {
+    let mut many = Stats::default();
+    for _ in 0..1_999 {
+        many.record(&row_ok());
+        many.record(&row_failed());
+    }
+    insta::assert_snapshot!(text(&many, &run(RunEnd::Complete)), @r"
+    3,998 URLs: 1,999 ok, 1,999 failed
+    1,999 files replaced one that was there
+    100.0 MB in 2.5 s, 800 files/s, 40.0 MB/s
+    time of a file: half within 2.0 s, 99% within 12.3 s, longest 12.3 s
+    5,997 connections, 1,999 retries, 1,999 redirects
+    failures by cause:
+        1,999  http.status  the server answered with a status that is a failure
+    failures by status: 404 (1,999)
+    slowest hosts, by time spent:
+        6h51m  cdn.example:443: 1,999 URLs at 12.3 s each, 100.0 MB
+        1h06m  b.example:80: 1,999 URLs at 2.0 s each, 1,999 failed
     ");
 }
 
