@@ -4,6 +4,7 @@ use super::gate::Gate;
 use super::observe::TRANSFERS_MAX;
 use super::packed::{Packed, place};
 use super::pool::Pool;
+use super::race::Leftovers;
 use super::shared::{Shared, Stop};
 use super::task::{End, Task};
 use super::transfers::Transfers;
@@ -27,6 +28,7 @@ use crate::ring::tcp::Waiting;
 use crate::ring::tls::Settings;
 use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -99,6 +101,8 @@ pub(super) struct Core {
     answered: Cell<u64>,
     interrupt: Notify,
     pub(super) lane_ended: Notify,
+    /// Attempts to connect that lost, on their way to their end.
+    pub(super) leftovers: Rc<Leftovers>,
 }
 
 impl Core {
@@ -128,6 +132,7 @@ impl Core {
             answered: Cell::new(0),
             interrupt: Notify::new(),
             lane_ended: Notify::new(),
+            leftovers: Rc::default(),
             shared: seed.shared,
         })
     }

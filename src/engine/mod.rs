@@ -45,6 +45,7 @@ mod places;
 mod pool;
 mod printed;
 mod progress;
+mod race;
 mod read;
 mod response;
 mod robots;

@@ -3,6 +3,7 @@
 use super::core::Core;
 use super::fetch::{Outcome, fault};
 use super::progress::say;
+use super::race::{Host, connect};
 use super::shared::Stop;
 use super::task::{Story, Task};
 use super::tunnel;
@@ -14,8 +15,8 @@ use crate::plan::proxy::{NamesBy, Proxy, Route};
 use crate::plan::target::{Scheme, Target};
 use crate::ring::conn::Connection;
 use crate::ring::deadline::Rule;
-use crate::ring::tcp::{self, Socket};
-use std::net::{IpAddr, SocketAddr};
+use crate::ring::tcp;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 /// A new connection by this route, ready for a request.
@@ -40,7 +41,10 @@ pub(super) async fn open(
     let story = task.story_mut();
     story.last.times.namelookup = story.last.began.elapsed();
     let connection = match route {
-        Route::Direct => Connection::plain(connect(core, story, &found, target.port()).await?),
+        Route::Direct => {
+            let (name, port, addresses) = (target.host(), target.port(), &found);
+            Connection::plain(connect(core, story, Host { name, port, addresses }).await?)
+        }
         Route::HttpForward(proxy) => connect_to_proxy(core, story, &found, proxy).await?,
         Route::Tunnel(proxy) => {
             let mut connection = connect_to_proxy(core, story, &found, proxy).await?;
@@ -58,14 +62,13 @@ pub(super) async fn open(
     if target.scheme() == Scheme::Http {
         return Ok(connection);
     }
-    core.tls.read_named_roots();
+    if let Some(complaint) = core.tls.read_machine_roots() {
+        say(&format!("warning: {complaint}"));
+    }
     arm_connect(core, &connection, job_at_ms);
     // Whoever is on the way: the certificate is that of the origin.
     let connection = connection.into_secure(&core.tls, target.host(), &core.buffers).await;
     story.last.times.appconnect = story.last.began.elapsed();
-    if let Some(complaint) = core.tls.take_complaint() {
-        say(&format!("warning: {complaint}"));
-    }
     connection.map_err(|failure| fault(Stage::Tls, failure).into())
 }
 
@@ -143,50 +146,19 @@ fn reachable(reach: Reach, addresses: Arc<[IpAddr]>) -> Result<Arc<[IpAddr]>, Fa
     }
 }
 
-/// A connected socket to one of the addresses, within one deadline for all of them.
-async fn connect(
-    core: &Core,
-    story: &mut Story,
-    addresses: &[IpAddr],
-    port: u16,
-) -> Result<Socket, Fault> {
-    let at_ms = core.shared.now_ms() + core.shared.config.timeouts.connect_ms;
-    let mut failed = Fault::new(Stage::Connect, Cause::Unreachable);
-    for (index, address) in addresses.iter().enumerate() {
-        let left_ms = at_ms.saturating_sub(core.shared.now_ms()).max(1);
-        // An address that hangs must leave time for the others.
-        let is_last = index + 1 == addresses.len();
-        let timeout_ms = if is_last { left_ms } else { left_ms.div_ceil(2) };
-        story.num_connects += 1;
-        story.last.remote_ip = Some(*address);
-        let address = SocketAddr::new(*address, port);
-        match Socket::connect(address, timeout_ms, story.job_at_ms, &core.deadlines).await {
-            Ok(socket) => {
-                story.last.times.connect = story.last.began.elapsed();
-                return Ok(socket);
-            }
-            Err(cause @ Cause::Resources(_)) => {
-                // Nothing was sent to anybody.
-                story.num_connects -= 1;
-                return Err(Fault::new(Stage::Connect, cause));
-            }
-            Err(cause @ (Cause::Interrupted | Cause::JobTimeout)) => {
-                return Err(Fault::new(Stage::Connect, cause));
-            }
-            Err(cause) => failed = Fault::new(Stage::Connect, cause).with_detail(address),
-        }
-    }
-    Err(failed)
-}
-
 async fn connect_to_proxy(
     core: &Core,
     story: &mut Story,
     addresses: &[IpAddr],
     proxy: &Proxy,
 ) -> Result<Connection, Fault> {
-    let connected = connect(core, story, addresses, proxy.port()).await;
+    let connected = connect(core, story, of_proxy_host(proxy, addresses)).await;
     connected.map(Connection::plain).map_err(|fault| of_proxy(fault, proxy))
+}
+
+/// A proxy as a host to connect to.
+fn of_proxy_host<'a>(proxy: &'a Proxy, addresses: &'a [IpAddr]) -> Host<'a> {
+    Host { name: proxy.host(), port: proxy.port(), addresses }
 }
 
 /// A way through a SOCKS proxy.
@@ -224,7 +196,8 @@ impl Way<'_> {
     }
 
     async fn socks5_to(&self, story: &mut Story, to: Destination<'_>) -> Result<Connection, Fault> {
-        let socket = connect(self.core, story, self.found, self.proxy.port()).await?;
+        let host = of_proxy_host(self.proxy, self.found);
+        let socket = connect(self.core, story, host).await?;
         let mut connection = Connection::plain(socket);
         arm_connect(self.core, &connection, story.job_at_ms);
         let port = self.target.port();

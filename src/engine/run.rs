@@ -461,7 +461,6 @@ fn info(shared: &Shared, started_at: SystemTime, end: RunEnd) -> RunInfo {
             count: shard.count,
             lines_of_others: shared.others(),
         }),
-        pushing: observe::pushing(shared),
     }
 }
 

@@ -10,6 +10,7 @@ use super::progress::say;
 use super::robots::Robots;
 use super::session::Session;
 use crate::config::Config;
+use crate::plan::eyeballs;
 use crate::plan::job::Job;
 use crate::plan::name::{Claimed, Names};
 use crate::plan::schedule::{Schedule, Wake};
@@ -49,6 +50,8 @@ pub(super) struct Shared {
     pub(super) full_disk: FullDisk,
     /// What is known of robots.txt files.
     pub(super) robots: Robots,
+    /// Which addresses answer.
+    eyeballs: Mutex<eyeballs::Memory>,
     schedule: Mutex<Schedule<Packed>>,
     /// The look-ahead has room again; goes with `schedule`.
     room: Condvar,
@@ -113,6 +116,7 @@ impl Shared {
             gauges: Gauges::new(config.cpus.len()),
             full_disk: FullDisk::new(config.disk.wait_ms),
             robots: Robots::new(&config.request.user_agent),
+            eyeballs: Mutex::default(),
             schedule: Mutex::new(schedule),
             room: Condvar::new(),
             wakes: config.cpus.iter().map(|_| Notify::new()).collect(),
@@ -152,6 +156,11 @@ impl Shared {
     /// The schedule. A panic while it was held is a bug that ends its thread, not the others.
     pub(super) fn schedule(&self) -> MutexGuard<'_, Schedule<Packed>> {
         self.schedule.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is remembered of addresses.
+    pub(super) fn eyeballs(&self) -> MutexGuard<'_, eyeballs::Memory> {
+        self.eyeballs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The ledger.

@@ -53,6 +53,7 @@ async fn work(core: Rc<Core>) {
     while core.lanes.get() > 0 {
         core.lane_ended.notified().await;
     }
+    core.leftovers.ended().await;
     sweeper.abort();
     core.close_idle(0);
     core.publish();

@@ -1,9 +1,9 @@
 //! What to do, never how: inputs to lines ([`input`]), lines to jobs ([`job`], [`target`]), jobs to
 //! names ([`name`]) and credentials ([`netrc`]), hosts to cores ([`schedule`], [`window`],
-//! [`pace`]) and ways to them ([`proxy`], [`address`]), failures to retries ([`retry`]), bytes to
-//! digests ([`checksum`]); what a list holds ([`census`]) and says besides ([`kept`]), and which
-//! machine pulls what ([`shard`]); what one run tells the next about names ([`dns_cache`]), what
-//! sites ask of robots ([`robots`]), and when a full disk has [`room`].
+//! [`pace`]) and ways to them ([`proxy`], [`address`], [`eyeballs`]), failures to retries
+//! ([`retry`]), bytes to digests ([`checksum`]); what a list holds ([`census`]) and says besides
+//! ([`kept`]), and which machine pulls what ([`shard`]); what one run tells the next about names
+//! ([`dns_cache`]), what sites ask of robots ([`robots`]), and when a full disk has [`room`].
 //!
 //! Pure: no socket, file, clock, runtime or randomness of its own. Time comes in as milliseconds
 //! since the run began, random numbers come in as arguments.
@@ -12,6 +12,7 @@ pub mod address;
 pub mod census;
 pub mod checksum;
 pub mod dns_cache;
+pub mod eyeballs;
 pub mod input;
 pub mod job;
 pub mod kept;

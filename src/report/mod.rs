@@ -4,7 +4,7 @@
 //! read back by the next run ([`journal`]); what they add up to ([`stats`], [`hosts`], [`summary`],
 //! [`explain`]) and whether that is enough ([`budget`]); what is left ([`session`]), is to come
 //! ([`dry`]) or differs ([`verify`]); and how a run stands ([`view`], [`progress`], [`state`],
-//! [`metrics`]), with the hosts that push back ([`pushing`]).
+//! [`metrics`]).
 
 pub mod budget;
 pub mod dry;
@@ -15,7 +15,6 @@ pub mod journal;
 pub mod metrics;
 pub mod packing;
 pub mod progress;
-pub mod pushing;
 pub mod row;
 pub mod session;
 pub mod state;

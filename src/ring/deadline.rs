@@ -186,6 +186,14 @@ impl Watch {
         }
     }
 
+    /// Shuts the socket down for this cause, unless that was done before.
+    pub(super) fn end(&self, cause: Cause) {
+        let row = &mut self.deadlines.table.borrow_mut().rows[self.index];
+        if row.verdict.is_none() {
+            row.end(cause);
+        }
+    }
+
     /// Why the socket was shut down, if it was.
     pub fn verdict(&self) -> Option<Cause> {
         self.deadlines.table.borrow().rows[self.index].verdict.clone()

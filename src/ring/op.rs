@@ -22,6 +22,9 @@ use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::rc::Rc;
 use tokio_uring::{InFlightOneshot, OneshotOutputTransform, UnsubmittedOneshot};
 
+/// A span of time as the kernel reads it.
+pub(super) use io_uring::types::Timespec;
+
 /// An operation in flight, whose completion `T` turns into a result.
 pub(super) type InFlight<T> =
     InFlightOneshot<Held<<T as OneshotOutputTransform>::StoredData>, Holding<T>>;
@@ -185,7 +188,7 @@ pub(super) fn connect(
     fd: &Rc<OwnedFd>,
     address: &SocketAddr,
     timeout_ms: u64,
-) -> (PlainOp<Connecting>, PlainOp<Box<types::Timespec>>) {
+) -> (PlainOp<Connecting>, PlainOp<Box<Timespec>>) {
     let data = Connecting { _fd: Rc::clone(fd), address: Box::new(address.as_any()) };
     let (pointer, length) = (data.address.as_ptr().cast(), data.address.addr_len());
     // KERNEL: reads the boxed address, owned by the driver in `Connecting` until the completion.
@@ -193,8 +196,8 @@ pub(super) fn connect(
     let connecting = plain(Verdict::on(Op::Connect), data, sqe, Flags::IO_LINK);
 
     let sub_ms = u32::try_from(timeout_ms % 1_000).unwrap_or(0);
-    let time = Box::new(types::Timespec::new().sec(timeout_ms / 1_000).nsec(sub_ms * 1_000_000));
-    let pointer: *const types::Timespec = &raw const *time;
+    let time = Box::new(Timespec::new().sec(timeout_ms / 1_000).nsec(sub_ms * 1_000_000));
+    let pointer: *const Timespec = &raw const *time;
     // KERNEL: reads the boxed timespec, owned by the driver until the completion.
     let sqe = opcode::LinkTimeout::new(pointer).build();
     let timer = plain(Verdict::NONE, time, sqe, Flags::empty());

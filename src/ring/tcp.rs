@@ -5,17 +5,28 @@ use super::shim::{Op, call};
 use super::{op, socket_cause};
 use crate::fault::Cause;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, sockopt};
+use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::ops::Range;
 use std::os::fd::OwnedFd;
+use std::pin::Pin;
 use std::rc::Rc;
+use std::task::{Context, Poll, ready};
 
-/// Whether an address is one of this machine. Asks the kernel for the source address that a
-/// datagram to it would have, and sends none: that of an address of its own is that address.
+/// Whether an address is one of this machine: the kernel would send to it from itself.
 ///
 /// # Errors
 /// There is no socket to ask with.
 pub fn is_own(address: IpAddr) -> Result<bool, Cause> {
+    Ok(source(address)? == Some(address))
+}
+
+/// The address that the kernel would send from to another one, which sends nothing there. `None`
+/// when there is no way.
+///
+/// # Errors
+/// There is no socket to ask with.
+pub fn source(address: IpAddr) -> Result<Option<IpAddr>, Cause> {
     let any: IpAddr = match address {
         IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
         IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
@@ -23,11 +34,11 @@ pub fn is_own(address: IpAddr) -> Result<bool, Cause> {
     let asked = UdpSocket::bind((any, 0));
     let socket = match asked.map_err(|error| socket_cause(error.raw_os_error().unwrap_or(0))) {
         // A machine without this family has no address of it.
-        Err(Cause::Unreachable) => return Ok(false),
+        Err(Cause::Unreachable) => return Ok(None),
         socket => socket?,
     };
     let source = socket.connect((address, DISCARD_PORT)).and_then(|()| socket.local_addr());
-    Ok(source.is_ok_and(|source| source.ip() == address))
+    Ok(source.ok().map(|source| source.ip()))
 }
 
 /// Any port will do: nothing is sent there.
@@ -73,48 +84,23 @@ impl Socket {
         job_at_ms: u64,
         deadlines: &Deadlines,
     ) -> Result<Self, Cause> {
-        let until_ms = deadlines.now_ms().saturating_add(timeout_ms);
-        loop {
-            let left_ms = until_ms.saturating_sub(deadlines.now_ms()).max(1);
-            match Self::try_connect(address, left_ms, job_at_ms, deadlines).await {
-                // A connect that a signal ended goes on in the background (connect(2)), where
-                // nobody can wait for it: a new socket it is.
-                Err(Cause::Socket(libc::EINTR)) if deadlines.now_ms() < until_ms => {}
-                result => return result,
-            }
-        }
+        Self::begin(address, timeout_ms, job_at_ms, deadlines)?.await
     }
 
-    async fn try_connect(
+    /// Begins to connect, within `timeout_ms` and before the deadline of the job. What is begun
+    /// must be awaited.
+    ///
+    /// # Errors
+    /// There is no socket to be had.
+    pub fn begin(
         address: SocketAddr,
         timeout_ms: u64,
         job_at_ms: u64,
         deadlines: &Deadlines,
-    ) -> Result<Self, Cause> {
-        let family = match address {
-            SocketAddr::V4(_) => AddressFamily::INET,
-            SocketAddr::V6(_) => AddressFamily::INET6,
-        };
-        // No SOCK_NONBLOCK: a ring operation on such a socket may end in a literal EAGAIN.
-        let (kind, flags) = (SocketType::STREAM, SocketFlags::CLOEXEC);
-        let fd = call(Op::Socket, || rustix::net::socket_with(family, kind, flags, None))
-            .map_err(|errno| socket_cause(errno.raw_os_error()))?;
-        // A request is one small segment that must not wait for company.
-        call(Op::SetOption, || sockopt::set_tcp_nodelay(&fd, true))
-            .map_err(|errno| socket_cause(errno.raw_os_error()))?;
-        let fd = Rc::new(fd);
-        let socket = Self { watch: deadlines.watch(&fd), fd, peer: address.ip() };
-        // Should the timer get lost, this deadline is a little later.
-        let at_ms = deadlines.now_ms().saturating_add(timeout_ms).saturating_add(timeout_ms / 8);
-        socket.arm(Rule::Total, at_ms, job_at_ms);
-        let (connecting, timer) = op::connect(&socket.fd, &address, timeout_ms);
-        let result = connecting.await;
-        // The timer ends with the connect: as cancelled, or as the one that ended it.
-        let _: Result<usize, i32> = timer.await;
-        match result {
-            Ok(_) => Ok(socket),
-            Err(errno) => Err(socket.verdict().unwrap_or_else(|| socket_cause(errno))),
-        }
+    ) -> Result<Connecting, Cause> {
+        let until_ms = deadlines.now_ms().saturating_add(timeout_ms);
+        let attempt = Attempt::begin(address, timeout_ms, job_at_ms, deadlines)?;
+        Ok(Connecting { attempt, address, until_ms, job_at_ms, deadlines: deadlines.clone() })
     }
 
     /// The address of the other side.
@@ -236,6 +222,113 @@ impl Socket {
     }
 }
 
+/// A socket that is being connected. It must be awaited to its end, which [`Connecting::end`]
+/// brings about.
+#[derive(Debug)]
+pub struct Connecting {
+    attempt: Attempt,
+    address: SocketAddr,
+    until_ms: u64,
+    job_at_ms: u64,
+    deadlines: Deadlines,
+}
+
+/// One CONNECT in flight.
+struct Attempt {
+    /// Nothing once it was given away.
+    socket: Option<Socket>,
+    connect: op::PlainOp<op::Connecting>,
+    timer: op::PlainOp<Box<op::Timespec>>,
+    /// What came of the connect, while the timer is waited for.
+    connected: Option<Result<usize, i32>>,
+}
+
+impl Connecting {
+    /// The address of the other side.
+    pub fn peer(&self) -> IpAddr {
+        self.address.ip()
+    }
+
+    /// Nobody needs it any more: it fails as soon as it is awaited.
+    pub fn end(&self) {
+        if let Some(socket) = &self.attempt.socket {
+            socket.watch.end(Cause::Timeout);
+        }
+    }
+}
+
+impl Future for Connecting {
+    type Output = Result<Socket, Cause>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        loop {
+            let this = &mut *self;
+            match ready!(this.attempt.poll(context)) {
+                // A connect that a signal ended goes on in the background (connect(2)), where
+                // nobody can wait for it: a new socket it is.
+                Err(Cause::Socket(libc::EINTR)) if this.deadlines.now_ms() < this.until_ms => {
+                    let left_ms = this.until_ms.saturating_sub(this.deadlines.now_ms()).max(1);
+                    let (address, job_at_ms) = (this.address, this.job_at_ms);
+                    match Attempt::begin(address, left_ms, job_at_ms, &this.deadlines) {
+                        Ok(attempt) => this.attempt = attempt,
+                        Err(cause) => return Poll::Ready(Err(cause)),
+                    }
+                }
+                result => return Poll::Ready(result),
+            }
+        }
+    }
+}
+
+impl Attempt {
+    fn begin(
+        address: SocketAddr,
+        timeout_ms: u64,
+        job_at_ms: u64,
+        deadlines: &Deadlines,
+    ) -> Result<Self, Cause> {
+        let family = match address {
+            SocketAddr::V4(_) => AddressFamily::INET,
+            SocketAddr::V6(_) => AddressFamily::INET6,
+        };
+        // No SOCK_NONBLOCK: a ring operation on such a socket may end in a literal EAGAIN.
+        let (kind, flags) = (SocketType::STREAM, SocketFlags::CLOEXEC);
+        let fd = call(Op::Socket, || rustix::net::socket_with(family, kind, flags, None))
+            .map_err(|errno| socket_cause(errno.raw_os_error()))?;
+        // A request is one small segment that must not wait for company.
+        call(Op::SetOption, || sockopt::set_tcp_nodelay(&fd, true))
+            .map_err(|errno| socket_cause(errno.raw_os_error()))?;
+        let fd = Rc::new(fd);
+        let socket = Socket { watch: deadlines.watch(&fd), fd, peer: address.ip() };
+        // Should the timer get lost, this deadline is a little later.
+        let at_ms = deadlines.now_ms().saturating_add(timeout_ms).saturating_add(timeout_ms / 8);
+        socket.arm(Rule::Total, at_ms, job_at_ms);
+        let (connect, timer) = op::connect(&socket.fd, &address, timeout_ms);
+        Ok(Self { socket: Some(socket), connect, timer, connected: None })
+    }
+
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Result<Socket, Cause>> {
+        let connected = match self.connected {
+            Some(connected) => connected,
+            None => *self.connected.insert(ready!(Pin::new(&mut self.connect).poll(context))),
+        };
+        // The timer ends with the connect: as cancelled, or as the one that ended it.
+        let _: Result<usize, i32> = ready!(Pin::new(&mut self.timer).poll(context));
+        let socket = self.socket.take().expect("it is awaited once");
+        Poll::Ready(match (connected, socket.verdict()) {
+            (Ok(_), _) => Ok(socket),
+            (Err(_), Some(cause)) => Err(cause),
+            (Err(errno), None) => Err(socket_cause(errno)),
+        })
+    }
+}
+
+impl fmt::Debug for Attempt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Attempt").field("socket", &self.socket).finish_non_exhaustive()
+    }
+}
+
 impl Drop for Socket {
     fn drop(&mut self) {
         // Operations keep the descriptor open, and would wait for the peer for as long as it likes.
@@ -243,5 +336,55 @@ impl Drop for Socket {
             let _: rustix::io::Result<()> =
                 rustix::net::shutdown(&self.fd, rustix::net::Shutdown::Both);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::setup::CoreRings;
+    use super::*;
+    use rustix::net::{bind, getsockname, listen, socket_with};
+    use std::time::Instant;
+
+    /// Addresses that nobody answers at, and what keeps them so: a queue of connections that is
+    /// full.
+    fn silent() -> (SocketAddr, Vec<OwnedFd>) {
+        let (family, kind) = (AddressFamily::INET, SocketType::STREAM);
+        let new = || socket_with(family, kind, SocketFlags::CLOEXEC, None).unwrap();
+        let mut held = vec![new()];
+        bind(&held[0], &SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+        listen(&held[0], 0).unwrap();
+        let address = SocketAddr::try_from(getsockname(&held[0]).unwrap()).unwrap();
+        for _ in 0..4 {
+            let client = new();
+            rustix::io::ioctl_fionbio(&client, true).unwrap();
+            // It says EINPROGRESS, for ever once the queue is full.
+            let _ = rustix::net::connect(&client, &address);
+            held.push(client);
+        }
+        (address, held)
+    }
+
+    #[test]
+    fn a_connect_that_nobody_needs_ends_with_all_of_its_operations() {
+        let (address, held) = silent();
+        let story = async move || {
+            let deadlines = Deadlines::new(Instant::now());
+            let begin = || Socket::begin(address, 3_600_000, u64::MAX, &deadlines).unwrap();
+            let connecting = begin();
+            assert_eq!((connecting.peer(), op::in_flight()), (address.ip(), 2));
+            connecting.end();
+            connecting.end();
+            assert_eq!(connecting.await.unwrap_err(), Cause::Timeout);
+            assert_eq!(op::in_flight(), 0);
+            // The end of a run goes before what its winner says.
+            let connecting = begin();
+            deadlines.interrupt();
+            connecting.end();
+            assert_eq!(connecting.await.unwrap_err(), Cause::Interrupted);
+            drop(held);
+        };
+        let cpu = core_affinity::get_core_ids().unwrap()[0].id;
+        std::thread::spawn(move || CoreRings::run(cpu, 1, story()).unwrap()).join().unwrap();
     }
 }

@@ -23,7 +23,8 @@ impl RefusingPort {
     }
 }
 
-/// A port of 127.0.0.1 whose queue of connections is full: the kernel drops every further SYN.
+/// A port, of 127.0.0.1 as a rule, whose queue of connections is full: the kernel drops every
+/// further SYN.
 pub(crate) struct SilentPort {
     pub(crate) port: u16,
     _held: Vec<OwnedFd>,
@@ -31,17 +32,25 @@ pub(crate) struct SilentPort {
 
 impl SilentPort {
     pub(crate) fn new() -> Self {
-        let (socket, port) = bound();
+        Self::at(local(0).into()).unwrap()
+    }
+
+    /// The same at another address of this machine, or why that cannot be.
+    pub(crate) fn at(address: SocketAddr) -> std::io::Result<Self> {
+        let socket = new_socket_of(address);
+        bind(&socket, &address)?;
+        let address = SocketAddr::try_from(getsockname(&socket).unwrap()).unwrap();
+        let port = address.port();
         listen(&socket, 0).unwrap();
         let mut held = vec![socket];
         for _ in 0..4 {
-            let client = new_socket();
+            let client = new_socket_of(address);
             rustix::io::ioctl_fionbio(&client, true).unwrap();
             // It says EINPROGRESS, for ever once the queue is full.
-            let _ = rustix::net::connect(&client, &local(port));
+            let _ = rustix::net::connect(&client, &address);
             held.push(client);
         }
-        Self { port, _held: held }
+        Ok(Self { port, _held: held })
     }
 }
 
@@ -53,8 +62,16 @@ pub(crate) struct Acceptor {
 
 impl Acceptor {
     pub(crate) fn start(at: Ipv4Addr, take: impl Fn(TcpStream) + Send + 'static) -> Self {
+        Self::at((at, 0).into(), take).unwrap()
+    }
+
+    /// The same at a given port, or why that cannot be.
+    pub(crate) fn at(
+        at: SocketAddr,
+        take: impl Fn(TcpStream) + Send + 'static,
+    ) -> std::io::Result<Self> {
         settle();
-        let listener = Arc::new(TcpListener::bind((at, 0)).unwrap());
+        let listener = Arc::new(TcpListener::bind(at)?);
         // The backlog of std is too short for a burst.
         listen(&*listener, 1_024).unwrap();
         let accepting = Arc::clone(&listener);
@@ -63,7 +80,7 @@ impl Acceptor {
                 take(socket);
             }
         });
-        Self { listener, thread: Some(thread) }
+        Ok(Self { listener, thread: Some(thread) })
     }
 
     pub(crate) fn addr(&self) -> SocketAddr {
@@ -103,9 +120,13 @@ fn bound() -> (OwnedFd, u16) {
 }
 
 fn new_socket() -> OwnedFd {
+    new_socket_of(local(0).into())
+}
+
+fn new_socket_of(address: SocketAddr) -> OwnedFd {
+    let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
     // Not to be inherited by programs that other tests start at the same time.
-    let flags = SocketFlags::CLOEXEC;
-    socket_with(AddressFamily::INET, SocketType::STREAM, flags, None).unwrap()
+    socket_with(family, SocketType::STREAM, SocketFlags::CLOEXEC, None).unwrap()
 }
 
 fn local(port: u16) -> SocketAddrV4 {
