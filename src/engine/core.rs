@@ -1,12 +1,13 @@
 //! One core's state, all of it on one thread: what a lane needs beside its task.
 
 use super::gate::Gate;
+use super::moment::Clocks;
 use super::observe::TRANSFERS_MAX;
 use super::packed::{Packed, place};
 use super::pool::Pool;
 use super::race::Leftovers;
 use super::shared::{Shared, Stop};
-use super::task::{End, Task};
+use super::task::{End, Story, Task};
 use super::transfers::Transfers;
 use crate::config::{RequestConfig, Timeouts};
 use crate::fault::{Cause, Fault, Stage};
@@ -30,7 +31,7 @@ use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
 /// What a core is made of, ready to be sent to its thread.
@@ -73,6 +74,7 @@ pub(super) struct Granting {
 pub(super) struct Core {
     pub(super) index: usize,
     pub(super) shared: Arc<Shared>,
+    pub(super) clocks: Clocks,
     pub(super) deadlines: Deadlines,
     /// What is expected of a peer while a body is received.
     pub(super) patience: Patience,
@@ -89,6 +91,8 @@ pub(super) struct Core {
     pool: RefCell<Pool>,
     idle_max: usize,
     requests: RefCell<Vec<Vec<u8>>>,
+    #[allow(clippy::vec_box, reason = "it is the boxes that are used again")]
+    stories: RefCell<Vec<Box<Story>>>,
     random: RefCell<fastrand::Rng>,
     /// Shortages of the run that this core has given up its idle connections for.
     shortages_seen: Cell<u64>,
@@ -110,6 +114,7 @@ impl Core {
         let request = &seed.shared.config.request;
         Ok(Self {
             index: seed.index,
+            clocks: Clocks::new(seed.shared.began),
             deadlines: Deadlines::new(seed.shared.began),
             patience: patience(&seed.shared.config.timeouts),
             buffers: BufPool::default(),
@@ -124,6 +129,7 @@ impl Core {
             pool: RefCell::default(),
             idle_max: seed.idle_max,
             requests: RefCell::default(),
+            stories: RefCell::default(),
             random: RefCell::new(fastrand::Rng::new()),
             shortages_seen: Cell::new(0),
             looks_again_ms: Cell::new(0),
@@ -162,6 +168,17 @@ impl Core {
     pub(super) fn keep_request_memory(&self, memory: Vec<u8>) {
         if memory.capacity() <= REQUEST_BYTES_KEPT_MAX {
             self.requests.borrow_mut().push(memory);
+        }
+    }
+
+    /// A story in memory that is used again.
+    pub(super) fn boxed(&self, story: Story) -> Box<Story> {
+        match self.stories.borrow_mut().pop() {
+            None => Box::new(story),
+            Some(mut memory) => {
+                *memory = story;
+                memory
+            }
         }
     }
 
@@ -251,13 +268,13 @@ impl Core {
     }
 
     /// A task this core may run now. On a full disk there is one at a time, and it is a probe.
-    pub(super) fn take(&self) -> Option<Work> {
+    pub(super) fn take(&self, now_ms: u64) -> Option<Work> {
         let full_disk = &self.shared.full_disk;
         let is_disk_probe = full_disk.is_paused();
         if is_disk_probe && !full_disk.take_probe() {
             return None;
         }
-        let work = self.granted_work(is_disk_probe);
+        let work = self.granted_work(is_disk_probe, now_ms);
         if is_disk_probe && work.is_none() {
             full_disk.return_probe();
         }
@@ -265,12 +282,11 @@ impl Core {
     }
 
     /// What the schedule has for this core. Tasks of hosts that are down fail here.
-    fn granted_work(&self, is_disk_probe: bool) -> Option<Work> {
+    fn granted_work(&self, is_disk_probe: bool, now_ms: u64) -> Option<Work> {
         for _ in 0..DOWN_AT_ONCE_MAX {
             if self.shared.stop() != Stop::Running {
                 return None;
             }
-            let now_ms = self.shared.now_ms();
             let (taken, has_room, due_ms) = {
                 let mut schedule = self.shared.schedule();
                 let taken = schedule.take(self.index, now_ms);
@@ -313,18 +329,18 @@ impl Core {
             down.failures, down.last
         );
         let fault = Fault::new(Stage::Connect, Cause::HostDown).with_detail(detail);
-        self.record(down.item.unpack(), End::Failed(fault));
+        self.record(&mut down.item.unpack(), End::Failed(fault), Instant::now());
         self.shared.end_if_finished();
     }
 
     /// A task whose time was over while its host rested, or while it waited for it in another way.
-    fn overdue(&self, task: Task, now_ms: u64) {
+    fn overdue(&self, mut task: Task, now_ms: u64) {
         // Nobody's time runs while the disk is full.
         if self.ends_ms(&task) > now_ms {
             return self.requeue(task);
         }
         let fault = Fault::new(Stage::Connect, Cause::JobTimeout);
-        self.record(task, End::Failed(fault));
+        self.record(&mut task, End::Failed(fault), Instant::now());
         self.shared.end_if_finished();
     }
 
@@ -349,9 +365,8 @@ impl Core {
     }
 
     /// Tells the schedule what an attempt says about its host.
-    pub(super) fn observe(&self, granted: Granting, sign: Sign) {
+    pub(super) fn observe(&self, granted: Granting, sign: Sign, now_ms: u64) {
         let Granting { origin, round, .. } = granted;
-        let now_ms = self.shared.now_ms();
         let wake = self.shared.schedule().observe(origin, round, sign, now_ms);
         self.shared.deliver(wake);
     }
@@ -382,12 +397,12 @@ impl Core {
     }
 
     /// The attempt of a grant is over; its connection goes to the pool or is closed.
-    pub(super) fn release(&self, origin: OriginId, connection: Option<Connection>) {
+    pub(super) fn release(&self, origin: OriginId, connection: Option<Connection>, now_ms: u64) {
         let after = if connection.is_some() { After::Kept } else { After::Closed };
         let released = self.shared.schedule().release(self.index, origin, after);
         if let (Some(mut connection), After::Kept) = (connection, released.connection) {
             connection.rest();
-            self.pool.borrow_mut().put(origin, connection, self.shared.now_ms());
+            self.pool.borrow_mut().put(origin, connection, now_ms);
         }
         self.shared.deliver(released.wake);
         // A list of many hosts leaves many idle connections behind; the oldest go in batches.
@@ -438,12 +453,21 @@ impl Core {
     }
 
     /// Gives a task its row.
-    pub(super) fn record(&self, task: Task, end: End) {
-        if let End::Failed(_) = &end {
-            self.shared.left(&task.job, &task.name);
-        }
-        let row = task.row(end, self.shared.dir_shown());
-        if !self.shared.ledger().record(&row) {
+    pub(super) fn record(&self, task: &mut Task, end: End, now: Instant) {
+        let can_go_on = match end {
+            End::Done(_) | End::Skipped if !self.shared.reads_rows => {
+                self.shared.ledger().count(&task.counted(&end, now))
+            }
+            _ => {
+                if let End::Failed(_) = &end {
+                    self.shared.left(&task.job, task.planned_name());
+                }
+                let row = task.row(end, now, self.shared.dir_shown());
+                self.shared.ledger().record(&row)
+            }
+        };
+        self.stories.borrow_mut().extend(task.story.take());
+        if !can_go_on {
             self.shared.set_stop(Stop::Draining);
         }
     }
@@ -455,6 +479,7 @@ impl Core {
 
     /// One look at everything that has a deadline.
     pub(super) fn sweep(&self) {
+        self.clocks.set();
         self.deadlines.sweep();
         self.dir.tick();
         self.publish();

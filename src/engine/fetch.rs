@@ -1,6 +1,7 @@
 //! One attempt of one job: a connection, a request, a response, a file.
 
 use super::core::{Core, Granting};
+use super::moment::Moment;
 use super::named::{check_name, name_file, named_fault, take_name};
 use super::open::open;
 use super::outlet::{self, Outflow};
@@ -78,16 +79,17 @@ pub(super) async fn attempt(
     task: &mut Task,
     pooled: Option<Connection>,
     granted: Option<Granting>,
+    now: Moment,
 ) -> (Outcome, Option<Connection>) {
-    let timeouts = &core.shared.config.timeouts;
-    let now_ms = core.shared.now_ms();
-    let paused_ms = core.shared.full_disk.paused_ms(now_ms);
+    let config = &core.shared.config;
+    let paused_ms = core.shared.full_disk.paused_ms(now.ms);
     let probe = granted.filter(|granted| granted.is_probe);
-    task.begin(now_ms, timeouts.job_ms, paused_ms).last.probe = probe;
+    let boxed = |story| core.boxed(story);
+    task.begin(now, config.timeouts.job_ms, paused_ms, boxed).last.probe = probe;
     if let Some(outcome) = check_name(core, task) {
         return (outcome, pooled);
     }
-    if task.job_at_ms() <= now_ms {
+    if task.job_at_ms() <= now.ms {
         return (Fault::new(Stage::Connect, Cause::JobTimeout).into(), pooled);
     }
     if let Err(fault) = outlet::open(core, task.job_at_ms()).await {
@@ -97,12 +99,16 @@ pub(super) async fn attempt(
         Ok(pooled) => pooled,
         Err(refused) => return refused,
     };
+    // Either may have waited.
+    let has_waited = config.outlet.is_some() || config.robots.is_obeyed;
+    let now_ms = if has_waited { core.shared.now_ms() } else { now.ms };
     let began = task.story_mut().began;
     let transfer = core.transfers.begin(task.job.index, task.target(), began);
     task.story_mut().last.transfer = transfer.index();
     let mut request = core.request_memory();
     let mut buf = core.buffers.take(Size::Small);
-    let result = exchange(core, task, pooled, &mut request, &mut buf, &mut Purpose::File).await;
+    let memory = (&mut request, &mut buf);
+    let result = exchange(core, task, pooled, now_ms, memory, &mut Purpose::File).await;
     core.buffers.give(buf);
     core.keep_request_memory(request);
     match result {
@@ -111,13 +117,14 @@ pub(super) async fn attempt(
     }
 }
 
-/// Request and response, on the pooled connection if it still works, else on a new one.
+/// Request and response, on the pooled connection if it still works, else on a new one. It is
+/// `now_ms` of the run.
 pub(super) async fn exchange(
     core: &Core,
     task: &mut Task,
     mut pooled: Option<Connection>,
-    request: &mut Vec<u8>,
-    buf: &mut RecvBuf,
+    mut now_ms: u64,
+    (request, buf): (&mut Vec<u8>, &mut RecvBuf),
     purpose: &mut Purpose,
 ) -> Result<(Outcome, Option<Connection>), Outcome> {
     let route = core.proxies.choose(task.target());
@@ -125,10 +132,14 @@ pub(super) async fn exchange(
     let mut pace = paces.map(|paces| paces.attempt(task.target().host_header()));
     let mut is_garbled = false;
     loop {
+        let has_waited = pooled.is_none() || pace.is_some();
         let (mut connection, want) = connect(core, task, route, pooled.take(), &mut pace).await?;
+        if has_waited {
+            now_ms = core.shared.now_ms();
+        }
         let is_reused = connection.is_reused();
         encode(core, task, route, request)?;
-        arm_head(core, task, &connection);
+        arm_head(core, task, &connection, now_ms);
         let story = task.story_mut();
         core.transfers.enter(story.last.transfer, Phase::Head);
         story.last.remote_ip = Some(connection.peer());
@@ -156,7 +167,7 @@ pub(super) async fn exchange(
         let received = received.map_err(|failure| fault(Stage::Head, failure))?;
         story.last.times.starttransfer = story.last.began.elapsed();
         if let (Some(probe), Received::Bytes) = (story.last.probe.take(), &received) {
-            core.observe(probe, Sign::Answered);
+            core.observe(probe, Sign::Answered, core.shared.now_ms());
         }
         match respond(core, task, connection, buf, (received, &mut pace), purpose).await {
             Ok(Answer::Doubtful) => {}
@@ -237,8 +248,8 @@ fn encode(core: &Core, task: &Task, route: Route<'_>, request: &mut Vec<u8>) -> 
     template.encode(&get, request).map_err(|problem| Fault::input(InputProblem::Url, problem))
 }
 
-fn arm_head(core: &Core, task: &Task, connection: &Connection) {
-    let at_ms = core.shared.now_ms().saturating_add(core.shared.config.timeouts.read_ms);
+fn arm_head(core: &Core, task: &Task, connection: &Connection, now_ms: u64) {
+    let at_ms = now_ms.saturating_add(core.shared.config.timeouts.read_ms);
     connection.arm(Rule::Total, at_ms, task.job_at_ms());
 }
 
@@ -286,7 +297,7 @@ async fn respond(
     if let Purpose::Text(text) = purpose {
         let sink = Sink::memory(ROBOTS_TXT_BYTES_MAX);
         let mut sink = if is_coded { sink.decoding(&core.buffers) } else { sink };
-        let body = response.body(&mut sink).await;
+        let body = response.body(&mut sink).await.map(|reuse| response.ended(reuse));
         return Box::pin(take_text(core, sink, body, buf, text)).await;
     }
     if let Framing::Length(bytes) = framing {
@@ -294,12 +305,13 @@ async fn respond(
     }
     let sink = sink(core, response.task(), framing, is_coded);
     let mut sink = sink.map_err(|cause| named_fault(cause, response.task().name()))?;
-    let ended = response.body(&mut sink).await?;
+    let reuse = response.body(&mut sink).await?;
+    let ended = response.ended(reuse);
     let is_output_begun = task.story.as_ref().is_some_and(|story| story.is_output_begun);
     if ended.is_doubtful && !is_output_begun {
         return Ok(Answer::Doubtful);
     }
-    let outcome = name_file(core, task, sink, buf).await?;
+    let outcome = name_file(core, task, &mut sink, buf).await?;
     if is_coded && let Some(head) = task.story.as_mut().and_then(|story| story.last.head.as_mut()) {
         // It is about the stored bytes.
         head.content_encoding = None;

@@ -5,7 +5,7 @@ use super::paper::{Flushed, Paper};
 use super::printed::Printed;
 use crate::config::BudgetConfig;
 use crate::report::journal::Passed;
-use crate::report::{Limit, Row, RowEncoder, Stats, budget, summary};
+use crate::report::{Counted, Limit, Row, RowEncoder, Stats, budget, summary};
 use std::io;
 use std::time::Instant;
 
@@ -72,10 +72,22 @@ impl Ledger {
         can_write && self.spent().is_none()
     }
 
+    /// Counts a row of a line that is no failure, where nobody reads rows. `false` as above.
+    pub(super) fn count(&mut self, row: &Counted<'_>) -> bool {
+        debug_assert!(!self.reads_rows(), "a row is lost");
+        self.stats.record(*row);
+        self.spent().is_none()
+    }
+
+    /// Whether rows are written somewhere. Those of failures are told of anyway.
+    pub(super) fn reads_rows(&self) -> bool {
+        self.report.is_some() || self.printed.is_some()
+    }
+
     /// What the run has used up of what it may cost, the first of it, if anything.
     pub(super) fn spent(&mut self) -> Option<Limit> {
         let Budget { config, began, spent } = &mut self.budget;
-        *spent = spent.or_else(|| budget::spent(config, &self.stats, began.elapsed()));
+        *spent = spent.or_else(|| budget::spent(config, &self.stats, || began.elapsed()));
         *spent
     }
 

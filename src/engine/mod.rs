@@ -20,8 +20,8 @@
 //! - **Trouble.** `signals` end a run; `full` is what happens on a full disk, and `settle` at its
 //!   end; `scarcity` is what happens when memory runs out.
 //!
-//! A `task` goes from one to the other. What a core has is in `core`, and what all threads have is
-//! in `shared`.
+//! A `task` goes from one to the other. What a core has is in `core`, what all threads have is in
+//! `shared`, and the time of it all a `moment`.
 
 mod compare;
 mod core;
@@ -34,6 +34,7 @@ mod gate;
 mod gauges;
 mod journal;
 mod ledger;
+mod moment;
 mod named;
 mod observe;
 mod open;

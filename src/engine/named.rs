@@ -74,7 +74,7 @@ pub(super) fn take_name(core: &Core, task: &mut Task, head: &Head) -> Result<(),
 pub(super) async fn name_file(
     core: &Core,
     task: &mut Task,
-    mut sink: Sink<'_>,
+    sink: &mut Sink<'_>,
     buf: &mut RecvBuf,
 ) -> Result<Outcome, Fault> {
     let config = &core.shared.config;

@@ -23,13 +23,14 @@ impl Packed {
         if task.story.is_some() || task.job.options.is_some() {
             return Self::Whole(Box::new(task));
         }
-        Self::Line(Line::new(&task.job, &task.name, task.queued_ms))
+        Self::Line(Line::new(&task.job, task.planned_name(), task.queued_ms))
     }
 
     /// The packed task of a job that was just read.
     pub(super) fn of_job(job: Job, name: String, queued_ms: u64) -> Self {
         if job.options.is_some() {
-            return Self::Whole(Box::new(Task { job, name: name.into(), queued_ms, story: None }));
+            let name = Some(name.into());
+            return Self::Whole(Box::new(Task { job, name, queued_ms, story: None }));
         }
         Self::Line(Line::new(&job, &name, queued_ms))
     }
@@ -126,8 +127,9 @@ impl Line {
         let userinfo = head.has_userinfo.then(|| head.text(&self.0, userinfo_at..end));
         let target = Target::from_parts(head.text(&self.0, 0..name_at), head.offsets, userinfo);
         let name = match head.name_len {
-            Some(_) => head.text(&self.0, name_at..given_at).into(),
-            None => name::from_target(&target).into(),
+            Some(_) => Some(head.text(&self.0, name_at..given_at).into()),
+            None if name::plain(&target).is_some() => None,
+            None => Some(name::from_target(&target).into()),
         };
         let given = head.given.map(|(same_front, same_back, _)| {
             let middle = head.text(&self.0, given_at..kept_at);
@@ -269,8 +271,10 @@ const _: () = assert!(size_of::<Packed>() == 16);
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::moment::Moment;
     use crate::plan::kept::Value;
     use proptest::prelude::*;
+    use std::time::{Instant, SystemTime};
 
     fn job(index: u64, url: &str) -> Job {
         Job::new(index, Target::parse(url).unwrap(), url)
@@ -287,9 +291,9 @@ mod tests {
         };
         let task = packed.unpack();
         assert_eq!(task.job, job(index, url));
-        assert_eq!((&*task.name, task.queued_ms), (name, queued_ms));
+        assert_eq!((task.name(), task.queued_ms), (name, queued_ms));
         let again = Packed::pack(task).unpack();
-        assert_eq!((again.job, &*again.name), (job(index, url), name));
+        assert_eq!((&again.job, again.name()), (&job(index, url), name));
         size
     }
 
@@ -307,7 +311,7 @@ mod tests {
         for kept in [Kept::default(), Kept::new([Value::Nothing, Value::Text(b"\xff")])] {
             let job = Job { kept, ..job(1, url) };
             let task = Packed::of_job(job.clone(), "index".to_owned(), 5).unpack();
-            assert_eq!((&task.job, &*task.name), (&job, "index"));
+            assert_eq!((&task.job, task.name()), (&job, "index"));
             assert_eq!(Packed::pack(task).unpack().job, job);
         }
     }
@@ -336,7 +340,8 @@ mod tests {
         assert_eq!(packed.place(), place(&with_options.target));
         assert_eq!(packed.unpack().job, with_options);
         let mut task = Packed::of_job(job(2, "http://h/b"), "b".to_owned(), 5).unpack();
-        task.begin(9, 1_000, 0);
+        let now = Moment { at: Instant::now(), ms: 9, date: SystemTime::now() };
+        task.begin(now, 1_000, 0, Box::new);
         task.redirect(Target::parse("https://other:8443/").unwrap());
         let packed = Packed::pack(task);
         assert!(packed.has_begun());

@@ -14,6 +14,8 @@ use std::collections::HashMap;
 #[derive(Debug, Default)]
 pub(super) struct Pool {
     idle: HashMap<OriginId, Vec<Idle>>,
+    /// Empty, and used again: a core often has one idle connection, and now and then none.
+    spare: Vec<Idle>,
     count: usize,
 }
 
@@ -29,7 +31,7 @@ impl Pool {
         let connections = self.idle.get_mut(&origin)?;
         let connection = connections.pop()?.connection;
         if connections.is_empty() {
-            self.idle.remove(&origin);
+            self.spare = self.idle.remove(&origin).unwrap_or_default();
         }
         self.count -= 1;
         Some(connection)
@@ -37,7 +39,9 @@ impl Pool {
 
     /// Keeps a connection that nobody waits for.
     pub(super) fn put(&mut self, origin: OriginId, connection: Connection, now_ms: u64) {
-        self.idle.entry(origin).or_default().push(Idle { connection, since_ms: now_ms });
+        let connections =
+            self.idle.entry(origin).or_insert_with(|| std::mem::take(&mut self.spare));
+        connections.push(Idle { connection, since_ms: now_ms });
         self.count += 1;
     }
 

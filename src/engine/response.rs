@@ -93,11 +93,11 @@ impl<'a> Response<'a> {
 
     /// Reads the body into the sink. What fits the buffer at the end is left there, for the sink to
     /// take with its end.
-    pub(super) async fn body(mut self, sink: &mut Sink<'_>) -> Result<Ended, Fault> {
+    pub(super) async fn body(&mut self, sink: &mut Sink<'_>) -> Result<Reuse, Fault> {
         self.core.transfers.enter(self.story().last.transfer, Phase::Body);
         let reuse = self.receive_body(sink, None).await?;
         self.connection.disarm();
-        Ok(self.ended(reuse))
+        Ok(reuse)
     }
 
     /// Reads the body of a response that is no file, if it is short, so that the connection is
@@ -119,8 +119,8 @@ impl<'a> Response<'a> {
         }
     }
 
-    /// What becomes of the connection.
-    fn ended(mut self, reuse: Reuse) -> Ended {
+    /// What becomes of the connection, of which the response says so much.
+    pub(super) fn ended(mut self, reuse: Reuse) -> Ended {
         let is_long = self.story().last.size_download > DOUBT_BYTES_MAX;
         let origin = self.task.target().origin_str();
         let is_reused = self.connection.is_reused();

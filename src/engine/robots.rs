@@ -216,16 +216,17 @@ async fn ask(
     };
     let job =
         Job { index: task.job.index, target, given: None, kept: Kept::default(), options: None };
-    let mut asked = Task { job, name: "".into(), queued_ms: task.queued_ms, story: None };
-    asked.begin(core.shared.now_ms(), 0, 0).job_at_ms = task.job_at_ms();
+    let mut asked = Task { job, name: None, queued_ms: task.queued_ms, story: None };
+    asked.begin(core.clocks.now(), 0, 0, Box::new).job_at_ms = task.job_at_ms();
     let transfer = core.transfers.begin(task.job.index, asked.target(), Instant::now());
     asked.story_mut().last.transfer = transfer.index();
     let mut request = core.request_memory();
     let answer = loop {
         let mut buf = core.buffers.take(Size::Small);
         let mut purpose = Purpose::Text(Vec::new());
-        let got =
-            exchange(core, &mut asked, pooled.take(), &mut request, &mut buf, &mut purpose).await;
+        let memory = (&mut request, &mut buf);
+        let now_ms = core.shared.now_ms();
+        let got = exchange(core, &mut asked, pooled.take(), now_ms, memory, &mut purpose).await;
         core.buffers.give(buf);
         let is_home = asked.target().same_origin(&home);
         let (outcome, connection) = got.unwrap_or_else(|outcome| (outcome, None));

@@ -396,9 +396,10 @@ fn close(
         left.into_iter().partition(Packed::has_begun);
     for task in begun {
         let end = End::Failed(Fault::new(Stage::Connect, Cause::Interrupted));
-        let task = task.unpack();
-        shared.left(&task.job, &task.name);
-        shared.ledger().record(&task.row(end, shared.dir_shown()));
+        let mut task = task.unpack();
+        shared.left(&task.job, task.planned_name());
+        let row = task.row(end, Instant::now(), shared.dir_shown());
+        shared.ledger().record(&row);
     }
     let untouched = untouched.into_iter().map(|task| session::leave(shared, task)).count();
     let patience = settle::Patience::new(shared, signals);

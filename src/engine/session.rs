@@ -175,6 +175,6 @@ impl Writing {
 pub(super) fn leave(shared: &Shared, task: Packed) {
     if shared.session().is_some() {
         let task = task.unpack();
-        shared.left(&task.job, &task.name);
+        shared.left(&task.job, task.planned_name());
     }
 }

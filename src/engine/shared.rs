@@ -3,6 +3,7 @@
 use super::full::FullDisk;
 use super::gauges::Gauges;
 use super::ledger::Ledger;
+use super::moment::ms;
 use super::pace::Paces;
 use super::packed::Packed;
 use super::places::Places;
@@ -58,6 +59,8 @@ pub(super) struct Shared {
     /// One a core: there is work, or the end.
     wakes: Vec<Notify>,
     ledger: Mutex<Ledger>,
+    /// Whether rows of lines that are done are read by anybody.
+    pub(super) reads_rows: bool,
     /// Lines whose rows are not believed.
     pub(super) lost: Lost,
     /// The names given to files: by the reader, and by cores where servers may propose them.
@@ -120,6 +123,7 @@ impl Shared {
             schedule: Mutex::new(schedule),
             room: Condvar::new(),
             wakes: config.cpus.iter().map(|_| Notify::new()).collect(),
+            reads_rows: ledger.reads_rows(),
             ledger: Mutex::new(ledger),
             lost: Lost::default(),
             names: Mutex::default(),
@@ -150,7 +154,7 @@ impl Shared {
 
     /// Milliseconds since the run began.
     pub(super) fn now_ms(&self) -> u64 {
-        u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
+        ms(self.began.elapsed())
     }
 
     /// The schedule. A panic while it was held is a bug that ends its thread, not the others.

@@ -22,7 +22,7 @@ pub(super) struct Sink<'c> {
 #[derive(Debug, Default)]
 struct Tally {
     bytes: u64,
-    check: Option<Check>,
+    check: Option<Box<Check>>,
 }
 
 impl Tally {
@@ -36,7 +36,7 @@ impl Tally {
 
 enum Place<'c> {
     /// A file that has its name only when it is whole.
-    File(Box<OutFile>),
+    File(OutFile),
     /// What is no file, a buffer at a time: what has gone out cannot be tried again.
     Stream(Outflow<'c>),
     /// Nowhere: at most so many bytes are read so that their connection can be reused.
@@ -48,7 +48,7 @@ enum Place<'c> {
 impl<'c> Sink<'c> {
     /// A file; a body of more than `bytes_max` bytes is refused.
     pub(super) fn file(file: OutFile, bytes_max: Option<u64>) -> Self {
-        Self::new(Place::File(Box::new(file)), bytes_max)
+        Self::new(Place::File(file), bytes_max)
     }
 
     /// What is no file.
@@ -88,7 +88,7 @@ impl<'c> Sink<'c> {
 
     /// The same, with a check of what is stored.
     pub(super) fn checking(self, check: Option<Check>) -> Self {
-        Self { tally: Tally { check, ..self.tally }, ..self }
+        Self { tally: Tally { check: check.map(Box::new), ..self.tally }, ..self }
     }
 
     /// Whether what is written can no more be taken back.
@@ -128,7 +128,7 @@ impl<'c> Sink<'c> {
             self.tally.take(buf.body());
         }
         let Tally { bytes, check } = std::mem::take(&mut self.tally);
-        Ok(check.map(Check::finish).transpose().map(|digest| (bytes, digest)))
+        Ok(check.map(|check| check.finish()).transpose().map(|digest| (bytes, digest)))
     }
 
     /// Writes what is left of a body that was concluded; says whether that replaced a file. When

@@ -1,14 +1,16 @@
 //! One job on its way: what was asked, and what has happened so far.
 
 use super::core::Granting;
+use super::moment::Moment;
 use crate::fault::{Cause, Fault, Stage, WrongDigest};
 use crate::http::Head;
 use crate::plan::checksum::{Checksum, Mismatch};
 use crate::plan::job::{BadLine, Job};
 use crate::plan::kept::{Kept, Value};
+use crate::plan::name;
 use crate::plan::retry::Refusals;
 use crate::plan::target::Target;
-use crate::report::{Row, Status, Times, row};
+use crate::report::{Counted, Row, Status, Times, row};
 use std::net::IpAddr;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -16,8 +18,9 @@ use std::time::{Duration, Instant, SystemTime};
 #[derive(Debug)]
 pub(super) struct Task {
     pub(super) job: Job,
-    /// Path of the file beneath the directory of the run, unless a server proposed another.
-    pub(super) name: Box<str>,
+    /// Path of the file beneath the directory of the run, unless a server proposed another, where
+    /// that is not what [`name::plain`] says.
+    pub(super) name: Option<Box<str>>,
     /// When it was read, in milliseconds of the run.
     pub(super) queued_ms: u64,
     /// Nothing before the first attempt: a queue of many jobs stays small.
@@ -146,7 +149,13 @@ impl Task {
     pub(super) fn name(&self) -> &str {
         let story = self.story.as_ref().filter(|story| story.last.has_proposed);
         let proposed = story.and_then(|story| story.proposed.as_ref());
-        proposed.map_or(&*self.name, |proposed| &proposed.claimed)
+        proposed.map_or_else(|| self.planned_name(), |proposed| &proposed.claimed)
+    }
+
+    /// The same, whatever a server proposed.
+    pub(super) fn planned_name(&self) -> &str {
+        let own = self.name.as_deref();
+        own.or_else(|| name::plain(&self.job.target)).unwrap_or_default()
     }
 
     /// The response at hand proposes a path for the file. `claim` makes it this job's own, once.
@@ -188,12 +197,17 @@ impl Task {
     }
 
     /// Begins an attempt, the first one or a further one. `paused_ms` is for how long the run was
-    /// paused so far.
-    pub(super) fn begin(&mut self, now_ms: u64, job_ms: u64, paused_ms: u64) -> &mut Story {
-        let now = Instant::now();
+    /// paused so far, and `boxed` has the memory of what will be told.
+    pub(super) fn begin(
+        &mut self,
+        now: Moment,
+        job_ms: u64,
+        paused_ms: u64,
+        boxed: impl FnOnce(Story) -> Box<Story>,
+    ) -> &mut Story {
         let queued_ms = self.queued_ms;
         let story = self.story.get_or_insert_with(|| {
-            Box::new(Story {
+            boxed(Story {
                 target: None,
                 has_left_home: false,
                 attempt: 1,
@@ -201,20 +215,20 @@ impl Task {
                 is_retry_due: false,
                 num_redirects: 0,
                 num_connects: 0,
-                began: now,
-                attempted_at: SystemTime::now(),
-                job_at_ms: now_ms.saturating_add(job_ms),
+                began: now.at,
+                attempted_at: now.date,
+                job_at_ms: now.ms.saturating_add(job_ms),
                 paused_ms,
                 is_output_begun: false,
                 proposed: None,
                 last_fault: None,
                 wrong_digest: None,
-                queue: Duration::from_millis(now_ms.saturating_sub(queued_ms)),
-                last: Last::new(now),
+                queue: Duration::from_millis(now.ms.saturating_sub(queued_ms)),
+                last: Last::new(now.at),
             })
         });
         story.attempt += u32::from(std::mem::take(&mut story.is_retry_due));
-        story.last = Last::new(now);
+        story.last = Last::new(now.at);
         // Nobody's time runs while the disk is full.
         let paused_ms =
             paused_ms.saturating_sub(std::mem::replace(&mut story.paused_ms, paused_ms));
@@ -236,59 +250,101 @@ impl Task {
         }
     }
 
-    /// The row of a job that has ended. `dir` is the directory of the run, as the user wrote it.
-    pub(super) fn row(self, end: End, dir: &str) -> Row {
-        let (mut size_file, mut digest, mut has_replaced) = (None, None, false);
-        let (status, fault, name) = match end {
-            End::Done(stored) => {
-                (size_file, has_replaced) = (Some(stored.size), stored.has_replaced);
-                digest = stored.digest.map(|digest| digest.to_string().into());
-                (Status::Ok, None, Some(stored.renamed.unwrap_or_else(|| self.name().to_owned())))
-            }
-            End::Skipped => (Status::Skipped, None, Some(self.name().to_owned())),
-            End::Refused(fault) => (Status::Skipped, Some(fault), None),
-            End::Failed(fault) if fault.cause == Cause::Interrupted => {
-                (Status::Cancelled, Some(fault), None)
-            }
-            End::Failed(fault) => (Status::Failed, Some(self.with_reason(fault)), None),
-        };
-        let filename = name.map(|name| match name.as_str() {
-            "-" => name,
-            _ => format!("{dir}{name}"),
-        });
+    /// What is counted of a job that has ended now.
+    pub(super) fn counted<'t>(&'t self, end: &'t End, now: Instant) -> Counted<'t> {
+        let story = self.story.as_deref();
+        let head = story.and_then(|story| story.last.head.as_deref());
+        Counted {
+            status: end.status(),
+            fault: end.fault(),
+            response_code: head.map_or(0, |head| head.status),
+            size_download: story.map_or(0, |story| story.last.size_download),
+            size_file: end.stored().map(|stored| stored.size),
+            has_replaced: end.stored().is_some_and(|stored| stored.has_replaced),
+            num_retries: story.map_or(0, |story| story.attempt - 1),
+            num_redirects: story.map_or(0, |story| story.num_redirects),
+            num_connects: story.map_or(0, |story| story.num_connects),
+            times: story.map_or_else(Times::default, |story| story.times(now)),
+            host: self.target().origin_str(),
+        }
+    }
+
+    /// The row of a job that has ended now. `dir` is the directory of the run, as the user wrote
+    /// it.
+    pub(super) fn row(&mut self, end: End, now: Instant, dir: &str) -> Row {
         let asked = self.target().as_str();
         let url_effective = (asked != self.job.url()).then(|| asked.to_owned());
+        let attempted_at = self.story.as_ref().map(|story| story.attempted_at);
+        let url = self.job.url().into();
+        let counted = self.counted(&end, now);
         let mut row = Row {
-            status,
-            fault,
-            filename,
-            host: self.target().origin_str().to_owned(),
+            status: counted.status,
+            response_code: counted.response_code,
+            size_download: counted.size_download,
+            size_file: counted.size_file,
+            has_replaced: counted.has_replaced,
+            num_retries: counted.num_retries,
+            num_redirects: counted.num_redirects,
+            num_connects: counted.num_connects,
+            times: counted.times,
+            host: counted.host.to_owned(),
             url_effective,
-            size_file,
-            digest,
-            has_replaced,
             kept: kept(&self.job.kept),
-            ..Row::new(self.job.index, self.job.url().into(), SystemTime::now())
+            ..Row::new(self.job.index, url, attempted_at.unwrap_or_else(SystemTime::now))
         };
-        if let Some(story) = self.story {
+        let shown = |name: &str| if name == "-" { name.to_owned() } else { [dir, name].concat() };
+        match end {
+            End::Done(stored) => {
+                row.filename =
+                    Some(shown(stored.renamed.as_deref().unwrap_or_else(|| self.name())));
+                row.digest = stored.digest.map(|digest| digest.to_string().into());
+            }
+            End::Skipped => row.filename = Some(shown(self.name())),
+            End::Refused(fault) => row.fault = Some(fault),
+            End::Failed(fault) => row.fault = Some(self.with_reason(fault)),
+        }
+        if let Some(story) = &mut self.story {
             story.tell(&mut row);
         }
         row
     }
 }
 
+impl End {
+    fn status(&self) -> Status {
+        match self {
+            Self::Done(_) => Status::Ok,
+            Self::Skipped | Self::Refused(_) => Status::Skipped,
+            Self::Failed(fault) if fault.cause == Cause::Interrupted => Status::Cancelled,
+            Self::Failed(_) => Status::Failed,
+        }
+    }
+
+    fn fault(&self) -> Option<&Fault> {
+        match self {
+            Self::Done(_) | Self::Skipped => None,
+            Self::Refused(fault) | Self::Failed(fault) => Some(fault),
+        }
+    }
+
+    fn stored(&self) -> Option<&Stored> {
+        match self {
+            Self::Done(stored) => Some(stored),
+            Self::Skipped | Self::Refused(_) | Self::Failed(_) => None,
+        }
+    }
+}
+
 impl Story {
-    fn tell(self, row: &mut Row) {
-        row.num_retries = self.attempt - 1;
-        row.num_redirects = self.num_redirects;
-        row.num_connects = self.num_connects;
-        row.attempted_at = self.attempted_at;
-        row.size_download = self.last.size_download;
+    fn times(&self, now: Instant) -> Times {
+        let total = now.saturating_duration_since(self.began);
+        Times { queue: self.queue, total, ..self.last.times }
+    }
+
+    fn tell(&mut self, row: &mut Row) {
         row.remote_ip = self.last.remote_ip;
         row.tls_resumed = self.last.is_tls_resumed;
-        row.times = Times { queue: self.queue, total: self.began.elapsed(), ..self.last.times };
-        if let Some(head) = self.last.head {
-            row.response_code = head.status;
+        if let Some(head) = self.last.head.take() {
             row.http_minor_version = Some(head.minor_version);
             row.content_type = head.content_type;
             row.content_encoding = head.content_encoding;

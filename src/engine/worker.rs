@@ -3,6 +3,7 @@
 use super::core::{Core, Granting, Seed, Work};
 use super::fetch::{self, Outcome};
 use super::full::{self, Full};
+use super::moment::Moment;
 use super::scarcity;
 use super::shared::Stop;
 use super::signs;
@@ -61,7 +62,7 @@ async fn work(core: Rc<Core>) {
 
 /// Starts a lane for every task that this core may run now.
 fn fill(core: &Rc<Core>) {
-    while let Some(work) = core.take() {
+    while let Some(work) = core.take(core.clocks.now().ms) {
         core.lanes.set(core.lanes.get() + 1);
         tokio::task::spawn_local(lane(LaneEnd(Rc::clone(core)), work));
     }
@@ -71,9 +72,10 @@ fn fill(core: &Rc<Core>) {
 async fn lane(end: LaneEnd, first: Work) {
     let core = &end.0;
     let mut next = Some(first);
+    let mut now = core.clocks.now();
     while let Some(work) = next {
-        run_task(core, work).await;
-        next = core.take();
+        now = run_task(core, work, now).await;
+        next = core.take(now.ms);
         if next.is_some() {
             // A core that was given work must ask on until there is none (see the schedule's
             // rules).
@@ -95,18 +97,22 @@ impl Drop for LaneEnd {
     }
 }
 
-/// One attempt of one task, and what follows from it.
-async fn run_task(core: &Rc<Core>, work: Work) {
+/// One attempt of one task, and what follows from it. It begins now, and ends at the moment that is
+/// given back.
+async fn run_task(core: &Rc<Core>, work: Work, now: Moment) -> Moment {
     let Work { mut task, granted, pooled, is_disk_probe } = work;
     // Attempts stay where they are made: to move one is to copy all that it may ever hold.
-    let (outcome, mut connection) = pin!(attempt(core, &mut task, pooled, Some(granted))).await;
-    let mut next = follow(core, &mut task, outcome, Some(granted));
+    let (outcome, mut connection) =
+        pin!(attempt(core, &mut task, pooled, Some(granted), now)).await;
+    let mut now = core.clocks.now();
+    let mut next = follow(core, &mut task, outcome, Some(granted), now.ms);
     while matches!(next, Next::Redirected) && core.shared.stop() == Stop::Draining {
         // Nobody takes from the schedule any more, but what is in flight may finish. These few hops
         // are the only connections that `-x` does not count.
         connection = None;
-        let (outcome, _) = Box::pin(attempt(core, &mut task, None, None)).await;
-        next = follow(core, &mut task, outcome, None);
+        let (outcome, _) = Box::pin(attempt(core, &mut task, None, None, now)).await;
+        now = core.clocks.now();
+        next = follow(core, &mut task, outcome, None, now.ms);
     }
     if is_disk_probe {
         match &next {
@@ -120,12 +126,13 @@ async fn run_task(core: &Rc<Core>, work: Work) {
     }
     // The task is on its way before its grant ends, so that the run cannot seem to be over between.
     match next {
-        Next::Ended(end) => core.record(task, end),
+        Next::Ended(end) => core.record(&mut task, end, now.at),
         Next::Redirected | Next::Full => core.requeue(task),
         Next::Unresolved => core.unresolve(task),
         Next::Retry { after_ms } => core.defer(task, after_ms),
     }
-    core.release(granted.origin, connection);
+    core.release(granted.origin, connection, now.ms);
+    now
 }
 
 /// One attempt. A panic is a bug of ours, but it is only this job's failure.
@@ -134,8 +141,9 @@ async fn attempt(
     task: &mut Task,
     pooled: Option<Connection>,
     granted: Option<Granting>,
+    now: Moment,
 ) -> (Outcome, Option<Connection>) {
-    let attempt = pin!(fetch::attempt(core, task, pooled, granted));
+    let attempt = pin!(fetch::attempt(core, task, pooled, granted, now));
     contained(attempt)
         .await
         .unwrap_or_else(|| (Fault::new(Stage::Input, Cause::Panic).into(), None))
@@ -167,11 +175,17 @@ enum Next {
 }
 
 /// Decides what follows from an attempt, and tells the schedule what it says about its host.
-fn follow(core: &Core, task: &mut Task, outcome: Outcome, granted: Option<Granting>) -> Next {
+fn follow(
+    core: &Core,
+    task: &mut Task,
+    outcome: Outcome,
+    granted: Option<Granting>,
+    now_ms: u64,
+) -> Next {
     let sign = signs::sign(task, &outcome, core.proxies.choose(task.target()));
     let (next, asked) = decide(core, task, outcome, granted);
     if let Some(granted) = granted {
-        core.observe(granted, asked.unwrap_or(sign));
+        core.observe(granted, asked.unwrap_or(sign), now_ms);
     }
     next
 }

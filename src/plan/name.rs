@@ -51,18 +51,24 @@ pub fn fit(component: &str, rules: NameRules) -> Cow<'_, str> {
 /// It is always the URL of the input line that names the file, never that of a redirect
 /// (CVE-2010-2252, CVE-2016-4971).
 pub fn from_target(target: &Target) -> String {
-    let path = target.path();
-    let segment = path.rsplit('/').next().unwrap_or(path);
-    if is_safe(segment.as_bytes()) {
-        return segment.to_owned();
+    match plain(target) {
+        Some(segment) => segment.to_owned(),
+        None => safe_component(&Cow::from(percent_decode_str(last_segment(target)))),
     }
-    safe_component(&Cow::from(percent_decode_str(segment)))
+}
+
+/// What [`from_target`] says, where that is the last segment of the path as it is.
+pub fn plain(target: &Target) -> Option<&str> {
+    Some(last_segment(target)).filter(|segment| is_safe(segment.as_bytes()))
 }
 
 /// Whether `name` is what [`from_target`] says. Without an allocation where that is easily seen.
 pub fn is_of_target(name: &str, target: &Target) -> bool {
-    let segment = target.path().rsplit('/').next().unwrap_or_default();
-    if is_safe(segment.as_bytes()) { name == segment } else { name == from_target(target) }
+    plain(target).map_or_else(|| name == from_target(target), |segment| name == segment)
+}
+
+fn last_segment(target: &Target) -> &str {
+    target.path().rsplit('/').next().unwrap_or_default()
 }
 
 /// A path given by a list (`out=`): relative, of safe components. Empty

@@ -42,7 +42,11 @@ impl fmt::Display for Limit {
 /// What a run that has come to these rows in this time has used up, if anything. A percentage of
 /// failures is looked at from [`limits::ERRORS_PERCENT_ROWS_MIN`] rows on: the first failure alone
 /// is always one of few. Rows that are skipped or cancelled say nothing about failures.
-pub fn spent(budget: &BudgetConfig, stats: &Stats, elapsed: Duration) -> Option<Limit> {
+pub fn spent(
+    budget: &BudgetConfig,
+    stats: &Stats,
+    elapsed: impl FnOnce() -> Duration,
+) -> Option<Limit> {
     let tried = stats.ok + stats.failed;
     let has_too_many_errors = match budget.errors_max {
         None => false,
@@ -56,7 +60,7 @@ pub fn spent(budget: &BudgetConfig, stats: &Stats, elapsed: Duration) -> Option<
         Some(Limit::Errors)
     } else if budget.bytes_max.is_some_and(|bytes| stats.bytes >= bytes) {
         Some(Limit::Quota)
-    } else if budget.duration_max_ms.is_some_and(|ms| elapsed >= Duration::from_millis(ms)) {
+    } else if budget.duration_max_ms.is_some_and(|ms| elapsed() >= Duration::from_millis(ms)) {
         Some(Limit::Duration)
     } else {
         None
@@ -113,7 +117,7 @@ mod tests {
         ];
         for (budget, stats, elapsed, limit) in table {
             let (ok, failed) = (stats.ok, stats.failed);
-            assert_eq!(spent(&budget, &stats, elapsed), limit, "{budget:?} {ok} {failed}");
+            assert_eq!(spent(&budget, &stats, || elapsed), limit, "{budget:?} {ok} {failed}");
         }
     }
 

@@ -1,12 +1,16 @@
 //! What is told of a run, as bytes; the caller owns the files.
 //!
 //! Rows ([`row`], packed by [`packing`], or in a form of the user's: [`write_out`]) and the same
-//! read back by the next run ([`journal`]); what they add up to ([`stats`], [`hosts`], [`summary`],
-//! [`explain`]) and whether that is enough ([`budget`]); what is left ([`session`]), is to come
-//! ([`dry`]) or differs ([`verify`]); and how a run stands ([`view`], [`progress`], [`state`],
-//! [`metrics`]).
+//! read back by the next run ([`journal`]); what is [`counted`] of them and adds up to ([`stats`],
+//! [`hosts`], [`summary`], [`explain`]) and whether that is enough ([`budget`]); what is left
+//! ([`session`]), is to come ([`dry`]) or differs ([`verify`]); and how a run stands ([`view`],
+//! read back by the next run ([`journal`]); what is [`counted`] of them and adds up to ([`stats`],
+//! [`hosts`], [`summary`], [`explain`]) and whether that is enough ([`budget`]); what is left
+//! ([`session`]), is to come ([`dry`]) or differs ([`verify`]); and how a run stands ([`view`],
+//! [`progress`], [`state`], [`metrics`]).
 
 pub mod budget;
+pub mod counted;
 pub mod dry;
 pub mod explain;
 mod figures;
@@ -25,5 +29,6 @@ pub mod view;
 pub mod write_out;
 
 pub use budget::Limit;
+pub use counted::Counted;
 pub use row::{Row, RowEncoder, RowFormat, Status, Times};
 pub use stats::{RunEnd, RunInfo, RunShard, Stats};

@@ -6,10 +6,11 @@
 mod tests;
 
 use super::budget::Limit;
+use super::counted::Counted;
 use super::explain::explain;
 use super::hosts::{Host, Hosts};
 use super::journal::Passed;
-use super::row::{Row, Status};
+use super::row::Status;
 use crate::fault::{ExitClass, Fault};
 use hdrhistogram::Histogram;
 use serde::Serialize;
@@ -176,7 +177,8 @@ impl Default for Stats {
 
 impl Stats {
     /// Counts one row.
-    pub fn record(&mut self, row: &Row) {
+    pub fn record<'a>(&mut self, row: impl Into<Counted<'a>>) {
+        let row = row.into();
         self.count += 1;
         match row.status {
             Status::Ok => self.ok += 1,
@@ -190,7 +192,7 @@ impl Stats {
         self.retries += u64::from(row.num_retries);
         self.redirects += u64::from(row.num_redirects);
         self.connects += u64::from(row.num_connects);
-        if let Some(fault) = &row.fault {
+        if let Some(fault) = row.fault {
             self.record_fault(fault, row.status);
         }
         if row.response_code != 0 {
@@ -203,7 +205,7 @@ impl Stats {
                 if !row.host.is_empty() {
                     let failures = u64::from(row.status == Status::Failed);
                     let (bytes, time) = (row.size_download, row.times.total);
-                    self.hosts.add(&row.host, &Host { count: 1, failures, bytes, time });
+                    self.hosts.add(row.host, &Host { count: 1, failures, bytes, time });
                 }
             }
             Status::Skipped | Status::Cancelled => {}

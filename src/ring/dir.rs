@@ -35,8 +35,14 @@ use std::sync::Arc;
 #[derive(Clone, Debug)]
 pub struct Dir {
     pub(super) fd: Rc<OwnedFd>,
-    walk: Rc<Cell<Walk>>,
     pub(super) offers: Rc<Offers>,
+    pub(super) run: Rc<OfRun>,
+}
+
+/// What all directories of a run have alike.
+#[derive(Clone, Debug)]
+pub(super) struct OfRun {
+    walk: Rc<Cell<Walk>>,
     /// Distinguishes temporary names between runs: in containers, process numbers come again.
     nonce: u32,
     /// What the temporary names of all runs with the same report have in them.
@@ -111,21 +117,29 @@ impl Dir {
         Ok(Self {
             offers: Rc::new(Offers::of(&fd)),
             fd: Rc::new(fd),
-            walk: Rc::new(Cell::new(Walk::Kernel)),
-            nonce: fastrand::u32(..),
-            token: None,
-            owner: None,
-            kept: Arc::default(),
-            care,
-            folders: Rc::new(Folders::new(FOLDERS_MAX)),
+            run: Rc::new(OfRun {
+                walk: Rc::new(Cell::new(Walk::Kernel)),
+                nonce: fastrand::u32(..),
+                token: None,
+                owner: None,
+                kept: Arc::default(),
+                care,
+                folders: Rc::new(Folders::new(FOLDERS_MAX)),
+            }),
         })
     }
 
     /// The same, with at most so many folders beneath it kept open, and no more than
     /// [`FOLDERS_MAX`].
     #[must_use]
-    pub fn keeping(self, folders_max: usize) -> Self {
-        Self { folders: Rc::new(Folders::new(folders_max.min(FOLDERS_MAX))), ..self }
+    pub fn keeping(mut self, folders_max: usize) -> Self {
+        self.of_run().folders = Rc::new(Folders::new(folders_max.min(FOLDERS_MAX)));
+        self
+    }
+
+    /// What the run has, to be changed before it begins.
+    fn of_run(&mut self) -> &mut OfRun {
+        Rc::make_mut(&mut self.run)
     }
 
     /// The same directory for another thread. It stays the same even if its path leads elsewhere by
@@ -133,20 +147,20 @@ impl Dir {
     pub fn send(&self) -> io::Result<SentDir> {
         Ok(SentDir {
             fd: self.fd.try_clone()?,
-            walk: self.walk.get(),
+            walk: self.run.walk.get(),
             offers: Offers::clone(&self.offers),
-            nonce: self.nonce,
-            token: self.token,
-            owner: self.owner,
-            kept: Arc::clone(&self.kept),
-            care: self.care,
-            folders_max: self.folders.count_max(),
+            nonce: self.run.nonce,
+            token: self.run.token,
+            owner: self.run.owner,
+            kept: Arc::clone(&self.run.kept),
+            care: self.run.care,
+            folders_max: self.run.folders.count_max(),
         })
     }
 
     /// Nothing of this is replaced from now on.
     pub fn set_kept(&mut self, kept: Arc<Kept>) {
-        self.kept = kept;
+        self.of_run().kept = kept;
     }
 
     /// The mount that it is on; see [`mount_id`].
@@ -157,9 +171,9 @@ impl Dir {
     /// `.ringpull-RANDOM-INDEX`, or `.ringpull-TOKEN-RANDOM-INDEX`: distinct within a run by the
     /// job, between runs by chance.
     pub(super) fn temporary_name(&self, index: u64) -> String {
-        match self.token {
-            Some(token) => format!("{}{:08x}-{index}", stale::prefix(token), self.nonce),
-            None => format!(".ringpull-{:08x}-{index}", self.nonce),
+        match self.run.token {
+            Some(token) => format!("{}{:08x}-{index}", stale::prefix(token), self.run.nonce),
+            None => format!(".ringpull-{:08x}-{index}", self.run.nonce),
         }
     }
 
@@ -169,11 +183,11 @@ impl Dir {
         if path.split('/').any(|component| matches!(component, "" | "." | "..")) {
             return Err(Errno::XDEV);
         }
-        if self.walk.get() == Walk::Kernel {
+        if self.run.walk.get() == Walk::Kernel {
             match self.open_at_once(path) {
                 // ENOSYS before Linux 5.6; EPERM, which openat2(2) has no other use for here, from
                 // seccomp filters older than the call.
-                Err(Errno::NOSYS | Errno::PERM) => self.walk.set(Walk::Components),
+                Err(Errno::NOSYS | Errno::PERM) => self.run.walk.set(Walk::Components),
                 // The tree changed under each of the tries (openat2(2)).
                 Err(Errno::AGAIN) => {}
                 other => return other,
@@ -252,7 +266,7 @@ impl Dir {
         let mode = Mode::from_raw_mode(0o777);
         match call(Op::Mkdir, || rustix::fs::mkdirat(&*dir.fd, name, mode)) {
             // Rare enough to wait for: a directory is made once.
-            Ok(()) if self.care.fsync == Fsync::Dir => {
+            Ok(()) if self.run.care.fsync == Fsync::Dir => {
                 let fd = dir.readable()?;
                 call(Op::Fsync, || rustix::fs::fsync(&fd))?;
             }
@@ -273,14 +287,16 @@ impl From<SentDir> for Dir {
     fn from(sent: SentDir) -> Self {
         Self {
             fd: Rc::new(sent.fd),
-            walk: Rc::new(Cell::new(sent.walk)),
             offers: Rc::new(sent.offers),
-            nonce: sent.nonce,
-            token: sent.token,
-            owner: sent.owner,
-            kept: sent.kept,
-            care: sent.care,
-            folders: Rc::new(Folders::new(sent.folders_max)),
+            run: Rc::new(OfRun {
+                walk: Rc::new(Cell::new(sent.walk)),
+                nonce: sent.nonce,
+                token: sent.token,
+                owner: sent.owner,
+                kept: sent.kept,
+                care: sent.care,
+                folders: Rc::new(Folders::new(sent.folders_max)),
+            }),
         }
     }
 }

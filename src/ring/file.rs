@@ -15,6 +15,8 @@
 //! worker thread, which costs more than the call itself. Where body writes go is a choice
 //! ([`FileOps`]). fsync(2) always goes through the ring, since it waits for the device.
 
+mod descriptor;
+
 use super::buf::RecvBuf;
 use super::dir::Dir;
 use super::shim::{Op, call, call_after, transfer};
@@ -22,6 +24,7 @@ use super::{disk_cause, name_cause, op};
 use crate::config::{FileAllocation, FileOps, Fsync};
 use crate::fault::{Cause, DiskProblem};
 use crate::limits::{ALLOCATE_BYTES_MAX, ALLOCATE_BYTES_MIN};
+use descriptor::Descriptor;
 use rustix::event::{PollFd, PollFlags};
 use rustix::fs::{AtFlags, CWD, FallocateFlags, Mode, OFlags};
 use rustix::io::Errno;
@@ -55,8 +58,7 @@ pub struct OutFile {
     dir: Dir,
     index: u64,
     place: Place,
-    /// Gone once it is closed.
-    fd: Option<Rc<OwnedFd>>,
+    fd: Descriptor,
     written: u64,
     /// What is still to be reserved, from the end of what is.
     to_reserve: Range<u64>,
@@ -90,9 +92,9 @@ impl OutFile {
             dir: dir.clone(),
             index,
             place,
-            fd: Some(Rc::new(fd)),
+            fd: Descriptor::Own(fd),
             written: 0,
-            to_reserve: match (expected, dir.care.allocation) {
+            to_reserve: match (expected, dir.run.care.allocation) {
                 (Expected::Long(Some(length)), FileAllocation::Prealloc)
                     if length >= ALLOCATE_BYTES_MIN =>
                 {
@@ -160,7 +162,7 @@ impl OutFile {
         naming: Naming,
         ops: FileOps,
     ) -> Result<bool, Cause> {
-        let must_flush = matches!(self.dir.care.fsync, Fsync::File | Fsync::Dir);
+        let must_flush = matches!(self.dir.run.care.fsync, Fsync::File | Fsync::Dir);
         // A chain closes and renames at once, so it is not for files that are flushed before.
         if let (FileOps::Chain, Naming::Replace, Place::Temporary(from), false) =
             (ops, naming, &self.place, must_flush)
@@ -177,7 +179,7 @@ impl OutFile {
             self.flush().await?;
         }
         // Opened before, so that a lack of descriptors does not come when the name is given.
-        let dir = match self.dir.care.fsync {
+        let dir = match self.dir.run.care.fsync {
             Fsync::Dir => Some(Rc::new(self.dir.readable().map_err(cause)?)),
             Fsync::None | Fsync::File | Fsync::End => None,
         };
@@ -198,7 +200,7 @@ impl OutFile {
     /// Closes the file and gives it its final name, in the order that its place allows. Whether
     /// that replaced a file.
     fn name(&mut self, name: &str, naming: Naming) -> Result<bool, Cause> {
-        if let Some(fd) = &self.fd {
+        if let Some(fd) = self.fd.get() {
             self.dir.sign(fd, self.index);
         }
         let mut is_taken = false;
@@ -228,7 +230,7 @@ impl OutFile {
 
     /// Gives a file without a name its first one.
     fn link(&self, name: &str) -> Result<(), Errno> {
-        let fd = self.fd.as_ref().ok_or(Errno::BADF)?;
+        let fd = self.fd.get().ok_or(Errno::BADF)?;
         link(fd, &self.dir.fd, name)
     }
 
@@ -258,8 +260,7 @@ impl OutFile {
 
     /// Closes the descriptor, which is gone afterwards in any case.
     fn close(&mut self) -> Result<(), Errno> {
-        // Every operation was joined, so nobody else holds it.
-        let closed = self.fd.take().and_then(Rc::into_inner).map(close);
+        let closed = self.fd.take().map(close);
         closed.map_or(Ok(()), |closed| call_after(Op::Close, closed))
     }
 
@@ -271,8 +272,8 @@ impl OutFile {
 
     /// Has the kernel write the file to the disk.
     async fn flush(&mut self) -> Result<(), Cause> {
-        if let Some(fd) = &self.fd {
-            op::fsync(fd).await.map_err(disk_cause)?;
+        if let Some(fd) = self.fd.share() {
+            op::fsync(&fd).await.map_err(disk_cause)?;
             self.is_flushed = true;
         }
         Ok(())
@@ -283,7 +284,7 @@ impl OutFile {
     async fn reserve(&mut self, more: u64, ops: FileOps) -> Result<(), Cause> {
         let needed = self.to_reserve.end.min(self.written.saturating_add(more));
         while self.to_reserve.start < needed {
-            let Some(fd) = &self.fd else { return Ok(()) };
+            let Some(fd) = self.fd.share() else { return Ok(()) };
             let Range { start, end } = self.to_reserve;
             let length = needed.clamp(ALLOCATE_BYTES_MIN, ALLOCATE_BYTES_MAX);
             let step = start..end.min(start.saturating_add(length));
@@ -291,11 +292,11 @@ impl OutFile {
                 FileOps::Sync => {
                     let length = step.end - step.start;
                     let flags = FallocateFlags::KEEP_SIZE;
-                    call(Op::Fallocate, || rustix::fs::fallocate(fd, flags, step.start, length))
+                    call(Op::Fallocate, || rustix::fs::fallocate(&fd, flags, step.start, length))
                         .map_err(Errno::raw_os_error)
                 }
                 FileOps::Auto | FileOps::Ring | FileOps::Chain => {
-                    op::fallocate(fd, step.clone()).await
+                    op::fallocate(&fd, step.clone()).await
                 }
             };
             match done {
@@ -315,7 +316,7 @@ impl OutFile {
     }
 
     fn write_sync(&mut self, mut body: &[u8]) -> Result<(), Cause> {
-        let Some(fd) = &self.fd else { return Err(disk_cause(libc::EBADF)) };
+        let Some(fd) = self.fd.get() else { return Err(disk_cause(libc::EBADF)) };
         while !body.is_empty() {
             let part = transfer(Op::Pwrite, body);
             match part.and_then(|part| rustix::io::pwrite(fd, part, self.written)) {
@@ -337,9 +338,11 @@ impl OutFile {
         mut memory: Vec<u8>,
         mut range: Range<usize>,
     ) -> (Result<(), Cause>, Vec<u8>) {
-        let Some(fd) = &self.fd else { return (Err(disk_cause(libc::EBADF)), memory) };
+        let Some(fd) = self.fd.share() else {
+            return (Err(disk_cause(libc::EBADF)), memory);
+        };
         while !range.is_empty() {
-            let (count, back) = op::write(fd, memory, range.clone(), self.written).await;
+            let (count, back) = op::write(&fd, memory, range.clone(), self.written).await;
             memory = back;
             match count {
                 Ok(0) => return (Err(disk_cause(libc::ENOSPC)), memory),
@@ -367,7 +370,7 @@ impl OutFile {
         names: (CString, CString),
     ) -> Result<Chained, Cause> {
         self.reserve(buf.body_len() as u64, FileOps::Chain).await?;
-        let Some(fd) = self.fd.take().and_then(Rc::into_inner) else {
+        let Some(fd) = self.fd.take() else {
             return Err(disk_cause(libc::EBADF));
         };
         let (memory, mut range) = buf.lend_body();
@@ -382,7 +385,7 @@ impl OutFile {
             // the descriptor is still ours and nobody else's.
             #[allow(unsafe_code, reason = "the chain took the descriptor by number")]
             let fd = unsafe { OwnedFd::from_raw_fd(fd) };
-            self.fd = Some(Rc::new(fd));
+            self.fd = Descriptor::Own(fd);
         }
         let done = match (written, closed, renamed) {
             (Ok(_), Ok(_), Ok(_)) => {

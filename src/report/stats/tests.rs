@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::fault::{Cause, DiskProblem, Stage};
+use crate::report::row::Row;
 use crate::report::row::tests::{row_bad_input, row_cancelled, row_failed, row_ok, row_skipped};
 use crate::report::summary::{exit_code, text};
 

@@ -85,14 +85,14 @@ impl Dir {
         let Some((parents, name)) = path.rsplit_once('/') else {
             return Ok((self.clone(), path));
         };
-        if let Some((fd, offers)) = self.folders.find(parents) {
+        if let Some((fd, offers)) = self.run.folders.find(parents) {
             return Ok((Self { fd, offers, ..self.clone() }, name));
         }
         let dir = match open(self, parents) {
             Err(Errno::MFILE | Errno::NFILE) if self.give_up_folders() => open(self, parents),
             other => other,
         }?;
-        self.folders.keep(parents, &dir);
+        self.run.folders.keep(parents, &dir);
         Ok((dir, name))
     }
 
@@ -117,14 +117,14 @@ impl Dir {
 
     /// Closes the folders that are kept open. Whether there were any.
     pub fn give_up_folders(&self) -> bool {
-        let kept = self.folders.kept.take();
+        let kept = self.run.folders.kept.take();
         !kept.is_empty()
     }
 
     /// To be called every now and then, some twenty times a second.
     pub fn tick(&self) {
-        let ticks = self.folders.ticks.get() + 1;
-        self.folders.ticks.set(ticks % TICKS_KEPT);
+        let ticks = self.run.folders.ticks.get() + 1;
+        self.run.folders.ticks.set(ticks % TICKS_KEPT);
         if ticks == TICKS_KEPT {
             self.give_up_folders();
         }
@@ -140,7 +140,7 @@ mod tests {
     use crate::ring::dir::Care;
 
     fn count(dir: &Dir) -> usize {
-        dir.folders.kept.borrow().len()
+        dir.run.folders.kept.borrow().len()
     }
 
     #[test]
@@ -150,7 +150,7 @@ mod tests {
         for path in ["a/x", "b/x", "c/x", "a/y", "d/e/x"] {
             dir.parent(path).unwrap();
         }
-        let kept = |path: &str| dir.folders.find(path).is_some();
+        let kept = |path: &str| dir.run.folders.find(path).is_some();
         assert_eq!(["a", "b", "c", "d", "d/e"].map(kept), [true, false, true, false, true]);
         assert!(dir.give_up_folders() && !dir.give_up_folders());
         assert_eq!(count(&dir), 0);

@@ -64,7 +64,7 @@ impl Dir {
             return Found::Nothing;
         };
         match FileType::from_raw_mode(stat.st_mode) {
-            FileType::RegularFile if self.kept.has_file(&stat) => Found::InUse,
+            FileType::RegularFile if self.run.kept.has_file(&stat) => Found::InUse,
             FileType::RegularFile => Found::File,
             FileType::Symlink => self.look_through(name),
             _ => Found::NotAFile,
@@ -80,7 +80,7 @@ impl Dir {
             return if leads_to_descriptor { Found::NotAFile } else { Found::File };
         };
         match FileType::from_raw_mode(stat.st_mode) {
-            FileType::RegularFile if self.kept.has_file(&stat) => Found::InUse,
+            FileType::RegularFile if self.run.kept.has_file(&stat) => Found::InUse,
             FileType::RegularFile | FileType::Directory if !leads_to_descriptor => Found::File,
             _ => Found::NotAFile,
         }
@@ -102,9 +102,9 @@ impl Dir {
     /// Whether no file may go into it, because it is a folder of lists.
     pub fn is_kept(&self) -> bool {
         // Hardly ever is there one: nobody else pays for the question.
-        !self.kept.folders.is_empty()
+        !self.run.kept.folders.is_empty()
             && rustix::fs::fstat(&*self.fd)
-                .is_ok_and(|stat| self.kept.folders.contains(&inode(&stat)))
+                .is_ok_and(|stat| self.run.kept.folders.contains(&inode(&stat)))
     }
 }
 
@@ -173,7 +173,7 @@ mod tests {
         assert!(!dir.is_kept());
         let mut other = Dir::create(&lists, Care::default()).unwrap();
         assert!(!other.is_kept());
-        other.set_kept(Arc::clone(&dir.kept));
+        other.set_kept(Arc::clone(&dir.run.kept));
         assert!(other.is_kept());
     }
 }

@@ -147,7 +147,7 @@ impl Dir {
 
     /// What is noted of a placeholder.
     fn note(&self, name: &str) -> String {
-        let report = self.token.unwrap_or_default();
+        let report = self.run.token.unwrap_or_default();
         format!("{report:0REPORT_DIGITS$x} {name}")
     }
 }

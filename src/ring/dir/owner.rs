@@ -13,13 +13,13 @@ use std::os::fd::OwnedFd;
 impl Dir {
     /// Files are signed from now on as those of this report.
     pub fn set_owner(&mut self, owner: u64) {
-        self.owner = Some(owner);
+        self.of_run().owner = Some(owner);
     }
 
     /// Signs an open file as that of an input line, if there is a report, and if the file system
     /// keeps notes.
     pub(in crate::ring) fn sign(&self, file: &OwnedFd, index: u64) {
-        if let Some(owner) = self.owner {
+        if let Some(owner) = self.run.owner {
             // Without it, the file is kept as somebody else's.
             let _: bool = set_note(file, NOTE_OWNER, &signature(owner, index));
         }
@@ -35,7 +35,7 @@ impl Dir {
         if stat.st_size == 0 && self.is_placeholder(name, index) {
             return true;
         }
-        let Some(owner) = self.owner else { return false };
+        let Some(owner) = self.run.owner else { return false };
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         rustix::fs::openat(&*self.fd, name, flags, Mode::empty())
             .is_ok_and(|file| note(file, NOTE_OWNER) == Some(signature(owner, index)))

@@ -11,7 +11,7 @@ use rustix::io::Errno;
 impl Dir {
     /// Marks the temporary names made from now on as those of a run with this report.
     pub fn set_token(&mut self, token: u64) {
-        self.token = Some(token);
+        self.of_run().token = Some(token);
     }
 
     /// Removes what earlier runs with the same report left unfinished in the directory `path`
@@ -20,7 +20,7 @@ impl Dir {
     /// # Errors
     /// A directory that cannot be read. What cannot be removed stays.
     pub fn remove_stale(&self, path: &str) -> std::io::Result<u64> {
-        let Some(token) = self.token else { return Ok(0) };
+        let Some(token) = self.run.token else { return Ok(0) };
         let opened = if path.is_empty() { Ok(self.clone()) } else { self.open_beneath(path) };
         let dir = match opened {
             Ok(dir) => dir,
@@ -28,7 +28,7 @@ impl Dir {
             Err(errno) => return Err(errno.into()),
         };
         let prefix = prefix(token);
-        let own = format!("{prefix}{:08x}-", self.nonce);
+        let own = format!("{prefix}{:08x}-", self.run.nonce);
         let mut stale = Vec::new();
         for entry in rustix::fs::Dir::new(dir.readable()?)? {
             let entry = entry?;
@@ -71,8 +71,10 @@ mod tests {
         assert_eq!(dir.remove_stale("sub").unwrap(), 0, "of a run without a report");
         dir.set_token(7);
         let own = dir.temporary_name(1);
-        let old = Dir { nonce: dir.nonce ^ 1, ..dir.clone() };
-        let other = Dir { token: Some(8), ..dir.clone() };
+        let mut old = dir.clone();
+        old.of_run().nonce ^= 1;
+        let mut other = dir.clone();
+        other.set_token(8);
         let kept = [own, other.temporary_name(1), ".ringpull-1".to_owned(), "file".to_owned()];
         kept.iter().chain(&[old.temporary_name(1), old.temporary_name(20)]).for_each(|name| {
             made(format!("sub/{name}"));

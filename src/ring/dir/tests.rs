@@ -26,7 +26,7 @@ fn tree() -> tempfile::TempDir {
 
 fn opened(root: &Path, walk: Walk) -> Dir {
     let dir = Dir::create(&root.join("out"), Care::default()).unwrap();
-    dir.walk.set(walk);
+    dir.run.walk.set(walk);
     dir
 }
 
@@ -75,7 +75,7 @@ fn both_walks_refuse_the_same_paths_for_the_same_reasons() {
                 assert_eq!(stat.st_ino, std::os::unix::fs::MetadataExt::ino(&same), "{path}");
             }
         }
-        assert_eq!(dir.walk.get(), walk, "it was this walk that did it");
+        assert_eq!(dir.run.walk.get(), walk, "it was this walk that did it");
         let outside = std::fs::read_dir(root.path().join("outside")).unwrap().count();
         let deep = std::fs::read_dir(root.path().join("outside/deep")).unwrap().count();
         assert_eq!((outside, deep), (1, 0), "{walk:?} made something outside");
@@ -89,7 +89,7 @@ fn the_directory_of_the_run_may_be_a_link() {
         let root = tree();
         symlink("out/real", root.path().join("chosen")).unwrap();
         let dir = Dir::create(&root.path().join("chosen"), Care::default()).unwrap();
-        dir.walk.set(walk);
+        dir.run.walk.set(walk);
         dir.parent("deep/newest/x").unwrap();
         assert!(root.path().join("out/real/deep/newest").is_dir());
     }

@@ -1,0 +1,68 @@
+//! Time as a core reads it: one look at the clocks for all that happens at a moment.
+
+use std::cell::Cell;
+use std::time::{Duration, Instant, SystemTime};
+
+/// A moment of the run.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Moment {
+    /// By the clock that nobody sets.
+    pub(super) at: Instant,
+    /// The same, in milliseconds of the run.
+    pub(super) ms: u64,
+    /// The same by the clock that people set.
+    pub(super) date: SystemTime,
+}
+
+/// The clocks of one core. That of dates is read a few times a second ([`Clocks::set`]), and told
+/// by the other one in between.
+#[derive(Debug)]
+pub(super) struct Clocks {
+    /// When the run began.
+    began: Instant,
+    /// The two clocks at one moment.
+    known: Cell<(Instant, SystemTime)>,
+}
+
+impl Clocks {
+    pub(super) fn new(began: Instant) -> Self {
+        Self { began, known: Cell::new((Instant::now(), SystemTime::now())) }
+    }
+
+    /// Reads the clock of dates: somebody may have set it.
+    pub(super) fn set(&self) {
+        self.known.set((Instant::now(), SystemTime::now()));
+    }
+
+    /// This moment.
+    pub(super) fn now(&self) -> Moment {
+        let at = Instant::now();
+        let (known_at, known) = self.known.get();
+        Moment {
+            at,
+            ms: ms(at.saturating_duration_since(self.began)),
+            date: known + at.saturating_duration_since(known_at),
+        }
+    }
+}
+
+/// Whole milliseconds.
+pub(super) fn ms(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_go_on_from_the_last_one_that_was_read() {
+        let (began, date) = (Instant::now(), SystemTime::UNIX_EPOCH);
+        let clocks = Clocks { began, known: Cell::new((began, date)) };
+        let now = clocks.now();
+        let since = now.at - began;
+        assert_eq!((now.ms, now.date), (ms(since), date + since));
+        clocks.set();
+        assert!(clocks.now().date > date + Duration::from_secs(1));
+    }
+}

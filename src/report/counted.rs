@@ -1,0 +1,50 @@
+//! What a run counts of one row, whether anybody reads the row or not: all that its statistics
+//! need.
+
+use super::row::{Row, Status, Times};
+use crate::fault::Fault;
+
+/// What is counted of a row; see [`Row`] for each.
+#[derive(Clone, Copy, Debug)]
+pub struct Counted<'a> {
+    /// How the job ended.
+    pub status: Status,
+    /// Why it failed.
+    pub fault: Option<&'a Fault>,
+    /// Status code of the last response; 0 when there was none.
+    pub response_code: u16,
+    /// Body bytes of the last response.
+    pub size_download: u64,
+    /// Length of the file in bytes, of a row that says ok.
+    pub size_file: Option<u64>,
+    /// Whether the file took the place of one that was there before the run.
+    pub has_replaced: bool,
+    /// Attempts after the first.
+    pub num_retries: u32,
+    /// Redirects followed.
+    pub num_redirects: u32,
+    /// Connections opened.
+    pub num_connects: u32,
+    /// When things happened.
+    pub times: Times,
+    /// The origin that was asked last (`scheme://host[:port]`); empty for input faults.
+    pub host: &'a str,
+}
+
+impl<'a> From<&'a Row> for Counted<'a> {
+    fn from(row: &'a Row) -> Self {
+        Self {
+            status: row.status,
+            fault: row.fault.as_ref(),
+            response_code: row.response_code,
+            size_download: row.size_download,
+            size_file: row.size_file,
+            has_replaced: row.has_replaced,
+            num_retries: row.num_retries,
+            num_redirects: row.num_redirects,
+            num_connects: row.num_connects,
+            times: row.times,
+            host: &row.host,
+        }
+    }
+}
