@@ -8,13 +8,15 @@
 //! `floor pull LIST DIR CONNECTIONS [CA.pem]`. All URLs of LIST share one origin. Without `pull` it
 //! does nothing, so that cargo's bench and test runners can call it.
 
+#[path = "floor/list.rs"]
+mod list;
+
 use anyhow::{Context as _, Result, bail, ensure};
+use list::{Origin, Pull, RECORD_BYTES_MAX, decrypt, file_name, parse_head, tls_config};
 use rustix::buffer::spare_capacity;
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use rustix::fs::{Mode, OFlags};
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, ClientConnection, RootCertStore};
+use rustls::{ClientConfig, ClientConnection};
 use std::fs::File;
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::TcpStream;
@@ -23,28 +25,23 @@ use std::sync::Arc;
 use std::{env, fs};
 
 fn main() -> Result<()> {
-    let arguments: Vec<String> = env::args().skip(1).collect();
-    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    match words[..] {
-        ["pull", list, dir, connections] => pull(list, dir, connections.parse()?, None),
-        ["pull", list, dir, connections, ca] => pull(list, dir, connections.parse()?, Some(ca)),
-        _ => Ok(()),
-    }
+    let words: Vec<String> = env::args().skip(1).collect();
+    Pull::parse(&words)?.map_or(Ok(()), |asked| pull(&asked))
 }
 
-/// Pulls every URL of `list` into `dir`, over at most `connections_max` connections.
-fn pull(list: &str, dir: &str, connections_max: usize, ca: Option<&str>) -> Result<()> {
-    let list = fs::read_to_string(list).with_context(|| format!("cannot read {list}"))?;
+/// Pulls every URL of the list over at most so many connections.
+fn pull(asked: &Pull<'_>) -> Result<()> {
+    let list = fs::read_to_string(asked.list).with_context(|| format!("no {}", asked.list))?;
     let origin = Origin::of_list(&list)?;
-    let config = ca.map(tls_config).transpose()?;
-    let dir = rustix::fs::open(dir, OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
-        .with_context(|| format!("cannot open {dir}"))?;
+    let config = asked.ca.map(tls_config).transpose()?;
+    let dir = rustix::fs::open(asked.dir, OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+        .with_context(|| format!("cannot open {}", asked.dir))?;
     let paths = origin.paths(&list)?;
     let mut work = Work { origin: &origin, paths: &paths, started: 0, finished: 0, dir };
 
     let epoll = epoll::create(CreateFlags::CLOEXEC)?;
     let mut connections = Vec::new();
-    for index in 0..connections_max.min(paths.len()) {
+    for index in 0..asked.connections_max.min(paths.len()) {
         let mut connection = Connection::open(&origin, config.as_ref())?;
         let data = EventData::new_u64(u64::try_from(index)?);
         epoll::add(&epoll, &connection.stream, data, EventFlags::IN)?;
@@ -62,35 +59,6 @@ fn pull(list: &str, dir: &str, connections_max: usize, ca: Option<&str>) -> Resu
         }
     }
     Ok(())
-}
-
-/// Where all URLs of the list lead.
-struct Origin {
-    /// `http://host:port`.
-    prefix: String,
-    /// `host:port`.
-    authority: String,
-    /// Whether the scheme is https.
-    is_tls: bool,
-}
-
-impl Origin {
-    /// The origin of the first URL.
-    fn of_list(list: &str) -> Result<Self> {
-        let first = list.lines().next().context("the list is empty")?;
-        let (scheme, rest) = first.split_once("://").context("a URL without a scheme")?;
-        let (authority, _) = rest.split_once('/').context("a URL without a path")?;
-        Ok(Self {
-            prefix: format!("{scheme}://{authority}"),
-            authority: authority.to_owned(),
-            is_tls: scheme == "https",
-        })
-    }
-
-    fn paths<'a>(&self, list: &'a str) -> Result<Vec<&'a str>> {
-        let path = |url: &'a str| url.strip_prefix(&self.prefix);
-        list.lines().map(path).collect::<Option<_>>().context("the list has several origins")
-    }
 }
 
 /// What is to be done and how far it got.
@@ -126,20 +94,7 @@ struct Body {
 impl Connection {
     /// Connects, and makes the TLS handshake, both blocking.
     fn open(origin: &Origin, config: Option<&Arc<ClientConfig>>) -> Result<Self> {
-        let mut stream = TcpStream::connect(&origin.authority)?;
-        stream.set_nodelay(true)?;
-        let tls = if origin.is_tls {
-            let config = config.context("https needs a CA file")?;
-            let (host, _) = origin.authority.rsplit_once(':').context("no port")?;
-            let name = ServerName::try_from(host.to_owned())?;
-            let mut tls = ClientConnection::new(Arc::clone(config), name)?;
-            while tls.is_handshaking() {
-                tls.complete_io(&mut stream)?;
-            }
-            Some(tls)
-        } else {
-            None
-        };
+        let (stream, tls) = origin.connect(config)?;
         stream.set_nonblocking(true)?;
         Ok(Self { stream, tls, path: String::new(), body: None })
     }
@@ -210,34 +165,9 @@ impl Connection {
     }
 }
 
-/// Decrypts whole records of `wire` into `plain` and gives the plaintext length. rustls keeps the
-/// rest, less than one record, until the next call.
-fn decrypt(tls: &mut ClientConnection, mut wire: &[u8], plain: &mut [u8]) -> Result<usize> {
-    let mut filled = 0;
-    while !wire.is_empty() {
-        tls.read_tls(&mut wire)?;
-        let ready = tls.process_new_packets()?.plaintext_bytes_to_read();
-        tls.reader().read_exact(&mut plain[filled..filled + ready])?;
-        filled += ready;
-    }
-    Ok(filled)
-}
-
-/// `Content-Length`, and the length of the head, which must have come in one piece.
-fn parse_head(bytes: &[u8]) -> Result<(usize, usize)> {
-    let end = bytes.windows(4).position(|window| window == b"\r\n\r\n").context("half a head")?;
-    let head = str::from_utf8(&bytes[..end])?;
-    ensure!(head.starts_with("HTTP/1.1 200 "), "{head}");
-    let mut fields = head.lines().filter_map(|line| line.split_once(": "));
-    let (_, length) = fields
-        .find(|(name, _)| name.eq_ignore_ascii_case("content-length"))
-        .context("no Content-Length")?;
-    Ok((length.parse()?, end + 4))
-}
-
 /// Creates the file that the last segment of `path` names. It must not exist.
 fn create(dir: &OwnedFd, path: &str) -> Result<File> {
-    let name = path.rsplit('/').next().unwrap_or(path);
+    let name = file_name(path);
     let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
     let mode = Mode::RUSR | Mode::WUSR | Mode::RGRP | Mode::ROTH;
     let file = rustix::fs::openat(dir, name, flags, mode)
@@ -245,20 +175,5 @@ fn create(dir: &OwnedFd, path: &str) -> Result<File> {
     Ok(File::from(file))
 }
 
-fn tls_config(ca: &str) -> Result<Arc<ClientConfig>> {
-    let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_file_iter(ca)? {
-        roots.add(certificate?)?;
-    }
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    Ok(Arc::new(config))
-}
-
 /// Enough for a whole file of 50 KB, and a quarter of a common second-level cache.
 const BUFFER_BYTES: usize = 256 * 1024;
-/// Longest TLS record (RFC 8446 section 5.2, RFC 5246 section 6.2.3): header and ciphertext.
-const RECORD_BYTES_MAX: usize = 5 + (1 << 14) + 2048;

@@ -11,9 +11,9 @@
 //! | `retry_after_s=N` | `Retry-After` of a refusal |
 //! | `knee=N` | time in service grows with the square of the requests in service: double at N |
 //!
-//! `GET /SIZE/NAME-NUMBER.EXT` gives SIZE bytes of the file BLOCK, which go on from its start where
-//! it ends, from byte `NUMBER * 4099` on. `GET /stats` gives as JSON what was counted; only such
-//! requests are not. Time in service is kept by a clock of its own, so that a late timer makes one
+//! `GET /SIZE/NAME.EXT`, of a NAME that ends with a NUMBER, gives SIZE bytes of the file BLOCK from
+//! byte `NUMBER * 4099` on, and goes on at its start where it ends. `GET /stats` gives as JSON what
+//! was counted; only such requests are not. Time in service is kept by a clock of its own, so that a late timer makes one
 //! answer late and takes nothing off the host's capacity. Without `serve` it does nothing, so that
 //! cargo's bench and test runners can call it.
 
@@ -429,7 +429,7 @@ impl Connection {
     }
 }
 
-/// Understands `GET /SIZE/NAME-NUMBER.EXT HTTP/1.1`.
+/// Understands `GET /SIZE/NAME.EXT HTTP/1.1`, where NAME ends with a number.
 fn target(line: &str) -> Target {
     let path = line.split(' ').nth(1).unwrap_or_default();
     if path == "/stats" {
@@ -440,7 +440,7 @@ fn target(line: &str) -> Target {
         return Target::Unknown;
     };
     let stem = path.rsplit_once('.').map_or(path, |(stem, _)| stem);
-    let digits = stem.rsplit('-').next().unwrap_or_default();
+    let digits = stem.rsplit(|c: char| !c.is_ascii_digit()).next().unwrap_or_default();
     match (digits.parse(), size <= FILE_BYTES_MAX) {
         (Ok(number), true) => Target::File { size, number },
         _ => Target::Unknown,

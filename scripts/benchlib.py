@@ -10,6 +10,7 @@ import datetime
 import json
 import os
 import pathlib
+import random
 import re
 import resource
 import select
@@ -21,6 +22,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 
 REPO = pathlib.Path(__file__).resolve().parent.parent
 SCRIPT = pathlib.Path(sys.argv[0]).name
@@ -125,6 +127,41 @@ def start_nginx(scratch, servers, cpu, sockets=()):
             env=environment, pass_fds=numbers, stdin=subprocess.DEVNULL)
 
 
+def block():
+    """The bytes that all served files are taken from."""
+    return random.Random(1).randbytes(BLOCK_BYTES)
+
+
+class Host:
+    """A running benches/host.rs, which behaves as its settings say."""
+
+    def __init__(self, program, scratch, cpu, *settings):
+        path = scratch / "block"
+        if not path.exists():
+            path.write_bytes(block())
+        with pinned(cpu):
+            self.process = subprocess.Popen([program, "serve", str(path), *settings],
+                                            stdout=subprocess.PIPE, stdin=subprocess.DEVNULL)
+        self.port = int(self.process.stdout.readline())
+
+    def url(self, size, number, name="127.0.0.1"):
+        return f"http://{name}:{self.port}/{size}/file-{number}.bin"
+
+    def cpu_s(self):
+        return cpu_seconds(self.process.pid)
+
+    def stats(self):
+        """What it counted."""
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with opener.open(f"http://127.0.0.1:{self.port}/stats", timeout=30) as response:
+            return json.load(response)
+
+    def stop(self):
+        self.process.kill()
+        self.process.wait()
+        self.process.stdout.close()
+
+
 def wait_for_port(address):
     for _ in range(200):
         with contextlib.suppress(OSError), socket.create_connection(address, 1):
@@ -169,10 +206,10 @@ def default_congestion():
 
 
 @contextlib.contextmanager
-def pinned(cpu):
-    """What is started inside runs on this CPU and stays there; so do its children."""
+def pinned(*cpus):
+    """What is started inside runs on these CPUs and stays there; so do its children."""
     before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {cpu})
+    os.sched_setaffinity(0, cpus)
     try:
         yield
     finally:
@@ -197,10 +234,10 @@ class Client:
         return self.user_s + self.sys_s
 
 
-def run_client(command, cpu, environment, folder):
-    """Runs a client on its CPU to its end, at most RUN_SECONDS_MAX."""
+def run_client(command, cpus, environment, folder):
+    """Runs a client on its CPUs to its end, at most RUN_SECONDS_MAX."""
     with tempfile.TemporaryFile(dir=folder) as output:
-        with pinned(cpu):
+        with pinned(*cpus):
             begun = time.monotonic()
             process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output,
                                        stderr=output, env=environment, cwd=folder)
@@ -395,11 +432,17 @@ class Bench:
         self.cpu_server, self.cpu_client = cpus[0], cpus[-1]
         if self.cpu_server == self.cpu_client:
             say("server and clients share one CPU: wall times mean nothing")
-        self.binary = options.ringpull or build(["ringpull"])["ringpull"]
+        self.binary = self.program("ringpull")
         self.home = scratch / "home"
         self.home.mkdir()
         self.environment = {"PATH": SEARCH_PATH, "HOME": str(self.home), "LC_ALL": "C"}
         self.commands = {}
+
+    def program(self, name):
+        """The path of a program of ours: what was given, or what cargo makes."""
+        if not getattr(self.options, name):
+            setattr(self.options, name, build([name])[name])
+        return getattr(self.options, name)
 
     def count(self, number):
         return max(1, round(number * self.options.scale))
@@ -426,9 +469,18 @@ class Bench:
     def timed(self, name, command):
         """Runs a client to its end. Gives what it cost, in a form that JSON takes."""
         self.note(name, command)
-        client = run_client(command, self.cpu_client, self.environment, self.scratch)
+        client = run_client(command, [self.cpu_client], self.environment, self.scratch)
         return {"wall_s": client.wall_s, "cpu_s": client.cpu_s, "rss_kib": client.rss_kib,
                 "status": client.status, "log": client.log}
+
+    @contextlib.contextmanager
+    def host(self, *settings):
+        """A host that behaves as `settings` say, on the server's CPU."""
+        served_by = Host(self.program("host"), self.scratch, self.cpu_server, *settings)
+        try:
+            yield served_by
+        finally:
+            served_by.stop()
 
     @contextlib.contextmanager
     def origin(self):
@@ -455,7 +507,7 @@ def in_namespace(flags):
     sys.exit(subprocess.run(command, env=dict(os.environ, **{INSIDE: "1"}), check=False).returncode)
 
 
-def arguments(doc, scenarios, is_alone):
+def arguments(doc, scenarios, is_alone, built):
     """The command line of a script with scenarios."""
     parser = argparse.ArgumentParser(
         description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -467,8 +519,9 @@ def arguments(doc, scenarios, is_alone):
             help=f"of {', '.join(scenarios)} (default all)")
     add("--repeat", metavar="N", type=int, help="counted rounds (default: as each needs)")
     add("--scale", metavar="F", type=float, default=1.0, help="share of the lines, for a try")
-    add("--ringpull", metavar="PATH", help="use this binary instead of building one")
-    add("--host", metavar="PATH", help="use this server (benches/host.rs) instead of building one")
+    for name in built:
+        add(f"--{name.replace('_', '-')}", metavar="PATH",
+            help=f"use this {name} instead of building one")
     add("--dir", metavar="DIR", default="/dev/shm", help="where files go (default /dev/shm)")
     add("--out", metavar="DIR", help="results (default target/bench/DATE)")
     add("--keep", metavar="NAME", help="keep the results in benches/results/DATE-NAME[-SCENARIO]")
@@ -477,16 +530,17 @@ def arguments(doc, scenarios, is_alone):
     if unknown:
         parser.error(f"no scenario {unknown[0]}; there are {', '.join(scenarios)}")
     options.scenarios = options.scenarios or list(scenarios)
-    for name in ("ringpull", "host"):
+    for name in built:
         path = getattr(options, name)
         setattr(options, name, path and str(pathlib.Path(path).resolve()))
     return options
 
 
-def main(doc, scenarios, programs=(), is_alone=False, namespaces=None):
+def main(doc, scenarios, programs=(), built=("ringpull",), is_alone=False, namespaces=None):
     """Runs the scenarios that the command line names. Each is a function of a Bench that gives data
-    and lines of Markdown; `namespaces` has the flags of unshare for those that need them."""
-    options = arguments(doc, scenarios, is_alone)
+    and lines of Markdown; `programs` are those whose versions matter, `built` those that cargo makes
+    and that may be given, `namespaces` has the flags of unshare for scenarios that need them."""
+    options = arguments(doc, scenarios, is_alone, built)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     flags = (namespaces or {}).get(options.scenarios[0])
     if flags:

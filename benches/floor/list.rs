@@ -1,0 +1,131 @@
+//! What both floors read: the list, the head of a response, the roots of trust.
+
+use anyhow::{Context as _, Result, ensure};
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, ClientConnection, RootCertStore};
+use std::io::Read as _;
+use std::net::TcpStream;
+use std::sync::Arc;
+
+/// What `pull LIST DIR CONNECTIONS [CA.pem]` asks for.
+pub(crate) struct Pull<'a> {
+    pub(crate) list: &'a str,
+    pub(crate) dir: &'a str,
+    pub(crate) connections_max: usize,
+    pub(crate) ca: Option<&'a str>,
+}
+
+impl<'a> Pull<'a> {
+    /// Reads the command line. `None` without `pull`: cargo's runners call benches like that.
+    pub(crate) fn parse(words: &'a [String]) -> Result<Option<Self>> {
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let (list, dir, connections, ca) = match words[..] {
+            ["pull", list, dir, connections] => (list, dir, connections, None),
+            ["pull", list, dir, connections, ca] => (list, dir, connections, Some(ca)),
+            _ => return Ok(None),
+        };
+        Ok(Some(Self { list, dir, connections_max: connections.parse()?, ca }))
+    }
+}
+
+/// Where all URLs of the list lead.
+pub(crate) struct Origin {
+    /// `http://host:port`.
+    prefix: String,
+    /// `host:port`.
+    pub(crate) authority: String,
+    /// Whether the scheme is https.
+    is_tls: bool,
+}
+
+impl Origin {
+    /// The origin of the first URL.
+    pub(crate) fn of_list(list: &str) -> Result<Self> {
+        let first = list.lines().next().context("the list is empty")?;
+        let (scheme, rest) = first.split_once("://").context("a URL without a scheme")?;
+        let (authority, _) = rest.split_once('/').context("a URL without a path")?;
+        Ok(Self {
+            prefix: format!("{scheme}://{authority}"),
+            authority: authority.to_owned(),
+            is_tls: scheme == "https",
+        })
+    }
+
+    /// The path of every URL.
+    pub(crate) fn paths<'a>(&self, list: &'a str) -> Result<Vec<&'a str>> {
+        let path = |url: &'a str| url.strip_prefix(&self.prefix);
+        list.lines().map(path).collect::<Option<_>>().context("the list has several origins")
+    }
+
+    /// Connects, and makes the TLS handshake, both blocking.
+    pub(crate) fn connect(
+        &self,
+        config: Option<&Arc<ClientConfig>>,
+    ) -> Result<(TcpStream, Option<ClientConnection>)> {
+        let mut stream = TcpStream::connect(&self.authority)?;
+        stream.set_nodelay(true)?;
+        if !self.is_tls {
+            return Ok((stream, None));
+        }
+        let config = config.context("https needs a CA file")?;
+        let (host, _) = self.authority.rsplit_once(':').context("no port")?;
+        let name = ServerName::try_from(host.to_owned())?;
+        let mut tls = ClientConnection::new(Arc::clone(config), name)?;
+        while tls.is_handshaking() {
+            tls.complete_io(&mut stream)?;
+        }
+        Ok((stream, Some(tls)))
+    }
+}
+
+/// The last segment of a path: the name of its file.
+pub(crate) fn file_name(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
+}
+
+/// `Content-Length`, and the length of the head, which must have come in one piece.
+pub(crate) fn parse_head(bytes: &[u8]) -> Result<(usize, usize)> {
+    let end = bytes.windows(4).position(|window| window == b"\r\n\r\n").context("half a head")?;
+    let head = str::from_utf8(&bytes[..end])?;
+    ensure!(head.starts_with("HTTP/1.1 200 "), "{head}");
+    let mut fields = head.lines().filter_map(|line| line.split_once(": "));
+    let (_, length) = fields
+        .find(|(name, _)| name.eq_ignore_ascii_case("content-length"))
+        .context("no Content-Length")?;
+    Ok((length.parse()?, end + 4))
+}
+
+/// Decrypts whole records of `wire` into `plain` and gives the plaintext length. rustls keeps the
+/// rest, less than one record, until the next call.
+pub(crate) fn decrypt(
+    tls: &mut ClientConnection,
+    mut wire: &[u8],
+    plain: &mut [u8],
+) -> Result<usize> {
+    let mut filled = 0;
+    while !wire.is_empty() {
+        tls.read_tls(&mut wire)?;
+        let ready = tls.process_new_packets()?.plaintext_bytes_to_read();
+        tls.reader().read_exact(&mut plain[filled..filled + ready])?;
+        filled += ready;
+    }
+    Ok(filled)
+}
+
+/// A TLS client that trusts the certificates of this file.
+pub(crate) fn tls_config(ca: &str) -> Result<Arc<ClientConfig>> {
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_file_iter(ca)? {
+        roots.add(certificate?)?;
+    }
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Ok(Arc::new(config))
+}
+
+/// Longest TLS record (RFC 8446 section 5.2, RFC 5246 section 6.2.3): header and ciphertext.
+pub(crate) const RECORD_BYTES_MAX: usize = 5 + (1 << 14) + 2048;
