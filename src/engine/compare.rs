@@ -14,7 +14,7 @@ use super::source::{Item, Lists};
 use crate::config::{Config, ReportFile};
 use crate::error::RunError;
 use crate::plan::job::{self, BadLine, Job};
-use crate::plan::target::normal_form;
+use crate::plan::target::LastOrigin;
 use crate::report::journal::{Check, Difference, Entry, Mismatch, Url, Verdict};
 use crate::ring::dir::Dir;
 use anyhow::Context as _;
@@ -32,13 +32,14 @@ impl<'g> Given<'g> {
     pub(super) fn of_line(entry: &'g job::Entry) -> Self {
         match entry {
             Ok(job) => Self::of_job(job),
-            Err(BadLine { text, .. }) => Self::of_text(text),
+            // It was no URL.
+            Err(BadLine { text, .. }) => Self::of_text(text, &mut LastOrigin::default()),
         }
     }
 
-    /// Of a row that was read back.
-    pub(super) fn of_row(entry: &'g Entry<'_>) -> Self {
-        Self::of_text(&entry.url)
+    /// Of a row that was read back. `origin` is that of the row before.
+    pub(super) fn of_row(entry: &'g Entry<'_>, origin: &mut LastOrigin) -> Self {
+        Self::of_text(&entry.url, origin)
     }
 
     fn of_job(job: &'g Job) -> Self {
@@ -46,8 +47,9 @@ impl<'g> Given<'g> {
         Self { given: job.url().as_bytes(), normal }
     }
 
-    fn of_text(given: &'g [u8]) -> Self {
-        Self { given, normal: std::str::from_utf8(given).ok().and_then(normal_form) }
+    fn of_text(given: &'g [u8], origin: &mut LastOrigin) -> Self {
+        let text = std::str::from_utf8(given).ok();
+        Self { given, normal: text.and_then(|text| origin.normal_form(text)) }
     }
 
     pub(super) fn url(&self) -> Url<'_> {
@@ -88,19 +90,19 @@ pub(super) fn follow(
         }
         // Each line says which file it is.
         naming.forget_kept();
-        lists.onward().map_or(Ok(()), |lists| compare_some(lists, &mut check, report))?;
+        if let Some(lists) = lists.onward() {
+            compare(lists, &mut check, report, Extent::Some)?;
+        }
         return Ok(check.again());
     }
-    let Some(mut lists) = lists.onward() else {
+    let Some(lists) = lists.onward() else {
         if check.is_taken_back() {
             keep_names(config, report, &check, place, naming)?;
         }
         return Ok(check);
     };
     let mut changes = Changes::new(config, report, place);
-    if let Some(mismatch) = compare(&mut lists, &mut check, &mut changes)? {
-        return Err(other_list(&check, mismatch, report));
-    }
+    compare(lists, &mut check, report, Extent::Whole(&mut changes))?;
     let changed = changes.finish()?;
     let mut check = check.again();
     changed.iter().for_each(|index| check.reopen(index));
@@ -118,34 +120,6 @@ pub(super) fn follow(
         keep_names(config, report, &check, place, naming)?;
     }
     Ok(check)
-}
-
-/// Compares a list that has some of the lines of the report: each must be the one that its rows are
-/// about.
-fn compare_some(mut lists: Lists, check: &mut Check, report: &ReportFile) -> anyhow::Result<()> {
-    loop {
-        // What cannot be read, the run tells of when it gets there.
-        let item = lists.next().unwrap_or_default();
-        if let Some(Item::Entry(entry)) = &item {
-            let line = check.line(index_of(entry), Given::of_line(entry).url());
-            line.map_err(|mismatch| other_list(check, mismatch, report))?;
-        }
-        if item.is_none() || check.lines_held() >= SOME_LINES {
-            let cannot = || format!("cannot read {}", report.path.display());
-            let mut difference = check.difference(Mismatch { lines: (0, u64::MAX) });
-            let file = File::open(&report.path).with_context(cannot)?;
-            scan(&file, &report.path, format(report.format), |entry, _| {
-                difference.row(entry.index, Given::of_row(entry).url());
-            })?;
-            if difference.is_found() {
-                return Err(refusal(report, &difference));
-            }
-            check.forget_lines();
-        }
-        if item.is_none() {
-            return Ok(());
-        }
-    }
 }
 
 /// Keeps the names of files from downloads that are done by the last rows of their lines, and no
@@ -168,33 +142,67 @@ fn keep_names(
     Ok(())
 }
 
-/// Compares every line that may have a row. What it finds is not the list of the report, or the
-/// lines that are done are in `changes`.
+/// What a list is of its report, and so what is done with its lines once they are compared.
+enum Extent<'e, 'c> {
+    /// It is the list of the report: these are told of the lines that are done.
+    Whole(&'e mut Changes<'c>),
+    /// It has some lines of it, each of which must be the one that its rows are about. They are
+    /// held, and looked for in the report by and by.
+    Some,
+}
+
+/// Compares every line that may have a row.
+///
+/// # Errors
+/// It is another list; the first line that differs is named.
 fn compare(
-    lists: &mut Lists,
+    mut lists: Lists,
     check: &mut Check,
-    changes: &mut Changes<'_>,
-) -> anyhow::Result<Option<Mismatch>> {
-    loop {
-        match lists.next() {
-            Ok(Some(Item::Entry(entry))) => {
-                let index = index_of(&entry);
-                if index > check.last() {
-                    break;
-                }
-                match (check.line(index, Given::of_line(&entry).url()), &entry) {
-                    (Err(mismatch), _) => return Ok(Some(mismatch)),
-                    (Ok(Verdict::Good), Ok(job)) => changes.line(job)?,
-                    (Ok(_), _) => {}
-                }
-            }
-            Ok(Some(Item::Pause)) => {}
-            Ok(None) => break,
-            // The run tells of it when it gets there.
-            Err(_) => return Ok(None),
+    report: &ReportFile,
+    mut extent: Extent<'_, '_>,
+) -> anyhow::Result<()> {
+    // What cannot be read, the run tells of when it gets there.
+    let mut is_whole = true;
+    while let Some(item) = lists.next().unwrap_or_else(|_| {
+        is_whole = false;
+        None
+    }) {
+        let Item::Entry(entry) = item else { continue };
+        let index = index_of(&entry);
+        if matches!(extent, Extent::Whole(_)) && index > check.last() {
+            break;
+        }
+        let verdict = check.line(index, Given::of_line(&entry).url());
+        let verdict = verdict.map_err(|mismatch| other_list(check, mismatch, report))?;
+        match (&mut extent, verdict, &entry) {
+            (Extent::Whole(changes), Verdict::Good, Ok(job)) => changes.line(job)?,
+            (Extent::Some, ..) if check.lines_held() >= SOME_LINES => find_held(check, report)?,
+            (Extent::Whole(_) | Extent::Some, ..) => {}
         }
     }
-    Ok(check.end().err())
+    match extent {
+        Extent::Some => find_held(check, report),
+        Extent::Whole(_) if is_whole => {
+            check.end().map(drop).map_err(|mismatch| other_list(check, mismatch, report))
+        }
+        Extent::Whole(_) => Ok(()),
+    }
+}
+
+/// Looks for the lines that are held in the report.
+fn find_held(check: &mut Check, report: &ReportFile) -> anyhow::Result<()> {
+    let cannot = || format!("cannot read {}", report.path.display());
+    let mut difference = check.difference(Mismatch { lines: (0, u64::MAX) });
+    let file = File::open(&report.path).with_context(cannot)?;
+    let mut origin = LastOrigin::default();
+    scan(&file, &report.path, format(report.format), |entry, _| {
+        difference.row(entry.index, Given::of_row(entry, &mut origin).url());
+    })?;
+    if difference.is_found() {
+        return Err(refusal(report, &difference));
+    }
+    check.forget_lines();
+    Ok(())
 }
 
 /// The error of a run whose list is another one than that of its report: what differs first, which
@@ -204,8 +212,9 @@ pub(super) fn other_list(check: &Check, mismatch: Mismatch, report: &ReportFile)
     let mut difference = check.difference(mismatch);
     if let Ok(file) = File::open(path) {
         // Rows that cannot be read by now tell nothing.
+        let mut origin = LastOrigin::default();
         let _ = scan(&file, path, format(report.format), |entry, _| {
-            difference.row(entry.index, Given::of_row(entry).url());
+            difference.row(entry.index, Given::of_row(entry, &mut origin).url());
         });
     }
     refusal(report, &difference)

@@ -1,16 +1,19 @@
 //! The report as a journal: found, locked, read back and repaired before a run begins.
 
 mod mark;
+mod scan;
 mod stale;
 mod sync;
+mod taken;
 mod whole;
 
+pub(super) use scan::{Source, scan, scan_in_batches};
 pub(super) use stale::{Removal, Stale};
 pub(super) use sync::{Syncer, ToSync, start as start_sync};
 pub(super) use whole::compare;
 
 use self::mark::{Epoch, Mark};
-use super::compare::Given;
+use self::taken::{Says, TakenRows};
 use super::paper::make_parent;
 use super::progress::say;
 use crate::config::{Config, OnConflict, ReportFile, ReportPacking, RetryFailed, SyncMode};
@@ -18,7 +21,7 @@ use crate::error::RunError;
 use crate::fault::{Cause, DiskProblem, Fault, Stage};
 use crate::limits::LOOKAHEAD_JOBS_DEFAULT;
 use crate::plan::retry::{self, Class};
-use crate::report::journal::{Done, Entry, Fate, Lost, Reader, Scanned, Which};
+use crate::report::journal::{Done, Entry, Fate, Lost, Scanned, Which};
 use crate::report::packing::pack;
 use crate::report::{Row, RowEncoder, RowFormat, Status};
 use crate::ring::dir::{Dir, FileSystem, sync_names};
@@ -26,7 +29,7 @@ use crate::ring::journal::{Lock, durable_writes, lock, machine, note, set_note};
 use anyhow::{Context as _, bail};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
 use std::time::SystemTime;
 
@@ -139,7 +142,7 @@ impl Opened {
             if is_due && end <= past.length && lost.tell(entry.index) {
                 encoder.encode(&lost_row(entry), &mut out);
             }
-            if out.len() > READ_BYTES && written.is_ok() {
+            if out.len() > TOLD_BYTES_MAX && written.is_ok() {
                 written = write(&mut out);
             }
         })?;
@@ -189,7 +192,8 @@ impl Opened {
 }
 
 /// Opens the report for appending, and reads what is in it, where that is a file. A torn end is cut
-/// off. `kept` are the names of the columns of the list that rows have; `each` gets every row.
+/// off. `kept` are the names of the columns of the list that rows have; `each` gets the name of the
+/// file of every row, and what it says of its line.
 ///
 /// # Errors
 /// It cannot be opened, read or written; another run has it; it is not a report in its format, or
@@ -199,7 +203,7 @@ pub(super) fn open(
     kept: Vec<String>,
     config: &Config,
     dir: &Dir,
-    each: impl FnMut(&Entry<'_>, Fate),
+    each: impl FnMut(&str, Fate),
 ) -> anyhow::Result<Opened> {
     let is_fresh = config.journal.is_fresh;
     let (path, format) = (&report.path, super::run::format(report.format));
@@ -252,19 +256,24 @@ pub(super) fn open(
         is_fresh,
     };
     if !is_fresh {
-        opened.read(path, each)?;
+        opened.read(path, config.cpus.len(), each)?;
     }
     Ok(opened)
 }
 
 impl Opened {
     /// Reads what the rows say, and cuts off what is none.
-    fn read(&mut self, path: &Path, each: impl FnMut(&Entry<'_>, Fate)) -> anyhow::Result<()> {
+    fn read(
+        &mut self,
+        path: &Path,
+        threads: usize,
+        each: impl FnMut(&str, Fate),
+    ) -> anyhow::Result<()> {
         let cannot = || RunError::local_file(format!("cannot write {}", path.display()));
         let mark = Mark::of(&self.file);
         let is_same = mark.as_ref().is_some_and(|mark| mark.is_of(self.epoch.as_ref()));
         let believed = mark.as_ref().filter(|_| !is_same).map_or(u64::MAX, |mark| mark.length);
-        let scanned = self.read_rows(path, believed, each)?;
+        let scanned = self.read_rows(path, threads, believed, each)?;
         check_kept(path, self.format, scanned.kept.as_deref(), &self.kept)?;
         let length = self.file.metadata().with_context(cannot)?.len();
         if scanned.whole < length {
@@ -298,29 +307,30 @@ impl Opened {
     fn read_rows(
         &mut self,
         path: &Path,
+        threads: usize,
         believed: u64,
-        mut each: impl FnMut(&Entry<'_>, Fate),
+        mut each: impl FnMut(&str, Fate),
     ) -> anyhow::Result<Scanned> {
         let mut doubted = 0_u64;
         let Self { file, format, done, lost, .. } = self;
-        let scanned = scan(file, path, *format, |entry, end| {
-            let mut fate = fate(entry);
-            let is_doubtful = end > believed && fate == Fate::Good;
-            doubted += u64::from(is_doubtful);
-            let filename = if entry.status == Status::Skipped { "" } else { &entry.filename };
-            if is_doubtful && !whole::is_proved(entry) {
-                fate = Fate::Open;
-                lost.find(entry.index, filename);
-            } else if entry.is_lost() {
-                lost.told(entry.index, filename);
-            } else if fate == Fate::Good {
-                lost.forget(entry.index);
-            } else {
-                // It is not there yet, whatever came between.
-                lost.tell(entry.index);
+        let source = Source::new(file, path, *format);
+        let take = |rows: &mut TakenRows, entry: &Entry<'_>, end| rows.take(entry, end > believed);
+        let scanned = scan_in_batches(source, helpers(threads), &take, |rows: TakenRows| {
+            for row in rows.iter() {
+                doubted += u64::from(row.is_doubted);
+                let filename = if row.is_ours { row.filename } else { "" };
+                match row.says {
+                    Says::LostNow => lost.find(row.sum.index(), filename),
+                    Says::Lost => lost.told(row.sum.index(), filename),
+                    Says::Fate(Fate::Good) => lost.forget(row.sum.index()),
+                    // It is not there yet, whatever came between.
+                    Says::Fate(_) => {
+                        lost.tell(row.sum.index());
+                    }
+                }
+                each(row.filename, row.fate());
+                done.add(row.sum, row.fate());
             }
-            each(entry, fate);
-            done.record(entry.index, Given::of_row(entry).url(), fate);
         })?;
         let lost = lost.untold();
         if lost > 0 {
@@ -427,42 +437,9 @@ fn take(file: &File, path: &Path) -> anyhow::Result<()> {
     }
 }
 
-/// Reads all rows of a report; `each` gets every row and where it ends.
-pub(super) fn scan(
-    file: &File,
-    path: &Path,
-    format: RowFormat,
-    mut each: impl FnMut(&Entry<'_>, u64),
-) -> anyhow::Result<Scanned> {
-    let cannot = || RunError::local_file(format!("cannot read the report {}", path.display()));
-    let refused = || {
-        RunError::usage(format!(
-            "cannot continue {}, and it is left as it is (give another --report, or --fresh to \
-             replace it)",
-            path.display()
-        ))
-    };
-    let mut reader = Reader::new(format, ReportPacking::of(path));
-    let mut buffer = vec![0; READ_BYTES];
-    let (mut filled, mut at) = (0, 0_u64);
-    loop {
-        if filled == buffer.len() {
-            buffer.resize(buffer.len() * 2, 0);
-        }
-        let count = match file.read_at(&mut buffer[filled..], at) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            count => count.with_context(cannot)?,
-        };
-        if count == 0 {
-            return reader.finish(&buffer[..filled]).with_context(refused);
-        }
-        filled += count;
-        at += count as u64;
-        let used =
-            reader.feed(&buffer[..filled], |entry, end| each(&entry, end)).with_context(refused)?;
-        buffer.copy_within(used..filled, 0);
-        filled -= used;
-    }
+/// Threads that help this one, where so many may run at once.
+pub(super) fn helpers(threads: usize) -> usize {
+    if threads > 1 { threads } else { 0 }
 }
 
 /// What a row says of its line.
@@ -491,5 +468,5 @@ const NOTE_TOKEN: &str = "user.ringpull.token";
 const NOTE_OWNER: &str = "user.ringpull.owner";
 /// Spreads a number over all bits; any odd one with half of its bits set does.
 const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
-/// Bytes read at once.
-const READ_BYTES: usize = 1 << 20;
+/// Rows of lines that are lost are written when so many bytes of them wait.
+const TOLD_BYTES_MAX: usize = 1 << 20;

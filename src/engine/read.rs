@@ -73,11 +73,29 @@ impl Naming {
 
 /// The path of a row's file beneath the directory of the run, which may be spelled otherwise now.
 fn beneath(root: &Path, filename: &str) -> Option<String> {
+    if let Some(path) = plainly_beneath(root, filename) {
+        return Some(path.to_owned());
+    }
     if let Ok(path) = Path::new(filename).strip_prefix(root) {
         return path.to_str().map(str::to_owned);
     }
     let (root, path) = (absolute(root).ok()?, absolute(filename).ok()?);
     path.strip_prefix(root).ok()?.to_str().map(str::to_owned)
+}
+
+/// The same where the directory is spelled as it was, and the rest has components only, as nearly
+/// all rows have it.
+fn plainly_beneath<'f>(root: &Path, filename: &'f str) -> Option<&'f str> {
+    let path = match root.to_str()? {
+        "" | "." => filename,
+        root => filename.strip_prefix(root)?.strip_prefix('/')?,
+    };
+    let odd = |pair: &[u8]| pair[0] == b'/' && matches!(pair[1], b'/' | b'.');
+    let is_plain = !path.is_empty()
+        && !path.starts_with(['/', '.'])
+        && !path.ends_with('/')
+        && !path.as_bytes().windows(2).any(odd);
+    is_plain.then_some(path)
 }
 
 /// Where a file is, or would be.
@@ -471,3 +489,36 @@ pub(super) fn index_of(entry: &Entry) -> u64 {
 const BATCH: usize = 256;
 /// Tasks put there before cores have their turn at it.
 const PUSHED_AT_ONCE: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_plainly_beneath_is_beneath() {
+        for root in ["out", "out/", "./out", "a/out", "/tmp/out", ".", "", "/"] {
+            for rest in
+                ["a", "a/b.c", "a//b", "./a", "a/./b", "a/", ".a", "a/.b", "/a", "", "a/..b"]
+            {
+                for filename in [format!("{root}/{rest}"), format!("{root}{rest}"), rest.to_owned()]
+                {
+                    let root = Path::new(root);
+                    if let Some(path) = plainly_beneath(root, &filename) {
+                        let slow = Path::new(&filename).strip_prefix(root).ok().map(Path::to_owned);
+                        let slow = slow.or_else(|| {
+                            let (root, path) = (absolute(root).ok()?, absolute(&filename).ok()?);
+                            path.strip_prefix(root).ok().map(Path::to_owned)
+                        });
+                        // Nothing is absolute beneath a directory without a name.
+                        let slow = slow.or_else(|| Some(PathBuf::from(&filename)));
+                        assert_eq!(slow, Some(PathBuf::from(path)), "{root:?} {filename}");
+                        assert_eq!(slow.unwrap().to_str(), Some(path));
+                    }
+                }
+            }
+        }
+        assert_eq!(plainly_beneath(Path::new("out"), "out/a/b"), Some("a/b"));
+        assert_eq!(plainly_beneath(Path::new("."), "a"), Some("a"));
+        assert_eq!(plainly_beneath(Path::new("out"), "output/a"), None);
+    }
+}

@@ -134,9 +134,9 @@ fn open_report(
 ) -> anyhow::Result<Option<Opened>> {
     let Some(report) = &config.report else { return Ok(None) };
     let kept = config.input.columns.report_names();
-    let opened = journal::open(report, kept, config, dir, |entry, fate| {
+    let opened = journal::open(report, kept, config, dir, |filename, fate| {
         if fate == Fate::Good {
-            naming.keep(&entry.filename, (&config.dir, dir), places);
+            naming.keep(filename, (&config.dir, dir), places);
         }
     })?;
     Ok(Some(opened))

@@ -1,8 +1,7 @@
 //! `--verify`: compares the files of a tree with the rows of a report. No list is read, nothing is
 //! pulled, and the report is left as it is.
 
-use super::compare::Given;
-use super::journal::{compare, fate, scan, token};
+use super::journal::{Source, compare, fate, helpers, scan_in_batches, token};
 use super::progress::say;
 use super::run::format;
 use super::session::Session;
@@ -11,7 +10,7 @@ use crate::error::RunError;
 use crate::fault::escape_hidden;
 use crate::plan::job::again;
 use crate::report::Status;
-use crate::report::journal::{Done, Entry, Fate};
+use crate::report::journal::{Done, Entry, Fate, RowSum};
 use crate::report::session::Left;
 use crate::report::verify::{Found, Verified};
 use anyhow::Context as _;
@@ -29,27 +28,29 @@ pub fn verify(config: &Config) -> anyhow::Result<Verified> {
     let (path, format) = (&report.path, format(report.format));
     let cannot = || RunError::local_file(format!("cannot read the report {}", path.display()));
     let file = File::open(path).with_context(cannot)?;
+    let source = Source::new(&file, path, format);
     let mut done = Done::default();
-    let scanned = scan(&file, path, format, |entry, _| {
-        done.record(entry.index, Given::of_row(entry).url(), fate(entry));
+    let take = |fates: &mut Vec<_>, entry: &Entry<'_>, _| fates.push((entry.index, fate(entry)));
+    let scanned = scan_in_batches(source, helpers(config.cpus.len()), &take, |fates| {
+        let rows = fates.into_iter();
+        rows.for_each(|(index, fate)| done.add(RowSum::uncompared(index), fate));
     })?;
     let session = Session::of(config)?;
     let mut check = Checking {
         left: Vec::new(),
         is_leaving: session.is_some(),
         verified: Verified { failed: done.failed(), ..Verified::default() },
-        batch: Vec::with_capacity(BATCH),
-        threads: config.cpus.len().saturating_mul(THREADS_PER_CPU),
+        done: &done,
+        seen: Done::default(),
     };
-    let mut seen = Done::default();
-    let file = File::open(path).with_context(cannot)?;
-    scan(&file, path, format, |entry, end| {
-        // Rows that a run writes meanwhile are another matter.
-        if end <= scanned.whole && is_last(&done, &mut seen, entry) {
-            check.row(entry);
+    // Rows that a run writes meanwhile are another matter.
+    let take = |looked: &mut Looked, entry: &Entry<'_>, end| {
+        if end <= scanned.whole {
+            looked.row(entry, done.rows_of(entry.index) == 1);
         }
-    })?;
-    check.compare();
+    };
+    let threads = config.cpus.len().saturating_mul(THREADS_PER_CPU);
+    scan_in_batches(source, threads, &take, |looked| check.take(looked))?;
     let Checking { verified, left, .. } = check;
     if let Some(session) = &session {
         let token = token(&file).with_context(cannot)?;
@@ -63,24 +64,29 @@ pub fn verify(config: &Config) -> anyhow::Result<Verified> {
     Ok(verified)
 }
 
-/// Whether this is the last row of its line. Most lines have one; rows of others are counted.
-fn is_last(done: &Done, seen: &mut Done, entry: &Entry<'_>) -> bool {
-    let rows = done.rows_of(entry.index);
-    if rows == 1 {
-        return true;
-    }
-    seen.record(entry.index, Given::of_row(entry).url(), Fate::Open);
-    seen.rows_of(entry.index) == rows
+/// What was found of some consecutive rows.
+#[derive(Default)]
+struct Looked {
+    verified: Verified,
+    /// Those of which something is to be told, or which may not be the last of their lines.
+    rows: Vec<Row>,
 }
 
-/// Compares files, some thousand at a time, so that what is told is in the order of the report.
-struct Checking {
-    /// What differs, where it is to be pulled again.
-    left: Vec<Wanted>,
-    is_leaving: bool,
-    verified: Verified,
-    batch: Vec<Wanted>,
-    threads: usize,
+enum Row {
+    /// The only row of its line, whose file is not as it says.
+    Differs(Wanted, Found),
+    /// One of several rows of its line, and what there is to look at if it is the last.
+    OneOfSeveral(u64, Look),
+}
+
+/// What is looked for by the last row of a line.
+enum Look {
+    /// A file.
+    File(Wanted),
+    /// Nothing: the line was not brought to an end.
+    Open,
+    /// Nothing.
+    Nothing,
 }
 
 /// What a row says of its file.
@@ -92,44 +98,83 @@ struct Wanted {
     digest: Box<str>,
 }
 
-impl Checking {
-    fn row(&mut self, entry: &Entry<'_>) {
-        match (entry.status, fate(entry)) {
-            (Status::Ok, _) => {}
-            (_, Fate::Good | Fate::Failed { .. }) => return,
-            (_, Fate::Open) => {
-                self.verified.open += 1;
-                return;
+impl Looked {
+    /// Looks for the file of a row, unless another row of its line may come.
+    fn row(&mut self, entry: &Entry<'_>, is_only: bool) {
+        let is_open = match (entry.status, fate(entry)) {
+            (Status::Ok, _) => None,
+            (_, Fate::Good | Fate::Failed { .. }) => Some(false),
+            (_, Fate::Open) => Some(true),
+        };
+        match (is_open, is_only) {
+            (None, true) => {
+                let found = look(&entry.filename, entry.size_file, &entry.digest);
+                self.verified.count(found);
+                if !found.is_as_told() {
+                    self.rows.push(Row::Differs(Wanted::of(entry), found));
+                }
             }
+            (None, false) => self.several(entry.index, Look::File(Wanted::of(entry))),
+            (Some(true), true) => self.verified.open += 1,
+            (Some(true), false) => self.several(entry.index, Look::Open),
+            (Some(false), true) => {}
+            (Some(false), false) => self.several(entry.index, Look::Nothing),
         }
-        self.batch.push(Wanted {
+    }
+
+    fn several(&mut self, index: u64, look: Look) {
+        self.rows.push(Row::OneOfSeveral(index, look));
+    }
+}
+
+impl Wanted {
+    fn of(entry: &Entry<'_>) -> Self {
+        Self {
             index: entry.index,
             url: String::from_utf8_lossy(entry.url.trim_ascii()).into(),
             filename: (&*entry.filename).into(),
             size_file: entry.size_file,
             digest: (&*entry.digest).into(),
-        });
-        if self.batch.len() >= BATCH {
-            self.compare();
         }
     }
 
-    fn compare(&mut self) {
-        let share = self.batch.len().div_ceil(self.threads).max(1);
-        let found: Vec<Found> = std::thread::scope(|scope| {
-            let threads: Vec<_> = self
-                .batch
-                .chunks(share)
-                .map(|part| scope.spawn(|| part.iter().map(look).collect::<Vec<_>>()))
-                .collect();
-            let looked = threads.into_iter();
-            // A panic there is one here.
-            looked.flat_map(|thread| thread.join().expect("no file makes it panic")).collect()
-        });
+    fn look(&self) -> Found {
+        look(&self.filename, self.size_file, &self.digest)
+    }
+}
+
+/// Tells of files in the order of the report.
+struct Checking<'d> {
+    /// What differs, where it is to be pulled again.
+    left: Vec<Wanted>,
+    is_leaving: bool,
+    verified: Verified,
+    /// How many rows lines have, and of those with several how many came so far.
+    done: &'d Done,
+    seen: Done,
+}
+
+impl Checking<'_> {
+    fn take(&mut self, looked: Looked) {
+        self.verified.add(&looked.verified);
         let mut told = Vec::new();
-        let batch = std::mem::take(&mut self.batch);
-        for (wanted, found) in batch.into_iter().zip(found) {
-            self.verified.count(found);
+        for row in looked.rows {
+            let (wanted, found) = match row {
+                Row::Differs(wanted, found) => (wanted, found),
+                Row::OneOfSeveral(index, look) if self.is_last(index) => match look {
+                    Look::Nothing => continue,
+                    Look::Open => {
+                        self.verified.open += 1;
+                        continue;
+                    }
+                    Look::File(wanted) => {
+                        let found = wanted.look();
+                        self.verified.count(found);
+                        (wanted, found)
+                    }
+                },
+                Row::OneOfSeveral(..) => continue,
+            };
             if !found.is_as_told() {
                 let Wanted { index, filename, .. } = &wanted;
                 told.extend_from_slice(
@@ -140,8 +185,16 @@ impl Checking {
                 }
             }
         }
-        // Whoever stopped listening still gets the exit status.
-        let _: io::Result<()> = io::stdout().lock().write_all(&told);
+        if !told.is_empty() {
+            // Whoever stopped listening still gets the exit status.
+            let _: io::Result<()> = io::stdout().lock().write_all(&told);
+        }
+    }
+
+    /// Whether this is the last row of its line, which has several.
+    fn is_last(&mut self, index: u64) -> bool {
+        self.seen.add(RowSum::uncompared(index), Fate::Open);
+        self.seen.rows_of(index) == self.done.rows_of(index)
     }
 }
 
@@ -178,15 +231,12 @@ fn leave(session: &Session, mut left: Vec<Wanted>, title: &str, dir: &Path) {
     }
 }
 
-fn look(wanted: &Wanted) -> Found {
-    let Wanted { filename, size_file, digest, .. } = wanted;
-    compare(filename, *size_file, digest).unwrap_or_else(|error| {
+fn look(filename: &str, size_file: Option<u64>, digest: &str) -> Found {
+    compare(filename, size_file, digest).unwrap_or_else(|error| {
         say(&format!("cannot read {}: {error}", escape_hidden(filename)));
         Found::Unreadable
     })
 }
 
-/// Files compared before what differs of them is told.
-const BATCH: usize = 4_096;
 /// Most of the time a thread waits for the disk.
 const THREADS_PER_CPU: usize = 4;

@@ -15,7 +15,7 @@ use self::options::{Login, REMEDY_OPTION, Rules, SHOWN_OPTIONS};
 use super::checksum::{Checksum, ChecksumError};
 use super::kept::Kept;
 use super::name::{self, Template};
-use super::target::{self, Target, scheme_of, userinfo_range};
+use super::target::{self, LastOrigin, Target, scheme_of, userinfo_range};
 use crate::config::{Dirs, InputConfig};
 use crate::fault::{Fault, InputProblem};
 use crate::limits;
@@ -58,13 +58,15 @@ impl Job {
     /// # Errors
     /// The bad line for its row.
     pub fn from_argument(index: u64, text: &str) -> Entry {
-        entry_of_url(At { index, line_number: index }, text.trim_ascii())
+        let at = At { index, line_number: index };
+        entry_of_url(at, text.trim_ascii(), &mut LastOrigin::default())
     }
 
     /// The job of a URL that `target` was made of. `given` may have user information.
     pub fn new(index: u64, target: Target, given: &str) -> Self {
-        let given = target::without_userinfo(given);
-        let given = (*given != *target.as_str()).then(|| given.into());
+        let is_normal = given == target.as_str();
+        let given = (!is_normal).then(|| target::without_userinfo(given));
+        let given = given.filter(|given| **given != *target.as_str()).map(Into::into);
         Self { index, target, given, kept: Kept::default(), options: None }
     }
 
@@ -177,13 +179,15 @@ pub struct Lines {
     /// Where comments give the numbers of URLs.
     numbers: Option<Numbers>,
     pending: Option<Entry>,
+    /// Of the URL before.
+    origin: LastOrigin,
 }
 
 impl Lines {
     /// A reader of an input that has `lines_before` lines in the inputs before it.
     pub fn new(lines_before: u64) -> Self {
-        let (rules, login) = Default::default();
-        Self { rules, login, lines_before, line_number: 0, numbers: None, pending: None }
+        let (rules, login, origin) = Default::default();
+        Self { rules, login, lines_before, line_number: 0, numbers: None, pending: None, origin }
     }
 
     /// The same reader, with what the user permits option lines to do.
@@ -231,7 +235,7 @@ impl Lines {
         }
         let at = At { index: self.index()?, ..self.at() };
         let entry = match line {
-            Ok(line) => entry_of_url(at, line),
+            Ok(line) => entry_of_url(at, line, &mut self.origin),
             Err(problem) => Err(bad_line(at, text, problem)),
         };
         let before = self.finish();
@@ -320,21 +324,26 @@ pub(super) struct Cells<'a> {
 }
 
 /// The job of a row, or why there is none; either keeps what the report is to have.
-pub(super) fn entry_of_row(at: At, cells: &Cells<'_>, kept: Kept) -> Entry {
-    match entry_of_cells(at, cells) {
+pub(super) fn entry_of_row(
+    at: At,
+    cells: &Cells<'_>,
+    kept: Kept,
+    origin: &mut LastOrigin,
+) -> Entry {
+    match entry_of_cells(at, cells, origin) {
         Ok(job) => Ok(Job { kept, ..job }),
         Err(bad) => Err(BadLine { kept, ..bad }),
     }
 }
 
-fn entry_of_cells(at: At, cells: &Cells<'_>) -> Entry {
+fn entry_of_cells(at: At, cells: &Cells<'_>, origin: &mut LastOrigin) -> Entry {
     let url = cells.url.trim_ascii();
     if url.is_empty() {
         let remedy = "the URL is missing; fill it in, or remove the row";
         return Err(message_of(at, url, InputProblem::Url, remedy));
     }
-    let parsed =
-        std::str::from_utf8(url).map_err(|_| InputProblem::NotUtf8).and_then(Target::parse);
+    let text = std::str::from_utf8(url).map_err(|_| InputProblem::NotUtf8);
+    let parsed = text.and_then(|text| origin.parse(text));
     let target = parsed.map_err(|problem| {
         let bad = bad_line(at, &url[..url.len().min(LINE_PREFIX_BYTES)], problem);
         let is_shortened = problem == InputProblem::LineTooLong;
@@ -400,9 +409,9 @@ pub(super) fn bad_record(at: At, raw: &[u8], problem: InputProblem, remedy: &str
     BadLine::new(at, text, problem, message)
 }
 
-fn entry_of_url(at: At, line: &str) -> Entry {
+fn entry_of_url(at: At, line: &str, origin: &mut LastOrigin) -> Entry {
     let url = line.split('\t').next().unwrap_or(line);
-    match Target::parse(url) {
+    match origin.parse(url) {
         Ok(target) => Ok(Job::new(at.index, target, url.trim_matches(' '))),
         Err(problem) => Err(bad_line(at, line.as_bytes(), problem)),
     }

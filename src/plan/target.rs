@@ -12,6 +12,7 @@
 //! us, and what it is to the server is the server's business.
 
 mod host;
+mod last;
 mod packed;
 
 use crate::fault::InputProblem;
@@ -21,6 +22,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
 
+pub use last::LastOrigin;
 pub use packed::Offsets;
 
 /// The schemes that can be pulled.
@@ -315,36 +317,6 @@ pub(super) fn without_userinfo(text: &str) -> Cow<'_, str> {
         None => Cow::Borrowed(text),
     }
 }
-
-/// The normal form of a URL, which [`Target::as_str`] gives; `None` where the text is no URL.
-pub fn normal_form(text: &str) -> Option<Cow<'_, str>> {
-    if is_normal(text) {
-        return Some(Cow::Borrowed(text));
-    }
-    Target::parse(text).ok().map(|target| Cow::Owned(target.text.into_string()))
-}
-
-/// Whether the text is easily seen to be a URL in its normal form. Most are, and reports of
-/// millions of rows are read with this.
-fn is_normal(text: &str) -> bool {
-    let rest = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
-    let Some(rest) = rest.filter(|_| text.len() <= limits::LINE_BYTES_MAX) else { return false };
-    let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-    // A name whose last label begins with a letter is no address (WHATWG, "ends in a number").
-    let last = host.rsplit('.').next().unwrap_or_default();
-    let is_name = last.starts_with(|c: char| c.is_ascii_lowercase())
-        && host.len() <= NAME_SURE_BYTES_MAX
-        && !host.contains("xn--")
-        && host.split('.').all(|label| !label.is_empty() && !label.starts_with('-'))
-        && host.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-.".contains(&b));
-    is_name
-        && path.starts_with('/')
-        && !path.contains("/.")
-        && path.bytes().all(|b| b.is_ascii_graphic() && b != b'#' && b != b'\\')
-}
-
-/// Longest host that is sure to be no longer than names may be, whichever way that is counted.
-const NAME_SURE_BYTES_MAX: usize = 60;
 
 /// A `Referer` as it may be sent: without user information (RFC 9110 section 10.1.3). It goes to
 /// every origin.

@@ -9,15 +9,21 @@
 //! (after a power loss) zero bytes and what follows them. [`Scan`] tells where the last whole row
 //! ends. The same in front of good rows is no work of a crash, and is refused.
 
+mod differ;
 mod done;
 mod line;
 mod lost;
 mod packed;
+mod part;
+mod url;
 
-pub use done::{Check, Difference, Done, Ended, Fate, Mismatch, Passed, Url, Verdict, Which};
+pub use differ::Difference;
+pub use done::{Check, Done, Ended, Fate, Mismatch, Passed, Verdict, Which};
 pub use line::{Entry, Lines, Problem};
 pub use lost::Lost;
-pub use packed::Reader;
+pub use packed::{Cut, Reader};
+pub use part::Part;
+pub use url::{RowSum, Url};
 
 use super::row::RowFormat;
 use crate::limits;
@@ -103,6 +109,9 @@ impl Scan {
             if bytes[end] == 0 {
                 self.zero(&bytes[used..end])?;
                 break;
+            }
+            if length > LINE_BYTES_MAX {
+                return Err(Refused { line: self.count + 1, problem: Problem::TooLong });
             }
             self.count += 1;
             self.at += length as u64 + 1;

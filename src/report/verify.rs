@@ -86,6 +86,22 @@ impl Verified {
         *count += 1;
     }
 
+    /// Counts what another count has.
+    pub fn add(&mut self, other: &Self) {
+        let Self { same, same_length, unnamed, missing, other: not_files, .. } = *other;
+        let Self { length, digest, unreadable, failed, open, .. } = *other;
+        self.same += same;
+        self.same_length += same_length;
+        self.unnamed += unnamed;
+        self.missing += missing;
+        self.other += not_files;
+        self.length += length;
+        self.digest += digest;
+        self.unreadable += unreadable;
+        self.failed += failed;
+        self.open += open;
+    }
+
     /// The exit status: 3 when something could not be read, 7 when a file differs, else 0.
     pub fn exit_code(&self) -> u8 {
         match (self.unreadable, self.differing()) {
@@ -183,7 +199,7 @@ mod tests {
             one.count(found);
             assert_eq!(one.exit_code(), status, "{found:?}");
             assert_eq!(found.is_as_told(), status == 0, "{found:?}");
-            together.count(found);
+            together.add(&one);
         }
         assert_eq!(together.exit_code(), 3);
         assert_eq!(

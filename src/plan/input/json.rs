@@ -6,6 +6,7 @@ use crate::fault::InputProblem;
 use crate::limits;
 use crate::plan::job::{At, BadLine, Cells, Entry, bad_record, entry_of_row};
 use crate::plan::kept::{Kept, Value};
+use crate::plan::target::LastOrigin;
 use serde::de::{
     DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor,
 };
@@ -23,11 +24,14 @@ pub(super) struct JsonLines {
     has_begun: bool,
     /// Whether a line was an object.
     has_parsed: bool,
+    /// Of the URL before.
+    origin: LastOrigin,
 }
 
 impl JsonLines {
     pub(super) fn new(wanted: Columns, lines_before: u64) -> Self {
-        Self { wanted, lines_before, line_number: 0, has_begun: false, has_parsed: false }
+        let (line_number, has_begun, has_parsed, origin) = Default::default();
+        Self { wanted, lines_before, line_number, has_begun, has_parsed, origin }
     }
 
     /// Reads one line, its line end included or not. A line of [`RAW_BYTES_MAX`] may be cut to
@@ -61,7 +65,7 @@ impl JsonLines {
                 }
                 let kept = found.kept(&self.wanted);
                 match found.cells(&self.wanted) {
-                    Ok(cells) => entry_of_row(at, &cells, kept),
+                    Ok(cells) => entry_of_row(at, &cells, kept, &mut self.origin),
                     Err(remedy) => {
                         let bad = bad_record(at, text, InputProblem::Record, &remedy);
                         Err(BadLine { kept, ..bad })

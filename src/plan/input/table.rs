@@ -12,6 +12,7 @@ use crate::fault::InputProblem;
 use crate::limits;
 use crate::plan::job::{At, BadLine, Cells, Entry, bad_record, entry_of_row};
 use crate::plan::kept::{Kept, Value};
+use crate::plan::target::LastOrigin;
 use csv_core::{ReadRecordResult, Reader, ReaderBuilder, Terminator};
 use std::mem;
 
@@ -37,6 +38,8 @@ pub(super) struct Table {
     row_line: u64,
     lines_before: u64,
     line_number: u64,
+    /// Of the URL before.
+    origin: LastOrigin,
 }
 
 impl Table {
@@ -54,6 +57,7 @@ impl Table {
             row_line: 0,
             lines_before,
             line_number: 0,
+            origin: LastOrigin::default(),
         }
     }
 
@@ -211,7 +215,8 @@ impl Table {
             checksum: optional(picked.checksum),
         };
         let cell = |at: &usize| Value::of_cell(self.cells.cell(*at));
-        let mut entry = entry_of_row(self.at(), &cells, Kept::new(picked.keep.iter().map(cell)));
+        let kept = Kept::new(picked.keep.iter().map(cell));
+        let mut entry = entry_of_row(self.at(), &cells, kept, &mut self.origin);
         if let Err(bad) = &mut entry
             && is_first
             && memchr::memmem::find(cells.url, b"://").is_none()

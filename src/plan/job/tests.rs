@@ -351,8 +351,10 @@ fn the_url_is_told_as_the_list_gave_it() {
         assert_eq!(job.url(), url);
         assert_eq!(job.given.is_some(), url != "http://h/a");
     }
-    let of_cell =
-        |url| entry_of_cells(At { index: 1, line_number: 1 }, &Cells { url, ..Cells::default() });
+    let of_cell = |url| {
+        let cells = Cells { url, ..Cells::default() };
+        entry_of_cells(At { index: 1, line_number: 1 }, &cells, &mut LastOrigin::default())
+    };
     assert_eq!(of_cell(b" http://me:secret@h?q\t").unwrap().url(), " http://h?q\t");
     let bad = of_cell(b" http://me:secret@h/\xff\x01 ").unwrap_err();
     assert_eq!(bad.text, b" http://h/\xff\x01 ");

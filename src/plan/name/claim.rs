@@ -19,12 +19,14 @@ use crate::limits;
 pub struct Names {
     /// All but the last one are full.
     layers: Vec<Layer>,
+    /// Hashes of names that were occupied and are not in a layer yet.
+    occupied: Vec<u64>,
 }
 
 impl Names {
     /// No name is claimed.
     pub fn new() -> Self {
-        Self { layers: vec![Layer::new(0)] }
+        Self { layers: vec![Layer::new(0)], occupied: Vec::new() }
     }
 
     /// Claims `path` or, when it is taken, the first free one of `stem.INDEX.ext`,
@@ -41,6 +43,7 @@ impl Names {
     /// As [`Self::claim`], and says what became of the path: whoever knows this and the path needs
     /// to keep the name only where it is [`Claimed::Otherwise`].
     pub fn claim_noting(&mut self, path: String, index: u64, folds: bool) -> (String, Claimed) {
+        self.settle();
         if self.insert(&path, folds) {
             return (path, Claimed::AsAsked);
         }
@@ -62,7 +65,23 @@ impl Names {
 
     /// Takes `path` from all claims to come, whether it was free or not; see [`Self::claim`].
     pub fn occupy(&mut self, path: &str, folds: bool) {
-        let _is_new = self.insert(path, folds);
+        self.occupied.push(hash_of(path, folds));
+        if self.occupied.len() >= OCCUPIED_MAX {
+            self.settle();
+        }
+    }
+
+    /// Puts what was occupied into the layers.
+    fn settle(&mut self) {
+        let mut occupied = std::mem::take(&mut self.occupied);
+        let layers = &self.layers;
+        // The memory of all of them comes at the same time.
+        let words = |hash: &u64| layers.iter().fold(0, |sum, layer| sum ^ layer.first_word(*hash));
+        std::hint::black_box(occupied.iter().fold(0, |sum, hash| sum ^ words(hash)));
+        for hash in occupied.drain(..) {
+            let _is_new = self.insert_hash(hash);
+        }
+        self.occupied = occupied;
     }
 
     /// Bytes that the filters take.
@@ -82,7 +101,10 @@ impl Names {
 
     /// Adds a name; false when it was there (or seems to have been).
     pub(super) fn insert(&mut self, path: &str, folds: bool) -> bool {
-        let hash = if folds { hash64(folded(path).as_bytes()) } else { hash64(path.as_bytes()) };
+        self.insert_hash(hash_of(path, folds))
+    }
+
+    fn insert_hash(&mut self, hash: u64) -> bool {
         let key = Key::new(hash);
         // All layers are asked, because a new name is in none of them: the memory of each is far
         // away, and so it comes at the same time.
@@ -98,6 +120,10 @@ impl Names {
         }
         true
     }
+}
+
+fn hash_of(path: &str, folds: bool) -> u64 {
+    if folds { hash64(folded(path).as_bytes()) } else { hash64(path.as_bytes()) }
 }
 
 /// What became of a path that was claimed.
@@ -180,6 +206,11 @@ impl Layer {
         Self { words: vec![0; bytes / 8], names: 0, names_max }
     }
 
+    /// The first word of the block of a name.
+    fn first_word(&self, hash: u64) -> u64 {
+        self.words[block(hash, self.words.len())]
+    }
+
     fn is_full(&self) -> bool {
         self.names >= self.names_max
     }
@@ -224,11 +255,19 @@ impl Key {
 
     /// Index of the first word of its block, in a layer of so many words.
     fn block(&self, words: usize) -> usize {
-        let blocks = (words / BLOCK_WORDS) as u64;
-        // Upper half of a 32-bit product: even without a division.
-        (((self.hash >> 32) * blocks) >> 32) as usize * BLOCK_WORDS
+        block(self.hash, words)
     }
 }
+
+/// Index of the first word of a block.
+fn block(hash: u64, words: usize) -> usize {
+    let blocks = (words / BLOCK_WORDS) as u64;
+    // Upper half of a 32-bit product: even without a division.
+    (((hash >> 32) * blocks) >> 32) as usize * BLOCK_WORDS
+}
+
+/// Names that are occupied together, unless one is claimed.
+const OCCUPIED_MAX: usize = 64;
 
 const BLOCK_WORDS: usize = 8;
 /// Bits that a name sets.

@@ -3,21 +3,33 @@
 use super::Scheme;
 use crate::fault::InputProblem;
 use std::borrow::Cow;
+use std::net::Ipv4Addr;
 use url::Url;
 
 /// A host in ASCII and lower case, an IPv6 address in its brackets.
 ///
 /// `host` is not empty and holds no delimiter of a URL.
 pub(super) fn ascii(scheme: Scheme, host: &str) -> Result<Cow<'_, str>, InputProblem> {
-    match is_plain_name(host) {
+    match is_plain_host(host) {
         true => Ok(Cow::Borrowed(host)),
         false => normalised(scheme, host).map(Cow::Owned),
     }
 }
 
-/// Whether a host is one that nothing has to be done about, which is nearly every host of a list: a
-/// name of lower-case ASCII letters, digits, `-` and `.`. Where in doubt, no: then [`normalised`]
-/// decides, and says the same of names that are plain.
+/// Whether a host is one that nothing has to be done about, which is nearly every host of a list.
+/// Where in doubt, no: then [`normalised`] decides, and says the same of hosts that are plain.
+pub(super) fn is_plain_host(host: &str) -> bool {
+    is_plain_name(host) || is_plain_address(host)
+}
+
+/// Whether it is an IPv4 address as it is printed.
+fn is_plain_address(host: &str) -> bool {
+    let begins_so = host.as_bytes().first().is_some_and(u8::is_ascii_digit);
+    // Numbers with a zero in front are octal to some, and refused.
+    begins_so && host.parse::<Ipv4Addr>().is_ok()
+}
+
+/// Whether it is a name of lower-case ASCII letters, digits, `-` and `.`.
 fn is_plain_name(host: &str) -> bool {
     let is_plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'.');
     // What ends in a number is an IPv4 address, or none. All forms of numbers begin with a digit.
@@ -65,6 +77,7 @@ mod tests {
             1 => "(xn--|0x|0|x)[a-z0-9-]{0,5}",
             1 => "[a-z]{60,70}",
             1 => "[a-zA-Z0-9._é%~-]{0,3}",
+            1 => "0?(25[0-9]|[0-9]{1,3})",
         ];
         (prop::collection::vec(label, 1..6), "[.]{0,2}")
             .prop_map(|(labels, end)| labels.join(".") + &end)
@@ -84,13 +97,24 @@ mod tests {
         }
     }
 
+    #[test]
+    fn which_addresses_are_plain() {
+        for host in ["0.0.0.0", "127.0.0.1", "255.255.255.255", "1.20.3.4"] {
+            assert!(is_plain_address(host), "{host}");
+            assert_eq!(normalised(Scheme::Http, host), Ok(host.to_owned()));
+        }
+        for host in ["1.2.3", "1.2.3.04", "1.2.3.256", "1.2.3.4.", "1.2.3.4.5", "0x1.2.3.4", ""] {
+            assert!(!is_plain_address(host), "{host}");
+        }
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
         /// The short way says of a host what the long way says.
         #[test]
         fn plain_names_are_normal(host in host_like()) {
-            if is_plain_name(&host) {
+            if is_plain_host(&host) {
                 for scheme in [Scheme::Http, Scheme::Https] {
                     prop_assert_eq!(normalised(scheme, &host), Ok(host.clone()));
                 }

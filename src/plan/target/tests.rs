@@ -431,38 +431,3 @@ fn user_information_is_cut_out_and_nothing_else() {
         assert_eq!(whole.as_str(), cut.as_str());
     }
 }
-
-#[test]
-fn the_normal_form_of_most_urls_is_seen_at_once() {
-    for text in ["http://h.example/a?b=%20/?c", "https://127.0.0.1.h-1.example/~x/a.b"] {
-        assert!(is_normal(text), "{text}");
-        assert_eq!(normal_form(text), Some(Cow::Borrowed(text)));
-    }
-    for (text, normal) in [
-        ("http://h?q", Some("http://h/?q")),
-        ("http://127.1/", Some("http://127.0.0.1/")),
-        ("http://h.0x7f/", None),
-        ("http://h:80/x#y", Some("http://h/x")),
-        ("no URL", None),
-    ] {
-        assert!(!is_normal(text), "{text}");
-        assert_eq!(normal_form(text).as_deref(), normal, "{text}");
-    }
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..Default::default() })]
-
-    #[test]
-    fn what_is_seen_to_be_normal_is(
-        scheme in "https?://",
-        host in "[a-z0-9.-]{0,8}[a-zA-Z0-9.x-]{0,8}",
-        rest in "(/?[a-z%.@:?#/\\\\ ü|^]{0,9}){0,4}",
-    ) {
-        let text = format!("{scheme}{host}{rest}");
-        if is_normal(&text) {
-            let target = Target::parse(&text);
-            prop_assert_eq!(target.as_ref().map(Target::as_str), Ok(&*text));
-        }
-    }
-}

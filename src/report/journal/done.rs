@@ -9,12 +9,13 @@
 //! Rows have the URL as the list gave it; those of older versions have its normal form. Either is
 //! taken: a row whose URL is in its normal form is compared by the normal form of the line.
 
-use crate::fault::{ExitClass, escape_hidden};
-use crate::report::row::{Status, escape_controls};
+use super::differ::{Difference, Lines};
+use super::url::{RowSum, Url};
+use crate::fault::ExitClass;
+use crate::report::row::Status;
 use roaring::RoaringTreemap;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 /// What the last row of a line says.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -42,49 +43,6 @@ pub enum Which {
     Transient,
     /// All.
     All,
-}
-
-/// The URL of a line or of a row.
-#[derive(Clone, Copy, Debug)]
-pub struct Url<'a> {
-    /// As the list gave it, without user information, or the line that is none.
-    pub given: &'a [u8],
-    /// Its normal form; `None` where it is no URL.
-    pub normal: Option<&'a str>,
-}
-
-impl Url<'_> {
-    /// Whether it is in another form than the normal one.
-    fn is_as_given(&self) -> bool {
-        self.normal.is_none_or(|normal| normal.as_bytes() != self.given)
-    }
-
-    /// The hash of line `index` with this URL, as it was given or in its normal form. Both sides
-    /// are made in the same run, so the hash need not be the same in another.
-    fn hash(&self, index: u64, is_as_given: bool) -> u64 {
-        let mut hasher = DefaultHasher::new();
-        index.hash(&mut hasher);
-        match self.normal {
-            Some(normal) if !is_as_given => normal.hash(&mut hasher),
-            // CSV shows control characters in this way and JSON does not; JSON has only UTF-8. A
-            // list of lines that are pulled again has no blanks around them.
-            _ => {
-                let given = String::from_utf8_lossy(self.given);
-                escape_controls(given.trim_matches([' ', '\t'])).hash(&mut hasher);
-            }
-        }
-        hasher.finish()
-    }
-
-    /// For people.
-    fn shown(&self) -> String {
-        let text = String::from_utf8_lossy(self.given);
-        let text = escape_hidden(&text);
-        match text.char_indices().nth(URL_SHOWN_CHARS_MAX) {
-            Some((end, _)) => format!("{}...", &text[..end]),
-            None => text.into_owned(),
-        }
-    }
 }
 
 /// What the rows of a report say.
@@ -122,7 +80,13 @@ struct Block {
 impl Done {
     /// Takes a row; the last one of a line counts.
     pub fn record(&mut self, index: u64, url: Url<'_>, fate: Fate) {
-        let is_first = self.record_sum(index, url);
+        self.add(RowSum::of(index, url), fate);
+    }
+
+    /// Takes a row by its sum, in the order of rows.
+    pub fn add(&mut self, sum: RowSum, fate: Fate) {
+        let index = sum.index;
+        let is_first = self.add_sum(sum);
         if !is_first {
             self.is_taken_back |= self.good.contains(index) && fate != Fate::Good;
             self.forget(index);
@@ -179,10 +143,9 @@ impl Done {
 
     /// Adds the row to the sum of its block, that of the first, second, third rows of lines and so
     /// on. Says whether it is the first row of its line.
-    fn record_sum(&mut self, index: u64, url: Url<'_>) -> bool {
+    fn add_sum(&mut self, sum: RowSum) -> bool {
+        let RowSum { index, hash: sum, is_as_given } = sum;
         let block = block_of(index);
-        let is_as_given = url.is_as_given();
-        let sum = url.hash(index, is_as_given);
         for depth in 0..LEVELS_MAX {
             if depth == self.levels.len() {
                 self.levels.push(Level::default());
@@ -266,67 +229,6 @@ impl fmt::Display for Mismatch {
 
 impl std::error::Error for Mismatch {}
 
-/// Finds the first line of a list that is not the one of the report: give it all rows.
-#[derive(Debug)]
-pub struct Difference<'c> {
-    mismatch: Mismatch,
-    lines: &'c [Line],
-    /// Rows of other lines than those are no difference.
-    is_partial: bool,
-    /// The first one so far, and what its row says.
-    first: Option<(u64, String)>,
-}
-
-impl Difference<'_> {
-    /// Takes a row.
-    pub fn row(&mut self, index: u64, url: Url<'_>) {
-        let (first, last) = self.mismatch.lines;
-        if !(first..=last).contains(&index) || self.first.as_ref().is_some_and(|f| f.0 <= index) {
-            return;
-        }
-        let is_as_given = url.is_as_given();
-        let is_same = self.line(index).map_or(self.is_partial, |line| {
-            url.hash(index, is_as_given) == line.hashes[usize::from(is_as_given)]
-        });
-        if !is_same {
-            self.first = Some((index, url.shown()));
-        }
-    }
-
-    /// Whether there is one.
-    pub fn is_found(&self) -> bool {
-        self.first.is_some()
-    }
-
-    fn line(&self, index: u64) -> Option<&Line> {
-        let at = self.lines.binary_search_by_key(&index, |line| line.index);
-        at.ok().map(|at| &self.lines[at])
-    }
-}
-
-/// What differs, for people: the line, what it is now, and what the report says of it.
-impl fmt::Display for Difference<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.first {
-            // Its rows are gone by now.
-            None => self.mismatch.fmt(f),
-            Some((index, told)) => match self.line(*index) {
-                Some(line) => write!(f, "line {index} is {}, and was {told}", line.shown),
-                None => write!(f, "line {index} has no URL any more, and was {told}"),
-            },
-        }
-    }
-}
-
-/// A line of the block at hand.
-#[derive(Debug)]
-struct Line {
-    index: u64,
-    /// [`Url::hash`] of its normal form, and as it was given.
-    hashes: [u64; 2],
-    shown: Box<str>,
-}
-
 /// How the list ended.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Ended {
@@ -346,7 +248,7 @@ pub struct Check {
     rows: Block,
     sums: Vec<u64>,
     /// Its lines, as long as it is not known whether they are those of the report.
-    lines: Vec<Line>,
+    lines: Lines,
     is_settled: bool,
     /// The list has some lines of the report only: there is nothing to compare it with.
     is_partial: bool,
@@ -374,8 +276,7 @@ impl Check {
         } else if self.done.rows_of(index) == 0 {
             return Err(Mismatch { lines: (index, index) });
         } else {
-            let hashes = [false, true].map(|is_as_given| url.hash(index, is_as_given));
-            self.lines.push(Line { index, hashes, shown: url.shown().into() });
+            self.lines.push(index, url, url.hashes(index));
         }
         Ok(Verdict::Pull)
     }
@@ -383,7 +284,7 @@ impl Check {
     /// As it was made: the list is read again, from its first line.
     pub fn again(self) -> Self {
         match self.is_partial {
-            true => Self { is_settled: true, lines: Vec::new(), ..self },
+            true => Self { is_settled: true, lines: Lines::default(), ..self },
             false => Self::new(self.done, self.retry),
         }
     }
@@ -421,7 +322,7 @@ impl Check {
     /// Begins to look for the line that made this mismatch, which was the last thing that happened
     /// here.
     pub fn difference(&self, mismatch: Mismatch) -> Difference<'_> {
-        Difference { mismatch, lines: &self.lines, is_partial: self.is_partial, first: None }
+        Difference::new(mismatch, &self.lines, self.is_partial)
     }
 
     /// Takes the next line that has, or would have, a row: its number and what that row shows as
@@ -518,7 +419,7 @@ impl Check {
     }
 
     fn add(&mut self, index: u64, url: Url<'_>) {
-        let hashes = [false, true].map(|is_as_given| url.hash(index, is_as_given));
+        let hashes = url.hashes(index);
         for (level, of_level) in self.done.levels.iter().zip(&mut self.sums) {
             if !level.lines.contains(index) {
                 break;
@@ -526,7 +427,7 @@ impl Check {
             let sum = hashes[usize::from(level.as_given.contains(index))];
             *of_level = of_level.wrapping_add(sum);
         }
-        self.lines.push(Line { index, hashes, shown: url.shown().into() });
+        self.lines.push(index, url, hashes);
     }
 
     fn settle(&mut self) -> Result<(), Mismatch> {
@@ -570,7 +471,5 @@ fn lines_of(block: u64) -> (u64, u64) {
 
 /// Line numbers that are checked together. So many jobs wait at most for those in front of them.
 const BLOCK_LINES: u64 = 4_096;
-/// Characters of a URL that are shown.
-const URL_SHOWN_CHARS_MAX: usize = 200;
 /// Rows of one line that are checked; those of a line that was tried again more often still count.
 const LEVELS_MAX: usize = 16;

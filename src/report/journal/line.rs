@@ -8,6 +8,7 @@ use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 
 /// A row as it is read back.
 #[derive(Clone, Debug, PartialEq)]
@@ -114,7 +115,7 @@ impl fmt::Display for Problem {
 pub struct Lines {
     format: RowFormat,
     /// Of CSV, once its header line was read.
-    columns: Option<Columns>,
+    columns: Option<Arc<Columns>>,
     has_rows: bool,
     /// Names of the columns of the list that rows of JSON Lines have, once one was read.
     kept: Option<Vec<String>>,
@@ -136,6 +137,22 @@ impl Lines {
     pub fn new(format: RowFormat) -> Self {
         let unquoted = Unquoted::default();
         Self { format, columns: None, has_rows: false, kept: None, unquoted }
+    }
+
+    /// A reader of lines that come later and have the same columns.
+    pub(super) fn part(&self) -> Self {
+        let columns = self.columns.clone();
+        Self { columns, has_rows: self.has_rows, ..Self::new(self.format) }
+    }
+
+    /// The columns of CSV, once its header line was read.
+    pub(super) fn columns(&self) -> Option<&Arc<Columns>> {
+        self.columns.as_ref()
+    }
+
+    /// Lines follow that the other one has read.
+    pub(super) fn set_columns(&mut self, other: &Self) {
+        self.columns.clone_from(&other.columns);
     }
 
     /// Reads a line without its end. `None` is a header line.
@@ -207,8 +224,11 @@ impl Lines {
                 false => Columns::of(line.split(|byte| *byte == b',')),
                 true => Columns::of(self.unquoted.cells(line)),
             };
-            if columns.is_some() {
-                self.columns = columns;
+            if let Some(columns) = columns {
+                // Those of a report that goes on as it was stay the same ones.
+                if self.columns.as_deref() != Some(&columns) {
+                    self.columns = Some(Arc::new(columns));
+                }
                 return Ok(None);
             }
         }
@@ -271,8 +291,10 @@ enum Cell<'a> {
 /// The cells of a line whose quotes are where this program writes them: around a whole cell, and
 /// twice for one within it.
 struct Cells<'a> {
-    /// What follows; `None` behind the last cell.
-    rest: Option<&'a [u8]>,
+    line: &'a [u8],
+    /// Where the next cell begins; `None` behind the last one.
+    begin: Option<usize>,
+    commas: Commas<'a>,
     is_odd: bool,
 }
 
@@ -280,7 +302,28 @@ impl<'a> Cells<'a> {
     fn of(line: &'a [u8], is_quoted: bool) -> Self {
         // With quotes in the line, these would end a record and be no part of it.
         let is_odd = is_quoted && (memchr(b'\r', line).is_some() || line.starts_with(BOM));
-        Self { rest: Some(line), is_odd }
+        Self { line, begin: Some(0), commas: Commas::of(line), is_odd }
+    }
+
+    /// A cell whose quote is in front of byte `begin`.
+    fn quoted(&mut self, begin: usize) -> Cell<'a> {
+        let (mut at, mut has_quotes) = (begin, false);
+        while let Some(quote) = memchr(b'"', &self.line[at..]) {
+            let end = at + quote;
+            self.begin = match self.line.get(end + 1) {
+                Some(b'"') => {
+                    (at, has_quotes) = (end + 2, true);
+                    continue;
+                }
+                // It is the next one behind those within the quotes.
+                Some(b',') => self.commas.find(|comma| *comma > end).map(|comma| comma + 1),
+                Some(_) => break,
+                None => None,
+            };
+            return if has_quotes { Cell::Doubled } else { Cell::Is(&self.line[begin..end]) };
+        }
+        self.is_odd = true;
+        Cell::Odd
     }
 }
 
@@ -288,32 +331,74 @@ impl<'a> Iterator for Cells<'a> {
     type Item = Cell<'a>;
 
     fn next(&mut self) -> Option<Cell<'a>> {
-        let rest = self.rest?;
+        let begin = self.begin?;
         if self.is_odd {
             return Some(Cell::Odd);
         }
-        let Some(quoted) = rest.strip_prefix(b"\"") else {
-            let end = memchr(b',', rest);
-            self.rest = end.map(|end| &rest[end + 1..]);
-            return Some(Cell::Is(&rest[..end.unwrap_or(rest.len())]));
-        };
-        let (mut at, mut has_quotes) = (0, false);
-        while let Some(quote) = memchr(b'"', &quoted[at..]) {
-            let end = at + quote;
-            self.rest = match quoted.get(end + 1) {
-                Some(b'"') => {
-                    (at, has_quotes) = (end + 2, true);
-                    continue;
-                }
-                Some(b',') => Some(&quoted[end + 2..]),
-                Some(_) => break,
-                None => None,
-            };
-            return Some(if has_quotes { Cell::Doubled } else { Cell::Is(&quoted[..end]) });
+        if self.line.get(begin) == Some(&b'"') {
+            return Some(self.quoted(begin + 1));
         }
-        self.is_odd = true;
-        Some(Cell::Odd)
+        let end = self.commas.next();
+        self.begin = end.map(|end| end + 1);
+        Some(Cell::Is(&self.line[begin..end.unwrap_or(self.line.len())]))
     }
+}
+
+/// Where the commas of a line are: eight bytes are looked at together, since most cells are short.
+struct Commas<'a> {
+    rest: &'a [u8],
+    /// Where in the line the word at hand begins.
+    word_at: usize,
+    /// Of the word at hand, the top bit of every byte that is a comma still to come.
+    found: u64,
+}
+
+impl<'a> Commas<'a> {
+    fn of(line: &'a [u8]) -> Self {
+        let (word, rest) = first_word(line);
+        Self { rest, word_at: 0, found: commas_in(word) }
+    }
+}
+
+impl Iterator for Commas<'_> {
+    type Item = usize;
+
+    fn next(&mut self) -> Option<usize> {
+        while self.found == 0 {
+            if self.rest.is_empty() {
+                return None;
+            }
+            let (word, rest) = first_word(self.rest);
+            self.rest = rest;
+            self.word_at += WORD_BYTES;
+            self.found = commas_in(word);
+        }
+        let at = self.word_at + (self.found.trailing_zeros() / u8::BITS) as usize;
+        self.found &= self.found - 1;
+        Some(at)
+    }
+}
+
+/// The first bytes as a number, the first one lowest, and those behind them. What is missing is
+/// zero.
+fn first_word(bytes: &[u8]) -> (u64, &[u8]) {
+    match bytes.split_first_chunk() {
+        Some((word, rest)) => (u64::from_le_bytes(*word), rest),
+        None => {
+            let mut word = [0; WORD_BYTES];
+            word[..bytes.len()].copy_from_slice(bytes);
+            (u64::from_le_bytes(word), &[])
+        }
+    }
+}
+
+/// The top bit of every byte that is a comma, and no other bit.
+fn commas_in(word: u64) -> u64 {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const LOW: u64 = 0x7f * ONES;
+    let differs = word ^ (ONES * b',' as u64);
+    // The sum carries into the top bit of a byte whose other bits are not all zero.
+    !(((differs & LOW) + LOW) | differs | LOW)
 }
 
 /// What came of picking cells.
@@ -364,8 +449,8 @@ impl<'de> Visitor<'de> for KeysOf {
 }
 
 /// Where the columns are that matter.
-#[derive(Debug)]
-struct Columns {
+#[derive(Debug, PartialEq)]
+pub(super) struct Columns {
     /// For each column its place among [`WANTED`].
     slots: Vec<Option<usize>>,
     /// Those behind them that are columns of the list.
@@ -479,6 +564,8 @@ fn status_of(word: &str) -> Result<Status, Problem> {
     found.ok_or(Problem::Nonsense("status"))
 }
 
+/// Bytes of a word.
+const WORD_BYTES: usize = 8;
 /// A byte order mark, which is no part of the first cell.
 const BOM: &[u8] = b"\xef\xbb\xbf";
 /// The columns that matter, in the order of [`entry_of`].
@@ -551,6 +638,15 @@ mod tests {
                     prop_assert_eq!(quick, slow, "{:?}", line);
                 }
             }
+        }
+
+        #[test]
+        fn commas_are_where_they_are(bytes in prop::collection::vec(
+            prop_oneof![Just(b','), Just(b'-'), Just(0xac_u8), Just(0_u8), any::<u8>()], 0..40,
+        )) {
+            let commas = bytes.iter().enumerate().filter(|(_, byte)| **byte == b',');
+            let commas: Vec<usize> = commas.map(|(at, _)| at).collect();
+            prop_assert_eq!(Commas::of(&bytes).collect::<Vec<_>>(), commas);
         }
 
         #[test]

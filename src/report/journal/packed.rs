@@ -4,13 +4,14 @@
 //! its end, as a line that was torn is at the end of a plain one.
 
 use super::line::{Entry, Problem};
-use super::{Refused, Scan, Scanned};
+use super::{LINE_BYTES_MAX, Part, Refused, Scan, Scanned};
 use crate::config::ReportPacking;
 use crate::report::packing::{self, Front, PART_BYTES_MAX};
 use crate::report::row::RowFormat;
-use memchr::memmem;
+use memchr::{memmem, memrchr};
 
-/// Reads a report piece by piece, whatever it is packed with.
+/// Reads a report piece by piece, whatever it is packed with: by [`Reader::feed`], or in two steps,
+/// so that lines are read by several at once.
 #[derive(Debug)]
 pub struct Reader {
     packing: ReportPacking,
@@ -19,12 +20,31 @@ pub struct Reader {
     rows: Vec<u8>,
     /// Bytes of the whole parts so far.
     at: u64,
+    /// Bytes of the lines that were cut off so far.
+    cut_at: u64,
+}
+
+/// Whole lines of a report.
+#[derive(Debug)]
+pub struct Cut {
+    lines: Vec<u8>,
+    /// Bytes of lines before them.
+    at: u64,
+    /// Where in the file they all end; `None` where that is known of each.
+    end: Option<u64>,
+}
+
+impl Cut {
+    /// Reads them by a reader of their own; `each` as with [`Reader::feed`].
+    pub fn read(&self, part: &mut Part, mut each: impl FnMut(Entry<'_>, u64)) {
+        part.read(&self.lines, |entry, end| each(entry, self.end.unwrap_or(end)));
+    }
 }
 
 impl Reader {
     /// A reader of a report that has, or is to have, this format.
     pub fn new(format: RowFormat, packing: ReportPacking) -> Self {
-        Self { packing, scan: Scan::new(format), rows: Vec::new(), at: 0 }
+        Self { packing, scan: Scan::new(format), rows: Vec::new(), at: 0, cut_at: 0 }
     }
 
     /// Takes the next bytes. `each` gets every row, and where in the file it ends: behind the part
@@ -43,27 +63,75 @@ impl Reader {
         }
         let mut used = 0;
         loop {
-            let before = self.rows.len();
-            match packing::unpack(self.packing, &bytes[used..], &mut self.rows) {
-                Front::Whole(length) => {
-                    used += length;
-                    self.at += length as u64;
-                }
-                Front::TooLong => return Err(self.refused(Problem::PartTooLong(self.name()))),
-                Front::Damaged if bytes.len() - used > TORN_BYTES_MAX => {
-                    return Err(self.refused(Problem::Damaged(self.name())));
-                }
-                Front::Begin if bytes.len() - used > PART_BYTES_MAX => {
-                    return Err(self.refused(Problem::PartTooLong(self.name())));
-                }
-                Front::Begin | Front::Damaged => {
-                    self.rows.truncate(before);
-                    return Ok(used);
-                }
-            }
+            let Some(length) =
+                self.unpack(&bytes[used..]).map_err(|problem| self.refused(problem))?
+            else {
+                return Ok(used);
+            };
+            used += length;
             let at = self.at;
             let read = self.scan.feed(&self.rows, |entry, _| each(entry, at))?;
             self.rows.drain(..read);
+        }
+    }
+
+    /// Takes the next bytes, as [`Reader::feed`] does, and gives the lines that are whole with
+    /// them, which are to be read in their order, by [`Reader::read`] or by [`Reader::part`] and
+    /// [`Reader::join`]. When no byte is used, more must come.
+    ///
+    /// # Errors
+    /// What is wrong with the line behind those that were cut off: see [`Reader::refused`].
+    pub fn cut(&mut self, bytes: &[u8]) -> Result<(usize, Cut), Problem> {
+        let (used, end) = if self.packing == ReportPacking::None {
+            let used = lines_len(bytes);
+            self.rows.extend_from_slice(&bytes[..used]);
+            (used, None)
+        } else {
+            (self.unpack(bytes)?.unwrap_or(0), Some(self.at))
+        };
+        let rest = self.rows.split_off(lines_len(&self.rows));
+        let lines = std::mem::replace(&mut self.rows, rest);
+        let at = self.cut_at;
+        self.cut_at += lines.len() as u64;
+        Ok((used, Cut { lines, at, end }))
+    }
+
+    /// A reader of its own for these lines, if by now it is known how to read them.
+    pub fn part(&self, cut: &Cut) -> Option<Part> {
+        self.scan.part(cut.at)
+    }
+
+    /// The lines come next that the part has read. `None` when they are to be read once more, by
+    /// [`Reader::read`], since other ones before them were not what they were thought to be.
+    pub fn join(&mut self, part: Part) -> Option<Result<(), Refused>> {
+        self.scan.join(part)
+    }
+
+    /// Reads lines; `each` as with [`Reader::feed`].
+    ///
+    /// # Errors
+    /// As [`Reader::feed`].
+    pub fn read(&mut self, cut: &Cut, mut each: impl FnMut(Entry<'_>, u64)) -> Result<(), Refused> {
+        let Cut { lines, end, .. } = cut;
+        self.scan.feed(lines, |entry, at| each(entry, end.unwrap_or(at))).map(drop)
+    }
+
+    /// Unpacks a part behind the rows that are there, and says how long it was; `None` where more
+    /// of it must come.
+    fn unpack(&mut self, bytes: &[u8]) -> Result<Option<usize>, Problem> {
+        let before = self.rows.len();
+        match packing::unpack(self.packing, bytes, &mut self.rows) {
+            Front::Whole(length) => {
+                self.at += length as u64;
+                Ok(Some(length))
+            }
+            Front::TooLong => Err(Problem::PartTooLong(self.name())),
+            Front::Damaged if bytes.len() > TORN_BYTES_MAX => Err(Problem::Damaged(self.name())),
+            Front::Begin if bytes.len() > PART_BYTES_MAX => Err(Problem::PartTooLong(self.name())),
+            Front::Begin | Front::Damaged => {
+                self.rows.truncate(before);
+                Ok(None)
+            }
         }
     }
 
@@ -71,9 +139,10 @@ impl Reader {
     ///
     /// # Errors
     /// This is no report, or it is damaged before its end.
-    pub fn finish(self, rest: &[u8]) -> Result<Scanned, Refused> {
+    pub fn finish(mut self, rest: &[u8]) -> Result<Scanned, Refused> {
         if self.packing == ReportPacking::None {
-            return self.scan.finish(rest);
+            let used = self.scan.feed(rest, |_, _| {})?;
+            return self.scan.finish(&rest[used..]);
         }
         // A part is written with whole rows in it.
         if !self.rows.is_empty() || self.scan.is_over || self.scan.bad.is_some() {
@@ -107,8 +176,18 @@ impl Reader {
         packing::name(self.packing)
     }
 
-    fn refused(&self, problem: Problem) -> Refused {
+    /// The error of the line that comes next.
+    pub fn refused(&self, problem: Problem) -> Refused {
         Refused { line: self.scan.count + 1, problem }
+    }
+}
+
+/// So many bytes are whole lines. Of what is too long to be a line, [`Scan::feed`] says so.
+fn lines_len(bytes: &[u8]) -> usize {
+    match memrchr(b'\n', bytes) {
+        Some(end) => end + 1,
+        None if bytes.len() > LINE_BYTES_MAX => bytes.len(),
+        None => 0,
     }
 }
 
