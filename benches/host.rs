@@ -13,9 +13,9 @@
 //!
 //! `GET /SIZE/NAME.EXT`, of a NAME that ends with a NUMBER, gives SIZE bytes of the file BLOCK from
 //! byte `NUMBER * 4099` on, and goes on at its start where it ends. `GET /stats` gives as JSON what
-//! was counted; only such requests are not. Time in service is kept by a clock of its own, so that a late timer makes one
-//! answer late and takes nothing off the host's capacity. Without `serve` it does nothing, so that
-//! cargo's bench and test runners can call it.
+//! was counted; only such requests are not. Time in service is kept by a clock of its own, so that
+//! a late timer makes one answer late and takes nothing off the host's capacity. Without `serve` it
+//! does nothing, so that cargo's bench and test runners can call it.
 
 use anyhow::{Context as _, Result, bail, ensure};
 use rustix::buffer::spare_capacity;
