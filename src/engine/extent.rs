@@ -2,7 +2,7 @@
 
 use super::progress::say;
 use super::scarcity;
-use crate::config::{Config, DnsConfig, ProgressMode, RequestRate};
+use crate::config::{Config, DnsConfig, Input, ProgressMode, RequestRate};
 use crate::error::RunError;
 use crate::plan::memory;
 use crate::plan::schedule::{Limits, Rate};
@@ -56,12 +56,32 @@ pub(super) fn sized(config: &Config, nofile: u64) -> anyhow::Result<Extent> {
     let folders_max = kept / FOLDERS_PART / split.cores;
     let idle_max = in_flight_max.min(kept - folders_max * split.cores).div_ceil(split.cores);
     let dns = DnsConfig { concurrency: split.questions, ..config.dns.clone() };
-    let mut cpus = config.cpus.clone();
-    cpus.truncate(split.cores);
+    let cpus = cpus(config, split.cores);
+    let in_flight_max = in_flight_max.min(setup::IN_FLIGHT_PER_CORE_MAX * cpus.len());
     let lookahead_max = lookahead_max(config);
     let config = Config { in_flight_max, cpus, dns, lookahead_max, ..config.clone() };
     scarcity::prepare(&config)?;
     Ok(Extent { config, idle_max: idle_max.max(1), folders_max })
+}
+
+/// The CPUs of the cores: as many as may be, and as there are URLs where these are given one by
+/// one; then beginning with the one that this thread runs on, so that programs started side by side
+/// do not all take the first.
+fn cpus(config: &Config, cores_max: usize) -> Vec<usize> {
+    let mut cpus = config.cpus.clone();
+    cpus.truncate(cores_max);
+    let urls = config.inputs.iter().try_fold(0_usize, |count, input| match input {
+        Input::Urls(urls) => Some(count + urls.len()),
+        Input::File(_) | Input::Stdin => None,
+    });
+    if let Some(urls) = urls.filter(|urls| *urls < cpus.len()) {
+        let here = setup::current_cpu();
+        let first = cpus.iter().position(|cpu| *cpu == here).unwrap_or(0);
+        cpus.rotate_left(first);
+        cpus.truncate(urls.max(1));
+        cpus.sort_unstable();
+    }
+    cpus
 }
 
 /// Jobs read ahead of the work: as many as were asked for, else what memory is enough for.

@@ -7,6 +7,7 @@ use crate::config::ProgressMode;
 use crate::error::RunError;
 use crate::http::served;
 use crate::plan::schedule;
+use crate::report::pushing::{self, Pushing};
 use crate::report::view::{Holdup, Meter, View};
 use crate::report::{metrics, state};
 use crate::ring::listen::{Listener, Serving};
@@ -23,6 +24,7 @@ pub(super) struct Observer<'s> {
     measure_at: Instant,
     /// Looked for now and then: that walks over hosts.
     holdups: Vec<Holdup>,
+    pushing: Vec<Pushing>,
     holdups_at: Instant,
     /// Requests for the state that were heard.
     asked: usize,
@@ -45,6 +47,7 @@ impl<'s> Observer<'s> {
             meter: Meter::default(),
             measure_at: shared.began,
             holdups: Vec::new(),
+            pushing: Vec::new(),
             holdups_at: shared.began,
             asked: 0,
             question: None,
@@ -60,6 +63,7 @@ impl<'s> Observer<'s> {
         }
         if self.holdups_at <= now && self.progress.is_shown() {
             self.holdups = holdups(self.shared);
+            self.pushing = pushing(self.shared);
             // Cores wait meanwhile: for next to nothing of their time.
             self.holdups_at = now + MEASURE_EVERY.max(now.elapsed() * HOLDUPS_PART);
         }
@@ -114,7 +118,8 @@ impl<'s> Observer<'s> {
     }
 
     fn view(&self) -> View {
-        View { holdups: self.holdups.clone(), ..view(self.shared) }
+        let (holdups, pushing) = (self.holdups.clone(), self.pushing.clone());
+        View { holdups, pushing, ..view(self.shared) }
     }
 }
 
@@ -148,6 +153,7 @@ fn view(shared: &Shared) -> View {
         shortages: shared.shortages(),
         cores,
         holdups: Vec::new(),
+        pushing: Vec::new(),
         hosts_resting: 0,
         hosts_unreachable: 0,
         hosts_lowered: 0,
@@ -161,6 +167,7 @@ fn full_view(shared: &Shared) -> View {
     let troubles = shared.schedule().troubles(shared.now_ms());
     View {
         holdups: holdups(shared),
+        pushing: pushing(shared),
         hosts_resting: troubles.resting,
         hosts_unreachable: troubles.unreachable,
         hosts_lowered: troubles.lowered,
@@ -178,6 +185,20 @@ fn holdups(shared: &Shared) -> Vec<Holdup> {
         why: found.why.to_string(),
     };
     found.into_iter().map(shown).collect()
+}
+
+/// The hosts that push back and are worth a word, the worst first.
+pub(super) fn pushing(shared: &Shared) -> Vec<Pushing> {
+    let found = shared.schedule().pushing();
+    let told = |found: schedule::Pushing| Pushing {
+        host: found.host.into(),
+        requests: found.answers + found.refusals,
+        refusals: found.refusals,
+        window: found.window as u64,
+        rate: found.rate,
+        has_jobs: found.jobs > 0,
+    };
+    pushing::notable(found.into_iter().map(told).collect())
 }
 
 /// Listens where metrics are asked for, before anything is touched.

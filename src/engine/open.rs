@@ -62,13 +62,14 @@ pub(super) async fn open(
     if target.scheme() == Scheme::Http {
         return Ok(connection);
     }
-    if let Some(complaint) = core.tls.read_machine_roots() {
-        say(&format!("warning: {complaint}"));
-    }
+    core.tls.read_named_roots();
     arm_connect(core, &connection, job_at_ms);
     // Whoever is on the way: the certificate is that of the origin.
     let connection = connection.into_secure(&core.tls, target.host(), &core.buffers).await;
     story.last.times.appconnect = story.last.began.elapsed();
+    if let Some(complaint) = core.tls.take_complaint() {
+        say(&format!("warning: {complaint}"));
+    }
     connection.map_err(|failure| fault(Stage::Tls, failure).into())
 }
 

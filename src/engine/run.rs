@@ -462,6 +462,7 @@ fn info(shared: &Shared, started_at: SystemTime, end: RunEnd) -> RunInfo {
             count: shard.count,
             lines_of_others: shared.others(),
         }),
+        pushing: observe::pushing(shared),
     }
 }
 

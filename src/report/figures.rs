@@ -1,5 +1,6 @@
 //! Numbers, sizes and times as people read them.
 
+use crate::fault::escape_hidden;
 use std::fmt::{self, Display};
 use std::time::Duration;
 
@@ -96,6 +97,19 @@ impl Display for Rate {
         match self.0 < 9.95 {
             true => write!(f, "{:.1}", self.0),
             false => write!(f, "{}", Count(self.0.round() as u64)),
+        }
+    }
+}
+
+/// The name of a host, of a long one the last so many characters.
+pub(super) struct HostName<'a>(pub(super) &'a str, pub(super) usize);
+
+impl Display for HostName<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let host = escape_hidden(self.0);
+        match host.char_indices().rev().nth(self.1) {
+            Some((at, cut)) => write!(f, "...{}", &host[at + cut.len_utf8()..]),
+            None => f.write_str(&host),
         }
     }
 }

@@ -2,7 +2,7 @@
 //! and `# TYPE`, base units (seconds, bytes), counters that end in `_total`.
 //!
 //! The number of samples is bounded: labels are closed sets (status, fault code, core), status
-//! codes of responses, and the names of the few hosts that hold the run up.
+//! codes of responses, and the names of the few hosts that hold the run up or push back.
 
 use super::stats::{Buckets, Stats};
 use super::view::{CoreView, View};
@@ -141,6 +141,30 @@ impl Page {
         for holdup in view.holdups.iter().take(HOSTS_MAX) {
             self.sample("host_jobs_queued", &[("host", &holdup.host)], holdup.queued);
         }
+        self.pushing(view);
+    }
+
+    /// Hosts that push back.
+    fn pushing(&mut self, view: &View) {
+        let hosts = || view.pushing.iter().take(HOSTS_MAX);
+        let help = "Requests answered by the hosts that refused most (429, 503), ten at most.";
+        self.family("host_requests_total", Kind::Counter, help);
+        for host in hosts() {
+            self.sample("host_requests_total", &[("host", &host.host)], host.requests);
+        }
+        self.family("host_refusals_total", Kind::Counter, "Those of them that were refused.");
+        for host in hosts() {
+            self.sample("host_refusals_total", &[("host", &host.host)], host.refusals);
+        }
+        self.family("host_connections_max", Kind::Gauge, "Connections that they may have now.");
+        for host in hosts() {
+            self.sample("host_connections_max", &[("host", &host.host)], host.window);
+        }
+        let help = "Requests a second that they were found to bear, where they limit those.";
+        self.family("host_requests_per_second", Kind::Gauge, help);
+        for (host, rate) in hosts().filter_map(|host| Some((host, host.rate?))) {
+            self.sample("host_requests_per_second", &[("host", &host.host)], rate);
+        }
     }
 
     fn histogram(&mut self, name: &str, help: &str, buckets: &Buckets, bounds: &[Duration]) {
@@ -250,6 +274,7 @@ const TOTAL_BOUNDS: [Duration; 14] = [
 
 #[cfg(test)]
 mod tests {
+    use super::super::pushing;
     use super::super::row::tests::{row_failed, row_ok};
     use super::super::view::Holdup;
     use super::super::view::tests::view;
@@ -262,6 +287,7 @@ mod tests {
         let mut view = view();
         let odd = Holdup { host: "a\"b\\c\nd".to_owned(), ..view.holdups[0].clone() };
         view.holdups.push(odd);
+        view.pushing.push(pushing::tests::host("img.example", 2_000, 80, Some(9.6)));
         encode(&view, &stats, SystemTime::UNIX_EPOCH + ms(1_500))
     }
 
@@ -282,6 +308,8 @@ mod tests {
             "ringpull_connections_idle{core=\"0\"} 2",
             "ringpull_jobs_queued 91",
             "ringpull_hosts{state=\"resting\"} 3",
+            "ringpull_host_refusals_total{host=\"img.example\"} 80",
+            "ringpull_host_requests_per_second{host=\"img.example\"} 9.6",
             "ringpull_host_jobs_queued{host=\"slow.example\"} 1204",
             "ringpull_host_jobs_queued{host=\"a\\\"b\\\\c\\nd\"} 1204",
             "# TYPE ringpull_time_total_seconds histogram",

@@ -4,10 +4,7 @@
 //! read back by the next run ([`journal`]); what is [`counted`] of them and adds up to ([`stats`],
 //! [`hosts`], [`summary`], [`explain`]) and whether that is enough ([`budget`]); what is left
 //! ([`session`]), is to come ([`dry`]) or differs ([`verify`]); and how a run stands ([`view`],
-//! read back by the next run ([`journal`]); what is [`counted`] of them and adds up to ([`stats`],
-//! [`hosts`], [`summary`], [`explain`]) and whether that is enough ([`budget`]); what is left
-//! ([`session`]), is to come ([`dry`]) or differs ([`verify`]); and how a run stands ([`view`],
-//! [`progress`], [`state`], [`metrics`]).
+//! [`progress`], [`state`], [`metrics`]), with the hosts that push back ([`pushing`]).
 
 pub mod budget;
 pub mod counted;
@@ -19,6 +16,7 @@ pub mod journal;
 pub mod metrics;
 pub mod packing;
 pub mod progress;
+pub mod pushing;
 pub mod row;
 pub mod session;
 pub mod state;

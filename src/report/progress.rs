@@ -1,7 +1,8 @@
 //! Progress in one line, made for as many columns as there are: what people look for first (the
 //! share that is done, rate, time left, failures), and the rest as there is room.
 
-use super::figures::{Count, Left, Rate, Size};
+use super::figures::{Count, HostName, Left, Rate, Size};
+use super::pushing;
 use super::view::{Holdup, Meter, View};
 use crate::fault::escape_hidden;
 use std::fmt;
@@ -75,6 +76,10 @@ fn parts(view: &View, meter: &Meter) -> Vec<Part> {
         forms.extend(
             others.first().map(|second| (12, format!("{first}, {}", Held(second, HOST_CHARS_MAX)))),
         );
+        parts.push(Part { forms, before: Some("; ") });
+    }
+    if let Some(worst) = pushing::worst(&view.pushing) {
+        let forms = vec![(13, worst.briefly(HOST_CHARS_MAX))];
         parts.push(Part { forms, before: Some("; ") });
     }
     parts
@@ -178,12 +183,8 @@ pub(super) struct Held<'a>(pub(super) &'a Holdup, pub(super) usize);
 impl fmt::Display for Held<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self(Holdup { host, queued, why, .. }, chars_max) = self;
-        let host = escape_hidden(host);
-        let (dots, host) = match host.char_indices().rev().nth(*chars_max) {
-            Some((at, cut)) => ("...", &host[at + cut.len_utf8()..]),
-            None => ("", &*host),
-        };
-        write!(f, "{dots}{host} {} ({})", Count(*queued), escape_hidden(why))
+        let host = HostName(host, *chars_max);
+        write!(f, "{host} {} ({})", Count(*queued), escape_hidden(why))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::figures::{Count, Left, Of, Rate, Size, Time};
 use super::progress::{Held, PAUSED, speed};
+use super::pushing;
 use super::view::{CoreView, Meter, Transfer, View};
 use crate::fault::escape_hidden;
 use std::fmt::{self, Write as _};
@@ -59,6 +60,9 @@ fn write_text(
     writeln!(text, "  hosts: {resting} resting, {lost} unreachable, {lowered} lowered")?;
     for holdup in &view.holdups {
         writeln!(text, "  held up: {}, {} in flight", Held(holdup, usize::MAX), holdup.in_flight)?;
+    }
+    for host in view.pushing.iter().take(PUSHING_SHOWN) {
+        writeln!(text, "  pushes back: {host}")?;
     }
     if !transfers.is_empty() {
         text.push_str("  longest transfers:\n");
@@ -137,6 +141,7 @@ fn progress_object(view: &View, meter: &Meter) -> serde_json::Value {
         "bytes_per_second": rates.bytes.round(),
         "eta": meter.left(view).map(|left| left.as_secs()),
         "held_up": holdups,
+        "pushing_back": pushing::json(&view.pushing),
     })
 }
 
@@ -144,6 +149,9 @@ fn progress_object(view: &View, meter: &Meter) -> serde_json::Value {
 fn rounded(seconds: f64) -> f64 {
     (seconds * 1e3).round() / 1e3
 }
+
+/// Hosts that push back, as many as are told of.
+const PUSHING_SHOWN: usize = 10;
 
 #[cfg(test)]
 mod tests {
@@ -194,6 +202,17 @@ state after 10.0 s:
   no answer from core 1: busy, or waiting for a disk
 "
         );
+    }
+
+    #[test]
+    fn hosts_that_push_back_are_named() {
+        let pushing = vec![pushing::tests::host("img.example", 2_000, 80, Some(9.6))];
+        let view = View { pushing, ..view() };
+        let line = "\n  pushes back: img.example refused 4% of 2,000 requests; asked at 9.6 \
+                    requests/s since\n";
+        assert!(text(&view, &Meter::default(), &[], &[]).contains(line));
+        let state = json(&view, &Meter::default(), &[], &[]);
+        assert!(state.contains("\"pushing_back\":[{"), "{state}");
     }
 
     #[test]

@@ -10,6 +10,7 @@ use super::counted::Counted;
 use super::explain::explain;
 use super::hosts::{Host, Hosts};
 use super::journal::Passed;
+use super::pushing::{self, Pushing};
 use super::row::Status;
 use crate::fault::{ExitClass, Fault};
 use hdrhistogram::Histogram;
@@ -96,6 +97,8 @@ pub struct RunInfo {
     pub cpus: Vec<usize>,
     /// Which shard of its list it pulled, unless it was all.
     pub shard: Option<RunShard>,
+    /// Hosts that pushed back and are worth a word, those with most refusals first.
+    pub pushing: Vec<Pushing>,
 }
 
 /// Which lines of a list were pulled.
@@ -273,6 +276,7 @@ impl Stats {
             time_starttransfer: JsonPercentiles::new(self.time_starttransfer()),
             hosts: hosts.map(|(name, host)| JsonHost::new(name, host)).collect(),
             hosts_forgotten: self.hosts.forgotten(),
+            hosts_pushing_back: pushing::json(&run.pushing),
             version: &run.version,
             argv: &run.argv,
             kernel: &run.kernel,
@@ -390,6 +394,7 @@ struct Json<'a> {
     time_starttransfer: JsonPercentiles,
     hosts: Vec<JsonHost<'a>>,
     hosts_forgotten: u64,
+    hosts_pushing_back: serde_json::Value,
     version: &'a str,
     argv: &'a [String],
     kernel: &'a str,

@@ -5,6 +5,7 @@ use super::figures::{Number, Of, Rate, Size, Time};
 use super::hosts::Host;
 use super::journal::Passed;
 use super::progress::speed;
+use super::pushing;
 use super::row::{Row, Status};
 use super::stats::{FaultCount, RunEnd, RunInfo, RunShard, Stats};
 use crate::fault::{ExitClass, Stage, escape_hidden};
@@ -105,7 +106,9 @@ fn write_summary(text: &mut String, stats: &Stats, run: &RunInfo) -> fmt::Result
     write_speed(text, stats, run)?;
     write_requests(text, stats)?;
     write_faults(text, stats)?;
-    write_hosts(text, stats)
+    write_hosts(text, stats)?;
+    text.push_str(&pushing::summary(&run.pushing));
+    Ok(())
 }
 
 /// What became of the lines, and why that is all.

@@ -1,5 +1,6 @@
 //! A look at a run that goes on: what progress, the state on a signal, and metrics are made of.
 
+use super::pushing::Pushing;
 use std::time::Duration;
 
 /// Where a run stands.
@@ -41,6 +42,8 @@ pub struct View {
     pub cores: Vec<CoreView>,
     /// Hosts that hold the run up, the worst first.
     pub holdups: Vec<Holdup>,
+    /// Hosts that push back and are worth a word, those with most refusals first.
+    pub pushing: Vec<Pushing>,
     /// Hosts with jobs that are left alone, because they asked for it.
     pub hosts_resting: usize,
     /// Hosts with jobs that could not be reached.
@@ -243,6 +246,7 @@ pub(crate) mod tests {
                     why: "down".to_owned(),
                 },
             ],
+            pushing: Vec::new(),
             hosts_resting: 3,
             hosts_unreachable: 1,
             hosts_lowered: 0,

@@ -88,6 +88,11 @@ pub fn raise_nofile() -> anyhow::Result<u64> {
     Ok(limit.maximum.unwrap_or(u64::MAX))
 }
 
+/// The CPU that the calling thread runs on at this moment.
+pub fn current_cpu() -> usize {
+    rustix::thread::sched_getcpu()
+}
+
 /// The most address space that this process may have, in bytes (RLIMIT_AS).
 pub fn address_space_limit() -> Option<u64> {
     rustix::process::getrlimit(Resource::As).current

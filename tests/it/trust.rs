@@ -153,6 +153,21 @@ fn nothing_is_read_of_this_machine_before_https_needs_it() {
 }
 
 #[test]
+fn nothing_is_read_of_this_machine_where_others_vouch() {
+    let served = serve();
+    let sandbox = Sandbox::new();
+    if !Path::new("/etc/ssl/certs").is_dir() {
+        return skip("/etc/ssl/certs is missing");
+    }
+    // As above.
+    let mounts = "mkdir certs && mkfifo certs/ca-certificates.crt certs/0.pem &&
+                  mount --bind certs /etc/ssl/certs";
+    let pull = sandbox.pull().arg("--cacert").arg(served.ca()).args([served.https("/bytes/9/a")]);
+    let Some(done) = run_with_mounts(&sandbox, mounts, pull) else { return };
+    done.assert_ok(1);
+}
+
+#[test]
 fn what_cannot_be_used_of_this_machine_is_told_once_and_only_with_https() {
     let served = serve();
     let sandbox = Sandbox::new();

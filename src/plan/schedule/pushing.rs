@@ -17,6 +17,8 @@ pub struct Pushing {
     pub window: usize,
     /// Requests a second that it was found to bear, where it limits those.
     pub rate: Option<f64>,
+    /// Jobs for it, waiting or in flight.
+    pub jobs: usize,
 }
 
 /// What a refusal means for the job that met it.
@@ -91,7 +93,8 @@ impl<T> Schedule<T> {
     pub fn pushing(&self) -> Vec<Pushing> {
         let max = self.limits.per_host_max;
         let pushing = self.hosts.iter().filter_map(|(index, host)| {
-            let polite = &host.live.as_ref()?.polite;
+            let live = host.live.as_ref()?;
+            let polite = &live.polite;
             let Record { answers, refusals, .. } = polite.record;
             (refusals > 0).then(|| Pushing {
                 host: self.hosts.name(index).into(),
@@ -99,6 +102,7 @@ impl<T> Schedule<T> {
                 refusals: u64::from(refusals),
                 window: polite.window(max),
                 rate: None,
+                jobs: host.waiting() + live.in_use,
             })
         });
         pushing.collect()

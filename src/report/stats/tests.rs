@@ -24,7 +24,21 @@ fn run(end: RunEnd) -> RunInfo {
         kernel: "6.18.0".to_owned(),
         cpus: vec![0, 1],
         shard: None,
+        pushing: Vec::new(),
     }
+}
+
+#[test]
+fn hosts_that_push_back_are_named() {
+    let pushing = vec![pushing::tests::host("img.example", 2_000, 80, Some(9.6))];
+    let run = RunInfo { pushing, ..run(RunEnd::Complete) };
+    let stats = stats(&rows());
+    let text = text(&stats, &run);
+    let line = "img.example refused 4% of 2,000 requests; asked at 9.6 requests/s since\n";
+    assert!(text.ends_with(line), "{text}");
+    let json: serde_json::Value = serde_json::from_str(&stats.to_json(&run)).unwrap();
+    let host = &json["hosts_pushing_back"][0];
+    assert_eq!((&host["requests"], &host["refusals"]), (&2_000.into(), &80.into()));
 }
 
 fn rows() -> Vec<Row> {
@@ -97,6 +111,7 @@ const STATISTICS: &str = r#"{
     }
   ],
   "hosts_forgotten": 0,
+  "hosts_pushing_back": [],
   "version": "0.1.0",
   "argv": [
     "ringpull",

@@ -73,10 +73,16 @@ impl Settings {
         Ok(Self { config: Arc::new(config), has_certificate, trust })
     }
 
-    /// Reads the certificates that this machine trusts, once in a run and before its first
-    /// handshake: a list without https has no need of them. Says what of them cannot be used.
-    pub fn read_machine_roots(&self) -> Option<String> {
-        self.trust.as_ref().and_then(|trust| trust.read_machine())
+    /// Reads the certificates that the environment names (SSL_CERT_FILE), once in a run and before
+    /// its first handshake: a list without https has no need of them.
+    pub fn read_named_roots(&self) {
+        self.trust.iter().for_each(|trust| trust.read_named());
+    }
+
+    /// After a handshake: what of the certificates that this machine trusts cannot be used, if that
+    /// was found out and not told yet.
+    pub fn take_complaint(&self) -> Option<String> {
+        self.trust.as_ref().and_then(|trust| trust.take_complaint())
     }
 }
 

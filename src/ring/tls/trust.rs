@@ -1,5 +1,5 @@
 //! Whom TLS trusts: the built-in roots, those of `--cacert`, and those of this machine, which are
-//! read when they are first needed.
+//! read when they are first needed: by a certificate that the others do not vouch for.
 
 use super::settings::sha256;
 use super::words;
@@ -19,7 +19,7 @@ use rustls_native_certs::{CertificateResult, ErrorKind};
 use std::collections::HashSet;
 use std::fmt;
 use std::path::Path;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// Which certificates of servers are taken. Signatures are checked in any case.
 #[derive(Debug)]
@@ -39,6 +39,11 @@ pub(super) struct Trust {
     given: Anchors,
     /// All of these and those of the machine.
     all: OnceLock<Anchors>,
+    /// Whether somebody named those of the machine: then they are read whoever needs them, so that
+    /// what is wrong with them is told.
+    is_named: bool,
+    /// What is to be told of them.
+    complaint: Mutex<Option<String>>,
 }
 
 /// Certificates that others may be signed by.
@@ -64,33 +69,43 @@ impl Trust {
                 }
             }
         }
-        Ok(Self { given: Anchors { roots: Arc::new(roots), chosen }, all: OnceLock::new() })
+        let variables = ["SSL_CERT_FILE", "SSL_CERT_DIR"];
+        Ok(Self {
+            given: Anchors { roots: Arc::new(roots), chosen },
+            all: OnceLock::new(),
+            is_named: variables.iter().any(|name| std::env::var_os(name).is_some()),
+            complaint: Mutex::new(None),
+        })
     }
 
-    /// Reads what this machine trusts, unless that was done: the files of Debian and others, or
-    /// what SSL_CERT_FILE and SSL_CERT_DIR name instead. Says what of it cannot be used.
-    pub(super) fn read_machine(&self) -> Option<String> {
-        let mut complaint = None;
+    /// Reads what SSL_CERT_FILE and SSL_CERT_DIR name, unless that was done.
+    pub(super) fn read_named(&self) {
+        if self.is_named {
+            self.all();
+        }
+    }
+
+    /// What of the machine's certificates cannot be used, once it is known, and once only.
+    pub(super) fn take_complaint(&self) -> Option<String> {
+        self.complaint.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// What this machine trusts as well: the files of Debian and others, or what SSL_CERT_FILE and
+    /// SSL_CERT_DIR name instead.
+    fn all(&self) -> &Anchors {
         self.all.get_or_init(|| {
             let found = rustls_native_certs::load_native_certs();
-            let is_named = ["SSL_CERT_FILE", "SSL_CERT_DIR"]
-                .iter()
-                .any(|name| std::env::var_os(name).is_some());
-            complaint = complain(&found, is_named);
+            *self.complaint.lock().unwrap_or_else(PoisonError::into_inner) =
+                complain(&found, self.is_named);
             let mut all = self.given.clone();
             all.chosen.extend(found.certs.iter().map(|certificate| sha256(certificate)));
             Arc::make_mut(&mut all.roots).add_parsable_certificates(found.certs);
             all
-        });
-        complaint
+        })
     }
 
-    fn all(&self) -> &Anchors {
-        // Whoever opened the connection has done so, and told what was to be told.
-        let _: Option<String> = self.read_machine();
-        self.all.get().unwrap_or(&self.given)
-    }
-
+    /// By what is known without reading anything, if that will do: who is trusted by some is
+    /// trusted by all.
     fn verify(
         &self,
         end_entity: &CertificateDer<'_>,
@@ -99,31 +114,52 @@ impl Trust {
         now: UnixTime,
         algorithms: &WebPkiSupportedAlgorithms,
     ) -> Result<(), Error> {
-        let anchors = self.all();
-        let is_chosen = || anchors.chosen.contains(&sha256(end_entity));
-        let parsed = ParsedCertificate::try_from(end_entity)?;
-        let roots = &anchors.roots;
-        let signed = verify_server_cert_signed_by_trust_anchor(
-            &parsed,
-            roots,
-            intermediates,
-            now,
-            algorithms.all,
-        );
-        match signed {
-            // Who signed it does not matter then, as with curl (X509_V_FLAG_PARTIAL_CHAIN of
-            // OpenSSL). What comes before this error was checked: its dates.
-            Err(error) if is_about_issuer(&error) && is_chosen() => {}
-            signed => signed?,
+        let verify = |anchors: &Anchors| {
+            verify_by(anchors, end_entity, intermediates, name, now, algorithms)
+        };
+        match self.all.get() {
+            Some(all) => verify(all),
+            None => verify(&self.given).or_else(|_| verify(self.all())),
         }
-        match verify_server_name(&parsed, name) {
-            // curl looks at the common name where there are no other names. Here only a certificate
-            // that is trusted itself is looked at in this way.
-            Err(error) if has_no_name(&error) && is_chosen() => {
-                if is_common_name(end_entity, name) { Ok(()) } else { Err(error) }
+    }
+}
+
+/// Whether one of these vouches for a certificate that is for this name, and in time.
+fn verify_by(
+    anchors: &Anchors,
+    end_entity: &CertificateDer<'_>,
+    intermediates: &[CertificateDer<'_>],
+    name: &ServerName<'_>,
+    now: UnixTime,
+    algorithms: &WebPkiSupportedAlgorithms,
+) -> Result<(), Error> {
+    let is_chosen = || anchors.chosen.contains(&sha256(end_entity));
+    let parsed = ParsedCertificate::try_from(end_entity)?;
+    let roots = &anchors.roots;
+    let signed = verify_server_cert_signed_by_trust_anchor(
+        &parsed,
+        roots,
+        intermediates,
+        now,
+        algorithms.all,
+    );
+    match signed {
+        // Who signed it does not matter then, as with curl (X509_V_FLAG_PARTIAL_CHAIN of
+        // OpenSSL). What comes before this error was checked: its dates.
+        Err(error) if is_about_issuer(&error) && is_chosen() => {}
+        signed => signed?,
+    }
+    match verify_server_name(&parsed, name) {
+        // curl looks at the common name where there are no other names. Here only a certificate
+        // that is trusted itself is looked at in this way.
+        Err(error) if has_no_name(&error) && is_chosen() => {
+            if is_common_name(end_entity, name) {
+                Ok(())
+            } else {
+                Err(error)
             }
-            named => named,
         }
+        named => named,
     }
 }
 

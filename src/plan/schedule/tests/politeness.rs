@@ -202,7 +202,8 @@ fn a_host_that_pushes_back_is_told_of_and_is_known_to_make_progress_or_not() {
     one.end(&grants[2], Sign::Answered);
     let told = one.schedule.pushing();
     assert_eq!(told.len(), 1);
-    let Pushing { host, answers, refusals, window, rate } = &told[0];
+    let Pushing { host, answers, refusals, window, rate, jobs } = &told[0];
+    assert_eq!(*jobs, 97, "96 wait, and one is in flight");
     assert_eq!((&**host, *answers, *refusals, *window, *rate), ("a", 2, 1, 2, None));
     assert!(!one.schedule.refused(origin, 3_600_000).is_progressing, "that was long ago");
     push(&mut one.schedule, "b", 200..201);
