@@ -51,7 +51,8 @@ pub fn dry_run(config: &Config) -> anyhow::Result<Ended> {
     rehearsal.take_all(&mut shared.schedule());
     let mut ledger = shared.ledger();
     let failures: Vec<String> = ledger.failures().collect();
-    let stats = ledger.finish()?;
+    let (stats, written) = ledger.finish();
+    written?;
     failures.iter().for_each(|failure| say(failure));
     if config.summary {
         let told = DryRun { others: shared.others(), ..rehearsal.told(lines, stats.count) };

@@ -1,5 +1,6 @@
 //! The report as a journal: found, locked, read back and repaired before a run begins.
 
+mod gone;
 mod mark;
 mod scan;
 mod stale;
@@ -8,6 +9,7 @@ mod taken;
 mod whole;
 
 pub(super) use scan::{Source, scan, scan_in_batches};
+pub(super) use gone::Watched;
 pub(super) use stale::{Removal, Stale};
 pub(super) use sync::{Syncer, ToSync, start as start_sync};
 pub(super) use whole::compare;

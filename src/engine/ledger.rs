@@ -139,12 +139,10 @@ impl Ledger {
         self.failures.iter().cloned().chain(more)
     }
 
-    /// Ends the report: its counters, or why a row could not be written.
-    pub(super) fn finish(&mut self) -> io::Result<Stats> {
-        if let Some(report) = self.report.take() {
-            report.paper.close()?;
-        }
-        Ok(std::mem::take(&mut self.stats))
+    /// Ends the report: its counters, and why a row could not be written, if one could not.
+    pub(super) fn finish(&mut self) -> (Stats, io::Result<()>) {
+        let written = self.report.take().map_or(Ok(()), |report| report.paper.close());
+        (std::mem::take(&mut self.stats), written)
     }
 }
 

@@ -1,8 +1,8 @@
 //! The story: what happens to every input line, told by the layers below.
 //!
 //! `run` starts one thread per CPU (`extent` says how much they do at once) and one that reads, and
-//! oversees them until all is done; `dry` reads the inputs and pulls nothing, and `verify` compares
-//! a tree with its report.
+//! oversees them until all is done; `output` is the directory they write into. `dry` reads the
+//! inputs and pulls nothing, and `verify` compares a tree with its report.
 //!
 //! - **Reading.** `source` makes the inputs one sequence of entries. `read` turns them into tasks,
 //!   `packed` while they wait, and puts them on the [`crate::plan::schedule`]; where one host holds
@@ -39,6 +39,7 @@ mod named;
 mod observe;
 mod open;
 mod outlet;
+mod output;
 mod pace;
 mod packed;
 mod paper;

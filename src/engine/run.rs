@@ -5,9 +5,10 @@ use super::core::{Seed, codings};
 use super::dns_cache::DnsCache;
 use super::extent::{Extent, limits, sized};
 use super::gate::Gate;
-use super::journal::{self, Opened, Removal, Stale, Syncer};
+use super::journal::{self, Opened, Removal, Stale, Syncer, Watched};
 use super::ledger::Ledger;
 use super::observe::{self, Observer};
+use super::output::{check_output, irreplaceable, open_dir, sync};
 use super::packed::Packed;
 use super::paper::{Flushed, make_parent};
 use super::places::Places;
@@ -22,7 +23,7 @@ use super::signals::{PATIENCE, Signals};
 use super::source::Lists;
 use super::task::End;
 use super::worker;
-use crate::config::{Config, Fsync, OwnFiles, ProgressMode, ReportFormat, StatsFile};
+use crate::config::{Config, ProgressMode, ReportFormat, StatsFile};
 use crate::error::RunError;
 use crate::fault::{Cause, Fault, Stage};
 use crate::http::request::{Parts, Template};
@@ -30,16 +31,14 @@ use crate::plan::proxy::Proxies;
 use crate::plan::schedule::Schedule;
 use crate::report::journal::{Check, Fate};
 use crate::report::{Limit, RowFormat, RunEnd, RunInfo, RunShard, Stats, summary};
-use crate::ring::dir::{Care, Dir, FileSystem, Kept};
+use crate::ring::dir::Dir;
 use crate::ring::dns::Resolver;
 use crate::ring::heap;
-use crate::ring::room;
 use crate::ring::setup;
 use crate::ring::stream;
 use crate::ring::tls::Settings;
 use anyhow::Context as _;
 use std::fs::File;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::{JoinHandle, Thread};
 use std::time::{Duration, Instant, SystemTime};
@@ -93,6 +92,7 @@ pub fn run(config: &Config) -> anyhow::Result<Ended> {
     let session = Session::of(&config)?;
     let (stale, removal) = begin_report(&config, opened.as_mut(), check.last(), &dir)?.unzip();
     let to_sync = opened.as_ref().map(Opened::to_sync).transpose()?.flatten();
+    let mut watched = Watched::of(&config, opened.as_ref())?;
     let lost = opened.as_mut().map(|opened| std::mem::take(&mut opened.lost)).unwrap_or_default();
     let mut ledger = Ledger::new(opened, &config.budget, config.disk.wait_ms > 0);
     ledger.print(Printed::of(&config)?);
@@ -112,7 +112,7 @@ pub fn run(config: &Config) -> anyhow::Result<Ended> {
     let cores = start_cores(&shared, &dns, (&dir, idle_max), &tls, &template)?;
     let reader = start_reader(&shared, (lists, &dir), naming, check, stale)?;
     let metrics = observe::serve(metrics, &shared, started_at)?;
-    let watch = oversee(&shared, &signals, dns_cache.as_mut());
+    let watch = oversee(&shared, &signals, dns_cache.as_mut(), watched.as_mut());
     drop(metrics);
     let failure = join(&shared, cores, reader, watch);
     let removed = removal.map_or(0, Removal::finish);
@@ -123,7 +123,7 @@ pub fn run(config: &Config) -> anyhow::Result<Ended> {
     let synced = sync(file_system.as_ref(), &shared.config.dir);
     let failure = failure.or_else(|| synced.err());
     dns_cache.into_iter().for_each(DnsCache::finish);
-    close(&shared, failure, started_at, stats_file, watch, &signals, syncer)
+    close(&shared, failure, started_at, stats_file, watch, &signals, (syncer, watched))
 }
 
 /// Opens the report, if there is to be one, and reads what earlier runs wrote there.
@@ -152,55 +152,6 @@ fn begin_report(
     let (Some(report), Some(opened)) = (&config.report, opened) else { return Ok(None) };
     opened.begin(&report.path, config)?;
     opened.remove_stale(dir, last, config.lookahead_max)
-}
-
-/// Makes the directory of the run.
-fn open_dir(config: &Config) -> anyhow::Result<Dir> {
-    let care = Care { fsync: config.fsync, allocation: config.file_allocation };
-    if config.outlet.is_some() {
-        return Dir::create(Path::new("."), care).context("cannot open .");
-    }
-    Dir::create(&config.dir, care).with_context(|| cannot_write_into(config))
-}
-
-/// What no download may replace, by device and inode. All of it is there by now.
-fn irreplaceable(config: &Config) -> Arc<Kept> {
-    let OwnFiles { files, list_folders } = &config.own_files;
-    let (files, folders) = (files.iter(), list_folders.iter());
-    Arc::new(Kept::new(files.map(PathBuf::as_path), folders.map(PathBuf::as_path)))
-}
-
-/// Finds out whether the directory of the run can be written; with `--fsync end` also gives the
-/// file system that is flushed when the run ends.
-fn check_output(config: &Config, dir: &Dir) -> anyhow::Result<Option<FileSystem>> {
-    if config.outlet.is_some() {
-        // No file is made then, least of all beside a device.
-        return Ok(None);
-    }
-    match dir.check_writable() {
-        // There may be room by the time that it is needed, and it is waited for.
-        Err(error) if config.disk.wait_ms > 0 && room::is_lacking(&error) => {}
-        checked => checked.with_context(|| cannot_write_into(config))?,
-    }
-    Ok(match config.fsync {
-        Fsync::End => Some(FileSystem::of(&config.dir).with_context(|| cannot_write_into(config))?),
-        Fsync::None | Fsync::File | Fsync::Dir => None,
-    })
-}
-
-fn cannot_write_into(config: &Config) -> RunError {
-    RunError::local_file(format!("cannot write into {}", config.dir.display()))
-}
-
-/// Brings everything that was written onto the disk, with `--fsync end`.
-fn sync(file_system: Option<&FileSystem>, dir: &Path) -> anyhow::Result<()> {
-    file_system.map_or(Ok(()), FileSystem::sync).with_context(|| {
-        RunError::local_file(format!(
-            "cannot flush the file system of {} (syncfs): files of this run may be lost or damaged \
-             although their rows say ok; pull them again onto a disk that works",
-            dir.display()
-        ))
-    })
 }
 
 fn start_cores(
@@ -271,7 +222,12 @@ struct Watch {
 }
 
 /// Shows progress, writes rows, and minds signals, until every core is done.
-fn oversee(shared: &Shared, signals: &Signals, mut dns_cache: Option<&mut DnsCache>) -> Watch {
+fn oversee(
+    shared: &Shared,
+    signals: &Signals,
+    mut dns_cache: Option<&mut DnsCache>,
+    mut watched: Option<&mut Watched>,
+) -> Watch {
     let mut observer = Observer::new(shared);
     let mut spent: Option<Limit> = None;
     let mut grace_ends: Option<Instant> = None;
@@ -308,6 +264,9 @@ fn oversee(shared: &Shared, signals: &Signals, mut dns_cache: Option<&mut DnsCac
         }
         if ticks.is_multiple_of(FLUSH_EVERY_TICKS) {
             flush(shared);
+        }
+        if ticks.is_multiple_of(LOOK_EVERY_TICKS) {
+            watched.iter_mut().for_each(|report| report.look());
         }
         shared.mind_full_disk();
         observer.look(signals);
@@ -387,7 +346,7 @@ fn close(
     stats_file: Option<File>,
     watch: Watch,
     signals: &Signals,
-    syncer: Option<Syncer>,
+    (syncer, watched): (Option<Syncer>, Option<Watched>),
 ) -> anyhow::Result<Ended> {
     // Whatever comes of the rest.
     flush(shared);
@@ -407,12 +366,14 @@ fn close(
     let mut ledger = shared.ledger();
     let failures: Vec<String> = ledger.failures().collect();
     let printed = ledger.take_printed().map_or(Ok(()), Printed::finish);
-    let stats = ledger
-        .finish()
-        .with_context(|| RunError::local_file("cannot write the report, which ended the run"))?;
+    let (stats, written) = ledger.finish();
     drop(ledger);
-    let failure = scarcity::failure().or(failure);
+    // What the run leaves beside the report is written in any case.
+    let written = written
+        .with_context(|| RunError::local_file("cannot write the report, which ended the run"));
+    let failure = written.err().or_else(scarcity::failure).or(failure);
     let failure = failure.or_else(|| syncer.and_then(|syncer| syncer.finish().err()));
+    let failure = first_of(failure, watched.and_then(|watched| watched.finish().err()));
     let (failure, saved) = session::save(shared, &patience, failure);
     let has_work_left = shared.total().is_none() || untouched > 0 || stats.cancelled > 0;
     let end = match watch.end {
@@ -420,11 +381,13 @@ fn close(
         end => end,
     };
     let info = info(shared, started_at, end);
+    let mut counted = Ok(());
     if let (Some(file), Some(StatsFile { path, .. })) = (stats_file, &shared.config.stats) {
-        patience
+        counted = patience
             .write(file, stats.to_json(&info).as_bytes())
-            .with_context(|| RunError::local_file(format!("cannot write {}", path.display())))?;
+            .with_context(|| RunError::local_file(format!("cannot write {}", path.display())));
     }
+    let failure = first_of(failure, counted.err());
     // Who reads JSON from standard error reads nothing else.
     let is_json = shared.config.progress == ProgressMode::Json;
     if !is_json {
@@ -444,6 +407,14 @@ fn close(
         Some(error) => Err(error),
         None => Ok(Ended { stats, end }),
     }
+}
+
+/// The run ends with the first of two failures; of the other it is warned.
+fn first_of(first: Option<anyhow::Error>, second: Option<anyhow::Error>) -> Option<anyhow::Error> {
+    if let (Some(_), Some(second)) = (&first, &second) {
+        say(&format!("warning: {second:#}"));
+    }
+    first.or(second)
 }
 
 /// What is known of the run beside its rows.
@@ -508,3 +479,5 @@ const TICK: Duration = Duration::from_millis(50);
 const READER_PATIENCE: Duration = Duration::from_millis(100);
 /// Rows are written at the latest after so many ticks.
 const FLUSH_EVERY_TICKS: u64 = 2;
+/// The report is looked for under its name each time that so many ticks have passed, which is 5 s.
+const LOOK_EVERY_TICKS: u64 = 100;

@@ -1,11 +1,14 @@
-//! What the report needs of the kernel beside reading and writing: a lock, and notes that stay with
-//! a file.
+//! What the report needs of the kernel beside reading and writing: a lock, notes that stay with a
+//! file, and to be found under its name.
 
 use super::shim;
 use rustix::fs::{FlockOperation, XattrFlags};
 use rustix::io::Errno;
-use std::fs::File;
-use std::os::fd::AsFd;
+use std::fs::{self, File};
+use std::io::{self, ErrorKind};
+use std::os::fd::{AsFd, AsRawFd as _};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// What became of the wish for a lock.
@@ -53,10 +56,66 @@ pub fn machine() -> Vec<u8> {
     rustix::system::uname().nodename().to_bytes().to_vec()
 }
 
+/// Where a file is that was opened under some path.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Place {
+    /// Under that path.
+    Here,
+    /// Under this one: it was renamed, or has another name.
+    Elsewhere(PathBuf),
+    /// Under none: it is gone when it is closed.
+    Nowhere,
+}
+
+/// Finds out where an open file is by now.
+pub fn place(file: &File, path: &Path) -> Place {
+    let Ok(open) = file.metadata() else { return Place::Here };
+    let is_same = match fs::metadata(path) {
+        Ok(found) => (found.dev(), found.ino()) == (open.dev(), open.ino()),
+        // Of what cannot be looked at nothing is known.
+        Err(error) => !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory),
+    };
+    match fs::read_link(opened(file)) {
+        _ if is_same => Place::Here,
+        Ok(name) if open.nlink() > 0 => Place::Elsewhere(name),
+        _ => Place::Nowhere,
+    }
+}
+
+/// Writes what is in an open file that has no name any more into a new file beside where it was,
+/// with `.recovered` behind its name, and brings that to the disk.
+///
+/// # Errors
+/// It cannot be read or written, or a hundred such files are there.
+pub fn recover(file: &File, path: &Path) -> io::Result<PathBuf> {
+    let numbers = (1..COPIES_MAX).map(|number| format!(".recovered.{number}"));
+    for suffix in std::iter::once(".recovered".to_owned()).chain(numbers) {
+        let mut name = path.as_os_str().to_owned();
+        name.push(suffix);
+        let copy = PathBuf::from(name);
+        let mut to = match File::create_new(&copy) {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => continue,
+            created => created?,
+        };
+        io::copy(&mut File::open(opened(file))?, &mut to)?;
+        to.sync_all()?;
+        return Ok(copy);
+    }
+    Err(ErrorKind::AlreadyExists.into())
+}
+
+/// The name that /proc has for an open file (proc_pid_fd(5)): it leads there whatever became of its
+/// own name.
+fn opened(file: &File) -> PathBuf {
+    format!("/proc/self/fd/{}", file.as_raw_fd()).into()
+}
+
 /// How much time passes between two syncs: `real`, unless a test shortens it.
 pub fn sync_interval(real: Duration) -> Duration {
     shim::sync_interval(real)
 }
 
+/// Copies of files that were deleted, beside each other.
+const COPIES_MAX: usize = 100;
 /// Longest note, in bytes.
 pub const NOTE_BYTES_MAX: usize = 128;

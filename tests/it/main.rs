@@ -38,6 +38,7 @@ mod faults; // each bad input has its code, its row, and costs nothing else
 mod fetch; // thousands of files, every framing, every file-ops mode, caps
 mod filesystems; // names and files where the file system is not like ext4
 mod full; // a disk that is full: the run waits, goes on, or stops
+mod gone; // reports that are deleted or moved while their run goes on
 mod hostile; // every reply of tests/http through the real binary
 mod idle; // what comes between two requests is no answer
 mod inputs; // every format of lists, packed or not, wherever it comes from
