@@ -1,5 +1,6 @@
 //! What a comparison of a tree with its report came to.
 
+use super::figures::{Number, Of};
 use std::fmt::{self, Write as _};
 
 /// What was found where a row says that a file is.
@@ -125,7 +126,10 @@ impl Verified {
     fn write(&self, text: &mut String, place: &str) -> fmt::Result {
         let good = self.same + self.same_length + self.unnamed;
         let all = good + self.differing() + self.unreadable;
-        write!(text, "{all} {} in the report: {good} as it says", files(all))?;
+        write!(text, "{} in the report", Of(all, "file"))?;
+        if all > 0 {
+            write!(text, ": {} as it says", Number(good))?;
+        }
         let mut before = " (";
         for (count, how) in [
             (self.same, "by digest"),
@@ -133,7 +137,8 @@ impl Verified {
             (self.unnamed, "without a file to look at"),
         ] {
             if count > 0 {
-                write!(text, "{}{count} {how}", std::mem::replace(&mut before, ", "))?;
+                let before = std::mem::replace(&mut before, ", ");
+                write!(text, "{before}{} {how}", Number(count))?;
             }
         }
         if good > 0 {
@@ -147,13 +152,18 @@ impl Verified {
             (self.unreadable, "not readable"),
         ] {
             if count > 0 {
-                write!(text, ", {count} {what}")?;
+                write!(text, ", {} {what}", Number(count))?;
             }
         }
         text.push('\n');
-        if self.failed + self.open > 0 {
-            let (failed, open) = (self.failed, self.open);
-            writeln!(text, "without a file: {failed} lines that failed, {open} not finished")?;
+        match (self.failed, self.open) {
+            (0, 0) => {}
+            (failed, 0) => writeln!(text, "without a file: {} that failed", Of(failed, "line"))?,
+            (0, open) => writeln!(text, "without a file: {} not finished", Of(open, "line"))?,
+            (failed, open) => {
+                let (failed, open) = (Of(failed, "line"), Number(open));
+                writeln!(text, "without a file: {failed} that failed, {open} not finished")?;
+            }
         }
         if self.same_length > 0 {
             text.push_str(
@@ -170,10 +180,6 @@ impl Verified {
         }
         Ok(())
     }
-}
-
-fn files(count: u64) -> &'static str {
-    if count == 1 { "file" } else { "files" }
 }
 
 #[cfg(test)]
@@ -213,6 +219,14 @@ mod tests {
         );
         let nothing = Verified { missing: 1, ..Verified::default() };
         assert!(nothing.text("/here").contains("looked for in /here"), "{}", nothing.text("/here"));
-        assert_eq!(Verified::default().text(""), "0 files in the report: 0 as it says\n");
+        assert_eq!(Verified::default().text(""), "0 files in the report\n");
+        let failed = Verified { failed: 1, ..Verified::default() };
+        assert!(failed.text("").ends_with("without a file: 1 line that failed\n"));
+        let open = Verified { open: 1_200, same: 1_000, ..Verified::default() };
+        assert_eq!(
+            open.text(""),
+            "1,000 files in the report: 1,000 as it says (1,000 by digest)\n\
+             without a file: 1,200 lines not finished\n"
+        );
     }
 }
