@@ -76,7 +76,7 @@ impl DryRun {
             writeln!(text, "; {} in all", Time(self.time))?;
         }
         match self.memory_peak {
-            Some(bytes) => writeln!(text, "peak resident memory {} ({bytes} bytes)", Size(bytes)),
+            Some(bytes) => writeln!(text, "peak resident memory {bytes} bytes ({})", Size(bytes)),
             None => Ok(()),
         }
     }
@@ -112,7 +112,7 @@ mod tests {
              \x20       1  a.example:81\n\
              one CPU parses and names 2,000 lines/s, and schedules 1,000,000 lines/s; 1.5 s in \
              all\n\
-             peak resident memory 7.3 MB (7340032 bytes)\n"
+             peak resident memory 7340032 bytes (7.3 MB)\n"
         );
         (dry.hosts, dry.is_estimate) = (2_000_000, true);
         let text = dry.text();
