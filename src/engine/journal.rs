@@ -8,8 +8,8 @@ mod sync;
 mod taken;
 mod whole;
 
-pub(super) use scan::{Source, scan, scan_in_batches};
 pub(super) use gone::Watched;
+pub(super) use scan::{Source, scan, scan_in_batches};
 pub(super) use stale::{Removal, Stale};
 pub(super) use sync::{Syncer, ToSync, start as start_sync};
 pub(super) use whole::compare;
