@@ -139,8 +139,12 @@ pub const COUNT_MAX: usize = 1_000_000_000;
 /// CPUs of the largest machine Linux can be built for (`CONFIG_NR_CPUS`).
 pub const CPUS_MAX: usize = 8_192;
 
-/// First receive buffer of a connection, in bytes: a head, a body of 60 KiB, and room for the last
-/// TLS record.
+/// Receive buffer of a connection that waits for an answer among very many, in bytes: a page.
+pub const RECV_BUFFER_FIRST_BYTES: usize = 4 * 1024;
+/// Connections of one core that may wait with more.
+pub const FIRST_BUFFERS_FROM: usize = 256;
+/// First receive buffer of a connection otherwise, in bytes: a head, a body of 60 KiB, and room for
+/// the last TLS record.
 pub const RECV_BUFFER_BYTES: usize = 80 * 1024;
 /// Receive buffer of a body that does not fit the first one, in bytes.
 pub const RECV_BUFFER_LARGE_BYTES: usize = 256 * 1024;

@@ -12,6 +12,7 @@ use super::transfers::Transfers;
 use crate::config::{RequestConfig, Timeouts};
 use crate::fault::{Cause, Fault, Stage};
 use crate::http::request::{Codings, Parts, Template, basic};
+use crate::limits::FIRST_BUFFERS_FROM;
 use crate::plan::netrc::Netrc;
 use crate::plan::proxy::Proxies;
 use crate::plan::schedule::{
@@ -19,7 +20,7 @@ use crate::plan::schedule::{
 };
 use crate::plan::window::Lack;
 use crate::report::view::CoreView;
-use crate::ring::buf::BufPool;
+use crate::ring::buf::{BufPool, Size};
 use crate::ring::conn::Connection;
 use crate::ring::deadline::{Deadlines, Patience};
 use crate::ring::dir::{Dir, SentDir};
@@ -157,6 +158,12 @@ impl Core {
             () = self.interrupt.notified() => Err(Cause::Interrupted),
             () = tokio::time::sleep(left) => Err(Cause::JobTimeout),
         }
+    }
+
+    /// The buffer with which an answer is waited for. A buffer that a body was received into keeps
+    /// its memory, and where very many wait there would be one for each of them.
+    pub(super) fn first_size(&self) -> Size {
+        if self.lanes.get() > FIRST_BUFFERS_FROM { Size::First } else { Size::Small }
     }
 
     /// Memory for a request, used again.

@@ -106,7 +106,7 @@ pub(super) async fn attempt(
     let transfer = core.transfers.begin(task.job.index, task.target(), began);
     task.story_mut().last.transfer = transfer.index();
     let mut request = core.request_memory();
-    let mut buf = core.buffers.take(Size::Small);
+    let mut buf = core.buffers.take(core.first_size());
     let memory = (&mut request, &mut buf);
     let result = exchange(core, task, pooled, now_ms, memory, &mut Purpose::File).await;
     core.buffers.give(buf);
@@ -144,6 +144,9 @@ pub(super) async fn exchange(
         core.transfers.enter(story.last.transfer, Phase::Head);
         story.last.remote_ip = Some(connection.peer());
         story.last.is_tls_resumed = connection.is_tls_resumed();
+        if buf.free_len() < connection.room_min_bytes() {
+            core.buffers.grow(buf, Size::Small);
+        }
         let asking = connection.request(std::mem::take(request), buf, want);
         let (sent, memory, received) = asking.await;
         *request = memory;

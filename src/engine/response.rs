@@ -9,6 +9,7 @@ use crate::fault::{Cause, Fault, Stage};
 use crate::http::exchange::Eof;
 use crate::http::head::{Framing, Location};
 use crate::http::{CloseReason, Exchange, Head, Reuse, Step};
+use crate::limits::RECV_BUFFER_BYTES;
 use crate::report::view::Phase;
 use crate::ring::buf::{RecvBuf, Size};
 use crate::ring::conn::{Connection, ROOM_MIN_BYTES, Received, Want};
@@ -172,6 +173,9 @@ impl<'a> Response<'a> {
                 Step::Head { .. } => unreachable!("one final head a response"),
             }
             let remaining = self.exchange.body_remaining();
+            if self.buf.size() == Size::First && self.receive_here(remaining)? {
+                continue;
+            }
             let free = self.buf.free_len();
             let is_last = remaining.is_some_and(|bytes| bytes <= free as u64);
             if free < self.connection.room_min_bytes() || (free < ROOM_MIN_BYTES && !is_last) {
@@ -218,14 +222,28 @@ impl<'a> Response<'a> {
         self.connection.arm(rule, at_ms, self.task.job_at_ms());
     }
 
-    /// A large buffer instead of a small one, with all room that can be made.
+    /// A larger buffer, with all room that can be made.
     fn enlarge(&mut self) {
         self.buf.make_room();
-        if self.buf.size() == Size::Small && self.buf.body_len() == 0 {
-            let mut large = self.core.buffers.take(Size::Large);
-            large.take_unread(self.buf);
-            self.core.buffers.give(std::mem::replace(self.buf, large));
+        match self.buf.size() {
+            Size::First => self.core.buffers.grow(self.buf, Size::Small),
+            Size::Small if self.buf.body_len() == 0 => {
+                self.core.buffers.grow(self.buf, Size::Large);
+            }
+            Size::Small | Size::Large => {}
         }
+    }
+
+    /// A buffer for `remaining` bytes of body instead of the first one, with what is here of them.
+    /// Whether anything was.
+    fn receive_here(&mut self, remaining: Option<u64>) -> Result<bool, Fault> {
+        let is_long = remaining.is_some_and(|bytes| bytes > RECV_BUFFER_BYTES as u64);
+        self.core.buffers.grow(self.buf, if is_long { Size::Large } else { Size::Small });
+        if self.pace.is_some() {
+            // A bandwidth limit has to be asked first.
+            return Ok(false);
+        }
+        self.connection.receive_here(self.buf).map_err(|failure| fault(Stage::Body, failure))
     }
 
     fn step(&mut self, stage: Stage) -> Result<Step, Fault> {

@@ -74,9 +74,7 @@ async fn run(
             }
             if buf.free_len() == 0 {
                 // A head that is longer than the small one; the large one takes any that is valid.
-                let mut large = core.buffers.take(Size::Large);
-                large.take_unread(buf);
-                core.buffers.give(std::mem::replace(buf, large));
+                core.buffers.grow(buf, Size::Large);
             }
             received = connection.receive(buf, Want::Any).await.map_err(broken)?;
         };

@@ -1,14 +1,17 @@
 //! Receive buffers: few, reused last-in first-out so that they stay in cache, owned by whoever
 //! works with them at the moment.
 
-use crate::limits::{RECV_BUFFER_BYTES, RECV_BUFFER_LARGE_BYTES};
+use crate::limits::{RECV_BUFFER_BYTES, RECV_BUFFER_FIRST_BYTES, RECV_BUFFER_LARGE_BYTES};
 use std::cell::RefCell;
 use std::ops::Range;
 use std::rc::Rc;
 
-/// Two sizes of receive buffer.
+/// Sizes of receive buffer, each larger than the one before.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum Size {
+    /// [`RECV_BUFFER_FIRST_BYTES`]: what is waited with for an answer where very many wait, and all
+    /// that most heads need.
+    First,
     /// [`RECV_BUFFER_BYTES`]: heads and small bodies.
     #[default]
     Small,
@@ -19,7 +22,7 @@ pub enum Size {
 /// The free buffers of one core.
 #[derive(Clone, Debug, Default)]
 pub struct BufPool {
-    free: Rc<RefCell<[Vec<Vec<u8>>; 2]>>,
+    free: Rc<RefCell<[Vec<Vec<u8>>; 3]>>,
 }
 
 impl BufPool {
@@ -33,15 +36,24 @@ impl BufPool {
     pub fn give(&self, buf: RecvBuf) {
         let mut free = self.free.borrow_mut();
         let bytes = |size: Size| free[size as usize].len() * size.bytes();
-        if bytes(Size::Small) + bytes(Size::Large) + buf.size.bytes() <= FREE_BYTES_MAX {
+        let kept = bytes(Size::First) + bytes(Size::Small) + bytes(Size::Large);
+        if kept + buf.size.bytes() <= FREE_BYTES_MAX {
             free[buf.size as usize].push(buf.bytes);
         }
+    }
+
+    /// Replaces a buffer with a larger one that holds the same.
+    pub fn grow(&self, buf: &mut RecvBuf, size: Size) {
+        let mut larger = self.take(size);
+        larger.hold_as(buf);
+        self.give(std::mem::replace(buf, larger));
     }
 }
 
 impl Size {
     fn bytes(self) -> usize {
         match self {
+            Self::First => RECV_BUFFER_FIRST_BYTES,
             Self::Small => RECV_BUFFER_BYTES,
             Self::Large => RECV_BUFFER_LARGE_BYTES,
         }
@@ -157,11 +169,14 @@ impl RecvBuf {
         &self.bytes[self.body.clone()]
     }
 
-    /// Copies unread bytes from another buffer, which must fit.
-    pub fn take_unread(&mut self, other: &Self) {
-        let from = &other.bytes[other.unread.clone()];
-        self.bytes[self.unread.end..self.unread.end + from.len()].copy_from_slice(from);
-        self.unread.end += from.len();
+    /// Copies what another buffer holds, which must fit, into this one, which holds nothing.
+    fn hold_as(&mut self, other: &Self) {
+        let (body, unread) = (&other.bytes[other.body.clone()], &other.bytes[other.unread.clone()]);
+        self.bytes[..body.len()].copy_from_slice(body);
+        self.body = 0..body.len();
+        self.unread = body.len()..body.len() + unread.len();
+        self.bytes[self.unread.clone()].copy_from_slice(unread);
+        self.invariants();
     }
 
     /// Free space, to be filled from the front and then [`RecvBuf::received`].
@@ -260,6 +275,27 @@ mod tests {
         pool.give(buf);
         assert_eq!(pool.take(Size::Large).free()[0], 77);
         assert_eq!(pool.take(Size::Large).free()[0], 0);
+    }
+
+    #[test]
+    fn a_larger_buffer_holds_the_same() {
+        let pool = BufPool::default();
+        let mut buf = pool.take(Size::First);
+        assert_eq!(buf.free_len(), RECV_BUFFER_FIRST_BYTES);
+        let text = b"HEAD bodybody rest";
+        buf.free()[..text.len()].copy_from_slice(text);
+        buf.received(text.len());
+        buf.skip(5);
+        buf.keep_body(9, 0..8);
+        for (size, bytes) in
+            [(Size::Small, RECV_BUFFER_BYTES), (Size::Large, RECV_BUFFER_LARGE_BYTES)]
+        {
+            pool.grow(&mut buf, size);
+            assert_eq!((buf.body(), buf.size()), (&b"bodybody"[..], size));
+            assert_eq!(buf.unread(), b"rest");
+            assert_eq!(buf.free_len(), bytes - 12);
+        }
+        assert_eq!(pool.free.borrow().each_ref().map(Vec::len), [1, 1, 0]);
     }
 
     #[test]

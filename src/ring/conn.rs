@@ -182,6 +182,20 @@ impl Connection {
         self.receive_more(buf, want).await
     }
 
+    /// Receives what is here already into the free space of `buf`, with one plain call and no wait.
+    /// Whether anything was; with TLS nothing is.
+    ///
+    /// The ring needs memory for each receive that waits. A body that is taken when its turn comes
+    /// is gone again before the next one, and they all share the memory of one.
+    pub fn receive_here(&mut self, buf: &mut RecvBuf) -> Result<bool, Failure> {
+        if self.tls.is_some() {
+            return Ok(false);
+        }
+        let count = self.socket.receive_here(buf.free()).map_err(plain_failure)?;
+        buf.received(count);
+        Ok(count > 0)
+    }
+
     /// Bytes came in: with TLS, decrypts them and goes on until plaintext came of it.
     async fn opened(&mut self, buf: &mut RecvBuf, want: Want) -> Result<Received, Failure> {
         match self.tls {

@@ -189,6 +189,17 @@ impl Socket {
         }
     }
 
+    /// Receives what is here into the front of `memory`, without a wait: 0 where nothing is, or
+    /// only the end of the stream.
+    pub(super) fn receive_here(&self, memory: &mut [u8]) -> Result<usize, Cause> {
+        let flags = rustix::net::RecvFlags::DONTWAIT;
+        match call(Op::Recv, || rustix::net::recv(&self.fd, &mut *memory, flags)) {
+            Ok((_, count)) => Ok(count),
+            Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => Ok(0),
+            Err(errno) => Err(self.cause(errno.raw_os_error())),
+        }
+    }
+
     async fn finish_send(
         &self,
         mut bytes: Vec<u8>,

@@ -139,9 +139,7 @@ impl Session {
             self.raw = self.pool.take(size);
         }
         if size == Size::Large && self.raw.size() == Size::Small {
-            let mut large = self.pool.take(Size::Large);
-            large.take_unread(&self.raw);
-            self.pool.give(std::mem::replace(&mut self.raw, large));
+            self.pool.grow(&mut self.raw, Size::Large);
         }
         self.raw.make_room();
         &mut self.raw

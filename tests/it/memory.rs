@@ -6,7 +6,7 @@ use crate::cmd::{Sandbox, command, eventually};
 use crate::rude::{Plan, Rude, Script, Verb, ok};
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use ringpull::origin;
+use ringpull::{limits, origin};
 use std::io::Write as _;
 
 /// Most memory that the process had resident so far, in bytes (proc_pid_status(5)).
@@ -37,13 +37,18 @@ fn peak_of(jobs: usize, server: &Rude, args: &[&str]) -> u64 {
 
 /// What one connection more costs, in KiB.
 fn cost_kib(server: impl Fn() -> Rude, args: &[&str]) -> u64 {
-    let few = peak_of(FEW, &server(), args);
-    let many = peak_of(MANY, &server(), args);
-    many.saturating_sub(few) / 1_024 / (MANY - FEW) as u64
+    cost_kib_beyond(FEW, server, args)
+}
+
+/// The same of one more than `few`.
+fn cost_kib_beyond(few: usize, server: impl Fn() -> Rude, args: &[&str]) -> u64 {
+    let many = few + MORE;
+    let before = peak_of(few, &server(), args);
+    peak_of(many, &server(), args).saturating_sub(before) / 1_024 / MORE as u64
 }
 
 const FEW: usize = 20;
-const MANY: usize = 200;
+const MORE: usize = 180;
 
 /// A response that goes on when all connections are there, up to its last byte.
 fn gated(head: &str, body: &[u8]) -> Script {
@@ -61,6 +66,16 @@ fn a_head_that_never_ends_costs_one_buffer_more_than_its_bytes() {
     let head = format!("HTTP/1.1 200 OK\r\nX: {}", "a".repeat(100_000));
     let cost = cost_kib(|| Plan::new().otherwise(gated(&head, b"aa")).start(), &[]);
     assert!((90..=230).contains(&cost), "{cost} KiB");
+}
+
+#[test]
+fn connections_that_are_answered_together_share_buffers() {
+    let body = origin::body("/memory", 50_000);
+    let answer = [b"HTTP/1.1 200 OK\r\nContent-Length: 50000\r\n\r\n", &body[..]].concat();
+    let script = || vec![Verb::Gate, Verb::Send(answer.clone()), Verb::Close];
+    let server = || Plan::new().otherwise(script()).start();
+    let cost = cost_kib_beyond(limits::FIRST_BUFFERS_FROM, server, &[]);
+    assert!(cost <= 40, "{cost} KiB");
 }
 
 #[test]
