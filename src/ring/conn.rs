@@ -210,24 +210,25 @@ impl Connection {
                 let (sent, _) = self.socket.send(records).await;
                 sent.map_err(plain_failure)?;
             }
-            // Ciphertext is longer than its plaintext, so what is wanted of one is sure to come of
-            // the other, less the part of a record that is here already.
-            let (into, here) = match &mut self.tls {
-                None => (&mut *buf, 0),
-                Some(tls) => {
+            // What will come at least, less the part of a record that is here already.
+            let (into, here, sure) = match (&mut self.tls, want) {
+                (None, Want::Exactly(bytes)) => (&mut *buf, 0, bytes),
+                (None, _) => (&mut *buf, 0, 0),
+                (Some(tls), want) => {
+                    let sure = match want {
+                        Want::Exactly(bytes) => tls.ciphertext_min(bytes),
+                        Want::Any | Want::UpTo(_) => 0,
+                    };
                     let raw = tls.raw(buf.size());
-                    let here = raw.unread_len();
-                    (raw, here)
+                    let here = raw.unread_len() as u64;
+                    (raw, here, sure)
                 }
             };
             let free = into.free_len();
             debug_assert!(free > 0, "a receive needs room");
-            let (count, is_whole) = match want {
-                Want::Exactly(bytes) if bytes > here as u64 => {
-                    let sure = bytes - here as u64;
-                    (usize::try_from(sure).map_or(free, |sure| sure.min(free)), true)
-                }
-                Want::Any | Want::UpTo(_) | Want::Exactly(_) => (want.at_most(free), false),
+            let (count, is_whole) = match sure.saturating_sub(here) {
+                0 => (want.at_most(free), false),
+                sure => (usize::try_from(sure).map_or(free, |sure| sure.min(free)), true),
             };
             let (memory, range) = into.lend_free(count);
             let (received, memory) = self.socket.receive(memory, range, is_whole).await;

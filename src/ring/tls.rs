@@ -8,10 +8,10 @@
 use super::buf::{BufPool, RecvBuf, Size};
 use super::tcp::Socket;
 use crate::fault::Cause;
-use rustls::HandshakeKind;
 use rustls::client::UnbufferedClientConnection;
 use rustls::pki_types::ServerName;
 use rustls::unbuffered::{ConnectionState, EncodeError, EncryptError, UnbufferedStatus};
+use rustls::{HandshakeKind, ProtocolVersion};
 use std::fmt;
 use std::sync::Arc;
 
@@ -83,6 +83,16 @@ impl Session {
     /// Whether an earlier session was resumed.
     pub fn is_resumed(&self) -> bool {
         self.tls.handshake_kind() == Some(HandshakeKind::Resumed)
+    }
+
+    /// The least ciphertext that so many bytes of plaintext come in: records that are as long, and
+    /// have as little beside, as they can (RFC 8446 section 5.2, RFC 5246 section 6.2.3.3).
+    pub fn ciphertext_min(&self, plain: u64) -> u64 {
+        let beside = match self.tls.protocol_version() {
+            Some(ProtocolVersion::TLSv1_3) => RECORD_BESIDE_TLS13_BYTES,
+            _ => RECORD_BESIDE_TLS12_BYTES,
+        };
+        plain + plain.div_ceil(RECORD_PLAIN_BYTES_MAX) * beside
     }
 
     /// Whether the peer has closed, or ciphertext is left that no request asked for.
@@ -272,6 +282,14 @@ fn encode(outgoing: &mut Vec<u8>, mut write: impl FnMut(&mut [u8]) -> Result<usi
         }
     }
 }
+
+/// Longest plaintext of one record, in bytes.
+const RECORD_PLAIN_BYTES_MAX: u64 = 16_384;
+
+/// What a record has beside its plaintext at least, in bytes: header, tag, and type of content...
+const RECORD_BESIDE_TLS13_BYTES: u64 = 5 + 16 + 1;
+/// ...without which TLS 1.2 has it; ChaCha20-Poly1305 has no explicit nonce either (RFC 7905).
+const RECORD_BESIDE_TLS12_BYTES: u64 = 5 + 16;
 
 /// First guess of the room a record to be sent needs, in bytes.
 const RECORD_ROOM_BYTES: usize = 1_024;
