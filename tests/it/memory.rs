@@ -3,7 +3,7 @@
 
 use crate::certs::{Flaw, issue};
 use crate::cmd::{Sandbox, command, eventually};
-use crate::rude::{Plan, Rude, Script, Verb, ok};
+use crate::rude::{Plan, Rude, Script, Verb, chunked, ok, response};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use ringpull::{limits, origin};
@@ -76,6 +76,44 @@ fn connections_that_are_answered_together_share_buffers() {
     let server = || Plan::new().otherwise(script()).start();
     let cost = cost_kib_beyond(limits::FIRST_BUFFERS_FROM, server, &[]);
     assert!(cost <= 40, "{cost} KiB");
+}
+
+#[test]
+fn answers_of_every_shape_are_whole_where_very_many_are_waited_for() {
+    let body = origin::body("/shapes", 400_000);
+    let long_field = format!("X: {}\r\n", "a".repeat(9_000));
+    let shapes = [
+        response("200 OK", "", &body[..900]),
+        response("200 OK", "", &body[..50_000]),
+        response("200 OK", "", &body),
+        response("200 OK", &long_field, &body[..50_000]),
+        chunked("", &body[..50_000], 3_000),
+        chunked(&long_field, &body, 70_000),
+    ];
+    let jobs = limits::FIRST_BUFFERS_FROM + 10 * shapes.len();
+    let mut plan = Plan::new();
+    for n in 0..jobs {
+        // Half of them come in two pieces, of which the first is all of the head or more.
+        let answer = &shapes[n % shapes.len()];
+        let (first, rest) =
+            answer.split_at(if n % 4 < 2 { answer.len() } else { 9_800.min(answer.len()) });
+        let pieces = [Verb::Gate, Verb::Send(first.to_vec()), Verb::Send(rest.to_vec())];
+        plan = plan.on(&format!("/{n}"), [pieces.into()]);
+    }
+    let server = plan.start();
+    let sandbox = Sandbox::new();
+    let count = jobs.to_string();
+    let pull = sandbox.pull().args(["-i", "-", "-j", &count, "-x", &count, "--threads", "1"]);
+    let mut running = pull.args(["--retry", "0", "--fixed-connections"]).spawn();
+    running.feed((0..jobs).map(|n| server.url(&format!("/{n}"))));
+    assert!(eventually(|| server.log().len() == jobs), "{}", running.stderr());
+    server.open_gate();
+    running.wait().assert_code(0);
+    let files = sandbox.files();
+    for n in 0..jobs {
+        let length = [900, 50_000, 400_000, 50_000, 50_000, 400_000][n % shapes.len()];
+        assert!(files[&n.to_string()] == body[..length], "{n}");
+    }
 }
 
 #[test]
