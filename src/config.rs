@@ -21,7 +21,7 @@ pub use journal::{JournalConfig, RetryFailed, SyncMode};
 pub use lines::{LinesConfig, ShardConfig};
 pub use own::{Outlet, OwnFiles, StatsFile};
 pub use pace::PaceConfig;
-pub use politeness::{PolitenessConfig, RequestRate};
+pub use politeness::{PerHost, PolitenessConfig, RequestRate};
 pub use robots::RobotsConfig;
 pub use watch::WatchConfig;
 
@@ -378,8 +378,8 @@ pub struct Config {
     pub cpus: Vec<usize>,
     /// Jobs in flight over all cores, at least 1.
     pub in_flight_max: usize,
-    /// Connections open per host over the whole process, at least 1.
-    pub per_host_max: usize,
+    /// Connections open per host over the whole process.
+    pub per_host: PerHost,
     /// What else is limited for the sake of hosts.
     pub politeness: PolitenessConfig,
     /// Jobs read ahead of the work.
@@ -452,7 +452,7 @@ impl Default for Config {
             argv: Vec::new(),
             cpus: vec![0],
             in_flight_max: limits::IN_FLIGHT_DEFAULT,
-            per_host_max: limits::PER_HOST_DEFAULT,
+            per_host: PerHost::Automatic,
             politeness: PolitenessConfig::default(),
             lookahead_max: limits::LOOKAHEAD_JOBS_DEFAULT,
             is_lookahead_given: false,

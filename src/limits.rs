@@ -69,10 +69,13 @@ pub const NAMES_CLAIMED_BYTES_MAX: usize = 32 * 1024 * 1024;
 
 /// Jobs in flight over all cores.
 pub const IN_FLIGHT_DEFAULT: usize = 256;
-/// Connections open per host over the whole process.
-pub const PER_HOST_DEFAULT: usize = 8;
-/// Failures to reach a host, in a row, before it is left alone: more than there are connections, so
-/// that one bad moment of a host (a restart, a full backlog) is not enough.
+/// Connections that a host begins with, unless `-x` says how many it may have.
+pub const PER_HOST_FIRST: usize = 8;
+/// Most connections that a host gets because they pay: what the browsers of a few users open.
+pub const PER_HOST_MAX: usize = 64;
+/// Failures to reach a host, in a row, before it is left alone: more than it begins with
+/// connections, so that one bad moment of a host (a restart, a full backlog) is not enough. A host
+/// that has got more and fails has as many again, and what began before says nothing new.
 pub const HOST_FAIL_LIMIT_DEFAULT: u32 = 10;
 /// How long a host that cannot be reached is left alone before one job tries again, in
 /// milliseconds.
@@ -177,5 +180,6 @@ const _: () = assert!(2 + CHUNK_LINE_BYTES_MAX + TRAILER_BYTES_MAX < RECV_BUFFER
 const _: () = assert!(RECV_BUFFER_LARGE_BYTES as u64 <= ALLOCATE_BYTES_MIN);
 const _: () = assert!(ALLOCATE_BYTES_MIN <= ALLOCATE_BYTES_MAX);
 const _: () = assert!(NAME_BYTES_MAX < LINE_BYTES_MAX);
-const _: () = assert!(HOST_FAIL_LIMIT_DEFAULT as usize > PER_HOST_DEFAULT);
+const _: () = assert!(HOST_FAIL_LIMIT_DEFAULT as usize > PER_HOST_FIRST);
+const _: () = assert!(PER_HOST_FIRST < PER_HOST_MAX && PER_HOST_MAX <= IN_FLIGHT_DEFAULT);
 const _: () = assert!(TIMEOUT_JOB_DEFAULT_MS <= TIMEOUT_MAX_MS);

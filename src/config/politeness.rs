@@ -11,6 +11,33 @@ pub struct RequestRate {
     pub per_ms: u64,
 }
 
+/// Connections open per host over the whole process.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum PerHost {
+    /// As many as pay: from [`limits::PER_HOST_FIRST`] up to [`limits::PER_HOST_MAX`].
+    Automatic,
+    /// `-x`: at most so many, at least 1. A host begins with all of them.
+    AtMost(usize),
+}
+
+impl PerHost {
+    /// With how many a host begins.
+    pub fn first(self) -> usize {
+        match self {
+            Self::Automatic => limits::PER_HOST_FIRST,
+            Self::AtMost(count) => count,
+        }
+    }
+
+    /// How many it has at most.
+    pub fn max(self) -> usize {
+        match self {
+            Self::Automatic => limits::PER_HOST_MAX,
+            Self::AtMost(count) => count,
+        }
+    }
+}
+
 /// How polite the run is.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PolitenessConfig {

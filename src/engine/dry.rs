@@ -29,7 +29,8 @@ pub fn dry_run(config: &Config) -> anyhow::Result<Ended> {
     let schedule = Schedule::new(Limits {
         cores: 1,
         in_flight_max: config.in_flight_max,
-        per_host_max: config.per_host_max,
+        per_host_first: config.per_host.first(),
+        per_host_max: config.per_host.max(),
         resolve_ahead_max: 0,
         lookahead_max: config.lookahead_max,
         is_window_fixed: false,

@@ -154,7 +154,8 @@ pub(super) fn limits(config: &Config) -> Limits {
     Limits {
         cores: config.cpus.len(),
         in_flight_max: config.in_flight_max,
-        per_host_max: config.per_host_max,
+        per_host_first: config.per_host.first(),
+        per_host_max: config.per_host.max(),
         lookahead_max: config.lookahead_max,
         resolve_ahead_max: resolve_ahead(config),
         is_window_fixed: config.politeness.is_window_fixed,

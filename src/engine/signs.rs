@@ -5,6 +5,7 @@ use super::task::Task;
 use crate::fault::{Cause, Fault, Stage};
 use crate::plan::proxy::Route;
 use crate::plan::schedule::Sign;
+use std::time::Duration;
 
 /// The sign of an attempt. How long a host asks for is known to whom decides about another attempt.
 pub(super) fn sign(task: &Task, outcome: &Outcome, route: Route<'_>) -> Sign {
@@ -99,7 +100,8 @@ fn good(task: &Task) -> Sign {
     let times = task.story.as_ref().map_or_else(Default::default, |story| story.last.times);
     let opened = times.namelookup.max(times.connect).max(times.appconnect);
     let waited = times.starttransfer.saturating_sub(opened);
-    Sign::Good { starttransfer_ms: u64::try_from(waited.as_millis()).unwrap_or(u64::MAX) }
+    let ms = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+    Sign::Good { starttransfer_ms: ms(waited), opening_ms: ms(opened) }
 }
 
 #[cfg(test)]

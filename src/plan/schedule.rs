@@ -42,10 +42,12 @@ mod holdups;
 mod hosts;
 mod listing;
 mod overdue;
+mod paced;
 mod politeness;
 mod pushing;
 mod queue;
 mod rate;
+mod speed;
 #[cfg(test)]
 mod tests;
 
@@ -65,6 +67,7 @@ pub use pushing::{Pushing, Refused};
 use queue::Jobs;
 use rate::Due;
 pub use rate::Rate;
+use speed::Caps;
 use std::collections::{BTreeSet, BinaryHeap, VecDeque};
 use std::hint::black_box;
 use std::vec::Drain;
@@ -76,7 +79,10 @@ pub struct Limits {
     pub cores: usize,
     /// `-j`: jobs in flight over all cores, at least 1.
     pub in_flight_max: usize,
-    /// `-x`: connections open per host over all cores, at least 1.
+    /// Connections that a host begins with, at least 1. When it is less than `per_host_max`, a host
+    /// gets as many as pay.
+    pub per_host_first: usize,
+    /// `-x`: connections open per host over all cores.
     pub per_host_max: usize,
     /// Jobs held in all: queued, deferred and in flight.
     pub lookahead_max: usize,
@@ -95,12 +101,27 @@ pub struct Limits {
     pub rate_per_host: Option<Rate>,
 }
 
+impl Limits {
+    /// Whether a host gets as many connections as pay, because nobody said how many.
+    fn is_automatic(&self) -> bool {
+        self.per_host_first < self.per_host_max
+    }
+
+    /// Whether what a host answers changes that.
+    fn is_window_found(&self) -> bool {
+        self.is_automatic() && !self.is_window_fixed
+    }
+
+    fn caps(&self) -> Caps {
+        let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+        Caps { first: count(self.per_host_first), max: count(self.per_host_max) }
+    }
+}
+
 /// Jobs of all hosts, and who may run them. See the module's rules.
 #[derive(Debug)]
 pub struct Schedule<T> {
     limits: Limits,
-    /// Connections of a big host that one core may hold.
-    share: usize,
     cores: Vec<Core>,
     /// Cores with fewer jobs in flight than they may have.
     roomy: CoreSet,
@@ -158,7 +179,8 @@ impl<T> Schedule<T> {
     /// When a limit is out of its range.
     pub fn new(limits: Limits) -> Self {
         assert!((1..=limits::CORES_MAX).contains(&limits.cores), "cores out of range");
-        assert!(limits.in_flight_max >= 1 && limits.per_host_max >= 1, "a cap is zero");
+        assert!(limits.in_flight_max >= 1 && limits.per_host_first >= 1, "a cap is zero");
+        assert!(limits.per_host_first <= limits.per_host_max, "a host begins with too many");
         let each = limits.in_flight_max / limits.cores;
         let with_one_more = limits.in_flight_max % limits.cores;
         let cores: Vec<Core> = (0..limits.cores)
@@ -172,7 +194,6 @@ impl<T> Schedule<T> {
         }
         Self {
             limits,
-            share: limits.per_host_max.div_ceil(limits.cores),
             cores,
             roomy,
             asleep,
@@ -331,7 +352,7 @@ impl<T> Schedule<T> {
         self.window.ended();
         let host = self.hosts.at(index);
         let is_short = self.window.is_tight() && self.open > self.window.limit()
-            || host.open() > host.window(self.limits.per_host_max);
+            || host.open() > host.kept(&self.limits);
         let connection = match connection {
             After::Kept if !is_short && !self.must_yield(core, index) => After::Kept,
             After::Kept | After::Closed => {

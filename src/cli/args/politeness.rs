@@ -9,7 +9,8 @@ use clap::Args;
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Politeness")]
 pub struct PolitenessArgs {
-    /// Keep -x connections to each host whatever it answers. Retry-After is obeyed all the same
+    /// Keep -x connections to each host (8 without -x) whatever it answers, and find no rate.
+    /// Retry-After is obeyed all the same
     #[arg(long)]
     pub fixed_connections: bool,
     /// Requests begun in a time over the whole run, for instance 50/s, 100/m or 1/5s; redirects and

@@ -80,7 +80,7 @@ fn concurrency() {
         "--parallel-max-host",
         "--max-conn-per-host",
     ] {
-        assert_eq!(options(&[flag, "7"]).concurrency.max_connections_per_host, 7, "{flag}");
+        assert_eq!(options(&[flag, "7"]).concurrency.max_connections_per_host, Some(7), "{flag}");
     }
     assert_eq!(options(&["--threads", "2"]).concurrency.threads, Some(2));
     assert_eq!(options(&["--cpus", "3,0-1"]).concurrency.cpus, Some(CpuList(vec![0, 1, 3])));

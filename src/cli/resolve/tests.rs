@@ -3,7 +3,7 @@
 use super::*;
 use crate::cli::ExitCode;
 use crate::cli::args::{Command, parse};
-use crate::config::{InputConfig, InputFormat, OwnFiles, ReportFormat};
+use crate::config::{InputConfig, InputFormat, OwnFiles, PerHost, ReportFormat};
 use std::ffi::OsString;
 
 fn typed(line: &[&str]) -> Command {
@@ -371,7 +371,10 @@ fn what_passes_through() {
         "u",
     ]);
     assert_eq!(config.dir, Path::new("D"));
-    assert_eq!((config.in_flight_max, config.per_host_max, config.lookahead_max), (3, 2, 4));
+    assert_eq!(
+        (config.in_flight_max, config.per_host, config.lookahead_max),
+        (3, PerHost::AtMost(2), 4)
+    );
     assert_eq!((config.redirects_max, config.allow_downgrade), (1, true));
     assert_eq!((config.tls.insecure, config.tls.ca_files.len()), (true, 1));
     assert_eq!((config.dns.servers.len(), config.dns.overrides.len()), (1, 1));

@@ -16,7 +16,6 @@
 //! dead network from dead hosts, so it does not stand still for ever.
 
 use super::hosts::Listed;
-use super::politeness::Round;
 use super::{Down, Limits, Schedule};
 
 /// What is known of how to reach a host.
@@ -39,7 +38,7 @@ enum State {
     /// The next job is the probe.
     Ready,
     /// A probe is in flight; nothing else begins.
-    Probing { round: Round },
+    Probing { round: u32 },
     /// Jobs fail until then.
     Down { until_ms: u64 },
 }
@@ -81,7 +80,7 @@ impl Breaker {
     }
 
     /// A job begins in `round`. Says whether it is a probe.
-    pub(super) fn begin(&mut self, round: Round) -> bool {
+    pub(super) fn begin(&mut self, round: u32) -> bool {
         let is_probe = self.state == State::Ready;
         if is_probe {
             self.state = State::Probing { round };
@@ -90,14 +89,14 @@ impl Breaker {
     }
 
     /// A job ended and nothing is known. If it was the probe, the next one is.
-    pub(super) fn no_verdict(&mut self, round: Round) {
+    pub(super) fn no_verdict(&mut self, round: u32) {
         if self.state == (State::Probing { round }) {
             self.state = State::Ready;
         }
     }
 
     /// A job could not connect. Says whether the state changed.
-    fn failed(&mut self, round: Round, code: &'static str, limits: &Limits, now_ms: u64) -> bool {
+    fn failed(&mut self, round: u32, code: &'static str, limits: &Limits, now_ms: u64) -> bool {
         let limit = limits.host_fail_limit;
         // What ends at once is not waited for, and so would never end.
         let wait_ms = limits.host_fail_wait_ms.max(1);
@@ -134,7 +133,7 @@ impl Breaker {
 
 impl<T> Schedule<T> {
     /// A job could not reach its host.
-    pub(super) fn unreachable(&mut self, index: u32, round: Round, code: &'static str) {
+    pub(super) fn unreachable(&mut self, index: u32, round: u32, code: &'static str) {
         let (limits, now_ms) = (self.limits, self.now_ms);
         let host = self.hosts.at_mut(index);
         let has_deferred = host.deferred > 0;

@@ -1,6 +1,6 @@
 //! Who is served next, and by whom.
 
-use super::hosts::{Listed, Side};
+use super::hosts::{Host, Listed, Side};
 use super::{Connection, Grant, Name, OriginId, Schedule, Wake};
 use crate::limits;
 
@@ -36,7 +36,15 @@ impl<T> Schedule<T> {
     /// The big host that `core` may open a connection for. A host passed over here has `share` of
     /// its jobs on this core, unless it is among the reusable ones, so the walk is short.
     fn first_big(&self, core: usize) -> Option<&(u64, u32)> {
-        self.big.iter().find(|(_, index)| self.hosts.at(*index).held(core) < self.share)
+        self.big.iter().find(|(_, index)| {
+            let host = self.hosts.at(*index);
+            host.held(core) < self.share(host)
+        })
+    }
+
+    /// Connections of a big host that one core may hold.
+    fn share(&self, host: &Host) -> usize {
+        host.window(&self.limits).div_ceil(self.limits.cores)
     }
 
     pub(super) fn grant(&mut self, core: usize, index: u32) -> Grant<T> {
@@ -52,12 +60,7 @@ impl<T> Schedule<T> {
         let item = self.jobs.pop_front(queue).expect("a listed host has a job");
         let live = host.live_mut();
         live.in_use += 1;
-        let next_round = live.polite.round.next();
-        let is_probe = live.polite.breaker.begin(next_round);
-        if is_probe {
-            live.polite.round = next_round;
-        }
-        let round = live.polite.round;
+        let (round, is_probe) = live.polite.begin(live.in_use, &self.limits, self.now_ms);
         let hold = live.hold_or_insert(core);
         hold.in_use += 1;
         hold.turn = match connection {
@@ -104,10 +107,9 @@ impl<T> Schedule<T> {
     /// unless only the other one has an idle connection here; but not for ever.
     fn way(&mut self, core: usize, index: u32) -> (Side, Connection) {
         let id = self.hosts.id(index);
-        let per_host_max = self.limits.per_host_max;
         let jobs = &self.jobs;
         let host = self.hosts.at_mut(index);
-        let window = host.window(per_host_max);
+        let window = host.window(&self.limits);
         let oldest =
             Side::ALL.into_iter().max_by_key(|side| jobs.age_of_first(host.queues[*side as usize]));
         let oldest = oldest.expect("there are two sides");
@@ -135,14 +137,10 @@ impl<T> Schedule<T> {
     /// less: connections opened when the host was small must not keep it on one core.
     pub(super) fn must_yield(&self, core: usize, index: u32) -> bool {
         let host = self.hosts.at(index);
-        host.queued() > self.queue_small_max()
-            && host.held(core) > self.share
-            && self.asleep.both(&self.roomy).any(|other| host.held(other) < self.share)
-    }
-
-    /// Longest queue of a host that is not big.
-    pub(super) fn queue_small_max(&self) -> usize {
-        self.limits.per_host_max.saturating_mul(limits::BIG_HOST_JOBS_PER_CONNECTION)
+        let share = self.share(host);
+        host.queued() > queue_small_max(host.window(&self.limits))
+            && host.held(core) > share
+            && self.asleep.both(&self.roomy).any(|other| host.held(other) < share)
     }
 
     /// Wakes a sleeping core that can take a job, `first` if it is one; or one that can ask for a
@@ -212,6 +210,11 @@ impl<T> Schedule<T> {
         }
         self.asleep.both(&self.roomy).find(|core| self.first_big(*core).is_some())
     }
+}
+
+/// Longest queue of a host that is not big.
+pub(super) fn queue_small_max(window: usize) -> usize {
+    window.saturating_mul(limits::BIG_HOST_JOBS_PER_CONNECTION)
 }
 
 /// How often in a row a job waits for a younger one of the other origin of its host, which needs no

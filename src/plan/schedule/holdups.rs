@@ -149,13 +149,14 @@ impl<T> Schedule<T> {
         if let Some(for_ms) = left(live.polite.rest_until_ms) {
             return Some(Why::Rests { for_ms });
         }
-        if left(live.due.begins_ms()).is_some() {
+        if left(live.due.begins_ms().max(live.polite.due().begins_ms())).is_some() {
             return Some(Why::Rate);
         }
-        let max = self.limits.per_host_max;
-        let window = live.polite.window(max);
+        let window = live.polite.window(&self.limits);
         match host.has_queued() {
-            true if live.in_use >= window && window < max => Some(Why::Lowered { to: window }),
+            true if live.in_use >= window && window < self.limits.per_host_first => {
+                Some(Why::Lowered { to: window })
+            }
             true if live.in_use >= window => Some(Why::Full),
             true => None,
             false => Some(Why::Retries),

@@ -5,6 +5,7 @@
 //! origin. A host that only has jobs queued costs its record and its name; what is known about its
 //! connections is kept beside it for as long as there are any.
 
+use super::Limits;
 use super::politeness::Polite;
 use super::queue::{Blocks, List};
 use super::rate::Due;
@@ -179,9 +180,16 @@ impl Host {
         self.live.as_ref().map_or(0, |live| live.open)
     }
 
-    /// Connections it may have open now, of at most `max`.
-    pub(super) fn window(&self, max: usize) -> usize {
-        self.live.as_ref().map_or(max, |live| live.polite.window(max))
+    /// Connections it may have open now.
+    pub(super) fn window(&self, limits: &Limits) -> usize {
+        let live = self.live.as_ref();
+        live.map_or(limits.per_host_first, |live| live.polite.window(limits))
+    }
+
+    /// Connections that are kept when jobs end.
+    pub(super) fn kept(&self, limits: &Limits) -> usize {
+        let live = self.live.as_ref();
+        live.map_or(limits.per_host_first, |live| live.polite.kept(limits))
     }
 
     pub(super) fn waits_until_ms(&self) -> Option<u64> {
@@ -203,11 +211,17 @@ impl Host {
 }
 
 impl Live {
+    /// Whether its requests are spaced.
+    pub(super) fn is_spaced(&self) -> bool {
+        self.due.is_used() || self.polite.is_paced() || self.waits_until_ms.is_some()
+    }
+
     /// Until when it waits for one thing or another, in milliseconds. A host without jobs is waited
     /// for until it may be forgotten.
     pub(super) fn wait_ends_ms(&self, has_queued: bool) -> u64 {
         let polite = &self.polite;
-        let due_ms = if has_queued { self.due.begins_ms() } else { self.due.at_ms() };
+        let due_ms = |due: Due| if has_queued { due.begins_ms() } else { due.at_ms() };
+        let due_ms = due_ms(self.due).max(due_ms(polite.due()));
         polite.rest_until_ms.max(polite.breaker.until_ms()).max(due_ms)
     }
 
@@ -390,6 +404,6 @@ mod tests {
     #[test]
     fn a_host_that_waits_costs_little() {
         assert!(size_of::<Slot>() <= 80, "{}", size_of::<Slot>());
-        assert!(size_of::<Live>() <= 192, "{}", size_of::<Live>());
+        assert!(size_of::<Live>() <= 512, "{}", size_of::<Live>());
     }
 }

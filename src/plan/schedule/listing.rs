@@ -2,22 +2,28 @@
 
 use super::Schedule;
 use super::breaker::Breaker;
+use super::choose::queue_small_max;
 use super::hosts::{Listed, Name, Reuse};
 use crate::limits;
 
 impl<T> Schedule<T> {
     /// Brings lists, holds and the record itself in line with what has changed in the record.
     pub(super) fn settle(&mut self, index: u32) {
-        if self.limits.rate_per_host.is_some() {
+        if self.hosts.at(index).live.as_ref().is_some_and(|live| live.is_spaced()) {
             self.rewait(index);
         }
         self.list(index);
         let now_ms = self.now_ms;
+        let limits = self.limits;
         let host = self.hosts.at_mut(index);
+        let has_jobs = host.waiting() > 0;
         if let Some(live) = &mut host.live {
             live.holds.retain(|hold| hold.held() > 0);
             let is_waiting = live.waits_until_ms.is_some() || live.due.at_ms() > now_ms;
-            if live.holds.is_empty() && !is_waiting && !live.polite.is_remarkable() {
+            // Jobs that wait find the window that was found.
+            let has_window = live.polite.window(&limits) != limits.per_host_first;
+            let is_known = live.polite.is_remarkable() || has_jobs && has_window;
+            if live.holds.is_empty() && !is_waiting && !is_known {
                 host.live = None;
             }
         }
@@ -61,21 +67,19 @@ impl<T> Schedule<T> {
 
     /// Puts a host into the lists it belongs to, and takes it out of the others.
     fn list(&mut self, index: u32) {
-        let queue_small_max = self.queue_small_max();
-        let per_host_max = self.limits.per_host_max;
         let host = self.hosts.at_mut(index);
         let is_known = matches!(host.name_state, Name::Known | Name::Served);
         let breaker = host.live.as_ref().map(|live| &live.polite.breaker);
         let is_down = breaker.is_some_and(Breaker::is_down);
         let is_held = is_down || breaker.is_some_and(Breaker::is_probing);
         let is_waiting = host.waits_until_ms().is_some();
-        let window = host.window(per_host_max);
+        let window = host.window(&self.limits);
         let is_ready = host.has_queued() && is_known && !is_waiting && !is_held;
         let listed = if is_down && host.has_queued() {
             Listed::Down
         } else if !is_ready || host.open() >= window {
             Listed::Nowhere
-        } else if host.queued() > queue_small_max {
+        } else if host.queued() > queue_small_max(window) {
             Listed::Big
         } else {
             Listed::Home

@@ -25,7 +25,11 @@
 //! that is too busy for one connection, and does not say for how long, rests in the same way.
 
 use super::breaker::Breaker;
+use super::hosts::Live;
+use super::paced::Pace;
 use super::pushing::Record;
+use super::rate::Due;
+use super::speed::{Answer, Caps, Speed, is_from};
 use super::{Limits, OriginId, Place, Schedule, Wake};
 
 /// What an attempt says about its host.
@@ -35,6 +39,8 @@ pub enum Sign {
     Good {
         /// From the request to the first byte of the answer, in milliseconds.
         starttransfer_ms: u64,
+        /// What the opening of its connection took before, in milliseconds.
+        opening_ms: u64,
     },
     /// Any other answer: the host is there, and no more is known.
     Answered,
@@ -62,15 +68,16 @@ pub enum Sign {
     Nothing,
 }
 
-/// A stretch of a host's time within which all failures are one. Comes with a grant and goes back
-/// with its signs.
+/// What a grant goes back with its signs with: a stretch of its host's time within which all
+/// failures are one, and how much was asked of the host.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct Round(u32);
-
-impl Round {
-    pub(super) fn next(self) -> Self {
-        Self(self.0.wrapping_add(1))
-    }
+pub struct Round {
+    pub(super) number: u32,
+    /// Jobs of the host in flight, this one included.
+    pub(super) in_flight: u32,
+    /// The host's window was full with it.
+    pub(super) is_full: bool,
+    pub(super) began_ms: u64,
 }
 
 /// What is remembered of one host.
@@ -82,7 +89,10 @@ pub(super) struct Polite {
     slots_max: Option<u32>,
     /// Good answers since the window last changed.
     good: u32,
-    pub(super) round: Round,
+    /// The round that begins now.
+    round: u32,
+    /// Answers to what began in an earlier one are out of date.
+    since: u32,
     /// Length of the last rest, in milliseconds; 0 is none of late.
     rest_ms: u64,
     /// When the last rest is over.
@@ -90,6 +100,61 @@ pub(super) struct Polite {
     pub(super) breaker: Breaker,
     latency: Latency,
     pub(super) record: Record,
+    /// The window where nobody gave one.
+    speed: Speed,
+    push: Push,
+    /// The rate that was found, where there is one.
+    pace: Option<Box<Pace>>,
+}
+
+/// How a host pushes back.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Pushed {
+    /// 429, 503
+    Refused,
+    /// The same, and it asks for a wait.
+    Asked,
+    /// A connection was lost.
+    Cut,
+}
+
+/// The last time the host pushed back.
+#[derive(Clone, Copy, Debug, Default)]
+struct Push {
+    /// How often, with no window of good answers between them.
+    count: u8,
+    at_ms: u64,
+    /// Good answers since.
+    good: u32,
+    /// It asked for a wait, and nothing began since.
+    is_asked: bool,
+    /// The part of refusals among the last answers, and how many those are.
+    share: f32,
+    answers: u8,
+    /// Until then no rate is looked for: refusals are not about it.
+    moody_until_ms: u64,
+}
+
+impl Push {
+    /// One more answer, since the host pushed back for the first time.
+    fn add(&mut self, is_refusal: bool) {
+        if self.answers > 0 || is_refusal {
+            self.answers = (self.answers + 1).min(SHARE_ANSWERS);
+            let refused = if is_refusal { 1.0 } else { 0.0 };
+            self.share += (refused - self.share) / f32::from(self.answers);
+        }
+    }
+
+    /// Whether so much is refused that less should be asked.
+    fn is_much(&self) -> bool {
+        self.answers >= MUCH_ANSWERS && self.share >= MUCH
+    }
+
+    /// Whether most is refused whatever the window is: then so many a second are borne, and no
+    /// more.
+    fn is_of_rate(&self) -> bool {
+        self.answers >= SHARE_ANSWERS_MIN && self.share >= SHARE_OF_RATE
+    }
 }
 
 impl Polite {
@@ -99,18 +164,67 @@ impl Polite {
             || self.slots_max.is_some()
             || self.rest_ms > 0
             || self.record.refusals > 0
+            || self.speed.is_remarkable()
             || self.breaker.is_remarkable()
     }
 
-    /// Connections it may have open now, of at most `max`.
-    pub(super) fn window(&self, max: usize) -> usize {
+    /// Connections it may have open now.
+    pub(super) fn window(&self, limits: &Limits) -> usize {
         let slots_max = self.slots_max.map_or(usize::MAX, |slots| slots as usize);
-        self.earned(max).min(slots_max)
+        let earned = match limits.is_automatic() {
+            true => self.speed.window(limits.caps()) as usize,
+            false => self.earned(limits.per_host_max),
+        };
+        earned.min(slots_max)
+    }
+
+    /// Connections that are kept when jobs end: to try a smaller window costs no handshake.
+    pub(super) fn kept(&self, limits: &Limits) -> usize {
+        self.window(limits).max(self.speed.kept())
     }
 
     /// Those that its answers have earned it.
     fn earned(&self, max: usize) -> usize {
         max.saturating_sub(self.lowered as usize).max(1)
+    }
+
+    /// What keeps to the rate that was found.
+    pub(super) fn pace_mut(&mut self) -> Option<&mut Pace> {
+        self.pace.as_deref_mut()
+    }
+
+    /// When the next request may begin by the rate that was found.
+    pub(super) fn due(&self) -> Due {
+        self.pace.as_ref().map_or_else(Due::default, |pace| pace.due())
+    }
+
+    /// Requests a second that were found.
+    pub(super) fn found_per_s(&self) -> Option<f64> {
+        self.pace.as_ref().map(|pace| f64::from(pace.per_s()))
+    }
+
+    pub(super) fn is_paced(&self) -> bool {
+        self.pace.is_some()
+    }
+
+    /// A job begins beside so many. Says whether the host waits for what comes of it.
+    pub(super) fn begin(&mut self, in_use: usize, limits: &Limits, now_ms: u64) -> (Round, bool) {
+        if std::mem::take(&mut self.push.is_asked)
+            && self.pace.is_none()
+            && self.push.is_of_rate()
+            && self.speed.borne() <= FEW_BORNE
+        {
+            self.learn(now_ms);
+        }
+        let next = self.round.wrapping_add(1);
+        let is_probe = self.breaker.begin(next);
+        if is_probe {
+            self.round = next;
+        }
+        self.speed.begin(self.round);
+        let in_flight = u32::try_from(in_use).unwrap_or(u32::MAX);
+        let is_full = in_use * 4 >= self.window(limits) * 3;
+        (Round { number: self.round, in_flight, is_full, began_ms: now_ms }, is_probe)
     }
 
     /// What it says of slots.
@@ -129,7 +243,7 @@ impl Polite {
         }
     }
 
-    /// A good answer that began in this round.
+    /// A good answer that began in this round, to a host of at most `max` connections.
     fn good(&mut self, starttransfer_ms: u64, now_ms: u64, max: usize) {
         self.latency.add(starttransfer_ms, now_ms);
         self.good += 1;
@@ -150,13 +264,111 @@ impl Polite {
         self.rest_ms = if self.rest_ms < 2 * REST_FIRST_MS { 0 } else { self.rest_ms / 2 };
     }
 
-    /// Halves the window. Says whether it could.
-    fn halve(&mut self, max: usize) -> bool {
+    /// What was begun before says nothing new from now on.
+    fn next_round(&mut self) {
+        self.round = self.round.wrapping_add(1);
+        (self.since, self.good) = (self.round, 0);
+    }
+
+    /// A good answer to a host that gets as many connections as pay.
+    fn sped(&mut self, answer: &Answer, caps: Caps) {
+        if self.pace.is_none() && self.speed.good(answer, self.round, caps) {
+            self.round = self.round.wrapping_add(1);
+        }
+        if self.pace.is_some() && answer.is_limited {
+            self.speed.widen(caps);
+        }
+    }
+
+    /// A good answer counts for the rate.
+    fn paced(&mut self, round: Round, is_limited: bool, window: usize, now_ms: u64) {
+        self.push.add(false);
+        if !is_from(round.number, self.since) {
+            return;
+        }
+        self.push.good = self.push.good.saturating_add(1);
+        if self.push.good as usize >= (2 * window).max(GOOD_AFTER_PUSH) {
+            self.push.count = 0;
+        }
+        if let Some(pace) = &mut self.pace
+            && pace.good(round.began_ms, is_limited, now_ms)
+        {
+            self.pace = None;
+        }
+    }
+
+    /// The host pushed back, if this is news; a refusal (429, 503) may be about the rate.
+    fn pushed(&mut self, round: Round, push: Pushed, limits: &Limits, now_ms: u64) {
+        let is_refusal = push != Pushed::Cut;
+        if limits.is_window_fixed {
+            return;
+        }
+        if is_refusal {
+            self.push.add(true);
+        }
+        if !is_from(round.number, self.since) {
+            return self.speed.refused_late(round);
+        }
+        if is_refusal && let Some(pace) = &mut self.pace {
+            if pace.refused(now_ms) {
+                self.pace = None;
+                self.push.moody_until_ms = now_ms.saturating_add(MOODY_MS);
+            }
+            return self.next_round();
+        }
+        let window = self.window(limits);
+        let is_again = self.push.count > 0 && limits.is_automatic();
+        let is_of_rate = match window {
+            1 => push == Pushed::Asked || self.push.is_much(),
+            _ => is_again && self.push.is_of_rate(),
+        };
+        if is_refusal && is_of_rate && now_ms >= self.push.moody_until_ms {
+            self.learn(now_ms);
+            self.next_round();
+        } else {
+            // A part of requests may be refused whatever is asked.
+            let is_few = limits.is_automatic() && window <= FEW;
+            let is_kept = push == Pushed::Refused && is_few && !self.push.is_much();
+            if is_kept {
+                self.next_round();
+            } else {
+                self.narrow(round, limits, now_ms);
+            }
+            if is_refusal && window == 1 && self.push.is_of_rate() {
+                self.rest(REST_UNASKED_MAX_MS, now_ms);
+            }
+        }
+        let count = self.push.count.saturating_add(1);
+        self.push = Push { count, at_ms: now_ms, good: 0, is_asked: false, ..self.push };
+    }
+
+    fn narrow(&mut self, round: Round, limits: &Limits, now_ms: u64) {
+        match limits.is_automatic() {
+            true => {
+                self.speed.refused(round, self.since, self.round, now_ms, limits.caps());
+                self.next_round();
+            }
+            false => self.halve(limits.per_host_max),
+        }
+    }
+
+    /// The host limits requests a second: how many is to be found out.
+    fn learn(&mut self, now_ms: u64) {
+        // While it refuses what is too much, what it answers is what it bears.
+        let Push { at_ms, good, count, .. } = self.push;
+        let for_s = now_ms.saturating_sub(at_ms) as f32 / 1_000.0;
+        let is_known = count > 0 && good >= GOOD_TO_TELL && now_ms > self.rest_until_ms;
+        let per_s = if is_known { good as f32 / for_s.max(0.001) * 0.7 } else { 0.0 };
+        let borne = self.speed.borne();
+        let burst = if self.record.answers() as f32 <= borne + 1.0 { borne } else { 0.0 };
+        self.pace = Some(Box::new(Pace::new(burst, per_s, now_ms)));
+    }
+
+    /// Halves the window.
+    fn halve(&mut self, max: usize) {
         let window = self.earned(max);
-        self.round = self.round.next();
-        self.good = 0;
+        self.next_round();
         self.lowered = u32::try_from(max - (window / 2).max(1)).unwrap_or(u32::MAX);
-        window > 1
     }
 
     /// The host said for how long nothing is to be started there.
@@ -186,46 +398,60 @@ impl<T> Schedule<T> {
     pub fn observe(&mut self, origin: OriginId, round: Round, sign: Sign, now_ms: u64) -> Wake {
         self.now_ms = self.now_ms.max(now_ms);
         let index = self.hosts.index_of(origin);
-        let max = self.limits.per_host_max;
-        let polite = &mut self.hosts.at_mut(index).live_mut().polite;
-        polite.hear(sign, &self.limits);
+        let limits = self.limits;
+        let host = self.hosts.at_mut(index);
+        let has_queued = host.has_queued();
+        let live = host.live_mut();
+        let polite = &mut live.polite;
+        polite.hear(sign, &limits);
         polite.record.add(sign, now_ms);
-        let is_fresh = polite.round == round && !self.limits.is_window_fixed;
+        let number = round.number;
         match sign {
-            Sign::Good { starttransfer_ms } => {
-                if is_fresh {
-                    polite.good(starttransfer_ms, now_ms, max);
-                }
-                polite.rested();
-                polite.breaker.close();
+            Sign::Good { starttransfer_ms, opening_ms } => {
+                let took_ms = now_ms.saturating_sub(round.began_ms).saturating_sub(opening_ms);
+                live.good(round, starttransfer_ms, took_ms, has_queued, &limits, now_ms);
             }
             Sign::Answered => polite.breaker.close(),
             Sign::Busy { asked_ms, is_for_host } => {
                 polite.breaker.close();
-                let is_at_bottom = is_fresh && !polite.halve(max);
+                let is_asked = asked_ms.is_some();
+                let push = if is_asked { Pushed::Asked } else { Pushed::Refused };
+                polite.pushed(round, push, &limits, now_ms);
                 match asked_ms {
                     Some(asked_ms) if is_for_host => polite.obey(asked_ms, now_ms),
                     Some(asked_ms) => polite.rest(asked_ms, now_ms),
-                    None if is_at_bottom => polite.rest(REST_UNASKED_MAX_MS, now_ms),
                     None => {}
+                }
+                polite.push.is_asked |= is_asked && limits.is_window_found();
+                if let Some(pace) = polite.pace_mut() {
+                    let due_ms = asked_ms.map(|asked_ms| now_ms.saturating_add(asked_ms));
+                    pace.put_off(now_ms, due_ms);
                 }
             }
             Sign::Cut => {
                 polite.breaker.close();
-                if is_fresh {
-                    polite.halve(max);
+                polite.pushed(round, Pushed::Cut, &limits, now_ms);
+            }
+            Sign::Unreachable { code } => {
+                let is_many = limits.is_automatic() && !polite.breaker.is_probing();
+                let is_stale = is_many && !is_from(number, polite.since);
+                if is_many && !is_stale && polite.window(&limits) > limits.per_host_first {
+                    polite.pushed(round, Pushed::Cut, &limits, now_ms);
+                    polite.speed.back_to_first(limits.caps());
+                }
+                if !is_stale {
+                    self.unreachable(index, number, code);
                 }
             }
-            Sign::Unreachable { code } => self.unreachable(index, round, code),
             Sign::Nameless => {
                 polite.breaker.close();
                 self.refund(index);
             }
             Sign::Unasked => {
-                polite.breaker.no_verdict(round);
+                polite.breaker.no_verdict(number);
                 self.refund(index);
             }
-            Sign::Nothing => polite.breaker.no_verdict(round),
+            Sign::Nothing => polite.breaker.no_verdict(number),
         }
         self.rewait(index);
         self.settle(index);
@@ -259,6 +485,35 @@ impl<T> Schedule<T> {
         if let Some(until) = until {
             self.waits.insert((until, index));
         }
+    }
+}
+
+impl Live {
+    /// A good answer to a request that `took_ms` from its sending.
+    fn good(
+        &mut self,
+        round: Round,
+        starttransfer_ms: u64,
+        took_ms: u64,
+        has_queued: bool,
+        limits: &Limits,
+        now_ms: u64,
+    ) {
+        let polite = &mut self.polite;
+        let window = polite.window(limits);
+        let is_due = self.due.begins_ms().max(polite.due().begins_ms()) <= now_ms;
+        let is_limited = self.in_use >= window && has_queued && is_due;
+        let answer = Answer { round, starttransfer_ms, took_ms, is_limited, now_ms };
+        if !limits.is_window_fixed {
+            if limits.is_automatic() {
+                polite.sped(&answer, limits.caps());
+            } else if is_from(round.number, polite.since) {
+                polite.good(starttransfer_ms, now_ms, limits.per_host_max);
+            }
+            polite.paced(round, is_limited, window, now_ms);
+        }
+        polite.rested();
+        polite.breaker.close();
     }
 }
 
@@ -300,9 +555,27 @@ impl Latency {
 
 /// The first rest, in milliseconds.
 const REST_FIRST_MS: u64 = 1_000;
+/// Answers after which a part of refusals is much, and which part.
+const MUCH_ANSWERS: u8 = 3;
+const MUCH: f32 = 0.4;
+/// Connections that are not made fewer for a small part of refusals.
+const FEW: usize = 4;
+/// A host that asked for a wait when it had taken so few at once limits how often it is asked.
+const FEW_BORNE: f32 = 4.0;
+/// Answers that the part of refusals is told by, and from which part on a rate is at work.
+const SHARE_ANSWERS: u8 = 16;
+const SHARE_ANSWERS_MIN: u8 = 6;
+const SHARE_OF_RATE: f32 = 0.85;
+/// For so long no rate is looked for at a host that refuses a part of all requests, in
+/// milliseconds.
+const MOODY_MS: u64 = 60_000;
 /// Longest rest of a host that is too busy for one connection and does not say for how long, in
 /// milliseconds.
 const REST_UNASKED_MAX_MS: u64 = 30_000;
+/// Good answers after which a host does not push back any more, at least.
+const GOOD_AFTER_PUSH: usize = 16;
+/// Good answers that tell how many a second there are.
+const GOOD_TO_TELL: u32 = 3;
 
 /// Answers that the smoothed time to the first byte is made of, and that make a host known.
 const LATENCY_ANSWERS: u8 = 8;

@@ -61,6 +61,10 @@ impl Record {
         }
     }
 
+    pub(super) fn answers(&self) -> u32 {
+        self.answers
+    }
+
     fn is_progressing(&self, now_ms: u64) -> bool {
         self.good_at_s > 0 && second(now_ms).saturating_sub(self.good_at_s) < PROGRESS_S
     }
@@ -83,7 +87,7 @@ impl<T> Schedule<T> {
         let tally = |record: &Record| Tally { answers: record.answers, refusals: record.refusals };
         Refused {
             is_progressing: record.is_some_and(|record| record.is_progressing(now_ms)),
-            is_paced: false,
+            is_paced: live.is_some_and(|live| live.polite.is_paced()),
             tally: record.map_or_else(Tally::default, tally),
         }
     }
@@ -91,7 +95,6 @@ impl<T> Schedule<T> {
     /// The hosts that refused requests and are still remembered, in no order. Walks all hosts, as
     /// [`Self::holdups`] does.
     pub fn pushing(&self) -> Vec<Pushing> {
-        let max = self.limits.per_host_max;
         let pushing = self.hosts.iter().filter_map(|(index, host)| {
             let live = host.live.as_ref()?;
             let polite = &live.polite;
@@ -100,8 +103,8 @@ impl<T> Schedule<T> {
                 host: self.hosts.name(index).into(),
                 answers: u64::from(answers),
                 refusals: u64::from(refusals),
-                window: polite.window(max),
-                rate: None,
+                window: polite.window(&self.limits),
+                rate: polite.found_per_s(),
                 jobs: host.waiting() + live.in_use,
             })
         });

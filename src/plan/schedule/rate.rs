@@ -27,6 +27,12 @@ impl Rate {
         let interval_ns = u128::from(per_ms) * u128::from(NS_PER_MS) / u128::from(count);
         Self { interval_ns: u64::try_from(interval_ns).unwrap_or(u64::MAX) }
     }
+
+    /// `count` requests a second; a number above zero.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it saturates")]
+    pub(super) fn per_s(count: f32) -> Self {
+        Self { interval_ns: (1e9 / f64::from(count)) as u64 }
+    }
 }
 
 /// When the next request is due, in nanoseconds of the run.
@@ -41,17 +47,29 @@ impl Due {
         self.at_ns.saturating_sub(BURST_NS).div_ceil(NS_PER_MS)
     }
 
+    /// Whether any request was counted.
+    pub(super) fn is_used(self) -> bool {
+        self.at_ns > 0
+    }
+
     /// When nothing is owed any more, in milliseconds.
     pub(super) fn at_ms(self) -> u64 {
         self.at_ns.div_ceil(NS_PER_MS)
     }
 
-    fn begin(&mut self, rate: Rate, now_ms: u64) {
+    pub(super) fn begin(&mut self, rate: Rate, now_ms: u64) {
         let now_ns = now_ms.saturating_mul(NS_PER_MS);
         self.at_ns = self.at_ns.max(now_ns).saturating_add(rate.interval_ns);
     }
 
-    fn give_back(&mut self, rate: Rate) {
+    /// The next request begins one interval from now, or at `due_ms` if that is earlier.
+    pub(super) fn put_off(&mut self, rate: Rate, now_ms: u64, due_ms: Option<u64>) {
+        let at_ns = now_ms.saturating_mul(NS_PER_MS).saturating_add(rate.interval_ns);
+        let due_ns = due_ms.map_or(u64::MAX, |due_ms| due_ms.saturating_mul(NS_PER_MS));
+        self.at_ns = at_ns.min(due_ns);
+    }
+
+    pub(super) fn give_back(&mut self, rate: Rate) {
         self.at_ns = self.at_ns.saturating_sub(rate.interval_ns);
     }
 }
@@ -68,8 +86,12 @@ impl<T> Schedule<T> {
         if let Some(rate) = self.limits.rate {
             self.due.begin(rate, now_ms);
         }
+        let live = self.hosts.at_mut(index).live_mut();
         if let Some(rate) = self.limits.rate_per_host {
-            self.hosts.at_mut(index).live_mut().due.begin(rate, now_ms);
+            live.due.begin(rate, now_ms);
+        }
+        if let Some(pace) = live.polite.pace_mut() {
+            pace.begin(now_ms);
         }
     }
 
@@ -78,8 +100,12 @@ impl<T> Schedule<T> {
         if let Some(rate) = self.limits.rate {
             self.due.give_back(rate);
         }
+        let live = self.hosts.at_mut(index).live_mut();
         if let Some(rate) = self.limits.rate_per_host {
-            self.hosts.at_mut(index).live_mut().due.give_back(rate);
+            live.due.give_back(rate);
+        }
+        if let Some(pace) = live.polite.pace_mut() {
+            pace.give_back();
         }
     }
 }

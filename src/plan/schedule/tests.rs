@@ -12,6 +12,7 @@ fn limits(cores: usize, in_flight_max: usize, per_host_max: usize) -> Limits {
     Limits {
         cores,
         in_flight_max,
+        per_host_first: per_host_max,
         per_host_max,
         lookahead_max: 1_000,
         resolve_ahead_max: 0,

@@ -68,7 +68,8 @@ fn op() -> impl Strategy<Value = Op> {
 
 fn sign() -> impl Strategy<Value = Sign> {
     prop_oneof![
-        6 => (0..2_000_u64).prop_map(|starttransfer_ms| Sign::Good { starttransfer_ms }),
+        6 => (0..2_000_u64)
+            .prop_map(|starttransfer_ms| Sign::Good { starttransfer_ms, opening_ms: 0 }),
         2 => Just(Sign::Answered),
         1 => (prop::option::of(0..40_u64), any::<bool>())
             .prop_map(|(asked_ms, is_for_host)| Sign::Busy { asked_ms, is_for_host }),
@@ -87,15 +88,16 @@ proptest! {
     fn every_rule_holds_at_once(
         cores in 1..=4_usize,
         in_flight_max in 1..=9_usize,
-        per_host_max in 1..=4_usize,
+        per_host in (1..=4_usize, 0..=4_usize),
         resolve_ahead_max in prop_oneof![2 => Just(0), 1 => 1..=5_usize],
         host_fail_limit in 0..=3_u32,
         rates in (any::<bool>(), any::<bool>()),
         ops in prop::collection::vec(op(), 1..200),
     ) {
-        let limits = limits(cores, in_flight_max, per_host_max);
+        let limits = limits(cores, in_flight_max, per_host.0);
         let rate = |is_on: bool| is_on.then(|| Rate::new(1_000 / RATE_INTERVAL_MS, 1_000));
         let mut world = World::new(Limits {
+            per_host_max: per_host.0 + per_host.1,
             resolve_ahead_max,
             host_fail_limit,
             host_fail_wait_ms: 10,

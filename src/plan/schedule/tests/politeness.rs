@@ -2,7 +2,7 @@
 
 use super::*;
 
-const GOOD: Sign = Sign::Good { starttransfer_ms: 20 };
+const GOOD: Sign = Sign::Good { starttransfer_ms: 20, opening_ms: 0 };
 const BUSY: Sign = Sign::Busy { asked_ms: None, is_for_host: false };
 const REFUSED: Sign = Sign::Unreachable { code: "connect.refused" };
 
@@ -115,7 +115,7 @@ fn idle_connections_above_a_window_that_shrank_serve_no_more_jobs_than_it() {
 fn a_first_byte_that_comes_ever_later_lowers_the_window_gently() {
     let mut one = One::new(limits(1, 50, 8), 10_000);
     one.rounds(10, GOOD);
-    let late = Sign::Good { starttransfer_ms: 900 };
+    let late = Sign::Good { starttransfer_ms: 900, opening_ms: 0 };
     let taken = one.rounds(12, late);
     assert!(taken.windows(2).all(|pair| pair[1] == pair[0] || pair[1] == pair[0] - 1), "{taken:?}");
     assert!(taken[11] < 8 && taken[11] >= 1, "{taken:?}");
@@ -141,7 +141,7 @@ fn noise_does_not_lower_the_window() {
                 8 => 100,
                 _ => 1,
             };
-            one.end(grant, Sign::Good { starttransfer_ms });
+            one.end(grant, Sign::Good { starttransfer_ms, opening_ms: 0 });
         }
         one.now_ms += 10;
     }
@@ -149,7 +149,8 @@ fn noise_does_not_lower_the_window() {
 
 #[test]
 fn a_rest_doubles_up_to_what_was_asked_for_and_good_answers_make_it_shorter() {
-    let mut one = One::new(limits(1, 1, 1), 1_000);
+    let fixed = Limits { is_window_fixed: true, ..limits(1, 1, 1) };
+    let mut one = One::new(fixed, 1_000);
     let asks_long = asks(10_000);
     for wanted_ms in [1_000, 2_000, 4_000, 8_000, 10_000, 10_000] {
         one.rounds(1, asks_long);
@@ -225,15 +226,24 @@ fn answers_from_before_a_rest_do_not_double_it() {
 }
 
 #[test]
-fn a_host_too_busy_for_one_connection_rests_and_others_go_on() {
+fn a_host_too_busy_for_one_connection_is_asked_ever_less_and_others_go_on() {
     let mut one = One::new(limits(1, 50, 2), 100);
     one.rounds(1, BUSY);
     assert_eq!(one.rounds(1, BUSY), [1], "lowered to one");
-    assert_eq!(one.why(), Some(Why::Rests { for_ms: 900 }));
+    assert_eq!(one.why(), Some(Why::Rate));
     push(&mut one.schedule, "b", 200..201);
     assert_eq!(items(&one.take()), [200]);
-    one.now_ms += 900;
-    assert_eq!(one.take().len(), 1);
+    let mut waits_ms = Vec::new();
+    for _ in 0..12 {
+        let due_ms = one.schedule.next_due_ms().expect("it is asked again");
+        waits_ms.push(due_ms - one.now_ms);
+        one.now_ms = due_ms;
+        let grants = one.take();
+        assert_eq!(grants.len(), 1);
+        one.end(&grants[0], BUSY);
+    }
+    assert!(waits_ms.windows(2).skip(1).all(|pair| pair[0] <= pair[1]), "{waits_ms:?}");
+    assert!((29_000..=30_000).contains(&waits_ms[11]), "{waits_ms:?}");
 }
 
 fn breaking(host_fail_limit: u32) -> Limits {

@@ -329,7 +329,7 @@ impl World {
     fn granted(&mut self, core: usize, origin: usize, grant: &Grant<u32>) {
         let (seen, side) = (&mut self.seen[host(origin)], side(origin));
         let index = self.schedule.hosts.find(NAMES[host(origin)]).expect("it is served");
-        let window = self.schedule.hosts.at(index).window(self.limits.per_host_max);
+        let window = self.schedule.hosts.at(index).window(&self.limits);
         let (other, is_full) = (1 - side, seen.open() >= window);
         assert!(seen.in_use.iter().sum::<usize>() < window, "more than the window");
         assert!(seen.paused_until_ms.is_none_or(|until| until <= self.now_ms), "it is paused");
@@ -362,8 +362,9 @@ impl World {
         let has_room = self.in_flight(before) < self.in_flight_max(before);
         let index = self.schedule.hosts.find(NAMES[host]).expect("it is served");
         // With the job that was taken.
-        let is_small = self.schedule.hosts.at(index).queued() < 2 * self.limits.per_host_max;
-        let may_open = seen.open() < self.schedule.hosts.at(index).window(self.limits.per_host_max);
+        let window = self.schedule.hosts.at(index).window(&self.limits);
+        let is_small = self.schedule.hosts.at(index).queued() < 2 * window;
+        let may_open = seen.open() < window;
         let is_left_alone = seen.held(before) == 0 && !has_room && is_small && may_open;
         assert_eq!(is_moved, before != core && is_left_alone);
     }
@@ -479,8 +480,7 @@ impl World {
 
     /// Hosts that a core may take a job of, by the rules of the module in plain words.
     fn takeable(&self, core: usize, or_help: bool) -> Vec<usize> {
-        let Limits { cores, per_host_max, .. } = self.limits;
-        let share = per_host_max.div_ceil(cores);
+        let cores = self.limits.cores;
         let (window, is_tight) = (self.schedule.window, self.schedule.window.is_tight());
         if self.running.len() >= window.limit() || !self.is_conforming() {
             return Vec::new();
@@ -497,7 +497,7 @@ impl World {
             if queue == 0 || is_waiting || is_probing || seen.is_unknown {
                 return false;
             }
-            let window = host.window(per_host_max);
+            let window = host.window(&self.limits);
             if seen.in_use.iter().sum::<usize>() >= window {
                 return false;
             }
@@ -505,10 +505,10 @@ impl World {
                 return true;
             }
             let home = usize::from(host.home);
-            let is_big = queue > 2 * per_host_max;
+            let is_big = queue > 2 * window;
             seen.open() < window
                 && if is_big {
-                    seen.held(core) < share
+                    seen.held(core) < window.div_ceil(cores)
                 } else {
                     home == core || is_tight || (or_help && !has_room(home))
                 }
@@ -582,7 +582,12 @@ impl World {
                 }
             } else {
                 let is_kept = self.now_ms.is_multiple_of(2);
-                self.release(0, is_kept, Sign::Good { starttransfer_ms: 1 }, Then::Done);
+                self.release(
+                    0,
+                    is_kept,
+                    Sign::Good { starttransfer_ms: 1, opening_ms: 0 },
+                    Then::Done,
+                );
             }
         }
         assert_eq!((self.finished, self.waiting.len()), (self.given, 0));
