@@ -12,17 +12,17 @@
 mod list;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use list::{Origin, Pull, RECORD_BYTES_MAX, decrypt, file_name, parse_head, tls_config};
+use list::{Opened, Origin, Pull, RECORD_BYTES_MAX, Work, decrypt, file_name, parse_head};
 use rustix::buffer::spare_capacity;
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use rustix::fs::{Mode, OFlags};
 use rustls::{ClientConfig, ClientConnection};
+use std::env;
 use std::fs::File;
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::TcpStream;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
-use std::{env, fs};
 
 fn main() -> Result<()> {
     let words: Vec<String> = env::args().skip(1).collect();
@@ -31,18 +31,12 @@ fn main() -> Result<()> {
 
 /// Pulls every URL of the list over at most so many connections.
 fn pull(asked: &Pull<'_>) -> Result<()> {
-    let list = fs::read_to_string(asked.list).with_context(|| format!("no {}", asked.list))?;
-    let origin = Origin::of_list(&list)?;
-    let config = asked.ca.map(tls_config).transpose()?;
-    let dir = rustix::fs::open(asked.dir, OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
-        .with_context(|| format!("cannot open {}", asked.dir))?;
-    let paths = origin.paths(&list)?;
-    let mut work = Work { origin: &origin, paths: &paths, started: 0, finished: 0, dir };
-
+    let opened = Opened::open(asked)?;
+    let mut work = opened.work()?;
     let epoll = epoll::create(CreateFlags::CLOEXEC)?;
     let mut connections = Vec::new();
-    for index in 0..asked.connections_max.min(paths.len()) {
-        let mut connection = Connection::open(&origin, config.as_ref())?;
+    for index in 0..opened.connections_max {
+        let mut connection = Connection::open(work.origin, opened.config.as_ref())?;
         let data = EventData::new_u64(u64::try_from(index)?);
         epoll::add(&epoll, &connection.stream, data, EventFlags::IN)?;
         connection.request_next(&mut work)?;
@@ -51,7 +45,7 @@ fn pull(asked: &Pull<'_>) -> Result<()> {
     let mut buffers =
         Buffers { wire: vec![0; BUFFER_BYTES], plain: vec![0; BUFFER_BYTES + RECORD_BYTES_MAX] };
     let mut events = Vec::with_capacity(connections.len());
-    while work.finished < paths.len() {
+    while !work.is_done() {
         epoll::wait(&epoll, spare_capacity(&mut events), None)?;
         for event in events.drain(..) {
             let index = usize::try_from(event.data.u64())?;
@@ -59,15 +53,6 @@ fn pull(asked: &Pull<'_>) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// What is to be done and how far it got.
-struct Work<'a> {
-    origin: &'a Origin,
-    paths: &'a [&'a str],
-    started: usize,
-    finished: usize,
-    dir: OwnedFd,
 }
 
 /// The memory that all bytes of all connections go through.
@@ -101,8 +86,7 @@ impl Connection {
 
     /// Sends the request for the next path, if there is one left.
     fn request_next(&mut self, work: &mut Work<'_>) -> Result<()> {
-        let Some(path) = work.paths.get(work.started) else { return Ok(()) };
-        work.started += 1;
+        let Some(path) = work.next_path() else { return Ok(()) };
         self.path.clear();
         self.path.push_str(path);
         let authority = &work.origin.authority;
@@ -149,7 +133,7 @@ impl Connection {
             None => {
                 let (left, used) = parse_head(bytes)?;
                 bytes = &bytes[used..];
-                Body { file: create(&work.dir, &self.path)?, left }
+                Body { file: create(work.dir, &self.path)?, left }
             }
         };
         ensure!(bytes.len() <= body.left, "more bytes than Content-Length says");

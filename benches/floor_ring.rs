@@ -15,17 +15,17 @@ mod list;
 mod ring;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use list::{Origin, Pull, RECORD_BYTES_MAX, decrypt, file_name, parse_head, tls_config};
+use list::{Opened, Pull, RECORD_BYTES_MAX, Work, decrypt, file_name, parse_head};
 use ring::{Event, Ring};
 use rustix::fs::{AtFlags, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::net::RecvFlags;
 use rustls::ClientConnection;
+use std::env;
 use std::fs::File;
 use std::io::Write as _;
 use std::net::TcpStream;
 use std::os::fd::{AsRawFd as _, OwnedFd};
-use std::{env, fs};
 
 fn main() -> Result<()> {
     let words: Vec<String> = env::args().skip(1).collect();
@@ -34,19 +34,12 @@ fn main() -> Result<()> {
 
 /// Pulls every URL of the list over at most so many connections.
 fn pull(asked: &Pull<'_>) -> Result<()> {
-    let list = fs::read_to_string(asked.list).with_context(|| format!("no {}", asked.list))?;
-    let origin = Origin::of_list(&list)?;
-    let config = asked.ca.map(tls_config).transpose()?;
-    let dir = rustix::fs::open(asked.dir, OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
-        .with_context(|| format!("cannot open {}", asked.dir))?;
-    let paths = origin.paths(&list)?;
-    let mut work = Work { origin: &origin, paths: &paths, started: 0, finished: 0, dir };
-
-    let count = asked.connections_max.min(paths.len());
-    let mut ring = Ring::new(count)?;
-    let mut connections = Vec::with_capacity(count);
-    for index in 0..count {
-        let (stream, tls) = origin.connect(config.as_ref())?;
+    let opened = Opened::open(asked)?;
+    let mut work = opened.work()?;
+    let mut ring = Ring::new(opened.connections_max)?;
+    let mut connections = Vec::with_capacity(opened.connections_max);
+    for index in 0..opened.connections_max {
+        let (stream, tls) = work.origin.connect(opened.config.as_ref())?;
         let mut connection = Connection { stream, tls, index, path: "", body: None };
         ring.receive(index, connection.stream.as_raw_fd())?;
         connection.request_next(&mut work, &mut ring)?;
@@ -54,7 +47,7 @@ fn pull(asked: &Pull<'_>) -> Result<()> {
     }
     let mut plain = vec![0; PLAIN_BYTES];
     let mut events = Vec::new();
-    while work.finished < paths.len() {
+    while !work.is_done() {
         ring.wait(&mut events)?;
         for event in events.drain(..) {
             match event {
@@ -76,15 +69,6 @@ fn pull(asked: &Pull<'_>) -> Result<()> {
     Ok(())
 }
 
-/// What is to be done and how far it got.
-struct Work<'a> {
-    origin: &'a Origin,
-    paths: &'a [&'a str],
-    started: usize,
-    finished: usize,
-    dir: OwnedFd,
-}
-
 /// One keep-alive connection with at most one request under way.
 struct Connection<'a> {
     stream: TcpStream,
@@ -104,8 +88,7 @@ struct Body {
 impl<'a> Connection<'a> {
     /// Sends the request for the next path, if there is one left.
     fn request_next(&mut self, work: &mut Work<'a>, ring: &mut Ring) -> Result<()> {
-        let Some(path) = work.paths.get(work.started) else { return Ok(()) };
-        work.started += 1;
+        let Some(path) = work.next_path() else { return Ok(()) };
         self.path = path;
         let (authority, tls) = (&work.origin.authority, &mut self.tls);
         ring.send(self.index, self.stream.as_raw_fd(), |request| {
@@ -136,7 +119,7 @@ impl<'a> Connection<'a> {
             None => {
                 let (left, used) = parse_head(bytes)?;
                 bytes = &bytes[used..];
-                Body { file: create(&work.dir)?, left }
+                Body { file: create(work.dir)?, left }
             }
         };
         ensure!(bytes.len() <= body.left, "more bytes than Content-Length says");
@@ -146,7 +129,7 @@ impl<'a> Connection<'a> {
             self.body = Some(body);
             return Ok(false);
         }
-        name(&body.file, &work.dir, file_name(self.path))?;
+        name(&body.file, work.dir, file_name(self.path))?;
         drop(body);
         work.finished += 1;
         self.look()?;

@@ -1,19 +1,22 @@
-//! What both floors read: the list, the head of a response, the roots of trust.
+//! What both floors do alike: command line, list, connects, heads of responses, TLS.
 
 use anyhow::{Context as _, Result, ensure};
+use rustix::fs::{Mode, OFlags};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore};
+use std::fs;
 use std::io::Read as _;
 use std::net::TcpStream;
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 /// What `pull LIST DIR CONNECTIONS [CA.pem]` asks for.
 pub(crate) struct Pull<'a> {
-    pub(crate) list: &'a str,
-    pub(crate) dir: &'a str,
-    pub(crate) connections_max: usize,
-    pub(crate) ca: Option<&'a str>,
+    list: &'a str,
+    dir: &'a str,
+    connections_max: usize,
+    ca: Option<&'a str>,
 }
 
 impl<'a> Pull<'a> {
@@ -29,6 +32,55 @@ impl<'a> Pull<'a> {
     }
 }
 
+/// What a pull needs that was read or opened before the first connection.
+pub(crate) struct Opened {
+    list: String,
+    origin: Origin,
+    pub(crate) config: Option<Arc<ClientConfig>>,
+    dir: OwnedFd,
+    pub(crate) connections_max: usize,
+}
+
+impl Opened {
+    pub(crate) fn open(asked: &Pull<'_>) -> Result<Self> {
+        let list = fs::read_to_string(asked.list).with_context(|| format!("no {}", asked.list))?;
+        let origin = Origin::of_list(&list)?;
+        let config = asked.ca.map(tls_config).transpose()?;
+        let dir = rustix::fs::open(asked.dir, OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+            .with_context(|| format!("cannot open {}", asked.dir))?;
+        let connections_max = asked.connections_max.min(list.lines().count());
+        Ok(Self { list, origin, config, dir, connections_max })
+    }
+
+    pub(crate) fn work(&self) -> Result<Work<'_>> {
+        let paths = self.origin.paths(&self.list)?;
+        Ok(Work { origin: &self.origin, paths, started: 0, finished: 0, dir: &self.dir })
+    }
+}
+
+/// What is to be done and how far it got.
+pub(crate) struct Work<'a> {
+    pub(crate) origin: &'a Origin,
+    paths: Vec<&'a str>,
+    started: usize,
+    /// Files that are there.
+    pub(crate) finished: usize,
+    pub(crate) dir: &'a OwnedFd,
+}
+
+impl<'a> Work<'a> {
+    /// The next path, if there is one left.
+    pub(crate) fn next_path(&mut self) -> Option<&'a str> {
+        let path = self.paths.get(self.started)?;
+        self.started += 1;
+        Some(path)
+    }
+
+    pub(crate) fn is_done(&self) -> bool {
+        self.finished == self.paths.len()
+    }
+}
+
 /// Where all URLs of the list lead.
 pub(crate) struct Origin {
     /// `http://host:port`.
@@ -41,7 +93,7 @@ pub(crate) struct Origin {
 
 impl Origin {
     /// The origin of the first URL.
-    pub(crate) fn of_list(list: &str) -> Result<Self> {
+    fn of_list(list: &str) -> Result<Self> {
         let first = list.lines().next().context("the list is empty")?;
         let (scheme, rest) = first.split_once("://").context("a URL without a scheme")?;
         let (authority, _) = rest.split_once('/').context("a URL without a path")?;
@@ -53,7 +105,7 @@ impl Origin {
     }
 
     /// The path of every URL.
-    pub(crate) fn paths<'a>(&self, list: &'a str) -> Result<Vec<&'a str>> {
+    fn paths<'a>(&self, list: &'a str) -> Result<Vec<&'a str>> {
         let path = |url: &'a str| url.strip_prefix(&self.prefix);
         list.lines().map(path).collect::<Option<_>>().context("the list has several origins")
     }
@@ -114,7 +166,7 @@ pub(crate) fn decrypt(
 }
 
 /// A TLS client that trusts the certificates of this file.
-pub(crate) fn tls_config(ca: &str) -> Result<Arc<ClientConfig>> {
+fn tls_config(ca: &str) -> Result<Arc<ClientConfig>> {
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_file_iter(ca)? {
         roots.add(certificate?)?;
