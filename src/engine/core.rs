@@ -1,6 +1,7 @@
 //! One core's state, all of it on one thread: what a lane needs beside its task.
 
 use super::gate::Gate;
+use super::ledger::Scribe;
 use super::moment::Clocks;
 use super::observe::TRANSFERS_MAX;
 use super::packed::{Packed, place};
@@ -92,6 +93,8 @@ pub(super) struct Core {
     pool: RefCell<Pool>,
     idle_max: usize,
     requests: RefCell<Vec<Vec<u8>>>,
+    /// Encodes rows, where there is a report.
+    scribe: RefCell<Option<Scribe>>,
     #[allow(clippy::vec_box, reason = "it is the boxes that are used again")]
     stories: RefCell<Vec<Box<Story>>>,
     random: RefCell<fastrand::Rng>,
@@ -130,6 +133,7 @@ impl Core {
             pool: RefCell::default(),
             idle_max: seed.idle_max,
             requests: RefCell::default(),
+            scribe: RefCell::new(seed.shared.scribe.clone()),
             stories: RefCell::default(),
             random: RefCell::new(fastrand::Rng::new()),
             shortages_seen: Cell::new(0),
@@ -470,7 +474,9 @@ impl Core {
                     self.shared.left(&task.job, task.planned_name());
                 }
                 let row = task.row(end, now, self.shared.dir_shown());
-                self.shared.ledger().record(&row)
+                let mut scribe = self.scribe.borrow_mut();
+                let encoded = scribe.as_mut().map(|scribe| scribe.encode(&row));
+                self.shared.ledger().record_encoded(&row, encoded)
             }
         };
         self.stories.borrow_mut().extend(task.story.take());

@@ -31,7 +31,28 @@ struct Budget {
 
 struct Report {
     paper: Paper,
+    scribe: Scribe,
+}
+
+/// Encodes the rows of one thread before it asks for the ledger, so that nobody waits for that.
+#[derive(Clone, Debug)]
+pub(super) struct Scribe {
     encoder: RowEncoder,
+    /// The row at hand.
+    bytes: Vec<u8>,
+}
+
+impl Scribe {
+    fn new(encoder: RowEncoder) -> Self {
+        Self { encoder, bytes: Vec::new() }
+    }
+
+    /// The row as the report has it.
+    pub(super) fn encode(&mut self, row: &Row) -> &[u8] {
+        self.bytes.clear();
+        self.encoder.encode(row, &mut self.bytes);
+        &self.bytes
+    }
 }
 
 impl Ledger {
@@ -44,7 +65,7 @@ impl Ledger {
             if opened.needs_header {
                 paper.add(|out| encoder.header(out));
             }
-            Report { paper, encoder }
+            Report { paper, scribe: Scribe::new(encoder) }
         });
         let budget = Budget { config: *budget, began: Instant::now(), spent: None };
         Self {
@@ -63,12 +84,23 @@ impl Ledger {
         self.printed = printed;
     }
 
+    /// One for another thread; nothing without a report.
+    pub(super) fn scribe(&self) -> Option<Scribe> {
+        self.report.as_ref().map(|report| report.scribe.clone())
+    }
+
     /// Takes a row. `false` when the run must end: the report can no longer be written, or the run
     /// has used up what it may cost.
     pub(super) fn record(&mut self, row: &Row) -> bool {
+        let mut scribe = self.scribe();
+        self.record_encoded(row, scribe.as_mut().map(|scribe| scribe.encode(row)))
+    }
+
+    /// The same of a row that [`Self::scribe`] has encoded, where there is one.
+    pub(super) fn record_encoded(&mut self, row: &Row, encoded: Option<&[u8]>) -> bool {
         self.stats.record(row);
         let can_print = self.printed.as_mut().is_none_or(|printed| printed.take(row));
-        let can_write = self.write(row) && can_print;
+        let can_write = self.write(row, encoded) && can_print;
         can_write && self.spent().is_none()
     }
 
@@ -91,16 +123,15 @@ impl Ledger {
         *spent
     }
 
-    fn write(&mut self, row: &Row) -> bool {
+    fn write(&mut self, row: &Row, encoded: Option<&[u8]>) -> bool {
         let is_told = self.is_told();
-        let Some(report) = &mut self.report else {
+        let (Some(Report { paper, .. }), Some(encoded)) = (&mut self.report, encoded) else {
             if !is_told && self.failures.len() < FAILURES_TOLD_MAX {
                 self.failures.extend(summary::failure(row));
             }
             return true;
         };
-        let Report { paper, encoder } = report;
-        paper.add_row(row.index, |out| encoder.encode(row, out));
+        paper.add_row(row.index, |out| out.extend_from_slice(encoded));
         // What waits for room is tried again by the clock, and not for each row.
         !paper.is_due() || paper.is_full() || paper.flush() != Flushed::Broken
     }

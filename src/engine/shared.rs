@@ -2,7 +2,7 @@
 
 use super::full::FullDisk;
 use super::gauges::Gauges;
-use super::ledger::Ledger;
+use super::ledger::{Ledger, Scribe};
 use super::moment::ms;
 use super::pace::Paces;
 use super::packed::Packed;
@@ -61,6 +61,8 @@ pub(super) struct Shared {
     ledger: Mutex<Ledger>,
     /// Whether rows of lines that are done are read by anybody.
     pub(super) reads_rows: bool,
+    /// What encodes rows, for each core to have its own.
+    pub(super) scribe: Option<Scribe>,
     /// Lines whose rows are not believed.
     pub(super) lost: Lost,
     /// The names given to files: by the reader, and by cores where servers may propose them.
@@ -124,6 +126,7 @@ impl Shared {
             room: Condvar::new(),
             wakes: config.cpus.iter().map(|_| Notify::new()).collect(),
             reads_rows: ledger.reads_rows(),
+            scribe: ledger.scribe(),
             ledger: Mutex::new(ledger),
             lost: Lost::default(),
             names: Mutex::default(),

@@ -252,7 +252,7 @@ pub enum RowFormat {
 }
 
 /// Turns rows into bytes; keeps its buffers from row to row.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct RowEncoder {
     format: RowFormat,
     /// Names of the columns that are kept of the list.
@@ -414,21 +414,29 @@ impl<'a> Cell<'a> {
 /// One line of CSV at the end of a buffer.
 struct CsvLine<'a> {
     out: &'a mut Vec<u8>,
-    writer: csv_core::Writer,
     is_empty: bool,
 }
 
 impl<'a> CsvLine<'a> {
     fn new(out: &'a mut Vec<u8>) -> Self {
-        Self { out, writer: csv_core::Writer::new(), is_empty: true }
+        Self { out, is_empty: true }
     }
 
+    /// A cell, in quotes where it needs them (RFC 4180 section 2).
     fn cell(&mut self, text: &[u8]) {
         self.delimit();
-        // Room for every byte as a quote that is doubled, and for the first quote.
-        let room = 2 * text.len() + 1;
-        let (result, _, _) = self.write(room, |writer, room| writer.field(text, room));
-        assert_eq!(result, csv_core::WriteResult::InputEmpty, "the room suffices");
+        let needs_quotes = |byte: u8| matches!(byte, b',' | b'"' | b'\r' | b'\n');
+        if !text.iter().fold(false, |needs, byte| needs | needs_quotes(*byte)) {
+            return self.out.extend_from_slice(text);
+        }
+        self.out.push(b'"');
+        for part in text.split_inclusive(|byte| *byte == b'"') {
+            self.out.extend_from_slice(part);
+            if part.ends_with(b"\"") {
+                self.out.push(b'"');
+            }
+        }
+        self.out.push(b'"');
     }
 
     /// A cell that needs no quotes.
@@ -437,31 +445,14 @@ impl<'a> CsvLine<'a> {
         push(self.out);
     }
 
-    fn end(mut self) {
-        self.write(DELIMITER_ROOM, |writer, room| {
-            let (result, written) = writer.terminator(room);
-            (result, 0, written)
-        });
+    fn end(self) {
+        self.out.push(b'\n');
     }
 
     fn delimit(&mut self) {
         if !std::mem::replace(&mut self.is_empty, false) {
-            self.write(DELIMITER_ROOM, |writer, room| {
-                let (result, written) = writer.delimiter(room);
-                (result, 0, written)
-            });
+            self.out.push(b',');
         }
-    }
-
-    fn write<F>(&mut self, room: usize, write: F) -> (csv_core::WriteResult, usize, usize)
-    where
-        F: FnOnce(&mut csv_core::Writer, &mut [u8]) -> (csv_core::WriteResult, usize, usize),
-    {
-        let start = self.out.len();
-        self.out.resize(start + room, 0);
-        let written = write(&mut self.writer, &mut self.out[start..]);
-        self.out.truncate(start + written.2);
-        written
     }
 }
 
@@ -531,7 +522,5 @@ fn digit(number: u64) -> u8 {
     b"0123456789"[(number % 10) as usize]
 }
 
-/// Room for a closing quote and a delimiter or a line end.
-const DELIMITER_ROOM: usize = 4;
 /// From 1970 to the last second that RFC 3339 can write.
 const YEAR_9999: Duration = Duration::from_secs(253_402_300_799);

@@ -357,3 +357,24 @@ proptest! {
         prop_assert_eq!(object["tls_resumed"].as_bool(), row.tls_resumed);
     }
 }
+
+proptest::proptest! {
+    #![proptest_config(ProptestConfig {
+        failure_persistence: None,
+        ..Default::default()
+    })]
+
+    /// Cells are quoted as the writer of CSV quotes them.
+    #[test]
+    fn cells_are_those_of_the_writer_of_csv(
+        cells in proptest::collection::vec("[a,\"\r\n\u{e9} -]{0,6}", 2..6),
+    ) {
+        let mut theirs = csv::WriterBuilder::new().from_writer(Vec::new());
+        theirs.write_record(&cells).unwrap();
+        let mut ours = Vec::new();
+        let mut line = CsvLine::new(&mut ours);
+        cells.iter().for_each(|cell| line.cell(cell.as_bytes()));
+        line.end();
+        proptest::prop_assert_eq!(ours, theirs.into_inner().unwrap());
+    }
+}
