@@ -198,13 +198,13 @@ fn seconds(ms: u64) -> f32 {
     u32::try_from(ms).unwrap_or(u32::MAX) as f32 / 1_000.0
 }
 
-const FIRST_PER_S: f32 = 4.0;
+const FIRST_PER_S: f32 = 5.0;
 const MIN_PER_S: f32 = 1.0 / 30.0;
 const MAX_PER_S: f32 = 2_000.0;
 const SEARCH_ANSWERS: u32 = 3;
 const SEARCH_STEP_S: f32 = 0.15;
 const RAISE_FIRST: f32 = 0.02;
-const DWELL_S: f32 = 4.0;
+const DWELL_S: f32 = 3.0;
 const DWELL_MAX_S: f32 = 64.0;
 const USED_PART: f32 = 0.7;
 const IDLE_MAX: u8 = 3;
@@ -213,4 +213,4 @@ const MOODY_REFUSALS: u32 = 6;
 const MIXED_PER_S: f32 = 1.0;
 const GIVE: f32 = 0.97;
 const LOWER: f32 = 0.85;
-const FOUND_PART: f32 = 0.95;
+const FOUND_PART: f32 = 1.0;

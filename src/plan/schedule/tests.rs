@@ -3,6 +3,7 @@
 mod gate;
 mod model;
 mod politeness;
+mod sim;
 
 use super::breaker::Breaker;
 use super::*;

@@ -1,0 +1,132 @@
+//! What is asked of the window and the rate, host by host.
+
+use super::models::{Host, Refusal};
+use super::*;
+
+const SEED: u64 = 20_261_129;
+
+/// A limit of requests a second, as nginx has it.
+fn limited(per_s: f64, burst: f64, rtt_ms: f64, asked_ms: Option<u64>) -> Host {
+    let refusal = Refusal { asked_ms, is_for_host: asked_ms.is_some() };
+    Host { rate: Some((per_s, burst)), refusal, ..Host::far(rtt_ms) }
+}
+
+/// So many times the least that it can take.
+fn times(told: &Told, files: f64, per_s: f64) -> f64 {
+    told.ended_ms as f64 * per_s / (files * 1_000.0)
+}
+
+#[test]
+fn a_host_far_away_gets_as_many_connections_as_there_may_be() {
+    for rtt_ms in [50.0, 200.0] {
+        let told = Sim::one(Host::far(rtt_ms), 2_000, SEED);
+        assert!(told.ended_ms as f64 <= 36.0 * rtt_ms, "{} ms", told.ended_ms);
+        assert_eq!((told.last().window, told.refused), (limits::PER_HOST_MAX, 0));
+    }
+}
+
+#[test]
+fn a_host_that_is_busy_gets_no_more_than_pay() {
+    for (servers, ms, most) in [(1, 20.0, 12), (4, 20.0, 12), (16, 20.0, 28), (20, 50.0, 36)] {
+        let told = Sim::one(Host::serving(servers, ms), 3_000, SEED);
+        let times = times(&told, 3_000.0, servers as f64 * 1_000.0 / ms);
+        assert!(times <= 1.1, "{servers} servers: {times}");
+        assert!(told.last().window <= most, "{servers}: {:?}", told.last());
+    }
+}
+
+#[test]
+fn a_host_that_refuses_what_is_too_much_at_once_is_asked_for_just_less() {
+    for (at_once_max, ms) in [(4, 20.0), (16, 30.0), (16, 100.0)] {
+        let host = Host { at_once_max, ..Host::serving(usize::MAX, ms) };
+        let told = Sim::one(host, 2_000, SEED);
+        let times = times(&told, 2_000.0, at_once_max as f64 * 1_000.0 / ms);
+        assert!(times <= 1.25, "{at_once_max}: {times}");
+        assert!(told.share_refused() <= 0.03 && told.failed == 0, "{}", told.refused);
+        assert!((at_once_max - 3..=at_once_max + 1).contains(&told.last().window));
+    }
+}
+
+#[test]
+fn a_limit_of_requests_a_second_is_found_and_kept_to() {
+    for asked_ms in [None, Some(1_000)] {
+        let told = Sim::one(limited(10.0, 1.0, 1.0, asked_ms), 200, SEED);
+        let times = times(&told, 200.0, 10.0);
+        assert!(times <= 1.3, "{asked_ms:?}: {times}");
+        assert!(told.share_refused() <= 0.15 && told.failed == 0, "{}", told.refused);
+        let found = told.last().per_s;
+        assert!((8.0..=11.0).contains(&found), "{found}");
+    }
+}
+
+#[test]
+fn other_limits_are_found_as_well() {
+    for (per_s, burst, files) in
+        [(1.0, 1.0, 50), (3.0, 0.0, 60), (7.0, 1.0, 200), (30.0, 1.0, 500), (300.0, 20.0, 6_000)]
+    {
+        let told = Sim::one(limited(per_s, burst, 1.0, None), files, SEED);
+        let times = times(&told, files as f64, per_s);
+        assert!(times <= 1.4, "{per_s}: {times}");
+        assert!(told.share_refused() <= 0.25 && told.failed == 0, "{per_s}: {}", told.refused);
+    }
+}
+
+#[test]
+fn a_host_that_limits_no_more_has_its_speed_back() {
+    let change = Some((20_000, Box::new(Host::far(20.0))));
+    let told = Sim::one(Host { change, ..limited(10.0, 1.0, 20.0, None) }, 20_000, SEED);
+    assert!(told.ended_ms < 120_000, "{} ms", told.ended_ms);
+    assert_eq!(told.failed, 0);
+}
+
+#[test]
+fn latency_that_jumps_by_itself_takes_no_connection() {
+    let change = Some((1_000, Box::new(Host::far(300.0))));
+    let told = Sim::one(Host { change, ..Host::far(30.0) }, 8_000, SEED);
+    assert!(told.last().window >= 48, "{:?}", told.last());
+}
+
+#[test]
+fn a_host_that_only_gets_slower_settles() {
+    let host = Host { strained_at: 12.0, ..Host::serving(usize::MAX, 20.0) };
+    let told = Sim::one(host, 20_000, SEED);
+    let last = told.last();
+    assert!((4..=28).contains(&last.window), "{last:?}");
+    assert!(told.failed == 0);
+}
+
+#[test]
+fn a_host_that_refuses_a_part_of_all_comes_to_an_end() {
+    for moody in [0.02, 0.1, 0.5] {
+        let told = Sim::one(Host { moody, ..Host::far(5.0) }, 500, SEED);
+        assert!(told.ended_ms < 120_000, "{moody}: {} ms", told.ended_ms);
+    }
+}
+
+#[test]
+fn noise_and_other_clients_leave_a_host_its_speed() {
+    let noisy = Host { noise: 0.05, ..Host::serving(16, 20.0) };
+    let times = times(&Sim::one(noisy, 3_000, SEED), 3_000.0, 16.0 * 50.0 / 1.45);
+    assert!(times <= 1.15, "{times}");
+    let shared = Host { at_once_max: 24, others: 8, ..Host::serving(usize::MAX, 30.0) };
+    let told = Sim::one(shared, 2_000, SEED);
+    assert!(told.share_refused() <= 0.1 && told.failed == 0, "{}", told.refused);
+}
+
+#[test]
+fn a_window_that_cannot_be_filled_does_not_grow() {
+    let few = Limits { in_flight_max: 6, ..automatic() };
+    let mut sim = Sim::new(few, vec![(Host::far(50.0), 600)], SEED);
+    sim.run(u64::MAX);
+    assert_eq!(sim.told[0].window_max, limits::PER_HOST_FIRST);
+}
+
+#[test]
+fn many_hosts_are_served_alike() {
+    let hosts = (0..200).map(|_| (Host::far(20.0), 50)).collect();
+    let mut sim = Sim::new(automatic(), hosts, SEED);
+    sim.run(u64::MAX);
+    let ends = || sim.told.iter().map(|told| told.ended_ms);
+    let (first, last) = (ends().min().unwrap_or(0), ends().max().unwrap_or(0));
+    assert!(last <= first * 2 + 200, "{first} to {last} ms");
+}
