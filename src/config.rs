@@ -120,8 +120,8 @@ pub enum FileOps {
     /// As `Ring`, and the last write, close and rename of a file as one linked chain.
     Chain,
     /// `Sync` for what fits the first buffer, where a trip to a kernel worker costs more than the
-    /// write; `Ring` above, where a disk that makes a write wait must not hold up its core. The
-    /// README has the measurements.
+    /// write; `Ring` above, where a disk that makes a write wait must not hold up its core, and on
+    /// xfs, which needs no worker, from 48 KiB on. The README has the measurements.
     #[default]
     Auto,
 }

@@ -60,13 +60,20 @@ pub(super) struct OfRun {
 pub(super) struct Offers {
     /// Files without a name.
     pub(super) unnamed: Cell<bool>,
+    /// Writes that the ring makes at once, without a kernel worker.
+    pub(super) has_ring_writes: bool,
     /// A name that nothing else has.
     fresh: Cell<Fresh>,
 }
 
 impl Offers {
     fn of(dir: &OwnedFd) -> Self {
-        Self { unnamed: Cell::new(closes_silently(dir)), fresh: Cell::new(Fresh::Rename) }
+        let magic = magic(dir);
+        Self {
+            unnamed: Cell::new(SILENT_FILE_SYSTEMS.contains(&magic)),
+            has_ring_writes: magic == XFS,
+            fresh: Cell::new(Fresh::Rename),
+        }
     }
 }
 
@@ -346,24 +353,19 @@ pub const FOLDERS_MAX: usize = 64;
 /// Times that openat2(2) is asked again at most.
 const AGAIN_MAX: usize = 64;
 
-/// Whether close(2) has nothing to say here: on a local file system errors come with write(2) and
-/// fsync(2), while one behind a network or another process sends what it holds back with the close,
-/// and may fail then. A file without a name gets its name before it is closed, so it is for the
-/// former only.
-fn closes_silently(dir: &OwnedFd) -> bool {
-    SILENT_FILE_SYSTEMS.contains(&magic(dir))
-}
-
 /// The number of its file system in statfs(2); 0 where that cannot be had.
 fn magic(dir: &OwnedFd) -> u32 {
     let stat = rustix::fs::fstatfs(dir);
     stat.map_or(0, |stat| u32::try_from(stat.f_type & 0xffff_ffff).unwrap_or_default())
 }
 
-/// Local file systems without a `flush` operation, by their number in statfs(2).
+/// Local file systems without a `flush` operation, by their number in statfs(2): close(2) has
+/// nothing to say there. Errors come with write(2) and fsync(2), while one behind a network or
+/// another process sends what it holds back with the close, and may fail then. A file without a
+/// name gets its name before it is closed, so it is for the former only.
 const SILENT_FILE_SYSTEMS: [u32; 8] = [
     0x0000_ef53, // ext2, ext3, ext4
-    0x5846_5342, // xfs
+    XFS,
     0x9123_683e, // btrfs
     0x0102_1994, // tmpfs
     0xf2f5_2010, // f2fs
@@ -371,6 +373,11 @@ const SILENT_FILE_SYSTEMS: [u32; 8] = [
     0xca45_1a4e, // bcachefs
     0x2fc1_2fc1, // zfs
 ];
+
+/// xfs, to whose page cache the ring writes at once (FOP_BUFFER_WASYNC of the kernel), by the same
+/// number. btrfs is another, which was not measured. Writes to the others go by way of a kernel
+/// worker.
+const XFS: u32 = 0x5846_5342;
 
 #[cfg(test)]
 mod tests;

@@ -138,7 +138,11 @@ impl OutFile {
         let through_ring = match ops {
             FileOps::Sync => false,
             FileOps::Ring | FileOps::Chain => true,
-            FileOps::Auto => buf.body_len() >= RING_WRITE_MIN_BYTES,
+            FileOps::Auto => {
+                let has_ring_writes = self.dir.offers.has_ring_writes;
+                let min = if has_ring_writes { INLINE_MIN_BYTES } else { RING_WRITE_MIN_BYTES };
+                buf.body_len() >= min
+            }
         };
         if through_ring {
             let (memory, range) = buf.lend_body();
@@ -526,6 +530,10 @@ const PROBE_MODE: Mode = Mode::from_raw_mode(0o600);
 
 /// Body writes from this size on go through the ring with [`FileOps::Auto`].
 const RING_WRITE_MIN_BYTES: usize = 128 * 1024;
+/// The same where the ring needs no kernel worker for them: from here on it costs a download at
+/// most 3 % of its CPU (`benches/results/2026-11-29-ring-writes`).
+const INLINE_MIN_BYTES: usize = 48 * 1024;
+const _: () = assert!(INLINE_MIN_BYTES <= RING_WRITE_MIN_BYTES);
 
 fn c_string(name: &str) -> Result<CString, Cause> {
     CString::new(name).map_err(|_| disk_cause(libc::EINVAL))
