@@ -198,19 +198,33 @@ fn seconds(ms: u64) -> f32 {
     u32::try_from(ms).unwrap_or(u32::MAX) as f32 / 1_000.0
 }
 
+/// Requests a second that a search begins with.
 const FIRST_PER_S: f32 = 5.0;
+/// Fewest and most requests a second; a host that bears more has no limit worth the name.
 const MIN_PER_S: f32 = 1.0 / 30.0;
 const MAX_PER_S: f32 = 2_000.0;
+/// Answers at one rate of a search, and how long that is kept at least, in seconds: a bucket must
+/// have the time to run over.
 const SEARCH_ANSWERS: u32 = 3;
 const SEARCH_STEP_S: f32 = 0.15;
+/// The first raise of a rate that holds, as a part of it.
 const RAISE_FIRST: f32 = 0.02;
+/// How long a rate is kept before that, in seconds, and at most after raises that were too much.
 const DWELL_S: f32 = 3.0;
 const DWELL_MAX_S: f32 = 64.0;
+/// A rate of which less is used says nothing.
 const USED_PART: f32 = 0.7;
+/// So often in a row, and it is not what holds the host back.
 const IDLE_MAX: u8 = 3;
+/// Good answers in a row that show that a rate holds.
 const RUN_PROVES: u8 = 8;
+/// Refusals without that, after which they are not about the rate...
 const MOODY_REFUSALS: u32 = 6;
+/// ...and the lowest rate meanwhile, if there are good answers between them, a second.
 const MIXED_PER_S: f32 = 1.0;
+/// What is taken of a rate that was borne when a raise was too much.
 const GIVE: f32 = 0.97;
+/// What is taken of a rate that held and is refused.
 const LOWER: f32 = 0.85;
+/// What is taken of the rate that the end of a search tells.
 const FOUND_PART: f32 = 1.0;

@@ -534,23 +534,41 @@ fn ms(ms: u64) -> f32 {
     u32::try_from(ms).unwrap_or(u32::MAX).min(10_000_000) as f32
 }
 
+/// Answers of one sample; with more of them the older half counts half.
 const SAMPLE_MAX: u32 = 1_024;
+/// Shortest time that a request is taken to need, in milliseconds.
 const TOOK_MIN_MS: f32 = 0.05;
+/// Below it, a clock of milliseconds is too coarse for a few answers, in milliseconds...
 const COARSE_MS: f32 = 8.0;
+/// ...and so many are enough.
 const COARSE_COUNT: u32 = 64;
+/// For so long the lowest times are remembered, and once more, in milliseconds.
 const STRETCH_MS: u64 = 60_000;
+/// First bytes of a round are late when all come after so many times the earliest...
 const LATE_TIMES: f32 = 1.25;
+/// ...and so many milliseconds.
 const LATE_ABOVE_MS: f32 = 4.0;
+/// Slow start goes on when this part of what was added to the window came through as answers.
 const START_GAIN_MIN: f32 = 0.3;
+/// The same for a trial.
 const TRIAL_GAIN_MIN: f32 = 0.3;
+/// The window is so many times what keeps the host just busy.
 const KNEE_TIMES: f32 = 1.25;
+/// Answers take long when they take so many times the lowest time.
 const SLOW_TIMES: f32 = 1.25;
+/// A trial upwards and downwards, in windows.
 const UP_TIMES: f32 = 1.25;
 const DOWN_PART: f32 = 0.8;
+/// A smaller window than this must bring more, not just as much.
 const DOWN_FREE: f32 = 8.0;
+/// What is left of a window when the host pushes back (RFC 9438).
 const LOWERED_PART: f32 = 0.7;
+/// The window stays at this part of what was found too much again and again.
 const AGAIN_PART: f32 = 0.9;
+/// That is so when it is found within so many milliseconds for each second of the pause.
 const AGAIN_MS: u64 = 5_000;
+/// CUBIC's constant, in connections per second cubed (RFC 9438).
 const CUBIC_C: f32 = 0.4;
+/// Between two trials, in seconds.
 const PAUSE_FIRST_S: u16 = 1;
 const PAUSE_MAX_S: u16 = 64;

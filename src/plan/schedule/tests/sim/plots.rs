@@ -23,11 +23,11 @@ fn curves_are_drawn() {
         ("recovers", "the same, and no limit after 20 s", Host { change: back, ..limited }, 5_000),
     ];
     let mut table = String::from(
-        "# The window and the rate that are found\n\nSimulated hosts, the real schedule; written by \
-         `cargo test --lib curves_are_drawn -- --ignored`.\n\n| host | files | seconds | refused \
-         | failed | window, at the end | rate |\n|---|---|---|---|---|---|---|\n",
+        "# The window and the rate that are found\n\nSimulated hosts, the real schedule; written \
+         by `cargo test --lib curves_are_drawn -- --ignored`.\n\n\
+         | host | files | seconds | refused | failed | window, at the end | rate |\n\
+         |---|---|---|---|---|---|---|\n",
     );
-    fs::create_dir_all(FOLDER).expect("a folder");
     for (name, title, host, files) in hosts {
         let told = Sim::one(host, files, 1);
         let (seconds, last) = (told.ended_ms as f64 / 1_000.0, told.last());
