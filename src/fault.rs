@@ -191,6 +191,9 @@ pub enum Cause {
         /// What the server asked for, in seconds.
         seconds: u64,
     },
+    /// The host refused all that it was asked, for too long to be asked again; this job was not
+    /// tried.
+    HostRefuses,
     /// More redirects than allowed.
     Redirects {
         /// The limit.
@@ -339,6 +342,7 @@ impl Fault {
             Cause::TooLarge { .. } => "body.too_large",
             Cause::Status(_) => "http.status",
             Cause::RetryAfterTooLong { .. } => "http.retry_after",
+            Cause::HostRefuses => "http.host_busy",
             Cause::Redirects { .. } => "http.redirects",
             Cause::Location => "http.location",
             Cause::Downgrade => "http.downgrade",
@@ -391,7 +395,7 @@ impl Fault {
             Cause::Truncated { .. } | Cause::Checksum(_) => 18,
             Cause::Coding(_) => 61,
             Cause::TooLarge { .. } => 63,
-            Cause::Status(_) | Cause::RetryAfterTooLong { .. } => 22,
+            Cause::Status(_) | Cause::RetryAfterTooLong { .. } | Cause::HostRefuses => 22,
             Cause::Redirects { .. } => 47,
             // `--proto-redir` forbids the scheme: CURLE_UNSUPPORTED_PROTOCOL.
             Cause::Downgrade => 1,
@@ -444,7 +448,9 @@ impl Fault {
                 ExitClass::Auth
             }
             Cause::ProxyStatus(_) => ExitClass::Status,
-            Cause::Status(_) | Cause::RetryAfterTooLong { .. } => ExitClass::Status,
+            Cause::Status(_) | Cause::RetryAfterTooLong { .. } | Cause::HostRefuses => {
+                ExitClass::Status
+            }
             // Rows that were skipped, which add nothing.
             Cause::RobotsDisallowed | Cause::RobotsTag => ExitClass::Status,
             Cause::RobotsUnreachable => ExitClass::Network,

@@ -17,7 +17,7 @@ use crate::limits::FIRST_BUFFERS_FROM;
 use crate::plan::netrc::Netrc;
 use crate::plan::proxy::Proxies;
 use crate::plan::schedule::{
-    After, Connection as Granted, Down, Given, Grant, OriginId, Refused, Round, Sign, Wake,
+    After, Connection as Granted, Down, Given, Grant, OriginId, Refused, Round, Sign, Wake, WhyDown,
 };
 use crate::plan::window::Lack;
 use crate::report::view::CoreView;
@@ -332,14 +332,26 @@ impl Core {
         None
     }
 
-    /// A task that is not tried, for its host could not be reached.
+    /// A task that is not tried, for its host was given up.
     fn give_up(&self, down: Down<Packed>) {
-        let detail = format_args!(
-            "{} failures in a row to reach it, the last one {}; pull the list again with \
-             --retry-failed later, or give --host-fail-limit 0 to try every URL",
-            down.failures, down.last
-        );
-        let fault = Fault::new(Stage::Connect, Cause::HostDown).with_detail(detail);
+        let fault = match down.why {
+            WhyDown::Unreachable { failures, last } => Fault::new(Stage::Connect, Cause::HostDown)
+                .with_detail(format_args!(
+                    "{failures} failures in a row to reach it, the last one {last}; pull the list \
+                     again with --retry-failed later, or give --host-fail-limit 0 to try every URL"
+                )),
+            WhyDown::Refuses { refusals, for_ms } => Fault::new(Stage::Head, Cause::HostRefuses)
+                .with_detail(format_args!(
+                    "{refusals} refusals (429, 503) over {} s and no other answer; pull the list \
+                     again with --retry-failed later, or give a longer --retry-after-max",
+                    for_ms / 1_000
+                )),
+            WhyDown::Asks { seconds } => {
+                let cause = Cause::RetryAfterTooLong { seconds };
+                let detail = "it said so of other URLs; this one was not tried";
+                Fault::new(Stage::Head, cause).with_detail(detail)
+            }
+        };
         self.record(&mut down.item.unpack(), End::Failed(fault), Instant::now());
         self.shared.end_if_finished();
     }

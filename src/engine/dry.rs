@@ -36,6 +36,7 @@ pub fn dry_run(config: &Config) -> anyhow::Result<Ended> {
         is_window_fixed: false,
         host_fail_limit: 0,
         host_fail_wait_ms: config.politeness.host_fail_wait_ms,
+        retry_after_max_ms: config.retry.retry_after_max_ms,
         rate: None,
         rate_per_host: None,
     });

@@ -161,6 +161,7 @@ pub(super) fn limits(config: &Config) -> Limits {
         is_window_fixed: config.politeness.is_window_fixed,
         host_fail_limit: config.politeness.host_fail_limit,
         host_fail_wait_ms: config.politeness.host_fail_wait_ms,
+        retry_after_max_ms: config.retry.retry_after_max_ms,
         rate: config.politeness.rate.as_ref().map(rate),
         rate_per_host: config.politeness.rate_per_host.as_ref().map(rate),
     }

@@ -77,6 +77,7 @@ fn failed(fault: &Fault, route: Route<'_>) -> Verdict {
         | Cause::JobTimeout
         | Cause::PrivateAddress
         | Cause::HostDown
+        | Cause::HostRefuses
         | Cause::RobotsDisallowed
         | Cause::RobotsTag
         | Cause::RobotsUnreachable

@@ -254,17 +254,13 @@ fn failed(
             task.remember(fault);
             (Next::Retry { after_ms }, asked)
         }
-        // What the host asks for itself holds whatever becomes of the job.
-        Decision::GiveUp
-            if is_for_host && asked_ms.is_some_and(|ms| ms <= policy.retry_after_max_ms) =>
-        {
-            (Next::Ended(End::Failed(fault)), asked)
-        }
         Decision::RetryAfterTooLong { .. } | Decision::GiveUp => {
             // The job fails at once: a list must not stand still because one URL of it asks for
-            // that.
-            if let Some(asked_ms) = asked_ms {
-                core.pause(task, asked_ms.min(policy.delay_base_ms));
+            // that. What the host asks for itself, up to the maximum, holds whatever becomes of
+            // the job.
+            let rest_ms = asked_ms.map(|asked_ms| asked_ms.min(policy.delay_base_ms));
+            if let Some(rest_ms) = rest_ms {
+                core.pause(task, rest_ms);
             }
             let fault = match decision {
                 Decision::RetryAfterTooLong { seconds } => {
@@ -272,7 +268,7 @@ fn failed(
                 }
                 Decision::Retry { .. } | Decision::GiveUp => fault,
             };
-            (Next::Ended(End::Failed(fault)), None)
+            (Next::Ended(End::Failed(fault)), asked.filter(|_| is_for_host))
         }
     }
 }

@@ -94,6 +94,7 @@ http.status 22 6 the server answered 401
 http.status 22 6 the server answered 407
 http.status 22 8 the server answered 404
 http.retry_after 22 8 the server asks to come back in 86400 s, longer than allowed
+http.host_busy 22 8 the host refuses all requests; this URL was not tried
 http.redirects 47 7 more than 20 redirects
 http.location 8 7 redirect without a usable Location
 http.downgrade 1 7 redirect from https to http
@@ -272,6 +273,7 @@ fn add_from_head(faults: &mut Vec<Fault>) {
         add(&[Stage::Head], Cause::Status(status));
     }
     add(&[Stage::Head], Cause::RetryAfterTooLong { seconds: 86_400 });
+    add(&[Stage::Head], Cause::HostRefuses);
     add(&[Stage::Head], Cause::Redirects { limit: 20 });
     add(&[Stage::Head], Cause::Location);
     add(&[Stage::Head], Cause::Downgrade);

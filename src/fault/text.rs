@@ -131,6 +131,9 @@ impl fmt::Display for Text<'_> {
             Cause::RetryAfterTooLong { seconds } => {
                 write!(f, "the server asks to come back in {seconds} s, longer than allowed")
             }
+            Cause::HostRefuses => {
+                f.write_str("the host refuses all requests; this URL was not tried")
+            }
             Cause::Redirects { limit } => write!(f, "more than {limit} redirects"),
             Cause::Location => f.write_str("redirect without a usable Location"),
             Cause::Downgrade => f.write_str("redirect from https to http"),

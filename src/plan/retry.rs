@@ -86,6 +86,7 @@ pub fn class(cause: &Cause) -> Class {
         | Cause::Refused
         | Cause::Unreachable
         | Cause::HostDown
+        | Cause::HostRefuses
         | Cause::Reset
         | Cause::Closed
         | Cause::Socket(_)
@@ -189,6 +190,7 @@ Checksum(First) Transient
 Checksum(Again) Permanent
 TooLarge { limit: 9 } Permanent
 RetryAfterTooLong { seconds: 9 } Permanent
+HostRefuses Transient
 Redirects { limit: 20 } Permanent
 Location Permanent
 Downgrade Permanent
@@ -241,6 +243,7 @@ Transient statuses: [408, 425, 429, 500, 502, 503, 504, 522, 524]
             Cause::Checksum(WrongDigest::Again),
             Cause::TooLarge { limit: 9 },
             Cause::RetryAfterTooLong { seconds: 9 },
+            Cause::HostRefuses,
             Cause::Redirects { limit: 20 },
             Cause::Location,
             Cause::Downgrade,

@@ -47,6 +47,7 @@ mod politeness;
 mod pushing;
 mod queue;
 mod rate;
+mod refusing;
 mod speed;
 #[cfg(test)]
 mod tests;
@@ -55,7 +56,7 @@ use self::core::{Core, Ready};
 use super::window::{Lack, Window};
 use crate::limits;
 pub use answers::{After, Connection, Down, Given, Grant, Released, Take, Wake};
-pub use breaker::DOWN_TIMES;
+pub use breaker::{DOWN_TIMES, Why as WhyDown};
 use core_set::CoreSet;
 use deferred::Deferred;
 pub use holdups::{Holdup, Troubles, Why};
@@ -95,6 +96,8 @@ pub struct Limits {
     /// How long that is before one job tries again, in milliseconds. When it fails too, the host's
     /// jobs fail for [`DOWN_TIMES`] times as long.
     pub host_fail_wait_ms: u64,
+    /// `--retry-after-max`: the longest wait that a host is granted, in milliseconds.
+    pub retry_after_max_ms: u64,
     /// `--rate`: requests begun in the whole run.
     pub rate: Option<Rate>,
     /// `--rate-per-host`: requests begun for each host.

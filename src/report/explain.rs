@@ -33,6 +33,7 @@ pub fn explain(fault: &Fault) -> &'static str {
         Cause::TooLarge { .. } => "the body is larger than --max-filesize",
         Cause::Status(_) => "the server answered with a status that is a failure",
         Cause::RetryAfterTooLong { .. } => "the server asks for a longer wait than allowed",
+        Cause::HostRefuses => "the server refused everything for longer than --retry-after-max",
         Cause::Redirects { .. } => "more redirects than --max-redirs",
         Cause::Location => "a redirect that does not say where to",
         Cause::Downgrade => "a redirect from https to http, which is not allowed",

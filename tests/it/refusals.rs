@@ -313,3 +313,23 @@ fn what_429_asks_for_holds_also_when_its_job_gives_up() {
     done.assert_code(8);
     assert_eq!(server.log(), ["/busy", "!waited", "/a", "/b"]);
 }
+
+#[test]
+fn a_host_that_says_come_back_tomorrow_is_not_asked_for_each_url() {
+    let later = response("429 Too Many Requests", "Retry-After: 86400\r\n", b"later");
+    let server = Plan::new().otherwise(vec![Verb::Send(later)]).start();
+    let other = Plan::new().otherwise(ok(b"good")).start();
+    let sandbox = Sandbox::new();
+    let urls: Vec<String> = (0..500)
+        .flat_map(|n| [server.url(&format!("/{n}")), other.url(&format!("/{n}"))])
+        .collect();
+    let done = sandbox.pull().args(["--retry-delay", "10ms"]).list(&urls).run();
+    done.assert_code(8);
+    assert_eq!(done.rows.iter().filter(|row| row["status"] == "ok").count(), 500);
+    let asked = server.log().len();
+    assert!(asked < 100, "{asked} requests");
+    let failed = done.rows.iter().filter(|row| row["status"] == "failed");
+    assert!(failed.clone().all(|row| row["error_code"] == "http.retry_after"));
+    let untried = failed.filter(|row| matches!(&*row["response_code"], "0" | ""));
+    assert_eq!(untried.count(), 500 - asked);
+}

@@ -14,7 +14,7 @@ pub fn of_row(error_code: &str, response_code: u16) -> (ExitClass, Class) {
     match (subject, word) {
         ("input", _) => (ExitClass::Usage, Permanent),
         ("http", "status") => (of_status(response_code), class_of_status(response_code)),
-        ("http", "retry_after") => (ExitClass::Status, Transient),
+        ("http", "retry_after" | "host_busy") => (ExitClass::Status, Transient),
         ("robots", "disallowed" | "tag") => (ExitClass::Status, Permanent),
         ("run", "interrupted") => (ExitClass::Stopped, Transient),
         ("run", "resources") => (ExitClass::LocalIo, Transient),

@@ -30,16 +30,14 @@ pub struct Grant<T> {
     pub is_probe: bool,
 }
 
-/// A job of a host that cannot be reached: it fails without being tried. It takes no slot, and
+/// A job of a host that was given up: it fails without being tried. It takes no slot, and
 /// nothing is released.
 #[derive(Debug)]
 pub struct Down<T> {
     /// The job.
     pub item: T,
-    /// How often the host could not be reached since its last answer.
-    pub failures: u32,
-    /// Code of the last failure.
-    pub last: &'static str,
+    /// Why the host was given up.
+    pub why: super::breaker::Why,
 }
 
 /// The answer of [`super::Schedule::take`].

@@ -28,6 +28,30 @@ pub(super) struct Breaker {
     last: &'static str,
 }
 
+/// Why the jobs of a host fail without being tried.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Why {
+    /// It could not be reached.
+    Unreachable {
+        /// How often since its last answer.
+        failures: u32,
+        /// Code of the last failure.
+        last: &'static str,
+    },
+    /// It refused all that it was asked (429, 503).
+    Refuses {
+        /// How often since its last good answer, those within one rest counted once.
+        refusals: u32,
+        /// Since when, in milliseconds.
+        for_ms: u64,
+    },
+    /// It asks to be left alone for longer than is waited for.
+    Asks {
+        /// For how long, in seconds.
+        seconds: u64,
+    },
+}
+
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 enum State {
     /// All is well, or failures are counted.
@@ -121,8 +145,13 @@ impl Breaker {
     }
 
     /// What is to be said about a job that is not tried.
-    pub(super) fn story(&self) -> (u32, &'static str) {
-        (self.failures, self.last)
+    fn why(&self) -> Why {
+        Why::Unreachable { failures: self.failures, last: self.last }
+    }
+
+    /// Jobs fail until then.
+    pub(super) fn go_down(&mut self, until_ms: u64) {
+        self.state = State::Down { until_ms };
     }
 
     /// Whether a job would be the probe, or one is.
@@ -137,16 +166,23 @@ impl<T> Schedule<T> {
         let (limits, now_ms) = (self.limits, self.now_ms);
         let host = self.hosts.at_mut(index);
         let has_deferred = host.deferred > 0;
-        let breaker = &mut host.live_mut().polite.breaker;
+        let polite = &mut host.live_mut().polite;
+        let breaker = &mut polite.breaker;
         if limits.host_fail_limit > 0
             && breaker.failed(round, code, &limits, now_ms)
             && breaker.is_down()
         {
-            // Going through all jobs that wait takes a while, so many hosts share one walk.
-            let walk_ms = self.walked_ms.map_or(0, |walked| walked.saturating_add(WALK_EVERY_MS));
-            if has_deferred {
-                self.walk_due_ms = Some(walk_ms.max(now_ms));
-            }
+            polite.refusing = None;
+            self.walk_later(has_deferred);
+        }
+    }
+
+    /// A host went down. Going through all jobs that wait takes a while, so many hosts share one
+    /// walk.
+    pub(super) fn walk_later(&mut self, has_deferred: bool) {
+        let walk_ms = self.walked_ms.map_or(0, |walked| walked.saturating_add(WALK_EVERY_MS));
+        if has_deferred {
+            self.walk_due_ms = Some(walk_ms.max(self.now_ms));
         }
     }
 
@@ -155,12 +191,14 @@ impl<T> Schedule<T> {
         let (_, index) = *self.down.first()?;
         let host = self.hosts.at_mut(index);
         assert_eq!(host.listed, Listed::Down, "a host is where it is listed");
-        let (failures, last) = host.live_mut().polite.breaker.story();
+        let polite = &host.live_mut().polite;
+        let refuses = polite.refusing.as_ref().and_then(|refusing| refusing.why);
+        let why = refuses.unwrap_or_else(|| polite.breaker.why());
         let queue = host.queues.iter_mut().find(|queue| !queue.is_empty());
         let item = self.jobs.pop_front(queue.expect("a listed host has a job"));
         self.queued -= 1;
         self.settle(index);
-        Some(Down { item: item.expect("a queue that is not empty has a job"), failures, last })
+        Some(Down { item: item.expect("a queue that is not empty has a job"), why })
     }
 
     /// Jobs that wait for another attempt at a host that is down wait no longer.

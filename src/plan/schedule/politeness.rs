@@ -29,6 +29,7 @@ use super::hosts::Live;
 use super::paced::Pace;
 use super::pushing::Record;
 use super::rate::Due;
+use super::refusing::Refusing;
 use super::speed::{Answer, Caps, Speed, is_from};
 use super::{Limits, OriginId, Place, Schedule, Wake};
 
@@ -100,6 +101,7 @@ pub(super) struct Polite {
     pub(super) breaker: Breaker,
     latency: Latency,
     pub(super) record: Record,
+    pub(super) refusing: Option<Box<Refusing>>,
     /// The window where nobody gave one.
     speed: Speed,
     push: Push,
@@ -371,6 +373,14 @@ impl Polite {
         self.lowered = u32::try_from(max - (window / 2).max(1)).unwrap_or(u32::MAX);
     }
 
+    /// The host can be reached. That says nothing new of one that was given up for its answers.
+    fn reached(&mut self) {
+        let is_refusing = self.refusing.as_ref().is_some_and(|refusing| refusing.why.is_some());
+        if !(is_refusing && self.breaker.is_down()) {
+            self.breaker.close();
+        }
+    }
+
     /// The host said for how long nothing is to be started there.
     fn obey(&mut self, asked_ms: u64, now_ms: u64) {
         self.rest_until_ms = self.rest_until_ms.max(now_ms.saturating_add(asked_ms));
@@ -411,9 +421,11 @@ impl<T> Schedule<T> {
                 let took_ms = now_ms.saturating_sub(round.began_ms).saturating_sub(opening_ms);
                 live.good(round, starttransfer_ms, took_ms, has_queued, &limits, now_ms);
             }
-            Sign::Answered => polite.breaker.close(),
+            Sign::Answered => polite.reached(),
             Sign::Busy { asked_ms, is_for_host } => {
-                polite.breaker.close();
+                polite.reached();
+                // Nobody waits for longer than that.
+                let asked_ms = asked_ms.filter(|asked_ms| *asked_ms <= limits.retry_after_max_ms);
                 let is_asked = asked_ms.is_some();
                 let push = if is_asked { Pushed::Asked } else { Pushed::Refused };
                 polite.pushed(round, push, &limits, now_ms);
@@ -429,7 +441,7 @@ impl<T> Schedule<T> {
                 }
             }
             Sign::Cut => {
-                polite.breaker.close();
+                polite.reached();
                 polite.pushed(round, Pushed::Cut, &limits, now_ms);
             }
             Sign::Unreachable { code } => {
@@ -453,6 +465,7 @@ impl<T> Schedule<T> {
             }
             Sign::Nothing => polite.breaker.no_verdict(number),
         }
+        self.refused_or_not(index, sign);
         self.rewait(index);
         self.settle(index);
         self.wake(usize::from(self.hosts.at(index).home))

@@ -9,7 +9,7 @@ use super::breaker::Breaker;
 use super::*;
 use std::ops::Range;
 
-fn limits(cores: usize, in_flight_max: usize, per_host_max: usize) -> Limits {
+pub(super) fn limits(cores: usize, in_flight_max: usize, per_host_max: usize) -> Limits {
     Limits {
         cores,
         in_flight_max,
@@ -20,13 +20,14 @@ fn limits(cores: usize, in_flight_max: usize, per_host_max: usize) -> Limits {
         is_window_fixed: false,
         host_fail_limit: 0,
         host_fail_wait_ms: 10_000,
+        retry_after_max_ms: 300_000,
         rate: None,
         rate_per_host: None,
     }
 }
 
 /// The plain origin of a host.
-fn at(host: &str) -> Place<'_> {
+pub(super) fn at(host: &str) -> Place<'_> {
     Place { origin: "http:", host }
 }
 
@@ -35,7 +36,7 @@ fn secure(host: &str) -> Place<'_> {
 }
 
 /// Takes until there is nothing, as a woken core does.
-fn take_all(schedule: &mut Schedule<u32>, core: usize, now_ms: u64) -> Vec<Grant<u32>> {
+pub(super) fn take_all(schedule: &mut Schedule<u32>, core: usize, now_ms: u64) -> Vec<Grant<u32>> {
     std::iter::from_fn(|| schedule.take(core, now_ms).given.grant()).collect()
 }
 
@@ -43,7 +44,7 @@ fn items(grants: &[Grant<u32>]) -> Vec<u32> {
     grants.iter().map(|grant| grant.item).collect()
 }
 
-fn push(schedule: &mut Schedule<u32>, host: &str, items: Range<u32>) {
+pub(super) fn push(schedule: &mut Schedule<u32>, host: &str, items: Range<u32>) {
     for item in items {
         let _ = schedule.push(at(host), item);
     }

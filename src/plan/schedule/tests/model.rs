@@ -101,6 +101,7 @@ proptest! {
             resolve_ahead_max,
             host_fail_limit,
             host_fail_wait_ms: 10,
+            retry_after_max_ms: 30,
             rate: rate(rates.0),
             rate_per_host: rate(rates.1),
             ..limits

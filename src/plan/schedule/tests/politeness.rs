@@ -271,7 +271,7 @@ fn a_host_that_cannot_be_reached_is_held_probed_and_given_up() {
     one.schedule.defer(at("a"), 100, 99_000, u64::MAX);
     one.end(&probe[0], REFUSED);
     let failed = one.schedule.take(0, one.now_ms).given.down().expect("the host is down");
-    assert_eq!((failed.failures, failed.last), (5, "connect.refused"));
+    assert_eq!(failed.why, WhyDown::Unreachable { failures: 5, last: "connect.refused" });
     assert_eq!(one.down().len(), 15, "fourteen, and the one that waited for its next attempt");
     // What comes later fails as well.
     push(&mut one.schedule, "a", 30..32);

@@ -253,7 +253,18 @@ impl World {
                 let origin = self.waiting.remove(&down.item).expect("each item comes out once");
                 assert!(can_fail.contains(&host(origin)));
                 self.ends.remove(&down.item);
-                assert!(down.failures > self.limits.host_fail_limit);
+                match down.why {
+                    WhyDown::Unreachable { failures: count, .. } => {
+                        assert!(count > self.limits.host_fail_limit);
+                    }
+                    WhyDown::Refuses { refusals, for_ms } => {
+                        assert!(refusals >= self.limits.host_fail_limit);
+                        assert!(for_ms >= self.limits.retry_after_max_ms);
+                    }
+                    WhyDown::Asks { seconds } => {
+                        assert!(seconds * 1_000 > self.limits.retry_after_max_ms);
+                    }
+                }
                 self.finished += 1;
             }
             Given::Overdue(item) => {
