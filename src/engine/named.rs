@@ -25,6 +25,9 @@ pub(super) fn check_name(core: &Core, task: &Task) -> Option<Outcome> {
     let found = match core.dir.existing_parent(task.name()) {
         Ok(None) => Found::Nothing,
         Ok(Some((dir, _))) if dir.is_kept() => return problem(DiskProblem::InUse),
+        // What has come into a tree that was empty is met when the file gets its name.
+        Ok(Some(_)) if policy == OnConflict::Overwrite && core.dir.was_empty() => Found::Nothing,
+        Ok(Some(_)) if policy == OnConflict::Rename => Found::Nothing,
         Ok(Some((dir, name))) => match dir.look(name) {
             // A run that was killed gave it the name, and wrote no row; or a row says that this
             // line has written it, and is not believed.
@@ -92,8 +95,10 @@ pub(super) async fn name_file(
         }
     };
     let mut finished = sink.finish(buf, name, naming(task.name()), config.file_ops).await;
-    if let Err(Fault { cause: Cause::Disk(DiskProblem::Name), .. }) = finished {
-        return Err(named_fault(Cause::Disk(DiskProblem::Name), task.name()));
+    if let Err(Fault { cause: Cause::Disk(problem), .. }) = &finished
+        && let DiskProblem::Name | DiskProblem::InUse = problem
+    {
+        return Err(named_fault(Cause::Disk(*problem), task.name()));
     }
     let is_taken = |fault: &Fault| fault.cause == Cause::Disk(DiskProblem::Exists);
     match config.on_conflict {

@@ -51,6 +51,7 @@ pub(super) struct OfRun {
     owner: Option<u64>,
     /// What no file beneath it may replace.
     kept: Arc<Kept>,
+    was_empty: bool,
     pub(super) care: Care,
     folders: Rc<Folders>,
 }
@@ -96,6 +97,7 @@ pub struct SentDir {
     token: Option<u64>,
     owner: Option<u64>,
     kept: Arc<Kept>,
+    was_empty: bool,
     care: Care,
     folders_max: usize,
 }
@@ -123,16 +125,17 @@ impl Dir {
         let fd = rustix::fs::openat(CWD, path, flags, Mode::empty())?;
         Ok(Self {
             offers: Rc::new(Offers::of(&fd)),
-            fd: Rc::new(fd),
             run: Rc::new(OfRun {
                 walk: Rc::new(Cell::new(Walk::Kernel)),
                 nonce: fastrand::u32(..),
                 token: None,
                 owner: None,
                 kept: Arc::default(),
+                was_empty: is_empty(&fd),
                 care,
                 folders: Rc::new(Folders::new(FOLDERS_MAX)),
             }),
+            fd: Rc::new(fd),
         })
     }
 
@@ -160,6 +163,7 @@ impl Dir {
             token: self.run.token,
             owner: self.run.owner,
             kept: Arc::clone(&self.run.kept),
+            was_empty: self.run.was_empty,
             care: self.run.care,
             folders_max: self.run.folders.count_max(),
         })
@@ -168,6 +172,12 @@ impl Dir {
     /// Nothing of this is replaced from now on.
     pub fn set_kept(&mut self, kept: Arc<Kept>) {
         self.of_run().kept = kept;
+    }
+
+    /// Whether there was nothing in the directory of the run when that was opened. What is beneath
+    /// it now was made by the run, or came meanwhile.
+    pub fn was_empty(&self) -> bool {
+        self.run.was_empty
     }
 
     /// The mount that it is on; see [`mount_id`].
@@ -301,6 +311,7 @@ impl From<SentDir> for Dir {
                 token: sent.token,
                 owner: sent.owner,
                 kept: sent.kept,
+                was_empty: sent.was_empty,
                 care: sent.care,
                 folders: Rc::new(Folders::new(sent.folders_max)),
             }),
@@ -352,6 +363,17 @@ pub const FOLDERS_MAX: usize = 64;
 
 /// Times that openat2(2) is asked again at most.
 const AGAIN_MAX: usize = 64;
+
+/// Whether it can be seen that there is nothing in a directory.
+fn is_empty(dir: &OwnedFd) -> bool {
+    let is_self = |name: &[u8]| matches!(name, b"." | b"..");
+    let flags = OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC;
+    let readable = rustix::fs::openat(dir, ".", flags, Mode::empty());
+    let entries = readable.and_then(rustix::fs::Dir::new);
+    entries.is_ok_and(|mut entries| {
+        entries.all(|entry| entry.is_ok_and(|entry| is_self(entry.file_name().to_bytes())))
+    })
+}
 
 /// The number of its file system in statfs(2); 0 where that cannot be had.
 fn magic(dir: &OwnedFd) -> u32 {

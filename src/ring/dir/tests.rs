@@ -127,3 +127,15 @@ fn a_file_system_that_syncs_no_directories_is_no_failure() {
     FileSystem::of(Path::new("/proc")).unwrap().sync().unwrap();
     sync_names(&procfs).unwrap();
 }
+
+#[test]
+fn a_directory_is_empty_until_something_is_there() {
+    let root = tempfile::tempdir().unwrap();
+    let dir = || Dir::create(&root.path().join("out"), Care::default()).unwrap();
+    let first = dir();
+    assert!(first.was_empty() && dir().was_empty());
+    std::fs::write(root.path().join("out/.hidden"), b"").unwrap();
+    assert!(!dir().was_empty());
+    // It is about what was there when it was opened, on whatever thread.
+    assert!(Dir::from(first.send().unwrap()).was_empty());
+}
