@@ -103,6 +103,8 @@ pub(super) struct Core {
     /// When this core looks at the schedule again if nobody wakes it, in milliseconds of the run.
     looks_again_ms: Cell<u64>,
     pub(super) lanes: Cell<usize>,
+    /// Polls of attempts so far: while it stands, nobody has waited for anything.
+    pub(super) polls: Cell<u64>,
     /// What they do, for who asks.
     pub(super) transfers: Transfers,
     /// The last question about them that was answered.
@@ -139,6 +141,7 @@ impl Core {
             shortages_seen: Cell::new(0),
             looks_again_ms: Cell::new(0),
             lanes: Cell::new(0),
+            polls: Cell::new(0),
             transfers: Transfers::default(),
             answered: Cell::new(0),
             interrupt: Notify::new(),
@@ -408,12 +411,13 @@ impl Core {
     }
 
     /// The same connection to this origin, if nothing has come on it since its last response.
-    pub(super) fn undisturbed(&self, connection: Connection, name: &str) -> Option<Connection> {
-        if !connection.is_disturbed() {
+    pub(super) fn undisturbed(&self, mut connection: Connection, name: &str) -> Option<Connection> {
+        let poll = self.polls.get();
+        if !connection.is_disturbed(poll) {
             // It may be from before the origin was found out.
             return self.shared.may_keep(name).then_some(connection);
         }
-        if connection.behind() == Waiting::Bytes {
+        if connection.behind(poll) == Waiting::Bytes {
             self.shared.keep_none_to(name);
         }
         None

@@ -129,7 +129,7 @@ impl<'a> Response<'a> {
         let behind = if reuse == Reuse::Close(CloseReason::BytesAfterEnd) {
             Waiting::Bytes
         } else if is_reused {
-            self.connection.behind()
+            self.connection.behind(self.core.polls.get())
         } else {
             Waiting::Nothing
         };

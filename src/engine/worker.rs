@@ -15,6 +15,7 @@ use crate::plan::schedule::{Refused, Sign};
 use crate::ring::conn::Connection;
 use crate::ring::dns;
 use crate::ring::setup::{self, CoreRings};
+use std::cell::Cell;
 use std::future::poll_fn;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -48,7 +49,7 @@ async fn work(core: Rc<Core>) {
             core.shared.woken(core.index, core.nap()).await;
         }
     };
-    if contained(pin!(filling)).await.is_none() {
+    if contained(&core.polls, pin!(filling)).await.is_none() {
         core.shared.broken();
     }
     while core.lanes.get() > 0 {
@@ -144,7 +145,7 @@ async fn attempt(
     now: Moment,
 ) -> (Outcome, Option<Connection>) {
     let attempt = pin!(fetch::attempt(core, task, pooled, granted, now));
-    contained(attempt)
+    contained(&core.polls, attempt)
         .await
         .unwrap_or_else(|| (Fault::new(Stage::Input, Cause::Panic).into(), None))
 }
@@ -152,10 +153,17 @@ async fn attempt(
 /// The output of a future, or nothing if it panics: then what it held (a socket, an unfinished
 /// file) is gone with it. Operations in flight keep their memory and their descriptor until they
 /// end, which those of a socket soon do, for it is shut down; the core's rings wait for the others.
-fn contained<F: Future>(mut future: Pin<&mut F>) -> impl Future<Output = Option<F::Output>> {
-    poll_fn(move |context| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context))) {
-        Ok(poll) => poll.map(Some),
-        Err(_) => Poll::Ready(None),
+/// Counts its polls.
+fn contained<F: Future>(
+    polls: &Cell<u64>,
+    mut future: Pin<&mut F>,
+) -> impl Future<Output = Option<F::Output>> {
+    poll_fn(move |context| {
+        polls.set(polls.get() + 1);
+        match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context))) {
+            Ok(poll) => poll.map(Some),
+            Err(_) => Poll::Ready(None),
+        }
     })
 }
 
@@ -386,9 +394,10 @@ mod tests {
             // Unwinds as a panic does, without a message among those of the tests.
             std::panic::resume_unwind(Box::new("a bug"));
         };
+        let polls = Cell::new(0);
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        assert_eq!(runtime.block_on(contained(pin!(attempt))), None::<()>);
+        assert_eq!(runtime.block_on(contained(&polls, pin!(attempt))), None::<()>);
         assert_eq!(entries(), 0);
-        assert_eq!(runtime.block_on(contained(pin!(async { 7 }))), Some(7));
+        assert_eq!(runtime.block_on(contained(&polls, pin!(async { 7 }))), Some(7));
     }
 }

@@ -15,6 +15,8 @@ pub struct Connection {
     socket: Socket,
     /// See [`Connection::is_reused`].
     is_reused: bool,
+    /// The poll in which nothing was found to wait on it, of whatever the caller counts.
+    silent_in: Option<u64>,
     /// A request could not be sent: the peer hung up on us, or we on it, so no end is orderly.
     is_broken: bool,
 }
@@ -54,7 +56,7 @@ impl Want {
 impl Connection {
     /// Plain HTTP over a connected socket.
     pub fn plain(socket: Socket) -> Self {
-        Self { tls: None, socket, is_reused: false, is_broken: false }
+        Self { tls: None, socket, is_reused: false, silent_in: None, is_broken: false }
     }
 
     /// HTTP over TLS on a connection without it, which may be a tunnel. The caller armed its
@@ -122,15 +124,22 @@ impl Connection {
     }
 
     /// Whether something came on an idle connection, which makes it useless (RFC 9112 section 9.5).
-    pub fn is_disturbed(&self) -> bool {
+    /// Nobody looks twice in one poll: what comes within it comes too late for any look, and is for
+    /// those who doubt the next response.
+    pub fn is_disturbed(&self, poll: u64) -> bool {
         self.tls.as_ref().is_some_and(|tls| tls.is_disturbed())
-            || self.socket.waiting() != Waiting::Nothing
+            || (self.silent_in != Some(poll) && self.socket.waiting() != Waiting::Nothing)
     }
 
     /// What came behind a response. Over TLS nobody can tell: the peer may send records of its own
-    /// at any time.
-    pub fn behind(&self) -> Waiting {
-        if self.tls.is_some() { Waiting::Nothing } else { self.socket.waiting() }
+    /// at any time. See [`Connection::is_disturbed`] for `poll`.
+    pub fn behind(&mut self, poll: u64) -> Waiting {
+        if self.tls.is_some() {
+            return Waiting::Nothing;
+        }
+        let waiting = self.socket.waiting();
+        self.silent_in = (waiting == Waiting::Nothing).then_some(poll);
+        waiting
     }
 
     /// Sends a request and receives the first bytes of the answer. `request` comes back for reuse;
