@@ -312,7 +312,8 @@ impl Polite {
             return self.speed.refused_late(round);
         }
         if is_refusal && let Some(pace) = &mut self.pace {
-            if pace.refused(now_ms) {
+            // Who asks for a wait means it.
+            if pace.refused(now_ms) && push != Pushed::Asked {
                 self.pace = None;
                 self.push.moody_until_ms = now_ms.saturating_add(MOODY_MS);
             }
