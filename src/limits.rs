@@ -72,7 +72,7 @@ pub const IN_FLIGHT_DEFAULT: usize = 256;
 /// Connections that a host begins with, unless `-x` says how many it may have.
 pub const PER_HOST_FIRST: usize = 8;
 /// Most connections that a host gets because they pay: what the browsers of a few users open.
-pub const PER_HOST_MAX: usize = 64;
+pub const PER_HOST_MAX: usize = 96;
 /// Failures to reach a host, in a row, before it is left alone: more than it begins with
 /// connections, so that one bad moment of a host (a restart, a full backlog) is not enough. A host
 /// that has got more and fails has as many again, and what began before says nothing new.

@@ -154,7 +154,7 @@ pub struct ConcurrencyArgs {
     pub max_concurrent_downloads: usize,
     /// Connections open per host over the whole process: a host is a name and a port, so that
     /// http://a/ and https://a/ are one. Fewer while it is too busy (429, 503, resets, ever later
-    /// first bytes), and back to this as it answers [default: from 8 up to 64, as it pays]
+    /// first bytes), and back to this as it answers [default: from 8 up to 96, as it pays]
     #[arg(short = 'x', long, value_name = "N", value_parser = values::per_host,
           aliases = ["max-connection-per-server", "parallel-max-host", "max-conn-per-host"])]
     pub max_connections_per_host: Option<usize>,

@@ -1,5 +1,9 @@
 //! One core's state, all of it on one thread: what a lane needs beside its task.
 
+mod asked;
+
+pub(super) use asked::codings;
+
 use super::gate::Gate;
 use super::ledger::Scribe;
 use super::moment::Clocks;
@@ -10,9 +14,9 @@ use super::race::Leftovers;
 use super::shared::{Shared, Stop};
 use super::task::{End, Story, Task};
 use super::transfers::Transfers;
-use crate::config::{RequestConfig, Timeouts};
+use crate::config::Timeouts;
 use crate::fault::{Cause, Fault, Stage};
-use crate::http::request::{Codings, Parts, Template, basic};
+use crate::http::request::{Template, basic};
 use crate::limits::FIRST_BUFFERS_FROM;
 use crate::plan::netrc::Netrc;
 use crate::plan::proxy::Proxies;
@@ -29,7 +33,6 @@ use crate::ring::dns::Resolver;
 use crate::ring::is_shortage_of_machine;
 use crate::ring::tcp::Waiting;
 use crate::ring::tls::Settings;
-use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -194,43 +197,6 @@ impl Core {
                 memory
             }
         }
-    }
-
-    /// The value of `Authorization`: what the URL says, else `-u`, else what netrc says of the host
-    /// of the input line. A URL with a user only takes the password of that login from netrc.
-    pub(super) fn authorization(&self, task: &Task) -> Option<Cow<'_, str>> {
-        let target = &task.job.target;
-        let known = |login| self.netrc.as_ref()?.find(target.host(), login);
-        let (login, password) = match (target.credentials(), &self.authorization) {
-            (Some((login, Some(password))), _) => (login, password),
-            (Some((login, None)), _) => {
-                (login, known(Some(login)).map_or("", |(_, password)| password))
-            }
-            (None, Some(given)) => return Some(given.into()),
-            (None, None) => known(None)?,
-        };
-        Some(basic(&format!("{login}:{password}")).into())
-    }
-
-    /// The header fields of a task that has some of its own.
-    pub(super) fn template_of(&self, task: &Task) -> Option<Template> {
-        let own = task.job.options.as_ref().map(|options| options.headers.as_slice())?;
-        if own.is_empty() {
-            return None;
-        }
-        let request = &self.shared.config.request;
-        let is_replaced =
-            |name: &str| own.iter().any(|(other, _)| other.eq_ignore_ascii_case(name));
-        let mut fields: Vec<(String, String)> = request.headers.clone();
-        fields.retain(|(name, _)| !is_replaced(name));
-        fields.extend_from_slice(own);
-        let parts = Parts {
-            user_agent: &request.user_agent,
-            referer: request.referer.as_deref(),
-            codings: codings(request),
-            fields: &fields,
-        };
-        Some(Template::new(&parts).expect("fields are checked where they are read"))
     }
 
     /// Whether a task may be tried again after a wait: not once the run is to stop, and not past
@@ -543,11 +509,6 @@ impl Core {
             self.shared.deliver(wake);
         }
     }
-}
-
-/// The codings that a server may use.
-pub(super) fn codings(request: &RequestConfig) -> Codings {
-    if request.compressed { Codings::Gzip } else { Codings::Identity }
 }
 
 /// When a body is given up.

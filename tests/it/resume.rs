@@ -368,7 +368,7 @@ fn verify_lists_what_differs_from_its_row() {
             let path = file(number);
             assert_eq!(line[..], [word, path.to_str().unwrap(), &number.to_string()]);
         }
-        assert!(done.stderr.contains("1 lines that failed"), "{}", done.stderr);
+        assert!(done.stderr.contains("1 line that failed"), "{}", done.stderr);
         assert_eq!((rows(&sandbox, report), server.log().len()), (before, 10));
         // Pulled again, the last row is the one that counts.
         std::fs::remove_dir(file(8)).unwrap();
@@ -490,11 +490,7 @@ fn what_was_lost_is_written_down_before_it_is_pulled_again() {
     }
     let verified = sandbox.pull().again().arg("--verify").run();
     verified.assert_code(0);
-    assert!(
-        verified.stderr.contains("0 lines that failed, 20 not finished"),
-        "{}",
-        verified.stderr
-    );
+    assert!(verified.stderr.contains("20 lines not finished"), "{}", verified.stderr);
     server.open_gate();
     let done = sandbox.pull().again().list(&list).run();
     done.assert_code(0);
