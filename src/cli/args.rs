@@ -309,7 +309,8 @@ pub struct PatienceArgs {
           default_value_t = Millis(limits::RETRY_DELAY_DEFAULT_MS))]
     pub retry_delay: Millis,
     /// Longest Retry-After of a server that is waited for: after 429 by the whole host, else by the
-    /// URL
+    /// URL. A host that refuses everything (429, 503) for that long is given up: its other URLs
+    /// fail untried (http.host_busy)
     #[arg(long, value_name = "TIME", value_parser = values::duration,
           default_value_t = Millis(limits::RETRY_AFTER_MAX_MS))]
     pub retry_after_max: Millis,

@@ -28,7 +28,8 @@ pub enum Framing {
 pub enum RetryAfter {
     /// Delay in seconds; `u64::MAX` for a number that does not fit.
     Seconds(u64),
-    /// Point in time, in seconds since the Unix epoch.
+    /// Point in time, in seconds since the Unix epoch, of a response that does not say when it was
+    /// sent (`Date`).
     Date(u64),
 }
 
@@ -271,6 +272,9 @@ impl Fields {
         for header in headers {
             fields.add(header.name, header.value);
         }
+        if let Some(RetryAfter::Date(until_s)) = fields.retry_after {
+            fields.retry_after = until(until_s, headers);
+        }
         fields
     }
 
@@ -508,9 +512,29 @@ fn retry_after(value: &[u8]) -> Option<RetryAfter> {
     if let Some(seconds) = decimal(value) {
         return Some(RetryAfter::Seconds(seconds.unwrap_or(u64::MAX)));
     }
+    unix_s(value).map(RetryAfter::Date)
+}
+
+/// `HTTP-date` in seconds since the Unix epoch, if it is not before that.
+fn unix_s(value: &[u8]) -> Option<u64> {
     let date = httpdate::parse_http_date(str::from_utf8(value).ok()?).ok()?;
-    let since_epoch = date.duration_since(SystemTime::UNIX_EPOCH).ok()?;
-    Some(RetryAfter::Date(since_epoch.as_secs()))
+    Some(date.duration_since(SystemTime::UNIX_EPOCH).ok()?.as_secs())
+}
+
+/// A date of `Retry-After` as the server means it, whose clock need not be ours: counted from the
+/// `Date` of the same response, where it has one, and from when a cache sent it on (`Age`). A date
+/// that is past by then says nothing.
+fn until(until_s: u64, headers: &[httparse::Header<'_>]) -> Option<RetryAfter> {
+    let value = |name: &str| {
+        let header = headers.iter().find(|header| header.name.eq_ignore_ascii_case(name))?;
+        Some(unfold(header.value))
+    };
+    let Some(sent_s) = value("date").and_then(|value| unix_s(trim_ows(&value))) else {
+        return Some(RetryAfter::Date(until_s));
+    };
+    let age_s = value("age").and_then(|value| decimal(trim_ows(&value))).flatten().unwrap_or(0);
+    let left_s = until_s.saturating_sub(sent_s).saturating_sub(age_s);
+    (left_s > 0).then_some(RetryAfter::Seconds(left_s))
 }
 
 #[cfg(test)]

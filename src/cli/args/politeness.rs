@@ -26,11 +26,13 @@ pub struct PolitenessArgs {
     pub tpslimit: Option<RequestRate>,
     /// Failures in a row to connect to a host or to find its name, after which it is left alone for
     /// --host-fail-wait; when one more job fails then too, the others fail at once
-    /// (connect.host_down) for 30 times as long. 0 tries every URL
+    /// (connect.host_down) for 30 times as long. Refusals without a good answer between, for
+    /// --retry-after-max, do the same (http.host_busy). 0 tries every URL
     #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(..=1_000_000),
           default_value_t = limits::HOST_FAIL_LIMIT_DEFAULT)]
     pub host_fail_limit: u32,
-    /// How long a host that cannot be reached is left alone before one job tries again
+    /// How long a host that cannot be reached is left alone before one job tries again; one that
+    /// refuses everything, 30 times as long
     #[arg(long, value_name = "TIME", value_parser = values::duration,
           default_value_t = Millis(limits::HOST_FAIL_WAIT_DEFAULT_MS))]
     pub host_fail_wait: Millis,

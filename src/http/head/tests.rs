@@ -281,6 +281,35 @@ fn retry_after_values() {
 }
 
 #[test]
+fn retry_after_dates_are_those_of_the_servers_clock() {
+    let until = "Retry-After: Fri, 31 Dec 1999 23:59:59 GMT\r\n";
+    let at = RetryAfter::Date(946_684_799);
+    for (fields, wanted) in [
+        ("Date: Fri, 31 Dec 1999 23:59:29 GMT\r\n", Some(RetryAfter::Seconds(30))),
+        ("date: Friday, 31-Dec-99 22:59:59 GMT \r\n", Some(RetryAfter::Seconds(3_600))),
+        ("Date: Fri, 31 Dec 1999 23:59:59 GMT\r\n", None),
+        ("Date: Sat, 01 Jan 2000 00:00:00 GMT\r\n", None),
+        // From a cache.
+        ("Date: Fri, 31 Dec 1999 23:59:29 GMT\r\nAge: 20\r\n", Some(RetryAfter::Seconds(10))),
+        ("Date: Fri, 31 Dec 1999 23:59:29 GMT\r\nAge: 30\r\n", None),
+        ("Date: Fri, 31 Dec 1999 23:59:29 GMT\r\nAge: 9999999999999999999999\r\n", {
+            Some(RetryAfter::Seconds(30))
+        }),
+        ("Date: Fri, 31 Dec 1999 23:59:29 GMT\r\nAge: old\r\n", Some(RetryAfter::Seconds(30))),
+        ("Date: now\r\n", Some(at)),
+        ("Date: Wed, 31 Dec 1969 23:59:59 GMT\r\n", Some(at)),
+        ("Age: 5\r\n", Some(at)),
+        ("", Some(at)),
+    ] {
+        for fields in [format!("{fields}{until}"), format!("{until}{fields}")] {
+            assert_eq!(head(&ok_with(&fields)).retry_after, wanted, "{fields:?}");
+        }
+    }
+    let seconds = ok_with("Date: Fri, 31 Dec 1999 23:59:29 GMT\r\nRetry-After: 7\r\n");
+    assert_eq!(head(&seconds).retry_after, Some(RetryAfter::Seconds(7)));
+}
+
+#[test]
 fn interim_responses_are_skipped_within_limits() {
     let interim = "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\nContent-Length: 9\r\n\r\n";
     let last = "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n";
