@@ -43,7 +43,7 @@ pub(super) async fn connect(
                 .map_err(|cause| vec![(*address, cause)])
         }
         // It is large, and most hosts need none.
-        _ => Box::pin(race(core, story.job_at_ms, host)).await,
+        _ => Box::pin(race(core, (story.job_at_ms, story.failed_ip), host)).await,
     };
     let (address, connected) = match connected {
         Ok(socket) => {
@@ -65,9 +65,15 @@ pub(super) async fn connect(
 /// Addresses that failed, in the order in which they did.
 type Failed = Vec<(IpAddr, Cause)>;
 
-async fn race(core: &Core, job_at_ms: u64, host: Host<'_>) -> Result<Socket, Failed> {
+/// A race until `job_at_ms`. An address that failed the attempt before goes last.
+async fn race(
+    core: &Core,
+    (job_at_ms, failed_ip): (u64, Option<IpAddr>),
+    host: Host<'_>,
+) -> Result<Socket, Failed> {
     let began_ms = core.shared.now_ms();
-    let order = order(core, host, began_ms);
+    let mut order = order(core, host, began_ms);
+    order.sort_by_key(|address| failed_ip == Some(*address));
     let timeout_ms = core.shared.config.timeouts.connect_ms;
     let mut race = Race::new(order.len(), timeout_ms);
     // What goes out of scope unfinished is ended.

@@ -10,6 +10,7 @@ use super::shared::Shared;
 use crate::config::Config;
 use crate::error::RunError;
 use crate::plan::job::Job;
+use crate::report::Number;
 use crate::report::session::{Left, comment};
 use crate::ring::draft::{Access, Draft};
 use anyhow::{Context as _, bail};
@@ -148,7 +149,8 @@ pub(super) fn save(
                 false => "; the rest of the input is not, which is a pipe",
             };
             let urls = if jobs == 1 { "URL is" } else { "URLs are" };
-            (failure, Some(format!("{jobs} {urls} left, in {}{rest}", session.path.display())))
+            let (jobs, path) = (Number(jobs), session.path.display());
+            (failure, Some(format!("{jobs} {urls} left, in {path}{rest}")))
         }
         Err(error) => (failure.or(Some(error)), None),
     }

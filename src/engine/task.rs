@@ -57,6 +57,8 @@ pub(super) struct Story {
     proposed: Option<Proposed>,
     /// Why the attempt before failed.
     last_fault: Option<Box<Fault>>,
+    /// The address that took a connection of the attempt before, and nothing good came of it.
+    pub(super) failed_ip: Option<IpAddr>,
     /// The digest of the last body that was not the one asked for.
     wrong_digest: Option<Box<Checksum>>,
     queue: Duration,
@@ -85,6 +87,13 @@ pub(super) struct Last {
     pub(super) probe: Option<Granting>,
     /// Its response proposed a path for the file.
     has_proposed: bool,
+}
+
+/// Whether another address of the same host may do better. One that refuses speaks for its host,
+/// and one that did not connect lost a race in which all had their turn.
+fn is_of_address(fault: &Fault) -> bool {
+    let is_answer = matches!(fault.cause, Cause::Status(_) | Cause::ProxyStatus(_));
+    fault.stage != Stage::Connect && !is_answer
 }
 
 /// The file that came of a job.
@@ -222,12 +231,19 @@ impl Task {
                 is_output_begun: false,
                 proposed: None,
                 last_fault: None,
+                failed_ip: None,
                 wrong_digest: None,
                 queue: Duration::from_millis(now.ms.saturating_sub(queued_ms)),
                 last: Last::new(now.at),
             })
         });
-        story.attempt += u32::from(std::mem::take(&mut story.is_retry_due));
+        if std::mem::take(&mut story.is_retry_due) {
+            story.attempt += 1;
+            story.failed_ip = story
+                .last
+                .remote_ip
+                .filter(|_| story.last_fault.as_ref().is_some_and(|fault| is_of_address(fault)));
+        }
         story.last = Last::new(now.at);
         // Nobody's time runs while the disk is full.
         let paused_ms =

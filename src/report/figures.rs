@@ -59,7 +59,8 @@ impl Display for Left {
 }
 
 /// A number with its thousands apart: `1,204`.
-pub(super) struct Number(pub(super) u64);
+#[derive(Clone, Copy, Debug)]
+pub struct Number(pub u64);
 
 impl Display for Number {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -28,5 +28,6 @@ pub mod write_out;
 
 pub use budget::Limit;
 pub use counted::Counted;
+pub use figures::Number;
 pub use row::{Row, RowEncoder, RowFormat, Status, Times};
 pub use stats::{RunEnd, RunInfo, RunShard, Stats};

@@ -144,6 +144,36 @@ fn the_address_of_a_host_that_answered_is_tried_first() {
 }
 
 #[test]
+fn a_further_attempt_goes_to_another_address_unless_the_host_refused() {
+    let server = Plan::new().otherwise(crate::rude::ok(b"x")).start();
+    let at = SocketAddr::new(OTHER_V4, server.port());
+    let sandbox = Sandbox::new();
+    let over = all_hosts(server.port(), &[OTHER_V4, V4]);
+    let pull = |url: &str| {
+        let pull = sandbox.pull().args(["--retry", "2", "--retry-delay", "1ms"]);
+        pull.args(["--resolve", &over, url]).run()
+    };
+    let answer = |bytes: &'static [u8]| {
+        move |mut stream: std::net::TcpStream| {
+            let _ = stream.read(&mut [0; 4_096]);
+            let _ = stream.write_all(bytes);
+        }
+    };
+    for cut in [&b""[..], b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nx"] {
+        let _cut = Acceptor::at(at, answer(cut)).unwrap();
+        let done = pull(&server.url_at("one", "/a"));
+        done.assert_ok(1);
+        let row = &done.rows[0];
+        assert_eq!((&*row["remote_ip"], &*row["num_retries"]), ("127.0.0.1", "1"), "{row:?}");
+    }
+    let answered = server.log().len();
+    let _refusing = Acceptor::at(at, answer(b"HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n"));
+    let row = &pull(&server.url_at("one", "/b")).rows[0];
+    assert_eq!((&*row["response_code"], &*row["num_retries"]), ("503", "2"), "{row:?}");
+    assert_eq!(server.log().len(), answered);
+}
+
+#[test]
 fn one_family_is_left_alone_when_the_other_is_asked_for() {
     let Some((server, _silent)) = server_and_silence(V6) else { return };
     let sandbox = Sandbox::new();

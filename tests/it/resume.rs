@@ -645,7 +645,7 @@ fn a_session_is_what_failed_or_is_left_and_the_next_run_takes_it() {
     let checksum = "  checksum=md5=00000000000000000000000000000000";
     // The bad line is line 7.
     assert_eq!(left[at + 1..at + 4], [&name(8)[..], "  header=X-Own: yes", checksum]);
-    assert!(!done.stderr.contains("word") && done.stderr.contains("1995 URLs are left"));
+    assert!(!done.stderr.contains("word") && done.stderr.contains("1,995 URLs are left"));
     use std::os::unix::fs::PermissionsExt as _;
     let mode = std::fs::metadata(sandbox.path("left.txt")).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
