@@ -1,5 +1,5 @@
-//! A report that is deleted, moved or replaced while its run goes on: that is said, and no row is
-//! lost.
+//! A report that is deleted, moved, replaced or cut short while its run goes on: that is said, and
+//! no row is lost that can be saved.
 
 use crate::cmd::{Done, Pull, Sandbox, eventually};
 use crate::rude::{Plan, Rude, Verb, ok};
@@ -73,4 +73,22 @@ fn what_took_the_place_of_a_report_is_left_alone() {
     let there = fs::read_to_string(sandbox.path("report.csv")).unwrap();
     assert_eq!(there, "somebody else's");
     assert_whole(&sandbox, &server, "report.csv.recovered");
+}
+
+#[test]
+fn a_report_that_was_cut_short_is_no_success() {
+    let (server, sandbox) = (server(), Sandbox::new());
+    server.open_gate();
+    let many = (0..20).map(|n| server.url(&format!("/missing{n}")));
+    sandbox.pull().list(many.clone()).run().assert_code(8);
+    // Less is added than it had.
+    let mut running = sandbox.pull().again().arg("-i").arg("-").spawn();
+    let report = sandbox.path("report.csv");
+    running.feed(many.chain([server.url("/a")]));
+    let has_row = || fs::read_to_string(&report).is_ok_and(|text| text.contains(",ok,"));
+    assert!(eventually(has_row), "{}", running.stderr());
+    fs::File::options().write(true).open(&report).unwrap().set_len(0).unwrap();
+    let done = running.wait();
+    done.assert_code(3);
+    assert!(done.stderr.contains("report.csv was cut short"), "{}", done.stderr);
 }

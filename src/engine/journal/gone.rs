@@ -1,4 +1,4 @@
-//! A report that somebody deletes, moves or replaces while its run goes on: rows still go into the
+//! A report that somebody deletes, moves, replaces or cuts short while its run goes on: rows still go into the
 //! file that was opened, and nobody would find them.
 
 use super::super::progress::say;
@@ -15,6 +15,8 @@ pub(in super::super) struct Watched {
     report: File,
     path: PathBuf,
     is_told: bool,
+    /// Its greatest length so far, in bytes; a run only adds to it.
+    len_max: u64,
 }
 
 impl Watched {
@@ -27,7 +29,8 @@ impl Watched {
         let (Some(report), Some(opened)) = (&config.report, opened) else { return Ok(None) };
         let path = report.path.clone();
         let report = opened.file.try_clone().context("cannot open the report twice")?;
-        Ok(Some(Self { report, path, is_told: false }))
+        let len_max = report.metadata().context("cannot look at the report")?.len();
+        Ok(Some(Self { report, path, is_told: false, len_max }))
     }
 
     /// Looks while the run goes on, and warns once.
@@ -35,8 +38,10 @@ impl Watched {
         if self.is_told {
             return;
         }
+        let is_cut = self.is_cut();
         let path = self.path.display();
         let what = match place(&self.report, &self.path) {
+            Place::Here if is_cut => "was cut short: rows of it are lost".into(),
             Place::Here => return,
             Place::Elsewhere(found) => format!("is in {} by now", found.display()),
             Place::Nowhere => "was deleted; what it has is written again when the run ends".into(),
@@ -48,10 +53,15 @@ impl Watched {
     /// All rows are written: they must be where they are looked for, or it is said where they are.
     ///
     /// # Errors
-    /// The report is not where it was opened.
-    pub(in super::super) fn finish(self) -> anyhow::Result<()> {
+    /// The report is not where it was opened, or has lost rows.
+    pub(in super::super) fn finish(mut self) -> anyhow::Result<()> {
+        let is_cut = self.is_cut();
         let path = self.path.display();
         let text = match place(&self.report, &self.path) {
+            Place::Here if is_cut => format!(
+                "the report {path} was cut short while the run went on: rows of it are lost, and \
+                 it cannot be continued"
+            ),
             Place::Here => return Ok(()),
             Place::Elsewhere(found) => format!(
                 "the report {path} was moved while the run went on: its rows are in {}",
@@ -70,5 +80,15 @@ impl Watched {
             },
         };
         Err(RunError::local_file(text).into())
+    }
+
+    /// Whether it is shorter than it was, now or at a look before.
+    fn is_cut(&mut self) -> bool {
+        // What cannot be looked at is not known to be shorter.
+        let len = self.report.metadata().map_or(self.len_max, |metadata| metadata.len());
+        let is_cut = len < self.len_max;
+        // Once it was cut it stays so, however much is added.
+        self.len_max = if is_cut { u64::MAX } else { self.len_max.max(len) };
+        is_cut
     }
 }
