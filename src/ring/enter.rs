@@ -129,6 +129,7 @@ mod tests {
     use super::super::setup::CoreRings;
     use super::*;
     use std::io::Read as _;
+    use std::mem::ManuallyDrop;
     use std::net::{Ipv4Addr, SocketAddr, TcpListener};
     use std::os::fd::{AsRawFd as _, OwnedFd};
     use std::os::unix::net::UnixStream;
@@ -235,11 +236,16 @@ mod tests {
             std::fs::write(path.join(&from), b"").unwrap();
             // It may not be written, so all that is linked to the write must be cancelled.
             let file = OwnedFd::from(std::fs::File::open(path.join(&from)).unwrap());
+            let file = ManuallyDrop::new(file);
             let [from, to] = [from, to].map(|name| std::ffi::CString::new(name).unwrap());
             let buf = b"whole".to_vec();
             let (write, close, rename) =
                 op::write_close_rename(file.as_raw_fd(), &root, (from, to), buf, 0..5, 0);
-            (write.await.0, close.await, rename.await)
+            let results = (write.await.0, close.await, rename.await);
+            if results.1 == Err(libc::ECANCELED) {
+                drop(ManuallyDrop::into_inner(file));
+            }
+            results
         });
         let expected = (Err(libc::EBADF), Err(libc::ECANCELED), Err(libc::ECANCELED));
         for (before, result) in results.into_iter().enumerate() {
