@@ -127,7 +127,11 @@ async fn run_task(core: &Rc<Core>, work: Work, now: Moment) -> Moment {
     }
     // The task is on its way before its grant ends, so that the run cannot seem to be over between.
     match next {
-        Next::Ended(end) => core.record(&mut task, end, now.at),
+        Next::Ended(end) => {
+            core.record(&mut task, end, now.at);
+            // That may have waited for the disk of the report, which is no time of the next task.
+            now = core.clocks.now();
+        }
         Next::Redirected | Next::Full => core.requeue(task),
         Next::Unresolved => core.unresolve(task),
         Next::Retry { after_ms } => core.defer(task, after_ms),

@@ -290,8 +290,15 @@ impl Speed {
     }
 
     fn start(&mut self, answer: &Answer, number: u32, caps: Caps) -> bool {
-        if self.former.count > 0 && self.former.count >= (self.former.begun * 3 / 4).max(8) {
-            self.judge_start(caps, answer.now_ms);
+        let Sample { count, begun, .. } = self.former;
+        // What is missing by the second has failed, or is slower than all that came behind it.
+        let is_told = count >= (begun * 3 / 4).max(START_ANSWERS_MIN)
+            || self.current.count >= begun.max(START_ANSWERS_MIN);
+        if count > 0 && is_told {
+            if count >= START_ANSWERS_MIN {
+                self.judge_start(caps, answer.now_ms);
+            }
+            self.former = Sample::default();
             if self.state == State::Steady {
                 return true;
             }
@@ -548,6 +555,8 @@ const STRETCH_MS: u64 = 60_000;
 const LATE_TIMES: f32 = 1.25;
 /// ...and so many milliseconds.
 const LATE_ABOVE_MS: f32 = 4.0;
+/// Fewest answers that a round of slow start is judged by.
+const START_ANSWERS_MIN: u32 = 8;
 /// Slow start goes on when this part of what was added to the window came through as answers.
 const START_GAIN_MIN: f32 = 0.3;
 /// The same for a trial.

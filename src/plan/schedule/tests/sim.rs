@@ -179,6 +179,7 @@ impl Sim {
         let now_ms = self.now_ms();
         let Job { host, attempt } = grant.item;
         let sign = match reply.refusal {
+            None if reply.is_broken => Sign::Answered,
             None => Sign::Good { starttransfer_ms: reply.first_byte_us / 1_000, opening_ms: 0 },
             Some(refusal) => {
                 Sign::Busy { asked_ms: refusal.asked_ms, is_for_host: refusal.is_for_host }

@@ -26,6 +26,17 @@ fn a_host_far_away_gets_as_many_connections_as_there_may_be() {
 }
 
 #[test]
+fn failures_among_the_answers_do_not_hold_the_window_back() {
+    for broken in [0.05, 0.1, 0.2] {
+        for seed in SEED..SEED + 20 {
+            let told = Sim::one(Host { broken, ..Host::far(50.0) }, 4_000, seed);
+            let (max, window) = (limits::PER_HOST_MAX, told.last().window);
+            assert!(window == max && told.ended_ms < 4_500, "{broken} {seed}: {window}");
+        }
+    }
+}
+
+#[test]
 fn a_host_that_is_busy_gets_no_more_than_pay() {
     for (servers, ms, most) in [(1, 20.0, 12), (4, 20.0, 12), (16, 20.0, 28), (20, 50.0, 36)] {
         let told = Sim::one(Host::serving(servers, ms), 3_000, SEED);

@@ -8,6 +8,8 @@ pub(super) struct Reply {
     pub(super) at_us: u64,
     pub(super) first_byte_us: u64,
     pub(super) refusal: Option<Refusal>,
+    /// It is an answer that says nothing of the host, such as 500.
+    pub(super) is_broken: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -36,6 +38,8 @@ pub(super) struct Host {
     pub(super) noise: f64,
     /// Part of requests that are refused for no reason.
     pub(super) moody: f64,
+    /// Part of requests whose answer says nothing of the host.
+    pub(super) broken: f64,
     /// What others hold at once, at most.
     pub(super) others: u64,
     /// From then on, in milliseconds, it is as this says.
@@ -59,6 +63,7 @@ impl Host {
             refusal: Refusal { asked_ms: None, is_for_host: false },
             noise: 0.0,
             moody: 0.0,
+            broken: 0.0,
             others: 0,
             change: None,
             free_us: Vec::new(),
@@ -81,8 +86,10 @@ impl Host {
         let half_us = us(self.rtt_ms / 2.0);
         let here_us = now_us + half_us;
         self.ends_us.retain(|end| *end > here_us);
-        let refused =
-            |us: u64| Reply { at_us: us, first_byte_us: us - now_us, refusal: Some(self.refusal) };
+        let is_broken = self.broken > 0.0 && rng.part() < self.broken;
+        let reply =
+            |at_us: u64| Reply { at_us, first_byte_us: at_us - now_us, refusal: None, is_broken };
+        let refused = |at_us: u64| Reply { refusal: Some(self.refusal), ..reply(at_us) };
         let others = usize::try_from(rng.below(self.others + 1)).unwrap_or(0);
         if self.ends_us.len() + others >= self.at_once_max || rng.part() < self.moody {
             return refused(here_us + half_us + 200);
@@ -106,7 +113,7 @@ impl Host {
         let end_us = begins_us + work_us + us(self.rtt_ms * 0.02 * rng.part() * slow);
         self.ends_us.push(end_us);
         let at_us = end_us + half_us;
-        Reply { at_us, first_byte_us: at_us - now_us, refusal: None }
+        reply(at_us)
     }
 
     /// When it is its turn.
