@@ -425,8 +425,9 @@ impl<T> Schedule<T> {
             Sign::Answered => polite.reached(),
             Sign::Busy { asked_ms, is_for_host } => {
                 polite.reached();
-                // Nobody waits for longer than that.
-                let asked_ms = asked_ms.filter(|asked_ms| *asked_ms <= limits.retry_after_max_ms);
+                // Nobody waits for longer than that, and "Retry-After: 0" asks for no wait.
+                let waits_ms = 1..=limits.retry_after_max_ms;
+                let asked_ms = asked_ms.filter(|asked_ms| waits_ms.contains(asked_ms));
                 let is_asked = asked_ms.is_some();
                 let push = if is_asked { Pushed::Asked } else { Pushed::Refused };
                 polite.pushed(round, push, &limits, now_ms);

@@ -84,6 +84,23 @@ fn a_window_halves_once_a_round_and_grows_by_one_a_window() {
 }
 
 #[test]
+fn a_wait_of_no_time_is_no_reason_to_look_for_a_rate() {
+    let mut one = One::new(limits(1, 50, 8), 10_000);
+    // Connections that are lost, and one refusal in thirty.
+    one.rounds(8, Sign::Cut);
+    for number in 0..600 {
+        let grants = one.take();
+        assert!(!grants.is_empty(), "{number}: {:?}", one.why());
+        for (place, grant) in grants.iter().enumerate() {
+            let is_busy = number % 30 == 0 && place == 0;
+            one.end(grant, if is_busy { asks(0) } else { GOOD });
+        }
+        assert_eq!(one.schedule.pushing()[0].rate, None, "{number}");
+        one.now_ms += 1;
+    }
+}
+
+#[test]
 fn what_began_before_a_halving_does_not_raise_the_window() {
     let mut one = One::new(limits(1, 50, 8), 1_000);
     let first = one.take();
