@@ -1,5 +1,5 @@
-//! A report that somebody deletes, moves, replaces or cuts short while its run goes on: rows still go into the
-//! file that was opened, and nobody would find them.
+//! A report that somebody deletes, moves, replaces or cuts short while its run goes on: rows still
+//! go into the file that was opened, and nobody would find them.
 
 use super::super::progress::say;
 use super::Opened;
