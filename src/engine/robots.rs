@@ -274,8 +274,9 @@ async fn follow(core: &Core, asked: &mut Task, to: Target) -> bool {
 /// What a failure to get robots.txt says.
 fn judge(fault: Fault) -> Result<Rules, Fault> {
     match (&fault.cause, fault.stage) {
-        // Section 2.3.1.3: it is not there, so everything is permitted.
-        (Cause::Status(400..=499), _) => Ok(Rules::default()),
+        // Section 2.3.1.3: it is not there, so everything is permitted. 429 does not say that: it
+        // may be there, and what it disallows would be asked for (Google's reading, too).
+        (Cause::Status(400..=428 | 430..=499), _) => Ok(Rules::default()),
         (Cause::Redirects { .. } | Cause::Location | Cause::Downgrade, _) => Ok(Rules::default()),
         // The URL itself would fail of it just so.
         (_, Stage::Input | Stage::Resolve | Stage::Connect | Stage::Tls) => Err(fault),

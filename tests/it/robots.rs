@@ -69,7 +69,7 @@ fn the_token_is_that_of_the_user_agent() {
 #[test]
 fn a_robots_txt_that_is_missing_permits_and_one_that_is_broken_does_not() {
     let cut = b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\nUser-agent: *\n".to_vec();
-    let table: [(Vec<Script>, &str); 8] = [
+    let table: [(Vec<Script>, &str); 9] = [
         (vec![status("404 Not Found")], ""),
         (vec![status("403 Forbidden")], ""),
         (vec![status("410 Gone")], ""),
@@ -77,12 +77,13 @@ fn a_robots_txt_that_is_missing_permits_and_one_that_is_broken_does_not() {
         (vec![status("500 Oops")], "robots.unreachable"),
         (vec![vec![Verb::Close]], "robots.unreachable"),
         (vec![vec![Verb::Send(cut), Verb::Close]], "robots.unreachable"),
+        (vec![status("429 Slowly"), ok(b"user-agent: *\ndisallow: /b")], ""),
         (vec![status("503 Later"), ok(b"user-agent: *\ndisallow: /b")], ""),
     ];
     for (n, (scripts, wanted)) in table.into_iter().enumerate() {
         let server = Plan::new().on("/robots.txt", scripts).otherwise(ok(b"body")).start();
         let sandbox = Sandbox::new();
-        let (retries, delay) = if n == 7 { ("9", "1s") } else { ("2", "10ms") };
+        let (retries, delay) = if n >= 7 { ("9", "1s") } else { ("2", "10ms") };
         let pull = sandbox.pull().args(["--robots", "--retry", retries, "--retry-delay", delay]);
         let url = server.url("/a");
         let done = pull.list([&url]).run();
