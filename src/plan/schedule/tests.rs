@@ -1,5 +1,6 @@
 //! Single rules by example; `model` has all of them at once.
 
+mod chaos;
 mod gate;
 mod model;
 mod politeness;
