@@ -147,7 +147,7 @@ pub struct Stats {
     pub hosts: Hosts,
     /// Rows by class of their fault.
     classes: Classes,
-    /// `time_total` of rows that are ok or failed.
+    /// `time_total` of rows that are ok or failed and were tried.
     total: Times,
     /// `time_starttransfer` of rows that had a response.
     starttransfer: Times,
@@ -204,7 +204,10 @@ impl Stats {
         }
         match row.status {
             Status::Ok | Status::Failed => {
-                self.total.record(row.times.total);
+                // Of what was not tried there is no time.
+                if !row.times.total.is_zero() {
+                    self.total.record(row.times.total);
+                }
                 if !row.host.is_empty() {
                     let failures = u64::from(row.status == Status::Failed);
                     let (bytes, time) = (row.size_download, row.times.total);
@@ -215,7 +218,13 @@ impl Stats {
         }
     }
 
-    /// `time_total` of the rows that are ok or failed, to three digits.
+    /// How many rows are ok or failed and were tried: not those of bad lines and of hosts that had
+    /// been given up.
+    pub fn tried(&self) -> u64 {
+        self.total.histogram.len()
+    }
+
+    /// `time_total` of the rows that are ok or failed and were tried, to three digits.
     pub fn time_total(&self) -> Percentiles {
         self.total.percentiles()
     }
@@ -225,7 +234,7 @@ impl Stats {
         self.starttransfer.percentiles()
     }
 
-    /// `time_total` of the rows that are ok or failed, sorted into buckets.
+    /// `time_total` of the rows that are ok or failed and were tried, sorted into buckets.
     pub fn time_total_buckets(&self, bounds: &[Duration]) -> Buckets {
         self.total.buckets(bounds)
     }

@@ -177,7 +177,7 @@ fn write_speed(text: &mut String, stats: &Stats, run: &RunInfo) -> fmt::Result {
         write!(text, ", {}/s", speed(stats.bytes as f64 / seconds))?;
     }
     text.push('\n');
-    let (files, times) = (stats.ok + stats.failed, stats.time_total());
+    let (files, times) = (stats.tried(), stats.time_total());
     if files > 1 {
         write!(text, "time of a file: half within {}", Time(times.p50))?;
         if files >= PERCENTILE_FILES_MIN {

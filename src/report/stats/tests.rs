@@ -83,7 +83,7 @@ const STATISTICS: &str = r#"{
   "num_redirects": 2,
   "num_connects": 5,
   "time_total": {
-    "p50": 2.000895,
+    "p50": 12.345,
     "p90": 12.345,
     "p99": 12.345,
     "max": 12.345
@@ -147,7 +147,7 @@ fn summary() {
     6 URLs: 2 ok, 1 skipped, 2 failed, 1 cancelled (interrupted)
     2 files replaced one that was there
     100.0 kB in 2.5 s, 0.8 files/s, 40.0 kB/s
-    time of a file: half within 2.0 s, longest 12.3 s
+    time of a file: half within 12.3 s, longest 12.3 s
     5 connections, 1 retry, 2 redirects
     failures by cause:
             1  http.status      the server answered with a status that is a failure
@@ -195,6 +195,16 @@ fn a_summary_says_what_applies() {
         "nothing left to pull\n1,203 lines done by earlier runs, 3 of them failed; --retry-failed \
          tries again, --retry-failed=transient only 1 that may well succeed\n"
     );
+}
+
+#[test]
+fn what_was_not_tried_took_no_time() {
+    let untried =
+        Row { times: crate::report::Times::default(), ..failed(Stage::Connect, Cause::HostDown) };
+    let mut rows = vec![untried; 98];
+    rows.extend([row_ok(), row_ok()]);
+    let text = text(&stats(&rows), &run(RunEnd::Complete));
+    assert!(text.contains("\ntime of a file: half within 12.3 s, longest 12.3 s\n"), "{text}");
 }
 
 #[test]
