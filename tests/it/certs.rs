@@ -8,7 +8,7 @@ use rcgen::{
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
-use rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion};
+use rustls::{RootCertStore, ServerConfig, SupportedCipherSuite, SupportedProtocolVersion};
 use std::sync::Arc;
 
 /// What is wrong with a certificate.
@@ -147,6 +147,19 @@ impl Identity {
             .with_protocol_versions(versions)
             .unwrap()
             .with_client_cert_verifier(verifier)
+            .with_single_cert(vec![self.cert.clone()], self.key.clone_key())
+            .unwrap();
+        Arc::new(config)
+    }
+
+    /// A server that speaks this suite only.
+    pub(crate) fn suite_config(&self, suite: SupportedCipherSuite) -> Arc<ServerConfig> {
+        let mut provider = rustls::crypto::aws_lc_rs::default_provider();
+        provider.cipher_suites = vec![suite];
+        let config = ServerConfig::builder_with_provider(Arc::new(provider))
+            .with_protocol_versions(&[suite.version()])
+            .unwrap()
+            .with_no_client_auth()
             .with_single_cert(vec![self.cert.clone()], self.key.clone_key())
             .unwrap();
         Arc::new(config)

@@ -7,7 +7,10 @@ use crate::rude::{Plan, Rude, Verb, ok, response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use rcgen::{PKCS_ECDSA_P256_SHA256, PKCS_ECDSA_P384_SHA384, PKCS_ED25519, PKCS_RSA_SHA256};
-use rustls::crypto::aws_lc_rs::cipher_suite::TLS13_AES_128_GCM_SHA256;
+use rustls::crypto::aws_lc_rs::cipher_suite::{
+    TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
+    TLS13_AES_128_GCM_SHA256, TLS13_CHACHA20_POLY1305_SHA256,
+};
 use rustls::version::{TLS12, TLS13};
 use std::path::PathBuf;
 
@@ -200,6 +203,48 @@ fn versions_are_kept_to() {
             assert_eq!(server.connections(), 1, "it is the same the next time");
             done.assert_code(5);
         }
+    }
+}
+
+#[test]
+fn nothing_is_waited_for_behind_a_body() {
+    let identity = issue(Flaw::None);
+    let sandbox = trusting(&identity);
+    // From one that has most beside the plaintext in its records to one that has least.
+    for suite in [
+        TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
+        TLS13_AES_128_GCM_SHA256,
+        TLS13_CHACHA20_POLY1305_SHA256,
+        TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
+    ] {
+        let mut plan = Plan::new();
+        let mut paths = Vec::new();
+        for length in [1, 1_000, 16_384, 16_385, 3 * 16_384, 300_000] {
+            // In records as long as they may be, in shorter ones, and the last one by itself.
+            let whole = response("200 OK", "Connection: close\r\n", &vec![b'x'; length]);
+            let (head, body) = whole.split_at(whole.len() - length);
+            let (front, last) = whole.split_at(whole.len() - 1);
+            let [head, body, front, last] = [head, body, front, last].map(<[u8]>::to_vec);
+            for (name, verbs) in [
+                ("whole", vec![Verb::Send(whole.clone())]),
+                ("apart", vec![Verb::Send(head), Verb::Send(body.clone())]),
+                ("short", vec![Verb::Pieces(700, whole.clone())]),
+                ("last", vec![Verb::Send(front), Verb::Send(last)]),
+            ] {
+                let path = format!("/{name}-{length}");
+                // The connection stays open, and nothing more comes.
+                plan = plan.on(&path, [[verbs, vec![Verb::Stall]].concat()]);
+                paths.push(path);
+            }
+        }
+        let server = plan.start_tls_as(identity.suite_config(suite));
+        let urls: Vec<String> = paths.iter().map(|path| server.url(path)).collect();
+        let pull = sandbox.pull().arg("--cacert").arg(sandbox.path("ca.pem"));
+        let done = pull.args(["--retry", "0", "--fresh"]).list(&urls).run();
+        done.assert_ok(urls.len());
+        // What is waited for too long is there when the server gives up, after half a minute.
+        let waited = done.rows.iter().find(|row| row["time_total"].parse::<f64>().unwrap() >= 25.0);
+        assert_eq!(waited, None, "{suite:?}");
     }
 }
 
