@@ -65,19 +65,18 @@ async fn work(core: Rc<Core>) {
 fn fill(core: &Rc<Core>) {
     while let Some(work) = core.take(core.clocks.now().ms) {
         core.lanes.set(core.lanes.get() + 1);
-        tokio::task::spawn_local(lane(LaneEnd(Rc::clone(core)), work));
+        tokio::task::spawn_local(lane(LaneEnd(Rc::clone(core)), Some(work)));
     }
 }
 
 /// Runs one task after another, until there is none for this core.
-async fn lane(end: LaneEnd, first: Work) {
+async fn lane(end: LaneEnd, mut work: Option<Work>) {
     let core = &end.0;
-    let mut next = Some(first);
     let mut now = core.clocks.now();
-    while let Some(work) = next {
-        now = run_task(core, work, now).await;
-        next = core.take(now.ms);
-        if next.is_some() {
+    while work.is_some() {
+        now = run_task(core, &mut work, now).await;
+        work = core.take(now.ms);
+        if work.is_some() {
             // A core that was given work must ask on until there is none (see the schedule's
             // rules).
             fill(core);
@@ -99,21 +98,22 @@ impl Drop for LaneEnd {
 }
 
 /// One attempt of one task, and what follows from it. It begins now, and ends at the moment that is
-/// given back.
-async fn run_task(core: &Rc<Core>, work: Work, now: Moment) -> Moment {
-    let Work { mut task, granted, pooled, is_disk_probe } = work;
+/// given back. The task stays where its lane has it, unless it goes back to the schedule.
+async fn run_task(core: &Rc<Core>, lane_work: &mut Option<Work>, now: Moment) -> Moment {
+    let Some(work) = lane_work else { return now };
+    let (granted, is_disk_probe) = (work.granted, work.is_disk_probe);
+    let (task, pooled) = (&mut work.task, work.pooled.take());
     // Attempts stay where they are made: to move one is to copy all that it may ever hold.
-    let (outcome, mut connection) =
-        pin!(attempt(core, &mut task, pooled, Some(granted), now)).await;
+    let (outcome, mut connection) = pin!(attempt(core, task, pooled, Some(granted), now)).await;
     let mut now = core.clocks.now();
-    let mut next = follow(core, &mut task, outcome, Some(granted), now.ms);
+    let mut next = follow(core, task, outcome, Some(granted), now.ms);
     while matches!(next, Next::Redirected) && core.shared.stop() == Stop::Draining {
         // Nobody takes from the schedule any more, but what is in flight may finish. These few hops
         // are the only connections that `-x` does not count.
         connection = None;
-        let (outcome, _) = Box::pin(attempt(core, &mut task, None, None, now)).await;
+        let (outcome, _) = Box::pin(attempt(core, task, None, None, now)).await;
         now = core.clocks.now();
-        next = follow(core, &mut task, outcome, None, now.ms);
+        next = follow(core, task, outcome, None, now.ms);
     }
     if is_disk_probe {
         match &next {
@@ -128,16 +128,25 @@ async fn run_task(core: &Rc<Core>, work: Work, now: Moment) -> Moment {
     // The task is on its way before its grant ends, so that the run cannot seem to be over between.
     match next {
         Next::Ended(end) => {
-            core.record(&mut task, end, now.at);
+            core.record(task, end, now.at);
             // That may have waited for the disk of the report, which is no time of the next task.
             now = core.clocks.now();
         }
-        Next::Redirected | Next::Full => core.requeue(task),
-        Next::Unresolved => core.unresolve(task),
-        Next::Retry { after_ms } => core.defer(task, after_ms),
+        next => put_back(core, lane_work.take(), next),
     }
     core.release(granted.origin, connection, now.ms);
     now
+}
+
+/// Gives a task that has not ended back to the schedule.
+fn put_back(core: &Core, work: Option<Work>, next: Next) {
+    let Some(Work { task, .. }) = work else { return };
+    match next {
+        Next::Redirected | Next::Full => core.requeue(task),
+        Next::Unresolved => core.unresolve(task),
+        Next::Retry { after_ms } => core.defer(task, after_ms),
+        Next::Ended(_) => {}
+    }
 }
 
 /// One attempt. A panic is a bug of ours, but it is only this job's failure.
