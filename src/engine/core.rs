@@ -6,7 +6,7 @@ pub(super) use asked::codings;
 
 use super::gate::Gate;
 use super::ledger::Scribe;
-use super::moment::Clocks;
+use super::moment::{Clocks, Moment};
 use super::observe::TRANSFERS_MAX;
 use super::packed::{Packed, place};
 use super::pool::Pool;
@@ -36,7 +36,7 @@ use crate::ring::tls::Settings;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::sync::Notify;
 
 /// What a core is made of, ready to be sent to its thread.
@@ -250,12 +250,14 @@ impl Core {
     /// A task this core may run now. On a full disk there is one at a time, and it is a probe.
     pub(super) fn take(&self, now_ms: u64) -> Option<Work> {
         let full_disk = &self.shared.full_disk;
-        let is_disk_probe = full_disk.is_paused();
-        if is_disk_probe && !full_disk.take_probe() {
+        if !full_disk.is_paused() {
+            return self.granted_work(false, now_ms);
+        }
+        if !full_disk.take_probe() {
             return None;
         }
-        let work = self.granted_work(is_disk_probe, now_ms);
-        if is_disk_probe && work.is_none() {
+        let work = self.granted_work(true, now_ms);
+        if work.is_none() {
             full_disk.return_probe();
         }
         work
@@ -321,7 +323,7 @@ impl Core {
                 Fault::new(Stage::Head, cause).with_detail(detail)
             }
         };
-        self.record(&mut down.item.unpack(), End::Failed(fault), Instant::now());
+        self.record(&mut down.item.unpack(), End::Failed(fault), self.clocks.now());
         self.shared.end_if_finished();
     }
 
@@ -332,7 +334,7 @@ impl Core {
             return self.requeue(task);
         }
         let fault = Fault::new(Stage::Connect, Cause::JobTimeout);
-        self.record(&mut task, End::Failed(fault), Instant::now());
+        self.record(&mut task, End::Failed(fault), self.clocks.now());
         self.shared.end_if_finished();
     }
 
@@ -343,17 +345,18 @@ impl Core {
 
     fn work(&self, grant: Grant<Packed>, is_disk_probe: bool) -> Work {
         let Grant { item, origin, connection, round, is_probe } = grant;
-        let task = item.unpack();
+        let granted = Granting { origin, round, is_probe };
+        let mut work = Work { task: item.unpack(), granted, pooled: None, is_disk_probe };
         // A granted connection leaves the pool with its grant: the pool may close what is in it.
-        let pooled = match connection {
-            Granted::Reuse => self.pooled(origin, &task),
+        work.pooled = match connection {
+            Granted::Reuse => self.pooled(origin, &work.task),
             Granted::Open => None,
             Granted::Replace(other) => {
                 drop(self.pool.borrow_mut().take(other));
                 None
             }
         };
-        Work { task, granted: Granting { origin, round, is_probe }, pooled, is_disk_probe }
+        work
     }
 
     /// Tells the schedule what an attempt says about its host.
@@ -445,26 +448,29 @@ impl Core {
         self.shared.deliver(Wake::One(self.index));
     }
 
-    /// Gives a task its row.
-    pub(super) fn record(&self, task: &mut Task, end: End, now: Instant) {
-        let can_go_on = match end {
+    /// Gives a task its row. The moment after it comes back: a row may wait for the disk of the
+    /// report, which is no time of the next task.
+    pub(super) fn record(&self, task: &mut Task, end: End, now: Moment) -> Moment {
+        let (can_go_on, now) = match end {
             End::Done(_) | End::Skipped if !self.shared.reads_rows => {
-                self.shared.ledger().count(&task.counted(&end, now))
+                (self.shared.ledger().count(&task.counted(&end, now.at)), now)
             }
             _ => {
                 if let End::Failed(_) = &end {
                     self.shared.left(&task.job, task.planned_name());
                 }
-                let row = task.row(end, now, self.shared.dir_shown());
+                let row = task.row(end, now.at, self.shared.dir_shown());
                 let mut scribe = self.scribe.borrow_mut();
                 let encoded = scribe.as_mut().map(|scribe| scribe.encode(&row));
-                self.shared.ledger().record_encoded(&row, encoded)
+                let can_go_on = self.shared.ledger().record_encoded(&row, encoded);
+                (can_go_on, self.clocks.now())
             }
         };
         self.stories.borrow_mut().extend(task.story.take());
         if !can_go_on {
             self.shared.set_stop(Stop::Draining);
         }
+        now
     }
 
     /// A random number, for what must not happen everywhere at once.

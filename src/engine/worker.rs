@@ -127,11 +127,7 @@ async fn run_task(core: &Rc<Core>, lane_work: &mut Option<Work>, now: Moment) ->
     }
     // The task is on its way before its grant ends, so that the run cannot seem to be over between.
     match next {
-        Next::Ended(end) => {
-            core.record(task, end, now.at);
-            // That may have waited for the disk of the report, which is no time of the next task.
-            now = core.clocks.now();
-        }
+        Next::Ended(end) => now = core.record(task, end, now),
         next => put_back(core, lane_work.take(), next),
     }
     core.release(granted.origin, connection, now.ms);
