@@ -33,10 +33,12 @@
 
 mod answers;
 mod breaker;
+mod bucket;
 mod choose;
 mod core;
 mod core_set;
 mod deferred;
+mod found;
 mod gate;
 mod holdups;
 mod hosts;

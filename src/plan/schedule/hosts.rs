@@ -404,6 +404,6 @@ mod tests {
     #[test]
     fn a_host_that_waits_costs_little() {
         assert!(size_of::<Slot>() <= 80, "{}", size_of::<Slot>());
-        assert!(size_of::<Live>() <= 512, "{}", size_of::<Live>());
+        assert!(size_of::<Live>() <= 208, "{}", size_of::<Live>());
     }
 }

@@ -25,6 +25,8 @@ impl<T> Schedule<T> {
             let is_known = live.polite.is_remarkable() || has_jobs && has_window;
             if live.holds.is_empty() && !is_waiting && !is_known {
                 host.live = None;
+            } else if live.holds.is_empty() && !has_jobs {
+                live.polite.forget();
             }
         }
         let is_ahead = match host.name_state {

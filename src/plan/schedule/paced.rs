@@ -3,13 +3,16 @@
 //! A limiter counts in one of the ways of a bucket: so many requests at once, then so many a
 //! second. Whoever asks faster is refused at the rate above it, and often told to wait a second
 //! besides. So requests are spaced evenly, and the rate is *searched* from a low one: twice as many
-//! a second after every few answers, until the first refusal. What was answered since that rate
-//! began, less what the bucket held, tells the rate of the host. From then on the rate is *kept*:
-//! raised by a fiftieth after some seconds without a refusal, then by twice as much each time, so
-//! that a host that bears more than it did has its speed back soon; a refusal takes it back to what
-//! was borne and lets the next attempt wait twice as long. A host that refuses whatever it is asked
-//! is asked half as often each time, as by any exponential back-off.
+//! a second after every few answers, until the first refusal. When those were begun that were
+//! answered, and the one that was not, bounds the rate of the host ([`super::bucket`]). From then
+//! on the rate is *kept* between these bounds: raised by a fiftieth after some seconds without a
+//! refusal, then by twice as much each time, up to just below what was refused; and beyond it when
+//! that is long ago, so that a host that bears more than it did has its speed back soon. How long,
+//! goes by what a refusal costs: a wait that the host asks for is to be a twentieth at most. A
+//! refusal bounds the rate anew, and lets the next attempt wait twice as long. A host that refuses
+//! whatever it is asked is asked half as often each time, as by any exponential back-off.
 
+use super::bucket::Told;
 use super::rate::{Due, Rate};
 
 /// The rate of one host.
@@ -21,20 +24,15 @@ pub(super) struct Pace {
     /// The highest rate that was borne, and the lowest that was refused.
     good_per_s: f32,
     bad_per_s: f32,
-    /// Requests that the host takes at once, as far as it is known; 0 is unknown.
-    burst: f32,
+    /// Until then the rate stays below what was refused, and how long that is, in milliseconds.
+    below_until_ms: u64,
+    below_ms: u64,
     /// Since when the rate is what it is, in milliseconds.
     since_ms: u64,
-    /// When the first request at that rate was answered or refused, in milliseconds.
-    first_ms: u64,
     /// Good answers to requests that began since then.
     answered: u32,
-    /// The same at the rate before, while a rate is searched for.
-    before: (u64, u32),
     /// The next raise.
     raise: f32,
-    /// How long a rate is kept before it is raised, in seconds.
-    dwell_s: f32,
     /// Refusals in a row.
     refused: u8,
     /// Times in a row that the rate was not what held the host back.
@@ -45,22 +43,20 @@ pub(super) struct Pace {
 }
 
 impl Pace {
-    /// A host that took `burst` requests at once and refused more, of which it has answered
-    /// `answered_per_s` a second lately, 0 if that is unknown.
-    pub(super) fn new(burst: f32, answered_per_s: f32, now_ms: u64) -> Self {
+    /// A host that refused requests, and has answered `answered_per_s` a second lately, 0 if that
+    /// is unknown.
+    pub(super) fn new(answered_per_s: f32, now_ms: u64) -> Self {
         Self {
             per_s: if answered_per_s > 0.0 { answered_per_s } else { FIRST_PER_S }
                 .clamp(MIN_PER_S, MAX_PER_S),
             due: Due::default(),
             good_per_s: 0.0,
             bad_per_s: f32::MAX,
-            burst,
+            below_until_ms: 0,
+            below_ms: 0,
             since_ms: now_ms,
-            first_ms: 0,
             answered: 0,
-            before: (0, 0),
             raise: RAISE_FIRST,
-            dwell_s: DWELL_S,
             refused: 0,
             idle: 0,
             unproven: (0, 0),
@@ -100,9 +96,6 @@ impl Pace {
             return false;
         }
         self.refused = 0;
-        if self.answered == 0 {
-            self.first_ms = began_ms;
-        }
         self.answered = self.answered.saturating_add(1);
         if self.bad_per_s == f32::MAX {
             let enough = if self.per_s < 1.0 { 1 } else { SEARCH_ANSWERS };
@@ -116,7 +109,7 @@ impl Pace {
         }
         let kept_s = seconds(now_ms.saturating_sub(self.since_ms));
         // At a high rate a second tells as much.
-        let dwell_s = self.dwell_s.min((self.dwell_s * 10.0 / self.per_s).max(1.0));
+        let dwell_s = DWELL_S.min((DWELL_S * 10.0 / self.per_s).max(1.0));
         let enough = if self.per_s < 1.0 { 2 } else { 8 };
         if kept_s < dwell_s || self.answered < enough {
             return false;
@@ -129,10 +122,13 @@ impl Pace {
         }
         self.idle = 0;
         self.good_per_s = self.per_s;
-        let raise = self.raise;
-        self.raise = (raise * 2.0).min(1.0);
-        self.dwell_s = DWELL_S;
-        self.change(self.per_s * (1.0 + raise), now_ms)
+        let raised_per_s = self.per_s * (1.0 + self.raise);
+        let most_per_s = self.bad_per_s * BELOW_BAD;
+        if raised_per_s > most_per_s && now_ms < self.below_until_ms {
+            return self.change(self.per_s.max(most_per_s), now_ms);
+        }
+        self.raise = (self.raise * 2.0).min(1.0);
+        self.change(raised_per_s, now_ms)
     }
 
     /// The next request begins one interval from now, or at `due_ms` if that is earlier.
@@ -140,28 +136,24 @@ impl Pace {
         self.due.put_off(Rate::per_s(self.per_s), now_ms, due_ms);
     }
 
-    /// The first refusal since the rate changed. Says whether refusals are not about the rate: a
-    /// part of requests is refused however rarely the host is asked.
-    pub(super) fn refused(&mut self, now_ms: u64) -> bool {
+    /// The first refusal since the rate changed, by a host that asks for a wait of `asked_ms`, or
+    /// for none. Says whether refusals are not about the rate: a part of requests is refused
+    /// however rarely the host is asked.
+    pub(super) fn refused(&mut self, told: Option<Told>, asked_ms: u64, now_ms: u64) -> Refused {
         self.refused = self.refused.saturating_add(1);
         self.run = 0;
         self.unproven.1 += 1;
         let (good, refused) = self.unproven;
         let is_mixed = good * 3 >= refused;
-        let is_moody = refused >= MOODY_REFUSALS;
-        let is_search = self.bad_per_s == f32::MAX;
-        let next_per_s = if self.refused > 1 || self.good_per_s == 0.0 {
-            self.per_s / 2.0
-        } else if is_search {
-            self.found(now_ms)
-        } else if self.per_s > self.good_per_s {
-            // The raise was too much.
-            self.dwell_s = (self.dwell_s * 2.0).min(DWELL_MAX_S);
-            self.good_per_s * GIVE
-        } else {
-            self.per_s * LOWER
-        };
-        self.bad_per_s = self.per_s;
+        let is_moody = is_mixed && refused >= MOODY_REFUSALS;
+        let bound_per_s = told.map_or(self.per_s, |told| told.most_per_s).min(self.per_s);
+        let (next_per_s, is_known) = self.after_refusal(told, asked_ms);
+        // Above a rate that held for long, and refused for the second time.
+        let is_again = now_ms < self.below_until_ms.saturating_add(self.below_ms);
+        let least_ms = BELOW_MS.max(asked_ms.saturating_mul(WAIT_TIMES));
+        self.below_ms = if is_again { self.below_ms * 2 } else { 0 }.clamp(least_ms, BELOW_MAX_MS);
+        self.below_until_ms = now_ms.saturating_add(self.below_ms);
+        self.bad_per_s = bound_per_s.max(next_per_s);
         self.raise = RAISE_FIRST;
         self.good_per_s = self.good_per_s.min(next_per_s);
         if self.refused > 1 {
@@ -170,24 +162,41 @@ impl Pace {
         }
         let least_per_s = if is_mixed { MIXED_PER_S } else { MIN_PER_S };
         self.change(next_per_s.max(least_per_s), now_ms);
-        is_mixed && is_moody
+        match (is_moody, is_known) {
+            (true, _) => Refused::Moody,
+            (false, true) => Refused::Told,
+            (false, false) => Refused::Unknown,
+        }
     }
 
-    /// What the end of a search tells.
-    fn found(&self, now_ms: u64) -> f32 {
-        let (good, bad) = (self.good_per_s, self.per_s);
-        let (since_ms, answered) = self.before;
-        if self.burst == 0.0 || answered == 0 {
-            return good.powf(0.75) * bad.powf(0.25);
+    /// The rate after a refusal, and whether that is what answers told.
+    fn after_refusal(&self, told: Option<Told>, asked_ms: u64) -> (f32, bool) {
+        let is_search = self.bad_per_s == f32::MAX;
+        if self.refused > 1 {
+            return (self.per_s / 2.0, false);
         }
-        // The rate before may have been too much already, and the bucket not yet full.
-        let for_s = seconds(now_ms.saturating_sub(since_ms)).max(0.001);
-        let count = (answered + self.answered) as f32 - self.burst + 0.5;
-        (count / for_s * FOUND_PART).clamp(good / 2.0, bad * LOWER)
+        let least = if is_search { FOUND_MIN } else { KEPT_MIN };
+        if let Some(Told { least_per_s, most_per_s }) = told {
+            let between = if asked_ms == 0 { BETWEEN } else { BETWEEN_ASKED };
+            let wider = (most_per_s - least_per_s).max(0.0) * between;
+            let found = (least_per_s + wider) * FOUND_PART;
+            let is_soon = self.answered < SOON_ANSWERS && found > self.per_s * LOWER && !is_search;
+            if !is_soon {
+                return (found.clamp(self.per_s * least, self.per_s * GIVE), true);
+            }
+        }
+        let (good, bad) = (self.good_per_s, self.per_s);
+        let next_per_s = match is_search {
+            true if good == 0.0 => bad / 2.0,
+            true => good.powf(0.75) * bad.powf(0.25),
+            // The raise was too much.
+            false if bad > good && good > 0.0 => good * GIVE,
+            false => bad * LOWER,
+        };
+        (next_per_s, false)
     }
 
     fn change(&mut self, per_s: f32, now_ms: u64) -> bool {
-        self.before = (self.first_ms.max(self.since_ms), self.answered);
         self.per_s = per_s.clamp(MIN_PER_S, MAX_PER_S);
         (self.since_ms, self.answered) = (now_ms, 0);
         self.per_s >= MAX_PER_S
@@ -196,6 +205,17 @@ impl Pace {
 
 fn seconds(ms: u64) -> f32 {
     u32::try_from(ms).unwrap_or(u32::MAX) as f32 / 1_000.0
+}
+
+/// What a refusal says of the rate.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Refused {
+    /// Nothing: refusals are not about it.
+    Moody,
+    /// What follows from when answered requests began.
+    Told,
+    /// Those that were answered before tell nothing any more.
+    Unknown,
 }
 
 /// Requests a second that a search begins with.
@@ -209,9 +229,8 @@ const SEARCH_ANSWERS: u32 = 3;
 const SEARCH_STEP_S: f32 = 0.15;
 /// The first raise of a rate that holds, as a part of it.
 const RAISE_FIRST: f32 = 0.02;
-/// How long a rate is kept before that, in seconds, and at most after raises that were too much.
+/// How long a rate is kept before that, in seconds.
 const DWELL_S: f32 = 3.0;
-const DWELL_MAX_S: f32 = 64.0;
 /// A rate of which less is used says nothing.
 const USED_PART: f32 = 0.7;
 /// So often in a row, and it is not what holds the host back.
@@ -226,5 +245,20 @@ const MIXED_PER_S: f32 = 1.0;
 const GIVE: f32 = 0.97;
 /// What is taken of a rate that held and is refused.
 const LOWER: f32 = 0.85;
-/// What is taken of the rate that the end of a search tells.
-const FOUND_PART: f32 = 1.0;
+/// What is taken of the rate that refusals tell, and and what is left at least of one
+/// that was refused in a search, or that was kept.
+const FOUND_PART: f32 = 0.99;
+const FOUND_MIN: f32 = 0.1;
+const KEPT_MIN: f32 = 0.5;
+/// Where between the two bounds that are told the rate is looked for: where a wait is the price of
+/// too much, nearer to the one that was borne.
+const BETWEEN: f32 = 0.5;
+const BETWEEN_ASKED: f32 = 0.2;
+/// With fewer answers since the rate changed it is lowered in any case.
+const SOON_ANSWERS: u32 = 8;
+/// So close to what was refused the rate is raised.
+const BELOW_BAD: f32 = 0.98;
+/// How long it stays below that, at least, at most, and in waits that the host asks for.
+const BELOW_MS: u64 = 8_000;
+const BELOW_MAX_MS: u64 = 300_000;
+const WAIT_TIMES: u64 = 20;

@@ -25,12 +25,13 @@
 //! that is too busy for one connection, and does not say for how long, rests in the same way.
 
 use super::breaker::Breaker;
+use super::found::{Found, Pushed};
 use super::hosts::Live;
 use super::paced::Pace;
 use super::pushing::Record;
 use super::rate::Due;
 use super::refusing::Refusing;
-use super::speed::{Answer, Caps, Speed, is_from};
+use super::speed::{Answer, Caps, is_from};
 use super::{Limits, OriginId, Place, Schedule, Wake};
 
 /// What an attempt says about its host.
@@ -102,61 +103,8 @@ pub(super) struct Polite {
     latency: Latency,
     pub(super) record: Record,
     pub(super) refusing: Option<Box<Refusing>>,
-    /// The window where nobody gave one.
-    speed: Speed,
-    push: Push,
-    /// The rate that was found, where there is one.
-    pace: Option<Box<Pace>>,
-}
-
-/// How a host pushes back.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Pushed {
-    /// 429, 503
-    Refused,
-    /// The same, and it asks for a wait.
-    Asked,
-    /// A connection was lost.
-    Cut,
-}
-
-/// The last time the host pushed back.
-#[derive(Clone, Copy, Debug, Default)]
-struct Push {
-    /// How often, with no window of good answers between them.
-    count: u8,
-    at_ms: u64,
-    /// Good answers since.
-    good: u32,
-    /// It asked for a wait, and nothing began since.
-    is_asked: bool,
-    /// The part of refusals among the last answers, and how many those are.
-    share: f32,
-    answers: u8,
-    /// Until then no rate is looked for: refusals are not about it.
-    moody_until_ms: u64,
-}
-
-impl Push {
-    /// One more answer, since the host pushed back for the first time.
-    fn add(&mut self, is_refusal: bool) {
-        if self.answers > 0 || is_refusal {
-            self.answers = (self.answers + 1).min(SHARE_ANSWERS);
-            let refused = if is_refusal { 1.0 } else { 0.0 };
-            self.share += (refused - self.share) / f32::from(self.answers);
-        }
-    }
-
-    /// Whether so much is refused that less should be asked.
-    fn is_much(&self) -> bool {
-        self.answers >= MUCH_ANSWERS && self.share >= MUCH
-    }
-
-    /// Whether most is refused whatever the window is: then so many a second are borne, and no
-    /// more.
-    fn is_of_rate(&self) -> bool {
-        self.answers >= SHARE_ANSWERS_MIN && self.share >= SHARE_OF_RATE
-    }
+    /// What was found out about its speed; nothing before its first answer.
+    found: Option<Box<Found>>,
 }
 
 impl Polite {
@@ -166,7 +114,7 @@ impl Polite {
             || self.slots_max.is_some()
             || self.rest_ms > 0
             || self.record.refusals > 0
-            || self.speed.is_remarkable()
+            || self.found.as_ref().is_some_and(|found| found.speed.is_remarkable())
             || self.breaker.is_remarkable()
     }
 
@@ -174,7 +122,10 @@ impl Polite {
     pub(super) fn window(&self, limits: &Limits) -> usize {
         let slots_max = self.slots_max.map_or(usize::MAX, |slots| slots as usize);
         let earned = match limits.is_automatic() {
-            true => self.speed.window(limits.caps()) as usize,
+            true => self
+                .found
+                .as_ref()
+                .map_or(limits.per_host_first, |found| found.speed.window(limits.caps()) as usize),
             false => self.earned(limits.per_host_max),
         };
         earned.min(slots_max)
@@ -182,7 +133,7 @@ impl Polite {
 
     /// Connections that are kept when jobs end: to try a smaller window costs no handshake.
     pub(super) fn kept(&self, limits: &Limits) -> usize {
-        self.window(limits).max(self.speed.kept())
+        self.window(limits).max(self.found.as_ref().map_or(0, |found| found.speed.kept()))
     }
 
     /// Those that its answers have earned it.
@@ -192,38 +143,45 @@ impl Polite {
 
     /// What keeps to the rate that was found.
     pub(super) fn pace_mut(&mut self) -> Option<&mut Pace> {
-        self.pace.as_deref_mut()
+        self.found.as_mut()?.pace.as_deref_mut()
     }
 
     /// When the next request may begin by the rate that was found.
     pub(super) fn due(&self) -> Due {
-        self.pace.as_ref().map_or_else(Due::default, |pace| pace.due())
+        self.pace().map_or_else(Due::default, Pace::due)
     }
 
     /// Requests a second that were found.
     pub(super) fn found_per_s(&self) -> Option<f64> {
-        self.pace.as_ref().map(|pace| f64::from(pace.per_s()))
+        self.pace().map(|pace| f64::from(pace.per_s()))
     }
 
     pub(super) fn is_paced(&self) -> bool {
-        self.pace.is_some()
+        self.pace().is_some()
+    }
+
+    fn pace(&self) -> Option<&Pace> {
+        self.found.as_ref()?.pace.as_deref()
+    }
+
+    /// Keeps what a fresh host would not have. Nothing of it is in flight.
+    pub(super) fn forget(&mut self) {
+        self.found.take_if(|found| !found.is_remarkable());
     }
 
     /// A job begins beside so many. Says whether the host waits for what comes of it.
     pub(super) fn begin(&mut self, in_use: usize, limits: &Limits, now_ms: u64) -> (Round, bool) {
-        if std::mem::take(&mut self.push.is_asked)
-            && self.pace.is_none()
-            && self.push.is_of_rate()
-            && self.speed.borne() <= FEW_BORNE
-        {
-            self.learn(now_ms);
+        if let Some(found) = &mut self.found {
+            found.wait_is_over(self.rest_until_ms, now_ms);
         }
         let next = self.round.wrapping_add(1);
         let is_probe = self.breaker.begin(next);
         if is_probe {
             self.round = next;
         }
-        self.speed.begin(self.round);
+        if let Some(found) = &mut self.found {
+            found.speed.begin(self.round);
+        }
         let in_flight = u32::try_from(in_use).unwrap_or(u32::MAX);
         let is_full = in_use * 4 >= self.window(limits) * 3;
         (Round { number: self.round, in_flight, is_full, began_ms: now_ms }, is_probe)
@@ -272,30 +230,32 @@ impl Polite {
         (self.since, self.good) = (self.round, 0);
     }
 
-    /// A good answer to a host that gets as many connections as pay.
-    fn sped(&mut self, answer: &Answer, caps: Caps) {
-        if self.pace.is_none() && self.speed.good(answer, self.round, caps) {
-            self.round = self.round.wrapping_add(1);
+    /// What is found out about its speed, from now on.
+    fn found(&mut self) -> &mut Found {
+        self.found.get_or_insert_default()
+    }
+
+    /// A good answer to a host that gets as many connections as pay, of `in_use` requests.
+    fn sped(&mut self, answer: &Answer, in_use: usize, caps: Caps) {
+        let round = self.round;
+        let is_first = self.found.is_none();
+        let found = self.found();
+        if is_first {
+            found.speed.begun(round, u32::try_from(in_use).unwrap_or(u32::MAX));
         }
-        if self.pace.is_some() && answer.is_limited {
-            self.speed.widen(caps);
+        if found.pace.is_none() {
+            let is_next = found.speed.good(answer, round, caps);
+            self.round = self.round.wrapping_add(u32::from(is_next));
+        } else if answer.is_limited {
+            found.speed.widen(caps);
         }
     }
 
     /// A good answer counts for the rate.
     fn paced(&mut self, round: Round, is_limited: bool, window: usize, now_ms: u64) {
-        self.push.add(false);
-        if !is_from(round.number, self.since) {
-            return;
-        }
-        self.push.good = self.push.good.saturating_add(1);
-        if self.push.good as usize >= (2 * window).max(GOOD_AFTER_PUSH) {
-            self.push.count = 0;
-        }
-        if let Some(pace) = &mut self.pace
-            && pace.good(round.began_ms, is_limited, now_ms)
-        {
-            self.pace = None;
+        let is_news = is_from(round.number, self.since);
+        if let Some(found) = &mut self.found {
+            found.good(round, is_news, is_limited, window, now_ms);
         }
     }
 
@@ -305,66 +265,51 @@ impl Polite {
         if limits.is_window_fixed {
             return;
         }
+        let window = self.window(limits);
+        let record = self.record;
+        let is_news = is_from(round.number, self.since);
+        let rest_until_ms = self.rest_until_ms;
+        let found = self.found();
         if is_refusal {
-            self.push.add(true);
+            found.push.add(true);
+            found.refused_first(record, round);
         }
-        if !is_from(round.number, self.since) {
-            return self.speed.refused_late(round);
+        if !is_news {
+            return found.speed.refused_late(round);
         }
-        if is_refusal && let Some(pace) = &mut self.pace {
-            // Who asks for a wait means it.
-            if pace.refused(now_ms) && push != Pushed::Asked {
-                self.pace = None;
-                self.push.moody_until_ms = now_ms.saturating_add(MOODY_MS);
-            }
+        if is_refusal && found.pace.is_some() {
+            found.lower(round, push, now_ms);
             return self.next_round();
         }
-        let window = self.window(limits);
-        let is_again = self.push.count > 0 && limits.is_automatic();
-        let is_of_rate = match window {
-            1 => push == Pushed::Asked || self.push.is_much(),
-            _ => is_again && self.push.is_of_rate(),
-        };
-        if is_refusal && is_of_rate && now_ms >= self.push.moody_until_ms {
-            self.learn(now_ms);
+        let is_of_rate =
+            is_refusal && found.is_of_rate(round, push, window, limits, record, now_ms);
+        let is_of_all = found.push.is_of_rate();
+        // A part of requests may be refused whatever is asked.
+        let is_few = limits.is_automatic() && window <= FEW;
+        let is_kept = push == Pushed::Refused && is_few && !found.push.is_much();
+        if is_of_rate {
+            found.learn(rest_until_ms, now_ms);
+        }
+        found.push.back(now_ms);
+        if is_of_rate || is_kept {
             self.next_round();
         } else {
-            // A part of requests may be refused whatever is asked.
-            let is_few = limits.is_automatic() && window <= FEW;
-            let is_kept = push == Pushed::Refused && is_few && !self.push.is_much();
-            if is_kept {
-                self.next_round();
-            } else {
-                self.narrow(round, limits, now_ms);
-            }
-            if is_refusal && window == 1 && self.push.is_of_rate() {
-                self.rest(REST_UNASKED_MAX_MS, now_ms);
-            }
+            self.narrow(round, limits, now_ms);
         }
-        let count = self.push.count.saturating_add(1);
-        self.push = Push { count, at_ms: now_ms, good: 0, is_asked: false, ..self.push };
+        if is_refusal && !is_of_rate && window == 1 && is_of_all {
+            self.rest(REST_UNASKED_MAX_MS, now_ms);
+        }
     }
 
     fn narrow(&mut self, round: Round, limits: &Limits, now_ms: u64) {
         match limits.is_automatic() {
             true => {
-                self.speed.refused(round, self.since, self.round, now_ms, limits.caps());
+                let (since, number) = (self.since, self.round);
+                self.found().speed.refused(round, since, number, now_ms, limits.caps());
                 self.next_round();
             }
             false => self.halve(limits.per_host_max),
         }
-    }
-
-    /// The host limits requests a second: how many is to be found out.
-    fn learn(&mut self, now_ms: u64) {
-        // While it refuses what is too much, what it answers is what it bears.
-        let Push { at_ms, good, count, .. } = self.push;
-        let for_s = now_ms.saturating_sub(at_ms) as f32 / 1_000.0;
-        let is_known = count > 0 && good >= GOOD_TO_TELL && now_ms > self.rest_until_ms;
-        let per_s = if is_known { good as f32 / for_s.max(0.001) * 0.7 } else { 0.0 };
-        let borne = self.speed.borne();
-        let burst = if self.record.answers() as f32 <= borne + 1.0 { borne } else { 0.0 };
-        self.pace = Some(Box::new(Pace::new(burst, per_s, now_ms)));
     }
 
     /// Halves the window.
@@ -415,7 +360,7 @@ impl<T> Schedule<T> {
         let live = host.live_mut();
         let polite = &mut live.polite;
         polite.hear(sign, &limits);
-        polite.record.add(sign, now_ms);
+        polite.record.add(sign, round.began_ms, now_ms);
         let number = round.number;
         match sign {
             Sign::Good { starttransfer_ms, opening_ms } => {
@@ -429,14 +374,16 @@ impl<T> Schedule<T> {
                 let waits_ms = 1..=limits.retry_after_max_ms;
                 let asked_ms = asked_ms.filter(|asked_ms| waits_ms.contains(asked_ms));
                 let is_asked = asked_ms.is_some();
-                let push = if is_asked { Pushed::Asked } else { Pushed::Refused };
+                let push = asked_ms.map_or(Pushed::Refused, |asked_ms| Pushed::Asked { asked_ms });
                 polite.pushed(round, push, &limits, now_ms);
                 match asked_ms {
                     Some(asked_ms) if is_for_host => polite.obey(asked_ms, now_ms),
                     Some(asked_ms) => polite.rest(asked_ms, now_ms),
                     None => {}
                 }
-                polite.push.is_asked |= is_asked && limits.is_window_found();
+                if let Some(found) = &mut polite.found {
+                    found.push.is_asked |= is_asked && limits.is_window_found();
+                }
                 if let Some(pace) = polite.pace_mut() {
                     let due_ms = asked_ms.map(|asked_ms| now_ms.saturating_add(asked_ms));
                     pace.put_off(now_ms, due_ms);
@@ -451,7 +398,7 @@ impl<T> Schedule<T> {
                 let is_stale = is_many && !is_from(number, polite.since);
                 if is_many && !is_stale && polite.window(&limits) > limits.per_host_first {
                     polite.pushed(round, Pushed::Cut, &limits, now_ms);
-                    polite.speed.back_to_first(limits.caps());
+                    polite.found().speed.back_to_first(limits.caps());
                 }
                 if !is_stale {
                     self.unreachable(index, number, code);
@@ -521,7 +468,7 @@ impl Live {
         let answer = Answer { round, starttransfer_ms, took_ms, is_limited, now_ms };
         if !limits.is_window_fixed {
             if limits.is_automatic() {
-                polite.sped(&answer, limits.caps());
+                polite.sped(&answer, self.in_use, limits.caps());
             } else if is_from(round.number, polite.since) {
                 polite.good(starttransfer_ms, now_ms, limits.per_host_max);
             }
@@ -570,28 +517,11 @@ impl Latency {
 
 /// The first rest, in milliseconds.
 const REST_FIRST_MS: u64 = 1_000;
-/// Answers after which a part of refusals is much, and which part.
-const MUCH_ANSWERS: u8 = 3;
-const MUCH: f32 = 0.4;
 /// Connections that are not made fewer for a small part of refusals.
 const FEW: usize = 4;
-/// A host that asked for a wait when it had taken so few at once limits how often it is asked.
-const FEW_BORNE: f32 = 4.0;
-/// Answers that the part of refusals is told by, and from which part on a rate is at work.
-const SHARE_ANSWERS: u8 = 16;
-const SHARE_ANSWERS_MIN: u8 = 6;
-const SHARE_OF_RATE: f32 = 0.85;
-/// For so long no rate is looked for at a host that refuses a part of all requests, in
-/// milliseconds.
-const MOODY_MS: u64 = 60_000;
 /// Longest rest of a host that is too busy for one connection and does not say for how long, in
 /// milliseconds.
 const REST_UNASKED_MAX_MS: u64 = 30_000;
-/// Good answers after which a host does not push back any more, at least.
-const GOOD_AFTER_PUSH: usize = 16;
-/// Good answers that tell how many a second there are.
-const GOOD_TO_TELL: u32 = 3;
-
 /// Answers that the smoothed time to the first byte is made of, and that make a host known.
 const LATENCY_ANSWERS: u8 = 8;
 /// For so long the lowest one is remembered, and once more, in milliseconds.

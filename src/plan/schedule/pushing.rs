@@ -28,24 +28,27 @@ pub struct Refused {
     /// job and costs it no attempt. (One URL may be refused always, so this must not count for ever
     /// in favour of one job.)
     pub is_progressing: bool,
-    /// The host's window and rate decide when the job is asked for again: it goes before the new
-    /// jobs of its origin ([`Schedule::push_front`]). Otherwise it waits as after other failures.
-    pub is_paced: bool,
     /// What the host has answered so far, without the refusal at hand.
     pub tally: Tally,
 }
 
 /// What a host has answered so far.
-#[derive(Debug, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Record {
     answers: u32,
     pub(super) refusals: u32,
     /// When the last good answer came, in seconds from 1; 0 is never.
     good_at_s: u32,
+    /// When the request of the first answer began, in milliseconds.
+    first_ms: u32,
 }
 
 impl Record {
-    pub(super) fn add(&mut self, sign: Sign, now_ms: u64) {
+    /// What an attempt that began at `began_ms` said.
+    pub(super) fn add(&mut self, sign: Sign, began_ms: u64, now_ms: u64) {
+        if self.answers == 0 && self.refusals == 0 {
+            self.first_ms = u32::try_from(began_ms).unwrap_or(u32::MAX);
+        }
         match sign {
             Sign::Good { .. } => {
                 self.answers = self.answers.saturating_add(1);
@@ -63,6 +66,15 @@ impl Record {
 
     pub(super) fn answers(&self) -> u32 {
         self.answers
+    }
+
+    /// Whether a fifth of all was refused, and not only once.
+    pub(super) fn is_often_refused(&self) -> bool {
+        self.refusals >= OFTEN && self.refusals >= self.answers / 4
+    }
+
+    pub(super) fn first_ms(&self) -> u64 {
+        u64::from(self.first_ms)
     }
 
     fn is_progressing(&self, now_ms: u64) -> bool {
@@ -87,7 +99,6 @@ impl<T> Schedule<T> {
         let tally = |record: &Record| Tally { answers: record.answers, refusals: record.refusals };
         Refused {
             is_progressing: record.is_some_and(|record| record.is_progressing(now_ms)),
-            is_paced: live.is_some_and(|live| live.polite.is_paced()),
             tally: record.map_or_else(Tally::default, tally),
         }
     }
@@ -112,5 +123,7 @@ impl<T> Schedule<T> {
     }
 }
 
+/// Fewer refusals are not many.
+const OFTEN: u32 = 12;
 /// A host whose last good answer is not longer ago makes progress, in seconds.
 const PROGRESS_S: u32 = 60;

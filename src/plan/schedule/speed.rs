@@ -260,6 +260,11 @@ impl Speed {
         }
     }
 
+    /// So many requests of the current round have begun.
+    pub(super) fn begun(&mut self, number: u32, begun: u32) {
+        self.current = Sample { begun, ..Sample::of(number, 0) };
+    }
+
     /// A good answer. `number` is the current round; says whether a new one begins.
     pub(super) fn good(&mut self, answer: &Answer, number: u32, caps: Caps) -> bool {
         if self.window == 0.0 {

@@ -194,9 +194,7 @@ impl Sim {
         } else {
             told.refused += 1;
             let refused = self.schedule.refused(grant.origin, now_ms);
-            if refused.is_progressing && refused.is_paced {
-                let _ = self.schedule.push_front(at(name), grant.item, u64::MAX);
-            } else if refused.is_progressing || attempt <= limits::RETRIES_DEFAULT {
+            if refused.is_progressing || attempt <= limits::RETRIES_DEFAULT {
                 let next = attempt + u32::from(!refused.is_progressing);
                 let wait_ms = self.rng.below(1_000 << (next - 1).min(5));
                 let asked_ms = reply.refusal.and_then(|refusal| refusal.asked_ms).unwrap_or(0);
