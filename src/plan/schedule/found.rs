@@ -160,7 +160,6 @@ impl Found {
     /// Whether a refusal of a host of `window` connections is about how often it is asked.
     pub(super) fn is_of_rate(
         &self,
-        round: Round,
         push: Pushed,
         window: usize,
         limits: &Limits,

@@ -281,8 +281,7 @@ impl Polite {
             found.lower(round, push, now_ms);
             return self.next_round();
         }
-        let is_of_rate =
-            is_refusal && found.is_of_rate(round, push, window, limits, record, now_ms);
+        let is_of_rate = is_refusal && found.is_of_rate(push, window, limits, record, now_ms);
         let is_of_all = found.push.is_of_rate();
         // A part of requests may be refused whatever is asked.
         let is_few = limits.is_automatic() && window <= FEW;

@@ -21,6 +21,8 @@ struct Sim {
     /// What happens, when, and in which order.
     events: BinaryHeap<Reverse<(u64, u64, usize)>>,
     running: Vec<Option<(Grant<Job>, Reply)>>,
+    /// When the clock leaps, and by how much, in milliseconds.
+    leap: Option<(u64, u64)>,
     sequence: u64,
     /// What came of it, by host.
     told: Vec<Told>,
@@ -42,6 +44,8 @@ struct Told {
     /// When the last one was there, in milliseconds.
     ended_ms: u64,
     window_max: usize,
+    /// Most jobs that waited for another attempt.
+    deferred_max: usize,
     /// How it stood, every [`STEP_MS`].
     curve: Vec<Standing>,
 }
@@ -111,6 +115,7 @@ impl Sim {
             now_us: 0,
             events: BinaryHeap::new(),
             running: Vec::new(),
+            leap: None,
             sequence: 0,
             told,
         }
@@ -139,7 +144,10 @@ impl Sim {
                 self.sample(sampled_ms);
                 sampled_ms += STEP_MS;
             }
-            self.now_us = next_us;
+            self.now_us = self.now_us.max(next_us);
+            if let Some((_, by_ms)) = self.leap.take_if(|leap| leap.0 <= next_us / 1_000) {
+                self.now_us += by_ms * 1_000;
+            }
             if self.now_ms() >= until_ms {
                 break;
             }
@@ -206,7 +214,9 @@ impl Sim {
         }
         let _ = self.schedule.release(0, grant.origin, After::Kept);
         let window = self.window(host);
+        let deferred = self.schedule.deferred();
         let told = &mut self.told[host];
+        told.deferred_max = told.deferred_max.max(deferred);
         told.window_max = told.window_max.max(window);
     }
 

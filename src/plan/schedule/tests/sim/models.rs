@@ -40,6 +40,8 @@ pub(super) struct Host {
     pub(super) moody: f64,
     /// Part of requests whose answer says nothing of the host.
     pub(super) broken: f64,
+    /// Part of requests that go to an address where work takes so many milliseconds.
+    pub(super) slow_address: Option<(f64, f64)>,
     /// What others hold at once, at most.
     pub(super) others: u64,
     /// From then on, in milliseconds, it is as this says.
@@ -64,6 +66,7 @@ impl Host {
             noise: 0.0,
             moody: 0.0,
             broken: 0.0,
+            slow_address: None,
             others: 0,
             change: None,
             free_us: Vec::new(),
@@ -109,7 +112,9 @@ impl Host {
         let slow = if rng.part() < self.noise { 10.0 } else { 1.0 };
         let jitter = 0.9 + 0.2 * rng.part();
         let work_us = us(self.service_ms * strain * slow * jitter);
-        let begins_us = self.begin(here_us, work_us);
+        let slow_ms = self.slow_address.and_then(|(part, ms)| (rng.part() < part).then_some(ms));
+        let work_us = slow_ms.map_or(work_us, us);
+        let begins_us = if slow_ms.is_some() { here_us } else { self.begin(here_us, work_us) };
         let end_us = begins_us + work_us + us(self.rtt_ms * 0.02 * rng.part() * slow);
         self.ends_us.push(end_us);
         let at_us = end_us + half_us;
