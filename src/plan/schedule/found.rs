@@ -172,17 +172,20 @@ impl Found {
         let is_asked = matches!(push, Pushed::Asked { .. });
         let is_again = self.push.count > 0 && limits.is_automatic();
         match window {
-            1 => is_asked || self.push.is_much(),
+            1 => self.push.is_much(),
             // Who asks for waits is asked too often soon after one, too.
-            _ if limits.is_automatic() && self.is_soon_again(push, now_ms) => true,
-            _ if limits.is_automatic() && record.is_often_refused() => true,
+            _ if limits.is_automatic() && self.is_soon_again(push, record, now_ms) => true,
+            _ if limits.is_automatic() && record.is_refused_often(OFTEN) => true,
             _ => is_again && self.push.is_of_rate(),
         }
     }
 
     /// Whether a host that asks for waits asks again soon after one.
-    fn is_soon_again(&self, push: Pushed, now_ms: u64) -> bool {
+    fn is_soon_again(&self, push: Pushed, record: Record, now_ms: u64) -> bool {
         let Pushed::Asked { asked_ms } = push else { return false };
+        if !record.is_refused_often(OFTEN_ASKED) {
+            return false;
+        }
         let soon_ms = asked_ms.saturating_mul(SOON_WAITS).max(SOON_MS);
         self.push.at_ms > 0 && now_ms.saturating_sub(self.push.at_ms) < soon_ms
     }
@@ -206,6 +209,9 @@ const FEW_BORNE: f32 = 4.0;
 /// So does one that asks for the next one within so many waits, and milliseconds, at least.
 const SOON_WAITS: u64 = 3;
 const SOON_MS: u64 = 5_000;
+/// Fewer refusals are not many, and where a wait is asked for.
+const OFTEN: u32 = 12;
+const OFTEN_ASKED: u32 = 5;
 /// Answers that the part of refusals is told by, and from which part on a rate is at work.
 const SHARE_ANSWERS: u8 = 16;
 const SHARE_ANSWERS_MIN: u8 = 6;

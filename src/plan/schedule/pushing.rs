@@ -68,9 +68,9 @@ impl Record {
         self.answers
     }
 
-    /// Whether a fifth of all was refused, and not only once.
-    pub(super) fn is_often_refused(&self) -> bool {
-        self.refusals >= OFTEN && self.refusals >= self.answers / 4
+    /// Whether a fifth of all was refused, and at least so many: not one URL alone.
+    pub(super) fn is_refused_often(&self, least: u32) -> bool {
+        self.refusals >= least && self.refusals >= self.answers / 4
     }
 
     pub(super) fn first_ms(&self) -> u64 {
@@ -123,7 +123,5 @@ impl<T> Schedule<T> {
     }
 }
 
-/// Fewer refusals are not many.
-const OFTEN: u32 = 12;
 /// A host whose last good answer is not longer ago makes progress, in seconds.
 const PROGRESS_S: u32 = 60;
