@@ -66,7 +66,7 @@ impl Bucket {
     /// An answer to a request that began at `began_ms`, or before the last refusal was heard.
     pub(super) fn answered(&mut self, began_ms: u64, is_news: bool) {
         self.is_first &= !is_news;
-        if self.is_first && began_ms <= self.refused_ms + TOGETHER_MS {
+        if self.is_first && began_ms <= self.refused_ms.saturating_add(TOGETHER_MS) {
             // It was asked for together with the one that was refused first.
             self.first.0 += 1.0;
         }

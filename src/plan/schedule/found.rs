@@ -169,7 +169,6 @@ impl Found {
         if now_ms < self.push.moody_until_ms {
             return false;
         }
-        let is_asked = matches!(push, Pushed::Asked { .. });
         let is_again = self.push.count > 0 && limits.is_automatic();
         match window {
             1 => self.push.is_much(),

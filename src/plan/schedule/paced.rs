@@ -150,7 +150,7 @@ impl Pace {
         let (next_per_s, is_known) = self.after_refusal(told, asked_ms);
         // Above a rate that held for long, and refused for the second time.
         let is_again = now_ms < self.below_until_ms.saturating_add(self.below_ms);
-        let least_ms = BELOW_MS.max(asked_ms.saturating_mul(WAIT_TIMES));
+        let least_ms = asked_ms.saturating_mul(WAIT_TIMES).clamp(BELOW_MS, BELOW_MAX_MS);
         self.below_ms = if is_again { self.below_ms * 2 } else { 0 }.clamp(least_ms, BELOW_MAX_MS);
         self.below_until_ms = now_ms.saturating_add(self.below_ms);
         self.bad_per_s = bound_per_s.max(next_per_s);
