@@ -2,8 +2,9 @@
 //! requests a second, and how many.
 //!
 //! A refusal (429, 503) may be about how much is asked at once, or about how often. It is about
-//! how often when most is refused whatever the window is, and when the host asks for a wait although
-//! it bore few at once: who is full for a moment does not count in seconds.
+//! how often when most is refused whatever the window is, and when the host asks for a wait
+//! although it bore few at once, or again soon after one while it refuses a fifth of all: who is
+//! full for a moment does not count in seconds.
 
 use super::Limits;
 use super::bucket::Bucket;
