@@ -605,6 +605,10 @@ impl World {
         while self.has_idle() {
             self.close_idle(0);
         }
+        // A host that is remembered may still be asked for.
+        while !self.asked.is_empty() {
+            self.resolved(0);
+        }
         self.check_rates();
         let _ = self.schedule.advance(u64::MAX);
         // What is left is kept for what is known of it, and nothing else.
