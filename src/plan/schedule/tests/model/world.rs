@@ -579,8 +579,12 @@ impl World {
         self.quiet();
         let wake = self.schedule.close_input();
         self.deliver(wake);
-        while !self.schedule.is_finished() {
+        loop {
+            // The last jobs may end by themselves: their time is over.
             self.quiet();
+            if self.schedule.is_finished() {
+                break;
+            }
             if !self.asked.is_empty() {
                 self.resolved(0);
             } else if self.running.is_empty() {
