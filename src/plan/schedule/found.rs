@@ -171,11 +171,13 @@ impl Found {
             return false;
         }
         let is_again = self.push.count > 0 && limits.is_automatic();
+        // A host that bears so many at once, and no more, refuses a burst and does not go on.
+        let often = if self.push.count >= AGAIN { OFTEN } else { OFTEN_AT_ONCE };
         match window {
             1 => self.push.is_much(),
             // Who asks for waits is asked too often soon after one, too.
             _ if limits.is_automatic() && self.is_soon_again(push, record, now_ms) => true,
-            _ if limits.is_automatic() && record.is_refused_often(OFTEN) => true,
+            _ if limits.is_automatic() && record.is_refused_often(often) => true,
             _ => is_again && self.push.is_of_rate(),
         }
     }
@@ -209,8 +211,11 @@ const FEW_BORNE: f32 = 4.0;
 /// So does one that asks for the next one within so many waits, and milliseconds, at least.
 const SOON_WAITS: u64 = 3;
 const SOON_MS: u64 = 5_000;
+/// A host that pushed back so often, with few good answers between, goes on refusing.
+const AGAIN: u8 = 2;
 /// Fewer refusals are not many, and where a wait is asked for.
 const OFTEN: u32 = 12;
+const OFTEN_AT_ONCE: u32 = 36;
 const OFTEN_ASKED: u32 = 5;
 /// Answers that the part of refusals is told by, and from which part on a rate is at work.
 const SHARE_ANSWERS: u8 = 16;
