@@ -238,7 +238,7 @@ const IDLE_MAX: u8 = 3;
 /// Good answers in a row that show that a rate holds.
 const RUN_PROVES: u8 = 8;
 /// Refusals without that, after which they are not about the rate...
-const MOODY_REFUSALS: u32 = 6;
+const MOODY_REFUSALS: u32 = 8;
 /// ...and the lowest rate meanwhile, if there are good answers between them, a second.
 const MIXED_PER_S: f32 = 1.0;
 /// What is taken of a rate that was borne when a raise was too much.

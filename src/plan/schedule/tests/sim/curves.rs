@@ -188,8 +188,7 @@ fn limits_that_it_was_tuned_by_are_kept() {
 #[test]
 fn limits_that_it_was_not_tuned_by_are_kept() {
     let bad = misjudged(&[3, 7, 13, 30, 100], &[1, 5, 20], &[1.0, 20.0, 50.0]);
-    // One of the 180 is taken for a host that refuses a part of all: as fast, but refused more.
-    assert!(bad.len() <= 1 && bad.iter().all(|told| told.contains("0 failed")), "{bad:#?}");
+    assert!(bad.is_empty(), "{bad:#?}");
 }
 
 #[test]
