@@ -4,6 +4,10 @@
 //! Each check takes sources and gives complaints; `tests/tidy/proof.rs` feeds every one of them
 //! code that it must complain about, and code that it must not.
 
+#[path = "tidy/circles.rs"]
+mod circles;
+#[path = "tidy/imports.rs"]
+mod imports;
 #[path = "tidy/layers.rs"]
 mod layers;
 #[path = "tidy/proof.rs"]
@@ -50,6 +54,20 @@ fn the_sources_are_tidy() {
     let mut complaints: Vec<String> = sources.iter().flat_map(check).collect();
     complaints.extend(orphans(&sources));
     assert!(complaints.is_empty(), "\n{}\n", complaints.join("\n"));
+}
+
+#[test]
+fn files_use_one_another_in_small_circles_only() {
+    let graph = imports::Graph::new(&rust_files(&["src"]));
+    let complaints = circles::complaints(&graph, &circles::KNOWN);
+    assert!(complaints.is_empty(), "\n{}\n", complaints.join("\n"));
+}
+
+#[test]
+#[ignore = "prints for people: run it with --nocapture"]
+#[allow(clippy::print_stdout, reason = "printing is what it is for")]
+fn circles_are_printed() {
+    print!("{}", circles::listing(&imports::Graph::new(&rust_files(&["src"]))));
 }
 
 #[test]

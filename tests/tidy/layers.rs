@@ -4,6 +4,7 @@
 //! `src/` gets its line here; a new arrow is a decision about the design.
 
 use super::complaint;
+use super::imports::{group, name};
 use super::source::{Source, has_token, is_word};
 
 /// One part of the crate: a folder or a file of `src/`.
@@ -206,32 +207,4 @@ fn targets(tree: &str) -> Vec<(String, Option<String>)> {
         None => vec![name(rest).0],
     };
     seconds.into_iter().map(|second| (first.clone(), Some(second))).collect()
-}
-
-fn name(text: &str) -> (String, &str) {
-    let end = text.find(|c| !is_word(c)).unwrap_or(text.len());
-    (text[..end].to_owned(), &text[end..])
-}
-
-/// The members of `{a, b::{c, d}}`.
-fn group(text: &str) -> Option<Vec<&str>> {
-    let inner = text.strip_prefix('{')?;
-    let (mut depth, mut begin, mut members) = (0_usize, 0, Vec::new());
-    for (at, c) in inner.char_indices() {
-        match c {
-            '{' => depth += 1,
-            '}' if depth > 0 => depth -= 1,
-            ',' if depth == 0 => {
-                members.push(&inner[begin..at]);
-                begin = at + 1;
-            }
-            '}' => {
-                members.push(&inner[begin..at]);
-                break;
-            }
-            _ => {}
-        }
-    }
-    members.retain(|member| !member.trim().is_empty());
-    Some(members)
 }

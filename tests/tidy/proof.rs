@@ -119,6 +119,92 @@ fn layers_use_what_is_below_them() {
     good("src/main.rs", "use ringpull::{cli, engine};");
 }
 
+/// The uses of one file of another in a crate of these files, as `file:line item -> file`.
+fn uses(files: &[(&str, &str)]) -> Vec<String> {
+    let sources: Vec<Source> = files.iter().map(|(path, text)| Source::new(path, text)).collect();
+    let graph = imports::Graph::new(&sources);
+    let mut uses = Vec::new();
+    for (file, others) in graph.files.iter().zip(&graph.edges) {
+        for (&other, found) in others {
+            let found =
+                found.iter().map(|(line, item)| (file, line + 1, item, &graph.files[other]));
+            uses.extend(found.map(|(a, line, item, b)| format!("{a}:{line} {item} -> {b}")));
+        }
+    }
+    uses.iter().map(|text| text.replace("src/", "").replace(".rs", "")).collect()
+}
+
+#[test]
+fn a_path_is_a_use_of_the_file_that_defines_its_item() {
+    let lib = ("src/lib.rs", "pub mod a;\npub mod b;");
+    let b = ("src/b/mod.rs", "mod c;\npub use c::Deep;\npub use c::deeper::*;\npub struct Flat;");
+    let c = ("src/b/c.rs", "pub mod deeper;\npub struct Deep;");
+    let deeper = ("src/b/c/deeper.rs", "pub fn deepest() {}");
+    let of_a = |text: &str| uses(&[lib, ("src/a.rs", text), b, c, deeper]);
+    for (text, expected) in [
+        ("use crate::b::Flat;", "a:1 Flat -> b/mod"),
+        ("use super::b::Flat as F;", "a:1 Flat -> b/mod"),
+        ("use crate::b::Deep;", "a:1 Deep -> b/c"),
+        ("\nuse crate::{\n    b::{self, Deep::{A, B}},\n};", "a:2 Deep -> b/c"),
+        ("use crate::b;\nfn f() { b::deepest() }", "a:2 deepest -> b/c/deeper"),
+        ("use crate::b as x;\nfn f(d: x::Deep) {}", "a:2 Deep -> b/c"),
+        ("use crate::b::*;", "a:1 * -> b/mod"),
+        ("fn f() -> Vec<crate::b::c::deeper::X> {}", "a:1 X -> b/c/deeper"),
+    ] {
+        assert_eq!(of_a(text), [expected], "{text}");
+    }
+    for text in [
+        "use crate::b;",
+        "pub use crate::b::Flat;",
+        "use std::b::Flat;\nuse other::crate_::b::Flat;\nfn f() { ::b::c() }",
+        "/// [`crate::b::Flat`]\nconst A: &str = \"crate::b::Flat\";",
+        "#[cfg(test)]\nmod tests { use crate::b::Flat; }",
+        "use crate::a::B;\nuse self::C;\nenum B {}\nfn f() { B::C }",
+    ] {
+        assert!(of_a(text).is_empty(), "{text}: {:?}", of_a(text));
+    }
+    // What a file hands on and uses itself is a use, and so is what it has of its own modules.
+    assert_eq!(of_a("pub use crate::b::Flat;\nfn f(flat: Flat) {}"), ["a:1 Flat -> b/mod"]);
+    let a = ("src/a.rs", "mod x;\nfn f() { x::y() }");
+    assert_eq!(uses(&[lib, a, ("src/a/x.rs", "use super::f;")]), ["a:2 y -> a/x", "a/x:1 f -> a"]);
+    assert_eq!(uses(&[lib, ("src/a/tests.rs", "use crate::b::Flat;"), b]), [""; 0]);
+    assert_eq!(uses(&[lib, ("src/main.rs", "use ringpull::b::Flat;"), b]), [""; 0]);
+}
+
+/// What is said of circles in a crate where each file uses the one whose number it is given.
+fn circle_complaints(next: &[usize], known: &[(&str, usize)]) -> Vec<String> {
+    let files: Vec<(String, String)> = (0..next.len())
+        .map(|file| (format!("src/http/f{file}.rs"), format!("use super::f{0}::F{0};", next[file])))
+        .collect();
+    let sources: Vec<Source> = files.iter().map(|(path, text)| Source::new(path, text)).collect();
+    circles::complaints(&imports::Graph::new(&sources), known)
+}
+
+#[test]
+fn circles_are_small_and_only_ever_shrink() {
+    let three = [1, 2, 0];
+    let four = [1, 2, 3, 0];
+    let six_and_line = [1, 2, 3, 4, 5, 0, 0];
+    assert_eq!(circle_complaints(&three, &[]), [""; 0]);
+    let found = circle_complaints(&four, &[]);
+    assert!(found[0].starts_with("src/http: a circle of 4 files; at most 3: src/http/f0.rs"));
+    assert_eq!(circle_complaints(&four, &[("src/http", 4)]), [""; 0]);
+    assert_eq!(circle_complaints(&four, &[("src/plan", 9), ("src", 4)]).len(), 1, "plan has none");
+    for (size, expected) in [(5, "at most 5"), (7, "has 6 files, not 7")] {
+        let found = circle_complaints(&six_and_line, &[("src/http", size)]);
+        assert!(found.len() == 1 && found[0].contains(expected), "{found:?}");
+    }
+    assert_eq!(circle_complaints(&six_and_line, &[("src/http", 6)]), [""; 0]);
+    for known in [("src/http", 4), ("src/htt", 4), ("src/http", 3)] {
+        let found = circle_complaints(&three, &[known]);
+        assert!(found.len() == 1 && found[0].contains("delete its line"), "{found:?}");
+    }
+    // Two circles, of which each goes by the innermost folder that knows it.
+    let two = [1, 2, 3, 0, 5, 6, 7, 8, 4];
+    assert_eq!(circle_complaints(&two, &[("src/http", 5)]), [""; 0]);
+    assert_eq!(circle_complaints(&two, &[]).len(), 2);
+}
+
 #[test]
 fn pure_layers_are_pure() {
     for (text, expected) in [

@@ -96,7 +96,7 @@ impl Source {
 }
 
 /// Words of blanked code with where they begin.
-fn words(code: &str) -> impl Iterator<Item = (usize, &str)> {
+pub(crate) fn words(code: &str) -> impl Iterator<Item = (usize, &str)> {
     let mut at = 0;
     code.split(|c: char| !is_word(c)).filter_map(move |word| {
         let begin = at;
