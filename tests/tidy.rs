@@ -14,6 +14,8 @@ mod layers;
 mod proof;
 #[path = "tidy/source.rs"]
 mod source;
+#[path = "tidy/words.rs"]
+mod words;
 
 use source::{Source, has_token};
 use std::fs;
@@ -104,6 +106,8 @@ fn check(source: &Source) -> Vec<String> {
         programs,
         layers::uses,
         layers::banned_words,
+        words::gone,
+        words::pointing,
     ];
     checks.iter().flat_map(|check| check(source)).collect()
 }

@@ -206,6 +206,58 @@ fn circles_are_small_and_only_ever_shrink() {
 }
 
 #[test]
+fn names_that_went_do_not_come_back() {
+    let gone = [("src", "Paper", "RowFile"), ("src/plan/schedule", "settle", "reindex")];
+    let found = |path: &str, text: &str| words::names_of(&Source::new(path, text), &gone);
+    for (path, text) in [
+        ("src/http/a.rs", "struct Paper;"),
+        ("src/a.rs", "fn f(a: &crate::Paper) {}"),
+        ("src/a.rs", "//! The `Paper` of it."),
+        ("src/a.rs", "#[cfg(test)]\nmod tests {\n    /// See [`Paper`].\n    fn f() {}\n}"),
+        ("src/plan/schedule.rs", "self.settle(host);"),
+        ("src/plan/schedule/a.rs", "    /// As settle(1)."),
+    ] {
+        assert_eq!(found(path, text).len(), 1, "{text}");
+    }
+    for (path, text) in [
+        (
+            "src/http/a.rs",
+            "struct PaperClip; struct Row_Paper; // Paper\nconst A: &str = \"Paper\";",
+        ),
+        ("src/plan/scheduler.rs", "self.settle(host);"),
+        ("src/plan/a.rs", "/// Paper_s and papers and paper"),
+        ("tests/it/a.rs", "struct Paper;"),
+    ] {
+        assert_eq!(found(path, text), [""; 0], "{text}");
+    }
+}
+
+#[test]
+fn doc_comments_name_their_subject() {
+    let found = |text: &str| words::beginnings(&Source::new("src/http/a.rs", text));
+    for text in [
+        "/// It is a file.",
+        "//! The same, for hosts.",
+        "/// It's a file.",
+        "enum A {\n    /// They are.\n    B,\n    /// A name.\n    C,\n}",
+        "/// As above.\nfn a() {}",
+        "/// One.\nfn a() {}\n/// Those of it.\nfn b() {}",
+        "/// That",
+    ] {
+        assert_eq!(found(text).len(), 1, "{text}");
+    }
+    for text in [
+        "/// Item.\n/// It is long.",
+        "/// Whoever asks.\n/// Itself.\n",
+        "// It is a plain comment.\n//// The same.",
+        "fn f() { // They\n}\nconst A: &str = \"/// It\";",
+        "#[cfg(test)]\nmod tests {\n    /// It is.\n    fn f() {}\n}",
+    ] {
+        assert_eq!(found(text), [""; 0], "{text}");
+    }
+}
+
+#[test]
 fn pure_layers_are_pure() {
     for (text, expected) in [
         ("use std::net::TcpStream;", "take bytes as an argument"),

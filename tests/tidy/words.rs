@@ -1,0 +1,93 @@
+//! Words: names that are not to come back, and how a doc comment begins.
+
+use super::complaint;
+use super::source::{Line, Source, has_token};
+
+/// Names of this project only that gave way to a word of the field: where, the name, and the word.
+/// Whole identifiers, in code and in doc comments. A rename puts its line here.
+const GONE: [(&str, &str, &str); 0] = [];
+
+/// Folders and files whose doc comments can be understood alone, in the window that an editor opens
+/// beside a name.
+const NAMED_SUBJECTS: [&str; 4] = ["src/lib", "src/main", "src/limits", "src/fault/text"];
+
+/// How no doc comment begins, because what is meant stands elsewhere.
+const POINTING: [&str; 18] = [
+    "It",
+    "Its",
+    "They",
+    "Their",
+    "Them",
+    "That",
+    "Those",
+    "These",
+    "This one",
+    "The same",
+    "The other",
+    "As above",
+    "Likewise",
+    "So many",
+    "So much",
+    "Who",
+    "Whom",
+    "Whose",
+];
+
+/// Names of the table in `src/`.
+pub(crate) fn gone(source: &Source) -> Vec<String> {
+    names_of(source, &GONE)
+}
+
+pub(crate) fn names_of(source: &Source, gone: &[(&str, &str, &str)]) -> Vec<String> {
+    let mut complaints = Vec::new();
+    for (index, line) in source.lines.iter().enumerate() {
+        let doc = doc_text(line).unwrap_or_default();
+        for (_, word, instead) in gone.iter().filter(|(place, ..)| is_below(&source.path, place)) {
+            if has_token(&line.code, word) || has_token(doc, word) {
+                let text = format!("`{word}` is a word of nobody else: say `{instead}`");
+                complaints.push(complaint(source, index, &text));
+            }
+        }
+    }
+    complaints
+}
+
+/// Doc comments outside of tests that do not name their subject first.
+pub(crate) fn pointing(source: &Source) -> Vec<String> {
+    if !NAMED_SUBJECTS.iter().any(|place| is_below(&source.path, place)) {
+        return Vec::new();
+    }
+    beginnings(source)
+}
+
+pub(crate) fn beginnings(source: &Source) -> Vec<String> {
+    let mut complaints = Vec::new();
+    let mut is_within = false;
+    for (index, line) in source.lines.iter().enumerate() {
+        let doc = doc_text(line);
+        let begin = doc.filter(|_| !is_within && !line.is_test).map_or("", str::trim_start);
+        let pointing = POINTING.iter().find(|words| {
+            let rest = begin.strip_prefix(**words);
+            rest.is_some_and(|rest| !rest.starts_with(|c: char| c.is_alphanumeric()))
+        });
+        if let Some(words) = pointing {
+            let text = format!("a doc comment that begins with `{words}`: name what is meant");
+            complaints.push(complaint(source, index, &text));
+        }
+        is_within = doc.is_some();
+    }
+    complaints
+}
+
+/// Text of a line of a doc comment.
+fn doc_text(line: &Line) -> Option<&str> {
+    let raw = line.raw.trim_start();
+    let doc = raw.strip_prefix("///").filter(|rest| !rest.starts_with('/'));
+    doc.or_else(|| raw.strip_prefix("//!"))
+}
+
+/// Whether a file is the one named, with or without its suffix, or lies in the folder.
+fn is_below(path: &str, place: &str) -> bool {
+    path.strip_prefix(place)
+        .is_some_and(|rest| rest.is_empty() || rest == ".rs" || rest.starts_with('/'))
+}
