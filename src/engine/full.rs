@@ -1,10 +1,10 @@
 //! A full disk: who is told, who waits, and when the run goes on. The rules are those of
 //! [`crate::plan::room`].
 
-use super::paper::Flushed;
-use super::progress::say;
-use super::shared::{Shared, Stop};
 use crate::config::ProgressMode;
+use crate::engine::books::paper::Flushed;
+use crate::engine::shared::{Shared, Stop};
+use crate::engine::watch::progress::say;
 use crate::fault::{Cause, DiskProblem, Fault};
 use crate::http::Head;
 use crate::http::head::Framing;
@@ -16,7 +16,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// What is shared about a full disk.
-pub(super) struct FullDisk {
+pub(crate) struct FullDisk {
     state: Mutex<State>,
     /// Nothing new begins.
     is_paused: AtomicBool,
@@ -42,7 +42,7 @@ struct State {
 
 /// What a job does that found the disk full.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Full {
+pub(crate) enum Full {
     /// It goes back to its queue, at no cost.
     Wait,
     /// The run is to end: the job was not done.
@@ -52,7 +52,7 @@ pub(super) enum Full {
 }
 
 impl FullDisk {
-    pub(super) fn new(wait_ms: u64) -> Self {
+    pub(crate) fn new(wait_ms: u64) -> Self {
         Self {
             state: Mutex::new(State {
                 pause: Pause::new(wait_ms),
@@ -70,25 +70,25 @@ impl FullDisk {
     }
 
     /// Whether nothing new begins.
-    pub(super) fn is_paused(&self) -> bool {
+    pub(crate) fn is_paused(&self) -> bool {
         self.is_paused.load(Ordering::Relaxed)
     }
 
     /// Takes the right to begin one job all the same, if there is one to take.
-    pub(super) fn take_probe(&self) -> bool {
+    pub(crate) fn take_probe(&self) -> bool {
         self.is_probe_due.load(Ordering::Relaxed)
             && self.is_probe_due.swap(false, Ordering::Relaxed)
     }
 
     /// Gives it back: it told nothing.
-    pub(super) fn return_probe(&self) {
+    pub(crate) fn return_probe(&self) {
         if self.is_paused() {
             self.is_probe_due.store(true, Ordering::Relaxed);
         }
     }
 
     /// For how many milliseconds the run was paused: no job's time runs meanwhile.
-    pub(super) fn paused_ms(&self, now_ms: u64) -> u64 {
+    pub(crate) fn paused_ms(&self, now_ms: u64) -> u64 {
         let before_ms = self.paused_ms.load(Ordering::Relaxed);
         before_ms + if self.is_paused() { self.lasted_ms(now_ms) } else { 0 }
     }
@@ -99,7 +99,7 @@ impl FullDisk {
     }
 
     /// Whether the run ends because the disk stayed full.
-    pub(super) fn is_given_up(&self) -> bool {
+    pub(crate) fn is_given_up(&self) -> bool {
         self.is_given_up.load(Ordering::Relaxed)
     }
 
@@ -109,14 +109,14 @@ impl FullDisk {
 }
 
 /// Whether a fault is that of a full disk, or of a quota.
-pub(super) fn lacks_room(fault: &Fault) -> bool {
+pub(crate) fn lacks_room(fault: &Fault) -> bool {
     matches!(fault.cause, Cause::Disk(DiskProblem::NoSpace | DiskProblem::Quota))
 }
 
 impl Shared {
     /// A job failed for lack of room. `parents` is where its file was to be, beneath the directory
     /// of the run, and `head` the response as far as there was one, of which so many bytes came.
-    pub(super) fn met_full_disk(
+    pub(crate) fn met_full_disk(
         &self,
         fault: &Fault,
         parents: &str,
@@ -168,7 +168,7 @@ impl Shared {
     }
 
     /// The report cannot be written, since its disk is full.
-    pub(super) fn met_full_report(&self, path: &Path) {
+    pub(crate) fn met_full_report(&self, path: &Path) {
         let mut state = self.full_disk.state();
         let fate = state.pause.met_report(self.now_ms());
         self.paused(state, fate, format!("the disk of the report {} is full", path.display()));
@@ -201,7 +201,7 @@ impl Shared {
     }
 
     /// The job that was let go to find out has its file.
-    pub(super) fn probe_succeeded(&self) {
+    pub(crate) fn probe_succeeded(&self) {
         let mut state = self.full_disk.state();
         if state.pause.probed(self.now_ms()) == Look::GoOn {
             self.go_on(&mut state);
@@ -209,7 +209,7 @@ impl Shared {
     }
 
     /// Looks whether a pause is over; to be called all the time.
-    pub(super) fn mind_full_disk(&self) {
+    pub(crate) fn mind_full_disk(&self) {
         if !self.full_disk.is_paused() || self.full_disk.is_given_up() {
             return;
         }
@@ -263,7 +263,7 @@ impl Shared {
     }
 
     /// The run is over but for this, of which the disk is full.
-    pub(super) fn tell_end_waits(&self, what: &str) {
+    pub(crate) fn tell_end_waits(&self, what: &str) {
         if self.full_disk.is_given_up() {
             return;
         }

@@ -5,19 +5,19 @@ use std::time::{Duration, Instant, SystemTime};
 
 /// A moment of the run.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Moment {
+pub(crate) struct Moment {
     /// By the clock that nobody sets.
-    pub(super) at: Instant,
+    pub(crate) at: Instant,
     /// The same, in milliseconds of the run.
-    pub(super) ms: u64,
+    pub(crate) ms: u64,
     /// The same by the clock that people set.
-    pub(super) date: SystemTime,
+    pub(crate) date: SystemTime,
 }
 
 /// The clocks of one core. That of dates is read a few times a second ([`Clocks::set`]), and told
 /// by the other one in between.
 #[derive(Debug)]
-pub(super) struct Clocks {
+pub(crate) struct Clocks {
     /// When the run began.
     began: Instant,
     /// The two clocks at one moment.
@@ -25,17 +25,17 @@ pub(super) struct Clocks {
 }
 
 impl Clocks {
-    pub(super) fn new(began: Instant) -> Self {
+    pub(crate) fn new(began: Instant) -> Self {
         Self { began, known: Cell::new((Instant::now(), SystemTime::now())) }
     }
 
     /// Reads the clock of dates: somebody may have set it.
-    pub(super) fn set(&self) {
+    pub(crate) fn set(&self) {
         self.known.set((Instant::now(), SystemTime::now()));
     }
 
     /// This moment.
-    pub(super) fn now(&self) -> Moment {
+    pub(crate) fn now(&self) -> Moment {
         let at = Instant::now();
         let (known_at, known) = self.known.get();
         Moment {
@@ -47,7 +47,7 @@ impl Clocks {
 }
 
 /// Whole milliseconds.
-pub(super) fn ms(time: Duration) -> u64 {
+pub(crate) fn ms(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 

@@ -1,16 +1,16 @@
 //! What all threads of a run share.
 
-use super::full::FullDisk;
-use super::gauges::Gauges;
-use super::ledger::{Ledger, Scribe};
-use super::moment::ms;
-use super::pace::Paces;
-use super::packed::Packed;
-use super::places::Places;
-use super::progress::say;
-use super::robots::Robots;
-use super::session::Session;
 use crate::config::Config;
+use crate::engine::attempt::pace::Paces;
+use crate::engine::attempt::robots::Robots;
+use crate::engine::books::ledger::{Ledger, Scribe};
+use crate::engine::books::session::Session;
+use crate::engine::feed::packed::Packed;
+use crate::engine::feed::places::Places;
+use crate::engine::full::FullDisk;
+use crate::engine::moment::ms;
+use crate::engine::watch::gauges::Gauges;
+use crate::engine::watch::progress::say;
 use crate::plan::eyeballs;
 use crate::plan::job::Job;
 use crate::plan::name::{Claimed, Names};
@@ -27,7 +27,7 @@ use tokio::sync::Notify;
 
 /// How far the end of a run has come.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Stop {
+pub(crate) enum Stop {
     /// Not at all.
     Running = 0,
     /// No new job starts; those in flight may finish.
@@ -37,20 +37,20 @@ pub(super) enum Stop {
 }
 
 /// The shared state of one run.
-pub(super) struct Shared {
-    pub(super) config: Config,
+pub(crate) struct Shared {
+    pub(crate) config: Config,
     /// The directory as rows show it: with a `/` at its end, or empty.
     dir_shown: String,
     /// All times of the run count from here.
-    pub(super) began: Instant,
+    pub(crate) began: Instant,
     /// Bandwidth limits, where there are any.
-    pub(super) paces: Option<Paces>,
+    pub(crate) paces: Option<Paces>,
     /// What those who watch the run are told.
-    pub(super) gauges: Gauges,
+    pub(crate) gauges: Gauges,
     /// What is known of a full disk.
-    pub(super) full_disk: FullDisk,
+    pub(crate) full_disk: FullDisk,
     /// What is known of robots.txt files.
-    pub(super) robots: Robots,
+    pub(crate) robots: Robots,
     /// Which addresses answer.
     eyeballs: Mutex<eyeballs::Memory>,
     schedule: Mutex<Schedule<Packed>>,
@@ -60,19 +60,19 @@ pub(super) struct Shared {
     wakes: Vec<Notify>,
     ledger: Mutex<Ledger>,
     /// Whether rows of lines that are done are read by anybody.
-    pub(super) reads_rows: bool,
+    pub(crate) reads_rows: bool,
     /// What encodes rows, for each core to have its own.
-    pub(super) scribe: Option<Scribe>,
+    pub(crate) scribe: Option<Scribe>,
     /// Lines whose rows are not believed.
-    pub(super) lost: Lost,
+    pub(crate) lost: Lost,
     /// The names given to files: by the reader, and by cores where servers may propose them.
     names: Mutex<Names>,
     /// What becomes of names where they are given.
-    pub(super) places: Places,
+    pub(crate) places: Places,
     /// Where what is left is saved.
     session: OnceLock<Session>,
     /// Where the one body goes, once that is open, if it goes to no file.
-    pub(super) stream: OnceLock<Stream>,
+    pub(crate) stream: OnceLock<Stream>,
     reader: ReaderState,
     stop: AtomicU8,
     cores_done: AtomicUsize,
@@ -101,7 +101,7 @@ struct ReaderState {
 }
 
 impl Shared {
-    pub(super) fn new(
+    pub(crate) fn new(
         config: Config,
         began: Instant,
         schedule: Schedule<Packed>,
@@ -145,33 +145,33 @@ impl Shared {
     }
 
     /// The directory as rows show it.
-    pub(super) fn dir_shown(&self) -> &str {
+    pub(crate) fn dir_shown(&self) -> &str {
         &self.dir_shown
     }
 
     /// Whether the file of this path was pulled for input line `index`, by a row that is not
     /// believed: it is replaced, whatever is done about files of others.
-    pub(super) fn had(&self, index: u64, path: &str) -> bool {
+    pub(crate) fn had(&self, index: u64, path: &str) -> bool {
         self.lost.had(index, &format!("{}{path}", self.dir_shown))
     }
 
     /// Milliseconds since the run began.
-    pub(super) fn now_ms(&self) -> u64 {
+    pub(crate) fn now_ms(&self) -> u64 {
         ms(self.began.elapsed())
     }
 
     /// The schedule. A panic while it was held is a bug that ends its thread, not the others.
-    pub(super) fn schedule(&self) -> MutexGuard<'_, Schedule<Packed>> {
+    pub(crate) fn schedule(&self) -> MutexGuard<'_, Schedule<Packed>> {
         self.schedule.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What is remembered of addresses.
-    pub(super) fn eyeballs(&self) -> MutexGuard<'_, eyeballs::Memory> {
+    pub(crate) fn eyeballs(&self) -> MutexGuard<'_, eyeballs::Memory> {
         self.eyeballs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The ledger.
-    pub(super) fn ledger(&self) -> MutexGuard<'_, Ledger> {
+    pub(crate) fn ledger(&self) -> MutexGuard<'_, Ledger> {
         self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -189,24 +189,24 @@ impl Shared {
 
     /// Writes the rows that wait, whoever holds what. Nothing is allocated for that, except for
     /// rows that are to be packed: those may be lost.
-    pub(super) fn flush_at_last(&self) {
+    pub(crate) fn flush_at_last(&self) {
         if let Some(mut ledger) = self.try_ledger() {
             ledger.flush();
         }
     }
 
     /// What is left is to be saved there.
-    pub(super) fn set_session(&self, session: Session) {
+    pub(crate) fn set_session(&self, session: Session) {
         // It is set once, before the threads start.
         let _ = self.session.set(session);
     }
 
-    pub(super) fn session(&self) -> Option<&Session> {
+    pub(crate) fn session(&self) -> Option<&Session> {
         self.session.get()
     }
 
     /// A job was not done: it failed, was cancelled, or never begun.
-    pub(super) fn left(&self, job: &Job, name: &str) {
+    pub(crate) fn left(&self, job: &Job, name: &str) {
         if let Some(session) = self.session() {
             // Standard output and devices are no names for a list.
             session.add(job, self.config.outlet.is_none().then_some(name));
@@ -214,32 +214,32 @@ impl Shared {
     }
 
     /// The reader reads on although the run has stopped, because what it reads is left.
-    pub(super) fn set_reading_on(&self, is_reading_on: bool) {
+    pub(crate) fn set_reading_on(&self, is_reading_on: bool) {
         self.reader.is_reading_on.store(is_reading_on, Ordering::Relaxed);
     }
 
-    pub(super) fn is_reading_on(&self) -> bool {
+    pub(crate) fn is_reading_on(&self) -> bool {
         self.reader.is_reading_on.load(Ordering::Relaxed)
     }
 
     /// Takes names that were claimed before the run began.
-    pub(super) fn adopt(&self, names: Names) {
+    pub(crate) fn adopt(&self, names: Names) {
         *self.names.lock().unwrap_or_else(PoisonError::into_inner) = names;
     }
 
     /// No other line gets this path, which is one beneath `dir`.
-    pub(super) fn occupy(&self, dir: Option<&Dir>, path: &str) {
+    pub(crate) fn occupy(&self, dir: Option<&Dir>, path: &str) {
         let folds = self.places.folds(dir, path);
         self.names.lock().unwrap_or_else(PoisonError::into_inner).occupy(path, folds);
     }
 
     /// Claims a path for the file of input line `index`, beneath `dir`; see [`Names::claim`].
-    pub(super) fn claim(&self, dir: Option<&Dir>, path: String, index: u64) -> String {
+    pub(crate) fn claim(&self, dir: Option<&Dir>, path: String, index: u64) -> String {
         self.claim_noting(dir, path, index).0
     }
 
     /// As [`Self::claim`], for the reader; see [`Names::claim_noting`].
-    pub(super) fn claim_noting(
+    pub(crate) fn claim_noting(
         &self,
         dir: Option<&Dir>,
         path: String,
@@ -252,7 +252,7 @@ impl Shared {
 
     /// The origin sends what nobody asked for: its connections are closed after one response from
     /// now on. What comes a moment too late to be seen would be taken for the next response.
-    pub(super) fn keep_none_to(&self, origin: &str) {
+    pub(crate) fn keep_none_to(&self, origin: &str) {
         let mut talkative = self.talkative.lock().unwrap_or_else(PoisonError::into_inner);
         if talkative.len() >= TALKATIVE_ORIGINS_MAX {
             talkative.clear();
@@ -262,47 +262,47 @@ impl Shared {
     }
 
     /// Whether connections to this origin may be kept.
-    pub(super) fn may_keep(&self, origin: &str) -> bool {
+    pub(crate) fn may_keep(&self, origin: &str) -> bool {
         !self.has_talkative.load(Ordering::Relaxed)
             || !self.talkative.lock().unwrap_or_else(PoisonError::into_inner).contains(origin)
     }
 
     /// Wakes the cores that `wake` names.
-    pub(super) fn deliver(&self, wake: Wake) {
+    pub(crate) fn deliver(&self, wake: Wake) {
         for core in wake.cores(self.wakes.len()) {
             self.wakes[core].notify_one();
         }
     }
 
     /// Wakes every core, and the reader.
-    pub(super) fn wake_all(&self) {
+    pub(crate) fn wake_all(&self) {
         self.deliver(Wake::All);
         self.room.notify_all();
     }
 
     /// Waits while the run is paused: nothing is read meanwhile that would only fill memory.
-    pub(super) fn wait_for_disk(&self) {
+    pub(crate) fn wait_for_disk(&self) {
         while self.full_disk.is_paused() && self.stop() == Stop::Running {
             std::thread::sleep(ROOM_WAIT);
         }
     }
 
     /// Wakes all cores if the run is over: the last job of all may be one that nobody released.
-    pub(super) fn end_if_finished(&self) {
+    pub(crate) fn end_if_finished(&self) {
         if self.schedule().is_finished() {
             self.deliver(Wake::All);
         }
     }
 
     /// Waits for a wake of this core, at most so long.
-    pub(super) async fn woken(&self, core: usize, at_most: Duration) {
+    pub(crate) async fn woken(&self, core: usize, at_most: Duration) {
         // Not a ring operation: this wait may be dropped.
         let _: Result<(), tokio::time::error::Elapsed> =
             tokio::time::timeout(at_most, self.wakes[core].notified()).await;
     }
 
     /// Waits until the look-ahead has room for a batch, or the run stops, or some time has passed.
-    pub(super) fn wait_for_room<'s>(
+    pub(crate) fn wait_for_room<'s>(
         &'s self,
         schedule: MutexGuard<'s, Schedule<Packed>>,
     ) -> MutexGuard<'s, Schedule<Packed>> {
@@ -312,13 +312,13 @@ impl Shared {
     }
 
     /// Tells the reader that there is room.
-    pub(super) fn made_room(&self) {
+    pub(crate) fn made_room(&self) {
         if self.reader.is_waiting.swap(false, Ordering::Relaxed) {
             self.room.notify_one();
         }
     }
 
-    pub(super) fn stop(&self) -> Stop {
+    pub(crate) fn stop(&self) -> Stop {
         if heap::is_short() {
             return Stop::Now;
         }
@@ -330,33 +330,33 @@ impl Shared {
     }
 
     /// Lets the run end, and everybody know.
-    pub(super) fn set_stop(&self, stop: Stop) {
+    pub(crate) fn set_stop(&self, stop: Stop) {
         self.stop.fetch_max(stop as u8, Ordering::Relaxed);
         self.wake_all();
     }
 
     /// Something panicked that the run cannot do without: it ends, and as a failure.
-    pub(super) fn broken(&self) {
+    pub(crate) fn broken(&self) {
         self.is_broken.store(true, Ordering::Relaxed);
         self.set_stop(Stop::Draining);
     }
 
     /// The list is not what it should be: nothing more of it begins.
-    pub(super) fn refuse_list(&self) {
+    pub(crate) fn refuse_list(&self) {
         self.reader.has_refused.store(true, Ordering::Relaxed);
         self.set_stop(Stop::Draining);
     }
 
-    pub(super) fn is_list_refused(&self) -> bool {
+    pub(crate) fn is_list_refused(&self) -> bool {
         self.reader.has_refused.load(Ordering::Relaxed)
     }
 
-    pub(super) fn is_broken(&self) -> bool {
+    pub(crate) fn is_broken(&self) -> bool {
         self.is_broken.load(Ordering::Relaxed)
     }
 
     /// A job lacks what other jobs hold: every core gives up its idle connections.
-    pub(super) fn announce_shortage(&self) {
+    pub(crate) fn announce_shortage(&self) {
         if self.shortages.fetch_add(1, Ordering::Relaxed) == 0 {
             say("warning: this machine is short of file descriptors, memory or ports; \
                  fewer jobs are in flight until there are more (see ulimit -n)");
@@ -364,36 +364,36 @@ impl Shared {
     }
 
     /// How often that was so far.
-    pub(super) fn shortages(&self) -> u64 {
+    pub(crate) fn shortages(&self) -> u64 {
         self.shortages.load(Ordering::Relaxed)
     }
 
     /// A core's thread has ended.
-    pub(super) fn core_done(&self) {
+    pub(crate) fn core_done(&self) {
         self.cores_done.fetch_add(1, Ordering::Release);
     }
 
     /// How many have.
-    pub(super) fn cores_done(&self) -> usize {
+    pub(crate) fn cores_done(&self) -> usize {
         self.cores_done.load(Ordering::Acquire)
     }
 
     /// The number of rows there will be, once it is known.
-    pub(super) fn total(&self) -> Option<u64> {
+    pub(crate) fn total(&self) -> Option<u64> {
         self.reader.total.get().copied()
     }
 
     /// A line is another shard's.
-    pub(super) fn passed_on(&self) {
+    pub(crate) fn passed_on(&self) {
         self.reader.others.fetch_add(1, Ordering::Relaxed);
     }
 
     /// How many were.
-    pub(super) fn others(&self) -> u64 {
+    pub(crate) fn others(&self) -> u64 {
         self.reader.others.load(Ordering::Relaxed)
     }
 
-    pub(super) fn set_total(&self, rows: u64) {
+    pub(crate) fn set_total(&self, rows: u64) {
         // The reader ends once.
         let _ = self.reader.total.set(rows);
     }

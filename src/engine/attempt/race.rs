@@ -1,0 +1,301 @@
+//! A TCP connection to one of the addresses of a host: they race as [`crate::plan::eyeballs`] says,
+//! the first that connects is taken, and the others are brought to their end behind its back.
+//!
+//! A job has a descriptor for a socket and one for a file, which is not open yet, so two may race
+//! within what it has. More of them take what is free; for want of that they wait for each other.
+
+use crate::engine::attempt::task::Story;
+use crate::engine::core::desk::Core;
+use crate::fault::{Cause, Fault, Stage};
+use crate::plan::eyeballs::{Heard, Outcome, Race, Step};
+use crate::ring::tcp::{self, Connecting, Socket};
+use std::cell::Cell;
+use std::fmt::Write as _;
+use std::future::poll_fn;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::task::Poll;
+use std::time::Duration;
+use tokio::sync::Notify;
+
+/// A host to connect to.
+#[derive(Clone, Copy)]
+pub(crate) struct Host<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) port: u16,
+    pub(crate) addresses: &'a [IpAddr],
+}
+
+/// A connected socket to one of the addresses, within one deadline for all of them. However many
+/// are tried, it counts as one connection.
+pub(crate) async fn connect(
+    core: &Core,
+    story: &mut Story,
+    host: Host<'_>,
+) -> Result<Socket, Fault> {
+    let timeout_ms = core.shared.config.timeouts.connect_ms;
+    let connected = match host.addresses {
+        [address] => {
+            let to = SocketAddr::new(*address, host.port);
+            Socket::connect(to, timeout_ms, story.job_at_ms, &core.deadlines)
+                .await
+                .map_err(|cause| vec![(*address, cause)])
+        }
+        // It is large, and most hosts need none.
+        _ => Box::pin(race(core, (story.job_at_ms, story.failed_ip), host)).await,
+    };
+    let (address, connected) = match connected {
+        Ok(socket) => {
+            story.last.times.connect = story.last.began.elapsed();
+            (Some(socket.peer()), Ok(socket))
+        }
+        Err(failed) => {
+            let (address, fault) = fault(&failed, host.port);
+            (address, Err(fault))
+        }
+    };
+    story.last.remote_ip = address;
+    // For want of a descriptor nothing was sent to anybody.
+    let is_unsent = matches!(&connected, Err(fault) if matches!(fault.cause, Cause::Resources(_)));
+    story.num_connects += u32::from(!is_unsent);
+    connected
+}
+
+/// Addresses that failed, in the order in which they did.
+type Failed = Vec<(IpAddr, Cause)>;
+
+/// A race until `job_at_ms`. An address that failed the attempt before goes last.
+async fn race(
+    core: &Core,
+    (job_at_ms, failed_ip): (u64, Option<IpAddr>),
+    host: Host<'_>,
+) -> Result<Socket, Failed> {
+    let began_ms = core.shared.now_ms();
+    let mut order = order(core, host, began_ms);
+    order.sort_by_key(|address| failed_ip == Some(*address));
+    let timeout_ms = core.shared.config.timeouts.connect_ms;
+    let mut race = Race::new(order.len(), timeout_ms);
+    // What goes out of scope unfinished is ended.
+    let mut running = Racers { running: Vec::new(), leftovers: &core.leftovers };
+    let mut failed = Failed::new();
+    loop {
+        let now_ms = core.shared.now_ms();
+        match race.step(now_ms) {
+            Step::Begin(index) => {
+                let left_ms = (began_ms + timeout_ms).saturating_sub(now_ms).max(1);
+                let to = SocketAddr::new(order[index], host.port);
+                match Socket::begin(to, left_ms, job_at_ms, &core.deadlines) {
+                    Ok(connecting) => {
+                        race.began(index, now_ms);
+                        running.running.push((index, connecting));
+                    }
+                    Err(Cause::Resources(_)) if !running.running.is_empty() => race.lacked(),
+                    Err(cause @ Cause::Resources(_)) => return Err(vec![(order[index], cause)]),
+                    Err(cause) => {
+                        failed.push((order[index], cause));
+                        race.failed(index, now_ms);
+                    }
+                }
+            }
+            Step::GiveWay(index) => running.give_way(index),
+            Step::Wait(until_ms) => match running.next(until_ms.saturating_sub(now_ms)).await {
+                None => {}
+                Some((index, Ok(socket))) => {
+                    let now_ms = core.shared.now_ms();
+                    let silent = |index: &usize| race.is_silent(*index, now_ms);
+                    let silent = running.indices().filter(silent).map(|index| order[index]);
+                    let mut heard: Vec<_> = failed.iter().filter_map(heard_of).collect();
+                    heard.extend(silent.map(|address| (address, Heard::Silence)));
+                    let (name, winner) = (host.name, order[index]);
+                    let outcome =
+                        Outcome { host: name, order: &order, began_ms, winner, heard: &heard };
+                    core.shared.eyeballs().connected(&outcome, now_ms);
+                    return Ok(socket);
+                }
+                Some((index, Err(cause))) => {
+                    let is_over = matches!(cause, Cause::Interrupted | Cause::JobTimeout);
+                    failed.push((order[index], cause));
+                    if is_over {
+                        return Err(failed);
+                    }
+                    race.failed(index, core.shared.now_ms());
+                }
+            },
+            Step::Over => return Err(failed),
+        }
+    }
+}
+
+/// The order in which the addresses of a host are tried. What a user gave stays as it is.
+fn order(core: &Core, host: Host<'_>, now_ms: u64) -> Vec<IpAddr> {
+    let source = |address| tcp::source(address).ok().flatten();
+    let source: Option<&dyn Fn(IpAddr) -> Option<IpAddr>> =
+        if core.dns.is_given(host.name, host.port) { None } else { Some(&source) };
+    core.shared.eyeballs().order(host.name, host.addresses, source, now_ms)
+}
+
+/// What a failed attempt says about its address.
+fn heard_of((address, cause): &(IpAddr, Cause)) -> Option<(IpAddr, Heard)> {
+    match cause {
+        Cause::Refused | Cause::Reset => Some((*address, Heard::Refused)),
+        Cause::Timeout => Some((*address, Heard::Silence)),
+        _ => None,
+    }
+}
+
+/// What is told of addresses that all failed: what says most, with its address, and the others
+/// behind it.
+fn fault(failed: &[(IpAddr, Cause)], port: u16) -> (Option<IpAddr>, Fault) {
+    // What ended all of it comes last and goes before all else; then the one that answered.
+    let rank = |cause: &Cause| match cause {
+        Cause::Interrupted | Cause::JobTimeout | Cause::Resources(_) => 0,
+        Cause::Refused | Cause::Reset | Cause::Socket(_) => 1,
+        Cause::Timeout => 2,
+        _ => 3,
+    };
+    let told = failed.iter().min_by_key(|(_, cause)| rank(cause));
+    let Some((address, cause)) = told else {
+        return (None, Fault::new(Stage::Connect, Cause::Unreachable));
+    };
+    let fault = Fault::new(Stage::Connect, cause.clone());
+    if rank(cause) == 0 {
+        return (Some(*address), fault);
+    }
+    let mut detail = SocketAddr::new(*address, port).to_string();
+    let others = || failed.iter().filter(|(other, _)| other != address);
+    for (index, (address, cause)) in others().take(OTHERS_TOLD_MAX).enumerate() {
+        let before = if index == 0 { "; also " } else { ", " };
+        let code = Fault::new(Stage::Connect, cause.clone()).code();
+        write!(detail, "{before}{address} ({code})").expect("a string takes everything");
+    }
+    if let Some(more) = others().count().checked_sub(OTHERS_TOLD_MAX).filter(|more| *more > 0) {
+        write!(detail, " and {more} more").expect("a string takes everything");
+    }
+    (Some(*address), fault.with_detail(detail))
+}
+
+/// Attempts on their way, by their place in the order; the oldest first.
+struct Racers<'c> {
+    running: Vec<(usize, Connecting)>,
+    leftovers: &'c Rc<Leftovers>,
+}
+
+impl Racers<'_> {
+    /// Waits for one to end, at most so many milliseconds.
+    async fn next(&mut self, wait_ms: u64) -> Option<(usize, Result<Socket, Cause>)> {
+        let running = &mut self.running;
+        let ended = poll_fn(|context| {
+            for at in 0..running.len() {
+                if let Poll::Ready(result) = Pin::new(&mut running[at].1).poll(context) {
+                    return Poll::Ready((running.remove(at).0, result));
+                }
+            }
+            Poll::Pending
+        });
+        if wait_ms > WAIT_MAX_MS {
+            return Some(ended.await);
+        }
+        // It is not the attempts that may be dropped here, but this look at them.
+        tokio::time::timeout(Duration::from_millis(wait_ms), pin!(ended)).await.ok()
+    }
+
+    fn give_way(&self, index: usize) {
+        self.running.iter().filter(|racer| racer.0 == index).for_each(|racer| racer.1.end());
+    }
+
+    fn indices(&self) -> impl Iterator<Item = usize> {
+        self.running.iter().map(|racer| racer.0)
+    }
+}
+
+impl Drop for Racers<'_> {
+    fn drop(&mut self) {
+        if !self.running.is_empty() {
+            let running = std::mem::take(&mut self.running);
+            self.leftovers.end(running.into_iter().map(|racer| racer.1).collect());
+        }
+    }
+}
+
+/// Attempts of one core that nobody needs and that are not at their end yet.
+#[derive(Debug, Default)]
+pub(crate) struct Leftovers {
+    count: Cell<usize>,
+    ended: Notify,
+}
+
+impl Leftovers {
+    /// Brings attempts to their end, and closes their sockets. The caller does not wait.
+    fn end(self: &Rc<Self>, attempts: Vec<Connecting>) {
+        attempts.iter().for_each(Connecting::end);
+        self.count.set(self.count.get() + 1);
+        let ending = Ending(Rc::clone(self));
+        tokio::task::spawn_local(async move {
+            let _ending = ending;
+            for attempt in attempts {
+                // It may have connected in the last moment: its socket is closed all the same.
+                let _: Result<Socket, Cause> = attempt.await;
+            }
+        });
+    }
+
+    /// Waits for all of them.
+    pub(crate) async fn ended(&self) {
+        while self.count.get() > 0 {
+            self.ended.notified().await;
+        }
+    }
+}
+
+/// Counts down, however it ended.
+struct Ending(Rc<Leftovers>);
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        self.0.count.set(self.0.count.get() - 1);
+        self.0.ended.notify_one();
+    }
+}
+
+/// Longest wait that has a timer, in milliseconds: any other is for as long as it takes.
+const WAIT_MAX_MS: u64 = 60_000;
+/// Addresses that are told of beside the one whose failure says most.
+const OTHERS_TOLD_MAX: usize = 3;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_says_most_is_told_first() {
+        let [a, b, c, d, e] = [1, 2, 3, 4, 5].map(|n| IpAddr::from([192, 0, 2, n]));
+        let told = |failed: &[(IpAddr, Cause)]| {
+            let (address, fault) = fault(failed, 80);
+            (address, fault.code(), fault.detail.unwrap_or_default().into_string())
+        };
+        let table = [
+            (vec![], None, "connect.unreachable", ""),
+            (vec![(a, Cause::Timeout)], Some(a), "connect.timeout", "192.0.2.1:80"),
+            (
+                vec![(a, Cause::Unreachable), (b, Cause::Refused), (c, Cause::Timeout)],
+                Some(b),
+                "connect.refused",
+                "192.0.2.2:80; also 192.0.2.1 (connect.unreachable), 192.0.2.3 (connect.timeout)",
+            ),
+            (
+                [a, b, c, d, e].map(|one| (one, Cause::Timeout)).to_vec(),
+                Some(a),
+                "connect.timeout",
+                "192.0.2.1:80; also 192.0.2.2 (connect.timeout), 192.0.2.3 (connect.timeout), \
+                 192.0.2.4 (connect.timeout) and 1 more",
+            ),
+            (vec![(a, Cause::Refused), (b, Cause::Interrupted)], Some(b), "run.interrupted", ""),
+            (vec![(a, Cause::Timeout), (b, Cause::JobTimeout)], Some(b), "job.timeout", ""),
+            (vec![(a, Cause::Resources(24))], Some(a), "run.resources", ""),
+        ];
+        for (failed, address, code, detail) in table {
+            assert_eq!(told(&failed), (address, code, detail.to_owned()), "{failed:?}");
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! Rows of an earlier run, as far as a later one takes them up.
+
+use super::{fate, whole};
+use crate::engine::feed::compare::Given;
+use crate::plan::target::LastOrigin;
+use crate::report::Status;
+use crate::report::journal::{Entry, Fate, RowSum};
+
+/// Some consecutive rows.
+#[derive(Default)]
+pub(super) struct TakenRows {
+    rows: Vec<Taken>,
+    /// Names of their files, one behind the other.
+    names: String,
+    /// Of the URL of the row before.
+    origin: LastOrigin,
+}
+
+/// One of them.
+struct Taken {
+    sum: RowSum,
+    says: Says,
+    is_doubted: bool,
+    is_ours: bool,
+    /// Where its name ends.
+    name_end: usize,
+}
+
+/// What it says of its line.
+#[derive(Clone, Copy)]
+pub(super) enum Says {
+    /// Nothing of a loss.
+    Fate(Fate),
+    /// Its file is lost, as was found out before.
+    Lost,
+    /// Its file was pulled, and nothing proves that it is there by now.
+    LostNow,
+}
+
+/// A row as it is told.
+pub(super) struct TakenRow<'r> {
+    pub(super) sum: RowSum,
+    pub(super) says: Says,
+    /// Whether a proof was asked for.
+    pub(super) is_doubted: bool,
+    /// Whether a file that it names is one that it was pulled into.
+    pub(super) is_ours: bool,
+    pub(super) filename: &'r str,
+}
+
+impl TakenRows {
+    /// Takes the next row, which is believed only with a proof where it is `is_late`.
+    pub(super) fn take(&mut self, entry: &Entry<'_>, is_late: bool) {
+        let fate = fate(entry);
+        let is_doubted = is_late && fate == Fate::Good;
+        let says = if is_doubted && !whole::is_proved(entry) {
+            Says::LostNow
+        } else if entry.is_lost() {
+            Says::Lost
+        } else {
+            Says::Fate(fate)
+        };
+        let sum = RowSum::of(entry.index, Given::of_row(entry, &mut self.origin).url());
+        self.names.push_str(&entry.filename);
+        let is_ours = entry.status != Status::Skipped;
+        self.rows.push(Taken { sum, says, is_doubted, is_ours, name_end: self.names.len() });
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = TakenRow<'_>> {
+        let mut name_at = 0;
+        self.rows.iter().map(move |row| {
+            let Taken { sum, says, is_doubted, is_ours, name_end } = *row;
+            let name = std::mem::replace(&mut name_at, name_end)..name_end;
+            TakenRow { sum, says, is_doubted, is_ours, filename: &self.names[name] }
+        })
+    }
+}
+
+impl TakenRow<'_> {
+    /// What becomes of its line.
+    pub(super) fn fate(&self) -> Fate {
+        match self.says {
+            Says::Fate(fate) => fate,
+            Says::Lost | Says::LostNow => Fate::Open,
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! What the lanes of one core do at the moment, for whoever asks. All of it is on one thread, and
+//! memory is used again: it costs a job the copy of its URL.
+
+use crate::plan::target::Target;
+use crate::report::view::{Phase, Transfer};
+use std::cell::{Cell, RefCell};
+use std::time::Instant;
+
+/// The transfers of one core.
+#[derive(Debug, Default)]
+pub(crate) struct Transfers {
+    rows: RefCell<Vec<Row>>,
+    free: RefCell<Vec<usize>>,
+    /// Body bytes of all transfers so far.
+    received: Cell<u64>,
+}
+
+#[derive(Debug)]
+struct Row {
+    is_live: bool,
+    line: u64,
+    url: String,
+    began: Instant,
+    bytes: u64,
+    phase: Phase,
+}
+
+/// One of them, until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Entry<'t> {
+    transfers: &'t Transfers,
+    index: usize,
+}
+
+impl Transfers {
+    /// An attempt begins, of a job that began at `began`.
+    pub(crate) fn begin(&self, line: u64, target: &Target, began: Instant) -> Entry<'_> {
+        let mut rows = self.rows.borrow_mut();
+        let index = self.free.borrow_mut().pop().unwrap_or(rows.len());
+        if index == rows.len() {
+            let (url, bytes, phase) = (String::new(), 0, Phase::Connect);
+            rows.push(Row { is_live: false, line, url, began, bytes, phase });
+        }
+        let row = &mut rows[index];
+        row.url.clear();
+        row.url.push_str(target.as_str());
+        (row.is_live, row.line, row.began) = (true, line, began);
+        (row.bytes, row.phase) = (0, Phase::Connect);
+        Entry { transfers: self, index }
+    }
+
+    /// A transfer goes on to another phase.
+    pub(crate) fn enter(&self, index: usize, phase: Phase) {
+        self.rows.borrow_mut()[index].phase = phase;
+    }
+
+    /// Body bytes came.
+    pub(crate) fn came(&self, index: usize, bytes: usize) {
+        self.rows.borrow_mut()[index].bytes += bytes as u64;
+        self.received.set(self.received.get() + bytes as u64);
+    }
+
+    /// Body bytes of all transfers so far.
+    pub(crate) fn received(&self) -> u64 {
+        self.received.get()
+    }
+
+    /// The transfers that began longest ago, at most so many.
+    pub(crate) fn longest(&self, count_max: usize) -> Vec<Transfer> {
+        let rows = self.rows.borrow();
+        let mut live: Vec<&Row> = rows.iter().filter(|row| row.is_live).collect();
+        live.sort_unstable_by_key(|row| row.began);
+        let shown = |row: &&Row| Transfer {
+            line: row.line,
+            url: without_query(&row.url),
+            age: row.began.elapsed(),
+            bytes: row.bytes,
+            phase: row.phase,
+        };
+        live.iter().take(count_max).map(shown).collect()
+    }
+}
+
+impl Entry<'_> {
+    /// Its number, for as long as it lives.
+    pub(crate) fn index(&self) -> usize {
+        self.index
+    }
+}
+
+impl Drop for Entry<'_> {
+    fn drop(&mut self) {
+        self.transfers.rows.borrow_mut()[self.index].is_live = false;
+        self.transfers.free.borrow_mut().push(self.index);
+    }
+}
+
+/// What a signal asks for may end up in any log: signatures and tokens are in the query.
+fn without_query(url: &str) -> String {
+    match url.split_once('?') {
+        Some((before, _)) => format!("{before}?..."),
+        None => url.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_longest_come_first_and_places_are_used_again() {
+        let transfers = Transfers::default();
+        let target = |text| Target::parse(text).unwrap();
+        let now = Instant::now();
+        let first = transfers.begin(1, &target("http://u:p@a.example/x?token=SECRET"), now);
+        let second = transfers.begin(2, &target("http://b.example/"), now - MINUTE);
+        transfers.enter(first.index(), Phase::Body);
+        transfers.came(first.index(), 100);
+        let lines = |transfers: &Transfers| -> Vec<u64> {
+            transfers.longest(10).iter().map(|transfer| transfer.line).collect()
+        };
+        assert_eq!(lines(&transfers), [2, 1]);
+        let shown = &transfers.longest(10)[1];
+        assert_eq!(shown.url, "http://a.example/x?...");
+        assert_eq!((shown.bytes, shown.phase), (100, Phase::Body));
+        assert_eq!(transfers.longest(1)[0].url, "http://b.example/");
+        drop(first);
+        let third = transfers.begin(3, &target("http://c.example/"), now);
+        assert_eq!(third.index(), 0);
+        let shown = &transfers.longest(10)[1];
+        assert_eq!((shown.line, shown.bytes, shown.phase), (3, 0, Phase::Connect));
+        drop((second, third));
+        assert_eq!(lines(&transfers), [0; 0]);
+        assert_eq!(transfers.received(), 100);
+    }
+
+    const MINUTE: std::time::Duration = std::time::Duration::from_secs(60);
+}

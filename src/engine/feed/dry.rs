@@ -1,0 +1,146 @@
+//! `--dry-run`: a list is read, named and scheduled as in a run, and nothing is pulled.
+
+use crate::config::{BudgetConfig, Config};
+use crate::engine::books::ledger::Ledger;
+use crate::engine::feed::packed::Packed;
+use crate::engine::feed::places::Places;
+use crate::engine::feed::read::{Naming, Reader, Taker};
+use crate::engine::feed::source::Lists;
+use crate::engine::run::pull::Ended;
+use crate::engine::shared::Shared;
+use crate::engine::watch::progress::say;
+use crate::plan::census::{Census, Distinct};
+use crate::plan::schedule::{After, Given, Limits, Schedule};
+use crate::report::RunEnd;
+use crate::report::dry::DryRun;
+use crate::report::journal::Check;
+use crate::ring::setup;
+use std::time::{Duration, Instant};
+
+/// Reads everything the configuration names and tells what is in it. No connection is made; no file
+/// is made or changed.
+///
+/// # Errors
+/// A list that cannot be read.
+pub fn dry_run(config: &Config) -> anyhow::Result<Ended> {
+    let lists = Lists::open(&config.inputs, &config.input, &config.dir)?;
+    let mut naming = Naming::new(config)?;
+    naming.reserve(config);
+    let schedule = Schedule::new(Limits {
+        cores: 1,
+        in_flight_max: config.in_flight_max,
+        per_host_first: config.per_host.first(),
+        per_host_max: config.per_host.max(),
+        resolve_ahead_max: 0,
+        lookahead_max: config.lookahead_max,
+        is_window_fixed: false,
+        host_fail_limit: 0,
+        host_fail_wait_ms: config.politeness.host_fail_wait_ms,
+        retry_after_max_ms: config.retry.retry_after_max_ms,
+        rate: None,
+        rate_per_host: None,
+    });
+    // It costs nothing, so it is seen to its end.
+    let ledger = Ledger::new(None, &BudgetConfig::default(), false);
+    // To see what becomes of names, files would have to be made.
+    let places = Places::new(config, None);
+    let shared = Shared::new(config.clone(), Instant::now(), schedule, ledger, places);
+    let check = Check::default();
+    let taker = Taker::Rehearsal(Rehearsal::new());
+    let mut reader = Reader::new(&shared, (lists, None), naming, check, taker);
+    let read = reader.read_all();
+    let (mut rehearsal, lines) = reader.into_rehearsal().expect("it was one");
+    rehearsal.take_all(&mut shared.schedule());
+    let mut ledger = shared.ledger();
+    let failures: Vec<String> = ledger.failures().collect();
+    let (stats, written) = ledger.finish();
+    written?;
+    failures.iter().for_each(|failure| say(failure));
+    if config.summary {
+        let told = DryRun { others: shared.others(), ..rehearsal.told(lines, stats.count) };
+        say(told.text().trim_end());
+    }
+    read.map(|()| Ended { stats, end: RunEnd::Complete })
+}
+
+/// A schedule whose jobs nobody works on, and the time that this takes.
+pub(crate) struct Rehearsal {
+    census: Census,
+    jobs: u64,
+    time_parse: Duration,
+    time_schedule: Duration,
+    /// When the last batch was passed on, in time of this thread: since then lines were read.
+    passed_at: Duration,
+    began: Instant,
+}
+
+impl Rehearsal {
+    fn new() -> Self {
+        Self {
+            census: Census::new(),
+            jobs: 0,
+            time_parse: Duration::ZERO,
+            time_schedule: Duration::ZERO,
+            passed_at: setup::thread_time(),
+            began: Instant::now(),
+        }
+    }
+
+    /// Puts a batch on the schedule, and takes jobs from it where there is no room for more.
+    pub(crate) fn pass(&mut self, schedule: &mut Schedule<Packed>, batch: &mut Vec<Packed>) {
+        self.time_parse += setup::thread_time() - self.passed_at;
+        self.jobs += batch.len() as u64;
+        for task in &*batch {
+            self.census.add(task.place().host);
+        }
+        let begun = setup::thread_time();
+        while !batch.is_empty() {
+            if schedule.room() == 0 {
+                take(schedule);
+            }
+            let count = batch.len().min(schedule.room());
+            // A core that takes without end sleeps never.
+            let _wakes = schedule.push_all(batch.drain(..count), Packed::place);
+        }
+        self.passed_at = setup::thread_time();
+        self.time_schedule += self.passed_at - begun;
+    }
+
+    /// Takes what is left.
+    fn take_all(&mut self, schedule: &mut Schedule<Packed>) {
+        let begun = setup::thread_time();
+        while take(schedule) {}
+        self.time_schedule += setup::thread_time() - begun;
+    }
+
+    fn told(&self, lines: u64, rows_bad: u64) -> DryRun {
+        let (hosts, is_estimate) = match self.census.distinct() {
+            Distinct::Exactly(hosts) => (hosts, false),
+            Distinct::About(hosts) => (hosts, true),
+        };
+        let largest = self.census.largest(HOSTS_SHOWN).into_iter();
+        DryRun {
+            lines,
+            jobs: self.jobs,
+            bad: rows_bad,
+            others: 0,
+            hosts,
+            is_estimate,
+            largest: largest.map(|(host, count)| (host.to_owned(), count)).collect(),
+            time_parse: self.time_parse,
+            time_schedule: self.time_schedule,
+            time: self.began.elapsed(),
+            memory_peak: setup::resident_peak_bytes(),
+        }
+    }
+}
+
+/// Takes one job, which is over at once; says whether there was one.
+fn take(schedule: &mut Schedule<Packed>) -> bool {
+    let Given::Job(grant) = schedule.take(0, 0).given else { return false };
+    let _wake = schedule.release(0, grant.origin, After::Closed).wake;
+    true
+}
+
+/// Hosts in the text.
+const HOSTS_SHOWN: usize = 10;

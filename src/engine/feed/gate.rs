@@ -1,0 +1,83 @@
+//! The gate for names: whenever the schedule has hosts whose names are not known, these are asked
+//! for, ahead of the work. Nobody polls: cores call [`Gate::ask`] when the schedule says so, and
+//! the resolver's thread calls it after each answer.
+
+use crate::engine::shared::{Shared, Stop};
+use crate::plan::address;
+use crate::plan::proxy::Proxies;
+use crate::plan::schedule::HostId;
+use crate::plan::target::Scheme;
+use crate::ring::dns::Resolver;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Brings names from the schedule to the resolver, and answers back.
+pub(crate) struct Gate {
+    shared: Arc<Shared>,
+    dns: Resolver,
+    proxies: Arc<Proxies>,
+    /// Calls that have not been served yet; the first caller serves those that come meanwhile.
+    calls: AtomicUsize,
+}
+
+impl Gate {
+    pub(crate) fn new(shared: &Arc<Shared>, dns: &Resolver, proxies: &Arc<Proxies>) -> Self {
+        let (shared, dns, proxies) = (Arc::clone(shared), dns.clone(), Arc::clone(proxies));
+        Self { shared, dns, proxies, calls: AtomicUsize::new(0) }
+    }
+
+    /// Asks for every name that the schedule gives out now.
+    pub(crate) fn ask(self: &Arc<Self>) {
+        // An answer may come while its question is put, and calls this: then it goes on here and
+        // not one call deeper.
+        if self.calls.fetch_add(1, Ordering::AcqRel) > 0 {
+            return;
+        }
+        let mut served = 1;
+        loop {
+            self.ask_all();
+            match self.calls.compare_exchange(served, 0, Ordering::AcqRel, Ordering::Acquire) {
+                Ok(_) => return,
+                Err(calls) => served = calls,
+            }
+        }
+    }
+
+    fn ask_all(self: &Arc<Self>) {
+        while self.shared.stop() == Stop::Running {
+            let next = self.shared.schedule().next_unresolved();
+            let Some((id, host)) = next else { return };
+            if !self.is_asked_for(&host) {
+                self.answered(id);
+                continue;
+            }
+            let (name, _) = address::name_and_port(&host);
+            let gate = Arc::clone(self);
+            self.dns.ask(name, move || gate.answered(id));
+        }
+    }
+
+    /// The jobs of a host may begin, if only to learn that it has no address.
+    fn answered(self: &Arc<Self>, id: HostId) {
+        let (wake, has_unresolved) = {
+            let mut schedule = self.shared.schedule();
+            (schedule.resolved(id), schedule.has_unresolved())
+        };
+        self.shared.deliver(wake);
+        if has_unresolved {
+            self.ask();
+        }
+    }
+
+    /// Whether the name of a host (`name[:port]`) is asked for before its jobs begin. A host that
+    /// is an address or has some by `--resolve` needs no question, nor does one that a proxy looks
+    /// up. Where that holds for `http://` or `https://` alone, the jobs of the other scheme look it
+    /// up themselves: a question that nobody needs may tell what a proxy was to hide.
+    pub(crate) fn is_asked_for(&self, host: &str) -> bool {
+        let (name, port) = address::name_and_port(host);
+        [Scheme::Http, Scheme::Https].into_iter().all(|scheme| {
+            let port = port.unwrap_or_else(|| scheme.port_default());
+            self.proxies.is_name_ours(scheme, name, port) && !self.dns.is_given(name, port)
+        })
+    }
+}

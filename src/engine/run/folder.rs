@@ -1,0 +1,58 @@
+//! The directory of the run: made, tried, and flushed in the end.
+
+use crate::config::{Config, Fsync, OwnFiles};
+use crate::error::RunError;
+use crate::ring::dir::{Care, Dir, FileSystem, Kept};
+use crate::ring::room;
+use anyhow::Context as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Makes the directory of the run.
+pub(crate) fn open_dir(config: &Config) -> anyhow::Result<Dir> {
+    let care = Care { fsync: config.fsync, allocation: config.file_allocation };
+    if config.outlet.is_some() {
+        return Dir::create(Path::new("."), care).context("cannot open .");
+    }
+    Dir::create(&config.dir, care).with_context(|| cannot_write_into(config))
+}
+
+/// What no download may replace, by device and inode. All of it is there by now.
+pub(crate) fn irreplaceable(config: &Config) -> Arc<Kept> {
+    let OwnFiles { files, list_folders } = &config.own_files;
+    let (files, folders) = (files.iter(), list_folders.iter());
+    Arc::new(Kept::new(files.map(PathBuf::as_path), folders.map(PathBuf::as_path)))
+}
+
+/// Finds out whether the directory of the run can be written; with `--fsync end` also gives the
+/// file system that is flushed when the run ends.
+pub(crate) fn check_output(config: &Config, dir: &Dir) -> anyhow::Result<Option<FileSystem>> {
+    if config.outlet.is_some() {
+        // No file is made then, least of all beside a device.
+        return Ok(None);
+    }
+    match dir.check_writable() {
+        // There may be room by the time that it is needed, and it is waited for.
+        Err(error) if config.disk.wait_ms > 0 && room::is_lacking(&error) => {}
+        checked => checked.with_context(|| cannot_write_into(config))?,
+    }
+    Ok(match config.fsync {
+        Fsync::End => Some(FileSystem::of(&config.dir).with_context(|| cannot_write_into(config))?),
+        Fsync::None | Fsync::File | Fsync::Dir => None,
+    })
+}
+
+fn cannot_write_into(config: &Config) -> RunError {
+    RunError::local_file(format!("cannot write into {}", config.dir.display()))
+}
+
+/// Brings everything that was written onto the disk, with `--fsync end`.
+pub(crate) fn sync(file_system: Option<&FileSystem>, dir: &Path) -> anyhow::Result<()> {
+    file_system.map_or(Ok(()), FileSystem::sync).with_context(|| {
+        RunError::local_file(format!(
+            "cannot flush the file system of {} (syncfs): files of this run may be lost or damaged \
+             although their rows say ok; pull them again onto a disk that works",
+            dir.display()
+        ))
+    })
+}

@@ -1,0 +1,256 @@
+//! What is told of a run while it goes on: progress, its state on SIGUSR1, and metrics.
+
+use crate::config::ProgressMode;
+use crate::engine::run::signals::Signals;
+use crate::engine::shared::{Shared, Stop};
+use crate::engine::watch::progress::{Progress, say};
+use crate::error::RunError;
+use crate::http::served;
+use crate::plan::schedule;
+use crate::report::pushing::{self, Pushing};
+use crate::report::view::{Holdup, Meter, View};
+use crate::report::{metrics, state};
+use crate::ring::listen::{Listener, Serving};
+use anyhow::Context as _;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+/// Looks at a run again and again.
+pub(crate) struct Observer<'s> {
+    shared: &'s Shared,
+    progress: Progress,
+    meter: Meter,
+    measure_at: Instant,
+    /// Looked for now and then: that walks over hosts.
+    holdups: Vec<Holdup>,
+    pushing: Vec<Pushing>,
+    holdups_at: Instant,
+    /// Requests for the state that were heard.
+    asked: usize,
+    question: Option<Question>,
+}
+
+/// A question to the cores, for the state.
+#[derive(Clone, Copy)]
+struct Question {
+    number: u64,
+    /// A core that did not answer by then is not waited for.
+    until: Instant,
+}
+
+impl<'s> Observer<'s> {
+    pub(crate) fn new(shared: &'s Shared) -> Self {
+        Self {
+            shared,
+            progress: Progress::new(shared.config.progress),
+            meter: Meter::default(),
+            measure_at: shared.began,
+            holdups: Vec::new(),
+            pushing: Vec::new(),
+            holdups_at: shared.began,
+            asked: 0,
+            question: None,
+        }
+    }
+
+    /// One look: shows what it is time for.
+    pub(crate) fn look(&mut self, signals: &Signals) {
+        let now = Instant::now();
+        if self.measure_at <= now {
+            self.measure_at = now + MEASURE_EVERY;
+            self.meter.measure(&self.view());
+        }
+        if self.holdups_at <= now && self.progress.is_shown() {
+            self.holdups = holdups(self.shared);
+            self.pushing = pushing(self.shared);
+            // Cores wait meanwhile: for next to nothing of their time.
+            self.holdups_at = now + MEASURE_EVERY.max(now.elapsed() * HOLDUPS_PART);
+        }
+        let asked = signals.asked();
+        if asked != self.asked {
+            self.asked = asked;
+            let number = self.shared.gauges.ask();
+            self.question = Some(Question { number, until: Instant::now() + ANSWERS_WITHIN });
+        }
+        if let Some(question) = self.question {
+            let is_due = question.until <= Instant::now();
+            self.tell(question, is_due);
+        }
+        if self.progress.is_due(self.shared.began.elapsed()) {
+            let view = self.view();
+            self.progress.show(&view, &self.meter);
+        }
+    }
+
+    /// The last look.
+    pub(crate) fn finish(&mut self, signals: &Signals) {
+        if signals.asked() != self.asked && self.question.is_none() {
+            let number = self.shared.gauges.ask();
+            self.question = Some(Question { number, until: Instant::now() });
+        }
+        if let Some(question) = self.question {
+            self.tell(question, true);
+        }
+        let view = self.view();
+        self.meter.measure(&view);
+        self.progress.finish(&view, &self.meter);
+    }
+
+    /// Tells the state, once all cores have answered or it is due.
+    fn tell(&mut self, question: Question, is_due: bool) {
+        let (mut transfers, silent) = self.shared.gauges.answers(question.number);
+        if !silent.is_empty() && !is_due {
+            return;
+        }
+        self.question = None;
+        transfers.truncate(TRANSFERS_MAX);
+        // A thread that has ended has nothing to say.
+        let is_over = self.shared.cores_done() > 0;
+        let silent = if is_over { Vec::new() } else { silent };
+        let view = full_view(self.shared);
+        let tell = match self.shared.config.progress {
+            ProgressMode::Json => state::json,
+            ProgressMode::Bar | ProgressMode::Plain | ProgressMode::None => state::text,
+        };
+        let text = tell(&view, &self.meter, &transfers, &silent);
+        say(text.trim_end());
+    }
+
+    fn view(&self) -> View {
+        let (holdups, pushing) = (self.holdups.clone(), self.pushing.clone());
+        View { holdups, pushing, ..view(self.shared) }
+    }
+}
+
+/// Where the run stands; what is to be said of hosts is left out.
+fn view(shared: &Shared) -> View {
+    let (in_flight, queued, deferred) = {
+        let schedule = shared.schedule();
+        (schedule.in_flight(), schedule.queued(), schedule.deferred())
+    };
+    let total = shared.total();
+    let cores = shared.gauges.cores();
+    let (names_known, names_asked) = shared.gauges.names();
+    let ledger = shared.ledger();
+    let stats = ledger.stats();
+    View {
+        elapsed: shared.began.elapsed(),
+        lines_read: total.unwrap_or_else(|| shared.gauges.lines_read().max(stats.count)),
+        is_input_read: total.is_some(),
+        ok: stats.ok,
+        skipped: stats.skipped,
+        failed: stats.failed,
+        cancelled: stats.cancelled,
+        bytes: shared.gauges.received(),
+        in_flight,
+        in_flight_max: shared.config.in_flight_max,
+        queued,
+        deferred,
+        lookahead_max: shared.config.lookahead_max,
+        is_paused: shared.full_disk.is_paused(),
+        is_stopping: shared.stop() != Stop::Running,
+        shortages: shared.shortages(),
+        cores,
+        holdups: Vec::new(),
+        pushing: Vec::new(),
+        hosts_resting: 0,
+        hosts_unreachable: 0,
+        hosts_lowered: 0,
+        names_known,
+        names_asked,
+    }
+}
+
+/// The same with all that is to be said of hosts.
+fn full_view(shared: &Shared) -> View {
+    let troubles = shared.schedule().troubles(shared.now_ms());
+    View {
+        holdups: holdups(shared),
+        pushing: pushing(shared),
+        hosts_resting: troubles.resting,
+        hosts_unreachable: troubles.unreachable,
+        hosts_lowered: troubles.lowered,
+        ..view(shared)
+    }
+}
+
+/// The hosts that hold the run up, the worst first.
+fn holdups(shared: &Shared) -> Vec<Holdup> {
+    let found = shared.schedule().holdups(HOLDUPS_MAX, shared.now_ms());
+    let shown = |found: schedule::Holdup| Holdup {
+        host: found.host.into(),
+        queued: found.queued as u64,
+        in_flight: found.in_flight as u64,
+        why: found.why.to_string(),
+    };
+    found.into_iter().map(shown).collect()
+}
+
+/// The hosts that push back and are worth a word, the worst first.
+pub(crate) fn pushing(shared: &Shared) -> Vec<Pushing> {
+    let found = shared.schedule().pushing();
+    let told = |found: schedule::Pushing| Pushing {
+        host: found.host.into(),
+        requests: found.answers + found.refusals,
+        refusals: found.refusals,
+        window: found.window as u64,
+        rate: found.rate,
+        has_jobs: found.jobs > 0,
+    };
+    pushing::notable(found.into_iter().map(told).collect())
+}
+
+/// Listens where metrics are asked for, before anything is touched.
+pub(crate) fn listen(addr: Option<SocketAddr>) -> anyhow::Result<Option<Listener>> {
+    let bind = |addr| {
+        Listener::bind(addr).with_context(|| {
+            RunError::usage(format!(
+                "cannot serve metrics on {addr}: give another --metrics-addr; port 0 takes a free \
+                 one and says which"
+            ))
+        })
+    };
+    addr.map(bind).transpose()
+}
+
+/// Serves metrics until the value is dropped, and says where.
+pub(crate) fn serve(
+    listener: Option<Listener>,
+    shared: &Arc<Shared>,
+    started_at: SystemTime,
+) -> anyhow::Result<Option<Serving>> {
+    let Some(listener) = listener else { return Ok(None) };
+    let config = &shared.config;
+    // A port that nobody chose has to be told.
+    let is_told = config.summary || config.watch.metrics_addr.is_some_and(|addr| addr.port() == 0);
+    let url = format!("http://{}{}", listener.addr(), served::PATH);
+    match config.progress {
+        ProgressMode::Json => say(&serde_json::json!({ "metrics": url }).to_string()),
+        ProgressMode::Bar | ProgressMode::Plain | ProgressMode::None if is_told => {
+            say(&format!("metrics: {url}"));
+        }
+        ProgressMode::Bar | ProgressMode::Plain | ProgressMode::None => {}
+    }
+    let shared = Arc::clone(shared);
+    let page = move || {
+        let view = full_view(&shared);
+        metrics::encode(&view, shared.ledger().stats(), started_at)
+    };
+    let answer = move |request: &[u8]| {
+        served::asked(request).map(|asked| served::answer(asked, metrics::CONTENT_TYPE, &page))
+    };
+    listener.serve("metrics", answer).context("cannot start a thread").map(Some)
+}
+
+/// To look for hosts that hold the run up takes one part of the time in so many.
+const HOLDUPS_PART: u32 = 100;
+/// How often speed is measured, and hosts are looked for that hold the run up.
+const MEASURE_EVERY: Duration = Duration::from_secs(1);
+/// How long cores have to answer: many times their sweep.
+const ANSWERS_WITHIN: Duration = Duration::from_millis(500);
+/// Transfers in the state; each core tells of so many.
+pub(crate) const TRANSFERS_MAX: usize = 10;
+
+/// Hosts that hold the run up, as many as are told of.
+const HOLDUPS_MAX: usize = 10;
