@@ -12,6 +12,8 @@ mod imports;
 mod layers;
 #[path = "tidy/proof.rs"]
 mod proof;
+#[path = "tidy/rooms.rs"]
+mod rooms;
 #[path = "tidy/source.rs"]
 mod source;
 #[path = "tidy/words.rs"]
@@ -70,6 +72,20 @@ fn files_use_one_another_in_small_circles_only() {
 #[allow(clippy::print_stdout, reason = "printing is what it is for")]
 fn circles_are_printed() {
     print!("{}", circles::listing(&imports::Graph::new(&rust_files(&["src"]))));
+}
+
+#[test]
+fn rooms_of_the_engine_use_those_below() {
+    let graph = imports::Graph::new(&rust_files(&["src"]));
+    let complaints = rooms::complaints(&graph, &rooms::ROOMS, &rooms::TO_GO);
+    assert!(complaints.is_empty(), "\n{}\n", complaints.join("\n"));
+}
+
+#[test]
+#[ignore = "prints for people: run it with --nocapture"]
+#[allow(clippy::print_stdout, reason = "printing is what it is for")]
+fn rooms_are_printed() {
+    print!("{}", rooms::listing(&imports::Graph::new(&rust_files(&["src"]))));
 }
 
 #[test]

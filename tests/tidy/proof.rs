@@ -206,6 +206,36 @@ fn circles_are_small_and_only_ever_shrink() {
 }
 
 #[test]
+fn rooms_use_what_is_below_them() {
+    let sources = [
+        ("src/engine/mod.rs", "mod run;\nmod feed;\nmod moment;\nuse feed::Jobs;"),
+        ("src/engine/run/mod.rs", "use crate::engine::feed::Jobs;\nuse super::feed::inner::Deep;"),
+        ("src/engine/feed/mod.rs", "mod inner;\npub struct Jobs;"),
+        ("src/engine/feed/inner.rs", "use super::super::moment::Moment;\nuse super::Jobs;"),
+        (
+            "src/engine/moment.rs",
+            "pub struct Moment;\n#[cfg(test)]\nmod t { use crate::engine::run; }",
+        ),
+    ]
+    .map(|(path, text)| Source::new(path, text));
+    let graph = imports::Graph::new(&sources);
+    let found =
+        |rooms: &[(&str, &[&str])], to_go: &[(&str, &str)]| rooms::complaints(&graph, rooms, to_go);
+    let good: [(&str, &[&str]); 3] = [("run", &["feed"]), ("feed", &["moment"]), ("moment", &[])];
+    assert_eq!(found(&good, &[]), [""; 0]);
+    let strict: [(&str, &[&str]); 3] = [("run", &[]), ("feed", &["moment"]), ("moment", &[])];
+    let expected = "src/engine/run must not use src/engine/feed:\n    \
+                    src/engine/run/mod.rs:1 Jobs -> src/engine/feed/mod.rs\n    \
+                    src/engine/run/mod.rs:2 Deep -> src/engine/feed/inner.rs";
+    assert_eq!(found(&strict, &[]), [expected]);
+    assert_eq!(found(&strict, &[("run", "feed")]), [""; 0]);
+    let gone = found(&good, &[("moment", "run")]);
+    assert!(gone.len() == 1 && gone[0].contains("delete the line"), "{gone:?}");
+    let unknown = found(&good[..2], &[]);
+    assert!(unknown.len() == 1 && unknown[0].contains("moment is no known room"), "{unknown:?}");
+}
+
+#[test]
 fn names_that_went_do_not_come_back() {
     let gone = [("src", "Paper", "RowFile"), ("src/plan/schedule", "settle", "reindex")];
     let found = |path: &str, text: &str| words::names_of(&Source::new(path, text), &gone);
