@@ -11,6 +11,7 @@ mod outlet;
 mod peers;
 mod proxy;
 pub mod resolve;
+pub mod topics;
 pub mod values;
 mod written;
 

@@ -27,15 +27,23 @@ pub(super) const PEERS: [Peer; 5] = [
 
 /// One row of a table.
 #[derive(Debug, Default)]
-struct Row {
+pub(super) struct Row {
+    /// The first column as it is.
+    pub(super) theirs: String,
     /// As that program spells them, with their dashes.
-    flags: Vec<String>,
+    pub(super) flags: Vec<String>,
     /// Name of the value of each flag, or the one value that the row is about; empty for switches.
     value: String,
     /// What stands for it here: words to type, `always`, or empty.
-    ours: String,
+    pub(super) ours: String,
     /// A sentence without its full stop; may be empty when there are words to type.
-    differs: String,
+    pub(super) differs: String,
+}
+
+/// The rows of the table of a program; none when there is no such table.
+pub(super) fn rows(name: &str) -> Vec<Row> {
+    let peers = PEERS.iter().filter(|peer| peer.name == name);
+    peers.flat_map(Peer::texts).map(|text| Row::new(&text)).collect()
 }
 
 /// What to say about a flag that is not defined here: a sentence for each program that has it, one
@@ -171,7 +179,7 @@ impl Row {
         let mut columns = text.split('|').map(str::trim);
         let mut column = || columns.next().unwrap_or_default();
         let (theirs, ours, differs) = (column(), column().to_owned(), column().to_owned());
-        let mut row = Self { ours, differs, ..Self::default() };
+        let mut row = Self { theirs: theirs.to_owned(), ours, differs, ..Self::default() };
         for flag in theirs.split(',').map(str::trim).filter(|flag| !flag.is_empty()) {
             let (flag, value) = flag.split_once(' ').unwrap_or((flag, ""));
             row.flags.push(flag.to_owned());

@@ -68,6 +68,7 @@ fn table() -> impl Iterator<Item = (&'static str, String, Row)> {
         rows(peer).into_iter().flat_map(move |row| {
             row.flags.clone().into_iter().map(move |flag| {
                 let row = Row {
+                    theirs: String::new(),
                     flags: row.flags.clone(),
                     value: row.value.clone(),
                     ours: row.ours.clone(),
@@ -106,7 +107,7 @@ fn tables_are_well_formed() {
             assert!(line.chars().count() <= 100, "{}: {line}", peer.name);
         }
         for row in rows(peer) {
-            let Row { flags, value, ours, differs } = &row;
+            let Row { flags, value, ours, differs, .. } = &row;
             assert!(!flags.is_empty() && !differs.ends_with('.'), "{row:?}");
             assert!(!differs.is_empty() || !matches!(ours.as_str(), "" | "always"), "{row:?}");
             for flag in flags {

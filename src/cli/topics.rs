@@ -1,0 +1,109 @@
+//! The texts of `ringpull help TOPIC`: what is too long for an option and too much for the README.
+//!
+//! Each topic is a Markdown file beside this one. What the code knows is not repeated there: a line
+//! such as `{{exit}}` stands for a table that [`filled`] takes from the code.
+
+mod filled;
+mod layout;
+mod markdown;
+mod peers;
+
+pub use layout::Style;
+
+/// One topic of the help.
+#[derive(Debug)]
+pub struct Topic {
+    /// What is typed behind `ringpull help`.
+    pub name: &'static str,
+    /// What the topic is about, in a line.
+    pub about: &'static str,
+    text: &'static str,
+}
+
+const fn topic(name: &'static str, about: &'static str, text: &'static str) -> Topic {
+    Topic { name, about, text }
+}
+
+/// Every topic, in the order in which they are listed.
+pub const TOPICS: [Topic; 3] = [
+    topic("lists", "what a list may be, and what a line can say", include_str!("topics/lists.md")),
+    topic("exit", "exit statuses", include_str!("topics/exit.md")),
+    topic(
+        "coming-from-curl",
+        "curl's flags, and what stands for them here",
+        include_str!("topics/coming-from-curl.md"),
+    ),
+];
+
+/// The topic of this name.
+#[must_use]
+pub fn find(name: &str) -> Option<&'static Topic> {
+    TOPICS.iter().find(|topic| topic.name == name)
+}
+
+/// What to print about a name that no topic has: the nearest one, and all that there are.
+#[must_use]
+pub fn unknown(name: &str) -> String {
+    let hint = nearest(name).map_or_else(String::new, |near| format!("; did you mean '{near}'?"));
+    let names: Vec<&str> = TOPICS.iter().map(|topic| topic.name).collect();
+    format!("there is no help topic '{name}'{hint}\nTopics: {}", names.join(", "))
+}
+
+/// The list of all topics, as `ringpull help` without a name prints it.
+#[must_use]
+pub fn list(width: usize, style: Style) -> String {
+    let mut text =
+        "# Help topics\n\n`ringpull help TOPIC` explains one of these, `ringpull --help` \
+                    every option.\n\n| Topic | About |\n|---|---|\n"
+            .to_owned();
+    for topic in &TOPICS {
+        text += &format!("| `{}` | {} |\n", topic.name, topic.about);
+    }
+    layout::render(&markdown::parse(&text), width, style)
+}
+
+impl Topic {
+    /// The whole text as Markdown, with the tables that come from the code.
+    #[must_use]
+    pub fn markdown(&self) -> String {
+        filled::fill(self.text)
+    }
+
+    /// The text for a terminal of this many columns, or for a file.
+    #[must_use]
+    pub fn render(&self, width: usize, style: Style) -> String {
+        layout::render(&markdown::parse(&self.markdown()), width, style)
+    }
+}
+
+/// The name that was meant, if one is close enough: one that begins or ends so, or the one with the
+/// fewest letters to change.
+fn nearest(name: &str) -> Option<&'static str> {
+    let name = name.to_ascii_lowercase();
+    let names = || TOPICS.iter().map(|topic| topic.name);
+    let is_part = |own: &&str| own.starts_with(&name) || own.ends_with(&name);
+    if let Some(own) = names().find(is_part).filter(|_| name.len() > 1) {
+        return Some(own);
+    }
+    let near = names().map(|own| (distance(&name, own), own)).min()?;
+    // A third of the letters may be wrong; more is another word.
+    (near.0 <= near.1.len().max(3) / 3).then_some(near.1)
+}
+
+/// Letters to insert, remove or replace until one text is the other (Levenshtein).
+fn distance(a: &str, b: &str) -> usize {
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (line, from) in a.bytes().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = line + 1;
+        for (at, to) in b.bytes().enumerate() {
+            let replaced = diagonal + usize::from(from != to);
+            diagonal = row[at + 1];
+            row[at + 1] = replaced.min(row[at] + 1).min(diagonal + 1);
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests;

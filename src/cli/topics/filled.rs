@@ -1,0 +1,26 @@
+//! Tables that the topics take from the code: a line `{{name}}` of a topic stands for one.
+
+use super::peers;
+
+/// Puts the tables of the code where a text names them. A name that nobody knows stays as it is,
+/// which a test finds.
+pub(super) fn fill(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for line in text.lines() {
+        let name = line.strip_prefix("{{").and_then(|rest| rest.strip_suffix("}}"));
+        match name.and_then(table) {
+            Some(table) => out += table.trim_end(),
+            None => out += line,
+        }
+        out.push('\n');
+    }
+    out
+}
+
+/// The table of this name, as Markdown.
+fn table(name: &str) -> Option<String> {
+    match name.split_once(' ') {
+        Some(("peer", peer)) => Some(peers::sections(peer)),
+        _ => None,
+    }
+}
