@@ -37,6 +37,11 @@ const KERNEL_COMMENT_LINES_MAX: usize = 12;
 /// that they have no place in `src/ring/`.
 const UNSAFE: [&str; 2] = ["src/ring/", "benches/floor/ring.rs"];
 
+/// Longest README.md, in bytes: one that is read in a minute.
+const README_BYTES_MAX: usize = 10 * 1024;
+/// Longest line of it, in characters.
+const README_COLUMNS_MAX: usize = 120;
+
 /// What may stand at the top of the repository beside dot-files.
 const TOP_LEVEL: [&str; 10] = [
     "Cargo.toml",
@@ -99,11 +104,17 @@ fn the_top_level_is_tidy() {
 }
 
 #[test]
-fn the_readme_has_the_columns_of_the_report() {
-    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+fn the_readme_is_short() {
+    let complaints = readme(&fs::read_to_string(root().join("README.md")).unwrap());
+    assert!(complaints.is_empty(), "\n{}\n", complaints.join("\n"));
+}
+
+#[test]
+fn the_help_has_the_columns_of_the_report() {
+    let topic = fs::read_to_string(root().join("src/cli/topics/report.md")).unwrap();
     let sources = rust_files(&["src/report"]);
     let columns = sources.iter().find_map(report_columns);
-    let complaints = columns.map_or_else(Vec::new, |columns| column_table(&readme, &columns));
+    let complaints = columns.map_or_else(Vec::new, |columns| column_table(&topic, &columns));
     assert!(complaints.is_empty(), "\n{}\n", complaints.join("\n"));
 }
 
@@ -336,6 +347,20 @@ fn top_level(names: &[String]) -> Vec<String> {
         .collect()
 }
 
+/// What is long belongs into a topic of the help. Rows of tables cannot be broken.
+fn readme(text: &str) -> Vec<String> {
+    let lines = text.lines().enumerate().filter(|(_, line)| !line.starts_with('|'));
+    let long = lines.filter(|(_, line)| line.chars().count() > README_COLUMNS_MAX);
+    let mut complaints: Vec<String> = long
+        .map(|(index, _)| format!("README.md:{}: over {README_COLUMNS_MAX} columns", index + 1))
+        .collect();
+    if text.len() > README_BYTES_MAX {
+        let text = format!("README.md: {} bytes; at most {README_BYTES_MAX}", text.len());
+        complaints.push(text);
+    }
+    complaints
+}
+
 /// Names in `const COLUMNS`, if the file has it.
 fn report_columns(source: &Source) -> Option<Vec<String>> {
     let first = source.lines.iter().position(|line| has_token(&line.code, "const COLUMNS"))?;
@@ -353,9 +378,9 @@ fn report_columns(source: &Source) -> Option<Vec<String>> {
     Some(names)
 }
 
-/// The first column of the README's table under the heading `## Report`, against the columns.
-fn column_table(readme: &str, columns: &[String]) -> Vec<String> {
-    let section = readme.split("\n## ").find(|section| section.starts_with("Report"));
+/// The first column of the table under the heading `## Columns`, against the columns.
+fn column_table(topic: &str, columns: &[String]) -> Vec<String> {
+    let section = topic.split("\n## ").find(|section| section.starts_with("Columns"));
     let rows = section.into_iter().flat_map(str::lines).filter_map(|line| {
         let (name, _) = line.strip_prefix("| `")?.split_once('`')?;
         Some(name.to_owned())
@@ -364,7 +389,7 @@ fn column_table(readme: &str, columns: &[String]) -> Vec<String> {
     if rows.is_empty() || rows == columns {
         return Vec::new();
     }
-    vec![format!("README.md: the report's table has {rows:?}\nthe report has {columns:?}")]
+    vec![format!("report.md: the table has {rows:?}\nthe report has {columns:?}")]
 }
 
 fn complaint(source: &Source, index: usize, text: &str) -> String {

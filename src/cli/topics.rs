@@ -5,6 +5,7 @@
 
 mod filled;
 mod layout;
+mod limits;
 mod markdown;
 mod peers;
 
@@ -25,13 +26,62 @@ const fn topic(name: &'static str, about: &'static str, text: &'static str) -> T
 }
 
 /// Every topic, in the order in which they are listed.
-pub const TOPICS: [Topic; 3] = [
-    topic("lists", "what a list may be, and what a line can say", include_str!("topics/lists.md")),
+pub const TOPICS: [Topic; 16] = [
+    topic(
+        "lists",
+        "what a list may be, and what one line of it can say",
+        include_str!("topics/lists.md"),
+    ),
+    topic(
+        "hosts",
+        "how much each host is asked: connections, rates, refusals, retries",
+        include_str!("topics/hosts.md"),
+    ),
+    topic("network", "names and addresses, proxies, TLS", include_str!("topics/network.md")),
+    topic(
+        "output",
+        "names of files, files that exist, full disks, checksums",
+        include_str!("topics/output.md"),
+    ),
+    topic("report", "rows and columns of --report", include_str!("topics/report.md")),
+    topic(
+        "resume",
+        "going on after a stop, a crash or a power cut; --verify",
+        include_str!("topics/resume.md"),
+    ),
     topic("exit", "exit statuses", include_str!("topics/exit.md")),
+    topic("watch", "progress, signals, metrics, --write-out", include_str!("topics/watch.md")),
+    topic(
+        "trust",
+        "limits, and rules for servers that one cannot trust",
+        include_str!("topics/trust.md"),
+    ),
+    topic("kernel", "io_uring, CPUs, memory, descriptors", include_str!("topics/kernel.md")),
+    topic(
+        "many-machines",
+        "one list on several machines: Slurm, Kubernetes",
+        include_str!("topics/many-machines.md"),
+    ),
+    topic(
+        "troubleshooting",
+        "what to do when something is in the way",
+        include_str!("topics/troubleshooting.md"),
+    ),
     topic(
         "coming-from-curl",
         "curl's flags, and what stands for them here",
         include_str!("topics/coming-from-curl.md"),
+    ),
+    topic(
+        "coming-from-wget",
+        "the flags of wget and wget2",
+        include_str!("topics/coming-from-wget.md"),
+    ),
+    topic("coming-from-aria2", "aria2's flags", include_str!("topics/coming-from-aria2.md")),
+    topic(
+        "coming-from-img2dataset",
+        "img2dataset's arguments",
+        include_str!("topics/coming-from-img2dataset.md"),
     ),
 ];
 

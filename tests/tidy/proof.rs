@@ -407,10 +407,20 @@ fn the_readme_table_follows_the_report() {
     assert_eq!(columns, ["url", "status"]);
     let table = |names: [&str; 2]| {
         let [a, b] = names;
-        format!("# r\n\n## Report\n\n| Column | x |\n|---|---|\n| `{a}` | y |\n| `{b}` | z |\n")
+        format!("# r\n\n## Columns\n\n| Column | x |\n|---|---|\n| `{a}` | y |\n| `{b}` | z |\n")
     };
     assert!(column_table(&table(["url", "status"]), &columns).is_empty());
     assert_eq!(column_table(&table(["status", "url"]), &columns).len(), 1);
     assert!(column_table("# r\n", &columns).is_empty());
     assert_eq!(report_columns(&Source::new("src/report/row.rs", "//! x\n")), None);
+}
+
+#[test]
+fn long_readmes() {
+    let (line, over) = ("a".repeat(README_COLUMNS_MAX), "a".repeat(README_COLUMNS_MAX + 1));
+    assert_eq!(readme(&format!("{line}\n| {over} |\n")), Vec::<String>::new());
+    assert_eq!(readme(&format!("x\n{over}\n")), ["README.md:2: over 120 columns"]);
+    let text = "a\n".repeat(README_BYTES_MAX / 2);
+    assert!(readme(&text).is_empty());
+    assert_eq!(readme(&format!("{text}b")), ["README.md: 10241 bytes; at most 10240"]);
 }

@@ -1,6 +1,6 @@
 //! Tables that the topics take from the code: a line `{{name}}` of a topic stands for one.
 
-use super::peers;
+use super::{limits, peers};
 
 /// Puts the tables of the code where a text names them. A name that nobody knows stays as it is,
 /// which a test finds.
@@ -21,6 +21,7 @@ pub(super) fn fill(text: &str) -> String {
 fn table(name: &str) -> Option<String> {
     match name.split_once(' ') {
         Some(("peer", peer)) => Some(peers::sections(peer)),
+        None if name == "limits" => Some(limits::table()),
         _ => None,
     }
 }
