@@ -121,7 +121,7 @@ pub enum FileOps {
     Chain,
     /// `Sync` for what fits the first buffer, where a trip to a kernel worker costs more than the
     /// write; `Ring` above, where a disk that makes a write wait must not hold up its core, and on
-    /// xfs, which needs no worker, from 48 KiB on. The README has the measurements.
+    /// xfs, which needs no worker, from 48 KiB on. `benches/results/README.md` says why.
     #[default]
     Auto,
 }

@@ -387,7 +387,7 @@ fn files(dir: &Path, prefix: &str) -> BTreeMap<String, Vec<u8>> {
     found
 }
 
-/// The README's table of exit statuses, as far as faults of this kind go.
+/// The table of exit statuses (`ringpull help exit`), as far as faults of this kind go.
 fn exit_class(code: &str) -> i32 {
     match code.split_once('.').expect("a code has a dot") {
         ("run", "panic") => 1,

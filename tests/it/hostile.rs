@@ -141,7 +141,7 @@ fn pull<'s>(sandbox: &'s Sandbox, server: &Rude) -> Pull<'s> {
     sandbox.pull().args(["--retry", "0", "--resolve", &resolve])
 }
 
-/// The exit status that one code leads to (README, "Exit status").
+/// The exit status that one code leads to (`ringpull help exit`).
 fn class(code: &str) -> i32 {
     match code {
         "http.status" => 8,

@@ -74,6 +74,7 @@ mod streams; // -o into FIFOs, devices and descriptors
 mod tls; // each bad certificate, and the ways around
 mod tls_client; // client certificates, pins, versions, and bad files of them
 mod tls_server; // servers that break TLS in the handshake or after it
+mod topics; // what README and help say to type works
 mod trust; // whom TLS trusts, as curl does, and what is said of others
 mod uring_absent; // the message when the kernel has no io_uring for us
 mod watch; // what is told of a run while it goes on

@@ -1,5 +1,5 @@
 //! What one connection costs in memory at most, whatever its server does: the term for `-j` of the
-//! promise in the README.
+//! promise in `ringpull help kernel`.
 
 use crate::certs::{Flaw, issue};
 use crate::cmd::{Sandbox, command, eventually};

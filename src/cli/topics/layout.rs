@@ -30,7 +30,7 @@ const INDENT: usize = 2;
 /// Lines longer than this are hard to read, however wide the terminal is.
 const WIDTH_MAX: usize = 100;
 /// A column that is broken into lines has at least this width, or the table is no table any more.
-const COLUMN_MIN: usize = 18;
+const COLUMN_MIN: usize = 24;
 /// Items longer than this many lines stand apart.
 const ITEM_LINES_MAX: usize = 3;
 

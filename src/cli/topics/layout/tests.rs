@@ -30,16 +30,16 @@ fn text_is_filled() {
 
 #[test]
 fn columns_give_way_and_become_terms() {
-    let text =
-        "| Name | What it is |\n|---|---|\n| `a` | one two three four five |\n| `bb`, `c` | x |";
-    let wide = "  Name   What it is\n  -----  -----------------------\n  \
-                a      one two three four five\n  bb, c  x\n";
+    let text = "| Name | What it is |\n|---|---|\n| `a` | one two three four five six |\n\
+                | `bb`, `c` | x |";
+    let wide = "  Name   What it is\n  -----  ---------------------------\n  \
+                a      one two three four five six\n  bb, c  x\n";
     assert_eq!(plain(text, 80), wide);
-    let less = "  Name   What it is\n  -----  -------------------\n  a      one two three four\n         \
-                five\n  bb, c  x\n";
-    assert_eq!(plain(text, 28), less);
-    let narrow = "  a\n      one two three\n      four five\n  bb, c\n      x\n";
-    assert_eq!(plain(text, 20), narrow);
+    let less = "  Name   What it is\n  -----  ------------------------\n  \
+                a      one two three four five\n         six\n  bb, c  x\n";
+    assert_eq!(plain(text, 33), less);
+    let narrow = "  a\n      one two three four five\n      six\n  bb, c\n      x\n";
+    assert_eq!(plain(text, 32), narrow);
 }
 
 #[test]
