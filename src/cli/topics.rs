@@ -96,7 +96,9 @@ pub fn find(name: &str) -> Option<&'static Topic> {
 pub fn unknown(name: &str) -> String {
     let hint = nearest(name).map_or_else(String::new, |near| format!("; did you mean '{near}'?"));
     let names: Vec<&str> = TOPICS.iter().map(|topic| topic.name).collect();
-    format!("there is no help topic '{name}'{hint}\nTopics: {}", names.join(", "))
+    let names = [markdown::Block::Paragraph(names.join(", "))];
+    let names = layout::render(&names, UNKNOWN_WIDTH, Style::Plain);
+    format!("there is no help topic '{name}'{hint}\nTopics:\n{}", names.trim_end())
 }
 
 /// The list of all topics, as `ringpull help` without a name prints it.
@@ -140,20 +142,28 @@ fn nearest(name: &str) -> Option<&'static str> {
     (near.0 <= near.1.len().max(3) / 3).then_some(near.1)
 }
 
-/// Letters to insert, remove or replace until one text is the other (Levenshtein).
+/// Letters to insert, remove, replace or swap with their neighbour until one text is the other.
 fn distance(a: &str, b: &str) -> usize {
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (line, from) in a.bytes().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = line + 1;
-        for (at, to) in b.bytes().enumerate() {
-            let replaced = diagonal + usize::from(from != to);
-            diagonal = row[at + 1];
-            row[at + 1] = replaced.min(row[at] + 1).min(diagonal + 1);
+    let (a, b) = (a.as_bytes(), b.as_bytes());
+    let mut rows: Vec<Vec<usize>> = vec![(0..=b.len()).collect()];
+    for (line, from) in a.iter().enumerate() {
+        let above = &rows[line];
+        let mut row = vec![line + 1];
+        for (at, to) in b.iter().enumerate() {
+            let replaced = above[at] + usize::from(from != to);
+            let mut least = replaced.min(row[at] + 1).min(above[at + 1] + 1);
+            if line > 0 && at > 0 && a[line - 1] == *to && b[at - 1] == *from {
+                least = least.min(rows[line - 1][at - 1] + 1);
+            }
+            row.push(least);
         }
+        rows.push(row);
     }
-    row[b.len()]
+    rows[a.len()][b.len()]
 }
+
+/// Width of the list of topics in a message, which does not ask how wide the terminal is.
+const UNKNOWN_WIDTH: usize = 80;
 
 #[cfg(test)]
 mod tests;

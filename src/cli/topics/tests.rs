@@ -121,7 +121,9 @@ fn names_that_were_meant() {
         ("list", "lists"),
         ("LISTS", "lists"),
         ("lsts", "lists"),
+        ("ilsts", "lists"),
         ("exits", "exit"),
+        ("exti", "exit"),
         ("curl", "coming-from-curl"),
         ("coming", "coming-from-curl"),
         ("comming-from-curl", "coming-from-curl"),
@@ -145,6 +147,7 @@ fn distances() {
         assert_eq!(distance(a, b), count, "{a} {b}");
     }
     assert_eq!(distance("resume", "result"), 2);
+    assert_eq!((distance("ilsts", "lists"), distance("exti", "exit")), (1, 1));
 }
 
 /// The commands of this program in a line of a shell: each from its name to what ends it there.
