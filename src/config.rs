@@ -111,7 +111,7 @@ pub enum ProgressMode {
 }
 
 /// Which kernel path file operations take.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum FileOps {
     /// Body writes by `write(2)`; every operation a plain system call.
     Sync,

@@ -122,8 +122,7 @@ impl Gunzip {
                     // It takes no more: its trailer was read.
                     decoder.try_finish().map_err(|_| CodingProblem::Damaged)?;
                 }
-                self.decoded += decoder.get_ref().len() as u64;
-                out.append(decoder.get_mut());
+                self.decoded += give(decoder, out);
                 if used == 0 {
                     self.state = State::Between;
                 }
@@ -148,8 +147,7 @@ impl Gunzip {
                 Ok(_) | Err(_) => return Err(CodingProblem::EndsEarly),
             }
             decoder.try_finish().map_err(|_| CodingProblem::Damaged)?;
-            self.decoded += decoder.get_ref().len() as u64;
-            out.append(decoder.get_mut());
+            self.decoded += give(decoder, out);
             self.state = State::Between;
         }
         self.check_ratio()
@@ -165,6 +163,19 @@ impl Gunzip {
         let decoded_max = limits::DECODED_BYTES_FREE.saturating_add(earned);
         if self.decoded > decoded_max { Err(CodingProblem::Bomb) } else { Ok(()) }
     }
+}
+
+/// Appends what a decoder has to `out`, and says how many bytes that is. Where nothing is in `out`,
+/// the two change their memory, and nothing is copied.
+fn give(decoder: &mut GzDecoder<Vec<u8>>, out: &mut Vec<u8>) -> u64 {
+    let decoded = decoder.get_mut();
+    let count = decoded.len() as u64;
+    if out.is_empty() {
+        std::mem::swap(decoded, out);
+    } else {
+        out.append(decoded);
+    }
+    count
 }
 
 fn member() -> State {

@@ -42,6 +42,18 @@ impl BufPool {
         }
     }
 
+    /// Makes all room that can be made without a write, in a buffer that has too little of it: what
+    /// is unread moves to the front, and the buffer becomes one of the next size. A large one is
+    /// for bodies, so body that waits is to be written first.
+    pub fn enlarge(&self, buf: &mut RecvBuf) {
+        buf.make_room();
+        match buf.size {
+            Size::First => self.grow(buf, Size::Small),
+            Size::Small if buf.body.is_empty() => self.grow(buf, Size::Large),
+            Size::Small | Size::Large => {}
+        }
+    }
+
     /// Replaces a buffer with a larger one that holds the same.
     pub fn grow(&self, buf: &mut RecvBuf, size: Size) {
         let mut larger = self.take(size);
@@ -265,6 +277,28 @@ mod tests {
         buf.body_written();
         buf.make_room();
         assert_eq!(buf.free_len(), RECV_BUFFER_BYTES);
+    }
+
+    #[test]
+    fn a_buffer_is_enlarged_until_there_is_room() {
+        let pool = BufPool::default();
+        let mut buf = pool.take(Size::First);
+        buf.received(RECV_BUFFER_FIRST_BYTES);
+        buf.skip(7);
+        let unread = RECV_BUFFER_FIRST_BYTES - 7;
+        for (size, bytes) in [
+            (Size::Small, RECV_BUFFER_BYTES),
+            (Size::Large, RECV_BUFFER_LARGE_BYTES),
+            (Size::Large, RECV_BUFFER_LARGE_BYTES),
+        ] {
+            pool.enlarge(&mut buf);
+            assert_eq!((buf.size(), buf.unread_len()), (size, unread));
+            assert_eq!(buf.free_len(), bytes - unread);
+        }
+        let mut waiting = pool.take(Size::Small);
+        waiting.append_body(b"body");
+        pool.enlarge(&mut waiting);
+        assert_eq!((waiting.size(), waiting.body()), (Size::Small, &b"body"[..]));
     }
 
     #[test]

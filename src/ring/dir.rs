@@ -19,7 +19,7 @@ pub use rules::{Rules, Volume};
 
 use super::mount::mount_id;
 use super::shim::{Op, call};
-use crate::config::{FileAllocation, Fsync};
+use crate::config::{FileAllocation, FileOps, Fsync};
 use folders::Folders;
 use fresh::Fresh;
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags};
@@ -78,13 +78,15 @@ impl Offers {
     }
 }
 
-/// What is done for files beyond writing them.
+/// How files are written, and what is done for them beyond that.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Care {
     /// What must be on the disk before a file counts as done.
     pub fsync: Fsync,
     /// Whether space is reserved before it is written.
     pub allocation: FileAllocation,
+    /// Which path of the kernel the operations take.
+    pub ops: FileOps,
 }
 
 /// A directory on its way to another thread.

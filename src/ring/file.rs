@@ -18,7 +18,7 @@
 mod descriptor;
 
 use super::buf::RecvBuf;
-use super::dir::Dir;
+use super::dir::{Care, Dir};
 use super::shim::{Op, call, call_after, transfer};
 use super::{disk_cause, name_cause, op};
 use crate::config::{FileAllocation, FileOps, Fsync};
@@ -104,7 +104,9 @@ impl OutFile {
             },
             is_flushed: false,
         };
-        let wants_unnamed = expected == Expected::Short && dir.offers.unnamed.get();
+        // A chain renames, so it needs a name to rename from.
+        let can_link = dir.run.care.ops != FileOps::Chain;
+        let wants_unnamed = expected == Expected::Short && can_link && dir.offers.unnamed.get();
         if wants_unnamed {
             let flags = OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC;
             match call(Op::Open, || rustix::fs::openat(&*dir.fd, ".", flags, mode)) {
@@ -133,9 +135,9 @@ impl OutFile {
     }
 
     /// Writes the waiting body of `buf` behind what was written before.
-    pub async fn write(&mut self, buf: &mut RecvBuf, ops: FileOps) -> Result<(), Cause> {
-        self.reserve(buf.body_len() as u64, ops).await?;
-        let through_ring = match ops {
+    pub async fn write(&mut self, buf: &mut RecvBuf) -> Result<(), Cause> {
+        self.reserve(buf.body_len() as u64).await?;
+        let through_ring = match self.dir.run.care.ops {
             FileOps::Sync => false,
             FileOps::Ring | FileOps::Chain => true,
             FileOps::Auto => {
@@ -164,9 +166,9 @@ impl OutFile {
         buf: &mut RecvBuf,
         name: &str,
         naming: Naming,
-        ops: FileOps,
     ) -> Result<bool, Cause> {
-        let must_flush = matches!(self.dir.run.care.fsync, Fsync::File | Fsync::Dir);
+        let Care { fsync, ops, .. } = self.dir.run.care;
+        let must_flush = matches!(fsync, Fsync::File | Fsync::Dir);
         // A chain closes and renames at once, so it is not for files that are flushed before.
         if let (FileOps::Chain, Naming::Replace, Place::Temporary(from), false) =
             (ops, naming, &self.place, must_flush)
@@ -177,13 +179,13 @@ impl OutFile {
                 return Ok(false);
             }
         } else if buf.body_len() > 0 {
-            self.write(buf, ops).await?;
+            self.write(buf).await?;
         }
         if must_flush && !self.is_flushed {
             self.flush().await?;
         }
         // Opened before, so that a lack of descriptors does not come when the name is given.
-        let dir = match self.dir.run.care.fsync {
+        let dir = match fsync {
             Fsync::Dir => Some(Rc::new(self.dir.readable().map_err(cause)?)),
             Fsync::None | Fsync::File | Fsync::End => None,
         };
@@ -285,14 +287,14 @@ impl OutFile {
 
     /// Reserves space for the next `more` bytes and, if so many are expected, for as many after
     /// them as came before: a server that lies about the length gets little more than it sends.
-    async fn reserve(&mut self, more: u64, ops: FileOps) -> Result<(), Cause> {
+    async fn reserve(&mut self, more: u64) -> Result<(), Cause> {
         let needed = self.to_reserve.end.min(self.written.saturating_add(more));
         while self.to_reserve.start < needed {
             let Some(fd) = self.fd.share() else { return Ok(()) };
             let Range { start, end } = self.to_reserve;
             let length = needed.clamp(ALLOCATE_BYTES_MIN, ALLOCATE_BYTES_MAX);
             let step = start..end.min(start.saturating_add(length));
-            let done = match ops {
+            let done = match self.dir.run.care.ops {
                 FileOps::Sync => {
                     let length = step.end - step.start;
                     let flags = FallocateFlags::KEEP_SIZE;
@@ -373,7 +375,7 @@ impl OutFile {
         buf: &mut RecvBuf,
         names: (CString, CString),
     ) -> Result<Chained, Cause> {
-        self.reserve(buf.body_len() as u64, FileOps::Chain).await?;
+        self.reserve(buf.body_len() as u64).await?;
         let Some(fd) = self.fd.take() else {
             return Err(disk_cause(libc::EBADF));
         };

@@ -149,7 +149,7 @@ impl Session {
             self.raw = self.pool.take(size);
         }
         if size == Size::Large && self.raw.size() == Size::Small {
-            self.pool.grow(&mut self.raw, Size::Large);
+            self.pool.enlarge(&mut self.raw);
         }
         self.raw.make_room();
         &mut self.raw

@@ -1,6 +1,5 @@
 //! One attempt of one job: a connection, a request, a response, a file.
 
-use crate::config::FileOps;
 use crate::engine::attempt::open::open;
 use crate::engine::attempt::pace::Pace;
 use crate::engine::attempt::response::{Ended, Response};
@@ -301,7 +300,7 @@ async fn respond(
         let sink = Sink::memory(ROBOTS_TXT_BYTES_MAX);
         let mut sink = if is_coded { sink.decoding(&core.buffers) } else { sink };
         let body = response.body(&mut sink).await.map(|reuse| response.ended(reuse));
-        return Box::pin(take_text(core, sink, body, buf, text)).await;
+        return Box::pin(take_text(sink, body, buf, text)).await;
     }
     if let Framing::Length(bytes) = framing {
         check_size(bytes, core.shared.config.body_bytes_max)?;
@@ -324,17 +323,15 @@ async fn respond(
 
 /// Keeps a body that is a short text: its first bytes where it is too long.
 async fn take_text(
-    core: &Core,
     mut sink: Sink<'_>,
     body: Result<Ended, Fault>,
     buf: &mut RecvBuf,
     text: &mut Vec<u8>,
 ) -> Result<Answer, Fault> {
-    let ops = core.shared.config.file_ops;
     let ended = match body {
         Ok(ended) if ended.is_doubtful => return Ok(Answer::Doubtful),
-        Ok(ended) => match sink.conclude(buf, ops).await {
-            Ok(_) => sink.finish(buf, "", Naming::Fresh, ops).await.map(|_| ended.connection),
+        Ok(ended) => match sink.conclude(buf).await {
+            Ok(_) => sink.finish(buf, "", Naming::Fresh).await.map(|_| ended.connection),
             Err(fault) => Err(fault),
         },
         Err(fault) => Err(fault),
@@ -408,7 +405,7 @@ fn sink<'c>(
     let sink = if let Some(outflow) = Outflow::of(core, task.job_at_ms()) {
         Sink::stream(outflow, bytes_max)
     } else {
-        let expected = expected(core, framing, is_coded);
+        let expected = expected(framing, is_coded);
         let file = core.dir.create_file(task.name(), task.job.index, expected)?;
         Sink::file(file, bytes_max)
     };
@@ -420,17 +417,12 @@ fn sink<'c>(
 }
 
 /// How long a file will be.
-fn expected(core: &Core, framing: Framing, is_coded: bool) -> Expected {
-    // A chain renames, so it needs a name to rename from.
-    let is_chain = core.shared.config.file_ops == FileOps::Chain;
+fn expected(framing: Framing, is_coded: bool) -> Expected {
     match framing {
-        Framing::Empty if is_chain => Expected::Long(None),
         Framing::Empty => Expected::Short,
         // Nobody knows what it decodes to.
         _ if is_coded => Expected::Long(None),
-        Framing::Length(bytes) if is_chain || bytes > RECV_BUFFER_BYTES as u64 => {
-            Expected::Long(Some(bytes))
-        }
+        Framing::Length(bytes) if bytes > RECV_BUFFER_BYTES as u64 => Expected::Long(Some(bytes)),
         Framing::Length(_) => Expected::Short,
         Framing::Chunked | Framing::Close => Expected::Long(None),
     }

@@ -76,7 +76,7 @@ impl<'a> Response<'a> {
                 }
             }
             if self.buf.free_len() < ROOM_MIN_BYTES {
-                self.enlarge();
+                self.core.buffers.enlarge(self.buf);
             }
             let want = self.pace.as_ref().map_or(Want::Any, |pace| pace.first());
             let receiving = self.connection.receive(self.buf, want);
@@ -150,7 +150,6 @@ impl<'a> Response<'a> {
         sink: &mut Sink<'_>,
         until_ms: Option<u64>,
     ) -> Result<Reuse, Fault> {
-        let ops = self.core.shared.config.file_ops;
         loop {
             match self.step(Stage::Body)? {
                 Step::NeedInput => {}
@@ -183,8 +182,8 @@ impl<'a> Response<'a> {
                 self.connection.disarm();
                 // Some of it may have gone out although the write fails.
                 self.story().is_output_begun |= sink.is_stream() && self.buf.body_len() > 0;
-                sink.write(self.buf, ops).await?;
-                self.enlarge();
+                sink.write(self.buf).await?;
+                self.core.buffers.enlarge(self.buf);
             }
             let want = remaining.map_or(Want::Any, Want::Exactly);
             let want = match (&mut self.pace, until_ms) {
@@ -220,18 +219,6 @@ impl<'a> Response<'a> {
             }
         };
         self.connection.arm(rule, at_ms, self.task.job_at_ms());
-    }
-
-    /// A larger buffer, with all room that can be made.
-    fn enlarge(&mut self) {
-        self.buf.make_room();
-        match self.buf.size() {
-            Size::First => self.core.buffers.grow(self.buf, Size::Small),
-            Size::Small if self.buf.body_len() == 0 => {
-                self.core.buffers.grow(self.buf, Size::Large);
-            }
-            Size::Small | Size::Large => {}
-        }
     }
 
     /// A buffer for `remaining` bytes of body instead of the first one, with what is here of them.

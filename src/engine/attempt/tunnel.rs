@@ -74,7 +74,7 @@ async fn run(
             }
             if buf.free_len() == 0 {
                 // A head that is longer than the small one; the large one takes any that is valid.
-                core.buffers.grow(buf, Size::Large);
+                core.buffers.enlarge(buf);
             }
             received = connection.receive(buf, Want::Any).await.map_err(broken)?;
         };

@@ -81,7 +81,7 @@ pub(crate) async fn name_file(
     buf: &mut RecvBuf,
 ) -> Result<Outcome, Fault> {
     let config = &core.shared.config;
-    let concluded = sink.conclude(buf, config.file_ops).await?;
+    let concluded = sink.conclude(buf).await?;
     // The connection is not kept: a kept one may have brought the body of another request.
     let (size, digest) = concluded.map_err(|mismatch| task.wrong_file(&mismatch))?;
     let done =
@@ -94,7 +94,7 @@ pub(crate) async fn name_file(
             if core.shared.had(index, path) { Naming::Replace } else { Naming::Fresh }
         }
     };
-    let mut finished = sink.finish(buf, name, naming(task.name()), config.file_ops).await;
+    let mut finished = sink.finish(buf, name, naming(task.name())).await;
     if let Err(Fault { cause: Cause::Disk(problem), .. }) = &finished
         && let DiskProblem::Name | DiskProblem::InUse = problem
     {
@@ -117,7 +117,7 @@ pub(crate) async fn name_file(
         }
         let next = name::numbered(name, number);
         let path = if parents.is_empty() { next.clone() } else { format!("{parents}/{next}") };
-        finished = sink.finish(buf, &next, naming(&path), config.file_ops).await;
+        finished = sink.finish(buf, &next, naming(&path)).await;
         renamed = Some(path);
     }
     finished.map(|has_replaced| done(renamed, has_replaced))

@@ -1,6 +1,5 @@
 //! Where the body of one response goes.
 
-use crate::config::FileOps;
 use crate::engine::output::outlet::Outflow;
 use crate::fault::{Cause, Fault, Stage};
 use crate::http::coding::Gunzip;
@@ -102,13 +101,13 @@ impl<'c> Sink<'c> {
     }
 
     /// Takes the waiting body of `buf`.
-    pub(crate) async fn write(&mut self, buf: &mut RecvBuf, ops: FileOps) -> Result<(), Fault> {
+    pub(crate) async fn write(&mut self, buf: &mut RecvBuf) -> Result<(), Fault> {
         if self.decoding.is_some() {
             // Boxed, as what is rare is: see `fetch::connect`.
-            return Box::pin(self.decode(buf, ops)).await;
+            return Box::pin(self.decode(buf)).await;
         }
         self.tally.take(buf.body());
-        self.place.write(buf, ops).await.map_err(write_fault)
+        self.place.write(buf).await.map_err(write_fault)
     }
 
     /// The body has come to its end, and the last of it waits in `buf`: what was written, and will
@@ -120,10 +119,9 @@ impl<'c> Sink<'c> {
     pub(crate) async fn conclude(
         &mut self,
         buf: &mut RecvBuf,
-        ops: FileOps,
     ) -> Result<Result<(u64, Option<Checksum>), Box<Mismatch>>, Fault> {
         if self.decoding.is_some() {
-            Box::pin(self.decode_all(buf, ops)).await?;
+            Box::pin(self.decode_all(buf)).await?;
         } else {
             self.tally.take(buf.body());
         }
@@ -138,39 +136,38 @@ impl<'c> Sink<'c> {
         buf: &mut RecvBuf,
         name: &str,
         naming: Naming,
-        ops: FileOps,
     ) -> Result<bool, Fault> {
         let last = self.decoding.as_mut().map_or(buf, |decoding| &mut decoding.out);
-        self.place.finish(last, name, naming, ops).await.map_err(write_fault)
+        self.place.finish(last, name, naming).await.map_err(write_fault)
     }
 
     /// Decodes the waiting body of `buf`, a piece at a time: what it comes to may be a thousand
     /// times as long.
-    async fn decode(&mut self, buf: &mut RecvBuf, ops: FileOps) -> Result<(), Fault> {
+    async fn decode(&mut self, buf: &mut RecvBuf) -> Result<(), Fault> {
         let mut done = 0;
         while let Some(decoding) = &mut self.decoding
             && done < buf.body_len()
         {
             let decoded = decoding.gunzip.decode(&buf.body()[done..], &mut decoding.piece);
             done += decoded.map_err(|problem| Fault::new(Stage::Body, Cause::Coding(problem)))?;
-            self.take_piece(ops).await?;
+            self.take_piece().await?;
         }
         buf.body_written();
         Ok(())
     }
 
     /// Decodes the waiting body of `buf`, the last of it, and what comes of its end.
-    async fn decode_all(&mut self, buf: &mut RecvBuf, ops: FileOps) -> Result<(), Fault> {
-        self.decode(buf, ops).await?;
+    async fn decode_all(&mut self, buf: &mut RecvBuf) -> Result<(), Fault> {
+        self.decode(buf).await?;
         if let Some(decoding) = &mut self.decoding {
             let decoded = decoding.gunzip.finish(&mut decoding.piece);
             decoded.map_err(|problem| Fault::new(Stage::Body, Cause::Coding(problem)))?;
         }
-        self.take_piece(ops).await
+        self.take_piece().await
     }
 
     /// Moves what was decoded to the buffer, and writes that as often as it is full.
-    async fn take_piece(&mut self, ops: FileOps) -> Result<(), Fault> {
+    async fn take_piece(&mut self) -> Result<(), Fault> {
         let Self { place, bytes_max, decoding: Some(decoding), tally } = self else {
             return Ok(());
         };
@@ -180,7 +177,7 @@ impl<'c> Sink<'c> {
         let mut rest = piece.as_slice();
         while !rest.is_empty() {
             if out.free_len() == 0 {
-                place.write(out, ops).await.map_err(write_fault)?;
+                place.write(out).await.map_err(write_fault)?;
                 out.make_room();
             }
             let (now, later) = rest.split_at(rest.len().min(out.free_len()));
@@ -218,9 +215,9 @@ impl Drop for Decoding {
 }
 
 impl Place<'_> {
-    async fn write(&mut self, buf: &mut RecvBuf, ops: FileOps) -> Result<(), Cause> {
+    async fn write(&mut self, buf: &mut RecvBuf) -> Result<(), Cause> {
         match self {
-            Self::File(file) => file.write(buf, ops).await,
+            Self::File(file) => file.write(buf).await,
             Self::Stream(outflow) => {
                 Box::pin(outflow.write(buf.body())).await?;
                 buf.body_written();
@@ -248,16 +245,15 @@ impl Place<'_> {
         buf: &mut RecvBuf,
         name: &str,
         naming: Naming,
-        ops: FileOps,
     ) -> Result<bool, Cause> {
         match self {
-            Self::File(file) => return file.finish(buf, name, naming, ops).await,
+            Self::File(file) => return file.finish(buf, name, naming).await,
             Self::Stream(outflow) => {
                 Box::pin(outflow.write(buf.body())).await?;
                 buf.body_written();
                 outflow.finish()?;
             }
-            Self::Nowhere(_) | Self::Memory(..) => self.write(buf, ops).await?,
+            Self::Nowhere(_) | Self::Memory(..) => self.write(buf).await?,
         }
         Ok(false)
     }

@@ -10,7 +10,8 @@ use std::sync::Arc;
 
 /// Makes the directory of the run.
 pub(crate) fn open_dir(config: &Config) -> anyhow::Result<Dir> {
-    let care = Care { fsync: config.fsync, allocation: config.file_allocation };
+    let Config { fsync, file_allocation: allocation, file_ops: ops, .. } = *config;
+    let care = Care { fsync, allocation, ops };
     if config.outlet.is_some() {
         return Dir::create(Path::new("."), care).context("cannot open .");
     }
