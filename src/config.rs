@@ -2,6 +2,7 @@
 //! the engine only reads it. No logic lives here.
 
 mod budget;
+mod destination;
 mod disk;
 mod input;
 mod integrity;
@@ -14,6 +15,7 @@ mod robots;
 mod watch;
 
 pub use budget::{BudgetConfig, ErrorsMax};
+pub use destination::Destination;
 pub use disk::{Dirs, DiskConfig, RestrictNames};
 pub use input::{Columns, InputConfig, InputFormat, KeptColumn};
 pub use integrity::IntegrityConfig;
@@ -354,10 +356,8 @@ pub struct Config {
     pub input: InputConfig,
     /// Directory that all files go beneath.
     pub dir: PathBuf,
-    /// `-o`: the name of the single file in `dir`, taken literally; `-` is standard output.
-    pub output: Option<String>,
-    /// Where the single body is streamed to, where `-o` names no file.
-    pub outlet: Option<Outlet>,
+    /// Where bodies go.
+    pub destination: Destination,
     /// What no download may replace.
     pub own_files: OwnFiles,
     /// `--name-template`, checked by `plan::name::Template::parse`.
@@ -440,8 +440,7 @@ impl Default for Config {
             inputs: Vec::new(),
             input: InputConfig::default(),
             dir: PathBuf::from("."),
-            output: None,
-            outlet: None,
+            destination: Destination::default(),
             own_files: OwnFiles::default(),
             name_template: None,
             content_disposition: false,

@@ -18,7 +18,7 @@ pub use input::InputArgs;
 pub use integrity::IntegrityArgs;
 pub use journal::{JournalArgs, RetryFailedArg, SyncArg};
 pub use lines::{LinesArgs, ShardArg};
-pub use output::{FileAllocationArg, FsyncArg, OnConflictArg, OutputArgs};
+pub use output::{FileAllocationArg, FsyncArg, OnConflictArg, OutputArgs, OutputName};
 pub use pace::PaceArgs;
 pub use politeness::PolitenessArgs;
 pub use report::{ProgressArg, ReportArgs, ReportFormatArg};

@@ -13,8 +13,8 @@ mod robots;
 mod watch;
 
 use super::args::{
-    Command, FileAllocationArg, FileOpsArg, FsyncArg, OnConflictArg, OriginArgs, ProgressArg,
-    PullArgs,
+    Command, FileAllocationArg, FileOpsArg, FsyncArg, OnConflictArg, OriginArgs, OutputName,
+    ProgressArg, PullArgs,
 };
 use super::argv;
 use super::outlet::{Leads, leads};
@@ -22,8 +22,8 @@ use super::proxy;
 use super::values::{self, HeaderArg};
 use super::written;
 use crate::config::{
-    Config, DnsConfig, Family, FileAllocation, FileOps, Fsync, Input, NetrcFile, OnConflict,
-    Outlet, ProgressMode, Reach, RequestConfig, RetryPolicy, StatsFile, Timeouts, TlsConfig,
+    Config, Destination, DnsConfig, Family, FileAllocation, FileOps, Fsync, Input, NetrcFile,
+    OnConflict, ProgressMode, Reach, RequestConfig, RetryPolicy, StatsFile, Timeouts, TlsConfig,
     TlsVersion,
 };
 use crate::error::RunError;
@@ -87,9 +87,12 @@ pub fn resolve(args: &PullArgs, host: &Host) -> anyhow::Result<Config> {
     let inputs = input::inputs(args)?;
     check_output(args, &inputs)?;
     let (dir, output) = place(args)?;
-    let path = output.as_ref().filter(|output| *output != "-").map(|name| dir.join(name));
+    let path = match &output {
+        Some(OutputName::Path(name)) => Some(dir.join(name)),
+        Some(OutputName::Stdout) | None => None,
+    };
     let own_files = written::check(args, &inputs, path.as_deref(), host.roots_file.as_deref())?;
-    let outlet = outlet(path.as_deref(), output.as_deref())?;
+    let destination = destination(&dir, output)?;
     let mut request = request(args)?;
     let proxy = proxy::resolve(&args.proxy, &host.proxy_variables, &mut request.headers)?;
     proxy::check_reach(reach(args), &proxy)?;
@@ -99,8 +102,7 @@ pub fn resolve(args: &PullArgs, host: &Host) -> anyhow::Result<Config> {
         inputs,
         input: input::resolve(args)?,
         dir,
-        output,
-        outlet,
+        destination,
         own_files,
         name_template: name_template(args)?,
         content_disposition: args.output.content_disposition,
@@ -225,11 +227,11 @@ fn is_single(inputs: &[Input]) -> bool {
 
 /// The directory of the run, and the name of its single file where `-o` gives one. What the user
 /// of the command line says is taken literally, as by curl: `-o` may lead anywhere.
-fn place(args: &PullArgs) -> anyhow::Result<(PathBuf, Option<String>)> {
+fn place(args: &PullArgs) -> anyhow::Result<(PathBuf, Option<OutputName>)> {
     let dir = &args.output.dir;
-    let path = match args.output.output.as_deref() {
-        None | Some("-") => return Ok((dir.clone(), args.output.output.clone())),
-        Some(output) => output,
+    let path = match &args.output.output {
+        other @ (None | Some(OutputName::Stdout)) => return Ok((dir.clone(), other.clone())),
+        Some(OutputName::Path(path)) => path.as_str(),
     };
     let (parents, name) = path.rsplit_once('/').map_or(("", path), |(parents, name)| {
         (if parents.is_empty() { "/" } else { parents }, name)
@@ -246,17 +248,20 @@ fn place(args: &PullArgs) -> anyhow::Result<(PathBuf, Option<String>)> {
         )));
     }
     let dir = if parents.is_empty() { dir.clone() } else { dir.join(parents) };
-    Ok((dir, Some(name.to_owned())))
+    Ok((dir, Some(OutputName::Path(name.to_owned()))))
 }
 
-/// Where the body of `-o` is streamed to, if `path` or `-` names no file.
-fn outlet(path: Option<&Path>, output: Option<&str>) -> anyhow::Result<Option<Outlet>> {
-    let Some(path) = path else {
-        return Ok(output.map(|_| Outlet::Descriptor(STDOUT)));
+/// Where bodies go; `output` is what `-o` names in `dir`.
+fn destination(dir: &Path, output: Option<OutputName>) -> anyhow::Result<Destination> {
+    let name = match output {
+        None => return Ok(Destination::Files),
+        Some(OutputName::Stdout) => return Ok(Destination::Stdout),
+        Some(OutputName::Path(name)) => name,
     };
-    match leads(path) {
-        Leads::File => Ok(None),
-        Leads::Outlet(outlet) => Ok(Some(outlet)),
+    let path = dir.join(&name);
+    match leads(&path) {
+        Leads::File => Ok(Destination::File(name)),
+        Leads::Outlet(outlet) => Ok(Destination::Device { name, outlet }),
         Leads::Socket => bail!(RunError::usage(format!(
             "cannot write to -o {}, which is a socket: give a file, a FIFO or a device",
             path.display()
@@ -498,9 +503,6 @@ fn progress(args: &PullArgs, host: &Host) -> ProgressMode {
         None => ProgressMode::None,
     }
 }
-
-/// The descriptor of standard output (stdout(3)).
-const STDOUT: i32 = 1;
 
 #[cfg(test)]
 mod tests;

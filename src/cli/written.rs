@@ -1,7 +1,7 @@
 //! The files that a run reads and writes besides its downloads: one list of them. What is written
 //! may be none of the others, and no download may take the place of any.
 
-use super::args::PullArgs;
+use super::args::{OutputName, PullArgs};
 use super::outlet::{self, Leads, leads, place};
 use super::values::HeaderArg;
 use crate::config::{Input, OwnFiles, Pins};
@@ -118,7 +118,7 @@ fn own(args: &PullArgs, inputs: &[Input], output: Option<&Path>) -> Vec<Own> {
     let printed = [
         (args.report.write_out.is_some(), "what -w writes to standard output"),
         (args.report.is_report_printed(), "the report on standard output"),
-        (args.output.output.as_deref() == Some("-"), "the download on standard output"),
+        (args.output.output == Some(OutputName::Stdout), "the download on standard output"),
     ];
     let printed = printed.into_iter().filter(|(is_printed, _)| *is_printed);
     own.extend(printed.map(|(_, what)| Own::open(what, &io::stdout())));

@@ -1,7 +1,10 @@
-//! Time as a core reads it: one look at the clocks for all that happens at a moment.
+//! Time as a core reads it: one look at the clocks for all that happens at a moment, and what ends
+//! the waits of a job.
 
+use crate::fault::Cause;
 use std::cell::Cell;
 use std::time::{Duration, Instant, SystemTime};
+use tokio::sync::Notify;
 
 /// A moment of the run.
 #[derive(Clone, Copy, Debug)]
@@ -42,6 +45,31 @@ impl Clocks {
             at,
             ms: ms(at.saturating_duration_since(self.began)),
             date: known + at.saturating_duration_since(known_at),
+        }
+    }
+}
+
+/// What ends all waits of one job: its deadline, and that the run is to stop now.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bounds<'c> {
+    /// When the run began.
+    pub(crate) began: Instant,
+    /// When the job is over, in milliseconds of the run.
+    pub(crate) job_at_ms: u64,
+    /// Tells that the run is to stop now.
+    pub(crate) interrupt: &'c Notify,
+}
+
+impl Bounds<'_> {
+    /// Does something that may be dropped, until it is done, the run is to stop now, or the job is
+    /// over.
+    pub(crate) async fn until<T>(&self, doing: impl Future<Output = T>) -> Result<T, Cause> {
+        let left = Duration::from_millis(self.job_at_ms.saturating_sub(ms(self.began.elapsed())));
+        tokio::select! {
+            biased;
+            done = doing => Ok(done),
+            () = self.interrupt.notified() => Err(Cause::Interrupted),
+            () = tokio::time::sleep(left) => Err(Cause::JobTimeout),
         }
     }
 }

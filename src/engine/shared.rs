@@ -6,19 +6,15 @@ use crate::engine::attempt::robots::Robots;
 use crate::engine::books::ledger::{Ledger, Scribe};
 use crate::engine::books::session::Session;
 use crate::engine::feed::packed::Packed;
-use crate::engine::feed::places::Places;
 use crate::engine::full::FullDisk;
 use crate::engine::moment::ms;
+use crate::engine::output::destination::Output;
 use crate::engine::watch::gauges::Gauges;
 use crate::engine::watch::progress::say;
 use crate::plan::eyeballs;
 use crate::plan::job::Job;
-use crate::plan::name::{Claimed, Names};
 use crate::plan::schedule::{Schedule, Wake};
-use crate::report::journal::Lost;
-use crate::ring::dir::Dir;
 use crate::ring::heap;
-use crate::ring::stream::Stream;
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
@@ -39,8 +35,6 @@ pub(crate) enum Stop {
 /// The shared state of one run.
 pub(crate) struct Shared {
     pub(crate) config: Config,
-    /// The directory as rows show it: with a `/` at its end, or empty.
-    dir_shown: String,
     /// All times of the run count from here.
     pub(crate) began: Instant,
     /// Bandwidth limits, where there are any.
@@ -63,16 +57,10 @@ pub(crate) struct Shared {
     pub(crate) reads_rows: bool,
     /// What encodes rows, for each core to have its own.
     pub(crate) scribe: Option<Scribe>,
-    /// Lines whose rows are not believed.
-    pub(crate) lost: Lost,
-    /// The names given to files: by the reader, and by cores where servers may propose them.
-    names: Mutex<Names>,
-    /// What becomes of names where they are given.
-    pub(crate) places: Places,
+    /// Where bodies go.
+    pub(crate) output: Output,
     /// Where what is left is saved.
     session: OnceLock<Session>,
-    /// Where the one body goes, once that is open, if it goes to no file.
-    pub(crate) stream: OnceLock<Stream>,
     reader: ReaderState,
     stop: AtomicU8,
     cores_done: AtomicUsize,
@@ -106,16 +94,9 @@ impl Shared {
         began: Instant,
         schedule: Schedule<Packed>,
         ledger: Ledger,
-        places: Places,
+        output: Output,
     ) -> Self {
-        let dir = config.dir.to_string_lossy();
-        let dir_shown = match &*dir {
-            "" | "." => String::new(),
-            dir if dir.ends_with('/') => dir.to_owned(),
-            dir => format!("{dir}/"),
-        };
         Self {
-            dir_shown,
             began,
             paces: Paces::new(&config.pace),
             gauges: Gauges::new(config.cpus.len()),
@@ -128,11 +109,8 @@ impl Shared {
             reads_rows: ledger.reads_rows(),
             scribe: ledger.scribe(),
             ledger: Mutex::new(ledger),
-            lost: Lost::default(),
-            names: Mutex::default(),
-            places,
+            output,
             session: OnceLock::new(),
-            stream: OnceLock::new(),
             reader: ReaderState::default(),
             stop: AtomicU8::new(0),
             cores_done: AtomicUsize::new(0),
@@ -142,17 +120,6 @@ impl Shared {
             has_talkative: AtomicBool::new(false),
             config,
         }
-    }
-
-    /// The directory as rows show it.
-    pub(crate) fn dir_shown(&self) -> &str {
-        &self.dir_shown
-    }
-
-    /// Whether the file of this path was pulled for input line `index`, by a row that is not
-    /// believed: it is replaced, whatever is done about files of others.
-    pub(crate) fn had(&self, index: u64, path: &str) -> bool {
-        self.lost.had(index, &format!("{}{path}", self.dir_shown))
     }
 
     /// Milliseconds since the run began.
@@ -209,7 +176,7 @@ impl Shared {
     pub(crate) fn left(&self, job: &Job, name: &str) {
         if let Some(session) = self.session() {
             // Standard output and devices are no names for a list.
-            session.add(job, self.config.outlet.is_none().then_some(name));
+            session.add(job, self.output.has_files().then_some(name));
         }
     }
 
@@ -220,34 +187,6 @@ impl Shared {
 
     pub(crate) fn is_reading_on(&self) -> bool {
         self.reader.is_reading_on.load(Ordering::Relaxed)
-    }
-
-    /// Takes names that were claimed before the run began.
-    pub(crate) fn adopt(&self, names: Names) {
-        *self.names.lock().unwrap_or_else(PoisonError::into_inner) = names;
-    }
-
-    /// No other line gets this path, which is one beneath `dir`.
-    pub(crate) fn occupy(&self, dir: Option<&Dir>, path: &str) {
-        let folds = self.places.folds(dir, path);
-        self.names.lock().unwrap_or_else(PoisonError::into_inner).occupy(path, folds);
-    }
-
-    /// Claims a path for the file of input line `index`, beneath `dir`; see [`Names::claim`].
-    pub(crate) fn claim(&self, dir: Option<&Dir>, path: String, index: u64) -> String {
-        self.claim_noting(dir, path, index).0
-    }
-
-    /// As [`Self::claim`], for the reader; see [`Names::claim_noting`].
-    pub(crate) fn claim_noting(
-        &self,
-        dir: Option<&Dir>,
-        path: String,
-        index: u64,
-    ) -> (String, Claimed) {
-        let folds = self.places.folds(dir, &path);
-        let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
-        names.claim_noting(path, index, folds)
     }
 
     /// The origin sends what nobody asked for: its connections are closed after one response from

@@ -13,6 +13,7 @@ pub mod explain;
 mod figures;
 pub mod hosts;
 pub mod journal;
+pub mod location;
 pub mod metrics;
 pub mod packing;
 pub mod progress;

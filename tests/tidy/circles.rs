@@ -13,7 +13,7 @@ const CIRCLE_FILES_MAX: usize = 3;
 /// Folders with larger circles, and the size of the largest. A number only ever goes down, and the
 /// line goes when it comes to [`CIRCLE_FILES_MAX`].
 pub(crate) const KNOWN: [(&str, usize); 6] = [
-    ("src/engine", 36),
+    ("src/engine", 33),
     ("src/plan/schedule", 14),
     ("src/cli", 9),
     ("src/ring", 6),

@@ -22,7 +22,7 @@ pub(crate) const ROOMS: [(&str, &[&str]); 10] = [
 ];
 
 /// Arrows that are to go. The line goes with the last use.
-pub(crate) const TO_GO: [(&str, &str); 22] = [
+pub(crate) const TO_GO: [(&str, &str); 18] = [
     ("feed", "run"),
     ("feed", "watch"),
     ("core", "feed"),
@@ -37,10 +37,6 @@ pub(crate) const TO_GO: [(&str, &str); 22] = [
     ("attempt", "core"),
     ("attempt", "shared"),
     ("attempt", "watch"),
-    ("output", "attempt"),
-    ("output", "core"),
-    ("output", "shared"),
-    ("output", "watch"),
     ("books", "feed"),
     ("books", "run"),
     ("books", "shared"),

@@ -17,8 +17,8 @@ pub struct OutputArgs {
     pub dir: PathBuf,
     /// Path of the file below --dir, for a single URL; `-` is standard output. A device or a FIFO
     /// is written into
-    #[arg(short, long, alias = "out", value_name = "NAME", value_parser = values::not_empty)]
-    pub output: Option<String>,
+    #[arg(short, long, alias = "out", value_name = "NAME", value_parser = output_name)]
+    pub output: Option<OutputName>,
     /// Name of every file, for instance '{seq:06}-{name}'
     #[arg(long, value_name = "TEMPLATE", conflicts_with = "output",
           value_parser = values::not_empty)]
@@ -52,6 +52,22 @@ pub struct OutputArgs {
     #[arg(long, value_name = "TIME", value_parser = values::duration,
           default_value_t = Millis(limits::DISK_WAIT_DEFAULT_MS))]
     pub disk_wait: Millis,
+}
+
+/// What `-o` names.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum OutputName {
+    /// `-`: standard output.
+    Stdout,
+    /// A path below `--dir`.
+    Path(String),
+}
+
+fn output_name(text: &str) -> Result<OutputName, String> {
+    match text {
+        "-" => Ok(OutputName::Stdout),
+        path => values::not_empty(path).map(OutputName::Path),
+    }
 }
 
 /// `--on-conflict`.

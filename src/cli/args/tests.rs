@@ -48,7 +48,9 @@ fn input_and_output() {
         assert_eq!(options(&[flag, "out"]).output.dir, PathBuf::from("out"), "{flag}");
     }
     for flag in ["-o", "--output", "--out"] {
-        assert_eq!(options(&[flag, "-"]).output.output.as_deref(), Some("-"), "{flag}");
+        assert_eq!(options(&[flag, "-"]).output.output, Some(OutputName::Stdout), "{flag}");
+        let path = Some(OutputName::Path("--".to_owned()));
+        assert_eq!(options(&[&format!("{flag}=--")]).output.output, path, "{flag}");
     }
     let args = options(&["--name-template", "{seq:06}-{name}"]);
     assert_eq!(args.output.name_template.as_deref(), Some("{seq:06}-{name}"));

@@ -3,7 +3,7 @@
 use super::*;
 use crate::cli::ExitCode;
 use crate::cli::args::{Command, parse};
-use crate::config::{InputConfig, InputFormat, OwnFiles, PerHost, ReportFormat};
+use crate::config::{InputConfig, InputFormat, Outlet, OwnFiles, PerHost, ReportFormat};
 use std::ffi::OsString;
 
 fn typed(line: &[&str]) -> Command {
@@ -116,19 +116,21 @@ fn one_name_is_for_one_url() {
     let (_dir, list) = list();
     let place = |words: &[&str]| {
         let config = config(words);
-        (config.dir.display().to_string(), config.output.unwrap())
+        (config.dir.display().to_string(), config.destination)
     };
     for (words, dir, name) in [
         (&["-o", "a", "u"][..], ".", "a"),
-        (&["-o", "-", "u"], ".", "-"),
         (&["-o", ".hidden", "-d", "x", "u"], "x", ".hidden"),
         (&["-o", "a/b/c", "-d", "x", "u"], "x/a/b", "c"),
         (&["-o", "/a/c", "-d", "x", "u"], "/a", "c"),
         (&["-o", "/c", "u"], "/", "c"),
         (&["-o", "../c", "u"], "./..", "c"),
     ] {
-        assert_eq!(place(words), (dir.to_owned(), name.to_owned()), "{words:?}");
+        let file = Destination::File(name.to_owned());
+        assert_eq!(place(words), (dir.to_owned(), file), "{words:?}");
     }
+    assert_eq!(place(&["-o", "-", "u"]), (".".to_owned(), Destination::Stdout));
+    assert_eq!(place(&["-o", "./-", "u"]), ("./.".to_owned(), Destination::File("-".to_owned())));
     for bad in ["a/", "..", ".", "a/.."] {
         let problem = refusal(&["-o", bad, "u"]);
         assert!(problem.contains("names no file"), "{bad}: {problem}");
@@ -197,15 +199,13 @@ fn what_is_no_file_is_written_into() {
     let null = dir.path().join("null");
     std::os::unix::fs::symlink("/dev/null", &null).unwrap();
     let dir = dir.path().to_str().unwrap();
-    let outlet = |words: &[&str]| {
-        let config = config(&[words, &["-d", dir, "u"]].concat());
-        (config.output, config.outlet)
-    };
-    let named = |name: &str| Some(name.to_owned());
-    assert_eq!(outlet(&["-o", "null"]), (named("null"), Some(Outlet::Path(null))));
-    assert_eq!(outlet(&["-o", "-"]), (named("-"), Some(Outlet::Descriptor(1))));
-    assert_eq!(outlet(&["-o", "new"]), (named("new"), None));
-    assert_eq!(outlet(&[]), (None, None));
+    let destination = |words: &[&str]| config(&[words, &["-d", dir, "u"]].concat()).destination;
+    let device = Destination::Device { name: "null".to_owned(), outlet: Outlet::Path(null) };
+    assert_eq!(destination(&["-o", "null"]), device);
+    assert_eq!(destination(&["-o", "-"]), Destination::Stdout);
+    assert_eq!(destination(&["-o", "-"]).outlet(), Some(&Outlet::Descriptor(1)));
+    assert_eq!(destination(&["-o", "new"]), Destination::File("new".to_owned()));
+    assert_eq!(destination(&[]), Destination::Files);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! How a run can be watched: what was typed to what the run needs.
 
 use super::{input, read_text};
-use crate::cli::args::{PullArgs, ReportFormatArg};
+use crate::cli::args::{OutputName, PullArgs, ReportFormatArg};
 use crate::config::{ReportFile, ReportFormat, WatchConfig};
 use crate::error::RunError;
 use crate::report::write_out::WriteOut;
@@ -12,7 +12,7 @@ pub(super) fn watch(args: &PullArgs) -> anyhow::Result<WatchConfig> {
     let kept = input::keep(args)?;
     let kept: Vec<String> = kept.into_iter().map(|column| column.report_name).collect();
     let write_out = args.report.write_out.as_deref().map(|typed| form(typed, &kept)).transpose()?;
-    if write_out.is_some() && args.output.output.as_deref() == Some("-") {
+    if write_out.is_some() && args.output.output == Some(OutputName::Stdout) {
         bail!(RunError::usage("cannot write both -o - and -w to standard output: give -o a name"));
     }
     let rows = args.report.is_report_printed().then(|| printed_rows(args)).transpose()?;
@@ -43,7 +43,7 @@ pub(super) fn report(args: &PullArgs) -> anyhow::Result<Option<ReportFile>> {
 /// How rows are encoded that go to standard output, where nothing else may go then.
 fn printed_rows(args: &PullArgs) -> anyhow::Result<ReportFormat> {
     let typed = [
-        ("-o -", args.output.output.as_deref() == Some("-"), "give -o a name"),
+        ("-o -", args.output.output == Some(OutputName::Stdout), "give -o a name"),
         ("-w", args.report.write_out.is_some(), "give --report a file"),
     ];
     if let Some((other, _, remedy)) = typed.iter().find(|(_, is_typed, _)| *is_typed) {

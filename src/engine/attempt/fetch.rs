@@ -1,22 +1,24 @@
 //! One attempt of one job: a connection, a request, a response, a file.
 
+use crate::config::ProgressMode;
 use crate::engine::attempt::open::open;
 use crate::engine::attempt::pace::Pace;
 use crate::engine::attempt::response::{Ended, Response};
 use crate::engine::attempt::robots;
-use crate::engine::attempt::task::{Stored, Task};
+use crate::engine::attempt::task::Task;
 use crate::engine::core::desk::{Core, Granting};
 use crate::engine::moment::Moment;
-use crate::engine::output::named::{check_name, name_file, named_fault, take_name};
-use crate::engine::output::outlet::{self, Outflow};
-use crate::engine::output::sink::{Sink, check_size};
+use crate::engine::output::assembly::Coming;
+use crate::engine::output::body::Body;
+use crate::engine::output::stored::{Location, Obstacle, Stored};
+use crate::engine::shared::Stop;
+use crate::engine::watch::progress::say;
 use crate::fault::{Cause, Fault, InputProblem, Stage};
 use crate::http::coding;
-use crate::http::head::{Framing, Location};
+use crate::http::head;
 use crate::http::request::{Forward, Get, Secrets};
 use crate::http::{Head, RetryAfter, Reuse};
-use crate::limits::{RECV_BUFFER_BYTES, ROBOTS_TXT_BYTES_MAX};
-use crate::plan::checksum::Check;
+use crate::limits::ROBOTS_TXT_BYTES_MAX;
 use crate::plan::proxy::Route;
 use crate::plan::schedule::Sign;
 use crate::plan::target::Target;
@@ -24,7 +26,6 @@ use crate::report::view::Phase;
 use crate::ring::buf::{RecvBuf, Size};
 use crate::ring::conn::{Connection, Received, Want};
 use crate::ring::deadline::Rule;
-use crate::ring::file::{Expected, Naming};
 use crate::ring::tls::Failure;
 use std::fmt;
 use std::time::Instant;
@@ -50,6 +51,15 @@ pub(crate) enum Outcome {
 impl From<Fault> for Outcome {
     fn from(fault: Fault) -> Self {
         Self::Failed(fault, None)
+    }
+}
+
+impl From<Obstacle> for Outcome {
+    fn from(obstacle: Obstacle) -> Self {
+        match obstacle {
+            Obstacle::Kept => Self::Skipped,
+            Obstacle::Fault(fault) => fault.into(),
+        }
     }
 }
 
@@ -85,21 +95,23 @@ pub(crate) async fn attempt(
     let probe = granted.filter(|granted| granted.is_probe);
     let boxed = |story| core.boxed(story);
     task.begin(now, config.timeouts.job_ms, paused_ms, boxed).last.probe = probe;
-    if let Some(outcome) = check_name(core, task) {
-        return (outcome, pooled);
+    let output = &core.shared.output;
+    if let Err(obstacle) = output.check(&core.dir, task.name(), task.job.index) {
+        return (obstacle.into(), pooled);
     }
     if task.job_at_ms() <= now.ms {
         return (Fault::new(Stage::Connect, Cause::JobTimeout).into(), pooled);
     }
-    if let Err(fault) = outlet::open(core, task.job_at_ms()).await {
-        return (fault.into(), pooled);
-    }
+    let is_stream = match open_stream(core, task.job_at_ms()).await {
+        Ok(is_stream) => is_stream,
+        Err(fault) => return (fault.into(), pooled),
+    };
     let pooled = match robots::permit(core, task, pooled).await {
         Ok(pooled) => pooled,
         Err(refused) => return refused,
     };
     // Either may have waited.
-    let has_waited = config.outlet.is_some() || config.robots.is_obeyed;
+    let has_waited = is_stream || config.robots.is_obeyed;
     let now_ms = if has_waited { core.shared.now_ms() } else { now.ms };
     let began = task.story_mut().began;
     let transfer = core.transfers.begin(task.job.index, task.target(), began);
@@ -114,6 +126,19 @@ pub(crate) async fn attempt(
         Ok((outcome, connection)) => (outcome, connection),
         Err(outcome) => (outcome, None),
     }
+}
+
+/// Opens the stream of the run, where its body goes to no file. Says whether that is so.
+async fn open_stream(core: &Core, job_at_ms: u64) -> Result<bool, Fault> {
+    let shared = &core.shared;
+    let is_told = !shared.config.summary || shared.config.progress == ProgressMode::Json;
+    let tell = |name: &str| {
+        if !is_told {
+            say(&format!("waiting for somebody to read the FIFO {name}"));
+        }
+    };
+    let may_begin = || shared.stop() == Stop::Running;
+    shared.output.open_stream(core.bounds(job_at_ms), may_begin, tell).await
 }
 
 /// Request and response, on the pooled connection if it still works, else on a new one. It is
@@ -297,23 +322,28 @@ async fn respond(
         });
     }
     if let Purpose::Text(text) = purpose {
-        let sink = Sink::memory(ROBOTS_TXT_BYTES_MAX);
-        let mut sink = if is_coded { sink.decoding(&core.buffers) } else { sink };
-        let body = response.body(&mut sink).await.map(|reuse| response.ended(reuse));
-        return Box::pin(take_text(sink, body, buf, text)).await;
+        let body = Body::text(ROBOTS_TXT_BYTES_MAX);
+        let mut body = if is_coded { body.decoding(&core.buffers) } else { body };
+        let ended = response.body(&mut body).await.map(|reuse| response.ended(reuse));
+        return Box::pin(take_text(body, ended, buf, text)).await;
     }
-    if let Framing::Length(bytes) = framing {
-        check_size(bytes, core.shared.config.body_bytes_max)?;
-    }
-    let sink = sink(core, response.task(), framing, is_coded);
-    let mut sink = sink.map_err(|cause| named_fault(cause, response.task().name()))?;
-    let reuse = response.body(&mut sink).await?;
+    let asked = response.task();
+    let coming = Coming { job: &asked.job, path: asked.name(), framing, is_coded };
+    let bounds = core.bounds(asked.job_at_ms());
+    let mut body = Body::begin(&core.shared.output, coming, (&core.dir, &core.buffers), bounds)?;
+    let reuse = response.body(&mut body).await?;
     let ended = response.ended(reuse);
     let is_output_begun = task.story.as_ref().is_some_and(|story| story.is_output_begun);
     if ended.is_doubtful && !is_output_begun {
         return Ok(Answer::Doubtful);
     }
-    let outcome = name_file(core, task, &mut sink, buf).await?;
+    // The connection is not kept: a kept one may have brought the body of another request.
+    body.conclude(buf).await?.map_err(|mismatch| task.wrong_file(&mismatch))?;
+    let outcome = match body.finish(buf, task.name()).await {
+        Ok(stored) => Outcome::Done(stored),
+        Err(Obstacle::Kept) => Outcome::Skipped,
+        Err(Obstacle::Fault(fault)) => return Err(fault),
+    };
     if is_coded && let Some(head) = task.story.as_mut().and_then(|story| story.last.head.as_mut()) {
         // It is about the stored bytes.
         head.content_encoding = None;
@@ -323,23 +353,20 @@ async fn respond(
 
 /// Keeps a body that is a short text: its first bytes where it is too long.
 async fn take_text(
-    mut sink: Sink<'_>,
-    body: Result<Ended, Fault>,
+    mut body: Body<'_>,
+    ended: Result<Ended, Fault>,
     buf: &mut RecvBuf,
     text: &mut Vec<u8>,
 ) -> Result<Answer, Fault> {
-    let ended = match body {
+    let ended = match ended {
         Ok(ended) if ended.is_doubtful => return Ok(Answer::Doubtful),
-        Ok(ended) => match sink.conclude(buf).await {
-            Ok(_) => sink.finish(buf, "", Naming::Fresh).await.map(|_| ended.connection),
-            Err(fault) => Err(fault),
-        },
+        Ok(ended) => body.conclude(buf).await.map(|_| ended.connection),
         Err(fault) => Err(fault),
     };
-    let (bytes, is_full) = sink.into_memory();
+    let (bytes, is_full) = body.into_text();
     *text = bytes;
     let size = text.len() as u64;
-    let stored = Stored { renamed: None, size, digest: None, has_replaced: false };
+    let stored = Stored { location: Location::Planned, size, digest: None, has_replaced: false };
     match ended {
         Ok(connection) => Ok(Answer::Ours(Outcome::Done(stored), connection)),
         Err(_) if is_full => Ok(Answer::Ours(Outcome::Done(stored), None)),
@@ -369,6 +396,17 @@ fn judge(core: &Core, task: &Task, head: &Head) -> Result<(), Outcome> {
     Err(Outcome::Failed(fault, head.retry_after))
 }
 
+/// Gives the file the name that the server proposes, where it may, and looks whether that stands in
+/// the way.
+fn take_name(core: &Core, task: &mut Task, head: &Head) -> Result<(), Outcome> {
+    let output = &core.shared.output;
+    if let Some(path) = output.proposal(&core.dir, &task.job, head) {
+        task.propose(path, |path, index| output.names.claim(Some(&core.dir), path, index));
+        output.check(&core.dir, task.name(), task.job.index)?;
+    }
+    Ok(())
+}
+
 /// Where a redirect leads (RFC 9110 section 15.4).
 fn redirect(core: &Core, task: &Task, head: &Head) -> Result<Target, Fault> {
     let config = &core.shared.config;
@@ -376,9 +414,11 @@ fn redirect(core: &Core, task: &Task, head: &Head) -> Result<Target, Fault> {
         Fault::new(Stage::Head, Cause::Location).with_detail(format!("{} {why}", head.status))
     };
     let location = match &head.location {
-        Location::One(location) => location,
-        Location::Absent => return Err(no_location(&"without a Location")),
-        Location::Ambiguous => return Err(no_location(&"with several Locations that differ")),
+        head::Location::One(location) => location,
+        head::Location::Absent => return Err(no_location(&"without a Location")),
+        head::Location::Ambiguous => {
+            return Err(no_location(&"with several Locations that differ"));
+        }
     };
     let from = task.target();
     // What it says is not repeated: it may hold a password.
@@ -392,40 +432,6 @@ fn redirect(core: &Core, task: &Task, head: &Head) -> Result<Target, Fault> {
         return Err(Fault::new(Stage::Head, Cause::Redirects { limit }));
     }
     Ok(to)
-}
-
-/// Where a body goes that is the file.
-fn sink<'c>(
-    core: &'c Core,
-    task: &Task,
-    framing: Framing,
-    is_coded: bool,
-) -> Result<Sink<'c>, Cause> {
-    let bytes_max = core.shared.config.body_bytes_max;
-    let sink = if let Some(outflow) = Outflow::of(core, task.job_at_ms()) {
-        Sink::stream(outflow, bytes_max)
-    } else {
-        let expected = expected(framing, is_coded);
-        let file = core.dir.create_file(task.name(), task.job.index, expected)?;
-        Sink::file(file, bytes_max)
-    };
-    let integrity = &core.shared.config.integrity;
-    let expected =
-        task.job.options.as_ref().and_then(|options| options.checksum.as_deref().copied());
-    let sink = sink.checking(Check::new(expected.or(integrity.checksum), integrity.compute_hash));
-    Ok(if is_coded { sink.decoding(&core.buffers) } else { sink })
-}
-
-/// How long a file will be.
-fn expected(framing: Framing, is_coded: bool) -> Expected {
-    match framing {
-        Framing::Empty => Expected::Short,
-        // Nobody knows what it decodes to.
-        _ if is_coded => Expected::Long(None),
-        Framing::Length(bytes) if bytes > RECV_BUFFER_BYTES as u64 => Expected::Long(Some(bytes)),
-        Framing::Length(_) => Expected::Short,
-        Framing::Chunked | Framing::Close => Expected::Long(None),
-    }
 }
 
 /// What a failed operation of a connection means in this stage.

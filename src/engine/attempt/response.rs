@@ -4,7 +4,7 @@ use crate::engine::attempt::fetch::fault;
 use crate::engine::attempt::pace::Pace;
 use crate::engine::attempt::task::{Story, Task};
 use crate::engine::core::desk::Core;
-use crate::engine::output::sink::Sink;
+use crate::engine::output::body::Body;
 use crate::fault::{Cause, Fault, Stage};
 use crate::http::exchange::Eof;
 use crate::http::head::{Framing, Location};
@@ -92,11 +92,11 @@ impl<'a> Response<'a> {
         self.story().last.head = Some(head);
     }
 
-    /// Reads the body into the sink. What fits the buffer at the end is left there, for the sink to
-    /// take with its end.
-    pub(crate) async fn body(&mut self, sink: &mut Sink<'_>) -> Result<Reuse, Fault> {
+    /// Reads the body into `body`. What fits the buffer at the end is left there, to be taken with
+    /// its end.
+    pub(crate) async fn body(&mut self, body: &mut Body<'_>) -> Result<Reuse, Fault> {
         self.core.transfers.enter(self.story().last.transfer, Phase::Body);
-        let reuse = self.receive_body(sink, None).await?;
+        let reuse = self.receive_body(body, None).await?;
         self.connection.disarm();
         Ok(reuse)
     }
@@ -112,9 +112,9 @@ impl<'a> Response<'a> {
         if !is_short {
             return Ended { connection: None, is_doubtful: false };
         }
-        let mut sink = Sink::nowhere(DRAIN_BYTES_MAX);
+        let mut body = Body::nothing(DRAIN_BYTES_MAX);
         let at_ms = self.core.shared.now_ms() + DRAIN_MS_MAX;
-        match self.receive_body(&mut sink, Some(at_ms)).await {
+        match self.receive_body(&mut body, Some(at_ms)).await {
             Ok(reuse) => self.ended(reuse),
             Err(_) => Ended { connection: None, is_doubtful: false },
         }
@@ -147,7 +147,7 @@ impl<'a> Response<'a> {
 
     async fn receive_body(
         &mut self,
-        sink: &mut Sink<'_>,
+        body: &mut Body<'_>,
         until_ms: Option<u64>,
     ) -> Result<Reuse, Fault> {
         loop {
@@ -157,7 +157,7 @@ impl<'a> Response<'a> {
                     let last = &mut self.story().last;
                     last.size_download += span.len() as u64;
                     let transfer = last.transfer;
-                    sink.admit(last.size_download)?;
+                    body.admit(last.size_download)?;
                     self.core.transfers.came(transfer, span.len());
                     if let Some(pace) = &mut self.pace {
                         pace.came(span.len());
@@ -181,8 +181,8 @@ impl<'a> Response<'a> {
                 // A slow disk is not the peer's fault.
                 self.connection.disarm();
                 // Some of it may have gone out although the write fails.
-                self.story().is_output_begun |= sink.is_stream() && self.buf.body_len() > 0;
-                sink.write(self.buf).await?;
+                self.story().is_output_begun |= body.is_final() && self.buf.body_len() > 0;
+                body.write(self.buf).await?;
                 self.core.buffers.enlarge(self.buf);
             }
             let want = remaining.map_or(Want::Any, Want::Exactly);

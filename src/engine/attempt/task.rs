@@ -2,6 +2,7 @@
 
 use crate::engine::core::desk::Granting;
 use crate::engine::moment::Moment;
+use crate::engine::output::stored::Stored;
 use crate::fault::{Cause, Fault, Stage, WrongDigest};
 use crate::http::Head;
 use crate::plan::checksum::{Checksum, Mismatch};
@@ -10,7 +11,7 @@ use crate::plan::kept::{Kept, Value};
 use crate::plan::name;
 use crate::plan::retry::Refusals;
 use crate::plan::target::Target;
-use crate::report::{Counted, Row, Status, Times, row};
+use crate::report::{Counted, Row, Status, Times, location, row};
 use std::net::IpAddr;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -96,19 +97,6 @@ fn is_of_address(fault: &Fault) -> bool {
     fault.stage != Stage::Connect && !is_answer
 }
 
-/// The file that came of a job.
-#[derive(Debug)]
-pub(crate) struct Stored {
-    /// Its name, where that is not the one planned.
-    pub(crate) renamed: Option<String>,
-    /// Its length in bytes.
-    pub(crate) size: u64,
-    /// Its digest, where one was computed.
-    pub(crate) digest: Option<Checksum>,
-    /// Whether it took the place of a file that was there.
-    pub(crate) has_replaced: bool,
-}
-
 /// How a job ended.
 #[derive(Debug)]
 pub(crate) enum End {
@@ -154,7 +142,7 @@ impl Task {
         self.story.as_mut().expect("an attempt has begun")
     }
 
-    /// Path of the file beneath the directory of the run; `-` is standard output.
+    /// Path of the file beneath the directory of the run; nothing where there is to be none.
     pub(crate) fn name(&self) -> &str {
         let story = self.story.as_ref().filter(|story| story.last.has_proposed);
         let proposed = story.and_then(|story| story.proposed.as_ref());
@@ -308,14 +296,12 @@ impl Task {
             kept: kept(&self.job.kept),
             ..Row::new(self.job.index, url, attempted_at.unwrap_or_else(SystemTime::now))
         };
-        let shown = |name: &str| if name == "-" { name.to_owned() } else { [dir, name].concat() };
         match end {
             End::Done(stored) => {
-                row.filename =
-                    Some(shown(stored.renamed.as_deref().unwrap_or_else(|| self.name())));
+                row.filename = stored.location.shown(dir, self.name());
                 row.digest = stored.digest.map(|digest| digest.to_string().into());
             }
-            End::Skipped => row.filename = Some(shown(self.name())),
+            End::Skipped => row.filename = Some(location::of_file(dir, self.name())),
             End::Refused(fault) => row.fault = Some(fault),
             End::Failed(fault) => row.fault = Some(self.with_reason(fault)),
         }

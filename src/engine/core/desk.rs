@@ -12,7 +12,7 @@ use crate::engine::core::pool::Pool;
 use crate::engine::core::transfers::Transfers;
 use crate::engine::feed::gate::Gate;
 use crate::engine::feed::packed::{Packed, place};
-use crate::engine::moment::{Clocks, Moment};
+use crate::engine::moment::{Bounds, Clocks, Moment};
 use crate::engine::shared::{Shared, Stop};
 use crate::engine::watch::observe::TRANSFERS_MAX;
 use crate::fault::{Cause, Fault, Stage};
@@ -154,6 +154,11 @@ impl Core {
         })
     }
 
+    /// What ends the waits of a job that is over at `job_at_ms` of the run.
+    pub(crate) fn bounds(&self, job_at_ms: u64) -> Bounds<'_> {
+        Bounds { began: self.shared.began, job_at_ms, interrupt: &self.interrupt }
+    }
+
     /// Does something that may be dropped, until it is done, the run is to stop now, or the job is
     /// over, at `job_at_ms` of the run.
     pub(crate) async fn until<T>(
@@ -161,13 +166,7 @@ impl Core {
         job_at_ms: u64,
         doing: impl Future<Output = T>,
     ) -> Result<T, Cause> {
-        let left = Duration::from_millis(job_at_ms.saturating_sub(self.shared.now_ms()));
-        tokio::select! {
-            biased;
-            done = doing => Ok(done),
-            () = self.interrupt.notified() => Err(Cause::Interrupted),
-            () = tokio::time::sleep(left) => Err(Cause::JobTimeout),
-        }
+        self.bounds(job_at_ms).until(doing).await
     }
 
     /// The buffer with which an answer is waited for. A buffer that a body was received into keeps
@@ -459,7 +458,7 @@ impl Core {
                 if let End::Failed(_) = &end {
                     self.shared.left(&task.job, task.planned_name());
                 }
-                let row = task.row(end, now.at, self.shared.dir_shown());
+                let row = task.row(end, now.at, self.shared.output.dir_shown());
                 let mut scribe = self.scribe.borrow_mut();
                 let encoded = scribe.as_mut().map(|scribe| scribe.encode(&row));
                 let can_go_on = self.shared.ledger().record_encoded(&row, encoded);

@@ -340,7 +340,7 @@ fn wait_for_robots(core: &Core, task: &Task) -> Next {
 /// A task lacked room for its file.
 fn met_full_disk(core: &Core, task: &Task, fault: &Fault) -> Full {
     // No device and no pipe ever gets room.
-    if core.shared.config.outlet.is_some() {
+    if !core.shared.output.has_files() {
         return Full::Fail;
     }
     let parents = task.name().rsplit_once('/').map_or("", |(parents, _)| parents);

@@ -3,9 +3,10 @@
 use crate::config::{BudgetConfig, Config};
 use crate::engine::books::ledger::Ledger;
 use crate::engine::feed::packed::Packed;
-use crate::engine::feed::places::Places;
 use crate::engine::feed::read::{Naming, Reader, Taker};
 use crate::engine::feed::source::Lists;
+use crate::engine::output::destination::Output;
+use crate::engine::output::places::Places;
 use crate::engine::run::pull::Ended;
 use crate::engine::shared::Shared;
 use crate::engine::watch::progress::say;
@@ -13,7 +14,7 @@ use crate::plan::census::{Census, Distinct};
 use crate::plan::schedule::{After, Given, Limits, Schedule};
 use crate::report::RunEnd;
 use crate::report::dry::DryRun;
-use crate::report::journal::Check;
+use crate::report::journal::{Check, Lost};
 use crate::ring::setup;
 use std::time::{Duration, Instant};
 
@@ -43,8 +44,8 @@ pub fn dry_run(config: &Config) -> anyhow::Result<Ended> {
     // It costs nothing, so it is seen to its end.
     let ledger = Ledger::new(None, &BudgetConfig::default(), false);
     // To see what becomes of names, files would have to be made.
-    let places = Places::new(config, None);
-    let shared = Shared::new(config.clone(), Instant::now(), schedule, ledger, places);
+    let output = Output::new(config, Places::new(config, None), Lost::default());
+    let shared = Shared::new(config.clone(), Instant::now(), schedule, ledger, output);
     let check = Check::default();
     let taker = Taker::Rehearsal(Rehearsal::new());
     let mut reader = Reader::new(&shared, (lists, None), naming, check, taker);

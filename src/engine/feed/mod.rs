@@ -4,7 +4,6 @@ pub(crate) mod compare;
 pub(crate) mod dry;
 pub(crate) mod gate;
 pub(crate) mod packed;
-pub(crate) mod places;
 pub(crate) mod read;
 pub(crate) mod scout;
 pub(crate) mod source;

@@ -8,9 +8,9 @@ use crate::engine::books::session::leave;
 use crate::engine::feed::compare::{Given, other_list};
 use crate::engine::feed::dry::Rehearsal;
 use crate::engine::feed::packed::Packed;
-use crate::engine::feed::places::Places;
 use crate::engine::feed::scout::Scout;
 use crate::engine::feed::source::{Item, Lists};
+use crate::engine::output::places::Places;
 use crate::engine::shared::{Shared, Stop};
 use crate::engine::watch::progress::say;
 use crate::error::RunError;
@@ -26,8 +26,6 @@ use std::path::{Path, PathBuf, absolute};
 pub(crate) struct Naming {
     /// `--name-template`.
     pub(crate) template: Option<Template>,
-    /// `-o`: the path of the one file, or `-`.
-    pub(crate) output: Option<String>,
     /// Paths beneath the directory that no download may take: those of the run's own files.
     reserved: Vec<String>,
     /// Paths of files that earlier runs wrote and that are not pulled again.
@@ -42,8 +40,7 @@ impl Naming {
             .map(Template::parse)
             .transpose()
             .map_err(|error| RunError::usage(format!("--name-template: {error}")))?;
-        let output = config.output.clone();
-        Ok(Self { template, output, reserved: Vec::new(), written: Names::new() })
+        Ok(Self { template, reserved: Vec::new(), written: Names::new() })
     }
 
     /// Keeps the name of an earlier run's file from downloads: the list, its options or the order
@@ -112,8 +109,6 @@ pub(crate) struct Reader<'r> {
     /// The directory of the run; a rehearsal looks into none.
     dir: Option<Dir>,
     template: Option<Template>,
-    /// `-o`: the path of the one file, or `-`.
-    output: Option<String>,
     /// Which lines are pulled.
     shard: Shard,
     /// Compares the list with the report.
@@ -155,9 +150,10 @@ impl<'r> Reader<'r> {
         check: Check,
         taker: Taker,
     ) -> Self {
-        shared.adopt(naming.written);
+        let names = &shared.output.names;
+        names.adopt(naming.written);
         for path in naming.reserved {
-            shared.claim(dir.as_ref(), path, 0);
+            names.claim(dir.as_ref(), path, 0);
         }
         let scout = match &taker {
             Taker::Cores => Scout::new(&lists, shared.config.lookahead_max),
@@ -168,7 +164,6 @@ impl<'r> Reader<'r> {
             lists,
             dir,
             template: naming.template,
-            output: naming.output,
             shard: shared
                 .config
                 .lines
@@ -340,7 +335,7 @@ impl<'r> Reader<'r> {
         }
         if verdict == Verdict::Good {
             // The name of its file was kept; nobody gets the one that it asked for either.
-            self.shared.occupy(self.dir.as_ref(), &self.path(&job));
+            self.shared.output.names.occupy(self.dir.as_ref(), &self.path(&job));
             return None;
         }
         // Names depend on all that were claimed before, and are the same in every shard.
@@ -397,24 +392,27 @@ impl<'r> Reader<'r> {
 
     /// The path of a job's file, distinct within the run.
     fn name(&self, job: &Job) -> (String, Claimed) {
-        match &self.output {
+        match self.shared.config.destination.name() {
             // It is the only one, and the user's own.
-            Some(output) => (output.clone(), Claimed::AsAsked),
-            None => self.shared.claim_noting(self.dir.as_ref(), self.path(job), job.index),
+            Some(name) => (name.to_owned(), Claimed::AsAsked),
+            None => {
+                let names = &self.shared.output.names;
+                names.claim_noting(self.dir.as_ref(), self.path(job), job.index)
+            }
         }
     }
 
     /// The path that a job asks for.
     pub(crate) fn path(&self, job: &Job) -> String {
-        if let Some(output) = &self.output {
-            return output.clone();
+        if let Some(name) = self.shared.config.destination.name() {
+            return name.to_owned();
         }
         let path = job.path(self.template.as_ref());
         let path = match &self.shared.config.disk.dirs {
             Some(dirs) => job.spread(path, dirs),
             None => path,
         };
-        self.shared.places.fit(self.dir.as_ref(), path)
+        self.shared.output.names.fit(self.dir.as_ref(), path)
     }
 
     /// Gives the rows of bad lines, once they are known to be those of the report.

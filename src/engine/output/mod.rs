@@ -1,5 +1,29 @@
 //! Where a body goes: decoding, digests, the file and its name.
+//!
+//! - `destination`: what all threads of a run know of it ([`destination::Output`]).
+//! - `body`: one body on its way, decoded where it is coded, into what its job is about, into
+//!   memory, or nowhere.
+//! - `assembly`: what a job is about, put together of what came: a file, or what goes into a
+//!   stream.
+//! - `named`: the name of a file; `names` has those that the run has given, `places` what
+//!   directories make of them.
+//! - `stream`: what is no file and is written into.
+//! - `stored`: what came of a body.
+//!
+//! A new destination is a variant of [`crate::config::Destination`], one of the places in
+//! `assembly`, and where a row tells of it one of [`stored::Location`].
+//!
+//! Nothing here knows of attempts, cores or reports: callers say what comes, and are told what was
+//! stored.
 
+pub(crate) mod assembly;
+pub(crate) mod body;
+pub(crate) mod destination;
 pub(crate) mod named;
-pub(crate) mod outlet;
-pub(crate) mod sink;
+pub(crate) mod names;
+pub(crate) mod places;
+pub(crate) mod stored;
+pub(crate) mod stream;
+
+#[cfg(test)]
+mod tests;

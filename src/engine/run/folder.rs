@@ -12,7 +12,7 @@ use std::sync::Arc;
 pub(crate) fn open_dir(config: &Config) -> anyhow::Result<Dir> {
     let Config { fsync, file_allocation: allocation, file_ops: ops, .. } = *config;
     let care = Care { fsync, allocation, ops };
-    if config.outlet.is_some() {
+    if !config.destination.has_files() {
         return Dir::create(Path::new("."), care).context("cannot open .");
     }
     Dir::create(&config.dir, care).with_context(|| cannot_write_into(config))
@@ -28,7 +28,7 @@ pub(crate) fn irreplaceable(config: &Config) -> Arc<Kept> {
 /// Finds out whether the directory of the run can be written; with `--fsync end` also gives the
 /// file system that is flushed when the run ends.
 pub(crate) fn check_output(config: &Config, dir: &Dir) -> anyhow::Result<Option<FileSystem>> {
-    if config.outlet.is_some() {
+    if !config.destination.has_files() {
         // No file is made then, least of all beside a device.
         return Ok(None);
     }

@@ -13,9 +13,10 @@ use crate::engine::core::worker;
 use crate::engine::feed::compare::follow;
 use crate::engine::feed::gate::Gate;
 use crate::engine::feed::packed::Packed;
-use crate::engine::feed::places::Places;
 use crate::engine::feed::read::{Naming, Reader, Taker};
 use crate::engine::feed::source::Lists;
+use crate::engine::output::destination::Output;
+use crate::engine::output::places::Places;
 use crate::engine::run::extent::{Extent, limits, sized};
 use crate::engine::run::folder::{check_output, irreplaceable, open_dir, sync};
 use crate::engine::run::scarcity;
@@ -69,7 +70,7 @@ pub fn run(config: &Config) -> anyhow::Result<Ended> {
     let nofile = setup::raise_nofile()?;
     let Extent { config, idle_max, folders_max } = sized(config, nofile)?;
     let mut dir = open_dir(&config)?;
-    let places = Places::new(&config, config.outlet.is_none().then_some(&dir));
+    let places = Places::new(&config, config.destination.has_files().then_some(&dir));
     let mut opened = open_report(&config, &mut naming, (&dir, &places))?;
     if let Some(opened) = &opened {
         opened.mark(&mut dir, config.on_conflict);
@@ -102,9 +103,8 @@ pub fn run(config: &Config) -> anyhow::Result<Ended> {
     let began = Instant::now();
     let started_at = SystemTime::now();
     let schedule = Schedule::new(limits(&config));
-    let mut shared = Shared::new(config, began, schedule, ledger, places);
-    shared.lost = lost;
-    let shared = Arc::new(shared);
+    let output = Output::new(&config, places, lost);
+    let shared = Arc::new(Shared::new(config, began, schedule, ledger, output));
     scarcity::watch(&shared);
     session.into_iter().for_each(|session| shared.set_session(session));
     shared.gauges.watch_dns(&dns);
@@ -357,7 +357,7 @@ fn close(
         let end = End::Failed(Fault::new(Stage::Connect, Cause::Interrupted));
         let mut task = task.unpack();
         shared.left(&task.job, task.planned_name());
-        let row = task.row(end, Instant::now(), shared.dir_shown());
+        let row = task.row(end, Instant::now(), shared.output.dir_shown());
         shared.ledger().record(&row);
     }
     let untouched = untouched.into_iter().map(|task| session::leave(shared, task)).count();

@@ -3,6 +3,7 @@
 use crate::plan::checksum::{Checksum, Hasher};
 use crate::report::Status;
 use crate::report::journal::Entry;
+use crate::report::location;
 use crate::report::verify::Found;
 use std::fs::{self, File};
 use std::io::{self, Read as _};
@@ -13,10 +14,7 @@ use std::path::Path;
 /// # Errors
 /// The file cannot be looked at.
 pub(crate) fn compare(filename: &str, size_file: Option<u64>, digest: &str) -> io::Result<Found> {
-    if filename.is_empty() || filename == "-" {
-        return Ok(Found::Unnamed);
-    }
-    let path = Path::new(filename);
+    let Some(path) = location::file(filename).map(Path::new) else { return Ok(Found::Unnamed) };
     let found = match fs::symlink_metadata(path) {
         Err(error) if is_missing(&error) => return Ok(Found::Missing),
         found => found?,

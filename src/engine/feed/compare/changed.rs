@@ -6,13 +6,14 @@
 
 use crate::config::{Config, OnConflict, ReportFile};
 use crate::engine::books::journal::scan;
-use crate::engine::feed::places::Places;
+use crate::engine::output::places::Places;
 use crate::engine::run::pull::format;
 use crate::plan::checksum::{Checksum, Kind};
 use crate::plan::job::Job;
 use crate::plan::name;
 use crate::report::Status;
 use crate::report::journal::Entry;
+use crate::report::location;
 use crate::ring::dir::Dir;
 use anyhow::Context as _;
 use roaring::RoaringTreemap;
@@ -52,7 +53,7 @@ impl<'c> Changes<'c> {
     pub(crate) fn line(&mut self, job: &Job) -> anyhow::Result<()> {
         let Some(options) = &job.options else { return Ok(()) };
         // What -o says goes before the list.
-        let has_path = options.out.is_some() && self.config.output.is_none();
+        let has_path = options.out.is_some() && self.config.destination.name().is_none();
         let (dir, places) = self.place;
         let path = has_path.then(|| places.fit(Some(dir), job.path(None)));
         let path = path.and_then(|path| {
@@ -97,12 +98,12 @@ impl<'c> Changes<'c> {
     /// Whether a row says that the line has got what it asks for, as far as the row says anything.
     fn is_met(&self, asked: Asked, entry: &Entry<'_>) -> bool {
         let is_file = matches!(entry.status, Status::Ok | Status::Skipped);
-        if !is_file || matches!(&*entry.filename, "" | "-") {
+        let Some(filename) = location::file(&entry.filename).filter(|_| is_file) else {
             return true;
-        }
+        };
         let is_path = asked.path.is_none_or(|(wanted, count)| {
-            let at = entry.filename.rmatch_indices('/').nth(usize::from(count) - 1);
-            let path = &entry.filename[at.map_or(0, |(at, _)| at + 1)..];
+            let at = filename.rmatch_indices('/').nth(usize::from(count) - 1);
+            let path = &filename[at.map_or(0, |(at, _)| at + 1)..];
             let is_renamed = self.config.on_conflict == OnConflict::Rename;
             name::was_asked_as(path, entry.index, is_renamed, |path| hash(path) == wanted)
         });

@@ -1,0 +1,54 @@
+//! Where bodies go.
+
+use super::Outlet;
+
+/// Where the bodies of a run go: chosen once, for all of its jobs.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub enum Destination {
+    /// Files beneath the directory of the run, each with the name that its job gives it.
+    #[default]
+    Files,
+    /// One file (`-o NAME`): its name in the directory of the run, taken literally.
+    File(String),
+    /// Standard output (`-o -`).
+    Stdout,
+    /// Something that is no file and is written into (`-o NAME`): a device, a FIFO, a descriptor
+    /// that the program was started with.
+    Device {
+        /// Its name in the directory of the run.
+        name: String,
+        /// What the name leads to.
+        outlet: Outlet,
+    },
+}
+
+impl Destination {
+    /// Whether files are made and named.
+    pub fn has_files(&self) -> bool {
+        match self {
+            Self::Files | Self::File(_) => true,
+            Self::Stdout | Self::Device { .. } => false,
+        }
+    }
+
+    /// The name of the one body, where it is not for its job to give one. Standard output has an
+    /// empty one.
+    pub fn name(&self) -> Option<&str> {
+        match self {
+            Self::Files => None,
+            Self::File(name) | Self::Device { name, .. } => Some(name),
+            Self::Stdout => Some(""),
+        }
+    }
+
+    /// What the one body is streamed into, where that is no file.
+    pub fn outlet(&self) -> Option<&Outlet> {
+        match self {
+            Self::Files | Self::File(_) => None,
+            Self::Stdout => Some(&STDOUT),
+            Self::Device { outlet, .. } => Some(outlet),
+        }
+    }
+}
+
+static STDOUT: Outlet = Outlet::Descriptor(1);

@@ -1,0 +1,190 @@
+//! What a job is about, put together of what came.
+
+use crate::config::IntegrityConfig;
+use crate::engine::moment::Bounds;
+use crate::engine::output::destination::Output;
+use crate::engine::output::named::named_fault;
+use crate::engine::output::stored::{Obstacle, Stored};
+use crate::engine::output::stream::Outflow;
+use crate::fault::{Cause, Fault, Stage};
+use crate::http::head::Framing;
+use crate::limits::RECV_BUFFER_BYTES;
+use crate::plan::checksum::{Check, Checksum, Mismatch};
+use crate::plan::job::Job;
+use crate::ring::buf::RecvBuf;
+use crate::ring::dir::Dir;
+use crate::ring::file::{Expected, OutFile};
+use std::ops::Range;
+
+/// The body of one job, on its way to being whole.
+///
+/// It owns what there is of the body so far: a file, which has no name or a temporary one, the
+/// count of its bytes and their digest. The job itself, with its row and its attempts, stays with
+/// whoever asks for the bytes.
+///
+/// What is guaranteed today, when one attempt brings all of it:
+///
+/// - Bytes come in order and once, each part behind the one before it: what is missing is always
+///   one range, from the last byte that came to the end. So the digest is that of the file without
+///   a second look at it.
+/// - A file that is not finished is gone when this is dropped, and nothing of it ever had the final
+///   name. So every attempt begins a new one at byte 0.
+/// - It is finished only after it was concluded, once, with nothing missing and the digest that was
+///   asked for; what it gives then is all that a row tells of the body.
+pub(crate) struct Assembly<'c> {
+    output: &'c Output,
+    /// The input line of the job.
+    index: u64,
+    place: Place<'c>,
+    /// How long the body will be, if that is known.
+    length: Option<u64>,
+    tally: Tally,
+}
+
+/// Where what came of a body is.
+enum Place<'c> {
+    /// A file that has its name only when it is whole.
+    File(OutFile),
+    /// What is no file, a buffer at a time: what has gone out cannot be tried again.
+    Stream(Outflow<'c>),
+}
+
+/// What the stored bytes come to. They are counted on their way to the place, before they are
+/// written: they are in the CPU's cache then, and are never read again.
+#[derive(Debug, Default)]
+struct Tally {
+    bytes: u64,
+    check: Option<Box<Check>>,
+    digest: Option<Checksum>,
+}
+
+impl Tally {
+    fn take(&mut self, bytes: &[u8]) {
+        self.bytes += bytes.len() as u64;
+        if let Some(check) = &mut self.check {
+            check.update(bytes);
+        }
+    }
+}
+
+/// What a response says of the body that it brings.
+#[derive(Clone, Copy)]
+pub(crate) struct Coming<'a> {
+    /// Whose body it is.
+    pub(crate) job: &'a Job,
+    /// The path of its file beneath the directory of the run, where it is to be one.
+    pub(crate) path: &'a str,
+    /// How the body is delimited.
+    pub(crate) framing: Framing,
+    /// Whether a coding is undone before anything is stored.
+    pub(crate) is_coded: bool,
+}
+
+impl<'c> Assembly<'c> {
+    /// Begins the body that is coming, where the run wants it: nothing of it came so far. A file
+    /// goes beneath `dir`; a stream, which is open, is written within `bounds`.
+    ///
+    /// # Errors
+    /// No file can be made there.
+    pub(super) fn begin(
+        output: &'c Output,
+        coming: Coming<'_>,
+        dir: &Dir,
+        bounds: Bounds<'c>,
+    ) -> Result<Self, Fault> {
+        let Coming { job, path, .. } = coming;
+        let place = if let Some(outflow) = output.outflow(bounds) {
+            Place::Stream(outflow)
+        } else {
+            let file = dir.create_file(path, job.index, coming.expected());
+            Place::File(file.map_err(|cause| named_fault(cause, path))?)
+        };
+        let asked = job.options.as_ref().and_then(|options| options.checksum.as_deref().copied());
+        let IntegrityConfig { checksum, compute_hash } = output.integrity;
+        let check = Check::new(asked.or(checksum), compute_hash).map(Box::new);
+        let tally = Tally { bytes: 0, check, digest: None };
+        Ok(Self { output, index: job.index, place, length: coming.length(), tally })
+    }
+
+    /// Whether what is written can no more be taken back.
+    pub(super) fn is_final(&self) -> bool {
+        matches!(self.place, Place::Stream(_))
+    }
+
+    /// What did not come so far, as far as it is known how much there is.
+    fn missing(&self) -> Range<u64> {
+        self.tally.bytes..self.length.unwrap_or(self.tally.bytes)
+    }
+
+    /// Writes the waiting body of `buf` behind what came before.
+    pub(super) async fn write(&mut self, buf: &mut RecvBuf) -> Result<(), Cause> {
+        self.tally.take(buf.body());
+        match &mut self.place {
+            Place::File(file) => file.write(buf).await,
+            Place::Stream(outflow) => {
+                // Boxed, as what is rare is: a lane has room for all that an attempt may wait in.
+                Box::pin(outflow.write(buf.body())).await?;
+                buf.body_written();
+                Ok(())
+            }
+        }
+    }
+
+    /// Ends the body: all of it has come, and the last of it waits in `last`, to be written when
+    /// this is finished.
+    ///
+    /// # Errors
+    /// It is not what was asked for. Then nothing may follow.
+    pub(super) fn conclude(&mut self, last: &RecvBuf) -> Result<(), Box<Mismatch>> {
+        self.tally.take(last.body());
+        debug_assert!(self.missing().is_empty(), "a whole body lacks {:?}", self.missing());
+        let check = self.tally.check.take();
+        self.tally.digest = check.map(|check| check.finish()).transpose()?;
+        Ok(())
+    }
+
+    /// Writes the last of what was concluded, and gives it the name `path` where it is a file.
+    pub(super) async fn finish(
+        &mut self,
+        last: &mut RecvBuf,
+        path: &str,
+    ) -> Result<Stored, Obstacle> {
+        let (location, has_replaced) = match &mut self.place {
+            Place::File(file) => self.output.name(file, last, path, self.index).await?,
+            Place::Stream(outflow) => {
+                let written = Box::pin(outflow.write(last.body())).await;
+                last.body_written();
+                written.and_then(|()| outflow.finish()).map_err(write_fault)?;
+                (self.output.location_of_stream(), false)
+            }
+        };
+        let Tally { bytes: size, digest, .. } = self.tally;
+        Ok(Stored { location, size, digest, has_replaced })
+    }
+}
+
+impl Coming<'_> {
+    /// How long the stored body will be, if that is known.
+    fn length(&self) -> Option<u64> {
+        match self.framing {
+            Framing::Empty => Some(0),
+            // Nobody knows what it decodes to.
+            _ if self.is_coded => None,
+            Framing::Length(bytes) => Some(bytes),
+            Framing::Chunked | Framing::Close => None,
+        }
+    }
+
+    /// How much is expected to be written into its file.
+    fn expected(&self) -> Expected {
+        match self.length() {
+            Some(bytes) if bytes <= RECV_BUFFER_BYTES as u64 => Expected::Short,
+            length => Expected::Long(length),
+        }
+    }
+}
+
+/// The fault of a body that cannot be written.
+pub(super) fn write_fault(cause: Cause) -> Fault {
+    Fault::new(Stage::Write, cause)
+}

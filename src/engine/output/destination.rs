@@ -1,0 +1,74 @@
+//! Where the bodies of one run go.
+
+use crate::config::{Config, Destination, Dirs, Fsync, IntegrityConfig, OnConflict};
+use crate::engine::output::names::GivenNames;
+use crate::engine::output::places::Places;
+use crate::report::journal::Lost;
+use crate::report::location;
+use crate::ring::stream::Stream;
+use std::sync::OnceLock;
+
+/// Where the bodies of one run go, for all of its threads.
+pub(crate) struct Output {
+    pub(super) destination: Destination,
+    /// The directory as rows show it: with a `/` at its end, or empty.
+    pub(super) dir_shown: String,
+    pub(super) on_conflict: OnConflict,
+    pub(super) fsync: Fsync,
+    /// Whether servers may name files.
+    pub(super) takes_proposals: bool,
+    pub(super) dirs: Option<Dirs>,
+    pub(super) integrity: IntegrityConfig,
+    pub(super) body_bytes_max: Option<u64>,
+    /// The names of its files.
+    pub(crate) names: GivenNames,
+    /// Lines whose rows are not believed.
+    lost: Lost,
+    /// Where the one body goes, once that is open, if it goes to no file.
+    pub(super) stream: OnceLock<Stream>,
+}
+
+impl Output {
+    /// Makes the output of a run in which nothing was named so far. The rows of the lines in `lost`
+    /// are not believed.
+    pub(crate) fn new(config: &Config, places: Places, lost: Lost) -> Self {
+        let dir = config.dir.to_string_lossy();
+        let dir_shown = match &*dir {
+            "" | "." => String::new(),
+            dir if dir.ends_with('/') => dir.to_owned(),
+            dir => format!("{dir}/"),
+        };
+        Self {
+            destination: config.destination.clone(),
+            dir_shown,
+            on_conflict: config.on_conflict,
+            fsync: config.fsync,
+            // What the user said about names goes before.
+            takes_proposals: config.content_disposition
+                && config.name_template.is_none()
+                && config.destination == Destination::Files,
+            dirs: config.disk.dirs.clone(),
+            integrity: config.integrity,
+            body_bytes_max: config.body_bytes_max,
+            names: GivenNames::new(places),
+            lost,
+            stream: OnceLock::new(),
+        }
+    }
+
+    /// Whether files are made.
+    pub(crate) fn has_files(&self) -> bool {
+        self.destination.has_files()
+    }
+
+    /// The directory of the run as rows show it: with a `/` at its end, or empty.
+    pub(crate) fn dir_shown(&self) -> &str {
+        &self.dir_shown
+    }
+
+    /// Whether the file of this path was pulled for input line `index`, by a row that is not
+    /// believed: it is replaced, whatever is done about files of others.
+    pub(super) fn had(&self, index: u64, path: &str) -> bool {
+        self.lost.had(index, &location::of_file(&self.dir_shown, path))
+    }
+}

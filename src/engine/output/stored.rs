@@ -1,0 +1,56 @@
+//! What came of a body, and where it is.
+
+use crate::fault::Fault;
+use crate::plan::checksum::Checksum;
+use crate::report::location;
+
+/// What came of a body.
+#[derive(Debug)]
+pub(crate) struct Stored {
+    /// Where the body is.
+    pub(crate) location: Location,
+    /// Length of the body in bytes.
+    pub(crate) size: u64,
+    /// Digest of the body, where one was computed.
+    pub(crate) digest: Option<Checksum>,
+    /// Whether the file took the place of another one.
+    pub(crate) has_replaced: bool,
+}
+
+/// Where a stored body is.
+#[derive(Debug, Eq, PartialEq)]
+pub(crate) enum Location {
+    /// Under the path that its job had for it.
+    Planned,
+    /// Under another path beneath the directory of the run, since that one was taken.
+    Renamed(String),
+    /// On standard output.
+    Stdout,
+}
+
+impl Location {
+    /// What the column `filename` says of the body. `dir` is the directory as rows show it,
+    /// `planned` the path that the job had for the file.
+    pub(crate) fn shown(&self, dir: &str, planned: &str) -> Option<String> {
+        match self {
+            Self::Planned => Some(location::of_file(dir, planned)),
+            Self::Renamed(path) => Some(location::of_file(dir, path)),
+            Self::Stdout => Some(location::STDOUT.to_owned()),
+        }
+    }
+}
+
+/// Why a body is not stored.
+#[derive(Debug)]
+pub(crate) enum Obstacle {
+    /// Another file has the name, and is kept as it is.
+    Kept,
+    /// A fault.
+    Fault(Fault),
+}
+
+impl From<Fault> for Obstacle {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
