@@ -34,22 +34,29 @@
 mod answers;
 mod breaker;
 mod bucket;
+mod caps;
 mod choose;
 mod core;
 mod core_set;
 mod deferred;
+mod ends;
 mod found;
 mod gate;
+mod giving_up;
 mod holdups;
 mod hosts;
 mod listing;
+mod observing;
 mod overdue;
 mod paced;
+mod place;
 mod politeness;
 mod pushing;
 mod queue;
 mod rate;
+mod record;
 mod refusing;
+mod sign;
 mod speed;
 #[cfg(test)]
 mod tests;
@@ -59,69 +66,22 @@ use super::window::{Lack, Window};
 use crate::limits;
 pub use answers::{After, Connection, Down, Given, Grant, Released, Take, Wake};
 pub use breaker::{DOWN_TIMES, Why as WhyDown};
+pub use caps::Limits;
 use core_set::CoreSet;
 use deferred::Deferred;
+use ends::Ends;
 pub use holdups::{Holdup, Troubles, Why};
-pub use hosts::{HostId, OriginId, Place};
-use hosts::{Hosts, Name, Side};
-use overdue::Ends;
-pub use politeness::{Round, Sign};
+use hosts::{Hosts, Name};
+use place::Side;
+pub use place::{HostId, OriginId, Place};
 pub use pushing::{Pushing, Refused};
 use queue::Jobs;
 use rate::Due;
 pub use rate::Rate;
-use speed::Caps;
+pub use sign::{Round, Sign};
 use std::collections::{BTreeSet, BinaryHeap, VecDeque};
 use std::hint::black_box;
 use std::vec::Drain;
-
-/// The caps of one run.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Limits {
-    /// Cores that take jobs, from 1 to [`limits::CORES_MAX`].
-    pub cores: usize,
-    /// `-j`: jobs in flight over all cores, at least 1.
-    pub in_flight_max: usize,
-    /// Connections that a host begins with, at least 1. When it is less than `per_host_max`, a host
-    /// gets as many as pay.
-    pub per_host_first: usize,
-    /// `-x`: connections open per host over all cores.
-    pub per_host_max: usize,
-    /// Jobs held in all: queued, deferred and in flight.
-    pub lookahead_max: usize,
-    /// Hosts whose names are asked for ahead of the work at once; 0 lets every job begin without.
-    pub resolve_ahead_max: usize,
-    /// `--fixed-connections`: hosts keep `-x` connections whatever they answer.
-    pub is_window_fixed: bool,
-    /// `--host-fail-limit`: failures to reach a host before it is left alone; 0 is any number.
-    pub host_fail_limit: u32,
-    /// How long that is before one job tries again, in milliseconds. When it fails too, the host's
-    /// jobs fail for [`DOWN_TIMES`] times as long.
-    pub host_fail_wait_ms: u64,
-    /// `--retry-after-max`: the longest wait that a host is granted, in milliseconds.
-    pub retry_after_max_ms: u64,
-    /// `--rate`: requests begun in the whole run.
-    pub rate: Option<Rate>,
-    /// `--rate-per-host`: requests begun for each host.
-    pub rate_per_host: Option<Rate>,
-}
-
-impl Limits {
-    /// Whether a host gets as many connections as pay, because nobody said how many.
-    fn is_automatic(&self) -> bool {
-        self.per_host_first < self.per_host_max
-    }
-
-    /// Whether what a host answers changes that.
-    fn is_window_found(&self) -> bool {
-        self.is_automatic() && !self.is_window_fixed
-    }
-
-    fn caps(&self) -> Caps {
-        let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
-        Caps { first: count(self.per_host_first), max: count(self.per_host_max) }
-    }
-}
 
 /// Jobs of all hosts, and who may run them. See the module's rules.
 #[derive(Debug)]

@@ -1,6 +1,7 @@
 //! What the schedule answers, to be acted on by the cores.
 
-use super::{OriginId, Round};
+use super::place::OriginId;
+use super::sign::Round;
 use std::ops::Range;
 
 /// What the job of a [`Grant`] runs on.

@@ -15,8 +15,7 @@
 //! their rows, both of the class that `--retry-failed=transient` tries again. A run cannot tell a
 //! dead network from dead hosts, so it does not stand still for ever.
 
-use super::hosts::Listed;
-use super::{Down, Limits, Schedule};
+use super::caps::Limits;
 
 /// What is known of how to reach a host.
 #[derive(Debug, Default)]
@@ -120,7 +119,13 @@ impl Breaker {
     }
 
     /// A job could not connect. Says whether the state changed.
-    fn failed(&mut self, round: u32, code: &'static str, limits: &Limits, now_ms: u64) -> bool {
+    pub(super) fn failed(
+        &mut self,
+        round: u32,
+        code: &'static str,
+        limits: &Limits,
+        now_ms: u64,
+    ) -> bool {
         let limit = limits.host_fail_limit;
         // What ends at once is not waited for, and so would never end.
         let wait_ms = limits.host_fail_wait_ms.max(1);
@@ -145,7 +150,7 @@ impl Breaker {
     }
 
     /// What is to be said about a job that is not tried.
-    fn why(&self) -> Why {
+    pub(super) fn why(&self) -> Why {
         Why::Unreachable { failures: self.failures, last: self.last }
     }
 
@@ -160,65 +165,5 @@ impl Breaker {
     }
 }
 
-impl<T> Schedule<T> {
-    /// A job could not reach its host.
-    pub(super) fn unreachable(&mut self, index: u32, round: u32, code: &'static str) {
-        let (limits, now_ms) = (self.limits, self.now_ms);
-        let host = self.hosts.at_mut(index);
-        let has_deferred = host.deferred > 0;
-        let polite = &mut host.live_mut().polite;
-        let breaker = &mut polite.breaker;
-        if limits.host_fail_limit > 0
-            && breaker.failed(round, code, &limits, now_ms)
-            && breaker.is_down()
-        {
-            polite.refusing = None;
-            self.walk_later(has_deferred);
-        }
-    }
-
-    /// A host went down. Going through all jobs that wait takes a while, so many hosts share one
-    /// walk.
-    pub(super) fn walk_later(&mut self, has_deferred: bool) {
-        let walk_ms = self.walked_ms.map_or(0, |walked| walked.saturating_add(WALK_EVERY_MS));
-        if has_deferred {
-            self.walk_due_ms = Some(walk_ms.max(self.now_ms));
-        }
-    }
-
-    /// Hands out a job of a host that is down.
-    pub(super) fn give_up(&mut self) -> Option<Down<T>> {
-        let (_, index) = *self.down.first()?;
-        let host = self.hosts.at_mut(index);
-        assert_eq!(host.listed, Listed::Down, "a host is where it is listed");
-        let polite = &host.live_mut().polite;
-        let refuses = polite.refusing.as_ref().and_then(|refusing| refusing.why);
-        let why = refuses.unwrap_or_else(|| polite.breaker.why());
-        let queue = host.queues.iter_mut().find(|queue| !queue.is_empty());
-        let item = self.jobs.pop_front(queue.expect("a listed host has a job"));
-        self.queued -= 1;
-        self.settle(index);
-        Some(Down { item: item.expect("a queue that is not empty has a job"), why })
-    }
-
-    /// Jobs that wait for another attempt at a host that is down wait no longer.
-    pub(super) fn walk(&mut self) {
-        if self.walk_due_ms.is_none_or(|due| due > self.now_ms) {
-            return;
-        }
-        (self.walk_due_ms, self.walked_ms) = (None, Some(self.now_ms));
-        let mut waiting = std::mem::take(&mut self.deferred).into_vec();
-        let is_over = |index: u32| {
-            let live = self.hosts.at(index).live.as_ref();
-            live.is_some_and(|live| live.polite.breaker.is_down())
-        };
-        let over: Vec<_> = waiting.extract_if(.., |job| is_over(job.host)).collect();
-        self.deferred = waiting.into();
-        over.into_iter().for_each(|job| self.requeue(job));
-    }
-}
-
 /// A host is down for so many times the wait before the first probe.
 pub const DOWN_TIMES: u64 = 30;
-/// How often jobs that wait are gone through at most, in milliseconds.
-const WALK_EVERY_MS: u64 = 1_000;

@@ -1,7 +1,9 @@
 //! Who is served next, and by whom.
 
-use super::hosts::{Host, Listed, Side};
-use super::{Connection, Grant, Name, OriginId, Schedule, Wake};
+use super::Schedule;
+use super::answers::{Connection, Grant, Wake};
+use super::hosts::{Host, Listed, Name};
+use super::place::{OriginId, Side};
 use crate::limits;
 
 impl<T> Schedule<T> {

@@ -1,6 +1,6 @@
 //! A job that is kept back, in the order of a heap.
 
-use super::hosts::Side;
+use super::place::Side;
 use std::cmp::Ordering;
 
 /// A job that waits for its time. The greatest is the one due first, as a heap wants it.

@@ -6,11 +6,11 @@
 //! although it bore few at once, or again soon after one while it refuses a fifth of all: who is
 //! full for a moment does not count in seconds.
 
-use super::Limits;
 use super::bucket::Bucket;
+use super::caps::Limits;
 use super::paced::{Pace, Refused};
-use super::politeness::Round;
-use super::pushing::Record;
+use super::record::Record;
+use super::sign::Round;
 use super::speed::Speed;
 
 /// What was found.

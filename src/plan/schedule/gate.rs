@@ -8,7 +8,10 @@
 //! Whoever learns of [`Schedule::has_unresolved`] takes them by [`Schedule::next_unresolved`] until
 //! there is none. A push that finds every core asleep wakes one for that alone.
 
-use super::{HostId, Name, Place, Schedule, Wake};
+use super::Schedule;
+use super::answers::Wake;
+use super::hosts::Name;
+use super::place::{HostId, Place};
 
 impl<T> Schedule<T> {
     /// Whether there is a name to be asked for now.

@@ -5,64 +5,13 @@
 //! origin. A host that only has jobs queued costs its record and its name; what is known about its
 //! connections is kept beside it for as long as there are any.
 
-use super::Limits;
+use super::caps::Limits;
+use super::place::{HostId, OriginId};
 use super::politeness::Polite;
 use super::queue::{Blocks, List};
 use super::rate::Due;
 use hashbrown::{DefaultHashBuilder, HashTable};
 use std::hash::BuildHasher as _;
-
-/// Where a job goes.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Place<'p> {
-    /// `scheme://host:port` (`plan::target::Target::origin_str`).
-    pub origin: &'p str,
-    /// `host[:port]`, the default port left out (`plan::target::Target::host_header`).
-    pub host: &'p str,
-}
-
-impl Place<'_> {
-    /// Which of the two origins of its host it is. A default port is left out for one scheme only,
-    /// so the host and this name the origin.
-    pub(super) fn side(self) -> Side {
-        if self.origin.starts_with("https:") { Side::Secure } else { Side::Plain }
-    }
-}
-
-/// One of the two origins that a host may have.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-pub(super) enum Side {
-    /// http
-    Plain,
-    /// https
-    Secure,
-}
-
-impl Side {
-    pub(super) const ALL: [Self; 2] = [Self::Plain, Self::Secure];
-
-    pub(super) fn other(self) -> Self {
-        match self {
-            Self::Plain => Self::Secure,
-            Self::Secure => Self::Plain,
-        }
-    }
-}
-
-/// A host, for as long as it is known. Its number is used again for another host, its generation is
-/// not.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-pub struct HostId {
-    index: u32,
-    generation: u32,
-}
-
-/// An origin, for as long as it holds a connection.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-pub struct OriginId {
-    pub(super) host: HostId,
-    pub(super) side: Side,
-}
 
 /// Which list of hosts one is in, for work on a new connection.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

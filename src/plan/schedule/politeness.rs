@@ -25,62 +25,14 @@
 //! that is too busy for one connection, and does not say for how long, rests in the same way.
 
 use super::breaker::Breaker;
+use super::caps::{Caps, Limits};
 use super::found::{Found, Pushed};
-use super::hosts::Live;
 use super::paced::Pace;
-use super::pushing::Record;
 use super::rate::Due;
+use super::record::Record;
 use super::refusing::Refusing;
-use super::speed::{Answer, Caps, is_from};
-use super::{Limits, OriginId, Place, Schedule, Wake};
-
-/// What an attempt says about its host.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Sign {
-    /// An answer that a host at ease gives, a redirect and 404 included.
-    Good {
-        /// From the request to the first byte of the answer, in milliseconds.
-        starttransfer_ms: u64,
-        /// What the opening of its connection took before, in milliseconds.
-        opening_ms: u64,
-    },
-    /// Any other answer: the host is there, and no more is known.
-    Answered,
-    /// 429, 503, or an answer that asks for a wait.
-    Busy {
-        /// How long it asks for (`Retry-After`), in milliseconds.
-        asked_ms: Option<u64>,
-        /// It speaks for the whole host (429 with `Retry-After`): nothing begins there before.
-        /// Otherwise it may be about one URL.
-        is_for_host: bool,
-    },
-    /// A connection that was there was reset, cut short or silent for too long.
-    Cut,
-    /// No connection came about, or the name servers failed.
-    Unreachable {
-        /// The code of the fault, for people.
-        code: &'static str,
-    },
-    /// Its name does not exist. That is an answer, known for a while and free for all other jobs
-    /// of the host: each can say so at once. Nothing was sent.
-    Nameless,
-    /// Nothing was sent: the attempt counts towards no rate.
-    Unasked,
-    /// It ended for a reason of ours.
-    Nothing,
-}
-
-/// What a grant goes back with its signs with: a stretch of its host's time within which all
-/// failures are one, and how much was asked of the host.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct Round {
-    pub(super) number: u32,
-    /// Jobs of the host in flight, this one included.
-    pub(super) in_flight: u32,
-    /// The host's window was full with it.
-    pub(super) is_full: bool,
-    pub(super) began_ms: u64,
-}
+use super::sign::{Round, Sign};
+use super::speed::{Answer, is_from};
 
 /// What is remembered of one host.
 #[derive(Debug, Default)]
@@ -94,7 +46,7 @@ pub(super) struct Polite {
     /// The round that begins now.
     round: u32,
     /// Answers to what began in an earlier one are out of date.
-    since: u32,
+    pub(super) since: u32,
     /// Length of the last rest, in milliseconds; 0 is none of late.
     rest_ms: u64,
     /// When the last rest is over.
@@ -104,7 +56,7 @@ pub(super) struct Polite {
     pub(super) record: Record,
     pub(super) refusing: Option<Box<Refusing>>,
     /// What was found out about its speed; nothing before its first answer.
-    found: Option<Box<Found>>,
+    pub(super) found: Option<Box<Found>>,
 }
 
 impl Polite {
@@ -188,7 +140,7 @@ impl Polite {
     }
 
     /// What it says of slots.
-    fn hear(&mut self, sign: Sign, limits: &Limits) {
+    pub(super) fn hear(&mut self, sign: Sign, limits: &Limits) {
         match sign {
             Sign::Good { .. } | Sign::Answered | Sign::Busy { .. } => self.slots_max = None,
             Sign::Cut | Sign::Unreachable { .. } if !limits.is_window_fixed => {
@@ -204,7 +156,7 @@ impl Polite {
     }
 
     /// A good answer that began in this round, to a host of at most `max` connections.
-    fn good(&mut self, starttransfer_ms: u64, now_ms: u64, max: usize) {
+    pub(super) fn good(&mut self, starttransfer_ms: u64, now_ms: u64, max: usize) {
         self.latency.add(starttransfer_ms, now_ms);
         self.good += 1;
         let window = self.earned(max);
@@ -220,7 +172,7 @@ impl Polite {
     }
 
     /// Any good answer makes the next rest shorter.
-    fn rested(&mut self) {
+    pub(super) fn rested(&mut self) {
         self.rest_ms = if self.rest_ms < 2 * REST_FIRST_MS { 0 } else { self.rest_ms / 2 };
     }
 
@@ -231,12 +183,12 @@ impl Polite {
     }
 
     /// What is found out about its speed, from now on.
-    fn found(&mut self) -> &mut Found {
+    pub(super) fn found(&mut self) -> &mut Found {
         self.found.get_or_insert_default()
     }
 
     /// A good answer to a host that gets as many connections as pay, of `in_use` requests.
-    fn sped(&mut self, answer: &Answer, in_use: usize, caps: Caps) {
+    pub(super) fn sped(&mut self, answer: &Answer, in_use: usize, caps: Caps) {
         let round = self.round;
         let is_first = self.found.is_none();
         let found = self.found();
@@ -252,7 +204,7 @@ impl Polite {
     }
 
     /// A good answer counts for the rate.
-    fn paced(&mut self, round: Round, is_limited: bool, window: usize, now_ms: u64) {
+    pub(super) fn paced(&mut self, round: Round, is_limited: bool, window: usize, now_ms: u64) {
         let is_news = is_from(round.number, self.since);
         if let Some(found) = &mut self.found {
             found.good(round, is_news, is_limited, window, now_ms);
@@ -260,7 +212,7 @@ impl Polite {
     }
 
     /// The host pushed back, if this is news; a refusal (429, 503) may be about the rate.
-    fn pushed(&mut self, round: Round, push: Pushed, limits: &Limits, now_ms: u64) {
+    pub(super) fn pushed(&mut self, round: Round, push: Pushed, limits: &Limits, now_ms: u64) {
         let is_refusal = push != Pushed::Cut;
         if limits.is_window_fixed {
             return;
@@ -319,7 +271,7 @@ impl Polite {
     }
 
     /// The host can be reached. That says nothing new of one that was given up for its answers.
-    fn reached(&mut self) {
+    pub(super) fn reached(&mut self) {
         let is_refusing = self.refusing.as_ref().is_some_and(|refusing| refusing.why.is_some());
         if !(is_refusing && self.breaker.is_down()) {
             self.breaker.close();
@@ -327,12 +279,12 @@ impl Polite {
     }
 
     /// The host said for how long nothing is to be started there.
-    fn obey(&mut self, asked_ms: u64, now_ms: u64) {
+    pub(super) fn obey(&mut self, asked_ms: u64, now_ms: u64) {
         self.rest_until_ms = self.rest_until_ms.max(now_ms.saturating_add(asked_ms));
     }
 
     /// Somebody asks for a wait: for a while nothing is to be started there.
-    fn rest(&mut self, asked_ms: u64, now_ms: u64) {
+    pub(super) fn rest(&mut self, asked_ms: u64, now_ms: u64) {
         // Answers that come during a rest are to requests from before it.
         if now_ms >= self.rest_until_ms {
             let doubled = self.rest_ms.saturating_mul(2).max(REST_FIRST_MS);
@@ -340,141 +292,6 @@ impl Polite {
         }
         let rest_ms = self.rest_ms.min(asked_ms);
         self.rest_until_ms = self.rest_until_ms.max(now_ms.saturating_add(rest_ms));
-    }
-}
-
-impl<T> Schedule<T> {
-    /// An attempt of a grant that began in `round` says this about its host. Every attempt says
-    /// something, before its grant ends; a first word ([`Sign::Answered`] when an answer begins)
-    /// may come before.
-    ///
-    /// # Panics
-    /// When the grant of `origin` has ended.
-    pub fn observe(&mut self, origin: OriginId, round: Round, sign: Sign, now_ms: u64) -> Wake {
-        self.now_ms = self.now_ms.max(now_ms);
-        let index = self.hosts.index_of(origin);
-        let limits = self.limits;
-        let host = self.hosts.at_mut(index);
-        let has_queued = host.has_queued();
-        let live = host.live_mut();
-        let polite = &mut live.polite;
-        polite.hear(sign, &limits);
-        polite.record.add(sign, round.began_ms, now_ms);
-        let number = round.number;
-        match sign {
-            Sign::Good { starttransfer_ms, opening_ms } => {
-                let took_ms = now_ms.saturating_sub(round.began_ms).saturating_sub(opening_ms);
-                live.good(round, starttransfer_ms, took_ms, has_queued, &limits, now_ms);
-            }
-            Sign::Answered => polite.reached(),
-            Sign::Busy { asked_ms, is_for_host } => {
-                polite.reached();
-                // Nobody waits for longer than that, and "Retry-After: 0" asks for no wait.
-                let waits_ms = 1..=limits.retry_after_max_ms;
-                let asked_ms = asked_ms.filter(|asked_ms| waits_ms.contains(asked_ms));
-                let is_asked = asked_ms.is_some();
-                let push = asked_ms.map_or(Pushed::Refused, |asked_ms| Pushed::Asked { asked_ms });
-                polite.pushed(round, push, &limits, now_ms);
-                match asked_ms {
-                    Some(asked_ms) if is_for_host => polite.obey(asked_ms, now_ms),
-                    Some(asked_ms) => polite.rest(asked_ms, now_ms),
-                    None => {}
-                }
-                if let Some(found) = &mut polite.found {
-                    found.push.is_asked |= is_asked && limits.is_window_found();
-                }
-                if let Some(pace) = polite.pace_mut() {
-                    let due_ms = asked_ms.map(|asked_ms| now_ms.saturating_add(asked_ms));
-                    pace.put_off(now_ms, due_ms);
-                }
-            }
-            Sign::Cut => {
-                polite.reached();
-                polite.pushed(round, Pushed::Cut, &limits, now_ms);
-            }
-            Sign::Unreachable { code } => {
-                let is_many = limits.is_automatic() && !polite.breaker.is_probing();
-                let is_stale = is_many && !is_from(number, polite.since);
-                if is_many && !is_stale && polite.window(&limits) > limits.per_host_first {
-                    polite.pushed(round, Pushed::Cut, &limits, now_ms);
-                    polite.found().speed.back_to_first(limits.caps());
-                }
-                if !is_stale {
-                    self.unreachable(index, number, code);
-                }
-            }
-            Sign::Nameless => {
-                polite.breaker.close();
-                self.refund(index);
-            }
-            Sign::Unasked => {
-                polite.breaker.no_verdict(number);
-                self.refund(index);
-            }
-            Sign::Nothing => polite.breaker.no_verdict(number),
-        }
-        self.refused_or_not(index, sign);
-        self.rewait(index);
-        self.settle(index);
-        self.wake(usize::from(self.hosts.at(index).home))
-    }
-
-    /// Starts no job of a host before `until_ms`; the later of two pauses counts. The caller looks
-    /// at [`Self::next_due_ms`] again before it sleeps.
-    pub fn pause(&mut self, place: Place<'_>, until_ms: u64) {
-        let index = self.enter(place);
-        let live = self.hosts.at_mut(index).live_mut();
-        live.polite.rest_until_ms = live.polite.rest_until_ms.max(until_ms);
-        self.rewait(index);
-        self.settle(index);
-    }
-
-    /// Brings the time until which a host waits in line with what it waits for.
-    pub(super) fn rewait(&mut self, index: u32) {
-        let now_ms = self.now_ms;
-        let host = self.hosts.at_mut(index);
-        let has_queued = host.has_queued();
-        let Some(live) = &mut host.live else { return };
-        let until_ms = live.wait_ends_ms(has_queued);
-        let until = Some(until_ms).filter(|until| *until > now_ms);
-        if live.waits_until_ms == until {
-            return;
-        }
-        if let Some(before) = std::mem::replace(&mut live.waits_until_ms, until) {
-            self.waits.remove(&(before, index));
-        }
-        if let Some(until) = until {
-            self.waits.insert((until, index));
-        }
-    }
-}
-
-impl Live {
-    /// A good answer to a request that `took_ms` from its sending.
-    fn good(
-        &mut self,
-        round: Round,
-        starttransfer_ms: u64,
-        took_ms: u64,
-        has_queued: bool,
-        limits: &Limits,
-        now_ms: u64,
-    ) {
-        let polite = &mut self.polite;
-        let window = polite.window(limits);
-        let is_due = self.due.begins_ms().max(polite.due().begins_ms()) <= now_ms;
-        let is_limited = self.in_use >= window && has_queued && is_due;
-        let answer = Answer { round, starttransfer_ms, took_ms, is_limited, now_ms };
-        if !limits.is_window_fixed {
-            if limits.is_automatic() {
-                polite.sped(&answer, self.in_use, limits.caps());
-            } else if is_from(round.number, polite.since) {
-                polite.good(starttransfer_ms, now_ms, limits.per_host_max);
-            }
-            polite.paced(round, is_limited, window, now_ms);
-        }
-        polite.rested();
-        polite.breaker.close();
     }
 }
 

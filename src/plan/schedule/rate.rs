@@ -10,8 +10,6 @@
 //! What counts is a request that may begin: hops of redirects and further attempts are requests
 //! like any other. A job that turns out to need none is given back.
 
-use super::Schedule;
-
 /// A number of requests in a time.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Rate {
@@ -71,42 +69,6 @@ impl Due {
 
     pub(super) fn give_back(&mut self, rate: Rate) {
         self.at_ns = self.at_ns.saturating_sub(rate.interval_ns);
-    }
-}
-
-impl<T> Schedule<T> {
-    /// Whether no request may begin now, whatever its host.
-    pub(super) fn is_rate_reached(&self) -> bool {
-        self.limits.rate.is_some() && self.due.begins_ms() > self.now_ms
-    }
-
-    /// A request of a host begins.
-    pub(super) fn count_request(&mut self, index: u32) {
-        let now_ms = self.now_ms;
-        if let Some(rate) = self.limits.rate {
-            self.due.begin(rate, now_ms);
-        }
-        let live = self.hosts.at_mut(index).live_mut();
-        if let Some(rate) = self.limits.rate_per_host {
-            live.due.begin(rate, now_ms);
-        }
-        if let Some(pace) = live.polite.pace_mut() {
-            pace.begin(now_ms);
-        }
-    }
-
-    /// It needed none.
-    pub(super) fn refund(&mut self, index: u32) {
-        if let Some(rate) = self.limits.rate {
-            self.due.give_back(rate);
-        }
-        let live = self.hosts.at_mut(index).live_mut();
-        if let Some(rate) = self.limits.rate_per_host {
-            live.due.give_back(rate);
-        }
-        if let Some(pace) = live.polite.pace_mut() {
-            pace.give_back();
-        }
     }
 }
 

@@ -11,8 +11,9 @@
 //! URL; said again after a rest, with no good answer between, it is the host's word, and the host
 //! is down for all that it asked for.
 
-use super::breaker::Why;
-use super::{DOWN_TIMES, Schedule, Sign};
+use super::breaker::{DOWN_TIMES, Why};
+use super::caps::Limits;
+use super::sign::Sign;
 
 /// What a host refused since its last good answer.
 #[derive(Debug)]
@@ -29,33 +30,39 @@ pub(super) struct Refusing {
     pub(super) why: Option<Why>,
 }
 
-impl<T> Schedule<T> {
-    /// What an attempt said about its host, as far as that is given up for it. Rests that follow
-    /// from it have begun.
-    pub(super) fn refused_or_not(&mut self, index: u32, sign: Sign) {
-        let (limits, now_ms) = (self.limits, self.now_ms);
-        let host = self.hosts.at_mut(index);
-        let has_deferred = host.deferred > 0;
-        let polite = &mut host.live_mut().polite;
+impl Refusing {
+    /// Takes up what an attempt said about its host, as far as a host is given up for it. Gives for
+    /// how many milliseconds from `now_ms` the host is down, when this was once too often. Rests
+    /// that follow from the answer have begun, and end at `rest_until_ms`.
+    pub(super) fn hear(
+        refusing: &mut Option<Box<Self>>,
+        sign: Sign,
+        rest_until_ms: u64,
+        limits: &Limits,
+        now_ms: u64,
+    ) -> Option<u64> {
         let (asked_ms, is_for_host) = match sign {
-            Sign::Good { .. } => return polite.refusing = None,
+            Sign::Good { .. } => {
+                *refusing = None;
+                return None;
+            }
             Sign::Busy { asked_ms, is_for_host } => (asked_ms.unwrap_or(0), is_for_host),
             Sign::Answered
             | Sign::Cut
             | Sign::Unreachable { .. }
             | Sign::Nameless
             | Sign::Unasked
-            | Sign::Nothing => return,
+            | Sign::Nothing => return None,
         };
-        let refusing = polite.refusing.get_or_insert_with(|| {
+        let refusing = refusing.get_or_insert_with(|| {
             let (since_ms, counts_from_ms) = (now_ms, now_ms);
-            Box::new(Refusing { count: 0, since_ms, counts_from_ms, is_long: false, why: None })
+            Box::new(Self { count: 0, since_ms, counts_from_ms, is_long: false, why: None })
         });
         if now_ms < refusing.counts_from_ms || limits.host_fail_limit == 0 {
-            return;
+            return None;
         }
         refusing.count = refusing.count.saturating_add(1);
-        refusing.counts_from_ms = polite.rest_until_ms.max(now_ms.saturating_add(1));
+        refusing.counts_from_ms = rest_until_ms.max(now_ms.saturating_add(1));
         let for_ms = now_ms.saturating_sub(refusing.since_ms);
         let is_long = is_for_host && asked_ms > limits.retry_after_max_ms;
         let (down_ms, why) = if is_long && std::mem::replace(&mut refusing.is_long, true) {
@@ -64,18 +71,17 @@ impl<T> Schedule<T> {
             let down_ms = limits.host_fail_wait_ms.max(1).saturating_mul(DOWN_TIMES);
             (down_ms, Why::Refuses { refusals: refusing.count, for_ms })
         } else {
-            return;
+            return None;
         };
         refusing.why = Some(why);
-        polite.breaker.go_down(now_ms.saturating_add(down_ms));
-        self.walk_later(has_deferred);
+        Some(down_ms)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::tests::{at, limits, push, take_all};
-    use super::super::{After, Grant, Limits, WhyDown};
+    use super::super::{After, Grant, Schedule, WhyDown};
     use super::*;
 
     /// One host with many jobs, on one core.

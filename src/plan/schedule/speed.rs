@@ -20,16 +20,8 @@
 //! A window that is not full, for whatever reason (few jobs, `-j`, a rate), neither grows nor is
 //! judged (RFC 7661). All times are handed in.
 
-use super::politeness::Round;
-
-/// Between what a window is.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Caps {
-    /// With how many connections a host begins.
-    pub(super) first: u32,
-    /// Most of them.
-    pub(super) max: u32,
-}
+use super::caps::Caps;
+use super::sign::Round;
 
 /// A good answer.
 #[derive(Clone, Copy, Debug)]

@@ -1,0 +1,60 @@
+//! What a run permits: cores, jobs, connections, rates.
+
+use super::rate::Rate;
+
+/// The caps of one run.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Limits {
+    /// Cores that take jobs, from 1 to [`crate::limits::CORES_MAX`].
+    pub cores: usize,
+    /// `-j`: jobs in flight over all cores, at least 1.
+    pub in_flight_max: usize,
+    /// Connections that a host begins with, at least 1. When it is less than `per_host_max`, a host
+    /// gets as many as pay.
+    pub per_host_first: usize,
+    /// `-x`: connections open per host over all cores.
+    pub per_host_max: usize,
+    /// Jobs held in all: queued, deferred and in flight.
+    pub lookahead_max: usize,
+    /// Hosts whose names are asked for ahead of the work at once; 0 lets every job begin without.
+    pub resolve_ahead_max: usize,
+    /// `--fixed-connections`: hosts keep `-x` connections whatever they answer.
+    pub is_window_fixed: bool,
+    /// `--host-fail-limit`: failures to reach a host before it is left alone; 0 is any number.
+    pub host_fail_limit: u32,
+    /// How long that is before one job tries again, in milliseconds. When it fails too, the host's
+    /// jobs fail for [`super::DOWN_TIMES`] times as long.
+    pub host_fail_wait_ms: u64,
+    /// `--retry-after-max`: the longest wait that a host is granted, in milliseconds.
+    pub retry_after_max_ms: u64,
+    /// `--rate`: requests begun in the whole run.
+    pub rate: Option<Rate>,
+    /// `--rate-per-host`: requests begun for each host.
+    pub rate_per_host: Option<Rate>,
+}
+
+impl Limits {
+    /// Whether a host gets as many connections as pay, because nobody said how many.
+    pub(super) fn is_automatic(&self) -> bool {
+        self.per_host_first < self.per_host_max
+    }
+
+    /// Whether what a host answers changes that.
+    pub(super) fn is_window_found(&self) -> bool {
+        self.is_automatic() && !self.is_window_fixed
+    }
+
+    pub(super) fn caps(&self) -> Caps {
+        let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+        Caps { first: count(self.per_host_first), max: count(self.per_host_max) }
+    }
+}
+
+/// Between what a window is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Caps {
+    /// With how many connections a host begins.
+    pub(super) first: u32,
+    /// Most of them.
+    pub(super) max: u32,
+}

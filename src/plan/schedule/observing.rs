@@ -1,0 +1,211 @@
+//! What attempts say about their hosts is taken up, and every request is counted.
+
+use super::Schedule;
+use super::answers::Wake;
+use super::caps::Limits;
+use super::found::Pushed;
+use super::hosts::Live;
+use super::place::{OriginId, Place};
+use super::refusing::Refusing;
+use super::sign::{Round, Sign};
+use super::speed::{Answer, is_from};
+
+impl<T> Schedule<T> {
+    /// An attempt of a grant that began in `round` says this about its host. Every attempt says
+    /// something, before its grant ends; a first word ([`Sign::Answered`] when an answer begins)
+    /// may come before.
+    ///
+    /// # Panics
+    /// When the grant of `origin` has ended.
+    pub fn observe(&mut self, origin: OriginId, round: Round, sign: Sign, now_ms: u64) -> Wake {
+        self.now_ms = self.now_ms.max(now_ms);
+        let index = self.hosts.index_of(origin);
+        let limits = self.limits;
+        let host = self.hosts.at_mut(index);
+        let has_queued = host.has_queued();
+        let live = host.live_mut();
+        let polite = &mut live.polite;
+        polite.hear(sign, &limits);
+        polite.record.add(sign, round.began_ms, now_ms);
+        let number = round.number;
+        match sign {
+            Sign::Good { starttransfer_ms, opening_ms } => {
+                let took_ms = now_ms.saturating_sub(round.began_ms).saturating_sub(opening_ms);
+                live.good(round, starttransfer_ms, took_ms, has_queued, &limits, now_ms);
+            }
+            Sign::Answered => polite.reached(),
+            Sign::Busy { asked_ms, is_for_host } => {
+                polite.reached();
+                // Nobody waits for longer than that, and "Retry-After: 0" asks for no wait.
+                let waits_ms = 1..=limits.retry_after_max_ms;
+                let asked_ms = asked_ms.filter(|asked_ms| waits_ms.contains(asked_ms));
+                let is_asked = asked_ms.is_some();
+                let push = asked_ms.map_or(Pushed::Refused, |asked_ms| Pushed::Asked { asked_ms });
+                polite.pushed(round, push, &limits, now_ms);
+                match asked_ms {
+                    Some(asked_ms) if is_for_host => polite.obey(asked_ms, now_ms),
+                    Some(asked_ms) => polite.rest(asked_ms, now_ms),
+                    None => {}
+                }
+                if let Some(found) = &mut polite.found {
+                    found.push.is_asked |= is_asked && limits.is_window_found();
+                }
+                if let Some(pace) = polite.pace_mut() {
+                    let due_ms = asked_ms.map(|asked_ms| now_ms.saturating_add(asked_ms));
+                    pace.put_off(now_ms, due_ms);
+                }
+            }
+            Sign::Cut => {
+                polite.reached();
+                polite.pushed(round, Pushed::Cut, &limits, now_ms);
+            }
+            Sign::Unreachable { code } => {
+                let is_many = limits.is_automatic() && !polite.breaker.is_probing();
+                let is_stale = is_many && !is_from(number, polite.since);
+                if is_many && !is_stale && polite.window(&limits) > limits.per_host_first {
+                    polite.pushed(round, Pushed::Cut, &limits, now_ms);
+                    polite.found().speed.back_to_first(limits.caps());
+                }
+                if !is_stale {
+                    self.unreachable(index, number, code);
+                }
+            }
+            Sign::Nameless => {
+                polite.breaker.close();
+                self.refund(index);
+            }
+            Sign::Unasked => {
+                polite.breaker.no_verdict(number);
+                self.refund(index);
+            }
+            Sign::Nothing => polite.breaker.no_verdict(number),
+        }
+        self.refused_or_not(index, sign);
+        self.rewait(index);
+        self.settle(index);
+        self.wake(usize::from(self.hosts.at(index).home))
+    }
+
+    /// A job could not reach its host.
+    fn unreachable(&mut self, index: u32, round: u32, code: &'static str) {
+        let (limits, now_ms) = (self.limits, self.now_ms);
+        let host = self.hosts.at_mut(index);
+        let has_deferred = host.deferred > 0;
+        let polite = &mut host.live_mut().polite;
+        let breaker = &mut polite.breaker;
+        if limits.host_fail_limit > 0
+            && breaker.failed(round, code, &limits, now_ms)
+            && breaker.is_down()
+        {
+            polite.refusing = None;
+            self.walk_later(has_deferred);
+        }
+    }
+
+    /// What an attempt said about its host, as far as that is given up for it. Rests that follow
+    /// from it have begun.
+    fn refused_or_not(&mut self, index: u32, sign: Sign) {
+        let (limits, now_ms) = (self.limits, self.now_ms);
+        let host = self.hosts.at_mut(index);
+        let has_deferred = host.deferred > 0;
+        let polite = &mut host.live_mut().polite;
+        let rest_until_ms = polite.rest_until_ms;
+        let down_ms = Refusing::hear(&mut polite.refusing, sign, rest_until_ms, &limits, now_ms);
+        if let Some(down_ms) = down_ms {
+            polite.breaker.go_down(now_ms.saturating_add(down_ms));
+            self.walk_later(has_deferred);
+        }
+    }
+
+    /// Starts no job of a host before `until_ms`; the later of two pauses counts. The caller looks
+    /// at [`Self::next_due_ms`] again before it sleeps.
+    pub fn pause(&mut self, place: Place<'_>, until_ms: u64) {
+        let index = self.enter(place);
+        let live = self.hosts.at_mut(index).live_mut();
+        live.polite.rest_until_ms = live.polite.rest_until_ms.max(until_ms);
+        self.rewait(index);
+        self.settle(index);
+    }
+
+    /// Brings the time until which a host waits in line with what it waits for.
+    pub(super) fn rewait(&mut self, index: u32) {
+        let now_ms = self.now_ms;
+        let host = self.hosts.at_mut(index);
+        let has_queued = host.has_queued();
+        let Some(live) = &mut host.live else { return };
+        let until_ms = live.wait_ends_ms(has_queued);
+        let until = Some(until_ms).filter(|until| *until > now_ms);
+        if live.waits_until_ms == until {
+            return;
+        }
+        if let Some(before) = std::mem::replace(&mut live.waits_until_ms, until) {
+            self.waits.remove(&(before, index));
+        }
+        if let Some(until) = until {
+            self.waits.insert((until, index));
+        }
+    }
+
+    /// Whether no request may begin now, whatever its host.
+    pub(super) fn is_rate_reached(&self) -> bool {
+        self.limits.rate.is_some() && self.due.begins_ms() > self.now_ms
+    }
+
+    /// A request of a host begins.
+    pub(super) fn count_request(&mut self, index: u32) {
+        let now_ms = self.now_ms;
+        if let Some(rate) = self.limits.rate {
+            self.due.begin(rate, now_ms);
+        }
+        let live = self.hosts.at_mut(index).live_mut();
+        if let Some(rate) = self.limits.rate_per_host {
+            live.due.begin(rate, now_ms);
+        }
+        if let Some(pace) = live.polite.pace_mut() {
+            pace.begin(now_ms);
+        }
+    }
+
+    /// It needed none.
+    pub(super) fn refund(&mut self, index: u32) {
+        if let Some(rate) = self.limits.rate {
+            self.due.give_back(rate);
+        }
+        let live = self.hosts.at_mut(index).live_mut();
+        if let Some(rate) = self.limits.rate_per_host {
+            live.due.give_back(rate);
+        }
+        if let Some(pace) = live.polite.pace_mut() {
+            pace.give_back();
+        }
+    }
+}
+
+impl Live {
+    /// A good answer to a request that `took_ms` from its sending.
+    fn good(
+        &mut self,
+        round: Round,
+        starttransfer_ms: u64,
+        took_ms: u64,
+        has_queued: bool,
+        limits: &Limits,
+        now_ms: u64,
+    ) {
+        let polite = &mut self.polite;
+        let window = polite.window(limits);
+        let is_due = self.due.begins_ms().max(polite.due().begins_ms()) <= now_ms;
+        let is_limited = self.in_use >= window && has_queued && is_due;
+        let answer = Answer { round, starttransfer_ms, took_ms, is_limited, now_ms };
+        if !limits.is_window_fixed {
+            if limits.is_automatic() {
+                polite.sped(&answer, self.in_use, limits.caps());
+            } else if is_from(round.number, polite.since) {
+                polite.good(starttransfer_ms, now_ms, limits.per_host_max);
+            }
+            polite.paced(round, is_limited, window, now_ms);
+        }
+        polite.rested();
+        polite.breaker.close();
+    }
+}

@@ -1,0 +1,53 @@
+//! Where a job goes: its host, and which of the two origins of that.
+
+/// Where a job goes.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Place<'p> {
+    /// `scheme://host:port` (`plan::target::Target::origin_str`).
+    pub origin: &'p str,
+    /// `host[:port]`, the default port left out (`plan::target::Target::host_header`).
+    pub host: &'p str,
+}
+
+impl Place<'_> {
+    /// Which of the two origins of its host it is. A default port is left out for one scheme only,
+    /// so the host and this name the origin.
+    pub(super) fn side(self) -> Side {
+        if self.origin.starts_with("https:") { Side::Secure } else { Side::Plain }
+    }
+}
+
+/// One of the two origins that a host may have.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub(super) enum Side {
+    /// http
+    Plain,
+    /// https
+    Secure,
+}
+
+impl Side {
+    pub(super) const ALL: [Self; 2] = [Self::Plain, Self::Secure];
+
+    pub(super) fn other(self) -> Self {
+        match self {
+            Self::Plain => Self::Secure,
+            Self::Secure => Self::Plain,
+        }
+    }
+}
+
+/// A host, for as long as it is known. Its number is used again for another host, its generation is
+/// not.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub struct HostId {
+    pub(super) index: u32,
+    pub(super) generation: u32,
+}
+
+/// An origin, for as long as it holds a connection.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub struct OriginId {
+    pub(super) host: HostId,
+    pub(super) side: Side,
+}

@@ -1,0 +1,67 @@
+//! What a host has answered and refused so far.
+
+use super::sign::Sign;
+use crate::plan::retry::Tally;
+
+/// What a host has answered so far.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Record {
+    answers: u32,
+    pub(super) refusals: u32,
+    /// When the last good answer came, in seconds from 1; 0 is never.
+    good_at_s: u32,
+    /// When the request of the first answer began, in milliseconds.
+    first_ms: u32,
+}
+
+impl Record {
+    /// What an attempt that began at `began_ms` said.
+    pub(super) fn add(&mut self, sign: Sign, began_ms: u64, now_ms: u64) {
+        if self.answers == 0 && self.refusals == 0 {
+            self.first_ms = u32::try_from(began_ms).unwrap_or(u32::MAX);
+        }
+        match sign {
+            Sign::Good { .. } => {
+                self.answers = self.answers.saturating_add(1);
+                self.good_at_s = second(now_ms);
+            }
+            Sign::Answered => self.answers = self.answers.saturating_add(1),
+            Sign::Busy { .. } => self.refusals = self.refusals.saturating_add(1),
+            Sign::Cut
+            | Sign::Unreachable { .. }
+            | Sign::Nameless
+            | Sign::Unasked
+            | Sign::Nothing => {}
+        }
+    }
+
+    pub(super) fn answers(&self) -> u32 {
+        self.answers
+    }
+
+    /// Whether a fifth of all was refused, and at least so many: not one URL alone.
+    pub(super) fn is_refused_often(&self, least: u32) -> bool {
+        self.refusals >= least && self.refusals >= self.answers / 4
+    }
+
+    /// How many of both.
+    pub(super) fn tally(&self) -> Tally {
+        Tally { answers: self.answers, refusals: self.refusals }
+    }
+
+    pub(super) fn first_ms(&self) -> u64 {
+        u64::from(self.first_ms)
+    }
+
+    pub(super) fn is_progressing(&self, now_ms: u64) -> bool {
+        self.good_at_s > 0 && second(now_ms).saturating_sub(self.good_at_s) < PROGRESS_S
+    }
+}
+
+/// The second of the run that a time in milliseconds is in, from 1.
+fn second(now_ms: u64) -> u32 {
+    u32::try_from(now_ms / 1_000).unwrap_or(u32::MAX).saturating_add(1)
+}
+
+/// A host whose last good answer is not longer ago makes progress, in seconds.
+const PROGRESS_S: u32 = 60;
