@@ -1,9 +1,11 @@
 //! What to do, never how: inputs to lines ([`input`]), lines to jobs ([`job`], [`target`]), jobs to
 //! names ([`name`]) and credentials ([`netrc`]), hosts to cores ([`schedule`], [`window`],
-//! [`pace`]) and ways to them ([`proxy`], [`address`], [`eyeballs`]), failures to retries
-//! ([`retry`]), bytes to digests ([`checksum`]); what a list holds ([`census`]) and says besides
-//! ([`kept`]), and which machine pulls what ([`shard`]); what one run tells the next about names
-//! ([`dns_cache`]), what sites ask of robots ([`robots`]), and when a full disk has [`room`].
+//! [`pace`]) and ways to them ([`proxy`], [`address`], [`eyeballs`]), targets to requests
+//! ([`requests`]), responses to verdicts ([`verdict`]) and to what they say about a host
+//! ([`feedback`]), failures to retries ([`retry`]), bytes to digests ([`checksum`]); what a list
+//! holds ([`census`]) and says besides ([`kept`]), and which machine pulls what ([`shard`]); what
+//! one run tells the next about names ([`dns_cache`]), what sites ask of robots ([`robots`]), and
+//! when a full disk has [`room`].
 //!
 //! Pure: no socket, file, clock, runtime or randomness of its own. Time comes in as milliseconds
 //! since the run began, random numbers come in as arguments.
@@ -13,6 +15,7 @@ pub mod census;
 pub mod checksum;
 pub mod dns_cache;
 pub mod eyeballs;
+pub mod feedback;
 pub mod input;
 pub mod job;
 pub mod kept;
@@ -21,10 +24,12 @@ pub mod name;
 pub mod netrc;
 pub mod pace;
 pub mod proxy;
+pub mod requests;
 pub mod retry;
 pub mod robots;
 pub mod room;
 pub mod schedule;
 pub mod shard;
 pub mod target;
+pub mod verdict;
 pub mod window;

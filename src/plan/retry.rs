@@ -1,9 +1,11 @@
 //! Whether and when a failed attempt is made again. A retry is a value, not a sleep: the caller
 //! waits, and brings the clock and the random number.
 
+mod after;
 mod past;
 mod refusals;
 
+pub use after::{After, Moment, Then, after};
 pub use past::of_row;
 pub use refusals::{Refusals, Tally};
 

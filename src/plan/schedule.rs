@@ -64,7 +64,7 @@ mod tests;
 use self::core::{Core, Ready};
 use super::window::{Lack, Window};
 use crate::limits;
-pub use answers::{After, Connection, Down, Given, Grant, Released, Take, Wake};
+pub use answers::{After, Connection, Down, Given, Grant, Granting, Released, Take, Wake};
 pub use breaker::{DOWN_TIMES, Why as WhyDown};
 pub use caps::Limits;
 use core_set::CoreSet;

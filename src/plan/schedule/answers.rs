@@ -31,6 +31,18 @@ pub struct Grant<T> {
     pub is_probe: bool,
 }
 
+/// What was granted to an attempt, for [`super::Schedule::observe`] and
+/// [`super::Schedule::release`].
+#[derive(Clone, Copy, Debug)]
+pub struct Granting {
+    /// The origin of the job.
+    pub origin: OriginId,
+    /// The stretch of its host's time that the attempt is part of.
+    pub round: Round,
+    /// The host waits for what comes of the attempt: its first byte is worth a sign of its own.
+    pub is_probe: bool,
+}
+
 /// A job of a host that was given up: it fails without being tried. It takes no slot, and
 /// nothing is released.
 #[derive(Debug)]
