@@ -84,6 +84,12 @@ fn topics_are_plain_text_with_a_title() {
         let fences = text.lines().filter(|line| line.starts_with("```")).count();
         assert_eq!(fences % 2, 0, "{}: a block of code without an end", topic.name);
         assert!(!topic.render(80, Style::Plain).contains('\x1b'), "{}", topic.name);
+        let code = markdown::parse(&text).into_iter().filter_map(|block| match block {
+            Block::Code(lines) => Some(lines),
+            _ => None,
+        });
+        let longest = code.flatten().map(|line| line.len()).max();
+        assert!(longest <= Some(76), "{}: code of {longest:?} at 80 columns", topic.name);
         let in_text = |line: &&str| !line.starts_with('|') && !line.contains("ringpull ");
         let longest = topic.text.lines().filter(in_text).map(str::len).max();
         assert!(longest <= Some(120), "{}: a line of {longest:?}", topic.name);
