@@ -1,9 +1,10 @@
 //! Words of the command line to a configuration, the configuration to a run, the run to an exit
 //! status. A run that fails prints one error chain here.
 
+use ringpull::cli::topics::{self, Style, Topic};
 use ringpull::cli::{self, Command, ExitCode};
 use ringpull::ring::heap::Heap;
-use ringpull::ring::{setup, title};
+use ringpull::ring::{setup, terminal, title};
 use ringpull::{engine, origin, report};
 use std::ffi::OsString;
 use std::io::Write;
@@ -57,8 +58,29 @@ fn run(command: &Command, words: &[OsString]) -> anyhow::Result<process::ExitCod
             origin::run(cli::resolve_origin(args)?)?;
             Ok(ExitCode::Success.into())
         }
+        Command::Help(args) => {
+            explain(args.topic);
+            Ok(ExitCode::Success.into())
+        }
     }
 }
+
+/// Prints a topic of the help, or which topics there are, for the width of the terminal.
+fn explain(topic: Option<&'static Topic>) {
+    let columns = terminal::columns_of_output();
+    let (no_color, term) = (std::env::var_os("NO_COLOR"), std::env::var_os("TERM"));
+    let style = Style::of(columns.is_some(), no_color.as_deref(), term.as_deref());
+    let columns = columns.unwrap_or(COLUMNS_DEFAULT);
+    let text = match topic {
+        Some(topic) => topic.render(columns, style),
+        None => topics::list(columns, style),
+    };
+    // Nobody listens when the stream is closed (`ringpull help lists | head -1`).
+    let _ = std::io::stdout().write_all(text.as_bytes());
+}
+
+/// Width of what is printed into a file or a pipe.
+const COLUMNS_DEFAULT: usize = 80;
 
 /// Prints help, the version, or what is wrong with the words.
 fn usage(error: &clap::Error) -> process::ExitCode {

@@ -25,57 +25,83 @@ pub use report::{ProgressArg, ReportArgs, ReportFormatArg};
 pub use robots::RobotsArgs;
 
 use super::argv;
-use super::peers::{PEERS, Peer};
+use super::peers::PEERS;
+use super::topics::{self, Topic};
 use super::values::{self, Bytes, CpuList, HeaderArg, Millis};
 use crate::config::Pins;
 use crate::limits;
 use clap::error::ErrorKind;
-use clap::{Args, CommandFactory, FromArgMatches, Parser, ValueEnum};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-/// What the program was asked to do.
-#[derive(Debug)]
-pub enum Command {
-    /// Pull URLs.
-    Pull(Box<PullArgs>),
-    /// Serve synthetic content: `ringpull origin`.
-    Origin(OriginArgs),
-}
-
-/// Understands the words of the command line, the program's name first. `origin` is a command only
-/// as the first word; it has no scheme, so it cannot be meant as a URL.
-///
-/// # Errors
-/// Whatever clap has to say, help and version included; `print` and `exit_code` of the error fit.
-pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Command, clap::Error> {
-    let mut words: Vec<OsString> = words.into_iter().collect();
-    if words.get(1).is_some_and(|word| word == "origin") {
-        words.remove(1);
-        return parse_as::<OriginArgs>(words, &[]).map(|(args, _)| Command::Origin(args));
-    }
-    let (mut args, notes) = parse_as::<PullArgs>(words, &PEERS)?;
-    args.notes = notes;
-    if args.urls.is_empty() && args.input.files.is_empty() && !args.journal.verify {
-        let hint =
-            "nothing to pull: give URLs, -i FILE with one URL a line, or - for standard input";
-        return Err(PullArgs::command().error(ErrorKind::MissingRequiredArgument, hint));
-    }
-    Ok(Command::Pull(Box::new(args)))
-}
-
-/// Pull lists of URLs onto disk through io_uring, and report what happened to each.
+/// Pull lists of URLs onto disk through io_uring, and report what happened to each
 #[derive(Parser)]
 #[command(
     name = "ringpull",
     version,
     max_term_width = 100,
     args_override_self = true,
-    override_usage = "ringpull [OPTIONS] [URL]...\n       ringpull origin [OPTIONS]",
+    args_conflicts_with_subcommands = true,
+    disable_help_subcommand = true,
+    override_usage = "ringpull [OPTIONS] [URL]...\n       ringpull origin [OPTIONS]\n       \
+                      ringpull help [TOPIC]",
     after_help = EXAMPLES
 )]
+struct CommandLine {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    pull: PullArgs,
+}
+
+/// What the program was asked to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Pull URLs: what is done without a subcommand.
+    #[command(skip)]
+    Pull(Box<PullArgs>),
+    /// Serve synthetic files over HTTP and HTTPS, for demonstrations, tests and benchmarks
+    Origin(OriginArgs),
+    /// Explain a topic; without one, list the topics
+    Help(HelpArgs),
+}
+
+/// Understands the words of the command line, the program's name first. A subcommand is one only as
+/// the first word; none has a scheme, so none can be meant as a URL.
+///
+/// # Errors
+/// Whatever clap has to say, help and version included; `print` and `exit_code` of the error fit.
+pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Command, clap::Error> {
+    let mut command = command();
+    let typed = argv::rewrite(&mut command, words, &PEERS)?;
+    let matches = command.try_get_matches_from_mut(typed.words).map_err(argv::explain)?;
+    let line = CommandLine::from_arg_matches(&matches);
+    let CommandLine { command: subcommand, mut pull } =
+        line.map_err(|error| error.format(&mut command))?;
+    if let Some(subcommand) = subcommand {
+        return Ok(subcommand);
+    }
+    pull.notes = typed.notes;
+    if pull.urls.is_empty() && pull.input.files.is_empty() && !pull.journal.verify {
+        let hint =
+            "nothing to pull: give URLs, -i FILE with one URL a line, or - for standard input";
+        return Err(command.error(ErrorKind::MissingRequiredArgument, hint));
+    }
+    Ok(Command::Pull(Box::new(pull)))
+}
+
+/// The command line as clap knows it.
+pub(super) fn command() -> clap::Command {
+    let mut command = CommandLine::command();
+    command.build();
+    command
+}
+
+/// What is pulled, and how.
+#[derive(Args)]
 pub struct PullArgs {
     /// URLs to pull, each one input line; `-` reads a list from standard input
     #[arg(value_name = "URL")]
@@ -330,15 +356,9 @@ pub struct KernelArgs {
     pub file_ops: FileOpsArg,
 }
 
-/// Serve synthetic files over HTTP and HTTPS, for demonstrations, tests and benchmarks.
-#[derive(Debug, Parser)]
-#[command(
-    name = "ringpull origin",
-    bin_name = "ringpull origin",
-    version,
-    max_term_width = 100,
-    args_override_self = true
-)]
+/// Where the embedded server listens.
+#[derive(Args, Debug)]
+#[command(version, display_name = "ringpull origin", args_override_self = true)]
 pub struct OriginArgs {
     /// Where HTTP is served; port 0 takes a free one
     #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:0")]
@@ -354,6 +374,18 @@ pub struct OriginArgs {
     pub dir: PathBuf,
 }
 
+/// What is explained.
+#[derive(Args, Debug)]
+pub struct HelpArgs {
+    /// What to explain
+    #[arg(value_name = "TOPIC", value_parser = topic)]
+    pub topic: Option<&'static Topic>,
+}
+
+fn topic(name: &str) -> Result<&'static Topic, String> {
+    topics::find(name).ok_or_else(|| topics::unknown(name))
+}
+
 /// `--file-ops`.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
 #[allow(missing_docs, reason = "the values mean what config::FileOps says")]
@@ -362,19 +394,6 @@ pub enum FileOpsArg {
     Sync,
     Ring,
     Chain,
-}
-
-/// What was typed, with the notes about it; flags of `peers` are answered.
-fn parse_as<A: CommandFactory + FromArgMatches>(
-    words: Vec<OsString>,
-    peers: &[Peer],
-) -> Result<(A, Vec<String>), clap::Error> {
-    let mut command = A::command();
-    command.build();
-    let typed = argv::rewrite(&mut command, words, peers)?;
-    let matches = command.try_get_matches_from_mut(typed.words).map_err(argv::explain)?;
-    let args = A::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
-    Ok((args, typed.notes))
 }
 
 const EXAMPLES: &str = "\

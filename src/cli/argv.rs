@@ -21,7 +21,8 @@ pub(super) struct Typed {
 /// Makes clap's words of what was typed. wget's `-nc` is no bundle of letters (clap would read it
 /// as `-n -c`, the opposite), aria2's `--flag=true` and `--flag=false` are understood for every
 /// flag without a value, and so are img2dataset's `--url_col` and its like. Nothing behind `--` is
-/// touched, and no value of a flag.
+/// touched, and no value of a flag. A subcommand is the first word; those behind it are read by its own
+/// options, and no other program has them.
 ///
 /// # Errors
 /// A flag of `peers` that is not ours, or one of ours whose value shows that theirs is meant.
@@ -31,12 +32,18 @@ pub(super) fn rewrite(
     words: impl IntoIterator<Item = OsString>,
     peers: &[Peer],
 ) -> Result<Typed, clap::Error> {
+    let mut words: Vec<OsString> = words.into_iter().collect();
+    let is_subcommand = words.get(1).is_some_and(|word| command.find_subcommand(word).is_some());
+    let rest = words.split_off(words.len().min(if is_subcommand { 2 } else { 1 }));
+    let subcommand = words.get(1).and_then(|word| command.find_subcommand_mut(word));
+    let (command, peers) = match subcommand {
+        Some(subcommand) => (subcommand, &[][..]),
+        None => (command, peers),
+    };
     let options = command.get_arguments().filter_map(Known::new).collect();
-    let mut words = words.into_iter();
-    let typed = Typed { words: words.next().into_iter().collect(), notes: Vec::new() };
-    let words: Vec<OsString> = words.collect();
-    let mut reader = Reader { options, peers, is_alone: words.len() == 1, typed };
-    let mut words = words.into_iter().peekable();
+    let typed = Typed { words, notes: Vec::new() };
+    let mut reader = Reader { options, peers, is_alone: rest.len() == 1, typed };
+    let mut words = rest.into_iter().peekable();
     while let Some(word) = words.next() {
         let next = words.peek().map(|word| word.to_string_lossy());
         let next = next.filter(|word| !word.starts_with('-') || word == "-");

@@ -190,7 +190,7 @@ pub fn notes(args: &PullArgs, config: &Config) -> Vec<String> {
 pub fn secret_ranges(command: &Command, word: &str) -> Vec<Range<usize>> {
     match command {
         Command::Pull(args) => argv::secret_ranges(word, &secrets(args)),
-        Command::Origin(_) => Vec::new(),
+        Command::Origin(_) | Command::Help(_) => Vec::new(),
     }
 }
 

@@ -1,15 +1,25 @@
-//! The terminal that standard error may be.
+//! The terminals that standard output and standard error may be.
 
-use rustix::stdio::stderr;
+use rustix::stdio::{stderr, stdout};
 use rustix::termios::tcgetwinsize;
+use std::os::fd::AsFd;
 
-/// Its columns as they are now; nothing where standard error is no terminal, or one on which a line
-/// cannot be written over (`TERM=dumb`).
+/// The columns of standard error as they are now; nothing where it is not a terminal, or is one on
+/// which a line cannot be written over (`TERM=dumb`).
 pub fn columns() -> Option<usize> {
     if std::env::var_os("TERM").is_some_and(|term| term == "dumb") {
         return None;
     }
-    match tcgetwinsize(stderr()).ok()?.ws_col {
+    columns_of(stderr())
+}
+
+/// The columns of standard output as they are now; nothing where it is not a terminal.
+pub fn columns_of_output() -> Option<usize> {
+    columns_of(stdout())
+}
+
+fn columns_of(stream: impl AsFd) -> Option<usize> {
+    match tcgetwinsize(stream).ok()?.ws_col {
         // Serial lines and the like do not say.
         0 => Some(COLUMNS_DEFAULT),
         columns => Some(columns.into()),

@@ -44,3 +44,20 @@ fn the_tasks_of_the_readme_can_be_done() {
     assert_eq!(report.matches(",id of it").count(), 3, "{report}");
     assert!(sandbox.out().join("logo.png").exists());
 }
+
+#[test]
+fn help_is_printed_and_an_unknown_topic_is_a_mistake() {
+    let run = |words: &[&str]| {
+        let mut program = command(env!("CARGO_BIN_EXE_ringpull"));
+        let done = program.args(words).output().unwrap();
+        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+        (done.status.code(), text(&done.stdout), text(&done.stderr))
+    };
+    let (code, list, _) = run(&["help"]);
+    assert!(code == Some(0) && list.contains("coming-from-curl"), "{list}");
+    let (code, text, _) = run(&["help", "exit"]);
+    assert!(code == Some(0) && text.contains("--ok-if") && !text.contains('\x1b'), "{text}");
+    let (code, printed, told) = run(&["help", "exti"]);
+    assert_eq!((code, printed.as_str()), (Some(2), ""));
+    assert!(told.contains("did you mean 'exit'"), "{told}");
+}

@@ -11,7 +11,7 @@ fn try_parse(line: &[&str]) -> Result<Command, clap::Error> {
 fn pull(line: &[&str]) -> PullArgs {
     match try_parse(line) {
         Ok(Command::Pull(args)) => *args,
-        Ok(Command::Origin(args)) => panic!("{line:?} became {args:?}"),
+        Ok(other) => panic!("{line:?} became {other:?}"),
         Err(error) => panic!("{line:?}: {error}"),
     }
 }
@@ -34,8 +34,7 @@ fn refusal(line: &[&str]) -> String {
 
 #[test]
 fn clap_finds_no_contradiction() {
-    PullArgs::command().debug_assert();
-    OriginArgs::command().debug_assert();
+    command().debug_assert();
 }
 
 #[test]
@@ -304,6 +303,23 @@ fn origin_is_a_command_only_as_the_first_word() {
 }
 
 #[test]
+fn help_is_a_command_too() {
+    let topic = |line: &[&str]| match try_parse(line) {
+        Ok(Command::Help(args)) => args.topic.map(|topic| topic.name),
+        other => panic!("{line:?}: {other:?}"),
+    };
+    assert_eq!(topic(&["help"]), None);
+    assert_eq!(topic(&["help", "exit"]), Some("exit"));
+    let text = refusal(&["help", "exot"]);
+    assert!(text.contains("did you mean 'exit'") && text.contains("Topics: lists"), "{text}");
+    refusal(&["help", "exit", "exit"]);
+    refusal(&["help", "-q"]);
+    assert_eq!(pull(&["-q", "help"]).urls, ["help"]);
+    assert_eq!(pull(&["http://h/", "help"]).urls, ["http://h/", "help"]);
+    assert_eq!(pull(&["-i", "help"]).input.files, [PathBuf::from("help")]);
+}
+
+#[test]
 fn help_and_version_are_no_failures() {
     for line in [["-h"], ["--help"], ["-V"], ["--version"]] {
         let error = try_parse(&line).expect_err("clap hands them back as errors");
@@ -334,6 +350,6 @@ fn the_help_text_is_the_one_that_was_reviewed() {
 }
 
 fn help() -> String {
-    let command = PullArgs::command().term_width(100);
+    let command = command().term_width(100);
     command.try_get_matches_from(["ringpull", "--help"]).unwrap_err().to_string()
 }

@@ -1,8 +1,8 @@
 //! Every flag of every table through the parser of the command line.
 
 use super::*;
-use crate::cli::args::{Command, PullArgs, parse};
-use clap::{Arg, CommandFactory};
+use crate::cli::args::{Command, command, parse};
+use clap::Arg;
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 
@@ -38,8 +38,7 @@ fn tips(text: &str) -> Vec<&str> {
 
 /// Names of each option of ours, with their dashes.
 fn options() -> Vec<Vec<String>> {
-    let mut command = PullArgs::command();
-    command.build();
+    let command = command();
     let names = |arg: &Arg| {
         let aliases = arg.get_all_aliases().unwrap_or_default();
         let longs = arg.get_long().into_iter().chain(aliases).map(|name| format!("--{name}"));
