@@ -55,7 +55,7 @@ fn run(command: &Command, words: &[OsString]) -> anyhow::Result<process::ExitCod
                 .into())
         }
         Command::Origin(args) => {
-            origin::run(cli::resolve_origin(args)?)?;
+            origin::run(args.resolve()?)?;
             Ok(ExitCode::Success.into())
         }
         Command::Help(args) => {

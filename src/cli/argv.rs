@@ -21,8 +21,8 @@ pub(super) struct Typed {
 /// Makes clap's words of what was typed. wget's `-nc` is no bundle of letters (clap would read it
 /// as `-n -c`, the opposite), aria2's `--flag=true` and `--flag=false` are understood for every
 /// flag without a value, and so are img2dataset's `--url_col` and its like. Nothing behind `--` is
-/// touched, and no value of a flag. A subcommand is the first word; those behind it are read by its own
-/// options, and no other program has them.
+/// touched, and no value of a flag. A subcommand is the first word; those behind it are read by its
+/// own options, and no other program has them.
 ///
 /// # Errors
 /// A flag of `peers` that is not ours, or one of ours whose value shows that theirs is meant.

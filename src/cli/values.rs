@@ -1,11 +1,6 @@
 //! Values of single options: text to a checked value, or to the sentence that says what is wrong.
 
-use crate::config::{Dirs, Pins, Reach, ReportFormat, ResolveOverride, RestrictNames};
-use crate::plan::address;
-use crate::{http, limits};
-use base64::Engine as _;
-use std::fmt;
-use std::net::SocketAddr;
+use crate::limits;
 use std::path::PathBuf;
 
 /// A span of time, in milliseconds. Typed as seconds (`10`, `1.5`) or with a unit (`500ms`, `2m`).
@@ -41,33 +36,6 @@ impl fmt::Display for Bytes {
         }
     }
 }
-
-/// One `-H`. `Debug` does not show the value.
-#[derive(Clone, Eq, PartialEq)]
-pub enum HeaderArg {
-    /// `Name: value`, as [`http::request::parse_field`] takes it apart.
-    Field {
-        /// Field name as typed.
-        name: String,
-        /// Field value; empty leaves our own field of that name out.
-        value: String,
-    },
-    /// `@FILE`: one field a line.
-    File(PathBuf),
-}
-
-impl fmt::Debug for HeaderArg {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Field { name, .. } => f.debug_tuple("Field").field(name).finish(),
-            Self::File(path) => f.debug_tuple("File").field(path).finish(),
-        }
-    }
-}
-
-/// CPU numbers, ascending and each once.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct CpuList(pub Vec<usize>);
 
 /// A span of time that may be zero.
 pub fn duration(text: &str) -> Result<Millis, String> {
@@ -114,44 +82,6 @@ pub fn bytes(text: &str) -> Result<Bytes, String> {
     }
 }
 
-/// `--dirs`: `hash:2/2`, `seq:1000` or `host`.
-pub fn dirs(text: &str) -> Result<Dirs, String> {
-    match text.split_once(':') {
-        None if text == "host" => Ok(Dirs::Host),
-        Some(("hash", levels)) => {
-            let digits = |level: &str| match level.as_bytes() {
-                [digit @ b'1'..=b'4'] => Ok(digit - b'0'),
-                _ => Err("a folder has 1 to 4 digits of the hash, as in hash:2/2".to_owned()),
-            };
-            let levels = levels.split('/').map(digits).collect::<Result<Vec<u8>, String>>()?;
-            let sum_max = usize::from(limits::HASH_DIGITS_MAX);
-            match levels.iter().map(|level| usize::from(*level)).sum::<usize>() {
-                sum if sum > sum_max => Err(format!("at most {sum_max} digits in all")),
-                _ => Ok(Dirs::Hash(levels)),
-            }
-        }
-        Some(("seq", lines)) => match lines.parse::<u64>() {
-            Ok(lines) if lines > 0 => Ok(Dirs::Lines(lines)),
-            Ok(_) | Err(_) => Err("seq: takes the lines of a folder, as in seq:1000".to_owned()),
-        },
-        Some(_) | None => Err("write hash:2/2 (digits of each level), seq:1000 or host".to_owned()),
-    }
-}
-
-/// A value of `--restrict-file-names`, one of wget's.
-pub fn restrict_names(text: &str) -> Result<RestrictNames, String> {
-    match text {
-        "unix" => Ok(RestrictNames::Unix),
-        "windows" => Ok(RestrictNames::Windows),
-        "nocontrol" => Err("controls are never in names; unix or windows".to_owned()),
-        "ascii" | "lowercase" | "uppercase" => Err(format!(
-            "\"{text}\" of wget is not ours; unix or windows (files are numbered where only the \
-             case of their names differs and the file system takes them for one)"
-        )),
-        _ => Err("unix or windows".to_owned()),
-    }
-}
-
 /// A count of at least one.
 pub fn count(text: &str) -> Result<usize, String> {
     match text.parse::<usize>() {
@@ -159,91 +89,6 @@ pub fn count(text: &str) -> Result<usize, String> {
         Ok(count) if count <= limits::COUNT_MAX => Ok(count),
         Ok(_) => Err(format!("at most {}", limits::COUNT_MAX)),
         Err(_) => Err("not a whole number".to_owned()),
-    }
-}
-
-/// `--dns-concurrency`: a count that one name server can be expected to bear.
-pub fn dns_concurrency(text: &str) -> Result<usize, String> {
-    match count(text)? {
-        count if count <= limits::DNS_CONCURRENCY_MAX => Ok(count),
-        _ => Err(format!("at most {}", limits::DNS_CONCURRENCY_MAX)),
-    }
-}
-
-/// `--no-private`, and `=own` behind it.
-pub fn reach(text: &str) -> Result<Reach, String> {
-    match text {
-        "" => Ok(Reach::Public),
-        "own" => Ok(Reach::PublicNotOwn),
-        _ => Err("only `own`, or nothing, may follow --no-private".to_owned()),
-    }
-}
-
-/// `-x`: a count. In curl the letter means a proxy, which is said instead of "not a number".
-pub fn per_host(text: &str) -> Result<usize, String> {
-    count(text).map_err(|problem| {
-        if text.contains(':') {
-            "-x is the number of connections per host; a proxy is --proxy URL".to_owned()
-        } else {
-            problem
-        }
-    })
-}
-
-/// `--cpus`: `0,2-5`.
-pub fn cpus(text: &str) -> Result<CpuList, String> {
-    let mut list = Vec::new();
-    for item in text.split(',') {
-        let (first, last) = item.split_once('-').unwrap_or((item, item));
-        let cpu = |text: &str| match text.parse::<usize>() {
-            Ok(cpu) if cpu < limits::CPUS_MAX && !text.starts_with('+') => Ok(cpu),
-            _ => Err(format!("`{item}` is no CPU and no range; write for instance 0,2-5")),
-        };
-        let (first, last) = (cpu(first)?, cpu(last)?);
-        if first > last {
-            return Err(format!("the range `{item}` runs backwards"));
-        }
-        list.extend(first..=last);
-    }
-    list.sort_unstable();
-    list.dedup();
-    Ok(CpuList(list))
-}
-
-/// `--report`, as far as the name tells what it is.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ReportName {
-    /// As it was typed; `-` is standard output.
-    pub path: PathBuf,
-    /// What its suffix says.
-    pub format: Option<ReportFormat>,
-}
-
-/// `--report`: the suffix decides the format.
-pub fn report_name(text: &str) -> Result<ReportName, String> {
-    let lower = text.to_ascii_lowercase();
-    let packed = lower.strip_suffix(".gz").or_else(|| lower.strip_suffix(".zst"));
-    let plain = packed.unwrap_or(&lower);
-    let format = if plain.ends_with(".csv") {
-        Some(ReportFormat::Csv)
-    } else if plain.ends_with(".jsonl") {
-        Some(ReportFormat::JsonLines)
-    } else {
-        None
-    };
-    Ok(ReportName { path: path(text)?, format })
-}
-
-/// `-H`: `Name: value`, `Name:` or `@FILE`.
-pub fn header(text: &str) -> Result<HeaderArg, String> {
-    match text.strip_prefix('@') {
-        Some("" | "-") => Err("write @FILE; fields are not read from standard input".to_owned()),
-        Some(path) => Ok(HeaderArg::File(PathBuf::from(path))),
-        None => {
-            let (name, value) =
-                http::request::parse_field(text).map_err(|problem| problem.to_string())?;
-            Ok(HeaderArg::Field { name, value })
-        }
     }
 }
 
@@ -273,59 +118,6 @@ pub fn path(text: &str) -> Result<PathBuf, String> {
     not_empty(text).map(PathBuf::from)
 }
 
-/// `--pinnedpubkey`: `sha256//BASE64`, several with semicolons between; else the name of a file.
-pub fn pins(text: &str) -> Result<Pins, String> {
-    if !text.starts_with("sha256//") {
-        return path(text).map(Pins::File);
-    }
-    let hash = |pin: &str| {
-        let base64 = pin.strip_prefix("sha256//")?;
-        base64::engine::general_purpose::STANDARD.decode(base64).ok()?.try_into().ok()
-    };
-    let form = |pin| {
-        format!("`{pin}` is no pin; write sha256//BASE64 of 32 bytes, with ; before the next one")
-    };
-    let pins = text.split(';').map(|pin| hash(pin).ok_or_else(|| form(pin)));
-    pins.collect::<Result<Vec<_>, _>>().map(Pins::Sha256)
-}
-
-/// One of `--dns-servers`: an address, with a port where it is not 53.
-pub fn dns_server(text: &str) -> Result<SocketAddr, String> {
-    if let Some(ip) = address::parse(text) {
-        return Ok(SocketAddr::new(ip, 53));
-    }
-    match text.parse::<SocketAddr>() {
-        Ok(server) if server.port() != 0 => Ok(server),
-        _ => Err("write an address, such as 9.9.9.9, 10.0.0.1:5353 or [2620:fe::fe]:53".to_owned()),
-    }
-}
-
-/// `--resolve`: `HOST:PORT:ADDR[,ADDR]`. curl's leading `+` is accepted and changes nothing,
-/// because an override never expires here.
-pub fn resolve_override(text: &str) -> Result<ResolveOverride, String> {
-    let form = || "write HOST:PORT:ADDR[,ADDR], IPv6 addresses in brackets".to_owned();
-    let text = text.strip_prefix('+').unwrap_or(text);
-    let (host, rest) = match text.strip_prefix('[') {
-        Some(bracketed) => bracketed.split_once("]:").ok_or_else(form)?,
-        None => text.split_once(':').ok_or_else(form)?,
-    };
-    let (port, addresses) = rest.split_once(':').ok_or_else(form)?;
-    let port = match port.parse::<u16>() {
-        Ok(0) | Err(_) => return Err(format!("`{port}` is no port; {}", form())),
-        Ok(port) => port,
-    };
-    if host.is_empty() {
-        return Err(form());
-    }
-    let addresses = addresses
-        .split(',')
-        .map(|text| {
-            address::parse(text).ok_or_else(|| format!("`{text}` is no address; {}", form()))
-        })
-        .collect::<Result<Vec<_>, _>>()?;
-    Ok(ResolveOverride { host: host.to_ascii_lowercase(), port, addresses })
-}
-
 /// `number * unit`, where `number` is digits with at most one point; the rest below 1 is cut off.
 pub fn decimal_times(number: &str, unit: u64) -> Option<u64> {
     let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
@@ -349,52 +141,6 @@ const BYTE_UNITS: [(char, u64); 5] =
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::net::IpAddr;
-
-    #[test]
-    fn folders() {
-        assert_eq!(dirs("hash:2/2"), Ok(Dirs::Hash(vec![2, 2])));
-        assert_eq!(dirs("hash:4/1/3"), Ok(Dirs::Hash(vec![4, 1, 3])));
-        assert_eq!(dirs("seq:1000"), Ok(Dirs::Lines(1_000)));
-        assert_eq!(dirs("host"), Ok(Dirs::Host));
-        for text in [
-            "",
-            "hash",
-            "hash:",
-            "hash:0",
-            "hash:5",
-            "hash:2/",
-            "hash:/2",
-            "hash:4/4/1",
-            "hash:22",
-            "hash:+2",
-            "seq",
-            "seq:",
-            "seq:0",
-            "seq:-1",
-            "seq:x",
-            "hosts",
-            "host:",
-            "Host",
-        ] {
-            dirs(text).expect_err(text);
-        }
-    }
-
-    #[test]
-    fn names_that_files_may_have() {
-        assert_eq!(restrict_names("unix"), Ok(RestrictNames::Unix));
-        assert_eq!(restrict_names("windows"), Ok(RestrictNames::Windows));
-        for (text, word) in [
-            ("lowercase", "wget"),
-            ("ascii", "wget"),
-            ("nocontrol", "controls"),
-            ("windows,lowercase", "unix or windows"),
-            ("", "unix or windows"),
-        ] {
-            assert!(restrict_names(text).unwrap_err().contains(word), "{text}");
-        }
-    }
 
     #[test]
     fn durations() {
@@ -494,91 +240,6 @@ mod tests {
         assert_eq!(count("1"), Ok(1));
         for text in ["0", "-1", "", "1.5", "many", "99999999999999999999", "1000000001"] {
             assert!(count(text).is_err(), "{text}");
-        }
-        assert_eq!(dns_concurrency("10000"), Ok(10_000));
-        assert!(dns_concurrency("0").is_err() && dns_concurrency("10001").is_err());
-        assert!(per_host("http://proxy:3128").unwrap_err().contains("prox"));
-        assert_eq!(per_host("0").unwrap_err(), "must be at least 1");
-    }
-
-    #[test]
-    fn cpu_lists() {
-        assert_eq!(cpus("0"), Ok(CpuList(vec![0])));
-        assert_eq!(cpus("5,0,2-4,3"), Ok(CpuList(vec![0, 2, 3, 4, 5])));
-        for text in ["", ",", "1,", "-", "1-", "-1", "3-1", "a", "+1", "1--2", "0-99999999999"] {
-            assert!(cpus(text).is_err(), "{text}");
-        }
-    }
-
-    #[test]
-    fn report_names() {
-        let format = |text| report_name(text).unwrap().format;
-        assert_eq!(format("a/R.CSV"), Some(ReportFormat::Csv));
-        assert_eq!(format("r.jsonl"), Some(ReportFormat::JsonLines));
-        assert_eq!(format("r.csv.gz"), Some(ReportFormat::Csv));
-        assert_eq!(format("r.jsonl.ZST"), Some(ReportFormat::JsonLines));
-        for text in ["r.json", "csv", "-", "/dev/fd/3", "r.gz", "r.csv.bz2"] {
-            assert_eq!(format(text), None, "{text}");
-        }
-        assert!(report_name("").is_err());
-    }
-
-    #[test]
-    fn headers() {
-        let field = |name: &str, value: &str| {
-            Ok(HeaderArg::Field { name: name.to_owned(), value: value.to_owned() })
-        };
-        assert_eq!(header("Accept:  image/* "), field("Accept", "image/*"));
-        assert_eq!(header("X-Time: 10:30"), field("X-Time", "10:30"));
-        assert_eq!(header("User-Agent:"), field("User-Agent", ""));
-        assert_eq!(header("@fields.txt"), Ok(HeaderArg::File(PathBuf::from("fields.txt"))));
-        for text in ["", "X", ": v", "a b: c", "X: a\r\nB: c", "@", "@-"] {
-            assert!(header(text).is_err(), "{text}");
-        }
-    }
-
-    #[test]
-    fn pinned_keys() {
-        let (zero, ones) = ("A".repeat(43) + "=", "/".repeat(42) + "8=");
-        let both = format!("sha256//{zero};sha256//{ones}");
-        assert_eq!(pins(&both), Ok(Pins::Sha256(vec![[0; 32], [255; 32]])));
-        assert_eq!(pins("key.pem"), Ok(Pins::File(PathBuf::from("key.pem"))));
-        let short = format!("sha256//{}", &zero[4..]);
-        let open = format!("{both};");
-        for text in ["", "sha256//", "sha256//x", &short, &open, &both.replace(";sha256//", ";")] {
-            assert!(pins(text).is_err(), "{text}");
-        }
-    }
-
-    #[test]
-    fn dns_servers() {
-        for (text, server) in [
-            ("9.9.9.9", "9.9.9.9:53"),
-            ("10.0.0.1:5353", "10.0.0.1:5353"),
-            ("2620:fe::fe", "[2620:fe::fe]:53"),
-            ("[2620:fe::fe]", "[2620:fe::fe]:53"),
-            ("[2620:fe::fe]:54", "[2620:fe::fe]:54"),
-        ] {
-            assert_eq!(dns_server(text).unwrap().to_string(), server);
-        }
-        for text in ["", "dns.example", "1.2.3", "1.2.3.4:", "1.2.3.4:0", "[1.2.3.4]"] {
-            assert!(dns_server(text).is_err(), "{text}");
-        }
-    }
-
-    #[test]
-    fn resolve_overrides() {
-        let parsed = resolve_override("Example.COM:443:127.0.0.1,[::1],::2").unwrap();
-        assert_eq!((parsed.host.as_str(), parsed.port), ("example.com", 443));
-        let addresses: Vec<_> = parsed.addresses.iter().map(IpAddr::to_string).collect();
-        assert_eq!(addresses, ["127.0.0.1", "::1", "::2"]);
-        assert_eq!(resolve_override("*:80:10.0.0.1").unwrap().host, "*");
-        assert_eq!(resolve_override("+h:80:10.0.0.1").unwrap().host, "h");
-        assert_eq!(resolve_override("[::1]:80:10.0.0.1").unwrap().host, "::1");
-        for text in
-            ["", "h", "h:80", "h:80:", "h:0:1.2.3.4", "h:x:1.2.3.4", ":80:1.2.3.4", "h:80:1.2.3.4,"]
-        {
-            assert!(resolve_override(text).is_err(), "{text}");
         }
     }
 

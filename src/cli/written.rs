@@ -1,9 +1,8 @@
 //! The files that a run reads and writes besides its downloads: one list of them. What is written
 //! may be none of the others, and no download may take the place of any.
 
-use super::args::{OutputName, PullArgs};
+use super::options::{HeaderArg, OutputName, PullArgs};
 use super::outlet::{self, Leads, leads, place};
-use super::values::HeaderArg;
 use crate::config::{Input, OwnFiles, Pins};
 use crate::error::RunError;
 use anyhow::bail;

@@ -1,7 +1,7 @@
 //! Every flag of every table through the parser of the command line.
 
 use super::*;
-use crate::cli::args::{Command, command, parse};
+use crate::cli::command::{Command, command, parse};
 use clap::Arg;
 use std::collections::BTreeSet;
 use std::ffi::OsString;

@@ -1,31 +1,65 @@
 //! Which lines of the inputs are pulled, where the environment has a say too.
 
-use crate::cli::args::{LinesArgs, ShardArg};
-use crate::config::{LinesConfig, ShardConfig};
+use crate::config::LinesConfig;
 use crate::error::RunError;
 use anyhow::bail;
+use clap::Args;
 
-/// Variables that say which of several processes this is.
-pub(super) const VARIABLES: [&str; 6] =
-    [SLURM_ID, SLURM_COUNT, SLURM_MIN, SLURM_STEP, JOB_INDEX, JOB_COUNT];
+/// Which lines of the inputs are pulled.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Input")]
+pub struct LinesArgs {
+    /// Read the inputs, tell what is in them and how fast they were read, and pull nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Pull the lines of one host in N only, those of number I (from 0), for several machines with
+    /// one list [default: task of a Slurm array or Kubernetes Indexed Job, else 0/1, which is all]
+    #[arg(long, value_name = "I/N", value_parser = shard)]
+    pub shard: Option<ShardArg>,
+}
 
-/// Makes that part of the configuration. `variables` are those of [`VARIABLES`] that are set.
-///
-/// # Errors
-/// The environment does not say clearly which shard this is.
-pub(super) fn resolve(
-    args: &LinesArgs,
-    variables: &[(&'static str, String)],
-) -> anyhow::Result<LinesConfig> {
-    let shard = match args.shard {
-        Some(ShardArg { index, count }) => Some(ShardConfig { index, count, variable: None }),
-        None => of_environment(variables)?,
+impl LinesArgs {
+    /// Makes that part of the configuration. `variables` are those of [`VARIABLES`] that are set.
+    ///
+    /// # Errors
+    /// The environment does not say clearly which shard this is.
+    pub(crate) fn resolve(
+        &self,
+        variables: &[(&'static str, String)],
+    ) -> anyhow::Result<LinesConfig> {
+        let shard = match self.shard {
+            Some(ShardArg { index, count }) => Some(ShardConfig { index, count, variable: None }),
+            None => of_environment(variables)?,
+        };
+        Ok(LinesConfig { is_dry_run: self.dry_run, shard: shard.filter(|shard| shard.count > 1) })
+    }
+}
+
+/// `--shard`: index and count, checked.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct ShardArg {
+    /// From 0 to `count - 1`.
+    pub index: u32,
+    /// At least 1.
+    pub count: u32,
+}
+
+fn shard(text: &str) -> Result<ShardArg, String> {
+    let wanted = "write I/N, for instance 0/4 for the first of four";
+    let (index, count) = text.split_once('/').ok_or(wanted)?;
+    let number = |text: &str| match text.bytes().all(|b| b.is_ascii_digit()) {
+        true => text.parse::<u32>().map_err(|_| wanted),
+        false => Err(wanted),
     };
-    Ok(LinesConfig { is_dry_run: args.dry_run, shard: shard.filter(|shard| shard.count > 1) })
+    let (index, count) = (number(index)?, number(count)?);
+    if index >= count {
+        return Err(format!("shards are numbered from 0 to N-1; {wanted}"));
+    }
+    Ok(ShardArg { index, count })
 }
 
 /// What a user should know of it.
-pub(super) fn note(config: &LinesConfig) -> Option<String> {
+pub(crate) fn note(config: &LinesConfig) -> Option<String> {
     let ShardConfig { index, count, variable } = config.shard?;
     let variable = variable?;
     Some(format!(
@@ -78,39 +112,60 @@ fn unclear(why: &str) -> RunError {
     ))
 }
 
+/// Variables that say which of several processes this is.
+pub(crate) const VARIABLES: [&str; 6] =
+    [SLURM_ID, SLURM_COUNT, SLURM_MIN, SLURM_STEP, JOB_INDEX, JOB_COUNT];
+
 /// Slurm's, in the tasks of a job array (sbatch(1)).
 const SLURM_ID: &str = "SLURM_ARRAY_TASK_ID";
+
 const SLURM_COUNT: &str = "SLURM_ARRAY_TASK_COUNT";
+
 const SLURM_MIN: &str = "SLURM_ARRAY_TASK_MIN";
+
 const SLURM_STEP: &str = "SLURM_ARRAY_TASK_STEP";
+
 /// Kubernetes' own, in the pods of an Indexed Job, and the one that its manifest has to set.
 const JOB_INDEX: &str = "JOB_COMPLETION_INDEX";
+
 const JOB_COUNT: &str = "JOB_COMPLETIONS";
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn shard(variables: &[(&'static str, &str)]) -> Result<Option<(u32, u32)>, String> {
+    #[test]
+    fn shards_as_they_are_typed() {
+        for (text, index, count) in [("0/1", 0, 1), ("3/4", 3, 4), ("0/4294967295", 0, u32::MAX)] {
+            assert_eq!(shard(text), Ok(ShardArg { index, count }));
+        }
+        for text in
+            ["", "/", "1", "1/", "/1", "4/4", "0/0", "-1/4", "+0/1", "0/4294967296", "0/1/2"]
+        {
+            assert!(shard(text).is_err(), "{text}");
+        }
+    }
+
+    fn shard_of(variables: &[(&'static str, &str)]) -> Result<Option<(u32, u32)>, String> {
         let variables: Vec<_> =
             variables.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
         let args = LinesArgs { dry_run: false, shard: None };
-        let config = resolve(&args, &variables).map_err(|error| error.to_string())?;
+        let config = args.resolve(&variables).map_err(|error| error.to_string())?;
         assert_eq!(note(&config).is_some(), config.shard.is_some());
         Ok(config.shard.map(|shard| (shard.index, shard.count)))
     }
 
     #[test]
     fn the_environment_decides_without_the_option() {
-        assert_eq!(shard(&[]), Ok(None));
-        assert_eq!(shard(&[(SLURM_ID, "0"), (SLURM_COUNT, "1")]), Ok(None));
-        assert_eq!(shard(&[(SLURM_ID, "3"), (SLURM_COUNT, "4")]), Ok(Some((3, 4))));
+        assert_eq!(shard_of(&[]), Ok(None));
+        assert_eq!(shard_of(&[(SLURM_ID, "0"), (SLURM_COUNT, "1")]), Ok(None));
+        assert_eq!(shard_of(&[(SLURM_ID, "3"), (SLURM_COUNT, "4")]), Ok(Some((3, 4))));
         let from = |id, count, min, step| {
-            shard(&[(SLURM_ID, id), (SLURM_COUNT, count), (SLURM_MIN, min), (SLURM_STEP, step)])
+            shard_of(&[(SLURM_ID, id), (SLURM_COUNT, count), (SLURM_MIN, min), (SLURM_STEP, step)])
         };
         assert_eq!(from("1", "4", "1", "1"), Ok(Some((0, 4))));
         assert_eq!(from("7", "4", "1", "2"), Ok(Some((3, 4))));
-        assert_eq!(shard(&[(JOB_INDEX, "0"), (JOB_COUNT, "2")]), Ok(Some((0, 2))));
+        assert_eq!(shard_of(&[(JOB_INDEX, "0"), (JOB_COUNT, "2")]), Ok(Some((0, 2))));
     }
 
     #[test]
@@ -131,7 +186,7 @@ mod tests {
                 variables.iter().find(|(other, _)| *other == name).map(|(_, value)| (name, *value))
             });
             let variables: Vec<_> = names.into_iter().flatten().collect();
-            let error = shard(&variables).unwrap_err();
+            let error = shard_of(&variables).unwrap_err();
             assert!(error.contains("--shard I/N"), "{error}");
         }
     }
@@ -142,7 +197,7 @@ mod tests {
         for (typed, expected) in [((1, 3), Some((1, 3))), ((0, 1), None)] {
             let (index, count) = typed;
             let args = LinesArgs { dry_run: false, shard: Some(ShardArg { index, count }) };
-            let config = resolve(&args, &variables).unwrap();
+            let config = args.resolve(&variables).unwrap();
             assert_eq!(config.shard.map(|shard| (shard.index, shard.count)), expected);
             assert_eq!(note(&config), None);
         }

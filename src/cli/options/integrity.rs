@@ -1,6 +1,9 @@
-//! `--compute-hash` and `--checksum`.
+//! Digests of what is stored.
 
+use crate::config::IntegrityConfig;
+use crate::error::RunError;
 use crate::plan::checksum::{Checksum, Kind};
+use anyhow::bail;
 use clap::Args;
 
 /// Digests of what is stored.
@@ -15,6 +18,20 @@ pub struct IntegrityArgs {
     /// leaves no file. In a list: checksum=TYPE=HEX
     #[arg(long, value_name = "TYPE=HEX")]
     pub checksum: Option<Checksum>,
+}
+
+impl IntegrityArgs {
+    /// The digests of the run, which pulls one URL of the command line or more.
+    pub(crate) fn resolve(&self, is_single: bool) -> anyhow::Result<IntegrityConfig> {
+        if self.checksum.is_some() && !is_single {
+            bail!(RunError::usage(
+                "cannot check several downloads against the one digest of --checksum: use it with \
+                 a single URL, or write checksum=TYPE=HEX below each URL of a list"
+            ));
+        }
+        let compute_hash = self.compute_hash.and_then(|hash| hash.0);
+        Ok(IntegrityConfig { compute_hash, checksum: self.checksum })
+    }
 }
 
 /// `--compute-hash`: `none` undoes one that was typed before.

@@ -1,7 +1,9 @@
 //! Options and variables, in the order that counts.
 
-use super::super::args::{Command, PullArgs, parse};
-use super::super::resolve::{Host, notes};
+use crate::cli::command::{Command, parse};
+use crate::cli::options::PullArgs;
+use crate::cli::resolve::{Host, notes};
+use crate::cli::tests::{options, refused};
 use crate::config::Config;
 use crate::plan::target::Target;
 use std::ffi::OsString;
@@ -33,7 +35,7 @@ fn try_config(line: &str, environment: &[(&'static str, &str)]) -> anyhow::Resul
         task_variables: Vec::new(),
         roots_file: None,
     };
-    super::super::resolve(&args, &host)
+    crate::cli::resolve(&args, &host)
 }
 
 fn config(line: &str, environment: &[(&'static str, &str)]) -> Config {
@@ -152,4 +154,19 @@ fn a_run_tells_of_the_environment() {
     assert_eq!(told("u", &[]), Vec::<String>::new());
     let told = told("-m 5 u", &[]);
     assert!(told.len() == 1 && told[0].contains("--tries 5"), "{told:?}");
+}
+
+#[test]
+fn names_of_the_options() {
+    for flag in ["--proxy", "--all-proxy"] {
+        let args = options(&[flag, "p:1", "--noproxy", "a,b", "--proxy-user", "me:pw"]).proxy;
+        let typed = [args.proxy, args.noproxy, args.proxy_user].map(Option::unwrap);
+        assert_eq!(typed, ["p:1", "a,b", "me:pw"]);
+    }
+    let text = refused(&["-x", "http://me:s3cret@p:1", "u"]);
+    assert!(text.contains("--proxy URL") && !text.contains("s3cret"), "{text}");
+    for flag in ["--http-proxy", "--https-proxy", "--no-proxy", "--socks5", "--socks5-hostname"] {
+        let text = refused(&[flag, "u"]);
+        assert!(text.contains("proxy") && text.contains("tip:"), "{text}");
+    }
 }

@@ -1,7 +1,7 @@
-//! `--fixed-connections`, `--rate`, `--rate-per-host`, `--host-fail-limit` and `--host-fail-wait`.
+//! How much is asked of one host, beside the number of connections.
 
 use crate::cli::values::{self, Millis};
-use crate::config::RequestRate;
+use crate::config::{PerHost, PolitenessConfig, RequestRate};
 use crate::limits;
 use clap::Args;
 
@@ -36,6 +36,25 @@ pub struct PolitenessArgs {
     #[arg(long, value_name = "TIME", value_parser = values::duration,
           default_value_t = Millis(limits::HOST_FAIL_WAIT_DEFAULT_MS))]
     pub host_fail_wait: Millis,
+}
+
+impl PolitenessArgs {
+    /// How polite the run is.
+    pub(crate) fn resolve(&self) -> PolitenessConfig {
+        PolitenessConfig {
+            is_window_fixed: self.fixed_connections,
+            rate: self.rate.or(self.tpslimit),
+            rate_per_host: self.rate_per_host,
+            host_fail_limit: self.host_fail_limit,
+            host_fail_wait_ms: self.host_fail_wait.0,
+        }
+    }
+
+    /// Connections of one host, of which `-x` gave so many. What is fixed cannot be as many as pay.
+    pub(crate) fn per_host(&self, given: Option<usize>) -> PerHost {
+        let fixed = || self.fixed_connections.then_some(limits::PER_HOST_FIRST);
+        given.or_else(fixed).map_or(PerHost::Automatic, PerHost::AtMost)
+    }
 }
 
 /// `N/s`, `N/m`, `N/h`, `N/d`, or with a number before the unit. As curl's --rate, but without its

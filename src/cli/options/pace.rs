@@ -1,6 +1,7 @@
-//! Bandwidth limits, as they are typed.
+//! Bandwidth limits.
 
 use crate::cli::values::{self, Bytes};
+use crate::config::PaceConfig;
 use clap::Args;
 
 /// Bandwidth limits.
@@ -18,4 +19,16 @@ pub struct PaceArgs {
     /// Bytes a second of each transfer
     #[arg(long, value_name = "BYTES", value_parser = values::bytes)]
     pub max_download_limit: Option<Bytes>,
+}
+
+impl PaceArgs {
+    /// A limit of 0 is none.
+    pub(crate) fn resolve(&self) -> PaceConfig {
+        let rate = |typed: Option<Bytes>| typed.map(|bytes| bytes.0).filter(|rate| *rate > 0);
+        PaceConfig {
+            run: rate(self.limit_rate),
+            per_host: rate(self.limit_rate_per_host),
+            per_transfer: rate(self.max_download_limit),
+        }
+    }
 }

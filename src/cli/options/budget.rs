@@ -1,7 +1,7 @@
-//! What a run may cost: `--max-errors`, `--max-duration`, `--quota`, `--ok-if`.
+//! When a run ends before its list, and which failures it may have.
 
 use crate::cli::values::{self, Bytes, Millis};
-use crate::config::ErrorsMax;
+use crate::config::{BudgetConfig, ErrorsMax};
 use clap::Args;
 
 /// When a run ends before its list.
@@ -25,6 +25,19 @@ pub struct BudgetArgs {
     /// Exit status 0 in place of 4 to 8 when at least P% of the URLs are ok
     #[arg(long, value_name = "P%", value_parser = percent)]
     pub ok_if: Option<f64>,
+}
+
+impl BudgetArgs {
+    /// The budget of the run.
+    pub(crate) fn resolve(&self) -> BudgetConfig {
+        let fail_early = self.fail_early.then_some(ErrorsMax::Count(1));
+        BudgetConfig {
+            errors_max: self.max_errors.or(fail_early),
+            duration_max_ms: self.max_duration.map(|time| time.0),
+            bytes_max: self.quota.map(|bytes| bytes.0).filter(|bytes| *bytes > 0),
+            ok_percent_min: self.ok_if,
+        }
+    }
 }
 
 fn errors_max(text: &str) -> Result<ErrorsMax, String> {

@@ -1,5 +1,6 @@
 //! What sites ask of robots.
 
+use crate::config::RobotsConfig;
 use clap::Args;
 
 /// What sites ask of robots.
@@ -16,6 +17,13 @@ pub struct RobotsArgs {
           default_missing_value = "noai,noimageai,noindex,noimageindex",
           value_parser = directive)]
     pub tags: Vec<String>,
+}
+
+impl RobotsArgs {
+    /// Whether that is done.
+    pub(crate) fn resolve(&self) -> RobotsConfig {
+        RobotsConfig { is_obeyed: self.robots, tags: self.tags.clone() }
+    }
 }
 
 /// One directive, in lower case.

@@ -1,12 +1,58 @@
-//! Options about taking a run up again, to what the run needs.
+//! Taking a run up again.
 
-use super::super::args::{PullArgs, RetryFailedArg, SyncArg};
+use crate::cli::options::PullArgs;
+use crate::cli::values;
 use crate::config::{Fsync, JournalConfig, RetryFailed, SyncMode};
 use crate::error::RunError;
 use anyhow::bail;
+use clap::{Args, ValueEnum};
+use std::path::PathBuf;
+
+/// Taking a run up again.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Taking a run up again")]
+pub struct JournalArgs {
+    /// Begin the report anew: a report that exists is continued otherwise, and lines that it says
+    /// are done are passed over
+    #[arg(long)]
+    pub fresh: bool,
+    /// Try lines again that failed in an earlier run, by its report: all, or those whose failure
+    /// may pass
+    #[arg(long, value_name = "WHICH", num_args = 0..=1, require_equals = true,
+          default_missing_value = "all")]
+    pub retry_failed: Option<RetryFailedArg>,
+    /// List of what failed or is left at the end, with options, for -i of this program or aria2c
+    #[arg(long, value_name = "FILE", value_parser = values::path)]
+    pub save_session: Option<PathBuf>,
+    /// Pull nothing, but compare the files of a tree with --report: their presence, length, and
+    /// digest where there is one. What differs is listed on standard output
+    #[arg(long)]
+    pub verify: bool,
+    /// When the report and the files that it speaks of are brought to the disk: never, every 5 s,
+    /// or each before it counts
+    #[arg(long, value_name = "WHEN", default_value = "interval")]
+    pub sync: SyncArg,
+}
+
+/// `--sync`.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+#[allow(missing_docs, reason = "the values mean what config::SyncMode says")]
+pub enum SyncArg {
+    None,
+    Interval,
+    Always,
+}
+
+/// `--retry-failed`.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+#[allow(missing_docs, reason = "the values mean what config::RetryFailed says")]
+pub enum RetryFailedArg {
+    All,
+    Transient,
+}
 
 /// What is done with the report of an earlier run.
-pub(super) fn resolve(args: &PullArgs) -> anyhow::Result<JournalConfig> {
+pub(crate) fn resolve(args: &PullArgs) -> anyhow::Result<JournalConfig> {
     let typed = &args.journal;
     let needy = [
         ("--retry-failed", typed.retry_failed.is_some()),
@@ -87,7 +133,7 @@ fn check_misread(args: &PullArgs) -> anyhow::Result<()> {
 
 /// What must be on the disk before a file counts as done: with `--sync always` it and its name,
 /// because its row is then.
-pub(super) fn fsync(args: &PullArgs, typed: Fsync) -> Fsync {
+pub(crate) fn fsync(args: &PullArgs, typed: Fsync) -> Fsync {
     match args.journal.sync {
         SyncArg::Always if args.report.report_path().is_some() => Fsync::Dir,
         SyncArg::None | SyncArg::Interval | SyncArg::Always => typed,

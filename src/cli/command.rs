@@ -1,0 +1,95 @@
+//! The command line as a whole: what is pulled and how, or a subcommand.
+
+use crate::cli::argv;
+use crate::cli::options::{OriginArgs, PullArgs};
+use crate::cli::peers::PEERS;
+use crate::cli::topics::Topic;
+use clap::error::ErrorKind;
+use clap::{Args, Parser, Subcommand};
+use std::ffi::OsString;
+
+/// Pull lists of URLs onto disk through io_uring, and report what happened to each
+#[derive(Parser)]
+#[command(
+    name = "ringpull",
+    version,
+    max_term_width = 100,
+    args_override_self = true,
+    args_conflicts_with_subcommands = true,
+    disable_help_subcommand = true,
+    override_usage = "ringpull [OPTIONS] [URL]...\n       ringpull origin [OPTIONS]\n       \
+                      ringpull help [TOPIC]",
+    after_help = EXAMPLES
+)]
+struct CommandLine {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    pull: PullArgs,
+}
+
+/// What the program was asked to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Pull URLs: what is done without a subcommand.
+    #[command(skip)]
+    Pull(Box<PullArgs>),
+    /// Serve synthetic files over HTTP and HTTPS, for demonstrations, tests and benchmarks
+    Origin(OriginArgs),
+    /// Explain a topic; without one, list the topics
+    Help(HelpArgs),
+}
+
+/// What is explained.
+#[derive(Args, Debug)]
+pub struct HelpArgs {
+    /// What to explain
+    #[arg(value_name = "TOPIC", value_parser = topic)]
+    pub topic: Option<&'static Topic>,
+}
+
+/// Understands the words of the command line, the program's name first. A subcommand is one only as
+/// the first word; none has a scheme, so none can be meant as a URL.
+///
+/// # Errors
+/// Whatever clap has to say, help and version included; `print` and `exit_code` of the error fit.
+pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Command, clap::Error> {
+    let mut command = command();
+    let typed = argv::rewrite(&mut command, words, &PEERS)?;
+    let matches = command.try_get_matches_from_mut(typed.words).map_err(argv::explain)?;
+    let line = CommandLine::from_arg_matches(&matches);
+    let CommandLine { command: subcommand, mut pull } =
+        line.map_err(|error| error.format(&mut command))?;
+    if let Some(subcommand) = subcommand {
+        return Ok(subcommand);
+    }
+    pull.notes = typed.notes;
+    if pull.urls.is_empty() && pull.input.files.is_empty() && !pull.journal.verify {
+        let hint =
+            "nothing to pull: give URLs, -i FILE with one URL a line, or - for standard input";
+        return Err(command.error(ErrorKind::MissingRequiredArgument, hint));
+    }
+    Ok(Command::Pull(Box::new(pull)))
+}
+
+/// The command line as clap knows it.
+pub(super) fn command() -> clap::Command {
+    let mut command = CommandLine::command();
+    command.build();
+    command
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  ringpull -i urls.txt -d images --report REPORT.csv
+  ringpull -o logo.png https://example.com/static/logo.png
+  ringpull -i urls.csv.gz -d pages --dirs host -j 512 -x 4 --report REPORT.csv --retry-failed
+  ringpull -i urls.txt --name-template '{seq:06}-{name}' -H 'Accept: image/*'
+
+Exit status:
+  0 every URL is ok or skipped, 2 usage, 3 local files, 4 network, 5 TLS verification,
+  6 authentication, 7 protocol, 8 status of 400 or more (the lowest that happened),
+  9 ended by --max-errors, --max-duration or --quota, 1 internal error, 130 interrupted";
+
+#[cfg(test)]
+mod tests;

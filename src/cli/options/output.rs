@@ -1,0 +1,379 @@
+//! Where files go, and how they get there.
+
+use crate::cli::outlet::{Leads, leads};
+use crate::cli::values::{self, Millis};
+use crate::config::{
+    Destination, Dirs, DiskConfig, FileAllocation, Fsync, OnConflict, RestrictNames,
+};
+use crate::error::RunError;
+use crate::{limits, plan};
+use anyhow::bail;
+use clap::{Args, ValueEnum};
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+/// Where files go.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Output")]
+pub struct OutputArgs {
+    /// Directory for the files, made when it is missing
+    #[arg(short, long, short_alias = 'P', value_name = "DIR", default_value = ".",
+          aliases = ["directory-prefix", "output-dir", "output-folder"],
+          value_parser = values::path)]
+    pub dir: PathBuf,
+    /// Path of the file below --dir, for a single URL; `-` is standard output. A device or a FIFO
+    /// is written into
+    #[arg(short, long, alias = "out", value_name = "NAME", value_parser = output_name)]
+    pub output: Option<OutputName>,
+    /// Name of every file, for instance '{seq:06}-{name}'
+    #[arg(long, value_name = "TEMPLATE", conflicts_with = "output",
+          value_parser = values::not_empty)]
+    pub name_template: Option<String>,
+    /// Let servers name files by Content-Disposition; -o, out= and --name-template go before it
+    #[arg(short = 'J', long, alias = "remote-header-name")]
+    pub content_disposition: bool,
+    /// Which names files get: unix, all that Linux allows; windows, only those that Windows allows,
+    /// others as %XX. By itself where the file system of --dir refuses the others
+    #[arg(long, value_name = "OS", value_parser = restrict_names)]
+    pub restrict_file_names: Option<RestrictNames>,
+    /// Skip files that exist, without a request (also -nc)
+    #[arg(long, alias = "skip-existing", conflicts_with = "on_conflict")]
+    pub no_clobber: bool,
+    /// What to do about files that exist
+    #[arg(long, value_name = "WHAT", default_value = "overwrite")]
+    pub on_conflict: OnConflictArg,
+    /// What must be on the disk before it counts as done: nothing, each file, each file and its
+    /// name, or everything once at the end
+    #[arg(long, value_name = "WHAT", default_value = "none")]
+    pub fsync: FsyncArg,
+    /// Whether disk space is reserved for bodies of 4 MiB and more, as they come
+    #[arg(long, value_name = "HOW", default_value = "none")]
+    pub file_allocation: FileAllocationArg,
+    /// Spread files over folders: hash:2/2 by digits of the SHA-256 of their URL, seq:1000 by input
+    /// line, so many a folder, host by the host of their URL. out= goes before it
+    #[arg(long, value_name = "HOW", conflicts_with = "output", value_parser = dirs)]
+    pub dirs: Option<Dirs>,
+    /// How long a run waits for room on a full disk, paused, before it stops; 0 fails the URL that
+    /// finds it full and goes on
+    #[arg(long, value_name = "TIME", value_parser = values::duration,
+          default_value_t = Millis(limits::DISK_WAIT_DEFAULT_MS))]
+    pub disk_wait: Millis,
+}
+
+impl OutputArgs {
+    /// What is done about names, folders and a full disk.
+    pub(crate) fn disk(&self) -> DiskConfig {
+        DiskConfig {
+            dirs: self.dirs.clone(),
+            restrict_names: self.restrict_file_names,
+            wait_ms: self.disk_wait.0,
+        }
+    }
+
+    /// The directory of the run, and the name of its single file where `-o` gives one. What the
+    /// user of the command line says is taken literally, as by curl: `-o` may lead anywhere.
+    pub(crate) fn place(&self) -> anyhow::Result<(PathBuf, Option<OutputName>)> {
+        let dir = &self.dir;
+        let path = match &self.output {
+            other @ (None | Some(OutputName::Stdout)) => return Ok((dir.clone(), other.clone())),
+            Some(OutputName::Path(path)) => path.as_str(),
+        };
+        let (parents, name) = path.rsplit_once('/').map_or(("", path), |(parents, name)| {
+            (if parents.is_empty() { "/" } else { parents }, name)
+        });
+        if matches!(name, "" | "." | "..") {
+            bail!(RunError::usage(format!(
+                "cannot write to -o {path}, which names no file: end it with a file name"
+            )));
+        }
+        if name.len() > limits::NAME_BYTES_MAX {
+            let longest = limits::NAME_BYTES_MAX;
+            bail!(RunError::usage(format!(
+                "cannot write to -o: the file name is longer than {longest} bytes"
+            )));
+        }
+        let dir = if parents.is_empty() { dir.clone() } else { dir.join(parents) };
+        Ok((dir, Some(OutputName::Path(name.to_owned()))))
+    }
+
+    /// The template of names, checked.
+    pub(crate) fn name_template(&self) -> anyhow::Result<Option<String>> {
+        let Some(text) = &self.name_template else { return Ok(None) };
+        if let Err(problem) = plan::name::Template::parse(text) {
+            bail!(RunError::usage(format!("cannot use --name-template '{text}': {problem}")));
+        }
+        Ok(Some(text.clone()))
+    }
+
+    /// What is done about files that exist.
+    pub(crate) fn on_conflict(&self) -> OnConflict {
+        match self.on_conflict {
+            _ if self.no_clobber => OnConflict::Skip,
+            OnConflictArg::Overwrite => OnConflict::Overwrite,
+            OnConflictArg::Skip => OnConflict::Skip,
+            OnConflictArg::Rename => OnConflict::Rename,
+            OnConflictArg::Error => OnConflict::Error,
+        }
+    }
+}
+
+/// `--on-conflict`.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+#[allow(missing_docs, reason = "the values mean what config::OnConflict says")]
+pub enum OnConflictArg {
+    Overwrite,
+    Skip,
+    Rename,
+    Error,
+}
+
+/// `--fsync`.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+#[allow(missing_docs, reason = "the values mean what config::Fsync says")]
+pub enum FsyncArg {
+    None,
+    File,
+    Dir,
+    End,
+}
+
+/// `--file-allocation`.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+#[allow(missing_docs, reason = "the values mean what config::FileAllocation says")]
+pub enum FileAllocationArg {
+    None,
+    Prealloc,
+}
+
+/// What must be on the disk.
+pub(crate) fn fsync(typed: FsyncArg) -> Fsync {
+    match typed {
+        FsyncArg::None => Fsync::None,
+        FsyncArg::File => Fsync::File,
+        FsyncArg::Dir => Fsync::Dir,
+        FsyncArg::End => Fsync::End,
+    }
+}
+
+/// What is reserved.
+pub(crate) fn file_allocation(typed: FileAllocationArg) -> FileAllocation {
+    match typed {
+        FileAllocationArg::None => FileAllocation::None,
+        FileAllocationArg::Prealloc => FileAllocation::Prealloc,
+    }
+}
+
+/// Where bodies go; `output` is what `-o` names in `dir`.
+pub(crate) fn destination(dir: &Path, output: Option<OutputName>) -> anyhow::Result<Destination> {
+    let name = match output {
+        None => return Ok(Destination::Files),
+        Some(OutputName::Stdout) => return Ok(Destination::Stdout),
+        Some(OutputName::Path(name)) => name,
+    };
+    let path = dir.join(&name);
+    match leads(&path) {
+        Leads::File => Ok(Destination::File(name)),
+        Leads::Outlet(outlet) => Ok(Destination::Device { name, outlet }),
+        Leads::Socket => bail!(RunError::usage(format!(
+            "cannot write to -o {}, which is a socket: give a file, a FIFO or a device",
+            path.display()
+        ))),
+    }
+}
+
+/// What `-o` names.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum OutputName {
+    /// `-`: standard output.
+    Stdout,
+    /// A path below `--dir`.
+    Path(String),
+}
+
+fn output_name(text: &str) -> Result<OutputName, String> {
+    match text {
+        "-" => Ok(OutputName::Stdout),
+        path => values::not_empty(path).map(OutputName::Path),
+    }
+}
+
+/// `--dirs`: `hash:2/2`, `seq:1000` or `host`.
+fn dirs(text: &str) -> Result<Dirs, String> {
+    match text.split_once(':') {
+        None if text == "host" => Ok(Dirs::Host),
+        Some(("hash", levels)) => {
+            let digits = |level: &str| match level.as_bytes() {
+                [digit @ b'1'..=b'4'] => Ok(digit - b'0'),
+                _ => Err("a folder has 1 to 4 digits of the hash, as in hash:2/2".to_owned()),
+            };
+            let levels = levels.split('/').map(digits).collect::<Result<Vec<u8>, String>>()?;
+            let sum_max = usize::from(limits::HASH_DIGITS_MAX);
+            match levels.iter().map(|level| usize::from(*level)).sum::<usize>() {
+                sum if sum > sum_max => Err(format!("at most {sum_max} digits in all")),
+                _ => Ok(Dirs::Hash(levels)),
+            }
+        }
+        Some(("seq", lines)) => match lines.parse::<u64>() {
+            Ok(lines) if lines > 0 => Ok(Dirs::Lines(lines)),
+            Ok(_) | Err(_) => Err("seq: takes the lines of a folder, as in seq:1000".to_owned()),
+        },
+        Some(_) | None => Err("write hash:2/2 (digits of each level), seq:1000 or host".to_owned()),
+    }
+}
+
+/// A value of `--restrict-file-names`, one of wget's.
+fn restrict_names(text: &str) -> Result<RestrictNames, String> {
+    match text {
+        "unix" => Ok(RestrictNames::Unix),
+        "windows" => Ok(RestrictNames::Windows),
+        "nocontrol" => Err("controls are never in names; unix or windows".to_owned()),
+        "ascii" | "lowercase" | "uppercase" => Err(format!(
+            "\"{text}\" of wget is not ours; unix or windows (files are numbered where only the \
+             case of their names differs and the file system takes them for one)"
+        )),
+        _ => Err("unix or windows".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::tests::{config, list, options, unusable};
+    use crate::config::Outlet;
+
+    #[test]
+    fn folders() {
+        assert_eq!(dirs("hash:2/2"), Ok(Dirs::Hash(vec![2, 2])));
+        assert_eq!(dirs("hash:4/1/3"), Ok(Dirs::Hash(vec![4, 1, 3])));
+        assert_eq!(dirs("seq:1000"), Ok(Dirs::Lines(1_000)));
+        assert_eq!(dirs("host"), Ok(Dirs::Host));
+        for text in [
+            "",
+            "hash",
+            "hash:",
+            "hash:0",
+            "hash:5",
+            "hash:2/",
+            "hash:/2",
+            "hash:4/4/1",
+            "hash:22",
+            "hash:+2",
+            "seq",
+            "seq:",
+            "seq:0",
+            "seq:-1",
+            "seq:x",
+            "hosts",
+            "host:",
+            "Host",
+        ] {
+            dirs(text).expect_err(text);
+        }
+    }
+
+    #[test]
+    fn names_that_files_may_have() {
+        assert_eq!(restrict_names("unix"), Ok(RestrictNames::Unix));
+        assert_eq!(restrict_names("windows"), Ok(RestrictNames::Windows));
+        for (text, word) in [
+            ("lowercase", "wget"),
+            ("ascii", "wget"),
+            ("nocontrol", "controls"),
+            ("windows,lowercase", "unix or windows"),
+            ("", "unix or windows"),
+        ] {
+            assert!(restrict_names(text).unwrap_err().contains(word), "{text}");
+        }
+    }
+
+    #[test]
+    fn one_name_is_for_one_url() {
+        let (_dir, list) = list();
+        let place = |words: &[&str]| {
+            let config = config(words);
+            (config.dir.display().to_string(), config.destination)
+        };
+        for (words, dir, name) in [
+            (&["-o", "a", "u"][..], ".", "a"),
+            (&["-o", ".hidden", "-d", "x", "u"], "x", ".hidden"),
+            (&["-o", "a/b/c", "-d", "x", "u"], "x/a/b", "c"),
+            (&["-o", "/a/c", "-d", "x", "u"], "/a", "c"),
+            (&["-o", "/c", "u"], "/", "c"),
+            (&["-o", "../c", "u"], "./..", "c"),
+        ] {
+            let file = Destination::File(name.to_owned());
+            assert_eq!(place(words), (dir.to_owned(), file), "{words:?}");
+        }
+        assert_eq!(place(&["-o", "-", "u"]), (".".to_owned(), Destination::Stdout));
+        assert_eq!(
+            place(&["-o", "./-", "u"]),
+            ("./.".to_owned(), Destination::File("-".to_owned()))
+        );
+        for bad in ["a/", "..", ".", "a/.."] {
+            let problem = unusable(&["-o", bad, "u"]);
+            assert!(problem.contains("names no file"), "{bad}: {problem}");
+        }
+        for line in [&["-o", "a", "u", "v"][..], &["-o", "a", "-i", &list], &["-o", "a", "-"]] {
+            assert!(unusable(line).contains("--name-template"));
+        }
+    }
+
+    #[test]
+    fn a_template_is_checked() {
+        let template = "{seq:06}-{name}";
+        let config = config(&["--name-template", template, "u"]);
+        assert_eq!(config.name_template.as_deref(), Some(template));
+        assert!(unusable(&["--name-template", "{name", "u"]).contains("'{name'"));
+    }
+
+    #[test]
+    fn what_is_no_file_is_written_into() {
+        let (dir, _list) = list();
+        let null = dir.path().join("null");
+        std::os::unix::fs::symlink("/dev/null", &null).unwrap();
+        let dir = dir.path().to_str().unwrap();
+        let destination = |words: &[&str]| config(&[words, &["-d", dir, "u"]].concat()).destination;
+        let device = Destination::Device { name: "null".to_owned(), outlet: Outlet::Path(null) };
+        assert_eq!(destination(&["-o", "null"]), device);
+        assert_eq!(destination(&["-o", "-"]), Destination::Stdout);
+        assert_eq!(destination(&["-o", "-"]).outlet(), Some(&Outlet::Descriptor(1)));
+        assert_eq!(destination(&["-o", "new"]), Destination::File("new".to_owned()));
+        assert_eq!(destination(&[]), Destination::Files);
+    }
+
+    #[test]
+    fn conflicts() {
+        for (line, on_conflict) in [
+            (&["u"][..], OnConflict::Overwrite),
+            (&["-nc", "u"], OnConflict::Skip),
+            (&["--on-conflict", "skip", "u"], OnConflict::Skip),
+            (&["--on-conflict", "rename", "u"], OnConflict::Rename),
+            (&["--on-conflict", "error", "u"], OnConflict::Error),
+            (&["--on-conflict", "overwrite", "u"], OnConflict::Overwrite),
+        ] {
+            assert_eq!(config(line).on_conflict, on_conflict, "{line:?}");
+        }
+    }
+
+    #[test]
+    fn names_of_the_options() {
+        for flag in ["-d", "-P", "--dir", "--directory-prefix", "--output-dir", "--output-folder"] {
+            assert_eq!(options(&[flag, "out"]).output.dir, PathBuf::from("out"), "{flag}");
+        }
+        for flag in ["-o", "--output", "--out"] {
+            assert_eq!(options(&[flag, "-"]).output.output, Some(OutputName::Stdout), "{flag}");
+            let path = Some(OutputName::Path("--".to_owned()));
+            assert_eq!(options(&[&format!("{flag}=--")]).output.output, path, "{flag}");
+        }
+        let args = options(&["--name-template", "{seq:06}-{name}"]);
+        assert_eq!(args.output.name_template.as_deref(), Some("{seq:06}-{name}"));
+        for (word, value) in [
+            ("overwrite", OnConflictArg::Overwrite),
+            ("skip", OnConflictArg::Skip),
+            ("rename", OnConflictArg::Rename),
+            ("error", OnConflictArg::Error),
+        ] {
+            assert_eq!(options(&["--on-conflict", word]).output.on_conflict, value);
+        }
+    }
+}

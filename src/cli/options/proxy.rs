@@ -1,0 +1,140 @@
+//! The way to servers: proxies of options and environment variables.
+
+use crate::cli::values;
+use crate::config::{ProxyConfig, ProxyUrl, Reach};
+use crate::error::RunError;
+use crate::http::request::PROXY_AUTHORIZATION;
+use crate::plan::proxy::Proxies;
+use crate::plan::target::Scheme;
+use anyhow::bail;
+use clap::Args;
+
+/// The way to servers. All of it is checked later, since clap repeats what it refuses, passwords
+/// included; `Debug` shows nothing for the same reason.
+#[derive(Args)]
+#[command(next_help_heading = "Proxy")]
+pub struct ProxyArgs {
+    /// Proxy for all URLs: http://HOST:PORT, socks5://... (names are looked up here) or
+    /// socks5h://... (by the proxy); port 1080 by default. '' is none. Without this option,
+    /// http_proxy, https_proxy and all_proxy of the environment decide
+    #[arg(long, alias = "all-proxy", value_name = "URL")]
+    pub proxy: Option<String>,
+    /// Hosts to reach directly, with commas: names (and all below them), addresses, networks
+    /// (10.0.0.0/8), each with an optional :PORT; '*' for all [default: no_proxy of the
+    /// environment]
+    #[arg(long, value_name = "LIST")]
+    pub noproxy: Option<String>,
+    /// Credentials for the proxy, unless its URL has them
+    #[arg(long, value_name = "USER:PASSWORD")]
+    pub proxy_user: Option<String>,
+}
+
+impl fmt::Debug for ProxyArgs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ProxyArgs").finish_non_exhaustive()
+    }
+}
+
+impl ProxyArgs {
+    /// What was typed goes before the environment. `Proxy-Authorization` is taken out of the
+    /// fields, which go to origins.
+    ///
+    /// # Errors
+    /// A [`RunError`] of class usage, which does not repeat what may hold a password.
+    pub(crate) fn resolve(
+        &self,
+        variables: &[(&'static str, String)],
+        fields: &mut Vec<(String, String)>,
+    ) -> anyhow::Result<ProxyConfig> {
+        let from = |names: &[&str]| {
+            let find = |name: &&str| variables.iter().find(|(known, _)| known == name);
+            names.iter().find_map(find).map(|(name, value)| (*name, value.clone()))
+        };
+        let proxy = |names: &[&str]| match &self.proxy {
+            Some(url) if url.is_empty() => None,
+            Some(url) => Some(ProxyUrl { url: url.clone(), variable: None }),
+            None => from(names).map(|(name, url)| ProxyUrl { url, variable: Some(name) }),
+        };
+        let no_proxy = self.noproxy.clone();
+        let no_proxy = no_proxy.or_else(|| from(&["no_proxy", "NO_PROXY"]).map(|(_, list)| list));
+        if let Some(Err(problem)) = self.proxy_user.as_deref().map(values::user) {
+            bail!(RunError::usage(format!("cannot use --proxy-user: {problem}")));
+        }
+        let is_for_proxy =
+            |(name, _): &mut (String, String)| name.eq_ignore_ascii_case(PROXY_AUTHORIZATION);
+        let config = ProxyConfig {
+            http: proxy(&["http_proxy", "all_proxy", "ALL_PROXY"]),
+            https: proxy(&["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"]),
+            no_proxy: no_proxy.unwrap_or_default(),
+            user: self.proxy_user.clone(),
+            authorization: fields.extract_if(.., is_for_proxy).last().map(|(_, value)| value),
+        };
+        if let Err(error) = Proxies::new(&config) {
+            let hint = match config.http.as_ref().or(config.https.as_ref()) {
+                Some(ProxyUrl { variable: Some(_), .. }) => " (--proxy '' goes without)",
+                Some(ProxyUrl { variable: None, .. }) | None => "",
+            };
+            bail!(RunError::usage(format!("{error}{hint}")));
+        }
+        Ok(config)
+    }
+
+    /// What was typed that nobody else may see.
+    pub(crate) fn secrets(&self) -> impl Iterator<Item = &str> {
+        let userinfo = self.proxy.as_deref().and_then(|url| {
+            let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+            rest.rsplit_once('@').map(|(userinfo, _)| userinfo)
+        });
+        // A shorter one hides nothing, and would be found in every other word.
+        userinfo.filter(|userinfo| userinfo.len() > 3).into_iter().chain(self.proxy_user.as_deref())
+    }
+}
+
+/// Asks the environment. An empty variable is as good as none, as with curl.
+pub(crate) fn ask(names: &[&'static str]) -> Vec<(&'static str, String)> {
+    let value = |name| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned());
+    let set = names.iter().filter_map(|name| Some((*name, value(name)?)));
+    set.filter(|(_, value)| !value.is_empty()).collect()
+}
+
+/// A proxy that looks names up itself connects to addresses that nobody here sees.
+///
+/// # Errors
+/// A [`RunError`] of class usage when only public addresses are to be reached through one.
+pub(crate) fn check_reach(reach: Reach, config: &ProxyConfig) -> anyhow::Result<()> {
+    let proxies = Proxies::new(config)?;
+    let all = [Scheme::Http, Scheme::Https].into_iter().filter_map(|scheme| proxies.of(scheme));
+    match all.into_iter().find(|proxy| proxy.is_resolving()) {
+        Some(proxy) if reach != Reach::Any => bail!(RunError::usage(format!(
+            "cannot keep --no-private: {proxy} looks names up itself; go without it \
+             (--proxy '') or through socks5://"
+        ))),
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// That the environment decides where requests go, which people forget.
+pub(crate) fn note(config: &ProxyConfig) -> Option<String> {
+    // It was understood before.
+    let proxies = Proxies::new(config).ok()?;
+    let mut ways = Vec::new();
+    for (scheme, given) in [(Scheme::Http, &config.http), (Scheme::Https, &config.https)] {
+        let variable = given.as_ref().and_then(|given| given.variable);
+        if let (Some(variable), Some(proxy)) = (variable, proxies.of(scheme)) {
+            ways.push(format!("{scheme} URLs through {proxy} ({variable})"));
+        }
+    }
+    if ways.is_empty() {
+        return None;
+    }
+    Some(format!("the environment sends {}; --proxy '' goes without", ways.join(", ")))
+}
+
+/// The environment variables, those that come first before those that stand in for them. There is
+/// no `HTTP_PROXY`: in a CGI program that is the `Proxy` field of whoever sends a request
+/// (CVE-2016-5385, "httpoxy").
+pub(crate) const VARIABLES: [&str; 7] =
+    ["http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY", "no_proxy", "NO_PROXY"];
+
+#[cfg(test)]
+mod tests;

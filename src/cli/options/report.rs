@@ -1,0 +1,292 @@
+//! What is told of a run, while it goes on and afterwards.
+
+use crate::cli::outlet::{Leads, leads};
+use crate::cli::resolve::read_text;
+use crate::cli::values;
+use crate::config::{KeptColumn, ProgressMode, ReportFile, ReportFormat, StatsFile, WatchConfig};
+use crate::error::RunError;
+use crate::report::write_out::WriteOut;
+use anyhow::{Context as _, bail};
+use clap::{Args, ValueEnum};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+/// What is told of a run.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Report")]
+pub struct ReportArgs {
+    /// One row per input line: FILE.csv or FILE.jsonl, packed with .gz or .zst behind that. One
+    /// that exists is continued; `-` is standard output
+    #[arg(long, value_name = "FILE", value_parser = report_name)]
+    pub report: Option<ReportName>,
+    /// Format of the rows [default: by the name of --report; csv for `-`]
+    #[arg(long, value_name = "FORMAT", requires = "report")]
+    pub report_format: Option<ReportFormatArg>,
+    /// Statistics of the run, as JSON
+    #[arg(long, value_name = "FILE", value_parser = values::path)]
+    pub stats: Option<PathBuf>,
+    /// Progress on standard error [default: bar on a terminal, else none]
+    #[arg(long, value_name = "HOW")]
+    pub progress: Option<ProgressArg>,
+    /// No progress and no summary; errors only
+    #[arg(short, long)]
+    pub quiet: bool,
+    /// Serve metrics for Prometheus at http://ADDR:PORT/metrics while the run goes on, to anyone
+    /// who can connect; port 0 takes a free one and says which
+    #[arg(long, value_name = "ADDR:PORT", value_parser = address)]
+    pub metrics_addr: Option<SocketAddr>,
+    /// Write this to standard output for every row: '%{http_code} %{url}\n', with the variables of
+    /// curl and all columns of the report, '%{json}\n' for the whole row; @FILE reads it
+    #[arg(short, long, value_name = "FORM")]
+    pub write_out: Option<String>,
+}
+
+impl ReportArgs {
+    /// Whether the report is standard output.
+    pub fn is_report_printed(&self) -> bool {
+        self.report.as_ref().is_some_and(|report| report.path.as_os_str() == "-")
+    }
+
+    /// The file of the report, if it is one.
+    pub fn report_path(&self) -> Option<&Path> {
+        let report = self.report.as_ref().filter(|_| !self.is_report_printed());
+        report.map(|report| report.path.as_path())
+    }
+
+    /// How the run can be watched. The report has the columns `kept` too; `is_body_printed` says
+    /// that the download is standard output.
+    pub(crate) fn watch(
+        &self,
+        kept: &[KeptColumn],
+        is_body_printed: bool,
+    ) -> anyhow::Result<WatchConfig> {
+        let kept: Vec<String> = kept.iter().map(|column| column.report_name.clone()).collect();
+        let write_out = self.write_out.as_deref().map(|typed| form(typed, &kept)).transpose()?;
+        if write_out.is_some() && is_body_printed {
+            bail!(RunError::usage(
+                "cannot write both -o - and -w to standard output: give -o a name"
+            ));
+        }
+        let rows =
+            self.is_report_printed().then(|| self.printed_rows(is_body_printed)).transpose()?;
+        Ok(WatchConfig { metrics_addr: self.metrics_addr, write_out, rows })
+    }
+
+    /// The report as a file, if it is to be one.
+    pub(crate) fn file(&self) -> anyhow::Result<Option<ReportFile>> {
+        let Some(path) = self.report_path() else { return Ok(None) };
+        let by_name = self.report.as_ref().and_then(|report| report.format);
+        let format = match (by_name, self.asked_format()) {
+            (Some(by_name), Some(asked)) if by_name != asked => bail!(RunError::usage(format!(
+                "cannot write {} in another format than its name says: leave --report-format out, \
+                 or give another name",
+                path.display()
+            ))),
+            (by_name, asked) => by_name.or(asked).with_context(|| {
+                RunError::usage(format!(
+                    "cannot tell the format of --report {}: its name must end in .csv or .jsonl \
+                     (and .gz or .zst behind that), or say --report-format csv or jsonl",
+                    path.display()
+                ))
+            })?,
+        };
+        Ok(Some(ReportFile { path: path.to_owned(), format }))
+    }
+
+    /// How rows are encoded that go to standard output, where nothing else may go then.
+    fn printed_rows(&self, is_body_printed: bool) -> anyhow::Result<ReportFormat> {
+        let typed = [
+            ("-o -", is_body_printed, "give -o a name"),
+            ("-w", self.write_out.is_some(), "give --report a file"),
+        ];
+        if let Some((other, _, remedy)) = typed.iter().find(|(_, is_typed, _)| *is_typed) {
+            bail!(RunError::usage(format!(
+                "cannot write both --report - and {other} to standard output: {remedy}"
+            )));
+        }
+        Ok(self.asked_format().unwrap_or(ReportFormat::Csv))
+    }
+
+    fn asked_format(&self) -> Option<ReportFormat> {
+        self.report_format.map(|asked| match asked {
+            ReportFormatArg::Csv => ReportFormat::Csv,
+            ReportFormatArg::Jsonl => ReportFormat::JsonLines,
+        })
+    }
+
+    /// What was asked for; else a bar where somebody can see it and did not ask for quiet.
+    pub(crate) fn progress(&self, is_stderr_terminal: bool) -> ProgressMode {
+        match self.progress {
+            Some(ProgressArg::Bar) => ProgressMode::Bar,
+            Some(ProgressArg::Plain) => ProgressMode::Plain,
+            Some(ProgressArg::Json) => ProgressMode::Json,
+            Some(ProgressArg::None) => ProgressMode::None,
+            None if is_stderr_terminal && !self.quiet => ProgressMode::Bar,
+            None => ProgressMode::None,
+        }
+    }
+}
+
+/// `--report`, as far as the name tells what it is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ReportName {
+    /// As it was typed; `-` is standard output.
+    pub path: PathBuf,
+    /// What its suffix says.
+    pub format: Option<ReportFormat>,
+}
+
+/// `--report-format`.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+#[allow(missing_docs, reason = "the values mean what config::ReportFormat says")]
+pub enum ReportFormatArg {
+    Csv,
+    Jsonl,
+}
+
+/// `--progress`.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+#[allow(missing_docs, reason = "the values mean what config::ProgressMode says")]
+pub enum ProgressArg {
+    Bar,
+    Plain,
+    Json,
+    None,
+}
+
+/// `--report`: the suffix decides the format.
+fn report_name(text: &str) -> Result<ReportName, String> {
+    let lower = text.to_ascii_lowercase();
+    let packed = lower.strip_suffix(".gz").or_else(|| lower.strip_suffix(".zst"));
+    let plain = packed.unwrap_or(&lower);
+    let format = if plain.ends_with(".csv") {
+        Some(ReportFormat::Csv)
+    } else if plain.ends_with(".jsonl") {
+        Some(ReportFormat::JsonLines)
+    } else {
+        None
+    };
+    Ok(ReportName { path: path(text)?, format })
+}
+
+/// An address of this machine, and a port of it.
+fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| "write an address and a port, such as 127.0.0.1:9100".to_owned())
+}
+
+/// The form of `-w`, or of the file that it names.
+fn form(typed: &str, kept: &[String]) -> anyhow::Result<String> {
+    let form = match typed.strip_prefix('@') {
+        Some("" | "-") => {
+            bail!(RunError::usage("write -w @FILE; the form is not read from standard input"))
+        }
+        Some(path) => read_text(Path::new(path))
+            .with_context(|| RunError::usage(format!("cannot read the form of -w {typed}")))?,
+        None => typed.to_owned(),
+    };
+    match WriteOut::parse(&form, kept) {
+        Ok(_) => Ok(form),
+        Err(problem) => bail!(RunError::usage(format!("cannot use the form of -w: {problem}"))),
+    }
+}
+
+/// The file of `--stats`.
+pub(crate) fn stats(path: &Path) -> StatsFile {
+    let outlet = match leads(path) {
+        Leads::Outlet(outlet) => Some(outlet),
+        // To open a socket fails, and says why.
+        Leads::File | Leads::Socket => None,
+    };
+    StatsFile { path: path.to_owned(), outlet }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::command::Command;
+    use crate::cli::resolve::Host;
+    use crate::cli::tests::{config, options, refused, typed, unusable};
+
+    #[test]
+    fn report_names() {
+        let format = |text| report_name(text).unwrap().format;
+        assert_eq!(format("a/R.CSV"), Some(ReportFormat::Csv));
+        assert_eq!(format("r.jsonl"), Some(ReportFormat::JsonLines));
+        assert_eq!(format("r.csv.gz"), Some(ReportFormat::Csv));
+        assert_eq!(format("r.jsonl.ZST"), Some(ReportFormat::JsonLines));
+        for text in ["r.json", "csv", "-", "/dev/fd/3", "r.gz", "r.csv.bz2"] {
+            assert_eq!(format(text), None, "{text}");
+        }
+        assert!(report_name("").is_err());
+    }
+
+    #[test]
+    fn names_of_the_options() {
+        let report = options(&["--report", "R.csv"]).report.report.unwrap();
+        assert_eq!((report.path, report.format), (PathBuf::from("R.csv"), Some(ReportFormat::Csv)));
+        assert!(refused(&["--report-format", "csv", "u"]).contains("--report"));
+        assert_eq!(options(&["--stats", "s.json"]).report.stats, Some(PathBuf::from("s.json")));
+        for (word, value) in [
+            ("bar", ProgressArg::Bar),
+            ("plain", ProgressArg::Plain),
+            ("json", ProgressArg::Json),
+            ("none", ProgressArg::None),
+        ] {
+            assert_eq!(options(&["--progress", word]).report.progress, Some(value));
+        }
+        assert!(options(&["-q"]).report.quiet && options(&["--quiet"]).report.quiet);
+        for (word, value) in [
+            ("auto", FileOpsArg::Auto),
+            ("sync", FileOpsArg::Sync),
+            ("ring", FileOpsArg::Ring),
+            ("chain", FileOpsArg::Chain),
+        ] {
+            assert_eq!(options(&["--file-ops", word]).kernel.file_ops, value);
+        }
+    }
+
+    #[test]
+    fn the_format_of_a_report() {
+        let file = |words: &[&str]| config(&[words, &["u"]].concat()).report.unwrap().format;
+        assert_eq!(file(&["--report", "r.csv"]), ReportFormat::Csv);
+        assert_eq!(
+            file(&["--report", "r.txt", "--report-format", "jsonl"]),
+            ReportFormat::JsonLines
+        );
+        assert_eq!(file(&["--report", "r.csv", "--report-format", "csv"]), ReportFormat::Csv);
+        let text = unusable(&["--report", "R.txt", "u"]);
+        assert!(text.contains(".csv or .jsonl") && text.contains("--report-format"), "{text}");
+        let text = unusable(&["--report", "r.csv", "--report-format", "jsonl", "u"]);
+        assert!(text.contains("than its name says"), "{text}");
+
+        let printed = config(&["--report", "-", "u"]);
+        assert_eq!((printed.report, printed.watch.rows), (None, Some(ReportFormat::Csv)));
+        let printed = config(&["--report", "-", "--report-format", "jsonl", "--fresh", "u"]);
+        assert_eq!(printed.watch.rows, Some(ReportFormat::JsonLines));
+        for (words, wanted) in [
+            (&["-o", "-", "u"][..], "both --report - and -o -"),
+            (&["-w", "%{url}", "u"], "both --report - and -w"),
+            (&["--retry-failed=all", "u"], "cannot use --retry-failed with --report -"),
+            (&["--verify"], "cannot use --verify with --report -"),
+        ] {
+            let text = unusable(&[&["--report", "-"], words].concat());
+            assert!(text.contains(wanted), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_bar_is_for_a_terminal_without_quiet() {
+        let progress = |line: &[&str], is_stderr_terminal| {
+            let Command::Pull(args) = typed(line) else { panic!("{line:?} pulls nothing") };
+            let config = resolve(&args, &Host { is_stderr_terminal, ..host() }).unwrap();
+            (config.progress, config.summary)
+        };
+        assert_eq!(progress(&["u"], true), (ProgressMode::Bar, true));
+        assert_eq!(progress(&["u"], false), (ProgressMode::None, true));
+        assert_eq!(progress(&["-q", "u"], true), (ProgressMode::None, false));
+        assert_eq!(progress(&["-q", "--progress", "json", "u"], true), (ProgressMode::Json, false));
+        assert_eq!(progress(&["--progress", "plain", "u"], true), (ProgressMode::Plain, true));
+        assert_eq!(progress(&["--progress", "bar", "u"], false), (ProgressMode::Bar, true));
+        assert_eq!(progress(&["--progress", "none", "u"], true), (ProgressMode::None, true));
+    }
+}

@@ -1,0 +1,114 @@
+//! How servers are authenticated, and how they authenticate us.
+
+use crate::cli::values;
+use crate::config::{Pins, TlsConfig, TlsVersion};
+use base64::Engine as _;
+use clap::Args;
+use std::path::PathBuf;
+
+/// How servers are authenticated.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "TLS")]
+pub struct TlsArgs {
+    /// PEM certificates to trust beside built-in and system roots. Repeatable
+    #[arg(long = "cacert", alias = "ca-certificate", value_name = "FILE",
+          value_parser = values::path)]
+    pub ca_files: Vec<PathBuf>,
+    /// Accept any certificate; says so on every run
+    #[arg(long, alias = "no-check-certificate")]
+    pub insecure: bool,
+    /// PEM file of the certificate to show to servers that ask for one, its chain and its key
+    #[arg(short = 'E', long = "cert", alias = "certificate", value_name = "FILE",
+          value_parser = values::path)]
+    pub cert_file: Option<PathBuf>,
+    /// PEM file of the key of --cert, when that is another one
+    #[arg(long = "key", alias = "private-key", value_name = "FILE", requires = "cert_file",
+          value_parser = values::path)]
+    pub key_file: Option<PathBuf>,
+    /// Public keys that servers may have, and no other: 'sha256//BASE64;sha256//BASE64', or a PEM
+    /// or DER file of one
+    #[arg(long = "pinnedpubkey", value_name = "KEYS", value_parser = pins)]
+    pub pins: Option<Pins>,
+    /// TLS 1.2 or later, as is the default.
+    #[arg(long = "tlsv1.2", hide = true, overrides_with = "is_tls_1_3")]
+    pub is_tls_1_2: bool,
+    /// TLS 1.3 only
+    #[arg(long = "tlsv1.3", overrides_with = "is_tls_1_2")]
+    pub is_tls_1_3: bool,
+}
+
+impl TlsArgs {
+    /// What certificates are trusted and shown.
+    pub(crate) fn resolve(&self) -> TlsConfig {
+        TlsConfig {
+            ca_files: self.ca_files.clone(),
+            insecure: self.insecure,
+            cert_file: self.cert_file.clone(),
+            key_file: self.key_file.clone(),
+            version_min: if self.is_tls_1_3 { TlsVersion::V13 } else { TlsVersion::V12 },
+            pins: self.pins.clone(),
+        }
+    }
+}
+
+/// `--pinnedpubkey`: `sha256//BASE64`, several with semicolons between; else the name of a file.
+fn pins(text: &str) -> Result<Pins, String> {
+    if !text.starts_with("sha256//") {
+        return path(text).map(Pins::File);
+    }
+    let hash = |pin: &str| {
+        let base64 = pin.strip_prefix("sha256//")?;
+        base64::engine::general_purpose::STANDARD.decode(base64).ok()?.try_into().ok()
+    };
+    let form = |pin| {
+        format!("`{pin}` is no pin; write sha256//BASE64 of 32 bytes, with ; before the next one")
+    };
+    let pins = text.split(';').map(|pin| hash(pin).ok_or_else(|| form(pin)));
+    pins.collect::<Result<Vec<_>, _>>().map(Pins::Sha256)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::tests::{config, options, refused};
+
+    #[test]
+    fn pinned_keys() {
+        let (zero, ones) = ("A".repeat(43) + "=", "/".repeat(42) + "8=");
+        let both = format!("sha256//{zero};sha256//{ones}");
+        assert_eq!(pins(&both), Ok(Pins::Sha256(vec![[0; 32], [255; 32]])));
+        assert_eq!(pins("key.pem"), Ok(Pins::File(PathBuf::from("key.pem"))));
+        let short = format!("sha256//{}", &zero[4..]);
+        let open = format!("{both};");
+        for text in ["", "sha256//", "sha256//x", &short, &open, &both.replace(";sha256//", ";")] {
+            assert!(pins(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn trust() {
+        for flag in ["--cacert", "--ca-certificate"] {
+            assert_eq!(options(&[flag, "a", flag, "b"]).tls.ca_files.len(), 2);
+        }
+        for flag in ["--insecure", "--no-check-certificate", "--check-certificate=false"] {
+            assert!(options(&[flag]).tls.insecure, "{flag}");
+        }
+        assert!(!options(&["--check-certificate=true"]).tls.insecure);
+        assert!(!options(&[]).tls.insecure);
+    }
+
+    #[test]
+    fn versions_and_keys() {
+        let version = |line: &[&str]| config(line).tls.version_min;
+        assert_eq!(version(&["u"]), TlsVersion::V12);
+        assert_eq!(version(&["--tlsv1.2", "u"]), TlsVersion::V12);
+        assert_eq!(version(&["--tlsv1.3", "u"]), TlsVersion::V13);
+        assert_eq!(version(&["--tlsv1.2", "--tlsv1.3", "u"]), TlsVersion::V13);
+        assert_eq!(version(&["--tlsv1.3", "--tlsv1.2", "u"]), TlsVersion::V12);
+        for (cert, key) in [("-E", "--key"), ("--certificate", "--private-key")] {
+            let tls = config(&[cert, "c.pem", key, "k.pem", "u"]).tls;
+            assert_eq!((tls.cert_file, tls.key_file), (Some("c.pem".into()), Some("k.pem".into())));
+        }
+        assert!(refused(&["--key", "k.pem", "u"]).contains("--cert"));
+    }
+}
