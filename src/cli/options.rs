@@ -7,7 +7,7 @@ mod http;
 mod input;
 mod integrity;
 pub(crate) mod journal;
-pub(crate) mod kernel;
+mod kernel;
 pub(crate) mod lines;
 mod origin;
 pub(crate) mod output;

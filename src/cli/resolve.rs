@@ -2,9 +2,7 @@
 //! options, on a file or on this machine is checked here, before any work begins.
 
 use crate::cli::command::Command;
-use crate::cli::options::{
-    HeaderArg, OutputName, PullArgs, journal, kernel, lines, output, proxy, report,
-};
+use crate::cli::options::{HeaderArg, OutputName, PullArgs, journal, lines, output, proxy, report};
 use crate::cli::written;
 use crate::config::{Config, Input, ProgressMode};
 use crate::error::RunError;
@@ -112,9 +110,9 @@ pub fn resolve(args: &PullArgs, host: &Host) -> anyhow::Result<Config> {
         dns: args.dns.resolve(&timeouts),
         reach,
         proxy,
-        file_ops: kernel::file_ops(args.kernel.file_ops),
-        fsync: journal::fsync(args, output::fsync(args.output.fsync)),
-        file_allocation: output::file_allocation(args.output.file_allocation),
+        file_ops: args.kernel.file_ops,
+        fsync: journal::fsync(args, args.output.fsync),
+        file_allocation: args.output.file_allocation,
         disk: args.output.disk(),
         robots: args.robots.resolve(),
         progress: args.report.progress(host.is_stderr_terminal),

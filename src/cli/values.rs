@@ -37,6 +37,18 @@ impl fmt::Display for Bytes {
     }
 }
 
+/// A parser of one of a few words: each with its value, and what it means for the help.
+pub fn one_of<T: Clone + Send + Sync + 'static>(
+    words: impl IntoIterator<Item = (&'static str, T, &'static str)>,
+) -> impl TypedValueParser<Value = T> {
+    let words: Vec<_> = words.into_iter().collect();
+    let known = words.iter().map(|(word, _, meaning)| PossibleValue::new(*word).help(*meaning));
+    PossibleValuesParser::new(known.collect::<Vec<_>>()).try_map(move |typed| {
+        let found = words.iter().find(|(word, ..)| *word == typed);
+        found.map(|(_, value, _)| value.clone()).ok_or("not one of the words")
+    })
+}
+
 /// A span of time that may be zero.
 pub fn duration(text: &str) -> Result<Millis, String> {
     let unit_at = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());

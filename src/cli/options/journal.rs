@@ -5,7 +5,8 @@ use crate::cli::values;
 use crate::config::{Fsync, JournalConfig, RetryFailed, SyncMode};
 use crate::error::RunError;
 use anyhow::bail;
-use clap::{Args, ValueEnum};
+use clap::Args;
+use clap::builder::TypedValueParser;
 use std::path::PathBuf;
 
 /// Taking a run up again.
@@ -19,8 +20,8 @@ pub struct JournalArgs {
     /// Try lines again that failed in an earlier run, by its report: all, or those whose failure
     /// may pass
     #[arg(long, value_name = "WHICH", num_args = 0..=1, require_equals = true,
-          default_missing_value = "all")]
-    pub retry_failed: Option<RetryFailedArg>,
+          default_missing_value = "all", value_parser = retry_failed())]
+    pub retry_failed: Option<RetryFailed>,
     /// List of what failed or is left at the end, with options, for -i of this program or aria2c
     #[arg(long, value_name = "FILE", value_parser = values::path)]
     pub save_session: Option<PathBuf>,
@@ -30,25 +31,25 @@ pub struct JournalArgs {
     pub verify: bool,
     /// When the report and the files that it speaks of are brought to the disk: never, every 5 s,
     /// or each before it counts
-    #[arg(long, value_name = "WHEN", default_value = "interval")]
-    pub sync: SyncArg,
+    #[arg(long, value_name = "WHEN", default_value = "interval", value_parser = sync())]
+    pub sync: SyncMode,
 }
 
-/// `--sync`.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
-#[allow(missing_docs, reason = "the values mean what config::SyncMode says")]
-pub enum SyncArg {
-    None,
-    Interval,
-    Always,
+/// The values of `--retry-failed`.
+fn retry_failed() -> impl TypedValueParser<Value = RetryFailed> {
+    values::one_of([
+        ("all", RetryFailed::All, "every line that failed"),
+        ("transient", RetryFailed::Transient, "lines whose failure may pass"),
+    ])
 }
 
-/// `--retry-failed`.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
-#[allow(missing_docs, reason = "the values mean what config::RetryFailed says")]
-pub enum RetryFailedArg {
-    All,
-    Transient,
+/// The values of `--sync`.
+fn sync() -> impl TypedValueParser<Value = SyncMode> {
+    values::one_of([
+        ("none", SyncMode::None, "never: the kernel writes when it likes"),
+        ("interval", SyncMode::Interval, "every 5 s"),
+        ("always", SyncMode::Always, "each file before its row, and each row before it counts"),
+    ])
 }
 
 /// What is done with the report of an earlier run.
@@ -92,22 +93,12 @@ pub(crate) fn resolve(args: &PullArgs) -> anyhow::Result<JournalConfig> {
         ));
     }
     check_misread(args)?;
-    let retry_failed = match typed.retry_failed {
-        None => RetryFailed::None,
-        Some(RetryFailedArg::Transient) => RetryFailed::Transient,
-        Some(RetryFailedArg::All) => RetryFailed::All,
-    };
-    let sync = match typed.sync {
-        SyncArg::None => SyncMode::None,
-        SyncArg::Interval => SyncMode::Interval,
-        SyncArg::Always => SyncMode::Always,
-    };
     Ok(JournalConfig {
         is_fresh: typed.fresh,
-        retry_failed,
+        retry_failed: typed.retry_failed.unwrap_or_default(),
         is_verify: typed.verify,
         save_session: typed.save_session.clone(),
-        sync,
+        sync: typed.sync,
     })
 }
 
@@ -135,7 +126,7 @@ fn check_misread(args: &PullArgs) -> anyhow::Result<()> {
 /// because its row is then.
 pub(crate) fn fsync(args: &PullArgs, typed: Fsync) -> Fsync {
     match args.journal.sync {
-        SyncArg::Always if args.report.report_path().is_some() => Fsync::Dir,
-        SyncArg::None | SyncArg::Interval | SyncArg::Always => typed,
+        SyncMode::Always if args.report.report_path().is_some() => Fsync::Dir,
+        SyncMode::None | SyncMode::Interval | SyncMode::Always => typed,
     }
 }

@@ -1,7 +1,9 @@
 //! Kernel paths, for those who compare them.
 
+use crate::cli::values;
 use crate::config::FileOps;
-use clap::{Args, ValueEnum};
+use clap::Args;
+use clap::builder::TypedValueParser;
 
 /// Kernel paths, for those who compare them.
 #[derive(Debug, Args)]
@@ -9,28 +11,26 @@ use clap::{Args, ValueEnum};
 pub struct KernelArgs {
     /// How files are written: plain system calls, the ring, the ring with linked chains, or by size
     /// and file system: where the ring costs at most 3 % of the CPU
-    #[arg(long, value_name = "HOW", default_value = "auto")]
-    pub file_ops: FileOpsArg,
+    #[arg(long, value_name = "HOW", default_value = "auto", value_parser = file_ops())]
+    pub file_ops: FileOps,
 }
 
-/// `--file-ops`.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
-#[allow(missing_docs, reason = "the values mean what config::FileOps says")]
-pub enum FileOpsArg {
-    Auto,
-    Sync,
-    Ring,
-    Chain,
-}
-
-/// How files are written.
-pub(crate) fn file_ops(typed: FileOpsArg) -> FileOps {
-    match typed {
-        FileOpsArg::Auto => FileOps::Auto,
-        FileOpsArg::Sync => FileOps::Sync,
-        FileOpsArg::Ring => FileOps::Ring,
-        FileOpsArg::Chain => FileOps::Chain,
-    }
+/// The values of `--file-ops`.
+fn file_ops() -> impl TypedValueParser<Value = FileOps> {
+    values::one_of([
+        (
+            "auto",
+            FileOps::Auto,
+            "by size and file system: ring where it costs at most 3 % of the CPU, else sync",
+        ),
+        ("sync", FileOps::Sync, "plain system calls"),
+        ("ring", FileOps::Ring, "bodies through the ring, all else by plain system calls"),
+        (
+            "chain",
+            FileOps::Chain,
+            "as ring, with the last write, close and rename of a file in one chain",
+        ),
+    ])
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ pub struct LinesArgs {
     /// Pull the lines of one host in N only, those of number I (from 0), for several machines with
     /// one list [default: task of a Slurm array or Kubernetes Indexed Job, else 0/1, which is all]
     #[arg(long, value_name = "I/N", value_parser = shard)]
-    pub shard: Option<ShardArg>,
+    pub shard: Option<ShardConfig>,
 }
 
 impl LinesArgs {
@@ -28,23 +28,14 @@ impl LinesArgs {
         variables: &[(&'static str, String)],
     ) -> anyhow::Result<LinesConfig> {
         let shard = match self.shard {
-            Some(ShardArg { index, count }) => Some(ShardConfig { index, count, variable: None }),
+            Some(shard) => Some(shard),
             None => of_environment(variables)?,
         };
         Ok(LinesConfig { is_dry_run: self.dry_run, shard: shard.filter(|shard| shard.count > 1) })
     }
 }
 
-/// `--shard`: index and count, checked.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct ShardArg {
-    /// From 0 to `count - 1`.
-    pub index: u32,
-    /// At least 1.
-    pub count: u32,
-}
-
-fn shard(text: &str) -> Result<ShardArg, String> {
+fn shard(text: &str) -> Result<ShardConfig, String> {
     let wanted = "write I/N, for instance 0/4 for the first of four";
     let (index, count) = text.split_once('/').ok_or(wanted)?;
     let number = |text: &str| match text.bytes().all(|b| b.is_ascii_digit()) {
@@ -55,7 +46,7 @@ fn shard(text: &str) -> Result<ShardArg, String> {
     if index >= count {
         return Err(format!("shards are numbered from 0 to N-1; {wanted}"));
     }
-    Ok(ShardArg { index, count })
+    Ok(ShardConfig { index, count, variable: None })
 }
 
 /// What a user should know of it.
@@ -137,7 +128,7 @@ mod tests {
     #[test]
     fn shards_as_they_are_typed() {
         for (text, index, count) in [("0/1", 0, 1), ("3/4", 3, 4), ("0/4294967295", 0, u32::MAX)] {
-            assert_eq!(shard(text), Ok(ShardArg { index, count }));
+            assert_eq!(shard(text), Ok(ShardConfig { index, count, variable: None }));
         }
         for text in
             ["", "/", "1", "1/", "/1", "4/4", "0/0", "-1/4", "+0/1", "0/4294967296", "0/1/2"]
@@ -196,7 +187,10 @@ mod tests {
         let variables = [(SLURM_ID, "nonsense".to_owned())];
         for (typed, expected) in [((1, 3), Some((1, 3))), ((0, 1), None)] {
             let (index, count) = typed;
-            let args = LinesArgs { dry_run: false, shard: Some(ShardArg { index, count }) };
+            let args = LinesArgs {
+                dry_run: false,
+                shard: Some(ShardConfig { index, count, variable: None }),
+            };
             let config = args.resolve(&variables).unwrap();
             assert_eq!(config.shard.map(|shard| (shard.index, shard.count)), expected);
             assert_eq!(note(&config), None);

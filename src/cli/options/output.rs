@@ -8,7 +8,8 @@ use crate::config::{
 use crate::error::RunError;
 use crate::{limits, plan};
 use anyhow::bail;
-use clap::{Args, ValueEnum};
+use clap::Args;
+use clap::builder::TypedValueParser;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
@@ -40,15 +41,17 @@ pub struct OutputArgs {
     #[arg(long, alias = "skip-existing", conflicts_with = "on_conflict")]
     pub no_clobber: bool,
     /// What to do about files that exist
-    #[arg(long, value_name = "WHAT", default_value = "overwrite")]
-    pub on_conflict: OnConflictArg,
+    #[arg(long, value_name = "WHAT", default_value = "overwrite",
+          value_parser = on_conflict())]
+    pub on_conflict: OnConflict,
     /// What must be on the disk before it counts as done: nothing, each file, each file and its
     /// name, or everything once at the end
-    #[arg(long, value_name = "WHAT", default_value = "none")]
-    pub fsync: FsyncArg,
+    #[arg(long, value_name = "WHAT", default_value = "none", value_parser = fsync())]
+    pub fsync: Fsync,
     /// Whether disk space is reserved for bodies of 4 MiB and more, as they come
-    #[arg(long, value_name = "HOW", default_value = "none")]
-    pub file_allocation: FileAllocationArg,
+    #[arg(long, value_name = "HOW", default_value = "none",
+          value_parser = file_allocation())]
+    pub file_allocation: FileAllocation,
     /// Spread files over folders: hash:2/2 by digits of the SHA-256 of their URL, seq:1000 by input
     /// line, so many a folder, host by the host of their URL. out= goes before it
     #[arg(long, value_name = "HOW", conflicts_with = "output", value_parser = dirs)]
@@ -107,59 +110,7 @@ impl OutputArgs {
 
     /// What is done about files that exist.
     pub(crate) fn on_conflict(&self) -> OnConflict {
-        match self.on_conflict {
-            _ if self.no_clobber => OnConflict::Skip,
-            OnConflictArg::Overwrite => OnConflict::Overwrite,
-            OnConflictArg::Skip => OnConflict::Skip,
-            OnConflictArg::Rename => OnConflict::Rename,
-            OnConflictArg::Error => OnConflict::Error,
-        }
-    }
-}
-
-/// `--on-conflict`.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
-#[allow(missing_docs, reason = "the values mean what config::OnConflict says")]
-pub enum OnConflictArg {
-    Overwrite,
-    Skip,
-    Rename,
-    Error,
-}
-
-/// `--fsync`.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
-#[allow(missing_docs, reason = "the values mean what config::Fsync says")]
-pub enum FsyncArg {
-    None,
-    File,
-    Dir,
-    End,
-}
-
-/// `--file-allocation`.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
-#[allow(missing_docs, reason = "the values mean what config::FileAllocation says")]
-pub enum FileAllocationArg {
-    None,
-    Prealloc,
-}
-
-/// What must be on the disk.
-pub(crate) fn fsync(typed: FsyncArg) -> Fsync {
-    match typed {
-        FsyncArg::None => Fsync::None,
-        FsyncArg::File => Fsync::File,
-        FsyncArg::Dir => Fsync::Dir,
-        FsyncArg::End => Fsync::End,
-    }
-}
-
-/// What is reserved.
-pub(crate) fn file_allocation(typed: FileAllocationArg) -> FileAllocation {
-    match typed {
-        FileAllocationArg::None => FileAllocation::None,
-        FileAllocationArg::Prealloc => FileAllocation::Prealloc,
+        if self.no_clobber { OnConflict::Skip } else { self.on_conflict }
     }
 }
 
@@ -195,6 +146,34 @@ fn output_name(text: &str) -> Result<OutputName, String> {
         "-" => Ok(OutputName::Stdout),
         path => values::not_empty(path).map(OutputName::Path),
     }
+}
+
+/// The values of `--on-conflict`.
+fn on_conflict() -> impl TypedValueParser<Value = OnConflict> {
+    values::one_of([
+        ("overwrite", OnConflict::Overwrite, "replace them, once the new body is complete"),
+        ("skip", OnConflict::Skip, "send no request; the row says skipped"),
+        ("rename", OnConflict::Rename, "keep them, and number the new file"),
+        ("error", OnConflict::Error, "fail the URL (disk.exists)"),
+    ])
+}
+
+/// The values of `--fsync`.
+fn fsync() -> impl TypedValueParser<Value = Fsync> {
+    values::one_of([
+        ("none", Fsync::None, "nothing: the kernel writes when it likes"),
+        ("file", Fsync::File, "each file, before it gets its name"),
+        ("dir", Fsync::Dir, "each file and its name"),
+        ("end", Fsync::End, "everything, once, at the end of the run"),
+    ])
+}
+
+/// The values of `--file-allocation`.
+fn file_allocation() -> impl TypedValueParser<Value = FileAllocation> {
+    values::one_of([
+        ("none", FileAllocation::None, "no"),
+        ("prealloc", FileAllocation::Prealloc, "where the length is known, as the bytes come"),
+    ])
 }
 
 /// `--dirs`: `hash:2/2`, `seq:1000` or `host`.
@@ -368,10 +347,10 @@ mod tests {
         let args = options(&["--name-template", "{seq:06}-{name}"]);
         assert_eq!(args.output.name_template.as_deref(), Some("{seq:06}-{name}"));
         for (word, value) in [
-            ("overwrite", OnConflictArg::Overwrite),
-            ("skip", OnConflictArg::Skip),
-            ("rename", OnConflictArg::Rename),
-            ("error", OnConflictArg::Error),
+            ("overwrite", OnConflict::Overwrite),
+            ("skip", OnConflict::Skip),
+            ("rename", OnConflict::Rename),
+            ("error", OnConflict::Error),
         ] {
             assert_eq!(options(&["--on-conflict", word]).output.on_conflict, value);
         }

@@ -7,7 +7,8 @@ use crate::config::{KeptColumn, ProgressMode, ReportFile, ReportFormat, StatsFil
 use crate::error::RunError;
 use crate::report::write_out::WriteOut;
 use anyhow::{Context as _, bail};
-use clap::{Args, ValueEnum};
+use clap::Args;
+use clap::builder::TypedValueParser;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -20,14 +21,15 @@ pub struct ReportArgs {
     #[arg(long, value_name = "FILE", value_parser = report_name)]
     pub report: Option<ReportName>,
     /// Format of the rows [default: by the name of --report; csv for `-`]
-    #[arg(long, value_name = "FORMAT", requires = "report")]
-    pub report_format: Option<ReportFormatArg>,
+    #[arg(long, value_name = "FORMAT", requires = "report",
+          value_parser = report_format())]
+    pub report_format: Option<ReportFormat>,
     /// Statistics of the run, as JSON
     #[arg(long, value_name = "FILE", value_parser = values::path)]
     pub stats: Option<PathBuf>,
     /// Progress on standard error [default: bar on a terminal, else none]
-    #[arg(long, value_name = "HOW")]
-    pub progress: Option<ProgressArg>,
+    #[arg(long, value_name = "HOW", value_parser = progress())]
+    pub progress: Option<ProgressMode>,
     /// No progress and no summary; errors only
     #[arg(short, long)]
     pub quiet: bool,
@@ -76,7 +78,7 @@ impl ReportArgs {
     pub(crate) fn file(&self) -> anyhow::Result<Option<ReportFile>> {
         let Some(path) = self.report_path() else { return Ok(None) };
         let by_name = self.report.as_ref().and_then(|report| report.format);
-        let format = match (by_name, self.asked_format()) {
+        let format = match (by_name, self.report_format) {
             (Some(by_name), Some(asked)) if by_name != asked => bail!(RunError::usage(format!(
                 "cannot write {} in another format than its name says: leave --report-format out, \
                  or give another name",
@@ -104,23 +106,13 @@ impl ReportArgs {
                 "cannot write both --report - and {other} to standard output: {remedy}"
             )));
         }
-        Ok(self.asked_format().unwrap_or(ReportFormat::Csv))
-    }
-
-    fn asked_format(&self) -> Option<ReportFormat> {
-        self.report_format.map(|asked| match asked {
-            ReportFormatArg::Csv => ReportFormat::Csv,
-            ReportFormatArg::Jsonl => ReportFormat::JsonLines,
-        })
+        Ok(self.report_format.unwrap_or(ReportFormat::Csv))
     }
 
     /// What was asked for; else a bar where somebody can see it and did not ask for quiet.
     pub(crate) fn progress(&self, is_stderr_terminal: bool) -> ProgressMode {
         match self.progress {
-            Some(ProgressArg::Bar) => ProgressMode::Bar,
-            Some(ProgressArg::Plain) => ProgressMode::Plain,
-            Some(ProgressArg::Json) => ProgressMode::Json,
-            Some(ProgressArg::None) => ProgressMode::None,
+            Some(typed) => typed,
             None if is_stderr_terminal && !self.quiet => ProgressMode::Bar,
             None => ProgressMode::None,
         }
@@ -136,22 +128,22 @@ pub struct ReportName {
     pub format: Option<ReportFormat>,
 }
 
-/// `--report-format`.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
-#[allow(missing_docs, reason = "the values mean what config::ReportFormat says")]
-pub enum ReportFormatArg {
-    Csv,
-    Jsonl,
+/// The values of `--report-format`.
+fn report_format() -> impl TypedValueParser<Value = ReportFormat> {
+    values::one_of([
+        ("csv", ReportFormat::Csv, "RFC 4180, with a header line"),
+        ("jsonl", ReportFormat::JsonLines, "a JSON object a line"),
+    ])
 }
 
-/// `--progress`.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
-#[allow(missing_docs, reason = "the values mean what config::ProgressMode says")]
-pub enum ProgressArg {
-    Bar,
-    Plain,
-    Json,
-    None,
+/// The values of `--progress`.
+fn progress() -> impl TypedValueParser<Value = ProgressMode> {
+    values::one_of([
+        ("bar", ProgressMode::Bar, "one line, drawn anew in its place"),
+        ("plain", ProgressMode::Plain, "a line of text every few seconds"),
+        ("json", ProgressMode::Json, "a JSON object every second"),
+        ("none", ProgressMode::None, "nothing"),
+    ])
 }
 
 /// `--report`: the suffix decides the format.
@@ -227,10 +219,10 @@ mod tests {
         assert!(refused(&["--report-format", "csv", "u"]).contains("--report"));
         assert_eq!(options(&["--stats", "s.json"]).report.stats, Some(PathBuf::from("s.json")));
         for (word, value) in [
-            ("bar", ProgressArg::Bar),
-            ("plain", ProgressArg::Plain),
-            ("json", ProgressArg::Json),
-            ("none", ProgressArg::None),
+            ("bar", ProgressMode::Bar),
+            ("plain", ProgressMode::Plain),
+            ("json", ProgressMode::Json),
+            ("none", ProgressMode::None),
         ] {
             assert_eq!(options(&["--progress", word]).report.progress, Some(value));
         }
