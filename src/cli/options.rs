@@ -6,7 +6,7 @@ mod dns;
 mod http;
 mod input;
 mod integrity;
-pub(crate) mod journal;
+mod journal;
 mod kernel;
 pub(crate) mod lines;
 mod origin;

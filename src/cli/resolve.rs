@@ -2,9 +2,9 @@
 //! options, on a file or on this machine is checked here, before any work begins.
 
 use crate::cli::command::Command;
-use crate::cli::options::{HeaderArg, OutputName, PullArgs, journal, lines, output, proxy, report};
+use crate::cli::options::{HeaderArg, OutputName, PullArgs, lines, output, proxy, report};
 use crate::cli::written;
-use crate::config::{Config, Input, ProgressMode};
+use crate::config::{Config, Fsync, Input, JournalConfig, ProgressMode, SyncMode};
 use crate::error::RunError;
 use crate::limits;
 use anyhow::bail;
@@ -75,13 +75,11 @@ pub fn resolve(args: &PullArgs, host: &Host) -> anyhow::Result<Config> {
     let reach = args.dns.reach();
     proxy::check_reach(reach, &proxy)?;
     let timeouts = args.patience.timeouts();
-    let input = args.input.resolve(is_told(args))?;
-    let watch = args.report.watch(&input.columns.keep, is_body_printed(args))?;
     Ok(Config {
         budget: args.budget.resolve(),
         integrity: args.integrity.resolve(is_single(&inputs))?,
         inputs,
-        input,
+        input: args.input.resolve(is_told(args))?,
         dir,
         destination,
         own_files,
@@ -89,7 +87,7 @@ pub fn resolve(args: &PullArgs, host: &Host) -> anyhow::Result<Config> {
         content_disposition: args.output.content_disposition,
         on_conflict: args.output.on_conflict(),
         report: args.report.file()?,
-        journal: journal::resolve(args)?,
+        journal: journal(args)?,
         stats: args.report.stats.as_deref().map(report::stats),
         argv: argv::without_secrets(&host.argv, &secrets(args)),
         cpus: args.concurrency.cpus(host)?,
@@ -111,12 +109,12 @@ pub fn resolve(args: &PullArgs, host: &Host) -> anyhow::Result<Config> {
         reach,
         proxy,
         file_ops: args.kernel.file_ops,
-        fsync: journal::fsync(args, args.output.fsync),
+        fsync: fsync(args),
         file_allocation: args.output.file_allocation,
         disk: args.output.disk(),
         robots: args.robots.resolve(),
         progress: args.report.progress(host.is_stderr_terminal),
-        watch,
+        watch: args.report.watch(&args.input.keep()?, is_body_printed(args))?,
         summary: !args.report.quiet,
         grace_ms: args.patience.grace.0,
     })
@@ -179,6 +177,57 @@ fn check_output(args: &PullArgs, inputs: &[Input]) -> anyhow::Result<()> {
         ));
     }
     Ok(())
+}
+
+/// What is done with the report of an earlier run. What goes on from that run needs the file that says what that did.
+fn journal(args: &PullArgs) -> anyhow::Result<JournalConfig> {
+    let typed = &args.journal;
+    let needy = [
+        ("--retry-failed", typed.retry_failed.is_some()),
+        ("--verify", typed.verify),
+        ("--fresh", typed.fresh),
+    ];
+    if args.report.is_report_printed()
+        && let Some((flag, _)) = needy[..2].iter().find(|(_, is_typed)| *is_typed)
+    {
+        bail!(RunError::usage(format!(
+            "cannot use {flag} with --report -, from which nothing is read back: give --report a \
+             file"
+        )));
+    }
+    if args.report.report.is_none()
+        && let Some((flag, _)) = needy.iter().find(|(_, is_typed)| *is_typed)
+    {
+        bail!(RunError::usage(format!(
+            "cannot use {flag} without a report, which says what earlier runs did: \
+             add --report FILE.csv"
+        )));
+    }
+    if typed.verify && !(args.urls.is_empty() && args.input.files.is_empty()) {
+        bail!(RunError::usage(
+            "cannot use --verify with a list: it compares all files of the report and pulls nothing"
+        ));
+    }
+    // What was meant as a value would become a line of the list, which the report knows from then
+    // on.
+    let is_value = |url: &&String| matches!(url.as_str(), "all" | "transient");
+    if typed.retry_failed.is_some()
+        && let Some(value) = args.urls.iter().find(is_value)
+    {
+        bail!(RunError::usage(format!(
+            "cannot tell whether {value:?} is a URL: write --retry-failed={value}"
+        )));
+    }
+    typed.resolve()
+}
+
+/// What must be on the disk before a file counts as done: with `--sync always` it and its name,
+/// because its row is then.
+fn fsync(args: &PullArgs) -> Fsync {
+    match args.journal.sync {
+        SyncMode::Always if args.report.report_path().is_some() => Fsync::Dir,
+        SyncMode::None | SyncMode::Interval | SyncMode::Always => args.output.fsync,
+    }
 }
 
 /// Whether somebody gets to see the columns that a list has and the report keeps.

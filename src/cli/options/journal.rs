@@ -1,8 +1,7 @@
 //! Taking a run up again.
 
-use crate::cli::options::PullArgs;
 use crate::cli::values;
-use crate::config::{Fsync, JournalConfig, RetryFailed, SyncMode};
+use crate::config::{JournalConfig, RetryFailed, SyncMode};
 use crate::error::RunError;
 use anyhow::bail;
 use clap::Args;
@@ -35,6 +34,39 @@ pub struct JournalArgs {
     pub sync: SyncMode,
 }
 
+impl JournalArgs {
+    /// What is done with the report of an earlier run.
+    ///
+    /// # Errors
+    /// A [`RunError`] of class usage about options that leave nothing to each other.
+    pub(crate) fn resolve(&self) -> anyhow::Result<JournalConfig> {
+        if self.verify && self.fresh {
+            bail!(RunError::usage(
+                "cannot use --verify and --fresh together: nothing would be left to compare with"
+            ));
+        }
+        if self.fresh && self.retry_failed.is_some() {
+            bail!(RunError::usage(
+                "cannot use --fresh and --retry-failed together: a report that is begun anew tells \
+                 of no failures"
+            ));
+        }
+        if self.save_session.as_ref().is_some_and(|path| path.as_os_str() == "-") {
+            bail!(RunError::usage(
+                "cannot save the session to standard output: it takes its name when the run has \
+                 ended, so it must be a file"
+            ));
+        }
+        Ok(JournalConfig {
+            is_fresh: self.fresh,
+            retry_failed: self.retry_failed.unwrap_or_default(),
+            is_verify: self.verify,
+            save_session: self.save_session.clone(),
+            sync: self.sync,
+        })
+    }
+}
+
 /// The values of `--retry-failed`.
 fn retry_failed() -> impl TypedValueParser<Value = RetryFailed> {
     values::one_of([
@@ -50,83 +82,4 @@ fn sync() -> impl TypedValueParser<Value = SyncMode> {
         ("interval", SyncMode::Interval, "every 5 s"),
         ("always", SyncMode::Always, "each file before its row, and each row before it counts"),
     ])
-}
-
-/// What is done with the report of an earlier run.
-pub(crate) fn resolve(args: &PullArgs) -> anyhow::Result<JournalConfig> {
-    let typed = &args.journal;
-    let needy = [
-        ("--retry-failed", typed.retry_failed.is_some()),
-        ("--verify", typed.verify),
-        ("--fresh", typed.fresh),
-    ];
-    if args.report.is_report_printed()
-        && let Some((flag, _)) = needy[..2].iter().find(|(_, is_typed)| *is_typed)
-    {
-        bail!(RunError::usage(format!(
-            "cannot use {flag} with --report -, from which nothing is read back: give --report a \
-             file"
-        )));
-    }
-    if args.report.report.is_none()
-        && let Some((flag, _)) = needy.iter().find(|(_, is_typed)| *is_typed)
-    {
-        bail!(RunError::usage(format!(
-            "cannot use {flag} without a report, which says what earlier runs did: \
-             add --report FILE.csv"
-        )));
-    }
-    if typed.verify && !(args.urls.is_empty() && args.input.files.is_empty()) {
-        bail!(RunError::usage(
-            "cannot use --verify with a list: it compares all files of the report and pulls nothing"
-        ));
-    }
-    if typed.verify && typed.fresh {
-        bail!(RunError::usage(
-            "cannot use --verify and --fresh together: nothing would be left to compare with"
-        ));
-    }
-    if typed.fresh && typed.retry_failed.is_some() {
-        bail!(RunError::usage(
-            "cannot use --fresh and --retry-failed together: a report that is begun anew tells of \
-             no failures"
-        ));
-    }
-    check_misread(args)?;
-    Ok(JournalConfig {
-        is_fresh: typed.fresh,
-        retry_failed: typed.retry_failed.unwrap_or_default(),
-        is_verify: typed.verify,
-        save_session: typed.save_session.clone(),
-        sync: typed.sync,
-    })
-}
-
-/// What was meant as a value would become something else: a line of the list, which the report
-/// knows from then on, or a file of an odd name.
-fn check_misread(args: &PullArgs) -> anyhow::Result<()> {
-    let is_value = |url: &&String| matches!(url.as_str(), "all" | "transient");
-    if args.journal.retry_failed.is_some()
-        && let Some(value) = args.urls.iter().find(is_value)
-    {
-        bail!(RunError::usage(format!(
-            "cannot tell whether {value:?} is a URL: write --retry-failed={value}"
-        )));
-    }
-    if args.journal.save_session.as_ref().is_some_and(|path| path.as_os_str() == "-") {
-        bail!(RunError::usage(
-            "cannot save the session to standard output: it takes its name when the run has ended, \
-             so it must be a file"
-        ));
-    }
-    Ok(())
-}
-
-/// What must be on the disk before a file counts as done: with `--sync always` it and its name,
-/// because its row is then.
-pub(crate) fn fsync(args: &PullArgs, typed: Fsync) -> Fsync {
-    match args.journal.sync {
-        SyncMode::Always if args.report.report_path().is_some() => Fsync::Dir,
-        SyncMode::None | SyncMode::Interval | SyncMode::Always => typed,
-    }
 }
