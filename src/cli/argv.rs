@@ -2,7 +2,6 @@
 //! refused, and a flag that means something elsewhere gets a sentence.
 
 use super::peers::{self, Peer};
-use super::resolve::SECRET_OPTIONS;
 use crate::plan::target::userinfo_range;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, ArgAction, Command};
@@ -275,6 +274,10 @@ pub(super) fn secret_ranges(word: &str, secrets: &[&str]) -> Vec<Range<usize>> {
     });
     found
 }
+
+/// Options whose values are secrets, or hold some. The values themselves come from
+/// `resolve::secrets`: a new option gets its line in both.
+const SECRET_OPTIONS: [&str; 4] = ["--user", "--header", "--proxy", "--proxy-user"];
 
 /// What is shown in the place of a secret.
 const MASK: &str = "***";

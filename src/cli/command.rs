@@ -3,9 +3,9 @@
 use crate::cli::argv;
 use crate::cli::options::{OriginArgs, PullArgs};
 use crate::cli::peers::PEERS;
-use crate::cli::topics::Topic;
+use crate::cli::topics::{self, Topic};
 use clap::error::ErrorKind;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::ffi::OsString;
 
 /// Pull lists of URLs onto disk through io_uring, and report what happened to each
@@ -19,7 +19,8 @@ use std::ffi::OsString;
     disable_help_subcommand = true,
     override_usage = "ringpull [OPTIONS] [URL]...\n       ringpull origin [OPTIONS]\n       \
                       ringpull help [TOPIC]",
-    after_help = EXAMPLES
+    after_help = MORE,
+    after_long_help = EXAMPLES
 )]
 struct CommandLine {
     #[command(subcommand)]
@@ -46,6 +47,10 @@ pub struct HelpArgs {
     /// What to explain
     #[arg(value_name = "TOPIC", value_parser = topic)]
     pub topic: Option<&'static Topic>,
+}
+
+fn topic(name: &str) -> Result<&'static Topic, String> {
+    topics::find(name).ok_or_else(|| topics::unknown(name))
 }
 
 /// Understands the words of the command line, the program's name first. A subcommand is one only as
@@ -79,7 +84,22 @@ pub(super) fn command() -> clap::Command {
     command
 }
 
+/// The end of `-h`.
+const MORE: &str = "\
+Examples:
+  ringpull -i urls.txt -d images --report REPORT.csv
+  ringpull -o logo.png https://example.com/static/logo.png
+
+These are the most common options: `ringpull --help` explains all of them, with their values, and
+`ringpull help` lists the topics that are explained at length.";
+
+/// The end of `--help`.
 const EXAMPLES: &str = "\
+Values:
+  TIME         seconds (10, 1.5), or a number with ms, s, m, h or d (500ms, 2m)
+  BYTES, SIZE  a number, or one with k, M, G, T or P, each 1024 of the one before (1.5k, 20M)
+  Of an option that is typed twice the last one counts, but for those that say Repeatable.
+
 Examples:
   ringpull -i urls.txt -d images --report REPORT.csv
   ringpull -o logo.png https://example.com/static/logo.png
@@ -89,7 +109,8 @@ Examples:
 Exit status:
   0 every URL is ok or skipped, 2 usage, 3 local files, 4 network, 5 TLS verification,
   6 authentication, 7 protocol, 8 status of 400 or more (the lowest that happened),
-  9 ended by --max-errors, --max-duration or --quota, 1 internal error, 130 interrupted";
+  9 ended by --max-errors, --max-duration or --quota, 1 internal error, 130 interrupted
+  `ringpull help exit` has the details.";
 
 #[cfg(test)]
 mod tests;

@@ -44,7 +44,10 @@ use std::fmt;
 /// What is pulled, and how.
 #[derive(Args)]
 pub struct PullArgs {
-    /// URLs to pull, each one input line; `-` reads a list from standard input
+    /// URLs to pull; - reads a list from stdin.
+    ///
+    /// Each is one input line, behind those of the lists of -i. For more than a few there is -i
+    /// FILE.
     #[arg(value_name = "URL")]
     pub urls: Vec<String>,
     /// Where input comes from, and how it is read.

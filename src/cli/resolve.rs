@@ -1,6 +1,7 @@
 //! What was typed to what the run needs: [`PullArgs`] to [`Config`]. Whatever depends on two
 //! options, on a file or on this machine is checked here, before any work begins.
 
+use crate::cli::argv;
 use crate::cli::command::Command;
 use crate::cli::options::{HeaderArg, OutputName, PullArgs, lines, output, proxy, report};
 use crate::cli::written;
@@ -9,10 +10,9 @@ use crate::error::RunError;
 use crate::limits;
 use anyhow::bail;
 use std::ffi::OsString;
-use std::fs::File;
-use std::io::{IsTerminal, Read as _};
+use std::io::IsTerminal;
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// What is asked of the operating system, once.
 #[derive(Clone, Debug)]
@@ -90,7 +90,7 @@ pub fn resolve(args: &PullArgs, host: &Host) -> anyhow::Result<Config> {
         journal: journal(args)?,
         stats: args.report.stats.as_deref().map(report::stats),
         argv: argv::without_secrets(&host.argv, &secrets(args)),
-        cpus: args.concurrency.cpus(host)?,
+        cpus: args.concurrency.cpus(&host.cpus)?,
         in_flight_max: args.concurrency.max_concurrent_downloads,
         per_host: args.politeness.per_host(args.concurrency.max_connections_per_host),
         politeness: args.politeness.resolve(),
@@ -153,11 +153,8 @@ pub fn secret_ranges(command: &Command, word: &str) -> Vec<Range<usize>> {
     }
 }
 
-/// Options whose values are secrets, or hold some. The values themselves come from [`secrets`]: a
-/// new option gets its line in both.
-pub(super) const SECRET_OPTIONS: [&str; 4] = ["--user", "--header", "--proxy", "--proxy-user"];
-
-/// What was typed that nobody else may see, besides the user information of URLs.
+/// What was typed that nobody else may see, besides the user information of URLs: values of the
+/// options in `argv::SECRET_OPTIONS`.
 fn secrets(args: &PullArgs) -> Vec<&str> {
     let fields = args.http.headers.iter().filter_map(|header| match header {
         // A shorter value hides nothing, and would be found in every other word.
@@ -179,7 +176,8 @@ fn check_output(args: &PullArgs, inputs: &[Input]) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What is done with the report of an earlier run. What goes on from that run needs the file that says what that did.
+/// What is done with the report of an earlier run. What goes on from that run needs the file that
+/// says what that did.
 fn journal(args: &PullArgs) -> anyhow::Result<JournalConfig> {
     let typed = &args.journal;
     let needy = [
@@ -244,17 +242,6 @@ fn is_body_printed(args: &PullArgs) -> bool {
 /// Whether there is exactly one URL, and no list.
 fn is_single(inputs: &[Input]) -> bool {
     matches!(inputs, [Input::Urls(urls)] if urls.len() == 1)
-}
-
-/// The text of a file that an option names. `/dev/zero` is no such file.
-pub(super) fn read_text(path: &Path) -> anyhow::Result<String> {
-    let mut text = String::new();
-    let file = File::open(path)?;
-    file.take(limits::OPTION_FILE_BYTES_MAX + 1).read_to_string(&mut text)?;
-    if text.len() as u64 > limits::OPTION_FILE_BYTES_MAX {
-        bail!("it is longer than {} bytes", limits::OPTION_FILE_BYTES_MAX);
-    }
-    Ok(text)
 }
 
 #[cfg(test)]

@@ -1,7 +1,12 @@
 //! Values of single options: text to a checked value, or to the sentence that says what is wrong.
 
 use crate::limits;
-use std::path::PathBuf;
+use anyhow::bail;
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use std::fmt;
+use std::fs::File;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
 
 /// A span of time, in milliseconds. Typed as seconds (`10`, `1.5`) or with a unit (`500ms`, `2m`).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -144,6 +149,17 @@ pub fn decimal_times(number: &str, unit: u64) -> Option<u64> {
     let part: u64 = if fraction.is_empty() { 0 } else { fraction.parse().ok()? };
     let part = u128::from(part) * u128::from(unit) / u128::from(scale);
     whole.checked_mul(unit)?.checked_add(u64::try_from(part).ok()?)
+}
+
+/// The text of a file that an option names. `/dev/zero` is no such file.
+pub(crate) fn read_text(path: &Path) -> anyhow::Result<String> {
+    let mut text = String::new();
+    let file = File::open(path)?;
+    file.take(limits::OPTION_FILE_BYTES_MAX + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > limits::OPTION_FILE_BYTES_MAX {
+        bail!("it is longer than {} bytes", limits::OPTION_FILE_BYTES_MAX);
+    }
+    Ok(text)
 }
 
 /// Units of [`Bytes`], the smallest first.

@@ -128,9 +128,7 @@ fn own(args: &PullArgs, inputs: &[Input], output: Option<&Path>) -> Vec<Own> {
     }));
     let form = args.report.write_out.as_deref().and_then(|form| form.strip_prefix('@'));
     own.extend(form.map(|path| Own::of_option("-w", Path::new(path))));
-    let netrc = args.http.netrc_file.clone();
-    let netrc = netrc.or_else(|| std::env::home_dir().filter(|_| args.http.netrc).map(in_home));
-    own.extend(netrc.map(|path| Own::of_option("--netrc-file", &path)));
+    own.extend(args.http.netrc_path().map(|path| Own::of_option("--netrc-file", &path)));
     own.extend(args.tls.ca_files.iter().map(|path| Own::of_option("--cacert", path)));
     own.extend(args.tls.cert_file.iter().map(|path| Own::of_option("--cert", path)));
     own.extend(args.tls.key_file.iter().map(|path| Own::of_option("--key", path)));
@@ -139,11 +137,6 @@ fn own(args: &PullArgs, inputs: &[Input], output: Option<&Path>) -> Vec<Own> {
         Pins::Sha256(_) => None,
     }));
     own
-}
-
-/// The netrc file of a home directory.
-pub(super) fn in_home(home: PathBuf) -> PathBuf {
-    home.join(".netrc")
 }
 
 /// What takes its name only when it is whole must be a file.
@@ -157,8 +150,8 @@ fn check_kinds(args: &PullArgs) -> anyhow::Result<()> {
             && leads(path) != Leads::File
         {
             bail!(RunError::usage(format!(
-                "cannot write {flag} to {}, which is no file: it takes its name when it is whole; \
-                 give the name of a file",
+                "cannot write {flag} to {}, which is not a file: it takes its name when it is \
+                 complete; give the name of a file",
                 path.display()
             )));
         }

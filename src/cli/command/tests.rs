@@ -115,7 +115,7 @@ fn help_is_a_command_too() {
     assert_eq!(topic(&["help"]), None);
     assert_eq!(topic(&["help", "exit"]), Some("exit"));
     let text = refused(&["help", "exot"]);
-    assert!(text.contains("did you mean 'exit'") && text.contains("Topics: lists"), "{text}");
+    assert!(text.contains("did you mean 'exit'") && text.contains("lists, hosts"), "{text}");
     refused(&["help", "exit", "exit"]);
     refused(&["help", "-q"]);
     assert_eq!(pull(&["-q", "help"]).urls, ["help"]);

@@ -6,24 +6,39 @@ use clap::Args;
 
 /// When a run ends before its list.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Budget")]
+#[command(next_help_heading = "Timeouts, retries and the end of a run")]
 pub struct BudgetArgs {
-    /// End the run when N URLs have failed, or more than P% of at least 100 that were tried; what
-    /// is in flight may finish, as after Ctrl-C. Exit status 9
+    /// End the run when N URLs, or P% of those tried, have failed.
+    ///
+    /// P% counts from 100 URLs on. What is in flight may finish, as after Ctrl-C; the exit status
+    /// is 9, and the same command goes on later, if it has a report.
+    ///
+    /// Example: --max-errors 20%
     #[arg(long, value_name = "N|P%", value_parser = errors_max)]
     pub max_errors: Option<ErrorsMax>,
-    /// End the run at the first failure: --max-errors 1
-    #[arg(long, conflicts_with = "max_errors")]
+    /// End the run at the first failure: --max-errors 1.
+    ///
+    /// Not together with --max-errors.
+    #[arg(long, conflicts_with = "max_errors", hide_short_help = true)]
     pub fail_early: bool,
-    /// End the run after this time in the same way
+    /// End the run after this time.
+    ///
+    /// In the same way as --max-errors does.
     #[arg(long, alias = "stop", value_name = "TIME", value_parser = values::deadline)]
     pub max_duration: Option<Millis>,
-    /// End the run when finished downloads come to so many bytes, in the same way; 0 is any
+    /// End the run when its downloads come to this many bytes.
+    ///
+    /// Finished ones count. It ends in the same way as with --max-errors. 0 is any number.
     #[arg(short = 'Q', long, alias = "max-transfer", value_name = "SIZE",
           value_parser = values::bytes)]
     pub quota: Option<Bytes>,
-    /// Exit status 0 in place of 4 to 8 when at least P% of the URLs are ok
-    #[arg(long, value_name = "P%", value_parser = percent)]
+    /// Exit status 0 when at least P% of the URLs are ok.
+    ///
+    /// In place of 4 to 8, the failures of servers and the network; see `ringpull help exit`.
+    /// Skipped files count as ok.
+    ///
+    /// Example: --ok-if 95%
+    #[arg(long, value_name = "P%", value_parser = percent, hide_short_help = true)]
     pub ok_if: Option<f64>,
 }
 
@@ -45,7 +60,9 @@ fn errors_max(text: &str) -> Result<ErrorsMax, String> {
         return percent(text).map(ErrorsMax::Percent);
     }
     match text.parse() {
-        Ok(0) => Err("1 ends the run at the first failure; leave it out for no limit".to_owned()),
+        Ok(0) => {
+            Err("1 ends the run at the first failure; leave the option out for no limit".to_owned())
+        }
         Ok(count) => Ok(ErrorsMax::Count(count)),
         Err(_) => Err("use a number of URLs (10) or a percentage (5%)".to_owned()),
     }

@@ -1,6 +1,5 @@
 //! How much at once, and where.
 
-use crate::cli::resolve::Host;
 use crate::cli::values;
 use crate::error::RunError;
 use crate::limits;
@@ -9,36 +8,50 @@ use clap::Args;
 
 /// How much at once.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Concurrency")]
+#[command(next_help_heading = "Concurrency and politeness")]
 pub struct ConcurrencyArgs {
-    /// Downloads in flight over all CPUs
+    /// Downloads in flight over all CPUs.
+    ///
+    /// At least 1. Each takes 80 KiB of memory at first, and at most 400 KiB, or 1.2 MiB over TLS
+    /// with --compressed.
     #[arg(short = 'j', long, value_name = "N", value_parser = values::count,
           default_value_t = limits::IN_FLIGHT_DEFAULT,
           aliases = ["parallel-max", "max-concurrent-files", "transfers"])]
     pub max_concurrent_downloads: usize,
-    /// Connections open per host over the whole process: a host is a name and a port, so that
-    /// http://a/ and https://a/ are one. Fewer while it is too busy (429, 503, resets, ever later
-    /// first bytes), and back to this as it answers [default: from 8 up to 96, as it pays]
+    /// Connections per host [default: from 8 to 96, as it pays]
+    ///
+    /// Over the whole process; a host is a name and a port, so that http://a/ and https://a/ are
+    /// one. Without this option a host begins with 8 and gets more while that makes it faster. With
+    /// -x N it begins with N and never has more: fewer while it is too busy (429, 503, resets, ever
+    /// later first bytes), and N again as it answers well.
+    ///
+    /// -x 1 is the gentlest. See --fixed-connections and `ringpull help hosts`.
     #[arg(short = 'x', long, value_name = "N", value_parser = per_host,
           aliases = ["max-connection-per-server", "parallel-max-host", "max-conn-per-host"])]
     pub max_connections_per_host: Option<usize>,
-    /// Worker threads, each pinned to one CPU [default: one per permitted CPU]
-    #[arg(long, value_name = "N", value_parser = values::count)]
+    /// Worker threads, each pinned to one CPU [default: one per CPU]
+    ///
+    /// At most as many as there are CPUs that this process may use (taskset, cgroups), or that
+    /// --cpus lists. For more downloads at once there is -j.
+    #[arg(long, value_name = "N", value_parser = values::count, hide_short_help = true)]
     pub threads: Option<usize>,
-    /// CPUs to work on, for instance 0,2-5 [default: all permitted]
-    #[arg(long, value_name = "LIST", value_parser = cpus)]
+    /// CPUs to work on, such as 0,2-5 [default: all permitted]
+    ///
+    /// They must be among those that this process may use (taskset, cgroups). With --threads only
+    /// the first of them are used.
+    #[arg(long, value_name = "LIST", value_parser = cpus, hide_short_help = true)]
     pub cpus: Option<CpuList>,
 }
 
 impl ConcurrencyArgs {
     /// Permitted CPUs, of them those of `--cpus`, of them the first `--threads`.
-    pub(crate) fn cpus(&self, host: &Host) -> anyhow::Result<Vec<usize>> {
-        let permitted = ranges(&host.cpus);
-        let mut cpus = host.cpus.clone();
+    pub(crate) fn cpus(&self, permitted: &[usize]) -> anyhow::Result<Vec<usize>> {
+        let mut cpus = permitted.to_vec();
         if let Some(wanted) = &self.cpus {
-            if let Some(cpu) = wanted.0.iter().find(|cpu| !host.cpus.contains(cpu)) {
+            if let Some(cpu) = wanted.0.iter().find(|cpu| !permitted.contains(cpu)) {
                 bail!(RunError::usage(format!(
-                    "cannot use CPU {cpu} of --cpus: this process is permitted {permitted}"
+                    "cannot use CPU {cpu} of --cpus: this process is permitted {}",
+                    ranges(permitted)
                 )));
             }
             cpus.clone_from(&wanted.0);
@@ -68,7 +81,7 @@ fn cpus(text: &str) -> Result<CpuList, String> {
         let (first, last) = item.split_once('-').unwrap_or((item, item));
         let cpu = |text: &str| match text.parse::<usize>() {
             Ok(cpu) if cpu < limits::CPUS_MAX && !text.starts_with('+') => Ok(cpu),
-            _ => Err(format!("`{item}` is no CPU and no range; write for instance 0,2-5")),
+            _ => Err(format!("`{item}` is neither a CPU nor a range; write for instance 0,2-5")),
         };
         let (first, last) = (cpu(first)?, cpu(last)?);
         if first > last {
@@ -83,7 +96,7 @@ fn cpus(text: &str) -> Result<CpuList, String> {
 
 /// `-x`: a count. In curl the letter means a proxy, which is said instead of "not a number".
 fn per_host(text: &str) -> Result<usize, String> {
-    count(text).map_err(|problem| {
+    values::count(text).map_err(|problem| {
         if text.contains(':') {
             "-x is the number of connections per host; a proxy is --proxy URL".to_owned()
         } else {

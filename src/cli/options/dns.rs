@@ -10,36 +10,59 @@ use std::path::PathBuf;
 
 /// Name resolution.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "DNS")]
+#[command(next_help_heading = "Connections")]
 pub struct DnsArgs {
-    /// Name servers instead of those of /etc/resolv.conf: ADDR or ADDR:PORT, with commas. Questions
-    /// are spread over them; one that does not answer is left alone for a while
+    /// Name servers instead of those of /etc/resolv.conf.
+    ///
+    /// ADDR or ADDR:PORT, with commas; the port is 53 by default. Questions are spread over them,
+    /// and one that does not answer is left alone for a while.
+    ///
+    /// Example: --dns-servers 9.9.9.9,10.0.0.1:5353
     #[arg(long, alias = "async-dns-server", value_name = "LIST", value_delimiter = ',',
-          value_parser = dns_server)]
+          value_parser = dns_server, hide_short_help = true)]
     pub dns_servers: Vec<SocketAddr>,
-    /// Questions that one name server has to answer at once
+    /// Questions that one name server has to answer at once.
+    ///
+    /// From 1 to 10000.
     #[arg(long, value_name = "N", value_parser = dns_concurrency,
-          default_value_t = limits::DNS_CONCURRENCY_DEFAULT)]
+          default_value_t = limits::DNS_CONCURRENCY_DEFAULT, hide_short_help = true)]
     pub dns_concurrency: usize,
-    /// Longest name lookup, which holds up no other job [default: as --connect-timeout]
-    #[arg(long, value_name = "TIME", value_parser = values::deadline)]
+    /// Longest name lookup [default: as --connect-timeout]
+    ///
+    /// A slow lookup holds up no other URL.
+    #[arg(long, value_name = "TIME", value_parser = values::deadline, hide_short_help = true)]
     pub dns_timeout: Option<Millis>,
-    /// Use the addresses in FILE while they hold, and keep there what this run learns
+    /// File in which addresses are kept between runs.
+    ///
+    /// Addresses in it are used while they hold, and it gets what this run learns. It is made when
+    /// it is missing.
     #[arg(long, alias = "dns-cache-preload", value_name = "FILE",
-          value_parser = values::path)]
+          value_parser = values::path, hide_short_help = true)]
     pub dns_cache: Option<PathBuf>,
-    /// Use ADDR (or several, with commas) for HOST (`*` for all), IPv6 in brackets. Repeatable
+    /// Use ADDR for HOST, instead of looking it up.
+    ///
+    /// Repeatable. `*` is every host; there may be several addresses with commas, which are tried
+    /// in this order, IPv6 in brackets.
+    ///
+    /// Example: --resolve example.com:443:127.0.0.1
     #[arg(long, value_name = "HOST:PORT:ADDR", value_parser = resolve_override)]
     pub resolve: Vec<ResolveOverride>,
-    /// Refuse loopback, private, link-local and metadata addresses, after every lookup and at every
-    /// redirect: for lists one does not trust; `=own`: the public ones of this machine as well
+    /// Refuse loopback, private, link-local and metadata addresses.
+    ///
+    /// After every lookup and at every redirect: for lists that you do not trust. `=own` refuses
+    /// the public addresses of this machine as well. Not together with a proxy that looks names up
+    /// itself.
     #[arg(long, value_name = "own", num_args = 0..=1, require_equals = true,
           default_missing_value = "", value_parser = reach)]
     pub no_private: Option<Reach>,
-    /// Connect over IPv4 only
+    /// Connect over IPv4 only.
+    ///
+    /// Not together with --ipv6.
     #[arg(short = '4', long, conflicts_with = "ipv6")]
     pub ipv4: bool,
-    /// Connect over IPv6 only
+    /// Connect over IPv6 only.
+    ///
+    /// Not together with --ipv4.
     #[arg(short = '6', long)]
     pub ipv6: bool,
 }
@@ -72,7 +95,7 @@ impl DnsArgs {
 
 /// `--dns-concurrency`: a count that one name server can be expected to bear.
 fn dns_concurrency(text: &str) -> Result<usize, String> {
-    match count(text)? {
+    match values::count(text)? {
         count if count <= limits::DNS_CONCURRENCY_MAX => Ok(count),
         _ => Err(format!("at most {}", limits::DNS_CONCURRENCY_MAX)),
     }
@@ -109,7 +132,7 @@ fn resolve_override(text: &str) -> Result<ResolveOverride, String> {
     };
     let (port, addresses) = rest.split_once(':').ok_or_else(form)?;
     let port = match port.parse::<u16>() {
-        Ok(0) | Err(_) => return Err(format!("`{port}` is no port; {}", form())),
+        Ok(0) | Err(_) => return Err(format!("`{port}` is not a port; {}", form())),
         Ok(port) => port,
     };
     if host.is_empty() {
@@ -118,7 +141,7 @@ fn resolve_override(text: &str) -> Result<ResolveOverride, String> {
     let addresses = addresses
         .split(',')
         .map(|text| {
-            address::parse(text).ok_or_else(|| format!("`{text}` is no address; {}", form()))
+            address::parse(text).ok_or_else(|| format!("`{text}` is not an address; {}", form()))
         })
         .collect::<Result<Vec<_>, _>>()?;
     Ok(ResolveOverride { host: host.to_ascii_lowercase(), port, addresses })

@@ -1,13 +1,13 @@
 //! What requests carry, and which responses are taken.
 
-use crate::cli::resolve::read_text;
 use crate::cli::values::{self, Bytes};
 use crate::config::{Config, NetrcFile, RequestConfig};
 use crate::error::RunError;
 use crate::{http, limits, plan};
 use anyhow::{Context as _, bail};
 use clap::Args;
-use std::fs::{self, File};
+use std::fmt;
+use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
@@ -15,37 +15,67 @@ use std::path::{Path, PathBuf};
 #[derive(Args)]
 #[command(next_help_heading = "HTTP")]
 pub struct HttpArgs {
-    /// Extra field of every request, 'Name: value'; @FILE reads one a line. Repeatable
+    /// Field of every request, 'Name: value'; @FILE has one a line.
+    ///
+    /// Repeatable. 'Name:' without a value leaves our own field of that name out. Authorization and
+    /// Cookie are not sent on after a redirect to another origin.
+    ///
+    /// Example: -H 'Accept: image/*' -H @fields.txt
     #[arg(short = 'H', long = "header", value_name = "FIELD", value_parser = header)]
     pub headers: Vec<HeaderArg>,
     /// User-Agent to send; '' sends none [default: ringpull/VERSION]
+    ///
+    /// Lists can say it for single URLs, as user-agent=.
     #[arg(short = 'A', long, short_alias = 'U', value_name = "NAME",
           value_parser = values::visible)]
     pub user_agent: Option<String>,
-    /// Referer to send
-    #[arg(short = 'e', long, value_name = "URL", value_parser = values::visible)]
+    /// Referer to send.
+    ///
+    /// A user name and password in it are left out, since it goes to every server. Lists can say it
+    /// for single URLs, as referer=.
+    #[arg(short = 'e', long, value_name = "URL", value_parser = values::visible,
+          hide_short_help = true)]
     pub referer: Option<String>,
-    /// Basic authentication, never sent on after a redirect to another origin
+    /// User and password for Basic authentication.
+    ///
+    /// For the origin of the input line only: never sent on after a redirect to another one. What
+    /// is typed here is not shown in the list of processes, nor in reports. For several hosts see
+    /// --netrc.
     // All that were typed, of which the last counts: none of them may be shown.
     #[arg(short = 'u', long = "user", value_name = "USER:PASSWORD", value_parser = values::user)]
     pub users: Vec<String>,
-    /// Take user names and passwords from ~/.netrc
+    /// Take user names and passwords from ~/.netrc.
+    ///
+    /// What it has for a host is sent to the origin of the input line only. A file that other users
+    /// can read brings a warning.
     #[arg(short = 'n', long)]
     pub netrc: bool,
-    /// Take them from FILE
-    #[arg(long, alias = "netrc-path", value_name = "FILE", value_parser = values::path)]
+    /// Take user names and passwords from FILE instead of ~/.netrc.
+    ///
+    /// It implies --netrc.
+    #[arg(long, alias = "netrc-path", value_name = "FILE", value_parser = values::path,
+          hide_short_help = true)]
     pub netrc_file: Option<PathBuf>,
-    /// Redirects followed per URL
+    /// Redirects followed for each URL.
+    ///
+    /// One more fails the URL. The file is named after the first URL, whatever the redirects say.
     #[arg(long, alias = "max-redirect", value_name = "N",
-          default_value_t = limits::REDIRECTS_DEFAULT)]
+          default_value_t = limits::REDIRECTS_DEFAULT, hide_short_help = true)]
     pub max_redirs: u32,
-    /// Follow redirects from https to http
-    #[arg(long)]
+    /// Follow redirects from https to http.
+    ///
+    /// Without this they fail, since anyone on the way could answer.
+    #[arg(long, hide_short_help = true)]
     pub allow_downgrade: bool,
-    /// Ask for gzip and store what it decodes to; without it files are stored as sent
+    /// Ask for gzip, and store what it decodes to.
+    ///
+    /// Without this, files are stored as they are sent. A body may decode to 64 MiB and to 100
+    /// times the bytes received, and no more.
     #[arg(long)]
     pub compressed: bool,
-    /// Largest body: a longer one fails and leaves no file; 0 is any. k, M and G as in curl
+    /// Largest body: a longer one fails and leaves no file.
+    ///
+    /// Checked against Content-Length before anything is stored, and again while reading. 0 is any.
     #[arg(long, value_name = "BYTES", value_parser = values::bytes)]
     pub max_filesize: Option<Bytes>,
     /// Redirects are always followed.
@@ -77,23 +107,26 @@ impl HttpArgs {
         })
     }
 
-    /// `--netrc-file FILE`, or with `--netrc` the one of the home directory. It is read and checked
+    /// The netrc file: that of `--netrc-file`, or with `--netrc` the one of the home directory,
+    /// where there is one.
+    pub(crate) fn netrc_path(&self) -> Option<PathBuf> {
+        let home = || std::env::home_dir().filter(|home| !home.as_os_str().is_empty());
+        let of_home = || home().filter(|_| self.netrc).map(|home| home.join(".netrc"));
+        self.netrc_file.clone().or_else(of_home)
+    }
+
+    /// What the netrc file says. It is read and checked
     /// here: what it lacks should not be found by a server's 401.
     fn netrc(&self) -> anyhow::Result<Option<NetrcFile>> {
-        let path = match (&self.netrc_file, self.netrc) {
-            (Some(path), _) => path.clone(),
-            (None, true) => {
-                match std::env::home_dir().filter(|home| !home.as_os_str().is_empty()) {
-                    Some(home) => written::in_home(home),
-                    None => bail!(RunError::usage(
-                        "cannot find ~/.netrc: set HOME, or use --netrc-file"
-                    )),
-                }
+        let path = match self.netrc_path() {
+            Some(path) => path,
+            None if self.netrc => {
+                bail!(RunError::usage("cannot find ~/.netrc: set HOME, or use --netrc-file"))
             }
-            (None, false) => return Ok(None),
+            None => return Ok(None),
         };
         let doing = || RunError::usage(format!("cannot use the netrc file {}", path.display()));
-        let text = read_text(&path).with_context(doing)?;
+        let text = values::read_text(&path).with_context(doing)?;
         plan::netrc::Netrc::parse(&text).with_context(doing)?;
         let mode = fs::metadata(&path).with_context(doing)?.permissions().mode();
         let is_readable_by_others = mode & 0o044 != 0;
@@ -140,7 +173,7 @@ fn header(text: &str) -> Result<HeaderArg, String> {
 /// `-H @FILE`: one field a line; empty lines are left out.
 fn header_file(path: &Path) -> anyhow::Result<Vec<(String, String)>> {
     let doing = || RunError::usage(format!("cannot read the fields of -H @{}", path.display()));
-    let text = read_text(path).with_context(doing)?;
+    let text = values::read_text(path).with_context(doing)?;
     let mut fields = Vec::new();
     for (index, line) in text.lines().enumerate() {
         if line.trim().is_empty() {

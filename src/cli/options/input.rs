@@ -14,40 +14,70 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Input")]
 pub struct InputArgs {
-    /// List of URLs, one a line, or a folder of lists; gzip and zstd are undone. `#` comments and
-    /// aria2 option lines are understood. `-` is standard input. Repeatable; lists come before the
-    /// URLs of the command line
+    /// List of URLs, one a line, or a folder of lists; - is stdin.
+    ///
+    /// Repeatable: lists are read in the order given, before the URLs of the command line, and
+    /// lines are numbered over all of them. A list is text (one URL a line, `#` comments, aria2's
+    /// indented option lines), CSV, TSV or JSON Lines, as its suffix says; gzip and zstd are
+    /// undone. Of a folder, all files but hidden ones are read, in the order of their names.
+    ///
+    /// Example: -i part-1.csv.gz -i more/. See `ringpull help lists`.
     #[arg(short = 'i', long = "input-file", alias = "url-list", value_name = "FILE",
           value_parser = values::path)]
     pub files: Vec<PathBuf>,
-    /// Jobs read ahead of the work; bounds memory [default: 1000000, or what fits a quarter of the
+    /// Lines read ahead of the work.
+    ///
+    /// The more, the more URLs of one host are known at a time and share its connections. Each line
+    /// takes about 180 bytes of memory. At least 1 [default: 1000000, or what fits a quarter of the
     /// memory that the control group or ulimit -v allows]
-    #[arg(long, value_name = "N", value_parser = values::count)]
+    #[arg(long, value_name = "N", value_parser = values::count, hide_short_help = true)]
     pub lookahead: Option<usize>,
-    /// Let lists send another Host than that of the URL (header=Host: NAME)
-    #[arg(long)]
+    /// Let lists send a Host other than that of the URL.
+    ///
+    /// Without this, a URL with the option line header=Host: NAME is a bad line. For lists that you
+    /// trust.
+    #[arg(long, hide_short_help = true)]
     pub allow_host_header: bool,
-    /// What lists are, whatever they are called: txt (also aria2), csv, tsv or jsonl [default: by
-    /// the suffix of each, else txt]
+    /// Format of all lists: txt, csv, tsv or jsonl [default: by suffix]
+    ///
+    /// Without it each list is what its suffix says: .csv; .tsv and .tab; .jsonl, .ndjson and
+    /// .json. Anything else is text, which aria2's input files are too, and so is standard input.
+    /// Compression is told by the first bytes of a list, whatever its name.
     #[arg(long, value_name = "FORMAT", value_parser = input_format)]
     pub input_format: Option<InputFormat>,
-    /// Column of CSV and TSV, or member of JSON Lines, with the URL; a number, from 1, in tables
-    /// that have no header line [default: url, URL, image_url, or the only column]
+    /// Column with the URL in CSV and TSV, or member in JSON Lines.
+    ///
+    /// A number, from 1, says that tables have no header line; then other columns are numbers, too.
+    /// [default: url, URL or image_url, else the only column]
     #[arg(long, value_name = "NAME")]
     pub url_col: Option<String>,
-    /// The one with the path of the file, as out= has it
+    /// Column with the path of the file, below --dir (as out=).
+    ///
+    /// The path is relative and without `..`; it is taken as given, whatever --name-template and
+    /// --dirs say.
     #[arg(long, value_name = "NAME")]
     pub out_col: Option<String>,
-    /// The one with the checksum, as checksum= has it, or hex digits alone: 32 are md5, 40 sha-1,
-    /// 64 sha-256
-    #[arg(long, value_name = "NAME")]
+    /// Column with the digest that the file must have (as checksum=).
+    ///
+    /// Cells are TYPE=HEX, or hexadecimal digits alone: 32 are md5, 40 sha-1, 64 sha-256. A file
+    /// with another digest fails and is not kept. In JSON Lines each object has this member, null
+    /// where there is no digest.
+    #[arg(long, value_name = "NAME", hide_short_help = true)]
     pub checksum_col: Option<String>,
-    /// Those that the report is to have too, behind its own columns, with commas between; one that
-    /// is called as one of these begins with list_ there, and a number with column_
+    /// Columns of the lists to copy into the report, with commas.
+    ///
+    /// They follow the report's own columns. A name that the report has itself begins with list_
+    /// there, and a number with column_. Cells are copied as they are, values of JSON as JSON, and
+    /// are kept in memory for the look-ahead. Needs --report, --write-out or --dry-run.
+    ///
+    /// Example: --keep-cols caption,id
     #[arg(long, alias = "save-additional-columns", value_name = "NAMES", value_parser = names)]
     pub keep_cols: Option<Names>,
     /// What separates the cells of CSV [default: a comma]
-    #[arg(long, value_name = "CHAR", value_parser = delimiter)]
+    ///
+    /// One ASCII character that is neither a letter nor a digit, such as `;` or `|`, or \t for a
+    /// TAB.
+    #[arg(long, value_name = "CHAR", value_parser = delimiter, hide_short_help = true)]
     pub delimiter: Option<u8>,
 }
 
@@ -158,12 +188,14 @@ fn names(text: &str) -> Result<Names, String> {
 fn delimiter(text: &str) -> Result<u8, String> {
     match text.as_bytes() {
         b"\\t" | b"tab" => Ok(b'\t'),
-        [b'"' | b'\n' | b'\r' | 0] => Err("that means something else in CSV".to_owned()),
+        [b'"' | b'\n' | b'\r' | 0] => {
+            Err("that character has a meaning of its own in CSV".to_owned())
+        }
         [byte] if byte.is_ascii_alphanumeric() => {
-            Err("it is a sign such as ; or |, no letter and no digit".to_owned())
+            Err("use a character such as ; or |, not a letter or a digit".to_owned())
         }
         [byte] if byte.is_ascii() => Ok(*byte),
-        _ => Err("it is one ASCII character, such as ; or |, or \\t".to_owned()),
+        _ => Err("use one ASCII character, such as ; or |, or \\t".to_owned()),
     }
 }
 
@@ -179,7 +211,7 @@ fn input_format(text: &str) -> Result<InputFormat, String> {
         "tsv" => Ok(InputFormat::Tsv),
         "jsonl" | "ndjson" | "json" => Ok(InputFormat::JsonLines),
         "parquet" => Err("Parquet is not read: save the table as CSV".to_owned()),
-        _ => Err("it is txt, csv, tsv or jsonl".to_owned()),
+        _ => Err("use txt, csv, tsv or jsonl".to_owned()),
     }
 }
 
@@ -192,7 +224,7 @@ fn refuse_list(url: &str) -> anyhow::Result<()> {
     let what = if path.is_dir() { "folder" } else { "file" };
     let shown = url.escape_debug();
     bail!(RunError::usage(format!(
-        "{shown} is a {what} here, and no URL; to pull the URLs in it: -i {shown}"
+        "{shown} is a {what} here, not a URL; to pull the URLs in it: -i {shown}"
     )))
 }
 

@@ -8,14 +8,20 @@ use clap::Args;
 
 /// Digests of what is stored.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Integrity")]
+#[command(next_help_heading = "Output")]
 pub struct IntegrityArgs {
-    /// Digest of every stored file for its row: sha256, blake3, md5, sha1, sha224, sha384, sha512
-    /// or adler32; none computes none
+    /// Digest of every stored file, for its row in the report.
+    ///
+    /// TYPE is sha256, blake3, md5, sha1, sha224, sha384, sha512 or adler32; none undoes an earlier
+    /// one. With digests, --verify and a run after a power cut can prove what is on the disk.
     #[arg(long, value_name = "TYPE", value_parser = compute_hash)]
     pub compute_hash: Option<ComputeHash>,
-    /// What the file of a single URL must be, for instance sha-256=0f3a...; another one fails and
-    /// leaves no file. In a list: checksum=TYPE=HEX
+    /// Digest that the file of a single URL must have.
+    ///
+    /// A file with another one fails and is not kept. Lists have checksum=TYPE=HEX below a URL for
+    /// this.
+    ///
+    /// Example: --checksum sha-256=0f343b0931126a20f133d67c2b018a3b...
     #[arg(long, value_name = "TYPE=HEX")]
     pub checksum: Option<Checksum>,
 }

@@ -10,27 +10,37 @@ use std::path::PathBuf;
 
 /// Taking a run up again.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Taking a run up again")]
+#[command(next_help_heading = "Report")]
 pub struct JournalArgs {
-    /// Begin the report anew: a report that exists is continued otherwise, and lines that it says
-    /// are done are passed over
+    /// Begin the report anew instead of continuing it.
+    ///
+    /// Needs --report. Files stay; see --on-conflict.
     #[arg(long)]
     pub fresh: bool,
-    /// Try lines again that failed in an earlier run, by its report: all, or those whose failure
-    /// may pass
+    /// Retry lines that failed before.
+    ///
+    /// By the report of an earlier run, which is continued; needs --report. Without a value it is
+    /// all.
     #[arg(long, value_name = "WHICH", num_args = 0..=1, require_equals = true,
           default_missing_value = "all", value_parser = retry_failed())]
     pub retry_failed: Option<RetryFailed>,
-    /// List of what failed or is left at the end, with options, for -i of this program or aria2c
+    /// List of what failed or is left, for -i or aria2c -i.
+    ///
+    /// Written at the end, with the options of each URL. It may replace the list that is read.
     #[arg(long, value_name = "FILE", value_parser = values::path)]
     pub save_session: Option<PathBuf>,
-    /// Pull nothing, but compare the files of a tree with --report: their presence, length, and
-    /// digest where there is one. What differs is listed on standard output
+    /// Compare files with the report, and pull nothing.
+    ///
+    /// Their presence, length, and digest where there is one. What differs is listed on standard
+    /// output, and the exit status is 7. Needs --report; takes no list.
     #[arg(long)]
     pub verify: bool,
-    /// When the report and the files that it speaks of are brought to the disk: never, every 5 s,
-    /// or each before it counts
-    #[arg(long, value_name = "WHEN", default_value = "interval", value_parser = sync())]
+    /// When the report and its files are brought to the disk.
+    ///
+    /// What is not there yet at a power cut is pulled again by the next run, unless it has a digest
+    /// that proves it. See `ringpull help resume`.
+    #[arg(long, value_name = "WHEN", default_value = "interval", value_parser = sync(),
+          hide_short_help = true)]
     pub sync: SyncMode,
 }
 

@@ -9,9 +9,11 @@ use clap::builder::TypedValueParser;
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Kernel")]
 pub struct KernelArgs {
-    /// How files are written: plain system calls, the ring, the ring with linked chains, or by size
-    /// and file system: where the ring costs at most 3 % of the CPU
-    #[arg(long, value_name = "HOW", default_value = "auto", value_parser = file_ops())]
+    /// How files are written.
+    ///
+    /// For those who compare kernel paths; see `ringpull help kernel`.
+    #[arg(long, value_name = "HOW", default_value = "auto", value_parser = file_ops(),
+          hide_short_help = true)]
     pub file_ops: FileOps,
 }
 
@@ -40,9 +42,12 @@ mod tests {
 
     #[test]
     fn file_operations() {
-        for (word, value) in
-            [("auto", FileOps::Auto), ("sync", FileOps::Sync), ("ring", FileOps::Ring)]
-        {
+        for (word, value) in [
+            ("auto", FileOps::Auto),
+            ("sync", FileOps::Sync),
+            ("ring", FileOps::Ring),
+            ("chain", FileOps::Chain),
+        ] {
             assert_eq!(config(&["--file-ops", word, "u"]).file_ops, value);
         }
     }

@@ -1,6 +1,6 @@
 //! Which lines of the inputs are pulled, where the environment has a say too.
 
-use crate::config::LinesConfig;
+use crate::config::{LinesConfig, ShardConfig};
 use crate::error::RunError;
 use anyhow::bail;
 use clap::Args;
@@ -9,11 +9,20 @@ use clap::Args;
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Input")]
 pub struct LinesArgs {
-    /// Read the inputs, tell what is in them and how fast they were read, and pull nothing
+    /// Read the lists, say what is in them, and pull nothing.
+    ///
+    /// Tells how many URLs, hosts and bad lines there are, which hosts have the most URLs, and how
+    /// fast the lists are read and scheduled. No server is asked.
     #[arg(long)]
     pub dry_run: bool,
-    /// Pull the lines of one host in N only, those of number I (from 0), for several machines with
-    /// one list [default: task of a Slurm array or Kubernetes Indexed Job, else 0/1, which is all]
+    /// Pull share I of N, by host; I counts from 0.
+    ///
+    /// For N machines with one list. The host's name decides, always in the same way, so that each
+    /// host is asked by one machine only. Line numbers and file names are those of the whole list:
+    /// reports can be joined with cat. [default: the task of a Slurm array or of a Kubernetes
+    /// Indexed Job, else 0/1, which is all]
+    ///
+    /// Example: --shard 0/4 on the first of four machines. See `ringpull help many-machines`.
     #[arg(long, value_name = "I/N", value_parser = shard)]
     pub shard: Option<ShardConfig>,
 }
@@ -64,7 +73,7 @@ fn of_environment(variables: &[(&'static str, String)]) -> anyhow::Result<Option
     let number = |name: &'static str| match value(name).map(|text| text.trim().parse::<u32>()) {
         None => Ok(None),
         Some(Ok(number)) => Ok(Some(number)),
-        Some(Err(_)) => bail!(unclear(&format!("{name} is no number"))),
+        Some(Err(_)) => bail!(unclear(&format!("{name} is not a number"))),
     };
     let slurm = match (number(SLURM_ID)?, number(SLURM_COUNT)?) {
         (None, None) => None,

@@ -50,7 +50,6 @@ impl OriginArgs {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::cli::command::Command;
     use crate::cli::tests::typed;
     use std::path::Path;

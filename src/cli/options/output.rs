@@ -10,56 +10,88 @@ use crate::{limits, plan};
 use anyhow::bail;
 use clap::Args;
 use clap::builder::TypedValueParser;
-use std::fs::File;
 use std::path::{Path, PathBuf};
 
 /// Where files go.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Output")]
 pub struct OutputArgs {
-    /// Directory for the files, made when it is missing
+    /// Directory for the files, made when it is missing.
+    ///
+    /// The paths of lists, templates and servers never lead out of it.
     #[arg(short, long, short_alias = 'P', value_name = "DIR", default_value = ".",
           aliases = ["directory-prefix", "output-dir", "output-folder"],
           value_parser = values::path)]
     pub dir: PathBuf,
-    /// Path of the file below --dir, for a single URL; `-` is standard output. A device or a FIFO
-    /// is written into
+    /// Path of the file below --dir, for a single URL; - is stdout.
+    ///
+    /// The path is taken literally: an absolute one is allowed, and so is `..`. A device, a FIFO or
+    /// /dev/stdout is written into; anything else is a file that gets its name when it is complete.
+    /// For lists there is out= (see `ringpull help lists`) and --name-template.
     #[arg(short, long, alias = "out", value_name = "NAME", value_parser = output_name)]
     pub output: Option<OutputName>,
-    /// Name of every file, for instance '{seq:06}-{name}'
+    /// Name of every file, such as '{seq:06}-{name}'.
+    ///
+    /// {seq} is the line number, {seq:06} the same with leading zeros, {name} what the URL gives,
+    /// {stem} and {ext} its parts, {host} the host; `/` makes folders. out= and --out-col go before
+    /// it. Not together with -o.
+    ///
+    /// Example: --name-template '{host}/{seq:06}.{ext}'
     #[arg(long, value_name = "TEMPLATE", conflicts_with = "output",
           value_parser = values::not_empty)]
     pub name_template: Option<String>,
-    /// Let servers name files by Content-Disposition; -o, out= and --name-template go before it
+    /// Let servers name files by Content-Disposition.
+    ///
+    /// Only the last component of what the final response says is used. -o, out= and
+    /// --name-template go before it.
     #[arg(short = 'J', long, alias = "remote-header-name")]
     pub content_disposition: bool,
-    /// Which names files get: unix, all that Linux allows; windows, only those that Windows allows,
-    /// others as %XX. By itself where the file system of --dir refuses the others
-    #[arg(long, value_name = "OS", value_parser = restrict_names)]
+    /// Names that files may have: unix or windows.
+    ///
+    /// unix is all that Linux allows; windows is what Windows allows, too, with %XX for anything
+    /// else. [default: windows where the file system of --dir refuses other names, else unix]
+    #[arg(long, value_name = "OS", value_parser = restrict_names, hide_short_help = true)]
     pub restrict_file_names: Option<RestrictNames>,
-    /// Skip files that exist, without a request (also -nc)
+    /// Skip files that exist, without a request (also -nc).
+    ///
+    /// Their rows say skipped. The same as --on-conflict skip; not together with it.
     #[arg(long, alias = "skip-existing", conflicts_with = "on_conflict")]
     pub no_clobber: bool,
-    /// What to do about files that exist
+    /// What to do about files that exist.
+    ///
+    /// Two URLs of one run with the same name always give two files.
     #[arg(long, value_name = "WHAT", default_value = "overwrite",
-          value_parser = on_conflict())]
+          value_parser = on_conflict(), hide_short_help = true)]
     pub on_conflict: OnConflict,
-    /// What must be on the disk before it counts as done: nothing, each file, each file and its
-    /// name, or everything once at the end
-    #[arg(long, value_name = "WHAT", default_value = "none", value_parser = fsync())]
+    /// What must be on the disk before a file counts as done.
+    ///
+    /// For runs with a report, --sync says how much outlasts a power cut; --sync always makes this
+    /// dir.
+    #[arg(long, value_name = "WHAT", default_value = "none", value_parser = fsync(),
+          hide_short_help = true)]
     pub fsync: Fsync,
-    /// Whether disk space is reserved for bodies of 4 MiB and more, as they come
+    /// Whether disk space is reserved for bodies of 4 MiB and more.
+    ///
+    /// Reserved files are in fewer pieces, and a full disk shows before it is full. Not every file
+    /// system can.
     #[arg(long, value_name = "HOW", default_value = "none",
-          value_parser = file_allocation())]
+          value_parser = file_allocation(), hide_short_help = true)]
     pub file_allocation: FileAllocation,
-    /// Spread files over folders: hash:2/2 by digits of the SHA-256 of their URL, seq:1000 by input
-    /// line, so many a folder, host by the host of their URL. out= goes before it
+    /// Spread files over folders: hash:2/2, seq:1000 or host.
+    ///
+    /// hash:2/2 is two levels of folders, each named by two hexadecimal digits of the SHA-256 of
+    /// the URL: 1 to 4 digits a level, 8 in all. seq:1000 puts 1000 input lines into each folder.
+    /// host has a folder for each host, with the port where that is not the default. What
+    /// --name-template makes goes into these folders; out= is taken as given. Not together with -o.
     #[arg(long, value_name = "HOW", conflicts_with = "output", value_parser = dirs)]
     pub dirs: Option<Dirs>,
-    /// How long a run waits for room on a full disk, paused, before it stops; 0 fails the URL that
-    /// finds it full and goes on
+    /// How long the run waits for room on a full disk.
+    ///
+    /// The run pauses, says so, and goes on when there is room. After this time it ends with exit
+    /// status 3, and the same command goes on later. 0 fails the URL that finds the disk full, and
+    /// goes on with others.
     #[arg(long, value_name = "TIME", value_parser = values::duration,
-          default_value_t = Millis(limits::DISK_WAIT_DEFAULT_MS))]
+          default_value_t = Millis(limits::DISK_WAIT_DEFAULT_MS), hide_short_help = true)]
     pub disk_wait: Millis,
 }
 
@@ -86,7 +118,7 @@ impl OutputArgs {
         });
         if matches!(name, "" | "." | "..") {
             bail!(RunError::usage(format!(
-                "cannot write to -o {path}, which names no file: end it with a file name"
+                "cannot write to -o {path}, which does not name a file: end it with a file name"
             )));
         }
         if name.len() > limits::NAME_BYTES_MAX {
@@ -171,7 +203,7 @@ fn fsync() -> impl TypedValueParser<Value = Fsync> {
 /// The values of `--file-allocation`.
 fn file_allocation() -> impl TypedValueParser<Value = FileAllocation> {
     values::one_of([
-        ("none", FileAllocation::None, "no"),
+        ("none", FileAllocation::None, "not at all"),
         ("prealloc", FileAllocation::Prealloc, "where the length is known, as the bytes come"),
     ])
 }
@@ -205,12 +237,12 @@ fn restrict_names(text: &str) -> Result<RestrictNames, String> {
     match text {
         "unix" => Ok(RestrictNames::Unix),
         "windows" => Ok(RestrictNames::Windows),
-        "nocontrol" => Err("controls are never in names; unix or windows".to_owned()),
+        "nocontrol" => Err("control characters are never in names; use unix or windows".to_owned()),
         "ascii" | "lowercase" | "uppercase" => Err(format!(
-            "\"{text}\" of wget is not ours; unix or windows (files are numbered where only the \
-             case of their names differs and the file system takes them for one)"
+            "wget's \"{text}\" is not supported; use unix or windows (files are numbered where \
+             only the case of their names differs and the file system takes them for one)"
         )),
-        _ => Err("unix or windows".to_owned()),
+        _ => Err("use unix or windows".to_owned()),
     }
 }
 
@@ -257,7 +289,7 @@ mod tests {
         for (text, word) in [
             ("lowercase", "wget"),
             ("ascii", "wget"),
-            ("nocontrol", "controls"),
+            ("nocontrol", "control characters"),
             ("windows,lowercase", "unix or windows"),
             ("", "unix or windows"),
         ] {
@@ -290,7 +322,7 @@ mod tests {
         );
         for bad in ["a/", "..", ".", "a/.."] {
             let problem = unusable(&["-o", bad, "u"]);
-            assert!(problem.contains("names no file"), "{bad}: {problem}");
+            assert!(problem.contains("does not name a file"), "{bad}: {problem}");
         }
         for line in [&["-o", "a", "u", "v"][..], &["-o", "a", "-i", &list], &["-o", "a", "-"]] {
             assert!(unusable(line).contains("--name-template"));

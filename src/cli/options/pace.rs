@@ -6,18 +6,26 @@ use clap::Args;
 
 /// Bandwidth limits.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Bandwidth")]
+#[command(next_help_heading = "Concurrency and politeness")]
 pub struct PaceArgs {
-    /// Bytes of body a second over the whole run (curl's option of this name is per transfer: that
-    /// is --max-download-limit); 0 is any. k, M and G as in curl
+    /// Body bytes a second over the whole run.
+    ///
+    /// 0 is any number. curl's option of this name is per transfer: that is --max-download-limit
+    /// here.
+    ///
+    /// Example: --limit-rate 20M
     #[arg(long, alias = "max-overall-download-limit", value_name = "BYTES",
           value_parser = values::bytes)]
     pub limit_rate: Option<Bytes>,
-    /// Bytes a second from each host, over all its transfers
-    #[arg(long, value_name = "BYTES", value_parser = values::bytes)]
+    /// Body bytes a second from each host, over all its transfers.
+    ///
+    /// 0 is any number.
+    #[arg(long, value_name = "BYTES", value_parser = values::bytes, hide_short_help = true)]
     pub limit_rate_per_host: Option<Bytes>,
-    /// Bytes a second of each transfer
-    #[arg(long, value_name = "BYTES", value_parser = values::bytes)]
+    /// Body bytes a second of each transfer.
+    ///
+    /// As curl's --limit-rate. 0 is any number.
+    #[arg(long, value_name = "BYTES", value_parser = values::bytes, hide_short_help = true)]
     pub max_download_limit: Option<Bytes>,
 }
 

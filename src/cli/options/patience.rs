@@ -7,53 +7,82 @@ use clap::Args;
 
 /// How long and how often. Times are seconds (10, 1.5) or carry a unit (500ms, 2m, 1h).
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Timeouts and retries")]
+#[command(next_help_heading = "Timeouts, retries and the end of a run")]
 pub struct PatienceArgs {
-    /// Longest name lookup, connect, TLS handshake, each: 10, 1.5, 500ms, 2m
-    /// [default: 10s]
+    /// Longest name lookup, connect or TLS handshake [default: 10s]
+    ///
+    /// For each of them; all addresses of a host have this time together.
     #[arg(long, value_name = "TIME", value_parser = values::deadline)]
     pub connect_timeout: Option<Millis>,
-    /// Longest time without a received byte, and for a whole response head [default: 30s]
+    /// Longest time without a received byte [default: 30s]
+    ///
+    /// The head of a response must be complete within this time, too.
     #[arg(long, value_name = "TIME", value_parser = values::deadline)]
     pub read_timeout: Option<Millis>,
-    /// Longest time per URL, retries and the waits between them included
+    /// Longest time per URL, retries and waits included.
+    ///
+    /// A deadline is always on: for none, give a long one. At most 365 days.
     #[arg(short, long, value_name = "TIME", value_parser = values::deadline,
           default_value_t = Millis(limits::TIMEOUT_JOB_DEFAULT_MS))]
     pub max_time: Millis,
-    /// Give a body up that brings fewer bytes a second over --speed-time, and try again; 0 never
-    /// does. k and M are 1024 and 1024 k
+    /// Abort and retry a transfer slower than this.
+    ///
+    /// Bytes a second, judged over --speed-time. Only time in which ringpull receives counts, not
+    /// its waiting for a limit or a disk. 0 never aborts.
     #[arg(short = 'Y', long, alias = "lowest-speed-limit", value_name = "BYTES",
           value_parser = values::bytes,
-          default_value_t = Bytes(limits::SPEED_MIN_DEFAULT_BYTES_PER_S))]
+          default_value_t = Bytes(limits::SPEED_MIN_DEFAULT_BYTES_PER_S), hide_short_help = true)]
     pub speed_limit: Bytes,
-    /// Time over which --speed-limit is judged
+    /// Time over which --speed-limit is judged.
+    ///
+    /// A transfer is aborted when it brought less than this time's share of bytes.
     #[arg(short = 'y', long, value_name = "TIME", value_parser = values::deadline,
-          default_value_t = Millis(limits::SPEED_TIME_DEFAULT_MS))]
+          default_value_t = Millis(limits::SPEED_TIME_DEFAULT_MS), hide_short_help = true)]
     pub speed_time: Millis,
-    /// Both --connect-timeout and --read-timeout, where not given
-    #[arg(short = 'T', long, value_name = "TIME", value_parser = values::deadline)]
+    /// Both --connect-timeout and --read-timeout, where not given.
+    ///
+    /// As wget's --timeout.
+    #[arg(short = 'T', long, value_name = "TIME", value_parser = values::deadline,
+          hide_short_help = true)]
     pub timeout: Option<Millis>,
-    /// Further attempts after a transient failure; 429 and 503 of a host that answers others well
-    /// meanwhile do not count. 0 asks for each URL once
+    /// Further attempts after a failure that may pass.
+    ///
+    /// Lost connections, timeouts, 429, 5xx and the like. A 429 or 503 of a host that answers
+    /// others well meanwhile costs no attempt. 0 asks for each URL once.
     #[arg(long, value_name = "N", default_value_t = limits::RETRIES_DEFAULT)]
     pub retry: u32,
-    /// Attempts in all, that is one more than --retry; 0 goes on until --max-time
-    #[arg(long, alias = "max-tries", value_name = "N", conflicts_with = "retry")]
+    /// Attempts in all: one more than --retry.
+    ///
+    /// 0 goes on until --max-time. Not together with --retry.
+    #[arg(
+        long,
+        alias = "max-tries",
+        value_name = "N",
+        conflicts_with = "retry",
+        hide_short_help = true
+    )]
     pub tries: Option<u32>,
-    /// First wait before a further attempt; doubles each time, with jitter
+    /// First wait before a further attempt.
+    ///
+    /// The next ones are twice as long each, up to a minute, with jitter. A waiting URL holds up no
+    /// other.
     #[arg(long, aliases = ["retry-wait", "waitretry"], value_name = "TIME",
           value_parser = values::duration,
-          default_value_t = Millis(limits::RETRY_DELAY_DEFAULT_MS))]
+          default_value_t = Millis(limits::RETRY_DELAY_DEFAULT_MS), hide_short_help = true)]
     pub retry_delay: Millis,
-    /// Longest Retry-After of a server that is waited for: after 429 by the whole host, else by the
-    /// URL. A host that refuses everything (429, 503) for that long is given up: its other URLs
-    /// fail untried (http.host_busy)
+    /// Longest Retry-After of a server that is waited for.
+    ///
+    /// After 429 the whole host waits, after any other status the URL. One that asks for more fails
+    /// (http.retry_after). A host that refuses everything (429, 503) for this long is given up: its
+    /// other URLs fail untried (http.host_busy).
     #[arg(long, value_name = "TIME", value_parser = values::duration,
-          default_value_t = Millis(limits::RETRY_AFTER_MAX_MS))]
+          default_value_t = Millis(limits::RETRY_AFTER_MAX_MS), hide_short_help = true)]
     pub retry_after_max: Millis,
-    /// Time for downloads in flight to finish after Ctrl-C
+    /// Time for downloads in flight to finish after Ctrl-C.
+    ///
+    /// A second Ctrl-C ends at once. The same command goes on later, if it has a report.
     #[arg(long, value_name = "TIME", value_parser = values::duration,
-          default_value_t = Millis(limits::GRACE_DEFAULT_MS))]
+          default_value_t = Millis(limits::GRACE_DEFAULT_MS), hide_short_help = true)]
     pub grace: Millis,
 }
 

@@ -7,34 +7,46 @@ use clap::Args;
 
 /// How much is asked of one host, beside the number of connections.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Politeness")]
+#[command(next_help_heading = "Concurrency and politeness")]
 pub struct PolitenessArgs {
-    /// Keep -x connections to each host (8 without -x) whatever it answers, and find no rate.
-    /// Retry-After is obeyed all the same
-    #[arg(long)]
+    /// Keep as many connections to each host, whatever it answers.
+    ///
+    /// The number of -x, or 8 without it; and no request rate is found for hosts that refuse.
+    /// Retry-After is obeyed all the same. For servers of your own, and for measurements.
+    #[arg(long, hide_short_help = true)]
     pub fixed_connections: bool,
-    /// Requests begun in a time over the whole run, for instance 50/s, 100/m or 1/5s; redirects and
-    /// retries count
+    /// Requests in a time over the whole run, such as 50/s.
+    ///
+    /// UNIT is s, m, h or d, or such a unit with a number: 1/5s is one request in five seconds.
+    /// Requests are evenly spaced; redirects and retries count. Waiting for a turn counts towards
+    /// --max-time.
     #[arg(long, value_name = "N/UNIT", value_parser = rate)]
     pub rate: Option<RequestRate>,
-    /// Requests begun in a time at each host
+    /// Requests in a time at each host, such as 5/s.
+    ///
+    /// Written as for --rate, and counted in the same way. One that a host asks for (Retry-After),
+    /// or that is found out from its refusals, is kept to as well.
     #[arg(long, value_name = "N/UNIT", value_parser = rate)]
     pub rate_per_host: Option<RequestRate>,
     /// rclone's word for --rate: a number a second.
     #[arg(long, value_name = "N", hide = true, value_parser = per_second,
           conflicts_with = "rate")]
     pub tpslimit: Option<RequestRate>,
-    /// Failures in a row to connect to a host or to find its name, after which it is left alone for
-    /// --host-fail-wait; when one more job fails then too, the others fail at once
-    /// (connect.host_down) for 30 times as long. Refusals without a good answer between, for
-    /// --retry-after-max, do the same (http.host_busy). 0 tries every URL
+    /// Failures in a row after which a host is left alone.
+    ///
+    /// These are failures to connect or to find the name. The host then rests for --host-fail-wait;
+    /// if the next URL that tries it fails, too, its other URLs fail at once (connect.host_down)
+    /// for 30 times as long. As many refusals without a good answer between, over
+    /// --retry-after-max, do the same (http.host_busy). At most 1000000; 0 tries every URL.
     #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(..=1_000_000),
-          default_value_t = limits::HOST_FAIL_LIMIT_DEFAULT)]
+          default_value_t = limits::HOST_FAIL_LIMIT_DEFAULT, hide_short_help = true)]
     pub host_fail_limit: u32,
-    /// How long a host that cannot be reached is left alone before one job tries again; one that
-    /// refuses everything, 30 times as long
+    /// How long a host that cannot be reached is left alone.
+    ///
+    /// Then one URL tries it again. If that is in vain, or when the host refuses everything, it is
+    /// left alone for 30 times as long.
     #[arg(long, value_name = "TIME", value_parser = values::duration,
-          default_value_t = Millis(limits::HOST_FAIL_WAIT_DEFAULT_MS))]
+          default_value_t = Millis(limits::HOST_FAIL_WAIT_DEFAULT_MS), hide_short_help = true)]
     pub host_fail_wait: Millis,
 }
 

@@ -8,24 +8,32 @@ use crate::plan::proxy::Proxies;
 use crate::plan::target::Scheme;
 use anyhow::bail;
 use clap::Args;
+use std::fmt;
 
 /// The way to servers. All of it is checked later, since clap repeats what it refuses, passwords
 /// included; `Debug` shows nothing for the same reason.
 #[derive(Args)]
-#[command(next_help_heading = "Proxy")]
+#[command(next_help_heading = "Connections")]
 pub struct ProxyArgs {
-    /// Proxy for all URLs: http://HOST:PORT, socks5://... (names are looked up here) or
-    /// socks5h://... (by the proxy); port 1080 by default. '' is none. Without this option,
-    /// http_proxy, https_proxy and all_proxy of the environment decide
+    /// Proxy for all URLs; '' for none [default: of the environment]
+    ///
+    /// http://HOST:PORT, socks5://HOST:PORT (names are looked up here) or socks5h://HOST:PORT (the
+    /// proxy looks them up); the port is 1080 by default. Without this option, http_proxy,
+    /// https_proxy and all_proxy of the environment decide.
+    ///
+    /// Example: --proxy socks5h://10.0.0.1
     #[arg(long, alias = "all-proxy", value_name = "URL")]
     pub proxy: Option<String>,
-    /// Hosts to reach directly, with commas: names (and all below them), addresses, networks
-    /// (10.0.0.0/8), each with an optional :PORT; '*' for all [default: no_proxy of the
-    /// environment]
-    #[arg(long, value_name = "LIST")]
+    /// Hosts to reach directly, with commas.
+    ///
+    /// Names (and all below them), addresses and networks (10.0.0.0/8), each with an optional
+    /// :PORT; '*' is all. [default: no_proxy of the environment]
+    #[arg(long, value_name = "LIST", hide_short_help = true)]
     pub noproxy: Option<String>,
-    /// Credentials for the proxy, unless its URL has them
-    #[arg(long, value_name = "USER:PASSWORD")]
+    /// User and password for the proxy, unless its URL has them.
+    ///
+    /// Neither is ever sent to another server, nor shown.
+    #[arg(long, value_name = "USER:PASSWORD", hide_short_help = true)]
     pub proxy_user: Option<String>,
 }
 

@@ -1,7 +1,6 @@
 //! What is told of a run, while it goes on and afterwards.
 
 use crate::cli::outlet::{Leads, leads};
-use crate::cli::resolve::read_text;
 use crate::cli::values;
 use crate::config::{KeptColumn, ProgressMode, ReportFile, ReportFormat, StatsFile, WatchConfig};
 use crate::error::RunError;
@@ -16,29 +15,48 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Report")]
 pub struct ReportArgs {
-    /// One row per input line: FILE.csv or FILE.jsonl, packed with .gz or .zst behind that. One
-    /// that exists is continued; `-` is standard output
+    /// One row per line: FILE.csv or .jsonl; - is stdout.
+    ///
+    /// The name decides the format; .gz or .zst behind it packs the rows. A report that exists is
+    /// continued: lines that it says are done are passed over, so that the same command finishes
+    /// what is left. See `ringpull help report` and `ringpull help resume`.
+    ///
+    /// Example: --report REPORT.csv.zst
     #[arg(long, value_name = "FILE", value_parser = report_name)]
     pub report: Option<ReportName>,
-    /// Format of the rows [default: by the name of --report; csv for `-`]
+    /// Format of the rows [default: by the name of --report]
+    ///
+    /// For names that do not say it, and for `--report -`, which is csv by default.
     #[arg(long, value_name = "FORMAT", requires = "report",
-          value_parser = report_format())]
+          value_parser = report_format(), hide_short_help = true)]
     pub report_format: Option<ReportFormat>,
-    /// Statistics of the run, as JSON
+    /// Statistics of the run, as JSON.
+    ///
+    /// Written once, at its end: counts, bytes, times, faults.
     #[arg(long, value_name = "FILE", value_parser = values::path)]
     pub stats: Option<PathBuf>,
-    /// Progress on standard error [default: bar on a terminal, else none]
+    /// Progress on stderr.
+    ///
+    /// [default: bar on a terminal, else none]
     #[arg(long, value_name = "HOW", value_parser = progress())]
     pub progress: Option<ProgressMode>,
-    /// No progress and no summary; errors only
+    /// No progress and no summary; errors only.
+    ///
+    /// The first failures are still told when there is no report.
     #[arg(short, long)]
     pub quiet: bool,
-    /// Serve metrics for Prometheus at http://ADDR:PORT/metrics while the run goes on, to anyone
-    /// who can connect; port 0 takes a free one and says which
-    #[arg(long, value_name = "ADDR:PORT", value_parser = address)]
+    /// Address on which metrics for Prometheus are served.
+    ///
+    /// At http://ADDR:PORT/metrics while the run goes on, to anyone who can connect; port 0 takes a
+    /// free one and says which.
+    ///
+    /// Example: --metrics-addr 127.0.0.1:9400
+    #[arg(long, value_name = "ADDR:PORT", value_parser = address, hide_short_help = true)]
     pub metrics_addr: Option<SocketAddr>,
-    /// Write this to standard output for every row: '%{http_code} %{url}\n', with the variables of
-    /// curl and all columns of the report, '%{json}\n' for the whole row; @FILE reads it
+    /// Text to print for every row, such as '%{http_code} %{url}\n'.
+    ///
+    /// In curl's form, with its variables and all columns of the report; '%{json}\n' is the whole
+    /// row. @FILE reads the text. It goes to standard output. See `ringpull help watch`.
     #[arg(short, long, value_name = "FORM")]
     pub write_out: Option<String>,
 }
@@ -158,7 +176,7 @@ fn report_name(text: &str) -> Result<ReportName, String> {
     } else {
         None
     };
-    Ok(ReportName { path: path(text)?, format })
+    Ok(ReportName { path: values::path(text)?, format })
 }
 
 /// An address of this machine, and a port of it.
@@ -172,7 +190,7 @@ fn form(typed: &str, kept: &[String]) -> anyhow::Result<String> {
         Some("" | "-") => {
             bail!(RunError::usage("write -w @FILE; the form is not read from standard input"))
         }
-        Some(path) => read_text(Path::new(path))
+        Some(path) => values::read_text(Path::new(path))
             .with_context(|| RunError::usage(format!("cannot read the form of -w {typed}")))?,
         None => typed.to_owned(),
     };
@@ -196,8 +214,8 @@ pub(crate) fn stats(path: &Path) -> StatsFile {
 mod tests {
     use super::*;
     use crate::cli::command::Command;
-    use crate::cli::resolve::Host;
-    use crate::cli::tests::{config, options, refused, typed, unusable};
+    use crate::cli::resolve::{Host, resolve};
+    use crate::cli::tests::{config, host, options, refused, typed, unusable};
 
     #[test]
     fn report_names() {
@@ -227,14 +245,6 @@ mod tests {
             assert_eq!(options(&["--progress", word]).report.progress, Some(value));
         }
         assert!(options(&["-q"]).report.quiet && options(&["--quiet"]).report.quiet);
-        for (word, value) in [
-            ("auto", FileOpsArg::Auto),
-            ("sync", FileOpsArg::Sync),
-            ("ring", FileOpsArg::Ring),
-            ("chain", FileOpsArg::Chain),
-        ] {
-            assert_eq!(options(&["--file-ops", word]).kernel.file_ops, value);
-        }
     }
 
     #[test]

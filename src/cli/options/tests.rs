@@ -3,6 +3,8 @@
 use crate::cli::command::command;
 use crate::cli::values::Millis;
 use crate::limits;
+use clap::Arg;
+use clap::builder::StyledStr;
 
 /// `-h` fits two screens.
 const SHORT_LINES_MAX: usize = 90;
@@ -49,13 +51,10 @@ fn the_short_help_fits_two_screens_and_every_option_its_line() {
 
 #[test]
 fn every_option_is_explained() {
-    for arg in command().get_arguments().filter(|arg| !arg.is_hide_set()) {
-        let (Some(short), Some(long)) = (arg.get_help(), arg.get_long_help()) else {
-            // clap's own.
-            assert!(matches!(arg.get_id().as_str(), "help" | "version"), "{arg} has no help");
-            continue;
-        };
-        let (short, long) = (short.to_string(), long.to_string());
+    let is_ours = |arg: &&Arg| !matches!(arg.get_id().as_str(), "help" | "version");
+    for arg in command().get_arguments().filter(is_ours).filter(|arg| !arg.is_hide_set()) {
+        let text = |help: Option<&StyledStr>| help.map(ToString::to_string).unwrap_or_default();
+        let (short, long) = (text(arg.get_help()), text(arg.get_long_help()));
         assert!(!short.contains('\n') && !short.ends_with('.'), "{arg}: {short}");
         assert!(long.len() > short.len() + 1, "{arg} says no more in its long help");
         let values = arg.get_possible_values();

@@ -8,32 +8,46 @@ use std::path::PathBuf;
 
 /// How servers are authenticated.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "TLS")]
+#[command(next_help_heading = "Connections")]
 pub struct TlsArgs {
-    /// PEM certificates to trust beside built-in and system roots. Repeatable
+    /// PEM file of certificates to trust beside the usual ones.
+    ///
+    /// Repeatable. The usual ones are built-in roots and those of this machine. The certificate may
+    /// also be that of the server itself.
     #[arg(long = "cacert", alias = "ca-certificate", value_name = "FILE",
           value_parser = values::path)]
     pub ca_files: Vec<PathBuf>,
-    /// Accept any certificate; says so on every run
+    /// Accept any certificate.
+    ///
+    /// Anyone on the way can answer then; every run says so. Where the authority is known, --cacert
+    /// is better.
     #[arg(long, alias = "no-check-certificate")]
     pub insecure: bool,
-    /// PEM file of the certificate to show to servers that ask for one, its chain and its key
+    /// PEM file of the certificate to show to servers that ask.
+    ///
+    /// With its chain and its key, unless --key names another file for that.
     #[arg(short = 'E', long = "cert", alias = "certificate", value_name = "FILE",
           value_parser = values::path)]
     pub cert_file: Option<PathBuf>,
-    /// PEM file of the key of --cert, when that is another one
+    /// PEM file of the private key of --cert, when it is another one.
+    ///
+    /// Only together with --cert.
     #[arg(long = "key", alias = "private-key", value_name = "FILE", requires = "cert_file",
-          value_parser = values::path)]
+          value_parser = values::path, hide_short_help = true)]
     pub key_file: Option<PathBuf>,
-    /// Public keys that servers may have, and no other: 'sha256//BASE64;sha256//BASE64', or a PEM
-    /// or DER file of one
-    #[arg(long = "pinnedpubkey", value_name = "KEYS", value_parser = pins)]
+    /// Public keys that servers may have, and no other.
+    ///
+    /// 'sha256//BASE64', more of them with ; between, or a PEM or DER file of one key. As in curl,
+    /// BASE64 is the SHA-256 of the DER encoding of the key.
+    #[arg(long = "pinnedpubkey", value_name = "KEYS", value_parser = pins, hide_short_help = true)]
     pub pins: Option<Pins>,
     /// TLS 1.2 or later, as is the default.
     #[arg(long = "tlsv1.2", hide = true, overrides_with = "is_tls_1_3")]
     pub is_tls_1_2: bool,
-    /// TLS 1.3 only
-    #[arg(long = "tlsv1.3", overrides_with = "is_tls_1_2")]
+    /// Speak TLS 1.3 only.
+    ///
+    /// Without this, TLS 1.2 is spoken with servers that have nothing later.
+    #[arg(long = "tlsv1.3", overrides_with = "is_tls_1_2", hide_short_help = true)]
     pub is_tls_1_3: bool,
 }
 
@@ -54,14 +68,16 @@ impl TlsArgs {
 /// `--pinnedpubkey`: `sha256//BASE64`, several with semicolons between; else the name of a file.
 fn pins(text: &str) -> Result<Pins, String> {
     if !text.starts_with("sha256//") {
-        return path(text).map(Pins::File);
+        return values::path(text).map(Pins::File);
     }
     let hash = |pin: &str| {
         let base64 = pin.strip_prefix("sha256//")?;
         base64::engine::general_purpose::STANDARD.decode(base64).ok()?.try_into().ok()
     };
     let form = |pin| {
-        format!("`{pin}` is no pin; write sha256//BASE64 of 32 bytes, with ; before the next one")
+        format!(
+            "`{pin}` is not a pin; write sha256//BASE64 of 32 bytes, with ; before the next one"
+        )
     };
     let pins = text.split(';').map(|pin| hash(pin).ok_or_else(|| form(pin)));
     pins.collect::<Result<Vec<_>, _>>().map(Pins::Sha256)

@@ -2,7 +2,9 @@
 
 use super::*;
 use crate::cli::tests::{config, host, list, typed, unusable};
-use crate::config::{InputConfig, InputFormat, Outlet, OwnFiles, PerHost, ReportFormat};
+use crate::config::{FileOps, OwnFiles, PerHost};
+use std::fs;
+use std::path::Path;
 
 #[test]
 fn without_options_it_is_the_default_configuration() {

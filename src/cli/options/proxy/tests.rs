@@ -1,5 +1,6 @@
 //! Options and variables, in the order that counts.
 
+use crate::cli::ExitCode;
 use crate::cli::command::{Command, parse};
 use crate::cli::options::PullArgs;
 use crate::cli::resolve::{Host, notes};
@@ -99,7 +100,7 @@ fn a_bad_proxy_is_an_error_that_does_not_repeat_it() {
         "--proxy p --proxy-user SECRET u",
     ] {
         let error = try_config(line, &[]).unwrap_err();
-        assert_eq!(super::super::ExitCode::from(&error), super::super::ExitCode::Usage);
+        assert_eq!(ExitCode::from(&error), ExitCode::Usage);
         let text = format!("{error:#} {error:?}");
         assert!(text.starts_with("cannot use ") && text.contains("--proxy"), "{text}");
         assert!(!text.contains("SEC") && !text.contains("goes without"), "{text}");
