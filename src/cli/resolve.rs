@@ -69,7 +69,7 @@ pub fn resolve(args: &PullArgs, host: &Host) -> anyhow::Result<Config> {
         Some(OutputName::Stdout) | None => None,
     };
     let own_files = written::check(args, &inputs, path.as_deref(), host.roots_file.as_deref())?;
-    let destination = output::destination(&dir, output)?;
+    let destination = output::destination(&dir, output, args.output.discard)?;
     let mut request = args.http.resolve()?;
     let proxy = args.proxy.resolve(&host.proxy_variables, &mut request.headers)?;
     let reach = args.dns.reach();

@@ -20,6 +20,8 @@ pub enum Destination {
         /// What the name leads to.
         outlet: Outlet,
     },
+    /// Nowhere (`--discard`): bodies are counted, digests computed, and nothing is kept.
+    Null,
 }
 
 impl Destination {
@@ -27,7 +29,7 @@ impl Destination {
     pub fn has_files(&self) -> bool {
         match self {
             Self::Files | Self::File(_) => true,
-            Self::Stdout | Self::Device { .. } => false,
+            Self::Stdout | Self::Device { .. } | Self::Null => false,
         }
     }
 
@@ -35,7 +37,8 @@ impl Destination {
     /// empty one.
     pub fn name(&self) -> Option<&str> {
         match self {
-            Self::Files => None,
+            // What is discarded has the name that its file would have.
+            Self::Files | Self::Null => None,
             Self::File(name) | Self::Device { name, .. } => Some(name),
             Self::Stdout => Some(""),
         }
@@ -44,7 +47,7 @@ impl Destination {
     /// What the one body is streamed into, where that is no file.
     pub fn outlet(&self) -> Option<&Outlet> {
         match self {
-            Self::Files | Self::File(_) => None,
+            Self::Files | Self::File(_) | Self::Null => None,
             Self::Stdout => Some(&STDOUT),
             Self::Device { outlet, .. } => Some(outlet),
         }

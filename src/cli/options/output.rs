@@ -30,6 +30,19 @@ pub struct OutputArgs {
     /// For lists there is out= (see `ringpull help lists`) and --name-template.
     #[arg(short, long, alias = "out", value_name = "NAME", value_parser = output_name)]
     pub output: Option<OutputName>,
+    /// Keep no body, only rows with sizes and digests.
+    ///
+    /// Bodies are received, decoded and checked, and then they are gone: nothing is written into
+    /// --dir, which need not be there. The filename of every row is empty. The same command goes on
+    /// where it stopped; without --discard the report of such a run does not count, since there is
+    /// no file. Not together with -o, --no-clobber, --on-conflict, --fsync, --file-allocation and
+    /// --verify.
+    ///
+    /// Example: -i urls.txt --discard --compute-hash sha256 --report report.csv
+    #[arg(long, hide_short_help = true,
+          conflicts_with_all = ["output", "no_clobber", "on_conflict", "fsync", "file_allocation",
+                                "verify"])]
+    pub discard: bool,
     /// Name of every file, such as '{seq:06}-{name}'.
     ///
     /// {seq} is the line number, {seq:06} the same with leading zeros, {name} what the URL gives,
@@ -146,9 +159,14 @@ impl OutputArgs {
     }
 }
 
-/// Where bodies go; `output` is what `-o` names in `dir`.
-pub(crate) fn destination(dir: &Path, output: Option<OutputName>) -> anyhow::Result<Destination> {
+/// Where bodies go; `output` is what `-o` names in `dir`, and with `is_discarding` they go nowhere.
+pub(crate) fn destination(
+    dir: &Path,
+    output: Option<OutputName>,
+    is_discarding: bool,
+) -> anyhow::Result<Destination> {
     let name = match output {
+        None if is_discarding => return Ok(Destination::Null),
         None => return Ok(Destination::Files),
         Some(OutputName::Stdout) => return Ok(Destination::Stdout),
         Some(OutputName::Path(name)) => name,
@@ -350,6 +368,7 @@ mod tests {
         assert_eq!(destination(&["-o", "-"]).outlet(), Some(&Outlet::Descriptor(1)));
         assert_eq!(destination(&["-o", "new"]), Destination::File("new".to_owned()));
         assert_eq!(destination(&[]), Destination::Files);
+        assert_eq!(destination(&["--discard"]), Destination::Null);
     }
 
     #[test]

@@ -16,7 +16,9 @@ pub(crate) use whole::compare;
 
 use self::mark::{Epoch, Mark};
 use self::taken::{Says, TakenRows};
-use crate::config::{Config, OnConflict, ReportFile, ReportPacking, RetryFailed, SyncMode};
+use crate::config::{
+    Config, Destination, OnConflict, ReportFile, ReportPacking, RetryFailed, SyncMode,
+};
 use crate::engine::books::paper::make_parent;
 use crate::engine::watch::progress::say;
 use crate::error::RunError;
@@ -25,10 +27,11 @@ use crate::limits::LOOKAHEAD_JOBS_DEFAULT;
 use crate::plan::retry::{self, Class};
 use crate::report::journal::{Done, Entry, Fate, Lost, Scanned, Which};
 use crate::report::packing::pack;
-use crate::report::{Row, RowEncoder, RowFormat, Status};
+use crate::report::{Number, Row, RowEncoder, RowFormat, Status};
 use crate::ring::dir::{Dir, FileSystem, sync_names};
 use crate::ring::journal::{Lock, durable_writes, lock, machine, note, set_note};
 use anyhow::{Context as _, bail};
+use roaring::RoaringTreemap;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
@@ -258,7 +261,8 @@ pub(crate) fn open(
         is_fresh,
     };
     if !is_fresh {
-        opened.read(path, config.cpus.len(), each)?;
+        let wants_files = config.destination != Destination::Null;
+        opened.read(path, config.cpus.len(), wants_files, each)?;
     }
     Ok(opened)
 }
@@ -269,13 +273,14 @@ impl Opened {
         &mut self,
         path: &Path,
         threads: usize,
+        wants_files: bool,
         each: impl FnMut(&str, Fate),
     ) -> anyhow::Result<()> {
         let cannot = || RunError::local_file(format!("cannot write {}", path.display()));
         let mark = Mark::of(&self.file);
         let is_same = mark.as_ref().is_some_and(|mark| mark.is_of(self.epoch.as_ref()));
         let believed = mark.as_ref().filter(|_| !is_same).map_or(u64::MAX, |mark| mark.length);
-        let scanned = self.read_rows(path, threads, believed, each)?;
+        let scanned = self.read_rows(path, threads, (believed, wants_files), each)?;
         check_kept(path, self.format, scanned.kept.as_deref(), &self.kept)?;
         let length = self.file.metadata().with_context(cannot)?.len();
         if scanned.whole < length {
@@ -305,21 +310,30 @@ impl Opened {
         Ok(())
     }
 
-    /// Rows of another epoch that are behind the mark are believed only with a proof.
+    /// Rows of another epoch that are behind the mark are believed only with a proof, and those of
+    /// what was discarded tell nothing to who wants files.
     fn read_rows(
         &mut self,
         path: &Path,
         threads: usize,
-        believed: u64,
+        (believed, wants_files): (u64, bool),
         mut each: impl FnMut(&str, Fate),
     ) -> anyhow::Result<Scanned> {
         let mut doubted = 0_u64;
         let Self { file, format, done, lost, .. } = self;
         let source = Source::new(file, path, *format);
-        let take = |rows: &mut TakenRows, entry: &Entry<'_>, end| rows.take(entry, end > believed);
+        let take = |rows: &mut TakenRows, entry: &Entry<'_>, end| {
+            rows.take(entry, end > believed, wants_files);
+        };
+        let mut discarded = RoaringTreemap::new();
         let scanned = scan_in_batches(source, helpers(threads), &take, |rows: TakenRows| {
             for row in rows.iter() {
                 doubted += u64::from(row.is_doubted);
+                if row.is_discarded {
+                    discarded.insert(row.sum.index());
+                } else if !discarded.is_empty() {
+                    discarded.remove(row.sum.index());
+                }
                 let filename = if row.is_ours { row.filename } else { "" };
                 match row.says {
                     Says::LostNow => lost.find(row.sum.index(), filename),
@@ -334,6 +348,14 @@ impl Opened {
                 done.add(row.sum, row.fate());
             }
         })?;
+        if !discarded.is_empty() {
+            say(&format!(
+                "{} {} of {} have no file, since --discard pulled them: they are pulled again",
+                Number(discarded.len()),
+                if discarded.len() == 1 { "line" } else { "lines" },
+                path.display()
+            ));
+        }
         let lost = lost.untold();
         if lost > 0 {
             say(&format!(

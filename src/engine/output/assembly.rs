@@ -4,7 +4,7 @@ use crate::config::IntegrityConfig;
 use crate::engine::moment::Bounds;
 use crate::engine::output::destination::Output;
 use crate::engine::output::named::named_fault;
-use crate::engine::output::stored::{Obstacle, Stored};
+use crate::engine::output::stored::{Location, Obstacle, Stored};
 use crate::engine::output::stream::Outflow;
 use crate::fault::{Cause, Fault, Stage};
 use crate::http::head::Framing;
@@ -47,6 +47,8 @@ enum Place<'c> {
     File(OutFile),
     /// What is no file, a buffer at a time: what has gone out cannot be tried again.
     Stream(Outflow<'c>),
+    /// Nowhere: it is counted, and that is all.
+    Null,
 }
 
 /// What the stored bytes come to. They are counted on their way to the place, before they are
@@ -95,6 +97,8 @@ impl<'c> Assembly<'c> {
         let Coming { job, path, .. } = coming;
         let place = if let Some(outflow) = output.outflow(bounds) {
             Place::Stream(outflow)
+        } else if !output.has_files() {
+            Place::Null
         } else {
             let file = dir.create_file(path, job.index, coming.expected());
             Place::File(file.map_err(|cause| named_fault(cause, path))?)
@@ -127,6 +131,10 @@ impl<'c> Assembly<'c> {
                 buf.body_written();
                 Ok(())
             }
+            Place::Null => {
+                buf.body_written();
+                Ok(())
+            }
         }
     }
 
@@ -156,6 +164,10 @@ impl<'c> Assembly<'c> {
                 last.body_written();
                 written.and_then(|()| outflow.finish()).map_err(write_fault)?;
                 (self.output.location_of_stream(), false)
+            }
+            Place::Null => {
+                last.body_written();
+                (Location::Null, false)
             }
         };
         let Tally { bytes: size, digest, .. } = self.tally;

@@ -26,6 +26,8 @@ pub(crate) enum Location {
     Renamed(String),
     /// On standard output.
     Stdout,
+    /// Nowhere.
+    Null,
 }
 
 impl Location {
@@ -36,6 +38,7 @@ impl Location {
             Self::Planned => Some(location::of_file(dir, planned)),
             Self::Renamed(path) => Some(location::of_file(dir, path)),
             Self::Stdout => Some(location::STDOUT.to_owned()),
+            Self::Null => None,
         }
     }
 }

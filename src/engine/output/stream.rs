@@ -78,6 +78,7 @@ impl Output {
             Destination::Files | Destination::File(_) | Destination::Device { .. } => {
                 Location::Planned
             }
+            Destination::Null => Location::Null,
         }
     }
 }

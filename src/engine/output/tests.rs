@@ -410,6 +410,29 @@ fn a_stream_has_the_body_and_no_file_is_made() {
 }
 
 #[test]
+fn what_is_discarded_is_counted_and_nothing_is_made() {
+    let content = b"discarded".repeat(1_000);
+    let coded = gzip(&content);
+    let job = job();
+    let config = Config { destination: Destination::Null, ..hashing() };
+    let room = Room::new(config, &["a"]);
+    assert!(room.output.check(&room.dir, "a", 7).is_ok());
+    assert!(!block_on(room.output.open_stream(room.bounds(), || true, |_| {})).unwrap());
+    for (bytes, is_coded) in [(&content[..], false), (&coded[..], true)] {
+        let came = Came { is_coded, ..Came::plain(&job, "a", bytes) };
+        for piece in [10, 7_000] {
+            let stored = room.take(&came, piece).unwrap();
+            assert_eq!((stored.location, stored.size), (Location::Null, 9_000));
+            assert_eq!(stored.digest, Some(sha256(&content)));
+        }
+    }
+    let wrong = with_checksum(sha256(b"another"));
+    let problem = room.take(&Came::plain(&wrong, "b", &content), 100).unwrap_err();
+    assert!(matches!(problem, Problem::Mismatch));
+    assert_eq!(room.files(), pairs(&[("a", "before")]));
+}
+
+#[test]
 fn locations_are_shown_as_the_column_has_them() {
     let shown = |location: Location, dir: &str| location.shown(dir, "a/b");
     assert_eq!(shown(Location::Planned, "").as_deref(), Some("a/b"));
@@ -417,6 +440,7 @@ fn locations_are_shown_as_the_column_has_them() {
     let renamed = Location::Renamed("a/b.1".to_owned());
     assert_eq!(shown(renamed, "out/").as_deref(), Some("out/a/b.1"));
     assert_eq!(shown(Location::Stdout, "out/").as_deref(), Some("-"));
+    assert_eq!(shown(Location::Null, "out/"), None);
 }
 
 #[test]

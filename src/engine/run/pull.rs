@@ -151,6 +151,9 @@ fn begin_report(
 ) -> anyhow::Result<Option<(Stale, Removal)>> {
     let (Some(report), Some(opened)) = (&config.report, opened) else { return Ok(None) };
     opened.begin(&report.path, config)?;
+    if !config.destination.has_files() {
+        return Ok(None);
+    }
     opened.remove_stale(dir, last, config.lookahead_max)
 }
 
@@ -199,12 +202,13 @@ fn start_reader(
     stale: Option<Stale>,
 ) -> anyhow::Result<JoinHandle<anyhow::Result<()>>> {
     let end = ReaderEnd(Arc::clone(shared));
-    let dir = dir.send().context("cannot keep the directory open")?;
+    let dir = shared.output.has_files().then(|| dir.send()).transpose();
+    let dir = dir.context("cannot keep the directory open")?;
     std::thread::Builder::new()
         .name("reader".into())
         .spawn(move || {
             let reader =
-                Reader::new(&end.0, (lists, Some(dir.into())), naming, check, Taker::Cores);
+                Reader::new(&end.0, (lists, dir.map(Dir::from)), naming, check, Taker::Cores);
             reader.clearing(stale).read_all()
         })
         .with_context(scarcity::too_little)

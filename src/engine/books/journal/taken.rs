@@ -22,6 +22,7 @@ struct Taken {
     says: Says,
     is_doubted: bool,
     is_ours: bool,
+    is_discarded: bool,
     /// Where its name ends.
     name_end: usize,
 }
@@ -45,13 +46,17 @@ pub(super) struct TakenRow<'r> {
     pub(super) is_doubted: bool,
     /// Whether a file that it names is one that it was pulled into.
     pub(super) is_ours: bool,
+    /// Whether its body was discarded, and a file is wanted.
+    pub(super) is_discarded: bool,
     pub(super) filename: &'r str,
 }
 
 impl TakenRows {
-    /// Takes the next row, which is believed only with a proof where it is `is_late`.
-    pub(super) fn take(&mut self, entry: &Entry<'_>, is_late: bool) {
-        let fate = fate(entry);
+    /// Takes the next row, which is believed only with a proof where it is `is_late`. One that says
+    /// ok of no file is as good as none where something `is_wanted` of it.
+    pub(super) fn take(&mut self, entry: &Entry<'_>, is_late: bool, is_wanted: bool) {
+        let is_discarded = is_wanted && entry.status == Status::Ok && entry.filename.is_empty();
+        let fate = if is_discarded { Fate::Open } else { fate(entry) };
         let is_doubted = is_late && fate == Fate::Good;
         let says = if is_doubted && !whole::is_proved(entry) {
             Says::LostNow
@@ -63,15 +68,17 @@ impl TakenRows {
         let sum = RowSum::of(entry.index, Given::of_row(entry, &mut self.origin).url());
         self.names.push_str(&entry.filename);
         let is_ours = entry.status != Status::Skipped;
-        self.rows.push(Taken { sum, says, is_doubted, is_ours, name_end: self.names.len() });
+        let name_end = self.names.len();
+        self.rows.push(Taken { sum, says, is_doubted, is_ours, is_discarded, name_end });
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = TakenRow<'_>> {
         let mut name_at = 0;
         self.rows.iter().map(move |row| {
-            let Taken { sum, says, is_doubted, is_ours, name_end } = *row;
+            let Taken { sum, says, is_doubted, is_ours, is_discarded, name_end } = *row;
             let name = std::mem::replace(&mut name_at, name_end)..name_end;
-            TakenRow { sum, says, is_doubted, is_ours, filename: &self.names[name] }
+            let filename = &self.names[name];
+            TakenRow { sum, says, is_doubted, is_ours, is_discarded, filename }
         })
     }
 }

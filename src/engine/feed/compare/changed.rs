@@ -4,7 +4,7 @@
 //! Of such lines a hash is kept while the report is read again, some million lines at a time, so
 //! that memory does not grow with the list. A list without these options costs nothing.
 
-use crate::config::{Config, OnConflict, ReportFile};
+use crate::config::{Config, Destination, OnConflict, ReportFile};
 use crate::engine::books::journal::scan;
 use crate::engine::output::places::Places;
 use crate::engine::run::pull::format;
@@ -53,7 +53,7 @@ impl<'c> Changes<'c> {
     pub(crate) fn line(&mut self, job: &Job) -> anyhow::Result<()> {
         let Some(options) = &job.options else { return Ok(()) };
         // What -o says goes before the list.
-        let has_path = options.out.is_some() && self.config.destination.name().is_none();
+        let has_path = options.out.is_some() && self.config.destination == Destination::Files;
         let (dir, places) = self.place;
         let path = has_path.then(|| places.fit(Some(dir), job.path(None)));
         let path = path.and_then(|path| {
