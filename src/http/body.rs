@@ -10,7 +10,7 @@ use std::ops::Range;
 /// Finds the end of one body.
 #[derive(Debug)]
 pub(super) enum Decoder {
-    /// So many bytes are still to come.
+    /// A body with this many bytes still to come.
     Length { remaining: u64 },
     /// Chunked transfer coding.
     Chunked(Chunked),
@@ -93,7 +93,7 @@ pub(super) struct Chunked {
     failed: Option<ProtocolError>,
 }
 
-/// What the next byte is.
+/// Place in the chunked coding, by what the next byte is.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum ChunkState {
     /// The first digit of a chunk size.
@@ -122,7 +122,7 @@ enum ChunkState {
     TrailerLf,
     /// The very last LF.
     EndLf,
-    /// None: the body is complete.
+    /// Nothing: the body is complete.
     End,
 }
 

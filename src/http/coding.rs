@@ -5,7 +5,7 @@
 //! as gzip(1) has it for tapes, and anything else behind it is a fault: what is there was meant for
 //! somebody, and we do not know what it says.
 
-use super::head::members;
+use super::value::members;
 use crate::limits;
 use flate2::write::GzDecoder;
 use std::fmt;
@@ -21,7 +21,7 @@ pub fn is_gzip(content_encoding: &str) -> bool {
     codings.next().is_some_and(is_gzip) && codings.next().is_none()
 }
 
-/// The codings that a `Content-Encoding` lists. `identity` is none.
+/// The codings that a `Content-Encoding` lists, `identity` left out.
 pub(super) fn codings(content_encoding: &[u8]) -> impl Iterator<Item = &[u8]> {
     let is_identity = |coding: &[u8]| coding.is_empty() || coding.eq_ignore_ascii_case(b"identity");
     members(content_encoding).filter(move |coding| !is_identity(coding))
@@ -30,13 +30,13 @@ pub(super) fn codings(content_encoding: &[u8]) -> impl Iterator<Item = &[u8]> {
 /// Why a coded body has no content.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum CodingProblem {
-    /// No gzip data, or it contradicts itself (its check sum included).
+    /// The data is not gzip, or contradicts itself (its check sum included).
     Damaged,
-    /// The body is whole, and ends within the gzip data.
+    /// The body ends within the gzip data.
     EndsEarly,
     /// Something other than zero bytes follows the gzip data.
     Garbage,
-    /// It decodes to more than [`limits::DECODED_BYTES_FREE`] and
+    /// The data decodes to more than [`limits::DECODED_BYTES_FREE`] and
     /// [`limits::DECODED_BYTES_PER_BYTE_MAX`] allow.
     Bomb,
 }
@@ -134,7 +134,7 @@ impl Gunzip {
         Ok(used)
     }
 
-    /// The body has ended: appends the last of its content to `out`. May be called again.
+    /// Ends the body: appends the last of its content to `out`. May be called again.
     ///
     /// # Errors
     ///

@@ -28,7 +28,7 @@ struct Body {
     reuse: Reuse,
     /// Body bytes given out.
     got: u64,
-    /// Body bytes announced, if they were.
+    /// Body bytes announced; `None` where the head has no length.
     want: Option<u64>,
 }
 
@@ -47,8 +47,8 @@ impl Exchange {
     /// Reads from the front of `input`, which holds all bytes received and not yet used.
     ///
     /// A buffer of [`crate::limits::HEAD_BYTES_MAX`] bytes always gets a head or an error, and one
-    /// of [`crate::limits::RECV_BUFFER_BYTES`] always gets the body forward. Call until it says
-    /// [`Step::NeedInput`], [`Step::End`] or an error, also with an empty `input`: the end of a
+    /// of [`crate::limits::RECV_BUFFER_BYTES`] always gets the body forward. Call until the answer
+    /// is [`Step::NeedInput`], [`Step::End`] or an error, also with an empty `input`: the end of a
     /// response without a body follows its head at once. After an end or an error every call says
     /// the same again.
     ///
@@ -82,8 +82,8 @@ impl Exchange {
         step
     }
 
-    /// The peer ended the connection in an orderly way, after `left` bytes that `receive` was shown
-    /// and did not use. Over TLS only a close_notify is orderly.
+    /// Takes note that the peer ended the connection in an orderly way, after `left` bytes that
+    /// `receive` was shown and did not use. Over TLS only a close_notify is orderly.
     ///
     /// Where the response is complete the answer is `Ok`, and always a `Close`.
     ///
@@ -165,15 +165,15 @@ impl Body {
 /// Why an end of the connection was not the end of the response.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Eof {
-    /// No byte of a response had come.
+    /// The connection ended before any byte of a response.
     BeforeHead,
-    /// Within the head.
+    /// The connection ended within the head.
     InHead,
-    /// Within the body.
+    /// The connection ended within the body.
     InBody {
         /// Body bytes that came.
         got: u64,
-        /// Body bytes announced, if they were.
+        /// Body bytes announced; `None` where the head had no length.
         want: Option<u64>,
     },
 }

@@ -1,12 +1,12 @@
 //! Bytes to [`Head`]: the status line, the few fields a downloader needs, and where the body ends.
 //!
-//! `httparse` splits the lines; every rule it does not keep is kept here. It takes any three digits
+//! `httparse` splits the lines; every rule it does not keep is kept here: it takes any three digits
 //! for a status, skips empty lines in front of the status line, and leaves folded lines folded.
 
 use super::coding::codings;
+use super::value::{decimal, members, trim_ows, unfold};
 use super::{CloseReason, ContentRange, ProtocolError, Reuse};
 use crate::limits;
-use std::borrow::Cow;
 use std::mem::MaybeUninit;
 use std::time::SystemTime;
 
@@ -15,7 +15,7 @@ use std::time::SystemTime;
 pub enum Framing {
     /// There is no body.
     Empty,
-    /// So many bytes.
+    /// A body of this many bytes.
     Length(u64),
     /// Chunked transfer coding.
     Chunked,
@@ -46,7 +46,7 @@ pub enum Location {
 }
 
 impl Location {
-    /// One more field line.
+    /// Adds one more field line.
     fn add(&mut self, value: &[u8]) {
         *self = match std::mem::take(self) {
             Self::Absent => Self::One(value.into()),
@@ -63,7 +63,7 @@ pub struct Head {
     pub minor_version: u8,
     /// Status code, 200-599.
     pub status: u16,
-    /// How the body ends.
+    /// Framing of the body, which says how its end is found.
     pub framing: Framing,
     /// What the head says about reuse; the exchange may still say `Close` at the end.
     pub reuse: Reuse,
@@ -239,7 +239,7 @@ struct Fields {
     content_encoding: Option<Box<str>>,
     etag: Option<Box<str>>,
     location: Location,
-    /// A value that may come once, as a location may.
+    /// `Content-Disposition`, which like a location may come once.
     content_disposition: Location,
     robots_tags: Vec<u8>,
     content_range: Option<ContentRange>,
@@ -253,7 +253,7 @@ enum TransferEncoding {
     Absent,
     /// One line with the one word `chunked`.
     Chunked,
-    /// Anything else.
+    /// Any other transfer coding.
     Other,
 }
 
@@ -459,31 +459,6 @@ impl Fields {
     }
 }
 
-/// Puts spaces in the place of obs-fold (RFC 9112 section 5.2). Only a folded value is copied.
-fn unfold(raw: &[u8]) -> Cow<'_, [u8]> {
-    if !raw.contains(&b'\n') {
-        return Cow::Borrowed(raw);
-    }
-    let unfolded = raw.iter().map(|byte| if matches!(byte, b'\r' | b'\n') { b' ' } else { *byte });
-    Cow::Owned(unfolded.collect())
-}
-
-/// OWS is SP and HTAB (RFC 9110 section 5.6.3). `trim_ascii` would take FF too.
-fn trim_ows(mut value: &[u8]) -> &[u8] {
-    while let [b' ' | b'\t', rest @ ..] = value {
-        value = rest;
-    }
-    while let [rest @ .., b' ' | b'\t'] = value {
-        value = rest;
-    }
-    value
-}
-
-/// The members of a comma-separated list, OWS trimmed, empty ones included.
-pub(super) fn members(value: &[u8]) -> impl Iterator<Item = &[u8]> {
-    value.split(|byte| *byte == b',').map(trim_ows)
-}
-
 fn text(value: &[u8]) -> Box<str> {
     let value = trim_ows(value);
     let value = &value[..value.len().min(limits::HEAD_TEXT_BYTES_MAX)];
@@ -495,19 +470,7 @@ fn content_length(value: &[u8]) -> Option<u64> {
     decimal(value)?.filter(|bytes| *bytes < limits::BODY_BYTES_LIMIT)
 }
 
-/// `1*DIGIT`: the outer `None` for anything else, the inner one for more than 64 bits.
-pub(super) fn decimal(value: &[u8]) -> Option<Option<u64>> {
-    if value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
-        return None;
-    }
-    Some(
-        value.iter().try_fold(0_u64, |sum, digit| {
-            sum.checked_mul(10)?.checked_add(u64::from(digit - b'0'))
-        }),
-    )
-}
-
-/// `HTTP-date / delay-seconds`
+/// The value of `Retry-After`: `HTTP-date / delay-seconds`.
 fn retry_after(value: &[u8]) -> Option<RetryAfter> {
     if let Some(seconds) = decimal(value) {
         return Some(RetryAfter::Seconds(seconds.unwrap_or(u64::MAX)));
@@ -515,15 +478,15 @@ fn retry_after(value: &[u8]) -> Option<RetryAfter> {
     unix_s(value).map(RetryAfter::Date)
 }
 
-/// `HTTP-date` in seconds since the Unix epoch, if it is not before that.
+/// An `HTTP-date` in seconds since the Unix epoch; `None` before that.
 fn unix_s(value: &[u8]) -> Option<u64> {
     let date = httpdate::parse_http_date(str::from_utf8(value).ok()?).ok()?;
     Some(date.duration_since(SystemTime::UNIX_EPOCH).ok()?.as_secs())
 }
 
 /// A date of `Retry-After` as the server means it, whose clock need not be ours: counted from the
-/// `Date` of the same response, where it has one, and from when a cache sent it on (`Age`). A date
-/// that is past by then says nothing.
+/// `Date` of the same response, where it has one, and from when a cache sent it on (`Age`). `None`
+/// for a date that is past by then.
 fn until(until_s: u64, headers: &[httparse::Header<'_>]) -> Option<RetryAfter> {
     let value = |name: &str| {
         let header = headers.iter().find(|header| header.name.eq_ignore_ascii_case(name))?;

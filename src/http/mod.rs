@@ -73,6 +73,7 @@ pub mod range;
 pub mod request;
 pub mod served;
 pub mod tunnel;
+mod value;
 
 pub(crate) use body::is_token;
 pub use coding::CodingProblem;
@@ -117,9 +118,9 @@ pub enum Step {
 /// Whether a connection can serve another request after an exchange.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Reuse {
-    /// It can.
+    /// The connection can serve another request.
     Keep,
-    /// It must be closed, and why.
+    /// The connection must be closed, for this reason.
     Close(CloseReason),
 }
 
@@ -146,7 +147,7 @@ pub enum ProtocolError {
     Version,
     /// The status line is malformed or the status is not 100-599.
     StatusLine,
-    /// A field name is no token, or white space precedes the colon.
+    /// A field name is not a token, or white space precedes the colon.
     FieldName,
     /// A field value holds a bare CR, NUL or another control.
     FieldValue,
@@ -179,7 +180,7 @@ pub enum ProtocolError {
 }
 
 impl ProtocolError {
-    /// Each of them, for tests.
+    /// Every error, for tests.
     #[cfg(test)]
     pub(crate) const ALL: [Self; 17] = [
         Self::Version,

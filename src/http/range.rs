@@ -1,12 +1,12 @@
 //! `Content-Range` (RFC 9110 section 14.4), read strictly.
 
-use super::head::decimal;
+use super::value::decimal;
 use std::fmt;
 
 /// What part of the content a response says it has.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum ContentRange {
-    /// `bytes first-last/complete`: these bytes of so many.
+    /// `bytes first-last/complete`: a part of the content.
     Part {
         /// Offset of the first byte.
         first: u64,
@@ -15,7 +15,7 @@ pub enum ContentRange {
         /// Bytes of the whole, above `last`; `None` for `*`, where the server does not know.
         complete: Option<u64>,
     },
-    /// `bytes */complete`: none, of so many.
+    /// `bytes */complete`: no part, since the range asked for lies outside of the content.
     Unsatisfied {
         /// Bytes of the whole.
         complete: u64,

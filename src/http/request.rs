@@ -1,15 +1,15 @@
 //! The bytes of one GET request.
 //!
-//! What all requests of a run share is made once, as a [`Template`]; one request then costs a few
-//! copies into a buffer that is used again. Nothing that could end a line early gets in: fields are
-//! checked when the template is made, targets and hosts when they are encoded.
+//! Parts that all requests of a run share are made once, as a [`Template`]; one request then costs
+//! a few copies into a buffer that is used again. Nothing that could end a line early gets in:
+//! fields are checked when the template is made, targets and hosts when they are encoded.
 
 use super::body::{is_text, is_token};
 use base64::Engine as _;
 use std::fmt;
 
-/// What every request carries beside its own target. Like all that may hold secrets here it has no
-/// `Debug`.
+/// Constant parts of the requests of a run, for [`Template::new`]. Like every type that may hold
+/// secrets here it has no `Debug`.
 #[derive(Clone, Copy, Default)]
 pub struct Parts<'a> {
     /// `User-Agent`; empty sends none.
@@ -44,7 +44,7 @@ impl Codings {
     }
 }
 
-/// One GET.
+/// Parts of one GET request that its run does not share.
 #[derive(Clone, Copy)]
 pub struct Get<'a> {
     /// `host` or `host:port`, in the form the URL has it.
@@ -53,9 +53,9 @@ pub struct Get<'a> {
     pub target: &'a str,
     /// Value of `Authorization`, unless the user gave or removed that field.
     pub authorization: Option<&'a str>,
-    /// Whether the secrets go with it.
+    /// Whether fields that hold secrets go with the request.
     pub secrets: Secrets,
-    /// The proxy that is to pass it on, if the connection leads to one.
+    /// The proxy that is to pass the request on, if the connection leads to one.
     pub via: Option<Forward<'a>>,
 }
 
@@ -63,10 +63,10 @@ pub struct Get<'a> {
 /// not cross to another scheme, host or port on a redirect.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Secrets {
-    /// To the origin that the user named.
+    /// Secrets go along: the request is to the origin that the user named.
     Send,
-    /// To any other: no `Authorization`, `Cookie`, token or key field, and no `Host` but that of
-    /// the URL.
+    /// Secrets stay: the request is to another origin, so there is no `Authorization`, `Cookie`,
+    /// token or key field, and no `Host` but that of the URL.
     Withhold,
 }
 
@@ -88,7 +88,7 @@ pub struct Template {
     secret: Vec<u8>,
     /// `Host`, where the user gave one.
     host: Option<Box<str>>,
-    /// The user gave or removed `Authorization`.
+    /// Whether the user gave or removed `Authorization`.
     is_authorization_fixed: bool,
 }
 
@@ -140,7 +140,8 @@ impl Template {
     ///
     /// # Errors
     ///
-    /// A part that would not stay in its place; `out` is unchanged then.
+    /// When target, host or authorization hold a byte that could end their line; `out` is unchanged
+    /// then.
     pub fn encode(&self, get: &Get<'_>, out: &mut Vec<u8>) -> Result<(), RequestProblem> {
         let host = match (get.secrets, &self.host) {
             (Secrets::Send, Some(host)) => host,
@@ -222,15 +223,15 @@ pub fn authority(host: &str, port: u16) -> String {
 /// Why a field cannot be sent.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum FieldProblem {
-    /// There is no colon.
+    /// The field has no colon.
     NoColon,
-    /// The name is empty or no token.
+    /// The name is empty or not a token.
     Name,
     /// The value holds CR, LF, NUL or another control.
     Value,
     /// `Content-Length` or `Transfer-Encoding`: a GET of ours has no body to speak of.
     Body,
-    /// A `Host` that is empty or no host.
+    /// The `Host` is empty or not a host.
     Host,
 }
 
@@ -333,16 +334,16 @@ const SECRET_WORDS: [&str; 12] = [
     "signature",
 ];
 
-/// Ends of such words that are written as one with others (`X-AccessToken`).
+/// Ends of words that are written as one with others (`X-AccessToken`).
 const SECRET_ENDS: [&str; 6] = ["apikey", "cookie", "password", "secret", "token", "accesskey"];
 
 /// The field that no origin may ever see.
 pub const PROXY_AUTHORIZATION: &str = "proxy-authorization";
 
-/// What the line of [`PROXY_AUTHORIZATION`] takes beside its value, in bytes.
+/// Length of the line of [`PROXY_AUTHORIZATION`] without its value, in bytes.
 const PROXY_LINE_LEN: usize = "Proxy-Authorization: \r\n".len();
 
-/// What the request line, `Host` and `Authorization` take beside their values, in bytes.
+/// Length of the request line, `Host` and `Authorization` without their values, in bytes.
 const LINES_LEN: usize = "GET  HTTP/1.1\r\nHost: \r\nAuthorization: \r\n\r\n".len();
 
 #[cfg(test)]

@@ -4,17 +4,17 @@
 /// What a request asks for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Asked {
-    /// The page.
+    /// The page of metrics.
     Page,
     /// Something else.
     NotFound,
     /// By another method than GET.
     NotAllowed,
-    /// It is no request.
+    /// What came is not a request.
     Malformed,
 }
 
-/// The page.
+/// Path of the page of metrics.
 pub const PATH: &str = "/metrics";
 
 /// Understands the head of a request, its empty line included; `None` before that has come.
@@ -55,7 +55,7 @@ pub fn answer(asked: Asked, content_type: &str, page: impl FnOnce() -> String) -
     .into_bytes()
 }
 
-/// Header fields of a request.
+/// Most header fields of a request.
 const FIELDS_MAX: usize = 64;
 
 #[cfg(test)]

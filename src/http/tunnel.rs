@@ -1,8 +1,8 @@
-//! How a proxy is asked to pass bytes on to an origin, as pure machines: CONNECT of HTTP (RFC 9110
-//! section 9.3.6) and SOCKS 5 (RFC 1928, with the user and password of RFC 1929).
+//! Way through a proxy to an origin, as pure machines: CONNECT of HTTP (RFC 9110 section 9.3.6) and
+//! SOCKS 5 (RFC 1928, with the user and password of RFC 1929).
 //!
-//! Nothing of what a proxy says is followed or kept. It either opens the tunnel, with not a byte
-//! behind its word, or the connection is of no use.
+//! Nothing of what a proxy says is followed or kept. A proxy either opens the tunnel, with not a
+//! byte behind its word, or the connection is of no use.
 
 use super::ProtocolError;
 use super::body::is_text;
@@ -11,9 +11,9 @@ use super::request::{RequestProblem, authority, push_field};
 use std::fmt;
 use std::net::IpAddr;
 
-/// One tunnel being asked for.
+/// Request to a proxy to pass bytes on.
 ///
-/// The bytes that its constructor gives go to the proxy first. Then every byte received goes to
+/// The bytes that the constructor gives go to the proxy first. Then every byte received goes to
 /// [`Tunnel::receive`], until that says [`TunnelStep::Open`] or an error.
 pub struct Tunnel {
     state: State,
@@ -34,7 +34,7 @@ pub enum Destination<'a> {
 pub enum TunnelStep {
     /// Nothing can be said yet: append bytes and call again. Nothing was used.
     NeedInput,
-    /// These bytes go to the proxy next.
+    /// A message goes to the proxy next.
     Send {
         /// Bytes done with.
         used: usize,
@@ -80,9 +80,9 @@ enum State {
     Login { request: Vec<u8> },
     /// The SOCKS request was sent.
     Request,
-    /// It is open.
+    /// The tunnel is open.
     Open,
-    /// It is not.
+    /// The tunnel will not open.
     Failed(TunnelError),
 }
 
@@ -92,7 +92,7 @@ impl Tunnel {
     ///
     /// # Errors
     ///
-    /// A part that would not stay in its place.
+    /// When host, user agent or authorization hold a byte that could end their line.
     pub fn connect(
         host: &str,
         port: u16,
@@ -120,11 +120,11 @@ impl Tunnel {
     }
 
     /// Asks a SOCKS 5 proxy for the destination. `credentials` are user and password, each of at
-    /// most 255 bytes; without them we offer to do without.
+    /// most 255 bytes; without them the greeting offers to do without.
     ///
     /// # Errors
     ///
-    /// A name, user or password that is too long, or a name that is none.
+    /// When a name, user or password is empty or too long, or a name holds a byte that no name has.
     pub fn socks5(
         to: Destination<'_>,
         port: u16,
@@ -166,8 +166,8 @@ impl Tunnel {
     }
 
     /// Reads from the front of `input`, which holds all bytes received and not yet used. Call until
-    /// it says [`TunnelStep::NeedInput`], [`TunnelStep::Open`] or an error. After an error every
-    /// call gives the same one.
+    /// the answer is [`TunnelStep::NeedInput`], [`TunnelStep::Open`] or an error. After an error
+    /// every call gives the same one.
     ///
     /// # Errors
     ///
@@ -224,7 +224,7 @@ impl fmt::Debug for TunnelStep {
     }
 }
 
-/// Shows no credentials.
+/// `Debug` without credentials.
 impl fmt::Debug for Tunnel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match &self.state {
@@ -328,7 +328,8 @@ fn receive_reply(input: &[u8]) -> Result<Next, TunnelError> {
     Ok(if input.len() < used { Next::NeedInput } else { Next::Open { used } })
 }
 
-/// The first byte alone tells something that is not SOCKS 5, which may never send a second one.
+/// Asks for more input, unless the first byte alone tells that this is not SOCKS 5: such a server
+/// may never send a second one.
 fn need_version(input: &[u8]) -> Result<Next, TunnelError> {
     if matches!(input, [] | [VERSION]) { Ok(Next::NeedInput) } else { Err(TunnelError::Malformed) }
 }
@@ -340,7 +341,8 @@ fn push_counted(out: &mut Vec<u8>, text: &str) -> Option<()> {
     Some(())
 }
 
-/// What may stand in a name or an address: nothing that could end the authority of a CONNECT.
+/// Whether a byte may stand in a name or an address: nothing that could end the authority of a
+/// CONNECT.
 fn is_host_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"-._:".contains(&byte)
 }
@@ -355,7 +357,7 @@ const METHOD_NONE: u8 = 0;
 const METHOD_LOGIN: u8 = 2;
 const METHOD_NO_ACCEPTABLE: u8 = 0xff;
 const LOGIN_VERSION: u8 = 1;
-/// Version, code, reserved, kind of address.
+/// Length of version, code, a reserved byte and the kind of address.
 const REPLY_FRONT_LEN: usize = 4;
 const PORT_LEN: usize = 2;
 

@@ -9,8 +9,8 @@ const GONE: [(&str, &str, &str); 0] = [];
 
 /// Folders and files whose doc comments can be understood alone, in the window that an editor opens
 /// beside a name.
-const NAMED_SUBJECTS: [&str; 5] =
-    ["src/lib", "src/main", "src/limits", "src/fault/text", "src/cli/topics"];
+const NAMED_SUBJECTS: [&str; 6] =
+    ["src/cli/topics", "src/fault/text", "src/http", "src/lib", "src/limits", "src/main"];
 
 /// How no doc comment begins, because what is meant stands elsewhere.
 const POINTING: [&str; 18] = [
