@@ -76,10 +76,10 @@ pub fn parse(text: &str) -> Option<IpAddr> {
     }
 }
 
-/// Whether an address is on the public internet.
+/// Checks that an address is on the public internet.
 ///
 /// # Errors
-/// What it is instead.
+/// When it is not: the kind of address that it is.
 pub fn is_public(address: IpAddr) -> Result<(), Kind> {
     match address {
         IpAddr::V4(address) => is_public_v4(address),

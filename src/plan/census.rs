@@ -1,4 +1,4 @@
-//! Which hosts a list names and how often, in bounded memory.
+//! Hosts that a list names and how often, in bounded memory.
 //!
 //! Up to [`limits::CENSUS_HOSTS_MAX`] hosts are counted exactly. Beyond that the smaller half of
 //! the table is forgotten whenever it is full, and the number of hosts is read off a bitmap (linear
@@ -12,29 +12,30 @@ use std::collections::HashMap;
 /// The hosts of one list.
 #[derive(Clone, Debug)]
 pub struct Census {
-    /// By a hash of the name, which is computed once for table and bitmap.
+    /// Lines and name of each host, by a hash of the name that is computed once for table and
+    /// bitmap.
     known: HashMap<u64, (u64, Box<str>)>,
     /// One bit for each host, where its hash says.
     bits: Vec<u64>,
     is_complete: bool,
 }
 
-/// How many hosts there are.
+/// Number of different hosts.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Distinct {
-    /// So many.
+    /// The exact number.
     Exactly(u64),
-    /// So many, give or take a few parts in a thousand; the counts of single hosts may be too low.
+    /// The number within a few parts in a thousand; the counts of single hosts may be too low.
     About(u64),
 }
 
 impl Census {
-    /// No host was seen.
+    /// A census that saw no host.
     pub fn new() -> Self {
         Self { known: HashMap::new(), bits: vec![0; BITMAP_WORDS], is_complete: true }
     }
 
-    /// One more line names `host`.
+    /// Counts one more line that names `host`.
     pub fn add(&mut self, host: &str) {
         let hash = hash64(host.as_bytes());
         if let Some((count, _)) = self.known.get_mut(&hash) {
@@ -48,7 +49,7 @@ impl Census {
         self.known.insert(hash, (1, host.into()));
     }
 
-    /// How many different hosts were named.
+    /// Number of different hosts that were named.
     pub fn distinct(&self) -> Distinct {
         if self.is_complete {
             return Distinct::Exactly(self.known.len() as u64);

@@ -44,7 +44,7 @@ impl Kind {
         Self::Adler32,
     ];
 
-    /// Its name as aria2 has it.
+    /// Name of the kind, as aria2 has it.
     pub fn name(self) -> &'static str {
         match self {
             Self::Md5 => "md5",
@@ -58,7 +58,7 @@ impl Kind {
         }
     }
 
-    /// Length of its digests in bytes.
+    /// Length of a digest of this kind, in bytes.
     pub const fn digest_len(self) -> usize {
         match self {
             Self::Adler32 => 4,
@@ -86,7 +86,7 @@ impl Kind {
     }
 }
 
-/// The name, with or without its dash, in any case.
+/// Reads the name of a kind, with or without its dash, in any case.
 impl FromStr for Kind {
     type Err = ChecksumError;
 
@@ -104,7 +104,7 @@ impl fmt::Display for Kind {
     }
 }
 
-/// A digest and what it was computed with. `Display` has it as `checksum=` does, in lower case.
+/// A digest and its kind. `Display` has it as `checksum=` does, in lower case.
 #[derive(Clone, Copy, Eq, PartialEq)]
 pub struct Checksum {
     kind: Kind,
@@ -116,7 +116,7 @@ impl Checksum {
     /// Reads `TYPE=HEX`, as aria2 has it, or `TYPE:HEX`, as package managers have it.
     ///
     /// # Errors
-    /// What is wrong, which says what to write instead.
+    /// When the text is not a checksum; the error says what to write instead.
     pub fn parse(text: &str) -> Result<Self, ChecksumError> {
         let (kind, hex) = text.split_once(['=', ':']).ok_or(ChecksumError::Form)?;
         Self::from_hex(kind.trim_ascii().parse()?, hex.trim_ascii())
@@ -126,7 +126,8 @@ impl Checksum {
     /// sha-224, 64 sha-256, 96 sha-384, 128 sha-512.
     ///
     /// # Errors
-    /// What is wrong, which says what to write instead.
+    /// When no kind has so many digits, or they are not digits; the error says what to write
+    /// instead.
     pub fn from_bare_hex(hex: &str) -> Result<Self, ChecksumError> {
         let hex = hex.trim_ascii();
         if hex.is_empty() || !hex.bytes().all(|byte| byte.is_ascii_hexdigit()) {
@@ -140,7 +141,7 @@ impl Checksum {
     /// Reads the cell of a table: `TYPE=HEX`, `TYPE:HEX` or hex digits alone.
     ///
     /// # Errors
-    /// What is wrong, which says what to write instead.
+    /// When the text is not a checksum; the error says what to write instead.
     pub fn from_cell(text: &str) -> Result<Self, ChecksumError> {
         if text.contains(['=', ':']) { Self::parse(text) } else { Self::from_bare_hex(text) }
     }
@@ -148,7 +149,8 @@ impl Checksum {
     /// Reads the hex digits, in any case, of a digest of a known kind.
     ///
     /// # Errors
-    /// What is wrong, which says what to write instead.
+    /// When the kind has another number of digits, or they are not digits; the error says what to
+    /// write instead.
     pub fn from_hex(kind: Kind, hex: &str) -> Result<Self, ChecksumError> {
         let digit = |byte: &u8| char::from(*byte).to_digit(16);
         if !hex.bytes().all(|byte| byte.is_ascii_hexdigit()) {
@@ -165,12 +167,12 @@ impl Checksum {
         Ok(Self { kind, bytes })
     }
 
-    /// What it was computed with.
+    /// Kind of the digest.
     pub fn kind(&self) -> Kind {
         self.kind
     }
 
-    /// The digest.
+    /// Bytes of the digest.
     pub fn digest(&self) -> &[u8] {
         &self.bytes[..self.kind.digest_len()]
     }
@@ -205,25 +207,25 @@ impl FromStr for Checksum {
     }
 }
 
-/// Why a text is no checksum. `Display` says what to write instead.
+/// Why a text is not a checksum. `Display` says what to write instead.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum ChecksumError {
     /// Not `TYPE=HEX`.
     Form,
     /// A type that is not known.
     Kind,
-    /// Something else than hex digits.
+    /// Something other than hex digits.
     Digits,
-    /// Not as many digits as a digest of that kind has.
+    /// Another number of digits than a digest of that kind has.
     Length {
         /// The kind that was named.
         kind: Kind,
-        /// How many digits were given.
+        /// Number of digits that were given.
         digits: usize,
     },
-    /// Not as many digits, without a name, as a digest of any kind has that may stand alone.
+    /// A number of digits that no digest has which may stand without its kind.
     Bare {
-        /// How many digits were given.
+        /// Number of digits that were given.
         digits: usize,
     },
 }
@@ -271,7 +273,7 @@ enum State {
 }
 
 impl Hasher {
-    /// The digest of no bytes so far.
+    /// A hasher that took no bytes yet.
     pub fn new(kind: Kind) -> Self {
         let sha = |algorithm| State::Sha(Box::new(digest::Context::new(algorithm)));
         let state = match kind {
@@ -287,12 +289,12 @@ impl Hasher {
         Self { kind, state }
     }
 
-    /// What it computes.
+    /// Kind of the digest.
     pub fn kind(&self) -> Kind {
         self.kind
     }
 
-    /// Takes the next bytes.
+    /// Takes the next bytes of the file.
     pub fn update(&mut self, bytes: &[u8]) {
         match &mut self.state {
             State::Sha(context) => context.update(bytes),
@@ -304,7 +306,7 @@ impl Hasher {
         }
     }
 
-    /// The digest of all that was taken.
+    /// The digest of all bytes taken.
     pub fn finish(self) -> Checksum {
         let kind = self.kind;
         match self.state {
@@ -326,13 +328,13 @@ impl fmt::Debug for Hasher {
 #[derive(Debug)]
 pub struct Check {
     expected: Option<Checksum>,
-    /// Gives the digest of the row, and that of `expected` unless `proof` does.
+    /// Computes the digest of the row, and that of `expected` unless `proof` does.
     record: Hasher,
     proof: Option<Hasher>,
 }
 
 impl Check {
-    /// What is to be done where a file must be `expected`, and its row has a digest of the kind
+    /// The check of a file that must be `expected`, and whose row has a digest of the kind
     /// `record`. Each kind is computed once; without a `record` the row has that of `expected`.
     /// `None` when nothing is asked for.
     pub fn new(expected: Option<Checksum>, record: Option<Kind>) -> Option<Self> {
@@ -342,7 +344,7 @@ impl Check {
         Some(Self { expected, record: Hasher::new(kind), proof })
     }
 
-    /// Takes the next bytes.
+    /// Takes the next bytes of the file.
     pub fn update(&mut self, bytes: &[u8]) {
         self.record.update(bytes);
         if let Some(proof) = &mut self.proof {
@@ -353,7 +355,7 @@ impl Check {
     /// The digest of the row.
     ///
     /// # Errors
-    /// The file is not the one that was expected.
+    /// When the file is not the expected one.
     pub fn finish(self) -> Result<Checksum, Box<Mismatch>> {
         let record = self.record.finish();
         let got = self.proof.map_or(record, Hasher::finish);
@@ -364,12 +366,12 @@ impl Check {
     }
 }
 
-/// A file is not the one that was expected.
+/// A file that is not the expected one.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Mismatch {
-    /// What came.
+    /// Digest of the file.
     pub got: Checksum,
-    /// What was asked for.
+    /// Digest that was asked for.
     pub expected: Checksum,
 }
 

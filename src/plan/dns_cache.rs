@@ -1,4 +1,4 @@
-//! The text of a `--dns-cache` file: what one run has learned about names, for the next one.
+//! The text of a `--dns-cache` file: names that one run has looked up, for the next one.
 //!
 //! A first line that says what the file is, then one name a line: the name, its addresses with
 //! commas between them, and until when they hold in seconds of Unix time. Lines that begin with `#`
@@ -13,17 +13,17 @@ use std::net::IpAddr;
 pub struct Line<'a> {
     /// The name, in lower case.
     pub host: &'a str,
-    /// Its addresses.
+    /// Addresses of the name.
     pub addresses: &'a [IpAddr],
     /// Until when they hold, in seconds of Unix time.
     pub expires_unix_s: u64,
 }
 
-/// A file that is something else.
+/// The file is not one of this program.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct NotOurs;
 
-/// What a file says.
+/// Content of a file.
 #[derive(Debug, PartialEq)]
 pub struct Parsed<'a> {
     /// Names, their addresses, and until when these hold in seconds of Unix time.
@@ -35,7 +35,7 @@ pub struct Parsed<'a> {
 /// Reads the bytes of a file. An empty one is a file that nothing was written to so far.
 ///
 /// # Errors
-/// The first line is another one than [`text`] writes.
+/// When the first line is another one than [`text`] writes.
 pub fn parse(bytes: &[u8]) -> Result<Parsed<'_>, NotOurs> {
     let mut parsed = Parsed { names: Vec::new(), damaged: 0 };
     if bytes.is_empty() {
@@ -57,7 +57,7 @@ pub fn parse(bytes: &[u8]) -> Result<Parsed<'_>, NotOurs> {
     Ok(parsed)
 }
 
-/// What one line says of a name.
+/// The name and addresses of one line.
 fn name(line: &str) -> Option<(&str, Vec<IpAddr>, u64)> {
     let mut words = line.split_ascii_whitespace();
     let (host, addresses, expires) = (words.next()?, words.next()?, words.next()?);
@@ -98,7 +98,7 @@ pub fn text<'a>(lines: impl IntoIterator<Item = Line<'a>>) -> String {
     text
 }
 
-/// What a file begins with.
+/// First line of a file.
 const FIRST_LINE: &str = "# ringpull dns-cache 1";
 
 /// Longest name in bytes (RFC 1035 section 3.1, as text with a final dot).

@@ -17,8 +17,8 @@ pub use memory::{Heard, Memory, Outcome};
 /// Time between the begins of two attempts, in milliseconds (RFC 8305 section 5, Connection Attempt
 /// Delay).
 pub const DELAY_MS: u64 = 250;
-/// The same where so many addresses must be tried within a short `--connect-timeout`, in
-/// milliseconds (RFC 8305 section 5).
+/// Least time between the begins of two attempts, in milliseconds (RFC 8305 section 5): for many
+/// addresses within a short `--connect-timeout`.
 const DELAY_MIN_MS: u64 = 10;
 /// Attempts of one connection that go on at once, each with a socket.
 pub const RACERS_MAX: usize = 4;
@@ -33,7 +33,8 @@ pub struct Race {
     next_at_ms: u64,
     /// The oldest first.
     running: Vec<Racer>,
-    /// There was no descriptor for one more, so one of those that run has to give its own back.
+    /// Whether there was no descriptor for one more attempt, so that a running one has to give its
+    /// own back.
     is_lacking: bool,
 }
 
@@ -44,10 +45,10 @@ struct Racer {
     is_leaving: bool,
 }
 
-/// What to do next.
+/// The next thing to do in a race.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Step {
-    /// Begin with this address, and say what came of it: [`Race::began`], [`Race::failed`] or
+    /// Begin with this address, and report the result: [`Race::began`], [`Race::failed`] or
     /// [`Race::lacked`].
     Begin(usize),
     /// End the attempt at this address, which waited longest: others have to be tried.
@@ -59,7 +60,7 @@ pub enum Step {
 }
 
 impl Race {
-    /// A race of so many addresses, which has `timeout_ms` for all of them.
+    /// A race of `count` addresses, which has `timeout_ms` for all of them.
     pub fn new(count: usize, timeout_ms: u64) -> Self {
         // The last of them needs some time as well.
         let share_ms = timeout_ms / (count as u64 + 1);
@@ -73,7 +74,7 @@ impl Race {
         }
     }
 
-    /// What to do now.
+    /// The next thing to do.
     pub fn step(&mut self, now_ms: u64) -> Step {
         if self.running.is_empty() {
             return if self.next < self.count { Step::Begin(self.next) } else { Step::Over };
@@ -94,14 +95,14 @@ impl Race {
         Step::GiveWay(self.running[0].index)
     }
 
-    /// An attempt is on its way.
+    /// Takes note that an attempt is on its way.
     pub fn began(&mut self, index: usize, now_ms: u64) {
         self.next = index + 1;
         self.next_at_ms = now_ms.saturating_add(self.delay_ms);
         self.running.push(Racer { index, began_ms: now_ms, is_leaving: false });
     }
 
-    /// An attempt failed, or could not begin: the next one begins at once.
+    /// Takes note that an attempt failed, or could not begin: the next one begins at once.
     pub fn failed(&mut self, index: usize, now_ms: u64) {
         self.running.retain(|racer| racer.index != index);
         self.next = self.next.max(index + 1);
@@ -109,7 +110,8 @@ impl Race {
         self.is_lacking = false;
     }
 
-    /// There was no descriptor for an attempt. It begins when one of the others has failed.
+    /// Takes note that there was no descriptor for an attempt. It begins when one of the others has
+    /// failed.
     ///
     /// # Panics
     ///
@@ -119,7 +121,7 @@ impl Race {
         self.is_lacking = true;
     }
 
-    /// Whether an attempt has had the time that it is ahead of the next one, and no answer.
+    /// Whether an attempt has had its head start over the next one, and no answer.
     pub fn is_silent(&self, index: usize, now_ms: u64) -> bool {
         let racer = self.running.iter().find(|racer| racer.index == index);
         racer.is_some_and(|racer| now_ms.saturating_sub(racer.began_ms) >= self.delay_ms)

@@ -28,18 +28,18 @@ pub struct Job {
     /// Physical line number over all inputs, from 1; skipped lines count too, so that people find
     /// the line again. It never repeats, but the numbers of jobs have gaps.
     pub index: u64,
-    /// What to fetch.
+    /// URL to fetch.
     pub target: Target,
     /// The URL as the list gave it, byte for byte but for its user information, where that is not
     /// the normal form that `target` has.
     pub given: Option<Box<str>>,
-    /// What its row says in the columns that the report keeps.
+    /// Values of its row in the columns that the report keeps.
     pub kept: Kept,
     /// What the option lines said, where there were any.
     pub options: Option<Box<JobOptions>>,
 }
 
-/// What option lines say about one job. `Debug` shows the names of the fields only.
+/// Options that option lines give to one job. `Debug` shows the names of the fields only.
 #[derive(Clone, Default, PartialEq)]
 pub struct JobOptions {
     /// `out=`: path of the file below the directory, already made safe.
@@ -48,7 +48,7 @@ pub struct JobOptions {
     pub dir: Option<String>,
     /// `header=`, `user-agent=` and `referer=` as fields, in order.
     pub headers: Vec<(String, String)>,
-    /// `checksum=`: what the stored bytes must be.
+    /// `checksum=`: the digest that the stored bytes must have.
     pub checksum: Option<Box<Checksum>>,
 }
 
@@ -56,7 +56,7 @@ impl Job {
     /// The job of a URL given as an argument, which counts as input line `index`.
     ///
     /// # Errors
-    /// The bad line for its row.
+    /// When the text is not a URL: the bad line for its row.
     pub fn from_argument(index: u64, text: &str) -> Entry {
         let at = At { index, line_number: index };
         entry_of_url(at, text.trim_ascii(), &mut LastOrigin::default())
@@ -70,7 +70,7 @@ impl Job {
         Self { index, target, given, kept: Kept::default(), options: None }
     }
 
-    /// The URL as the list gave it, without user information: what rows show.
+    /// The URL as the list gave it, without user information, as rows show it.
     pub fn url(&self) -> &str {
         self.given.as_deref().unwrap_or_else(|| self.target.as_str())
     }
@@ -97,7 +97,7 @@ impl Job {
     }
 
     /// The path in its folder of `--dirs`, which is beneath `dir=`; an explicit `out=` is taken as
-    /// given. `path` is one of the above.
+    /// given. `path` is one that [`Self::path`] or [`Self::proposed_path`] gave.
     pub fn spread(&self, path: String, dirs: &Dirs) -> String {
         let options = self.options.as_deref();
         if options.is_some_and(|options| options.out.is_some()) {
@@ -132,24 +132,25 @@ impl fmt::Debug for JobOptions {
     }
 }
 
-/// What one input line comes to.
+/// The job of one input line, or why it has none.
 pub type Entry = Result<Job, BadLine>;
 
-/// An input line that is no job. It has a row all the same.
+/// An input line that is not a job. It has a row all the same.
 #[derive(Clone, Debug, PartialEq)]
 pub struct BadLine {
-    /// As [`Job::index`]; that of the URL, when one of its option lines is at fault.
+    /// Number of the line, as [`Job::index`]; that of the URL, when one of its option lines is at
+    /// fault.
     pub index: u64,
     /// Number of the line at fault within its input, from 1.
     pub line_number: u64,
-    /// For the row: the URL or, when there is none, the line, byte for byte, UTF-8 or not. User
-    /// information is removed, and a line over the limit is shortened.
+    /// Text for the row: the URL or, when there is none, the line, byte for byte, UTF-8 or not.
+    /// User information is removed, and a line over the limit is shortened.
     pub text: Vec<u8>,
     /// What is wrong.
     pub problem: InputProblem,
-    /// As [`Job::kept`].
+    /// Values of the line in the columns that the report keeps, as [`Job::kept`].
     pub kept: Kept,
-    /// For people: line number, the text at fault (escaped, shortened) and the remedy.
+    /// Text for people: line number, the text at fault (escaped, shortened) and the remedy.
     pub message: String,
 }
 
@@ -159,7 +160,7 @@ impl BadLine {
         Self { index, line_number, text, problem, kept: Kept::default(), message }
     }
 
-    /// The fault of its row.
+    /// The fault of the line's row.
     pub fn fault(&self) -> Fault {
         Fault::input(self.problem, &self.message)
     }
@@ -176,10 +177,10 @@ pub struct Lines {
     lines_before: u64,
     /// Lines of this input.
     line_number: u64,
-    /// Where comments give the numbers of URLs.
+    /// Numbers that comments give to URLs.
     numbers: Option<Numbers>,
     pending: Option<Entry>,
-    /// Of the URL before.
+    /// Origin of the URL before.
     origin: LastOrigin,
 }
 
@@ -190,14 +191,14 @@ impl Lines {
         Self { rules, login, lines_before, line_number: 0, numbers: None, pending: None, origin }
     }
 
-    /// The same reader, with what the user permits option lines to do.
+    /// This reader, with the user's permissions for option lines.
     pub fn ruled(self, config: &InputConfig) -> Self {
         let numbers = config.is_of_report.then(Numbers::default);
         Self { rules: Rules::new(config), numbers, ..self }
     }
 
-    /// Whether it is to be read as lines of a report ([`again`]), and is none: nothing follows but
-    /// the entry that waits for its options.
+    /// Whether the input is to be read as lines of a report ([`again`]) and is not such a list:
+    /// nothing follows but the entry that waits for its options.
     pub fn lacks_numbers(&self) -> bool {
         self.numbers.as_ref().is_some_and(Numbers::is_broken)
     }
@@ -243,7 +244,7 @@ impl Lines {
         before
     }
 
-    /// The input has ended.
+    /// Gives the entry that waits for its options, when the input has ended.
     pub fn finish(&mut self) -> Option<Entry> {
         let login = std::mem::take(&mut self.login);
         let mut entry = self.pending.take()?;
@@ -270,8 +271,8 @@ impl Lines {
         At { index: self.lines_total(), line_number: self.line_number }
     }
 
-    /// An option line changes the pending entry. A bad one makes a fault of it, and the options of
-    /// an entry that is a fault already do not matter any more.
+    /// Reads an option line into the pending entry. A bad one makes a fault of it, and the options
+    /// of an entry that is a fault already do not matter any more.
     fn option_line(&mut self, text: &[u8], line: Result<&str, InputProblem>) -> Option<Entry> {
         let at = self.at();
         match &mut self.pending {
@@ -304,26 +305,27 @@ impl Lines {
 /// Most bytes of a line that [`Lines::line`] looks at: the longest good line and CR LF.
 pub const LINE_PREFIX_BYTES: usize = limits::LINE_BYTES_MAX + 2;
 
-/// Which line it is.
+/// Place of a line in the inputs.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct At {
-    /// See [`Job::index`].
+    /// Number over all inputs, as [`Job::index`].
     pub(super) index: u64,
-    /// See [`BadLine::line_number`].
+    /// Number within the input, as [`BadLine::line_number`].
     pub(super) line_number: u64,
 }
 
-/// What a row of a table or a JSON object says about one job; an empty cell says nothing.
+/// Cells of a row of a table, or members of a JSON object, about one job; an empty one says
+/// nothing.
 #[derive(Debug, Default)]
 pub(super) struct Cells<'a> {
     pub(super) url: &'a [u8],
-    /// As the value of `out=`.
+    /// The value of `out=`.
     pub(super) out: &'a [u8],
-    /// As the value of `checksum=`, or the digits alone.
+    /// The value of `checksum=`, or the digits alone.
     pub(super) checksum: &'a [u8],
 }
 
-/// The job of a row, or why there is none; either keeps what the report is to have.
+/// The job of a row, or why there is none; either has the cells that the report keeps.
 pub(super) fn entry_of_row(
     at: At,
     cells: &Cells<'_>,
@@ -370,7 +372,7 @@ fn entry_of_cells(at: At, cells: &Cells<'_>, origin: &mut LastOrigin) -> Entry {
     Ok(job)
 }
 
-/// What is shown of a cell, between the blanks around the cell.
+/// A cell's text to show, between the blanks around the cell.
 fn padded(shown: &[u8], cell: &[u8]) -> Vec<u8> {
     let front = cell.len() - cell.trim_ascii_start().len();
     let back = cell.trim_ascii_end().len();
@@ -391,8 +393,8 @@ fn apply_cell(
     Rules::default().apply_plain(options, name, cell)
 }
 
-/// A line that is no row of its table or no JSON object. Where its parts are is not known, so that
-/// nothing of it is shown from where a password may be.
+/// A bad line that is not a row of its table or not a JSON object. The places of its parts are not
+/// known, so nothing of it is shown from where a password may be.
 pub(super) fn bad_record(at: At, raw: &[u8], problem: InputProblem, remedy: &str) -> BadLine {
     let text = String::from_utf8_lossy(&raw[..raw.len().min(limits::LINE_BYTES_MAX)]);
     let text = text.trim();
@@ -426,7 +428,7 @@ fn option_name(text: &[u8]) -> Option<&[u8]> {
     is_name.then_some(name)
 }
 
-/// A line that is no URL, with the remedy.
+/// A bad line that is not a URL, with the remedy.
 fn bad_line(at: At, text: &[u8], problem: InputProblem) -> BadLine {
     let remedy = match problem {
         InputProblem::LineTooLong => Cow::Owned(format!(
@@ -463,7 +465,7 @@ fn bad_line(at: At, text: &[u8], problem: InputProblem) -> BadLine {
     message_of(at, text, problem, &remedy)
 }
 
-/// What to write instead of something that is no URL.
+/// The remedy for something that is not a URL.
 fn remedy_of_url(text: &[u8]) -> Cow<'static, str> {
     let text = String::from_utf8_lossy(text);
     let url = text.split('\t').next().unwrap_or_default();
@@ -493,7 +495,7 @@ fn message_of(at: At, text: &[u8], problem: InputProblem, remedy: &str) -> BadLi
     BadLine::new(at, text, problem, message)
 }
 
-/// At most [`SHOWN_CHARS_MAX`] characters, and three dots where some are left out.
+/// The text cut to [`SHOWN_CHARS_MAX`] characters, with three dots where some are left out.
 fn shortened(text: &str) -> String {
     match text.char_indices().nth(SHOWN_CHARS_MAX) {
         Some((end, _)) => format!("{}...", &text[..end]),

@@ -1,4 +1,4 @@
-//! What a row of a list says in the columns that the report keeps (`--keep-cols`).
+//! Values of a row of a list in the columns that the report keeps (`--keep-cols`).
 //!
 //! Millions of jobs may wait with them, so that they are one short string of bytes.
 
@@ -54,7 +54,7 @@ impl Kept {
         })
     }
 
-    /// The string of bytes that they are.
+    /// The string of bytes that holds the values.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }
@@ -66,7 +66,7 @@ impl Kept {
 }
 
 impl<'v> Value<'v> {
-    /// That of a cell of a table.
+    /// The value of a cell of a table.
     pub fn of_cell(cell: &'v [u8]) -> Self {
         if cell.is_empty() { Self::Nothing } else { Self::Text(cell) }
     }

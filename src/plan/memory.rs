@@ -1,6 +1,5 @@
-//! How much memory a process may have by the control groups that it is in, and what follows from
-//! it for how far a list is read ahead (cgroups(7); cgroup-v2 and cgroup-v1/memory of the kernel's
-//! documentation).
+//! Memory that a process may have by the control groups that it is in, and how far a list is read
+//! ahead with it (cgroups(7); cgroup-v2 and cgroup-v1/memory of the kernel's documentation).
 
 use crate::limits::{LOOKAHEAD_BYTES_PER_JOB, LOOKAHEAD_JOBS_DEFAULT, LOOKAHEAD_JOBS_MIN};
 
@@ -10,7 +9,7 @@ pub fn limit_files(groups: &str, mounts: &str) -> Vec<String> {
     mounts.lines().filter_map(|mount| limit_files_at(groups, mount)).flatten().collect()
 }
 
-/// Those below one mount, if it is one of control groups of memory.
+/// Files of the groups below one mount, if it is one of control groups of memory.
 fn limit_files_at(groups: &str, mount: &str) -> Option<Vec<String>> {
     // 35 31 0:32 ROOT POINT OPTIONS [FIELDS] - TYPE SOURCE SUPER-OPTIONS (proc_pid_mountinfo(5))
     let (front, back) = mount.split_once(" - ")?;
@@ -37,14 +36,14 @@ fn limit_files_at(groups: &str, mount: &str) -> Option<Vec<String>> {
     Some(ends.map(|end| format!("{point}{}/{file}", &below[..end])).collect())
 }
 
-/// The limit in bytes that such a file tells of, if it is one.
+/// The limit in bytes that the text of such a file tells, if it is one.
 pub fn limit(text: &str) -> Option<u64> {
     // Version 1 says a number next to 2^63 for none.
     text.trim().parse().ok().filter(|bytes| *bytes < 1 << 60)
 }
 
-/// Jobs that are read ahead where nobody said how many, and the process may have so much memory in
-/// all: a quarter of it holds them, whatever their lines are like.
+/// Jobs that are read ahead where nobody said how many, for a process that may have this much
+/// memory in all: a quarter of it holds them, whatever their lines are like.
 pub fn lookahead(limit_bytes: Option<u64>) -> usize {
     let Some(limit) = limit_bytes else { return LOOKAHEAD_JOBS_DEFAULT };
     let jobs = usize::try_from(limit / 4 / LOOKAHEAD_BYTES_PER_JOB).unwrap_or(usize::MAX);

@@ -27,16 +27,15 @@ use crate::limits;
 use percent_encoding::percent_decode_str;
 use std::borrow::Cow;
 
-/// What the file system of a directory does to names. The default is to take each as it is, as
-/// ext4 and the like do.
+/// Rules of a file system for names. The default is to take each as it is, as ext4 and the like do.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct NameRules {
-    /// Names that differ only in case, in how characters are composed, or in dots and spaces at
-    /// their end, are one file.
+    /// Whether names that differ only in case, in how characters are composed, or in dots and
+    /// spaces at their end, are one file.
     pub folds: bool,
-    /// Names that Windows does not allow are refused, or become others.
+    /// Whether names that Windows does not allow are refused, or become others.
     pub is_windows: bool,
-    /// A file with a long name has a short one as well (`LONGNA~1.TXT`).
+    /// Whether a file with a long name has a short one as well (`LONGNA~1.TXT`).
     pub has_short_names: bool,
 }
 
@@ -46,10 +45,10 @@ pub fn fit(component: &str, rules: NameRules) -> Cow<'_, str> {
 }
 
 /// The name of a URL: the last segment of its path, percent-decoded once and made safe. Bytes that
-/// are no UTF-8 keep their `%XX`. A URL that ends in `/` gives `index`.
+/// are not UTF-8 keep their `%XX`. A URL that ends in `/` gives `index`.
 ///
-/// It is always the URL of the input line that names the file, never that of a redirect
-/// (CVE-2010-2252, CVE-2016-4971).
+/// The URL of the input line always names the file, never that of a redirect (CVE-2010-2252,
+/// CVE-2016-4971).
 pub fn from_target(target: &Target) -> String {
     match plain(target) {
         Some(segment) => segment.to_owned(),
@@ -57,12 +56,12 @@ pub fn from_target(target: &Target) -> String {
     }
 }
 
-/// What [`from_target`] says, where that is the last segment of the path as it is.
+/// The name that [`from_target`] gives, where that is the last segment of the path as it is.
 pub fn plain(target: &Target) -> Option<&str> {
     Some(last_segment(target)).filter(|segment| is_safe(segment.as_bytes()))
 }
 
-/// Whether `name` is what [`from_target`] says. Without an allocation where that is easily seen.
+/// Whether [`from_target`] gives `name`. Without an allocation where that is easily seen.
 pub fn is_of_target(name: &str, target: &Target) -> bool {
     plain(target).map_or_else(|| name == from_target(target), |segment| name == segment)
 }
@@ -110,7 +109,7 @@ pub fn numbered(path: &str, number: u64) -> String {
 /// `path`: that very one, or one that was taken, so that [`Names`] gave it a mark. `is_renamed`
 /// says that any number may be in it ([`numbered`]), since a file of that name was there.
 ///
-/// Of a name that had to be cut it is believed.
+/// A name that had to be cut is believed.
 pub fn was_asked_as(path: &str, index: u64, is_renamed: bool, is: impl Fn(&str) -> bool) -> bool {
     if is(path) {
         return true;
@@ -166,7 +165,7 @@ fn with_suffix(name: &str, suffix: &str) -> String {
     joined(split_extension(name).0, suffix)
 }
 
-/// A stem and what follows it, the stem cut so that both are within the limit of a name.
+/// A stem and its suffix, the stem cut so that both are within the limit of a name.
 fn joined(stem: &str, suffix: &str) -> String {
     let mut end = stem.len().min(limits::NAME_BYTES_MAX.saturating_sub(suffix.len()));
     while !stem.is_char_boundary(end) {
@@ -200,7 +199,8 @@ fn is_safe(bytes: &[u8]) -> bool {
         && bytes.iter().all(is_plain)
 }
 
-/// Separators, and characters that are not seen or reorder text, do not get into names.
+/// Whether a character may be in a name: separators, and characters that are not seen or reorder
+/// text, may not.
 fn is_safe_char(c: char) -> bool {
     !(is_hidden(c) || matches!(c, '/' | '\\'))
 }

@@ -18,7 +18,7 @@ pub struct Netrc {
 
 #[derive(Clone, Default, Eq, PartialEq)]
 struct Entry {
-    /// Nothing for `default`.
+    /// Name of the machine; `None` for `default`.
     machine: Option<String>,
     login: Option<String>,
     password: Option<String>,
@@ -28,7 +28,8 @@ impl Netrc {
     /// Takes the text of a file apart.
     ///
     /// # Errors
-    /// The first line that cannot be understood, or holds what Basic authentication cannot carry.
+    /// When a line cannot be understood, or holds what Basic authentication cannot carry: the first
+    /// such line.
     pub fn parse(text: &str) -> Result<Self, NetrcError> {
         let mut words = Words { rest: text.strip_prefix('\u{feff}').unwrap_or(text), line: 1 };
         let mut entries: Vec<Entry> = Vec::new();
@@ -94,10 +95,10 @@ impl fmt::Debug for Netrc {
     }
 }
 
-/// What is wrong with a netrc file.
+/// A line of a netrc file that cannot be understood.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct NetrcError {
-    /// Where, from 1.
+    /// Number of the line, from 1.
     pub line: usize,
     problem: Problem,
 }
@@ -147,7 +148,7 @@ impl Words<'_> {
         self.skip(self.rest.find('\n').unwrap_or(self.rest.len()));
     }
 
-    /// To the first blank line, or the end.
+    /// Skips to the first blank line, or to the end.
     fn skip_macro(&mut self) {
         self.skip_line();
         while self.rest.len() > 1 {

@@ -1,9 +1,9 @@
 //! Bandwidth limits: how many bytes of body may be received, and when.
 //!
 //! An [`Account`] knows one number, the time at which all that was taken so far is paid for at its
-//! rate (the theoretical arrival time of GCRA, ITU-T I.371 annex A). Who wants to receive takes
-//! what it expects, waits as long as it is told, receives, and [settles](Account::settle) what came
-//! of it. So everybody has a turn of their own, in the order in which they came, and nobody's turn
+//! rate (the theoretical arrival time of GCRA, ITU-T I.371 annex A). A transfer takes the bytes
+//! that it expects, waits as long as it is told, receives, and [charges](Account::charge_actual)
+//! what came of it. So each has a turn of its own, in the order in which they came, and no turn
 //! depends on how soon another wakes up. The time lies behind the present by at most [`SLACK_NS`],
 //! which makes good what timers are late, and is the only burst there is: bandwidth that nobody
 //! used before that is gone.
@@ -12,17 +12,17 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// What one rate allows.
+/// Bytes that one rate allows.
 #[derive(Debug)]
 pub struct Account {
-    /// Bytes a second, at least 1.
+    /// The rate in bytes a second, at least 1.
     rate: u64,
     /// When everything taken so far is paid for, in nanoseconds of the run.
     paid_at_ns: AtomicU64,
 }
 
 impl Account {
-    /// An account that allows so many bytes a second.
+    /// An account that allows `rate` bytes a second.
     ///
     /// # Panics
     /// When that is none: nothing would ever come.
@@ -31,14 +31,13 @@ impl Account {
         Self { rate, paid_at_ns: AtomicU64::new(0) }
     }
 
-    /// Most bytes to ask for in one receive: some 50 ms of the rate, so that what comes is smooth
-    /// and all who wait get their turn; from [`GRAIN_BYTES_MIN`] to [`GRAIN_BYTES_MAX`].
+    /// Most bytes to ask for in one receive: some 50 ms of the rate, so that transfers are smooth
+    /// and all that wait get their turn; from [`GRAIN_BYTES_MIN`] to [`GRAIN_BYTES_MAX`].
     pub fn grain_bytes(&self) -> u64 {
         (self.rate / GRAINS_PER_S).clamp(GRAIN_BYTES_MIN, GRAIN_BYTES_MAX)
     }
 
-    /// Takes so many bytes. Gives how long to wait before they are received, in nanoseconds; 0 is
-    /// now.
+    /// Takes `bytes`. Gives how long to wait before they are received, in nanoseconds; 0 is now.
     pub fn take(&self, bytes: u64, now_ns: u64) -> u64 {
         let cost_ns = self.cost_ns(bytes);
         let earliest_ns = now_ns.saturating_sub(SLACK_NS);
@@ -47,7 +46,7 @@ impl Account {
         paid_at_ns.saturating_sub(now_ns)
     }
 
-    /// So many bytes were taken, and so many came of it.
+    /// Corrects the account when `taken` bytes were taken and `came` were received.
     pub fn settle(&self, taken: u64, came: u64, now_ns: u64) {
         if came > taken {
             self.take(came - taken, now_ns);
@@ -63,7 +62,7 @@ impl Account {
         self.paid_at_ns.load(Ordering::Relaxed) <= now_ns.saturating_sub(SLACK_NS)
     }
 
-    /// How long so many bytes take, rounded up.
+    /// Time that `bytes` take at the rate, rounded up, in nanoseconds.
     fn cost_ns(&self, bytes: u64) -> u64 {
         let cost = (u128::from(bytes) * 1_000_000_000).div_ceil(u128::from(self.rate));
         u64::try_from(cost).unwrap_or(u64::MAX)
@@ -81,9 +80,9 @@ impl Account {
 /// in this time.
 pub const SLACK_NS: u64 = 100_000_000;
 
-/// Receives a second that one rate is divided into, where that leaves enough for each.
+/// Receives a second that one rate is divided into, where that leaves enough bytes for each.
 const GRAINS_PER_S: u64 = 20;
-/// Fewest bytes that are asked for at once: below, most of a receive is overhead.
+/// Fewest bytes that are asked for at once: with less, most of a receive is overhead.
 pub const GRAIN_BYTES_MIN: u64 = 1_024;
 /// Most bytes that are asked for at once.
 pub const GRAIN_BYTES_MAX: u64 = 256 * 1_024;

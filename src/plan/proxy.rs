@@ -1,4 +1,4 @@
-//! Which proxy a URL goes through, if any.
+//! Choice of the proxy that a URL goes through, if any.
 //!
 //! The choice depends on the origin alone: scheme, host and port. So the key of a pooled
 //! connection, which is the origin, also says which proxy it leads through and with which
@@ -25,10 +25,10 @@ pub enum Route<'a> {
     Socks5(&'a Proxy, NamesBy),
 }
 
-/// Who looks up the name of the origin.
+/// The side that looks up the name of the origin.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum NamesBy {
-    /// `socks5`: we do.
+    /// `socks5`: this program does.
     Us,
     /// `socks5h`: the proxy does.
     Proxy,
@@ -61,11 +61,11 @@ pub struct Proxies {
 }
 
 impl Proxies {
-    /// Understands what was given.
+    /// Parses the proxies of the configuration.
     ///
     /// # Errors
     ///
-    /// The first proxy that cannot be used, and where it was given.
+    /// When a proxy cannot be used: the first such one, and where it was given.
     pub fn new(config: &ProxyConfig) -> Result<Self, ProxyError> {
         let proxy = |scheme: Scheme| {
             let Some(given) = config.of(scheme == Scheme::Https) else { return Ok(None) };
@@ -88,7 +88,7 @@ impl Proxies {
         }
     }
 
-    /// Whether the name of an origin is looked up by us, and not by a proxy.
+    /// Whether this program looks up the name of an origin, and not a proxy.
     pub fn is_name_ours(&self, scheme: Scheme, host: &str, port: u16) -> bool {
         let proxy = self.of(scheme).filter(|_| !self.no_proxy.is_for(host, port));
         proxy.is_none_or(|proxy| proxy.kind == Kind::Socks5(NamesBy::Us))
@@ -126,7 +126,8 @@ impl Proxy {
     ///
     /// # Errors
     ///
-    /// What is wrong with it. The text itself is not repeated anywhere: it may hold a password.
+    /// When the text is not a proxy that can be used. The text itself is not repeated anywhere: it
+    /// may hold a password.
     pub fn parse(text: &str) -> Result<Self, ProxyProblem> {
         let text = text.trim_matches(' ');
         let (kind, rest) = match text.split_once("://") {
@@ -158,7 +159,7 @@ impl Proxy {
         Ok(Self { kind, host, port, credentials: credentials.map(split), authorization: None })
     }
 
-    /// Adds the credentials that were given apart from the URL; those in it come first.
+    /// Adds the credentials that were given apart from the URL; those in the URL come first.
     fn complete(mut self, config: &ProxyConfig) -> Result<Self, ProxyProblem> {
         if self.credentials.is_none() {
             self.credentials = config.user.as_deref().map(|user| split(user.into()));
@@ -181,7 +182,7 @@ impl Proxy {
         Ok(self)
     }
 
-    /// Whether it looks up the names of origins itself.
+    /// Whether the proxy looks up the names of origins itself.
     pub fn is_resolving(&self) -> bool {
         match self.kind {
             Kind::Http | Kind::Socks5(NamesBy::Proxy) => true,
@@ -256,9 +257,10 @@ pub enum ProxyProblem {
     Port,
     /// There is something behind the port.
     Path,
-    /// The user information cannot be sent: controls, no UTF-8, a colon in the user.
+    /// The user information cannot be sent: controls, bytes that are not UTF-8, a colon in the
+    /// user.
     Credentials,
-    /// More than RFC 1929 can carry.
+    /// The user or the password is longer than RFC 1929 can carry.
     CredentialsTooLong,
 }
 
@@ -284,7 +286,7 @@ impl fmt::Display for ProxyProblem {
 /// A proxy that cannot be used.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct ProxyError {
-    /// The option or the environment variable that has it.
+    /// Option or environment variable that has it.
     pub source: &'static str,
     /// What is wrong with it.
     pub problem: ProxyProblem,
@@ -307,7 +309,7 @@ pub struct NoProxy {
 #[derive(Clone, Debug, Eq, PartialEq)]
 struct Entry {
     host: Host,
-    /// That port only.
+    /// The only port that is meant; `None` for all.
     port: Option<u16>,
 }
 
@@ -323,8 +325,8 @@ enum Host {
 impl NoProxy {
     /// Reads a list with commas or white space between: `*` for all hosts, names (`example.com` and
     /// `.example.com` both mean that name and everything below it), addresses, networks
-    /// (`10.0.0.0/8`), each with an optional `:port`. What can match no host is left out, as with
-    /// curl: these lists are shared by many programs.
+    /// (`10.0.0.0/8`), each with an optional `:port`. Entries that can match no host are left out,
+    /// as with curl: these lists are shared by many programs.
     pub fn parse(text: &str) -> Self {
         let words = text.split(|c: char| c == ',' || c.is_ascii_whitespace());
         Self { entries: words.filter_map(Entry::parse).collect() }
@@ -399,7 +401,7 @@ fn is_below(host: &str, name: &str) -> bool {
     front.is_some_and(|front| front.is_empty() || front.ends_with('.'))
 }
 
-/// Whether the first `bits` bits are the same.
+/// Whether the first `bits` bits of both addresses are the same.
 fn is_in(address: IpAddr, network: IpAddr, bits: u32) -> bool {
     match (address, network) {
         (IpAddr::V4(address), IpAddr::V4(network)) => {
@@ -423,7 +425,7 @@ fn digits(text: &str) -> Option<u32> {
     text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten()
 }
 
-/// The user ends at the first colon (RFC 7617 section 2).
+/// Splits user and password: the user ends at the first colon (RFC 7617 section 2).
 fn split(user: Box<str>) -> (Box<str>, Box<str>) {
     match user.split_once(':') {
         Some((user, password)) => (user.into(), password.into()),

@@ -13,7 +13,7 @@ use crate::config::RetryPolicy;
 use crate::fault::{Cause, Fault, WrongDigest};
 use crate::http::RetryAfter;
 
-/// What kind of failure it was.
+/// Whether another attempt can help.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Class {
     /// The next attempt may well succeed.
@@ -22,20 +22,20 @@ pub enum Class {
     Permanent,
 }
 
-/// What to do after a failed attempt.
+/// Decision after a failed attempt.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Decision {
-    /// Try again after so many milliseconds.
+    /// Try again after this time.
     Retry {
         /// Milliseconds from now.
         after_ms: u64,
     },
     /// The fault is final.
     GiveUp,
-    /// It could be tried again, but the server asks for a longer wait than the policy allows: the
-    /// job fails with [`Cause::RetryAfterTooLong`].
+    /// The job fails with [`Cause::RetryAfterTooLong`]: it could be tried again, but the server
+    /// asks for a longer wait than the policy allows.
     RetryAfterTooLong {
-        /// What the server asked for, in seconds.
+        /// Wait that the server asked for, in seconds.
         seconds: u64,
     },
 }
@@ -69,7 +69,7 @@ pub fn decide(
     Decision::Retry { after_ms }
 }
 
-/// `Retry-After` as milliseconds from `now_unix_s`. A date that is past says nothing.
+/// `Retry-After` as milliseconds from `now_unix_s`; `None` for a date that is past.
 pub fn retry_after_ms(value: RetryAfter, now_unix_s: u64) -> Option<u64> {
     let seconds = match value {
         RetryAfter::Seconds(seconds) => seconds,
@@ -127,8 +127,8 @@ pub fn class(cause: &Cause) -> Class {
     }
 }
 
-/// Request Timeout, Too Early, Too Many Requests, the gateway family, and two of Cloudflare's (no
-/// connection to, no answer from the origin).
+/// Class of a status: Request Timeout, Too Early, Too Many Requests, the gateway family, and two of
+/// Cloudflare's (no connection to, no answer from the origin) are transient.
 fn class_of_status(status: u16) -> Class {
     match status {
         408 | 425 | 429 | 500 | 502 | 503 | 504 | 522 | 524 => Class::Transient,

@@ -1,4 +1,4 @@
-//! What sites ask of robots: robots.txt (RFC 9309), and `X-Robots-Tag` ([`refusal`]).
+//! Rules of sites for robots: robots.txt (RFC 9309), and `X-Robots-Tag` ([`refusal`]).
 //!
 //! `Crawl-delay` is not in the RFC and is ignored, as the RFC lets records that are not known be:
 //! politeness is a matter of `-x` and the rates.
@@ -25,8 +25,8 @@ struct Rule {
 
 impl Rules {
     /// Reads the rules for the product `token` from a robots.txt: those of all groups that name it,
-    /// else of all groups for `*`. What is no rule, and what comes behind the first
-    /// [`ROBOTS_TXT_BYTES_MAX`] bytes, is passed over.
+    /// else of all groups for `*`. Lines that are not rules, and all behind the first
+    /// [`ROBOTS_TXT_BYTES_MAX`] bytes, are passed over.
     pub fn parse(text: &[u8], token: &str) -> Self {
         let text = &text[..text.len().min(ROBOTS_TXT_BYTES_MAX)];
         let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
@@ -75,14 +75,14 @@ impl Rules {
         decides.is_none_or(|rule| rule.is_allowed)
     }
 
-    /// Bytes that they take in memory, about.
+    /// Bytes that the rules take in memory, about.
     pub fn bytes(&self) -> usize {
         let patterns = self.rules.iter().map(|rule| rule.pattern.len() + size_of::<Rule>());
         patterns.sum::<usize>() + size_of::<Self>()
     }
 }
 
-/// Where robots.txt is.
+/// Path of a site's robots.txt.
 pub const ROBOTS_PATH: &str = "/robots.txt";
 
 /// The product token of a `User-Agent` (RFC 9309 section 2.2.1): its letters, `_` and `-` up to the
@@ -97,7 +97,7 @@ pub fn token(user_agent: &str) -> &str {
 struct Group {
     is_ours: bool,
     is_anyones: bool,
-    /// A further `User-agent` begins another group.
+    /// Whether the group has rules: a further `User-agent` begins another group then.
     has_rules: bool,
 }
 
@@ -119,18 +119,19 @@ fn is_of_token(c: char) -> bool {
     c.is_ascii_alphabetic() || matches!(c, '-' | '_')
 }
 
-/// What the text to encode is.
+/// The role of a text to encode.
 #[derive(Clone, Copy, PartialEq)]
 enum Text {
-    /// `*` and a `$` at its end are no characters of the path.
+    /// A pattern, in which `*` and a `$` at its end are not characters of the path.
     Pattern,
-    /// All of it is.
+    /// A path, all of which is characters.
     Path,
 }
 
-/// Percent-encoded in one way (RFC 9309 section 2.2.2): what need not be encoded is not, what must
-/// be is, with upper-case digits. Reserved characters stay as they are given, for `%2F` is no `/`;
-/// but for `*` and `$`, which mean themselves only when they are encoded (section 2.2.3).
+/// The text percent-encoded in one way (RFC 9309 section 2.2.2): what need not be encoded is not,
+/// what must be is, with upper-case digits. Reserved characters stay as they are given, for `%2F`
+/// is not a `/`; but for `*` and `$`, which mean themselves only when they are encoded (section
+/// 2.2.3).
 fn normalized(bytes: &[u8], text: Text) -> Vec<u8> {
     let mut out = Vec::with_capacity(bytes.len());
     let mut rest = bytes;
@@ -169,7 +170,7 @@ fn push_encoded(out: &mut Vec<u8>, byte: u8) {
 }
 
 /// Whether a pattern matches the begin of a path, or with `$` at its end all of it. Takes at most
-/// as many steps as one times the other is long, and both are bounded.
+/// as many steps as the product of both lengths, and both are bounded.
 fn matches(pattern: &[u8], path: &[u8]) -> bool {
     let (pattern, is_anchored) = match pattern.strip_suffix(b"$") {
         Some(pattern) => (pattern, true),

@@ -8,12 +8,12 @@
 //!
 //! A pause that follows soon after another is the same one: its time runs on.
 
-/// What a file system has, by statvfs(3).
+/// Space on a file system, by statvfs(3).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Room {
     /// Bytes that this user may still write.
     pub free_bytes: u64,
-    /// Bytes in all; 0 where it does not tell.
+    /// Bytes in all; 0 where the file system does not tell.
     pub total_bytes: u64,
     /// Files (inodes) that this user may still make.
     pub free_files: u64,
@@ -21,31 +21,31 @@ pub struct Room {
     pub total_files: u64,
 }
 
-/// What a job found.
+/// A full disk as a job found it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Met {
-    /// Which file system it was, by the number of its device.
+    /// File system, by the number of its device.
     pub device: u64,
     /// Bytes that its file needs, if that is known.
     pub length: Option<u64>,
-    /// Bytes that were received for it.
+    /// Bytes that were received for the file.
     pub received: u64,
-    /// It was a quota (EDQUOT), and not the disk (ENOSPC).
+    /// Whether it was a quota (EDQUOT), and not the disk (ENOSPC).
     pub is_quota: bool,
 }
 
-/// What becomes of a job that found the disk full.
+/// Decision about a job that found the disk full.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Fate {
-    /// It waits, and this began a new pause.
+    /// The job waits, and this began a new pause.
     WaitFirst,
-    /// It waits.
+    /// The job waits.
     Wait,
-    /// It would not fit an empty disk either: it fails alone.
+    /// The file would not fit an empty disk either: the job fails alone.
     Fail,
 }
 
-/// What a look at a pause comes to.
+/// Result of a look at a pause.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Look {
     /// Nothing has changed.
@@ -54,7 +54,7 @@ pub enum Look {
     Probe,
     /// There is room: the pause is over.
     GoOn,
-    /// It lasted for too long.
+    /// The pause lasted for longer than `--disk-wait`.
     GiveUp,
 }
 
@@ -62,15 +62,15 @@ pub enum Look {
 #[derive(Debug)]
 pub struct Pause {
     wait_ms: u64,
-    /// When the current one began, or the last one.
+    /// When the current pause began, or the last one, in milliseconds.
     began_ms: u64,
-    /// When the last one ended.
+    /// When the last pause ended, in milliseconds.
     ended_ms: Option<u64>,
     is_paused: bool,
-    /// The report could not be written.
+    /// Whether the report could not be written.
     is_report_full: bool,
     places: Vec<Place>,
-    /// When one job may try, and how long the next wait for that will be.
+    /// When one job may try, and how long the next wait for that will be, in milliseconds.
     probe_at_ms: u64,
     probe_step_ms: u64,
 }
@@ -81,11 +81,11 @@ struct Place {
     device: u64,
     /// Bytes of the largest file that did not fit.
     need_max: u64,
-    /// Of all of them.
+    /// Bytes of all files that did not fit.
     need_sum: u64,
-    /// How many they are.
+    /// Number of files that did not fit.
     count: u64,
-    /// It does not tell of room.
+    /// Whether the file system does not tell of room.
     is_blind: bool,
 }
 
@@ -109,7 +109,7 @@ impl Pause {
         self.is_paused
     }
 
-    /// A job found a file system full, of which `room` is what it tells by now.
+    /// Takes note that a job found a file system full, which by now has `room`.
     pub fn met(&mut self, met: &Met, room: Option<&Room>, now_ms: u64) -> Fate {
         let told = room.filter(|room| room.total_bytes > 0);
         if let (Some(length), Some(room), false) = (met.length, told, met.is_quota)
@@ -133,18 +133,18 @@ impl Pause {
         self.begin(now_ms)
     }
 
-    /// The report could not be written, since its disk is full.
+    /// Takes note that the report could not be written, since its disk is full.
     pub fn met_report(&mut self, now_ms: u64) -> Fate {
         self.is_report_full = true;
         self.begin(now_ms)
     }
 
-    /// The report was written to its end.
+    /// Takes note that the report was written to its end.
     pub fn report_written(&mut self) {
         self.is_report_full = false;
     }
 
-    /// What is to happen now; `room_of` tells of a device.
+    /// Looks at the pause: `room_of` tells of a device.
     pub fn look(&mut self, room_of: impl Fn(u64) -> Option<Room>, now_ms: u64) -> Look {
         if !self.is_paused {
             return Look::GoOn;
@@ -171,7 +171,8 @@ impl Pause {
         Look::Probe
     }
 
-    /// The job that was to try has its file: what did not tell of room has some.
+    /// Takes note that the job that was to try has its file, so that a file system which did not
+    /// tell of room has some.
     pub fn probed(&mut self, now_ms: u64) -> Look {
         self.places.retain(|place| !place.is_blind);
         if !self.is_paused || self.is_report_full || !self.places.is_empty() {
@@ -220,15 +221,15 @@ impl Place {
     }
 }
 
-/// More than what is needed must be free: a hundredth of the disk, but no more than this.
+/// Most bytes that must be free beyond what is needed: a hundredth of the disk, up to this.
 const MARGIN_BYTES_MAX: u64 = 64 << 20;
-/// So many more files than were refused.
+/// Files that must be free beyond those that were refused.
 const MARGIN_FILES: u64 = 16;
-/// First wait before a job tries, in milliseconds; it doubles each time...
+/// First wait before a job tries, in milliseconds; it doubles each time.
 const PROBE_FIRST_MS: u64 = 500;
-/// ...up to this.
+/// Longest wait before a job tries, in milliseconds.
 const PROBE_LAST_MS: u64 = 30_000;
-/// A pause that begins within so many milliseconds of the end of another is the same one.
+/// Time after the end of a pause within which another one is the same, in milliseconds.
 const SAME_PAUSE_MS: u64 = 10_000;
 
 #[cfg(test)]

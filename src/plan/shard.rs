@@ -1,8 +1,8 @@
-//! Which lines of a list are whose, when several processes pull one list: whole hosts, so that each
-//! is asked by one process only and politeness holds over all of them.
+//! Shards of a list that several processes pull: whole hosts, so that each is asked by one process
+//! only and politeness holds over all of them.
 //!
-//! The rule never changes, because reports of different days and machines are merged: it is
-//! FNV-1a (64 bits; 14695981039346656037, then for each byte an exclusive or and a product with
+//! The rule never changes, because reports of different days and machines are merged: it is FNV-1a
+//! (64 bits; 14695981039346656037, then for each byte an exclusive or and a product with
 //! 1099511628211) over the host name as it is sent, in lower case ASCII, without its port, the
 //! brackets of an IPv6 address and one final dot; then the finish of murmur3 (`fmix64`), so that
 //! names that differ in one digit scatter; then the remainder of a division by the number of
@@ -19,7 +19,7 @@ impl Shard {
     /// The only one of a list that is not shared.
     pub const WHOLE: Self = Self { index: 0, count: 1 };
 
-    /// Number `index`, from 0, of `count`.
+    /// Shard `index`, from 0, of `count`.
     ///
     /// # Panics
     /// When there is no such shard.
@@ -33,13 +33,14 @@ impl Shard {
         self.count == 1 || hash(host) % u64::from(self.count) == u64::from(self.index)
     }
 
-    /// Whether lines without a host, that is bad ones, are: they are the first shard's.
+    /// Whether this shard has the lines without a host, that is bad ones: they are the first
+    /// shard's.
     pub fn has_bad_lines(self) -> bool {
         self.index == 0
     }
 }
 
-/// The same for ever: see the top of the module.
+/// Hash of a host, the same for ever: see the top of the module.
 fn hash(host: &str) -> u64 {
     let host = host.strip_suffix('.').unwrap_or(host);
     let step = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);

@@ -1,10 +1,10 @@
 //! A URL taken apart once, by one strict parser, for every user of its parts.
 //!
 //! The host is read by the `url` crate (WHATWG, UTS 46), fenced by refusals: what browsers repair
-//! in silence (missing slashes, backslashes, white space inside) is no URL here, because a repaired
-//! URL and the one that was checked may name different hosts. DNS, `Host`, SNI and the certificate
-//! check all get the same ASCII host from here. User information is split off at once and never
-//! shown.
+//! in silence (missing slashes, backslashes, white space inside) is not a URL here, because a
+//! repaired URL and the one that was checked may name different hosts. DNS, `Host`, SNI and the
+//! certificate check all get the same ASCII host from here. User information is split off at once
+//! and never shown.
 //!
 //! Path and query go to the server as they were given, as curl sends them: only what cannot stand
 //! in a request line is percent-encoded (spaces and what is not ASCII), and nothing that is encoded
@@ -35,7 +35,7 @@ pub enum Scheme {
 }
 
 impl Scheme {
-    /// As it is written before `://`.
+    /// The scheme as it is written before `://`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Http => "http",
@@ -105,7 +105,7 @@ impl Target {
     /// long as the origin does.
     ///
     /// # Errors
-    /// The same refusals as [`Target::parse`].
+    /// When the result is not a URL that [`Target::parse`] takes.
     pub fn join(&self, location: &[u8]) -> Result<Self, RedirectProblem> {
         let location = location.trim_ascii();
         if location.is_empty() {
@@ -119,8 +119,8 @@ impl Target {
         Ok(Self { basic_auth, ..target })
     }
 
-    /// The whole URL in its normal form, as it is asked for: without user information and fragment,
-    /// scheme and host in lower case.
+    /// The whole URL in its normal form: without user information and fragment, scheme and host in
+    /// lower case.
     pub fn as_str(&self) -> &str {
         &self.text
     }
@@ -166,8 +166,8 @@ impl Target {
         })
     }
 
-    /// Gives it a user and a password, unless its URL has user information. The user has no colon,
-    /// neither has control characters.
+    /// Gives the target a user and a password, unless its URL has user information. The user has no
+    /// colon, neither has control characters.
     pub fn log_in(&mut self, user: &str, password: Option<&str>) {
         if self.basic_auth.is_none() {
             let text =
@@ -217,7 +217,7 @@ impl Target {
     }
 }
 
-/// Shows the URL only: user information stays hidden in logs and panics too.
+/// `Debug` shows the URL only: user information stays hidden in logs and panics too.
 impl fmt::Debug for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Target({:?})", self.as_str())
@@ -239,19 +239,19 @@ pub enum RedirectProblem {
     TooLong,
     /// Neither http nor https.
     Scheme,
-    /// It holds a control character.
+    /// The value holds a control character.
     Control,
-    /// It holds a backslash.
+    /// The value holds a backslash.
     Backslash,
     /// The host is empty.
     HostEmpty,
     /// The host holds a `%`.
     HostPercent,
-    /// The host is no name and no address.
+    /// The host is not a name and not an address.
     Host,
-    /// The port is no number from 1 to 65535.
+    /// The port is not a number from 1 to 65535.
     Port,
-    /// No URL at all.
+    /// The result is not a URL at all.
     Url,
 }
 
@@ -318,8 +318,8 @@ pub(super) fn without_userinfo(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// A `Referer` as it may be sent: without user information (RFC 9110 section 10.1.3). It goes to
-/// every origin.
+/// A `Referer` as it may be sent to every origin: without user information (RFC 9110 section
+/// 10.1.3).
 pub fn referer(text: &str) -> Cow<'_, str> {
     match Target::parse(text) {
         Ok(target) if target.credentials().is_some() => Cow::Owned(target.text.into_string()),
@@ -327,9 +327,9 @@ pub fn referer(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// Where in `text` the user information is, or may be: whatever stands before an `@` and after the
-/// scheme, up to the first `/`, `?` or `#`. The text may be no URL, so this leans to finding too
-/// much. The `@` is not in it.
+/// Range of `text` where the user information is, or may be: whatever stands before an `@` and
+/// after the scheme, up to the first `/`, `?` or `#`. The text may not be a URL, so this leans to
+/// finding too much. The `@` is not in it.
 pub(crate) fn userinfo_range(text: &str) -> Option<Range<usize>> {
     let is_slash = |c: char| matches!(c, '/' | '\\');
     let after_scheme = scheme_of(text).map_or(0, |scheme| scheme.len() + 1);
@@ -382,7 +382,7 @@ impl<'a> Pieces<'a> {
         Ok(Self { scheme, userinfo, host, port, rest })
     }
 
-    /// Normalises; the user information is left out.
+    /// Puts the normal form together; the user information is left out.
     fn build(&self) -> Result<Target, InputProblem> {
         let Self { scheme, host, port, .. } = *self;
         let host = host::ascii(scheme, host)?;
@@ -475,8 +475,8 @@ fn without_dots(whole: &str) -> Cow<'_, str> {
     Cow::Owned(resolved)
 }
 
-/// Controls cannot be in a URL (CVE-2014-8150: they would end the request line), and a backslash is
-/// read as a slash by some and not by others.
+/// Refuses control characters, which cannot be in a URL (CVE-2014-8150: they would end the request
+/// line), and backslashes, which some read as a slash and others do not.
 fn check_bytes(text: &str) -> Result<(), InputProblem> {
     match text.bytes().find(|b| b.is_ascii_control() || *b == b'\\') {
         None => Ok(()),
@@ -485,8 +485,8 @@ fn check_bytes(text: &str) -> Result<(), InputProblem> {
     }
 }
 
-/// Whether the text before the first colon is meant as a scheme, or is a host without one:
-/// `example.com:8080/x` and `localhost:8080` are grammatical but meant as the latter.
+/// The problem of a text whose part before the first colon is not a scheme that can be pulled:
+/// `example.com:8080/x` and `localhost:8080` are grammatical, but meant as a host without one.
 fn problem_of_scheme(scheme: &str, after_colon: &str) -> InputProblem {
     let is_port = after_colon.starts_with(|c: char| c.is_ascii_digit());
     if after_colon.starts_with("//") || !(is_port || scheme.contains('.')) {
@@ -497,7 +497,7 @@ fn problem_of_scheme(scheme: &str, after_colon: &str) -> InputProblem {
 }
 
 /// `user:pass` as Basic wants it (RFC 7617 section 2): text without controls, and no colon in the
-/// user that would move the border. Nothing for an empty user information.
+/// user that would move the border. `None` for an empty user information.
 pub(super) fn basic_auth(userinfo: &str) -> Result<Option<Box<str>>, InputProblem> {
     if userinfo.is_empty() {
         return Ok(None);
@@ -518,8 +518,8 @@ pub(super) fn basic_auth(userinfo: &str) -> Result<Option<Box<str>>, InputProble
     }))
 }
 
-/// Servers send raw bytes: those that are no UTF-8 are percent-encoded here, those that are by the
-/// parser, which gives the same and also understands a host in them.
+/// A `Location` as text. Servers send raw bytes: those that are not UTF-8 are percent-encoded here,
+/// those that are by the parser, which gives the same and also understands a host in them.
 fn text_of(location: &[u8]) -> Cow<'_, str> {
     if let Ok(text) = std::str::from_utf8(location) {
         return Cow::Borrowed(text);
@@ -535,9 +535,9 @@ fn text_of(location: &[u8]) -> Cow<'_, str> {
     Cow::Owned(text)
 }
 
-/// What a path or a query cannot hold in a request line (RFC 9112 section 3), beside what is not
-/// ASCII. Everything else goes as it was given, as curl does it, even where RFC 3986 would have it
-/// encoded: servers compare bytes, and a signed URL is signed as it stands.
+/// Characters that a path or a query cannot hold in a request line (RFC 9112 section 3), beside
+/// what is not ASCII. Everything else goes as it was given, as curl does it, even where RFC 3986
+/// would have it encoded: servers compare bytes, and a signed URL is signed as it stands.
 const NOT_IN_REQUEST_LINE: &AsciiSet = &CONTROLS.add(b' ');
 
 const _: () = assert!(size_of::<Target>() <= 48);

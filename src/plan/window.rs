@@ -1,19 +1,19 @@
-//! How many jobs may be in flight while this machine is short of something: file descriptors,
-//! memory, local ports.
+//! The limit of jobs in flight while this machine is short of something: file descriptors, memory,
+//! local ports.
 //!
-//! What a job lacks, the others hold. So the job goes back to the queue, costs no attempt, and as
-//! many jobs as hold something may be in flight from then on, at most halved within one interval:
-//! a burst of failures from outside must not bring a large window down to one at once. Each batch
-//! of attempts that ended otherwise makes room for one more. Only a job that lacks something while
-//! nothing else is open has nobody to wait for, and fails like any other.
+//! Resources that a job lacks, the others hold. So the job goes back to the queue, costs no
+//! attempt, and as many jobs as hold something may be in flight from then on, at most halved within
+//! one interval: a burst of failures from outside must not bring a large window down to one at
+//! once. Each batch of attempts that ended otherwise makes room for one more. Only a job that lacks
+//! something while nothing else is open has nobody to wait for, and fails like any other.
 
 /// The jobs that may be in flight over all cores.
 #[derive(Clone, Copy, Debug)]
 pub struct Window {
-    /// What the user asked for.
+    /// Limit that the user asked for.
     max: usize,
     limit: usize,
-    /// What `limit` may not fall below in this interval.
+    /// Least `limit` in this interval.
     floor: usize,
     interval_ends_ms: u64,
     /// Jobs that lacked something and have not ended yet.
@@ -25,9 +25,9 @@ pub struct Window {
 /// What becomes of a job that lacks something.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Lack {
-    /// Others hold it: the job waits a little and tries again, at no cost.
+    /// Other jobs hold it: the job waits a little and tries again, at no cost.
     Wait,
-    /// Nobody else holds anything: it is an ordinary failure.
+    /// No other job holds anything: it is an ordinary failure.
     Alone,
 }
 
@@ -43,13 +43,13 @@ impl Window {
         self.limit
     }
 
-    /// Whether it is less than the user asked for.
+    /// Whether the limit is lower than the user asked for.
     pub fn is_tight(&self) -> bool {
         self.limit < self.max
     }
 
-    /// A job in flight lacks something, while `others` more connections are open, in use or idle.
-    /// Its end is told to [`Window::ended`] as well.
+    /// Takes note that a job in flight lacks something, while `others` more connections are open,
+    /// in use or idle. [`Window::ended`] is told of its end as well.
     pub fn lacked(&mut self, others: usize, now_ms: u64) -> Lack {
         if now_ms >= self.interval_ends_ms {
             self.interval_ends_ms = now_ms.saturating_add(INTERVAL_MS);
@@ -61,7 +61,7 @@ impl Window {
         if others == 0 { Lack::Alone } else { Lack::Wait }
     }
 
-    /// An attempt ended, however it did.
+    /// Takes note that an attempt ended, however it did.
     pub fn ended(&mut self) {
         if self.lacking > 0 {
             // Whose end it was does not matter, only how many of them there were.
@@ -78,7 +78,7 @@ impl Window {
     }
 }
 
-/// Within so many milliseconds the window is halved at most.
+/// Interval in which the window is halved at most once, in milliseconds.
 const INTERVAL_MS: u64 = 100;
 /// Attempts that end well in a row before one more job may be in flight.
 const ENDED_PER_STEP: usize = 8;

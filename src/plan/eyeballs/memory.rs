@@ -1,5 +1,5 @@
-//! What a run remembers of addresses: which one of a host answered when another did not, and a
-//! family that does not answer anywhere.
+//! Memory of a run about addresses: which one of a host answered when another did not, and a family
+//! that does not answer anywhere.
 //!
 //! A family is put back, behind the other one, when its attempts lost without an answer at
 //! [`SILENT_HOSTS`] hosts in a row; an answer of any host ends that, and from time to time one
@@ -11,7 +11,7 @@ use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::net::IpAddr;
 
-/// What is remembered.
+/// Addresses that answered and families that did not.
 #[derive(Debug, Default)]
 pub struct Memory {
     v4: Family,
@@ -28,26 +28,26 @@ pub struct Outcome<'a> {
     pub host: &'a str,
     /// The addresses as [`Memory::order`] had them.
     pub order: &'a [IpAddr],
-    /// When the first of them was tried.
+    /// When the first of them was tried, in milliseconds.
     pub began_ms: u64,
-    /// The one that connected.
+    /// The address that connected.
     pub winner: IpAddr,
-    /// What was heard of others that were tried.
+    /// Answers of others that were tried.
     pub heard: &'a [(IpAddr, Heard)],
 }
 
-/// What was heard of an address that did not connect.
+/// Answer of an address that did not connect.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Heard {
-    /// It said no.
+    /// The address refused the connection.
     Refused,
-    /// Nothing, although it had time ahead of others.
+    /// The address gave no answer, although it had time ahead of others.
     Silence,
 }
 
 #[derive(Debug, Default)]
 struct Family {
-    /// Hosts at which it did not answer, since it last answered.
+    /// Hosts at which the family did not answer, since it last answered anywhere.
     silent: Vec<Box<str>>,
     put_back: Option<Back>,
 }
@@ -57,18 +57,18 @@ struct Family {
 struct Back {
     since_ms: u64,
     for_ms: u64,
-    /// When one connection tries it first.
+    /// When one connection tries it first, in milliseconds.
     until_ms: u64,
 }
 
 #[derive(Debug)]
 struct Answered {
     address: IpAddr,
-    /// When one connection tries the usual order.
+    /// When one connection tries the usual order, in milliseconds.
     until_ms: u64,
 }
 
-/// Which family goes first where the first addresses of both are of these classes.
+/// The family that goes first where the first addresses of both are of these classes.
 #[derive(Debug)]
 struct Preference {
     classes: (Class, Class),
@@ -164,7 +164,7 @@ impl Memory {
 }
 
 impl Family {
-    /// Whether it is to be tried second now.
+    /// Whether the family is to be tried second now.
     fn is_put_back(&mut self, now_ms: u64) -> bool {
         let Some(back) = &mut self.put_back else { return false };
         if now_ms < back.until_ms {
@@ -203,15 +203,17 @@ impl Family {
 
 /// Hosts in a row at which a family does not answer until it is put back.
 const SILENT_HOSTS: usize = 3;
-/// For how long it is at first, in milliseconds; twice as long whenever it was tried in vain.
+/// Time for which a family is put back at first, in milliseconds; it doubles whenever the family
+/// was tried in vain.
 const BACK_MS: u64 = 60_000;
-/// For how long it is at most, in milliseconds.
+/// Most time for which a family is put back, in milliseconds.
 const BACK_MAX_MS: u64 = 600_000;
-/// For how long the address of a host that answered is tried first, in milliseconds.
+/// Time for which the address of a host that answered is tried first, in milliseconds.
 const HOST_MS: u64 = 600_000;
-/// How long the connection that tries the usual order has until another one does, in milliseconds.
+/// Time that the connection which tries the usual order has until another one does, in
+/// milliseconds.
 const TRIAL_MS: u64 = 10_000;
-/// For how long it is known which family goes first, in milliseconds: routes may change.
+/// Time for which it is known which family goes first, in milliseconds: routes may change.
 const PREFERENCE_MS: u64 = 60_000;
 /// Hosts whose address is remembered; with more of them, all are forgotten.
 const HOSTS_MAX: usize = 16_384;

@@ -5,8 +5,8 @@
 use std::cmp::Ordering;
 use std::net::{IpAddr, Ipv6Addr};
 
-/// What of an address decides which family goes first; alike for most addresses, so that the answer
-/// can be kept.
+/// Properties of an address that decide which family goes first; alike for most addresses, so that
+/// the answer can be kept.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Class {
     label: u8,
@@ -24,9 +24,9 @@ pub fn class(address: IpAddr) -> Class {
     Class { label, precedence, scope: scope(address) }
 }
 
-/// Which of two destinations is better, each with the source address that the kernel would take for
-/// it (none: it cannot be reached). RFC 6724 section 6, rules 1, 2, 5, 6 and 8; the others need to
-/// know more, or take from name servers what they decide.
+/// Whether `one` is the better of two destinations, each with the source address that the kernel
+/// would take for it (none: it cannot be reached). RFC 6724 section 6, rules 1, 2, 5, 6 and 8; the
+/// others need to know more, or take from name servers what they decide.
 pub fn better(one: (IpAddr, Option<IpAddr>), other: (IpAddr, Option<IpAddr>)) -> Ordering {
     let rank = |(address, source): (IpAddr, Option<IpAddr>)| {
         let to = class(address);

@@ -1,4 +1,4 @@
-//! Which columns of a table, or members of an object, say what.
+//! Columns of a table, or members of an object, and what they mean.
 
 use crate::config::{Columns, KeptColumn};
 use std::fmt;
@@ -21,9 +21,9 @@ pub(super) struct Picked {
     pub(super) url: usize,
     pub(super) out: Option<usize>,
     pub(super) checksum: Option<usize>,
-    /// Those that the report has, too.
+    /// Columns that the report has, too.
     pub(super) keep: Vec<usize>,
-    /// How many columns there are.
+    /// Number of columns.
     pub(super) count: usize,
 }
 
@@ -78,7 +78,7 @@ pub(super) fn are_numbers(wanted: &Columns) -> bool {
     wanted.url.as_deref().is_some_and(is_number)
 }
 
-/// Finds the columns of a list without a header line, by its first row of so many cells.
+/// Finds the columns of a list without a header line, whose first row has `count` cells.
 pub(super) fn pick_numbers(wanted: &Columns, count: usize) -> Result<Picked, FormError> {
     let find = |name: &str, flag: &str| {
         if !is_number(name) {
@@ -122,7 +122,7 @@ impl Picked {
     }
 }
 
-/// The error of who keeps the column of the URL.
+/// The error for a column of the URL that is to be kept.
 pub(super) fn url_kept(name: &str) -> FormError {
     FormError(format!(
         "{name:?} of {KEEP_FLAG} is the URL, which every row has as `url`; leave it out there"

@@ -24,7 +24,7 @@ pub(super) struct JsonLines {
     has_begun: bool,
     /// Whether a line was an object.
     has_parsed: bool,
-    /// Of the URL before.
+    /// Origin of the URL before.
     origin: LastOrigin,
 }
 
@@ -91,12 +91,12 @@ impl JsonLines {
 /// The wanted members of an object.
 #[derive(Debug, Default)]
 struct Found<'a> {
-    /// With how well its name fits, where no name was asked for.
+    /// The member with the URL and, where no name was asked for, how well its name fits.
     url: Option<(usize, Member<'a>)>,
     out: Option<Member<'a>>,
     checksum: Option<Member<'a>>,
-    /// By their position among the columns that are kept, as they are written; the last one of a
-    /// name counts.
+    /// Members that are kept, by their position among those columns, as they are written; the last
+    /// one of a name counts.
     kept: Vec<(usize, &'a RawValue)>,
 }
 
@@ -105,13 +105,13 @@ struct Found<'a> {
 enum Member<'a> {
     Text(Cow<'a, str>),
     Null,
-    /// Anything else, by what it is called.
+    /// A value of another type, by what that is called.
     Other(&'static str),
 }
 
 impl Found<'_> {
-    /// Refuses a list whose first object lacks a member that is to be kept: a name with a slip in
-    /// it must not be found out after the night.
+    /// Refuses a list whose first object lacks a member that is to be kept: a typo in its name must
+    /// not be found out after the night.
     fn check_first(&self, wanted: &Columns) -> Result<(), FormError> {
         for (at, column) in wanted.keep.iter().enumerate() {
             let name = &column.name;
@@ -182,7 +182,7 @@ impl<'a> KeptMember<'a> {
     }
 }
 
-/// What a member says; one that is missing or null says nothing.
+/// The text of a member; one that is missing or null is empty.
 fn text_of<'a>(member: Option<&'a Member<'_>>, name: &Option<String>) -> Result<&'a [u8], String> {
     match member {
         None | Some(Member::Null) => Ok(b""),
@@ -258,12 +258,12 @@ impl<'de> Visitor<'de> for Object<'_> {
     }
 }
 
-/// What a member is wanted for.
+/// The uses of a member.
 struct Use {
     url_rank: Option<usize>,
     is_out: bool,
     is_checksum: bool,
-    /// Its position among the columns that are kept.
+    /// Position among the columns that are kept.
     keep: Option<usize>,
 }
 

@@ -40,7 +40,7 @@ impl Cutter {
         &self.carry
     }
 
-    /// The last line, where it has no line feed. What comes next is a new line.
+    /// The last line, where it has no line feed. A new line begins with the next bytes.
     pub(super) fn last(&mut self) -> Option<&[u8]> {
         self.forget();
         self.is_given = true;

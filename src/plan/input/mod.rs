@@ -19,8 +19,8 @@ use json::JsonLines;
 use lines::Cutter;
 use table::Table;
 
-/// What the lines of a file are, by its name; the suffix of its compression does not count. What
-/// has no suffix that says it is text.
+/// The format of a file by its name; the suffix of its compression does not count. A name without a
+/// suffix that says otherwise is text.
 pub fn format_of(name: &str) -> InputFormat {
     let name = name.to_ascii_lowercase();
     let inner = PACKED_SUFFIXES.iter().find_map(|suffix| name.strip_suffix(suffix));
@@ -50,7 +50,7 @@ pub struct List {
     report: Option<u64>,
 }
 
-/// What its lines are.
+/// The format of the lines.
 #[derive(Clone, Debug)]
 enum Form {
     Text(Box<Lines>),
@@ -58,7 +58,7 @@ enum Form {
     Json(Box<JsonLines>),
 }
 
-/// What reading on came to.
+/// Result of reading on.
 #[derive(Debug, Default, PartialEq)]
 pub struct Step {
     /// Bytes read from the front of the input; without an entry that is all of them.
@@ -100,7 +100,7 @@ impl List {
     /// empty; there may be an entry all the same.
     ///
     /// # Errors
-    /// The input is not what it is said to be, and there is no way on.
+    /// When the input does not have its format, and there is no way on.
     pub fn read(&mut self, input: &[u8]) -> Result<Step, FormError> {
         let mut used = 0;
         loop {
@@ -130,8 +130,8 @@ impl List {
         }
     }
 
-    /// Nothing more comes for now: gives the entry that only waits for option lines, unless a line
-    /// has begun that may be one.
+    /// Gives the entry that only waits for option lines, when nothing more comes for now; unless a
+    /// line has begun that may be one.
     pub fn pause(&mut self) -> Option<Entry> {
         match &mut self.form {
             Form::Text(lines) if self.cutter.begun().is_empty() => lines.finish(),
@@ -139,7 +139,7 @@ impl List {
         }
     }
 
-    /// The input has ended. Gives what is left, one entry a call.
+    /// Gives what is left when the input has ended, one entry a call.
     ///
     /// # Errors
     /// As [`List::read`].
@@ -164,8 +164,8 @@ impl List {
         }
     }
 
-    /// The input broke off: gives what is left and certain, one entry a call. A line that has only
-    /// begun is none, and neither is a URL when that line may hold its options.
+    /// Gives what is left and certain when the input broke off, one entry a call. A line that has
+    /// only begun is no entry, and neither is a URL when that line may hold its options.
     pub fn abandon(&mut self) -> Option<Entry> {
         // An error of the form comes second to the one that ended the input.
         if let Ok(Step { entry: Some(entry), .. }) = self.read(b"") {
@@ -259,7 +259,7 @@ const NO_DELIMITER: &str = "it is no table, and --delimiter is for tables; add -
      if it is one, or leave --delimiter out";
 const NO_COLUMNS: &str = "it is a list of plain URLs, and --keep-cols is for CSV, TSV and JSON \
      Lines; say with --input-format if it is one of these";
-/// Suffixes of compressed files. What a file is compressed with, its first bytes say.
+/// Suffixes of compressed files. The compression itself is known by the first bytes of a file.
 const PACKED_SUFFIXES: [&str; 4] = [".gz", ".gzip", ".zst", ".zstd"];
 
 #[cfg(test)]

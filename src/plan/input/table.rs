@@ -1,10 +1,10 @@
 //! CSV and TSV (RFC 4180): physical lines to rows, rows to entries.
 //!
-//! The `csv-core` crate takes cells apart. What is decided here is what happens to rows that are
-//! none: a quote that is opened and not closed would swallow the lines behind it up to the next
-//! quote, and make one row of them. So a row of several lines counts only when its quotes are
-//! beyond doubt and it has as many cells as the header; otherwise its first line alone is a bad
-//! row, and reading goes on with the second one.
+//! The `csv-core` crate takes cells apart. This file decides about rows that are none: a quote that
+//! is opened and not closed would swallow the lines behind it up to the next quote, and make one
+//! row of them. So a row of several lines counts only when its quotes are beyond doubt and it has
+//! as many cells as the header; otherwise its first line alone is a bad row, and reading goes on
+//! with the second one.
 
 use super::columns::{FormError, Picked, are_numbers, pick, pick_numbers};
 use crate::config::Columns;
@@ -23,10 +23,10 @@ pub(super) struct Table {
     wanted: Columns,
     /// Whether the first line is a row already.
     has_no_header: bool,
-    /// What the header line says, or the first row, once it was read.
+    /// Columns by the header line, or by the first row, once it was read.
     picked: Option<Picked>,
     cells: Splitter,
-    /// Lines from the first one of the open row on, kept in case it is none.
+    /// Lines from the first one of the open row on, kept in case it is not a row.
     kept: Vec<u8>,
     /// Where the open row begins in `kept`.
     open_at: usize,
@@ -38,7 +38,7 @@ pub(super) struct Table {
     row_line: u64,
     lines_before: u64,
     line_number: u64,
-    /// Of the URL before.
+    /// Origin of the URL before.
     origin: LastOrigin,
 }
 
@@ -98,7 +98,8 @@ impl Table {
         result
     }
 
-    /// Nothing more comes: what is open is no row. One entry a call, or lines that wait.
+    /// Gives what is left when nothing more comes: an open row is none. One entry a call, or lines
+    /// that wait.
     pub(super) fn finish(&mut self) -> Result<Option<Entry>, FormError> {
         if !self.is_open {
             return Ok(None);
@@ -110,7 +111,7 @@ impl Table {
         result
     }
 
-    /// Drops what is open.
+    /// Drops an open row.
     pub(super) fn abandon(&mut self) {
         self.is_open = false;
         self.settle();
@@ -163,7 +164,7 @@ impl Table {
         self.row(row)
     }
 
-    /// The open row is none: its first line is a bad row, and the others are read again.
+    /// Gives up an open row: its first line is a bad row, and the others are read again.
     fn reopen(&mut self, kept: &[u8], remedy: &str) -> Result<Option<Entry>, FormError> {
         let rest = &kept[self.open_at..];
         let end = memchr::memchr(b'\n', rest).map_or(rest.len(), |at| at + 1);
@@ -185,7 +186,7 @@ impl Table {
         self.bad(first, InputProblem::Record, remedy).map(Some)
     }
 
-    /// A row whose cells were taken apart, or the header.
+    /// Reads a row whose cells were taken apart, or the header.
     fn row(&mut self, raw: &[u8]) -> Result<Option<Entry>, FormError> {
         let is_first = self.picked.is_none();
         if is_first && self.has_no_header {
@@ -226,7 +227,7 @@ impl Table {
         Ok(Some(entry))
     }
 
-    /// A bad row; a header that cannot be read ends everything.
+    /// Reports a bad row; a header that cannot be read ends everything.
     fn bad(&self, raw: &[u8], problem: InputProblem, remedy: &str) -> Result<Entry, FormError> {
         let bad: BadLine = bad_record(self.at(), raw, problem, remedy);
         match self.picked {
@@ -240,13 +241,13 @@ impl Table {
         At { index: self.lines_before + self.row_line, line_number: self.row_line }
     }
 
-    /// A byte order mark belongs to no cell.
+    /// The line without a byte order mark, which belongs to no cell.
     fn without_mark<'a>(&self, raw: &'a [u8]) -> &'a [u8] {
         let mark = if self.row_line == 1 { &b"\xef\xbb\xbf"[..] } else { b"" };
         raw.strip_prefix(mark).unwrap_or(raw)
     }
 
-    /// Lets go of lines that nobody will ask for again.
+    /// Drops kept lines that are not needed again.
     fn settle(&mut self) {
         if !self.is_open && !self.has_kept() {
             self.kept.clear();

@@ -19,12 +19,13 @@ pub enum Packing {
     Gzip,
     /// RFC 8878
     Zstd,
-    /// Something that cannot be read; what it is, and what to do instead.
+    /// Something that cannot be read: its name, and a remedy.
     Foreign(&'static str),
 }
 
 impl Packing {
-    /// What the first bytes of an input say. `None` when it takes more of them to know.
+    /// The packing that the first bytes of an input tell. `None` when it takes more of them to
+    /// know.
     pub fn of(head: &[u8]) -> Option<Self> {
         let is = |magic: &[u8]| head.starts_with(magic);
         let may_become = |magic: &[u8]| magic.starts_with(head);
@@ -39,9 +40,9 @@ impl Packing {
 /// Why packed bytes cannot be undone to their end.
 #[derive(Debug)]
 pub enum UnpackError {
-    /// They contradict themselves.
+    /// The packed bytes contradict themselves.
     Damaged(&'static str, io::Error),
-    /// They end within a stream.
+    /// The input ends within a stream.
     EndsEarly(&'static str),
     /// Something else follows a stream.
     Garbage(&'static str),
@@ -68,10 +69,10 @@ enum State {
 }
 
 impl Unpacker {
-    /// For an input that is packed so; `None` where there is nothing to undo.
+    /// An unpacker for an input; `None` where there is nothing to undo.
     ///
     /// # Errors
-    /// There is no memory for it.
+    /// When there is no memory for it.
     pub fn new(packing: Packing) -> io::Result<Option<Self>> {
         Ok(match packing {
             Packing::None | Packing::Foreign(_) => None,
@@ -87,7 +88,7 @@ impl Unpacker {
     /// were read and written. When both are none, it takes more input.
     ///
     /// # Errors
-    /// There is no way on.
+    /// When the packed bytes are damaged, or something else follows them.
     pub fn unpack(
         &mut self,
         input: &[u8],
@@ -99,10 +100,10 @@ impl Unpacker {
         }
     }
 
-    /// The input has ended, and [`Unpacker::unpack`] wants more.
+    /// Ends the input, when [`Unpacker::unpack`] wants more.
     ///
     /// # Errors
-    /// It must not end here.
+    /// When the input ends within a stream.
     pub fn finish(&self) -> Result<(), UnpackError> {
         match &self.0 {
             State::Gzip(gzip) => match gzip.state {
@@ -128,17 +129,17 @@ impl fmt::Debug for Unpacker {
 #[derive(Default)]
 struct Gzip {
     state: Member,
-    /// What came in, while no member has it.
+    /// Input that no member has read yet.
     pieces: Pieces,
 }
 
 #[derive(Default)]
 enum Member {
-    /// Before the first one or behind one.
+    /// Before the first member or behind one.
     #[default]
     Between,
     Within(Box<GzDecoder<Pieces>>),
-    /// Within the zero bytes that may follow the last one, as gzip(1) has it for tapes.
+    /// Within the zero bytes that may follow the last member, as gzip(1) has it for tapes.
     Padding,
 }
 
@@ -158,7 +159,7 @@ impl Gzip {
         }
     }
 
-    /// Goes on with what came in: how many bytes were written, none once all of it is used up.
+    /// Goes on with the input: how many bytes were written, none once all of it is used up.
     fn step(&mut self, output: &mut [u8]) -> Result<usize, UnpackError> {
         loop {
             match &mut self.state {

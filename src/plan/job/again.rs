@@ -3,7 +3,7 @@
 //! `--verify --save-session` writes such a list. Its comments mean something to the run that has
 //! the same report and nothing to any other reader.
 
-/// The first line of such a list. `token` is that of the report, which is called `name`.
+/// The first line of such a list, for the report that is called `name` and has this token.
 pub fn title(token: u64, name: &str) -> String {
     let name = name.escape_debug();
     format!("{TITLE}{name} that are pulled again with it ({token:016x})")
@@ -21,17 +21,17 @@ pub fn number(index: u64) -> String {
     format!("{NUMBER}{index}")
 }
 
-/// Follows the numbers in such a list.
+/// Follows the line numbers that the comments of such a list give.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Numbers {
-    /// What the comments since the last URL say.
+    /// Number in the comments since the last URL.
     next: Option<u64>,
     last: u64,
     is_broken: bool,
 }
 
 impl Numbers {
-    /// Takes a comment.
+    /// Reads a comment, which may give a number.
     pub(super) fn comment(&mut self, text: &[u8]) {
         let number = std::str::from_utf8(text).ok().and_then(|text| text.strip_prefix(NUMBER));
         if let Some(number) = number {
@@ -39,8 +39,8 @@ impl Numbers {
         }
     }
 
-    /// The number of the URL that comes now. They rise, and none is missing, or nothing more of the
-    /// list can be used.
+    /// The number of the URL that comes now; `None` where the comments do not give one. Numbers
+    /// rise, and none is missing, or nothing more of the list can be used.
     pub(super) fn take(&mut self) -> Option<u64> {
         let number = self.next.take().filter(|number| *number > self.last);
         self.is_broken |= number.is_none();

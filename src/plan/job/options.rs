@@ -1,8 +1,8 @@
 //! The option lines of one job: `name=value`, as aria2c(1) has them under "Input File".
 //!
-//! Lists come from others: what an option may do to this machine or to other hosts is bounded here,
-//! and the user can permit more. aria2's own session files are lists too, and hold options of which
-//! most say how to download, not what: those are passed over.
+//! Lists come from others: the effect of an option on this machine or on other hosts is bounded
+//! here, and the user can permit more. aria2's own session files are lists too, and hold options of
+//! which most say how to download, not what: those are passed over.
 
 use super::{JobOptions, REMEDY_NAME};
 use crate::config::InputConfig;
@@ -14,7 +14,7 @@ use crate::plan::target::{self, Target};
 use std::borrow::Cow;
 use std::path::Path;
 
-/// What option lines may do, and what they said that has no effect here.
+/// Permissions of option lines, and the options that were met and have no effect here.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Rules {
     /// Whether `header=Host:` is permitted (`--allow-host-header`).
@@ -24,8 +24,8 @@ pub(super) struct Rules {
     passed_over: Vec<&'static str>,
 }
 
-/// `http-user=` and `http-passwd=` of one job. Like all that may hold secrets it has no `Debug` of
-/// its parts.
+/// `http-user=` and `http-passwd=` of one job. Like every type that may hold secrets it has no
+/// `Debug` of its parts.
 #[derive(Clone, Default)]
 pub(super) struct Login {
     user: Option<Box<str>>,
@@ -69,7 +69,7 @@ impl Rules {
         Ok(())
     }
 
-    /// Reads an option of ours. Headers add up; of all others the last one counts.
+    /// Reads an option that has an effect here. Headers add up; of all others the last one counts.
     pub(super) fn apply_plain(
         &self,
         options: &mut JobOptions,
@@ -134,7 +134,7 @@ impl Rules {
 }
 
 impl Login {
-    /// Has the job of this target log in, unless its URL says how.
+    /// Gives the login to the target of the job, unless its URL has one.
     pub(super) fn give(self, target: &mut Target) {
         if let Some(user) = self.user {
             target.log_in(&user, self.password.as_deref());
@@ -158,7 +158,7 @@ fn credential(value: &str, is_bad: bool) -> Result<Box<str>, Refused> {
 }
 
 /// The name of an option of aria2 that changes neither the file nor where it goes, as its table has
-/// it; nothing for any other option.
+/// it; `None` for any other option.
 ///
 /// # Errors
 /// Why an option of aria2 that would change that is not for one line of a list here.

@@ -17,7 +17,7 @@ use crate::limits;
 /// The names claimed in one run.
 #[derive(Debug)]
 pub struct Names {
-    /// All but the last one are full.
+    /// Filters, of which all but the last one are full.
     layers: Vec<Layer>,
     /// Hashes of names that were occupied and are not in a layer yet.
     occupied: Vec<u64>,
@@ -40,8 +40,8 @@ impl Names {
         self.claim_noting(path, index, folds).0
     }
 
-    /// As [`Self::claim`], and says what became of the path: whoever knows this and the path needs
-    /// to keep the name only where it is [`Claimed::Otherwise`].
+    /// Claims `path` as [`Self::claim`] does, and says what became of it: a caller that knows this
+    /// and the path needs to keep the name only where it is [`Claimed::Otherwise`].
     pub fn claim_noting(&mut self, path: String, index: u64, folds: bool) -> (String, Claimed) {
         self.settle();
         if self.insert(&path, folds) {
@@ -71,7 +71,7 @@ impl Names {
         }
     }
 
-    /// Puts what was occupied into the layers.
+    /// Puts the names that were occupied into the layers.
     fn settle(&mut self) {
         let mut occupied = std::mem::take(&mut self.occupied);
         let layers = &self.layers;
@@ -129,11 +129,11 @@ fn hash_of(path: &str, folds: bool) -> u64 {
 /// What became of a path that was claimed.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Claimed {
-    /// It was free.
+    /// The path was free.
     AsAsked,
-    /// It got its line's number: [`super::numbered`] gives the name.
+    /// The path was taken and got its line's number: [`super::numbered`] gives the name.
     Numbered,
-    /// It became another name.
+    /// The path was taken and became another name.
     Otherwise,
 }
 
@@ -174,7 +174,8 @@ pub(super) fn before_claim(path: &str, index: u64) -> Vec<String> {
     found
 }
 
-/// The path without such a mark before the extension of its last component, or at its end.
+/// The path without a mark, as `is_mark` knows it, before the extension of its last component or at
+/// its end.
 pub(super) fn without_mark(path: &str, is_mark: impl Fn(&str) -> bool) -> Vec<String> {
     let (directory, name) = path.split_at(path.rfind('/').map_or(0, |slash| slash + 1));
     let mut found = Vec::new();
@@ -185,7 +186,7 @@ pub(super) fn without_mark(path: &str, is_mark: impl Fn(&str) -> bool) -> Vec<St
     found
 }
 
-/// Whether it is a dot and digits.
+/// Whether a mark is a dot and digits.
 pub(super) fn is_number(mark: &str) -> bool {
     mark.len() > 1 && mark[1..].bytes().all(|byte| byte.is_ascii_digit())
 }
@@ -235,7 +236,7 @@ impl Layer {
 /// Where a name is in every layer.
 struct Key {
     hash: u64,
-    /// The bits it sets in its block.
+    /// Bits that the name sets in its block.
     bits: [u64; BLOCK_WORDS],
 }
 
@@ -253,29 +254,29 @@ impl Key {
         Self { hash, bits }
     }
 
-    /// Index of the first word of its block, in a layer of so many words.
+    /// Index of the first word of the name's block, in a layer of `words` words.
     fn block(&self, words: usize) -> usize {
         block(self.hash, words)
     }
 }
 
-/// Index of the first word of a block.
+/// Index of the first word of the block that a hash falls into.
 fn block(hash: u64, words: usize) -> usize {
     let blocks = (words / BLOCK_WORDS) as u64;
     // Upper half of a 32-bit product: even without a division.
     (((hash >> 32) * blocks) >> 32) as usize * BLOCK_WORDS
 }
 
-/// Names that are occupied together, unless one is claimed.
+/// Most names that are occupied before they are put into the layers.
 const OCCUPIED_MAX: usize = 64;
 
 const BLOCK_WORDS: usize = 8;
-/// Bits that a name sets.
+/// Bits that one name sets.
 const BITS_PER_NAME_SET: usize = 12;
 /// Numbered names that are tried before the last resort.
 const NUMBERED_ATTEMPTS_MAX: u32 = 8;
 
-/// Bytes of each layer and bits of it per name. Small layers have bits to spare, because their
+/// Bytes of each layer, and bits of it per name. Small layers have bits to spare, because their
 /// false hits would last for the rest of the run; the last one holds nine names in ten of a large
 /// list.
 const LAYERS: [(usize, u64); 3] =

@@ -34,7 +34,7 @@ fn by_hash(levels: &[u8], url: &str) -> String {
     path
 }
 
-/// The folders of so many lines each, from 0. Their numbers have as many digits as those of
+/// The folders of `lines` lines each, from 0. Their numbers have as many digits as those of
 /// [`LINES_SORTED`] lines need, so that they sort.
 fn by_line(lines: u64, index: u64) -> String {
     let lines = lines.max(1);
@@ -43,7 +43,7 @@ fn by_line(lines: u64, index: u64) -> String {
     format!("{:0width$}", index.saturating_sub(1) / lines)
 }
 
-/// Folders of lists of up to so many lines have names of the same length.
+/// Length of a list up to which its folders have names of the same length.
 const LINES_SORTED: u64 = 1_000_000_000;
 
 #[cfg(test)]

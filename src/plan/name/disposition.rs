@@ -72,7 +72,7 @@ impl<'a> Proposed<'a> {
 struct Value<'a> {
     /// The token; `None` for a quoted string.
     token: Option<&'a [u8]>,
-    /// What it says.
+    /// Text of the value, without quotes and escapes.
     unquoted: Cow<'a, [u8]>,
 }
 

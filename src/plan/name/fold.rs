@@ -5,10 +5,11 @@ use std::borrow::Cow;
 
 /// The key of a path: two paths that any file system takes for the same file have one key.
 ///
-/// It unites whatever one of them does: case, in the simple mapping of NTFS and FAT as in the full
-/// one of ext4's casefold; how characters are composed (NFC, NFD) and compatible ones (NFKC, as zfs
-/// may); characters that are not shown; dots and spaces at the end, which FAT drops. So it unites
-/// more than each of them, which only gives a name a number that it could have done without.
+/// A key unites whatever some file system does: case, in the simple mapping of NTFS and FAT as in
+/// the full one of ext4's casefold; how characters are composed (NFC, NFD) and compatible ones
+/// (NFKC, as zfs may); characters that are not shown; dots and spaces at the end, which FAT drops.
+/// So it unites more than each of them, which only gives a name a number that it could have done
+/// without.
 pub(super) fn folded(path: &str) -> String {
     let path = if path.is_ascii() { path.to_ascii_lowercase() } else { folded_unicode(path) };
     let is_dropped = |c: char| matches!(c, '.' | ' ');

@@ -76,7 +76,7 @@ impl Template {
 pub enum TemplateError {
     /// Empty, absolute, too long, too deep, or with a component that is empty, `.` or `..`.
     Path,
-    /// A field of no meaning.
+    /// A field of unknown name.
     Field(String),
     /// A brace without its partner.
     Brace,

@@ -33,7 +33,7 @@ pub(super) fn fit(component: &str, rules: NameRules) -> Cow<'_, str> {
     if name.len() > limits::NAME_BYTES_MAX { shorten(&name).into() } else { name }
 }
 
-/// What a file system may have against a path that it refused, and the remedy.
+/// Reason why a file system may have refused a path, and the remedy.
 pub fn refused(path: &str) -> String {
     let what = match path.split('/').find_map(problem) {
         Some(Problem::Character(c)) => format!("'{c}' in names"),
@@ -72,7 +72,7 @@ fn is_dropped(c: char) -> bool {
     matches!(c, '.' | ' ')
 }
 
-/// The name with these characters, which are ASCII, percent-encoded.
+/// The name with the characters that `is_escaped` picks, which are ASCII, percent-encoded.
 fn escaped(name: &str, is_escaped: impl Fn(char) -> bool) -> String {
     let mut text = String::with_capacity(name.len() + 8);
     for c in name.chars() {

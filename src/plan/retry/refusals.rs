@@ -2,12 +2,12 @@
 //!
 //! A host that is asked too much refuses whatever comes just then: that says nothing about the URL,
 //! so it costs the job no attempt. But 503 may be about one URL, and be the answer to it for ever.
-//! What tells the two apart is what the host answers to others meanwhile. If it refuses one request
+//! The two are told apart by what the host answers to others meanwhile. If it refuses one request
 //! in ten, a URL of no fault of its own is refused three times in a row once in a thousand times;
 //! if it refuses nobody else, the second refusal is about the URL. So a refusal is free as long as
 //! it may well have been chance, the host answers others, and there were not too many of them.
 
-/// What a host has answered so far. A later one is of the same host, and no number is lower.
+/// Number of answers of a host so far. A later tally is of the same host, and no number is lower.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Tally {
     /// Answers that were no refusals.
@@ -19,19 +19,20 @@ pub struct Tally {
 /// The refusals of one job.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Refusals {
-    /// Those that cost no attempt.
+    /// Refusals that cost no attempt.
     free: u32,
-    /// Those since `first`, that one included.
+    /// Refusals since `first`, that one included.
     count: u32,
-    /// What its host had answered before the first refusal of it...
+    /// Tally of the host before the first refusal of the job.
     first: Tally,
-    /// ...and before the last one.
+    /// Tally of the host before the last refusal of the job.
     last: Tally,
 }
 
 impl Refusals {
-    /// The host refused the job. `tally` is what it answered before that, and `is_progressing` is
-    /// whether a good answer to anybody was among it lately. Says whether that is free.
+    /// Takes note that the host refused the job. `tally` is what the host answered before that, and
+    /// `is_progressing` is whether a good answer to anybody was among it lately. Says whether the
+    /// refusal is free.
     pub fn meet(&mut self, tally: Tally, is_progressing: bool) -> bool {
         let is_known = self.count > 0
             && tally.answers >= self.last.answers
@@ -48,12 +49,13 @@ impl Refusals {
         is_free
     }
 
-    /// The job goes on at another host, of which nothing is known. What was free before stays so.
+    /// Takes note that the job goes on at another host, of which nothing is known. Refusals that
+    /// were free before stay so.
     pub fn leave_host(&mut self) {
         self.count = 0;
     }
 
-    /// How many cost no attempt.
+    /// Number of refusals that cost no attempt.
     pub fn free(&self) -> u32 {
         self.free
     }
@@ -70,10 +72,10 @@ impl Refusals {
     }
 }
 
-/// What is less likely than this is no chance.
+/// Least probability that counts as chance.
 const CHANCE_MIN: f64 = 1e-4;
-/// Refusals of one job that are free at most: a host that refuses six requests in ten would have to
-/// do so twenty times in a row to fail a job of no fault of its own.
+/// Most refusals of one job that are free: a host that refuses six requests in ten would have to do
+/// so twenty times in a row to fail a job of no fault of its own.
 const FREE_MAX: u32 = 16;
 
 #[cfg(test)]

@@ -1,9 +1,9 @@
-//! `X-Robots-Tag`: what a response asks of robots. There is no RFC; this is the practice that
-//! Google's page on robots meta tags describes and img2dataset follows.
+//! `X-Robots-Tag`: the wishes of a response about robots. There is no RFC; this is the practice
+//! that Google's page on robots meta tags describes and img2dataset follows.
 
-/// The first of the `listed` directives that the field lines of a response hold for us, one line
-/// each in `lines`. A line may name a robot before its directives (`googlebot: noindex`): then it
-/// is for that one only, here the one with our product `token`. `none` is short for noindex and
+/// The first of the `listed` directives that the field lines of a response, one line each in
+/// `lines`, hold for us. A line may name a robot before its directives (`googlebot: noindex`): then
+/// it is for that one only, here the one with our product `token`. `none` is short for noindex and
 /// nofollow.
 pub fn refusal<'l>(lines: &[u8], token: &str, listed: &'l [String]) -> Option<&'l str> {
     lines.split(|byte| *byte == b'\n').find_map(|line| {

@@ -16,20 +16,20 @@ pub(super) fn ascii(scheme: Scheme, host: &str) -> Result<Cow<'_, str>, InputPro
     }
 }
 
-/// Whether a host is one that nothing has to be done about, which is nearly every host of a list.
-/// Where in doubt, no: then [`normalised`] decides, and says the same of hosts that are plain.
+/// Whether a host needs no normalising, as nearly every host of a list. Where in doubt, no: then
+/// [`normalised`] decides, and says the same of hosts that are plain.
 pub(super) fn is_plain_host(host: &str) -> bool {
     is_plain_name(host) || is_plain_address(host)
 }
 
-/// Whether it is an IPv4 address as it is printed.
+/// Whether a host is an IPv4 address as it is printed.
 fn is_plain_address(host: &str) -> bool {
     let begins_so = host.as_bytes().first().is_some_and(u8::is_ascii_digit);
     // Numbers with a zero in front are octal to some, and refused.
     begins_so && host.parse::<Ipv4Addr>().is_ok()
 }
 
-/// Whether it is a name of lower-case ASCII letters, digits, `-` and `.`.
+/// Whether a host is a name of lower-case ASCII letters, digits, `-` and `.`.
 fn is_plain_name(host: &str) -> bool {
     let is_plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'.');
     // What ends in a number is an IPv4 address, or none. All forms of numbers begin with a digit.
@@ -50,8 +50,8 @@ fn normalised(scheme: Scheme, host: &str) -> Result<String, InputProblem> {
     Ok(host.to_owned())
 }
 
-/// Letters, digits, `-`, `.` and `_` (met in the wild), or an address in brackets; a length that
-/// DNS can carry (RFC 1035 section 2.3.4).
+/// Whether a host can be used: letters, digits, `-`, `.` and `_` (met in the wild), or an address
+/// in brackets; of a length that DNS can carry (RFC 1035 section 2.3.4).
 fn is_host(host: &str) -> bool {
     if host.starts_with('[') {
         return true;

@@ -8,7 +8,7 @@ use crate::fault::InputProblem;
 use crate::limits;
 use std::borrow::Cow;
 
-/// The origin of the URL before. What it says of a URL is what [`Target::parse`] says.
+/// The origin of the URL before. Its answers are those of [`Target::parse`].
 #[derive(Clone, Debug, Default)]
 pub struct LastOrigin {
     /// `scheme://host[:port]` in its normal form; empty before the first URL.
@@ -25,7 +25,7 @@ struct Origin {
 }
 
 impl LastOrigin {
-    /// As [`Target::parse`].
+    /// Takes an absolute URL apart, as [`Target::parse`] does.
     ///
     /// # Errors
     /// As [`Target::parse`].
@@ -49,7 +49,8 @@ impl LastOrigin {
         Ok(target)
     }
 
-    /// The normal form of a URL, which [`Target::as_str`] gives; `None` where the text is no URL.
+    /// The normal form of a URL, which [`Target::as_str`] gives; `None` where the text is not a
+    /// URL.
     pub fn normal_form<'t>(&mut self, text: &'t str) -> Option<Cow<'t, str>> {
         if self.offsets(text).is_some() {
             return Some(Cow::Borrowed(text));
@@ -57,7 +58,7 @@ impl LastOrigin {
         self.parse(text).ok().map(|target| Cow::Owned(target.text.into_string()))
     }
 
-    /// The parts of a URL in its normal form. Where in doubt, none.
+    /// The parts of a URL in its normal form; `None` where in doubt.
     fn offsets(&mut self, text: &str) -> Option<(Offsets, u16)> {
         if text.len() > limits::LINE_BYTES_MAX {
             return None;

@@ -2,7 +2,7 @@
 
 use super::{Scheme, Target};
 
-/// The numbers of a target: with its text, and its user information where it has some, they are all
+/// The numbers of a target. With its text, and its user information where it has some, they are all
 /// of it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Offsets {
@@ -17,7 +17,7 @@ pub struct Offsets {
 }
 
 impl Target {
-    /// What [`Target::from_parts`] wants beside the text.
+    /// Numbers that [`Target::from_parts`] takes beside the text.
     pub fn offsets(&self) -> Offsets {
         let Self { scheme, host_end, path_at, path_end, .. } = *self;
         Offsets { scheme, host_end, path_at, path_end }
@@ -29,10 +29,10 @@ impl Target {
         self.basic_auth.as_deref()
     }
 
-    /// The target that these are the parts of.
+    /// Puts a target together from its parts.
     ///
     /// # Panics
-    /// When they are those of no target.
+    /// When no target has these parts.
     pub fn from_parts(text: &str, offsets: Offsets, userinfo: Option<&str>) -> Self {
         let Offsets { scheme, host_end, path_at, path_end } = offsets;
         let port = match &text[host_end as usize..path_at as usize] {
