@@ -239,7 +239,7 @@ impl fmt::Display for ProtocolError {
             Self::InterimTooMany => "too many interim (1xx) responses",
             Self::SwitchingProtocols => "the server switched protocols unasked (101)",
             Self::TransferEncoding => "a transfer coding other than chunked",
-            Self::ContentLength => "a Content-Length that is no number below 2^63",
+            Self::ContentLength => "a Content-Length that is not a number below 2^63",
             Self::ContentLengthsDiffer => "several Content-Length values that differ",
             Self::ChunkSize => "a malformed chunk size",
             Self::ChunkSizeTooLarge => "a chunk size of 2^63 or more",

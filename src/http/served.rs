@@ -45,7 +45,7 @@ pub fn answer(asked: Asked, content_type: &str, page: impl FnOnce() -> String) -
             let status = "405 Method Not Allowed\r\nAllow: GET";
             (status, plain, "use GET\n".to_owned())
         }
-        Asked::Malformed => ("400 Bad Request", plain, "this is no HTTP request\n".to_owned()),
+        Asked::Malformed => ("400 Bad Request", plain, "this is not an HTTP request\n".to_owned()),
     };
     let length = body.len();
     format!(

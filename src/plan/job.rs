@@ -447,7 +447,7 @@ fn bad_line(at: At, text: &[u8], problem: InputProblem) -> BadLine {
             "a host is not percent-encoded; write the name itself, an address without %zone".into()
         }
         InputProblem::Host => {
-            "the host is no name and no address; write https://HOST/PATH, IPv6 in brackets".into()
+            "the host is not a name or an address; write https://HOST/PATH, IPv6 in brackets".into()
         }
         InputProblem::Port => {
             "a port is a number from 1 to 65535; correct it, or leave it out with its colon".into()

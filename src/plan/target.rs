@@ -290,7 +290,7 @@ impl fmt::Display for RedirectProblem {
             Self::HostPercent => "the host of the Location holds a percent sign",
             Self::Host => "the host of the Location is not usable",
             Self::Port => "the port of the Location is not a number from 1 to 65535",
-            Self::Url => "the Location is no URL",
+            Self::Url => "the Location is not a URL",
         })
     }
 }

@@ -125,7 +125,7 @@ fn a_location_that_is_none_says_why_and_no_secret() {
         ("http://me:secret@h%2f/", "percent sign"),
         ("/\\me:secret@h/", "backslash"),
         ("ftp://me:secret@h/", "neither http nor https"),
-        ("http:me:secret@h", "the Location is no URL"),
+        ("http:me:secret@h", "the Location is not a URL"),
     ];
     let paths: Vec<String> = (0..cases.len()).map(|n| format!("/{n}")).collect();
     let each = paths.iter().zip(&cases);

@@ -84,13 +84,15 @@ impl Problem {
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Stranger => f.write_str("this is no report of ringpull"),
+            Self::Stranger => f.write_str("this is not a report of ringpull"),
             Self::IsCsv => f.write_str("this is a report in CSV, not in JSON Lines"),
             Self::IsJsonLines => f.write_str("this is a report in JSON Lines, not in CSV"),
-            Self::Torn => f.write_str("this is no whole row, although whole ones follow it"),
+            Self::Torn => f.write_str("an incomplete row, and complete ones follow it"),
             Self::Nonsense(column) => write!(f, "no row has such a value in its column {column}"),
             Self::TooLong => f.write_str("no row is as long"),
-            Self::NotPacked(name) => write!(f, "this is no {name} data, as its name says"),
+            Self::NotPacked(name) => {
+                write!(f, "this is not {name} data, although its name says so")
+            }
             Self::Damaged(name) => write!(
                 f,
                 "the {name} data is damaged from here on, and not by a run that was killed: more \
@@ -103,8 +105,7 @@ impl fmt::Display for Problem {
             ),
             Self::Cut(name) => write!(
                 f,
-                "this is no whole row, although its {name} data is whole: unpack it, and continue \
-                 that"
+                "an incomplete row, although its {name} data is complete: unpack it, and continue that"
             ),
         }
     }

@@ -129,7 +129,7 @@ impl Servers {
         // As bytes, not as IDNA: names with `_` are met in the wild, and the URL parser has been
         // there.
         let Ok(name) = Name::from_ascii(host) else {
-            return Found::Nothing(Some("it is no name that the DNS could know".into()), None);
+            return Found::Nothing(Some("not a name that the DNS could know".into()), None);
         };
         if let Some(found) = self.lookup_hosts(&name) {
             return found;

@@ -49,7 +49,7 @@ pub(super) fn of_pem(error: &pem::Error) -> String {
         pem::Error::IllegalSectionStart { .. } => {
             "it is damaged: a line -----BEGIN does not end in -----".to_owned()
         }
-        pem::Error::Base64Decode(_) => "it is damaged: what it holds is no base64".to_owned(),
+        pem::Error::Base64Decode(_) => "it is damaged: its content is not base64".to_owned(),
         pem::Error::Io(error) => error.to_string(),
         _ => "it holds nothing that could be used".to_owned(),
     }

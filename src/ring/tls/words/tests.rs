@@ -157,7 +157,7 @@ fn files_have_their_sentence() {
     for (error, wanted) in [
         (pem::Error::MissingSectionEnd { end_marker }, "cut off"),
         (pem::Error::IllegalSectionStart { line }, "damaged"),
-        (pem::Error::Base64Decode("InvalidCharacter".to_owned()), "no base64"),
+        (pem::Error::Base64Decode("InvalidCharacter".to_owned()), "not base64"),
         (pem::Error::SectionTooLarge, "nothing that could be used"),
     ] {
         assert!(of_pem(&error).contains(wanted), "{wanted}");
