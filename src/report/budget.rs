@@ -1,4 +1,4 @@
-//! Whether a run has used up what it may cost. The one place that decides it.
+//! Decision whether a run has used up its budget, made in this place only.
 
 use super::stats::Stats;
 use crate::config::{BudgetConfig, ErrorsMax};
@@ -6,7 +6,7 @@ use crate::limits;
 use std::fmt;
 use std::time::Duration;
 
-/// What a run has used up.
+/// The part of its budget that a run has used up.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Limit {
     /// `--max-errors`, `--fail-early`
@@ -18,7 +18,7 @@ pub enum Limit {
 }
 
 impl Limit {
-    /// The word of the statistics file.
+    /// Value of `stopped_by` in the statistics file.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Errors => "max_errors",
@@ -28,7 +28,7 @@ impl Limit {
     }
 }
 
-/// For people: what happened, and the option that says so.
+/// Says for people what happened, and the option that asks for it.
 impl fmt::Display for Limit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -39,9 +39,10 @@ impl fmt::Display for Limit {
     }
 }
 
-/// What a run that has come to these rows in this time has used up, if anything. A percentage of
-/// failures is looked at from [`limits::ERRORS_PERCENT_ROWS_MIN`] rows on: the first failure alone
-/// is always one of few. Rows that are skipped or cancelled say nothing about failures.
+/// The part of its budget that a run with these rows and this duration has used up, if any. A
+/// percentage of failures is looked at from [`limits::ERRORS_PERCENT_ROWS_MIN`] rows on: the first
+/// failure alone is always one of few. Rows that are skipped or cancelled say nothing about
+/// failures.
 pub fn spent(
     budget: &BudgetConfig,
     stats: &Stats,
@@ -67,8 +68,8 @@ pub fn spent(
     }
 }
 
-/// Whether so many lines are ok, or were there, that `--ok-if` pardons the others; those that were
-/// passed over because of what earlier runs did are among them.
+/// Whether enough lines are ok, or were there, that `--ok-if` pardons the others; lines that were
+/// passed over because of earlier runs are among them.
 pub(super) fn is_pardoned(ok_percent_min: Option<f64>, stats: &Stats) -> bool {
     let good = (stats.ok + stats.skipped + stats.passed.good) as f64;
     let all = (stats.count + stats.passed.good + stats.passed.failed) as f64;

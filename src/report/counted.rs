@@ -1,10 +1,10 @@
-//! What a run counts of one row, whether anybody reads the row or not: all that its statistics
-//! need.
+//! Numbers that a run counts of one row, whether anybody reads the row or not: all that its
+//! statistics need.
 
 use super::row::{Row, Status, Times};
 use crate::fault::Fault;
 
-/// What is counted of a row; see [`Row`] for each.
+/// The part of a row that is counted; see [`Row`] for each field.
 #[derive(Clone, Copy, Debug)]
 pub struct Counted<'a> {
     /// How the job ended.

@@ -1,11 +1,11 @@
-//! What `--dry-run` found in a list, for people: a few lines of text.
+//! The result of `--dry-run` for people: a few lines of text.
 
 use super::figures::{Number, Of, Size, Time};
 use crate::fault::escape_hidden;
 use std::fmt::{self, Write as _};
 use std::time::Duration;
 
-/// What a list holds, and how fast it was read.
+/// Content of a list, and how fast it was read.
 #[derive(Clone, Debug, Default)]
 pub struct DryRun {
     /// Lines of all inputs, blank ones and comments included.
@@ -19,9 +19,9 @@ pub struct DryRun {
     /// Different hosts, ports included.
     pub hosts: u64,
     /// Whether there were too many hosts to count each: then `hosts` is an estimate, and the counts
-    /// of `largest` are at least so high.
+    /// of `largest` are lower bounds.
     pub is_estimate: bool,
-    /// Hosts with the most jobs, and these numbers.
+    /// Hosts with the most jobs, and their number of jobs.
     pub largest: Vec<(String, u64)>,
     /// CPU time for reading, parsing and naming all lines.
     pub time_parse: Duration,

@@ -24,7 +24,7 @@ impl Display for Size {
     }
 }
 
-/// A time, as exact as a person wants it.
+/// A duration, as exact as a person wants it.
 pub(super) struct Time(pub(super) Duration);
 
 impl Display for Time {
@@ -43,7 +43,7 @@ impl Display for Time {
     }
 }
 
-/// A time to come, which nobody knows exactly: in whole seconds and never none.
+/// A duration to come, which nobody knows exactly: in whole seconds and never none.
 pub(super) struct Left(pub(super) Duration);
 
 impl Display for Left {
@@ -76,7 +76,7 @@ impl Display for Number {
     }
 }
 
-/// The same where it changes all the time: `1,204`, and from ten million on `12.3 M`.
+/// A number that changes all the time: `1,204`, and from ten million on `12.3 M`.
 pub(super) struct Count(pub(super) u64);
 
 impl Display for Count {
@@ -88,7 +88,7 @@ impl Display for Count {
     }
 }
 
-/// How many in a second, to one decimal where that is not more than it can be measured to.
+/// A rate a second, to one decimal where that is not more than it can be measured to.
 pub(super) struct Rate(pub(super) f64);
 
 impl Display for Rate {
@@ -102,7 +102,7 @@ impl Display for Rate {
     }
 }
 
-/// The name of a host, of a long one the last so many characters.
+/// The name of a host; of a long one the last characters, up to this number.
 pub(super) struct HostName<'a>(pub(super) &'a str, pub(super) usize);
 
 impl Display for HostName<'_> {

@@ -1,4 +1,4 @@
-//! Where the time of a run went, host by host, in bounded memory.
+//! Time spent on each host of a run, in bounded memory.
 
 use crate::limits;
 use std::collections::HashMap;
@@ -32,9 +32,9 @@ impl Host {
     }
 }
 
-/// At most [`limits::HOSTS_IN_STATS_MAX`] hosts. When there are more, the half on which the least
-/// time was spent is forgotten at once, so that a list of a million hosts costs little for each of
-/// them.
+/// Totals of at most [`limits::HOSTS_IN_STATS_MAX`] hosts. When there are more, the half on which
+/// the least time was spent is forgotten at once, so that a list of a million hosts costs little
+/// for each of them.
 #[derive(Clone, Debug, Default)]
 pub struct Hosts {
     known: HashMap<Box<str>, Host>,

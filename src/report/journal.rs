@@ -5,9 +5,9 @@
 //! the header line above them: reports of older versions have fewer of them, and reports that were
 //! joined by `cat` have header lines in the middle.
 //!
-//! What a run that was killed leaves at the end of its report is no row: a line without its end, or
-//! (after a power loss) zero bytes and what follows them. [`Scan`] tells where the last whole row
-//! ends. The same in front of good rows is no work of a crash, and is refused.
+//! A run that was killed leaves something at the end of its report that is not a row: a line
+//! without its end, or (after a power loss) zero bytes and what follows them. [`Scan`] tells where
+//! the last whole row ends. The same in front of good rows has another cause, and is refused.
 
 mod differ;
 mod done;
@@ -41,31 +41,31 @@ pub struct Scan {
     rows: u64,
     /// The end of the last whole row.
     whole: u64,
-    /// The first line behind the last whole row that is no row.
+    /// The first line behind the last whole row that is not a row.
     bad: Option<(u64, Problem)>,
-    /// A zero byte was seen: nothing behind it counts.
+    /// Whether a zero byte was seen: nothing behind it counts.
     is_over: bool,
 }
 
-/// What a report was found to be.
+/// Result of reading a report back.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Scanned {
-    /// Bytes up to the end of the last whole row; what is behind them is no row.
+    /// Bytes up to the end of the last whole row; bytes behind them are not rows.
     pub whole: u64,
-    /// Rows in them.
+    /// Number of whole rows.
     pub rows: u64,
     /// Whether a header line must come before the next row: there is none, or it has other columns.
     pub needs_header: bool,
-    /// Names of the columns of the list that its last rows have; `None` where it has no rows.
+    /// Names of the columns of the list that the last rows have; `None` where there are no rows.
     pub kept: Option<Vec<String>>,
 }
 
-/// Why a file cannot be taken for a report.
+/// A file that cannot be taken for a report, and why.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Refused {
     /// Number of the line at fault, from 1.
     pub line: u64,
-    /// What is wrong with it.
+    /// The problem with that line.
     pub problem: Problem,
 }
 
@@ -95,7 +95,7 @@ impl Scan {
     /// used: the rest is the begin of a line, to be given again with more behind it.
     ///
     /// # Errors
-    /// This is no report, or not one of this format, or it is damaged before its end.
+    /// When this is not a report, or not one of this format, or it is damaged before its end.
     pub fn feed(
         &mut self,
         bytes: &[u8],
@@ -127,10 +127,10 @@ impl Scan {
         Ok(used)
     }
 
-    /// The file has ended with the begin of a line, which may be empty.
+    /// Ends with the begin of a line, which may be empty.
     ///
     /// # Errors
-    /// This is no report.
+    /// When this is not a report.
     pub fn finish(self, rest: &[u8]) -> Result<Scanned, Refused> {
         let line = self.count + 1;
         if self.whole == 0 {
@@ -168,8 +168,8 @@ impl Scan {
         Ok(())
     }
 
-    /// A zero byte, after the begin of a line: a block of the file that a power loss kept from the
-    /// disk. What was written behind it was written later.
+    /// Takes note of a zero byte after the begin of a line: a block of the file that a power loss
+    /// kept from the disk. Bytes behind it were written later.
     fn zero(&mut self, before: &[u8]) -> Result<(), Refused> {
         if self.whole == 0 && !self.lines.may_begin_with(before) {
             return Err(Refused { line: self.count + 1, problem: self.lines.stranger(before) });
@@ -180,8 +180,8 @@ impl Scan {
 }
 
 /// Longest line that is taken for a row, in bytes. A row holds two URLs, three fields of a head, a
-/// text and what is kept of a row of the list, all of them bounded, of which JSON may escape each
-/// byte as six.
+/// text and the kept columns of a row of the list, all of them bounded, of which JSON may escape
+/// each byte as six.
 const LINE_BYTES_MAX: usize = 4 * 1024 * 1024 + 6 * limits::RECORD_BYTES_MAX;
 
 #[cfg(test)]

@@ -54,7 +54,7 @@ struct Page {
     text: String,
 }
 
-/// What a family is.
+/// Type of a family.
 #[derive(Clone, Copy)]
 enum Kind {
     Counter,
@@ -144,7 +144,7 @@ impl Page {
         self.pushing(view);
     }
 
-    /// Hosts that push back.
+    /// Adds the hosts that push back.
     fn pushing(&mut self, view: &View) {
         let hosts = || view.pushing.iter().take(HOSTS_MAX);
         let help = "Requests answered by the hosts that refused most (429, 503), ten at most.";
@@ -178,7 +178,7 @@ impl Page {
         self.sample(&format!("{name}_count"), &[], buckets.count);
     }
 
-    /// A family with a sample for each core.
+    /// Adds a family with a sample for each core.
     fn by_core(&mut self, name: &str, help: &str, view: &View, value: fn(&CoreView) -> usize) {
         self.family(name, Kind::Gauge, help);
         for (core, view) in view.cores.iter().enumerate() {
@@ -186,7 +186,7 @@ impl Page {
         }
     }
 
-    /// A family of one sample.
+    /// Adds a family of one sample.
     fn one(&mut self, name: &str, kind: Kind, help: &str, value: impl Display) {
         self.family(name, kind, help);
         self.sample(name, &[], value);
@@ -225,13 +225,13 @@ impl Page {
     }
 }
 
-/// What every name begins with.
+/// Begin of every name.
 const PREFIX: &str = "ringpull_";
 
-/// Hosts that are named.
+/// Most hosts that are named.
 pub const HOSTS_MAX: usize = 10;
 
-/// Room for a page as they are.
+/// Capacity for a page of the usual size, in bytes.
 const PAGE_BYTES: usize = 8 * 1024;
 
 const fn ms(ms: u64) -> Duration {

@@ -1,7 +1,7 @@
-//! What is told of a run, as bytes; the caller owns the files.
+//! Rows, statistics and progress of a run, encoded; the caller owns the files.
 //!
-//! Rows ([`row`], packed by [`packing`], or in a form of the user's: [`write_out`]) and the same
-//! read back by the next run ([`journal`]); what is [`counted`] of them and adds up to ([`stats`],
+//! Rows ([`row`], packed by [`packing`], or in a form of the user's: [`write_out`]) and their way
+//! back in the next run ([`journal`]); what is [`counted`] of them and adds up to ([`stats`],
 //! [`hosts`], [`summary`], [`explain`]) and whether that is enough ([`budget`]); what is left
 //! ([`session`]), is to come ([`dry`]) or differs ([`verify`]); and how a run stands ([`view`],
 //! [`progress`], [`state`], [`metrics`]), with the hosts that push back ([`pushing`]).

@@ -3,7 +3,7 @@
 //! Each batch of rows is a part of its own: a member of gzip data, a frame of zstd data. Both
 //! formats are one stream when parts follow each other, so every reader takes them for one file,
 //! and a file that ends behind one of them is whole. So a report that is packed can be continued,
-//! and what a run leaves that was killed is readable up to its last whole batch.
+//! and the report of a run that was killed is readable up to its last whole batch.
 
 use crate::config::ReportPacking;
 use flate2::Compression;
@@ -12,20 +12,20 @@ use flate2::write::GzEncoder;
 use std::io::{self, Read, Write as _};
 use zstd::stream::{read, write};
 
-/// What a packed report begins with.
+/// First part of a packed report.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Front {
-    /// A whole part of so many bytes.
+    /// A whole part, with its length in bytes.
     Whole(usize),
-    /// The begin of a part, which may be nothing.
+    /// The begin of a part, which may be empty.
     Begin,
-    /// No part, or one that contradicts itself.
+    /// Bytes that are not a part, or contradict themselves.
     Damaged,
-    /// A part with more in it than [`PART_BYTES_MAX`].
+    /// A part with more rows in it than [`PART_BYTES_MAX`].
     TooLong,
 }
 
-/// Appends these rows as one part, or as they are where nothing is packed. No rows are no part.
+/// Appends these rows as one part, or as they are where nothing is packed. No rows make no part.
 pub fn pack(packing: ReportPacking, rows: &[u8], out: &mut Vec<u8>) {
     if rows.is_empty() {
         return;
@@ -52,8 +52,8 @@ fn pack_zstd(rows: &[u8], out: &mut Vec<u8>) -> io::Result<()> {
     encoder.finish().map(drop)
 }
 
-/// Unpacks the part that these bytes begin with, and appends what is in it, even of one whose end
-/// is missing.
+/// Unpacks the part that these bytes begin with, and appends its rows, even those of a part whose
+/// end is missing.
 pub fn unpack(packing: ReportPacking, bytes: &[u8], out: &mut Vec<u8>) -> Front {
     let room = PART_BYTES_MAX as u64 + 1;
     let before = out.len();
@@ -93,7 +93,7 @@ pub(super) fn magic(packing: ReportPacking) -> &'static [u8] {
     }
 }
 
-/// What it is called.
+/// Name of the packing.
 pub(super) fn name(packing: ReportPacking) -> &'static str {
     match packing {
         ReportPacking::None => "plain",
@@ -105,6 +105,6 @@ pub(super) fn name(packing: ReportPacking) -> &'static str {
 /// Most bytes of rows in one part, unpacked. A run writes far fewer; other programs make a whole
 /// file one part.
 pub const PART_BYTES_MAX: usize = 256 << 20;
-/// Rows are much alike: more effort saves little.
+/// Level of gzip: rows are much alike, and more effort saves little.
 const GZIP_LEVEL: u32 = 4;
 const ZSTD_LEVEL: i32 = 3;

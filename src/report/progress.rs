@@ -7,7 +7,7 @@ use super::view::{Holdup, Meter, View};
 use crate::fault::escape_hidden;
 use std::fmt;
 
-/// How a run goes, in at most so many columns, or in one line of any length.
+/// Progress of a run in at most `columns` columns, or in one line of any length.
 pub fn line(view: &View, meter: &Meter, columns: Option<usize>) -> String {
     let parts = parts(view, meter);
     let Some(columns) = columns else { return joined(&parts, &longest(&parts), ", ") };
@@ -26,11 +26,12 @@ pub fn line(view: &View, meter: &Meter, columns: Option<usize>) -> String {
     }
 }
 
-/// Something to be said, in one of its forms or not at all.
+/// A part of the line, in one of its forms or left out.
 struct Part {
-    /// The shorter ones first, each with its rank: forms of a lower rank get room first.
+    /// Forms of the part, shorter ones first, each with its rank: forms of a lower rank get room
+    /// first.
     forms: Vec<(u8, String)>,
-    /// What is between it and the part before, where that is not the usual.
+    /// Separator between it and the part before, where that is not the usual one.
     before: Option<&'static str>,
 }
 
@@ -40,7 +41,7 @@ impl Part {
     }
 }
 
-/// All there is to say, in the order in which it is read.
+/// All parts, in the order in which they are read.
 fn parts(view: &View, meter: &Meter) -> Vec<Part> {
     let rates = meter.rates(view);
     let is_one = view.total() == Some(1);
@@ -85,7 +86,7 @@ fn parts(view: &View, meter: &Meter) -> Vec<Part> {
     parts
 }
 
-/// How much is done, of how much.
+/// The part that says how much is done, of how much.
 fn share(view: &View) -> Part {
     let done = Count(view.done());
     match view.total() {
@@ -102,7 +103,7 @@ fn share(view: &View) -> Part {
     }
 }
 
-/// 100 only when all is done.
+/// Percentage that is done, 100 only when all is.
 fn percent(done: u64, total: u64) -> u64 {
     let percent = u128::from(done) * 100 / u128::from(total.max(1));
     u64::try_from(percent).map_or(100, |percent| percent.min(100))
@@ -146,7 +147,7 @@ fn joined(parts: &[Part], chosen: &[Option<usize>], separator: &str) -> String {
     line
 }
 
-/// How far the run is, in so many columns.
+/// A bar of this many columns.
 fn bar(view: &View, columns: usize) -> String {
     let inner = columns - 2;
     let total = u128::from(view.total().unwrap_or(0).max(1));
@@ -161,7 +162,7 @@ fn columns_of(text: &str) -> usize {
     text.chars().map(|char| if char.is_ascii() { 1 } else { 2 }).sum()
 }
 
-/// The begin of a text that fits.
+/// Begin of a text that fits into the columns.
 fn cut(text: &str, columns: usize) -> String {
     let mut left = columns;
     let fits = |char: &char| {
@@ -176,8 +177,8 @@ pub(super) fn speed(bytes_per_second: f64) -> Size {
     Size(bytes_per_second as u64)
 }
 
-/// A host that holds the run up, in a few words, at most so many characters of its name among them:
-/// the last ones, which tell most.
+/// A host that holds the run up, in a few words with at most this many characters of its name: the
+/// last ones, which tell most.
 pub(super) struct Held<'a>(pub(super) &'a Holdup, pub(super) usize);
 
 impl fmt::Display for Held<'_> {
@@ -188,13 +189,13 @@ impl fmt::Display for Held<'_> {
     }
 }
 
-/// What is said of a full disk.
+/// Words for a full disk.
 pub(super) const PAUSED: &str = "paused: the disk is full";
-/// Characters of the name of a host.
+/// Most characters of a host's name.
 const HOST_CHARS_MAX: usize = 40;
-/// Below so many columns words are apart by blanks only.
+/// With fewer columns than this, words are apart by blanks only.
 const NARROW_COLUMNS: usize = 40;
-/// Columns of the bar, which is drawn where there is room for it and a blank.
+/// Widths of the bar in columns, which is drawn where there is room for it and a blank.
 const BARS_COLUMNS: [usize; 2] = [26, 12];
 
 #[cfg(test)]

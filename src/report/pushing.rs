@@ -1,4 +1,4 @@
-//! Hosts that push back (429, 503): their share of refusals, and what was made of it.
+//! Hosts that push back (429, 503): their share of refusals, and the limit that was found.
 
 use super::figures::{HostName, Of};
 use crate::fault::escape_hidden;
@@ -11,24 +11,24 @@ pub struct Pushing {
     pub host: String,
     /// Requests that were answered, refused ones included.
     pub requests: u64,
-    /// Those that were refused.
+    /// Requests that were refused.
     pub refusals: u64,
-    /// Connections it may have now.
+    /// Connections that the host may have now.
     pub window: u64,
-    /// Requests a second that it was found to bear, where it limits those.
+    /// Requests a second that the host was found to bear; `None` where it does not limit them.
     pub rate: Option<f64>,
-    /// Whether there are jobs for it.
+    /// Whether there are jobs for the host.
     pub has_jobs: bool,
 }
 
 impl Pushing {
-    /// Whether it is worth a word: a few refusals among very many answers may be about a URL.
+    /// Whether the host is to be shown: a few refusals among very many answers may be about a URL.
     pub fn is_notable(&self) -> bool {
         let is_seldom = self.refusals < REFUSALS_MIN || self.refusals < self.requests / 1_000;
         self.rate.is_some() || !is_seldom
     }
 
-    /// In a few words, for the line of progress; its name in at most so many characters.
+    /// The host in a few words, for the line of progress; its name in at most this many characters.
     pub fn briefly(&self, host_chars_max: usize) -> String {
         let host = HostName(&self.host, host_chars_max);
         let share = share(self.refusals, self.requests);
@@ -39,7 +39,7 @@ impl Pushing {
     }
 }
 
-/// The hosts that are worth a word, those with most refusals first.
+/// The hosts that are to be shown, those with most refusals first.
 pub fn notable(mut hosts: Vec<Pushing>) -> Vec<Pushing> {
     hosts.retain(Pushing::is_notable);
     hosts.sort_by(|a, b| b.refusals.cmp(&a.refusals).then_with(|| a.host.cmp(&b.host)));
@@ -57,7 +57,7 @@ impl fmt::Display for Pushing {
     }
 }
 
-/// The lines of the summary; nothing where no host is worth a word.
+/// The lines of the summary; empty where no host is to be shown.
 pub fn summary(hosts: &[Pushing]) -> String {
     let mut text = String::new();
     for host in hosts.iter().take(HOSTS_SHOWN) {
@@ -75,7 +75,7 @@ pub fn worst(hosts: &[Pushing]) -> Option<&Pushing> {
     hosts.iter().find(|host| host.has_jobs)
 }
 
-/// As a list of JSON objects, as many as are told of.
+/// The hosts as a list of JSON objects, up to [`HOSTS_IN_JSON`].
 pub fn json(hosts: &[Pushing]) -> serde_json::Value {
     let object = |host: &Pushing| {
         serde_json::json!({
@@ -89,7 +89,7 @@ pub fn json(hosts: &[Pushing]) -> serde_json::Value {
     hosts.iter().take(HOSTS_IN_JSON).map(object).collect()
 }
 
-/// A share in percent: exact enough where it is small, and neither none nor all unless it is.
+/// A share in percent: exact where it is small, and neither 0 nor 100 unless it is.
 fn share(part: u64, whole: u64) -> String {
     let percent = part as f64 * 100.0 / whole.max(1) as f64;
     match percent {
@@ -109,11 +109,11 @@ fn per_second(rate: f64) -> String {
     }
 }
 
-/// Fewer refusals than these are not told of, unless a rate was found.
+/// Hosts with fewer refusals are not shown, unless a rate was found.
 const REFUSALS_MIN: u64 = 3;
-/// Hosts in the summary.
+/// Most hosts in the summary.
 const HOSTS_SHOWN: usize = 5;
-/// Hosts in JSON.
+/// Most hosts in JSON.
 const HOSTS_IN_JSON: usize = 50;
 
 #[cfg(test)]

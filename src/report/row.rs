@@ -59,7 +59,7 @@ pub enum Status {
     Ok,
     /// Nothing was asked for: the file was there (`--no-clobber`).
     Skipped,
-    /// It failed; the fault says why.
+    /// The job failed; the fault says why.
     Failed,
     /// The run was interrupted before it was done.
     Cancelled,
@@ -137,7 +137,7 @@ pub struct Row {
     pub http_minor_version: Option<u8>,
     /// Whether the TLS session of the last connection was resumed; `None` without TLS.
     pub tls_resumed: Option<bool>,
-    /// When things happened.
+    /// Times of the last attempt and of the job.
     pub times: Times,
     /// When the first attempt began (or the row was made, where there was none).
     pub attempted_at: SystemTime,
@@ -200,7 +200,7 @@ impl Row {
 }
 
 impl Row {
-    /// A failed row that says nothing but what was asked, and when.
+    /// A failed row with the URL and the time only.
     pub fn new(index: u64, url: Vec<u8>, attempted_at: SystemTime) -> Self {
         Self {
             index,
@@ -267,7 +267,7 @@ impl RowEncoder {
         Self { format, kept: Vec::new(), shown: String::new() }
     }
 
-    /// The same with these columns of the list behind the others.
+    /// This encoder with columns of the list behind the others.
     pub fn keeping(self, kept: Vec<String>) -> Self {
         Self { kept, ..self }
     }
@@ -391,9 +391,9 @@ pub(super) fn escape_line_ends(bytes: &[u8]) -> Cow<'_, [u8]> {
 /// One value, before it is known how it will be written.
 pub(super) enum Cell<'a> {
     Nothing,
-    /// What a list said, UTF-8 or not.
+    /// Text of a list, UTF-8 or not.
     Raw(&'a [u8]),
-    /// The same that is JSON.
+    /// A value of a list that is JSON.
     Json(&'a [u8]),
     /// Where a file is: with it the file can be opened, so only controls are made visible.
     Path(&'a str),

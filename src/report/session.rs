@@ -1,4 +1,5 @@
-//! What a run leaves over, as a list that the next run reads, and aria2c(1) too ("Input File").
+//! Jobs that a run leaves over, as a list that the next run reads, and aria2c(1) too ("Input
+//! File").
 
 use crate::fault::escape_hidden;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -8,20 +9,20 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 pub struct Left<'a> {
     /// `scheme://host/path`, without user information.
     pub url: &'a str,
-    /// User, and password where there was one. They are in the list, so nobody else may read that.
+    /// User, and password where there was one. The list has them, so nobody else may read it.
     pub user: Option<(&'a str, Option<&'a str>)>,
-    /// Directory of its file, where `out` does not begin at that of the run.
+    /// Directory of the job's file, where `out` does not begin at that of the run.
     pub dir: Option<&'a str>,
-    /// Path of its file beneath that directory.
+    /// Path of the job's file beneath that directory.
     pub out: Option<&'a str>,
-    /// Its own header fields.
+    /// Header fields of the job itself.
     pub headers: &'a [(String, String)],
-    /// What its file must be, as `checksum=` has it.
+    /// Digest that the file must have, as `checksum=` has it.
     pub checksum: Option<&'a str>,
 }
 
 impl Left<'_> {
-    /// Appends its URL line and its option lines.
+    /// Appends the job's URL line and its option lines.
     pub fn encode(&self, list: &mut Vec<u8>) {
         let Self { url, user, dir, out, headers, checksum } = *self;
         let host_at = url.find("://").map_or(0, |at| at + "://".len());
@@ -58,13 +59,13 @@ impl Left<'_> {
     }
 }
 
-/// What keeps the blanks at the end of a path: those at the end of a line are not read, and a slash
-/// there is no part of the path.
+/// The slash that keeps the blanks at the end of a path: those at the end of a line are not read,
+/// and a slash there is no part of the path.
 fn slash_behind(path: &str) -> &'static str {
     if path.ends_with(' ') { "/" } else { "" }
 }
 
-/// Appends a line that was no URL, for people.
+/// Appends a line that was not a URL, for people.
 pub fn comment(text: &str, list: &mut Vec<u8>) {
     list.extend_from_slice(format!("# {}\n", escape_hidden(text)).as_bytes());
 }

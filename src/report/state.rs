@@ -7,7 +7,7 @@ use super::view::{CoreView, Meter, Transfer, View};
 use crate::fault::escape_hidden;
 use std::fmt::{self, Write as _};
 
-/// Where a run stands, in whole lines. `silent` are cores that did not say what they do.
+/// State of a run, in whole lines. `silent` are cores that did not answer.
 pub fn text(view: &View, meter: &Meter, transfers: &[Transfer], silent: &[usize]) -> String {
     let mut text = String::new();
     write_text(&mut text, view, meter, transfers, silent).expect("a String takes any text");
@@ -78,7 +78,8 @@ fn write_text(
     Ok(())
 }
 
-/// The same as one JSON object, for who reads JSON from standard error; without a line end.
+/// State of a run as one JSON object, for programs that read it from standard error; without a line
+/// end.
 pub fn json(view: &View, meter: &Meter, transfers: &[Transfer], silent: &[usize]) -> String {
     let cores: Vec<_> = (view.cores.iter())
         .map(|core| serde_json::json!({ "in_flight": core.in_flight, "idle": core.idle }))
@@ -145,12 +146,12 @@ fn progress_object(view: &View, meter: &Meter) -> serde_json::Value {
     })
 }
 
-/// To milliseconds.
+/// The number rounded to milliseconds.
 fn rounded(seconds: f64) -> f64 {
     (seconds * 1e3).round() / 1e3
 }
 
-/// Hosts that push back, as many as are told of.
+/// Most hosts that push back which are shown.
 const PUSHING_SHOWN: usize = 10;
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! What all rows of a run add up to, and that as JSON.
+//! Totals of all rows of a run, and those as JSON.
 //!
 //! Memory is bounded: two histograms, a table of hosts, and one counter per fault code and status.
 
@@ -47,25 +47,25 @@ pub struct Buckets {
     pub counts: Vec<u64>,
     /// Rows.
     pub count: u64,
-    /// All of their times together.
+    /// Sum of the times of all of them.
     pub sum: Duration,
 }
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum RunEnd {
-    /// Each input line has its row.
+    /// The run is complete: each input line has its row.
     Complete,
-    /// A signal stopped it.
+    /// A signal stopped the run.
     Interrupted,
-    /// It has used up what it may cost, and something was left to do.
+    /// The run has used up its budget, and something was left to do.
     Stopped(Limit),
-    /// The disk was full for too long (`--disk-wait`).
+    /// The disk was full for longer than `--disk-wait`.
     DiskFull,
 }
 
 impl RunEnd {
-    /// The word of the statistics file.
+    /// Value of `end` in the statistics file.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Complete => "complete",
@@ -79,13 +79,13 @@ impl RunEnd {
 /// What is known of a run beside its rows.
 #[derive(Clone, Debug)]
 pub struct RunInfo {
-    /// When it began.
+    /// When the run began.
     pub started_at: SystemTime,
-    /// When it ended.
+    /// When the run ended.
     pub ended_at: SystemTime,
-    /// How long it took, by a clock that nobody sets.
+    /// Duration of the run, by a clock that nobody sets.
     pub duration: Duration,
-    /// How it ended.
+    /// How the run ended.
     pub end: RunEnd,
     /// Version of ringpull.
     pub version: String,
@@ -95,20 +95,20 @@ pub struct RunInfo {
     pub kernel: String,
     /// CPUs that workers were pinned to.
     pub cpus: Vec<usize>,
-    /// Which shard of its list it pulled, unless it was all.
+    /// Shard of the list that the run pulled; `None` for all of it.
     pub shard: Option<RunShard>,
     /// Hosts that pushed back and are worth a word, those with most refusals first.
     pub pushing: Vec<Pushing>,
 }
 
-/// Which lines of a list were pulled.
+/// One of the shards of a list.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct RunShard {
-    /// From 0.
+    /// Number of the shard, from 0.
     pub index: u32,
-    /// How many there are.
+    /// Number of shards.
     pub count: u32,
-    /// Lines that are other shards', of those that were read.
+    /// Lines of other shards, among those that were read.
     pub lines_of_others: u64,
 }
 
@@ -141,9 +141,9 @@ pub struct Stats {
     pub faults: BTreeMap<&'static str, FaultCount>,
     /// Rows by status code of the last response.
     pub response_codes: BTreeMap<u16, u64>,
-    /// Lines that were passed over because of what earlier runs did; in no other number here.
+    /// Lines that were passed over because of earlier runs; they are in no other number here.
     pub passed: Passed,
-    /// Where the time went.
+    /// Time spent, host by host.
     pub hosts: Hosts,
     /// Rows by class of their fault.
     classes: Classes,
@@ -218,8 +218,8 @@ impl Stats {
         }
     }
 
-    /// How many rows are ok or failed and were tried: not those of bad lines and of hosts that had
-    /// been given up.
+    /// Rows that are ok or failed and were tried: not those of bad lines and of hosts that had been
+    /// given up.
     pub fn tried(&self) -> u64 {
         self.total.histogram.len()
     }
@@ -311,7 +311,7 @@ impl Stats {
 #[derive(Clone, Debug)]
 struct Times {
     histogram: Histogram<u64>,
-    /// Exact, which the histogram is not.
+    /// The exact maximum, which the histogram does not have.
     max: Duration,
     sum: Duration,
 }
@@ -329,7 +329,7 @@ impl Times {
         self.sum = self.sum.saturating_add(time);
     }
 
-    /// In one pass over what was recorded. The bounds ascend.
+    /// Sorts the times into buckets in one pass. The bounds ascend.
     fn buckets(&self, bounds: &[Duration]) -> Buckets {
         let mut counts = vec![0; bounds.len()];
         let mut count = 0;
@@ -408,7 +408,7 @@ struct Json<'a> {
     argv: &'a [String],
     kernel: &'a str,
     cpus: &'a [usize],
-    /// Not there where all lines were pulled.
+    /// Shard of the list; not there where all lines were pulled.
     #[serde(skip_serializing_if = "Option::is_none")]
     shard: Option<RunShard>,
 }
@@ -452,12 +452,12 @@ fn seconds(time: Duration) -> f64 {
     rounded(time.as_secs_f64())
 }
 
-/// To six decimals.
+/// The number rounded to six decimals.
 fn rounded(number: f64) -> f64 {
     (number * 1e6).round() / 1e6
 }
 
-/// Hosts in the statistics file.
+/// Most hosts in the statistics file.
 const HOSTS_IN_JSON: usize = 50;
 /// Longest time the histograms tell apart, in microseconds (48 hours).
 const MICROS_MAX: u64 = 48 * 3_600 * 1_000_000;

@@ -19,8 +19,8 @@ pub fn text(stats: &Stats, run: &RunInfo) -> String {
     text
 }
 
-/// What a run without a report says of a row that failed, in one line: which one, why, and the
-/// code; `None` for other rows.
+/// The line for a failed row in a run without a report: which one, why, and the code; `None` for
+/// other rows.
 pub fn failure(row: &Row) -> Option<String> {
     let fault = row.fault.as_ref().filter(|_| row.status == Status::Failed)?;
     let code = fault.code();
@@ -39,14 +39,14 @@ pub fn failure(row: &Row) -> Option<String> {
     Some(if is_told { format!("failed: {shown}") } else { format!("failed: {shown} ({code})") })
 }
 
-/// What follows the first failures of a run without a report, when there were more.
+/// The line after the first failures of a run without a report, when there were more.
 pub fn more_failures(told: usize, failed: u64) -> Option<String> {
     let more = failed.saturating_sub(told as u64);
     let text = || format!("failed: {} more; --report FILE.csv tells of every line", Number(more));
     (more > 0).then(text)
 }
 
-/// At most so many characters, and three dots where some are left out.
+/// The text cut to `chars_max` characters, with three dots where some are left out.
 fn shortened(text: &str, chars_max: usize) -> Cow<'_, str> {
     match text.char_indices().nth(chars_max) {
         Some((end, _)) => format!("{}...", &text[..end]).into(),
@@ -78,8 +78,8 @@ pub fn exit_code(stats: &Stats, end: RunEnd, ok_percent_min: Option<f64>) -> u8 
 /// Exit status of an interrupted run: 128 and the number of SIGINT, as shells have it.
 pub const INTERRUPTED: u8 = 130;
 
-/// What was not begun of a run that ended before its list, in one line: so many lines that were
-/// read, and whether the list goes on behind them.
+/// The line about what was not begun in a run that ended before its list: the lines that were read,
+/// and whether the list goes on behind them.
 pub fn not_started(lines: u64, is_all_read: bool) -> Option<String> {
     match (lines, is_all_read) {
         (0, true) => None,
@@ -111,7 +111,7 @@ fn write_summary(text: &mut String, stats: &Stats, run: &RunInfo) -> fmt::Result
     Ok(())
 }
 
-/// What became of the lines, and why that is all.
+/// Writes the number of lines by status, and why that is all.
 fn write_rows(text: &mut String, stats: &Stats, end: RunEnd) -> fmt::Result {
     let Stats { count, ok, skipped, failed, cancelled, .. } = *stats;
     match end {
@@ -142,7 +142,7 @@ fn write_rows(text: &mut String, stats: &Stats, end: RunEnd) -> fmt::Result {
     Ok(())
 }
 
-/// What earlier runs did, where this one continued their report.
+/// Writes what earlier runs did, where this one continued their report.
 fn write_passed(text: &mut String, passed: Passed) -> fmt::Result {
     let Passed { good, failed, transient, .. } = passed;
     if good + failed == 0 {
@@ -163,7 +163,7 @@ fn write_passed(text: &mut String, passed: Passed) -> fmt::Result {
     Ok(())
 }
 
-/// How much came, and how fast. Of one file there is no rate, and of few no percentile.
+/// Writes the size and the speed. One file has no rate, and few have no percentile.
 fn write_speed(text: &mut String, stats: &Stats, run: &RunInfo) -> fmt::Result {
     if stats.count == 0 {
         return Ok(());
@@ -188,7 +188,7 @@ fn write_speed(text: &mut String, stats: &Stats, run: &RunInfo) -> fmt::Result {
     Ok(())
 }
 
-/// What it took, as far as that is not one connection for one URL.
+/// Writes the requests, as far as there was more than one connection for one URL.
 fn write_requests(text: &mut String, stats: &Stats) -> fmt::Result {
     let connects = if stats.count > 1 { stats.connects } else { 0 };
     let mut before = "";
@@ -204,7 +204,7 @@ fn write_requests(text: &mut String, stats: &Stats) -> fmt::Result {
     Ok(())
 }
 
-/// Fault codes, the most frequent first. That of one URL is told beside it.
+/// Writes fault codes, the most frequent first. With one URL the code stands beside it.
 fn write_faults(text: &mut String, stats: &Stats) -> fmt::Result {
     if stats.faults.is_empty() || stats.count < 2 {
         return Ok(());
@@ -227,7 +227,7 @@ fn write_faults(text: &mut String, stats: &Stats) -> fmt::Result {
     write_statuses(text, stats)
 }
 
-/// Status codes of failures, the most frequent first.
+/// Writes status codes of failures, the most frequent first.
 fn write_statuses(text: &mut String, stats: &Stats) -> fmt::Result {
     let mut refused: Vec<(u16, u64)> =
         stats.response_codes.range(400..).map(|(status, count)| (*status, *count)).collect();
@@ -246,7 +246,7 @@ fn write_statuses(text: &mut String, stats: &Stats) -> fmt::Result {
     Ok(())
 }
 
-/// Hosts on which most time was spent. One alone tells nothing that is not said above.
+/// Writes the hosts on which most time was spent. One host alone is not repeated.
 fn write_hosts(text: &mut String, stats: &Stats) -> fmt::Result {
     let hosts = stats.hosts.slowest(HOSTS_SHOWN);
     if hosts.len() < 2 {
@@ -273,13 +273,13 @@ fn write_hosts(text: &mut String, stats: &Stats) -> fmt::Result {
 /// Characters of a URL in a line about a failure, and of that line before its code.
 const URL_CHARS_MAX: usize = 200;
 const LINE_CHARS_MAX: usize = 500;
-/// From so many files on it is told what 99 of 100 took.
+/// Number of files from which on a percentile is shown.
 const PERCENTILE_FILES_MIN: u64 = 100;
-/// Fault codes in the summary.
+/// Most fault codes in the summary.
 const FAULTS_SHOWN: usize = 12;
-/// Status codes in the summary.
+/// Most status codes in the summary.
 const STATUSES_SHOWN: usize = 6;
-/// Hosts in the summary.
+/// Most hosts in the summary.
 const HOSTS_SHOWN: usize = 5;
 
 #[cfg(test)]

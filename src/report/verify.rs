@@ -1,28 +1,28 @@
-//! What a comparison of a tree with its report came to.
+//! Result of comparing a tree with its report.
 
 use super::figures::{Number, Of};
 use std::fmt::{self, Write as _};
 
-/// What was found where a row says that a file is.
+/// State of a file that a row names.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Found {
-    /// The file, with the digest of its row; or an empty one, as it says.
+    /// The file has the digest of its row; or it is empty, as the row says.
     Same,
-    /// A file of the right length. The row has no digest, so nothing is known of what is in it.
+    /// The file has the right length. The row has no digest, so nothing is known of its content.
     SameLength,
-    /// Nothing was looked for: the row names no file, or standard output.
+    /// The row names no file, or standard output: nothing was looked for.
     Unnamed,
-    /// Nothing.
+    /// There is no such file.
     Missing,
-    /// Something that is no regular file.
+    /// The name is taken by something that is not a regular file.
     NotAFile,
-    /// A file that is shorter.
+    /// The file is shorter.
     Short,
-    /// A file that is longer.
+    /// The file is longer.
     Long,
-    /// A file of the right length with another digest.
+    /// The file has the right length and another digest.
     Digest,
-    /// Something that cannot be read.
+    /// The file cannot be read.
     Unreadable,
 }
 
@@ -32,7 +32,7 @@ impl Found {
         matches!(self, Self::Same | Self::SameLength | Self::Unnamed)
     }
 
-    /// The word that a listing has for it.
+    /// Word for the state in a listing.
     pub fn word(self) -> &'static str {
         match self {
             Self::Same | Self::SameLength | Self::Unnamed => "ok",
@@ -57,7 +57,7 @@ pub struct Verified {
     pub unnamed: u64,
     /// Files that are not there.
     pub missing: u64,
-    /// Names of what is no regular file.
+    /// Names taken by something that is not a regular file.
     pub other: u64,
     /// Files of another length.
     pub length: u64,
@@ -65,9 +65,9 @@ pub struct Verified {
     pub digest: u64,
     /// Files that could not be read.
     pub unreadable: u64,
-    /// Lines that failed: they have no file.
+    /// Lines that failed, which have no file.
     pub failed: u64,
-    /// Lines that were not brought to an end.
+    /// Lines that were not finished.
     pub open: u64,
 }
 
@@ -87,7 +87,7 @@ impl Verified {
         *count += 1;
     }
 
-    /// Counts what another count has.
+    /// Adds the counts of another comparison.
     pub fn add(&mut self, other: &Self) {
         let Self { same, same_length, unnamed, missing, other: not_files, .. } = *other;
         let Self { length, digest, unreadable, failed, open, .. } = *other;
@@ -112,7 +112,7 @@ impl Verified {
         }
     }
 
-    /// The end of it for people. `place` is the directory that names count from.
+    /// Last lines of a comparison for people. `place` is the directory that names count from.
     pub fn text(&self, place: &str) -> String {
         let mut text = String::new();
         self.write(&mut text, place).expect("a String takes any text");

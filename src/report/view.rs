@@ -1,16 +1,16 @@
-//! A look at a run that goes on: what progress, the state on a signal, and metrics are made of.
+//! A look at a run that goes on, for progress, for the state on a signal, and for metrics.
 
 use super::pushing::Pushing;
 use std::time::Duration;
 
-/// Where a run stands.
+/// State of a run at one time.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct View {
-    /// Since the run began.
+    /// Time since the run began.
     pub elapsed: Duration,
     /// Input lines read so far that have a row, or will have one.
     pub lines_read: u64,
-    /// Whether there are no more of them.
+    /// Whether all input lines were read.
     pub is_input_read: bool,
     /// Rows with status `ok`.
     pub ok: u64,
@@ -32,13 +32,13 @@ pub struct View {
     pub deferred: usize,
     /// Jobs that may be read ahead of the work.
     pub lookahead_max: usize,
-    /// The disk is full, and nothing begins until there is room.
+    /// Whether the disk is full, so that nothing begins until there is room.
     pub is_paused: bool,
-    /// Nothing begins any more: the run was interrupted, or has used up what it may cost.
+    /// Whether nothing begins any more: the run was interrupted, or has used up its budget.
     pub is_stopping: bool,
     /// How often a job lacked descriptors, memory or the like.
     pub shortages: u64,
-    /// One for each core.
+    /// State of each core.
     pub cores: Vec<CoreView>,
     /// Hosts that hold the run up, the worst first.
     pub holdups: Vec<Holdup>,
@@ -83,31 +83,31 @@ pub struct Holdup {
 pub struct Transfer {
     /// Input line.
     pub line: u64,
-    /// Where it is fetched from, without what may be a secret.
+    /// Origin and path that it is fetched from, without what may be a secret.
     pub url: String,
-    /// Since its first attempt began.
+    /// Time since its first attempt began.
     pub age: Duration,
     /// Body bytes of this attempt.
     pub bytes: u64,
-    /// What it does now.
+    /// Phase of the attempt.
     pub phase: Phase,
 }
 
-/// What a transfer does.
+/// Phase of a transfer.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Phase {
-    /// Waits for its turn under a bandwidth limit.
+    /// The transfer waits for its turn under a bandwidth limit.
     Turn,
-    /// Looks the name up, connects, shakes hands.
+    /// The transfer looks the name up, connects or shakes hands.
     Connect,
-    /// Waits for the response.
+    /// The transfer waits for the response.
     Head,
-    /// Receives the body.
+    /// The transfer receives the body.
     Body,
 }
 
 impl Phase {
-    /// In a word or two.
+    /// The phase in a word or two.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Turn => "its turn",
@@ -124,12 +124,12 @@ impl View {
         self.ok + self.skipped + self.failed + self.cancelled
     }
 
-    /// Rows there will be, once that is known.
+    /// Rows that there will be, once that is known.
     pub fn total(&self) -> Option<u64> {
         self.is_input_read.then_some(self.lines_read)
     }
 
-    /// Whether jobs wait although there is room for them: then hosts hold the run up.
+    /// Whether jobs wait although there is room for them, so that hosts hold the run up.
     pub fn is_held_up(&self) -> bool {
         self.in_flight < self.in_flight_max && self.queued > 0
     }
@@ -144,7 +144,7 @@ pub struct Meter {
     grown: Option<(u64, Duration)>,
 }
 
-/// What comes in a second.
+/// Speeds in units a second.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Rates {
     /// Rows.
@@ -154,7 +154,7 @@ pub struct Rates {
 }
 
 impl Meter {
-    /// Looks at the run, once a second at most; what is older counts half after three seconds.
+    /// Looks at the run, once a second at most; older measurements count half after three seconds.
     pub fn measure(&mut self, view: &View) {
         if self.grown.is_none_or(|(done, _)| done < view.done()) {
             self.grown = Some((view.done(), view.elapsed));
@@ -203,16 +203,16 @@ impl Meter {
 
 /// Shortest time between two looks, in seconds.
 const INTERVAL_S: f64 = 1.0;
-/// After so many seconds what was measured counts half.
+/// Time after which a measurement counts half, in seconds.
 const HALF_LIFE_S: f64 = 3.0;
-/// Longest time left that is told, in seconds: some thirty years.
+/// Longest time left that is shown, in seconds: some thirty years.
 const LEFT_S_MAX: f64 = 1e9;
 
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
 
-    /// A run in the middle of things.
+    /// A run in the middle of its work, for tests.
     pub(crate) fn view() -> View {
         View {
             elapsed: Duration::from_secs(10),

@@ -16,7 +16,7 @@ use std::io::{self, Write as _};
 pub struct WriteOut {
     pieces: Vec<Piece>,
     json: RowEncoder,
-    /// The columns of the row at hand as text.
+    /// Columns of the row at hand, as text.
     cells: Vec<Vec<u8>>,
 }
 
@@ -28,30 +28,30 @@ enum Piece {
     Variable(Variable),
 }
 
-/// A variable that is no column, or not written as in a report.
+/// A variable that is not a column, or not written as in a report.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Variable {
     /// Three digits, `000` without a response.
     HttpCode,
-    /// The line, counted from 0.
+    /// Number of the line, counted from 0.
     UrlNumber,
-    /// The URL that was asked last, whichever that is.
+    /// URL that was asked last.
     UrlEffective,
     /// Bytes a second over the whole time.
     SpeedDownload,
-    /// That of the URL that was asked last.
+    /// Scheme of the URL that was asked last.
     Scheme,
     Json,
-    /// What follows is for jobs that failed only.
+    /// The rest of the form is for failed jobs only.
     OnError,
 }
 
 /// Why a form cannot be used.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Problem {
-    /// There is no such variable.
+    /// The form has a variable of unknown name.
     Unknown(String),
-    /// `%{` without an end.
+    /// The form has a `%{` without an end.
     Unclosed,
 }
 
@@ -73,10 +73,10 @@ impl fmt::Display for Problem {
 }
 
 impl WriteOut {
-    /// Understands a form; `kept` are the names of the columns that are kept of the list.
+    /// Parses a form; `kept` are the names of the columns that are kept of the list.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// When the form has an unknown variable, or one without an end.
     pub fn parse(form: &str, kept: &[String]) -> Result<Self, Problem> {
         let mut pieces = Vec::new();
         let mut text = String::new();
@@ -114,7 +114,7 @@ impl WriteOut {
         Ok(Self { pieces, json, cells })
     }
 
-    /// Appends what the form says of a row. Text from the network has its hidden characters made
+    /// Appends the form filled with a row. Text from the network has its hidden characters made
     /// visible.
     pub fn encode(&mut self, row: &Row, out: &mut Vec<u8>) {
         let kept_count = self.cells.len() - COLUMNS.len();

@@ -9,9 +9,10 @@ use std::fmt;
 pub struct Difference<'c> {
     mismatch: Mismatch,
     lines: &'c Lines,
-    /// Rows of other lines than those are no difference.
+    /// Whether the list has some lines of the report only, so that rows of other lines are no
+    /// difference.
     is_partial: bool,
-    /// The first one so far, and what its row says.
+    /// The first different line so far, and the URL of its row.
     first: Option<(u64, String)>,
 }
 
@@ -35,7 +36,7 @@ impl<'c> Difference<'c> {
         }
     }
 
-    /// Whether there is one.
+    /// Whether a different line was found.
     pub fn is_found(&self) -> bool {
         self.first.is_some()
     }
@@ -46,7 +47,7 @@ impl<'c> Difference<'c> {
     }
 }
 
-/// What differs, for people: the line, what it is now, and what the report says of it.
+/// Says for people what differs: the line, its text now, and that in the report.
 impl fmt::Display for Difference<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.first {
@@ -67,15 +68,15 @@ impl fmt::Display for Difference<'_> {
 #[derive(Debug, Default)]
 pub(super) struct Lines {
     lines: Vec<Line>,
-    /// What the list gave, one behind the other, as much of each as is shown.
+    /// Texts of the lines, one behind the other, as much of each as is shown.
     texts: Vec<u8>,
 }
 
-/// One of them.
+/// One line whose row was not compared yet.
 #[derive(Debug)]
 struct Line {
     index: u64,
-    /// [`Url::hash`] of its normal form, and as it was given.
+    /// [`Url::hash`] of the line's URL in its normal form, and as it was given.
     hashes: [u64; 2],
     text_at: usize,
     text_len: usize,
@@ -103,5 +104,5 @@ impl Lines {
     }
 }
 
-/// Bytes of a URL in which one character more than these is sure to begin.
+/// Bytes of a URL in which one character more than [`URL_SHOWN_CHARS_MAX`] is sure to begin.
 const TEXT_BYTES_MAX: usize = 4 * (URL_SHOWN_CHARS_MAX + 1);

@@ -1,10 +1,10 @@
-//! What earlier runs did with each line, and the check that the list is still the same one.
+//! Lines that earlier runs finished, and the check that the list is still the same one.
 //!
 //! Lines are kept as bitmaps over their numbers, of which a list of two hundred million fills 25 MB
-//! at worst. A number says nothing about what stands there, so every row also adds the hash of its
+//! at worst. A number says nothing about the line's content, so every row also adds the hash of its
 //! number and URL to the sum of its block of [`BLOCK_LINES`] line numbers; the reader of the list
-//! adds up the same, and the sums must be equal before anything of a block begins. Which line
-//! differs, [`Difference`] finds by reading the report again.
+//! adds up the same, and the sums must be equal before anything of a block begins. [`Difference`]
+//! finds the line that differs by reading the report again.
 //!
 //! Rows have the URL as the list gave it; those of older versions have its normal form. Either is
 //! taken: a row whose URL is in its normal form is compared by the normal form of the line.
@@ -17,54 +17,55 @@ use roaring::RoaringTreemap;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 
-/// What the last row of a line says.
+/// State of a line by its last row.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Fate {
-    /// Its file is there (`ok`, `skipped`).
+    /// The file is there (`ok`, `skipped`).
     Good,
-    /// It failed.
+    /// The line failed.
     Failed {
-        /// What this adds to the exit status.
+        /// Class that the failure adds to the exit status.
         class: ExitClass,
         /// Whether another try may well succeed.
         is_transient: bool,
     },
-    /// It was not brought to an end, or what it says cannot be trusted.
+    /// The line was not finished, or its row cannot be trusted.
     Open,
 }
 
-/// Which of the lines that failed are tried again.
+/// Failed lines that are tried again.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum Which {
-    /// None.
+    /// No failed line.
     #[default]
     None,
-    /// Those whose next attempt may well succeed.
+    /// Failed lines whose next attempt may well succeed.
     Transient,
-    /// All.
+    /// All failed lines.
     All,
 }
 
-/// What the rows of a report say.
+/// All rows of a report, line by line.
 #[derive(Clone, Debug, Default)]
 pub struct Done {
     good: RoaringTreemap,
     failed: HashMap<ExitClass, RoaringTreemap>,
     transient: RoaringTreemap,
     blocks: BTreeMap<u64, Block>,
-    /// The first row of each line is in the first of them, the second one in the second.
+    /// Rows by their place among those of the line: the first row of each line is in the first
+    /// level, the second one in the second.
     levels: Vec<Level>,
     /// Whether a later row took back that a file is there.
     is_taken_back: bool,
 }
 
-/// The lines with at least so many rows.
+/// The lines with at least as many rows as this level has a number.
 #[derive(Clone, Debug, Default)]
 struct Level {
     lines: RoaringTreemap,
-    /// Those of them whose row has a URL in another form than the normal one.
+    /// Lines of the level whose row has a URL in another form than the normal one.
     as_given: RoaringTreemap,
-    /// Of these rows, by block. Those of the first level are in [`Done::blocks`].
+    /// Sums of these rows, by block. The first level has its own in [`Done::blocks`].
     sums: HashMap<u64, u64>,
 }
 
@@ -73,7 +74,7 @@ struct Level {
 struct Block {
     /// The last line that has a row.
     last: u64,
-    /// Sum over the first rows of its lines.
+    /// Sum over the first rows of the block's lines.
     sum: u64,
 }
 
@@ -136,13 +137,13 @@ impl Done {
         }
     }
 
-    /// How many rows this line has. Beyond sixteen they are not counted.
+    /// Number of rows of this line. Beyond sixteen they are not counted.
     pub fn rows_of(&self, index: u64) -> usize {
         self.levels.iter().take_while(|level| level.lines.contains(index)).count()
     }
 
-    /// Adds the row to the sum of its block, that of the first, second, third rows of lines and so
-    /// on. Says whether it is the first row of its line.
+    /// Adds the row to the sum of its block; first, second, third rows of lines have sums of their
+    /// own. Says whether it is the first row of its line.
     fn add_sum(&mut self, sum: RowSum) -> bool {
         let RowSum { index, hash: sum, is_as_given } = sum;
         let block = block_of(index);
@@ -189,34 +190,34 @@ impl Done {
     }
 }
 
-/// What is to be done with a line.
+/// Decision about a line.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Verdict {
-    /// It is pulled.
+    /// The line is pulled.
     Pull,
-    /// Its file is there: it is passed over.
+    /// The line's file is there: it is passed over.
     Good,
-    /// It failed before, and is not tried again.
+    /// The line failed before, and is not tried again.
     Failed,
 }
 
 /// Lines that a run has passed over.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Passed {
-    /// Those whose file is there.
+    /// Lines whose file is there.
     pub good: u64,
-    /// Those that failed.
+    /// Lines that failed.
     pub failed: u64,
-    /// Those of them whose next attempt may well succeed.
+    /// Failed lines whose next attempt may well succeed.
     pub transient: u64,
-    /// The lowest class of those that failed.
+    /// The lowest class of the failures.
     pub class: Option<ExitClass>,
 }
 
 /// The list is not the one that the report is about.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Mismatch {
-    /// First and last number of the lines among which it differs.
+    /// First and last number of the lines among which the list differs.
     pub lines: (u64, u64),
 }
 
@@ -229,12 +230,12 @@ impl fmt::Display for Mismatch {
 
 impl std::error::Error for Mismatch {}
 
-/// How the list ended.
+/// End of the list in relation to the report.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Ended {
-    /// No row is about a line behind its end.
+    /// No row is about a line behind the end of the list.
     Whole,
-    /// It is shorter than it was: rows are about lines up to this one.
+    /// The list is shorter than it was: rows are about lines up to this one.
     Shorter(u64),
 }
 
@@ -243,26 +244,27 @@ pub enum Ended {
 pub struct Check {
     done: Done,
     retry: Which,
-    /// The block at hand, and what its sums come to, level by level.
+    /// Number of the block at hand.
     block: Option<u64>,
     rows: Block,
     sums: Vec<u64>,
-    /// Its lines, as long as it is not known whether they are those of the report.
+    /// Lines of that block, while it is not known whether they are those of the report.
     lines: Lines,
     is_settled: bool,
-    /// The list has some lines of the report only: there is nothing to compare it with.
+    /// Whether the list has some lines of the report only: then there is nothing to compare it
+    /// with.
     is_partial: bool,
     passed: Passed,
 }
 
 impl Check {
-    /// Follows the reader of the list that `done` should be about.
+    /// The check of a list that `done` should be about.
     pub fn new(done: Done, retry: Which) -> Self {
         Self { done, retry, is_settled: true, ..Self::default() }
     }
 
-    /// Follows the reader of a list that has some of the lines that `done` is about, which are all
-    /// to be pulled again.
+    /// The check of a list that has some of the lines that `done` is about, which are all to be
+    /// pulled again.
     pub fn partial(done: Done) -> Self {
         let passed = done.passed();
         Self { done, is_partial: true, passed, ..Self::default() }
@@ -281,7 +283,7 @@ impl Check {
         Ok(Verdict::Pull)
     }
 
-    /// As it was made: the list is read again, from its first line.
+    /// The check as it was made, for reading the list again from its first line.
     pub fn again(self) -> Self {
         match self.is_partial {
             true => Self { is_settled: true, lines: Lines::default(), ..self },
@@ -294,7 +296,7 @@ impl Check {
         self.lines.len()
     }
 
-    /// They are compared.
+    /// Drops the lines that are held, after they were compared.
     pub fn forget_lines(&mut self) {
         self.lines.clear();
     }
@@ -314,22 +316,22 @@ impl Check {
         self.done.is_taken_back
     }
 
-    /// The line is pulled again, whatever its rows say.
+    /// Lets the line be pulled again, whatever its rows say.
     pub fn reopen(&mut self, index: u64) {
         self.done.forget(index);
     }
 
-    /// Begins to look for the line that made this mismatch, which was the last thing that happened
-    /// here.
+    /// Begins to look for the line that made this mismatch, which was the last result of this
+    /// check.
     pub fn difference(&self, mismatch: Mismatch) -> Difference<'_> {
         Difference::new(mismatch, &self.lines, self.is_partial)
     }
 
-    /// Takes the next line that has, or would have, a row: its number and what that row shows as
-    /// its URL. Says what is to be done with it, once [`Check::is_settled`].
+    /// Takes the next line that has, or would have, a row: its number and the URL that the row
+    /// shows. Says what is to be done with it, once [`Check::is_settled`].
     ///
     /// # Errors
-    /// A block has ended and is not the one that the report is about: nothing of it may begin.
+    /// When a block has ended and is not the one that the report is about: nothing of it may begin.
     pub fn line(&mut self, index: u64, url: Url<'_>) -> Result<Verdict, Mismatch> {
         if self.done.is_empty() {
             return Ok(Verdict::Pull);
@@ -372,7 +374,7 @@ impl Check {
         self.is_settled || self.done.is_empty()
     }
 
-    /// The list has ended.
+    /// Ends the list.
     ///
     /// # Errors
     /// As [`Check::line`]; a list that ends within a block that goes on in the report cannot be
@@ -391,7 +393,7 @@ impl Check {
         })
     }
 
-    /// What was passed over so far.
+    /// Lines that were passed over so far.
     pub fn passed(&self) -> Passed {
         self.passed
     }
@@ -458,7 +460,7 @@ impl Fate {
     }
 }
 
-/// Lines are numbered from 1.
+/// The block of a line. Lines are numbered from 1.
 fn block_of(index: u64) -> u64 {
     index.saturating_sub(1) / BLOCK_LINES
 }
@@ -469,7 +471,7 @@ fn lines_of(block: u64) -> (u64, u64) {
     (before + 1, before.saturating_add(BLOCK_LINES))
 }
 
-/// Line numbers that are checked together. So many jobs wait at most for those in front of them.
+/// Line numbers that are checked together: at most this many jobs wait for those in front of them.
 const BLOCK_LINES: u64 = 4_096;
 /// Rows of one line that are checked; those of a line that was tried again more often still count.
 const LEVELS_MAX: usize = 16;

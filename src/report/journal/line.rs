@@ -15,7 +15,7 @@ use std::sync::Arc;
 pub struct Entry<'a> {
     /// Input line number over all inputs, from 1.
     pub index: u64,
-    /// The URL, or the line that is none, as the row shows it.
+    /// The URL, or the line that is not a URL, as the row shows it.
     pub url: Cow<'a, [u8]>,
     /// How the job ended.
     pub status: Status,
@@ -32,7 +32,8 @@ pub struct Entry<'a> {
 }
 
 impl Entry<'_> {
-    /// Whether it says that the file of its line is to be pulled again, because it may be lost.
+    /// Whether the row says that the file of its line is to be pulled again, because it may be
+    /// lost.
     pub fn is_lost(&self) -> bool {
         self.status == Status::Failed && self.error_code == DISK_LOST
     }
@@ -43,23 +44,23 @@ impl Entry<'_> {
 pub enum Problem {
     /// The file does not begin as a report does.
     Stranger,
-    /// It is a report, in CSV.
+    /// The file is a report in CSV.
     IsCsv,
-    /// It is a report, in JSON Lines.
+    /// The file is a report in JSON Lines.
     IsJsonLines,
-    /// It is no row: cells are missing, or it is no JSON.
+    /// The line is not a row: cells are missing, or it is not JSON.
     Torn,
-    /// It has the form of a row and says what no row says.
+    /// The line has the form of a row, with a value that no row has.
     Nonsense(&'static str),
-    /// No row is as long.
+    /// The line is longer than any row.
     TooLong,
-    /// It is not packed with what its name says, which this is.
+    /// The file is not packed in this format, although its name says so.
     NotPacked(&'static str),
-    /// Packed data is damaged in front of its end.
+    /// The packed data is damaged in front of its end.
     Damaged(&'static str),
     /// A part of packed data holds more than any run writes.
     PartTooLong(&'static str),
-    /// Packed data is whole, and what is in it is not.
+    /// The packed data is whole, and the row in it is not.
     Cut(&'static str),
 }
 
@@ -105,17 +106,18 @@ impl fmt::Display for Problem {
             ),
             Self::Cut(name) => write!(
                 f,
-                "an incomplete row, although its {name} data is complete: unpack it, and continue that"
+                "an incomplete row, although its {name} data is complete: unpack it, and continue \
+                 that"
             ),
         }
     }
 }
 
-/// Reads lines of one report.
+/// Reads the lines of one report.
 #[derive(Debug)]
 pub struct Lines {
     format: RowFormat,
-    /// Of CSV, once its header line was read.
+    /// Columns of CSV, once its header line was read.
     columns: Option<Arc<Columns>>,
     has_rows: bool,
     /// Names of the columns of the list that rows of JSON Lines have, once one was read.
@@ -123,7 +125,7 @@ pub struct Lines {
     unquoted: Unquoted,
 }
 
-/// What the quotes are taken from of lines in which they are anywhere.
+/// Takes the quotes from lines that have them anywhere.
 #[derive(Debug, Default)]
 struct Unquoted {
     /// Made once: its table of states takes longer than many lines.
@@ -151,7 +153,7 @@ impl Lines {
         self.columns.as_ref()
     }
 
-    /// Lines follow that the other one has read.
+    /// Reads on with the columns that another reader has found.
     pub(super) fn set_columns(&mut self, other: &Self) {
         self.columns.clone_from(&other.columns);
     }
@@ -159,7 +161,7 @@ impl Lines {
     /// Reads a line without its end. `None` is a header line.
     ///
     /// # Errors
-    /// It is neither that nor a row.
+    /// When the line is neither a header line nor a row.
     pub fn read<'a>(&'a mut self, line: &'a [u8]) -> Result<Option<Entry<'a>>, Problem> {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         match self.format {
@@ -208,7 +210,7 @@ impl Lines {
             && (self.format == RowFormat::JsonLines || bytes.get(length).is_none_or(|b| *b == b','))
     }
 
-    /// What a file is that begins so, where it is no report of this format.
+    /// Names the kind of file, for the error, when its first line is not of this format.
     pub(super) fn stranger(&self, line: &[u8]) -> Problem {
         let header = line.split(|byte| *byte == b',');
         match self.format {
@@ -248,7 +250,8 @@ impl Lines {
 }
 
 impl Unquoted {
-    /// The cells of a line without their quotes. What ends within the line is no row.
+    /// The cells of a line without their quotes. A quoted cell that does not end within the line
+    /// makes it no row.
     fn cells<'a>(&'a mut self, line: &[u8]) -> impl Iterator<Item = &'a [u8]> + Clone {
         let Self { reader, cells, ends } = self;
         let reader = reader.get_or_insert_with(|| Box::new(csv_core::Reader::new()));
@@ -274,7 +277,7 @@ impl Unquoted {
     }
 }
 
-/// Cells that end there, one behind the other.
+/// Cells in one buffer, by where each of them ends.
 fn cells_of<'a>(cells: &'a [u8], ends: &'a [usize]) -> impl Iterator<Item = &'a [u8]> + Clone {
     let starts = std::iter::once(&0).chain(ends);
     starts.zip(ends).map(|(start, end)| &cells[*start..*end])
@@ -283,7 +286,7 @@ fn cells_of<'a>(cells: &'a [u8], ends: &'a [usize]) -> impl Iterator<Item = &'a 
 /// A cell, as far as it is seen without a copy.
 enum Cell<'a> {
     Is(&'a [u8]),
-    /// One in quotes, with quotes in it.
+    /// A cell in quotes, with quotes in it.
     Doubled,
     /// A line that [`Unquoted`] has to look at as a whole.
     Odd,
@@ -293,7 +296,7 @@ enum Cell<'a> {
 /// twice for one within it.
 struct Cells<'a> {
     line: &'a [u8],
-    /// Where the next cell begins; `None` behind the last one.
+    /// Begin of the next cell; `None` behind the last one.
     begin: Option<usize>,
     commas: Commas<'a>,
     is_odd: bool,
@@ -345,12 +348,13 @@ impl<'a> Iterator for Cells<'a> {
     }
 }
 
-/// Where the commas of a line are: eight bytes are looked at together, since most cells are short.
+/// Positions of the commas of a line: eight bytes are looked at together, since most cells are
+/// short.
 struct Commas<'a> {
     rest: &'a [u8],
-    /// Where in the line the word at hand begins.
+    /// Position of the word at hand in the line.
     word_at: usize,
-    /// Of the word at hand, the top bit of every byte that is a comma still to come.
+    /// Commas of the word at hand that are still to come, as the top bits of their bytes.
     found: u64,
 }
 
@@ -380,8 +384,8 @@ impl Iterator for Commas<'_> {
     }
 }
 
-/// The first bytes as a number, the first one lowest, and those behind them. What is missing is
-/// zero.
+/// The first bytes as a number, the first one lowest and missing ones zero, and the bytes behind
+/// them.
 fn first_word(bytes: &[u8]) -> (u64, &[u8]) {
     match bytes.split_first_chunk() {
         Some((word, rest)) => (u64::from_le_bytes(*word), rest),
@@ -402,19 +406,19 @@ fn commas_in(word: u64) -> u64 {
     !(((differs & LOW) + LOW) | differs | LOW)
 }
 
-/// What came of picking cells.
+/// Result of picking cells.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Picked {
-    /// There are as many as columns.
+    /// The line has as many cells as there are columns.
     Whole,
-    /// There are more or fewer.
+    /// The line has more cells or fewer.
     Torn,
     /// The quotes must be taken from the line first.
     Odd,
 }
 
-/// Those of the names of a report that are columns of the list: they follow our own, of this
-/// version or of one that had fewer. A report that another program made is not understood so.
+/// Names of a report's columns that are columns of the list: they follow our own, of this version
+/// or of one that had fewer. A report that another program made is not understood so.
 fn kept_of(names: Vec<String>) -> Vec<String> {
     let own = names.iter().zip(COLUMNS).take_while(|(name, own)| name == own).count();
     let kept = &names[own..];
@@ -449,19 +453,19 @@ impl<'de> Visitor<'de> for KeysOf {
     }
 }
 
-/// Where the columns are that matter.
+/// Positions of the columns that matter.
 #[derive(Debug, PartialEq)]
 pub(super) struct Columns {
-    /// For each column its place among [`WANTED`].
+    /// Place of each column among [`WANTED`].
     slots: Vec<Option<usize>>,
-    /// Those behind them that are columns of the list.
+    /// Names of the columns of the list, which follow.
     kept: Vec<String>,
-    /// The others are those of this version.
+    /// Whether the others are those of this version.
     is_current: bool,
 }
 
 impl Columns {
-    /// Those of a header line; `None` when this is none.
+    /// Columns by the names of a header line; `None` when it is not one.
     fn of<'a>(names: impl Iterator<Item = &'a [u8]> + Clone) -> Option<Self> {
         let text = |name: &[u8]| String::from_utf8_lossy(name).into_owned();
         let kept = kept_of(names.clone().map(text).collect());
@@ -523,7 +527,7 @@ fn digits(cell: &[u8]) -> Option<u64> {
     if is_short { cell.iter().try_fold(0, digit) } else { None }
 }
 
-/// A row in JSON; what it lacks besides the first three is empty.
+/// A row in JSON; members that it lacks besides the first three are empty.
 #[derive(Deserialize)]
 struct JsonRow<'a> {
     #[serde(borrow)]
@@ -565,16 +569,16 @@ fn status_of(word: &str) -> Result<Status, Problem> {
     found.ok_or(Problem::Nonsense("status"))
 }
 
-/// Bytes of a word.
+/// Bytes in one word.
 const WORD_BYTES: usize = 8;
 /// A byte order mark, which is no part of the first cell.
 const BOM: &[u8] = b"\xef\xbb\xbf";
 /// The columns that matter, in the order of [`entry_of`].
 const WANTED: [&str; 8] =
     ["url", "index", "status", "response_code", "error_code", "filename", "size_file", "digest"];
-/// So many of them are in every report.
+/// Number of the first columns of [`WANTED`] that every report has.
 const NEEDED: usize = 3;
-/// What the first row of a report in JSON Lines begins with.
+/// Begin of the first row of a report in JSON Lines.
 const JSON_FIRST: &str = "{\"url\":";
 
 #[cfg(test)]

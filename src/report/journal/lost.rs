@@ -5,30 +5,30 @@ use roaring::RoaringTreemap;
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
-/// Lines whose file is pulled again although it was pulled before, and what had its name.
+/// Lines whose file is pulled again although it was pulled before, and the file that had its name.
 #[derive(Clone, Debug, Default)]
 pub struct Lost {
     lines: RoaringTreemap,
-    /// Those of which no row of the report says so yet.
+    /// Lost lines of which no row of the report says so yet.
     untold: RoaringTreemap,
     /// Hashes of lines and the names of their files; `None` where nobody asks.
     files: Option<HashSet<u64>>,
 }
 
 impl Lost {
-    /// No line so far. With `has_names`, it can be told later whether a file was that of a line, at
-    /// 8 to 16 bytes of memory for each.
+    /// A set of no line. With `has_names`, it can be told later whether a file was that of a line,
+    /// at 8 to 16 bytes of memory for each.
     pub fn new(has_names: bool) -> Self {
         Self { files: has_names.then(HashSet::new), ..Self::default() }
     }
 
-    /// A line is lost, as is found out now. `filename` is what its row says that it has written.
+    /// Adds a line that is found to be lost now. `filename` is the file of its row.
     pub fn find(&mut self, index: u64, filename: &str) {
         self.told(index, filename);
         self.untold.insert(index);
     }
 
-    /// A row says that a line is lost, and what was its file.
+    /// Adds a line that a row says is lost, with its file.
     pub fn told(&mut self, index: u64, filename: &str) {
         self.lines.insert(index);
         self.untold.remove(index);
@@ -37,7 +37,7 @@ impl Lost {
         }
     }
 
-    /// A later row says something else of the line.
+    /// Removes a line of which a later row says something else.
     pub fn forget(&mut self, index: u64) {
         if self.lines.remove(index) {
             self.untold.remove(index);
@@ -49,20 +49,20 @@ impl Lost {
         self.untold.len()
     }
 
-    /// Takes such a line, to tell of it. `false` when it is none.
+    /// Takes out a line that is to be reported as lost; `false` when it is not lost.
     pub fn tell(&mut self, index: u64) -> bool {
         self.untold.remove(index)
     }
 
-    /// Whether the file of this name was pulled for this line, and is pulled again: it is nobody
-    /// else's.
+    /// Whether the file of this name was pulled for this line, and is pulled again: no other file
+    /// is meant.
     pub fn had(&self, index: u64, filename: &str) -> bool {
         self.lines.contains(index)
             && self.files.as_ref().is_some_and(|files| files.contains(&hash(index, filename)))
     }
 }
 
-/// Of a line and the name of its file.
+/// Hash of a line and the name of its file.
 fn hash(index: u64, filename: &str) -> u64 {
     let mut hasher = DefaultHasher::new();
     index.hash(&mut hasher);

@@ -1,7 +1,7 @@
 //! A report read back piece by piece, packed or not.
 //!
-//! Of a packed report only whole parts count ([`crate::report::packing`]). One that was torn is at
-//! its end, as a line that was torn is at the end of a plain one.
+//! Only whole parts of a packed report count ([`crate::report::packing`]). A part that was torn is
+//! at its end, as a line that was torn is at the end of a plain one.
 
 use super::line::{Entry, Problem};
 use super::{LINE_BYTES_MAX, Part, Refused, Scan, Scanned};
@@ -10,13 +10,13 @@ use crate::report::packing::{self, Front, PART_BYTES_MAX};
 use crate::report::row::RowFormat;
 use memchr::{memmem, memrchr};
 
-/// Reads a report piece by piece, whatever it is packed with: by [`Reader::feed`], or in two steps,
-/// so that lines are read by several at once.
+/// Reads a report piece by piece, whatever its packing: by [`Reader::feed`], or in two steps, so
+/// that lines are read by several threads at once.
 #[derive(Debug)]
 pub struct Reader {
     packing: ReportPacking,
     scan: Scan,
-    /// Unpacked and not yet read: the begin of a line.
+    /// Unpacked bytes that are not yet read: the begin of a line.
     rows: Vec<u8>,
     /// Bytes of the whole parts so far.
     at: u64,
@@ -28,14 +28,14 @@ pub struct Reader {
 #[derive(Debug)]
 pub struct Cut {
     lines: Vec<u8>,
-    /// Bytes of lines before them.
+    /// Bytes of lines before these.
     at: u64,
-    /// Where in the file they all end; `None` where that is known of each.
+    /// Where in the file all of them end; `None` where that is known of each.
     end: Option<u64>,
 }
 
 impl Cut {
-    /// Reads them by a reader of their own; `each` as with [`Reader::feed`].
+    /// Reads the lines with a part of their own; `each` as with [`Reader::feed`].
     pub fn read(&self, part: &mut Part, mut each: impl FnMut(Entry<'_>, u64)) {
         part.read(&self.lines, |entry, end| each(entry, self.end.unwrap_or(end)));
     }
@@ -52,7 +52,7 @@ impl Reader {
     /// it.
     ///
     /// # Errors
-    /// This is no report, or not one of this format, or it is damaged before its end.
+    /// When this is not a report, or not one of this format, or it is damaged before its end.
     pub fn feed(
         &mut self,
         bytes: &[u8],
@@ -76,7 +76,7 @@ impl Reader {
     }
 
     /// Takes the next bytes, as [`Reader::feed`] does, and gives the lines that are whole with
-    /// them, which are to be read in their order, by [`Reader::read`] or by [`Reader::part`] and
+    /// them. They are to be read in their order, by [`Reader::read`] or by [`Reader::part`] and
     /// [`Reader::join`]. When no byte is used, more must come.
     ///
     /// # Errors
@@ -96,13 +96,13 @@ impl Reader {
         Ok((used, Cut { lines, at, end }))
     }
 
-    /// A reader of its own for these lines, if by now it is known how to read them.
+    /// A reader of its own for these lines, once it is known how to read them.
     pub fn part(&self, cut: &Cut) -> Option<Part> {
         self.scan.part(cut.at)
     }
 
-    /// The lines come next that the part has read. `None` when they are to be read once more, by
-    /// [`Reader::read`], since other ones before them were not what they were thought to be.
+    /// Takes in the lines that a part has read. `None` when they are to be read once more, by
+    /// [`Reader::read`], since the lines before them were not what the part took them to be.
     pub fn join(&mut self, part: Part) -> Option<Result<(), Refused>> {
         self.scan.join(part)
     }
@@ -116,8 +116,8 @@ impl Reader {
         self.scan.feed(lines, |entry, at| each(entry, end.unwrap_or(at))).map(drop)
     }
 
-    /// Unpacks a part behind the rows that are there, and says how long it was; `None` where more
-    /// of it must come.
+    /// Unpacks a part behind the rows that are there, and gives its length; `None` where more of it
+    /// must come.
     fn unpack(&mut self, bytes: &[u8]) -> Result<Option<usize>, Problem> {
         let before = self.rows.len();
         match packing::unpack(self.packing, bytes, &mut self.rows) {
@@ -135,10 +135,10 @@ impl Reader {
         }
     }
 
-    /// The file has ended with the begin of a line or of a part, which may be empty.
+    /// Ends with the begin of a line or of a part, which may be empty.
     ///
     /// # Errors
-    /// This is no report, or it is damaged before its end.
+    /// When this is not a report, or it is damaged before its end.
     pub fn finish(mut self, rest: &[u8]) -> Result<Scanned, Refused> {
         if self.packing == ReportPacking::None {
             let used = self.scan.feed(rest, |_, _| {})?;
@@ -158,7 +158,7 @@ impl Reader {
         self.scan.finish(&[]).map(|scanned| Scanned { whole: at, ..scanned })
     }
 
-    /// Of a first part that was never whole it is known what it begins with.
+    /// Ends with a first part that was never whole; its first bytes are known.
     fn begin(mut self, rest: &[u8]) -> Result<Scanned, Refused> {
         let rest = zero_block(rest).map_or(rest, |zero| &rest[..zero]);
         let magic = packing::magic(self.packing);
@@ -182,7 +182,7 @@ impl Reader {
     }
 }
 
-/// So many bytes are whole lines. Of what is too long to be a line, [`Scan::feed`] says so.
+/// Length of the whole lines at the front. [`Scan::feed`] reports a line that is too long.
 fn lines_len(bytes: &[u8]) -> usize {
     match memrchr(b'\n', bytes) {
         Some(end) => end + 1,
@@ -191,8 +191,8 @@ fn lines_len(bytes: &[u8]) -> usize {
     }
 }
 
-/// Whether whole parts follow one that is none, and not because a block of zero bytes is what a
-/// power loss left of it.
+/// Whether whole parts follow one that is not whole, and not because a power loss left a block of
+/// zero bytes of it.
 fn is_followed(packing: ReportPacking, torn: &[u8]) -> bool {
     let mut rows = Vec::new();
     let mut begins = memmem::find_iter(torn, packing::magic(packing));
@@ -209,8 +209,8 @@ fn zero_block(bytes: &[u8]) -> Option<usize> {
     memmem::find(bytes, &[0; BLOCK_BYTES])
 }
 
-/// Most bytes that a power loss spoils at the end of a report. What is damaged with more behind it
-/// was not damaged by one.
+/// Most bytes that a power loss spoils at the end of a report. Damage with more than this behind it
+/// has another cause.
 const TORN_BYTES_MAX: usize = 64 << 20;
 /// The smallest unit that file systems allocate, in bytes.
 const BLOCK_BYTES: usize = 512;

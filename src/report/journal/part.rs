@@ -1,7 +1,7 @@
 //! Whole lines of a report that are read by themselves, at the same time as those before them.
 //!
-//! What a line says hangs on little of what comes before: on the columns of the header line above
-//! it, and on whether anything is wrong further up. So lines are read as if all was well, and
+//! The meaning of a line hangs on little of what comes before: on the columns of the header line
+//! above it, and on whether anything is wrong further up. So lines are read as if all was well, and
 //! [`Scan::join`] says whether it was. Where it was not, they are read again, one after another.
 
 use super::line::Columns;
@@ -12,13 +12,13 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub struct Part {
     scan: Scan,
-    /// The columns that they were thought to have.
+    /// Columns that the lines were assumed to have.
     columns: Option<Arc<Columns>>,
     result: Result<(), Refused>,
 }
 
 impl Scan {
-    /// A reader of whole lines that begin at byte `at`, if by now it is known how to read them.
+    /// A reader of whole lines that begin at byte `at`, once it is known how to read them.
     pub(super) fn part(&self, at: u64) -> Option<Part> {
         if self.whole == 0 || self.bad.is_some() || self.is_over {
             return None;
@@ -29,11 +29,11 @@ impl Scan {
         Some(Part { scan, columns, result: Ok(()) })
     }
 
-    /// The lines of the part come next. `None` when they were not read as they should have been,
-    /// and are to be given to [`Scan::feed`].
+    /// Takes in the lines that a part has read. `None` when they were not read as they should have
+    /// been, and are to be given to [`Scan::feed`].
     ///
     /// # Errors
-    /// What that would have said.
+    /// As [`Scan::feed`] for these lines.
     pub(super) fn join(&mut self, part: Part) -> Option<Result<(), Refused>> {
         let Part { scan, columns, result } = part;
         let is_same = match (&columns, self.lines.columns()) {
@@ -55,7 +55,7 @@ impl Scan {
 }
 
 impl Part {
-    /// Reads its lines; `each` as with [`Scan::feed`].
+    /// Reads lines of this part; `each` as with [`Scan::feed`].
     pub fn read(&mut self, lines: &[u8], each: impl FnMut(Entry<'_>, u64)) {
         self.result = self.scan.feed(lines, each).map(drop);
     }

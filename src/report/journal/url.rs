@@ -7,20 +7,20 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 /// The URL of a line or of a row.
 #[derive(Clone, Copy, Debug)]
 pub struct Url<'a> {
-    /// As the list gave it, without user information, or the line that is none.
+    /// The URL as the list gave it, without user information, or the line that is not a URL.
     pub given: &'a [u8],
-    /// Its normal form; `None` where it is no URL.
+    /// The normal form of the URL; `None` where it is not a URL.
     pub normal: Option<&'a str>,
 }
 
 impl Url<'_> {
-    /// Whether it is in another form than the normal one.
+    /// Whether the URL is in another form than the normal one.
     pub(super) fn is_as_given(&self) -> bool {
         self.normal.is_none_or(|normal| normal.as_bytes() != self.given)
     }
 
-    /// The hash of line `index` with this URL, as it was given or in its normal form. Both sides
-    /// are made in the same run, so the hash need not be the same in another.
+    /// The hash of line `index` with this URL, as it was given or in its normal form. Both sides of
+    /// a comparison are hashed in the same run, so the hash need not be the same in another.
     pub(super) fn hash(&self, index: u64, is_as_given: bool) -> u64 {
         let mut hasher = DefaultHasher::new();
         index.hash(&mut hasher);
@@ -36,7 +36,7 @@ impl Url<'_> {
         hasher.finish()
     }
 
-    /// Both of its hashes, for whoever does not know which one is asked for.
+    /// Hashes of line `index` with this URL in its normal form, and as it was given.
     pub(super) fn hashes(&self, index: u64) -> [u64; 2] {
         let normal = self.hash(index, false);
         // A normal form has nothing that is escaped or cut off.
@@ -54,23 +54,23 @@ pub(super) fn shown(given: &[u8]) -> String {
     }
 }
 
-/// What a row adds to the sums of [`super::Done`]: most of the work of a row, in any order.
+/// Part of a row in the sums of [`super::Done`]: most of the work of a row, in any order.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct RowSum {
     pub(super) index: u64,
     pub(super) hash: u64,
-    /// Whether its URL is in another form than the normal one.
+    /// Whether the row's URL is in another form than the normal one.
     pub(super) is_as_given: bool,
 }
 
 impl RowSum {
-    /// That of the row of a line.
+    /// The sum of the row of a line.
     pub fn of(index: u64, url: Url<'_>) -> Self {
         let is_as_given = url.is_as_given();
         Self { index, hash: url.hash(index, is_as_given), is_as_given }
     }
 
-    /// Where nobody compares: the row only counts.
+    /// The sum of a row where nothing is compared: the row only counts.
     pub fn uncompared(index: u64) -> Self {
         Self { index, hash: 0, is_as_given: false }
     }
@@ -81,5 +81,5 @@ impl RowSum {
     }
 }
 
-/// Characters of a URL that are shown.
+/// Most characters of a URL that are shown.
 pub(super) const URL_SHOWN_CHARS_MAX: usize = 200;
