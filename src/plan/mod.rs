@@ -1,5 +1,5 @@
-//! Decisions, never actions: inputs to lines ([`input`]), lines to jobs ([`job`], [`target`]), jobs to
-//! names ([`name`]) and credentials ([`netrc`]), hosts to cores ([`schedule`], [`window`],
+//! Decisions, never actions: inputs to lines ([`input`]), lines to jobs ([`job`], [`target`]), jobs
+//! to names ([`name`]) and credentials ([`netrc`]), hosts to cores ([`schedule`], [`window`],
 //! [`pace`]) and ways to them ([`proxy`], [`address`], [`eyeballs`]), targets to requests
 //! ([`requests`]), responses to verdicts ([`verdict`]) and to what they say about a host
 //! ([`feedback`]), failures to retries ([`retry`]), bytes to digests ([`checksum`]); what a list

@@ -9,8 +9,8 @@ use std::rc::Rc;
 /// Sizes of receive buffer, each larger than the one before.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum Size {
-    /// [`RECV_BUFFER_FIRST_BYTES`]: what is waited with for an answer where very many wait, and all
-    /// that most heads need.
+    /// [`RECV_BUFFER_FIRST_BYTES`]: for waiting for an answer where very many wait, and all that
+    /// most heads need.
     First,
     /// [`RECV_BUFFER_BYTES`]: heads and small bodies.
     #[default]
@@ -89,12 +89,12 @@ impl RecvBuf {
         Self { bytes, size, body: 0..0, unread: 0..0 }
     }
 
-    /// Its size class.
+    /// Size class of the buffer.
     pub fn size(&self) -> Size {
         self.size
     }
 
-    /// Whether it is more than a placeholder, or a buffer whose memory an operation still has.
+    /// Whether the buffer has memory: more than a placeholder, and not lent to an operation.
     pub fn has_memory(&self) -> bool {
         !self.bytes.is_empty()
     }
@@ -171,7 +171,7 @@ impl RecvBuf {
         self.invariants();
     }
 
-    /// The waiting body was written: forgets it.
+    /// Drops the waiting body, which was written.
     pub fn body_written(&mut self) {
         self.body = self.unread.start..self.unread.start;
     }
@@ -181,7 +181,7 @@ impl RecvBuf {
         &self.bytes[self.body.clone()]
     }
 
-    /// Copies what another buffer holds, which must fit, into this one, which holds nothing.
+    /// Copies the bytes of another buffer, which must fit, into this one, which holds none.
     fn hold_as(&mut self, other: &Self) {
         let (body, unread) = (&other.bytes[other.body.clone()], &other.bytes[other.unread.clone()]);
         self.bytes[..body.len()].copy_from_slice(body);
@@ -196,7 +196,7 @@ impl RecvBuf {
         &mut self.bytes[self.unread.end..]
     }
 
-    /// `count` bytes at the front of the free space are received now.
+    /// Counts `count` bytes at the front of the free space as received.
     pub(super) fn received(&mut self, count: usize) {
         self.unread.end += count;
         self.invariants();
@@ -228,7 +228,7 @@ impl RecvBuf {
 }
 
 /// Free buffers that one core keeps, in bytes; more are given back to the allocator. Jobs that
-/// follow each other need few: what one gives back the next one takes.
+/// follow each other need few: the next one takes the buffer that the last one gave back.
 const FREE_BYTES_MAX: usize = 16 << 20;
 
 #[cfg(test)]

@@ -15,13 +15,13 @@ pub struct Connection {
     socket: Socket,
     /// See [`Connection::is_reused`].
     is_reused: bool,
-    /// The poll in which nothing was found to wait on it, of whatever the caller counts.
+    /// The poll, by the caller's count, in which nothing was found to wait on the connection.
     silent_in: Option<u64>,
-    /// A request could not be sent: the peer hung up on us, or we on it, so no end is orderly.
+    /// Whether a request could not be sent: one side hung up on the other, so no end is orderly.
     is_broken: bool,
 }
 
-/// What one receive brought.
+/// Result of one receive.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Received {
     /// Unread bytes were added to the buffer.
@@ -35,16 +35,16 @@ pub enum Received {
 /// How much to receive.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Want {
-    /// Whatever comes.
+    /// Read whatever comes.
     Any,
-    /// Whatever comes, at most so many bytes at once; with TLS, of ciphertext.
+    /// Read whatever comes, at most this many bytes at once; with TLS, of ciphertext.
     UpTo(u64),
-    /// So many bytes will come, or the peer is at fault: one wake-up for all that fit.
+    /// Read this many bytes: they will come, or the peer is at fault. One wake-up for all that fit.
     Exactly(u64),
 }
 
 impl Want {
-    /// How much of some free space to receive into at once, without waiting for all of it.
+    /// Free bytes to receive into at once, without waiting for all of them.
     fn at_most(self, free: usize) -> usize {
         match self {
             Self::Any | Self::Exactly(_) => free,
@@ -62,9 +62,13 @@ impl Connection {
     /// HTTP over TLS on a connection without it, which may be a tunnel. The caller armed its
     /// deadline.
     ///
+    /// # Errors
+    ///
+    /// When the handshake fails.
+    ///
     /// # Panics
     ///
-    /// When it has TLS.
+    /// When the connection has TLS already.
     pub async fn into_secure(
         self,
         settings: &Settings,
@@ -91,20 +95,20 @@ impl Connection {
         if self.tls.is_some() { ROOM_MIN_BYTES } else { 1 }
     }
 
-    /// Whether it can serve another request, as far as is known on this side: the peer has not said
-    /// goodbye, nothing that nobody asked for is left, and no deadline shut it down.
+    /// Whether the connection can serve another request, as far as is known on this side: the peer
+    /// has not said goodbye, nothing that nobody asked for is left, and no deadline shut it down.
     pub fn is_reusable(&self) -> bool {
         !self.is_broken
             && self.socket.verdict().is_none()
             && !self.tls.as_ref().is_some_and(|tls| tls.is_disturbed())
     }
 
-    /// Whether it was kept after a request, so that what comes on it may answer another one.
+    /// Whether the connection was kept after a request, so that bytes on it may answer another one.
     pub fn is_reused(&self) -> bool {
         self.is_reused
     }
 
-    /// Its request is over, and nobody needs it for a while: gives memory back.
+    /// Gives memory back: the request is over, and the connection is not needed for a while.
     pub fn rest(&mut self) {
         self.is_reused = true;
         self.socket.disarm();
@@ -118,21 +122,21 @@ impl Connection {
         self.socket.arm(rule, at_ms, job_at_ms);
     }
 
-    /// Nobody waits any more.
+    /// Removes the deadlines: nothing waits any more.
     pub fn disarm(&self) {
         self.socket.disarm();
     }
 
-    /// Whether something came on an idle connection, which makes it useless (RFC 9112 section 9.5).
-    /// Nobody looks twice in one poll: what comes within it comes too late for any look, and is for
+    /// Whether bytes came on an idle connection, which makes it useless (RFC 9112 section 9.5). One
+    /// look a poll is enough: bytes that come within it come too late for any look, and are for
     /// those who doubt the next response.
     pub fn is_disturbed(&self, poll: u64) -> bool {
         self.tls.as_ref().is_some_and(|tls| tls.is_disturbed())
             || (self.silent_in != Some(poll) && self.socket.waiting() != Waiting::Nothing)
     }
 
-    /// What came behind a response. Over TLS nobody can tell: the peer may send records of its own
-    /// at any time. See [`Connection::is_disturbed`] for `poll`.
+    /// Looks for bytes behind a response. Over TLS nobody can tell: the peer may send records of
+    /// its own at any time. See [`Connection::is_disturbed`] for `poll`.
     pub fn behind(&mut self, poll: u64) -> Waiting {
         if self.tls.is_some() {
             return Waiting::Nothing;
@@ -145,6 +149,10 @@ impl Connection {
     /// Sends a request and receives the first bytes of the answer. `request` comes back for reuse;
     /// with TLS it is replaced by memory of its ciphertext. There may be an answer to a request
     /// that could not be sent; the end of the connection does not end its body.
+    ///
+    /// # Errors
+    ///
+    /// When nothing can be received, or a TLS record is not in order.
     pub async fn request(
         &mut self,
         request: Vec<u8>,
@@ -178,6 +186,10 @@ impl Connection {
 
     /// Receives more of the answer into the free space of `buf`, of which there must be
     /// [`Connection::room_min_bytes`].
+    ///
+    /// # Errors
+    ///
+    /// When nothing can be received, or a TLS record is not in order.
     pub async fn receive(&mut self, buf: &mut RecvBuf, want: Want) -> Result<Received, Failure> {
         if let Some(tls) = &mut self.tls {
             // What is already here comes first: the last receive may have brought several records.
@@ -191,11 +203,15 @@ impl Connection {
         self.receive_more(buf, want).await
     }
 
-    /// Receives what is here already into the free space of `buf`, with one plain call and no wait.
-    /// Whether anything was; with TLS nothing is.
+    /// Receives the bytes that are here already into the free space of `buf`, with one plain call
+    /// and no wait. Says whether there were any; with TLS there are none.
     ///
     /// The ring needs memory for each receive that waits. A body that is taken when its turn comes
     /// is gone again before the next one, and they all share the memory of one.
+    ///
+    /// # Errors
+    ///
+    /// When the socket failed.
     pub fn receive_here(&mut self, buf: &mut RecvBuf) -> Result<bool, Failure> {
         if self.tls.is_some() {
             return Ok(false);
@@ -205,7 +221,7 @@ impl Connection {
         Ok(count > 0)
     }
 
-    /// Bytes came in: with TLS, decrypts them and goes on until plaintext came of it.
+    /// Goes on after bytes came in: with TLS, decrypts them, and receives until there is plaintext.
     async fn opened(&mut self, buf: &mut RecvBuf, want: Want) -> Result<Received, Failure> {
         match self.tls {
             None => Ok(Received::Bytes),
@@ -256,7 +272,7 @@ impl Connection {
         }
     }
 
-    /// What the end of the TCP stream means.
+    /// Meaning of the end of the TCP stream.
     fn end(&self) -> Received {
         match &self.tls {
             Some(tls) if !tls.is_peer_closed() => Received::Cut,

@@ -5,9 +5,9 @@
 //! leaves the descriptor open: the waiter joins its operation, asks [`Watch::verdict`] why it
 //! ended, and closes.
 //!
-//! What a body brought is asked of the kernel (tcp(7), TCP_INFO): a receive that is partly filled
-//! is invisible here, and a count of our own would cost something with every receive. The kernel is
-//! asked only when a socket is due.
+//! The kernel is asked how much of a body has come (tcp(7), TCP_INFO): a receive that is partly
+//! filled is invisible here, and a count of our own would cost something with every receive. The
+//! kernel is asked only when a socket is due.
 
 use super::tcp_info::TcpInfo;
 use crate::fault::Cause;
@@ -17,24 +17,24 @@ use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::rc::Rc;
 use std::time::Instant;
 
-/// How a late socket is judged.
+/// Rule by which a socket is judged late.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Rule {
-    /// Over when the time is over.
+    /// A socket is late when the time is over.
     Total,
-    /// Over when the peer sends nothing for too long, or too little.
+    /// A socket is late when the peer sends nothing for too long, or too little.
     Body(Patience),
 }
 
-/// What is expected of a peer while a body is received.
+/// Limits for a peer that sends a body slowly.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Patience {
     /// Longest time without one byte, in milliseconds.
     pub idle_ms: u64,
-    /// The time over which the speed is judged, in milliseconds of our receiving; what we spend
+    /// Window over which the speed is judged, in milliseconds of our receiving; time spent
     /// elsewhere does not count.
     pub window_ms: u64,
-    /// Bytes that must come in every such time; 0 expects none.
+    /// Bytes that must come in every such window; 0 expects none.
     pub window_bytes_min: u64,
 }
 
@@ -49,7 +49,7 @@ pub struct Deadlines {
 struct Table {
     rows: Vec<Row>,
     free: Vec<usize>,
-    /// When it was last looked at.
+    /// Time of the last sweep, in milliseconds.
     swept_ms: u64,
 }
 
@@ -57,26 +57,26 @@ struct Table {
 struct Row {
     fd: RawFd,
     rule: Rule,
-    /// When to look at it, in milliseconds; `u64::MAX` is never.
+    /// Time at which the row is due, in milliseconds; `u64::MAX` is never.
     at_ms: u64,
-    /// When its job is over in any case.
+    /// Time at which the job is over in any case, in milliseconds.
     job_at_ms: u64,
-    /// When the wait began for which the row is armed.
+    /// Begin of the wait for which the row is armed, in milliseconds.
     armed_ms: u64,
-    /// What came of the body so far, while a body is received.
+    /// Window of the body that is received, if one is.
     window: Option<Window>,
     verdict: Option<Cause>,
 }
 
-/// The time over which the speed of one body is judged.
+/// The window over which the speed of one body is judged.
 #[derive(Clone, Copy, Debug)]
 struct Window {
-    /// Since when we receive without a pause; `None` in a pause.
+    /// Begin of receiving without a pause, in milliseconds; `None` in a pause.
     since_ms: Option<u64>,
-    /// How long we received before that pause.
+    /// Time of receiving before that pause, in milliseconds.
     spent_ms: u64,
-    /// What the kernel had counted when the window began; `None` until it was asked. It is asked at
-    /// the first sweep, so a body that is done before costs nothing.
+    /// Count of the kernel when the window began; `None` until it was asked. The first sweep asks,
+    /// so a body that is done before costs nothing.
     bytes_before: Option<u64>,
 }
 
@@ -176,8 +176,8 @@ impl Watch {
         }
     }
 
-    /// Nobody waits for bytes: an idle connection has no deadline here, and a body whose last bytes
-    /// are being written is not the peer's to hasten.
+    /// Removes the deadline, since nothing waits for bytes: an idle connection has none here, and a
+    /// body whose last bytes are being written is not the peer's to hasten.
     pub fn disarm(&self) {
         let row = &mut self.deadlines.table.borrow_mut().rows[self.index];
         (row.at_ms, row.job_at_ms) = (u64::MAX, u64::MAX);
@@ -209,7 +209,7 @@ impl Drop for Watch {
 }
 
 impl Row {
-    /// We wait for bytes of a body, again or for the first time.
+    /// Goes on with the window: bytes of a body are waited for, again or for the first time.
     fn resume(&mut self, patience: &Patience) {
         self.armed_ms = self.at_ms.saturating_sub(patience.idle_ms);
         if patience.window_bytes_min == 0 {
@@ -221,8 +221,8 @@ impl Row {
         self.at_ms = self.at_ms.min(window.due_ms(self.armed_ms, patience));
     }
 
-    /// This core stood still (a disk that made a write wait, a stopped process): in that time we
-    /// received nothing, whatever the peer sent.
+    /// Leaves out a time in which this core stood still (a disk that made a write wait, a stopped
+    /// process): nothing was received then, whatever the peer sent.
     fn excuse(&mut self, gap_ms: u64, now_ms: u64) {
         self.armed_ms = now_ms;
         if let Some(since_ms) = self.window.as_mut().and_then(|window| window.since_ms.as_mut()) {
@@ -230,7 +230,7 @@ impl Row {
         }
     }
 
-    /// A body that is due: when to look again, or why it is over.
+    /// Judges a body that is due: when to look again, or why it is over.
     fn judge(
         &mut self,
         patience: &Patience,
@@ -271,7 +271,7 @@ impl Row {
 }
 
 impl Window {
-    /// How long we have received in it.
+    /// Time of receiving within the window, in milliseconds.
     fn spent_ms(&self, now_ms: u64) -> u64 {
         let running_ms = self.since_ms.map_or(0, |since_ms| now_ms.saturating_sub(since_ms));
         self.spent_ms + running_ms
@@ -282,7 +282,7 @@ impl Window {
         self.since_ms = None;
     }
 
-    /// When to look at it: at once if that was never done, else at its end.
+    /// Time at which the window is due: at once if it was never looked at, else at its end.
     fn due_ms(&self, now_ms: u64, patience: &Patience) -> u64 {
         match self.bytes_before {
             None => now_ms,

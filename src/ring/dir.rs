@@ -39,7 +39,7 @@ pub struct Dir {
     pub(super) run: Rc<OfRun>,
 }
 
-/// What all directories of a run have alike.
+/// State that all directories of a run share.
 #[derive(Clone, Debug)]
 pub(super) struct OfRun {
     walk: Rc<Cell<Walk>>,
@@ -47,23 +47,23 @@ pub(super) struct OfRun {
     nonce: u32,
     /// What the temporary names of all runs with the same report have in them.
     token: Option<u64>,
-    /// What files are signed with.
+    /// Number that files are signed with.
     owner: Option<u64>,
-    /// What no file beneath it may replace.
+    /// Files and folders that no file beneath may replace.
     kept: Arc<Kept>,
     was_empty: bool,
     pub(super) care: Care,
     folders: Rc<Folders>,
 }
 
-/// What a file system offers, as far as is known.
+/// Abilities of a file system, as far as they are known.
 #[derive(Clone, Debug)]
 pub(super) struct Offers {
     /// Files without a name.
     pub(super) unnamed: Cell<bool>,
     /// Writes that the ring makes at once, without a kernel worker.
     pub(super) has_ring_writes: bool,
-    /// A name that nothing else has.
+    /// Way to a name that nothing else has.
     fresh: Cell<Fresh>,
 }
 
@@ -78,10 +78,10 @@ impl Offers {
     }
 }
 
-/// How files are written, and what is done for them beyond that.
+/// Options for writing files.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Care {
-    /// What must be on the disk before a file counts as done.
+    /// Whether a file must be on the disk before it counts as done.
     pub fsync: Fsync,
     /// Whether space is reserved before it is written.
     pub allocation: FileAllocation,
@@ -116,6 +116,9 @@ enum Walk {
 impl Dir {
     /// Opens `path`, making it and its parents where they are missing. A symbolic link is followed
     /// here, and only here.
+    ///
+    /// # Errors
+    /// When the path is not a directory, or cannot be made or opened.
     pub fn create(path: &Path, care: Care) -> io::Result<Self> {
         match std::fs::create_dir_all(path) {
             // To open what has the name says what it is: a file (ENOTDIR), a link to nothing
@@ -141,7 +144,7 @@ impl Dir {
         })
     }
 
-    /// The same, with at most so many folders beneath it kept open, and no more than
+    /// This directory with at most `folders_max` folders beneath it kept open, and no more than
     /// [`FOLDERS_MAX`].
     #[must_use]
     pub fn keeping(mut self, folders_max: usize) -> Self {
@@ -149,13 +152,16 @@ impl Dir {
         self
     }
 
-    /// What the run has, to be changed before it begins.
+    /// State of the run, to be changed before the run begins.
     fn of_run(&mut self) -> &mut OfRun {
         Rc::make_mut(&mut self.run)
     }
 
-    /// The same directory for another thread. It stays the same even if its path leads elsewhere by
+    /// This directory for another thread. It stays the same even if its path leads elsewhere by
     /// then, or nowhere.
+    ///
+    /// # Errors
+    /// When there is no other descriptor to be had.
     pub fn send(&self) -> io::Result<SentDir> {
         Ok(SentDir {
             fd: self.fd.try_clone()?,
@@ -171,18 +177,18 @@ impl Dir {
         })
     }
 
-    /// Nothing of this is replaced from now on.
+    /// Sets the files and folders that are not replaced from now on.
     pub fn set_kept(&mut self, kept: Arc<Kept>) {
         self.of_run().kept = kept;
     }
 
-    /// Whether there was nothing in the directory of the run when that was opened. What is beneath
-    /// it now was made by the run, or came meanwhile.
+    /// Whether the directory of the run was empty when it was opened. Files beneath it were made by
+    /// the run then, or came meanwhile.
     pub fn was_empty(&self) -> bool {
         self.run.was_empty
     }
 
-    /// The mount that it is on; see [`mount_id`].
+    /// The mount that the directory is on; see [`mount_id`].
     pub fn mount_id(&self) -> Option<u64> {
         mount_id(&*self.fd)
     }
@@ -265,7 +271,7 @@ impl Dir {
         Self { fd: Rc::new(fd), ..self.clone() }
     }
 
-    /// As above, without a claim that it is the same.
+    /// Opens a directory that is on another file system, whose abilities are not known.
     fn on_other_file_system(&self, fd: OwnedFd) -> Self {
         let offers = Rc::new(Offers::of(&fd));
         Self { fd: Rc::new(fd), offers, ..self.clone() }
@@ -295,7 +301,7 @@ impl Dir {
         dir.open_beneath(name)
     }
 
-    /// The same directory, open for more than to find names in it: to be flushed.
+    /// This directory, open for more than to find names in it: to be flushed.
     pub(super) fn readable(&self) -> Result<OwnedFd, Errno> {
         let flags = OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC;
         call(Op::Open, || rustix::fs::openat(&*self.fd, ".", flags, Mode::empty()))
@@ -329,13 +335,19 @@ pub struct FileSystem {
 }
 
 impl FileSystem {
-    /// That of an existing directory.
+    /// The file system of an existing directory.
+    ///
+    /// # Errors
+    /// When the directory cannot be opened.
     pub fn of(dir: &Path) -> io::Result<Self> {
         let flags = OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC;
         Ok(Self { fd: rustix::fs::openat(CWD, dir, flags, Mode::empty())? })
     }
 
     /// Waits until everything written so far is on the disk (syncfs(2)).
+    ///
+    /// # Errors
+    /// When a write failed since the last call, or the file system is gone.
     pub fn sync(&self) -> io::Result<()> {
         rustix::fs::syncfs(&self.fd)?;
         // Of a file system that was shut down, ext4 before Linux 6.10 says that all is well there,
@@ -348,7 +360,7 @@ impl FileSystem {
 /// asked for that (EINVAL, as some FUSE and network ones), nothing more can be done.
 ///
 /// # Errors
-/// The disk failed, or the file system is gone.
+/// When the disk failed, or the file system is gone.
 pub fn sync_names(dir: impl AsFd) -> io::Result<()> {
     match rustix::fs::fsync(dir) {
         Ok(()) | Err(Errno::INVAL) => Ok(()),
@@ -356,7 +368,8 @@ pub fn sync_names(dir: impl AsFd) -> io::Result<()> {
     }
 }
 
-/// A directory to find names in: it need not be readable (O_PATH), and is no link.
+/// Flags of a directory that names are found in: it need not be readable (O_PATH), and is not a
+/// link.
 const PLACE: OFlags =
     OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
@@ -366,7 +379,7 @@ pub const FOLDERS_MAX: usize = 64;
 /// Times that openat2(2) is asked again at most.
 const AGAIN_MAX: usize = 64;
 
-/// Whether it can be seen that there is nothing in a directory.
+/// Whether a directory is seen to be empty.
 fn is_empty(dir: &OwnedFd) -> bool {
     let is_self = |name: &[u8]| matches!(name, b"." | b"..");
     let flags = OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC;
@@ -377,16 +390,16 @@ fn is_empty(dir: &OwnedFd) -> bool {
     })
 }
 
-/// The number of its file system in statfs(2); 0 where that cannot be had.
+/// Number of a directory's file system in statfs(2); 0 where that cannot be had.
 fn magic(dir: &OwnedFd) -> u32 {
     let stat = rustix::fs::fstatfs(dir);
     stat.map_or(0, |stat| u32::try_from(stat.f_type & 0xffff_ffff).unwrap_or_default())
 }
 
 /// Local file systems without a `flush` operation, by their number in statfs(2): close(2) has
-/// nothing to say there. Errors come with write(2) and fsync(2), while one behind a network or
-/// another process sends what it holds back with the close, and may fail then. A file without a
-/// name gets its name before it is closed, so it is for the former only.
+/// nothing to report there. Errors come with write(2) and fsync(2), while a file system behind a
+/// network or another process sends what it holds back with the close, and may fail then. A file
+/// without a name gets its name before it is closed, so it is for the former only.
 const SILENT_FILE_SYSTEMS: [u32; 8] = [
     0x0000_ef53, // ext2, ext3, ext4
     XFS,
@@ -398,9 +411,9 @@ const SILENT_FILE_SYSTEMS: [u32; 8] = [
     0x2fc1_2fc1, // zfs
 ];
 
-/// xfs, to whose page cache the ring writes at once (FOP_BUFFER_WASYNC of the kernel), by the same
-/// number. btrfs is another, which was not measured. Writes to the others go by way of a kernel
-/// worker.
+/// xfs, to whose page cache the ring writes at once (FOP_BUFFER_WASYNC of the kernel), by its
+/// number in statfs(2). btrfs is another, which was not measured. Writes to the others go by way of
+/// a kernel worker.
 const XFS: u32 = 0x5846_5342;
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
-//! Names to addresses. One thread asks the name servers for everybody, in parallel, and once for a
-//! name that several wait for; what they answered is known to all threads at once.
+//! Names to addresses. One thread asks the name servers for all others, in parallel, and once for a
+//! name that several wait for; an answer is known to all threads at once.
 //!
 //! [`Resolver::known`] waits for nothing. [`Resolver::ask`] begins a look-up and returns;
 //! [`Resolver::lookup`] waits for one. Every look-up ends in an answer, also when the thread that
@@ -25,7 +25,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::{mpsc, oneshot};
 
-/// How long it is known at least that a name could not be looked up: nobody asks again before.
+/// Least time for which a failed look-up is known: nobody asks again before, in milliseconds.
 pub const FAILURE_KNOWN_MS: u64 = cache::TTL_FAILURE_MS;
 
 /// The addresses of a name, or why there are none, with the resolver's words. Families alternate,
@@ -37,13 +37,13 @@ pub type Answer = Result<Arc<[IpAddr]>, (Cause, Option<Box<str>>)>;
 pub struct Held {
     /// The name, in lower case.
     pub host: Arc<str>,
-    /// Its addresses, at least one.
+    /// Addresses of the name, at least one.
     pub addresses: Arc<[IpAddr]>,
-    /// Until when they hold, in seconds of Unix time.
+    /// When the addresses expire, in seconds of Unix time.
     pub expires_unix_s: u64,
 }
 
-/// A handle on what is known of names, and on the thread that asks.
+/// A handle on the names that are known, and on the thread that asks.
 #[derive(Clone)]
 pub struct Resolver {
     ask: mpsc::UnboundedSender<Question>,
@@ -76,7 +76,8 @@ impl Resolver {
         })
     }
 
-    /// What is known of `host`, which may be an address itself, without a question to anybody.
+    /// Answer for `host`, which may be an address itself, if one is known without a question to
+    /// anybody.
     pub fn known(&self, host: &str, port: u16) -> Option<Answer> {
         if let Some(found) = self.overrides.iter().find(|given| given.is_for(host, port)) {
             return Some(self.allowed(found.addresses.as_slice().into()));
@@ -95,8 +96,8 @@ impl Resolver {
     }
 
     /// Begins the look-up of a name. `then` is called once there is an answer: by the resolver's
-    /// thread, or at once when there is one already. Who asks while a look-up is under way waits
-    /// for the same one.
+    /// thread, or at once when there is one already. A call while a look-up is under way waits for
+    /// the same one.
     pub fn ask(&self, host: &str, then: impl FnOnce() + Send + 'static) {
         let host = lower_case(host);
         let mut state = self.names.state();
@@ -116,17 +117,17 @@ impl Resolver {
             self.ask.send(Question { names: Arc::clone(&self.names), host, is_answered: false });
     }
 
-    /// Names that are kept with what is known of them.
+    /// Number of names that are kept with their answers.
     pub fn names(&self) -> usize {
         self.names.state().cache.len()
     }
 
-    /// Names that are being looked up.
+    /// Number of names that are being looked up.
     pub fn asking(&self) -> usize {
         self.names.state().waiting.len()
     }
 
-    /// As [`Self::known`], but waits until it is known.
+    /// Answer for `host`, waited for until it is known.
     pub async fn lookup(&self, host: &str, port: u16) -> Answer {
         for _ in 0..LOOKS_MAX {
             if let Some(answer) = self.known(host, port) {
@@ -143,7 +144,8 @@ impl Resolver {
         Err((Cause::ResolveFailed, Some("its addresses are forgotten at once".into())))
     }
 
-    /// Takes in what another run has known. What was of a family that is not wanted is left out.
+    /// Takes in the names that another run has known. Addresses of a family that is not wanted are
+    /// left out.
     pub fn preload(&self, held: impl IntoIterator<Item = Held>) {
         let mut state = self.names.state();
         for Held { host, addresses, expires_unix_s } in held {
@@ -153,7 +155,7 @@ impl Resolver {
         }
     }
 
-    /// What another run could use, in no order: also what it could only fall back upon.
+    /// Names that another run could use, in no order: also those that it could only fall back upon.
     pub fn held(&self) -> Vec<Held> {
         let state = self.names.state();
         let held = state.cache.held(self.names.now_ms());
@@ -196,7 +198,7 @@ impl ResolveOverride {
     }
 }
 
-/// As names are kept.
+/// The name as it is kept.
 fn lower_case(host: &str) -> Cow<'_, str> {
     match host.bytes().any(|byte| byte.is_ascii_uppercase()) {
         true => host.to_ascii_lowercase().into(),
@@ -204,7 +206,7 @@ fn lower_case(host: &str) -> Cow<'_, str> {
     }
 }
 
-/// What all threads share.
+/// State that all threads share.
 struct Names {
     state: Mutex<State>,
     /// The clock of the cache: Unix time when the run began, and what has passed since, so that
@@ -215,11 +217,11 @@ struct Names {
 
 struct State {
     cache: Cache,
-    /// Who waits for a name that is being looked up.
+    /// Callers that wait for a name that is being looked up.
     waiting: HashMap<Arc<str>, Vec<Then>>,
 }
 
-/// What is to happen when a name is known.
+/// Call to make when a name is known.
 type Then = Box<dyn FnOnce() + Send>;
 
 impl Names {
@@ -233,7 +235,7 @@ impl Names {
         }
     }
 
-    /// A panic while it was held is a bug that ends its thread, not the others.
+    /// The state. A panic while it was locked is a bug that ends its thread, not the others.
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -303,8 +305,8 @@ async fn answer_all(config: &DnsConfig, mut questions: mpsc::UnboundedReceiver<Q
     local.run_until(run).await;
 }
 
-/// How often a look-up is waited for whose answer was forgotten before it could be read: so many
-/// names were answered meanwhile.
+/// How often a look-up is waited for whose answer was forgotten before it could be read, because so
+/// many names were answered meanwhile.
 const LOOKS_MAX: usize = 3;
 
 #[cfg(test)]

@@ -17,33 +17,34 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
-/// Who may read a draft, and the file that it becomes.
+/// Permissions of a draft, and of the file that it becomes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Access {
-    /// Its owner (mode 0600).
+    /// Only the owner may read it (mode 0600).
     Owner,
-    /// Those who may read the file that it replaces; without one, what the umask says.
+    /// Everybody may read it who may read the file that it replaces; without one, the umask
+    /// decides.
     AsBefore,
 }
 
 /// A file that is being written.
 #[derive(Debug)]
 pub struct Draft {
-    /// The directory that it is in, open as a place only (O_PATH).
+    /// The directory that the draft is in, open as a place only (O_PATH).
     dir: OwnedFd,
     file: OwnedFd,
-    /// Its name for now, if it needs one.
+    /// Name of the draft for now, if it needs one.
     temporary: Option<String>,
-    /// What it will be called.
+    /// Final name.
     name: OsString,
 }
 
 impl Draft {
-    /// Begins one that is to replace what `path` leads to ([`target`]), in the same directory. What
-    /// has the name stays until [`Draft::publish`].
+    /// Begins a draft that is to replace the file that `path` leads to ([`target`]), in the same
+    /// directory. That file stays until [`Draft::publish`].
     ///
     /// # Errors
-    /// No file can be made there.
+    /// When no file can be made there.
     pub fn beside(path: &Path, access: Access) -> io::Result<Self> {
         Self::new(path, access, true)
     }
@@ -86,16 +87,16 @@ impl Draft {
     /// The file, to be written.
     ///
     /// # Errors
-    /// There is no other descriptor to be had.
+    /// When there is no other descriptor to be had.
     pub fn file(&self) -> io::Result<File> {
         Ok(self.file.try_clone()?.into())
     }
 
-    /// Gives it its name. What had that is gone then, if it is a file.
+    /// Gives the draft its final name. A file that had the name is gone then.
     ///
     /// # Errors
-    /// It cannot have the name, or something has that is no file: then that stays, and the draft is
-    /// gone.
+    /// When the draft cannot have the name, or something has it that is not a file: then that
+    /// stays, and the draft is gone.
     pub fn publish(mut self) -> io::Result<()> {
         let temporary = match self.temporary.take() {
             Some(name) => name,
@@ -125,7 +126,8 @@ impl Draft {
     }
 }
 
-/// What a path leads to, be it there or not: links stay, and what they lead to is replaced.
+/// The path that a path leads to, be it there or not: links stay, and the file that they lead to is
+/// replaced.
 pub fn target(path: &Path) -> PathBuf {
     let mut path = path.to_owned();
     for _ in 0..LINKS_MAX {
@@ -154,7 +156,7 @@ fn random_name() -> Result<String, Errno> {
     }))
 }
 
-/// As many as the kernel follows (path_resolution(7)).
+/// Most links that are followed: as many as the kernel follows (path_resolution(7)).
 const LINKS_MAX: usize = 40;
 
 #[cfg(test)]

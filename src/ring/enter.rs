@@ -20,19 +20,20 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 
 thread_local! {
-    /// The ring of this thread's runtime, and entries pushed since it was entered from here. More
-    /// of them may have left, when the runtime parked.
+    /// The ring of this thread's runtime, if it is known.
     static RING: Cell<Option<RawFd>> = const { Cell::new(None) };
+    /// Entries pushed since the ring was entered from here. Some may have left, when the runtime
+    /// parked.
     static WAITING: Cell<usize> = const { Cell::new(0) };
 }
 
-/// Entries that wait for the runtime at most, less those of one chain. Half as many requests share
-/// a system call, and no more files are made before they leave. A thousand connections wait as long
+/// Most entries that wait for the runtime, less those of one chain. Half as many requests share a
+/// system call, and no more files are made before they leave. A thousand connections wait as long
 /// with a quarter of it; sixty-four, whose server is near, then cost 4 % more, since everything
 /// comes in smaller batches.
 pub(super) const ENTRIES_WAITING_MAX: usize = 128;
 
-/// An entry was pushed; with `is_linked`, the next one belongs to it.
+/// Counts an entry that was pushed; with `is_linked`, the next one belongs to it.
 pub(super) fn pushed(is_linked: bool) {
     let waiting = WAITING.get() + 1;
     WAITING.set(waiting);
@@ -41,8 +42,8 @@ pub(super) fn pushed(is_linked: bool) {
     }
 }
 
-/// Submits all entries of this thread's ring. What the kernel does not take now it takes when the
-/// runtime parks.
+/// Submits all entries of this thread's ring. Entries that the kernel does not take now it takes
+/// when the runtime parks.
 fn submit() {
     WAITING.set(0);
     if let Some(ring) = RING.get() {
@@ -70,7 +71,7 @@ fn enter(ring: RawFd) -> io::Result<usize> {
 
 /// Looks for the ring of a runtime that is about to be made.
 pub(super) struct Search {
-    /// The rings of this process before.
+    /// Rings that the process had before.
     known: Vec<RawFd>,
 }
 
@@ -79,7 +80,7 @@ impl Search {
         Self { known: rings() }
     }
 
-    /// The runtime was made: has the entries of this thread leave early.
+    /// Ends the search when the runtime was made: has the entries of this thread leave early.
     pub(super) fn end(self, runtime: &tokio_uring::Runtime) {
         let new = rings().into_iter().filter(|ring| !self.known.contains(ring));
         runtime.block_on(adopt(new));
@@ -95,7 +96,7 @@ pub(super) fn alone() -> Alone {
     TURN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Takes the one of `rings` for that of this thread's runtime that is.
+/// Takes that one of `rings` for the ring of this thread's runtime which is.
 async fn adopt(mut rings: impl Iterator<Item = RawFd>) {
     let mut nothing = pin!(tokio_uring::no_op());
     // The first poll pushes it, and nothing else was pushed.
@@ -106,7 +107,7 @@ async fn adopt(mut rings: impl Iterator<Item = RawFd>) {
     }
 }
 
-/// The runtime of this thread ends, and its ring with it.
+/// Forgets the ring: the runtime of this thread ends.
 pub(super) fn forget() {
     RING.set(None);
 }

@@ -8,7 +8,7 @@
 //! The order at the end is: the last write, fsync(2) if asked for, close(2), the final name. Close
 //! comes first because a file system behind a network may report there, and only there, that it
 //! could not store what it had taken. Linking needs the descriptor, so a file without a name is
-//! closed after it got one; that is why there are such files only where close has nothing to say
+//! closed after it got one; that is why there are such files only where close has nothing to report
 //! ([`super::dir`]). Should it fail all the same, the name is taken away again.
 //!
 //! open, link, rename and unlink are plain system calls: the ring hands each of them to a kernel
@@ -33,22 +33,22 @@ use std::ops::Range;
 use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd};
 use std::rc::Rc;
 
-/// How much is expected to be written into a file.
+/// Size that a file is expected to have.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Expected {
-    /// What fits one receive buffer.
+    /// The file fits one receive buffer.
     Short,
-    /// More: so many bytes, if that is known.
+    /// The file is longer, of this many bytes if that is known.
     Long(Option<u64>),
 }
 
 /// How a finished file gets its name.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Naming {
-    /// Whatever has the name is replaced (rename(2)).
+    /// A file that has the name is replaced (rename(2)).
     Replace,
-    /// EEXIST if anything has it (renameat2(2), RENAME_NOREPLACE) but what the same line of the
-    /// same report was before.
+    /// EEXIST if a file has the name (renameat2(2), RENAME_NOREPLACE), unless the same line of the
+    /// same report has made it before.
     Fresh,
 }
 
@@ -60,25 +60,25 @@ pub struct OutFile {
     place: Place,
     fd: Descriptor,
     written: u64,
-    /// What is still to be reserved, from the end of what is.
+    /// Range still to be reserved, from the end of what is reserved.
     to_reserve: Range<u64>,
     is_flushed: bool,
 }
 
-/// Where a file is.
+/// Name of a file that is written.
 #[derive(Debug, Eq, PartialEq)]
 enum Place {
-    /// In no directory.
+    /// The file has no name.
     Unnamed,
-    /// Under a temporary name.
+    /// The file has a temporary name.
     Temporary(String),
-    /// Under its final name.
+    /// The file has its final name.
     Final,
 }
 
-/// What became of a chain of operations.
+/// Result of a chain of operations.
 enum Chained {
-    /// All of it was done.
+    /// The whole chain was done.
     Done,
     /// The write was short or interrupted, and nothing was done after it.
     Unfinished,
@@ -86,6 +86,9 @@ enum Chained {
 
 impl OutFile {
     /// Creates the unfinished file of job `index`.
+    ///
+    /// # Errors
+    /// When no file can be made in the directory.
     pub fn create(dir: &Dir, index: u64, expected: Expected) -> Result<Self, Cause> {
         let mode = Mode::from_raw_mode(0o666);
         let file = |place, fd| Self {
@@ -134,7 +137,10 @@ impl OutFile {
         self.written
     }
 
-    /// Writes the waiting body of `buf` behind what was written before.
+    /// Writes the waiting body of `buf` behind the bytes written before.
+    ///
+    /// # Errors
+    /// When the write failed; nothing more can be written then.
     pub async fn write(&mut self, buf: &mut RecvBuf) -> Result<(), Cause> {
         self.reserve(buf.body_len() as u64).await?;
         let through_ring = match self.dir.run.care.ops {
@@ -159,8 +165,11 @@ impl OutFile {
     }
 
     /// Writes the rest of the body and gives the file its final name; says whether that replaced a
-    /// file that was there. When the name is taken (EEXIST), it may be called again with another
-    /// one.
+    /// file that was there.
+    ///
+    /// # Errors
+    /// When a write failed, or the name cannot be given. When the name is taken (EEXIST), this may
+    /// be called again with another one.
     pub async fn finish(
         &mut self,
         buf: &mut RecvBuf,
@@ -203,8 +212,8 @@ impl OutFile {
         Ok(has_replaced)
     }
 
-    /// Closes the file and gives it its final name, in the order that its place allows. Whether
-    /// that replaced a file.
+    /// Closes the file and gives it its final name, in the order that its place allows. Says
+    /// whether that replaced a file.
     fn name(&mut self, name: &str, naming: Naming) -> Result<bool, Cause> {
         if let Some(fd) = self.fd.get() {
             self.dir.sign(fd, self.index);
@@ -240,8 +249,8 @@ impl OutFile {
         link(fd, &self.dir.fd, name)
     }
 
-    /// Gives a file with a temporary name its final one, which something may be known to have.
-    /// Whether that replaced a file.
+    /// Gives a file with a temporary name its final one, which a file may be known to have. Says
+    /// whether that replaced it.
     fn rename(&mut self, name: &str, naming: Naming, is_taken: bool) -> Result<bool, Cause> {
         let Place::Temporary(from) = &self.place else { return Ok(false) };
         let at = &*self.dir.fd;
@@ -270,7 +279,7 @@ impl OutFile {
         closed.map_or(Ok(()), |closed| call_after(Op::Close, closed))
     }
 
-    /// Removes exactly what was made here; that it is gone already is as good.
+    /// Removes a name that was made here; that it is gone already is as good.
     fn remove(&self, name: &str) {
         let _: Result<(), Errno> =
             call(Op::Unlink, || rustix::fs::unlinkat(&*self.dir.fd, name, AtFlags::empty()));
@@ -285,7 +294,7 @@ impl OutFile {
         Ok(())
     }
 
-    /// Reserves space for the next `more` bytes and, if so many are expected, for as many after
+    /// Reserves space for the next `more` bytes and, if that many are expected, for as many after
     /// them as came before: a server that lies about the length gets little more than it sends.
     async fn reserve(&mut self, more: u64) -> Result<(), Cause> {
         let needed = self.to_reserve.end.min(self.written.saturating_add(more));
@@ -368,8 +377,9 @@ impl OutFile {
         (Ok(()), memory)
     }
 
-    /// The last write, close and rename as one chain. An operation that is short or interrupted
-    /// breaks it: then the rest of the body is written, and the rest of the way is for the caller.
+    /// Makes the last write, close and rename as one chain. An operation that is short or
+    /// interrupted breaks it: then the rest of the body is written, and the rest of the way is for
+    /// the caller.
     async fn finish_chain(
         &mut self,
         buf: &mut RecvBuf,
@@ -440,8 +450,11 @@ impl Drop for OutFile {
 }
 
 impl Dir {
-    /// Whether a file can be created in it, in the way that short files will be: creates one and
-    /// removes it.
+    /// Checks that a file can be created in this directory, in the way that short files will be:
+    /// creates one and removes it.
+    ///
+    /// # Errors
+    /// When that is not possible.
     pub fn check_writable(&self) -> std::io::Result<()> {
         let name = self.temporary_name(0);
         if self.offers.unnamed.get() {
@@ -461,6 +474,9 @@ impl Dir {
 }
 
 /// Writes to standard output, with nothing in between that could keep bytes or lose an error.
+///
+/// # Errors
+/// When a write failed.
 pub fn write_stdout(mut bytes: &[u8]) -> Result<(), Cause> {
     let stdout = rustix::stdio::stdout();
     while !bytes.is_empty() {
@@ -482,8 +498,11 @@ pub fn write_stdout(mut bytes: &[u8]) -> Result<(), Cause> {
     Ok(())
 }
 
-/// Ends standard output as far as this program is concerned, and says what close(2) says of it:
-/// every descriptor of a file that is closed has the file system tell what it could not store.
+/// Ends standard output as far as this program is concerned.
+///
+/// # Errors
+/// What close(2) reports: every descriptor of a file that is closed has the file system tell what
+/// it could not store.
 pub fn finish_stdout() -> Result<(), Cause> {
     match rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdout(), 0) {
         Ok(fd) => close(fd).map_err(cause),
@@ -492,8 +511,11 @@ pub fn finish_stdout() -> Result<(), Cause> {
     }
 }
 
-/// close(2), whose error a dropped descriptor would swallow. The descriptor is gone even then. An
-/// interrupted close (EINTR) may have lost what was on its way, so that is an error too.
+/// close(2), whose error a dropped descriptor would swallow. The descriptor is gone even then.
+///
+/// # Errors
+/// What close(2) reports. An interrupted close (EINTR) may have lost what was on its way, so that
+/// is an error too.
 pub fn close(fd: impl Into<OwnedFd>) -> Result<(), Errno> {
     let fd = fd.into().into_raw_fd();
     // SAFETY: it was owned, is owned by nobody now, and is not used again.
@@ -520,7 +542,8 @@ pub(super) fn link(fd: &OwnedFd, to: &OwnedFd, name: &str) -> Result<(), Errno> 
     }
 }
 
-/// O_EXCL: a temporary file is always our own, and a symbolic link is never followed.
+/// Flags of a new file. O_EXCL: a temporary file is always our own, and a symbolic link is never
+/// followed.
 pub(super) const CREATE: OFlags = OFlags::WRONLY
     .union(OFlags::CREATE)
     .union(OFlags::EXCL)
@@ -530,10 +553,10 @@ pub(super) const CREATE: OFlags = OFlags::WRONLY
 /// Mode of a file that is there for a moment.
 const PROBE_MODE: Mode = Mode::from_raw_mode(0o600);
 
-/// Body writes from this size on go through the ring with [`FileOps::Auto`].
+/// Size from which body writes go through the ring with [`FileOps::Auto`], in bytes.
 const RING_WRITE_MIN_BYTES: usize = 128 * 1024;
-/// The same where the ring needs no kernel worker for them: from here on it costs a download at
-/// most 3 % of its CPU (`benches/results/2026-11-29-ring-writes`).
+/// Size from which they do where the ring needs no kernel worker for them, in bytes: from here on
+/// it costs a download at most 3 % of its CPU (`benches/results/2026-11-29-ring-writes`).
 const INLINE_MIN_BYTES: usize = 48 * 1024;
 const _: () = assert!(INLINE_MIN_BYTES <= RING_WRITE_MIN_BYTES);
 
@@ -545,7 +568,7 @@ fn cause(errno: Errno) -> Cause {
     disk_cause(errno.raw_os_error())
 }
 
-/// As [`cause`], where the final name is given.
+/// The cause of an error where the final name is given; else as [`cause`].
 fn refused(errno: Errno) -> Cause {
     name_cause(errno.raw_os_error())
 }

@@ -13,8 +13,9 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
 use std::time::Duration;
 
-/// The allocator for a process that has a reserve. It costs one comparison more than the system's.
-/// The program chooses it, not this library: tests and benches may count with one of their own.
+/// The allocator for a process that has a reserve. A call costs one comparison more than the
+/// system's. The program chooses the allocator, not this library: tests and benches may count with
+/// one of their own.
 #[derive(Debug)]
 pub struct Heap;
 
@@ -26,7 +27,7 @@ static IS_ENDING: AtomicBool = AtomicBool::new(false);
 static LAST_RESORT: OnceLock<Box<dyn Fn() + Send + Sync>> = OnceLock::new();
 
 thread_local! {
-    /// Whether it is this thread that ends the process.
+    /// Whether this thread is the one that ends the process.
     static IS_ENDED_HERE: Cell<bool> = const { Cell::new(false) };
 }
 
@@ -35,10 +36,10 @@ pub fn is_short() -> bool {
     IS_SHORT.load(Ordering::Relaxed)
 }
 
-/// Keeps so many bytes of address space back, once. No page of it is touched.
+/// Keeps `bytes` of address space back, once. No page of it is touched.
 ///
 /// # Errors
-/// There are not so many.
+/// When there is not so much.
 pub fn keep_reserve(bytes: usize) -> io::Result<()> {
     let layout = reserve_layout(bytes).ok_or(io::ErrorKind::OutOfMemory)?;
     // SAFETY: the layout is not empty.
@@ -52,8 +53,8 @@ pub fn keep_reserve(bytes: usize) -> io::Result<()> {
     Ok(())
 }
 
-/// What is called, once, when the reserve is used up as well; the process exits with status 3
-/// afterwards, or as soon as an allocation of this call itself fails.
+/// Sets the call to make, once, when the reserve is used up as well; the process exits with status
+/// 3 afterwards, or as soon as an allocation of this call itself fails.
 pub fn set_last_resort(then: impl Fn() + Send + Sync + 'static) {
     // It is set once a process.
     let _ = LAST_RESORT.set(Box::new(then));
@@ -96,12 +97,12 @@ fn again(allocate: impl Fn() -> *mut u8) -> *mut u8 {
     exhausted()
 }
 
-/// Who ends the process that has no memory left.
+/// The thread that ends the process which has no memory left.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Ending {
-    /// This thread, and nobody did so far.
+    /// This thread, and no other did so far.
     First,
-    /// This thread, which needed memory for that.
+    /// This thread, which needed memory for ending it.
     Within,
     /// Another thread.
     Elsewhere,
@@ -184,12 +185,12 @@ unsafe impl GlobalAlloc for Heap {
     }
 }
 
-/// What is said when nothing can go on.
+/// Last words when nothing can go on.
 const EXHAUSTED: &str = "ringpull: out of memory, and no reserve is left: the same command goes \
                          on where the report ends; lower -j or --lookahead, or raise ulimit -v\n";
-/// Local trouble, as with a full disk.
+/// Exit status for local trouble, as with a full disk.
 const EXIT_STATUS: i32 = 3;
-/// How often an allocation is tried again, and how long others get to give memory back meanwhile.
+/// How often an allocation is tried again.
 const ATTEMPTS: usize = 20;
 const ATTEMPT_WAIT: Duration = Duration::from_millis(5);
 

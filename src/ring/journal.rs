@@ -1,5 +1,4 @@
-//! What the report needs of the kernel beside reading and writing: a lock, notes that stay with a
-//! file, and to be found under its name.
+//! flock(2) and user extended attributes for the report file, and its place under its name.
 
 use super::shim;
 use rustix::fs::{FlockOperation, XattrFlags};
@@ -11,12 +10,12 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// What became of the wish for a lock.
+/// Result of asking for a lock.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Lock {
-    /// It is ours until the file is closed, by the end of the process at the latest.
+    /// The lock is ours until the file is closed, by the end of the process at the latest.
     Ours,
-    /// Another process has it.
+    /// Another process has the lock.
     Others,
     /// The file system has no locks (some that are behind a network).
     Unknown,
@@ -31,22 +30,22 @@ pub fn lock(file: &File) -> Lock {
     }
 }
 
-/// The text that was noted under a name (xattr(7), namespace `user`). `None` where nothing was, or
-/// where the file system keeps no notes.
+/// The text of an extended attribute (xattr(7), namespace `user`). `None` where there is none, or
+/// where the file system keeps none.
 pub fn note(file: impl AsFd, name: &str) -> Option<String> {
     let mut text = [0_u8; NOTE_BYTES_MAX];
     let length = rustix::fs::fgetxattr(file, name, &mut text[..]).ok()?;
     String::from_utf8(text[..length].to_vec()).ok()
 }
 
-/// Notes a text of at most [`NOTE_BYTES_MAX`] bytes under a name; `false` where the file system
-/// keeps no notes.
+/// Sets an extended attribute to a text of at most [`NOTE_BYTES_MAX`] bytes; `false` where the file
+/// system keeps none.
 pub fn set_note(file: impl AsFd, name: &str, text: &str) -> bool {
     debug_assert!(text.len() <= NOTE_BYTES_MAX);
     rustix::fs::fsetxattr(file, name, text.as_bytes(), XattrFlags::empty()).is_ok()
 }
 
-/// What open(2) is asked for so that what is written is on the disk when the call ends.
+/// Flags for open(2) so that data is on the disk when a write ends.
 pub fn durable_writes() -> i32 {
     libc::O_DSYNC
 }
@@ -56,14 +55,14 @@ pub fn machine() -> Vec<u8> {
     rustix::system::uname().nodename().to_bytes().to_vec()
 }
 
-/// Where a file is that was opened under some path.
+/// Place of a file that was opened under some path.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Place {
-    /// Under that path.
+    /// The file is under that path.
     Here,
-    /// Under this one: it was renamed, or has another name.
+    /// The file is under this path: it was renamed, or has another name.
     Elsewhere(PathBuf),
-    /// Under none: it is gone when it is closed.
+    /// The file has no name: it is gone when it is closed.
     Nowhere,
 }
 
@@ -82,11 +81,11 @@ pub fn place(file: &File, path: &Path) -> Place {
     }
 }
 
-/// Writes what is in an open file that has no name any more into a new file beside where it was,
-/// with `.recovered` behind its name, and brings that to the disk.
+/// Writes the content of an open file that has no name any more into a new file beside where it
+/// was, with `.recovered` behind its name, and brings that to the disk.
 ///
 /// # Errors
-/// It cannot be read or written, or a hundred such files are there.
+/// When one of both cannot be read or written, or a hundred such files are there.
 pub fn recover(file: &File, path: &Path) -> io::Result<PathBuf> {
     let numbers = (1..COPIES_MAX).map(|number| format!(".recovered.{number}"));
     for suffix in std::iter::once(".recovered".to_owned()).chain(numbers) {
@@ -110,12 +109,12 @@ fn opened(file: &File) -> PathBuf {
     format!("/proc/self/fd/{}", file.as_raw_fd()).into()
 }
 
-/// How much time passes between two syncs: `real`, unless a test shortens it.
+/// Time between two syncs: `real`, unless a test shortens it.
 pub fn sync_interval(real: Duration) -> Duration {
     shim::sync_interval(real)
 }
 
-/// Copies of files that were deleted, beside each other.
+/// Most copies of deleted files beside each other.
 const COPIES_MAX: usize = 100;
-/// Longest note, in bytes.
+/// Longest value of an extended attribute, in bytes.
 pub const NOTE_BYTES_MAX: usize = 128;

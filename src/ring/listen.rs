@@ -1,5 +1,5 @@
-//! A small server of its own threads, for whoever watches a run: few connections at a time, one
-//! request each, everything bounded. It shares nothing with the data plane but a CPU.
+//! A small server with threads of its own, for programs that watch a run: few connections at a
+//! time, one request each, everything bounded. It shares nothing with the data plane but a CPU.
 
 use std::collections::VecDeque;
 use std::io::{self, Read as _, Write as _};
@@ -24,7 +24,7 @@ pub struct Serving {
     thread: Option<JoinHandle<()>>,
 }
 
-/// What it takes to end the threads at any moment.
+/// Handles that end the threads at any moment.
 #[derive(Debug, Default)]
 struct Ends {
     is_over: AtomicBool,
@@ -42,14 +42,14 @@ impl Listener {
     /// Listens; port 0 takes a free one.
     ///
     /// # Errors
-    /// The address is taken, or not of this machine (bind(2)).
+    /// When the address is taken, or not of this machine (bind(2)).
     pub fn bind(addr: SocketAddr) -> io::Result<Self> {
         let socket = TcpListener::bind(addr)?;
         let addr = socket.local_addr()?;
         Ok(Self { socket, addr })
     }
 
-    /// Where it listens.
+    /// Address that is listened on.
     pub fn addr(&self) -> SocketAddr {
         self.addr
     }
@@ -58,7 +58,7 @@ impl Listener {
     /// once that is enough.
     ///
     /// # Errors
-    /// No thread can be started.
+    /// When no thread can be started.
     pub fn serve(
         self,
         name: &str,
@@ -183,7 +183,7 @@ fn left(ends_at: Instant) -> io::Result<Duration> {
     if left.is_zero() { Err(io::ErrorKind::TimedOut.into()) } else { Ok(left) }
 }
 
-/// Connections at a time; a further one ends the oldest.
+/// Most connections at a time; a further one ends the oldest.
 const CONNECTIONS_MAX: usize = 16;
 /// Longest time that one connection may take.
 const EXCHANGE_MAX: Duration = Duration::from_secs(5);
@@ -191,7 +191,7 @@ const EXCHANGE_MAX: Duration = Duration::from_secs(5);
 const DRAIN_MAX: Duration = Duration::from_millis(500);
 /// Longest request, in bytes.
 const REQUEST_BYTES_MAX: usize = 8 * 1024;
-/// Between two calls of accept(2) that failed.
+/// Pause between two calls of accept(2) that failed.
 const RETRY_PAUSE: Duration = Duration::from_millis(100);
 
 #[cfg(test)]

@@ -6,7 +6,7 @@
 //!   any time in between, and the operation keeps the file descriptor open as long.
 //! - An operation is never abandoned. A deadline shuts the socket down ([`deadline`]); the
 //!   operation then completes, is joined where it was awaited, and only then the socket is closed.
-//!   What a panic leaves in flight is waited for before its runtime ends ([`setup`]).
+//!   Operations that a panic leaves in flight are waited for before their runtime ends ([`setup`]).
 //! - Every submission entry that points at memory counts as unsafe code and says, in a `KERNEL:`
 //!   note, who owns that memory until the completion.
 //! - No policy: what to fetch, how often and for how long is decided above.
@@ -14,7 +14,7 @@
 //! From the bottom up: `op` submits entries, `enter` has them leave early, [`buf`] has their
 //! memory, [`setup`] makes the ring; [`deadline`], [`tcp`], [`tls`] and [`conn`] are a connection,
 //! [`dir`] and [`mod@file`] an output file, [`room`] what its disk has left, [`mount`] where that
-//! is, [`stream`] an output that is no file, [`draft`] what replaces another file of the run;
+//! is, [`stream`] an output that is not a file, [`draft`] what replaces another file of the run;
 //! [`journal`] is what a report needs beside being written. [`dns`] and [`listen`] have threads of
 //! their own. Every call that a test may want to fail asks `shim` first.
 
@@ -68,8 +68,8 @@ pub fn socket_cause(errno: i32) -> Cause {
     }
 }
 
-/// Whether it is the whole machine that is out of something (ENFILE), and not this process: who
-/// holds it cannot be known.
+/// Whether the whole machine is out of something (ENFILE), and not this process: who holds it
+/// cannot be known.
 pub fn is_shortage_of_machine(errno: i32) -> bool {
     errno == libc::ENFILE
 }
@@ -100,7 +100,7 @@ pub fn disk_cause(errno: i32) -> Cause {
 }
 
 /// The cause of a failed operation that gives a file or a directory its name: as [`disk_cause`],
-/// but for what says that the file system does not allow the name.
+/// but for errors that say that the file system does not allow the name.
 pub fn name_cause(errno: i32) -> Cause {
     match errno {
         libc::EINVAL | libc::EILSEQ | libc::ENAMETOOLONG => Cause::Disk(DiskProblem::Name),

@@ -1,4 +1,4 @@
-//! Which mount something is on, so that it can be told from what was there before it.
+//! Number of the mount that a file is on, to tell it from one that was there before.
 
 use rustix::fs::{AtFlags, StatxFlags};
 use std::os::fd::AsFd;

@@ -67,7 +67,7 @@ pub(super) struct Held<D> {
     _counted: Counted,
 }
 
-/// Turns a completion into what `T` makes of it.
+/// Turns a completion into a result by `T`.
 pub(super) struct Holding<T>(T);
 
 impl<T: OneshotOutputTransform> OneshotOutputTransform for Holding<T> {
@@ -79,7 +79,7 @@ impl<T: OneshotOutputTransform> OneshotOutputTransform for Holding<T> {
     }
 }
 
-/// What a send, receive or write owns while the kernel works on it.
+/// Data that a send, receive or write owns while the kernel works on it.
 pub(super) struct Transfer {
     /// Keeps the descriptor open until the operation completed.
     _fd: Rc<OwnedFd>,
@@ -153,7 +153,7 @@ pub(super) fn write(fd: &Rc<OwnedFd>, buf: Vec<u8>, range: Range<usize>, offset:
     submit(verdict, Transfer { _fd: Rc::clone(fd), buf }, GiveBack(verdict), sqe, Flags::empty())
 }
 
-/// FSYNC: what was written into the file, or the names in the directory, goes to the disk.
+/// FSYNC: brings the data of a file, or the names in a directory, to the disk.
 pub(super) async fn fsync(fd: &Rc<OwnedFd>) -> Result<(), i32> {
     loop {
         // KERNEL: points at no memory.
@@ -176,7 +176,7 @@ pub(super) async fn fallocate(fd: &Rc<OwnedFd>, range: Range<u64>) -> Result<(),
     plain(Verdict::on(Op::Fallocate), Rc::clone(fd), sqe, Flags::empty()).await.map(drop)
 }
 
-/// What a CONNECT owns: the encoded address, boxed so that it does not move.
+/// Data that a CONNECT owns: the encoded address, boxed so that it does not move.
 pub(super) struct Connecting {
     _fd: Rc<OwnedFd>,
     address: Box<SocketAddrAny>,
@@ -204,7 +204,7 @@ pub(super) fn connect(
     (connecting, timer)
 }
 
-/// What a rename at the end of a chain owns.
+/// Data that a rename at the end of a chain owns.
 pub(super) struct Renaming {
     _dir: Rc<OwnedFd>,
     from: CString,
@@ -212,9 +212,9 @@ pub(super) struct Renaming {
 }
 
 /// WRITE, CLOSE and RENAMEAT as one chain (io_uring_enter(2), IOSQE_IO_LINK): a short or failed
-/// write cancels the rest, so the final name never appears over a file that is not whole. What has
-/// the name is not replaced (RENAME_NOREPLACE). CLOSE takes the raw descriptor; the caller closes
-/// it when the second result is an error.
+/// write cancels the rest, so the final name never appears over a file that is not whole. A file
+/// that has the name is not replaced (RENAME_NOREPLACE). CLOSE takes the raw descriptor; the caller
+/// closes it when the second result is an error.
 pub(super) fn write_close_rename(
     fd: RawFd,
     dir: &Rc<OwnedFd>,
@@ -256,8 +256,8 @@ impl OneshotOutputTransform for GiveVec {
     }
 }
 
-/// ASYNC_CANCEL of everything in flight on this ring (IORING_ASYNC_CANCEL_ANY, since 5.19). What a
-/// kernel worker is at already goes on to its end.
+/// ASYNC_CANCEL of everything in flight on this ring (IORING_ASYNC_CANCEL_ANY, since 5.19). Work
+/// that a kernel worker has begun goes on to its end.
 pub(super) async fn cancel_all() {
     // KERNEL: points at no memory.
     let sqe = opcode::AsyncCancel2::new(types::CancelBuilder::any()).build();
@@ -295,7 +295,8 @@ fn count(result: i32) -> Result<usize, i32> {
     usize::try_from(result).map_err(|_| -result)
 }
 
-/// Lengths of one operation are bounded by the buffers of this program, far below 4 GiB.
+/// Length of an operation as the kernel takes it: bounded by the buffers of this program, far below
+/// 4 GiB.
 fn len_u32(len: usize) -> u32 {
     u32::try_from(len).expect("a buffer of this program is shorter than 4 GiB")
 }

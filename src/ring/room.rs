@@ -1,13 +1,13 @@
-//! How much room a file system has.
+//! Free room on a file system.
 
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
-/// What a file system tells of itself (statvfs(3)).
+/// Sizes of a file system (statvfs(3)).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Room {
-    /// Number of its device.
+    /// Number of the device.
     pub device: u64,
     /// Bytes that may still be written without privilege.
     pub free_bytes: u64,
@@ -20,7 +20,8 @@ pub struct Room {
 }
 
 impl Room {
-    /// That of the file system which `path` is on, or would be if it does not exist.
+    /// Sizes of the file system that `path` is on, or would be if it does not exist. `None` where
+    /// that cannot be told.
     pub fn of(path: &Path) -> Option<Self> {
         path.ancestors().find_map(|path| {
             // The parent of `a` is the empty path.

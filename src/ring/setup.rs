@@ -1,5 +1,5 @@
-//! What is asked of the kernel once: whether io_uring is to be had, the rings of a core, its CPU,
-//! and how many descriptors may be open.
+//! Questions to the kernel that are asked once: whether io_uring is to be had, the rings of a core,
+//! its CPU, and how many descriptors may be open.
 
 use super::{enter, op, shim};
 use anyhow::{Context as _, bail};
@@ -27,13 +27,14 @@ const _: () = assert!(enter::ENTRIES_WAITING_MAX + SQ_ENTRIES_PER_JOB <= *SQ_ENT
 /// Kernel workers (io-wq) a core may have, bounded and unbounded: punted writes of one core gain
 /// nothing from more, and more would fight the pinned threads.
 const IOWQ_WORKERS_MAX: [u32; 2] = [2, 2];
-/// How long operations that nobody waits for may take until their runtime ends, and how often that
-/// is looked at.
+/// Longest time that operations which nobody waits for may take until their runtime ends.
 const END_PATIENCE: Duration = Duration::from_secs(5);
 const END_LOOK_INTERVAL: Duration = Duration::from_millis(1);
 
-/// Checks that io_uring can be used, or says which of its known obstacles is in the way and what to
-/// do about it.
+/// Checks that io_uring can be used.
+///
+/// # Errors
+/// Which of its known obstacles is in the way, and what to do about it.
 pub fn check_io_uring() -> anyhow::Result<()> {
     let Err(error) = IoUring::new(4) else { return Ok(()) };
     let sysctl = std::fs::read_to_string("/proc/sys/kernel/io_uring_disabled").ok();
@@ -78,6 +79,9 @@ fn obstacle(errno: i32, sysctl: Option<&str>, has_seccomp: bool) -> &'static str
 }
 
 /// Raises the soft limit of open files to the hard one and returns it.
+///
+/// # Errors
+/// When the kernel does not let it be raised.
 pub fn raise_nofile() -> anyhow::Result<u64> {
     let limit = rustix::process::getrlimit(Resource::Nofile);
     let wanted = Rlimit { current: limit.maximum, maximum: limit.maximum };
@@ -121,7 +125,7 @@ pub fn ignore_state_signal() {
     }
 }
 
-/// Whether whoever started the process had it ignore hang-ups, as nohup(1) does.
+/// Whether the process was started with hang-ups ignored, as by nohup(1).
 pub fn ignores_hangup() -> bool {
     // SAFETY: a sigaction is integers and a pointer that may be null, for which zero is a value;
     // with no new action the call only writes the present one there (sigaction(2)).
@@ -139,7 +143,7 @@ pub fn kernel_release() -> String {
 }
 
 /// The most memory this process had resident so far, in bytes: `VmHWM` of `/proc/self/status`
-/// (proc_pid_status(5)). What getrusage(2) tells is older than the process: it is kept over an
+/// (proc_pid_status(5)). The value of getrusage(2) is older than the process: it is kept over an
 /// execve.
 pub fn resident_peak_bytes() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
@@ -175,11 +179,11 @@ pub struct CoreRings {
 }
 
 impl CoreRings {
-    /// Sets up the calling thread, pinned to `cpu`, for so many jobs in flight, and runs `future`
-    /// on its runtime, which ends without an operation in flight also when `future` panics.
+    /// Sets up the calling thread, pinned to `cpu`, for `in_flight` jobs, and runs `future` on its
+    /// runtime, which ends without an operation in flight also when `future` panics.
     ///
     /// # Errors
-    /// There are no rings to be had, or an operation does not end.
+    /// When there are no rings to be had, or an operation does not end.
     pub fn run<F: Future>(cpu: usize, in_flight: usize, future: F) -> anyhow::Result<F::Output> {
         let alone = enter::alone();
         let control = IoUring::new(4).context("cannot set up an io_uring")?;

@@ -62,32 +62,32 @@ const KINDS: [Op; 16] = [
     Op::Unlink,
 ];
 
-/// What was made of one operation.
+/// Fault of one operation.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[cfg_attr(not(feature = "shim"), allow(dead_code, reason = "nothing is injected then"))]
 pub(super) enum Injected {
-    /// It fails.
+    /// The operation fails.
     Errno(i32),
-    /// It transfers a few bytes only.
+    /// The operation transfers a few bytes only.
     Short,
-    /// There is a panic while it is in flight.
+    /// A panic happens while the operation is in flight.
     Panic,
 }
 
-/// What is to become of the operation that is about to begin.
+/// Fault of the operation that is about to begin.
 #[cfg(not(feature = "shim"))]
 #[inline(always)]
 pub(super) const fn fails(_op: Op) -> Option<Injected> {
     None
 }
 
-/// A runtime ends with so many operations in flight.
+/// Counts operations in flight when a runtime ends.
 #[cfg(not(feature = "shim"))]
 #[inline(always)]
 pub(super) const fn runtime_ends(_in_flight: usize) {}
 
-/// How much time passes between two syncs of the report and its files: a test that waits for many
-/// of them makes it shorter.
+/// Time between two syncs of the report and its files: a test that waits for many of them makes it
+/// shorter.
 #[cfg(not(feature = "shim"))]
 pub(super) const fn sync_interval(real: Duration) -> Duration {
     real
@@ -108,7 +108,7 @@ pub(super) fn call<T>(op: Op, mut make: impl FnMut() -> Result<T, Errno>) -> Res
     })
 }
 
-/// What a system call said that is made in any case: a close, after which the descriptor is gone.
+/// Result of a system call that is made in any case: a close, after which the descriptor is gone.
 #[inline]
 pub(super) fn call_after(op: Op, said: Result<(), Errno>) -> Result<(), Errno> {
     match fails(op) {
@@ -129,12 +129,12 @@ pub(super) fn transfer(op: Op, bytes: &[u8]) -> Result<&[u8], Errno> {
     }
 }
 
-/// What is to become of a ring operation, on its way from submission to completion.
+/// Fault of a ring operation, on its way from submission to completion.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Verdict(#[cfg(feature = "shim")] Option<Injected>);
 
 impl Verdict {
-    /// Nothing is asked: for what only serves another operation.
+    /// No fault: for an operation that only serves another one.
     pub(super) const NONE: Self = Self(
         #[cfg(feature = "shim")]
         None,
@@ -148,8 +148,8 @@ impl Verdict {
         )
     }
 
-    /// That on an operation linked to this transfer: a short one would have cancelled it, but the
-    /// kernel is only asked for little, and does not know.
+    /// Verdict for the next operation of the chain: an injected short transfer must cancel it,
+    /// since the kernel saw a full one.
     #[inline]
     pub(super) fn linked(self, op: Op) -> Self {
         match self.injected() {
@@ -167,7 +167,7 @@ impl Verdict {
         None
     }
 
-    /// How much of a transfer is submitted.
+    /// Bytes of a transfer that are submitted.
     #[inline]
     pub(super) fn len(self, len: usize) -> usize {
         match self.injected() {
@@ -176,7 +176,7 @@ impl Verdict {
         }
     }
 
-    /// What is submitted.
+    /// Entry that is submitted.
     #[inline]
     pub(super) fn entry(self, sqe: squeue::Entry) -> squeue::Entry {
         match self.injected() {
@@ -186,7 +186,7 @@ impl Verdict {
         }
     }
 
-    /// The operation was submitted.
+    /// Takes note that the operation was submitted.
     #[inline]
     pub(super) fn strike(self) {
         if self.injected() == Some(Injected::Panic) {
@@ -194,7 +194,7 @@ impl Verdict {
         }
     }
 
-    /// What the operation says in the end.
+    /// Result of the operation.
     #[inline]
     pub(super) fn result(self, result: Result<usize, i32>) -> Result<usize, i32> {
         match self.injected() {
@@ -209,7 +209,7 @@ fn panic_as_asked() -> ! {
     panic!("as RINGPULL_SHIM asked for")
 }
 
-/// How much a short transfer is of one that long.
+/// Bytes of a short transfer, of one of this length.
 fn short(len: usize) -> usize {
     len.div_ceil(2).min(SHORT_BYTES)
 }
@@ -228,10 +228,10 @@ mod faults {
     use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
     use std::time::Duration;
 
-    /// What `RINGPULL_SHIM` asks for.
+    /// Content of `RINGPULL_SHIM`.
     #[derive(Debug)]
     struct Plan {
-        /// The kind that is counted; none for all.
+        /// The kind that is counted; `None` for all.
         op: Option<String>,
         injected: Injected,
         /// Numbers of the first and the last operation, from 1.
@@ -241,7 +241,7 @@ mod faults {
     static PLAN: OnceLock<Option<Plan>> = OnceLock::new();
     /// Operations so far, by kind.
     static BY_KIND: [AtomicU64; KINDS.len()] = [const { AtomicU64::new(0) }; KINDS.len()];
-    /// All of them.
+    /// Operations so far, of all kinds.
     static ALL: AtomicU64 = AtomicU64::new(0);
     /// Operations in flight when their runtime ended.
     static ORPHANS: AtomicUsize = AtomicUsize::new(0);
@@ -316,7 +316,8 @@ mod faults {
         let _: std::io::Result<()> = writeln!(std::io::stderr(), "shim: {text}");
     }
 
-    /// Nothing for `count`. A plan that cannot be read would test nothing, so it is a panic.
+    /// Reads a plan; `None` for `count`. A plan that cannot be read would test nothing, so it is a
+    /// panic.
     fn parse(text: &str) -> Option<Plan> {
         if text == "count" {
             return None;
@@ -344,7 +345,7 @@ mod faults {
         Some(Plan { op, injected, nth: (number(first), number(last)) })
     }
 
-    /// The one that says this, and the one that waits for signals.
+    /// Threads at the end: the one that reports, and the one that waits for signals.
     const THREADS_AT_END: usize = 2;
     /// How often to look whether threads have ended, a millisecond apart.
     const THREADS_LOOKS_MAX: usize = 10_000;

@@ -1,11 +1,10 @@
-//! Streams: what is written into and never replaced, because it is no file. A device, a FIFO, or a
-//! descriptor that the program was started with.
+//! Streams: outputs that are written into and never replaced, because they are not files. A device,
+//! a FIFO, or a descriptor that the program was started with.
 //!
-//! Nobody knows how long a write into one takes, and whoever is to read it may never come. So no
-//! call waits in the kernel where that can be helped: FIFOs and terminals are opened anew with
-//! O_NONBLOCK, which those who share a descriptor do not notice, and sockets are written with
-//! MSG_DONTWAIT. The wait between is a future that may be dropped, for epoll(7) has no memory of
-//! ours.
+//! Nobody knows how long a write into one takes, and its reader may never come. So no call waits in
+//! the kernel where that can be helped: FIFOs and terminals are opened anew with O_NONBLOCK, which
+//! those who share a descriptor do not notice, and sockets are written with MSG_DONTWAIT. The wait
+//! between is a future that may be dropped, for epoll(7) has no memory of ours.
 
 use super::disk_cause;
 use super::file::close;
@@ -31,7 +30,7 @@ pub struct Stream {
     how: How,
 }
 
-/// How it is written.
+/// Way in which a stream is written.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum How {
     /// write(2), which says EAGAIN where it would have to wait; or nothing there waits for anybody.
@@ -44,10 +43,11 @@ enum How {
 }
 
 impl Stream {
-    /// Opens it; nothing is made, shortened or waited for. `None` for a FIFO that nobody reads yet.
+    /// Opens the stream; nothing is made, shortened or waited for. `None` for a FIFO that nobody
+    /// reads yet.
     ///
     /// # Errors
-    /// It is not open, may not be written, or has become a file or directory meanwhile.
+    /// When it is not open, may not be written, or has become a file or directory meanwhile.
     pub fn open(outlet: &Outlet) -> Result<Option<Self>, Cause> {
         match outlet {
             Outlet::Descriptor(number) => Self::of_descriptor(*number).map(Some),
@@ -99,10 +99,10 @@ impl Stream {
         Ok(matches!(outlet, Outlet::Path(_)) && kind(stat.st_mode) == FileType::RegularFile)
     }
 
-    /// Writes all of it. The future may be dropped: then nobody knows how much was written.
+    /// Writes all of `bytes`. The future may be dropped: then nobody knows how much was written.
     ///
     /// # Errors
-    /// The device is full, the reader has gone (EPIPE), or the like.
+    /// When the device is full, the reader has gone (EPIPE), or the like.
     pub async fn write(&self, mut bytes: &[u8]) -> Result<(), Cause> {
         while !bytes.is_empty() {
             match self.try_write(bytes) {
@@ -148,11 +148,11 @@ impl Stream {
         }
     }
 
-    /// All was written: brings it to the disk where there is one and `fsync` asks for it, and says
-    /// what close(2) says of it. It stays open.
+    /// Ends the stream after all was written: brings it to the disk where there is one and `fsync`
+    /// asks for it. It stays open.
     ///
     /// # Errors
-    /// Something that was taken could not be stored.
+    /// When something that was taken could not be stored: what close(2) reports.
     pub fn finish(&self, fsync: Fsync) -> Result<(), Cause> {
         let finish = || {
             if fsync != Fsync::None {
@@ -168,11 +168,11 @@ impl Stream {
     }
 }
 
-/// Opens what is written once, at the end, and is no file: behind what a descriptor has written
-/// before, and without shortening anything. Waits for the reader of a FIFO.
+/// Opens a stream that is written once, at the end: behind what a descriptor has written before,
+/// and without shortening anything. Waits for the reader of a FIFO.
 ///
 /// # Errors
-/// It is not open, or may not be written.
+/// When it is not open, or may not be written.
 pub fn open_to_end(outlet: &Outlet) -> io::Result<File> {
     match outlet {
         Outlet::Descriptor(number) => Ok(duplicate(*number)?.into()),
@@ -180,7 +180,7 @@ pub fn open_to_end(outlet: &Outlet) -> io::Result<File> {
     }
 }
 
-/// Another descriptor for what the program was started with.
+/// Another descriptor for one that the program was started with.
 fn duplicate(number: RawFd) -> Result<OwnedFd, Errno> {
     if number < 0 {
         return Err(Errno::BADF);
@@ -196,10 +196,10 @@ fn kind(mode: u32) -> FileType {
     FileType::from_raw_mode(mode)
 }
 
-/// O_NOCTTY: to write to a terminal is not to become its session.
+/// Flags to open a stream again. O_NOCTTY: to write to a terminal is not to become its session.
 const NONBLOCKING: OFlags =
     OFlags::WRONLY.union(OFlags::NONBLOCK).union(OFlags::NOCTTY).union(OFlags::CLOEXEC);
-/// What a pipe that is ready takes without a wait, in bytes (PIPE_BUF, pipe(7)).
+/// Bytes that a pipe which is ready takes without a wait (PIPE_BUF, pipe(7)).
 const LITTLE_BYTES: usize = 4_096;
 /// How long to wait where the kernel does not tell when there is room.
 const UNPOLLABLE_WAIT: Duration = Duration::from_millis(10);

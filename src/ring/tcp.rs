@@ -16,7 +16,7 @@ use std::task::{Context, Poll, ready};
 /// Whether an address is one of this machine: the kernel would send to it from itself.
 ///
 /// # Errors
-/// There is no socket to ask with.
+/// When there is no socket to ask with.
 pub fn is_own(address: IpAddr) -> Result<bool, Cause> {
     Ok(source(address)? == Some(address))
 }
@@ -25,7 +25,7 @@ pub fn is_own(address: IpAddr) -> Result<bool, Cause> {
 /// when there is no way.
 ///
 /// # Errors
-/// There is no socket to ask with.
+/// When there is no socket to ask with.
 pub fn source(address: IpAddr) -> Result<Option<IpAddr>, Cause> {
     let any: IpAddr = match address {
         IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
@@ -41,10 +41,10 @@ pub fn source(address: IpAddr) -> Result<Option<IpAddr>, Cause> {
     Ok(source.ok().map(|source| source.ip()))
 }
 
-/// Any port will do: nothing is sent there.
+/// Port to ask about; any will do, since nothing is sent there.
 const DISCARD_PORT: u16 = 9;
 
-/// What [`Socket::send_and_receive`] brings back: both results and both buffers.
+/// Result of [`Socket::send_and_receive`]: both results and both buffers.
 pub(super) struct SentAndReceived {
     pub(super) sent: Result<(), Cause>,
     pub(super) bytes: Vec<u8>,
@@ -52,22 +52,22 @@ pub(super) struct SentAndReceived {
     pub(super) memory: Vec<u8>,
 }
 
-/// What waits on a socket that nobody receives from.
+/// State of a socket that nobody receives from.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Waiting {
-    /// Nothing: it may go on.
+    /// Nothing came: the connection may go on.
     Nothing,
-    /// Bytes that nobody asked for.
+    /// Bytes came that nobody asked for.
     Bytes,
-    /// The end of the stream.
+    /// The end of the stream came.
     End,
-    /// A reset, as a rule.
+    /// An error came, as a rule a reset.
     Error,
 }
 
 /// A connected TCP socket. Dropping it closes it. Every method that starts an operation joins it;
-/// what a panic left in flight all the same ends when the socket is dropped, and then the
-/// descriptor is closed.
+/// an operation that a panic left in flight all the same ends when the socket is dropped, and then
+/// the descriptor is closed.
 #[derive(Debug)]
 pub struct Socket {
     /// Declared first: the row goes before the descriptor it names.
@@ -78,6 +78,9 @@ pub struct Socket {
 
 impl Socket {
     /// Connects within `timeout_ms`, and before the deadline of the job.
+    ///
+    /// # Errors
+    /// Why there is no connection.
     pub async fn connect(
         address: SocketAddr,
         timeout_ms: u64,
@@ -87,11 +90,11 @@ impl Socket {
         Self::begin(address, timeout_ms, job_at_ms, deadlines)?.await
     }
 
-    /// Begins to connect, within `timeout_ms` and before the deadline of the job. What is begun
-    /// must be awaited.
+    /// Begins to connect, within `timeout_ms` and before the deadline of the job. The result must
+    /// be awaited.
     ///
     /// # Errors
-    /// There is no socket to be had.
+    /// When there is no socket to be had.
     pub fn begin(
         address: SocketAddr,
         timeout_ms: u64,
@@ -113,7 +116,7 @@ impl Socket {
         self.watch.arm(rule, at_ms, job_at_ms);
     }
 
-    /// Nobody waits for this socket any more.
+    /// Removes the deadlines: nothing waits for this socket any more.
     pub fn disarm(&self) {
         self.watch.disarm();
     }
@@ -128,7 +131,7 @@ impl Socket {
         &self.fd
     }
 
-    /// What waits to be received.
+    /// Kind of bytes or event that waits to be received.
     pub fn waiting(&self) -> Waiting {
         let flags = rustix::net::RecvFlags::PEEK | rustix::net::RecvFlags::DONTWAIT;
         let mut byte = [0_u8; 1];
@@ -189,8 +192,8 @@ impl Socket {
         }
     }
 
-    /// Receives what is here into the front of `memory`, without a wait: 0 where nothing is, or
-    /// only the end of the stream.
+    /// Receives the bytes that are here into the front of `memory`, without a wait: 0 where there
+    /// are none, or only the end of the stream.
     pub(super) fn receive_here(&self, memory: &mut [u8]) -> Result<usize, Cause> {
         let flags = rustix::net::RecvFlags::DONTWAIT;
         match call(Op::Recv, || rustix::net::recv(&self.fd, &mut *memory, flags)) {
@@ -219,8 +222,9 @@ impl Socket {
         (Ok(()), bytes)
     }
 
-    /// A receive that was ended by a deadline looks like an end of the stream: the verdict goes
-    /// first. What it had received by then counts; the next receive brings the verdict.
+    /// Result of a receive. One that was ended by a deadline looks like an end of the stream: the
+    /// verdict goes first. Bytes that it had received by then count; the next receive brings the
+    /// verdict.
     fn judge(&self, result: Result<usize, i32>) -> Result<usize, Cause> {
         match (result, self.verdict()) {
             (Ok(0) | Err(_), Some(cause)) => Err(cause),
@@ -233,8 +237,8 @@ impl Socket {
     }
 }
 
-/// A socket that is being connected. It must be awaited to its end, which [`Connecting::end`]
-/// brings about.
+/// A socket that is being connected, to be awaited to its end, which [`Connecting::end`] brings
+/// about.
 #[derive(Debug)]
 pub struct Connecting {
     attempt: Attempt,
@@ -246,11 +250,11 @@ pub struct Connecting {
 
 /// One CONNECT in flight.
 struct Attempt {
-    /// Nothing once it was given away.
+    /// The socket; `None` once it was given away.
     socket: Option<Socket>,
     connect: op::PlainOp<op::Connecting>,
     timer: op::PlainOp<Box<op::Timespec>>,
-    /// What came of the connect, while the timer is waited for.
+    /// Result of the connect, while the timer is waited for.
     connected: Option<Result<usize, i32>>,
 }
 
@@ -260,7 +264,7 @@ impl Connecting {
         self.address.ip()
     }
 
-    /// Nobody needs it any more: it fails as soon as it is awaited.
+    /// Gives up: the socket fails as soon as it is awaited.
     pub fn end(&self) {
         if let Some(socket) = &self.attempt.socket {
             socket.watch.end(Cause::Timeout);

@@ -1,4 +1,4 @@
-//! What the kernel knows about one TCP connection (tcp(7), TCP_INFO).
+//! State of one TCP connection as the kernel has it (tcp(7), TCP_INFO).
 
 use std::mem::offset_of;
 use std::os::fd::RawFd;
@@ -20,12 +20,12 @@ pub(super) struct TcpInfo {
     counts: [u64; 3],
     /// Payload bytes that came in order, read or not (RFC 4898, since Linux 4.1).
     bytes_received: u64,
-    /// How much of all this the kernel has filled in; not part of its structure.
+    /// Bytes of this structure that the kernel has filled in; not part of its structure.
     length: u32,
 }
 
 impl TcpInfo {
-    /// Asks the kernel. `fd` is an open TCP socket; for anything else there is no answer.
+    /// Asks the kernel. `fd` is an open TCP socket; for anything else there is `None`.
     pub(super) fn of(fd: RawFd) -> Option<Self> {
         let mut info = Self::default();
         let mut length = u32::try_from(offset_of!(Self, length)).ok()?;
@@ -55,7 +55,7 @@ impl TcpInfo {
         self.length as usize >= bytes
     }
 
-    /// As a kernel would give it, for tests of those who judge.
+    /// A state as a kernel would give it, for tests.
     #[cfg(test)]
     pub(super) fn made(last_data_recv: u32, bytes_received: u64) -> Self {
         Self { last_data_recv, bytes_received, length: u32::MAX, ..Self::default() }

@@ -26,5 +26,5 @@ fn columns_of(stream: impl AsFd) -> Option<usize> {
     }
 }
 
-/// What terminals have when nobody says otherwise.
+/// Columns of a terminal that does not tell.
 const COLUMNS_DEFAULT: usize = 80;

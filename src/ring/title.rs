@@ -11,7 +11,7 @@ use std::os::unix::fs::FileExt as _;
 /// while there is no other thread, and `std::env::args` gives the masked words from then on.
 ///
 /// # Errors
-/// `/proc` is not there, or does not let the process write to its own memory.
+/// When `/proc` is not there, or does not let the process write to its own memory.
 pub fn mask(secrets: impl Fn(&str) -> Vec<Range<usize>>) -> io::Result<()> {
     let unknown = || io::Error::new(io::ErrorKind::InvalidData, "unknown form of /proc/self/stat");
     let Range { start, end } = argument_range(&fs::read("/proc/self/stat")?).ok_or_else(unknown)?;

@@ -36,14 +36,14 @@ pub struct Session {
     pool: BufPool,
 }
 
-/// How far the question of our own certificate has come.
+/// State of the question for our own certificate.
 #[derive(Clone, Copy)]
 struct ClientCertificate {
     is_given: bool,
     is_asked: bool,
 }
 
-/// What [`Session::pump`] waits for.
+/// Need of [`Session::pump`].
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Wait {
     /// More ciphertext, in the handshake.
@@ -56,6 +56,10 @@ enum Wait {
 
 impl Session {
     /// Makes the handshake on a connected socket, whose deadline the caller armed.
+    ///
+    /// # Errors
+    ///
+    /// When server and client do not agree, or the connection ends.
     pub async fn handshake(
         settings: &Settings,
         host: &str,
@@ -85,7 +89,7 @@ impl Session {
         self.tls.handshake_kind() == Some(HandshakeKind::Resumed)
     }
 
-    /// The least ciphertext that so many bytes of plaintext come in: records that are as long, and
+    /// The least ciphertext that `plain` bytes of plaintext come in: records that are as long, and
     /// have as little beside, as they can (RFC 8446 section 5.2, RFC 5246 section 6.2.3.3).
     pub fn ciphertext_min(&self, plain: u64) -> u64 {
         let beside = match self.tls.protocol_version() {
@@ -100,7 +104,11 @@ impl Session {
         self.raw.unread_len() > 0 || self.is_peer_closed
     }
 
-    /// Encrypts `plain` into bytes to be sent, behind what TLS itself has to send.
+    /// Encrypts `plain` into bytes to be sent, behind those that TLS itself has to send.
+    ///
+    /// # Errors
+    ///
+    /// When the session cannot encrypt any more.
     pub fn encrypt(&mut self, plain: &[u8]) -> Result<Vec<u8>, Failure> {
         let mut unasked = self.pool.take(Size::Small);
         let mut request = Some(plain);
@@ -118,8 +126,11 @@ impl Session {
         }
     }
 
-    /// Decrypts what was received into `plain`, as far as it fits. Returns the plaintext bytes
-    /// added.
+    /// Decrypts received bytes into `plain`, as far as they fit. Returns the plaintext bytes added.
+    ///
+    /// # Errors
+    ///
+    /// When a record is not in order, or the peer sent an alert.
     pub fn decrypt(&mut self, plain: &mut RecvBuf) -> Result<usize, Failure> {
         let before = plain.unread_len();
         self.pump(plain, &mut None)?;
@@ -286,9 +297,10 @@ fn encode(outgoing: &mut Vec<u8>, mut write: impl FnMut(&mut [u8]) -> Result<usi
 /// Longest plaintext of one record, in bytes.
 const RECORD_PLAIN_BYTES_MAX: u64 = 16_384;
 
-/// What a record has beside its plaintext at least, in bytes: header, tag, and type of content...
+/// Least bytes of a record beside its plaintext with TLS 1.3: header, tag, and type of content.
 const RECORD_BESIDE_TLS13_BYTES: u64 = 5 + 16 + 1;
-/// ...without which TLS 1.2 has it; ChaCha20-Poly1305 has no explicit nonce either (RFC 7905).
+/// Least bytes of a record beside its plaintext with TLS 1.2; ChaCha20-Poly1305 has no explicit
+/// nonce either (RFC 7905).
 const RECORD_BESIDE_TLS12_BYTES: u64 = 5 + 16;
 
 /// First guess of the room a record to be sent needs, in bytes.

@@ -9,7 +9,7 @@ const GONE: [(&str, &str, &str); 0] = [];
 
 /// Folders and files whose doc comments can be understood alone, in the window that an editor opens
 /// beside a name.
-const NAMED_SUBJECTS: [&str; 7] = [
+const NAMED_SUBJECTS: [&str; 8] = [
     "src/cli/topics",
     "src/fault/text",
     "src/http",
@@ -17,6 +17,7 @@ const NAMED_SUBJECTS: [&str; 7] = [
     "src/limits",
     "src/main",
     "src/report",
+    "src/ring",
 ];
 
 /// How no doc comment begins, because what is meant stands elsewhere.

@@ -1,7 +1,7 @@
 //! Folders beneath the directory of the run that are kept open: files come in runs, and to open the
 //! folder of each anew would cost as much as half of a short file.
 //!
-//! Descriptors are scarce, so few are kept, and all are given up when anything lacks one. They are
+//! Descriptors are scarce, so few are kept, and all are given up when anything lacks one. All are
 //! given up about once a second too ([`Dir::tick`]): a folder that somebody moves away or replaces
 //! must not take files for the rest of the run.
 
@@ -30,7 +30,7 @@ struct Kept {
 }
 
 impl Folders {
-    /// At most so many are kept.
+    /// A set that keeps at most `count_max` folders.
     pub(super) fn new(count_max: usize) -> Self {
         Self { kept: RefCell::default(), count_max, ticks: Cell::new(0) }
     }
@@ -63,12 +63,18 @@ impl Folders {
 impl Dir {
     /// The directory of `path`, made where it is missing, and the last component. `path` is
     /// relative and safe (`plan::name`); symbolic links on the way are refused.
+    ///
+    /// # Errors
+    /// When the directory cannot be made or opened.
     pub fn parent<'p>(&self, path: &'p str) -> Result<(Self, &'p str), Cause> {
         let opened = self.parent_by(path, Self::open_or_make);
         opened.map_err(|errno| name_cause(errno.raw_os_error()))
     }
 
-    /// The same, of a directory that is there; nothing when it is not.
+    /// The directory of `path` and the last component, if the directory is there.
+    ///
+    /// # Errors
+    /// When the directory is there and cannot be opened.
     pub fn existing_parent<'p>(&self, path: &'p str) -> Result<Option<(Self, &'p str)>, Cause> {
         match self.parent_by(path, Self::open_beneath) {
             Ok(opened) => Ok(Some(opened)),
@@ -97,6 +103,9 @@ impl Dir {
     }
 
     /// Creates the unfinished file of job `index`, in the directory of `path`.
+    ///
+    /// # Errors
+    /// When the directory or the file cannot be made.
     pub fn create_file(
         &self,
         path: &str,
@@ -115,13 +124,13 @@ impl Dir {
         }
     }
 
-    /// Closes the folders that are kept open. Whether there were any.
+    /// Closes the folders that are kept open. Says whether there were any.
     pub fn give_up_folders(&self) -> bool {
         let kept = self.run.folders.kept.take();
         !kept.is_empty()
     }
 
-    /// To be called every now and then, some twenty times a second.
+    /// Counts time for the folders that are kept open: to be called some twenty times a second.
     pub fn tick(&self) {
         let ticks = self.run.folders.ticks.get() + 1;
         self.run.folders.ticks.set(ticks % TICKS_KEPT);
@@ -131,7 +140,7 @@ impl Dir {
     }
 }
 
-/// Folders are kept for at most so many calls of [`Dir::tick`].
+/// Calls of [`Dir::tick`] for which folders are kept.
 const TICKS_KEPT: u32 = 20;
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
-//! What has a name in a directory, and whether a file of this run may take its place.
+//! Look at a name in a directory: whether a file of this run may take it.
 //!
 //! rename(2) replaces a device, a FIFO or a socket as readily as a file, so there is a look before
-//! it. What was looked at may be another thing a moment later: a file that is put there by somebody
-//! else at that very moment is replaced, as by any program.
+//! it. The name may mean another thing a moment later: a file that is put there by somebody else at
+//! that very moment is replaced, as by any program.
 
 use super::Dir;
 use crate::fault::{Cause, DiskProblem};
@@ -11,10 +11,10 @@ use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
-/// What has a name in a directory.
+/// Kind of the thing that has a name in a directory.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Found {
-    /// Nothing.
+    /// No file has the name.
     Nothing,
     /// A file, or a symbolic link to a file, a directory or nothing, which is replaced itself.
     File,
@@ -37,7 +37,7 @@ struct Inode(u64, u64);
 
 impl Kept {
     /// The regular files among these paths, which no file may replace, and the directories among
-    /// those, into which none may go. Symbolic links are followed; what is not there is left out.
+    /// those, into which none may go. Symbolic links are followed; paths of nothing are left out.
     pub fn new<'p>(
         files: impl IntoIterator<Item = &'p Path>,
         folders: impl IntoIterator<Item = &'p Path>,
@@ -58,7 +58,7 @@ impl Kept {
 }
 
 impl Dir {
-    /// What has this name.
+    /// Kind of the thing that has this name.
     pub fn look(&self, name: &str) -> Found {
         let Ok(stat) = rustix::fs::statat(&*self.fd, name, AtFlags::SYMLINK_NOFOLLOW) else {
             return Found::Nothing;
@@ -71,7 +71,7 @@ impl Dir {
         }
     }
 
-    /// What has the name of a symbolic link.
+    /// Kind of the thing that a symbolic link of this name leads to.
     fn look_through(&self, name: &str) -> Found {
         // What /dev/stdout leads to may be a file, and is an open descriptor all the same.
         let leads_to_descriptor = rustix::fs::readlinkat(&*self.fd, name, Vec::new())
@@ -86,10 +86,10 @@ impl Dir {
         }
     }
 
-    /// Whether a file may be replaced by this name: `false` when there is none.
+    /// Whether there is a file of this name to be replaced: `false` when there is none.
     ///
     /// # Errors
-    /// What has the name must stay.
+    /// When the thing that has the name must stay.
     pub(in crate::ring) fn has_replaceable(&self, name: &str) -> Result<bool, Cause> {
         match self.look(name) {
             Found::Nothing => Ok(false),
@@ -99,7 +99,7 @@ impl Dir {
         }
     }
 
-    /// Whether no file may go into it, because it is a folder of lists.
+    /// Whether no file may go into this directory, because it is a folder of lists.
     pub fn is_kept(&self) -> bool {
         // Hardly ever is there one: nobody else pays for the question.
         !self.run.kept.folders.is_empty()

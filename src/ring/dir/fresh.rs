@@ -1,4 +1,4 @@
-//! A name for a file that nothing else has: three ways, of which every file system has one.
+//! Names for files that nothing else has: three ways, of which every file system has one.
 
 use super::Dir;
 use crate::ring::file::CREATE;
@@ -7,13 +7,13 @@ use rustix::fs::{AtFlags, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 use std::os::fd::OwnedFd;
 
-/// How a file with a temporary name gets a final one that nothing had.
+/// Way in which a file with a temporary name gets a final one that nothing had.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(in crate::ring) enum Fresh {
     /// renameat2(2) with RENAME_NOREPLACE.
     Rename,
     /// linkat(2), which replaces nothing, and then the temporary name is removed: FUSE and NFS lack
-    /// the above.
+    /// RENAME_NOREPLACE.
     Link,
     /// An empty file takes the name (O_EXCL) and is replaced: some have no hard links either.
     Placeholder,
@@ -36,8 +36,8 @@ impl Dir {
         }
     }
 
-    /// Gives the file of input line `index` the name `to` in place of `from`, if nothing has it:
-    /// by the first way that is to be had, from the one that was it last.
+    /// Gives the file of input line `index` the name `to` in place of `from`, if nothing has it: by
+    /// the first way that is to be had, from the one that was used last.
     ///
     /// # Errors
     /// EEXIST where something has the name.
@@ -74,7 +74,8 @@ impl Dir {
         Ok(())
     }
 
-    /// A run that is killed in between leaves the placeholder, so there is a note beside it first.
+    /// Replaces a placeholder with the file. A run that is killed in between leaves the
+    /// placeholder, so there is a note beside it first.
     fn rename_over_placeholder(&self, from: &str, to: &str, index: u64) -> Result<(), Errno> {
         let at = &*self.fd;
         let (note, mode) = (note_name(index), Mode::from_raw_mode(0o600));
@@ -105,8 +106,7 @@ impl Dir {
     }
 
     /// Whether an empty file of this name is the placeholder that an earlier run left for an input
-    /// line: of this report, or of whichever if it is too old for a run that is about to replace
-    /// it.
+    /// line: of this report, or of any if it is too old for a run that is about to replace it.
     pub(super) fn is_placeholder(&self, name: &str, index: u64) -> bool {
         let Some((note, found)) = self.read_note(note_name(index).as_bytes()) else {
             return false;
@@ -145,7 +145,7 @@ impl Dir {
         })
     }
 
-    /// What is noted of a placeholder.
+    /// Text of the note about a placeholder.
     fn note(&self, name: &str) -> String {
         let report = self.run.token.unwrap_or_default();
         format!("{report:0REPORT_DIGITS$x} {name}")
@@ -157,13 +157,13 @@ fn note_name(index: u64) -> String {
     format!("{NOTES}{index}")
 }
 
-/// What the names of notes begin with.
+/// Begin of the names of notes.
 pub(super) const NOTES: &str = ".ringpull-name-";
-/// Hexadecimal digits of a report's number.
+/// Hexadecimal digits of a report's number in a note.
 const REPORT_DIGITS: usize = 16;
-/// More than any note has.
+/// Bytes read of a note: more than any note has.
 const NOTE_BYTES_MAX: usize = 512;
-/// A placeholder is there for a moment; one of this age is nobody's.
+/// Age from which a placeholder, which a run has for a moment only, belongs to no run, in seconds.
 const LEFT_AFTER_SECONDS: i64 = 60;
 
 #[cfg(test)]

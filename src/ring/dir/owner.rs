@@ -1,9 +1,9 @@
-//! Whose file has a name: that of this line of this report, or somebody else's.
+//! Owner of a file: the line of a report that it was written for.
 //!
 //! A file gets its name before its row is written, so a run that is killed in between leaves a
 //! whole file that no row speaks of. Where files that exist are kept, the run that takes it up
-//! again would take such a file for somebody else's. So each has a note (xattr(7)) that names its
-//! report and its line.
+//! again would take such a file for a foreign one. So each has an extended attribute (xattr(7))
+//! that names its report and its line.
 
 use super::Dir;
 use crate::ring::journal::{note, set_note};
@@ -11,13 +11,13 @@ use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
 use std::os::fd::OwnedFd;
 
 impl Dir {
-    /// Files are signed from now on as those of this report.
+    /// Signs files from now on as those of this report.
     pub fn set_owner(&mut self, owner: u64) {
         self.of_run().owner = Some(owner);
     }
 
     /// Signs an open file as that of an input line, if there is a report, and if the file system
-    /// keeps notes.
+    /// keeps extended attributes.
     pub(in crate::ring) fn sign(&self, file: &OwnedFd, index: u64) {
         if let Some(owner) = self.run.owner {
             // Without it, the file is kept as somebody else's.
@@ -25,8 +25,8 @@ impl Dir {
         }
     }
 
-    /// Whether what has this name is what an earlier run pulled, or was about to, for the same
-    /// line.
+    /// Whether the file of this name is one that an earlier run pulled, or was about to, for the
+    /// same line.
     pub fn is_own(&self, name: &str, index: u64) -> bool {
         let stat = rustix::fs::statat(&*self.fd, name, AtFlags::SYMLINK_NOFOLLOW);
         // To open a device or a pipe may do something.
@@ -46,5 +46,5 @@ fn signature(owner: u64, index: u64) -> String {
     format!("{owner:016x}-{index}")
 }
 
-/// The name of the note.
+/// Name of the extended attribute.
 const NOTE_OWNER: &str = "user.ringpull.line";

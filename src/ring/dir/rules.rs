@@ -1,4 +1,4 @@
-//! What a file system does to names: whether two of them are one file, and which it refuses.
+//! Rules of a file system for names: whether two of them are one file, and which it refuses.
 //!
 //! The usual local file systems take every name as it is, unless a directory has the flag `+F`
 //! (chattr(1)), so nothing is tried out there. Everywhere else it is, with files under temporary
@@ -11,20 +11,20 @@ use crate::ring::file::CREATE;
 use rustix::fs::{AtFlags, Mode, RenameFlags};
 use rustix::io::Errno;
 
-/// What the file system of a directory does to the names in it.
+/// Rules of a directory's file system for the names in it.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Rules {
-    /// Names that differ only in case, in how their characters are composed (NFC, NFD), or in dots
-    /// and spaces at their end, are one file.
+    /// Whether names that differ only in case, in how their characters are composed (NFC, NFD), or
+    /// in dots and spaces at their end, are one file.
     pub folds: bool,
-    /// Names that Windows does not allow are refused, or become others in silence.
+    /// Whether names that Windows does not allow are refused, or become others in silence.
     pub is_windows: bool,
-    /// A file with a long name has a short one as well (`LONGNA~1.TXT`).
+    /// Whether a file with a long name has a short one as well (`LONGNA~1.TXT`).
     pub has_short_names: bool,
 }
 
-/// Which file system a directory is on, and whether it folds case there: where both are the same,
-/// so are the [`Rules`].
+/// File system of a directory, and whether it folds case there: where both are the same, so are the
+/// [`Rules`].
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Volume {
     device: u64,
@@ -37,14 +37,14 @@ impl Dir {
         self.open_beneath(path).ok()
     }
 
-    /// Which file system it is on.
+    /// File system of this directory; `None` where it cannot be had.
     pub fn volume(&self) -> Option<Volume> {
         let device = rustix::fs::fstat(&*self.fd).ok()?.st_dev;
         Some(Volume { device, is_casefold: self.is_casefold() == Some(true) })
     }
 
-    /// What its file system does to names. Where that has to be tried out, it also finds how a file
-    /// gets a name there that nothing else has.
+    /// Rules of the file system for names in this directory. Where that has to be tried out, it
+    /// also finds how a file gets a name there that nothing else has.
     ///
     /// Where nothing can be created (a full disk), two names that might be one file are taken for
     /// one.
@@ -60,8 +60,8 @@ impl Dir {
         rules
     }
 
-    /// Whether it has the flag `+F` (FS_CASEFOLD_FL), with which ext4, f2fs and tmpfs fold case
-    /// there. Unknown where it cannot be read.
+    /// Whether the directory has the flag `+F` (FS_CASEFOLD_FL), with which ext4, f2fs and tmpfs
+    /// fold case there. `None` where it cannot be read.
     fn is_casefold(&self) -> Option<bool> {
         let fd = self.readable().ok()?;
         match rustix::fs::ioctl_getflags(&fd) {
@@ -76,11 +76,11 @@ impl Dir {
 /// Names tried out in a directory.
 struct Trial<'t> {
     dir: &'t Dir,
-    /// Begins all of them; letters and digits of ASCII in lower case.
+    /// Begin of all names tried; letters and digits of ASCII in lower case.
     base: &'t str,
 }
 
-/// What became of a name.
+/// Result of trying a name.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Tried {
     /// A file was made.
@@ -145,7 +145,7 @@ impl Trial<'_> {
         rustix::fs::openat(&*self.dir.fd, self.named(end), CREATE, mode).map(drop)
     }
 
-    /// Removes what was made here, or was not.
+    /// Removes a file that was made here, or was not.
     fn remove(&self, end: &str) {
         let _: Result<(), Errno> =
             rustix::fs::unlinkat(&*self.dir.fd, self.named(end), AtFlags::empty());
@@ -167,14 +167,16 @@ const FS_CASEFOLD_FL: u32 = 0x4000_0000;
 /// An e with an acute, as one character and as two.
 const COMPOSED: &str = "\u{e9}";
 const DECOMPOSED: &str = "e\u{301}";
-/// Characters that Windows refuses; behind the first colon of a name it sees a stream of a file.
+/// Characters that Windows refuses; behind the first colon of a name Windows sees a stream of a
+/// file.
 const REFUSED: &str = "s:?*<>|\"x";
 const STREAM: &str = "s";
 
-/// Short names of files that begin as our temporary ones do: there is one of them if there are any.
+/// Short names of files that begin as our temporary ones do: one of them exists if there are short
+/// names.
 const SHORT_NAMES: [&str; 4] = ["RINGPU~1", "RINGPU~2", "RINGPU~3", "RINGPU~4"];
 
-/// What says nothing about a name: there is no room, or no permission.
+/// Errors that say nothing about a name: there is no room, or no permission.
 const NOT_ABOUT_NAMES: [Errno; 9] = [
     Errno::NOSPC,
     Errno::DQUOT,

@@ -1,7 +1,8 @@
-//! Unfinished files that a run left which was killed, and their removal by the next one.
+//! Unfinished files of a run that was killed, and their removal by the next one.
 //!
-//! A temporary name tells which report its run has: no two runs have one report at a time, because
-//! it is locked. So what has the token of our report and is not from this run is nobody's any more.
+//! A temporary name tells the report of its run: no two runs have one report at a time, because it
+//! is locked. So a file that has the token of our report and is not from this run belongs to no run
+//! any more.
 
 use super::Dir;
 use crate::ring::shim::{Op, call};
@@ -14,11 +15,11 @@ impl Dir {
         self.of_run().token = Some(token);
     }
 
-    /// Removes what earlier runs with the same report left unfinished in the directory `path`
+    /// Removes the unfinished files of earlier runs with the same report in the directory `path`
     /// beneath this one, which may be missing; empty is this one. Gives the number of files.
     ///
     /// # Errors
-    /// A directory that cannot be read. What cannot be removed stays.
+    /// When a directory cannot be read. Files that cannot be removed stay.
     pub fn remove_stale(&self, path: &str) -> std::io::Result<u64> {
         let Some(token) = self.run.token else { return Ok(0) };
         let opened = if path.is_empty() { Ok(self.clone()) } else { self.open_beneath(path) };
@@ -46,7 +47,7 @@ impl Dir {
     }
 }
 
-/// What the temporary names of all runs with one report begin with.
+/// Begin of the temporary names of all runs with one report.
 pub(super) fn prefix(token: u64) -> String {
     format!(".ringpull-{token:016x}-")
 }

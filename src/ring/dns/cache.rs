@@ -1,15 +1,15 @@
-//! What is known about names, and for how long. It has no clock and asks nobody: times are
-//! milliseconds of a clock that is handed in, the same one in all calls.
+//! Names and their answers, and for how long these hold. There is no clock here and nobody is
+//! asked: times are milliseconds of a clock that is handed in, the same one in all calls.
 //!
 //! - Addresses hold for their TTL, from 5 s to a day; that a name does not exist holds for the TTL
 //!   of the answer's SOA record (RFC 2308 section 5), from 5 s to 5 min.
-//! - That nobody could say holds for a second (RFC 9520 section 3.2), so that the jobs of one name
-//!   do not each wait for the same silence. Addresses that were known before go on to hold for 30 s
-//!   then, up to a day after their time (RFC 8767).
+//! - A failure holds for a second (RFC 9520 section 3.2), so that the jobs of one name do not each
+//!   wait for the same silence. Addresses that were known before go on to hold for 30 s then, up to
+//!   a day after their time (RFC 8767).
 //! - Names are looked up before their jobs have a place. An answer that nobody has used yet may be
 //!   used up to a minute late, once: else a run with more names than places could look up the same
 //!   name for ever.
-//! - What was answered first is forgotten first when all that is kept takes too much memory.
+//! - The oldest answer is forgotten first when all that is kept takes too much memory.
 
 use super::Answer;
 use crate::fault::Cause;
@@ -17,19 +17,19 @@ use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-/// What the name servers made of a name.
+/// Result of asking the name servers for a name.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Found {
-    /// It has addresses, for so many milliseconds.
+    /// The name has these addresses, for this many milliseconds.
     Addresses(Arc<[IpAddr]>, u64),
-    /// It does not exist or has no address. Words for the row, and for how many milliseconds that
-    /// holds if it was said.
+    /// The name does not exist or has no address. Words for the row, and the milliseconds for which
+    /// that holds if the server said so.
     Nothing(Option<Box<str>>, Option<u64>),
-    /// Nobody could say.
+    /// No server could say.
     Failed(Cause, Option<Box<str>>),
 }
 
-/// Names and what is known about them.
+/// Names and their answers.
 #[derive(Debug)]
 pub(super) struct Cache {
     entries: HashMap<Arc<str>, Entry>,
@@ -38,7 +38,7 @@ pub(super) struct Cache {
     order: VecDeque<Ordered>,
     /// Rises with each answer.
     sequence: u64,
-    /// What names and answers take, those that were replaced included, in bytes.
+    /// Bytes that names and answers take, those that were replaced included.
     bytes: usize,
     bytes_max: usize,
 }
@@ -48,7 +48,7 @@ pub(super) struct Cache {
 struct Ordered {
     host: Arc<str>,
     sequence: u64,
-    /// What the name and the answer take.
+    /// Bytes that the name and the answer take.
     bytes: u32,
 }
 
@@ -56,10 +56,10 @@ struct Ordered {
 struct Entry {
     answer: Kept,
     until_ms: u64,
-    /// When its addresses are of no use any more.
+    /// When its addresses are of no use any more, in milliseconds.
     stale_until_ms: u64,
     sequence: u64,
-    /// Nobody has used it so far.
+    /// Whether nobody has used it so far.
     is_new: bool,
 }
 
@@ -72,18 +72,18 @@ enum Kept {
 }
 
 impl Cache {
-    /// A cache that takes so many bytes of memory at most.
+    /// A cache that takes at most `bytes_max` of memory.
     pub(super) fn new(bytes_max: usize) -> Self {
         let (entries, order) = (HashMap::new(), VecDeque::new());
         Self { entries, order, sequence: 0, bytes: 0, bytes_max }
     }
 
-    /// Names that are kept.
+    /// Number of names that are kept.
     pub(super) fn len(&self) -> usize {
         self.entries.len()
     }
 
-    /// What is known about a name, to be used.
+    /// The answer for a name, to be used.
     pub(super) fn look(&mut self, host: &str, now_ms: u64) -> Option<Answer> {
         let entry = self.entries.get_mut(host)?;
         if !entry.is_usable(now_ms) {
@@ -93,12 +93,12 @@ impl Cache {
         Some(entry.answer.tell())
     }
 
-    /// Whether a look would find something.
+    /// Whether [`Self::look`] would find an answer.
     pub(super) fn is_known(&self, host: &str, now_ms: u64) -> bool {
         self.entries.get(host).is_some_and(|entry| entry.is_usable(now_ms))
     }
 
-    /// Keeps what was found out.
+    /// Keeps an answer.
     pub(super) fn keep(&mut self, host: Arc<str>, found: Found, now_ms: u64) {
         let (answer, ttl_ms) = match found {
             Found::Addresses(addresses, ttl_ms) => {
@@ -120,8 +120,8 @@ impl Cache {
         self.put(host, answer, now_ms.saturating_add(ttl_ms), true);
     }
 
-    /// Takes in what was known to another run. It holds until its time and not longer, but may be
-    /// fallen back upon.
+    /// Takes in addresses that another run has known. They hold until their time and not longer,
+    /// but may be fallen back upon.
     pub(super) fn preload(&mut self, host: Arc<str>, addresses: Arc<[IpAddr]>, until_ms: u64) {
         self.put(host, Ok(addresses), until_ms, false);
     }
@@ -163,7 +163,7 @@ impl Entry {
         now_ms < self.until_ms.saturating_add(late_ms)
     }
 
-    /// Whether it has addresses that may be fallen back upon.
+    /// Whether the entry has addresses that may be fallen back upon.
     fn is_of_use(&self, now_ms: u64) -> bool {
         let has_addresses = match self.answer {
             Kept::One(_) | Kept::Several(_) => true,
@@ -184,7 +184,7 @@ impl Kept {
         }
     }
 
-    /// What it takes beside itself, in bytes.
+    /// Bytes that the answer takes beside itself.
     fn bytes(&self) -> usize {
         match self {
             Self::One(_) => 0,
@@ -205,11 +205,11 @@ impl Kept {
     }
 }
 
-/// What one name takes at most whatever it is called and whatever is known of it, in bytes: its
-/// place in the table, which may have just grown and keeps an eighth free, its place in the order,
-/// which may have just grown, and the block of its name.
+/// Most bytes that one name takes beside its text and its addresses: its place in the table, which
+/// may have just grown and keeps an eighth free, its place in the order, which may have just grown,
+/// and the block of its name.
 const ENTRY_BYTES: usize = 72 * 16 / 7 + 64 + BLOCK_BYTES;
-/// What a block of memory takes beside its contents, counters of its owners included, in bytes.
+/// Bytes that a block of memory takes beside its contents, counters of its owners included.
 const BLOCK_BYTES: usize = 32;
 
 /// Shortest time for which addresses, or that there are none, are known: one run asks no more often
@@ -219,13 +219,13 @@ const TTL_MIN_MS: u64 = 5_000;
 const TTL_MAX_MS: u64 = 86_400_000;
 /// Longest time for which a name is known not to exist.
 const TTL_NEGATIVE_MAX_MS: u64 = 300_000;
-/// How long it is known that nobody could say.
+/// Time for which a failure is known, in milliseconds.
 pub(super) const TTL_FAILURE_MS: u64 = 1_000;
-/// For how long addresses are used again whose time was over (RFC 8767 section 4).
+/// Time for which addresses are used again that have expired, in milliseconds (RFC 8767 section 4).
 const TTL_STALE_MS: u64 = 30_000;
-/// How long after their time addresses may be fallen back upon.
+/// Most time after their expiry for which addresses may be fallen back upon, in milliseconds.
 const STALE_MAX_MS: u64 = 86_400_000;
-/// How late an answer may be used for the first time.
+/// Most time by which an answer may be late when it is used for the first time, in milliseconds.
 const LATE_MAX_MS: u64 = 60_000;
 
 #[cfg(test)]

@@ -1,24 +1,24 @@
-//! Whether a name server is to be asked. It has no clock: times are milliseconds that are handed
-//! in.
+//! Health of a name server: whether it is to be asked. There is no clock here: times are
+//! milliseconds that are handed in.
 
-/// How a name server has done of late.
+/// Health of a name server of late.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Health {
     /// Failures since the last answer.
     failures: u32,
-    /// Until when it is left alone.
+    /// Time until which the server is left alone, in milliseconds.
     rests_until_ms: u64,
     rest_ms: u64,
 }
 
 impl Health {
-    /// It gave an answer.
+    /// Takes note that the server gave an answer.
     pub(super) fn answered(&mut self) {
         *self = Self::default();
     }
 
-    /// It did not answer, or wants to answer nothing. Failures in a row let it be left alone, the
-    /// longer the more often that did not help.
+    /// Takes note that the server did not answer, or wants to answer nothing. Failures in a row let
+    /// it be left alone, the longer the more often that did not help.
     pub(super) fn failed(&mut self, now_ms: u64) {
         self.failures = self.failures.saturating_add(1);
         // Many questions fail together, which is one failure of the server.
@@ -28,8 +28,8 @@ impl Health {
         }
     }
 
-    /// Whether it may be asked although so many of its questions are not answered yet: one that was
-    /// left alone has to answer one question first.
+    /// Whether the server may be asked although `outstanding` of its questions are not answered
+    /// yet: one that was left alone has to answer one question first.
     pub(super) fn may_ask(&self, outstanding: usize, now_ms: u64) -> bool {
         !self.is_sick() || (self.rests_until_ms <= now_ms && outstanding == 0)
     }
@@ -41,7 +41,7 @@ impl Health {
 
 /// Failures in a row after which a server is left alone.
 const FAILURES_MAX: u32 = 3;
-/// For how long it is left alone at first, and at most.
+/// First time for which a server is left alone, in milliseconds.
 const REST_MIN_MS: u64 = 5_000;
 const REST_MAX_MS: u64 = 60_000;
 

@@ -1,6 +1,7 @@
-//! The name servers: which one is asked, how many questions wait for it, and who is asked next when
-//! it does not answer. The asking itself is hickory's: a random port and id for every question,
-//! EDNS, TCP for what is too long for UDP, and a datagram sent again when it may have been lost.
+//! The name servers: which one is asked, how many questions wait for it, and which is asked next
+//! when it does not answer. The asking itself is hickory's: a random port and id for every
+//! question, EDNS, TCP for answers that are too long for UDP, and a datagram sent again when it may
+//! have been lost.
 
 use super::cache::Found;
 use super::health::Health;
@@ -26,7 +27,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 /// The name servers of a run and what goes before them.
 pub(super) struct Servers {
     servers: Vec<Server>,
-    /// Appended to names that do not exist as they stand.
+    /// Domains appended to names that do not exist as they stand.
     search: Vec<Name>,
     /// Whether a name of one label is tried as it stands first.
     is_bare_first: bool,
@@ -34,12 +35,12 @@ pub(super) struct Servers {
     family: Family,
     lacks: Arc<Lacks>,
     began: Instant,
-    /// Who is asked first among equals.
+    /// Server that is asked first among equals.
     turn: Cell<usize>,
 }
 
 struct Server {
-    /// For people.
+    /// Address to show to people.
     address: Box<str>,
     resolver: hickory_resolver::Resolver<Sockets>,
     health: Cell<Health>,
@@ -49,11 +50,11 @@ struct Server {
     places_max: usize,
     /// Places that were given up because there was no socket for them.
     places_lost: Cell<usize>,
-    /// When the last one was.
+    /// When a place was last given up.
     lost_at: Cell<Instant>,
 }
 
-/// What came of the question for the addresses of one family.
+/// Answer about the addresses of one family.
 #[derive(Clone, Debug)]
 enum Reply {
     /// Addresses, and for how long.
@@ -63,15 +64,15 @@ enum Reply {
     Failed(Cause, Option<Box<str>>),
 }
 
-/// What one server made of a question.
+/// Answer of one server to a question.
 enum Said {
     Reply(Reply),
-    /// It cannot or does not want to answer that one.
+    /// The server cannot or does not want to answer that question.
     Refused(Cause, Option<Box<str>>),
     Silence,
-    /// It was not asked, for want of a socket.
+    /// The server was not asked, for want of a socket.
     Lacking,
-    /// It was not asked: it failed others while this one waited, and another server may be asked.
+    /// Skipped: the server failed other queries while this one queued; try the next.
     Left,
 }
 
@@ -79,7 +80,7 @@ impl Servers {
     /// Reads `/etc/resolv.conf` unless servers are given, and `/etc/hosts`.
     ///
     /// # Errors
-    /// What stands in the way, for the row of the job.
+    /// When a file cannot be read or understood: the cause and the words for the row of the job.
     pub(super) fn new(config: &DnsConfig) -> Result<Self, (Cause, Option<Box<str>>)> {
         // A file that cannot be opened for want of a descriptor would count as one that is not
         // there, for the whole run.
@@ -148,7 +149,7 @@ impl Servers {
         found
     }
 
-    /// What `/etc/hosts` says of a name.
+    /// Addresses of a name in `/etc/hosts`.
     fn lookup_hosts(&self, name: &Name) -> Option<Found> {
         let of = |kind| self.hosts.lookup_static_host(&Query::query(name.clone(), kind));
         let (v4, v6) = (self.kinds().0.then(|| of(RecordType::A)), self.kinds().1);
@@ -166,9 +167,9 @@ impl Servers {
     }
 
     /// The names that a name may stand for, in the order in which they are tried. Other than the C
-    /// library, a name with a dot is always tried as it stands first, whatever `ndots` says (RFC
-    /// 1535 section 6): with the five of Kubernetes every name of the internet would be asked for
-    /// five times.
+    /// library does, a name with a dot is always tried as it stands first, whatever `ndots` says
+    /// (RFC 1535 section 6): with the five of Kubernetes every name of the internet would be asked
+    /// for five times.
     fn candidates(&self, name: Name) -> Vec<Name> {
         if name.is_fqdn() {
             return vec![name];
@@ -326,7 +327,7 @@ impl Servers {
     }
 
     /// Whether a question that waited for a place need not be put to a server, since that is to be
-    /// left alone by now and another is not. Hundreds may be in line for one that keeps silent.
+    /// left alone by now and another is not. Hundreds may be in line for a silent server.
     fn may_leave(&self, index: usize, tried: &[Tried]) -> bool {
         let may_ask = |index: usize| {
             let server = &self.servers[index];
@@ -369,7 +370,8 @@ impl Server {
         })
     }
 
-    /// There was no socket for a question: so many at once are too many, if others are under way.
+    /// Gives up a place when there was no socket for a question: with others under way, so many at
+    /// once are too many.
     fn lose_place(&self, place: SemaphorePermit<'_>) {
         self.lost_at.set(Instant::now());
         if self.load.get() > 1 && self.places_lost.get() + 1 < self.places_max {
@@ -378,7 +380,7 @@ impl Server {
         }
     }
 
-    /// There was one: if none was lacking for a while, one more may be under way.
+    /// Gets a place back when no socket was lacking for a while.
     fn regain_place(&self) {
         let lost = self.places_lost.get();
         if lost > 0 && self.lost_at.get().elapsed() > LACK_CALM {
@@ -394,7 +396,7 @@ enum Tried {
     #[default]
     Not,
     Silent,
-    /// It would say the same again.
+    /// The server would say the same again.
     Refused,
 }
 
@@ -433,8 +435,8 @@ fn shown(server: &NameServerConfig) -> String {
     }
 }
 
-/// What an error of hickory's says. A server that is there and listens to nobody (ICMP), and one
-/// that there is no way to, are [`NetError::NoConnections`].
+/// Answer of a server by an error of hickory's. A server that is there and listens to nobody
+/// (ICMP), and one that there is no way to, are [`NetError::NoConnections`].
 fn said(error: &NetError, address: &str) -> Said {
     match error {
         NetError::Dns(DnsError::NoRecordsFound(none)) => {
@@ -467,7 +469,7 @@ fn refused(code: ResponseCode) -> Said {
     Said::Refused(Cause::ResolveFailed, Some(words.into()))
 }
 
-/// One answer of those for the families.
+/// The answer for a name, from those for the families.
 fn combine(replies: Vec<Reply>) -> Found {
     let (mut v4, mut v6) = (Vec::new(), Vec::new());
     let mut ttl_ms = u64::MAX;
@@ -501,8 +503,8 @@ fn combine(replies: Vec<Reply>) -> Found {
     }
 }
 
-/// Families take turns, so that the second try goes to the other one. Of each of them there are
-/// [`ADDRESSES_PER_FAMILY_MAX`] at most.
+/// Addresses with families that take turns, so that the second try goes to the other one; of each
+/// family at most [`ADDRESSES_PER_FAMILY_MAX`].
 fn alternate(v4: Vec<IpAddr>, v6: Vec<IpAddr>) -> Vec<IpAddr> {
     let mut all = Vec::with_capacity((v4.len() + v6.len()).min(2 * ADDRESSES_PER_FAMILY_MAX));
     let few = |addresses: Vec<IpAddr>| addresses.into_iter().take(ADDRESSES_PER_FAMILY_MAX);
@@ -519,13 +521,13 @@ fn alternate(v4: Vec<IpAddr>, v6: Vec<IpAddr>) -> Vec<IpAddr> {
 /// Servers that may keep silent about one question, each for its part of the time for a look-up;
 /// the only server is asked as often.
 const SILENCES_MAX: u32 = 3;
-/// How long the addresses of one family wait for those of the other. Some firewalls drop questions
-/// for IPv6 addresses.
+/// Time for which the addresses of one family wait for those of the other. Some firewalls drop
+/// questions for IPv6 addresses.
 const OTHER_FAMILY_WAIT: Duration = Duration::from_secs(2);
-/// How long a question waits for a socket that could not be opened, and how often.
+/// Time for which a question waits for a socket that could not be opened.
 const LACK_WAIT: Duration = Duration::from_millis(100);
 const LACKS_MAX: u32 = 20;
-/// How long no socket is lacking before more questions are under way again.
+/// Time without a lack of sockets before more questions are under way again.
 const LACK_CALM: Duration = Duration::from_secs(1);
 
 #[cfg(test)]

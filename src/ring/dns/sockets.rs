@@ -1,5 +1,5 @@
-//! The sockets of the resolver, opened by it through tokio: keeps what was lacking when one could
-//! not be opened, and has those for UDP hear of ICMP errors.
+//! The sockets of the resolver, opened by it through tokio: keeps the error when one could not be
+//! opened, and lets those for UDP report ICMP errors.
 
 use crate::fault::Cause;
 use crate::ring::socket_cause;
@@ -17,18 +17,18 @@ use tokio::io::{Interest, ReadBuf};
 use tokio::net::UdpSocket;
 
 /// Opens the sockets of the resolver, which says no more than that it has no connection when it got
-/// none: keeps what was lacking.
+/// none: so the error is kept here.
 #[derive(Clone, Default)]
 pub(super) struct Sockets {
     tokio: TokioRuntimeProvider,
     pub(super) lacks: Arc<Lacks>,
 }
 
-/// What sockets could not be opened for.
+/// Errors of sockets that could not be opened.
 #[derive(Default)]
 pub(super) struct Lacks {
     count: AtomicUsize,
-    /// The last one's.
+    /// The last error.
     errno: AtomicI32,
 }
 
@@ -45,7 +45,7 @@ impl Lacks {
         self.count.load(Ordering::Relaxed)
     }
 
-    /// Why that was, the last time.
+    /// Cause of the last error.
     pub(super) fn cause(&self) -> Cause {
         Cause::Resources(self.errno.load(Ordering::Relaxed))
     }
@@ -72,8 +72,9 @@ impl RuntimeProvider for Sockets {
         Box::pin(async move { opening.await.inspect_err(|error| lacks.note(error)) })
     }
 
-    /// Other than the trait asks for, the socket is connected: only then the kernel tells that
-    /// nobody listens there or that there is no way (udp(7)), and drops datagrams of others.
+    /// Binds a socket that is also connected, which the trait does not ask for: only then the
+    /// kernel tells that nobody listens there or that there is no way (udp(7)), and drops datagrams
+    /// of others.
     fn bind_udp(&self, from: SocketAddr, server: SocketAddr) -> Opening<Self::Udp> {
         let (opening, lacks) = (self.tokio.bind_udp(from, server), Arc::clone(&self.lacks));
         Box::pin(async move {
@@ -149,7 +150,7 @@ impl DnsUdpSocket for Datagrams {
 /// A socket on its way.
 type Opening<S> = Pin<Box<dyn Send + Future<Output = io::Result<S>>>>;
 
-/// The cause of an error that says that this machine is out of something.
+/// The cause of an error by which this machine is out of something.
 pub(super) fn shortage(error: &io::Error) -> Option<Cause> {
     let cause = socket_cause(error.raw_os_error()?);
     matches!(cause, Cause::Resources(_)).then_some(cause)

@@ -8,7 +8,7 @@ use std::rc::Rc;
 pub(super) enum Descriptor {
     Closed,
     Own(OwnedFd),
-    /// Operations of the ring hold it too, while they last.
+    /// Operations of the ring hold the descriptor too, while they last.
     Shared(Rc<OwnedFd>),
 }
 
@@ -22,7 +22,7 @@ impl Descriptor {
         }
     }
 
-    /// For operations of the ring.
+    /// The descriptor for operations of the ring.
     pub(super) fn share(&mut self) -> Option<Rc<OwnedFd>> {
         let fd = match std::mem::replace(self, Self::Closed) {
             Self::Closed => return None,
@@ -33,8 +33,8 @@ impl Descriptor {
         Some(fd)
     }
 
-    /// Takes it out, so that nothing is left to be closed. Every operation was joined, so nobody
-    /// else holds it.
+    /// Takes the descriptor out, so that nothing is left to be closed. Every operation was joined,
+    /// so nobody else holds it.
     pub(super) fn take(&mut self) -> Option<OwnedFd> {
         match std::mem::replace(self, Self::Closed) {
             Self::Closed => None,

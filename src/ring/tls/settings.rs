@@ -1,5 +1,5 @@
-//! What all TLS connections of a run share, made from files before anything else is touched: whom
-//! to trust, which versions, our own certificate, and the session store.
+//! Settings that all TLS connections of a run share, made from files before anything else is
+//! touched: trust, versions, our own certificate, and the session store.
 
 use super::trust::{Trust, Verifier, certificates};
 use super::words;
@@ -23,8 +23,8 @@ use std::io::Read as _;
 use std::path::Path;
 use std::sync::Arc;
 
-/// What all TLS connections of a run share: roots, versions, our certificate, and the session store
-/// that lets every core resume the sessions of the others.
+/// Settings that all TLS connections of a run share: roots, versions, our certificate, and the
+/// session store that lets every core resume the sessions of the others.
 ///
 /// There is one of it in a run, and nothing in it changes once a handshake began. So a pooled
 /// connection or a resumed session was checked against the very roots and pins that hold now: a
@@ -35,7 +35,7 @@ use std::sync::Arc;
 pub struct Settings {
     pub(super) config: Arc<ClientConfig>,
     pub(super) has_certificate: bool,
-    /// Nothing with `--insecure`.
+    /// Trusted certificates; `None` with `--insecure`.
     trust: Option<Arc<Trust>>,
 }
 
@@ -43,7 +43,7 @@ impl Settings {
     /// Reads the files. ALPN is `http/1.1` (RFC 7301).
     ///
     /// # Errors
-    /// A file that cannot be used, with the remedy.
+    /// When a file cannot be used: which one, with the remedy.
     pub fn new(tls: &TlsConfig) -> anyhow::Result<Self> {
         let provider = Arc::new(provider());
         let trust = Trust::new(tls)?;
@@ -79,14 +79,17 @@ impl Settings {
         self.trust.iter().for_each(|trust| trust.read_named());
     }
 
-    /// After a handshake: what of the certificates that this machine trusts cannot be used, if that
-    /// was found out and not told yet.
+    /// Words about the machine's certificates, after a handshake: which of them cannot be used, if
+    /// that was found out and not told yet.
     pub fn take_complaint(&self) -> Option<String> {
         self.trust.as_ref().and_then(|trust| trust.take_complaint())
     }
 }
 
 /// The bytes of a file that an option names. `/dev/zero` is no such file.
+///
+/// # Errors
+/// When the file cannot be read, or is too long.
 pub(super) fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     File::open(path)?.take(OPTION_FILE_BYTES_MAX + 1).read_to_end(&mut bytes)?;
@@ -188,8 +191,8 @@ fn hashes(pins: &Pins) -> anyhow::Result<Vec<[u8; 32]>> {
     Ok(vec![sha256(&key)])
 }
 
-/// Whether it is one DER SEQUENCE of a length that is met in public keys, to its last byte (X.690
-/// section 8.1.3).
+/// Whether the bytes are one DER SEQUENCE of a length that is met in public keys, to its last byte
+/// (X.690 section 8.1.3).
 fn is_der_sequence(bytes: &[u8]) -> bool {
     match *bytes {
         [0x30, length @ 0..=0x7f, ref rest @ ..] => usize::from(length) == rest.len(),
@@ -201,7 +204,7 @@ fn is_der_sequence(bytes: &[u8]) -> bool {
     }
 }
 
-/// By the library that TLS uses: it is there already.
+/// SHA-256, by the library that TLS uses: it is there already.
 pub(super) fn sha256(bytes: &[u8]) -> [u8; 32] {
     let SupportedCipherSuite::Tls13(suite) = TLS13_AES_128_GCM_SHA256 else {
         unreachable!("its name says what it is")
@@ -239,5 +242,5 @@ impl ResolvesClientCert for Own {
     }
 }
 
-/// Sessions remembered for resumption, over all cores.
+/// Most sessions remembered for resumption, over all cores.
 const SESSIONS_MAX: usize = 16_384;

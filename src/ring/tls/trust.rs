@@ -1,5 +1,6 @@
-//! Whom TLS trusts: the built-in roots, those of `--cacert`, and those of this machine, which are
-//! read when they are first needed: by a certificate that the others do not vouch for.
+//! Certificates that TLS trusts: the built-in roots, those of `--cacert`, and those of this
+//! machine, which are read when they are first needed: by a certificate that the others do not
+//! vouch for.
 
 use super::settings::sha256;
 use super::words;
@@ -21,13 +22,13 @@ use std::fmt;
 use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-/// Which certificates of servers are taken. Signatures are checked in any case.
+/// Check of the certificates of servers. Signatures are checked in any case.
 #[derive(Debug)]
 pub(super) struct Verifier {
-    /// Whose word counts; nothing with `--insecure`: anybody is who they say.
+    /// Certificates that count; `None` with `--insecure`: anybody is who they say.
     pub(super) trust: Option<Arc<Trust>>,
-    /// `--pinnedpubkey`: what is trusted must also have one of these keys, each the SHA-256 of its
-    /// SubjectPublicKeyInfo.
+    /// `--pinnedpubkey`: a trusted certificate must also have one of these keys, each the SHA-256
+    /// of its SubjectPublicKeyInfo.
     pub(super) pinned: Option<Vec<[u8; 32]>>,
     pub(super) algorithms: WebPkiSupportedAlgorithms,
 }
@@ -35,14 +36,14 @@ pub(super) struct Verifier {
 /// Certificates that are trusted.
 #[derive(Debug)]
 pub(super) struct Trust {
-    /// Those that are built in, and those of `--cacert`.
+    /// Certificates that are built in, and those of `--cacert`.
     given: Anchors,
-    /// All of these and those of the machine.
+    /// All of these and those of the machine; set once they were read.
     all: OnceLock<Anchors>,
-    /// Whether somebody named those of the machine: then they are read whoever needs them, so that
-    /// what is wrong with them is told.
+    /// Whether the user named those of the machine: then they are read for all connections, so that
+    /// problems with them are told.
     is_named: bool,
-    /// What is to be told of them.
+    /// Words about certificates of the machine that cannot be used, until they are told.
     complaint: Mutex<Option<String>>,
 }
 
@@ -50,13 +51,16 @@ pub(super) struct Trust {
 #[derive(Clone, Debug)]
 struct Anchors {
     roots: Arc<RootCertStore>,
-    /// SHA-256 of those that somebody here chose to trust. One of them may be the very certificate
-    /// that a server shows.
+    /// SHA-256 of certificates that somebody here chose to trust. One of them may be the very
+    /// certificate that a server shows.
     chosen: HashSet<[u8; 32]>,
 }
 
 impl Trust {
     /// Reads the files of `--cacert`.
+    ///
+    /// # Errors
+    /// When a file cannot be used: which one, with the remedy.
     pub(super) fn new(tls: &TlsConfig) -> anyhow::Result<Self> {
         let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
         let mut chosen = HashSet::new();
@@ -85,13 +89,14 @@ impl Trust {
         }
     }
 
-    /// What of the machine's certificates cannot be used, once it is known, and once only.
+    /// Words about the machine's certificates that cannot be used, once they are known, and once
+    /// only.
     pub(super) fn take_complaint(&self) -> Option<String> {
         self.complaint.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    /// What this machine trusts as well: the files of Debian and others, or what SSL_CERT_FILE and
-    /// SSL_CERT_DIR name instead.
+    /// The certificates that this machine trusts as well: the files of Debian and others, or those
+    /// that SSL_CERT_FILE and SSL_CERT_DIR name instead.
     fn all(&self) -> &Anchors {
         self.all.get_or_init(|| {
             let found = rustls_native_certs::load_native_certs();
@@ -104,8 +109,8 @@ impl Trust {
         })
     }
 
-    /// By what is known without reading anything, if that will do: who is trusted by some is
-    /// trusted by all.
+    /// Checks a certificate by those that are known without reading anything, if that will do: a
+    /// certificate that some vouch for is one that all vouch for.
     fn verify(
         &self,
         end_entity: &CertificateDer<'_>,
@@ -178,8 +183,8 @@ pub(super) fn certificates(path: &Path) -> anyhow::Result<Vec<CertificateDer<'st
     Ok(found)
 }
 
-/// What is to be said about the certificates of this machine: nothing where nobody named any and
-/// there are some, or none at all.
+/// Words about the certificates of this machine: `None` where the user named none and there are
+/// some, or none at all.
 fn complain(found: &CertificateResult, is_named: bool) -> Option<String> {
     let what = match found.errors.first() {
         Some(error) if is_named || found.certs.is_empty() => match &error.kind {
@@ -200,8 +205,8 @@ fn complain(found: &CertificateResult, is_named: bool) -> Option<String> {
     ))
 }
 
-/// Whether all that a certificate lacks is somebody who vouches for it: there is nobody, or the
-/// signature is not that of the one of this name, or of a kind that proves nothing (SHA-1).
+/// Whether a certificate lacks only somebody who vouches for it: there is nobody, or the signature
+/// is not that of the one of this name, or of a kind that proves nothing (SHA-1).
 #[allow(deprecated, reason = "the library still makes some of them")]
 fn is_about_issuer(error: &Error) -> bool {
     match error {
@@ -219,7 +224,7 @@ fn is_about_issuer(error: &Error) -> bool {
     }
 }
 
-/// Whether a certificate is for nobody, since it has no subjectAltName.
+/// Whether a certificate is for no host, since it has no subjectAltName.
 fn has_no_name(error: &Error) -> bool {
     match error {
         Error::InvalidCertificate(CertificateError::NotValidForNameContext {

@@ -1,5 +1,5 @@
-//! What rustls and webpki say went wrong, as a cause and a sentence for people. Their own texts are
-//! names of Rust variants for the most part.
+//! Errors of rustls and webpki, as a cause and a sentence for people. Their own texts are names of
+//! Rust variants for the most part.
 
 use super::trust::is_pin_mismatch;
 use super::{ClientCertificate, Failure};
@@ -9,7 +9,7 @@ use rustls::{AlertDescription, CertificateError, Error, OtherError, PeerIncompat
 use std::fmt::Write as _;
 use std::time::{Duration, SystemTime};
 
-/// The failure that an error of a connection is, with a sentence about it.
+/// The failure for an error of a connection, with a sentence about it.
 pub(super) fn failure(error: &Error, client: ClientCertificate) -> Failure {
     match error {
         Error::AlertReceived(alert) if is_about_client(*alert, client) => {
@@ -27,7 +27,7 @@ pub(super) fn failure(error: &Error, client: ClientCertificate) -> Failure {
     }
 }
 
-/// What a certificate or key of a file is wrong in.
+/// Words for an error in a certificate or key of a file.
 pub(super) fn of_file(error: &Error) -> String {
     match error {
         Error::InvalidCertificate(problem) => {
@@ -56,7 +56,7 @@ pub(super) fn of_pem(error: &pem::Error) -> String {
 }
 
 /// Whether an alert of the server is about our own certificate (RFC 8446 section 6.2). Before TLS
-/// 1.3 there was no word for a missing one, and servers say `handshake_failure`.
+/// 1.3 there was no alert for a missing one, and servers say `handshake_failure`.
 fn is_about_client(alert: AlertDescription, client: ClientCertificate) -> bool {
     match alert {
         AlertDescription::CertificateRequired => true,
@@ -90,7 +90,7 @@ fn kind(error: &CertificateError) -> CertificateProblem {
     }
 }
 
-/// What is wrong with a certificate, where that is more than its [`CertificateProblem`] says.
+/// Words for the problem of a certificate, where they say more than its [`CertificateProblem`].
 #[allow(deprecated, reason = "the library still makes some of them")]
 fn of_certificate(error: &CertificateError) -> Option<String> {
     let words = match error {
@@ -139,7 +139,7 @@ fn of_certificate(error: &CertificateError) -> Option<String> {
     Some(words.to_owned())
 }
 
-/// What the library has no word of rustls for.
+/// Words for errors of webpki that rustls has no variant for.
 fn of_webpki(error: &webpki::Error) -> &'static str {
     use webpki::Error as Wrong;
     match error {
@@ -228,7 +228,7 @@ fn alert_name(alert: AlertDescription) -> String {
     name
 }
 
-/// What a certificate is for. webpki has its names as `DnsName("a.example")`.
+/// Words for the hosts that a certificate is for. webpki has its names as `DnsName("a.example")`.
 fn names(presented: &[String]) -> String {
     let mut text = String::new();
     let name = |shown: &str| -> Option<String> {
