@@ -10,18 +10,19 @@
 mod folders;
 mod found;
 mod fresh;
+mod kept;
 mod owner;
 mod rules;
 mod stale;
 
-pub use found::{Found, Kept};
+pub use found::Found;
+pub use kept::Kept;
 pub use rules::{Rules, Volume};
 
 use super::mount::mount_id;
 use super::shim::{Op, call};
 use crate::config::{FileAllocation, FileOps, Fsync};
 use folders::Folders;
-use fresh::Fresh;
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 use std::cell::Cell;
@@ -65,6 +66,18 @@ pub(super) struct Offers {
     pub(super) has_ring_writes: bool,
     /// Way to a name that nothing else has.
     fresh: Cell<Fresh>,
+}
+
+/// Way in which a file with a temporary name gets a final one that nothing had.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(super) enum Fresh {
+    /// renameat2(2) with RENAME_NOREPLACE.
+    Rename,
+    /// linkat(2), which replaces nothing, and then the temporary name is removed: FUSE and NFS lack
+    /// RENAME_NOREPLACE.
+    Link,
+    /// An empty file takes the name (O_EXCL) and is replaced: some have no hard links either.
+    Placeholder,
 }
 
 impl Offers {
@@ -197,7 +210,7 @@ impl Dir {
     /// job, between runs by chance.
     pub(super) fn temporary_name(&self, index: u64) -> String {
         match self.run.token {
-            Some(token) => format!("{}{:08x}-{index}", stale::prefix(token), self.run.nonce),
+            Some(token) => format!("{}{:08x}-{index}", prefix(token), self.run.nonce),
             None => format!(".ringpull-{:08x}-{index}", self.run.nonce),
         }
     }
@@ -366,6 +379,11 @@ pub fn sync_names(dir: impl AsFd) -> io::Result<()> {
         Ok(()) | Err(Errno::INVAL) => Ok(()),
         Err(errno) => Err(errno.into()),
     }
+}
+
+/// Begin of the temporary names of all runs with one report.
+fn prefix(token: u64) -> String {
+    format!(".ringpull-{token:016x}-")
 }
 
 /// Flags of a directory that names are found in: it need not be readable (O_PATH), and is not a

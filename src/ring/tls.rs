@@ -20,9 +20,8 @@ mod trust;
 mod words;
 
 pub use settings::Settings;
-
-/// A failed handshake or record: the cause, and a sentence about it where there is more to say.
-pub type Failure = (Cause, Option<Box<str>>);
+use words::ClientCertificate;
+pub use words::Failure;
 
 /// The TLS state of one connection.
 pub struct Session {
@@ -34,13 +33,6 @@ pub struct Session {
     is_peer_closed: bool,
     client: ClientCertificate,
     pool: BufPool,
-}
-
-/// State of the question for our own certificate.
-#[derive(Clone, Copy)]
-struct ClientCertificate {
-    is_given: bool,
-    is_asked: bool,
 }
 
 /// Need of [`Session::pump`].

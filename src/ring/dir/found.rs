@@ -6,10 +6,7 @@
 
 use super::Dir;
 use crate::fault::{Cause, DiskProblem};
-use rustix::fs::{AtFlags, FileType, Stat};
-use std::fs::Metadata;
-use std::os::unix::fs::MetadataExt as _;
-use std::path::Path;
+use rustix::fs::{AtFlags, FileType};
 
 /// Kind of the thing that has a name in a directory.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -22,39 +19,6 @@ pub enum Found {
     NotAFile,
     /// A file that the run itself reads or writes, or a link to one.
     InUse,
-}
-
-/// Files and folders of the run itself, by device and inode: whatever they are called.
-#[derive(Debug, Default)]
-pub struct Kept {
-    files: Vec<Inode>,
-    folders: Vec<Inode>,
-}
-
-/// Device and inode.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-struct Inode(u64, u64);
-
-impl Kept {
-    /// The regular files among these paths, which no file may replace, and the directories among
-    /// those, into which none may go. Symbolic links are followed; paths of nothing are left out.
-    pub fn new<'p>(
-        files: impl IntoIterator<Item = &'p Path>,
-        folders: impl IntoIterator<Item = &'p Path>,
-    ) -> Self {
-        fn ask<'p>(
-            paths: impl IntoIterator<Item = &'p Path>,
-            is_kind: fn(&Metadata) -> bool,
-        ) -> Vec<Inode> {
-            let found = paths.into_iter().filter_map(|path| path.metadata().ok());
-            found.filter(is_kind).map(|found| Inode(found.dev(), found.ino())).collect()
-        }
-        Self { files: ask(files, Metadata::is_file), folders: ask(folders, Metadata::is_dir) }
-    }
-
-    fn has_file(&self, stat: &Stat) -> bool {
-        self.files.contains(&inode(stat))
-    }
 }
 
 impl Dir {
@@ -102,14 +66,9 @@ impl Dir {
     /// Whether no file may go into this directory, because it is a folder of lists.
     pub fn is_kept(&self) -> bool {
         // Hardly ever is there one: nobody else pays for the question.
-        !self.run.kept.folders.is_empty()
-            && rustix::fs::fstat(&*self.fd)
-                .is_ok_and(|stat| self.run.kept.folders.contains(&inode(&stat)))
+        self.run.kept.has_folders()
+            && rustix::fs::fstat(&*self.fd).is_ok_and(|stat| self.run.kept.has_folder(&stat))
     }
-}
-
-fn inode(stat: &Stat) -> Inode {
-    Inode(stat.st_dev, stat.st_ino)
 }
 
 #[cfg(test)]

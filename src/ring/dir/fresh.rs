@@ -1,23 +1,11 @@
 //! Names for files that nothing else has: three ways, of which every file system has one.
 
-use super::Dir;
+use super::{Dir, Fresh};
 use crate::ring::file::CREATE;
 use crate::ring::shim::{Op, call};
 use rustix::fs::{AtFlags, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 use std::os::fd::OwnedFd;
-
-/// Way in which a file with a temporary name gets a final one that nothing had.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-pub(in crate::ring) enum Fresh {
-    /// renameat2(2) with RENAME_NOREPLACE.
-    Rename,
-    /// linkat(2), which replaces nothing, and then the temporary name is removed: FUSE and NFS lack
-    /// RENAME_NOREPLACE.
-    Link,
-    /// An empty file takes the name (O_EXCL) and is replaced: some have no hard links either.
-    Placeholder,
-}
 
 impl Dir {
     /// renameat2(2) with RENAME_NOREPLACE.

@@ -5,7 +5,6 @@
 //! names that are gone a moment later: no number in statfs(2) says how a network or FUSE file
 //! system was set up.
 
-use super::fresh::Fresh;
 use super::{Dir, magic};
 use crate::ring::file::CREATE;
 use rustix::fs::{AtFlags, Mode, RenameFlags};

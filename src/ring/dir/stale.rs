@@ -4,7 +4,7 @@
 //! is locked. So a file that has the token of our report and is not from this run belongs to no run
 //! any more.
 
-use super::Dir;
+use super::{Dir, prefix};
 use crate::ring::shim::{Op, call};
 use rustix::fs::AtFlags;
 use rustix::io::Errno;
@@ -45,11 +45,6 @@ impl Dir {
         };
         Ok(stale.iter().filter(remove).count() as u64)
     }
-}
-
-/// Begin of the temporary names of all runs with one report.
-pub(super) fn prefix(token: u64) -> String {
-    format!(".ringpull-{token:016x}-")
 }
 
 #[cfg(test)]

@@ -2,12 +2,23 @@
 //! Rust variants for the most part.
 
 use super::trust::is_pin_mismatch;
-use super::{ClientCertificate, Failure};
 use crate::fault::{Cause, CertificateProblem};
 use rustls::pki_types::{UnixTime, pem};
 use rustls::{AlertDescription, CertificateError, Error, OtherError, PeerIncompatible};
 use std::fmt::Write as _;
 use std::time::{Duration, SystemTime};
+
+/// A failed handshake or record: the cause, and a sentence about it where there is more to say.
+pub type Failure = (Cause, Option<Box<str>>);
+
+/// State of the question for our own certificate.
+#[derive(Clone, Copy)]
+pub(super) struct ClientCertificate {
+    /// Whether there is a certificate to give.
+    pub(super) is_given: bool,
+    /// Whether the server asked for one.
+    pub(super) is_asked: bool,
+}
 
 /// The failure for an error of a connection, with a sentence about it.
 pub(super) fn failure(error: &Error, client: ClientCertificate) -> Failure {
