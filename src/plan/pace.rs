@@ -47,7 +47,7 @@ impl Account {
     }
 
     /// Corrects the account when `taken` bytes were taken and `came` were received.
-    pub fn settle(&self, taken: u64, came: u64, now_ns: u64) {
+    pub fn charge_actual(&self, taken: u64, came: u64, now_ns: u64) {
         if came > taken {
             self.take(came - taken, now_ns);
         } else if came < taken {
@@ -111,11 +111,11 @@ mod tests {
     fn what_did_not_come_is_given_back_and_more_is_taken() {
         let account = Account::new(1_000);
         assert_eq!(account.take(500, 0), 0);
-        account.settle(500, 100, 0);
+        account.charge_actual(500, 100, 0);
         assert_eq!(account.take(0, 0), 100 * MS);
-        account.settle(0, 200, 0);
+        account.charge_actual(0, 200, 0);
         assert_eq!(account.take(0, 0), 300 * MS);
-        account.settle(70, 70, 0);
+        account.charge_actual(70, 70, 0);
         assert_eq!(account.take(0, 0), 300 * MS);
         assert!(!account.is_fresh(350 * MS));
         assert!(account.is_fresh(400 * MS));
@@ -139,8 +139,8 @@ mod tests {
             let account = Account::new(rate);
             for now_ns in [0, 1, u64::MAX / 2, u64::MAX] {
                 account.take(u64::MAX, now_ns);
-                account.settle(u64::MAX, 0, now_ns);
-                account.settle(0, u64::MAX, now_ns);
+                account.charge_actual(u64::MAX, 0, now_ns);
+                account.charge_actual(0, u64::MAX, now_ns);
                 assert_eq!(account.take(0, u64::MAX), 0);
             }
         }
@@ -163,7 +163,7 @@ mod tests {
             let Reverse((now_ns, _, lane)) = ready.pop().unwrap();
             let wait_ns = account.take(taken, now_ns);
             let at_ns = now_ns + if wait_ns > 0 { wait_ns + late_ns } else { 0 };
-            account.settle(taken, got, at_ns);
+            account.charge_actual(taken, got, at_ns);
             came.push((at_ns, lane, got));
             ready.push(Reverse((at_ns + idle_ns, sequence, lane)));
         }

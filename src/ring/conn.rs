@@ -34,7 +34,7 @@ pub enum Received {
 
 /// How much to receive.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Want {
+pub enum ReadHint {
     /// Read whatever comes.
     Any,
     /// Read whatever comes, at most this many bytes at once; with TLS, of ciphertext.
@@ -43,7 +43,7 @@ pub enum Want {
     Exactly(u64),
 }
 
-impl Want {
+impl ReadHint {
     /// Free bytes to receive into at once, without waiting for all of them.
     fn at_most(self, free: usize) -> usize {
         match self {
@@ -109,11 +109,11 @@ impl Connection {
     }
 
     /// Gives memory back: the request is over, and the connection is not needed for a while.
-    pub fn rest(&mut self) {
+    pub fn park(&mut self) {
         self.is_reused = true;
         self.socket.disarm();
         if let Some(tls) = &mut self.tls {
-            tls.rest();
+            tls.park();
         }
     }
 
@@ -137,7 +137,7 @@ impl Connection {
 
     /// Looks for bytes behind a response. Over TLS nobody can tell: the peer may send records of
     /// its own at any time. See [`Connection::is_disturbed`] for `poll`.
-    pub fn behind(&mut self, poll: u64) -> Waiting {
+    pub fn peek_extra(&mut self, poll: u64) -> Waiting {
         if self.tls.is_some() {
             return Waiting::Nothing;
         }
@@ -157,7 +157,7 @@ impl Connection {
         &mut self,
         request: Vec<u8>,
         buf: &mut RecvBuf,
-        want: Want,
+        hint: ReadHint,
     ) -> (Result<(), Failure>, Vec<u8>, Result<Received, Failure>) {
         let (bytes, into) = match &mut self.tls {
             None => (request, &mut *buf),
@@ -166,7 +166,7 @@ impl Connection {
                 Err(error) => return (Err(error), request, Ok(Received::Cut)),
             },
         };
-        let (memory, range) = into.lend_free(want.at_most(into.free_len()));
+        let (memory, range) = into.lend_free(hint.at_most(into.free_len()));
         let done = self.socket.send_and_receive(bytes, memory, range).await;
         into.restore(done.memory);
         let sent = done.sent.map_err(plain_failure);
@@ -176,7 +176,7 @@ impl Connection {
             Ok(0) => Ok(self.end()),
             Ok(count) => {
                 into.received(count);
-                self.opened(buf, want).await
+                self.opened(buf, hint).await
             }
         };
         // An alert says why the server hung up, which is more than that it did.
@@ -190,7 +190,11 @@ impl Connection {
     /// # Errors
     ///
     /// When nothing can be received, or a TLS record is not in order.
-    pub async fn receive(&mut self, buf: &mut RecvBuf, want: Want) -> Result<Received, Failure> {
+    pub async fn receive(
+        &mut self,
+        buf: &mut RecvBuf,
+        hint: ReadHint,
+    ) -> Result<Received, Failure> {
         if let Some(tls) = &mut self.tls {
             // What is already here comes first: the last receive may have brought several records.
             if tls.decrypt(buf)? > 0 {
@@ -200,7 +204,7 @@ impl Connection {
                 return Ok(Received::End);
             }
         }
-        self.receive_more(buf, want).await
+        self.receive_more(buf, hint).await
     }
 
     /// Receives the bytes that are here already into the free space of `buf`, with one plain call
@@ -222,27 +226,31 @@ impl Connection {
     }
 
     /// Goes on after bytes came in: with TLS, decrypts them, and receives until there is plaintext.
-    async fn opened(&mut self, buf: &mut RecvBuf, want: Want) -> Result<Received, Failure> {
+    async fn opened(&mut self, buf: &mut RecvBuf, hint: ReadHint) -> Result<Received, Failure> {
         match self.tls {
             None => Ok(Received::Bytes),
-            Some(_) => self.receive(buf, want).await,
+            Some(_) => self.receive(buf, hint).await,
         }
     }
 
-    async fn receive_more(&mut self, buf: &mut RecvBuf, want: Want) -> Result<Received, Failure> {
+    async fn receive_more(
+        &mut self,
+        buf: &mut RecvBuf,
+        hint: ReadHint,
+    ) -> Result<Received, Failure> {
         loop {
             if let Some(records) = self.tls.as_mut().and_then(|tls| tls.take_outgoing()) {
                 let (sent, _) = self.socket.send(records).await;
                 sent.map_err(plain_failure)?;
             }
             // What will come at least, less the part of a record that is here already.
-            let (into, here, sure) = match (&mut self.tls, want) {
-                (None, Want::Exactly(bytes)) => (&mut *buf, 0, bytes),
+            let (into, here, sure) = match (&mut self.tls, hint) {
+                (None, ReadHint::Exactly(bytes)) => (&mut *buf, 0, bytes),
                 (None, _) => (&mut *buf, 0, 0),
-                (Some(tls), want) => {
-                    let sure = match want {
-                        Want::Exactly(bytes) => tls.ciphertext_min(bytes),
-                        Want::Any | Want::UpTo(_) => 0,
+                (Some(tls), hint) => {
+                    let sure = match hint {
+                        ReadHint::Exactly(bytes) => tls.ciphertext_min(bytes),
+                        ReadHint::Any | ReadHint::UpTo(_) => 0,
                     };
                     let raw = tls.raw(buf.size());
                     let here = raw.unread_len() as u64;
@@ -252,7 +260,7 @@ impl Connection {
             let free = into.free_len();
             debug_assert!(free > 0, "a receive needs room");
             let (count, is_whole) = match sure.saturating_sub(here) {
-                0 => (want.at_most(free), false),
+                0 => (hint.at_most(free), false),
                 sure => (usize::try_from(sure).map_or(free, |sure| sure.min(free)), true),
             };
             let (memory, range) = into.lend_free(count);
@@ -318,13 +326,13 @@ mod tests {
             let mut connection = Connection::plain(socket);
             let mut buf = BufPool::default().take(Size::Small);
             let (sent, _, received) =
-                connection.request(b"request".to_vec(), &mut buf, Want::Any).await;
+                connection.request(b"request".to_vec(), &mut buf, ReadHint::Any).await;
             assert!(matches!(sent, Err((Cause::Reset, _))), "{sent:?}");
             assert_eq!(received, Ok(Received::Bytes));
             assert_eq!(buf.unread(), b"answer");
             assert!(!connection.is_reusable());
             // It was no FIN, so nothing ends here that an end would end.
-            let end = connection.receive(&mut buf, Want::Any).await;
+            let end = connection.receive(&mut buf, ReadHint::Any).await;
             assert!(matches!(end, Ok(Received::Cut) | Err((Cause::Reset, _))), "{end:?}");
         };
         let cpu = core_affinity::get_core_ids().unwrap()[0].id;

@@ -23,12 +23,12 @@ pub enum Rule {
     /// A socket is late when the time is over.
     Total,
     /// A socket is late when the peer sends nothing for too long, or too little.
-    Body(Patience),
+    Body(StallLimits),
 }
 
 /// Limits for a peer that sends a body slowly.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Patience {
+pub struct StallLimits {
     /// Longest time without one byte, in milliseconds.
     pub idle_ms: u64,
     /// Window over which the speed is judged, in milliseconds of our receiving; time spent
@@ -210,7 +210,7 @@ impl Drop for Watch {
 
 impl Row {
     /// Goes on with the window: bytes of a body are waited for, again or for the first time.
-    fn resume(&mut self, patience: &Patience) {
+    fn resume(&mut self, patience: &StallLimits) {
         self.armed_ms = self.at_ms.saturating_sub(patience.idle_ms);
         if patience.window_bytes_min == 0 {
             return;
@@ -233,7 +233,7 @@ impl Row {
     /// Judges a body that is due: when to look again, or why it is over.
     fn judge(
         &mut self,
-        patience: &Patience,
+        patience: &StallLimits,
         info: Option<TcpInfo>,
         now_ms: u64,
     ) -> Result<u64, Cause> {
@@ -283,7 +283,7 @@ impl Window {
     }
 
     /// Time at which the window is due: at once if it was never looked at, else at its end.
-    fn due_ms(&self, now_ms: u64, patience: &Patience) -> u64 {
+    fn due_ms(&self, now_ms: u64, patience: &StallLimits) -> u64 {
         match self.bytes_before {
             None => now_ms,
             Some(_) => now_ms + patience.window_ms.saturating_sub(self.spent_ms(now_ms)),

@@ -9,8 +9,8 @@
 
 mod folders;
 mod found;
-mod fresh;
 mod kept;
+mod no_replace;
 mod owner;
 mod rules;
 mod stale;
@@ -53,7 +53,7 @@ pub(super) struct OfRun {
     /// Files and folders that no file beneath may replace.
     kept: Arc<Kept>,
     was_empty: bool,
-    pub(super) care: Care,
+    pub(super) write_options: WriteOptions,
     folders: Rc<Folders>,
 }
 
@@ -65,12 +65,12 @@ pub(super) struct Offers {
     /// Writes that the ring makes at once, without a kernel worker.
     pub(super) has_ring_writes: bool,
     /// Way to a name that nothing else has.
-    fresh: Cell<Fresh>,
+    naming: Cell<NamingWay>,
 }
 
 /// Way in which a file with a temporary name gets a final one that nothing had.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-pub(super) enum Fresh {
+pub(super) enum NamingWay {
     /// renameat2(2) with RENAME_NOREPLACE.
     Rename,
     /// linkat(2), which replaces nothing, and then the temporary name is removed: FUSE and NFS lack
@@ -86,14 +86,14 @@ impl Offers {
         Self {
             unnamed: Cell::new(SILENT_FILE_SYSTEMS.contains(&magic)),
             has_ring_writes: magic == XFS,
-            fresh: Cell::new(Fresh::Rename),
+            naming: Cell::new(NamingWay::Rename),
         }
     }
 }
 
 /// Options for writing files.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct Care {
+pub struct WriteOptions {
     /// Whether a file must be on the disk before it counts as done.
     pub fsync: Fsync,
     /// Whether space is reserved before it is written.
@@ -113,7 +113,7 @@ pub struct SentDir {
     owner: Option<u64>,
     kept: Arc<Kept>,
     was_empty: bool,
-    care: Care,
+    write_options: WriteOptions,
     folders_max: usize,
 }
 
@@ -132,7 +132,7 @@ impl Dir {
     ///
     /// # Errors
     /// When the path is not a directory, or cannot be made or opened.
-    pub fn create(path: &Path, care: Care) -> io::Result<Self> {
+    pub fn create(path: &Path, write_options: WriteOptions) -> io::Result<Self> {
         match std::fs::create_dir_all(path) {
             // To open what has the name says what it is: a file (ENOTDIR), a link to nothing
             // (ENOENT), a link to itself (ELOOP).
@@ -150,7 +150,7 @@ impl Dir {
                 owner: None,
                 kept: Arc::default(),
                 was_empty: is_empty(&fd),
-                care,
+                write_options,
                 folders: Rc::new(Folders::new(FOLDERS_MAX)),
             }),
             fd: Rc::new(fd),
@@ -185,7 +185,7 @@ impl Dir {
             owner: self.run.owner,
             kept: Arc::clone(&self.run.kept),
             was_empty: self.run.was_empty,
-            care: self.run.care,
+            write_options: self.run.write_options,
             folders_max: self.run.folders.count_max(),
         })
     }
@@ -304,7 +304,7 @@ impl Dir {
         let mode = Mode::from_raw_mode(0o777);
         match call(Op::Mkdir, || rustix::fs::mkdirat(&*dir.fd, name, mode)) {
             // Rare enough to wait for: a directory is made once.
-            Ok(()) if self.run.care.fsync == Fsync::Dir => {
+            Ok(()) if self.run.write_options.fsync == Fsync::Dir => {
                 let fd = dir.readable()?;
                 call(Op::Fsync, || rustix::fs::fsync(&fd))?;
             }
@@ -333,7 +333,7 @@ impl From<SentDir> for Dir {
                 owner: sent.owner,
                 kept: sent.kept,
                 was_empty: sent.was_empty,
-                care: sent.care,
+                write_options: sent.write_options,
                 folders: Rc::new(Folders::new(sent.folders_max)),
             }),
         }

@@ -34,7 +34,7 @@ pub type Answer = Result<Arc<[IpAddr]>, (Cause, Option<Box<str>>)>;
 
 /// Addresses of a name that outlive a run.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Held {
+pub struct CachedName {
     /// The name, in lower case.
     pub host: Arc<str>,
     /// Addresses of the name, at least one.
@@ -146,9 +146,9 @@ impl Resolver {
 
     /// Takes in the names that another run has known. Addresses of a family that is not wanted are
     /// left out.
-    pub fn preload(&self, held: impl IntoIterator<Item = Held>) {
+    pub fn preload(&self, held: impl IntoIterator<Item = CachedName>) {
         let mut state = self.names.state();
-        for Held { host, addresses, expires_unix_s } in held {
+        for CachedName { host, addresses, expires_unix_s } in held {
             if self.allowed(Arc::clone(&addresses)).is_ok() {
                 state.cache.preload(host, addresses, expires_unix_s.saturating_mul(1_000));
             }
@@ -156,10 +156,10 @@ impl Resolver {
     }
 
     /// Names that another run could use, in no order: also those that it could only fall back upon.
-    pub fn held(&self) -> Vec<Held> {
+    pub fn cached_names(&self) -> Vec<CachedName> {
         let state = self.names.state();
         let held = state.cache.held(self.names.now_ms());
-        held.map(|(host, addresses, until_ms)| Held {
+        held.map(|(host, addresses, until_ms)| CachedName {
             host: Arc::clone(host),
             addresses,
             expires_unix_s: until_ms / 1_000,
@@ -255,10 +255,10 @@ struct Question {
 
 impl Question {
     fn answer(mut self, found: Found) {
-        self.settle(found);
+        self.resolve(found);
     }
 
-    fn settle(&mut self, found: Found) {
+    fn resolve(&mut self, found: Found) {
         self.is_answered = true;
         let waiting = {
             let mut state = self.names.state();
@@ -274,7 +274,7 @@ impl Drop for Question {
     fn drop(&mut self) {
         if !self.is_answered {
             let words = "the resolver thread failed: this is a bug";
-            self.settle(Found::Failed(Cause::ResolveFailed, Some(words.into())));
+            self.resolve(Found::Failed(Cause::ResolveFailed, Some(words.into())));
         }
     }
 }
@@ -397,7 +397,7 @@ mod tests {
             .duration_since(SystemTime::UNIX_EPOCH)
             .map(|now| now.as_secs() + 3_600)
             .unwrap();
-        let held = |host: &str, address: &str| Held {
+        let held = |host: &str, address: &str| CachedName {
             host: host.into(),
             addresses: [address.parse().unwrap()].into(),
             expires_unix_s,
@@ -405,7 +405,7 @@ mod tests {
         let both = [held("a.example", "192.0.2.1"), held("b.example", "2001:db8::1")];
         let resolver = orphan();
         resolver.preload(both.clone());
-        let mut again = resolver.held();
+        let mut again = resolver.cached_names();
         again.sort_by(|a, b| a.host.cmp(&b.host));
         assert_eq!(again, both);
         let resolver = Resolver { family: Family::V6, ..orphan() };

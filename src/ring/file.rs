@@ -18,7 +18,7 @@
 mod descriptor;
 
 use super::buf::RecvBuf;
-use super::dir::{Care, Dir};
+use super::dir::{Dir, WriteOptions};
 use super::shim::{Op, call, call_after, transfer};
 use super::{disk_cause, name_cause, op};
 use crate::config::{FileAllocation, FileOps, Fsync};
@@ -35,7 +35,7 @@ use std::rc::Rc;
 
 /// Size that a file is expected to have.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Expected {
+pub enum SizeHint {
     /// The file fits one receive buffer.
     Short,
     /// The file is longer, of this many bytes if that is known.
@@ -49,7 +49,7 @@ pub enum Naming {
     Replace,
     /// EEXIST if a file has the name (renameat2(2), RENAME_NOREPLACE), unless the same line of the
     /// same report has made it before.
-    Fresh,
+    NoReplace,
 }
 
 /// A file being written. Unless it is finished, dropping it removes what it created.
@@ -89,7 +89,7 @@ impl OutFile {
     ///
     /// # Errors
     /// When no file can be made in the directory.
-    pub fn create(dir: &Dir, index: u64, expected: Expected) -> Result<Self, Cause> {
+    pub fn create(dir: &Dir, index: u64, expected: SizeHint) -> Result<Self, Cause> {
         let mode = Mode::from_raw_mode(0o666);
         let file = |place, fd| Self {
             dir: dir.clone(),
@@ -97,19 +97,19 @@ impl OutFile {
             place,
             fd: Descriptor::Own(fd),
             written: 0,
-            to_reserve: match (expected, dir.run.care.allocation) {
-                (Expected::Long(Some(length)), FileAllocation::Prealloc)
+            to_reserve: match (expected, dir.run.write_options.allocation) {
+                (SizeHint::Long(Some(length)), FileAllocation::Prealloc)
                     if length >= ALLOCATE_BYTES_MIN =>
                 {
                     0..length
                 }
-                (Expected::Long(_) | Expected::Short, _) => 0..0,
+                (SizeHint::Long(_) | SizeHint::Short, _) => 0..0,
             },
             is_flushed: false,
         };
         // A chain renames, so it needs a name to rename from.
-        let can_link = dir.run.care.ops != FileOps::Chain;
-        let wants_unnamed = expected == Expected::Short && can_link && dir.offers.unnamed.get();
+        let can_link = dir.run.write_options.ops != FileOps::Chain;
+        let wants_unnamed = expected == SizeHint::Short && can_link && dir.offers.unnamed.get();
         if wants_unnamed {
             let flags = OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC;
             match call(Op::Open, || rustix::fs::openat(&*dir.fd, ".", flags, mode)) {
@@ -143,7 +143,7 @@ impl OutFile {
     /// When the write failed; nothing more can be written then.
     pub async fn write(&mut self, buf: &mut RecvBuf) -> Result<(), Cause> {
         self.reserve(buf.body_len() as u64).await?;
-        let through_ring = match self.dir.run.care.ops {
+        let through_ring = match self.dir.run.write_options.ops {
             FileOps::Sync => false,
             FileOps::Ring | FileOps::Chain => true,
             FileOps::Auto => {
@@ -176,7 +176,7 @@ impl OutFile {
         name: &str,
         naming: Naming,
     ) -> Result<bool, Cause> {
-        let Care { fsync, ops, .. } = self.dir.run.care;
+        let WriteOptions { fsync, ops, .. } = self.dir.run.write_options;
         let must_flush = matches!(fsync, Fsync::File | Fsync::Dir);
         // A chain closes and renames at once, so it is not for files that are flushed before.
         if let (FileOps::Chain, Naming::Replace, Place::Temporary(from), false) =
@@ -256,7 +256,7 @@ impl OutFile {
         let at = &*self.dir.fd;
         let renamed = match naming {
             _ if is_taken => Err(Errno::EXIST),
-            Naming::Fresh => self.dir.rename_fresh(from, name, self.index),
+            Naming::NoReplace => self.dir.rename_no_replace(from, name, self.index),
             // Most often nothing has the name, and that is known without a look.
             Naming::Replace => self.dir.rename_noreplace(from, name),
         };
@@ -303,7 +303,7 @@ impl OutFile {
             let Range { start, end } = self.to_reserve;
             let length = needed.clamp(ALLOCATE_BYTES_MIN, ALLOCATE_BYTES_MAX);
             let step = start..end.min(start.saturating_add(length));
-            let done = match self.dir.run.care.ops {
+            let done = match self.dir.run.write_options.ops {
                 FileOps::Sync => {
                     let length = step.end - step.start;
                     let flags = FallocateFlags::KEEP_SIZE;

@@ -32,16 +32,16 @@ pub fn lock(file: &File) -> Lock {
 
 /// The text of an extended attribute (xattr(7), namespace `user`). `None` where there is none, or
 /// where the file system keeps none.
-pub fn note(file: impl AsFd, name: &str) -> Option<String> {
-    let mut text = [0_u8; NOTE_BYTES_MAX];
+pub fn xattr(file: impl AsFd, name: &str) -> Option<String> {
+    let mut text = [0_u8; XATTR_BYTES_MAX];
     let length = rustix::fs::fgetxattr(file, name, &mut text[..]).ok()?;
     String::from_utf8(text[..length].to_vec()).ok()
 }
 
-/// Sets an extended attribute to a text of at most [`NOTE_BYTES_MAX`] bytes; `false` where the file
-/// system keeps none.
-pub fn set_note(file: impl AsFd, name: &str, text: &str) -> bool {
-    debug_assert!(text.len() <= NOTE_BYTES_MAX);
+/// Sets an extended attribute to a text of at most [`XATTR_BYTES_MAX`] bytes; `false` where the
+/// file system keeps none.
+pub fn set_xattr(file: impl AsFd, name: &str, text: &str) -> bool {
+    debug_assert!(text.len() <= XATTR_BYTES_MAX);
     rustix::fs::fsetxattr(file, name, text.as_bytes(), XattrFlags::empty()).is_ok()
 }
 
@@ -117,4 +117,4 @@ pub fn sync_interval(real: Duration) -> Duration {
 /// Most copies of deleted files beside each other.
 const COPIES_MAX: usize = 100;
 /// Longest value of an extended attribute, in bytes.
-pub const NOTE_BYTES_MAX: usize = 128;
+pub const XATTR_BYTES_MAX: usize = 128;

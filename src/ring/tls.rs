@@ -140,7 +140,7 @@ impl Session {
     }
 
     /// Gives the buffer of ciphertext back while nothing is in it.
-    pub fn rest(&mut self) {
+    pub fn park(&mut self) {
         if self.raw.unread_len() == 0 {
             self.give_raw();
         }

@@ -5,7 +5,17 @@ use super::source::{Line, Source, has_token};
 
 /// Names of this project only that gave way to a word of the field: where, the name, and the word.
 /// Whole identifiers, in code and in doc comments. A rename puts its line here.
-const GONE: [(&str, &str, &str); 0] = [];
+const GONE: [(&str, &str, &str); 9] = [
+    ("src/report", "settle", "confirm"),
+    ("src/ring", "settle", "resolve"),
+    ("src/ring", "Care", "WriteOptions"),
+    ("src/ring", "Want", "ReadHint"),
+    ("src/ring", "Expected", "SizeHint"),
+    ("src/ring", "Fresh", "NoReplace"),
+    ("src/ring/deadline", "Patience", "StallLimits"),
+    ("src/ring/dns", "Held", "CachedName"),
+    ("src/ring/journal", "note", "xattr"),
+];
 
 /// Folders and files whose doc comments can be understood alone, in the window that an editor opens
 /// beside a name.

@@ -24,7 +24,7 @@ use crate::plan::schedule::Sign;
 use crate::plan::target::Target;
 use crate::report::view::Phase;
 use crate::ring::buf::{RecvBuf, Size};
-use crate::ring::conn::{Connection, Received, Want};
+use crate::ring::conn::{Connection, ReadHint, Received};
 use crate::ring::deadline::Rule;
 use crate::ring::tls::Failure;
 use std::fmt;
@@ -227,8 +227,8 @@ async fn connect(
     route: Route<'_>,
     mut pooled: Option<Connection>,
     pace: &mut Option<Pace>,
-) -> Result<(Connection, Want), Outcome> {
-    let mut want = Want::Any;
+) -> Result<(Connection, ReadHint), Outcome> {
+    let mut want = ReadHint::Any;
     let transfer = task.story_mut().last.transfer;
     if let Some(pace) = pace {
         core.transfers.enter(transfer, Phase::Turn);

@@ -10,7 +10,7 @@ use crate::config::PaceConfig;
 use crate::engine::core::desk::Core;
 use crate::fault::{Cause, Fault, Stage};
 use crate::plan::pace::{Account, GRAIN_BYTES_MIN};
-use crate::ring::conn::Want;
+use crate::ring::conn::ReadHint;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -99,9 +99,9 @@ impl TimedAccount {
         self.account.take(bytes, self.now_ns())
     }
 
-    /// As [`Account::settle`], now.
+    /// As [`Account::charge_actual`], now.
     fn settle(&self, taken: u64, came: u64) {
-        self.account.settle(taken, came, self.now_ns());
+        self.account.charge_actual(taken, came, self.now_ns());
     }
 }
 
@@ -134,7 +134,7 @@ impl Pace {
     }
 
     /// Waits until a request may be sent. Gives how much to receive of its answer at first.
-    pub(crate) async fn begin(&mut self, core: &Core, job_at_ms: u64) -> Result<Want, Fault> {
+    pub(crate) async fn begin(&mut self, core: &Core, job_at_ms: u64) -> Result<ReadHint, Fault> {
         self.expected = GRAIN_BYTES_MIN;
         self.pass(core, job_at_ms, GRAIN_BYTES_MIN).await.map_err(|cause| {
             // Nothing was sent yet.
@@ -144,8 +144,8 @@ impl Pace {
     }
 
     /// What is received of an answer before anything is known about it.
-    pub(crate) fn first(&self) -> Want {
-        Want::UpTo(self.grain.min(FIRST_BYTES_MAX))
+    pub(crate) fn first(&self) -> ReadHint {
+        ReadHint::UpTo(self.grain.min(FIRST_BYTES_MAX))
     }
 
     /// Waits until `want` may be received. Gives how much of it.
@@ -153,15 +153,17 @@ impl Pace {
         &mut self,
         core: &Core,
         job_at_ms: u64,
-        want: Want,
-    ) -> Result<Want, Fault> {
+        want: ReadHint,
+    ) -> Result<ReadHint, Fault> {
         let (want, bytes) = match want {
-            Want::Exactly(bytes) => (Want::Exactly(bytes.min(self.grain)), bytes.min(self.grain)),
-            Want::Any | Want::UpTo(_) => {
+            ReadHint::Exactly(bytes) => {
+                (ReadHint::Exactly(bytes.min(self.grain)), bytes.min(self.grain))
+            }
+            ReadHint::Any | ReadHint::UpTo(_) => {
                 if self.passed > 0 && self.came > 0 {
                     self.expected = self.came.min(self.grain);
                 }
-                (Want::UpTo(self.grain), self.expected)
+                (ReadHint::UpTo(self.grain), self.expected)
             }
         };
         let passed = self.pass(core, job_at_ms, bytes).await;

@@ -12,7 +12,7 @@ use crate::http::{CloseReason, Exchange, Head, Reuse, Step};
 use crate::limits::RECV_BUFFER_BYTES;
 use crate::report::view::Phase;
 use crate::ring::buf::{RecvBuf, Size};
-use crate::ring::conn::{Connection, ROOM_MIN_BYTES, Received, Want};
+use crate::ring::conn::{Connection, ROOM_MIN_BYTES, ReadHint, Received};
 use crate::ring::deadline::Rule;
 use crate::ring::tcp::Waiting;
 
@@ -78,7 +78,7 @@ impl<'a> Response<'a> {
             if self.buf.free_len() < ROOM_MIN_BYTES {
                 self.core.buffers.enlarge(self.buf);
             }
-            let want = self.pace.as_ref().map_or(Want::Any, |pace| pace.first());
+            let want = self.pace.as_ref().map_or(ReadHint::Any, |pace| pace.first());
             let receiving = self.connection.receive(self.buf, want);
             received = receiving.await.map_err(|failure| fault(Stage::Head, failure))?;
         }
@@ -129,7 +129,7 @@ impl<'a> Response<'a> {
         let behind = if reuse == Reuse::Close(CloseReason::BytesAfterEnd) {
             Waiting::Bytes
         } else if is_reused {
-            self.connection.behind(self.core.polls.get())
+            self.connection.peek_extra(self.core.polls.get())
         } else {
             Waiting::Nothing
         };
@@ -185,7 +185,7 @@ impl<'a> Response<'a> {
                 body.write(self.buf).await?;
                 self.core.buffers.enlarge(self.buf);
             }
-            let want = remaining.map_or(Want::Any, Want::Exactly);
+            let want = remaining.map_or(ReadHint::Any, ReadHint::Exactly);
             let want = match (&mut self.pace, until_ms) {
                 (Some(pace), None) => {
                     // Nor is a wait that we impose.

@@ -255,7 +255,7 @@ async fn ask(
     core.keep_request_memory(request);
     task.story_mut().num_connects += asked.story_mut().num_connects;
     if let Some(connection) = &mut pooled {
-        connection.rest();
+        connection.park();
     }
     (answer, pooled.and_then(|connection| core.undisturbed(connection, home.origin_str())))
 }

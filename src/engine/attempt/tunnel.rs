@@ -8,7 +8,7 @@ use crate::http::tunnel::{Destination, Tunnel, TunnelError, TunnelStep};
 use crate::plan::proxy::Proxy;
 use crate::plan::target::Target;
 use crate::ring::buf::{RecvBuf, Size};
-use crate::ring::conn::{Connection, Received, Want};
+use crate::ring::conn::{Connection, ReadHint, Received};
 
 /// Asks an HTTP proxy for the origin of the target.
 pub(crate) async fn connect(
@@ -54,7 +54,7 @@ async fn run(
 ) -> Result<(), Fault> {
     let broken = |failure| fault(Stage::Connect, failure);
     loop {
-        let (sent, _, received) = connection.request(bytes, buf, Want::Any).await;
+        let (sent, _, received) = connection.request(bytes, buf, ReadHint::Any).await;
         sent.map_err(broken)?;
         let mut received = received.map_err(broken)?;
         bytes = loop {
@@ -76,7 +76,7 @@ async fn run(
                 // A head that is longer than the small one; the large one takes any that is valid.
                 core.buffers.enlarge(buf);
             }
-            received = connection.receive(buf, Want::Any).await.map_err(broken)?;
+            received = connection.receive(buf, ReadHint::Any).await.map_err(broken)?;
         };
     }
 }

@@ -4,7 +4,7 @@ use crate::engine::books::paper::make_parent;
 use crate::engine::watch::progress::say;
 use crate::error::RunError;
 use crate::plan::dns_cache::{self, Line};
-use crate::ring::dns::{Held, Resolver};
+use crate::ring::dns::{CachedName, Resolver};
 use crate::ring::draft::{Access, Draft};
 use anyhow::{Context as _, bail};
 use std::fs::{self, File};
@@ -105,16 +105,14 @@ impl CacheFile {
             let count = parsed.damaged;
             say(&format!("warning: {count} damaged lines of --dns-cache {shown} are passed over"));
         }
-        resolver.preload(parsed.names.into_iter().map(|(host, addresses, expires_unix_s)| Held {
-            host: host.into(),
-            addresses: addresses.into(),
-            expires_unix_s,
+        resolver.preload(parsed.names.into_iter().map(|(host, addresses, expires_unix_s)| {
+            CachedName { host: host.into(), addresses: addresses.into(), expires_unix_s }
         }));
         Ok(())
     }
 
     fn save(&self, resolver: &Resolver) -> io::Result<()> {
-        let mut held = resolver.held();
+        let mut held = resolver.cached_names();
         held.sort_unstable_by(|a, b| a.host.cmp(&b.host));
         let text = dns_cache::text(held.iter().map(|held| Line {
             host: &held.host,

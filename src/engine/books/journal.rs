@@ -29,7 +29,7 @@ use crate::report::journal::{Done, Entry, Fate, Lost, Scanned, Which};
 use crate::report::packing::pack;
 use crate::report::{Number, Row, RowEncoder, RowFormat, Status};
 use crate::ring::dir::{Dir, FileSystem, sync_names};
-use crate::ring::journal::{Lock, durable_writes, lock, machine, note, set_note};
+use crate::ring::journal::{Lock, durable_writes, lock, machine, set_xattr, xattr};
 use anyhow::{Context as _, bail};
 use roaring::RoaringTreemap;
 use std::fs::{File, OpenOptions};
@@ -415,12 +415,12 @@ fn check_kept(
 pub(crate) fn token(file: &File) -> io::Result<u64> {
     let metadata = file.metadata()?;
     let place = metadata.ino().wrapping_mul(ODD);
-    let noted = note(file, NOTE_TOKEN).and_then(|text| u64::from_str_radix(&text, 16).ok());
+    let noted = xattr(file, XATTR_TOKEN).and_then(|text| u64::from_str_radix(&text, 16).ok());
     if let Some(random) = noted {
         return Ok(random ^ place);
     }
     let random = fastrand::u64(..);
-    if set_note(file, NOTE_TOKEN, &format!("{random:016x}")) {
+    if set_xattr(file, XATTR_TOKEN, &format!("{random:016x}")) {
         return Ok(random ^ place);
     }
     let machine = machine()
@@ -434,12 +434,12 @@ pub(crate) fn token(file: &File) -> io::Result<u64> {
 /// another report.
 fn owner(file: &File, is_fresh: bool) -> Option<u64> {
     let place = file.metadata().ok()?.ino().wrapping_mul(ODD);
-    let noted = note(file, NOTE_OWNER).and_then(|text| u64::from_str_radix(&text, 16).ok());
+    let noted = xattr(file, XATTR_OWNER).and_then(|text| u64::from_str_radix(&text, 16).ok());
     if let (Some(owner), false) = (noted, is_fresh) {
         return Some(owner ^ place);
     }
     let owner = fastrand::u64(..);
-    set_note(file, NOTE_OWNER, &format!("{owner:016x}")).then_some(owner ^ place)
+    set_xattr(file, XATTR_OWNER, &format!("{owner:016x}")).then_some(owner ^ place)
 }
 
 /// Locks the report, or says who has it.
@@ -487,9 +487,9 @@ pub(crate) fn which(retry: RetryFailed) -> Which {
 }
 
 /// The name of the note that tells unfinished files of runs with this report.
-const NOTE_TOKEN: &str = "user.ringpull.token";
+const XATTR_TOKEN: &str = "user.ringpull.token";
 /// The name of the note that tells what files are signed with.
-const NOTE_OWNER: &str = "user.ringpull.owner";
+const XATTR_OWNER: &str = "user.ringpull.owner";
 /// Spreads a number over all bits; any odd one with half of its bits set does.
 const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
 /// Rows of lines that are lost are written when so many bytes of them wait.

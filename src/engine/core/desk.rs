@@ -27,7 +27,7 @@ use crate::plan::window::Lack;
 use crate::report::view::CoreView;
 use crate::ring::buf::{BufPool, Size};
 use crate::ring::conn::Connection;
-use crate::ring::deadline::{Deadlines, Patience};
+use crate::ring::deadline::{Deadlines, StallLimits};
 use crate::ring::dir::{Dir, SentDir};
 use crate::ring::dns::Resolver;
 use crate::ring::is_shortage_of_machine;
@@ -82,7 +82,7 @@ pub(crate) struct Core {
     pub(crate) clocks: Clocks,
     pub(crate) deadlines: Deadlines,
     /// What is expected of a peer while a body is received.
-    pub(crate) patience: Patience,
+    pub(crate) patience: StallLimits,
     pub(crate) buffers: BufPool,
     pub(crate) dir: Dir,
     pub(crate) dns: Resolver,
@@ -385,7 +385,7 @@ impl Core {
             // It may be from before the origin was found out.
             return self.shared.may_keep(name).then_some(connection);
         }
-        if connection.behind(poll) == Waiting::Bytes {
+        if connection.peek_extra(poll) == Waiting::Bytes {
             self.shared.keep_none_to(name);
         }
         None
@@ -396,7 +396,7 @@ impl Core {
         let after = if connection.is_some() { After::Kept } else { After::Closed };
         let released = self.shared.schedule().release(self.index, origin, after);
         if let (Some(mut connection), After::Kept) = (connection, released.connection) {
-            connection.rest();
+            connection.park();
             self.pool.borrow_mut().put(origin, connection, now_ms);
         }
         self.shared.deliver(released.wake);
@@ -517,9 +517,9 @@ impl Core {
 }
 
 /// When a body is given up.
-fn patience(timeouts: &Timeouts) -> Patience {
+fn patience(timeouts: &Timeouts) -> StallLimits {
     let window_bytes = timeouts.speed_min.saturating_mul(timeouts.speed_ms);
-    Patience {
+    StallLimits {
         idle_ms: timeouts.read_ms,
         window_ms: timeouts.speed_ms,
         window_bytes_min: window_bytes.div_ceil(1_000),

@@ -375,8 +375,8 @@ const SWEEP_INTERVAL: Duration = Duration::from_millis(50);
 mod tests {
     use super::*;
     use crate::ring::buf::{BufPool, Size};
-    use crate::ring::dir::{Care, Dir};
-    use crate::ring::file::{Expected, OutFile};
+    use crate::ring::dir::{Dir, WriteOptions};
+    use crate::ring::file::{OutFile, SizeHint};
 
     fn future_bytes<A, B, F>(_: impl Fn(A, B) -> F) -> usize {
         size_of::<F>()
@@ -393,10 +393,10 @@ mod tests {
     fn what_a_panicking_attempt_held_is_gone() {
         let dir = tempfile::tempdir().unwrap();
         let entries = || std::fs::read_dir(dir.path()).unwrap().count();
-        let out = Dir::create(dir.path(), Care::default()).unwrap();
+        let out = Dir::create(dir.path(), WriteOptions::default()).unwrap();
         let buffers = BufPool::default();
         let attempt = async {
-            let _file = OutFile::create(&out, 1, Expected::Long(None)).unwrap();
+            let _file = OutFile::create(&out, 1, SizeHint::Long(None)).unwrap();
             let _buf = buffers.take(Size::Small);
             tokio::task::yield_now().await;
             assert_eq!(entries(), 1, "the unfinished file");

@@ -417,7 +417,7 @@ impl<'r> Reader<'r> {
 
     /// Gives the rows of bad lines, once they are known to be those of the report.
     pub(crate) fn tell_bad_lines(&mut self) {
-        if self.check.is_settled() && self.mismatch.is_none() {
+        if self.check.is_confirmed() && self.mismatch.is_none() {
             self.bad_lines();
         }
     }
@@ -428,7 +428,7 @@ impl<'r> Reader<'r> {
         if self.is_cut {
             return self.leave_batch();
         }
-        if !self.check.is_settled() || self.mismatch.is_some() {
+        if !self.check.is_confirmed() || self.mismatch.is_some() {
             return;
         }
         self.bad_lines();

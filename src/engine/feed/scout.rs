@@ -142,7 +142,7 @@ impl Reader<'_> {
     /// was passed over before.
     fn try_ahead(&mut self, job: Job, name: Option<String>) -> Step {
         // Lines of which it is not known whether they are those of the report must not begin.
-        if !self.check.is_settled() {
+        if !self.check.is_confirmed() {
             return Step::Passed;
         }
         let mut schedule = self.shared.schedule();

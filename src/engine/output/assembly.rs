@@ -13,7 +13,7 @@ use crate::plan::checksum::{Check, Checksum, Mismatch};
 use crate::plan::job::Job;
 use crate::ring::buf::RecvBuf;
 use crate::ring::dir::Dir;
-use crate::ring::file::{Expected, OutFile};
+use crate::ring::file::{OutFile, SizeHint};
 use std::ops::Range;
 
 /// The body of one job, on its way to being whole.
@@ -188,10 +188,10 @@ impl Coming<'_> {
     }
 
     /// How much is expected to be written into its file.
-    fn expected(&self) -> Expected {
+    fn expected(&self) -> SizeHint {
         match self.length() {
-            Some(bytes) if bytes <= RECV_BUFFER_BYTES as u64 => Expected::Short,
-            length => Expected::Long(length),
+            Some(bytes) if bytes <= RECV_BUFFER_BYTES as u64 => SizeHint::Short,
+            length => SizeHint::Long(length),
         }
     }
 }

@@ -77,7 +77,7 @@ impl Output {
             |path: &str| match self.on_conflict {
                 OnConflict::Overwrite => Naming::Replace,
                 OnConflict::Skip | OnConflict::Error | OnConflict::Rename => {
-                    if self.had(index, path) { Naming::Replace } else { Naming::Fresh }
+                    if self.had(index, path) { Naming::Replace } else { Naming::NoReplace }
                 }
             };
         let mut finished = file.finish(last, name, naming(path)).await;

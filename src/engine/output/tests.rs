@@ -15,7 +15,7 @@ use crate::plan::checksum::{Checksum, Hasher, Kind};
 use crate::plan::job::{Job, JobOptions};
 use crate::report::journal::Lost;
 use crate::ring::buf::{BufPool, RecvBuf, Size};
-use crate::ring::dir::{Care, Dir};
+use crate::ring::dir::{Dir, WriteOptions};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use std::fs;
@@ -71,7 +71,7 @@ impl Room {
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, b"before").unwrap();
         }
-        let dir = Dir::create(root.path(), Care::default()).unwrap();
+        let dir = Dir::create(root.path(), WriteOptions::default()).unwrap();
         config.dir = "out".into();
         let places = Places::new(&config, Some(&dir));
         let output = Output::new(&config, places, lost);

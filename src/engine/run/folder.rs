@@ -2,7 +2,7 @@
 
 use crate::config::{Config, Fsync, OwnFiles};
 use crate::error::RunError;
-use crate::ring::dir::{Care, Dir, FileSystem, Kept};
+use crate::ring::dir::{Dir, FileSystem, Kept, WriteOptions};
 use crate::ring::room;
 use anyhow::Context as _;
 use std::path::{Path, PathBuf};
@@ -11,11 +11,11 @@ use std::sync::Arc;
 /// Makes the directory of the run.
 pub(crate) fn open_dir(config: &Config) -> anyhow::Result<Dir> {
     let Config { fsync, file_allocation: allocation, file_ops: ops, .. } = *config;
-    let care = Care { fsync, allocation, ops };
+    let write_options = WriteOptions { fsync, allocation, ops };
     if !config.destination.has_files() {
-        return Dir::create(Path::new("."), care).context("cannot open .");
+        return Dir::create(Path::new("."), write_options).context("cannot open .");
     }
-    Dir::create(&config.dir, care).with_context(|| cannot_write_into(config))
+    Dir::create(&config.dir, write_options).with_context(|| cannot_write_into(config))
 }
 
 /// What no download may replace, by device and inode. All of it is there by now.

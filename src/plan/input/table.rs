@@ -74,7 +74,7 @@ impl Table {
         self.cursor = end;
         let result = self.step(&kept[begin..end], |table| table.open_at = begin, &kept);
         self.kept = kept;
-        self.settle();
+        self.compact();
         result
     }
 
@@ -94,7 +94,7 @@ impl Table {
             self.kept.extend_from_slice(raw);
             self.cursor = self.kept.len();
         }
-        self.settle();
+        self.compact();
         result
     }
 
@@ -107,14 +107,14 @@ impl Table {
         let kept = mem::take(&mut self.kept);
         let result = self.reopen(&kept, REMEDY_QUOTE);
         self.kept = kept;
-        self.settle();
+        self.compact();
         result
     }
 
     /// Drops an open row.
     pub(super) fn abandon(&mut self) {
         self.is_open = false;
-        self.settle();
+        self.compact();
     }
 
     pub(super) fn lines_total(&self) -> u64 {
@@ -248,7 +248,7 @@ impl Table {
     }
 
     /// Drops kept lines that are not needed again.
-    fn settle(&mut self) {
+    fn compact(&mut self) {
         if !self.is_open && !self.has_kept() {
             self.kept.clear();
             self.cursor = 0;

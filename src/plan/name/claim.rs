@@ -43,7 +43,7 @@ impl Names {
     /// Claims `path` as [`Self::claim`] does, and says what became of it: a caller that knows this
     /// and the path needs to keep the name only where it is [`Claimed::Otherwise`].
     pub fn claim_noting(&mut self, path: String, index: u64, folds: bool) -> (String, Claimed) {
-        self.settle();
+        self.flush();
         if self.insert(&path, folds) {
             return (path, Claimed::AsAsked);
         }
@@ -67,12 +67,12 @@ impl Names {
     pub fn occupy(&mut self, path: &str, folds: bool) {
         self.occupied.push(hash_of(path, folds));
         if self.occupied.len() >= OCCUPIED_MAX {
-            self.settle();
+            self.flush();
         }
     }
 
     /// Puts the names that were occupied into the layers.
-    fn settle(&mut self) {
+    fn flush(&mut self) {
         let mut occupied = std::mem::take(&mut self.occupied);
         let layers = &self.layers;
         // The memory of all of them comes at the same time.

@@ -250,7 +250,7 @@ pub struct Check {
     sums: Vec<u64>,
     /// Lines of that block, while it is not known whether they are those of the report.
     lines: Lines,
-    is_settled: bool,
+    is_confirmed: bool,
     /// Whether the list has some lines of the report only: then there is nothing to compare it
     /// with.
     is_partial: bool,
@@ -260,7 +260,7 @@ pub struct Check {
 impl Check {
     /// The check of a list that `done` should be about.
     pub fn new(done: Done, retry: Which) -> Self {
-        Self { done, retry, is_settled: true, ..Self::default() }
+        Self { done, retry, is_confirmed: true, ..Self::default() }
     }
 
     /// The check of a list that has some of the lines that `done` is about, which are all to be
@@ -272,7 +272,7 @@ impl Check {
 
     /// Holds the lines of a part until they are compared; after that, each is pulled.
     fn line_of_part(&mut self, index: u64, url: Url<'_>) -> Result<Verdict, Mismatch> {
-        if self.is_settled {
+        if self.is_confirmed {
             self.done.forget(index);
             self.passed = self.done.passed();
         } else if self.done.rows_of(index) == 0 {
@@ -286,7 +286,7 @@ impl Check {
     /// The check as it was made, for reading the list again from its first line.
     pub fn again(self) -> Self {
         match self.is_partial {
-            true => Self { is_settled: true, lines: Lines::default(), ..self },
+            true => Self { is_confirmed: true, lines: Lines::default(), ..self },
             false => Self::new(self.done, self.retry),
         }
     }
@@ -328,7 +328,7 @@ impl Check {
     }
 
     /// Takes the next line that has, or would have, a row: its number and the URL that the row
-    /// shows. Says what is to be done with it, once [`Check::is_settled`].
+    /// shows. Says what is to be done with it, once [`Check::is_confirmed`].
     ///
     /// # Errors
     /// When a block has ended and is not the one that the report is about: nothing of it may begin.
@@ -340,10 +340,10 @@ impl Check {
             return self.line_of_part(index, url);
         }
         self.enter(block_of(index))?;
-        if !self.is_settled {
+        if !self.is_confirmed {
             self.add(index, url);
             if index >= self.rows.last {
-                self.settle()?;
+                self.confirm()?;
             }
         }
         let verdict = match self.done.fate(index) {
@@ -370,8 +370,8 @@ impl Check {
 
     /// Whether the lines taken so far are those of the report, as far as that can be known: they
     /// may begin.
-    pub fn is_settled(&self) -> bool {
-        self.is_settled || self.done.is_empty()
+    pub fn is_confirmed(&self) -> bool {
+        self.is_confirmed || self.done.is_empty()
     }
 
     /// Ends the list.
@@ -383,8 +383,8 @@ impl Check {
         if self.is_partial {
             return Ok(Ended::Whole);
         }
-        if !self.is_settled() {
-            self.settle()?;
+        if !self.is_confirmed() {
+            self.confirm()?;
         }
         let last = self.done.blocks.last_key_value().map(|(block, rows)| (*block, rows.last));
         Ok(match last {
@@ -402,8 +402,8 @@ impl Check {
         if self.block == Some(block) {
             return Ok(());
         }
-        if !self.is_settled {
-            self.settle()?;
+        if !self.is_confirmed {
+            self.confirm()?;
         }
         // Blocks without a line now, of which there are rows.
         let next = self.block.map_or(0, |block| block + 1);
@@ -413,7 +413,7 @@ impl Check {
         }
         self.block = Some(block);
         let rows = self.done.blocks.get(&block).copied();
-        self.is_settled = rows.is_none();
+        self.is_confirmed = rows.is_none();
         self.rows = rows.unwrap_or_default();
         self.sums.clear();
         self.sums.resize(self.done.levels.len(), 0);
@@ -432,7 +432,7 @@ impl Check {
         self.lines.push(index, url, hashes);
     }
 
-    fn settle(&mut self) -> Result<(), Mismatch> {
+    fn confirm(&mut self) -> Result<(), Mismatch> {
         let Some(block) = self.block else { return Ok(()) };
         let rest = self.done.levels.iter().skip(1);
         let rest = rest.map(|level| level.sums.get(&block).copied().unwrap_or(0));
@@ -441,7 +441,7 @@ impl Check {
             return Err(Mismatch { lines: lines_of(block) });
         }
         self.lines.clear();
-        self.is_settled = true;
+        self.is_confirmed = true;
         Ok(())
     }
 }

@@ -216,9 +216,9 @@ fn the_last_row_of_a_line_counts() {
     assert_eq!((done.good(), done.failed(), done.rows_of(1), done.rows_of(3)), (1, 1, 3, 0));
     let mut check = Check::new(done, Which::None);
     assert_eq!(check.line(1, plain(&url(1))), Ok(Verdict::Good));
-    assert!(!check.is_settled(), "line 2 is still to come");
+    assert!(!check.is_confirmed(), "line 2 is still to come");
     assert_eq!(check.line(2, plain(&url(2))), Ok(Verdict::Failed));
-    assert!(check.is_settled());
+    assert!(check.is_confirmed());
     assert_eq!(check.line(3, plain(&url(3))), Ok(Verdict::Pull));
     assert_eq!(check.end(), Ok(Ended::Whole));
     let class = Some(ExitClass::Network);
@@ -253,7 +253,7 @@ fn another_list_is_seen_before_anything_of_its_block_begins() {
                 assert!(!has_begun);
                 return Err((*index, mismatch.lines));
             }
-            has_begun |= check.is_settled();
+            has_begun |= check.is_confirmed();
         }
         check.end().map_err(|mismatch| (0, mismatch.lines))
     };
@@ -388,7 +388,7 @@ proptest! {
             prop_assert_eq!(verdict, expected);
         }
         prop_assert_eq!(check.end(), Ok(Ended::Whole));
-        prop_assert!(check.is_settled());
+        prop_assert!(check.is_confirmed());
     }
 }
 
@@ -405,7 +405,7 @@ fn some_lines_of_a_report_are_pulled_again_and_the_others_count() {
     let of = |url: &'static str| Url { given: url.as_bytes(), normal: Some(url) };
     assert_eq!(check.line(2, of("http://h/2")), Ok(Verdict::Pull));
     assert_eq!(check.line(3, of("http://h/three")), Ok(Verdict::Pull));
-    assert!(!check.is_settled(), "they are held");
+    assert!(!check.is_confirmed(), "they are held");
     let mut difference = check.difference(Mismatch { lines: (0, u64::MAX) });
     difference.row(1, of("http://h/1"));
     difference.row(2, of("http://h/2"));
@@ -414,7 +414,7 @@ fn some_lines_of_a_report_are_pulled_again_and_the_others_count() {
     assert!(difference.is_found());
     assert_eq!(check.line(4, of("http://h/4")), Err(Mismatch { lines: (4, 4) }), "no row");
     let mut check = check.again();
-    assert!(check.is_settled());
+    assert!(check.is_confirmed());
     let whole = Passed { good: 3, failed: 1, transient: 1, class: Some(ExitClass::Network) };
     assert_eq!(check.passed(), whole);
     let url = url(2);

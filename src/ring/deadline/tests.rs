@@ -2,7 +2,8 @@
 
 use super::*;
 
-const PATIENCE: Patience = Patience { idle_ms: 1_000, window_ms: 3_000, window_bytes_min: 300 };
+const PATIENCE: StallLimits =
+    StallLimits { idle_ms: 1_000, window_ms: 3_000, window_bytes_min: 300 };
 
 /// A row that never touches its descriptor.
 fn row() -> Row {
@@ -131,7 +132,7 @@ fn a_kernel_that_does_not_count_leaves_the_idle_rule() {
 fn without_a_limit_there_is_no_window() {
     let mut row = row();
     row.at_ms = 1_000;
-    row.resume(&Patience { window_bytes_min: 0, ..PATIENCE });
+    row.resume(&StallLimits { window_bytes_min: 0, ..PATIENCE });
     assert!(row.window.is_none() && row.at_ms == 1_000);
 }
 

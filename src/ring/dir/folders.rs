@@ -7,7 +7,7 @@
 
 use super::{Dir, Offers};
 use crate::fault::{Cause, DiskProblem};
-use crate::ring::file::{Expected, OutFile};
+use crate::ring::file::{OutFile, SizeHint};
 use crate::ring::name_cause;
 use rustix::io::Errno;
 use std::cell::{Cell, RefCell};
@@ -110,7 +110,7 @@ impl Dir {
         &self,
         path: &str,
         index: u64,
-        expected: Expected,
+        expected: SizeHint,
     ) -> Result<OutFile, Cause> {
         let create = || OutFile::create(&self.parent(path)?.0, index, expected);
         match create() {
@@ -146,7 +146,7 @@ const TICKS_KEPT: u32 = 20;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ring::dir::Care;
+    use crate::ring::dir::WriteOptions;
 
     fn count(dir: &Dir) -> usize {
         dir.run.folders.kept.borrow().len()
@@ -155,7 +155,7 @@ mod tests {
     #[test]
     fn few_folders_stay_open_and_the_last_used_ones() {
         let root = tempfile::tempdir().unwrap();
-        let dir = Dir::create(root.path(), Care::default()).unwrap().keeping(3);
+        let dir = Dir::create(root.path(), WriteOptions::default()).unwrap().keeping(3);
         for path in ["a/x", "b/x", "c/x", "a/y", "d/e/x"] {
             dir.parent(path).unwrap();
         }
@@ -163,7 +163,7 @@ mod tests {
         assert_eq!(["a", "b", "c", "d", "d/e"].map(kept), [true, false, true, false, true]);
         assert!(dir.give_up_folders() && !dir.give_up_folders());
         assert_eq!(count(&dir), 0);
-        let none = Dir::create(root.path(), Care::default()).unwrap().keeping(0);
+        let none = Dir::create(root.path(), WriteOptions::default()).unwrap().keeping(0);
         none.parent("a/x").unwrap();
         assert_eq!(count(&none), 0);
     }
@@ -171,8 +171,8 @@ mod tests {
     #[test]
     fn a_folder_that_was_removed_is_made_again() {
         let root = tempfile::tempdir().unwrap();
-        let dir = Dir::create(root.path(), Care::default()).unwrap();
-        for expected in [Expected::Short, Expected::Long(None)] {
+        let dir = Dir::create(root.path(), WriteOptions::default()).unwrap();
+        for expected in [SizeHint::Short, SizeHint::Long(None)] {
             dir.create_file("deep/er/x", 1, expected).unwrap();
             std::fs::remove_dir_all(root.path().join("deep")).unwrap();
             dir.create_file("deep/er/x", 2, expected).unwrap();
@@ -183,7 +183,7 @@ mod tests {
     #[test]
     fn a_folder_that_was_replaced_is_found_out_in_time() {
         let root = tempfile::tempdir().unwrap();
-        let dir = Dir::create(root.path(), Care::default()).unwrap();
+        let dir = Dir::create(root.path(), WriteOptions::default()).unwrap();
         let (before, _) = dir.parent("a/x").unwrap();
         (1..TICKS_KEPT).for_each(|_| dir.tick());
         assert_eq!(count(&dir), 1);

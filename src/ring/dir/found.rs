@@ -74,7 +74,7 @@ impl Dir {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ring::dir::Care;
+    use crate::ring::dir::WriteOptions;
     use rustix::fs::{CWD, Mode, mknodat};
     use std::os::unix::fs::symlink;
     use std::sync::Arc;
@@ -106,7 +106,7 @@ mod tests {
         ] {
             symlink(target, path("out").join(name)).unwrap();
         }
-        let mut dir = Dir::create(&path("out"), Care::default()).unwrap();
+        let mut dir = Dir::create(&path("out"), WriteOptions::default()).unwrap();
         let (own, missing, lists) = (path("own"), path("missing"), path("lists"));
         let files = [own.as_path(), &missing, Path::new("/dev/null")];
         dir.set_kept(Arc::new(Kept::new(files, [lists.as_path(), &own])));
@@ -130,7 +130,7 @@ mod tests {
             assert_eq!(dir.look(name), found, "{name}");
         }
         assert!(!dir.is_kept());
-        let mut other = Dir::create(&lists, Care::default()).unwrap();
+        let mut other = Dir::create(&lists, WriteOptions::default()).unwrap();
         assert!(!other.is_kept());
         other.set_kept(Arc::clone(&dir.run.kept));
         assert!(other.is_kept());

@@ -6,7 +6,7 @@
 //! that names its report and its line.
 
 use super::Dir;
-use crate::ring::journal::{note, set_note};
+use crate::ring::journal::{set_xattr, xattr};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
 use std::os::fd::OwnedFd;
 
@@ -21,7 +21,7 @@ impl Dir {
     pub(in crate::ring) fn sign(&self, file: &OwnedFd, index: u64) {
         if let Some(owner) = self.run.owner {
             // Without it, the file is kept as somebody else's.
-            let _: bool = set_note(file, NOTE_OWNER, &signature(owner, index));
+            let _: bool = set_xattr(file, XATTR_OWNER, &signature(owner, index));
         }
     }
 
@@ -38,7 +38,7 @@ impl Dir {
         let Some(owner) = self.run.owner else { return false };
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         rustix::fs::openat(&*self.fd, name, flags, Mode::empty())
-            .is_ok_and(|file| note(file, NOTE_OWNER) == Some(signature(owner, index)))
+            .is_ok_and(|file| xattr(file, XATTR_OWNER) == Some(signature(owner, index)))
     }
 }
 
@@ -47,4 +47,4 @@ fn signature(owner: u64, index: u64) -> String {
 }
 
 /// Name of the extended attribute.
-const NOTE_OWNER: &str = "user.ringpull.line";
+const XATTR_OWNER: &str = "user.ringpull.line";

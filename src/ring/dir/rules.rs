@@ -125,14 +125,14 @@ impl Trial<'_> {
         let (from, to) = (self.base, self.named("n"));
         let at = &*self.dir.fd;
         let fresh = match rustix::fs::renameat_with(at, from, at, &to, RenameFlags::NOREPLACE) {
-            Ok(()) => Fresh::Rename,
+            Ok(()) => NamingWay::Rename,
             Err(_) => match rustix::fs::linkat(at, from, at, &to, AtFlags::empty()) {
-                Ok(()) => Fresh::Link,
-                Err(_) => Fresh::Placeholder,
+                Ok(()) => NamingWay::Link,
+                Err(_) => NamingWay::Placeholder,
             },
         };
         self.remove("n");
-        self.dir.offers.fresh.set(fresh);
+        self.dir.offers.naming.set(fresh);
     }
 
     fn named(&self, end: &str) -> String {
@@ -191,19 +191,19 @@ const NOT_ABOUT_NAMES: [Errno; 9] = [
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ring::dir::Care;
+    use crate::ring::dir::WriteOptions;
 
     /// What the tests run on is a usual local file system, whichever.
     #[test]
     fn a_usual_file_system_takes_names_as_they_are_and_nothing_is_left() {
         let root = tempfile::tempdir().unwrap();
-        let dir = Dir::create(root.path(), Care::default()).unwrap();
+        let dir = Dir::create(root.path(), WriteOptions::default()).unwrap();
         assert_eq!(dir.rules(), Rules::default());
         let base = format!("{}p", dir.temporary_name(0));
-        dir.offers.fresh.set(Fresh::Placeholder);
+        dir.offers.naming.set(NamingWay::Placeholder);
         // Tried out where the answer is known.
         assert_eq!(Trial { dir: &dir, base: &base }.rules(), Ok(Rules::default()));
-        assert_eq!(dir.offers.fresh.get(), Fresh::Rename);
+        assert_eq!(dir.offers.naming.get(), NamingWay::Rename);
         assert_eq!(std::fs::read_dir(root.path()).unwrap().count(), 0);
         assert_eq!(dir.volume(), dir.clone().volume());
         assert!(dir.existing("missing").is_none());
@@ -212,7 +212,7 @@ mod tests {
     #[test]
     fn where_nothing_can_be_created_names_may_be_one_file() {
         let root = tempfile::tempdir().unwrap();
-        let dir = Dir::create(root.path(), Care::default()).unwrap();
+        let dir = Dir::create(root.path(), WriteOptions::default()).unwrap();
         std::fs::remove_dir(root.path()).unwrap();
         let trial = Trial { dir: &dir, base: "x" };
         assert_eq!(trial.rules(), Err(Errno::NOENT));

@@ -50,7 +50,7 @@ impl Dir {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ring::dir::Care;
+    use crate::ring::dir::WriteOptions;
 
     #[test]
     fn only_what_our_report_left_is_removed() {
@@ -63,7 +63,7 @@ mod tests {
             names
         };
         std::fs::create_dir(root.path().join("sub")).unwrap();
-        let mut dir = Dir::create(root.path(), Care::default()).unwrap();
+        let mut dir = Dir::create(root.path(), WriteOptions::default()).unwrap();
         assert_eq!(dir.remove_stale("sub").unwrap(), 0, "of a run without a report");
         dir.set_token(7);
         let own = dir.temporary_name(1);

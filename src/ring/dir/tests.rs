@@ -25,7 +25,7 @@ fn tree() -> tempfile::TempDir {
 }
 
 fn opened(root: &Path, walk: Walk) -> Dir {
-    let dir = Dir::create(&root.join("out"), Care::default()).unwrap();
+    let dir = Dir::create(&root.join("out"), WriteOptions::default()).unwrap();
     dir.run.walk.set(walk);
     dir
 }
@@ -88,7 +88,7 @@ fn the_directory_of_the_run_may_be_a_link() {
     for walk in WALKS {
         let root = tree();
         symlink("out/real", root.path().join("chosen")).unwrap();
-        let dir = Dir::create(&root.path().join("chosen"), Care::default()).unwrap();
+        let dir = Dir::create(&root.path().join("chosen"), WriteOptions::default()).unwrap();
         dir.run.walk.set(walk);
         dir.parent("deep/newest/x").unwrap();
         assert!(root.path().join("out/real/deep/newest").is_dir());
@@ -131,7 +131,7 @@ fn a_file_system_that_syncs_no_directories_is_no_failure() {
 #[test]
 fn a_directory_is_empty_until_something_is_there() {
     let root = tempfile::tempdir().unwrap();
-    let dir = || Dir::create(&root.path().join("out"), Care::default()).unwrap();
+    let dir = || Dir::create(&root.path().join("out"), WriteOptions::default()).unwrap();
     let first = dir();
     assert!(first.was_empty() && dir().was_empty());
     std::fs::write(root.path().join("out/.hidden"), b"").unwrap();

@@ -4,7 +4,7 @@
 //! kernel only, which is as good as the disk while the machine runs on and nothing is unmounted:
 //! an [`Epoch`]. In another one, rows behind the mark prove nothing.
 
-use crate::ring::journal::{note, set_note};
+use crate::ring::journal::{set_xattr, xattr};
 use crate::ring::mount::mount_id;
 use std::fs::File;
 
@@ -39,12 +39,12 @@ pub(crate) struct Mark {
 impl Mark {
     /// The mark of a report, if it has one.
     pub(super) fn of(report: &File) -> Option<Self> {
-        Self::parse(&note(report, NOTE_DURABLE)?)
+        Self::parse(&xattr(report, XATTR_DURABLE)?)
     }
 
     /// Notes it with the report; `false` where that cannot be.
     pub(super) fn set(&self, report: &File) -> bool {
-        set_note(report, NOTE_DURABLE, &self.text())
+        set_xattr(report, XATTR_DURABLE, &self.text())
     }
 
     /// Whether all rows count, those behind the mark too.
@@ -72,7 +72,7 @@ impl Mark {
 }
 
 /// The name of the mark.
-const NOTE_DURABLE: &str = "user.ringpull.durable";
+const XATTR_DURABLE: &str = "user.ringpull.durable";
 
 #[cfg(test)]
 mod tests {

@@ -1,6 +1,6 @@
 //! Names for files that nothing else has: three ways, of which every file system has one.
 
-use super::{Dir, Fresh};
+use super::{Dir, NamingWay};
 use crate::ring::file::CREATE;
 use crate::ring::shim::{Op, call};
 use rustix::fs::{AtFlags, Mode, OFlags, RenameFlags};
@@ -14,7 +14,7 @@ impl Dir {
     /// EEXIST where something has the name; EINVAL where the file system lacks this, or refuses the
     /// name.
     pub(in crate::ring) fn rename_noreplace(&self, from: &str, to: &str) -> Result<(), Errno> {
-        if self.offers.fresh.get() != Fresh::Rename {
+        if self.offers.naming.get() != NamingWay::Rename {
             return Err(Errno::INVAL);
         }
         let (at, flags) = (&*self.fd, RenameFlags::NOREPLACE);
@@ -29,7 +29,7 @@ impl Dir {
     ///
     /// # Errors
     /// EEXIST where something has the name.
-    pub(in crate::ring) fn rename_fresh(
+    pub(in crate::ring) fn rename_no_replace(
         &self,
         from: &str,
         to: &str,
@@ -40,11 +40,11 @@ impl Dir {
             done => return done,
         }
         let at = &*self.fd;
-        let mut way = self.offers.fresh.get().max(Fresh::Link);
-        if way == Fresh::Link {
+        let mut way = self.offers.naming.get().max(NamingWay::Link);
+        if way == NamingWay::Link {
             match call(Op::Link, || rustix::fs::linkat(at, from, at, to, AtFlags::empty())) {
                 Ok(()) => {
-                    self.offers.fresh.set(way);
+                    self.offers.naming.set(way);
                     // Should it stay, the next run with the same report removes it.
                     let _: Result<(), Errno> =
                         call(Op::Unlink, || rustix::fs::unlinkat(at, from, AtFlags::empty()));
@@ -52,13 +52,13 @@ impl Dir {
                 }
                 // EPERM: it has no hard links (link(2)).
                 Err(Errno::PERM | Errno::NOSYS | Errno::OPNOTSUPP | Errno::MLINK) => {
-                    way = Fresh::Placeholder;
+                    way = NamingWay::Placeholder;
                 }
                 Err(errno) => return Err(errno),
             }
         }
         self.rename_over_placeholder(from, to, index)?;
-        self.offers.fresh.set(way);
+        self.offers.naming.set(way);
         Ok(())
     }
 
@@ -157,30 +157,30 @@ const LEFT_AFTER_SECONDS: i64 = 60;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ring::dir::Care;
+    use crate::ring::dir::WriteOptions;
 
-    const WAYS: [Fresh; 3] = [Fresh::Rename, Fresh::Link, Fresh::Placeholder];
+    const WAYS: [NamingWay; 3] = [NamingWay::Rename, NamingWay::Link, NamingWay::Placeholder];
 
     #[test]
     fn a_name_is_given_once_whatever_the_way() {
         for way in WAYS {
             let root = tempfile::tempdir().unwrap();
             let path = |name: &str| root.path().join(name);
-            let dir = Dir::create(root.path(), Care::default()).unwrap();
-            dir.offers.fresh.set(way);
+            let dir = Dir::create(root.path(), WriteOptions::default()).unwrap();
+            dir.offers.naming.set(way);
             std::fs::write(path("new"), b"new").unwrap();
             std::fs::write(path("theirs"), b"theirs").unwrap();
             std::os::unix::fs::symlink("nowhere", path("link")).unwrap();
             for taken in ["theirs", "link"] {
-                assert_eq!(dir.rename_fresh("new", taken, 1), Err(Errno::EXIST), "{way:?}");
+                assert_eq!(dir.rename_no_replace("new", taken, 1), Err(Errno::EXIST), "{way:?}");
             }
-            assert_eq!(dir.rename_fresh("new", "free", 1), Ok(()), "{way:?}");
+            assert_eq!(dir.rename_no_replace("new", "free", 1), Ok(()), "{way:?}");
             assert_eq!(std::fs::read(path("free")).unwrap(), b"new");
             assert_eq!(std::fs::read(path("theirs")).unwrap(), b"theirs");
             assert!(!path("new").exists() && !path("nowhere").exists());
-            assert_eq!(dir.offers.fresh.get(), way);
+            assert_eq!(dir.offers.naming.get(), way);
             // What cannot be named takes no name away.
-            assert_eq!(dir.rename_fresh("gone", "other", 1), Err(Errno::NOENT), "{way:?}");
+            assert_eq!(dir.rename_no_replace("gone", "other", 1), Err(Errno::NOENT), "{way:?}");
             assert!(!path("other").exists(), "{way:?}");
             assert_eq!(std::fs::read_dir(root.path()).unwrap().count(), 3, "{way:?}");
         }
@@ -190,7 +190,7 @@ mod tests {
     fn a_placeholder_that_was_left_is_known_by_its_line_and_report_or_by_its_age() {
         let root = tempfile::tempdir().unwrap();
         let path = |name: &str| root.path().join(name);
-        let mut dir = Dir::create(root.path(), Care::default()).unwrap();
+        let mut dir = Dir::create(root.path(), WriteOptions::default()).unwrap();
         dir.set_token(7);
         std::fs::write(path("a"), b"").unwrap();
         std::fs::write(path("b"), b"").unwrap();
