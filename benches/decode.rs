@@ -1,10 +1,10 @@
-//! What the reply side of `http` costs per byte: heads, and bodies of both framings.
+//! Cost of the reply side of `http` per byte: heads, and bodies of both framings.
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use ringpull::http::{Exchange, Step};
 use std::hint::black_box;
 
-/// What nginx sends for a static image.
+/// A head as nginx sends it for a static image.
 const HEAD: &str = "HTTP/1.1 200 OK\r\n\
     Server: nginx/1.26.3\r\n\
     Date: Fri, 31 Dec 1999 23:59:59 GMT\r\n\

@@ -29,7 +29,7 @@ fn main() -> Result<()> {
     Pull::parse(&words)?.map_or(Ok(()), |asked| pull(&asked))
 }
 
-/// Pulls every URL of the list over at most so many connections.
+/// Pulls every URL of the list over at most as many connections as asked.
 fn pull(asked: &Pull<'_>) -> Result<()> {
     let opened = Opened::open(asked)?;
     let mut work = opened.work()?;
@@ -101,7 +101,7 @@ impl Connection {
         Ok(())
     }
 
-    /// Takes what the socket holds, as long as it fills the buffer.
+    /// Takes the bytes that the socket holds, as long as they fill the buffer.
     fn receive(&mut self, work: &mut Work<'_>, buffers: &mut Buffers) -> Result<()> {
         loop {
             let count = match self.stream.read(&mut buffers.wire) {
@@ -159,5 +159,6 @@ fn create(dir: &OwnedFd, path: &str) -> Result<File> {
     Ok(File::from(file))
 }
 
-/// Enough for a whole file of 50 KB, and a quarter of a common second-level cache.
+/// Size of the buffer: enough for a whole file of 50 KB, and a quarter of a common second-level
+/// cache.
 const BUFFER_BYTES: usize = 256 * 1024;

@@ -32,7 +32,7 @@ fn main() -> Result<()> {
     Pull::parse(&words)?.map_or(Ok(()), |asked| pull(&asked))
 }
 
-/// Pulls every URL of the list over at most so many connections.
+/// Pulls every URL of the list over at most as many connections as asked.
 fn pull(asked: &Pull<'_>) -> Result<()> {
     let opened = Opened::open(asked)?;
     let mut work = opened.work()?;
@@ -136,8 +136,9 @@ impl<'a> Connection<'a> {
         Ok(true)
     }
 
-    /// That nothing has come behind the response and the server has not hung up. Received data does
-    /// not hide what is there: with deferred task work the kernel receives only while one waits.
+    /// Checks that nothing has come behind the response and the server has not hung up. Received
+    /// data does not hide what is there: with deferred task work the kernel receives only while one
+    /// waits.
     fn look(&self) -> Result<()> {
         let mut byte = [0_u8];
         let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;

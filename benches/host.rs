@@ -46,7 +46,7 @@ fn main() -> Result<()> {
     }
 }
 
-/// How the hosts behave.
+/// Behaviour of the hosts.
 #[derive(Default)]
 struct Settings {
     delay: Duration,
@@ -85,7 +85,7 @@ impl Settings {
     }
 }
 
-/// What is counted of one host. Times are in ms since the first request of all.
+/// Counts of one host. Times are in ms since the first request of all.
 #[derive(Default, Serialize)]
 struct Host {
     requests: u64,
@@ -128,7 +128,7 @@ struct Connection {
     stream: TcpStream,
     generation: u64,
     received: Vec<u8>,
-    /// What of an answer the socket did not take yet.
+    /// Rest of an answer that the socket did not take yet.
     head: Vec<u8>,
     body: Range<usize>,
 }
@@ -155,7 +155,7 @@ struct Server {
     index_of_host: HashMap<String, usize>,
     /// Requests in service by the moment when they are done; the number only makes an order.
     due: BinaryHeap<Reverse<(Instant, u64)>>,
-    /// What `due` is about: the host and the request.
+    /// Host and request of each entry of `due`.
     in_service: HashMap<u64, (usize, Ticket)>,
     begun: u64,
     first_request: Option<Instant>,
@@ -457,8 +457,8 @@ const LISTENER: u64 = u64::MAX;
 const TIMER: u64 = u64::MAX - 1;
 /// Connections that wait to be accepted: a thousand may come at once.
 const BACKLOG: i32 = 4096;
-/// Room for a whole answer of 50 KB, so that it leaves in one write. What the kernel permits at
-/// most without privileges.
+/// Size of a send buffer with room for a whole answer of 50 KB, so that it leaves in one write: the
+/// most that the kernel permits without privileges.
 const SEND_BUFFER_BYTES: usize = 212_992;
 /// Largest file. BLOCK must be at least as long.
 const FILE_BYTES_MAX: usize = 1 << 20;

@@ -1,11 +1,12 @@
-//! The constants that more than one file or a user knows, each with its unit in its name; what only
-//! one file knows stands at its end. What a user may change is a default here and a field of
-//! [`crate::config::Config`]; the rest are fences that keep hostile input finite.
+//! The constants that more than one file or a user knows, each with its unit in its name; a
+//! constant that only one file knows stands at its end. A value that a user may change is a default
+//! here and a field of [`crate::config::Config`]; the rest are fences that keep hostile input
+//! finite.
 
 /// Longest response head in bytes, interim responses included.
 pub const HEAD_BYTES_MAX: usize = 128 * 1024;
-/// Longest text of a field of a response head that is kept and told of (`Content-Type`, `ETag`), in
-/// bytes. Jobs that wait for another attempt keep theirs, and there may be very many of them.
+/// Longest text of a field of a response head that is kept (`Content-Type`, `ETag`), in bytes. Jobs
+/// that wait for another attempt keep theirs, and there may be very many of them.
 pub const HEAD_TEXT_BYTES_MAX: usize = 1_024;
 /// Most field lines in one response head.
 pub const HEAD_FIELDS_MAX: usize = 256;
@@ -17,19 +18,19 @@ pub const CHUNK_LINE_BYTES_MAX: usize = 8 * 1024;
 pub const CHUNK_EXTENSIONS_BYTES_MAX: usize = 16 * 1024;
 /// Most bytes of trailer section in one body.
 pub const TRAILER_BYTES_MAX: usize = 16 * 1024;
-/// Lengths of bodies and chunks are below this many bytes: what a file offset can hold.
+/// Limit that lengths of bodies and chunks are below, in bytes: what a file offset can hold.
 pub const BODY_BYTES_LIMIT: u64 = 1 << 63;
 
-/// A decoded body may have so many bytes whatever was received for it...
+/// Bytes that a decoded body may have whatever was received for it.
 pub const DECODED_BYTES_FREE: u64 = 64 << 20;
-/// ...and so many more for each byte received. Text hardly ever packs better than 20 to 1; a bomb
-/// needs the 1032 to 1 that are the most deflate can do (RFC 1951).
+/// Bytes that a decoded body may have beyond that for each byte received. Text hardly ever packs
+/// better than 20 to 1; a bomb needs the 1032 to 1 that are the most deflate can do (RFC 1951).
 pub const DECODED_BYTES_PER_BYTE_MAX: u64 = 100;
 
 /// Longest line of a text list, and longest URL, in bytes.
 pub const LINE_BYTES_MAX: usize = 64 * 1024;
 /// Longest row of a table, line breaks within quotes included, and longest JSON object, in bytes:
-/// they hold more than URLs.
+/// both hold more than URLs.
 pub const RECORD_BYTES_MAX: usize = 1024 * 1024;
 /// Longest file of an option (certificates, keys, netrc, fields) in bytes. The certificates of a
 /// whole system are less than one MiB.
@@ -43,22 +44,22 @@ pub const TEMPLATE_COMPONENTS_MAX: usize = 8;
 /// Most hexadecimal digits of the folders of `--dirs hash`: 16^8 of them are more than any list has
 /// lines.
 pub const HASH_DIGITS_MAX: u8 = 8;
-/// Most bytes of a robots.txt that are read: what RFC 9309 section 2.5 asks for at least.
+/// Most bytes of a robots.txt that are read: the least that RFC 9309 section 2.5 asks for.
 pub const ROBOTS_TXT_BYTES_MAX: usize = 500 * 1024;
-/// Longest pattern in it that counts, in bytes: longer ones would only cost time.
+/// Longest pattern in a robots.txt that counts, in bytes: longer ones would only cost time.
 pub const ROBOTS_PATTERN_BYTES_MAX: usize = 4 * 1024;
 /// Redirects followed to a robots.txt (RFC 9309 section 2.3.1.2).
 pub const ROBOTS_REDIRECTS_MAX: u32 = 5;
 /// Memory for the rules of all origins, in bytes; when it is full, all are forgotten and asked for
 /// again.
 pub const ROBOTS_CACHE_BYTES_MAX: usize = 32 << 20;
-/// How long a full disk is waited for, in milliseconds.
+/// Longest time for which a full disk is waited for, in milliseconds.
 pub const DISK_WAIT_DEFAULT_MS: u64 = 3_600_000;
 /// Longest detail text of a fault in bytes.
 pub const DETAIL_BYTES_MAX: usize = 512;
 /// Jobs read ahead of the work, all origins together.
 pub const LOOKAHEAD_JOBS_DEFAULT: usize = 1_000_000;
-/// Memory that one of them takes at most unless its line is long, in bytes.
+/// Most memory that a job read ahead takes unless its line is long, in bytes.
 pub const LOOKAHEAD_BYTES_PER_JOB: u64 = 400;
 /// Jobs that are read ahead however little memory there is.
 pub const LOOKAHEAD_JOBS_MIN: usize = 1_000;
@@ -75,9 +76,9 @@ pub const PER_HOST_FIRST: usize = 8;
 pub const PER_HOST_MAX: usize = 96;
 /// Failures to reach a host, in a row, before it is left alone: more than it begins with
 /// connections, so that one bad moment of a host (a restart, a full backlog) is not enough. A host
-/// that has got more and fails has as many again, and what began before says nothing new.
+/// that has got more and fails has as many again, and attempts from before say nothing new.
 pub const HOST_FAIL_LIMIT_DEFAULT: u32 = 10;
-/// How long a host that cannot be reached is left alone before one job tries again, in
+/// Time for which a host that cannot be reached is left alone before one job tries again, in
 /// milliseconds.
 pub const HOST_FAIL_WAIT_DEFAULT_MS: u64 = 10_000;
 /// Most cores that one schedule serves.
@@ -93,7 +94,7 @@ pub const HOSTS_REMEMBERED_MAX: usize = 65_536;
 pub const TURN_JOBS: u8 = 16;
 /// Hosts in the table of the statistics.
 pub const HOSTS_IN_STATS_MAX: usize = 4_096;
-/// Rows from which on a percentage of failures says something.
+/// Rows from which on a percentage of failures counts.
 pub const ERRORS_PERCENT_ROWS_MIN: u64 = 100;
 /// Port of a proxy that is given without one, as with curl.
 pub const PROXY_PORT_DEFAULT: u16 = 1_080;
@@ -113,7 +114,7 @@ pub const TIMEOUT_CONNECT_DEFAULT_MS: u64 = 10_000;
 /// Questions that one name server has to answer at once. The usual one of a small network,
 /// dnsmasq, takes 150 from everybody together.
 pub const DNS_CONCURRENCY_DEFAULT: usize = 100;
-/// Most of them that can be asked for.
+/// Most questions at once that a user can ask for.
 pub const DNS_CONCURRENCY_MAX: usize = 10_000;
 /// Addresses of each family that are kept of a name, those that its name server gave first. Names
 /// of the large services have fewer, and nobody tries more.
@@ -132,7 +133,7 @@ pub const SPEED_MIN_DEFAULT_BYTES_PER_S: u64 = 100;
 pub const SPEED_TIME_DEFAULT_MS: u64 = 30_000;
 /// Time that jobs in flight get to finish after the first SIGINT or SIGTERM, in milliseconds.
 pub const GRACE_DEFAULT_MS: u64 = 5_000;
-/// How long an idle connection is kept, in milliseconds.
+/// Time for which an idle connection is kept, in milliseconds.
 pub const IDLE_CONNECTION_MAX_MS: u64 = 30_000;
 
 /// Longest span of time that can be typed, in milliseconds (365 days).
@@ -144,7 +145,7 @@ pub const CPUS_MAX: usize = 8_192;
 
 /// Receive buffer of a connection that waits for an answer among very many, in bytes: a page.
 pub const RECV_BUFFER_FIRST_BYTES: usize = 4 * 1024;
-/// Connections of one core that may wait with more.
+/// Connections of one core that may wait with a larger buffer.
 pub const FIRST_BUFFERS_FROM: usize = 256;
 /// First receive buffer of a connection otherwise, in bytes: a head, a body of 60 KiB, and room for
 /// the last TLS record.

@@ -1,4 +1,4 @@
-//! What both floors do alike: command line, list, connects, heads of responses, TLS.
+//! Parts that both floors share: command line, list, connects, heads of responses, TLS.
 
 use anyhow::{Context as _, Result, ensure};
 use rustix::fs::{Mode, OFlags};
@@ -11,7 +11,7 @@ use std::net::TcpStream;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
-/// What `pull LIST DIR CONNECTIONS [CA.pem]` asks for.
+/// The words of `pull LIST DIR CONNECTIONS [CA.pem]`.
 pub(crate) struct Pull<'a> {
     list: &'a str,
     dir: &'a str,
@@ -32,7 +32,7 @@ impl<'a> Pull<'a> {
     }
 }
 
-/// What a pull needs that was read or opened before the first connection.
+/// Files and addresses of a pull that were read or opened before the first connection.
 pub(crate) struct Opened {
     list: String,
     origin: Origin,
@@ -58,12 +58,12 @@ impl Opened {
     }
 }
 
-/// What is to be done and how far it got.
+/// The work of a pull, and how far it got.
 pub(crate) struct Work<'a> {
     pub(crate) origin: &'a Origin,
     paths: Vec<&'a str>,
     started: usize,
-    /// Files that are there.
+    /// Files that are finished.
     pub(crate) finished: usize,
     pub(crate) dir: &'a OwnedFd,
 }
@@ -81,7 +81,7 @@ impl<'a> Work<'a> {
     }
 }
 
-/// Where all URLs of the list lead.
+/// The origin that all URLs of the list lead to.
 pub(crate) struct Origin {
     /// `http://host:port`.
     prefix: String,

@@ -24,12 +24,12 @@ pub(crate) struct Ring {
     tail: u16,
     /// All buffers behind each other.
     buffers: Vec<u8>,
-    /// What each connection sends: the kernel reads it until the SEND has completed.
+    /// Request of each connection: the kernel reads it until the SEND has completed.
     requests: Vec<Vec<u8>>,
     is_sending: Vec<bool>,
 }
 
-/// What the kernel tells.
+/// A completion of the kernel.
 pub(crate) enum Event {
     /// Bytes for this connection, in a buffer that is to be given back. The receive goes on.
     Received { connection: usize, buffer: u16, count: usize },
@@ -38,7 +38,7 @@ pub(crate) enum Event {
 }
 
 impl Ring {
-    /// A ring for so many connections.
+    /// A ring for `connections` of them.
     pub(crate) fn new(connections: usize) -> Result<Self> {
         let completions = u32::try_from(connections * 2)?.max(SUBMISSIONS) + BUFFERS_U32;
         let io = IoUring::builder()
@@ -84,7 +84,8 @@ impl Ring {
         }
     }
 
-    /// What the kernel put into a buffer of a [`Event::Received`] that was not given back yet.
+    /// Bytes that the kernel put into a buffer of a [`Event::Received`] that was not given back
+    /// yet.
     pub(crate) fn bytes(&self, buffer: u16, count: usize) -> &[u8] {
         // The kernel wrote behind the compiler's back, before the completion was read.
         fence(Ordering::Acquire);
@@ -177,7 +178,7 @@ impl Drop for Ring {
     }
 }
 
-/// What an operation of a connection is; the lowest bit of its user data.
+/// Kind of an operation of a connection; the lowest bit of its user data.
 #[derive(Clone, Copy)]
 enum Kind {
     Receive = 0,
@@ -193,12 +194,13 @@ fn entries_layout() -> Layout {
     Layout::from_size_align(bytes, PAGE_BYTES).expect("a power of two and a small size")
 }
 
-/// Entries of the submission queue. It flushes itself when it is full, so that the first requests
-/// of a thousand leave before the last one is made.
+/// Entries of the submission queue. A full queue flushes itself, so that the first requests of a
+/// thousand leave before the last one is made.
 const SUBMISSIONS: u32 = 64;
-/// Buffers, a power of two (io_uring_register_buf_ring(3)), and the size of each.
+/// Number of buffers, a power of two (io_uring_register_buf_ring(3)).
 const BUFFERS: u16 = 64;
 const BUFFERS_U32: u32 = BUFFERS as u32;
+/// Size of each buffer, in bytes.
 const BUFFER_BYTES: usize = 64 * 1024;
 const BUFFER_BYTES_U32: u32 = 64 * 1024;
 const GROUP: u16 = 0;

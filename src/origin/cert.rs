@@ -11,7 +11,7 @@ use rustls::pki_types::PrivateKeyDer;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-/// What makes an HTTPS listener, and what its clients need to trust it.
+/// Certificate of an HTTPS listener, and that of its authority for clients.
 pub(super) struct Identity {
     /// The authority's certificate, PEM.
     pub(super) ca_pem: String,

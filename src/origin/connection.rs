@@ -55,11 +55,11 @@ struct Connection<'a> {
     transport: Transport,
     /// Bytes received and not yet used.
     input: Vec<u8>,
-    /// What is sent next: the head, and the body where it is short. Kept for its memory.
+    /// Bytes sent next: the head, and the body where it is short. Kept for its memory.
     out: Vec<u8>,
 }
 
-/// What follows an exchange.
+/// Continuation after an exchange.
 enum Next {
     /// Another request.
     Request,
@@ -69,7 +69,7 @@ enum Next {
     Cut,
     /// A reset.
     Reset,
-    /// Nothing, until the peer ends it.
+    /// Nothing, until the peer ends the connection.
     Silence,
 }
 
@@ -247,7 +247,7 @@ impl Connection<'_> {
     }
 }
 
-/// What came.
+/// Result of a read.
 enum Received {
     Request(Request),
     Nonsense {
@@ -257,7 +257,7 @@ enum Received {
     End,
 }
 
-/// Where the body's bytes come from.
+/// Source of the body's bytes.
 enum Source<'a> {
     Content { seed: u64, len: u64 },
     Bytes(Cow<'a, [u8]>),
@@ -369,7 +369,7 @@ impl Write for Socket {
     }
 }
 
-/// How much is asked for in one read, in bytes.
+/// Bytes asked for in one read.
 const INPUT_BYTES: usize = 4 * 1024;
 /// A head and a body up to this many bytes go out in one write.
 const OUT_BYTES: usize = 64 * 1024;

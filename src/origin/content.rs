@@ -1,4 +1,5 @@
-//! What the origin serves: bytes that are a function of a seed and an offset, and small JPEGs.
+//! Content that the origin serves: bytes that are a function of a seed and an offset, and small
+//! JPEGs.
 //!
 //! Eight bytes of seed come first, so that no two paths share a body; a fixed noise table follows,
 //! read from a place that the seed chooses. The table's period is prime, so a block of any usual
@@ -29,15 +30,15 @@ pub fn fill(seed: u64, offset: u64, mut out: &mut [u8]) {
     }
 }
 
-/// The first `len` bytes of what the origin serves below `path` (of `/bytes`, `/chunked`,
-/// `/close`...).
+/// The first `len` bytes of the content that the origin serves below `path` (of `/bytes`,
+/// `/chunked`, `/close`...).
 pub fn body(path: &str, len: usize) -> Vec<u8> {
     let mut out = vec![0; len];
     fill(seed(path), 0, &mut out);
     out
 }
 
-/// The JPEG at `/image/N.jpg`. One of a few pictures, and a comment segment that tells N: encoding
+/// The JPEG at `/image/N.jpg`: one of a few pictures, and a comment segment that tells N. Encoding
 /// one picture for each request would measure the encoder.
 pub fn image(number: u64) -> Vec<u8> {
     const VARIANTS: usize = 64;
@@ -63,7 +64,7 @@ pub(super) enum Piece<'a> {
 }
 
 impl Piece<'_> {
-    /// The bytes.
+    /// The bytes of the piece.
     pub(super) fn as_slice(&self) -> &[u8] {
         match self {
             Self::Lead(bytes, range) => &bytes[range.clone()],

@@ -63,7 +63,7 @@ pub struct OriginConfig {
 /// Starts the origin within this process. It serves until the value is dropped.
 ///
 /// # Errors
-/// The directory cannot be written, or an address cannot be bound.
+/// When the directory cannot be written, or an address cannot be bound.
 pub fn start(config: OriginConfig) -> anyhow::Result<Origin> {
     Origin::start(config)
 }
@@ -72,7 +72,8 @@ pub fn start(config: OriginConfig) -> anyhow::Result<Origin> {
 /// ready.
 ///
 /// # Errors
-/// As [`start`]; or the signal handlers cannot be installed, or standard output cannot be written.
+/// When [`start`] fails, the signal handlers cannot be installed, or standard output cannot be
+/// written.
 pub fn run(config: OriginConfig) -> anyhow::Result<()> {
     let (mut woken, waker) = UnixStream::pair().context("cannot make a socket pair")?;
     for signal in [SIGINT, SIGTERM] {

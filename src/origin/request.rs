@@ -3,39 +3,39 @@
 use crate::limits;
 use std::ops::Range;
 
-/// What the answer depends on besides the route.
+/// Parts of a request that the answer depends on besides the route.
 #[derive(Debug, PartialEq)]
 pub(super) struct Request {
     /// The target in origin form, empty when the request was not understood.
     pub(super) target: String,
-    /// The answer goes out without its body.
+    /// Whether the answer goes out without its body.
     pub(super) is_head: bool,
-    /// The peer speaks HTTP/1.0.
+    /// Whether the peer speaks HTTP/1.0.
     pub(super) is_http10: bool,
-    /// The peer lets the connection live on.
+    /// Whether the peer lets the connection live on.
     pub(super) is_kept: bool,
     /// Bytes of the whole head.
     pub(super) used: usize,
-    /// Where its field lines are, the empty line included.
+    /// Range of its field lines, the empty line included.
     pub(super) fields: Range<usize>,
 }
 
-/// What the input is.
+/// Result of reading the input.
 #[derive(Debug, PartialEq)]
 pub(super) enum Parsed {
-    /// A request is at its front.
+    /// A request is at the front of the input.
     Request(Request),
-    /// Not yet a request.
+    /// More input is needed for a request.
     NeedInput,
-    /// Something else.
+    /// The input is something else.
     Nonsense {
-        /// The status to refuse it with.
+        /// Status to refuse it with.
         status: u16,
     },
 }
 
 impl Request {
-    /// Stands for a request that was not understood.
+    /// A stand-in for a request that was not understood.
     pub(super) fn refused() -> Self {
         Self {
             target: String::new(),

@@ -1,16 +1,16 @@
-//! Which answer a request target gets. Pure but for the memory of `/flaky`, which is passed in.
+//! Answer to each request target. Pure but for the memory of `/flaky`, which is passed in.
 
 use super::content;
 use crate::limits;
 use percent_encoding::percent_decode_str;
 use std::borrow::Cow;
 
-/// What to do about one request.
+/// Plan for one request.
 #[derive(Debug, PartialEq)]
 pub(super) struct Plan {
-    /// Wait so long first, in milliseconds.
+    /// Wait before the action, in milliseconds.
     pub(super) delay_ms: u64,
-    /// Then do this.
+    /// The action.
     pub(super) action: Action,
 }
 
@@ -38,27 +38,27 @@ pub(super) struct Answer {
     pub(super) location: Option<String>,
     /// `Retry-After`, in seconds.
     pub(super) retry_after: Option<u64>,
-    /// What the body is.
+    /// Kind of body.
     pub(super) body: Body,
-    /// How its end is told.
+    /// Way in which the end of the body is told.
     pub(super) framing: Framing,
-    /// Where it breaks off.
+    /// Place where the body breaks off.
     pub(super) cut: Cut,
 }
 
-/// What the body is.
+/// Kind of a body.
 #[derive(Debug, PartialEq)]
 pub(super) enum Body {
     /// Synthetic content.
     Content {
-        /// Its seed.
+        /// Seed of the content.
         seed: u64,
-        /// Its length in bytes.
+        /// Length of the content in bytes.
         len: u64,
     },
     /// The JPEG of this number.
     Image(u64),
-    /// This text.
+    /// A text.
     Text(Cow<'static, str>),
     /// The field lines of the request.
     RequestFields,
@@ -66,7 +66,7 @@ pub(super) enum Body {
     Stats,
 }
 
-/// How the end of the body is told.
+/// Way in which the end of a body is told.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Framing {
     /// By `Content-Length`.
@@ -77,16 +77,16 @@ pub(super) enum Framing {
     Close,
 }
 
-/// Where a body breaks off.
+/// Place where a body breaks off.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Cut {
-    /// It does not.
+    /// The body does not break off.
     Nowhere,
-    /// After so many bytes, by the end of the connection.
+    /// The connection ends after this many bytes.
     Close(u64),
-    /// After so many bytes, by a reset.
+    /// A reset comes after this many bytes.
     Reset(u64),
-    /// After so many bytes, by silence.
+    /// Silence begins after this many bytes.
     Stall(u64),
 }
 

@@ -143,7 +143,7 @@ impl Drop for Origin {
     }
 }
 
-/// What all threads of an origin share.
+/// State that all threads of an origin share.
 #[derive(Debug, Default)]
 pub(super) struct Shared {
     http: Counters,
@@ -201,7 +201,7 @@ impl Shared {
             .to_string()
     }
 
-    /// Waits, but not beyond the end of the origin. Returns whether it goes on.
+    /// Waits, but not beyond the end of the origin. Says whether the origin goes on.
     pub(super) fn pause(&self, ms: u64) -> bool {
         let is_stopped = lock(&self.is_stopped);
         let (is_stopped, _) = self

@@ -19,13 +19,14 @@ const GONE: [(&str, &str, &str); 9] = [
 
 /// Folders and files whose doc comments can be understood alone, in the window that an editor opens
 /// beside a name.
-const NAMED_SUBJECTS: [&str; 8] = [
+const NAMED_SUBJECTS: [&str; 9] = [
     "src/cli/topics",
     "src/fault/text",
     "src/http",
     "src/lib",
     "src/limits",
     "src/main",
+    "src/origin",
     "src/report",
     "src/ring",
 ];
