@@ -128,6 +128,9 @@ impl Resolver {
     }
 
     /// Answer for `host`, waited for until it is known.
+    ///
+    /// # Errors
+    /// When the name has no address, or no server could say.
     pub async fn lookup(&self, host: &str, port: u16) -> Answer {
         for _ in 0..LOOKS_MAX {
             if let Some(answer) = self.known(host, port) {
