@@ -14,7 +14,7 @@ use zstd::stream::{read, write};
 
 /// First part of a packed report.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Front {
+pub enum FirstPart {
     /// A whole part, with its length in bytes.
     Whole(usize),
     /// The begin of a part, which may be empty.
@@ -54,13 +54,13 @@ fn pack_zstd(rows: &[u8], out: &mut Vec<u8>) -> io::Result<()> {
 
 /// Unpacks the part that these bytes begin with, and appends its rows, even those of a part whose
 /// end is missing.
-pub fn unpack(packing: ReportPacking, bytes: &[u8], out: &mut Vec<u8>) -> Front {
+pub fn unpack(packing: ReportPacking, bytes: &[u8], out: &mut Vec<u8>) -> FirstPart {
     let room = PART_BYTES_MAX as u64 + 1;
     let before = out.len();
     let (result, rest) = match packing {
         ReportPacking::None => {
             out.extend_from_slice(bytes);
-            return Front::Whole(bytes.len());
+            return FirstPart::Whole(bytes.len());
         }
         ReportPacking::Gzip => {
             let mut decoder = GzDecoder::new(bytes);
@@ -75,12 +75,12 @@ pub fn unpack(packing: ReportPacking, bytes: &[u8], out: &mut Vec<u8>) -> Front 
         },
     };
     match result {
-        _ if out.len() - before > PART_BYTES_MAX => Front::TooLong,
+        _ if out.len() - before > PART_BYTES_MAX => FirstPart::TooLong,
         // An empty input is none that has begun.
-        Ok(_) if rest == bytes.len() => Front::Begin,
-        Ok(_) => Front::Whole(bytes.len() - rest),
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Front::Begin,
-        Err(_) => Front::Damaged,
+        Ok(_) if rest == bytes.len() => FirstPart::Begin,
+        Ok(_) => FirstPart::Whole(bytes.len() - rest),
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => FirstPart::Begin,
+        Err(_) => FirstPart::Damaged,
     }
 }
 

@@ -331,7 +331,7 @@ mod tests {
             assert_eq!(disk.content.borrow().len(), first, "{packing:?}");
             let mut rows = Vec::new();
             let front = packing::unpack(packing, &disk.content.borrow(), &mut rows);
-            assert_eq!((front, &*rows), (packing::Front::Whole(first), &b"1\n2\n"[..]));
+            assert_eq!((front, &*rows), (packing::FirstPart::Whole(first), &b"1\n2\n"[..]));
         }
     }
 

@@ -6,7 +6,7 @@
 use super::line::{Entry, Problem};
 use super::{LINE_BYTES_MAX, Part, Refused, Scan, Scanned};
 use crate::config::ReportPacking;
-use crate::report::packing::{self, Front, PART_BYTES_MAX};
+use crate::report::packing::{self, FirstPart, PART_BYTES_MAX};
 use crate::report::row::RowFormat;
 use memchr::{memmem, memrchr};
 
@@ -121,14 +121,18 @@ impl Reader {
     fn unpack(&mut self, bytes: &[u8]) -> Result<Option<usize>, Problem> {
         let before = self.rows.len();
         match packing::unpack(self.packing, bytes, &mut self.rows) {
-            Front::Whole(length) => {
+            FirstPart::Whole(length) => {
                 self.at += length as u64;
                 Ok(Some(length))
             }
-            Front::TooLong => Err(Problem::PartTooLong(self.name())),
-            Front::Damaged if bytes.len() > TORN_BYTES_MAX => Err(Problem::Damaged(self.name())),
-            Front::Begin if bytes.len() > PART_BYTES_MAX => Err(Problem::PartTooLong(self.name())),
-            Front::Begin | Front::Damaged => {
+            FirstPart::TooLong => Err(Problem::PartTooLong(self.name())),
+            FirstPart::Damaged if bytes.len() > TORN_BYTES_MAX => {
+                Err(Problem::Damaged(self.name()))
+            }
+            FirstPart::Begin if bytes.len() > PART_BYTES_MAX => {
+                Err(Problem::PartTooLong(self.name()))
+            }
+            FirstPart::Begin | FirstPart::Damaged => {
                 self.rows.truncate(before);
                 Ok(None)
             }
@@ -199,7 +203,7 @@ fn is_followed(packing: ReportPacking, torn: &[u8]) -> bool {
     let next = begins.find(|begin| {
         rows.clear();
         let mut front = || packing::unpack(packing, &torn[*begin..], &mut rows);
-        *begin > 0 && matches!(front(), Front::Whole(_))
+        *begin > 0 && matches!(front(), FirstPart::Whole(_))
     });
     next.is_some_and(|next| zero_block(&torn[..next]).is_none())
 }

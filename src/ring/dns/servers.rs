@@ -5,7 +5,7 @@
 
 use super::cache::Found;
 use super::health::Health;
-use super::sockets::{Lacks, Sockets, shortage};
+use super::sockets::{Shortages, Sockets, shortage};
 use crate::config::{DnsConfig, Family};
 use crate::fault::Cause;
 use crate::limits::ADDRESSES_PER_FAMILY_MAX;
@@ -33,7 +33,7 @@ pub(super) struct Servers {
     is_bare_first: bool,
     hosts: Hosts,
     family: Family,
-    lacks: Arc<Lacks>,
+    shortages: Arc<Shortages>,
     began: Instant,
     /// Server that is asked first among equals.
     turn: Cell<usize>,
@@ -65,7 +65,7 @@ enum Reply {
 }
 
 /// Answer of one server to a question.
-enum Said {
+enum ServerReply {
     Reply(Reply),
     /// The server cannot or does not want to answer that question.
     Refused(Cause, Option<Box<str>>),
@@ -119,7 +119,7 @@ impl Servers {
             is_bare_first,
             hosts: Hosts::from_system().unwrap_or_default(),
             family: config.family,
-            lacks: Arc::clone(&sockets.lacks),
+            shortages: Arc::clone(&sockets.shortages),
             began: Instant::now(),
             turn: Cell::new(0),
         })
@@ -229,13 +229,13 @@ impl Servers {
                 return Reply::Failed(failure.0, failure.1);
             };
             match self.ask(index, name, kind, &tried).await {
-                Said::Reply(reply) => return reply,
-                Said::Left => {}
-                Said::Refused(cause, words) => {
+                ServerReply::Reply(reply) => return reply,
+                ServerReply::Left => {}
+                ServerReply::Refused(cause, words) => {
                     failure = (cause, words);
                     note(&mut tried, index, Tried::Refused);
                 }
-                Said::Silence => {
+                ServerReply::Silence => {
                     failure = (Cause::Timeout, None);
                     note(&mut tried, index, Tried::Silent);
                     silences += 1;
@@ -243,10 +243,10 @@ impl Servers {
                         return Reply::Failed(failure.0, failure.1);
                     }
                 }
-                Said::Lacking => {
+                ServerReply::Lacking => {
                     lacks += 1;
                     if lacks > LACKS_MAX {
-                        return Reply::Failed(self.lacks.cause(), None);
+                        return Reply::Failed(self.shortages.cause(), None);
                     }
                     // Other questions give their sockets back, which is waited for by asking again;
                     // if there are none, those who have them are unknown.
@@ -280,7 +280,13 @@ impl Servers {
     }
 
     /// Asks one server when it has a place for the question.
-    async fn ask(&self, index: usize, name: &Name, kind: RecordType, tried: &[Tried]) -> Said {
+    async fn ask(
+        &self,
+        index: usize,
+        name: &Name,
+        kind: RecordType,
+        tried: &[Tried],
+    ) -> ServerReply {
         let server = &self.servers[index];
         let _load = Load::new(&server.load);
         let place = match server.places.try_acquire() {
@@ -288,16 +294,16 @@ impl Servers {
             Err(_) => {
                 let place = server.places.acquire().await.expect("it is never closed");
                 if self.may_leave(index, tried) {
-                    return Said::Left;
+                    return ServerReply::Left;
                 }
                 place
             }
         };
-        let lacks_before = self.lacks.count();
+        let shortages_before = self.shortages.count();
         let answer = server.resolver.lookup(name.clone(), kind).await;
-        let is_lacking = answer.is_err() && self.lacks.count() != lacks_before;
-        let said = match answer {
-            _ if is_lacking => Said::Lacking,
+        let is_lacking = answer.is_err() && self.shortages.count() != shortages_before;
+        let reply = match answer {
+            _ if is_lacking => ServerReply::Lacking,
             Ok(found) => {
                 let addresses = found.answers().iter().filter_map(|record| record.data.ip_addr());
                 let is_wanted = |address: &IpAddr| address.is_ipv4() == (kind == RecordType::A);
@@ -305,22 +311,22 @@ impl Servers {
                 let addresses: Vec<IpAddr> = addresses.collect();
                 let left = found.valid_until().saturating_duration_since(Instant::now());
                 let ttl_ms = u64::try_from(left.as_millis()).unwrap_or(u64::MAX);
-                Said::Reply(match addresses.is_empty() {
+                ServerReply::Reply(match addresses.is_empty() {
                     true => Reply::NoAddress(None),
                     false => Reply::Addresses(addresses, ttl_ms),
                 })
             }
-            Err(error) => said(&error, &server.address),
+            Err(error) => reply_of(&error, &server.address),
         };
         let mut health = server.health.get();
-        match &said {
-            Said::Reply(_) => {
+        match &reply {
+            ServerReply::Reply(_) => {
                 health.answered();
                 server.regain_place();
             }
-            Said::Refused(..) | Said::Silence => health.failed(self.now_ms()),
-            Said::Lacking => server.lose_place(place),
-            Said::Left => {}
+            ServerReply::Refused(..) | ServerReply::Silence => health.failed(self.now_ms()),
+            ServerReply::Lacking => server.lose_place(place),
+            ServerReply::Left => {}
         }
         server.health.set(health);
         said
@@ -437,36 +443,36 @@ fn shown(server: &NameServerConfig) -> String {
 
 /// Answer of a server by an error of hickory's. A server that is there and listens to nobody
 /// (ICMP), and one that there is no way to, are [`NetError::NoConnections`].
-fn said(error: &NetError, address: &str) -> Said {
+fn reply_of(error: &NetError, address: &str) -> ServerReply {
     match error {
         NetError::Dns(DnsError::NoRecordsFound(none)) => {
             let ttl_ms = none.negative_ttl.map(|seconds| u64::from(seconds) * 1_000);
             match none.response_code {
-                ResponseCode::NXDomain => Said::Reply(Reply::NoSuchName(ttl_ms)),
-                ResponseCode::NoError => Said::Reply(Reply::NoAddress(ttl_ms)),
+                ResponseCode::NXDomain => ServerReply::Reply(Reply::NoSuchName(ttl_ms)),
+                ResponseCode::NoError => ServerReply::Reply(Reply::NoAddress(ttl_ms)),
                 code => refused(code),
             }
         }
         NetError::Dns(DnsError::ResponseCode(code)) => refused(*code),
-        NetError::Timeout => Said::Silence,
+        NetError::Timeout => ServerReply::Silence,
         NetError::NoConnections if address.is_empty() => {
             let words = "no name server is known; see /etc/resolv.conf, or give --dns-servers";
-            Said::Refused(Cause::ResolveFailed, Some(words.into()))
+            ServerReply::Refused(Cause::ResolveFailed, Some(words.into()))
         }
         NetError::NoConnections | NetError::Io(_) => {
             let words = format!(
                 "the name server {address} cannot be reached; see /etc/resolv.conf, or give \
                  --dns-servers"
             );
-            Said::Refused(Cause::ResolveFailed, Some(words.into()))
+            ServerReply::Refused(Cause::ResolveFailed, Some(words.into()))
         }
-        other => Said::Refused(Cause::ResolveFailed, Some(other.to_string().into())),
+        other => ServerReply::Refused(Cause::ResolveFailed, Some(other.to_string().into())),
     }
 }
 
-fn refused(code: ResponseCode) -> Said {
+fn refused(code: ResponseCode) -> ServerReply {
     let words = format!("the name server answered: {code}");
-    Said::Refused(Cause::ResolveFailed, Some(words.into()))
+    ServerReply::Refused(Cause::ResolveFailed, Some(words.into()))
 }
 
 /// The answer for a name, from those for the families.

@@ -21,19 +21,19 @@ use tokio::net::UdpSocket;
 #[derive(Clone, Default)]
 pub(super) struct Sockets {
     tokio: TokioRuntimeProvider,
-    pub(super) lacks: Arc<Lacks>,
+    pub(super) shortages: Arc<Shortages>,
 }
 
 /// Errors of sockets that could not be opened.
 #[derive(Default)]
-pub(super) struct Lacks {
+pub(super) struct Shortages {
     count: AtomicUsize,
     /// The last error.
     errno: AtomicI32,
 }
 
-impl Lacks {
-    fn note(&self, error: &io::Error) {
+impl Shortages {
+    fn record(&self, error: &io::Error) {
         if let Some(Cause::Resources(errno)) = shortage(error) {
             self.errno.store(errno, Ordering::Relaxed);
             self.count.fetch_add(1, Ordering::Relaxed);
@@ -67,18 +67,18 @@ impl RuntimeProvider for Sockets {
         from: Option<SocketAddr>,
         timeout: Option<std::time::Duration>,
     ) -> Opening<Self::Tcp> {
-        let (opening, lacks) =
-            (self.tokio.connect_tcp(server, from, timeout), Arc::clone(&self.lacks));
-        Box::pin(async move { opening.await.inspect_err(|error| lacks.note(error)) })
+        let (opening, shortages) =
+            (self.tokio.connect_tcp(server, from, timeout), Arc::clone(&self.shortages));
+        Box::pin(async move { opening.await.inspect_err(|error| shortages.record(error)) })
     }
 
     /// Binds a socket that is also connected, which the trait does not ask for: only then the
     /// kernel tells that nobody listens there or that there is no way (udp(7)), and drops datagrams
     /// of others.
     fn bind_udp(&self, from: SocketAddr, server: SocketAddr) -> Opening<Self::Udp> {
-        let (opening, lacks) = (self.tokio.bind_udp(from, server), Arc::clone(&self.lacks));
+        let (opening, shortages) = (self.tokio.bind_udp(from, server), Arc::clone(&self.shortages));
         Box::pin(async move {
-            let socket = opening.await.inspect_err(|error| lacks.note(error))?;
+            let socket = opening.await.inspect_err(|error| shortages.record(error))?;
             socket.connect(server).await?;
             Ok(Datagrams { socket, server })
         })
