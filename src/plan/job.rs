@@ -558,7 +558,7 @@ fn secret_value_at(text: &str) -> Option<usize> {
 const REMEDY_NAME: &str = "the path is empty, absolute or holds \"..\"; \
      give one below the download directory";
 const REMEDY_RECORD: &str = "write one row or one JSON object a line";
-const REMEDY_INDENT: &str = "no URL; an option line begins with white space and has none around \
+const REMEDY_INDENT: &str = "not a URL; an option line begins with white space and has none around \
      its =";
 /// Parts of names, lower case, of which the value may be a secret.
 const SECRET_WORDS: [&str; 4] = ["header", "cookie", "authorization", "passw"];
