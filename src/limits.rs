@@ -91,7 +91,7 @@ pub const HOSTS_REMEMBERED_MAX: usize = 65_536;
 /// Jobs of one host that a core goes on with on connections that are idle, before hosts that were
 /// served longer ago have their turn: the look-ahead has a few jobs of most hosts, and they share a
 /// handshake.
-pub const TURN_JOBS: u8 = 16;
+pub const QUANTUM_JOBS: u8 = 16;
 /// Hosts in the table of the statistics.
 pub const HOSTS_IN_STATS_MAX: usize = 4_096;
 /// Rows from which on a percentage of failures counts.

@@ -9,14 +9,14 @@
 //!   idle connection for its host, or when one more may be opened. An idle connection of the other
 //!   of the two origins is used if nothing else is left: it is closed, and a new one takes its
 //!   place.
-//! - A host whose name is not known yet takes no slot (`gate`).
+//! - A host whose name is not known yet takes no slot (`resolve_ahead`).
 //! - A host lives on its home core, so that its connections are shared. Another core opens one only
 //!   when the home core has no room, or when the host is big (its queue is long). If the home core
 //!   has no connection to it either, the host moves: the other core is its home from then on. A big
 //!   host belongs to all cores alike and no core opens more than its share, so that all cores work;
 //!   connections from when it was small are yielded as their jobs end.
 //! - Among the hosts a core may serve, the one served longest ago comes first. But a connection
-//!   that has become idle goes on with jobs of its host, for a turn of [`limits::TURN_JOBS`]: so
+//!   that has become idle goes on with jobs of its host, for a turn of [`limits::QUANTUM_JOBS`]: so
 //!   the jobs of a host that are read ahead share a handshake, and no host waits for ever. A paused
 //!   host is in nobody's way.
 //! - While this machine is short of something ([`super::window`]), fewer jobs are in flight in all.
@@ -41,7 +41,6 @@ mod core_set;
 mod deferred;
 mod ends;
 mod found;
-mod gate;
 mod giving_up;
 mod holdups;
 mod hosts;
@@ -56,13 +55,14 @@ mod queue;
 mod rate;
 mod record;
 mod refusing;
+mod resolve_ahead;
 mod sign;
 mod speed;
 #[cfg(test)]
 mod tests;
 
 use self::core::{Core, Ready};
-use super::window::{Lack, Window};
+use super::window::{Shortage, Window};
 use crate::limits;
 pub use answers::{After, Connection, Down, Given, Grant, Granting, Released, Take, Wake};
 pub use breaker::{DOWN_TIMES, Why as WhyDown};
@@ -70,9 +70,8 @@ pub use caps::Limits;
 use core_set::CoreSet;
 use deferred::Deferred;
 use ends::Ends;
-pub use holdups::{Holdup, Troubles, Why};
+pub use holdups::{Holdup, TroubledHosts, WaitReason};
 use hosts::{Hosts, Name};
-use place::Side;
 pub use place::{HostId, OriginId, Place};
 pub use pushing::{Pushing, Refused};
 use queue::Jobs;
@@ -125,13 +124,13 @@ pub struct Schedule<T> {
     open: usize,
     window: Window,
     /// Hosts whose record is kept for what is remembered of them alone.
-    parked: Ready,
+    dormant: Ready,
     /// The latest time that was handed in.
     now_ms: u64,
     /// Some core looks at the time again then at the latest, if nothing wakes it before.
     promised_ms: u64,
-    /// Rises with each service, so that the lowest stamp is the host served longest ago.
-    stamp: u64,
+    /// Rises with each service: the host with the lowest `last_served` was served longest ago.
+    services: u64,
     /// Rises with each job kept back.
     deferrals: u64,
     is_input_closed: bool,
@@ -181,10 +180,10 @@ impl<T> Schedule<T> {
             in_flight: 0,
             open: 0,
             window: Window::new(limits.in_flight_max),
-            parked: Ready::new(),
+            dormant: Ready::new(),
             now_ms: 0,
             promised_ms: u64::MAX,
-            stamp: 0,
+            services: 0,
             deferrals: 0,
             is_input_closed: false,
         }
@@ -199,16 +198,16 @@ impl<T> Schedule<T> {
     /// Appends a job to the queue of a place.
     pub fn push(&mut self, place: Place<'_>, item: T) -> Wake {
         let index = self.enter(place);
-        self.append(index, place.side(), item)
+        self.append(index, place.scheme(), item)
     }
 
     /// Appends a job to the queue of the place that it names.
     pub fn push_to(&mut self, item: T, place: impl Fn(&T) -> Place<'_>) -> Wake {
-        let (index, side) = {
+        let (index, scheme) = {
             let place = place(&item);
-            (self.enter(place), place.side())
+            (self.enter(place), place.scheme())
         };
-        self.append(index, side, item)
+        self.append(index, scheme, item)
     }
 
     /// Appends jobs to the queues of the places that they name. Gives the wakes that wake somebody.
@@ -242,17 +241,17 @@ impl<T> Schedule<T> {
     }
 
     /// Puts a job before all others of its origin: a redirect hop goes on before a new job begins.
-    /// If it is still there at `ends_ms`, it is given out as [`Given::Overdue`].
+    /// If it is still there at `ends_ms`, it is given out as [`Assignment::Overdue`].
     pub fn push_front(&mut self, place: Place<'_>, item: T, ends_ms: u64) -> Wake {
         let index = self.enter(place);
         let job = self.jobs.keep(item);
-        self.jobs.push_front(&mut self.hosts.at_mut(index).queues[place.side() as usize], job);
-        self.ends(ends_ms, self.jobs.mark(job), index, place.side());
+        self.jobs.push_front(&mut self.hosts.at_mut(index).queues[place.scheme() as usize], job);
+        self.ends(ends_ms, self.jobs.mark(job), index, place.scheme());
         self.queued_one(index)
     }
 
     /// Keeps a job back until `until_ms`; it holds no slot. It then goes before the new jobs of its
-    /// origin; if it is still there at `ends_ms`, it is given out as [`Given::Overdue`]. The caller
+    /// origin; if it is still there at `ends_ms`, it is given out as [`Assignment::Overdue`]. The caller
     /// looks at [`Self::next_due_ms`] again before it sleeps.
     pub fn defer(&mut self, place: Place<'_>, item: T, until_ms: u64, ends_ms: u64) {
         let index = self.enter(place);
@@ -260,34 +259,34 @@ impl<T> Schedule<T> {
         let host = self.hosts.at_mut(index);
         host.deferred += 1;
         self.deferrals += 1;
-        let (order, side) = (self.deferrals, place.side());
-        let deferred = Deferred { until_ms, ends_ms, order, host: index, job, side };
-        if host.live.as_ref().is_some_and(|live| live.polite.breaker.is_down()) {
+        let (order, scheme) = (self.deferrals, place.scheme());
+        let deferred = Deferred { until_ms, ends_ms, order, host: index, job, scheme };
+        if host.active.as_ref().is_some_and(|active| active.throttle.breaker.is_down()) {
             self.requeue(deferred);
         } else {
             self.deferred.push(deferred);
-            self.settle(index);
+            self.reindex(index);
         }
     }
 
     /// A job for `core`, or nothing. Moves what is due at `now_ms` back to its queue first.
     pub fn take(&mut self, core: usize, now_ms: u64) -> Take<T> {
         self.requeue_due(now_ms);
-        let given = if let Some(down) = self.give_up() {
-            Given::Down(down)
+        let assignment = if let Some(down) = self.give_up() {
+            Assignment::Down(down)
         } else if let Some(item) = self.overdue() {
-            Given::Overdue(item)
+            Assignment::Overdue(item)
         } else if let Some(index) = self.choose(core) {
-            Given::Job(self.grant(core, index))
+            Assignment::Job(self.grant(core, index))
         } else {
             self.promised_ms = self.next_due_ms().unwrap_or(u64::MAX);
-            Given::Nothing
+            Assignment::Nothing
         };
-        self.asleep.set(core, given.is_nothing());
+        self.asleep.set(core, assignment.is_nothing());
         // The first one asked must not be this core: it calls again anyway, or has just had
         // nothing.
         let wake = self.wake_for_job((core + 1) % self.limits.cores);
-        Take { given, wake, has_unresolved: self.has_unresolved() }
+        Take { assignment, wake, has_unresolved: self.has_unresolved() }
     }
 
     /// Moves what is due at `now_ms` back to its queue, for a timer that is not a core.
@@ -302,7 +301,7 @@ impl<T> Schedule<T> {
     ///
     /// # Panics
     /// When no job is in flight.
-    pub fn lacked(&mut self, now_ms: u64) -> Lack {
+    pub fn lacked(&mut self, now_ms: u64) -> Shortage {
         let others = self.open.checked_sub(1).expect("a job in flight has a connection's slot");
         self.window.lacked(others, now_ms)
     }
@@ -325,19 +324,19 @@ impl<T> Schedule<T> {
                 After::Closed
             }
         };
-        let live = self.hosts.at_mut(index).live_mut();
-        let hold = live.hold_or_insert(core);
-        assert!(hold.in_use > 0, "release without a grant");
-        hold.in_use -= 1;
+        let active = self.hosts.at_mut(index).active_mut();
+        let of_core = active.of_core_or_insert(core);
+        assert!(of_core.in_use > 0, "release without a grant");
+        of_core.in_use -= 1;
         match connection {
-            After::Kept => hold.idle[origin.side as usize] += 1,
-            After::Closed => live.open -= 1,
+            After::Kept => of_core.idle[origin.scheme as usize] += 1,
+            After::Closed => active.open -= 1,
         }
-        live.in_use -= 1;
+        active.in_use -= 1;
         self.in_flight -= 1;
         self.cores[core].in_flight -= 1;
         self.roomy.set(core, true);
-        self.settle(index);
+        self.reindex(index);
         Released { connection, wake: self.wake_or_end(core) }
     }
 
@@ -349,13 +348,13 @@ impl<T> Schedule<T> {
         let index = self.hosts.index_of(origin);
         let host = self.hosts.at_mut(index);
         let home = usize::from(host.home);
-        let live = host.live_mut();
-        let idle = &mut live.hold_or_insert(core).idle[origin.side as usize];
+        let active = host.active_mut();
+        let idle = &mut active.of_core_or_insert(core).idle[origin.scheme as usize];
         assert!(*idle > 0, "more idle connections closed than kept");
         *idle -= 1;
-        live.open -= 1;
+        active.open -= 1;
         self.open -= 1;
-        self.settle(index);
+        self.reindex(index);
         self.wake(home)
     }
 
@@ -393,7 +392,7 @@ impl<T> Schedule<T> {
         for Deferred { host, job, .. } in std::mem::take(&mut self.deferred) {
             self.hosts.at_mut(host).deferred -= 1;
             items.push((self.jobs.age(job), self.jobs.give(job)));
-            self.settle(host);
+            self.reindex(host);
         }
         // Only those: each one that is to be remembered from now on takes the place of another.
         for index in self.hosts.busy() {
@@ -404,7 +403,7 @@ impl<T> Schedule<T> {
                     items.push((age, item));
                 }
             }
-            self.settle(index);
+            self.reindex(index);
         }
         self.queued = 0;
         items.sort_unstable_by_key(|item| std::cmp::Reverse(item.0));
@@ -444,16 +443,16 @@ impl<T> Schedule<T> {
 
     /// The record of a host, made when there is none.
     fn enter(&mut self, place: Place<'_>) -> u32 {
-        let Self { cores, hosts, stamp, limits, .. } = self;
+        let Self { cores, hosts, services, limits, .. } = self;
         let fresh = || {
             let (home, core) = (cores.iter_mut().enumerate())
                 .filter(|(_, core)| core.in_flight_max > 0)
                 .min_by_key(|(_, core)| core.hosts)
                 .expect("one job in flight is some core's");
             core.hosts += 1;
-            *stamp += 1;
-            let is_gated = limits.resolve_ahead_max > 0;
-            (home, *stamp, if is_gated { Name::Unknown } else { Name::Served })
+            *services += 1;
+            let is_resolved_first = limits.resolve_ahead_max > 0;
+            (home, *services, if is_resolved_first { Name::Unknown } else { Name::Served })
         };
         let (index, is_fresh) = hosts.find_or_insert(place.host, fresh);
         if is_fresh && self.limits.resolve_ahead_max > 0 {
@@ -463,18 +462,19 @@ impl<T> Schedule<T> {
         index
     }
 
-    fn append(&mut self, index: u32, side: Side, item: T) -> Wake {
+    fn append(&mut self, index: u32, scheme: Scheme, item: T) -> Wake {
         let job = self.jobs.keep(item);
-        self.jobs.push_back(&mut self.hosts.at_mut(index).queues[side as usize], job);
+        self.jobs.push_back(&mut self.hosts.at_mut(index).queues[scheme as usize], job);
         self.queued_one(index)
     }
 
     /// One more job is in the queue of `index`.
     fn queued_one(&mut self, index: u32) -> Wake {
         self.queued += 1;
-        self.settle(index);
+        self.reindex(index);
         let host = self.hosts.at(index);
-        let idle = host.holds().iter().find(|hold| hold.idle() > 0).map(|hold| hold.core);
+        let idle =
+            host.by_core().iter().find(|of_core| of_core.idle() > 0).map(|of_core| of_core.core);
         let first = idle.unwrap_or_else(|| usize::from(host.home));
         self.wake(first)
     }
@@ -491,21 +491,21 @@ impl<T> Schedule<T> {
             && until <= now_ms
         {
             self.waits.pop_first();
-            let live = self.hosts.at_mut(index).live_mut();
-            live.waits_until_ms = None;
-            live.polite.breaker.elapse();
-            self.settle(index);
+            let active = self.hosts.at_mut(index).active_mut();
+            active.waits_until_ms = None;
+            active.throttle.breaker.elapse();
+            self.reindex(index);
         }
     }
 
     /// A job that was kept back goes before the new ones of its origin.
-    fn requeue(&mut self, Deferred { host: index, job, side, ends_ms, .. }: Deferred) {
+    fn requeue(&mut self, Deferred { host: index, job, scheme, ends_ms, .. }: Deferred) {
         let host = self.hosts.at_mut(index);
         host.deferred -= 1;
-        self.jobs.push_front(&mut host.queues[side as usize], job);
-        self.ends(ends_ms, self.jobs.mark(job), index, side);
+        self.jobs.push_front(&mut host.queues[scheme as usize], job);
+        self.ends(ends_ms, self.jobs.mark(job), index, scheme);
         self.queued += 1;
-        self.settle(index);
+        self.reindex(index);
     }
 }
 

@@ -35,6 +35,17 @@ pub enum Scheme {
 }
 
 impl Scheme {
+    /// Both schemes, in the order of their numbers.
+    pub(super) const ALL: [Self; 2] = [Self::Http, Self::Https];
+
+    /// The scheme that this one is not.
+    pub(super) fn other(self) -> Self {
+        match self {
+            Self::Http => Self::Https,
+            Self::Https => Self::Http,
+        }
+    }
+
     /// The scheme as it is written before `://`.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -24,7 +24,7 @@ pub struct Window {
 
 /// What becomes of a job that lacks something.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Lack {
+pub enum Shortage {
     /// Other jobs hold it: the job waits a little and tries again, at no cost.
     Wait,
     /// No other job holds anything: it is an ordinary failure.
@@ -50,7 +50,7 @@ impl Window {
 
     /// Takes note that a job in flight lacks something, while `others` more connections are open,
     /// in use or idle. [`Window::ended`] is told of its end as well.
-    pub fn lacked(&mut self, others: usize, now_ms: u64) -> Lack {
+    pub fn lacked(&mut self, others: usize, now_ms: u64) -> Shortage {
         if now_ms >= self.interval_ends_ms {
             self.interval_ends_ms = now_ms.saturating_add(INTERVAL_MS);
             self.floor = (self.limit / 2).max(1);
@@ -58,7 +58,7 @@ impl Window {
         self.limit = self.limit.min(others.max(self.floor));
         self.lacking += 1;
         self.ended = 0;
-        if others == 0 { Lack::Alone } else { Lack::Wait }
+        if others == 0 { Shortage::Alone } else { Shortage::Wait }
     }
 
     /// Takes note that an attempt ended, however it did.
@@ -97,10 +97,10 @@ mod tests {
         let mut window = Window::new(100);
         assert_eq!((window.limit(), window.is_tight()), (100, false));
         for others in (80..100).rev() {
-            assert_eq!(window.lacked(others, 7), Lack::Wait);
+            assert_eq!(window.lacked(others, 7), Shortage::Wait);
         }
         assert_eq!((window.limit(), window.is_tight()), (80, true));
-        assert_eq!(window.lacked(95, 8), Lack::Wait);
+        assert_eq!(window.lacked(95, 8), Shortage::Wait);
         assert_eq!(window.limit(), 80, "more than may be in flight says nothing new");
     }
 
@@ -118,9 +118,9 @@ mod tests {
     #[test]
     fn it_never_falls_below_one_and_who_is_alone_is_told() {
         let mut window = Window::new(2);
-        assert_eq!(window.lacked(1, 0), Lack::Wait);
-        assert_eq!(window.lacked(0, 1), Lack::Alone);
-        assert_eq!(window.lacked(0, 1_000), Lack::Alone);
+        assert_eq!(window.lacked(1, 0), Shortage::Wait);
+        assert_eq!(window.lacked(0, 1), Shortage::Alone);
+        assert_eq!(window.lacked(0, 1_000), Shortage::Alone);
         assert_eq!(window.limit(), 1);
     }
 
@@ -168,7 +168,7 @@ mod tests {
                             began_with = before;
                         }
                         let lack = window.lacked(others, now_ms);
-                        prop_assert_eq!(lack == Lack::Alone, others == 0);
+                        prop_assert_eq!(lack == Shortage::Alone, others == 0);
                         let least = before.min(began_with / 2);
                         prop_assert!((least..=before).contains(&window.limit()));
                     }

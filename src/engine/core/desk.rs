@@ -21,9 +21,10 @@ use crate::limits::FIRST_BUFFERS_FROM;
 use crate::plan::netrc::Netrc;
 use crate::plan::proxy::Proxies;
 use crate::plan::schedule::{
-    After, Connection as Granted, Down, Given, Grant, OriginId, Refused, Round, Sign, Wake, WhyDown,
+    After, Assignment, Connection as Granted, Down, DownReason, Grant, OriginId, Refused, Round,
+    Sign, Wake,
 };
-use crate::plan::window::Lack;
+use crate::plan::window::Shortage;
 use crate::report::view::CoreView;
 use crate::ring::buf::{BufPool, Size};
 use crate::ring::conn::Connection;
@@ -216,14 +217,14 @@ impl Core {
         // Questions for names hold sockets as well.
         let is_to_return = self.dir.give_up_folders() || self.dns.asking() > 0;
         match (lack, is_to_return) {
-            (Lack::Wait, _) | (_, true) => {
+            (Shortage::Wait, _) | (_, true) => {
                 Some(LACK_WAIT_MIN_MS + self.random() % LACK_WAIT_SPREAD_MS)
             }
             // Other processes hold it, and give it back some time.
-            (Lack::Alone, false) if is_shortage_of_machine(errno) => {
+            (Shortage::Alone, false) if is_shortage_of_machine(errno) => {
                 Some(MACHINE_WAIT_MS + self.random() % LACK_WAIT_SPREAD_MS)
             }
-            (Lack::Alone, false) => None,
+            (Shortage::Alone, false) => None,
         }
     }
 
@@ -273,7 +274,7 @@ impl Core {
                 let taken = schedule.take(self.index, now_ms);
                 // A core without work needs it from the reader at once, whoever fills the
                 // look-ahead.
-                let is_idle = taken.given.is_nothing();
+                let is_idle = taken.assignment.is_nothing();
                 let has_room = schedule.room() * 2 >= self.shared.config.lookahead_max || is_idle;
                 (taken, has_room, schedule.next_due_ms())
             };
@@ -284,11 +285,11 @@ impl Core {
             if has_room {
                 self.shared.made_room();
             }
-            match taken.given {
-                Given::Job(grant) => return Some(self.work(grant, is_disk_probe)),
-                Given::Down(down) => self.give_up(down),
-                Given::Overdue(item) => self.overdue(item.unpack(), now_ms),
-                Given::Nothing => {
+            match taken.assignment {
+                Assignment::Job(grant) => return Some(self.work(grant, is_disk_probe)),
+                Assignment::Down(down) => self.give_up(down),
+                Assignment::Overdue(item) => self.overdue(item.unpack(), now_ms),
+                Assignment::Nothing => {
                     // A lane that ends must not leave its core asleep until something later.
                     if due_ms.is_some_and(|due| due < self.looks_again_ms.get()) {
                         self.shared.deliver(Wake::One(self.index));
@@ -305,18 +306,19 @@ impl Core {
     /// A task that is not tried, for its host was given up.
     fn give_up(&self, down: Down<Packed>) {
         let fault = match down.why {
-            WhyDown::Unreachable { failures, last } => Fault::new(Stage::Connect, Cause::HostDown)
-                .with_detail(format_args!(
+            DownReason::Unreachable { failures, last } => {
+                Fault::new(Stage::Connect, Cause::HostDown).with_detail(format_args!(
                     "{failures} failures in a row to reach it, the last one {last}; pull the list \
                      again with --retry-failed later, or give --host-fail-limit 0 to try every URL"
-                )),
-            WhyDown::Refuses { refusals, for_ms } => Fault::new(Stage::Head, Cause::HostRefuses)
+                ))
+            }
+            DownReason::Refuses { refusals, for_ms } => Fault::new(Stage::Head, Cause::HostRefuses)
                 .with_detail(format_args!(
                     "{refusals} refusals (429, 503) over {} s and no other answer; pull the list \
                      again with --retry-failed later, or give a longer --retry-after-max",
                     for_ms / 1_000
                 )),
-            WhyDown::Asks { seconds } => {
+            DownReason::Asks { seconds } => {
                 let cause = Cause::RetryAfterTooLong { seconds };
                 let detail = "it said so of other URLs; this one was not tried";
                 Fault::new(Stage::Head, cause).with_detail(detail)

@@ -11,7 +11,7 @@ use crate::engine::run::pull::Ended;
 use crate::engine::shared::Shared;
 use crate::engine::watch::progress::say;
 use crate::plan::census::{Census, Distinct};
-use crate::plan::schedule::{After, Given, Limits, Schedule};
+use crate::plan::schedule::{After, Assignment, Limits, Schedule};
 use crate::report::RunEnd;
 use crate::report::dry::DryRun;
 use crate::report::journal::{Check, Lost};
@@ -138,7 +138,7 @@ impl Rehearsal {
 
 /// Takes one job, which is over at once; says whether there was one.
 fn take(schedule: &mut Schedule<Packed>) -> bool {
-    let Given::Job(grant) = schedule.take(0, 0).given else { return false };
+    let Assignment::Job(grant) = schedule.take(0, 0).assignment else { return false };
     let _wake = schedule.release(0, grant.origin, After::Closed).wake;
     true
 }

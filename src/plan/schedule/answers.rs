@@ -50,7 +50,7 @@ pub struct Down<T> {
     /// The job.
     pub item: T,
     /// Why the host was given up.
-    pub why: super::breaker::Why,
+    pub why: super::breaker::DownReason,
 }
 
 /// The answer of [`super::Schedule::take`].
@@ -58,7 +58,7 @@ pub struct Down<T> {
 #[must_use = "the wake must be delivered"]
 pub struct Take<T> {
     /// What there is for the core.
-    pub given: Given<T>,
+    pub assignment: Assignment<T>,
     /// Another core that has work now.
     pub wake: Wake,
     /// There are names to be asked for: [`super::Schedule::next_unresolved`].
@@ -67,7 +67,7 @@ pub struct Take<T> {
 
 /// What there is for a core.
 #[derive(Debug)]
-pub enum Given<T> {
+pub enum Assignment<T> {
     /// A job to run.
     Job(Grant<T>),
     /// A job that fails.
@@ -78,7 +78,7 @@ pub enum Given<T> {
     Nothing,
 }
 
-impl<T> Given<T> {
+impl<T> Assignment<T> {
     /// Whether there is nothing.
     pub fn is_nothing(&self) -> bool {
         matches!(self, Self::Nothing)

@@ -29,7 +29,7 @@ pub(super) struct Breaker {
 
 /// Why the jobs of a host fail without being tried.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Why {
+pub enum DownReason {
     /// It could not be reached.
     Unreachable {
         /// How often since its last answer.
@@ -57,9 +57,9 @@ enum State {
     #[default]
     Closed,
     /// No job begins until then.
-    Held { until_ms: u64 },
+    Open { until_ms: u64 },
     /// The next job is the probe.
-    Ready,
+    HalfOpen,
     /// A probe is in flight; nothing else begins.
     Probing { round: u32 },
     /// Jobs fail until then.
@@ -84,16 +84,16 @@ impl Breaker {
     /// When the state ends by itself.
     pub(super) fn until_ms(&self) -> u64 {
         match self.state {
-            State::Closed | State::Ready | State::Probing { .. } => 0,
-            State::Held { until_ms } | State::Down { until_ms } => until_ms,
+            State::Closed | State::HalfOpen | State::Probing { .. } => 0,
+            State::Open { until_ms } | State::Down { until_ms } => until_ms,
         }
     }
 
     /// The time has come.
     pub(super) fn elapse(&mut self) {
         match self.state {
-            State::Closed | State::Ready | State::Probing { .. } => {}
-            State::Held { .. } | State::Down { .. } => self.state = State::Ready,
+            State::Closed | State::HalfOpen | State::Probing { .. } => {}
+            State::Open { .. } | State::Down { .. } => self.state = State::HalfOpen,
         }
     }
 
@@ -104,7 +104,7 @@ impl Breaker {
 
     /// A job begins in `round`. Says whether it is a probe.
     pub(super) fn begin(&mut self, round: u32) -> bool {
-        let is_probe = self.state == State::Ready;
+        let is_probe = self.state == State::HalfOpen;
         if is_probe {
             self.state = State::Probing { round };
         }
@@ -114,7 +114,7 @@ impl Breaker {
     /// A job ended and nothing is known. If it was the probe, the next one is.
     pub(super) fn no_verdict(&mut self, round: u32) {
         if self.state == (State::Probing { round }) {
-            self.state = State::Ready;
+            self.state = State::HalfOpen;
         }
     }
 
@@ -133,7 +133,7 @@ impl Breaker {
         self.last = code;
         match self.state {
             State::Closed if limit > 0 && self.failures >= limit => {
-                self.state = State::Held { until_ms: now_ms.saturating_add(wait_ms) };
+                self.state = State::Open { until_ms: now_ms.saturating_add(wait_ms) };
                 true
             }
             State::Probing { round: probe } if probe == round => {
@@ -142,16 +142,16 @@ impl Breaker {
                 true
             }
             State::Closed
-            | State::Held { .. }
-            | State::Ready
+            | State::Open { .. }
+            | State::HalfOpen
             | State::Probing { .. }
             | State::Down { .. } => false,
         }
     }
 
     /// What is to be said about a job that is not tried.
-    pub(super) fn why(&self) -> Why {
-        Why::Unreachable { failures: self.failures, last: self.last }
+    pub(super) fn why(&self) -> DownReason {
+        DownReason::Unreachable { failures: self.failures, last: self.last }
     }
 
     /// Jobs fail until then.
@@ -161,7 +161,7 @@ impl Breaker {
 
     /// Whether a job would be the probe, or one is.
     pub(super) fn is_probed(&self) -> bool {
-        matches!(self.state, State::Ready | State::Probing { .. })
+        matches!(self.state, State::HalfOpen | State::Probing { .. })
     }
 }
 

@@ -2,9 +2,10 @@
 
 use super::Schedule;
 use super::answers::{Connection, Grant, Wake};
-use super::hosts::{Host, Listed, Name};
-use super::place::{OriginId, Side};
+use super::hosts::{Host, Name, ReadyList};
+use super::place::OriginId;
 use crate::limits;
+use crate::plan::target::Scheme;
 
 impl<T> Schedule<T> {
     /// The host that `core` serves next: one whose turn on an idle connection lasts, else of those
@@ -40,7 +41,7 @@ impl<T> Schedule<T> {
     fn first_big(&self, core: usize) -> Option<&(u64, u32)> {
         self.big.iter().find(|(_, index)| {
             let host = self.hosts.at(*index);
-            host.held(core) < self.share(host)
+            host.open_on(core) < self.share(host)
         })
     }
 
@@ -52,30 +53,32 @@ impl<T> Schedule<T> {
     pub(super) fn grant(&mut self, core: usize, index: u32) -> Grant<T> {
         self.take_over(core, index);
         self.unlist(index);
-        self.stamp += 1;
-        let (side, connection) = self.way(core, index);
+        self.services += 1;
+        let (scheme, connection) = self.way(core, index);
         let id = self.hosts.id(index);
         let host = self.hosts.at_mut(index);
-        host.stamp = self.stamp;
+        host.last_served = self.services;
         host.name_state = Name::Served;
-        let queue = &mut host.queues[side as usize];
+        let queue = &mut host.queues[scheme as usize];
         let item = self.jobs.pop_front(queue).expect("a listed host has a job");
-        let live = host.live_mut();
-        live.in_use += 1;
-        let (round, is_probe) = live.polite.begin(live.in_use, &self.limits, self.now_ms);
-        let hold = live.hold_or_insert(core);
-        hold.in_use += 1;
-        hold.turn = match connection {
-            Connection::Reuse if hold.turn < limits::TURN_JOBS => hold.turn + 1,
+        let active = host.active_mut();
+        active.in_use += 1;
+        let (round, is_probe) = active.throttle.begin(active.in_use, &self.limits, self.now_ms);
+        let of_core = active.of_core_or_insert(core);
+        of_core.in_use += 1;
+        of_core.quantum_used = match connection {
+            Connection::Reuse if of_core.quantum_used < limits::QUANTUM_JOBS => {
+                of_core.quantum_used + 1
+            }
             Connection::Reuse | Connection::Replace(_) | Connection::Open => 0,
         };
         match connection {
-            Connection::Reuse => hold.idle[side as usize] -= 1,
-            Connection::Replace(other) => hold.idle[other.side as usize] -= 1,
+            Connection::Reuse => of_core.idle[scheme as usize] -= 1,
+            Connection::Replace(other) => of_core.idle[other.scheme as usize] -= 1,
             Connection::Open => {
-                live.open += 1;
+                active.open += 1;
                 self.open += 1;
-                assert!(live.open <= self.limits.per_host_max, "too many connections");
+                assert!(active.open <= self.limits.per_host_max, "too many connections");
             }
         }
         self.queued -= 1;
@@ -84,8 +87,8 @@ impl<T> Schedule<T> {
         taker.in_flight += 1;
         self.roomy.set(core, taker.in_flight < taker.in_flight_max);
         self.count_request(index);
-        self.settle(index);
-        Grant { item, origin: OriginId { host: id, side }, connection, round, is_probe }
+        self.reindex(index);
+        Grant { item, origin: OriginId { host: id, scheme }, connection, round, is_probe }
     }
 
     /// A small host whose home core has no room and no connection to it moves to the core that
@@ -93,10 +96,10 @@ impl<T> Schedule<T> {
     fn take_over(&mut self, core: usize, index: u32) {
         let host = self.hosts.at(index);
         let home = usize::from(host.home);
-        let is_left_alone = host.listed == Listed::Home
+        let is_left_alone = host.ready_list == ReadyList::Home
             && home != core
             && !self.roomy.contains(home)
-            && host.held(home) == 0;
+            && host.open_on(home) == 0;
         if is_left_alone {
             self.unlist(index);
             self.hosts.at_mut(index).home = u16::try_from(core).expect("a core is a small number");
@@ -107,32 +110,33 @@ impl<T> Schedule<T> {
 
     /// Which side of a host `core` serves, and on what. The side with the older job comes first,
     /// unless only the other one has an idle connection here; but not for ever.
-    fn way(&mut self, core: usize, index: u32) -> (Side, Connection) {
+    fn way(&mut self, core: usize, index: u32) -> (Scheme, Connection) {
         let id = self.hosts.id(index);
         let jobs = &self.jobs;
         let host = self.hosts.at_mut(index);
         let window = host.window(&self.limits);
-        let oldest =
-            Side::ALL.into_iter().max_by_key(|side| jobs.age_of_first(host.queues[*side as usize]));
+        let oldest = Scheme::ALL
+            .into_iter()
+            .max_by_key(|scheme| jobs.age_of_first(host.queues[*scheme as usize]));
         let oldest = oldest.expect("there are two sides");
         let other = oldest.other();
         let has_other = !host.queues[other as usize].is_empty();
-        let live = host.live_mut();
-        let is_open = live.open < window;
-        let idle = live.hold_or_insert(core).idle;
+        let active = host.active_mut();
+        let is_open = active.open < window;
+        let idle = active.of_core_or_insert(core).idle;
         if idle[oldest as usize] > 0 {
-            live.passed_over = 0;
+            active.passed_over = 0;
             return (oldest, Connection::Reuse);
         }
-        if idle[other as usize] > 0 && has_other && live.passed_over < PASSED_OVER_MAX {
-            live.passed_over += 1;
+        if idle[other as usize] > 0 && has_other && active.passed_over < PASSED_OVER_MAX {
+            active.passed_over += 1;
             return (other, Connection::Reuse);
         }
-        live.passed_over = 0;
+        active.passed_over = 0;
         if is_open {
             return (oldest, Connection::Open);
         }
-        (oldest, Connection::Replace(OriginId { host: id, side: other }))
+        (oldest, Connection::Replace(OriginId { host: id, scheme: other }))
     }
 
     /// Whether `core` has more than its share of a big host while another core sleeps that has
@@ -141,8 +145,8 @@ impl<T> Schedule<T> {
         let host = self.hosts.at(index);
         let share = self.share(host);
         host.queued() > queue_small_max(host.window(&self.limits))
-            && host.held(core) > share
-            && self.asleep.both(&self.roomy).any(|other| host.held(other) < share)
+            && host.open_on(core) > share
+            && self.asleep.both(&self.roomy).any(|other| host.open_on(other) < share)
     }
 
     /// Wakes a sleeping core that can take a job, `first` if it is one; or one that can ask for a

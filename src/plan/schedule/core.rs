@@ -3,7 +3,7 @@
 use super::hosts::Reuse;
 use std::collections::BTreeSet;
 
-/// Hosts by stamp and index: the one served longest ago is first.
+/// Hosts by `last_served` and index: the one served longest ago is first.
 pub(super) type Ready = BTreeSet<(u64, u32)>;
 
 /// One core's part.
@@ -38,7 +38,7 @@ impl Core {
         match reuse {
             Reuse::Nowhere => None,
             Reuse::Continuing => Some(&mut self.continuing),
-            Reuse::Turned => Some(&mut self.reusable),
+            Reuse::QuantumOver => Some(&mut self.reusable),
         }
     }
 

@@ -1,6 +1,6 @@
 //! A job that is kept back, in the order of a heap.
 
-use super::place::Side;
+use crate::plan::target::Scheme;
 use std::cmp::Ordering;
 
 /// A job that waits for its time. The greatest is the one due first, as a heap wants it.
@@ -15,7 +15,7 @@ pub(super) struct Deferred {
     pub(super) host: u32,
     /// Number of the job.
     pub(super) job: u32,
-    pub(super) side: Side,
+    pub(super) scheme: Scheme,
 }
 
 impl Ord for Deferred {

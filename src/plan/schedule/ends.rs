@@ -1,7 +1,7 @@
 //! When the time of jobs is over, the first one first.
 
-use super::place::Side;
 use super::queue::Mark;
+use crate::plan::target::Scheme;
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 
@@ -20,7 +20,7 @@ pub(super) struct End {
     pub(super) job: Mark,
     /// Number of its host.
     pub(super) host: u32,
-    pub(super) side: Side,
+    pub(super) scheme: Scheme,
 }
 
 impl Ends {

@@ -2,7 +2,7 @@
 
 use super::Schedule;
 use super::answers::Down;
-use super::hosts::Listed;
+use super::hosts::ReadyList;
 
 impl<T> Schedule<T> {
     /// A host went down. Going through all jobs that wait takes a while, so many hosts share one
@@ -18,14 +18,14 @@ impl<T> Schedule<T> {
     pub(super) fn give_up(&mut self) -> Option<Down<T>> {
         let (_, index) = *self.down.first()?;
         let host = self.hosts.at_mut(index);
-        assert_eq!(host.listed, Listed::Down, "a host is where it is listed");
-        let polite = &host.live_mut().polite;
-        let refuses = polite.refusing.as_ref().and_then(|refusing| refusing.why);
-        let why = refuses.unwrap_or_else(|| polite.breaker.why());
+        assert_eq!(host.ready_list, ReadyList::Down, "a host is where it is listed");
+        let throttle = &host.active_mut().throttle;
+        let refuses = throttle.refusing.as_ref().and_then(|refusing| refusing.why);
+        let why = refuses.unwrap_or_else(|| throttle.breaker.why());
         let queue = host.queues.iter_mut().find(|queue| !queue.is_empty());
         let item = self.jobs.pop_front(queue.expect("a listed host has a job"));
         self.queued -= 1;
-        self.settle(index);
+        self.reindex(index);
         Some(Down { item: item.expect("a queue that is not empty has a job"), why })
     }
 
@@ -37,8 +37,8 @@ impl<T> Schedule<T> {
         (self.walk_due_ms, self.walked_ms) = (None, Some(self.now_ms));
         let mut waiting = std::mem::take(&mut self.deferred).into_vec();
         let is_over = |index: u32| {
-            let live = self.hosts.at(index).live.as_ref();
-            live.is_some_and(|live| live.polite.breaker.is_down())
+            let active = self.hosts.at(index).active.as_ref();
+            active.is_some_and(|active| active.throttle.breaker.is_down())
         };
         let over: Vec<_> = waiting.extract_if(.., |job| is_over(job.host)).collect();
         self.deferred = waiting.into();

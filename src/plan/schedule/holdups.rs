@@ -16,12 +16,12 @@ pub struct Holdup {
     /// Jobs in flight.
     pub in_flight: usize,
     /// What the others wait for.
-    pub why: Why,
+    pub why: WaitReason,
 }
 
 /// What the jobs of a host wait for. `Display` says it in a few words.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Why {
+pub enum WaitReason {
     /// The name is being looked up.
     Name,
     /// `--rate-per-host`
@@ -32,7 +32,7 @@ pub enum Why {
         for_ms: u64,
     },
     /// It could not be reached often enough to be left alone for a while.
-    Held {
+    Unreachable {
         /// For so many milliseconds more.
         for_ms: u64,
     },
@@ -51,13 +51,13 @@ pub enum Why {
     Retries,
 }
 
-impl fmt::Display for Why {
+impl fmt::Display for WaitReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Name => f.write_str("name is being looked up"),
             Self::Rate => f.write_str("rate limit"),
             Self::Rests { for_ms } => write!(f, "rests for {} s", for_ms.div_ceil(1_000)),
-            Self::Held { for_ms } => {
+            Self::Unreachable { for_ms } => {
                 write!(f, "unreachable, tried again in {} s", for_ms.div_ceil(1_000))
             }
             Self::Probed => f.write_str("unreachable, being tried again"),
@@ -71,7 +71,7 @@ impl fmt::Display for Why {
 
 /// Hosts that something is wrong with.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct Troubles {
+pub struct TroubledHosts {
     /// They asked for a rest, or are too busy.
     pub resting: usize,
     /// They could not be reached.
@@ -103,7 +103,7 @@ impl<T> Schedule<T> {
             Some(Holdup {
                 host: self.hosts.name(index).into(),
                 queued,
-                in_flight: host.live.as_ref().map_or(0, |live| live.in_use),
+                in_flight: host.active.as_ref().map_or(0, |active| active.in_use),
                 why: self.why(host, now_ms)?,
             })
         };
@@ -112,54 +112,59 @@ impl<T> Schedule<T> {
 
     /// How many hosts have jobs and are left alone for a while, or have less than `-x` allows.
     /// Walks all hosts, as [`Self::holdups`] does.
-    pub fn troubles(&self, now_ms: u64) -> Troubles {
-        let mut troubles = Troubles::default();
+    pub fn troubles(&self, now_ms: u64) -> TroubledHosts {
+        let mut troubles = TroubledHosts::default();
         for (_, host) in self.hosts.iter() {
             match self.why(host, now_ms) {
-                Some(Why::Rests { .. }) => troubles.resting += 1,
-                Some(Why::Held { .. } | Why::Probed | Why::Down) => troubles.unreachable += 1,
-                Some(Why::Lowered { .. }) => troubles.lowered += 1,
-                Some(Why::Name | Why::Rate | Why::Full | Why::Retries) | None => {}
+                Some(WaitReason::Rests { .. }) => troubles.resting += 1,
+                Some(WaitReason::Unreachable { .. } | WaitReason::Probed | WaitReason::Down) => {
+                    troubles.unreachable += 1
+                }
+                Some(WaitReason::Lowered { .. }) => troubles.lowered += 1,
+                Some(
+                    WaitReason::Name | WaitReason::Rate | WaitReason::Full | WaitReason::Retries,
+                )
+                | None => {}
             }
         }
         troubles
     }
 
-    fn why(&self, host: &Host, now_ms: u64) -> Option<Why> {
+    fn why(&self, host: &Host, now_ms: u64) -> Option<WaitReason> {
         let left = |until_ms: u64| Some(until_ms.saturating_sub(now_ms)).filter(|left| *left > 0);
-        let live = host.live.as_ref();
-        if let Some(breaker) = live.map(|live| &live.polite.breaker) {
+        let active = host.active.as_ref();
+        if let Some(breaker) = active.map(|active| &active.throttle.breaker) {
             if breaker.is_down() {
-                return Some(Why::Down);
+                return Some(WaitReason::Down);
             }
             if breaker.is_probed() {
-                return Some(Why::Probed);
+                return Some(WaitReason::Probed);
             }
             if let Some(for_ms) = left(breaker.until_ms()) {
-                return Some(Why::Held { for_ms });
+                return Some(WaitReason::Unreachable { for_ms });
             }
         }
         match host.name_state {
-            Name::Asked => return Some(Why::Name),
+            Name::Asked => return Some(WaitReason::Name),
             // A long list has many of those; what they wait for is their turn.
             Name::Unknown => return None,
             Name::Known | Name::Served => {}
         }
-        let live = live?;
-        if let Some(for_ms) = left(live.polite.rest_until_ms) {
-            return Some(Why::Rests { for_ms });
+        let active = active?;
+        if let Some(for_ms) = left(active.throttle.rest_until_ms) {
+            return Some(WaitReason::Rests { for_ms });
         }
-        if left(live.due.begins_ms().max(live.polite.due().begins_ms())).is_some() {
-            return Some(Why::Rate);
+        if left(active.due.begins_ms().max(active.throttle.due().begins_ms())).is_some() {
+            return Some(WaitReason::Rate);
         }
-        let window = live.polite.window(&self.limits);
+        let window = active.throttle.window(&self.limits);
         match host.has_queued() {
-            true if live.in_use >= window && window < self.limits.per_host_first => {
-                Some(Why::Lowered { to: window })
+            true if active.in_use >= window && window < self.limits.per_host_first => {
+                Some(WaitReason::Lowered { to: window })
             }
-            true if live.in_use >= window => Some(Why::Full),
+            true if active.in_use >= window => Some(WaitReason::Full),
             true => None,
-            false => Some(Why::Retries),
+            false => Some(WaitReason::Retries),
         }
     }
 }

@@ -7,7 +7,7 @@
 
 use super::caps::Limits;
 use super::place::{HostId, OriginId};
-use super::politeness::Polite;
+use super::politeness::Throttle;
 use super::queue::{Blocks, List};
 use super::rate::Due;
 use hashbrown::{DefaultHashBuilder, HashTable};
@@ -15,7 +15,7 @@ use std::hash::BuildHasher as _;
 
 /// Which list of hosts one is in, for work on a new connection.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Listed {
+pub(super) enum ReadyList {
     Nowhere,
     /// That of its home core.
     Home,
@@ -32,7 +32,7 @@ pub(super) enum Reuse {
     /// Those whose turn lasts.
     Continuing,
     /// Those whose turn is over.
-    Turned,
+    QuantumOver,
 }
 
 /// What is known of the addresses behind a host's name.
@@ -53,27 +53,27 @@ pub(super) enum Name {
 pub(super) struct Host {
     name: Box<str>,
     /// When it was served last, in services.
-    pub(super) stamp: u64,
+    pub(super) last_served: u64,
     /// Kept while it has connections, or something to remember.
-    pub(super) live: Option<Box<Live>>,
+    pub(super) active: Option<Box<Active>>,
     /// One queue a side.
     pub(super) queues: [List; 2],
     /// Jobs that wait for their time.
     pub(super) deferred: u32,
     pub(super) home: u16,
-    pub(super) listed: Listed,
+    pub(super) ready_list: ReadyList,
     pub(super) name_state: Name,
     /// Whether it counts among the hosts asked for ahead of the work.
     pub(super) is_ahead: bool,
     /// Whether it is kept for what is remembered of it alone.
-    pub(super) is_parked: bool,
+    pub(super) is_dormant: bool,
 }
 
 /// What is known of a host that has connections, or is paused.
 #[derive(Debug, Default)]
-pub(super) struct Live {
+pub(super) struct Active {
     /// Cores that hold a connection; never more than may be open.
-    pub(super) holds: Vec<Hold>,
+    pub(super) by_core: Vec<CoreConnections>,
     /// Connections open, in use or idle, on all cores.
     pub(super) open: usize,
     /// Connections in use.
@@ -82,26 +82,26 @@ pub(super) struct Live {
     pub(super) waits_until_ms: Option<u64>,
     /// When the next request is due by `--rate-per-host`.
     pub(super) due: Due,
-    pub(super) polite: Polite,
+    pub(super) throttle: Throttle,
     /// How often in a row the side with the older job was passed over for an idle connection.
     pub(super) passed_over: u8,
 }
 
 /// One core's connections of one host.
 #[derive(Debug)]
-pub(super) struct Hold {
+pub(super) struct CoreConnections {
     pub(super) core: usize,
     pub(super) in_use: usize,
     /// Idle ones of each side.
     pub(super) idle: [usize; 2],
     /// Where the host is listed for the idle ones.
-    pub(super) listed: Reuse,
+    pub(super) ready_list: Reuse,
     /// Jobs in a row that went to connections that were idle here.
-    pub(super) turn: u8,
+    pub(super) quantum_used: u8,
 }
 
-impl Hold {
-    pub(super) fn held(&self) -> usize {
+impl CoreConnections {
+    pub(super) fn open(&self) -> usize {
         self.in_use + self.idle()
     }
 
@@ -126,67 +126,67 @@ impl Host {
     }
 
     pub(super) fn open(&self) -> usize {
-        self.live.as_ref().map_or(0, |live| live.open)
+        self.active.as_ref().map_or(0, |active| active.open)
     }
 
     /// Connections it may have open now.
     pub(super) fn window(&self, limits: &Limits) -> usize {
-        let live = self.live.as_ref();
-        live.map_or(limits.per_host_first, |live| live.polite.window(limits))
+        let active = self.active.as_ref();
+        active.map_or(limits.per_host_first, |active| active.throttle.window(limits))
     }
 
     /// Connections that are kept when jobs end.
     pub(super) fn kept(&self, limits: &Limits) -> usize {
-        let live = self.live.as_ref();
-        live.map_or(limits.per_host_first, |live| live.polite.kept(limits))
+        let active = self.active.as_ref();
+        active.map_or(limits.per_host_first, |active| active.throttle.kept(limits))
     }
 
     pub(super) fn waits_until_ms(&self) -> Option<u64> {
-        self.live.as_ref().and_then(|live| live.waits_until_ms)
+        self.active.as_ref().and_then(|active| active.waits_until_ms)
     }
 
-    pub(super) fn holds(&self) -> &[Hold] {
-        self.live.as_ref().map_or(&[], |live| &live.holds)
+    pub(super) fn by_core(&self) -> &[CoreConnections] {
+        self.active.as_ref().map_or(&[], |active| &active.by_core)
     }
 
     /// Connections that `core` holds.
-    pub(super) fn held(&self, core: usize) -> usize {
-        self.holds().iter().find(|hold| hold.core == core).map_or(0, Hold::held)
+    pub(super) fn open_on(&self, core: usize) -> usize {
+        self.by_core().iter().find(|of_core| of_core.core == core).map_or(0, CoreConnections::open)
     }
 
-    pub(super) fn live_mut(&mut self) -> &mut Live {
-        self.live.get_or_insert_default()
+    pub(super) fn active_mut(&mut self) -> &mut Active {
+        self.active.get_or_insert_default()
     }
 }
 
-impl Live {
+impl Active {
     /// Whether its requests are spaced.
     pub(super) fn is_spaced(&self) -> bool {
-        self.due.is_used() || self.polite.is_paced() || self.waits_until_ms.is_some()
+        self.due.is_used() || self.throttle.is_paced() || self.waits_until_ms.is_some()
     }
 
     /// Until when it waits for one thing or another, in milliseconds. A host without jobs is waited
     /// for until it may be forgotten.
     pub(super) fn wait_ends_ms(&self, has_queued: bool) -> u64 {
-        let polite = &self.polite;
+        let throttle = &self.throttle;
         let due_ms = |due: Due| if has_queued { due.begins_ms() } else { due.at_ms() };
-        let due_ms = due_ms(self.due).max(due_ms(polite.due()));
-        polite.rest_until_ms.max(polite.breaker.until_ms()).max(due_ms)
+        let due_ms = due_ms(self.due).max(due_ms(throttle.due()));
+        throttle.rest_until_ms.max(throttle.breaker.until_ms()).max(due_ms)
     }
 
-    pub(super) fn hold_or_insert(&mut self, core: usize) -> &mut Hold {
-        let known = self.holds.iter().position(|hold| hold.core == core);
-        let place = known.unwrap_or(self.holds.len());
+    pub(super) fn of_core_or_insert(&mut self, core: usize) -> &mut CoreConnections {
+        let known = self.by_core.iter().position(|of_core| of_core.core == core);
+        let place = known.unwrap_or(self.by_core.len());
         if known.is_none() {
-            self.holds.push(Hold {
+            self.by_core.push(CoreConnections {
                 core,
                 in_use: 0,
                 idle: [0; 2],
-                listed: Reuse::Nowhere,
-                turn: 0,
+                ready_list: Reuse::Nowhere,
+                quantum_used: 0,
             });
         }
-        &mut self.holds[place]
+        &mut self.by_core[place]
     }
 }
 
@@ -247,7 +247,7 @@ impl Hosts {
         self.names.find(spread(hash), is_it).copied()
     }
 
-    /// The host of this name, or a fresh one of this home and stamp.
+    /// The host of this name, or a fresh one of this home and last_served.
     pub(super) fn find_or_insert(
         &mut self,
         name: &str,
@@ -257,18 +257,18 @@ impl Hosts {
         if let Some(index) = self.find_hashed(name, hash) {
             return (index, false);
         }
-        let (home, stamp, name_state) = fresh();
+        let (home, last_served, name_state) = fresh();
         let host = Host {
             name: name.into(),
-            stamp,
-            live: None,
+            last_served,
+            active: None,
             queues: [List::EMPTY; 2],
             deferred: 0,
             home: u16::try_from(home).expect("a core has a small number"),
-            listed: Listed::Nowhere,
+            ready_list: ReadyList::Nowhere,
             name_state,
             is_ahead: false,
-            is_parked: false,
+            is_dormant: false,
         };
         let index = match self.free.pop() {
             Some(index) => {
@@ -353,6 +353,6 @@ mod tests {
     #[test]
     fn a_host_that_waits_costs_little() {
         assert!(size_of::<Slot>() <= 80, "{}", size_of::<Slot>());
-        assert!(size_of::<Live>() <= 208, "{}", size_of::<Live>());
+        assert!(size_of::<Active>() <= 208, "{}", size_of::<Active>());
     }
 }

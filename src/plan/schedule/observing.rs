@@ -4,7 +4,7 @@ use super::Schedule;
 use super::answers::Wake;
 use super::caps::Limits;
 use super::found::Pushed;
-use super::hosts::Live;
+use super::hosts::Active;
 use super::place::{OriginId, Place};
 use super::refusing::Refusing;
 use super::sign::{Round, Sign};
@@ -23,66 +23,66 @@ impl<T> Schedule<T> {
         let limits = self.limits;
         let host = self.hosts.at_mut(index);
         let has_queued = host.has_queued();
-        let live = host.live_mut();
-        let polite = &mut live.polite;
-        polite.hear(sign, &limits);
-        polite.record.add(sign, round.began_ms, now_ms);
+        let active = host.active_mut();
+        let throttle = &mut active.throttle;
+        throttle.hear(sign, &limits);
+        throttle.record.add(sign, round.began_ms, now_ms);
         let number = round.number;
         match sign {
             Sign::Good { starttransfer_ms, opening_ms } => {
                 let took_ms = now_ms.saturating_sub(round.began_ms).saturating_sub(opening_ms);
-                live.good(round, starttransfer_ms, took_ms, has_queued, &limits, now_ms);
+                active.good(round, starttransfer_ms, took_ms, has_queued, &limits, now_ms);
             }
-            Sign::Answered => polite.reached(),
+            Sign::Answered => throttle.reached(),
             Sign::Busy { asked_ms, is_for_host } => {
-                polite.reached();
+                throttle.reached();
                 // Nobody waits for longer than that, and "Retry-After: 0" asks for no wait.
                 let waits_ms = 1..=limits.retry_after_max_ms;
                 let asked_ms = asked_ms.filter(|asked_ms| waits_ms.contains(asked_ms));
                 let is_asked = asked_ms.is_some();
                 let push = asked_ms.map_or(Pushed::Refused, |asked_ms| Pushed::Asked { asked_ms });
-                polite.pushed(round, push, &limits, now_ms);
+                throttle.pushed(round, push, &limits, now_ms);
                 match asked_ms {
-                    Some(asked_ms) if is_for_host => polite.obey(asked_ms, now_ms),
-                    Some(asked_ms) => polite.rest(asked_ms, now_ms),
+                    Some(asked_ms) if is_for_host => throttle.obey(asked_ms, now_ms),
+                    Some(asked_ms) => throttle.rest(asked_ms, now_ms),
                     None => {}
                 }
-                if let Some(found) = &mut polite.found {
+                if let Some(found) = &mut throttle.found {
                     found.push.is_asked |= is_asked && limits.is_window_found();
                 }
-                if let Some(pace) = polite.pace_mut() {
+                if let Some(pace) = throttle.pace_mut() {
                     let due_ms = asked_ms.map(|asked_ms| now_ms.saturating_add(asked_ms));
                     pace.put_off(now_ms, due_ms);
                 }
             }
             Sign::Cut => {
-                polite.reached();
-                polite.pushed(round, Pushed::Cut, &limits, now_ms);
+                throttle.reached();
+                throttle.pushed(round, Pushed::Cut, &limits, now_ms);
             }
             Sign::Unreachable { code } => {
-                let is_many = limits.is_automatic() && !polite.breaker.is_probing();
-                let is_stale = is_many && !is_from(number, polite.since);
-                if is_many && !is_stale && polite.window(&limits) > limits.per_host_first {
-                    polite.pushed(round, Pushed::Cut, &limits, now_ms);
-                    polite.found().speed.back_to_first(limits.caps());
+                let is_many = limits.is_automatic() && !throttle.breaker.is_probing();
+                let is_stale = is_many && !is_from(number, throttle.since);
+                if is_many && !is_stale && throttle.window(&limits) > limits.per_host_first {
+                    throttle.pushed(round, Pushed::Cut, &limits, now_ms);
+                    throttle.found().speed.back_to_first(limits.caps());
                 }
                 if !is_stale {
                     self.unreachable(index, number, code);
                 }
             }
             Sign::Nameless => {
-                polite.breaker.close();
+                throttle.breaker.close();
                 self.refund(index);
             }
             Sign::Unasked => {
-                polite.breaker.no_verdict(number);
+                throttle.breaker.no_verdict(number);
                 self.refund(index);
             }
-            Sign::Nothing => polite.breaker.no_verdict(number),
+            Sign::Nothing => throttle.breaker.no_verdict(number),
         }
         self.refused_or_not(index, sign);
         self.rewait(index);
-        self.settle(index);
+        self.reindex(index);
         self.wake(usize::from(self.hosts.at(index).home))
     }
 
@@ -91,13 +91,13 @@ impl<T> Schedule<T> {
         let (limits, now_ms) = (self.limits, self.now_ms);
         let host = self.hosts.at_mut(index);
         let has_deferred = host.deferred > 0;
-        let polite = &mut host.live_mut().polite;
-        let breaker = &mut polite.breaker;
+        let throttle = &mut host.active_mut().throttle;
+        let breaker = &mut throttle.breaker;
         if limits.host_fail_limit > 0
             && breaker.failed(round, code, &limits, now_ms)
             && breaker.is_down()
         {
-            polite.refusing = None;
+            throttle.refusing = None;
             self.walk_later(has_deferred);
         }
     }
@@ -108,11 +108,11 @@ impl<T> Schedule<T> {
         let (limits, now_ms) = (self.limits, self.now_ms);
         let host = self.hosts.at_mut(index);
         let has_deferred = host.deferred > 0;
-        let polite = &mut host.live_mut().polite;
-        let rest_until_ms = polite.rest_until_ms;
-        let down_ms = Refusing::hear(&mut polite.refusing, sign, rest_until_ms, &limits, now_ms);
+        let throttle = &mut host.active_mut().throttle;
+        let rest_until_ms = throttle.rest_until_ms;
+        let down_ms = Refusing::hear(&mut throttle.refusing, sign, rest_until_ms, &limits, now_ms);
         if let Some(down_ms) = down_ms {
-            polite.breaker.go_down(now_ms.saturating_add(down_ms));
+            throttle.breaker.go_down(now_ms.saturating_add(down_ms));
             self.walk_later(has_deferred);
         }
     }
@@ -121,10 +121,10 @@ impl<T> Schedule<T> {
     /// at [`Self::next_due_ms`] again before it sleeps.
     pub fn pause(&mut self, place: Place<'_>, until_ms: u64) {
         let index = self.enter(place);
-        let live = self.hosts.at_mut(index).live_mut();
-        live.polite.rest_until_ms = live.polite.rest_until_ms.max(until_ms);
+        let active = self.hosts.at_mut(index).active_mut();
+        active.throttle.rest_until_ms = active.throttle.rest_until_ms.max(until_ms);
         self.rewait(index);
-        self.settle(index);
+        self.reindex(index);
     }
 
     /// Brings the time until which a host waits in line with what it waits for.
@@ -132,13 +132,13 @@ impl<T> Schedule<T> {
         let now_ms = self.now_ms;
         let host = self.hosts.at_mut(index);
         let has_queued = host.has_queued();
-        let Some(live) = &mut host.live else { return };
-        let until_ms = live.wait_ends_ms(has_queued);
+        let Some(active) = &mut host.active else { return };
+        let until_ms = active.wait_ends_ms(has_queued);
         let until = Some(until_ms).filter(|until| *until > now_ms);
-        if live.waits_until_ms == until {
+        if active.waits_until_ms == until {
             return;
         }
-        if let Some(before) = std::mem::replace(&mut live.waits_until_ms, until) {
+        if let Some(before) = std::mem::replace(&mut active.waits_until_ms, until) {
             self.waits.remove(&(before, index));
         }
         if let Some(until) = until {
@@ -157,11 +157,11 @@ impl<T> Schedule<T> {
         if let Some(rate) = self.limits.rate {
             self.due.begin(rate, now_ms);
         }
-        let live = self.hosts.at_mut(index).live_mut();
+        let active = self.hosts.at_mut(index).active_mut();
         if let Some(rate) = self.limits.rate_per_host {
-            live.due.begin(rate, now_ms);
+            active.due.begin(rate, now_ms);
         }
-        if let Some(pace) = live.polite.pace_mut() {
+        if let Some(pace) = active.throttle.pace_mut() {
             pace.begin(now_ms);
         }
     }
@@ -171,17 +171,17 @@ impl<T> Schedule<T> {
         if let Some(rate) = self.limits.rate {
             self.due.give_back(rate);
         }
-        let live = self.hosts.at_mut(index).live_mut();
+        let active = self.hosts.at_mut(index).active_mut();
         if let Some(rate) = self.limits.rate_per_host {
-            live.due.give_back(rate);
+            active.due.give_back(rate);
         }
-        if let Some(pace) = live.polite.pace_mut() {
+        if let Some(pace) = active.throttle.pace_mut() {
             pace.give_back();
         }
     }
 }
 
-impl Live {
+impl Active {
     /// A good answer to a request that `took_ms` from its sending.
     fn good(
         &mut self,
@@ -192,20 +192,20 @@ impl Live {
         limits: &Limits,
         now_ms: u64,
     ) {
-        let polite = &mut self.polite;
-        let window = polite.window(limits);
-        let is_due = self.due.begins_ms().max(polite.due().begins_ms()) <= now_ms;
+        let throttle = &mut self.throttle;
+        let window = throttle.window(limits);
+        let is_due = self.due.begins_ms().max(throttle.due().begins_ms()) <= now_ms;
         let is_limited = self.in_use >= window && has_queued && is_due;
         let answer = Answer { round, starttransfer_ms, took_ms, is_limited, now_ms };
         if !limits.is_window_fixed {
             if limits.is_automatic() {
-                polite.sped(&answer, self.in_use, limits.caps());
-            } else if is_from(round.number, polite.since) {
-                polite.good(starttransfer_ms, now_ms, limits.per_host_max);
+                throttle.sped(&answer, self.in_use, limits.caps());
+            } else if is_from(round.number, throttle.since) {
+                throttle.good(starttransfer_ms, now_ms, limits.per_host_max);
             }
-            polite.paced(round, is_limited, window, now_ms);
+            throttle.paced(round, is_limited, window, now_ms);
         }
-        polite.rested();
-        polite.breaker.close();
+        throttle.rested();
+        throttle.breaker.close();
     }
 }

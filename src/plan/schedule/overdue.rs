@@ -6,17 +6,17 @@
 
 use super::Schedule;
 use super::ends::End;
-use super::place::Side;
 use super::queue::Mark;
+use crate::plan::target::Scheme;
 
 impl<T> Schedule<T> {
     /// The job that was just queued is over at `ends_ms`; at [`u64::MAX`] it never is.
-    pub(super) fn ends(&mut self, ends_ms: u64, job: Mark, host: u32, side: Side) {
+    pub(super) fn ends(&mut self, ends_ms: u64, job: Mark, host: u32, scheme: Scheme) {
         if ends_ms == u64::MAX {
             return;
         }
         let Self { ends, jobs, .. } = self;
-        ends.push(End { at_ms: ends_ms, job, host, side }, |job| jobs.holds(job));
+        ends.push(End { at_ms: ends_ms, job, host, scheme }, |job| jobs.by_core(job));
     }
 
     /// Takes out a job whose time is over by now.
@@ -25,12 +25,12 @@ impl<T> Schedule<T> {
             if self.jobs.holds(first.job) && first.at_ms > self.now_ms {
                 return None;
             }
-            let End { job, host, side, .. } = self.ends.pop()?;
+            let End { job, host, scheme, .. } = self.ends.pop()?;
             if self.jobs.holds(job) {
-                let queue = &mut self.hosts.at_mut(host).queues[side as usize];
+                let queue = &mut self.hosts.at_mut(host).queues[scheme as usize];
                 let item = self.jobs.take_out(queue, job);
                 self.queued -= 1;
-                self.settle(host);
+                self.reindex(host);
                 return item;
             }
         }

@@ -1,5 +1,7 @@
 //! Where a job goes: its host, and which of the two origins of that.
 
+use crate::plan::target::Scheme;
+
 /// Where a job goes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Place<'p> {
@@ -12,28 +14,8 @@ pub struct Place<'p> {
 impl Place<'_> {
     /// Which of the two origins of its host it is. A default port is left out for one scheme only,
     /// so the host and this name the origin.
-    pub(super) fn side(self) -> Side {
-        if self.origin.starts_with("https:") { Side::Secure } else { Side::Plain }
-    }
-}
-
-/// One of the two origins that a host may have.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-pub(super) enum Side {
-    /// http
-    Plain,
-    /// https
-    Secure,
-}
-
-impl Side {
-    pub(super) const ALL: [Self; 2] = [Self::Plain, Self::Secure];
-
-    pub(super) fn other(self) -> Self {
-        match self {
-            Self::Plain => Self::Secure,
-            Self::Secure => Self::Plain,
-        }
+    pub(super) fn scheme(self) -> Scheme {
+        if self.origin.starts_with("https:") { Scheme::Https } else { Scheme::Http }
     }
 }
 
@@ -49,5 +31,5 @@ pub struct HostId {
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct OriginId {
     pub(super) host: HostId,
-    pub(super) side: Side,
+    pub(super) scheme: Scheme,
 }

@@ -36,7 +36,7 @@ use super::speed::{Answer, is_from};
 
 /// What is remembered of one host.
 #[derive(Debug, Default)]
-pub(super) struct Polite {
+pub(super) struct Throttle {
     /// Connections fewer than `-x`.
     lowered: u32,
     /// Slots it may hold while it does not answer; nothing while it does.
@@ -59,7 +59,7 @@ pub(super) struct Polite {
     pub(super) found: Option<Box<Found>>,
 }
 
-impl Polite {
+impl Throttle {
     /// Whether there is anything that a fresh host would not have.
     pub(super) fn is_remarkable(&self) -> bool {
         self.lowered > 0

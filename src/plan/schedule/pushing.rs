@@ -41,8 +41,8 @@ impl<T> Schedule<T> {
     /// # Panics
     /// When the grant of `origin` has ended.
     pub fn refused(&self, origin: OriginId, now_ms: u64) -> Refused {
-        let live = self.hosts.at(self.hosts.index_of(origin)).live.as_ref();
-        let record = live.map(|live| &live.polite.record);
+        let active = self.hosts.at(self.hosts.index_of(origin)).active.as_ref();
+        let record = active.map(|active| &active.throttle.record);
         Refused {
             is_progressing: record.is_some_and(|record| record.is_progressing(now_ms)),
             tally: record.map_or_else(Tally::default, Record::tally),
@@ -53,16 +53,16 @@ impl<T> Schedule<T> {
     /// [`Self::holdups`] does.
     pub fn pushing(&self) -> Vec<Pushing> {
         let pushing = self.hosts.iter().filter_map(|(index, host)| {
-            let live = host.live.as_ref()?;
-            let polite = &live.polite;
-            let Tally { answers, refusals } = polite.record.tally();
+            let active = host.active.as_ref()?;
+            let throttle = &active.throttle;
+            let Tally { answers, refusals } = throttle.record.tally();
             (refusals > 0).then(|| Pushing {
                 host: self.hosts.name(index).into(),
                 answers: u64::from(answers),
                 refusals: u64::from(refusals),
-                window: polite.window(&self.limits),
-                rate: polite.found_per_s(),
-                jobs: host.waiting() + live.in_use,
+                window: throttle.window(&self.limits),
+                rate: throttle.found_per_s(),
+                jobs: host.waiting() + active.in_use,
             })
         });
         pushing.collect()

@@ -11,7 +11,7 @@
 //! URL; said again after a rest, with no good answer between, it is the host's word, and the host
 //! is down for all that it asked for.
 
-use super::breaker::{DOWN_TIMES, Why};
+use super::breaker::{DOWN_TIMES, DownReason};
 use super::caps::Limits;
 use super::sign::Sign;
 
@@ -27,7 +27,7 @@ pub(super) struct Refusing {
     /// It has asked for a longer wait than is waited for.
     is_long: bool,
     /// Why it is down, if it is.
-    pub(super) why: Option<Why>,
+    pub(super) why: Option<DownReason>,
 }
 
 impl Refusing {
@@ -66,10 +66,10 @@ impl Refusing {
         let for_ms = now_ms.saturating_sub(refusing.since_ms);
         let is_long = is_for_host && asked_ms > limits.retry_after_max_ms;
         let (down_ms, why) = if is_long && std::mem::replace(&mut refusing.is_long, true) {
-            (asked_ms, Why::Asks { seconds: asked_ms.div_ceil(1_000) })
+            (asked_ms, DownReason::Asks { seconds: asked_ms.div_ceil(1_000) })
         } else if refusing.count >= limits.host_fail_limit && for_ms >= limits.retry_after_max_ms {
             let down_ms = limits.host_fail_wait_ms.max(1).saturating_mul(DOWN_TIMES);
-            (down_ms, Why::Refuses { refusals: refusing.count, for_ms })
+            (down_ms, DownReason::Refuses { refusals: refusing.count, for_ms })
         } else {
             return None;
         };
@@ -81,7 +81,7 @@ impl Refusing {
 #[cfg(test)]
 mod tests {
     use super::super::tests::{at, limits, push, take_all};
-    use super::super::{After, Grant, Schedule, WhyDown};
+    use super::super::{After, DownReason, Grant, Schedule};
     use super::*;
 
     /// One host with many jobs, on one core.
@@ -114,11 +114,11 @@ mod tests {
         }
 
         /// Why jobs fail without being tried, and how many do.
-        fn down(&mut self) -> Option<(WhyDown, usize)> {
+        fn down(&mut self) -> Option<(DownReason, usize)> {
             let holdups = self.schedule.holdups(3, self.now_ms);
             // A job that may be taken would be lost.
-            holdups.iter().find(|holdup| holdup.why == super::super::Why::Down)?;
-            let next = |one: &mut Self| one.schedule.take(0, one.now_ms).given.down();
+            holdups.iter().find(|holdup| holdup.why == super::super::WaitReason::Down)?;
+            let next = |one: &mut Self| one.schedule.take(0, one.now_ms).assignment.down();
             let why = next(self)?.why;
             Some((why, 1 + std::iter::from_fn(|| next(self)).count()))
         }
@@ -143,7 +143,7 @@ mod tests {
             assert_eq!(one.down(), None, "at {} ms", one.now_ms);
             asked += one.round(BUSY);
         }
-        let Some((WhyDown::Refuses { refusals, for_ms }, failed)) = one.down() else {
+        let Some((DownReason::Refuses { refusals, for_ms }, failed)) = one.down() else {
             panic!("it is asked on");
         };
         assert!(refusals >= 3 && for_ms >= 60_000 && asked < 40, "{asked}");
@@ -183,7 +183,7 @@ mod tests {
         assert_eq!(one.down(), None);
         assert!(one.round(said(86_400_000)) > 0);
         let (why, failed) = one.down().unwrap();
-        assert_eq!(why, WhyDown::Asks { seconds: 86_400 });
+        assert_eq!(why, DownReason::Asks { seconds: 86_400 });
         assert!(failed > 90, "{failed}");
         push(&mut one.schedule, "a", 200..201);
         one.now_ms = 86_400_000;

@@ -1,9 +1,9 @@
 //! Single rules by example; `model` has all of them at once.
 
 mod chaos;
-mod gate;
 mod model;
 mod politeness;
+mod resolve_ahead;
 mod sim;
 
 use super::breaker::Breaker;
@@ -38,7 +38,7 @@ fn secure(host: &str) -> Place<'_> {
 
 /// Takes until there is nothing, as a woken core does.
 pub(super) fn take_all(schedule: &mut Schedule<u32>, core: usize, now_ms: u64) -> Vec<Grant<u32>> {
-    std::iter::from_fn(|| schedule.take(core, now_ms).given.grant()).collect()
+    std::iter::from_fn(|| schedule.take(core, now_ms).assignment.grant()).collect()
 }
 
 fn items(grants: &[Grant<u32>]) -> Vec<u32> {
@@ -57,13 +57,13 @@ fn a_small_host_stays_at_home_and_reuses_its_connections() {
     assert_eq!(schedule.push(at("a"), 1), Wake::One(0));
     assert_eq!(schedule.push(at("a"), 2), Wake::Nobody);
     push(&mut schedule, "a", 3..5);
-    assert!(schedule.take(1, 0).given.grant().is_none());
+    assert!(schedule.take(1, 0).assignment.grant().is_none());
     let grants = take_all(&mut schedule, 0, 0);
     assert_eq!(items(&grants), [1, 2]);
     assert!(grants.iter().all(|grant| grant.connection == Connection::Open));
     let released = schedule.release(0, grants[0].origin, After::Kept);
     assert_eq!(released, Released { connection: After::Kept, wake: Wake::One(0) });
-    let again = schedule.take(0, 0).given.grant().expect("an idle connection and a job");
+    let again = schedule.take(0, 0).assignment.grant().expect("an idle connection and a job");
     assert_eq!((again.item, again.connection), (3, Connection::Reuse));
 }
 
@@ -73,7 +73,7 @@ fn a_connection_goes_on_with_its_host_for_a_turn() {
     push(&mut schedule, "a", 0..40);
     push(&mut schedule, "b", 100..102);
     let mut order = Vec::new();
-    while let Some(grant) = schedule.take(0, 0).given.grant() {
+    while let Some(grant) = schedule.take(0, 0).assignment.grant() {
         order.push((grant.item, grant.connection));
         let _ = schedule.release(0, grant.origin, After::Kept);
     }
@@ -84,7 +84,7 @@ fn a_connection_goes_on_with_its_host_for_a_turn() {
         .collect();
     assert_eq!(opened, [0, 100], "one handshake each");
     let first_of_b = order.iter().position(|(item, _)| *item == 100);
-    assert_eq!(first_of_b, Some(1 + usize::from(limits::TURN_JOBS)), "no host waits for ever");
+    assert_eq!(first_of_b, Some(1 + usize::from(limits::QUANTUM_JOBS)), "no host waits for ever");
 }
 
 #[test]
@@ -136,9 +136,9 @@ fn connections_opened_when_small_are_yielded_when_big() {
 fn a_core_with_nothing_to_do_helps_a_full_one() {
     let mut schedule = Schedule::new(limits(2, 2, 4));
     push(&mut schedule, "a", 0..3);
-    assert!(schedule.take(1, 0).given.grant().is_none());
+    assert!(schedule.take(1, 0).assignment.grant().is_none());
     let first = schedule.take(0, 0);
-    assert_eq!(first.given.grant().map(|grant| grant.item), Some(0));
+    assert_eq!(first.assignment.grant().map(|grant| grant.item), Some(0));
     assert_eq!(first.wake, Wake::One(1), "the home core is full now");
     assert_eq!(items(&take_all(&mut schedule, 1, 0)), [1]);
 }
@@ -148,18 +148,22 @@ fn a_job_whose_connections_are_idle_elsewhere_wakes_that_core() {
     let mut schedule = Schedule::new(limits(2, 2, 1));
     push(&mut schedule, "a", 0..1);
     push(&mut schedule, "b", 1..2);
-    let on_home = schedule.take(0, 0).given.grant().expect("a job");
+    let on_home = schedule.take(0, 0).assignment.grant().expect("a job");
     let _ = schedule.push(at("c"), 2);
-    let _ = schedule.take(1, 0).given.grant().expect("b");
+    let _ = schedule.take(1, 0).assignment.grant().expect("b");
     assert!(
-        schedule.take(0, 0).given.grant().is_none() && schedule.take(1, 0).given.grant().is_none()
+        schedule.take(0, 0).assignment.grant().is_none()
+            && schedule.take(1, 0).assignment.grant().is_none()
     );
     assert_eq!(schedule.release(0, on_home.origin, After::Kept).wake, Wake::One(0));
-    let c = schedule.take(0, 0).given.grant().expect("c");
+    let c = schedule.take(0, 0).assignment.grant().expect("c");
     let released = schedule.release(0, c.origin, After::Closed);
-    assert_eq!((schedule.take(0, 0).given.grant().is_none(), released.wake), (true, Wake::Nobody));
+    assert_eq!(
+        (schedule.take(0, 0).assignment.grant().is_none(), released.wake),
+        (true, Wake::Nobody)
+    );
     assert_eq!(schedule.push(at("a"), 3), Wake::One(0), "its one slot is idle in core 0's pool");
-    let again = schedule.take(0, 0).given.grant().expect("a job");
+    let again = schedule.take(0, 0).assignment.grant().expect("a job");
     assert_eq!(again.connection, Connection::Reuse);
 }
 
@@ -167,9 +171,9 @@ fn a_job_whose_connections_are_idle_elsewhere_wakes_that_core() {
 fn an_idle_connection_that_closes_frees_its_slot_for_another_core() {
     let mut schedule = Schedule::new(limits(2, 4, 1));
     push(&mut schedule, "a", 0..1);
-    let grant = schedule.take(0, 0).given.grant().expect("a job");
+    let grant = schedule.take(0, 0).assignment.grant().expect("a job");
     let _ = schedule.release(0, grant.origin, After::Kept);
-    assert!(schedule.take(0, 0).given.grant().is_none());
+    assert!(schedule.take(0, 0).assignment.grant().is_none());
     assert_eq!(schedule.hosts(), 1);
     assert_eq!(schedule.idle_closed(0, grant.origin), Wake::Nobody);
     assert_eq!(schedule.hosts(), 0, "nothing is left of it");
@@ -192,14 +196,14 @@ fn a_paused_host_is_in_nobodys_way() {
 fn a_deferred_job_holds_no_slot_and_comes_back_first() {
     let mut schedule = Schedule::new(limits(1, 1, 1));
     push(&mut schedule, "a", 0..3);
-    let first = schedule.take(0, 0).given.grant().expect("a job");
+    let first = schedule.take(0, 0).assignment.grant().expect("a job");
     schedule.defer(at("a"), first.item, 1_000, u64::MAX);
     assert_eq!(schedule.release(0, first.origin, After::Closed).wake, Wake::Nobody);
     assert_eq!((schedule.room(), schedule.deferred()), (997, 1));
-    let second = schedule.take(0, 999).given.grant().expect("the slot is free");
+    let second = schedule.take(0, 999).assignment.grant().expect("the slot is free");
     assert_eq!(second.item, 1);
     let _ = schedule.release(0, second.origin, After::Closed);
-    assert_eq!(schedule.take(0, 1_000).given.grant().map(|grant| grant.item), Some(0));
+    assert_eq!(schedule.take(0, 1_000).assignment.grant().map(|grant| grant.item), Some(0));
 }
 
 #[test]
@@ -209,11 +213,11 @@ fn the_timer_of_one_wakes_the_others_one_by_one() {
         schedule.defer(at(origin), item, 10, u64::MAX);
     }
     assert_eq!(schedule.advance(9), Wake::One(0), "somebody must look at the time");
-    assert!(schedule.take(0, 9).given.grant().is_none());
+    assert!(schedule.take(0, 9).assignment.grant().is_none());
     assert_eq!(schedule.advance(9), Wake::Nobody, "core 0 will");
     assert_eq!(schedule.advance(10), Wake::One(0));
-    let Take { given, wake, .. } = schedule.take(0, 10);
-    let grant = given.grant();
+    let Take { assignment, wake, .. } = schedule.take(0, 10);
+    let grant = assignment.grant();
     assert_eq!((grant.map(|grant| grant.item), wake), (Some(1), Wake::One(1)));
     assert_eq!(schedule.take(1, 10).wake, Wake::One(2));
 }
@@ -223,7 +227,7 @@ fn a_redirect_hop_goes_first() {
     let mut schedule = Schedule::new(limits(1, 1, 1));
     push(&mut schedule, "a", 0..2);
     let _ = schedule.push_front(at("a"), 9, u64::MAX);
-    assert_eq!(schedule.take(0, 0).given.grant().map(|grant| grant.item), Some(9));
+    assert_eq!(schedule.take(0, 0).assignment.grant().map(|grant| grant.item), Some(9));
 }
 
 #[test]
@@ -253,7 +257,7 @@ fn in_flight_is_dealt_out_exactly() {
 fn the_end_wakes_all() {
     let mut schedule = Schedule::new(limits(3, 3, 1));
     push(&mut schedule, "a", 0..1);
-    let grant = schedule.take(0, 0).given.grant().expect("a job");
+    let grant = schedule.take(0, 0).assignment.grant().expect("a job");
     assert_eq!(schedule.close_input(), Wake::Nobody);
     assert!(!schedule.is_finished());
     assert_eq!(schedule.release(0, grant.origin, After::Kept).wake, Wake::All);
@@ -269,7 +273,7 @@ fn drain_gives_back_everything_in_order() {
     for item in 0..20 {
         let _ = schedule.push(at(["a", "b", "c"][item as usize % 3]), item);
     }
-    let grant = schedule.take(0, 0).given.grant().expect("a job");
+    let grant = schedule.take(0, 0).assignment.grant().expect("a job");
     schedule.defer(at("b"), 20, 50, u64::MAX);
     schedule.defer(at("d"), 21, 40, u64::MAX);
     schedule.pause(at("c"), 60);
@@ -288,10 +292,10 @@ fn drain_gives_back_everything_in_order() {
 fn an_id_is_not_mistaken_for_that_of_another_host() {
     let mut schedule = Schedule::new(limits(1, 1, 1));
     push(&mut schedule, "a", 0..1);
-    let stale = schedule.take(0, 0).given.grant().expect("a job").origin;
+    let stale = schedule.take(0, 0).assignment.grant().expect("a job").origin;
     let _ = schedule.release(0, stale, After::Closed);
     push(&mut schedule, "b", 1..2);
-    let fresh = schedule.take(0, 0).given.grant().expect("a job").origin;
+    let fresh = schedule.take(0, 0).assignment.grant().expect("a job").origin;
     assert_ne!(stale, fresh);
     let _ = schedule.release(0, stale, After::Closed);
 }
@@ -332,7 +336,7 @@ fn both_origins_of_a_host_share_its_connections() {
     assert_eq!(items(&grants), [0, 1], "two connections in all");
     assert_ne!(grants[0].origin, grants[1].origin);
     let _ = schedule.release(0, grants[1].origin, After::Kept);
-    let third = schedule.take(0, 0).given.grant().expect("the idle connection makes room");
+    let third = schedule.take(0, 0).assignment.grant().expect("the idle connection makes room");
     assert_eq!((third.item, third.connection), (2, Connection::Replace(grants[1].origin)));
     assert_eq!(third.origin, grants[0].origin);
     assert_eq!(schedule.hosts(), 1);
@@ -342,7 +346,7 @@ fn both_origins_of_a_host_share_its_connections() {
 fn an_idle_connection_is_used_before_an_older_job_opens_one_but_not_for_ever() {
     let mut schedule = Schedule::new(limits(1, 1, 1));
     let _ = schedule.push(secure("a"), 0);
-    let mut last = schedule.take(0, 0).given.grant().expect("a job");
+    let mut last = schedule.take(0, 0).assignment.grant().expect("a job");
     let _ = schedule.push(at("a"), 1);
     for item in 2..60 {
         let _ = schedule.push(secure("a"), item);
@@ -350,7 +354,7 @@ fn an_idle_connection_is_used_before_an_older_job_opens_one_but_not_for_ever() {
     let mut before_it = 0;
     loop {
         let _ = schedule.release(0, last.origin, After::Kept);
-        last = schedule.take(0, 0).given.grant().expect("a job");
+        last = schedule.take(0, 0).assignment.grant().expect("a job");
         if last.item == 1 {
             break;
         }
@@ -439,7 +443,7 @@ fn a_job_whose_time_is_over_waits_for_no_host() {
     schedule.defer(at("a"), 6, 50, 150);
     let mut overdue = |now_ms| {
         let mut items = Vec::new();
-        while let Given::Overdue(item) = schedule.take(0, now_ms).given {
+        while let Assignment::Overdue(item) = schedule.take(0, now_ms).assignment {
             items.push(item);
         }
         (items, schedule.next_due_ms())
@@ -449,7 +453,8 @@ fn a_job_whose_time_is_over_waits_for_no_host() {
     assert_eq!(overdue(200), (vec![6, 5], Some(300)));
     assert_eq!(overdue(999_999), (vec![2], Some(1_000_000)));
     assert_eq!((schedule.queued(), schedule.deferred()), (2, 0));
-    let left: Vec<_> = std::iter::from_fn(|| schedule.take(0, 1_000_000).given.grant()).collect();
+    let left: Vec<_> =
+        std::iter::from_fn(|| schedule.take(0, 1_000_000).assignment.grant()).collect();
     assert_eq!(left.iter().map(|grant| grant.item).collect::<Vec<_>>(), [4, 1]);
 }
 
@@ -458,7 +463,7 @@ fn ends_of_jobs_that_are_gone_are_forgotten() {
     let mut schedule = Schedule::new(limits(1, 1, 1));
     for item in 0..10_000 {
         let _ = schedule.push_front(at("a"), item, 1_000_000);
-        let grant = schedule.take(0, 0).given.grant().unwrap();
+        let grant = schedule.take(0, 0).assignment.grant().unwrap();
         let _ = schedule.release(0, grant.origin, After::Kept);
         assert!(schedule.ends.len() <= 1_024);
     }

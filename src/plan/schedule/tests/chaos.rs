@@ -44,10 +44,10 @@ impl Chaos {
     /// Takes what may be taken.
     fn fill(&mut self) {
         loop {
-            match self.schedule.take(0, self.now_ms).given {
-                Given::Job(grant) => self.running.push_back(grant),
-                Given::Down(_) | Given::Overdue(_) => self.ended += 1,
-                Given::Nothing => break,
+            match self.schedule.take(0, self.now_ms).assignment {
+                Assignment::Job(grant) => self.running.push_back(grant),
+                Assignment::Down(_) | Assignment::Overdue(_) => self.ended += 1,
+                Assignment::Nothing => break,
             }
         }
         for host in self.schedule.pushing() {

@@ -15,7 +15,7 @@ enum Then {
     Hop(usize),
     Pause(u64),
     /// It lacked something; it is deferred if that can help.
-    Lack(u64),
+    Shortage(u64),
 }
 
 #[derive(Clone, Debug)]
@@ -47,7 +47,7 @@ fn op() -> impl Strategy<Value = Op> {
         1 => (0..50_u64, 1..80_u64).prop_map(|(ms, more_ms)| Then::Defer(ms, more_ms)),
         1 => (0..ORIGINS).prop_map(Then::Hop),
         1 => (0..50_u64).prop_map(Then::Pause),
-        1 => (0..50_u64).prop_map(Then::Lack),
+        1 => (0..50_u64).prop_map(Then::Shortage),
     ];
     prop_oneof![
         6 => (0..ORIGINS).prop_map(Op::Push),

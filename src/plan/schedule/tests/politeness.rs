@@ -49,12 +49,12 @@ impl One {
 
     fn down(&mut self) -> Vec<u32> {
         let now_ms = self.now_ms;
-        std::iter::from_fn(|| self.schedule.take(0, now_ms).given.down())
+        std::iter::from_fn(|| self.schedule.take(0, now_ms).assignment.down())
             .map(|down| down.item)
             .collect()
     }
 
-    fn why(&self) -> Option<Why> {
+    fn why(&self) -> Option<WaitReason> {
         let holdups = self.schedule.holdups(3, self.now_ms);
         holdups.first().map(|holdup| holdup.why)
     }
@@ -64,9 +64,9 @@ impl One {
 fn a_window_halves_once_a_round_and_grows_by_one_a_window() {
     let mut one = One::new(limits(1, 50, 8), 1_000);
     let first = one.take();
-    assert_eq!((first.len(), one.why()), (8, Some(Why::Full)));
+    assert_eq!((first.len(), one.why()), (8, Some(WaitReason::Full)));
     assert_eq!(one.end(&first[0], BUSY), After::Closed, "one fewer is open");
-    assert_eq!(one.why(), Some(Why::Lowered { to: 4 }));
+    assert_eq!(one.why(), Some(WaitReason::Lowered { to: 4 }));
     for grant in &first[1..] {
         one.end(grant, Sign::Cut);
     }
@@ -172,7 +172,7 @@ fn a_rest_doubles_up_to_what_was_asked_for_and_good_answers_make_it_shorter() {
     for wanted_ms in [1_000, 2_000, 4_000, 8_000, 10_000, 10_000] {
         one.rounds(1, asks_long);
         one.now_ms -= 100;
-        assert_eq!(one.why(), Some(Why::Rests { for_ms: wanted_ms }));
+        assert_eq!(one.why(), Some(WaitReason::Rests { for_ms: wanted_ms }));
         one.now_ms += wanted_ms - 1;
         assert!(one.take().is_empty());
         one.now_ms += 1;
@@ -180,16 +180,16 @@ fn a_rest_doubles_up_to_what_was_asked_for_and_good_answers_make_it_shorter() {
     one.rounds(1, GOOD);
     one.rounds(1, asks_long);
     one.now_ms -= 100;
-    assert_eq!(one.why(), Some(Why::Rests { for_ms: 10_000 }), "half of ten, and doubled");
+    assert_eq!(one.why(), Some(WaitReason::Rests { for_ms: 10_000 }), "half of ten, and doubled");
     one.now_ms += 10_000;
     one.rounds(5, GOOD);
     one.rounds(1, asks_long);
     one.now_ms -= 100;
-    assert_eq!(one.why(), Some(Why::Rests { for_ms: 1_000 }));
+    assert_eq!(one.why(), Some(WaitReason::Rests { for_ms: 1_000 }));
     one.now_ms += 1_000;
     one.rounds(1, asks(300));
     one.now_ms -= 100;
-    assert_eq!(one.why(), Some(Why::Rests { for_ms: 300 }), "never longer than asked for");
+    assert_eq!(one.why(), Some(WaitReason::Rests { for_ms: 300 }), "never longer than asked for");
 }
 
 #[test]
@@ -203,7 +203,7 @@ fn a_host_that_says_for_how_long_is_left_alone_for_that_long_at_once() {
     push(&mut one.schedule, "b", 200..201);
     assert_eq!(items(&one.take()), [200], "other hosts go on");
     one.now_ms = 59_999;
-    assert_eq!((one.take().len(), one.why()), (0, Some(Why::Rests { for_ms: 1 })));
+    assert_eq!((one.take().len(), one.why()), (0, Some(WaitReason::Rests { for_ms: 1 })));
     one.now_ms = 60_000;
     assert!(!one.take().is_empty());
 }
@@ -247,7 +247,7 @@ fn a_host_too_busy_for_one_connection_is_asked_ever_less_and_others_go_on() {
     let mut one = One::new(limits(1, 50, 2), 100);
     one.rounds(1, BUSY);
     assert_eq!(one.rounds(1, BUSY), [1], "lowered to one");
-    assert_eq!(one.why(), Some(Why::Rate));
+    assert_eq!(one.why(), Some(WaitReason::Rate));
     push(&mut one.schedule, "b", 200..201);
     assert_eq!(items(&one.take()), [200]);
     let mut waits_ms = Vec::new();
@@ -276,19 +276,19 @@ fn a_host_that_cannot_be_reached_is_held_probed_and_given_up() {
     for grant in &first {
         one.end(grant, REFUSED);
     }
-    assert_eq!(one.why(), Some(Why::Held { for_ms: 10_000 }));
+    assert_eq!(one.why(), Some(WaitReason::Unreachable { for_ms: 10_000 }));
     one.now_ms = 9_999;
     assert!(one.take().is_empty());
     one.now_ms = 10_000;
     let probe = one.take();
-    assert_eq!((probe.len(), probe[0].is_probe, one.why()), (1, true, Some(Why::Probed)));
+    assert_eq!((probe.len(), probe[0].is_probe, one.why()), (1, true, Some(WaitReason::Probed)));
     // It began before the breaker opened, so it is not what the probe found out.
     one.end(&straggler, REFUSED);
     assert!(one.down().is_empty() && one.take().is_empty());
     one.schedule.defer(at("a"), 100, 99_000, u64::MAX);
     one.end(&probe[0], REFUSED);
-    let failed = one.schedule.take(0, one.now_ms).given.down().expect("the host is down");
-    assert_eq!(failed.why, WhyDown::Unreachable { failures: 5, last: "connect.refused" });
+    let failed = one.schedule.take(0, one.now_ms).assignment.down().expect("the host is down");
+    assert_eq!(failed.why, DownReason::Unreachable { failures: 5, last: "connect.refused" });
     assert_eq!(one.down().len(), 15, "fourteen, and the one that waited for its next attempt");
     // What comes later fails as well.
     push(&mut one.schedule, "a", 30..32);
@@ -337,13 +337,13 @@ fn jobs_that_wait_at_hosts_that_go_down_are_gone_through_once_a_second() {
     for (probe, now_ms) in probes.iter().zip([10_000, 10_500]) {
         let _ = schedule.observe(probe.origin, probe.round, REFUSED, now_ms);
         let _ = schedule.release(0, probe.origin, After::Closed);
-        while schedule.take(0, now_ms).given.down().is_some() {
+        while schedule.take(0, now_ms).assignment.down().is_some() {
             waiting += 1;
         }
     }
     assert_eq!((waiting, schedule.deferred()), (1, 1));
     assert_eq!(schedule.next_due_ms(), Some(11_000));
-    assert_eq!(schedule.take(0, 11_000).given.down().map(|down| down.item), Some(3));
+    assert_eq!(schedule.take(0, 11_000).assignment.down().map(|down| down.item), Some(3));
 }
 
 #[test]
@@ -355,7 +355,7 @@ fn any_answer_closes_the_breaker() {
         one.end(&grants[1], REFUSED);
         one.end(&grants[2], sign);
         one.end(&grants[3], REFUSED);
-        assert_ne!(one.why(), Some(Why::Held { for_ms: 10_000 }), "not in a row");
+        assert_ne!(one.why(), Some(WaitReason::Unreachable { for_ms: 10_000 }), "not in a row");
         let mut one = One::new(breaking(4), 20);
         one.rounds(1, REFUSED);
         one.now_ms = 10_000;
@@ -393,7 +393,7 @@ fn requests_of_a_host_are_spaced_and_no_other_host_waits() {
     let mut begun = Vec::new();
     while begun.len() < 12 {
         begun.extend(one.take().iter().map(|grant| (one.now_ms, grant.item >= 50)));
-        if one.why() == Some(Why::Rate) {
+        if one.why() == Some(WaitReason::Rate) {
             assert!(one.schedule.next_due_ms().is_some_and(|due| due > one.now_ms));
         }
         one.now_ms = one.schedule.next_due_ms().unwrap_or(one.now_ms + 1);
@@ -410,18 +410,18 @@ fn a_rate_that_is_reached_wakes_a_core_in_time() {
     let rate = Some(Rate::new(1, 1_000));
     let mut schedule = Schedule::new(Limits { rate, ..limits(2, 50, 8) });
     push(&mut schedule, "a", 0..1);
-    let grant = schedule.take(0, 0).given.grant().expect("the first");
-    assert!(schedule.take(0, 0).given.grant().is_none());
+    let grant = schedule.take(0, 0).assignment.grant().expect("the first");
+    assert!(schedule.take(0, 0).assignment.grant().is_none());
     assert_eq!(schedule.next_due_ms(), None, "nobody waits");
     let wake = schedule.push(at("b"), 1);
     assert_eq!(wake, Wake::One(1), "somebody must look at the time");
-    assert!(schedule.take(1, 5).given.grant().is_none());
+    assert!(schedule.take(1, 5).assignment.grant().is_none());
     assert_eq!(schedule.next_due_ms(), Some(996));
     assert_eq!(schedule.push(at("b"), 2), Wake::Nobody);
     // A job that needs no request gives its turn back.
     let _ = schedule.observe(grant.origin, grant.round, Sign::Unasked, 6);
     let _ = schedule.release(0, grant.origin, After::Closed);
-    assert_eq!(schedule.take(1, 6).given.grant().map(|grant| grant.item), Some(1));
+    assert_eq!(schedule.take(1, 6).assignment.grant().map(|grant| grant.item), Some(1));
 }
 
 #[test]
@@ -455,14 +455,18 @@ fn those_with_most_jobs_waiting_hold_the_run_up_most() {
         .map(|holdup| (holdup.host.to_string(), holdup.queued, holdup.in_flight, holdup.why))
         .collect();
     let is = |host: &str, queued, in_flight, why| (host.to_owned(), queued, in_flight, why);
-    let expected = [is("b", 10, 0, Why::Name), is("c", 5, 0, Why::Name), is("a", 2, 1, Why::Full)];
+    let expected = [
+        is("b", 10, 0, WaitReason::Name),
+        is("c", 5, 0, WaitReason::Name),
+        is("a", 2, 1, WaitReason::Full),
+    ];
     assert_eq!(told, expected, "d waits for its turn to be asked for");
     assert_eq!(schedule.holdups(1, 0).len(), 1);
-    assert_eq!(schedule.troubles(0), Troubles::default(), "nothing is wrong with any of them");
+    assert_eq!(schedule.troubles(0), TroubledHosts::default(), "nothing is wrong with any of them");
     schedule.pause(at("a"), 5_000);
-    assert_eq!(schedule.troubles(4_999), Troubles { resting: 1, ..Troubles::default() });
+    assert_eq!(schedule.troubles(4_999), TroubledHosts { resting: 1, ..TroubledHosts::default() });
     assert_eq!(schedule.troubles(5_000).resting, 0);
-    assert_eq!(Why::Rests { for_ms: 1_001 }.to_string(), "rests for 2 s");
+    assert_eq!(WaitReason::Rests { for_ms: 1_001 }.to_string(), "rests for 2 s");
 }
 
 #[test]

@@ -168,7 +168,7 @@ impl Sim {
     }
 
     fn fill(&mut self) {
-        while let Some(grant) = self.schedule.take(0, self.now_ms()).given.grant() {
+        while let Some(grant) = self.schedule.take(0, self.now_ms()).assignment.grant() {
             let host = grant.item.host;
             let reply = self.hosts[host].request(self.now_us, &mut self.rng);
             let free = self.running.iter().position(Option::is_none);
@@ -230,13 +230,13 @@ impl Sim {
     fn sample(&mut self, at_ms: u64) {
         for host in 0..self.hosts.len() {
             let found = self.schedule.hosts.find(&self.names[host]);
-            let live = found.and_then(|index| self.schedule.hosts.at(index).live.as_ref());
+            let active = found.and_then(|index| self.schedule.hosts.at(index).active.as_ref());
             let standing = Standing {
                 at_ms,
                 window: self.window(host),
-                in_flight: live.map_or(0, |live| live.in_use),
+                in_flight: active.map_or(0, |active| active.in_use),
                 done: self.told[host].done,
-                per_s: live.and_then(|live| live.polite.found_per_s()).unwrap_or(0.0),
+                per_s: active.and_then(|active| active.throttle.found_per_s()).unwrap_or(0.0),
             };
             self.told[host].curve.push(standing);
         }

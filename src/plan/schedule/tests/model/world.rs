@@ -25,8 +25,8 @@ fn host(origin: usize) -> usize {
     PLACES[origin].1
 }
 
-fn side(origin: usize) -> usize {
-    place(origin).side() as usize
+fn scheme(origin: usize) -> usize {
+    place(origin).scheme() as usize
 }
 
 /// What the outside can know of one host.
@@ -69,7 +69,7 @@ pub(super) struct World {
     /// Hosts to be asked for, in order, and those asked for.
     line: VecDeque<usize>,
     asked: Vec<(usize, HostId)>,
-    given: u32,
+    pushed: u32,
     finished: u32,
     awake: VecDeque<usize>,
     timers: [Option<u64>; 4],
@@ -90,7 +90,7 @@ impl World {
             ids: BTreeMap::new(),
             line: VecDeque::new(),
             asked: Vec::new(),
-            given: 0,
+            pushed: 0,
             finished: 0,
             awake: VecDeque::new(),
             timers: [None; 4],
@@ -103,7 +103,7 @@ impl World {
             Op::Push(origin) => self.push(origin, Schedule::push),
             Op::PushFront(origin, ms) => {
                 let ends_ms = self.now_ms + ms;
-                self.ends.insert(self.given, ends_ms);
+                self.ends.insert(self.pushed, ends_ms);
                 self.push(origin, |schedule, place, item| {
                     schedule.push_front(place, item, ends_ms)
                 });
@@ -144,8 +144,8 @@ impl World {
     }
 
     fn push(&mut self, origin: usize, how: impl Fn(&mut Schedule<u32>, Place<'_>, u32) -> Wake) {
-        let item = self.given;
-        self.given += 1;
+        let item = self.pushed;
+        self.pushed += 1;
         self.waiting.insert(item, origin);
         self.entered(origin);
         let wake = how(&mut self.schedule, place(origin), item);
@@ -194,8 +194,8 @@ impl World {
 
     fn unresolve(&mut self, origin: usize) {
         let host = host(origin);
-        let is_gated = self.limits.resolve_ahead_max > 0;
-        if is_gated
+        let is_resolved_first = self.limits.resolve_ahead_max > 0;
+        if is_resolved_first
             && self.schedule.hosts.find(NAMES[host]).is_some()
             && !self.seen[host].is_unknown
         {
@@ -237,43 +237,43 @@ impl World {
         let (own, any) = (self.takeable(core, false), self.takeable(core, true));
         let homes = self.homes();
         let (can_fail, overdue) = (self.can_fail(), self.overdue());
-        let Take { given, wake, has_unresolved } = self.schedule.take(core, self.now_ms);
+        let Take { assignment, wake, has_unresolved } = self.schedule.take(core, self.now_ms);
         assert_eq!(has_unresolved, self.schedule.has_unresolved());
-        let is_down = matches!(given, Given::Down(_));
+        let is_down = matches!(assignment, Assignment::Down(_));
         assert_eq!(is_down, !can_fail.is_empty(), "jobs of hosts that are down come first");
-        let is_overdue = matches!(given, Given::Overdue(_));
+        let is_overdue = matches!(assignment, Assignment::Overdue(_));
         assert_eq!(is_overdue, !is_down && !overdue.is_empty(), "then those whose time is over");
-        match given {
-            Given::Nothing => {
+        match assignment {
+            Assignment::Nothing => {
                 assert!(any.is_empty(), "core {core} was refused");
                 self.awake.pop_front();
                 self.timers[core] = self.schedule.next_due_ms();
             }
-            Given::Down(down) => {
+            Assignment::Down(down) => {
                 let origin = self.waiting.remove(&down.item).expect("each item comes out once");
                 assert!(can_fail.contains(&host(origin)));
                 self.ends.remove(&down.item);
                 match down.why {
-                    WhyDown::Unreachable { failures: count, .. } => {
+                    DownReason::Unreachable { failures: count, .. } => {
                         assert!(count > self.limits.host_fail_limit);
                     }
-                    WhyDown::Refuses { refusals, for_ms } => {
+                    DownReason::Refuses { refusals, for_ms } => {
                         assert!(refusals >= self.limits.host_fail_limit);
                         assert!(for_ms >= self.limits.retry_after_max_ms);
                     }
-                    WhyDown::Asks { seconds } => {
+                    DownReason::Asks { seconds } => {
                         assert!(seconds * 1_000 > self.limits.retry_after_max_ms);
                     }
                 }
                 self.finished += 1;
             }
-            Given::Overdue(item) => {
+            Assignment::Overdue(item) => {
                 self.waiting.remove(&item).expect("each item comes out once");
                 assert!(overdue.contains(&item), "{item} has time left");
                 self.ends.remove(&item);
                 self.finished += 1;
             }
-            Given::Job(grant) => {
+            Assignment::Job(grant) => {
                 self.ends.remove(&grant.item);
                 let origin = self.waiting.remove(&grant.item).expect("each item comes out once");
                 let host = host(origin);
@@ -294,8 +294,8 @@ impl World {
         let schedule = &self.schedule;
         let is_walk_due = schedule.walk_due_ms.is_some_and(|due| due <= self.now_ms);
         let is_down = |index: u32| {
-            let live = schedule.hosts.at(index).live.as_ref();
-            live.is_some_and(|live| live.polite.breaker.is_down())
+            let active = schedule.hosts.at(index).active.as_ref();
+            active.is_some_and(|active| active.throttle.breaker.is_down())
         };
         let is_kept_back = |deferred: &Deferred| {
             deferred.until_ms > self.now_ms && !(is_walk_due && is_down(deferred.host))
@@ -313,7 +313,7 @@ impl World {
         let can_fail = |at: &usize| {
             let Some(index) = self.schedule.hosts.find(NAMES[*at]) else { return false };
             let host = self.schedule.hosts.at(index);
-            let breaker = host.live.as_ref().map(|live| &live.polite.breaker);
+            let breaker = host.active.as_ref().map(|active| &active.throttle.breaker);
             let is_down =
                 |breaker: &&Breaker| breaker.is_down() && self.wait_ends_ms(index) > self.now_ms;
             breaker.filter(is_down).is_some() && self.queued(index) > 0
@@ -325,7 +325,7 @@ impl World {
     fn queued(&self, index: u32) -> usize {
         let host = self.schedule.hosts.at(index);
         let is_walk_due = self.schedule.walk_due_ms.is_some_and(|due| due <= self.now_ms);
-        let is_down = host.live.as_ref().is_some_and(|live| live.polite.breaker.is_down());
+        let is_down = host.active.as_ref().is_some_and(|active| active.throttle.breaker.is_down());
         let is_due = |job: &&Deferred| {
             job.host == index && (job.until_ms <= self.now_ms || is_walk_due && is_down)
         };
@@ -333,30 +333,30 @@ impl World {
     }
 
     fn wait_ends_ms(&self, index: u32) -> u64 {
-        let live = self.schedule.hosts.at(index).live.as_ref();
-        live.map_or(0, |live| live.wait_ends_ms(self.queued(index) > 0))
+        let active = self.schedule.hosts.at(index).active.as_ref();
+        active.map_or(0, |active| active.wait_ends_ms(self.queued(index) > 0))
     }
 
     fn granted(&mut self, core: usize, origin: usize, grant: &Grant<u32>) {
-        let (seen, side) = (&mut self.seen[host(origin)], side(origin));
+        let (seen, scheme) = (&mut self.seen[host(origin)], scheme(origin));
         let index = self.schedule.hosts.find(NAMES[host(origin)]).expect("it is served");
         let window = self.schedule.hosts.at(index).window(&self.limits);
-        let (other, is_full) = (1 - side, seen.open() >= window);
+        let (other, is_full) = (1 - scheme, seen.open() >= window);
         assert!(seen.in_use.iter().sum::<usize>() < window, "more than the window");
         assert!(seen.paused_until_ms.is_none_or(|until| until <= self.now_ms), "it is paused");
         seen.in_use[core] += 1;
         self.begun.push((self.now_ms, host(origin)));
         let idle = &mut seen.idle[core];
         match grant.connection {
-            Connection::Reuse => idle[side] -= 1,
-            Connection::Open => assert!(idle[side] == 0 && !is_full),
+            Connection::Reuse => idle[scheme] -= 1,
+            Connection::Open => assert!(idle[scheme] == 0 && !is_full),
             Connection::Replace(id) => {
                 assert_eq!(Some(&id), self.ids.get(&(host(origin), other)));
-                assert!(idle[side] == 0 && is_full);
+                assert!(idle[scheme] == 0 && is_full);
                 idle[other] -= 1;
             }
         }
-        self.ids.insert((host(origin), side), grant.origin);
+        self.ids.insert((host(origin), scheme), grant.origin);
     }
 
     fn homes(&self) -> [Option<usize>; HOSTS] {
@@ -428,14 +428,14 @@ impl World {
                 *paused = (*paused).max(Some(self.now_ms + ms));
                 self.schedule.pause(place(origin), self.now_ms + ms);
             }
-            Then::Lack(ms) => {
+            Then::Shortage(ms) => {
                 let is_alone = self.seen.iter().map(Seen::open).sum::<usize>() == 1;
                 match self.schedule.lacked(self.now_ms) {
-                    Lack::Alone => {
+                    Shortage::Alone => {
                         assert!(is_alone);
                         self.finished += 1;
                     }
-                    Lack::Wait => {
+                    Shortage::Wait => {
                         assert!(!is_alone);
                         let until = self.now_ms + ms;
                         self.waiting.insert(grant.item, origin);
@@ -451,7 +451,7 @@ impl World {
         match connection {
             After::Kept => {
                 assert!(is_kept);
-                seen.idle[core][side(origin)] += 1;
+                seen.idle[core][scheme(origin)] += 1;
             }
             After::Closed => {}
         }
@@ -459,19 +459,19 @@ impl World {
         match then {
             Then::Done | Then::Hop(_) => {}
             // It looks at the time again.
-            Then::Defer(..) | Then::Pause(_) | Then::Lack(_) => self.wake(core),
+            Then::Defer(..) | Then::Pause(_) | Then::Shortage(_) => self.wake(core),
         }
     }
 
     fn close_idle(&mut self, pick: usize) {
         let idle: Vec<(usize, usize, usize)> = (0..HOSTS)
             .flat_map(|host| (0..8).map(move |n| (host, n / 2, n % 2)))
-            .filter(|(host, core, side)| self.seen[*host].idle[*core][*side] > 0)
+            .filter(|(host, core, scheme)| self.seen[*host].idle[*core][*scheme] > 0)
             .collect();
         if !idle.is_empty() {
-            let (host, core, side) = idle[pick % idle.len()];
-            self.seen[host].idle[core][side] -= 1;
-            let wake = self.schedule.idle_closed(core, self.ids[&(host, side)]);
+            let (host, core, scheme) = idle[pick % idle.len()];
+            self.seen[host].idle[core][scheme] -= 1;
+            let wake = self.schedule.idle_closed(core, self.ids[&(host, scheme)]);
             self.deliver(wake);
         }
     }
@@ -503,7 +503,7 @@ impl World {
             let host = self.schedule.hosts.at(index);
             let queue = self.queued(index);
             let is_waiting = self.wait_ends_ms(index) > self.now_ms;
-            let breaker = host.live.as_ref().map(|live| &live.polite.breaker);
+            let breaker = host.active.as_ref().map(|active| &active.throttle.breaker);
             let is_probing = breaker.is_some_and(Breaker::is_probing);
             if queue == 0 || is_waiting || is_probing || seen.is_unknown {
                 return false;
@@ -570,8 +570,8 @@ impl World {
         assert_eq!(self.schedule.room(), self.limits.lookahead_max.saturating_sub(held));
         let has_jobs = |at: usize| self.waiting.values().any(|origin| host(*origin) == at);
         let is_live = |at: &usize| has_jobs(*at) || self.seen[*at].open() > 0;
-        let live = (0..HOSTS).filter(is_live).count();
-        assert!((live..=HOSTS).contains(&self.schedule.hosts()));
+        let active = (0..HOSTS).filter(is_live).count();
+        assert!((active..=HOSTS).contains(&self.schedule.hosts()));
     }
 
     /// Finishes everything by wake-ups and timers alone, and looks for what is left behind.
@@ -605,7 +605,7 @@ impl World {
                 );
             }
         }
-        assert_eq!((self.finished, self.waiting.len()), (self.given, 0));
+        assert_eq!((self.finished, self.waiting.len()), (self.pushed, 0));
         while self.has_idle() {
             self.close_idle(0);
         }
@@ -616,13 +616,13 @@ impl World {
         self.check_rates();
         let _ = self.schedule.advance(u64::MAX);
         // What is left is kept for what is known of it, and nothing else.
-        let left = self.schedule.parked.len();
+        let left = self.schedule.dormant.len();
         assert_eq!(self.schedule.hosts(), left, "records are freed");
         let is_remarkable = |(_, index): &(u64, u32)| {
             let host = self.schedule.hosts.at(*index);
-            host.live.as_ref().is_some_and(|live| live.polite.is_remarkable())
+            host.active.as_ref().is_some_and(|active| active.throttle.is_remarkable())
         };
-        assert!(self.schedule.parked.iter().all(is_remarkable));
+        assert!(self.schedule.dormant.iter().all(is_remarkable));
         assert_eq!(self.schedule.cores.iter().map(|core| core.hosts).sum::<usize>(), left);
         assert!(self.schedule.cores.iter().all(|core| core.in_flight == 0));
         assert!(self.schedule.big.is_empty() && self.schedule.waits.is_empty());
@@ -633,7 +633,7 @@ impl World {
 }
 
 /// The jobs of one turn, that which begins it included.
-const TURN: usize = limits::TURN_JOBS as usize + 1;
+const TURN: usize = limits::QUANTUM_JOBS as usize + 1;
 
 /// From one request to the next, of the run or of a host, where there is a limit.
 pub(super) const RATE_INTERVAL_MS: u64 = 10;

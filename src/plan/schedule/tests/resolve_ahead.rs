@@ -18,7 +18,7 @@ fn names_are_asked_for_in_the_order_of_first_work() {
     let _ = schedule.push(secure("a"), 4);
     push(&mut schedule, "c", 5..6);
     let taken = schedule.take(0, 0);
-    assert!(taken.given.grant().is_none() && taken.has_unresolved);
+    assert!(taken.assignment.grant().is_none() && taken.has_unresolved);
     let (a, name) = next(&mut schedule).expect("a");
     assert_eq!(name, "a");
     let (b, name) = next(&mut schedule).expect("b");
@@ -29,7 +29,7 @@ fn names_are_asked_for_in_the_order_of_first_work() {
     assert!(!schedule.has_unresolved(), "b is known and waits to be served");
     assert_eq!(schedule.resolved(a), Wake::Nobody, "core 0 is awake already");
     let taken = schedule.take(0, 0);
-    assert_eq!(taken.given.grant().map(|grant| grant.item), Some(1));
+    assert_eq!(taken.assignment.grant().map(|grant| grant.item), Some(1));
     assert!(taken.has_unresolved, "a has begun, so it is c's turn");
     assert_eq!(next(&mut schedule).map(|(_, name)| name), Some("c".into()));
 }
@@ -53,16 +53,16 @@ fn an_answer_that_expired_is_asked_for_again_first() {
     push(&mut schedule, "b", 2..3);
     let (a, _) = next(&mut schedule).expect("a");
     let _ = schedule.resolved(a);
-    let grant = schedule.take(0, 0).given.grant().expect("a job");
+    let grant = schedule.take(0, 0).assignment.grant().expect("a job");
     assert_eq!(grant.item, 0);
     schedule.defer(at("a"), grant.item, 0, u64::MAX);
     let _ = schedule.unresolve(secure("a"));
     let _ = schedule.unresolve(at("a"));
     let _ = schedule.release(0, grant.origin, After::Closed);
-    assert!(schedule.take(0, 0).given.grant().is_none());
+    assert!(schedule.take(0, 0).assignment.grant().is_none());
     assert_eq!(next(&mut schedule), Some((a, "a".into())));
     let _ = schedule.resolved(a);
-    assert_eq!(schedule.take(0, 0).given.grant().map(|grant| grant.item), Some(0));
+    assert_eq!(schedule.take(0, 0).assignment.grant().map(|grant| grant.item), Some(0));
 }
 
 #[test]
@@ -76,11 +76,11 @@ fn an_answer_for_a_host_that_was_forgotten_is_ignored() {
     push(&mut schedule, "c", 2..3);
     push(&mut schedule, "a", 3..4);
     assert_eq!(schedule.resolved(a), Wake::Nobody);
-    assert!(schedule.take(0, 0).given.grant().is_none(), "neither of them is known");
+    assert!(schedule.take(0, 0).assignment.grant().is_none(), "neither of them is known");
     let (c, name) = next(&mut schedule).expect("c");
     assert_eq!(name, "c");
     let _ = schedule.resolved(c);
-    assert_eq!(schedule.take(0, 0).given.grant().map(|grant| grant.item), Some(2));
+    assert_eq!(schedule.take(0, 0).assignment.grant().map(|grant| grant.item), Some(2));
 }
 
 #[test]
@@ -89,5 +89,5 @@ fn without_a_gate_nothing_is_asked_for() {
     push(&mut schedule, "a", 0..1);
     let _ = schedule.unresolve(at("a"));
     assert_eq!((next(&mut schedule), schedule.has_unresolved()), (None, false));
-    assert_eq!(schedule.take(0, 0).given.grant().map(|grant| grant.item), Some(0));
+    assert_eq!(schedule.take(0, 0).assignment.grant().map(|grant| grant.item), Some(0));
 }

@@ -29,7 +29,7 @@ impl<T> Schedule<T> {
             assert_eq!(host.name_state, Name::Unknown, "a host is in line once");
             host.name_state = Name::Asked;
             self.unknown -= 1;
-            self.settle(index);
+            self.reindex(index);
             return Some((id, self.hosts.name(index).into()));
         }
         None
@@ -45,7 +45,7 @@ impl<T> Schedule<T> {
         }
         host.name_state = Name::Known;
         let home = usize::from(host.home);
-        self.settle(index);
+        self.reindex(index);
         self.wake(home)
     }
 
@@ -63,7 +63,7 @@ impl<T> Schedule<T> {
         let home = usize::from(host.home);
         self.unknown += 1;
         self.unasked.push_front(self.hosts.id(index));
-        self.settle(index);
+        self.reindex(index);
         self.wake(home)
     }
 }
