@@ -16,11 +16,11 @@
 //!   host belongs to all cores alike and no core opens more than its share, so that all cores work;
 //!   connections from when it was small are yielded as their jobs end.
 //! - Among the hosts a core may serve, the one served longest ago comes first. But a connection
-//!   that has become idle goes on with jobs of its host, for a turn of [`limits::QUANTUM_JOBS`]: so
+//!   that has become idle goes on with jobs of its host, for [`limits::QUANTUM_JOBS`] of them: so
 //!   the jobs of a host that are read ahead share a handshake, and no host waits for ever. A paused
 //!   host is in nobody's way.
 //! - While this machine is short of something ([`super::window`]), fewer jobs are in flight in all.
-//!   Then no host is any core's own, so that none waits for a core whose turn never comes, and a
+//!   Then no host is any core's own, so that none waits for a core that never serves it, and a
 //!   connection is closed rather than kept when more are open than jobs may be in flight.
 //! - A core sleeps after [`Schedule::take`] had nothing for it. Every change that lets a sleeping
 //!   core take a job wakes one such core, and so does every `take` that leaves work for another
@@ -109,12 +109,12 @@ pub struct Schedule<T> {
     due: Due,
     /// When jobs that wait are gone through for hosts that are down, in milliseconds.
     walk_due_ms: Option<u64>,
-    /// When that was last.
+    /// When jobs that wait were last gone through for hosts that are down, in milliseconds.
     walked_ms: Option<u64>,
-    /// Hosts whose name is to be asked for, in the order in which they got work; with some that
-    /// were forgotten since.
+    /// Hosts whose name is to be asked for, in the order in which they got work. Some of them may
+    /// be forgotten by now.
     unasked: VecDeque<HostId>,
-    /// Live hosts whose name is to be asked for.
+    /// Active hosts whose name is to be asked for.
     unknown: usize,
     /// Hosts asked for, or known and ready and not yet served.
     ahead: usize,
@@ -123,11 +123,11 @@ pub struct Schedule<T> {
     /// Connections of all hosts, in use or idle.
     open: usize,
     window: Window,
-    /// Hosts whose record is kept for what is remembered of them alone.
+    /// Hosts whose record is kept only for what is remembered of them.
     dormant: Ready,
     /// The latest time that was handed in.
     now_ms: u64,
-    /// Some core looks at the time again then at the latest, if nothing wakes it before.
+    /// By this time some core looks at the schedule again, even if nothing wakes it.
     promised_ms: u64,
     /// Rises with each service: the host with the lowest `last_served` was served longest ago.
     services: u64,
@@ -251,8 +251,8 @@ impl<T> Schedule<T> {
     }
 
     /// Keeps a job back until `until_ms`; it holds no slot. It then goes before the new jobs of its
-    /// origin; if it is still there at `ends_ms`, it is given out as [`Assignment::Overdue`]. The caller
-    /// looks at [`Self::next_due_ms`] again before it sleeps.
+    /// origin; if it is still there at `ends_ms`, it is given out as [`Assignment::Overdue`]. The
+    /// caller looks at [`Self::next_due_ms`] again before it sleeps.
     pub fn defer(&mut self, place: Place<'_>, item: T, until_ms: u64, ends_ms: u64) {
         let index = self.enter(place);
         let job = self.jobs.keep(item);
@@ -296,8 +296,9 @@ impl<T> Schedule<T> {
         self.wake(0)
     }
 
-    /// A job in flight lacks descriptors, memory or the like: fewer will be in flight. The answer
-    /// says whether waiting can help; then the job is to be deferred. `release` follows as always.
+    /// Takes note that a job in flight lacks descriptors, memory or the like: fewer will be in
+    /// flight. The answer says whether waiting can help; then the job is to be deferred. `release`
+    /// follows as always.
     ///
     /// # Panics
     /// When no job is in flight.
@@ -306,8 +307,9 @@ impl<T> Schedule<T> {
         self.window.lacked(others, now_ms)
     }
 
-    /// The job of a grant of `core` is over (or deferred, or went on to another origin), and its
-    /// connection is kept in the pool of `core` if that is possible and granted by the answer.
+    /// Ends the grant of a job of `core`: it is over, deferred, or went on to another origin. Its
+    /// connection is kept in the pool of `core` if `connection` offers that and the answer grants
+    /// it.
     ///
     /// # Panics
     /// When `core` holds no such grant.
@@ -340,7 +342,7 @@ impl<T> Schedule<T> {
         Released { connection, wake: self.wake_or_end(core) }
     }
 
-    /// The pool of `core` closed an idle connection.
+    /// Takes note that the pool of `core` closed an idle connection.
     ///
     /// # Panics
     /// When `core` holds no idle connection of `origin`.
@@ -358,8 +360,8 @@ impl<T> Schedule<T> {
         self.wake(home)
     }
 
-    /// When something may change by the time alone, in milliseconds: a deferred job is due, the
-    /// time of a queued one is over, a host may go on, or the run may by its rate.
+    /// When time alone may change something, in milliseconds: a deferred job is due, a queued one
+    /// is overdue, a host may go on, or the run may by its rate.
     pub fn next_due_ms(&self) -> Option<u64> {
         let deferred = self.deferred.peek().map(|first| first.until_ms);
         let waits = self.waits.first().map(|first| first.0);
@@ -368,13 +370,13 @@ impl<T> Schedule<T> {
         dues.chain(self.next_end_ms()).min()
     }
 
-    /// Whether there is a host that some core may serve, as far as the host is concerned.
+    /// Whether some host has a job that a core could begin, were a core free.
     fn has_ready(&self) -> bool {
         let some = |cores: &CoreSet| cores.all().next().is_some();
         !self.big.is_empty() || some(&self.has_openable) || some(&self.has_reusable)
     }
 
-    /// No more jobs come from the input.
+    /// Takes note that no more jobs come from the input.
     pub fn close_input(&mut self) -> Wake {
         self.is_input_closed = true;
         self.wake_or_end(0)
@@ -468,7 +470,7 @@ impl<T> Schedule<T> {
         self.queued_one(index)
     }
 
-    /// One more job is in the queue of `index`.
+    /// Counts one more job in the queue of host `index`, and wakes a core for it.
     fn queued_one(&mut self, index: u32) -> Wake {
         self.queued += 1;
         self.reindex(index);
@@ -498,7 +500,7 @@ impl<T> Schedule<T> {
         }
     }
 
-    /// A job that was kept back goes before the new ones of its origin.
+    /// Puts a deferred job back into its queue, before the new jobs of its origin.
     fn requeue(&mut self, Deferred { host: index, job, scheme, ends_ms, .. }: Deferred) {
         let host = self.hosts.at_mut(index);
         host.deferred -= 1;

@@ -5,7 +5,18 @@ use super::source::{Line, Source, has_token};
 
 /// Names of this project only that gave way to a word of the field: where, the name, and the word.
 /// Whole identifiers, in code and in doc comments. A rename puts its line here.
-const GONE: [(&str, &str, &str); 9] = [
+const GONE: [(&str, &str, &str); 21] = [
+    ("src", "WhyDown", "DownReason"),
+    ("src", "Lack", "Shortage"),
+    ("src/plan", "settle", "reindex, charge_actual, compact, flush: what it does"),
+    ("src/plan/schedule", "Side", "Scheme"),
+    ("src/plan/schedule", "Hold", "CoreConnections"),
+    ("src/plan/schedule", "Live", "Active"),
+    ("src/plan/schedule", "live", "active"),
+    ("src/plan/schedule", "Polite", "Throttle"),
+    ("src/plan/schedule", "parked", "dormant"),
+    ("src/plan/schedule", "stamp", "last_served"),
+    ("src/plan/schedule", "Troubles", "TroubledHosts"),
     ("src/report", "settle", "confirm"),
     ("src/ring", "settle", "resolve"),
     ("src/ring", "Care", "WriteOptions"),
@@ -14,12 +25,13 @@ const GONE: [(&str, &str, &str); 9] = [
     ("src/ring", "Fresh", "NoReplace"),
     ("src/ring/deadline", "Patience", "StallLimits"),
     ("src/ring/dns", "Held", "CachedName"),
+    ("src/ring/dns", "Said", "ServerReply"),
     ("src/ring/journal", "note", "xattr"),
 ];
 
 /// Folders and files whose doc comments can be understood alone, in the window that an editor opens
 /// beside a name.
-const NAMED_SUBJECTS: [&str; 9] = [
+const NAMED_SUBJECTS: [&str; 10] = [
     "src/cli/topics",
     "src/fault/text",
     "src/http",
@@ -27,6 +39,7 @@ const NAMED_SUBJECTS: [&str; 9] = [
     "src/limits",
     "src/main",
     "src/origin",
+    "src/plan",
     "src/report",
     "src/ring",
 ];

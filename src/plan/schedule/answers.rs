@@ -21,13 +21,13 @@ pub enum Connection {
 pub struct Grant<T> {
     /// The job.
     pub item: T,
-    /// Its origin, for `release`.
+    /// Origin of the job, for [`super::Schedule::release`].
     pub origin: OriginId,
-    /// What it runs on. A reused connection that proves stale may be replaced by a new one.
+    /// Connection of the job. A reused one that proves stale may be replaced by a new one.
     pub connection: Connection,
-    /// For [`super::Schedule::observe`].
+    /// Round of the host that the job begins in, for [`super::Schedule::observe`].
     pub round: Round,
-    /// The host waits for what comes of this job: its first byte is worth a sign of its own.
+    /// Half-open probe: report its first byte to [`super::Schedule::observe`] at once.
     pub is_probe: bool,
 }
 
@@ -61,7 +61,7 @@ pub struct Take<T> {
     pub assignment: Assignment<T>,
     /// Another core that has work now.
     pub wake: Wake,
-    /// There are names to be asked for: [`super::Schedule::next_unresolved`].
+    /// Whether there are names to be asked for ([`super::Schedule::next_unresolved`]).
     pub has_unresolved: bool,
 }
 
@@ -106,9 +106,9 @@ impl<T> Assignment<T> {
 /// What becomes of a job's connection.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum After {
-    /// It stays open, idle, in the pool of the core.
+    /// The connection stays open, idle, in the pool of the core.
     Kept,
-    /// It is closed.
+    /// The connection is closed.
     Closed,
 }
 
@@ -118,7 +118,7 @@ pub enum After {
 pub struct Released {
     /// `Closed` although `Kept` was offered, when the core must give the slot to another core.
     pub connection: After,
-    /// Who has work now; often the releasing core itself.
+    /// Cores that have work now; often the releasing core itself.
     pub wake: Wake,
 }
 
@@ -126,11 +126,11 @@ pub struct Released {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[must_use = "a wake that is not delivered leaves work lying"]
 pub enum Wake {
-    /// None.
+    /// No core.
     Nobody,
-    /// This one.
+    /// One core.
     One(usize),
-    /// All: everything is finished, and those asleep must learn it.
+    /// All cores: everything is finished, and those asleep must learn it.
     All,
 }
 

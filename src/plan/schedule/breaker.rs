@@ -1,19 +1,20 @@
-//! A host that cannot be reached is left alone, and its jobs fail at once.
+//! The circuit breaker of a host: one that cannot be reached is left alone, and its jobs fail at
+//! once.
 //!
 //! After `--host-fail-limit` failures to connect or to look up its name, with no answer between
-//! them (that a name does not exist is one), a host is *held*: no job begins for
-//! `--host-fail-wait`. Then one job *probes*. If it cannot connect either, the host is *down*: its
-//! jobs, whether they are queued, wait for another attempt or come later, fail without being tried.
-//! After [`DOWN_TIMES`] times as long one more job probes. Anything that comes of a connection
+//! them (that a name does not exist is an answer), the breaker of a host *opens*: no job begins for
+//! `--host-fail-wait`. Then it is *half-open*, and one job *probes*. If that cannot connect either,
+//! the host is *down*: its jobs, whether they are queued, wait for another attempt or come later,
+//! fail without being tried. After [`DOWN_TIMES`] times as long one more job probes. Any answer
 //! closes the breaker.
 //!
 //! Jobs in flight when the breaker opens are of the same round: their failures change nothing, and
 //! a late answer to one of them closes it.
 //!
-//! When this machine has lost its network, every host looks dead. Those with many jobs are held and
-//! then go down one by one; the jobs that failed have `connect.host_down` or the failure itself in
-//! their rows, both of the class that `--retry-failed=transient` tries again. A run cannot tell a
-//! dead network from dead hosts, so it does not stand still for ever.
+//! When this machine has lost its network, every host looks dead. The breakers of hosts with many
+//! jobs open, and the hosts go down one by one; the jobs that failed have `connect.host_down` or
+//! the failure itself in their rows, both of the class that `--retry-failed=transient` tries again.
+//! A run cannot tell a dead network from dead hosts, so it does not stand still for ever.
 
 use super::caps::Limits;
 
@@ -23,46 +24,46 @@ pub(super) struct Breaker {
     state: State,
     /// Failures to connect since the last answer.
     failures: u32,
-    /// Code of the last one.
+    /// Code of the last failure.
     last: &'static str,
 }
 
 /// Why the jobs of a host fail without being tried.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum DownReason {
-    /// It could not be reached.
+    /// The host could not be reached.
     Unreachable {
-        /// How often since its last answer.
+        /// Failures since its last answer.
         failures: u32,
         /// Code of the last failure.
         last: &'static str,
     },
-    /// It refused all that it was asked (429, 503).
+    /// The host refused all that it was asked (429, 503).
     Refuses {
-        /// How often since its last good answer, those within one rest counted once.
+        /// Refusals since its last good answer; those within one rest count once.
         refusals: u32,
-        /// Since when, in milliseconds.
+        /// Time since the first of these refusals, in milliseconds.
         for_ms: u64,
     },
-    /// It asks to be left alone for longer than is waited for.
+    /// The host asks to be left alone for longer than `--retry-after-max`.
     Asks {
-        /// For how long, in seconds.
+        /// The wait that it asks for, in seconds.
         seconds: u64,
     },
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 enum State {
-    /// All is well, or failures are counted.
+    /// All is well, or failures are being counted.
     #[default]
     Closed,
-    /// No job begins until then.
+    /// No job begins before `until_ms`.
     Open { until_ms: u64 },
     /// The next job is the probe.
     HalfOpen,
-    /// A probe is in flight; nothing else begins.
+    /// A probe is in flight, begun in `round`; nothing else begins.
     Probing { round: u32 },
-    /// Jobs fail until then.
+    /// Jobs fail before `until_ms`.
     Down { until_ms: u64 },
 }
 
@@ -89,7 +90,7 @@ impl Breaker {
         }
     }
 
-    /// The time has come.
+    /// Takes note that `until_ms` has come: the next job is the probe.
     pub(super) fn elapse(&mut self) {
         match self.state {
             State::Closed | State::HalfOpen | State::Probing { .. } => {}
@@ -97,12 +98,12 @@ impl Breaker {
         }
     }
 
-    /// The host can be reached.
+    /// Takes note that the host can be reached.
     pub(super) fn close(&mut self) {
         (self.state, self.failures) = (State::Closed, 0);
     }
 
-    /// A job begins in `round`. Says whether it is a probe.
+    /// Begins a job in `round`. Says whether it is the probe.
     pub(super) fn begin(&mut self, round: u32) -> bool {
         let is_probe = self.state == State::HalfOpen;
         if is_probe {
@@ -111,14 +112,14 @@ impl Breaker {
         is_probe
     }
 
-    /// A job ended and nothing is known. If it was the probe, the next one is.
+    /// Ends a job of which nothing is known. If it was the probe, the next job is.
     pub(super) fn no_verdict(&mut self, round: u32) {
         if self.state == (State::Probing { round }) {
             self.state = State::HalfOpen;
         }
     }
 
-    /// A job could not connect. Says whether the state changed.
+    /// Counts a job that could not connect. Says whether the state changed.
     pub(super) fn failed(
         &mut self,
         round: u32,
@@ -149,21 +150,21 @@ impl Breaker {
         }
     }
 
-    /// What is to be said about a job that is not tried.
+    /// Why a job of this host is not tried.
     pub(super) fn why(&self) -> DownReason {
         DownReason::Unreachable { failures: self.failures, last: self.last }
     }
 
-    /// Jobs fail until then.
+    /// Lets jobs fail before `until_ms`.
     pub(super) fn go_down(&mut self, until_ms: u64) {
         self.state = State::Down { until_ms };
     }
 
-    /// Whether a job would be the probe, or one is.
+    /// Whether the next job would be the probe, or a probe is in flight.
     pub(super) fn is_probed(&self) -> bool {
         matches!(self.state, State::HalfOpen | State::Probing { .. })
     }
 }
 
-/// A host is down for so many times the wait before the first probe.
+/// How often the wait before the first probe a host stays down after a probe that failed.
 pub const DOWN_TIMES: u64 = 30;

@@ -1,47 +1,49 @@
 //! What answers and refusals tell of how many requests a second a host bears.
 //!
-//! A limiter counts in a bucket: each request that it answers adds one, so many a second run out,
-//! and what would make it hold more than it bears is refused. (nginx `limit_req`; a bucket of
-//! tokens is the same upside down.) So requests that were answered and one that was refused bound
+//! A limiter counts in a bucket: each request that it answers adds one, a fixed number a second
+//! runs out, and a request that would make it overflow is refused. (nginx `limit_req`; a token
+//! bucket is the same upside down.) So requests that were answered and one that was refused bound
 //! the rate from both sides. With `k` answered from one that began at `t0` to one that began at
-//! `t1`, in a bucket that bears `burst` more than one, it is at least `(k - 1 - burst) / (t1 -
-//! t0)`; if the next one is refused at `t2`, it is less than `(k - burst) / (t2 - t0)` for the `t0`
-//! that makes this most, the last time that the bucket was empty. When it was full at `t0`, at a
-//! refusal, it is at least `(k - 1) / (t1 - t0)`, whatever the burst is. A host that limits in
-//! another way is told of less exactly.
+//! `t1`, in a bucket that bears `burst` more than one, the rate is at least
+//! `(k - 1 - burst) / (t1 - t0)`; if the next one is refused at `t2`, it is less than
+//! `(k - burst) / (t2 - t0)` for the `t0` that makes this largest, the last time that the bucket
+//! was empty. When the bucket was full at `t0`, at a refusal, the rate is at least
+//! `(k - 1) / (t1 - t0)`, whatever the burst is. Of a host that limits in another way this tells
+//! less exactly.
 //!
 //! The burst is known by how many the host took at once, before it refused for the first time.
 
 /// When requests began that a host answered, since it first refused one.
 #[derive(Debug)]
 pub(super) struct Bucket {
-    /// In milliseconds of the run, the oldest one first at `next`.
+    /// Begin of each answered request, in milliseconds of the run; the oldest is at `next`.
     began_ms: [u64; KEPT],
     next: usize,
     count: usize,
-    /// How many were answered before the first refusal, and in how many seconds...
+    /// Answers before the first refusal, and in how many seconds they came.
     first: (f32, f32),
-    /// ...which is of use if they came in a burst.
+    /// Whether they came in a burst; only then `first` is of use.
     is_burst: bool,
-    /// Nothing was answered yet that began after the first refusal.
+    /// Whether no request that began after the first refusal was answered yet.
     is_first: bool,
-    /// When the request began that was refused last, and how many were answered since.
+    /// Begin of the request that was refused last, in milliseconds.
     refused_ms: u64,
+    /// Requests answered since that one was refused.
     since: u32,
 }
 
 /// What a refusal tells of the requests a second that a host bears.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Told {
-    /// At least so many; 0 is unknown.
+    /// The host bears at least this; 0 when unknown.
     pub(super) least_per_s: f32,
-    /// Fewer than so many.
+    /// The host bears less than this.
     pub(super) most_per_s: f32,
 }
 
 impl Bucket {
-    /// A host answered so many requests, the first of which began at `first_ms`, before one was
-    /// refused that began at `refused_ms`.
+    /// A bucket of a host that answered `answered` requests, the first of which began at
+    /// `first_ms`, before it refused one that began at `refused_ms`.
     pub(super) fn new(answered: u32, first_ms: u64, refused_ms: u64) -> Self {
         let for_ms = refused_ms.saturating_sub(first_ms);
         let is_burst = answered <= BURST_MAX && for_ms <= BURST_MS;
@@ -63,7 +65,8 @@ impl Bucket {
         bucket
     }
 
-    /// An answer to a request that began at `began_ms`, or before the last refusal was heard.
+    /// Adds an answer to a request that began at `began_ms`; `is_news` when that was after the last
+    /// refusal.
     pub(super) fn answered(&mut self, began_ms: u64, is_news: bool) {
         self.is_first &= !is_news;
         if self.is_first && began_ms <= self.refused_ms.saturating_add(TOGETHER_MS) {
@@ -82,8 +85,8 @@ impl Bucket {
         self.count = (self.count + 1).min(KEPT);
     }
 
-    /// What there is to be told of a refusal of a request that began at `began_ms`, when about
-    /// `per_s` a second were asked for.
+    /// Adds a refusal of a request that began at `began_ms`, when about `per_s` a second were asked
+    /// for. Gives what that tells of the rate.
     pub(super) fn refused(&mut self, began_ms: u64, per_s: f32) -> Option<Told> {
         let mut told = None;
         let (mut least, mut most) = (0.0, per_s);
@@ -97,12 +100,12 @@ impl Bucket {
         told.map(|()| Told { least_per_s: least.max(full), most_per_s: most })
     }
 
-    /// Nothing of what was answered before tells anything any more.
+    /// Forgets all earlier answers: they tell nothing any more.
     pub(super) fn forget(&mut self) {
         self.count = 0;
     }
 
-    /// At least and at most so many a second, with the burst that follows from about `per_s`.
+    /// Least and most requests a second, with the burst that follows from about `per_s`.
     fn bounds(&self, refused_ms: u64, per_s: f32) -> Option<(f32, f32)> {
         let (answered, for_s) = self.first;
         if !self.is_burst || answered == 0.0 {
@@ -125,7 +128,7 @@ impl Bucket {
         (most > 0.0).then_some((least, most))
     }
 
-    /// When the one in this place began, the oldest one first.
+    /// Begin of the answered request in this place, the oldest one first.
     fn at(&self, place: usize) -> u64 {
         self.began_ms[(self.next + KEPT - self.count + place) % KEPT]
     }
@@ -137,14 +140,15 @@ fn seconds(ms: u64) -> f32 {
 
 /// Answers that are remembered.
 const KEPT: usize = 64;
-/// Most answers that are a burst, and within how many milliseconds.
+/// Most answers that count as a burst.
 const BURST_MAX: u32 = 48;
+/// Longest time in which they come, in milliseconds.
 const BURST_MS: u64 = 1_000;
-/// Requests that begin within so many milliseconds may arrive in another order.
+/// Requests that begin within this time may arrive in another order, in milliseconds.
 const TOGETHER_MS: u64 = 10;
-/// Below it, nothing is told by a clock of milliseconds, in seconds.
+/// Shortest time that a clock of milliseconds can tell a rate by, in seconds.
 const SHORT_S: f32 = 0.03;
-/// How often burst and rate, of which each follows from the other, are brought together.
+/// Rounds in which burst and rate, each of which follows from the other, are brought together.
 const ROUNDS: u8 = 3;
 
 #[cfg(test)]

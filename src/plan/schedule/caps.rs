@@ -22,8 +22,8 @@ pub struct Limits {
     pub is_window_fixed: bool,
     /// `--host-fail-limit`: failures to reach a host before it is left alone; 0 is any number.
     pub host_fail_limit: u32,
-    /// How long that is before one job tries again, in milliseconds. When it fails too, the host's
-    /// jobs fail for [`super::DOWN_TIMES`] times as long.
+    /// Wait before one job tries a host again that cannot be reached, in milliseconds. When that
+    /// fails too, the host's jobs fail for [`super::DOWN_TIMES`] times as long.
     pub host_fail_wait_ms: u64,
     /// `--retry-after-max`: the longest wait that a host is granted, in milliseconds.
     pub retry_after_max_ms: u64,
@@ -39,7 +39,7 @@ impl Limits {
         self.per_host_first < self.per_host_max
     }
 
-    /// Whether what a host answers changes that.
+    /// Whether a host's answers change its window.
     pub(super) fn is_window_found(&self) -> bool {
         self.is_automatic() && !self.is_window_fixed
     }
@@ -50,11 +50,11 @@ impl Limits {
     }
 }
 
-/// Between what a window is.
+/// The connections that a host begins with, and the most that it gets.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Caps {
-    /// With how many connections a host begins.
+    /// Connections that a host begins with.
     pub(super) first: u32,
-    /// Most of them.
+    /// Most connections of a host.
     pub(super) max: u32,
 }

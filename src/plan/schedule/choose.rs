@@ -1,4 +1,4 @@
-//! Who is served next, and by whom.
+//! The choice: which host is served next, and by which core.
 
 use super::Schedule;
 use super::answers::{Connection, Grant, Wake};
@@ -8,9 +8,9 @@ use crate::limits;
 use crate::plan::target::Scheme;
 
 impl<T> Schedule<T> {
-    /// The host that `core` serves next: one whose turn on an idle connection lasts, else of those
-    /// it may serve for its own sake the one served longest ago, else one of a home core without
-    /// room.
+    /// The host that `core` serves next. A host whose quantum on an idle connection lasts comes
+    /// first; then, of those that the core may serve for its own sake, the one served longest ago;
+    /// then one of a home core without room.
     pub(super) fn choose(&self, core: usize) -> Option<u32> {
         if !self.roomy.contains(core) || self.is_full() || self.is_rate_reached() {
             return None;
@@ -108,8 +108,8 @@ impl<T> Schedule<T> {
         }
     }
 
-    /// Which side of a host `core` serves, and on what. The side with the older job comes first,
-    /// unless only the other one has an idle connection here; but not for ever.
+    /// Which origin of a host `core` serves, and on what connection. The origin with the older job
+    /// comes first, unless only the other one has an idle connection here; but not for ever.
     fn way(&mut self, core: usize, index: u32) -> (Scheme, Connection) {
         let id = self.hosts.id(index);
         let jobs = &self.jobs;
@@ -197,7 +197,7 @@ impl<T> Schedule<T> {
         if self.is_finished() { Wake::All } else { self.wake(first) }
     }
 
-    /// A sleeping core that can take a job. The same rules as in `choose`, for 64 cores at a time.
+    /// A sleeping core that can take a job, by the rules of `choose`, for 64 cores at a time.
     fn first_able(&self) -> Option<usize> {
         if self.is_full() || self.is_rate_reached() {
             return None;

@@ -15,9 +15,9 @@ pub(super) struct Core {
     pub(super) hosts: usize,
     /// Small hosts at home here, with a job ready and a connection to open.
     pub(super) openable: Ready,
-    /// Hosts with a job ready and an idle connection in this core's pool, whose turn is over.
+    /// Hosts with a job ready and an idle connection in this core's pool, whose quantum is used up.
     pub(super) reusable: Ready,
-    /// The same, while their turn lasts.
+    /// Hosts with a job ready and an idle connection in this core's pool, whose quantum lasts.
     pub(super) continuing: Ready,
 }
 

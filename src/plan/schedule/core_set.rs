@@ -25,7 +25,7 @@ impl CoreSet {
         }
     }
 
-    /// All of them.
+    /// All cores of the set.
     pub(super) fn all(&self) -> impl Iterator<Item = usize> {
         cores(self.words.iter().copied())
     }

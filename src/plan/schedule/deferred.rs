@@ -3,15 +3,16 @@
 use crate::plan::target::Scheme;
 use std::cmp::Ordering;
 
-/// A job that waits for its time. The greatest is the one due first, as a heap wants it.
+/// A job that waits for its time. The greatest is the one due first, as
+/// [`std::collections::BinaryHeap`] wants it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Deferred {
     pub(super) until_ms: u64,
-    /// When its own time is over.
+    /// When the job is overdue, in milliseconds.
     pub(super) ends_ms: u64,
     /// Rises with each job kept back.
     pub(super) order: u64,
-    /// Number of its host.
+    /// Number of the job's host.
     pub(super) host: u32,
     /// Number of the job.
     pub(super) job: u32,

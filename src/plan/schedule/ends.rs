@@ -5,20 +5,21 @@ use crate::plan::target::Scheme;
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 
-/// The ends of jobs that are queued, and of some that were. Costs nothing for jobs without one.
+/// Ends of the time of jobs that are queued, and of some that are no longer. A job without one
+/// costs nothing.
 #[derive(Debug, Default)]
 pub(super) struct Ends {
     heap: BinaryHeap<End>,
-    /// How many there may be before those of jobs that are gone are looked for.
+    /// Size of the heap at which ends of jobs that are gone are removed.
     clean_at: usize,
 }
 
-/// When the time of a queued job is over. The greatest is the one due first, as a heap wants it.
+/// End of the time of a queued job. The greatest is the one due first, as [`BinaryHeap`] wants it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct End {
     pub(super) at_ms: u64,
     pub(super) job: Mark,
-    /// Number of its host.
+    /// Number of the job's host.
     pub(super) host: u32,
     pub(super) scheme: Scheme,
 }
@@ -71,5 +72,5 @@ impl PartialEq for End {
 
 impl Eq for End {}
 
-/// Fewest ends that are gone through for those of jobs that are gone.
+/// Fewest ends in the heap before those of jobs that are gone are removed.
 const CLEAN_AT_MIN: usize = 1_024;

@@ -1,10 +1,10 @@
 //! What is found out about the speed of one host: how many connections pay, whether it limits
 //! requests a second, and how many.
 //!
-//! A refusal (429, 503) may be about how much is asked at once, or about how often. It is about
-//! how often when most is refused whatever the window is, and when the host asks for a wait
-//! although it bore few at once, or again soon after one while it refuses a fifth of all: who is
-//! full for a moment does not count in seconds.
+//! A refusal (429, 503) may be about how much is asked at once, or about how often. It is about how
+//! often when most is refused whatever the window is, and when the host asks for a wait although it
+//! bore few at once, or again soon after one while it refuses a fifth of all: a host that is full
+//! for a moment does not count in seconds.
 
 use super::bucket::Bucket;
 use super::caps::Limits;
@@ -13,15 +13,15 @@ use super::record::Record;
 use super::sign::Round;
 use super::speed::Speed;
 
-/// What was found.
+/// What was found out about the speed of one host.
 #[derive(Debug, Default)]
 pub(super) struct Found {
-    /// The window where nobody gave one.
+    /// The window, where `-x` does not give one.
     pub(super) speed: Speed,
     pub(super) push: Push,
     /// What answers tell of the rate, since the first refusal.
     bucket: Option<Box<Bucket>>,
-    /// The rate that was found, where there is one.
+    /// The rate that was found; `None` where no limit was.
     pub(super) pace: Option<Box<Pace>>,
 }
 
@@ -30,9 +30,9 @@ pub(super) struct Found {
 pub(super) enum Pushed {
     /// 429, 503
     Refused,
-    /// The same, and it asks for a wait.
+    /// 429 or 503 that asks for a wait.
     Asked {
-        /// In milliseconds.
+        /// The wait asked for, in milliseconds.
         asked_ms: u64,
     },
     /// A connection was lost.
@@ -42,22 +42,23 @@ pub(super) enum Pushed {
 /// The last time the host pushed back.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Push {
-    /// How often, with no window of good answers between them.
+    /// Times that the host pushed back with no window of good answers between them.
     count: u8,
     at_ms: u64,
-    /// Good answers since.
+    /// Good answers since then.
     good: u32,
-    /// It asked for a wait, and nothing began since.
+    /// Whether it asked for a wait, and nothing began since.
     pub(super) is_asked: bool,
-    /// The part of refusals among the last answers, and how many those are.
+    /// Refusals among the last answers as a part of them, and how many answers that is.
     share: f32,
+    /// How many of the last answers `share` is of.
     answers: u8,
-    /// Until then no rate is looked for: refusals are not about it.
+    /// No rate is looked for before this time, in milliseconds: refusals are not about it.
     moody_until_ms: u64,
 }
 
 impl Push {
-    /// One more answer, since the host pushed back for the first time.
+    /// Counts one more answer, since the host pushed back for the first time.
     pub(super) fn add(&mut self, is_refusal: bool) {
         if self.answers > 0 || is_refusal {
             self.answers = (self.answers + 1).min(SHARE_ANSWERS);
@@ -66,18 +67,18 @@ impl Push {
         }
     }
 
-    /// Whether so much is refused that less should be asked.
+    /// Whether so large a part is refused that less should be asked.
     pub(super) fn is_much(&self) -> bool {
         self.answers >= MUCH_ANSWERS && self.share >= MUCH
     }
 
-    /// Whether most is refused whatever the window is: then so many a second are borne, and no
-    /// more.
+    /// Whether most is refused whatever the window is: then the host bears a number of requests a
+    /// second.
     pub(super) fn is_of_rate(&self) -> bool {
         self.answers >= SHARE_ANSWERS_MIN && self.share >= SHARE_OF_RATE
     }
 
-    /// The host pushed back.
+    /// Takes note that the host pushed back.
     pub(super) fn back(&mut self, now_ms: u64) {
         let count = self.count.saturating_add(1);
         *self = Self { count, at_ms: now_ms, good: 0, is_asked: false, ..*self };
@@ -90,15 +91,15 @@ impl Found {
         self.speed.is_remarkable() || self.pace.is_some() || self.bucket.is_some()
     }
 
-    /// The first refusal, after all that was answered before.
+    /// Takes note of the first refusal, after all that was answered before.
     pub(super) fn refused_first(&mut self, record: Record, round: Round) {
         let (answers, first_ms) = (record.answers(), record.first_ms());
         let bucket = || Box::new(Bucket::new(answers, first_ms, round.began_ms));
         let _ = self.bucket.get_or_insert_with(bucket);
     }
 
-    /// A request begins. The host asked for a wait when it had taken few at once: it limits how
-    /// often it is asked.
+    /// Begins a request after a wait. If the host asked for it when it had taken few at once, it
+    /// limits how often it is asked.
     pub(super) fn wait_is_over(&mut self, rest_until_ms: u64, now_ms: u64) {
         if std::mem::take(&mut self.push.is_asked)
             && self.pace.is_none()
@@ -110,7 +111,7 @@ impl Found {
         }
     }
 
-    /// A good answer. `is_news`: its request began since the host pushed back.
+    /// Takes note of a good answer. `is_news`: its request began since the host pushed back.
     pub(super) fn good(
         &mut self,
         round: Round,
@@ -137,7 +138,7 @@ impl Found {
         }
     }
 
-    /// The first refusal since the rate is what it is.
+    /// Lowers the rate at the first refusal since it is what it is.
     pub(super) fn lower(&mut self, round: Round, push: Pushed, now_ms: u64) {
         let Self { bucket, pace, .. } = self;
         let Some(pace) = pace else { return };
@@ -192,7 +193,7 @@ impl Found {
         self.push.at_ms > 0 && now_ms.saturating_sub(self.push.at_ms) < soon_ms
     }
 
-    /// The host limits requests a second: how many is to be found out.
+    /// Begins to find out how many requests a second the host bears.
     pub(super) fn learn(&mut self, rest_until_ms: u64, now_ms: u64) {
         // While it refuses what is too much, what it answers is what it bears.
         let Push { at_ms, good, count, .. } = self.push;
@@ -203,28 +204,33 @@ impl Found {
     }
 }
 
-/// Answers after which a part of refusals is much, and which part.
+/// Answers that [`Push::is_much`] needs at least.
 const MUCH_ANSWERS: u8 = 3;
+/// Part of refusals that is much.
 const MUCH: f32 = 0.4;
-/// A host that asked for a wait when it had taken so few at once limits how often it is asked.
+/// A host that asked for a wait when it had taken this few at once limits how often it is asked.
 const FEW_BORNE: f32 = 4.0;
-/// So does one that asks for the next one within so many waits, and milliseconds, at least.
+/// A host that asks for its next wait within this many waits limits how often it is asked.
 const SOON_WAITS: u64 = 3;
+/// And so does one that asks for its next wait within this time.
 const SOON_MS: u64 = 5_000;
-/// A host that pushed back so often, with few good answers between, goes on refusing.
+/// A host that pushed back this often, with few good answers between, goes on refusing.
 const AGAIN: u8 = 2;
-/// Fewer refusals are not many, and where a wait is asked for.
+/// Fewer refusals than this are not many.
 const OFTEN: u32 = 12;
+/// [`OFTEN`] for a host that did not push back before.
 const OFTEN_AT_ONCE: u32 = 36;
+/// [`OFTEN`] where a wait is asked for.
 const OFTEN_ASKED: u32 = 5;
-/// Answers that the part of refusals is told by, and from which part on a rate is at work.
+/// Answers that the part of refusals is told by.
 const SHARE_ANSWERS: u8 = 16;
+/// Fewest answers that it is told by.
 const SHARE_ANSWERS_MIN: u8 = 6;
+/// Part of refusals from which a limit of rate is at work.
 const SHARE_OF_RATE: f32 = 0.85;
-/// For so long no rate is looked for at a host that refuses a part of all requests, in
-/// milliseconds.
+/// How long no rate is looked for at a host that refuses a part of all requests, in milliseconds.
 const MOODY_MS: u64 = 60_000;
-/// Good answers after which a host does not push back any more, at least.
+/// Fewest good answers after which a host does not push back any more.
 const GOOD_AFTER_PUSH: usize = 16;
-/// Good answers that tell how many a second there are.
+/// Good answers that tell how many come a second.
 const GOOD_TO_TELL: u32 = 3;

@@ -5,8 +5,8 @@ use super::answers::Down;
 use super::hosts::ReadyList;
 
 impl<T> Schedule<T> {
-    /// A host went down. Going through all jobs that wait takes a while, so many hosts share one
-    /// walk.
+    /// Has the jobs that wait gone through, because a host went down. That takes a while, so many
+    /// hosts share one walk.
     pub(super) fn walk_later(&mut self, has_deferred: bool) {
         let walk_ms = self.walked_ms.map_or(0, |walked| walked.saturating_add(WALK_EVERY_MS));
         if has_deferred {
@@ -29,7 +29,7 @@ impl<T> Schedule<T> {
         Some(Down { item: item.expect("a queue that is not empty has a job"), why })
     }
 
-    /// Jobs that wait for another attempt at a host that is down wait no longer.
+    /// Puts jobs that wait for another attempt at a host that is down back into their queues.
     pub(super) fn walk(&mut self) {
         if self.walk_due_ms.is_none_or(|due| due > self.now_ms) {
             return;

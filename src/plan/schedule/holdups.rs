@@ -1,4 +1,4 @@
-//! Who holds the run up: the hosts with most jobs waiting, and what they wait for.
+//! Hosts that hold the run up: those with most jobs waiting, and what they wait for.
 
 use super::Schedule;
 use super::hosts::{Host, Name};
@@ -15,7 +15,7 @@ pub struct Holdup {
     pub queued: usize,
     /// Jobs in flight.
     pub in_flight: usize,
-    /// What the others wait for.
+    /// What the jobs that are not in flight wait for.
     pub why: WaitReason,
 }
 
@@ -26,28 +26,28 @@ pub enum WaitReason {
     Name,
     /// `--rate-per-host`
     Rate,
-    /// It asked for a rest, or is too busy.
+    /// The host asked for a rest, or is too busy.
     Rests {
-        /// For so many milliseconds more.
+        /// Rest of the wait, in milliseconds.
         for_ms: u64,
     },
-    /// It could not be reached often enough to be left alone for a while.
+    /// The host could not be reached, and is left alone for a while.
     Unreachable {
-        /// For so many milliseconds more.
+        /// Rest of the wait, in milliseconds.
         for_ms: u64,
     },
-    /// It could not be reached, and one job finds out whether it can be now.
+    /// The host could not be reached, and one job finds out whether it can be now.
     Probed,
-    /// It cannot be reached: its jobs fail.
+    /// The host cannot be reached: its jobs fail.
     Down,
-    /// It was too busy for as many connections as `-x` allows.
+    /// The host was too busy for as many connections as `-x` allows.
     Lowered {
-        /// Connections it may have now.
+        /// Connections that it may have now.
         to: usize,
     },
-    /// It has as many connections as `-x` allows.
+    /// The host has as many connections as `-x` allows.
     Full,
-    /// Its jobs wait for another attempt.
+    /// The jobs of the host wait for another attempt.
     Retries,
 }
 
@@ -69,14 +69,14 @@ impl fmt::Display for WaitReason {
     }
 }
 
-/// Hosts that something is wrong with.
+/// How many hosts something is wrong with.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct TroubledHosts {
-    /// They asked for a rest, or are too busy.
+    /// Hosts that asked for a rest, or are too busy.
     pub resting: usize,
-    /// They could not be reached.
+    /// Hosts that could not be reached.
     pub unreachable: usize,
-    /// They were too busy for as many connections as `-x` allows.
+    /// Hosts that were too busy for as many connections as `-x` allows.
     pub lowered: usize,
 }
 

@@ -1,9 +1,9 @@
-//! The records of live hosts: a slab whose keys outlive no record, and the table of names.
+//! The records of active hosts: a slab whose keys outlive no record, and the table of names.
 //!
 //! A host is what politeness counts by: a name and a port, the default port of its scheme left out.
-//! Its one or two origins (`http://a` and `https://a`) are its sides: connections are pooled by
-//! origin. A host that only has jobs queued costs its record and its name; what is known about its
-//! connections is kept beside it for as long as there are any.
+//! Its one or two origins (`http://a` and `https://a`) share all but their connections, which are
+//! pooled by origin. A host that only has jobs queued costs its record and its name; what is known
+//! about its connections is kept beside it for as long as there are any.
 
 use super::caps::Limits;
 use super::place::{HostId, OriginId};
@@ -13,38 +13,38 @@ use super::rate::Due;
 use hashbrown::{DefaultHashBuilder, HashTable};
 use std::hash::BuildHasher as _;
 
-/// Which list of hosts one is in, for work on a new connection.
+/// List of hosts with work on a new connection.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum ReadyList {
     Nowhere,
-    /// That of its home core.
+    /// The list of the host's home core.
     Home,
-    /// That of the big hosts.
+    /// The list of the big hosts.
     Big,
-    /// That of the hosts whose jobs fail at once.
+    /// The list of the hosts whose jobs fail at once.
     Down,
 }
 
-/// Which list of a core a host is in, for work on a connection that is idle there.
+/// List of a core's hosts with work on a connection that is idle there.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Reuse {
     Nowhere,
-    /// Those whose turn lasts.
+    /// Hosts whose quantum lasts.
     Continuing,
-    /// Those whose turn is over.
+    /// Hosts whose quantum is used up.
     QuantumOver,
 }
 
 /// What is known of the addresses behind a host's name.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Name {
-    /// Nothing, and nobody was asked.
+    /// Nothing is known, and nobody was asked.
     Unknown,
     /// Somebody was asked.
     Asked,
-    /// They are known, or that there are none: jobs may begin. None has yet.
+    /// The addresses are known, or that there are none. No job has begun yet.
     Known,
-    /// Jobs have begun.
+    /// The addresses are known, and jobs have begun.
     Served,
 }
 
@@ -52,20 +52,20 @@ pub(super) enum Name {
 #[derive(Debug)]
 pub(super) struct Host {
     name: Box<str>,
-    /// When it was served last, in services.
+    /// When the host was served last, in services.
     pub(super) last_served: u64,
-    /// Kept while it has connections, or something to remember.
+    /// State of its connections; kept while there are any, or something is remembered.
     pub(super) active: Option<Box<Active>>,
-    /// One queue a side.
+    /// One queue an origin, by its scheme.
     pub(super) queues: [List; 2],
     /// Jobs that wait for their time.
     pub(super) deferred: u32,
     pub(super) home: u16,
     pub(super) ready_list: ReadyList,
     pub(super) name_state: Name,
-    /// Whether it counts among the hosts asked for ahead of the work.
+    /// Whether the host counts among those asked for ahead of the work.
     pub(super) is_ahead: bool,
-    /// Whether it is kept for what is remembered of it alone.
+    /// Whether the record is kept only for what is remembered of the host.
     pub(super) is_dormant: bool,
 }
 
@@ -78,12 +78,12 @@ pub(super) struct Active {
     pub(super) open: usize,
     /// Connections in use.
     pub(super) in_use: usize,
-    /// No job starts before, whatever the reason.
+    /// No job starts before this time, whatever the reason.
     pub(super) waits_until_ms: Option<u64>,
     /// When the next request is due by `--rate-per-host`.
     pub(super) due: Due,
     pub(super) throttle: Throttle,
-    /// How often in a row the side with the older job was passed over for an idle connection.
+    /// How often in a row the origin with the older job was passed over for an idle connection.
     pub(super) passed_over: u8,
 }
 
@@ -92,9 +92,9 @@ pub(super) struct Active {
 pub(super) struct CoreConnections {
     pub(super) core: usize,
     pub(super) in_use: usize,
-    /// Idle ones of each side.
+    /// Idle connections of each origin, by its scheme.
     pub(super) idle: [usize; 2],
-    /// Where the host is listed for the idle ones.
+    /// List of the core that the host is in for the idle ones.
     pub(super) ready_list: Reuse,
     /// Jobs in a row that went to connections that were idle here.
     pub(super) quantum_used: u8,
@@ -129,7 +129,7 @@ impl Host {
         self.active.as_ref().map_or(0, |active| active.open)
     }
 
-    /// Connections it may have open now.
+    /// Connections that the host may have open now.
     pub(super) fn window(&self, limits: &Limits) -> usize {
         let active = self.active.as_ref();
         active.map_or(limits.per_host_first, |active| active.throttle.window(limits))
@@ -149,7 +149,7 @@ impl Host {
         self.active.as_ref().map_or(&[], |active| &active.by_core)
     }
 
-    /// Connections that `core` holds.
+    /// Connections of the host on `core`.
     pub(super) fn open_on(&self, core: usize) -> usize {
         self.by_core().iter().find(|of_core| of_core.core == core).map_or(0, CoreConnections::open)
     }
@@ -160,13 +160,13 @@ impl Host {
 }
 
 impl Active {
-    /// Whether its requests are spaced.
+    /// Whether requests to the host are spaced.
     pub(super) fn is_spaced(&self) -> bool {
         self.due.is_used() || self.throttle.is_paced() || self.waits_until_ms.is_some()
     }
 
-    /// Until when it waits for one thing or another, in milliseconds. A host without jobs is waited
-    /// for until it may be forgotten.
+    /// When the host need wait no longer, for one thing or another, in milliseconds. A host without
+    /// jobs is waited for until it may be forgotten.
     pub(super) fn wait_ends_ms(&self, has_queued: bool) -> u64 {
         let throttle = &self.throttle;
         let due_ms = |due: Due| if has_queued { due.begins_ms() } else { due.at_ms() };
@@ -190,7 +190,7 @@ impl Active {
     }
 }
 
-/// All live hosts.
+/// All hosts with a record.
 #[derive(Debug)]
 pub(super) struct Hosts {
     slots: Blocks<Slot>,
@@ -204,7 +204,7 @@ pub(super) struct Hosts {
 #[derive(Debug)]
 struct Slot {
     generation: u32,
-    /// Part of the hash of its name, so that the table grows without reading names.
+    /// Part of the hash of the host's name, so that the table grows without reading names.
     hash: u32,
     host: Option<Host>,
 }
@@ -247,7 +247,8 @@ impl Hosts {
         self.names.find(spread(hash), is_it).copied()
     }
 
-    /// The host of this name, or a fresh one of this home and last_served.
+    /// The host of this name, or a fresh one with the home, the `last_served` and the state of its
+    /// name that `fresh` gives. Says whether it is fresh.
     pub(super) fn find_or_insert(
         &mut self,
         name: &str,
@@ -323,7 +324,7 @@ impl Hosts {
         self.find_id(id.host).expect("an origin id outlived its connection")
     }
 
-    /// All live hosts.
+    /// All hosts with a record.
     pub(super) fn iter(&self) -> impl Iterator<Item = (u32, &Host)> {
         (0..).zip(self.slots.iter()).filter_map(|(index, slot)| Some((index, slot.host.as_ref()?)))
     }
@@ -341,7 +342,7 @@ impl Hosts {
     }
 }
 
-/// The hash that the table sees: it takes its bits from both ends.
+/// The hash as the table wants it, which takes its bits from both ends.
 fn spread(hash: u32) -> u64 {
     u64::from(hash) << 32 | u64::from(hash)
 }

@@ -7,7 +7,8 @@ use super::hosts::{Name, ReadyList, Reuse};
 use crate::limits;
 
 impl<T> Schedule<T> {
-    /// Brings lists, holds and the record itself in line with what has changed in the record.
+    /// Brings the lists of a host and its record itself in line with what has changed in the
+    /// record.
     pub(super) fn reindex(&mut self, index: u32) {
         if self.hosts.at(index).active.as_ref().is_some_and(|active| active.is_spaced()) {
             self.rewait(index);

@@ -86,7 +86,7 @@ impl<T> Schedule<T> {
         self.wake(usize::from(self.hosts.at(index).home))
     }
 
-    /// A job could not reach its host.
+    /// Takes note that a job could not reach its host.
     fn unreachable(&mut self, index: u32, round: u32, code: &'static str) {
         let (limits, now_ms) = (self.limits, self.now_ms);
         let host = self.hosts.at_mut(index);
@@ -102,8 +102,8 @@ impl<T> Schedule<T> {
         }
     }
 
-    /// What an attempt said about its host, as far as that is given up for it. Rests that follow
-    /// from it have begun.
+    /// Takes note of feedback, as far as a host is given up for it. Rests that follow from it have
+    /// begun.
     fn refused_or_not(&mut self, index: u32, sign: Sign) {
         let (limits, now_ms) = (self.limits, self.now_ms);
         let host = self.hosts.at_mut(index);
@@ -127,7 +127,7 @@ impl<T> Schedule<T> {
         self.reindex(index);
     }
 
-    /// Brings the time until which a host waits in line with what it waits for.
+    /// Brings the time until which a host waits in line with its reasons to wait.
     pub(super) fn rewait(&mut self, index: u32) {
         let now_ms = self.now_ms;
         let host = self.hosts.at_mut(index);
@@ -151,7 +151,7 @@ impl<T> Schedule<T> {
         self.limits.rate.is_some() && self.due.begins_ms() > self.now_ms
     }
 
-    /// A request of a host begins.
+    /// Counts a request of a host that begins.
     pub(super) fn count_request(&mut self, index: u32) {
         let now_ms = self.now_ms;
         if let Some(rate) = self.limits.rate {
@@ -166,7 +166,7 @@ impl<T> Schedule<T> {
         }
     }
 
-    /// It needed none.
+    /// Takes back a request of a host that turned out not to be needed.
     pub(super) fn refund(&mut self, index: u32) {
         if let Some(rate) = self.limits.rate {
             self.due.give_back(rate);
@@ -182,7 +182,7 @@ impl<T> Schedule<T> {
 }
 
 impl Active {
-    /// A good answer to a request that `took_ms` from its sending.
+    /// Takes note of a good answer to a request that `took_ms` from its sending.
     fn good(
         &mut self,
         round: Round,

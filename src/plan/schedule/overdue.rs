@@ -10,7 +10,7 @@ use super::queue::Mark;
 use crate::plan::target::Scheme;
 
 impl<T> Schedule<T> {
-    /// The job that was just queued is over at `ends_ms`; at [`u64::MAX`] it never is.
+    /// Lets the job that was just queued be overdue at `ends_ms`; never at [`u64::MAX`].
     pub(super) fn ends(&mut self, ends_ms: u64, job: Mark, host: u32, scheme: Scheme) {
         if ends_ms == u64::MAX {
             return;
@@ -37,7 +37,7 @@ impl<T> Schedule<T> {
         None
     }
 
-    /// When the next job is over, in milliseconds; or one that is gone since.
+    /// When the next job is overdue, in milliseconds; or one that is gone by now.
     pub(super) fn next_end_ms(&self) -> Option<u64> {
         self.ends.first().map(|end| end.at_ms)
     }

@@ -1,16 +1,16 @@
-//! How many requests a second a host bears that limits those: found out, and kept to.
+//! The rate of a host that limits requests a second: found out, and kept to.
 //!
-//! A limiter counts in one of the ways of a bucket: so many requests at once, then so many a
-//! second. Whoever asks faster is refused at the rate above it, and often told to wait a second
+//! A limiter counts in one of the ways of a bucket: a burst at once, then so many a second. A
+//! client that asks faster is refused at the rate above it, and often told to wait a second
 //! besides. So requests are spaced evenly, and the rate is *searched* from a low one: twice as many
-//! a second after every few answers, until the first refusal. When those were begun that were
-//! answered, and the one that was not, bounds the rate of the host ([`super::bucket`]). From then
+//! a second after every few answers, until the first refusal. The times at which the answered
+//! requests began, and the refused one, bound the rate of the host ([`super::bucket`]). From then
 //! on the rate is *kept* between these bounds: raised by a fiftieth after some seconds without a
 //! refusal, then by twice as much each time, up to just below what was refused; and beyond it when
-//! that is long ago, so that a host that bears more than it did has its speed back soon. How long,
-//! goes by what a refusal costs: a wait that the host asks for is to be a twentieth at most. A
-//! refusal bounds the rate anew, and lets the next attempt wait twice as long. A host that refuses
-//! whatever it is asked is asked half as often each time, as by any exponential back-off.
+//! that is long ago, so that a host that bears more than it did has its speed back soon. How long
+//! that takes goes by what a refusal costs: a wait that the host asks for is to be a twentieth at
+//! most. A refusal bounds the rate anew, and lets the next attempt wait twice as long. A host that
+//! refuses whatever it is asked is asked half as often each time, as by any exponential back-off.
 
 use super::bucket::Told;
 use super::rate::{Due, Rate};
@@ -21,30 +21,33 @@ pub(super) struct Pace {
     /// Requests a second.
     per_s: f32,
     due: Due,
-    /// The highest rate that was borne, and the lowest that was refused.
+    /// The highest rate that was borne.
     good_per_s: f32,
+    /// The lowest rate that was refused.
     bad_per_s: f32,
-    /// Until then the rate stays below what was refused, and how long that is, in milliseconds.
+    /// Time before which the rate stays below what was refused, in milliseconds.
     below_until_ms: u64,
+    /// How long that is, in milliseconds.
     below_ms: u64,
-    /// Since when the rate is what it is, in milliseconds.
+    /// When the rate became what it is, in milliseconds.
     since_ms: u64,
-    /// Good answers to requests that began since then.
+    /// Good answers to requests that began at this rate.
     answered: u32,
-    /// The next raise.
+    /// Part by which the rate is raised next.
     raise: f32,
     /// Refusals in a row.
     refused: u8,
     /// Times in a row that the rate was not what held the host back.
     idle: u8,
-    /// Good answers and refusals since a rate held, and good answers in a row.
+    /// Good answers and refusals since a rate held.
     unproven: (u32, u32),
+    /// Good answers in a row.
     run: u8,
 }
 
 impl Pace {
-    /// A host that refused requests, and has answered `answered_per_s` a second lately, 0 if that
-    /// is unknown.
+    /// The rate of a host that refused requests, and has answered `answered_per_s` a second lately,
+    /// 0 if that is unknown.
     pub(super) fn new(answered_per_s: f32, now_ms: u64) -> Self {
         Self {
             per_s: if answered_per_s > 0.0 { answered_per_s } else { FIRST_PER_S }
@@ -74,18 +77,18 @@ impl Pace {
         self.due
     }
 
-    /// A request begins.
+    /// Counts a request that begins.
     pub(super) fn begin(&mut self, now_ms: u64) {
         self.due.begin(Rate::per_s(self.per_s), now_ms);
     }
 
-    /// It needed none.
+    /// Takes back a request that turned out not to be needed.
     pub(super) fn give_back(&mut self) {
         self.due.give_back(Rate::per_s(self.per_s));
     }
 
-    /// A good answer to a request that began at `began_ms`. `is_limited`: the window, and not the
-    /// rate, keeps jobs waiting. Says whether the rate is to be forgotten.
+    /// Takes note of a good answer to a request that began at `began_ms`. `is_limited`: the window,
+    /// and not the rate, keeps jobs waiting. Says whether the rate is to be forgotten.
     pub(super) fn good(&mut self, began_ms: u64, is_limited: bool, now_ms: u64) -> bool {
         self.run = self.run.saturating_add(1);
         self.unproven.0 += 1;
@@ -131,14 +134,13 @@ impl Pace {
         self.change(raised_per_s, now_ms)
     }
 
-    /// The next request begins one interval from now, or at `due_ms` if that is earlier.
+    /// Lets the next request begin one interval from now, or at `due_ms` if that is earlier.
     pub(super) fn put_off(&mut self, now_ms: u64, due_ms: Option<u64>) {
         self.due.put_off(Rate::per_s(self.per_s), now_ms, due_ms);
     }
 
-    /// The first refusal since the rate changed, by a host that asks for a wait of `asked_ms`, or
-    /// for none. Says whether refusals are not about the rate: a part of requests is refused
-    /// however rarely the host is asked.
+    /// Takes note of the first refusal since the rate changed, by a host that asks for a wait of
+    /// `asked_ms`, or for none. Says what the refusal tells.
     pub(super) fn refused(&mut self, told: Option<Told>, asked_ms: u64, now_ms: u64) -> Refused {
         self.refused = self.refused.saturating_add(1);
         self.run = 0;
@@ -169,7 +171,7 @@ impl Pace {
         }
     }
 
-    /// The rate after a refusal, and whether that is what answers told.
+    /// The rate after a refusal, and whether it is what answers told.
     fn after_refusal(&self, told: Option<Told>, asked_ms: u64) -> (f32, bool) {
         let is_search = self.bad_per_s == f32::MAX;
         if self.refused > 1 {
@@ -210,55 +212,60 @@ fn seconds(ms: u64) -> f32 {
 /// What a refusal says of the rate.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Refused {
-    /// Nothing: refusals are not about it.
+    /// Nothing: a part of requests is refused however rarely the host is asked.
     Moody,
-    /// What follows from when answered requests began.
+    /// The rate that follows from when answered requests began.
     Told,
-    /// Those that were answered before tell nothing any more.
+    /// The rate is unknown: earlier answers tell nothing any more.
     Unknown,
 }
 
 /// Requests a second that a search begins with.
 const FIRST_PER_S: f32 = 5.0;
-/// Fewest and most requests a second; a host that bears more has no limit worth the name.
+/// Fewest requests a second that are asked for.
 const MIN_PER_S: f32 = 1.0 / 30.0;
+/// Most requests a second; a host that bears more has no limit worth the name.
 const MAX_PER_S: f32 = 2_000.0;
-/// Answers at one rate of a search, and how long that is kept at least, in seconds: a bucket must
-/// have the time to run over.
+/// Answers at one rate of a search before it is raised.
 const SEARCH_ANSWERS: u32 = 3;
+/// How long such a rate is kept at least, in seconds, so that the bucket can run over.
 const SEARCH_STEP_S: f32 = 0.15;
 /// The first raise of a rate that holds, as a part of it.
 const RAISE_FIRST: f32 = 0.02;
-/// How long a rate is kept before that, in seconds.
+/// How long a rate is kept before its first raise, in seconds.
 const DWELL_S: f32 = 3.0;
-/// A rate of which less is used says nothing.
+/// A rate of which less than this part is used says nothing.
 const USED_PART: f32 = 0.7;
-/// So often in a row, and it is not what holds the host back.
+/// Times in a row that less than [`USED_PART`] was used, after which the rate is not what holds the
+/// host back.
 const IDLE_MAX: u8 = 3;
 /// Good answers in a row that show that a rate holds.
 const RUN_PROVES: u8 = 8;
-/// Refusals without that, after which they are not about the rate...
+/// Refusals without [`RUN_PROVES`] good answers between, after which they are not about the rate.
 const MOODY_REFUSALS: u32 = 8;
-/// ...and the lowest rate meanwhile, if there are good answers between them, a second.
+/// Lowest rate while there are good answers between such refusals, in requests a second.
 const MIXED_PER_S: f32 = 1.0;
-/// What is taken of a rate that was borne when a raise was too much.
+/// Part that is kept of a rate that was borne when a raise was too much.
 const GIVE: f32 = 0.97;
-/// What is taken of a rate that held and is refused.
+/// Part that is kept of a rate that held and is refused.
 const LOWER: f32 = 0.85;
-/// What is taken of the rate that refusals tell, and and what is left at least of one
-/// that was refused in a search, or that was kept.
+/// Part that is kept of the rate that refusals tell.
 const FOUND_PART: f32 = 0.99;
+/// Part that is left at least of a rate that was refused in a search.
 const FOUND_MIN: f32 = 0.1;
+/// Part that is left at least of a rate that was kept.
 const KEPT_MIN: f32 = 0.5;
-/// Where between the two bounds that are told the rate is looked for: where a wait is the price of
-/// too much, nearer to the one that was borne.
+/// Where between the two bounds the rate is looked for: 0 is the one that was borne.
 const BETWEEN: f32 = 0.5;
+/// [`BETWEEN`] where a wait is the price of too much.
 const BETWEEN_ASKED: f32 = 0.2;
-/// With fewer answers since the rate changed it is lowered in any case.
+/// With fewer answers than this since the rate changed it is lowered in any case.
 const SOON_ANSWERS: u32 = 8;
-/// So close to what was refused the rate is raised.
+/// Part of the rate that was refused up to which the rate is raised.
 const BELOW_BAD: f32 = 0.98;
-/// How long it stays below that, at least, at most, and in waits that the host asks for.
+/// Least time that the rate stays below what was refused, in milliseconds.
 const BELOW_MS: u64 = 8_000;
+/// Most time that it stays below, in milliseconds.
 const BELOW_MAX_MS: u64 = 300_000;
+/// Waits asked for that it stays below at least.
 const WAIT_TIMES: u64 = 20;

@@ -2,7 +2,7 @@
 
 use crate::plan::target::Scheme;
 
-/// Where a job goes.
+/// The host and the origin whose queue a job goes to.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Place<'p> {
     /// `scheme://host:port` (`plan::target::Target::origin_str`).
@@ -12,8 +12,8 @@ pub struct Place<'p> {
 }
 
 impl Place<'_> {
-    /// Which of the two origins of its host it is. A default port is left out for one scheme only,
-    /// so the host and this name the origin.
+    /// Scheme of the origin. A default port is left out for one scheme only, so the host and this
+    /// name the origin.
     pub(super) fn scheme(self) -> Scheme {
         if self.origin.starts_with("https:") { Scheme::Https } else { Scheme::Http }
     }

@@ -3,9 +3,9 @@
 //!
 //! **Window.** A host begins with `-x` connections. An answer that says "too much" (429, 503,
 //! `Retry-After`) and a connection that is cut halve that; as many good answers in a row as the
-//! window is wide raise it by one (additive increase, multiplicative decrease, as TCP does). What
-//! was begun before the last halving says nothing new, so a burst of failures counts once: every
-//! grant carries the [`Round`] it began in.
+//! window is wide raise it by one (additive increase, multiplicative decrease, as TCP does).
+//! Answers to requests from before the last halving say nothing new, so a burst of failures counts
+//! once: every grant carries the [`Round`] it began in.
 //!
 //! **Time to the first byte.** When it rises, requests queue up somewhere, and more of them at once
 //! only make the queue longer: the window is lowered by one. But a local server on a busy machine
@@ -14,7 +14,7 @@
 //! above four times the lowest smoothed one of the last minute or two, *and* a quarter of a second
 //! above it; and then a whole window of answers lowers it by one and no more.
 //!
-//! **Slots.** With a small `-j` the connections of one host may be all there are, and one that
+//! **Slots.** With a small `-j` the connections of one host may be all there are, and a host that
 //! keeps silent would hold each of them for a whole time limit, again and again. So a host whose
 //! last word was a failure to answer gets half of `-j` at most until it answers.
 //!
@@ -34,18 +34,18 @@ use super::refusing::Refusing;
 use super::sign::{Round, Sign};
 use super::speed::{Answer, is_from};
 
-/// What is remembered of one host.
+/// What is remembered of one host, and how much it may be asked.
 #[derive(Debug, Default)]
 pub(super) struct Throttle {
     /// Connections fewer than `-x`.
     lowered: u32,
-    /// Slots it may hold while it does not answer; nothing while it does.
+    /// Slots that the host may hold while it does not answer; `None` while it does.
     slots_max: Option<u32>,
     /// Good answers since the window last changed.
     good: u32,
-    /// The round that begins now.
+    /// Number of the round that begins now.
     round: u32,
-    /// Answers to what began in an earlier one are out of date.
+    /// First round whose answers are news; those to earlier ones are out of date.
     pub(super) since: u32,
     /// Length of the last rest, in milliseconds; 0 is none of late.
     rest_ms: u64,
@@ -55,7 +55,7 @@ pub(super) struct Throttle {
     latency: Latency,
     pub(super) record: Record,
     pub(super) refusing: Option<Box<Refusing>>,
-    /// What was found out about its speed; nothing before its first answer.
+    /// What was found out about the host's speed; `None` before its first answer.
     pub(super) found: Option<Box<Found>>,
 }
 
@@ -70,7 +70,7 @@ impl Throttle {
             || self.breaker.is_remarkable()
     }
 
-    /// Connections it may have open now.
+    /// Connections that the host may have open now.
     pub(super) fn window(&self, limits: &Limits) -> usize {
         let slots_max = self.slots_max.map_or(usize::MAX, |slots| slots as usize);
         let earned = match limits.is_automatic() {
@@ -88,12 +88,12 @@ impl Throttle {
         self.window(limits).max(self.found.as_ref().map_or(0, |found| found.speed.kept()))
     }
 
-    /// Those that its answers have earned it.
+    /// Connections that the host's answers have earned it.
     fn earned(&self, max: usize) -> usize {
         max.saturating_sub(self.lowered as usize).max(1)
     }
 
-    /// What keeps to the rate that was found.
+    /// The rate that was found, to keep to.
     pub(super) fn pace_mut(&mut self) -> Option<&mut Pace> {
         self.found.as_mut()?.pace.as_deref_mut()
     }
@@ -103,7 +103,7 @@ impl Throttle {
         self.pace().map_or_else(Due::default, Pace::due)
     }
 
-    /// Requests a second that were found.
+    /// Requests a second that the host was found to bear.
     pub(super) fn found_per_s(&self) -> Option<f64> {
         self.pace().map(|pace| f64::from(pace.per_s()))
     }
@@ -116,12 +116,12 @@ impl Throttle {
         self.found.as_ref()?.pace.as_deref()
     }
 
-    /// Keeps what a fresh host would not have. Nothing of it is in flight.
+    /// Forgets what a fresh host would not have either. No job of the host is in flight.
     pub(super) fn forget(&mut self) {
         self.found.take_if(|found| !found.is_remarkable());
     }
 
-    /// A job begins beside so many. Says whether the host waits for what comes of it.
+    /// Begins a job beside `in_use` others. Says whether the host waits for what comes of it.
     pub(super) fn begin(&mut self, in_use: usize, limits: &Limits, now_ms: u64) -> (Round, bool) {
         if let Some(found) = &mut self.found {
             found.wait_is_over(self.rest_until_ms, now_ms);
@@ -139,7 +139,7 @@ impl Throttle {
         (Round { number: self.round, in_flight, is_full, began_ms: now_ms }, is_probe)
     }
 
-    /// What it says of slots.
+    /// Takes note of what feedback says of slots.
     pub(super) fn hear(&mut self, sign: Sign, limits: &Limits) {
         match sign {
             Sign::Good { .. } | Sign::Answered | Sign::Busy { .. } => self.slots_max = None,
@@ -155,7 +155,8 @@ impl Throttle {
         }
     }
 
-    /// A good answer that began in this round, to a host of at most `max` connections.
+    /// Takes note of a good answer that began in this round, to a host of at most `max`
+    /// connections.
     pub(super) fn good(&mut self, starttransfer_ms: u64, now_ms: u64, max: usize) {
         self.latency.add(starttransfer_ms, now_ms);
         self.good += 1;
@@ -171,23 +172,23 @@ impl Throttle {
         }
     }
 
-    /// Any good answer makes the next rest shorter.
+    /// Makes the next rest shorter, as any good answer does.
     pub(super) fn rested(&mut self) {
         self.rest_ms = if self.rest_ms < 2 * REST_FIRST_MS { 0 } else { self.rest_ms / 2 };
     }
 
-    /// What was begun before says nothing new from now on.
+    /// Begins a round: answers to earlier requests say nothing new from now on.
     fn next_round(&mut self) {
         self.round = self.round.wrapping_add(1);
         (self.since, self.good) = (self.round, 0);
     }
 
-    /// What is found out about its speed, from now on.
+    /// What is found out about the host's speed, begun when there is nothing yet.
     pub(super) fn found(&mut self) -> &mut Found {
         self.found.get_or_insert_default()
     }
 
-    /// A good answer to a host that gets as many connections as pay, of `in_use` requests.
+    /// Takes note of a good answer for the speed of a host that gets as many connections as pay.
     pub(super) fn sped(&mut self, answer: &Answer, in_use: usize, caps: Caps) {
         let round = self.round;
         let is_first = self.found.is_none();
@@ -203,7 +204,7 @@ impl Throttle {
         }
     }
 
-    /// A good answer counts for the rate.
+    /// Takes note of a good answer for the rate.
     pub(super) fn paced(&mut self, round: Round, is_limited: bool, window: usize, now_ms: u64) {
         let is_news = is_from(round.number, self.since);
         if let Some(found) = &mut self.found {
@@ -211,7 +212,8 @@ impl Throttle {
         }
     }
 
-    /// The host pushed back, if this is news; a refusal (429, 503) may be about the rate.
+    /// Takes note that the host pushed back, if this is news; a refusal (429, 503) may be about the
+    /// rate.
     pub(super) fn pushed(&mut self, round: Round, push: Pushed, limits: &Limits, now_ms: u64) {
         let is_refusal = push != Pushed::Cut;
         if limits.is_window_fixed {
@@ -270,7 +272,8 @@ impl Throttle {
         self.lowered = u32::try_from(max - (window / 2).max(1)).unwrap_or(u32::MAX);
     }
 
-    /// The host can be reached. That says nothing new of one that was given up for its answers.
+    /// Takes note that the host can be reached. That is no news of one that was given up for its
+    /// answers.
     pub(super) fn reached(&mut self) {
         let is_refusing = self.refusing.as_ref().is_some_and(|refusing| refusing.why.is_some());
         if !(is_refusing && self.breaker.is_down()) {
@@ -278,12 +281,12 @@ impl Throttle {
         }
     }
 
-    /// The host said for how long nothing is to be started there.
+    /// Starts nothing there for as long as the host said.
     pub(super) fn obey(&mut self, asked_ms: u64, now_ms: u64) {
         self.rest_until_ms = self.rest_until_ms.max(now_ms.saturating_add(asked_ms));
     }
 
-    /// Somebody asks for a wait: for a while nothing is to be started there.
+    /// Starts nothing there for a while, since an answer asks for a wait.
     pub(super) fn rest(&mut self, asked_ms: u64, now_ms: u64) {
         // Answers that come during a rest are to requests from before it.
         if now_ms >= self.rest_until_ms {
@@ -299,10 +302,10 @@ impl Throttle {
 #[derive(Debug, Default)]
 struct Latency {
     smoothed_ms: f32,
-    /// The lowest smoothed one of this stretch of time and of the one before.
+    /// The lowest smoothed time of this stretch and of the one before, in milliseconds.
     lowest_ms: [f32; 2],
     stretch_ends_ms: u64,
-    /// Answers so far, as far as it matters.
+    /// Answers so far, up to [`LATENCY_ANSWERS`].
     count: u8,
 }
 
@@ -333,16 +336,17 @@ impl Latency {
 
 /// The first rest, in milliseconds.
 const REST_FIRST_MS: u64 = 1_000;
-/// Connections that are not made fewer for a small part of refusals.
+/// A window of this many connections or fewer is not lowered for a small part of refusals.
 const FEW: usize = 4;
 /// Longest rest of a host that is too busy for one connection and does not say for how long, in
 /// milliseconds.
 const REST_UNASKED_MAX_MS: u64 = 30_000;
-/// Answers that the smoothed time to the first byte is made of, and that make a host known.
+/// Answers that the smoothed time to the first byte is made of, and that make it known.
 const LATENCY_ANSWERS: u8 = 8;
-/// For so long the lowest one is remembered, and once more, in milliseconds.
+/// Length of a stretch, in milliseconds: the lowest time of this one and of the last is remembered.
 const LATENCY_STRETCH_MS: u64 = 60_000;
-/// A time to the first byte is high when it is above the lowest one so many times...
+/// A time to the first byte is high when it is this many times the lowest one, and
+/// [`LATENCY_ABOVE_MS`] above it.
 const LATENCY_TIMES: f32 = 4.0;
-/// ...and by so many milliseconds.
+/// A high time is also above the lowest one by this, in milliseconds.
 const LATENCY_ABOVE_MS: f32 = 250.0;

@@ -1,4 +1,4 @@
-//! Hosts that push back: how often they refused (429, 503), what was made of it, and what that
+//! Hosts that push back: how often each refused (429, 503), what was made of it, and what that
 //! means for the job that was refused.
 
 use super::Schedule;
@@ -11,15 +11,15 @@ use crate::plan::retry::Tally;
 pub struct Pushing {
     /// `name[:port]`
     pub host: Box<str>,
-    /// Answers of it that were no refusals.
+    /// Answers of the host that were no refusals.
     pub answers: u64,
     /// 429, 503, and other answers that asked for a wait.
     pub refusals: u64,
-    /// Connections it may have now.
+    /// Connections that the host may have now.
     pub window: usize,
-    /// Requests a second that it was found to bear, where it limits those.
+    /// Requests a second that the host was found to bear; `None` where it does not limit them.
     pub rate: Option<f64>,
-    /// Jobs for it, waiting or in flight.
+    /// Jobs for the host, waiting or in flight.
     pub jobs: usize,
 }
 
@@ -35,8 +35,8 @@ pub struct Refused {
 }
 
 impl<T> Schedule<T> {
-    /// What it means for a job of a grant of `origin` that its host refused it at `now_ms`. To be
-    /// asked before the grant ends.
+    /// What it means for the job of a grant that its host refused it at `now_ms`. To be asked
+    /// before the grant ends.
     ///
     /// # Panics
     /// When the grant of `origin` has ended.

@@ -91,11 +91,11 @@ pub(super) struct Jobs<T> {
 /// One job and the next one of its queue.
 #[derive(Debug)]
 struct Node<T> {
-    /// Nothing while it is free, and in a gap: what a job leaves that was taken out of the middle
-    /// of its queue. The first node of a queue is no gap.
+    /// The job; `None` while the node is free, and in a gap: what a job leaves that was taken out
+    /// of the middle of its queue. The first node of a queue is no gap.
     item: Option<T>,
-    /// Its place in the order in which jobs were given. The number begins again after 2^32 jobs;
-    /// far fewer are held at a time, so that of two of them the older one is always known.
+    /// The job's place in the order in which jobs were given. The number begins again after 2^32
+    /// jobs; far fewer are held at a time, so that of two of them the older one is always known.
     sequence: u32,
     next: u32,
 }
@@ -150,7 +150,7 @@ impl<T> Jobs<T> {
         Some(item)
     }
 
-    /// Takes out of a queue the job that [`Self::mark`] tells of, wherever it is.
+    /// Takes a job out of its queue, wherever it is.
     pub(super) fn take_out(&mut self, list: &mut List, mark: Mark) -> Option<T> {
         if !self.holds(mark) {
             return None;
@@ -161,7 +161,7 @@ impl<T> Jobs<T> {
         item
     }
 
-    /// Which job it is, for as long as it is held.
+    /// A mark that finds the job again for as long as it is held.
     pub(super) fn mark(&self, number: u32) -> Mark {
         Mark { number, sequence: self.nodes[number].sequence }
     }
@@ -209,13 +209,13 @@ impl<T> Jobs<T> {
         (list.tail != NIL).then(|| self.age(list.tail))
     }
 
-    /// How many jobs were given since this one.
+    /// How many jobs were given since the one with this number.
     pub(super) fn age(&self, number: u32) -> u32 {
         self.sequence.wrapping_sub(self.nodes[number].sequence)
     }
 }
 
-/// No number.
+/// The end of a chain.
 const NIL: u32 = u32::MAX;
 /// Values in one block.
 const BLOCK: usize = 4_096;

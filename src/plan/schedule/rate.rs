@@ -1,4 +1,4 @@
-//! How many requests begin in a time: `--rate` for the run, `--rate-per-host` for each host.
+//! `--rate` for the run and `--rate-per-host` for each host: how many requests begin in a time.
 //!
 //! The generic cell rate algorithm: each request moves the time at which the next one is due on by
 //! one interval, and none begins earlier than [`BURST_NS`] before that. There is no bucket to be
@@ -7,8 +7,8 @@
 //! host; here the clock is handed in, the record is there already, and a core must know when to
 //! wake.)
 //!
-//! What counts is a request that may begin: hops of redirects and further attempts are requests
-//! like any other. A job that turns out to need none is given back.
+//! Requests that may begin count: hops of redirects and further attempts are requests like any
+//! other. A job that turns out to need none is given back.
 
 /// A number of requests in a time.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -60,7 +60,7 @@ impl Due {
         self.at_ns = self.at_ns.max(now_ns).saturating_add(rate.interval_ns);
     }
 
-    /// The next request begins one interval from now, or at `due_ms` if that is earlier.
+    /// Lets the next request begin one interval from now, or at `due_ms` if that is earlier.
     pub(super) fn put_off(&mut self, rate: Rate, now_ms: u64, due_ms: Option<u64>) {
         let at_ns = now_ms.saturating_mul(NS_PER_MS).saturating_add(rate.interval_ns);
         let due_ns = due_ms.map_or(u64::MAX, |due_ms| due_ms.saturating_mul(NS_PER_MS));
@@ -73,5 +73,5 @@ impl Due {
 }
 
 const NS_PER_MS: u64 = 1_000_000;
-/// A request may begin so much before it is due, in nanoseconds: what a timer may be late by.
+/// How early before it is due a request may begin, in nanoseconds: what a timer may be late by.
 const BURST_NS: u64 = 4_000_000;

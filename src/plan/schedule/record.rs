@@ -8,14 +8,14 @@ use crate::plan::retry::Tally;
 pub(super) struct Record {
     answers: u32,
     pub(super) refusals: u32,
-    /// When the last good answer came, in seconds from 1; 0 is never.
+    /// When the last good answer came, in seconds from 1; 0 when there was none.
     good_at_s: u32,
     /// When the request of the first answer began, in milliseconds.
     first_ms: u32,
 }
 
 impl Record {
-    /// What an attempt that began at `began_ms` said.
+    /// Counts feedback of an attempt that began at `began_ms`.
     pub(super) fn add(&mut self, sign: Sign, began_ms: u64, now_ms: u64) {
         if self.answers == 0 && self.refusals == 0 {
             self.first_ms = u32::try_from(began_ms).unwrap_or(u32::MAX);
@@ -39,7 +39,7 @@ impl Record {
         self.answers
     }
 
-    /// Whether a fifth of all was refused, and at least so many: not one URL alone.
+    /// Whether a fifth of all was refused, and at least `least` requests: not one URL alone.
     pub(super) fn is_refused_often(&self, least: u32) -> bool {
         self.refusals >= least && self.refusals >= self.answers / 4
     }
@@ -63,5 +63,5 @@ fn second(now_ms: u64) -> u32 {
     u32::try_from(now_ms / 1_000).unwrap_or(u32::MAX).saturating_add(1)
 }
 
-/// A host whose last good answer is not longer ago makes progress, in seconds.
+/// How long a host counts as making progress after its last good answer, in seconds.
 const PROGRESS_S: u32 = 60;

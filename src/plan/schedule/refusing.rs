@@ -22,11 +22,11 @@ pub(super) struct Refusing {
     count: u32,
     /// When the first one came, in milliseconds.
     since_ms: u64,
-    /// Nothing is counted before, in milliseconds.
+    /// When refusals count again, in milliseconds.
     counts_from_ms: u64,
-    /// It has asked for a longer wait than is waited for.
+    /// Whether it asked for a longer wait than `--retry-after-max`.
     is_long: bool,
-    /// Why it is down, if it is.
+    /// Why the host is down, if it is.
     pub(super) why: Option<DownReason>,
 }
 

@@ -1,12 +1,13 @@
-//! The name gate: a host whose name is not known yet takes no slot.
+//! Names looked up ahead of the work: a host whose name is not known yet takes no slot.
 //!
-//! Names are asked for in the order in which their hosts first got work, and only so many ahead of
+//! Names are asked for in the order in which their hosts first got work, and only so far ahead of
 //! the work that answers are still fresh when they are used: hosts that were asked for, or that are
 //! known and could be served but have not been, count. A host that is known and may not be served
 //! now (it rests, for instance) does not count, so that it is in no other host's way.
 //!
-//! Whoever learns of [`Schedule::has_unresolved`] takes them by [`Schedule::next_unresolved`] until
-//! there is none. A push that finds every core asleep wakes one for that alone.
+//! A caller that learns of [`Schedule::has_unresolved`] takes names by
+//! [`Schedule::next_unresolved`] until there is none. A push that finds every core asleep wakes one
+//! for that alone.
 
 use super::Schedule;
 use super::answers::Wake;
@@ -35,8 +36,8 @@ impl<T> Schedule<T> {
         None
     }
 
-    /// The question for a host is answered: its jobs may begin, if only to fail for want of an
-    /// address. An answer for a host that was forgotten meanwhile changes nothing.
+    /// Takes note that the question for a host is answered: its jobs may begin, if only to fail for
+    /// want of an address. An answer for a host that was forgotten meanwhile changes nothing.
     pub fn resolved(&mut self, host: HostId) -> Wake {
         let Some(index) = self.hosts.find_id(host) else { return Wake::Nobody };
         let host = self.hosts.at_mut(index);
@@ -49,9 +50,9 @@ impl<T> Schedule<T> {
         self.wake(home)
     }
 
-    /// The answer for a host is no longer valid: its name is asked for again, before all others,
-    /// and no job of it begins until then. Nothing happens without a gate, or while it is asked for
-    /// already.
+    /// Takes note that the answer for a host is no longer valid: its name is asked for again,
+    /// before all others, and no job of it begins until then. Nothing happens where names are not
+    /// resolved ahead, or while this one is asked for already.
     pub fn unresolve(&mut self, place: Place<'_>) -> Wake {
         let Some(index) = self.hosts.find(place.host) else { return Wake::Nobody };
         let host = self.hosts.at_mut(index);

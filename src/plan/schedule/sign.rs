@@ -3,47 +3,47 @@
 /// What an attempt says about its host.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Sign {
-    /// An answer that a host at ease gives, a redirect and 404 included.
+    /// An answer that a host at ease gives; a redirect and 404 are such answers.
     Good {
-        /// From the request to the first byte of the answer, in milliseconds.
+        /// Time from the request to the first byte of the answer, in milliseconds.
         starttransfer_ms: u64,
-        /// What the opening of its connection took before, in milliseconds.
+        /// Time that the opening of its connection took before, in milliseconds.
         opening_ms: u64,
     },
     /// Any other answer: the host is there, and no more is known.
     Answered,
     /// 429, 503, or an answer that asks for a wait.
     Busy {
-        /// How long it asks for (`Retry-After`), in milliseconds.
+        /// Wait that the host asks for (`Retry-After`), in milliseconds.
         asked_ms: Option<u64>,
-        /// It speaks for the whole host (429 with `Retry-After`): nothing begins there before.
-        /// Otherwise it may be about one URL.
+        /// Whether the answer speaks for the whole host (429 with `Retry-After`): nothing begins
+        /// there before. Otherwise it may be about one URL.
         is_for_host: bool,
     },
-    /// A connection that was there was reset, cut short or silent for too long.
+    /// An established connection was reset, cut short or silent for too long.
     Cut,
     /// No connection came about, or the name servers failed.
     Unreachable {
         /// The code of the fault, for people.
         code: &'static str,
     },
-    /// Its name does not exist. That is an answer, known for a while and free for all other jobs
-    /// of the host: each can say so at once. Nothing was sent.
+    /// The host's name does not exist. That is an answer, known for a while and free for all other
+    /// jobs of the host: each can say so at once. Nothing was sent.
     Nameless,
     /// Nothing was sent: the attempt counts towards no rate.
     Unasked,
-    /// It ended for a reason of ours.
+    /// The attempt ended for a reason of ours, which says nothing about the host.
     Nothing,
 }
 
-/// What a grant goes back with its signs with: a stretch of its host's time within which all
-/// failures are one, and how much was asked of the host.
+/// State of a host when a grant began, which its feedback comes back with: a stretch of the host's
+/// time within which all failures are one, and how much was asked of it.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Round {
     pub(super) number: u32,
     /// Jobs of the host in flight, this one included.
     pub(super) in_flight: u32,
-    /// The host's window was full with it.
+    /// Whether the host's window was full with it.
     pub(super) is_full: bool,
     pub(super) began_ms: u64,
 }

@@ -26,11 +26,11 @@ use super::sign::Round;
 /// A good answer.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Answer {
-    /// What its grant came with.
+    /// Round that its grant came with.
     pub(super) round: Round,
-    /// From the request to its first byte, in milliseconds.
+    /// Time from the request to its first byte, in milliseconds.
     pub(super) starttransfer_ms: u64,
-    /// From the request to its end, in milliseconds.
+    /// Time from the request to its end, in milliseconds.
     pub(super) took_ms: u64,
     /// Whether the window is what keeps jobs of the host waiting.
     pub(super) is_limited: bool,
@@ -40,29 +40,29 @@ pub(super) struct Answer {
 /// The window of one host.
 #[derive(Debug, Default)]
 pub(super) struct Speed {
-    /// Connections; 0 before anything is known.
+    /// Connections that the host may have; 0 before anything is known.
     window: f32,
-    /// What it was when the current round began.
+    /// The window when the current round began.
     opened: f32,
     state: State,
     /// Requests that began in the current round.
     current: Sample,
-    /// In slow start, those of the round before.
+    /// Requests that began in the round before, in slow start.
     former: Sample,
-    /// What paid last.
+    /// The window that paid last.
     base: Point,
     lowest: Lowest,
-    /// What the host is known to bear when it pushed back; 0 is unknown.
+    /// Connections that the host bore when it pushed back last; 0 is unknown.
     ceiling: f32,
     /// When the window was lowered last.
     lowered_at_ms: u64,
-    /// The burst of refusals that it was lowered for.
+    /// The burst of refusals that the window was lowered for.
     burst: Burst,
-    /// When something else is tried.
+    /// When another window is tried, in milliseconds.
     trial_at_ms: u64,
-    /// How long after a trial that brought nothing.
+    /// Pause after a trial that brought nothing, in seconds.
     pause_s: u16,
-    /// Trials upwards in a row that were borne.
+    /// Trials of a wider window in a row that were borne.
     borne: u8,
     is_down_next: bool,
 }
@@ -71,33 +71,33 @@ pub(super) struct Speed {
 enum State {
     #[default]
     Start,
-    /// Slow start whose last round did not pay: it grows no more until the next one does.
+    /// Slow start whose last round did not pay: the window grows no more until the next one does.
     Doubt,
     Steady,
-    /// Another window for a round; before it was so wide.
+    /// Another window for a round.
     Trial {
         from: f32,
     },
-    /// Growing back to the ceiling.
+    /// The window grows back to the ceiling.
     Back,
 }
 
-/// What requests of one round came to.
+/// What the requests of one round came to.
 #[derive(Clone, Copy, Debug, Default)]
 struct Sample {
     number: u32,
     begun: u32,
-    /// Answers that are passed over first.
+    /// Answers that are passed over at first.
     skip: u32,
     count: u32,
     in_flight: f32,
     took_ms: f32,
     first_byte_ms: f32,
-    /// Those that began with a window that was not full.
+    /// Answers whose requests began while the window was not full.
     unfilled: u32,
 }
 
-/// How many requests were in flight, and what they brought.
+/// A number of requests in flight, and what it brought.
 #[derive(Clone, Copy, Debug, Default)]
 struct Point {
     in_flight: f32,
@@ -136,7 +136,8 @@ impl Sample {
         Point { in_flight, per_ms: in_flight / took_ms, took_ms }
     }
 
-    /// Whether there are enough answers to judge by; more when a clock of milliseconds is coarse.
+    /// Whether there are enough answers to judge by; a clock of milliseconds that is coarse needs
+    /// more.
     fn is_enough(&self, least: u32) -> bool {
         let is_coarse = self.took_ms < COARSE_MS * self.count as f32;
         self.count >= if is_coarse { least.max(COARSE_COUNT) } else { least }
@@ -181,19 +182,19 @@ impl Lowest {
 /// Refusals that came of requests in flight together.
 #[derive(Clone, Copy, Debug, Default)]
 struct Burst {
-    /// The window before.
+    /// The window before it was lowered.
     window: f32,
-    /// Requests of rounds from `from` to before `until` are of it.
+    /// First round whose requests belong to it.
     from: u32,
     until: u32,
-    /// Fewest in flight when one that was refused began.
+    /// Fewest requests in flight when one that was refused began.
     refused_min: f32,
-    /// Most in flight when one that was answered began.
+    /// Most requests in flight when one that was answered began.
     good_max: f32,
 }
 
 impl Burst {
-    /// What the host bears as far as this tells.
+    /// What the host bears, as far as this tells.
     fn borne(&self) -> f32 {
         (self.refused_min - 1.0).max(self.good_max).clamp(1.0, self.window)
     }
@@ -215,7 +216,7 @@ impl Speed {
         whole(window).clamp(1, caps.max)
     }
 
-    /// Connections that are kept open for the window that a trial may go back to.
+    /// Connections that are kept open, since a trial may go back to that window.
     pub(super) fn kept(&self) -> usize {
         match self.state {
             State::Trial { from } => whole(from) as usize,
@@ -223,7 +224,7 @@ impl Speed {
         }
     }
 
-    /// Whether the host is known to bear no more than so many.
+    /// Whether there is anything that a fresh host would not have.
     pub(super) fn is_remarkable(&self) -> bool {
         self.ceiling > 0.0
     }
@@ -233,17 +234,17 @@ impl Speed {
         self.ceiling
     }
 
-    /// One more, without any judgement.
+    /// Widens the window by one, without any judgement.
     pub(super) fn widen(&mut self, caps: Caps) {
         self.window = (self.window(caps) as f32 + 1.0).min(caps.max as f32);
     }
 
-    /// No more than a host begins with, from now on.
+    /// Narrows the window to what a host begins with.
     pub(super) fn back_to_first(&mut self, caps: Caps) {
         self.window = self.window.min(caps.first as f32);
     }
 
-    /// A request begins.
+    /// Counts a request that begins in round `number`.
     pub(super) fn begin(&mut self, number: u32) {
         if self.current.number == number {
             self.current.begun = self.current.begun.saturating_add(1);
@@ -252,12 +253,12 @@ impl Speed {
         }
     }
 
-    /// So many requests of the current round have begun.
+    /// Counts the requests of the current round that have begun.
     pub(super) fn begun(&mut self, number: u32, begun: u32) {
         self.current = Sample { begun, ..Sample::of(number, 0) };
     }
 
-    /// A good answer. `number` is the current round; says whether a new one begins.
+    /// Takes note of a good answer. `number` is the current round; says whether a new one begins.
     pub(super) fn good(&mut self, answer: &Answer, number: u32, caps: Caps) -> bool {
         if self.window == 0.0 {
             self.window = caps.first as f32;
@@ -348,7 +349,7 @@ impl Speed {
         }
     }
 
-    /// From now on something else is tried at times only.
+    /// Ends a trial or slow start: from now on another window is tried at times only.
     fn settled(&mut self, now_ms: u64) {
         self.state = State::Steady;
         self.pause_s = PAUSE_FIRST_S;
@@ -356,7 +357,7 @@ impl Speed {
         self.borne = 0;
     }
 
-    /// CUBIC: the window that the time since it was lowered makes of it.
+    /// CUBIC: grows the window by the time since it was lowered.
     fn back(&mut self, answer: &Answer, caps: Caps) {
         if !answer.is_limited {
             return;
@@ -377,8 +378,8 @@ impl Speed {
         }
     }
 
-    /// Where the window stays: at what the host bore, or a little below when it was found too much
-    /// before long.
+    /// Where the window stays: at what the host bore, or a little below when that was found too
+    /// much before long.
     fn plateau(&self) -> f32 {
         if self.pause_s > PAUSE_FIRST_S {
             (self.ceiling * AGAIN_PART).floor()
@@ -387,7 +388,7 @@ impl Speed {
         }
     }
 
-    /// Nothing else is tried for a while.
+    /// Puts off the next trial for a while.
     fn wait(&mut self, now_ms: u64) {
         self.trial_at_ms = now_ms.saturating_add(u64::from(self.pause_s) * 1_000);
     }
@@ -465,10 +466,12 @@ impl Speed {
         self.borne = 0;
     }
 
-    /// The host pushed back, for the first time since the round `since`. The next round begins.
+    /// Lowers the window when the host pushed back for the first time since the round `since`. The
+    /// next round begins.
     pub(super) fn refused(
         &mut self,
         round: Round,
+        /// Requests answered since that one was refused.
         since: u32,
         number: u32,
         now_ms: u64,
@@ -509,7 +512,7 @@ impl Speed {
         self.settle_burst(|_| {});
     }
 
-    /// Another one of requests that were in flight together.
+    /// Takes note of another refusal among requests that were in flight together.
     pub(super) fn refused_late(&mut self, round: Round) {
         if self.burst.has(round.number) {
             self.settle_burst(|burst| {
@@ -533,48 +536,50 @@ fn whole(window: f32) -> u32 {
     window as u32
 }
 
-/// Milliseconds as they are calculated with; a request takes less than three hours or so.
+/// Milliseconds as a float; a request takes less than three hours or so.
 fn ms(ms: u64) -> f32 {
     u32::try_from(ms).unwrap_or(u32::MAX).min(10_000_000) as f32
 }
 
-/// Answers of one sample; with more of them the older half counts half.
+/// Most answers of one sample; with more of them the older half counts half.
 const SAMPLE_MAX: u32 = 1_024;
 /// Shortest time that a request is taken to need, in milliseconds.
 const TOOK_MIN_MS: f32 = 0.05;
-/// Below it, a clock of milliseconds is too coarse for a few answers, in milliseconds...
+/// Times below this are too short for a few answers by a clock of milliseconds, in milliseconds.
 const COARSE_MS: f32 = 8.0;
-/// ...and so many are enough.
+/// Answers that are enough all the same.
 const COARSE_COUNT: u32 = 64;
-/// For so long the lowest times are remembered, and once more, in milliseconds.
+/// Length of a stretch, in milliseconds: the lowest times of this one and of the last are
+/// remembered.
 const STRETCH_MS: u64 = 60_000;
-/// First bytes of a round are late when all come after so many times the earliest...
+/// First bytes of a round are late when all come after this many times the earliest, and
+/// [`LATE_ABOVE_MS`] after it.
 const LATE_TIMES: f32 = 1.25;
-/// ...and so many milliseconds.
+/// Late first bytes also come this much after the earliest, in milliseconds.
 const LATE_ABOVE_MS: f32 = 4.0;
 /// Fewest answers that a round of slow start is judged by.
 const START_ANSWERS_MIN: u32 = 8;
 /// Slow start goes on when this part of what was added to the window came through as answers.
 const START_GAIN_MIN: f32 = 0.3;
-/// The same for a trial.
+/// A trial has paid when this part of what was added to the window came through as answers.
 const TRIAL_GAIN_MIN: f32 = 0.3;
-/// The window is so many times what keeps the host just busy.
+/// Width of the window, in what keeps the host just busy.
 const KNEE_TIMES: f32 = 1.25;
-/// Answers take long when they take so many times the lowest time.
+/// Answers take long when they take this many times the lowest time.
 const SLOW_TIMES: f32 = 1.25;
-/// A trial upwards and downwards, in windows.
+/// A trial of a wider window, in windows.
 const UP_TIMES: f32 = 1.25;
 const DOWN_PART: f32 = 0.8;
-/// A smaller window than this must bring more, not just as much.
+/// A window smaller than this must bring more, not just as much.
 const DOWN_FREE: f32 = 8.0;
 /// What is left of a window when the host pushes back (RFC 9438).
 const LOWERED_PART: f32 = 0.7;
-/// The window stays at this part of what was found too much again and again.
+/// Part of what was found too much again and again at which the window stays.
 const AGAIN_PART: f32 = 0.9;
-/// That is so when it is found within so many milliseconds for each second of the pause.
+/// Time for each second of the pause within which finding it counts as again, in milliseconds.
 const AGAIN_MS: u64 = 5_000;
 /// CUBIC's constant, in connections per second cubed (RFC 9438).
 const CUBIC_C: f32 = 0.4;
-/// Between two trials, in seconds.
+/// First pause between two trials, in seconds.
 const PAUSE_FIRST_S: u16 = 1;
 const PAUSE_MAX_S: u16 = 64;
