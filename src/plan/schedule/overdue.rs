@@ -16,7 +16,7 @@ impl<T> Schedule<T> {
             return;
         }
         let Self { ends, jobs, .. } = self;
-        ends.push(End { at_ms: ends_ms, job, host, scheme }, |job| jobs.by_core(job));
+        ends.push(End { at_ms: ends_ms, job, host, scheme }, |job| jobs.holds(job));
     }
 
     /// Takes out a job whose time is over by now.

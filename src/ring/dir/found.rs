@@ -73,10 +73,12 @@ impl Dir {
 
 #[cfg(test)]
 mod tests {
+    use super::super::kept::Kept;
     use super::*;
     use crate::ring::dir::WriteOptions;
     use rustix::fs::{CWD, Mode, mknodat};
     use std::os::unix::fs::symlink;
+    use std::path::Path;
     use std::sync::Arc;
 
     #[test]

@@ -5,7 +5,7 @@
 //! names that are gone a moment later: no number in statfs(2) says how a network or FUSE file
 //! system was set up.
 
-use super::{Dir, magic};
+use super::{Dir, NamingWay, magic};
 use crate::ring::file::CREATE;
 use rustix::fs::{AtFlags, Mode, RenameFlags};
 use rustix::io::Errno;

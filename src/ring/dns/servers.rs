@@ -329,7 +329,7 @@ impl Servers {
             ServerReply::Left => {}
         }
         server.health.set(health);
-        said
+        reply
     }
 
     /// Whether a question that waited for a place need not be put to a server, since that is to be
