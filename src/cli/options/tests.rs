@@ -1,6 +1,7 @@
 //! The help texts: snapshots of both, and what every option has to say.
 
 use crate::cli::command::command;
+use crate::cli::topics;
 use crate::cli::values::Millis;
 use crate::limits;
 use clap::Arg;
@@ -60,6 +61,17 @@ fn every_option_is_explained() {
         let values = arg.get_possible_values();
         let is_explained = values.iter().all(|value| value.get_help().is_some());
         assert!(is_explained || values.iter().all(|v| matches!(v.get_name(), "true" | "false")));
+    }
+}
+
+#[test]
+fn topics_that_the_help_names_exist() {
+    let help = help("--help").split_whitespace().collect::<Vec<_>>().join(" ");
+    let named: Vec<&str> = help.split("`ringpull help ").skip(1).collect();
+    assert!(named.len() > 5, "{help}");
+    for text in named {
+        let name = text.split('`').next().unwrap_or_default();
+        assert!(topics::find(name).is_some(), "{name}");
     }
 }
 
