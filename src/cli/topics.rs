@@ -1,7 +1,7 @@
 //! The texts of `ringpull help TOPIC`: what is too long for an option and too much for the README.
 //!
 //! Each topic is a Markdown file beside this one. What the code knows is not repeated there: a line
-//! such as `{{exit}}` stands for a table that [`filled`] takes from the code.
+//! such as `{{exit}}` stands for a table that `filled` takes from the code.
 
 mod filled;
 mod layout;
