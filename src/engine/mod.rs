@@ -21,13 +21,14 @@ mod attempt;
 mod books;
 mod core;
 mod feed;
-mod full;
 mod moment;
 mod output;
+mod queue;
 mod run;
 mod shared;
+mod state;
 mod watch;
 
 pub use books::verify::verify;
-pub use feed::dry::dry_run;
+pub use run::dry::dry_run;
 pub use run::pull::{Ended, run};

@@ -3,13 +3,13 @@
 use crate::config::Config;
 use crate::engine::attempt::pace::Paces;
 use crate::engine::attempt::robots::Robots;
-use crate::engine::books::ledger::{Ledger, Scribe};
+use crate::engine::books::row_sink::{RowSink, Scribe};
 use crate::engine::books::session::Session;
-use crate::engine::feed::packed::Packed;
-use crate::engine::full::FullDisk;
 use crate::engine::moment::ms;
 use crate::engine::output::destination::Output;
-use crate::engine::watch::gauges::Gauges;
+use crate::engine::queue::queued::Queued;
+use crate::engine::state::disk_full::FullDisk;
+use crate::engine::state::gauges::Gauges;
 use crate::engine::watch::progress::say;
 use crate::plan::eyeballs;
 use crate::plan::job::Job;
@@ -47,12 +47,12 @@ pub(crate) struct Shared {
     pub(crate) robots: Robots,
     /// Which addresses answer.
     eyeballs: Mutex<eyeballs::Memory>,
-    schedule: Mutex<Schedule<Packed>>,
+    schedule: Mutex<Schedule<Queued>>,
     /// The look-ahead has room again; goes with `schedule`.
     room: Condvar,
     /// One a core: there is work, or the end.
     wakes: Vec<Notify>,
-    ledger: Mutex<Ledger>,
+    ledger: Mutex<RowSink>,
     /// Whether rows of lines that are done are read by anybody.
     pub(crate) reads_rows: bool,
     /// What encodes rows, for each core to have its own.
@@ -92,8 +92,8 @@ impl Shared {
     pub(crate) fn new(
         config: Config,
         began: Instant,
-        schedule: Schedule<Packed>,
-        ledger: Ledger,
+        schedule: Schedule<Queued>,
+        ledger: RowSink,
         output: Output,
     ) -> Self {
         Self {
@@ -128,7 +128,7 @@ impl Shared {
     }
 
     /// The schedule. A panic while it was held is a bug that ends its thread, not the others.
-    pub(crate) fn schedule(&self) -> MutexGuard<'_, Schedule<Packed>> {
+    pub(crate) fn schedule(&self) -> MutexGuard<'_, Schedule<Queued>> {
         self.schedule.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -138,12 +138,12 @@ impl Shared {
     }
 
     /// The ledger.
-    pub(crate) fn ledger(&self) -> MutexGuard<'_, Ledger> {
+    pub(crate) fn ledger(&self) -> MutexGuard<'_, RowSink> {
         self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The ledger, unless somebody holds it for long.
-    fn try_ledger(&self) -> Option<MutexGuard<'_, Ledger>> {
+    fn try_ledger(&self) -> Option<MutexGuard<'_, RowSink>> {
         for _ in 0..LEDGER_ATTEMPTS {
             match self.ledger.try_lock() {
                 Ok(ledger) => return Some(ledger),
@@ -243,8 +243,8 @@ impl Shared {
     /// Waits until the look-ahead has room for a batch, or the run stops, or some time has passed.
     pub(crate) fn wait_for_room<'s>(
         &'s self,
-        schedule: MutexGuard<'s, Schedule<Packed>>,
-    ) -> MutexGuard<'s, Schedule<Packed>> {
+        schedule: MutexGuard<'s, Schedule<Queued>>,
+    ) -> MutexGuard<'s, Schedule<Queued>> {
         self.reader.is_waiting.store(true, Ordering::Relaxed);
         let waited = self.room.wait_timeout(schedule, ROOM_WAIT);
         waited.unwrap_or_else(PoisonError::into_inner).0

@@ -1,6 +1,6 @@
 //! The file of `--dns-cache`: read before the run begins, replaced every minute and at the end.
 
-use crate::engine::books::paper::make_parent;
+use crate::engine::books::row_file::make_parent;
 use crate::engine::watch::progress::say;
 use crate::error::RunError;
 use crate::plan::dns_cache::{self, Line};

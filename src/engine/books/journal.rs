@@ -19,7 +19,7 @@ use self::taken::{Says, TakenRows};
 use crate::config::{
     Config, Destination, OnConflict, ReportFile, ReportPacking, RetryFailed, SyncMode,
 };
-use crate::engine::books::paper::make_parent;
+use crate::engine::books::row_file::make_parent;
 use crate::engine::watch::progress::say;
 use crate::error::RunError;
 use crate::fault::{Cause, DiskProblem, Fault, Stage};

@@ -2,8 +2,8 @@
 
 pub(crate) mod dns_cache;
 pub(crate) mod journal;
-pub(crate) mod ledger;
-pub(crate) mod paper;
-pub(crate) mod printed;
+pub(crate) mod row_file;
+pub(crate) mod row_sink;
 pub(crate) mod session;
 pub(crate) mod verify;
+pub(crate) mod write_out;

@@ -4,9 +4,9 @@
 //! well be the session of the last one.
 
 use crate::config::Config;
-use crate::engine::books::paper::{Flushed, Paper, make_parent};
-use crate::engine::feed::packed::Packed;
-use crate::engine::run::settle::Patience;
+use crate::engine::books::row_file::{Flushed, RowFile, make_parent};
+use crate::engine::queue::queued::Queued;
+use crate::engine::run::last_writes::Patience;
 use crate::engine::shared::Shared;
 use crate::error::RunError;
 use crate::plan::job::Job;
@@ -27,7 +27,7 @@ pub(crate) struct Session {
 struct Writing {
     /// Gone once the session has ended.
     draft: Option<Draft>,
-    paper: Option<Paper>,
+    rows: Option<RowFile>,
     jobs: u64,
     /// Everything that the inputs hold is done or in it.
     is_whole: bool,
@@ -55,8 +55,8 @@ impl Session {
         }
         // There may be passwords in it.
         let draft = Draft::beside(path, Access::Owner).with_context(cannot)?;
-        let paper = Some(Paper::new(draft.file().with_context(cannot)?, waits));
-        let writing = Writing { draft: Some(draft), paper, jobs: 0, is_whole: false };
+        let rows = Some(RowFile::new(draft.file().with_context(cannot)?, waits));
+        let writing = Writing { draft: Some(draft), rows, jobs: 0, is_whole: false };
         Ok(Self { path: path.to_owned(), writing: Mutex::new(writing) })
     }
 
@@ -102,7 +102,7 @@ impl Session {
 
     /// Writes what can be written.
     pub(crate) fn flush(&self) -> Flushed {
-        self.writing().paper.as_mut().map_or(Flushed::All, Paper::flush)
+        self.writing().rows.as_mut().map_or(Flushed::All, RowFile::flush)
     }
 
     /// Gives it its name. Says how many jobs are in it, and whether they are all that are left.
@@ -120,7 +120,7 @@ impl Session {
     /// It is not what is left: what was there before stays.
     pub(crate) fn abandon(&self) {
         let mut writing = self.writing();
-        (writing.paper, writing.draft) = (None, None);
+        (writing.rows, writing.draft) = (None, None);
     }
 
     fn writing(&self) -> MutexGuard<'_, Writing> {
@@ -158,23 +158,23 @@ pub(crate) fn save(
 
 impl Writing {
     fn add(&mut self, encode: impl FnOnce(&mut Vec<u8>)) {
-        let Some(paper) = &mut self.paper else { return };
-        paper.add(encode);
+        let Some(rows) = &mut self.rows else { return };
+        rows.add(encode);
         // On a full disk it waits in memory: a paused run adds little.
-        if paper.is_due() && !paper.is_full() {
-            paper.flush();
+        if rows.is_due() && !rows.is_full() {
+            rows.flush();
         }
     }
 
     fn end(&mut self) -> io::Result<()> {
         let draft = self.draft.take();
-        self.paper.take().map_or(Ok(()), Paper::close_durably)?;
+        self.rows.take().map_or(Ok(()), RowFile::close_durably)?;
         draft.map_or(Ok(()), Draft::publish)
     }
 }
 
 /// A task that was not begun, or not ended, is left.
-pub(crate) fn leave(shared: &Shared, task: Packed) {
+pub(crate) fn leave(shared: &Shared, task: Queued) {
     if shared.session().is_some() {
         let task = task.unpack();
         shared.left(&task.job, task.planned_name());

@@ -7,12 +7,12 @@ pub(crate) use asked::codings;
 use crate::config::Timeouts;
 use crate::engine::attempt::race::Leftovers;
 use crate::engine::attempt::task::{End, Story, Task};
-use crate::engine::books::ledger::Scribe;
+use crate::engine::books::row_sink::Scribe;
 use crate::engine::core::pool::Pool;
 use crate::engine::core::transfers::Transfers;
-use crate::engine::feed::gate::Gate;
-use crate::engine::feed::packed::{Packed, place};
 use crate::engine::moment::{Bounds, Clocks, Moment};
+use crate::engine::queue::queued::{Queued, place};
+use crate::engine::queue::resolve_ahead::ResolveAhead;
 use crate::engine::shared::{Shared, Stop};
 use crate::engine::watch::observe::TRANSFERS_MAX;
 use crate::fault::{Cause, Fault, Stage};
@@ -47,7 +47,7 @@ pub(crate) struct Seed {
     pub(crate) shared: Arc<Shared>,
     pub(crate) tls: Settings,
     pub(crate) dns: Resolver,
-    pub(crate) gate: Arc<Gate>,
+    pub(crate) gate: Arc<ResolveAhead>,
     pub(crate) proxies: Arc<Proxies>,
     pub(crate) dir: SentDir,
     pub(crate) template: Template,
@@ -87,7 +87,7 @@ pub(crate) struct Core {
     pub(crate) buffers: BufPool,
     pub(crate) dir: Dir,
     pub(crate) dns: Resolver,
-    pub(crate) gate: Arc<Gate>,
+    pub(crate) gate: Arc<ResolveAhead>,
     pub(crate) tls: Settings,
     pub(crate) template: Template,
     pub(crate) proxies: Arc<Proxies>,
@@ -304,7 +304,7 @@ impl Core {
     }
 
     /// A task that is not tried, for its host was given up.
-    fn give_up(&self, down: Down<Packed>) {
+    fn give_up(&self, down: Down<Queued>) {
         let fault = match down.why {
             DownReason::Unreachable { failures, last } => {
                 Fault::new(Stage::Connect, Cause::HostDown).with_detail(format_args!(
@@ -344,7 +344,7 @@ impl Core {
         task.ends_ms(self.shared.full_disk.paused_ms(self.shared.now_ms()))
     }
 
-    fn work(&self, grant: Grant<Packed>, is_disk_probe: bool) -> Work {
+    fn work(&self, grant: Grant<Queued>, is_disk_probe: bool) -> Work {
         let Grant { item, origin, connection, round, is_probe } = grant;
         let granted = Granting { origin, round, is_probe };
         let mut work = Work { task: item.unpack(), granted, pooled: None, is_disk_probe };
@@ -412,7 +412,7 @@ impl Core {
     pub(crate) fn requeue(&self, task: Task) {
         let target = task.target().clone();
         let ends_ms = self.ends_ms(&task);
-        let wake = self.shared.schedule().push_front(place(&target), Packed::pack(task), ends_ms);
+        let wake = self.shared.schedule().push_front(place(&target), Queued::pack(task), ends_ms);
         self.shared.deliver(wake);
     }
 
@@ -425,7 +425,7 @@ impl Core {
             let mut schedule = self.shared.schedule();
             [
                 schedule.unresolve(place(&target)),
-                schedule.push_front(place(&target), Packed::pack(task), ends_ms),
+                schedule.push_front(place(&target), Queued::pack(task), ends_ms),
             ]
         };
         wakes.into_iter().for_each(|wake| self.shared.deliver(wake));
@@ -437,7 +437,7 @@ impl Core {
         let target = task.target().clone();
         let until_ms = self.shared.now_ms().saturating_add(after_ms);
         let ends_ms = self.ends_ms(&task);
-        self.shared.schedule().defer(place(&target), Packed::pack(task), until_ms, ends_ms);
+        self.shared.schedule().defer(place(&target), Queued::pack(task), until_ms, ends_ms);
         // A core that sleeps until something later must look again.
         self.shared.deliver(Wake::One(self.index));
     }

@@ -7,9 +7,9 @@ mod changed;
 use self::changed::Changes;
 use crate::config::{Config, ReportFile};
 use crate::engine::books::journal::{Opened, scan, which};
-use crate::engine::feed::read::{Naming, index_of};
-use crate::engine::feed::source::{Item, Lists};
-use crate::engine::output::places::Places;
+use crate::engine::feed::inputs::{Item, Lists};
+use crate::engine::feed::reader::{Naming, index_of};
+use crate::engine::output::dir_rules::DirRules;
 use crate::engine::run::pull::format;
 use crate::engine::watch::progress::say;
 use crate::error::RunError;
@@ -67,7 +67,7 @@ pub(crate) fn follow(
     config: &Config,
     opened: Option<&mut Opened>,
     lists: &mut Lists,
-    place: (&Dir, &Places),
+    place: (&Dir, &DirRules),
     naming: &mut Naming,
 ) -> anyhow::Result<Check> {
     let token = opened.as_ref().and_then(|opened| opened.token());
@@ -128,7 +128,7 @@ fn keep_names(
     config: &Config,
     report: &ReportFile,
     check: &Check,
-    (dir, places): (&Dir, &Places),
+    (dir, places): (&Dir, &DirRules),
     naming: &mut Naming,
 ) -> anyhow::Result<()> {
     naming.forget_kept();

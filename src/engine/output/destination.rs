@@ -1,8 +1,8 @@
 //! Where the bodies of one run go.
 
 use crate::config::{Config, Destination, Dirs, Fsync, IntegrityConfig, OnConflict};
+use crate::engine::output::dir_rules::DirRules;
 use crate::engine::output::names::GivenNames;
-use crate::engine::output::places::Places;
 use crate::report::journal::Lost;
 use crate::report::location;
 use crate::ring::stream::Stream;
@@ -31,7 +31,7 @@ pub(crate) struct Output {
 impl Output {
     /// Makes the output of a run in which nothing was named so far. The rows of the lines in `lost`
     /// are not believed.
-    pub(crate) fn new(config: &Config, places: Places, lost: Lost) -> Self {
+    pub(crate) fn new(config: &Config, places: DirRules, lost: Lost) -> Self {
         let dir = config.dir.to_string_lossy();
         let dir_shown = match &*dir {
             "" | "." => String::new(),

@@ -19,9 +19,9 @@
 pub(crate) mod assembly;
 pub(crate) mod body;
 pub(crate) mod destination;
+pub(crate) mod dir_rules;
 pub(crate) mod named;
 pub(crate) mod names;
-pub(crate) mod places;
 pub(crate) mod stored;
 pub(crate) mod stream;
 

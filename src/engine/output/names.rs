@@ -1,6 +1,6 @@
 //! The names that the files of a run have got.
 
-use crate::engine::output::places::Places;
+use crate::engine::output::dir_rules::DirRules;
 use crate::plan::name::{Claimed, Names};
 use crate::ring::dir::Dir;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -10,12 +10,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 pub(crate) struct GivenNames {
     claimed: Mutex<Names>,
     /// What directories make of names.
-    places: Places,
+    places: DirRules,
 }
 
 impl GivenNames {
     /// No name was given.
-    pub(crate) fn new(places: Places) -> Self {
+    pub(crate) fn new(places: DirRules) -> Self {
         Self { claimed: Mutex::default(), places }
     }
 
@@ -24,7 +24,7 @@ impl GivenNames {
         *self.claimed() = names;
     }
 
-    /// The path that files are to have for this one; see [`Places::fit`].
+    /// The path that files are to have for this one; see [`DirRules::fit`].
     pub(crate) fn fit(&self, dir: Option<&Dir>, path: String) -> String {
         self.places.fit(dir, path)
     }

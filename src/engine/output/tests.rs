@@ -3,7 +3,7 @@
 use super::assembly::Coming;
 use super::body::Body;
 use super::destination::Output;
-use super::places::Places;
+use super::dir_rules::DirRules;
 use super::stored::{Location, Obstacle, Stored};
 use crate::config::{Config, Destination, IntegrityConfig, OnConflict, Outlet};
 use crate::engine::moment::Bounds;
@@ -73,7 +73,7 @@ impl Room {
         }
         let dir = Dir::create(root.path(), WriteOptions::default()).unwrap();
         config.dir = "out".into();
-        let places = Places::new(&config, Some(&dir));
+        let places = DirRules::new(&config, Some(&dir));
         let output = Output::new(&config, places, lost);
         Self { root, dir, output, buffers: BufPool::default(), interrupt: Notify::new() }
     }

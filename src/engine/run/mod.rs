@@ -1,8 +1,9 @@
 //! One run as a whole: its threads, its directory, its end.
 
-pub(crate) mod extent;
+pub(crate) mod dry;
 pub(crate) mod folder;
+pub(crate) mod last_writes;
 pub(crate) mod pull;
 pub(crate) mod scarcity;
-pub(crate) mod settle;
 pub(crate) mod signals;
+pub(crate) mod sizes;

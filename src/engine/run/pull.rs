@@ -4,24 +4,24 @@ use crate::config::{Config, ProgressMode, ReportFormat, StatsFile};
 use crate::engine::attempt::task::End;
 use crate::engine::books::dns_cache::DnsCache;
 use crate::engine::books::journal::{self, Opened, Removal, Stale, Syncer, Watched};
-use crate::engine::books::ledger::Ledger;
-use crate::engine::books::paper::{Flushed, make_parent};
-use crate::engine::books::printed::Printed;
+use crate::engine::books::row_file::{Flushed, make_parent};
+use crate::engine::books::row_sink::RowSink;
 use crate::engine::books::session::{self, Session};
+use crate::engine::books::write_out::RowPrinter;
 use crate::engine::core::desk::{Seed, codings};
 use crate::engine::core::worker;
 use crate::engine::feed::compare::follow;
-use crate::engine::feed::gate::Gate;
-use crate::engine::feed::packed::Packed;
-use crate::engine::feed::read::{Naming, Reader, Taker};
-use crate::engine::feed::source::Lists;
+use crate::engine::feed::inputs::Lists;
+use crate::engine::feed::reader::{Naming, Reader, Taker};
 use crate::engine::output::destination::Output;
-use crate::engine::output::places::Places;
-use crate::engine::run::extent::{Extent, limits, sized};
+use crate::engine::output::dir_rules::DirRules;
+use crate::engine::queue::queued::Queued;
+use crate::engine::queue::resolve_ahead::ResolveAhead;
 use crate::engine::run::folder::{check_output, irreplaceable, open_dir, sync};
+use crate::engine::run::last_writes;
 use crate::engine::run::scarcity;
-use crate::engine::run::settle;
 use crate::engine::run::signals::{PATIENCE, Signals};
+use crate::engine::run::sizes::{Sizes, limits, sized};
 use crate::engine::shared::{Shared, Stop};
 use crate::engine::watch::observe::{self, Observer};
 use crate::engine::watch::progress::say;
@@ -68,9 +68,9 @@ pub fn run(config: &Config) -> anyhow::Result<Ended> {
     let mut naming = Naming::new(config)?;
     let tls = Settings::new(&config.tls)?;
     let nofile = setup::raise_nofile()?;
-    let Extent { config, idle_max, folders_max } = sized(config, nofile)?;
+    let Sizes { config, idle_max, folders_max } = sized(config, nofile)?;
     let mut dir = open_dir(&config)?;
-    let places = Places::new(&config, config.destination.has_files().then_some(&dir));
+    let places = DirRules::new(&config, config.destination.has_files().then_some(&dir));
     let mut opened = open_report(&config, &mut naming, (&dir, &places))?;
     if let Some(opened) = &opened {
         opened.mark(&mut dir, config.on_conflict);
@@ -95,8 +95,8 @@ pub fn run(config: &Config) -> anyhow::Result<Ended> {
     let to_sync = opened.as_ref().map(Opened::to_sync).transpose()?.flatten();
     let mut watched = Watched::of(&config, opened.as_ref())?;
     let lost = opened.as_mut().map(|opened| std::mem::take(&mut opened.lost)).unwrap_or_default();
-    let mut ledger = Ledger::new(opened, &config.budget, config.disk.wait_ms > 0);
-    ledger.print(Printed::of(&config)?);
+    let mut ledger = RowSink::new(opened, &config.budget, config.disk.wait_ms > 0);
+    ledger.print(RowPrinter::of(&config)?);
     signals.set_begun();
     naming.reserve(&config);
     dir.set_kept(irreplaceable(&config));
@@ -130,7 +130,7 @@ pub fn run(config: &Config) -> anyhow::Result<Ended> {
 fn open_report(
     config: &Config,
     naming: &mut Naming,
-    (dir, places): (&Dir, &Places),
+    (dir, places): (&Dir, &DirRules),
 ) -> anyhow::Result<Option<Opened>> {
     let Some(report) = &config.report else { return Ok(None) };
     let kept = config.input.columns.report_names();
@@ -166,7 +166,7 @@ fn start_cores(
 ) -> anyhow::Result<Vec<JoinHandle<anyhow::Result<()>>>> {
     let config = &shared.config;
     let proxies = Arc::new(Proxies::new(&config.proxy)?);
-    let gate = Arc::new(Gate::new(shared, dns, &proxies));
+    let gate = Arc::new(ResolveAhead::new(shared, dns, &proxies));
     let in_flight_max = config.in_flight_max.div_ceil(config.cpus.len());
     let start = |(index, cpu): (usize, &usize)| {
         let seed = Seed {
@@ -355,8 +355,8 @@ fn close(
     // Whatever comes of the rest.
     flush(shared);
     let left = shared.schedule().drain();
-    let (begun, untouched): (Vec<Packed>, Vec<Packed>) =
-        left.into_iter().partition(Packed::has_begun);
+    let (begun, untouched): (Vec<Queued>, Vec<Queued>) =
+        left.into_iter().partition(Queued::has_begun);
     for task in begun {
         let end = End::Failed(Fault::new(Stage::Connect, Cause::Interrupted));
         let mut task = task.unpack();
@@ -365,11 +365,11 @@ fn close(
         shared.ledger().record(&row);
     }
     let untouched = untouched.into_iter().map(|task| session::leave(shared, task)).count();
-    let patience = settle::Patience::new(shared, signals);
+    let patience = last_writes::LastWrites::new(shared, signals);
     patience.settle_report();
     let mut ledger = shared.ledger();
     let failures: Vec<String> = ledger.failures().collect();
-    let printed = ledger.take_printed().map_or(Ok(()), Printed::finish);
+    let printed = ledger.take_printed().map_or(Ok(()), RowPrinter::finish);
     let (stats, written) = ledger.finish();
     drop(ledger);
     // What the run leaves beside the report is written in any case.

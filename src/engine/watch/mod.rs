@@ -1,5 +1,4 @@
 //! What those who watch a run are shown.
 
-pub(crate) mod gauges;
 pub(crate) mod observe;
 pub(crate) mod progress;

@@ -6,7 +6,7 @@
 
 use crate::config::{Config, Destination, OnConflict, ReportFile};
 use crate::engine::books::journal::scan;
-use crate::engine::output::places::Places;
+use crate::engine::output::dir_rules::DirRules;
 use crate::engine::run::pull::format;
 use crate::plan::checksum::{Checksum, Kind};
 use crate::plan::job::Job;
@@ -25,7 +25,7 @@ pub(crate) struct Changes<'c> {
     config: &'c Config,
     report: &'c ReportFile,
     /// What the directory of the run does to names.
-    place: (&'c Dir, &'c Places),
+    place: (&'c Dir, &'c DirRules),
     /// In the order of their lines.
     asked: Vec<Asked>,
     changed: RoaringTreemap,
@@ -44,7 +44,7 @@ impl<'c> Changes<'c> {
     pub(crate) fn new(
         config: &'c Config,
         report: &'c ReportFile,
-        place: (&'c Dir, &'c Places),
+        place: (&'c Dir, &'c DirRules),
     ) -> Self {
         Self { config, report, place, asked: Vec::new(), changed: RoaringTreemap::new() }
     }

@@ -9,7 +9,7 @@ use crate::plan::schedule::{Limits, Rate};
 use crate::ring::setup;
 
 /// How much a run does at once.
-pub(crate) struct Extent {
+pub(crate) struct Sizes {
     /// The configuration, with as many cores and as much in flight as open files allow.
     pub(crate) config: Config,
     /// Idle connections that one core may keep.
@@ -22,7 +22,7 @@ pub(crate) struct Extent {
 ///
 /// # Errors
 /// Too few for a single job, or too little memory for the end of the run.
-pub(crate) fn sized(config: &Config, nofile: u64) -> anyhow::Result<Extent> {
+pub(crate) fn sized(config: &Config, nofile: u64) -> anyhow::Result<Sizes> {
     if nofile < NOFILE_MIN {
         let few = format!(
             "{nofile} open files are too few for a single download; raise: ulimit -n {NOFILE_MIN}"
@@ -61,7 +61,7 @@ pub(crate) fn sized(config: &Config, nofile: u64) -> anyhow::Result<Extent> {
     let lookahead_max = lookahead_max(config);
     let config = Config { in_flight_max, cpus, dns, lookahead_max, ..config.clone() };
     scarcity::prepare(&config)?;
-    Ok(Extent { config, idle_max: idle_max.max(1), folders_max })
+    Ok(Sizes { config, idle_max: idle_max.max(1), folders_max })
 }
 
 /// The CPUs of the cores: as many as may be, and as there are URLs where these are given one by

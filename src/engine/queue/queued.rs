@@ -10,14 +10,14 @@ use std::ops::Range;
 
 /// A task as the schedule keeps it: 16 bytes, and behind them for a URL of 70 bytes some 85 more.
 #[derive(Debug)]
-pub(crate) enum Packed {
+pub(crate) enum Queued {
     /// A job that is only a URL, not begun: see [`Line`].
     Line(Line),
     /// Any other task.
     Whole(Box<Task>),
 }
 
-impl Packed {
+impl Queued {
     /// Makes a task small.
     pub(crate) fn pack(task: Task) -> Self {
         if task.story.is_some() || task.job.options.is_some() {
@@ -266,7 +266,7 @@ const HAS_KEPT: u8 = 16;
 /// The flags, two numbers of 64 bits and nine lengths of 32.
 const FRONT_BYTES_MAX: usize = 1 + 2 * 10 + 9 * 5;
 
-const _: () = assert!(size_of::<Packed>() == 16);
+const _: () = assert!(size_of::<Queued>() == 16);
 
 #[cfg(test)]
 mod tests {
@@ -281,18 +281,18 @@ mod tests {
     }
 
     fn check(index: u64, url: &str, name: &str, queued_ms: u64) -> usize {
-        let packed = Packed::of_job(job(index, url), name.to_owned(), queued_ms);
+        let packed = Queued::of_job(job(index, url), name.to_owned(), queued_ms);
         let target = Target::parse(url).unwrap();
         assert_eq!(packed.place(), place(&target));
         assert!(!packed.has_begun());
         let size = match &packed {
-            Packed::Line(line) => line.0.len(),
-            Packed::Whole(_) => panic!("it is small"),
+            Queued::Line(line) => line.0.len(),
+            Queued::Whole(_) => panic!("it is small"),
         };
         let task = packed.unpack();
         assert_eq!(task.job, job(index, url));
         assert_eq!((task.name(), task.queued_ms), (name, queued_ms));
-        let again = Packed::pack(task).unpack();
+        let again = Queued::pack(task).unpack();
         assert_eq!((&again.job, again.name()), (&job(index, url), name));
         size
     }
@@ -310,9 +310,9 @@ mod tests {
         let url = "http://u:p@h?q";
         for kept in [Kept::default(), Kept::new([Value::Nothing, Value::Text(b"\xff")])] {
             let job = Job { kept, ..job(1, url) };
-            let task = Packed::of_job(job.clone(), "index".to_owned(), 5).unpack();
+            let task = Queued::of_job(job.clone(), "index".to_owned(), 5).unpack();
             assert_eq!((&task.job, task.name()), (&job, "index"));
-            assert_eq!(Packed::pack(task).unpack().job, job);
+            assert_eq!(Queued::pack(task).unpack().job, job);
         }
     }
 
@@ -336,14 +336,14 @@ mod tests {
     fn a_begun_task_and_one_with_options_keep_what_they_have() {
         let options = Some(Box::default());
         let with_options = Job { options, ..job(1, "http://h/a") };
-        let packed = Packed::of_job(with_options.clone(), "a".to_owned(), 5);
+        let packed = Queued::of_job(with_options.clone(), "a".to_owned(), 5);
         assert_eq!(packed.place(), place(&with_options.target));
         assert_eq!(packed.unpack().job, with_options);
-        let mut task = Packed::of_job(job(2, "http://h/b"), "b".to_owned(), 5).unpack();
+        let mut task = Queued::of_job(job(2, "http://h/b"), "b".to_owned(), 5).unpack();
         let now = Moment { at: Instant::now(), ms: 9, date: SystemTime::now() };
         task.begin(now, 1_000, 0, Box::new);
         task.redirect(Target::parse("https://other:8443/").unwrap());
-        let packed = Packed::pack(task);
+        let packed = Queued::pack(task);
         assert!(packed.has_begun());
         assert_eq!(packed.place().host, "other:8443");
         let task = packed.unpack();

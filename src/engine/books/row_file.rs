@@ -27,7 +27,7 @@ pub(crate) enum Flushed {
 }
 
 /// A file and what is to be written into it.
-pub(crate) struct Paper<F = File> {
+pub(crate) struct RowFile<F = File> {
     file: F,
     /// Whether a full disk is waited for: not with a device, which never gets room.
     can_wait: bool,
@@ -60,7 +60,7 @@ impl Shorten for File {
     }
 }
 
-impl Paper {
+impl RowFile {
     /// Rows go behind what is in the file. With `waits`, a full disk is waited for.
     pub(crate) fn new(file: File, waits: bool) -> Self {
         let regular = file.metadata().ok().filter(fs::Metadata::is_file);
@@ -88,7 +88,7 @@ impl Paper {
     }
 }
 
-impl<F: Write + Shorten> Paper<F> {
+impl<F: Write + Shorten> RowFile<F> {
     /// The same with rows packed so.
     pub(crate) fn packed(self, packing: ReportPacking) -> Self {
         Self { packing, ..self }
@@ -264,31 +264,31 @@ mod tests {
         }
     }
 
-    fn filled(disk: &Disk) -> Paper<&Disk> {
-        let mut paper = Paper::of(disk, 0, true);
-        paper.add(|out| out.extend_from_slice(b"head\n"));
+    fn filled(disk: &Disk) -> RowFile<&Disk> {
+        let mut rows = RowFile::of(disk, 0, true);
+        rows.add(|out| out.extend_from_slice(b"head\n"));
         for (index, row) in [(1, "one\n"), (2, "two\n"), (4, "four\n")] {
-            paper.add_row(index, |out| out.extend_from_slice(row.as_bytes()));
+            rows.add_row(index, |out| out.extend_from_slice(row.as_bytes()));
         }
-        paper
+        rows
     }
 
     #[test]
     fn rows_wait_for_room_and_the_rest_of_a_torn_one_follows() {
         let disk = Disk::default();
-        let mut paper = filled(&disk);
+        let mut rows = filled(&disk);
         let all = b"head\none\ntwo\nfour\n";
         for room in [0, 3, 5, 2] {
             disk.room.set(room);
-            assert_eq!(paper.flush(), Flushed::Full);
-            assert!(paper.is_full());
+            assert_eq!(rows.flush(), Flushed::Full);
+            assert!(rows.is_full());
         }
         assert_eq!(*disk.content.borrow(), all[..10]);
         disk.room.set(100);
-        assert_eq!(paper.flush(), Flushed::All);
+        assert_eq!(rows.flush(), Flushed::All);
         assert_eq!((*disk.content.borrow()).as_slice(), all);
-        assert!(!paper.is_full());
-        paper.give_up().unwrap();
+        assert!(!rows.is_full());
+        rows.give_up().unwrap();
     }
 
     #[test]
@@ -300,9 +300,9 @@ mod tests {
             (13, "head\none\ntwo\n", "4"),
         ] {
             let disk = Disk::default();
-            let mut paper = filled(&disk);
+            let mut rows = filled(&disk);
             disk.room.set(room);
-            let error = paper.give_up().unwrap_err().to_string();
+            let error = rows.give_up().unwrap_err().to_string();
             assert!(error.ends_with(&format!("line {lines}")), "{room}: {error}");
             assert_eq!(std::str::from_utf8(&disk.content.borrow()).unwrap(), left, "{room}");
         }
@@ -313,20 +313,20 @@ mod tests {
         for packing in [ReportPacking::Gzip, ReportPacking::Zstd] {
             let disk = Disk::default();
             disk.room.set(1_000);
-            let mut paper = Paper::of(&disk, 0, true).packed(packing);
-            let add = |paper: &mut Paper<&Disk>, index| {
-                paper.add_row(index, |out| out.extend_from_slice(format!("{index}\n").as_bytes()));
+            let mut rows = RowFile::of(&disk, 0, true).packed(packing);
+            let add = |rows: &mut RowFile<&Disk>, index| {
+                rows.add_row(index, |out| out.extend_from_slice(format!("{index}\n").as_bytes()));
             };
-            (1..=2).for_each(|index| add(&mut paper, index));
+            (1..=2).for_each(|index| add(&mut rows, index));
             assert!(disk.content.borrow().is_empty());
-            assert_eq!(paper.flush(), Flushed::All);
+            assert_eq!(rows.flush(), Flushed::All);
             let first = disk.content.borrow().len();
             // Of the second part there is room for a begin only.
             disk.room.set(5);
-            (3..=4).for_each(|index| add(&mut paper, index));
-            assert_eq!(paper.flush(), Flushed::Full);
-            add(&mut paper, 5);
-            let error = paper.give_up().unwrap_err().to_string();
+            (3..=4).for_each(|index| add(&mut rows, index));
+            assert_eq!(rows.flush(), Flushed::Full);
+            add(&mut rows, 5);
+            let error = rows.give_up().unwrap_err().to_string();
             assert!(error.ends_with("line 3-5"), "{error}");
             assert_eq!(disk.content.borrow().len(), first, "{packing:?}");
             let mut rows = Vec::new();
@@ -338,10 +338,10 @@ mod tests {
     #[test]
     fn who_does_not_wait_fails_at_once() {
         let disk = Disk::default();
-        let mut paper = filled(&disk);
-        paper.can_wait = false;
-        assert_eq!(paper.flush(), Flushed::Broken);
-        assert!(paper.pending.is_empty());
-        assert_eq!(paper.give_up().unwrap_err().raw_os_error(), Some(28));
+        let mut rows = filled(&disk);
+        rows.can_wait = false;
+        assert_eq!(rows.flush(), Flushed::Broken);
+        assert!(rows.pending.is_empty());
+        assert_eq!(rows.give_up().unwrap_err().raw_os_error(), Some(28));
     }
 }

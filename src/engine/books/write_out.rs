@@ -11,7 +11,7 @@ use crate::ring::file;
 use anyhow::Context as _;
 
 /// Rows in the form that the user wants, on their way to standard output.
-pub(crate) struct Printed {
+pub(crate) struct RowPrinter {
     form: Form,
     pending: Vec<u8>,
     /// The first failure: nobody takes what was asked for.
@@ -24,7 +24,7 @@ enum Form {
     Row(RowEncoder),
 }
 
-impl Printed {
+impl RowPrinter {
     /// What the configuration asks for, if anything. Its form was checked where it was read.
     pub(crate) fn of(config: &Config) -> anyhow::Result<Option<Self>> {
         let kept = config.input.columns.report_names();

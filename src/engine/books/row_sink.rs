@@ -2,22 +2,22 @@
 
 use crate::config::BudgetConfig;
 use crate::engine::books::journal::Opened;
-use crate::engine::books::paper::{Flushed, Paper};
-use crate::engine::books::printed::Printed;
+use crate::engine::books::row_file::{Flushed, RowFile};
+use crate::engine::books::write_out::RowPrinter;
 use crate::report::journal::Passed;
 use crate::report::{Counted, Limit, Row, RowEncoder, Stats, budget, summary};
 use std::io;
 use std::time::Instant;
 
 /// Takes one row per input line.
-pub(crate) struct Ledger {
+pub(crate) struct RowSink {
     report: Option<Report>,
     /// The first failures in words, where there is no report to tell of them.
     failures: Vec<String>,
     stats: Stats,
     budget: Budget,
     /// `--write-out`, where it is wanted.
-    printed: Option<Printed>,
+    printed: Option<RowPrinter>,
     /// Whether that is the report.
     is_report_printed: bool,
 }
@@ -30,7 +30,7 @@ struct Budget {
 }
 
 struct Report {
-    paper: Paper,
+    rows: RowFile,
     scribe: Scribe,
 }
 
@@ -55,17 +55,17 @@ impl Scribe {
     }
 }
 
-impl Ledger {
+impl RowSink {
     /// A ledger with or without a report file, to the end of which rows are written, of a run that
     /// begins now. With `waits`, rows wait in memory while its disk is full.
     pub(crate) fn new(report: Option<Opened>, budget: &BudgetConfig, waits: bool) -> Self {
         let report = report.map(|opened| {
             let encoder = RowEncoder::new(opened.format).keeping(opened.kept);
-            let mut paper = Paper::new(opened.file, waits).packed(opened.packing);
+            let mut rows = RowFile::new(opened.file, waits).packed(opened.packing);
             if opened.needs_header {
-                paper.add(|out| encoder.header(out));
+                rows.add(|out| encoder.header(out));
             }
-            Report { paper, scribe: Scribe::new(encoder) }
+            Report { rows, scribe: Scribe::new(encoder) }
         });
         let budget = Budget { config: *budget, began: Instant::now(), spent: None };
         Self {
@@ -79,8 +79,8 @@ impl Ledger {
     }
 
     /// Has every row written to standard output too.
-    pub(crate) fn print(&mut self, printed: Option<Printed>) {
-        self.is_report_printed = printed.as_ref().is_some_and(Printed::is_report);
+    pub(crate) fn print(&mut self, printed: Option<RowPrinter>) {
+        self.is_report_printed = printed.as_ref().is_some_and(RowPrinter::is_report);
         self.printed = printed;
     }
 
@@ -125,21 +125,21 @@ impl Ledger {
 
     fn write(&mut self, row: &Row, encoded: Option<&[u8]>) -> bool {
         let is_told = self.is_told();
-        let (Some(Report { paper, .. }), Some(encoded)) = (&mut self.report, encoded) else {
+        let (Some(Report { rows, .. }), Some(encoded)) = (&mut self.report, encoded) else {
             if !is_told && self.failures.len() < FAILURES_TOLD_MAX {
                 self.failures.extend(summary::failure(row));
             }
             return true;
         };
-        paper.add_row(row.index, |out| out.extend_from_slice(encoded));
+        rows.add_row(row.index, |out| out.extend_from_slice(encoded));
         // What waits for room is tried again by the clock, and not for each row.
-        !paper.is_due() || paper.is_full() || paper.flush() != Flushed::Broken
+        !rows.is_due() || rows.is_full() || rows.flush() != Flushed::Broken
     }
 
     /// Writes what was encoded.
     pub(crate) fn flush(&mut self) -> Flushed {
-        let can_print = self.printed.as_mut().is_none_or(Printed::flush);
-        let flushed = self.report.as_mut().map_or(Flushed::All, |report| report.paper.flush());
+        let can_print = self.printed.as_mut().is_none_or(RowPrinter::flush);
+        let flushed = self.report.as_mut().map_or(Flushed::All, |report| report.rows.flush());
         if can_print { flushed } else { Flushed::Broken }
     }
 
@@ -149,7 +149,7 @@ impl Ledger {
     }
 
     /// What is written to standard output, to be finished.
-    pub(crate) fn take_printed(&mut self) -> Option<Printed> {
+    pub(crate) fn take_printed(&mut self) -> Option<RowPrinter> {
         self.printed.take()
     }
 
@@ -172,7 +172,7 @@ impl Ledger {
 
     /// Ends the report: its counters, and why a row could not be written, if one could not.
     pub(crate) fn finish(&mut self) -> (Stats, io::Result<()>) {
-        let written = self.report.take().map_or(Ok(()), |report| report.paper.close());
+        let written = self.report.take().map_or(Ok(()), |report| report.rows.close());
         (std::mem::take(&mut self.stats), written)
     }
 }

@@ -1,5 +1,5 @@
 //! The gate for names: whenever the schedule has hosts whose names are not known, these are asked
-//! for, ahead of the work. Nobody polls: cores call [`Gate::ask`] when the schedule says so, and
+//! for, ahead of the work. Nobody polls: cores call [`ResolveAhead::ask`] when the schedule says so, and
 //! the resolver's thread calls it after each answer.
 
 use crate::engine::shared::{Shared, Stop};
@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Brings names from the schedule to the resolver, and answers back.
-pub(crate) struct Gate {
+pub(crate) struct ResolveAhead {
     shared: Arc<Shared>,
     dns: Resolver,
     proxies: Arc<Proxies>,
@@ -20,7 +20,7 @@ pub(crate) struct Gate {
     calls: AtomicUsize,
 }
 
-impl Gate {
+impl ResolveAhead {
     pub(crate) fn new(shared: &Arc<Shared>, dns: &Resolver, proxies: &Arc<Proxies>) -> Self {
         let (shared, dns, proxies) = (Arc::clone(shared), dns.clone(), Arc::clone(proxies));
         Self { shared, dns, proxies, calls: AtomicUsize::new(0) }

@@ -6,11 +6,11 @@ use crate::engine::attempt::task;
 use crate::engine::books::journal::Stale;
 use crate::engine::books::session::leave;
 use crate::engine::feed::compare::{Given, other_list};
-use crate::engine::feed::dry::Rehearsal;
-use crate::engine::feed::packed::Packed;
-use crate::engine::feed::scout::Scout;
-use crate::engine::feed::source::{Item, Lists};
-use crate::engine::output::places::Places;
+use crate::engine::feed::inputs::{Item, Lists};
+use crate::engine::feed::skip_ahead::SkipAhead;
+use crate::engine::output::dir_rules::DirRules;
+use crate::engine::queue::queued::Queued;
+use crate::engine::run::dry::Rehearsal;
 use crate::engine::shared::{Shared, Stop};
 use crate::engine::watch::progress::say;
 use crate::error::RunError;
@@ -45,7 +45,7 @@ impl Naming {
 
     /// Keeps the name of an earlier run's file from downloads: the list, its options or the order
     /// in which names were given may have been others then.
-    pub(crate) fn keep(&mut self, filename: &str, (root, dir): (&Path, &Dir), places: &Places) {
+    pub(crate) fn keep(&mut self, filename: &str, (root, dir): (&Path, &Dir), places: &DirRules) {
         if let Some(path) = beneath(root, filename) {
             let folds = places.folds(Some(dir), &path);
             self.written.occupy(&path, folds);
@@ -118,7 +118,7 @@ pub(crate) struct Reader<'r> {
     /// It is another list.
     pub(crate) mismatch: Option<Mismatch>,
     /// Read and not yet on the schedule.
-    batch: Vec<Packed>,
+    batch: Vec<Queued>,
     /// When its first line was read, in milliseconds of the run.
     batch_ms: u64,
     /// Lines without a job, of which there is no row yet.
@@ -126,7 +126,7 @@ pub(crate) struct Reader<'r> {
     rows: u64,
     /// Number of the line that was read last.
     pub(crate) at: u64,
-    pub(crate) scout: Scout,
+    pub(crate) scout: SkipAhead,
     /// The run stopped before all of the input was read and scheduled.
     is_cut: bool,
     /// All of it was read nevertheless, for the session.
@@ -156,8 +156,8 @@ impl<'r> Reader<'r> {
             names.claim(dir.as_ref(), path, 0);
         }
         let scout = match &taker {
-            Taker::Cores => Scout::new(&lists, shared.config.lookahead_max),
-            Taker::Rehearsal(_) => Scout::none(),
+            Taker::Cores => SkipAhead::new(&lists, shared.config.lookahead_max),
+            Taker::Rehearsal(_) => SkipAhead::none(),
         };
         Self {
             shared,
@@ -299,7 +299,7 @@ impl<'r> Reader<'r> {
         if self.batch.is_empty() {
             self.batch_ms = self.shared.now_ms();
         }
-        self.batch.push(Packed::of_job(job, name, self.batch_ms));
+        self.batch.push(Queued::of_job(job, name, self.batch_ms));
     }
 
     /// What is to be done with a line, which is asked once, in the order of the lines: the job and
@@ -443,7 +443,7 @@ impl<'r> Reader<'r> {
                 return batch.into_iter().for_each(|task| leave(self.shared, task));
             };
             let count = batch.len().min(room).min(PUSHED_AT_ONCE);
-            let wakes = self.shared.schedule().push_all(batch.drain(..count), Packed::place);
+            let wakes = self.shared.schedule().push_all(batch.drain(..count), Queued::place);
             if !wakes.is_empty() {
                 wakes.into_iter().for_each(|wake| self.shared.deliver(wake));
                 // On one CPU they would work only when the time slice of this thread is over.

@@ -1,12 +1,12 @@
 //! `--dry-run`: a list is read, named and scheduled as in a run, and nothing is pulled.
 
 use crate::config::{BudgetConfig, Config};
-use crate::engine::books::ledger::Ledger;
-use crate::engine::feed::packed::Packed;
-use crate::engine::feed::read::{Naming, Reader, Taker};
-use crate::engine::feed::source::Lists;
+use crate::engine::books::row_sink::RowSink;
+use crate::engine::feed::inputs::Lists;
+use crate::engine::feed::reader::{Naming, Reader, Taker};
 use crate::engine::output::destination::Output;
-use crate::engine::output::places::Places;
+use crate::engine::output::dir_rules::DirRules;
+use crate::engine::queue::queued::Queued;
 use crate::engine::run::pull::Ended;
 use crate::engine::shared::Shared;
 use crate::engine::watch::progress::say;
@@ -42,9 +42,9 @@ pub fn dry_run(config: &Config) -> anyhow::Result<Ended> {
         rate_per_host: None,
     });
     // It costs nothing, so it is seen to its end.
-    let ledger = Ledger::new(None, &BudgetConfig::default(), false);
+    let ledger = RowSink::new(None, &BudgetConfig::default(), false);
     // To see what becomes of names, files would have to be made.
-    let output = Output::new(config, Places::new(config, None), Lost::default());
+    let output = Output::new(config, DirRules::new(config, None), Lost::default());
     let shared = Shared::new(config.clone(), Instant::now(), schedule, ledger, output);
     let check = Check::default();
     let taker = Taker::Rehearsal(Rehearsal::new());
@@ -88,7 +88,7 @@ impl Rehearsal {
     }
 
     /// Puts a batch on the schedule, and takes jobs from it where there is no room for more.
-    pub(crate) fn pass(&mut self, schedule: &mut Schedule<Packed>, batch: &mut Vec<Packed>) {
+    pub(crate) fn pass(&mut self, schedule: &mut Schedule<Queued>, batch: &mut Vec<Queued>) {
         self.time_parse += setup::thread_time() - self.passed_at;
         self.jobs += batch.len() as u64;
         for task in &*batch {
@@ -101,14 +101,14 @@ impl Rehearsal {
             }
             let count = batch.len().min(schedule.room());
             // A core that takes without end sleeps never.
-            let _wakes = schedule.push_all(batch.drain(..count), Packed::place);
+            let _wakes = schedule.push_all(batch.drain(..count), Queued::place);
         }
         self.passed_at = setup::thread_time();
         self.time_schedule += self.passed_at - begun;
     }
 
     /// Takes what is left.
-    fn take_all(&mut self, schedule: &mut Schedule<Packed>) {
+    fn take_all(&mut self, schedule: &mut Schedule<Queued>) {
         let begun = setup::thread_time();
         while take(schedule) {}
         self.time_schedule += setup::thread_time() - begun;
@@ -137,7 +137,7 @@ impl Rehearsal {
 }
 
 /// Takes one job, which is over at once; says whether there was one.
-fn take(schedule: &mut Schedule<Packed>) -> bool {
+fn take(schedule: &mut Schedule<Queued>) -> bool {
     let Assignment::Job(grant) = schedule.take(0, 0).assignment else { return false };
     let _wake = schedule.release(0, grant.origin, After::Closed).wake;
     true

@@ -11,10 +11,10 @@
 //! where the reader stands by then, after a pause that keeps all of them within a fifth of a CPU,
 //! and much less while they find nothing.
 
-use crate::engine::feed::packed::Packed;
-use crate::engine::feed::packed::place;
-use crate::engine::feed::read::{Reader, index_of};
-use crate::engine::feed::source::{Item, Lists};
+use crate::engine::feed::inputs::{Item, Lists};
+use crate::engine::feed::reader::{Reader, index_of};
+use crate::engine::queue::queued::Queued;
+use crate::engine::queue::queued::place;
 use crate::plan::job::{Entry, Job};
 use crate::plan::name::{self, Claimed};
 use roaring::RoaringTreemap;
@@ -22,7 +22,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 /// What is remembered between the steps of a sweep, and between sweeps.
-pub(crate) struct Scout {
+pub(crate) struct SkipAhead {
     sweep: Option<Sweep>,
     /// When the next sweep may begin.
     begins_at: Instant,
@@ -40,7 +40,7 @@ struct Sweep {
     taken: u64,
 }
 
-impl Scout {
+impl SkipAhead {
     /// One that goes ahead where the inputs can be read twice.
     pub(crate) fn new(lists: &Lists, lookahead_max: usize) -> Self {
         let reserve = if lists.onward().is_some() { lookahead_max / RESERVE_SHARE } else { 0 };
@@ -153,8 +153,8 @@ impl Reader<'_> {
         }
         let index = job.index;
         let name = name.unwrap_or_else(|| self.scout.ahead.name(index, self.path(&job)));
-        let task = Packed::of_job(job, name, self.shared.now_ms());
-        let wake = schedule.push_to(task, Packed::place);
+        let task = Queued::of_job(job, name, self.shared.now_ms());
+        let wake = schedule.push_to(task, Queued::place);
         let is_full = schedule.room() == 0;
         drop(schedule);
         self.shared.deliver(wake);

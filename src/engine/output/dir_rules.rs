@@ -11,7 +11,7 @@ use std::sync::{Mutex, PoisonError};
 
 /// The rules of directories, each looked at once.
 #[derive(Debug)]
-pub(crate) struct Places {
+pub(crate) struct DirRules {
     restrict: Option<RestrictNames>,
     /// Of `-d`.
     base: NameRules,
@@ -35,7 +35,7 @@ struct Place {
     is_there: bool,
 }
 
-impl Places {
+impl DirRules {
     /// Looks at `-d`, if anything is written there.
     pub(crate) fn new(config: &Config, dir: Option<&Dir>) -> Self {
         let restrict = config.disk.restrict_names;

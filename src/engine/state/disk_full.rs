@@ -2,7 +2,7 @@
 //! [`crate::plan::room`].
 
 use crate::config::ProgressMode;
-use crate::engine::books::paper::Flushed;
+use crate::engine::books::row_file::Flushed;
 use crate::engine::shared::{Shared, Stop};
 use crate::engine::watch::progress::say;
 use crate::fault::{Cause, DiskProblem, Fault};

@@ -1,6 +1,6 @@
 //! The last rows and the statistics, when the disk is full at the end of a run.
 
-use crate::engine::books::paper::{Flushed, Paper};
+use crate::engine::books::row_file::{Flushed, RowFile};
 use crate::engine::run::signals::Signals;
 use crate::engine::shared::Shared;
 use std::fs::File;
@@ -8,13 +8,13 @@ use std::io;
 use std::time::{Duration, Instant};
 
 /// How long the end of a run waits for room: for as long as the user said, and not after a signal.
-pub(crate) struct Patience<'a> {
+pub(crate) struct LastWrites<'a> {
     shared: &'a Shared,
     signals: &'a Signals,
     began: Instant,
 }
 
-impl<'a> Patience<'a> {
+impl<'a> LastWrites<'a> {
     /// It begins now.
     pub(crate) fn new(shared: &'a Shared, signals: &'a Signals) -> Self {
         Self { shared, signals, began: Instant::now() }
@@ -27,10 +27,10 @@ impl<'a> Patience<'a> {
 
     /// Writes the statistics.
     pub(crate) fn write(&self, file: File, json: &[u8]) -> io::Result<()> {
-        let mut paper = Paper::new(file, self.shared.config.disk.wait_ms > 0);
-        paper.add(|out| out.extend_from_slice(json));
-        self.settle("the statistics", || paper.flush());
-        paper.close()
+        let mut rows = RowFile::new(file, self.shared.config.disk.wait_ms > 0);
+        rows.add(|out| out.extend_from_slice(json));
+        self.settle("the statistics", || rows.flush());
+        rows.close()
     }
 
     /// Writes something until it is in its file, or until it was waited for too long.

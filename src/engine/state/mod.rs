@@ -1,0 +1,4 @@
+//! What threads of a run tell one another: small values, each with its lock, that know of nobody.
+
+pub(crate) mod disk_full;
+pub(crate) mod gauges;
