@@ -1,0 +1,66 @@
+//! The input that is being read, whatever it is. Another kind of input (a table that is read from
+//! its end, for instance) is one more variant with a file of its own.
+
+use super::arguments::Arguments;
+use super::item::Item;
+use super::source::Source;
+use super::stream::Stream;
+
+/// What reads one input.
+pub(super) enum InputReader {
+    /// URLs given one by one.
+    Arguments(Arguments),
+    /// Lines, or rows of a table, as bytes that come.
+    Bytes(Box<Stream>),
+}
+
+/// A second reader of an input.
+pub(super) enum Second {
+    /// From where the first one stands.
+    Here(InputReader),
+    /// One that has to begin at the start, for the input is packed.
+    FromStart,
+}
+
+impl InputReader {
+    /// The next entry, or why there is none; nothing at the end.
+    pub(super) fn next(&mut self) -> Option<anyhow::Result<Item>> {
+        match self {
+            Self::Arguments(arguments) => arguments.next().map(Ok),
+            Self::Bytes(stream) => stream.next(),
+        }
+    }
+
+    /// A second reader of `source`, which is what this one reads; `None` where there can be none.
+    pub(super) fn second(&self, source: &Source) -> Option<Second> {
+        match (self, source) {
+            (Self::Arguments(arguments), _) => {
+                Some(Second::Here(Self::Arguments(arguments.clone())))
+            }
+            (Self::Bytes(stream), Source::File { path, .. }) => {
+                let file = stream.reopened(path).ok()??;
+                if !stream.is_plain() {
+                    return Some(Second::FromStart);
+                }
+                Some(Second::Here(Self::Bytes(Box::new(stream.onward(file).ok()?))))
+            }
+            (Self::Bytes(_), Source::Stdin(_) | Source::Arguments(_)) => None,
+        }
+    }
+
+    /// Whether it comes to its end without anybody's help.
+    pub(super) fn is_steady(&self) -> bool {
+        match self {
+            Self::Arguments(_) => true,
+            Self::Bytes(stream) => stream.is_steady(),
+        }
+    }
+
+    /// Lines up to here, those of the inputs before it included.
+    pub(super) fn lines_total(&self) -> u64 {
+        match self {
+            Self::Arguments(arguments) => arguments.lines_total(),
+            Self::Bytes(stream) => stream.lines_total(),
+        }
+    }
+}

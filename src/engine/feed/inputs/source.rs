@@ -1,0 +1,96 @@
+//! What an input is, before it is read.
+
+use super::arguments::Arguments;
+use super::item::unusable;
+use super::reader::InputReader;
+use super::stream::Stream;
+use crate::config::{Input, InputConfig, InputFormat};
+use crate::plan::input::{List, format_of};
+use anyhow::Context as _;
+use std::fs::File;
+use std::io;
+use std::os::fd::AsFd as _;
+use std::path::PathBuf;
+
+/// What the lines of an input are.
+fn format_of_input(config: &InputConfig, name: &str) -> InputFormat {
+    config.format.unwrap_or_else(|| format_of(name))
+}
+
+/// One input that was looked at.
+pub(super) enum Source {
+    /// A file, or a pipe in the file system; and the token of the report whose lines are in it.
+    File { path: PathBuf, report: Option<u64> },
+    /// Standard input, read once.
+    Stdin(File),
+    /// URLs given as arguments.
+    Arguments(Vec<String>),
+}
+
+impl Source {
+    /// Begins to read it, behind so many lines of other inputs.
+    ///
+    /// # Errors
+    /// It cannot be opened.
+    pub(super) fn begin(
+        &self,
+        config: &InputConfig,
+        lines_before: u64,
+    ) -> anyhow::Result<InputReader> {
+        let (file, name) = match self {
+            Self::Arguments(urls) => {
+                return Ok(InputReader::Arguments(Arguments::new(urls.clone(), lines_before)));
+            }
+            Self::Stdin(file) => {
+                (file.try_clone().context("cannot read standard input")?, STDIN.to_owned())
+            }
+            Self::File { path, .. } => {
+                let name = path.display().to_string();
+                (File::open(path).with_context(|| unusable(&name))?, name)
+            }
+        };
+        let format = format_of_input(config, &name);
+        let list = List::new(format, config, lines_before);
+        Ok(InputReader::Bytes(Box::new(Stream::new(file, name, list))))
+    }
+
+    /// The same for a second reader, where there can be one.
+    pub(super) fn again(&self) -> Option<Self> {
+        match self {
+            Self::File { path, report } if path.is_file() => {
+                Some(Self::File { path: path.clone(), report: *report })
+            }
+            Self::File { .. } | Self::Stdin(_) => None,
+            Self::Arguments(urls) => Some(Self::Arguments(urls.clone())),
+        }
+    }
+
+    /// Looks whether an input can be read, and at what is in it as far as its first entry.
+    ///
+    /// # Errors
+    /// It cannot.
+    pub(super) fn look(input: &Input, config: &InputConfig) -> anyhow::Result<Self> {
+        Ok(match input {
+            Input::Urls(urls) => Self::Arguments(urls.clone()),
+            Input::Stdin => {
+                let stdin = io::stdin().as_fd().try_clone_to_owned();
+                Self::Stdin(File::from(stdin.context("cannot read standard input")?))
+            }
+            Input::File(path) => {
+                let name = path.display().to_string();
+                let cannot = || unusable(&name);
+                let mut report = None;
+                if path.metadata().with_context(cannot)?.is_file() {
+                    let format = format_of_input(config, &name);
+                    let list = List::new(format, config, 0);
+                    let file = File::open(path).with_context(cannot)?;
+                    report = Stream::new(file, name.clone(), list).check()?;
+                }
+                Self::File { path: path.clone(), report }
+            }
+        })
+    }
+}
+
+/// What standard input is called.
+const STDIN: &str = "standard input";
