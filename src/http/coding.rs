@@ -1,15 +1,10 @@
-//! Content codings (RFC 9110 section 8.4.1): the gzip coding, undone while bytes come in.
-//!
-//! The format is the `flate2` crate's; what a body may be made of beyond one member is decided
-//! here. Members may follow each other (RFC 1952 section 2.2), zero bytes may follow the last one,
-//! as gzip(1) has it for tapes, and anything else behind it is a fault: what is there was meant for
-//! somebody, and we do not know what it says.
+//! Content codings (RFC 9110 section 8.4.1): the gzip coding, undone while bytes come in, and
+//! watched for bodies that are made to fill a disk.
 
+use super::gunzip::{self, GunzipError};
 use super::value::members;
 use crate::limits;
-use flate2::write::GzDecoder;
 use std::fmt;
-use std::io::Write as _;
 
 /// Whether a `Content-Encoding` is the one coding that can be undone: `gzip`, or `x-gzip` as it was
 /// called once (RFC 9110 section 8.4.1.3). `identity` says nothing.
@@ -67,24 +62,11 @@ impl std::error::Error for CodingProblem {}
 /// Undoes the gzip coding of one body. An empty body is an empty content.
 #[derive(Debug, Default)]
 pub struct Gunzip {
-    state: State,
+    members: gunzip::Gunzip,
     /// Bytes read.
     read: u64,
     /// Bytes decoded.
     decoded: u64,
-}
-
-#[derive(Debug, Default)]
-enum State {
-    /// No byte was read.
-    #[default]
-    Start,
-    /// Within a member.
-    Member(Box<GzDecoder<Vec<u8>>>),
-    /// Behind a member.
-    Between,
-    /// Within the zero bytes behind the last member.
-    Padding,
 }
 
 impl Gunzip {
@@ -96,40 +78,10 @@ impl Gunzip {
     ///
     /// Why the body has no content. There is no way on from there.
     pub fn decode(&mut self, input: &[u8], out: &mut Vec<u8>) -> Result<usize, CodingProblem> {
-        debug_assert!(!input.is_empty());
-        let used = match &mut self.state {
-            State::Start => {
-                self.state = member();
-                0
-            }
-            State::Between if input[0] == 0 => {
-                self.state = State::Padding;
-                0
-            }
-            // The first byte of every member (RFC 1952 section 2.3.1).
-            State::Between if input[0] == 0x1f => {
-                self.state = member();
-                0
-            }
-            State::Between => return Err(CodingProblem::Garbage),
-            State::Padding if input.iter().any(|byte| *byte != 0) => {
-                return Err(CodingProblem::Garbage);
-            }
-            State::Padding => input.len(),
-            State::Member(decoder) => {
-                let used = decoder.write(input).map_err(|_| CodingProblem::Damaged)?;
-                if used == 0 {
-                    // It takes no more: its trailer was read.
-                    decoder.try_finish().map_err(|_| CodingProblem::Damaged)?;
-                }
-                self.decoded += give(decoder, out);
-                if used == 0 {
-                    self.state = State::Between;
-                }
-                used
-            }
-        };
+        let before = out.len();
+        let used = self.members.decode(input, out)?;
         self.read += used as u64;
+        self.decoded += (out.len() - before) as u64;
         self.check_ratio()?;
         Ok(used)
     }
@@ -140,16 +92,9 @@ impl Gunzip {
     ///
     /// As [`Gunzip::decode`].
     pub fn finish(&mut self, out: &mut Vec<u8>) -> Result<(), CodingProblem> {
-        if let State::Member(decoder) = &mut self.state {
-            // Only a member that is complete takes no further byte.
-            match decoder.write(&[0]) {
-                Ok(0) => {}
-                Ok(_) | Err(_) => return Err(CodingProblem::EndsEarly),
-            }
-            decoder.try_finish().map_err(|_| CodingProblem::Damaged)?;
-            self.decoded += give(decoder, out);
-            self.state = State::Between;
-        }
+        let before = out.len();
+        self.members.finish(out)?;
+        self.decoded += (out.len() - before) as u64;
         self.check_ratio()
     }
 
@@ -165,21 +110,14 @@ impl Gunzip {
     }
 }
 
-/// Appends what a decoder has to `out`, and says how many bytes that is. Where nothing is in `out`,
-/// the two change their memory, and nothing is copied.
-fn give(decoder: &mut GzDecoder<Vec<u8>>, out: &mut Vec<u8>) -> u64 {
-    let decoded = decoder.get_mut();
-    let count = decoded.len() as u64;
-    if out.is_empty() {
-        std::mem::swap(decoded, out);
-    } else {
-        out.append(decoded);
+impl From<GunzipError> for CodingProblem {
+    fn from(error: GunzipError) -> Self {
+        match error {
+            GunzipError::Damaged(_) => Self::Damaged,
+            GunzipError::EndsEarly => Self::EndsEarly,
+            GunzipError::Garbage => Self::Garbage,
+        }
     }
-    count
-}
-
-fn member() -> State {
-    State::Member(Box::new(GzDecoder::new(Vec::new())))
 }
 
 #[cfg(test)]
@@ -188,6 +126,7 @@ mod tests {
     use flate2::Compression;
     use flate2::write::GzEncoder;
     use proptest::prelude::*;
+    use std::io::Write as _;
 
     fn gzip(content: &[u8]) -> Vec<u8> {
         let mut encoder = GzEncoder::new(Vec::new(), Compression::default());

@@ -68,6 +68,7 @@
 mod body;
 pub mod coding;
 pub mod exchange;
+pub mod gunzip;
 pub mod head;
 pub mod range;
 pub mod request;

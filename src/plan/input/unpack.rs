@@ -1,13 +1,12 @@
 //! Compressed inputs: gzip and zstd, known by their first bytes, undone piece by piece.
 //!
-//! Both formats may be several streams one behind the other, as `cat` makes them. The `flate2` and
-//! `zstd` crates do the work; what may stand between and behind streams is decided here. zstd is
-//! the C library, not a port: it is several times as fast, takes its input in pieces of any size,
-//! and the compiler that it needs is needed for TLS anyway.
+//! Both formats may be several streams one behind the other, as `cat` makes them. [`Gunzip`] and
+//! the `zstd` crate do the work. zstd is the C library, not a port: it is several times as fast,
+//! takes its input in pieces of any size, and the compiler that it needs is needed for TLS anyway.
 
-use flate2::bufread::GzDecoder;
+use crate::http::gunzip::{Gunzip, GunzipError};
 use std::fmt;
-use std::io::{self, BufRead, Read};
+use std::io;
 use zstd::stream::raw::{Decoder, InBuffer, Operation as _, OutBuffer};
 
 /// What an input is packed with.
@@ -104,12 +103,9 @@ impl Unpacker {
     ///
     /// # Errors
     /// When the input ends within a stream.
-    pub fn finish(&self) -> Result<(), UnpackError> {
-        match &self.0 {
-            State::Gzip(gzip) => match gzip.state {
-                Member::Within(_) => Err(UnpackError::EndsEarly(GZIP)),
-                Member::Between | Member::Padding => Ok(()),
-            },
+    pub fn finish(&mut self) -> Result<(), UnpackError> {
+        match &mut self.0 {
+            State::Gzip(gzip) => gzip.finish(),
             State::Zstd(zstd) if zstd.is_between => Ok(()),
             State::Zstd(_) => Err(UnpackError::EndsEarly(ZSTD)),
         }
@@ -125,114 +121,58 @@ impl fmt::Debug for Unpacker {
     }
 }
 
-/// Members of gzip data (RFC 1952 section 2.2).
+/// gzip data, and what of its content waits for room.
 #[derive(Default)]
 struct Gzip {
-    state: Member,
-    /// Input that no member has read yet.
-    pieces: Pieces,
-}
-
-#[derive(Default)]
-enum Member {
-    /// Before the first member or behind one.
-    #[default]
-    Between,
-    Within(Box<GzDecoder<Pieces>>),
-    /// Within the zero bytes that may follow the last member, as gzip(1) has it for tapes.
-    Padding,
+    gunzip: Gunzip,
+    content: Vec<u8>,
+    /// Bytes of the content that were written.
+    written: usize,
+    /// Why there is no more behind it.
+    failed: Option<UnpackError>,
 }
 
 impl Gzip {
     fn unpack(&mut self, input: &[u8], output: &mut [u8]) -> Result<(usize, usize), UnpackError> {
         let mut used = 0;
         loop {
-            let written = self.step(output)?;
-            if written > 0 || used == input.len() {
-                return Ok((used, written));
+            let waiting = &self.content[self.written..];
+            if !waiting.is_empty() {
+                let length = waiting.len().min(output.len());
+                output[..length].copy_from_slice(&waiting[..length]);
+                self.written += length;
+                return Ok((used, length));
             }
-            used = input.len();
-            match &mut self.state {
-                Member::Within(decoder) => decoder.get_mut().refill(input),
-                Member::Between | Member::Padding => self.pieces.refill(input),
+            self.content.clear();
+            self.written = 0;
+            if let Some(error) = self.failed.take() {
+                return Err(error);
             }
-        }
-    }
-
-    /// Goes on with the input: how many bytes were written, none once all of it is used up.
-    fn step(&mut self, output: &mut [u8]) -> Result<usize, UnpackError> {
-        loop {
-            match &mut self.state {
-                Member::Between => match self.pieces.rest() {
-                    [] => return Ok(0),
-                    [0, ..] => self.state = Member::Padding,
-                    [0x1f, ..] => {
-                        let decoder = GzDecoder::new(std::mem::take(&mut self.pieces));
-                        self.state = Member::Within(Box::new(decoder));
-                    }
-                    _ => return Err(UnpackError::Garbage(GZIP)),
+            let went_on = match &input[used..] {
+                [] => match self.gunzip.flush(&mut self.content) {
+                    Ok(()) if self.content.is_empty() => return Ok((used, 0)),
+                    flushed => flushed,
                 },
-                Member::Padding if self.pieces.rest().iter().any(|byte| *byte != 0) => {
-                    return Err(UnpackError::Garbage(GZIP));
-                }
-                Member::Padding => {
-                    self.pieces.at = self.pieces.bytes.len();
-                    return Ok(0);
-                }
-                Member::Within(decoder) => match decoder.read(output) {
-                    Ok(0) => {
-                        // Its trailer was read; what is left belongs to the next member.
-                        self.pieces = std::mem::take(decoder.get_mut());
-                        self.state = Member::Between;
-                    }
-                    Ok(written) => return Ok(written),
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(0),
-                    Err(error) => return Err(UnpackError::Damaged(GZIP, error)),
-                },
-            }
-        }
-    }
-}
-
-/// Bytes that come in pieces, as a source that has nothing more for now.
-#[derive(Default)]
-struct Pieces {
-    bytes: Vec<u8>,
-    at: usize,
-}
-
-impl Pieces {
-    /// Takes the next piece. The last one is used up.
-    fn refill(&mut self, input: &[u8]) {
-        debug_assert!(self.rest().is_empty(), "bytes would be lost");
-        self.at = 0;
-        self.bytes.clear();
-        self.bytes.extend_from_slice(input);
-    }
-
-    fn rest(&self) -> &[u8] {
-        &self.bytes[self.at..]
-    }
-}
-
-impl BufRead for Pieces {
-    fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        match self.rest() {
-            [] => Err(io::ErrorKind::WouldBlock.into()),
-            rest => Ok(rest),
+                rest => self.gunzip.decode(rest, &mut self.content).map(|length| used += length),
+            };
+            self.failed = went_on.err().map(UnpackError::from);
         }
     }
 
-    fn consume(&mut self, length: usize) {
-        self.at += length;
+    fn finish(&mut self) -> Result<(), UnpackError> {
+        self.gunzip.finish(&mut self.content)?;
+        debug_assert!(self.content.is_empty(), "a flush leaves nothing for the end");
+        Ok(())
     }
 }
 
-impl Read for Pieces {
-    fn read(&mut self, output: &mut [u8]) -> io::Result<usize> {
-        let length = self.fill_buf()?.read(output)?;
-        self.consume(length);
-        Ok(length)
+impl From<GunzipError> for UnpackError {
+    fn from(error: GunzipError) -> Self {
+        match error {
+            GunzipError::Damaged(error) => Self::Damaged(GZIP, error),
+            GunzipError::EndsEarly => Self::EndsEarly(GZIP),
+            GunzipError::Garbage => Self::Garbage(GZIP),
+        }
     }
 }
 
