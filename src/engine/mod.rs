@@ -3,9 +3,9 @@
 //! A room is a folder, and each has its own map:
 //!
 //! - `run`: one run as a whole. It starts one thread per CPU and one that reads, and oversees them
-//!   until all is done.
+//!   until all is done; or reads a list and pulls nothing (`dry`).
 //! - `feed`: the inputs become jobs on the [`crate::plan::schedule`], a look-ahead in front of the
-//!   work; `dry` reads them and pulls nothing.
+//!   work.
 //! - `core`: what one thread does. A worker takes the tasks that it may run, and says what came of
 //!   each.
 //! - `attempt`: one attempt of one job, from the connection to the end of the response.
@@ -13,9 +13,11 @@
 //! - `books`: one row for each line, the report of earlier runs, what is left in the end; `verify`
 //!   compares a tree with its report.
 //! - `watch`: what those who watch a run are shown.
+//! - `queue`: jobs that wait for a core, and names that are asked for ahead of them.
+//! - `state`: small values that threads share, each with its lock.
 //!
-//! What all threads have is in `shared`, what happens on a full disk in `full`, and the time of it
-//! all is a `moment`.
+//! `shared` is all that the threads of a run have in common. What is said of it goes through `say`,
+//! and its time is a `moment`.
 
 mod attempt;
 mod books;
@@ -25,10 +27,12 @@ mod moment;
 mod output;
 mod queue;
 mod run;
+mod say;
 mod shared;
 mod state;
 mod watch;
 
 pub use books::verify::verify;
 pub use run::dry::dry_run;
-pub use run::pull::{Ended, run};
+pub use run::ended::Ended;
+pub use run::pull::run;

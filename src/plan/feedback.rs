@@ -44,7 +44,7 @@ impl Seen {
     }
 }
 
-/// Whom a failure is put down to.
+/// The side that a failure is put down to.
 #[derive(Clone, Copy, Debug)]
 enum Blame {
     /// No one: the answer is one like any other.

@@ -28,7 +28,7 @@ pub struct Requests {
 pub struct Wanted<'a> {
     /// Where it goes.
     pub target: &'a Target,
-    /// Whose user information, host and netrc entry its credentials are.
+    /// The target whose user information, host and netrc entry are its credentials.
     pub login: &'a Target,
     /// Fields of the job, which replace those of the run with the same name.
     pub fields: &'a [(String, String)],

@@ -3,6 +3,9 @@
 use super::pushing::Pushing;
 use std::time::Duration;
 
+/// Transfers that the state of a run tells of; each core names so many.
+pub const TRANSFERS_MAX: usize = 10;
+
 /// State of a run at one time.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct View {

@@ -144,10 +144,10 @@ fn what_is_about_files_is_refused_beside_it() {
         &["--file-allocation", "prealloc"],
         &["--verify"],
     ] {
-        let done = sandbox.pull().arg("--discard").args(other).arg("http://localhost:1/").run();
+        let done = sandbox.pull().arg("--discard").args(other).arg("http://localhost/").run();
         done.assert_code(2);
         assert!(done.stderr.contains("--discard"), "{other:?}: {}", done.stderr);
     }
-    let dry = sandbox.pull().args(["--discard", "--dry-run", "http://localhost:1/"]).run();
+    let dry = sandbox.pull().args(["--discard", "--dry-run", "http://localhost/"]).run();
     dry.assert_code(0);
 }

@@ -8,40 +8,29 @@ use super::imports::Graph;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Every room, and the rooms that it may use. `mod.rs`, the map, belongs to none.
-pub(crate) const ROOMS: [(&str, &[&str]); 10] = [
-    ("run", &["feed", "core", "watch", "shared", "full", "attempt", "books", "output", "moment"]),
-    ("feed", &["shared", "attempt", "books", "output", "moment"]),
-    ("core", &["shared", "full", "attempt", "books", "output", "moment"]),
-    ("watch", &["shared", "attempt", "books", "output", "moment"]),
-    ("shared", &["full", "attempt", "books", "output", "moment"]),
-    ("full", &["moment"]),
-    ("attempt", &["output", "moment"]),
-    ("output", &["moment"]),
-    ("books", &["moment"]),
+pub(crate) const ROOMS: [(&str, &[&str]); 12] = [
+    (
+        "run",
+        &[
+            "feed", "core", "watch", "shared", "queue", "attempt", "books", "output", "state",
+            "moment", "say",
+        ],
+    ),
+    ("feed", &["shared", "queue", "attempt", "books", "output", "state", "moment", "say"]),
+    ("core", &["shared", "queue", "attempt", "books", "output", "state", "moment", "say"]),
+    ("watch", &["shared", "queue", "attempt", "books", "output", "state", "moment", "say"]),
+    ("shared", &["queue", "attempt", "books", "output", "state", "moment"]),
+    ("queue", &["attempt", "books", "state", "moment"]),
+    ("attempt", &["output", "state", "moment", "say"]),
+    ("output", &["state", "moment", "say"]),
+    ("books", &["state", "moment", "say"]),
+    ("state", &["moment", "say"]),
     ("moment", &[]),
+    ("say", &[]),
 ];
 
 /// Arrows that are to go. The line goes with the last use.
-pub(crate) const TO_GO: [(&str, &str); 18] = [
-    ("feed", "run"),
-    ("feed", "watch"),
-    ("core", "feed"),
-    ("core", "run"),
-    ("core", "watch"),
-    ("watch", "run"),
-    ("shared", "feed"),
-    ("shared", "watch"),
-    ("full", "books"),
-    ("full", "shared"),
-    ("full", "watch"),
-    ("attempt", "core"),
-    ("attempt", "shared"),
-    ("attempt", "watch"),
-    ("books", "feed"),
-    ("books", "run"),
-    ("books", "shared"),
-    ("books", "watch"),
-];
+pub(crate) const TO_GO: [(&str, &str); 1] = [("attempt", "core")];
 
 /// From room to room: the uses that make up the arrow, as text.
 type Arrows = BTreeMap<(String, String), BTreeSet<String>>;

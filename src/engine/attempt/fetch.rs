@@ -11,8 +11,8 @@ use crate::engine::moment::Moment;
 use crate::engine::output::assembly::Coming;
 use crate::engine::output::body::Body;
 use crate::engine::output::stored::{Location, Obstacle, Stored};
-use crate::engine::shared::Stop;
-use crate::engine::watch::progress::say;
+use crate::engine::say::say;
+use crate::engine::state::stop::Stop;
 use crate::fault::{Cause, Fault, InputProblem, Stage};
 use crate::http::coding;
 use crate::http::head;
@@ -137,7 +137,7 @@ async fn open_stream(core: &Core, job_at_ms: u64) -> Result<bool, Fault> {
             say(&format!("waiting for somebody to read the FIFO {name}"));
         }
     };
-    let may_begin = || shared.stop() == Stop::Running;
+    let may_begin = || shared.stop.get() == Stop::Running;
     shared.output.open_stream(core.bounds(job_at_ms), may_begin, tell).await
 }
 
@@ -205,7 +205,7 @@ pub(crate) async fn exchange(
             Ok(Answer::Ours(outcome, connection)) => {
                 if is_garbled {
                     // It was not this answer that is broken.
-                    core.shared.keep_none_to(task.target().origin_str());
+                    core.shared.origins.keep_none_to(task.target().origin_str());
                 }
                 return Ok((outcome, connection));
             }

@@ -2,6 +2,7 @@
 
 pub(crate) mod fetch;
 pub(crate) mod open;
+pub(crate) mod origins;
 pub(crate) mod pace;
 pub(crate) mod race;
 pub(crate) mod response;

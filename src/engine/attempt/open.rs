@@ -6,8 +6,8 @@ use crate::engine::attempt::race::{Host, connect};
 use crate::engine::attempt::task::{Story, Task};
 use crate::engine::attempt::tunnel;
 use crate::engine::core::desk::Core;
-use crate::engine::shared::Stop;
-use crate::engine::watch::progress::say;
+use crate::engine::say::say;
+use crate::engine::state::stop::Stop;
 use crate::fault::{Cause, Fault, Stage};
 use crate::http::tunnel::Destination;
 use crate::plan::address::{self, Kind};
@@ -89,7 +89,7 @@ async fn lookup_origin(
     let (host, port) = (target.host(), target.port());
     let found = match core.dns.known(host, port) {
         Some(answer) => answer.map_err(|failure| fault(Stage::Resolve, failure))?,
-        None if core.shared.stop() == Stop::Running
+        None if core.shared.stop.get() == Stop::Running
             && core.gate.is_asked_for(target.host_header()) =>
         {
             return Err(Outcome::Unresolved);

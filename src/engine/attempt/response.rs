@@ -134,11 +134,11 @@ impl<'a> Response<'a> {
             Waiting::Nothing
         };
         if behind == Waiting::Bytes {
-            self.core.shared.keep_none_to(origin);
+            self.core.shared.origins.keep_none_to(origin);
         }
         let is_kept = reuse == Reuse::Keep
             && self.connection.is_reusable()
-            && self.core.shared.may_keep(origin);
+            && self.core.shared.origins.may_keep(origin);
         Ended {
             connection: is_kept.then_some(self.connection),
             is_doubtful: is_reused && !is_long && matches!(behind, Waiting::Bytes | Waiting::Error),

@@ -1,14 +1,15 @@
 //! The file of `--dns-cache`: read before the run begins, replaced every minute and at the end.
 
+use crate::engine::books::replace::Replacement;
 use crate::engine::books::row_file::make_parent;
-use crate::engine::watch::progress::say;
+use crate::engine::say::say;
 use crate::error::RunError;
 use crate::plan::dns_cache::{self, Line};
 use crate::ring::dns::{CachedName, Resolver};
-use crate::ring::draft::{Access, Draft};
+use crate::ring::draft::Access;
 use anyhow::{Context as _, bail};
 use std::fs::{self, File};
-use std::io::{self, ErrorKind, Read as _, Write as _};
+use std::io::{self, ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -119,12 +120,9 @@ impl CacheFile {
             addresses: &held.addresses,
             expires_unix_s: held.expires_unix_s,
         }));
-        let draft = Draft::beside(&self.path, Access::AsBefore)?;
-        let mut file = draft.file()?;
-        file.write_all(text.as_bytes())?;
-        // Else a machine that loses its power may keep the name and not the text.
-        file.sync_data()?;
-        draft.publish()
+        let mut file = Replacement::begin(&self.path, Access::AsBefore, false)?;
+        file.add(|out| out.extend_from_slice(text.as_bytes()));
+        file.finish()
     }
 }
 

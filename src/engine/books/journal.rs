@@ -1,5 +1,6 @@
 //! The report as a journal: found, locked, read back and repaired before a run begins.
 
+mod fate;
 mod gone;
 mod mark;
 mod scan;
@@ -8,10 +9,11 @@ mod sync;
 mod taken;
 mod whole;
 
+pub(crate) use fate::fate;
 pub(crate) use gone::Watched;
 pub(crate) use scan::{Source, scan, scan_in_batches};
 pub(crate) use stale::{Removal, Stale};
-pub(crate) use sync::{Syncer, ToSync, start as start_sync};
+pub(crate) use sync::{Run, Syncer, ToSync, start as start_sync};
 pub(crate) use whole::compare;
 
 use self::mark::{Epoch, Mark};
@@ -19,12 +21,13 @@ use self::taken::{Says, TakenRows};
 use crate::config::{
     Config, Destination, OnConflict, ReportFile, ReportPacking, RetryFailed, SyncMode,
 };
+use crate::engine::books::format::format;
 use crate::engine::books::row_file::make_parent;
-use crate::engine::watch::progress::say;
+use crate::engine::books::row_sink::Appending;
+use crate::engine::say::say;
 use crate::error::RunError;
 use crate::fault::{Cause, DiskProblem, Fault, Stage};
 use crate::limits::LOOKAHEAD_JOBS_DEFAULT;
-use crate::plan::retry::{self, Class};
 use crate::report::journal::{Done, Entry, Fate, Lost, Scanned, Which};
 use crate::report::packing::pack;
 use crate::report::{Number, Row, RowEncoder, RowFormat, Status};
@@ -96,7 +99,7 @@ impl Opened {
             return match config.on_conflict {
                 OnConflict::Overwrite => Ok(()),
                 OnConflict::Skip | OnConflict::Rename | OnConflict::Error => {
-                    self.settle(path).with_context(cannot)
+                    self.make_durable(path).with_context(cannot)
                 }
             };
         }
@@ -110,7 +113,7 @@ impl Opened {
                 RunError::local_file(format!("cannot flush {}", config.dir.display()))
             })?;
         }
-        self.settle(path).with_context(cannot)?;
+        self.make_durable(path).with_context(cannot)?;
         self.set_mark(self.file.metadata().with_context(cannot)?.len());
         Ok(())
     }
@@ -121,7 +124,7 @@ impl Opened {
     }
 
     /// Brings the report to the disk, its name and its notes included.
-    fn settle(&self, path: &Path) -> io::Result<()> {
+    fn make_durable(&self, path: &Path) -> io::Result<()> {
         self.file.sync_all()?;
         let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
         sync_names(File::open(parent.unwrap_or_else(|| Path::new(".")))?)
@@ -153,6 +156,12 @@ impl Opened {
         })?;
         written?;
         Ok(write(&mut out)?)
+    }
+
+    /// Where rows go from now on.
+    pub(crate) fn into_appending(self) -> Appending {
+        let Self { file, format, packing, needs_header, kept, .. } = self;
+        Appending { file, format, packing, needs_header, kept }
     }
 
     /// What names this report; `None` where it is no file.
@@ -211,7 +220,7 @@ pub(crate) fn open(
     each: impl FnMut(&str, Fate),
 ) -> anyhow::Result<Opened> {
     let is_fresh = config.journal.is_fresh;
-    let (path, format) = (&report.path, crate::engine::run::pull::format(report.format));
+    let (path, format) = (&report.path, format(report.format));
     let cannot = || RunError::local_file(format!("cannot write {}", path.display()));
     // Nothing is read back from a pipe or a device.
     if path.metadata().is_ok_and(|metadata| !metadata.is_file()) {
@@ -464,17 +473,6 @@ fn take(file: &File, path: &Path) -> anyhow::Result<()> {
 /// Threads that help this one, where so many may run at once.
 pub(crate) fn helpers(threads: usize) -> usize {
     if threads > 1 { threads } else { 0 }
-}
-
-/// What a row says of its line.
-pub(crate) fn fate(entry: &Entry<'_>) -> Fate {
-    if entry.is_lost() {
-        return Fate::Open;
-    }
-    Fate::of(entry.status, || {
-        let (class, again) = retry::of_row(&entry.error_code, entry.response_code);
-        (class, again == Class::Transient)
-    })
 }
 
 /// Which of the lines that failed are tried again.

@@ -1,7 +1,11 @@
 //! What is kept of a run: rows, the report of earlier runs, what is left.
 
+pub(crate) mod closing;
 pub(crate) mod dns_cache;
+pub(crate) mod format;
+pub(crate) mod given;
 pub(crate) mod journal;
+pub(crate) mod replace;
 pub(crate) mod row_file;
 pub(crate) mod row_sink;
 pub(crate) mod session;

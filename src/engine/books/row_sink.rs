@@ -1,11 +1,11 @@
 //! Where rows go: the report file and the statistics, behind one lock.
 
-use crate::config::BudgetConfig;
-use crate::engine::books::journal::Opened;
+use crate::config::{BudgetConfig, ReportPacking};
 use crate::engine::books::row_file::{Flushed, RowFile};
 use crate::engine::books::write_out::RowPrinter;
 use crate::report::journal::Passed;
-use crate::report::{Counted, Limit, Row, RowEncoder, Stats, budget, summary};
+use crate::report::{Counted, Limit, Row, RowEncoder, RowFormat, Stats, budget, summary};
+use std::fs::File;
 use std::io;
 use std::time::Instant;
 
@@ -29,12 +29,23 @@ struct Budget {
     spent: Option<Limit>,
 }
 
+/// A report that rows are appended to.
+pub(crate) struct Appending {
+    pub(crate) file: File,
+    pub(crate) format: RowFormat,
+    pub(crate) packing: ReportPacking,
+    /// Whether a header line must come before the next row.
+    pub(crate) needs_header: bool,
+    /// Names of the columns of the list that rows have.
+    pub(crate) kept: Vec<String>,
+}
+
 struct Report {
     rows: RowFile,
     scribe: Scribe,
 }
 
-/// Encodes the rows of one thread before it asks for the ledger, so that nobody waits for that.
+/// Encodes the rows of one thread before it asks for the lock, so that nobody waits for that.
 #[derive(Clone, Debug)]
 pub(crate) struct Scribe {
     encoder: RowEncoder,
@@ -56,9 +67,9 @@ impl Scribe {
 }
 
 impl RowSink {
-    /// A ledger with or without a report file, to the end of which rows are written, of a run that
+    /// A sink with or without a report file, to the end of which rows are written, of a run that
     /// begins now. With `waits`, rows wait in memory while its disk is full.
-    pub(crate) fn new(report: Option<Opened>, budget: &BudgetConfig, waits: bool) -> Self {
+    pub(crate) fn new(report: Option<Appending>, budget: &BudgetConfig, waits: bool) -> Self {
         let report = report.map(|opened| {
             let encoder = RowEncoder::new(opened.format).keeping(opened.kept);
             let mut rows = RowFile::new(opened.file, waits).packed(opened.packing);

@@ -4,30 +4,27 @@
 //! well be the session of the last one.
 
 use crate::config::Config;
-use crate::engine::books::row_file::{Flushed, RowFile, make_parent};
-use crate::engine::queue::queued::Queued;
-use crate::engine::run::last_writes::Patience;
-use crate::engine::shared::Shared;
+use crate::engine::books::replace::{Replacement, is_other_than_file};
+use crate::engine::books::row_file::Flushed;
 use crate::error::RunError;
 use crate::plan::job::Job;
-use crate::report::Number;
 use crate::report::session::{Left, comment};
-use crate::ring::draft::{Access, Draft};
+use crate::ring::draft::Access;
 use anyhow::{Context as _, bail};
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// The list of what is left.
 pub(crate) struct Session {
     path: PathBuf,
+    /// Whether bodies go to files: standard output and devices are no names for a list.
+    has_files: bool,
     writing: Mutex<Writing>,
 }
 
 struct Writing {
     /// Gone once the session has ended.
-    draft: Option<Draft>,
-    rows: Option<RowFile>,
+    file: Option<Replacement>,
     jobs: u64,
     /// Everything that the inputs hold is done or in it.
     is_whole: bool,
@@ -40,28 +37,28 @@ impl Session {
     /// There is something that is no file, or no file can be made there.
     pub(crate) fn of(config: &Config) -> anyhow::Result<Option<Self>> {
         let path = config.journal.save_session.as_deref();
-        path.map(|path| Self::create(path, config.disk.wait_ms > 0)).transpose()
+        let has_files = config.destination.has_files();
+        path.map(|path| Self::create(path, config.disk.wait_ms > 0, has_files)).transpose()
     }
 
     /// With `waits`, a full disk is waited for.
-    fn create(path: &Path, waits: bool) -> anyhow::Result<Self> {
+    pub(crate) fn create(path: &Path, waits: bool, has_files: bool) -> anyhow::Result<Self> {
         let cannot = || RunError::local_file(format!("cannot write {}", path.display()));
-        make_parent(path).with_context(cannot)?;
-        if path.metadata().is_ok_and(|metadata| !metadata.is_file()) {
+        if is_other_than_file(path) {
             bail!(RunError::usage(format!(
                 "cannot save the session as {}: it is no regular file",
                 path.display()
             )));
         }
         // There may be passwords in it.
-        let draft = Draft::beside(path, Access::Owner).with_context(cannot)?;
-        let rows = Some(RowFile::new(draft.file().with_context(cannot)?, waits));
-        let writing = Writing { draft: Some(draft), rows, jobs: 0, is_whole: false };
-        Ok(Self { path: path.to_owned(), writing: Mutex::new(writing) })
+        let file = Replacement::begin(path, Access::Owner, waits).with_context(cannot)?;
+        let writing = Writing { file: Some(file), jobs: 0, is_whole: false };
+        Ok(Self { path: path.to_owned(), has_files, writing: Mutex::new(writing) })
     }
 
-    /// A job is left; `name` is the path of its file, if there is to be one.
-    pub(crate) fn add(&self, job: &Job, name: Option<&str>) {
+    /// A job is left; `name` is the path of its file, where bodies go to files.
+    pub(crate) fn add(&self, job: &Job, name: &str) {
+        let name = Some(name).filter(|_| self.has_files);
         let options = job.options.as_deref();
         let checksum = options.and_then(|options| options.checksum.as_ref());
         let checksum = checksum.map(ToString::to_string);
@@ -102,7 +99,7 @@ impl Session {
 
     /// Writes what can be written.
     pub(crate) fn flush(&self) -> Flushed {
-        self.writing().rows.as_mut().map_or(Flushed::All, RowFile::flush)
+        self.writing().file.as_mut().map_or(Flushed::All, Replacement::flush)
     }
 
     /// Gives it its name. Says how many jobs are in it, and whether they are all that are left.
@@ -111,7 +108,8 @@ impl Session {
     /// It could not be written: what was there before is still there.
     pub(crate) fn finish(&self) -> anyhow::Result<(u64, bool)> {
         let mut writing = self.writing();
-        writing.end().with_context(|| {
+        let file = writing.file.take();
+        file.map_or(Ok(()), Replacement::finish).with_context(|| {
             RunError::local_file(format!("cannot write the session {}", self.path.display()))
         })?;
         Ok((writing.jobs, writing.is_whole))
@@ -119,8 +117,12 @@ impl Session {
 
     /// It is not what is left: what was there before stays.
     pub(crate) fn abandon(&self) {
-        let mut writing = self.writing();
-        (writing.rows, writing.draft) = (None, None);
+        self.writing().file = None;
+    }
+
+    /// What the session is to be called.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
     }
 
     fn writing(&self) -> MutexGuard<'_, Writing> {
@@ -128,55 +130,10 @@ impl Session {
     }
 }
 
-/// Ends the session of a run that ends with `failure`. Gives how it ends now, and what is to be
-/// said of the session.
-pub(crate) fn save(
-    shared: &Shared,
-    patience: &Patience<'_>,
-    failure: Option<anyhow::Error>,
-) -> (Option<anyhow::Error>, Option<String>) {
-    let Some(session) = shared.session() else { return (failure, None) };
-    if shared.is_list_refused() {
-        // What is left of another list is not known.
-        session.abandon();
-        return (failure, None);
-    }
-    patience.settle("the session", || session.flush());
-    match session.finish() {
-        Ok((jobs, is_whole)) => {
-            let rest = match is_whole {
-                true => "",
-                false => "; the rest of the input is not, which is a pipe",
-            };
-            let urls = if jobs == 1 { "URL is" } else { "URLs are" };
-            let (jobs, path) = (Number(jobs), session.path.display());
-            (failure, Some(format!("{jobs} {urls} left, in {path}{rest}")))
-        }
-        Err(error) => (failure.or(Some(error)), None),
-    }
-}
-
 impl Writing {
     fn add(&mut self, encode: impl FnOnce(&mut Vec<u8>)) {
-        let Some(rows) = &mut self.rows else { return };
-        rows.add(encode);
-        // On a full disk it waits in memory: a paused run adds little.
-        if rows.is_due() && !rows.is_full() {
-            rows.flush();
+        if let Some(file) = &mut self.file {
+            file.add(encode);
         }
-    }
-
-    fn end(&mut self) -> io::Result<()> {
-        let draft = self.draft.take();
-        self.rows.take().map_or(Ok(()), RowFile::close_durably)?;
-        draft.map_or(Ok(()), Draft::publish)
-    }
-}
-
-/// A task that was not begun, or not ended, is left.
-pub(crate) fn leave(shared: &Shared, task: Queued) {
-    if shared.session().is_some() {
-        let task = task.unpack();
-        shared.left(&task.job, task.planned_name());
     }
 }

@@ -2,10 +2,10 @@
 //! pulled, and the report is left as it is.
 
 use crate::config::Config;
+use crate::engine::books::format::format;
 use crate::engine::books::journal::{Source, compare, fate, helpers, scan_in_batches, token};
 use crate::engine::books::session::Session;
-use crate::engine::run::pull::format;
-use crate::engine::watch::progress::say;
+use crate::engine::say::say;
 use crate::error::RunError;
 use crate::fault::escape_hidden;
 use crate::plan::job::again;

@@ -2,7 +2,7 @@
 //! row itself.
 
 use crate::config::Config;
-use crate::engine::run::pull::format;
+use crate::engine::books::format::format;
 use crate::error::RunError;
 use crate::fault::{Cause, Fault, Stage};
 use crate::report::write_out::WriteOut;

@@ -7,14 +7,15 @@ pub(crate) use asked::codings;
 use crate::config::Timeouts;
 use crate::engine::attempt::race::Leftovers;
 use crate::engine::attempt::task::{End, Story, Task};
+use crate::engine::books::closing::{Closing, Left};
 use crate::engine::books::row_sink::Scribe;
 use crate::engine::core::pool::Pool;
 use crate::engine::core::transfers::Transfers;
 use crate::engine::moment::{Bounds, Clocks, Moment};
-use crate::engine::queue::queued::{Queued, place};
+use crate::engine::queue::queued::Queued;
 use crate::engine::queue::resolve_ahead::ResolveAhead;
-use crate::engine::shared::{Shared, Stop};
-use crate::engine::watch::observe::TRANSFERS_MAX;
+use crate::engine::shared::Shared;
+use crate::engine::state::stop::Stop;
 use crate::fault::{Cause, Fault, Stage};
 use crate::http::request::{Template, basic};
 use crate::limits::FIRST_BUFFERS_FROM;
@@ -22,10 +23,10 @@ use crate::plan::netrc::Netrc;
 use crate::plan::proxy::Proxies;
 use crate::plan::schedule::{
     After, Assignment, Connection as Granted, Down, DownReason, Grant, OriginId, Refused, Round,
-    Sign, Wake,
+    Sign,
 };
 use crate::plan::window::Shortage;
-use crate::report::view::CoreView;
+use crate::report::view::{CoreView, TRANSFERS_MAX};
 use crate::ring::buf::{BufPool, Size};
 use crate::ring::conn::Connection;
 use crate::ring::deadline::{Deadlines, StallLimits};
@@ -139,7 +140,7 @@ impl Core {
             pool: RefCell::default(),
             idle_max: seed.idle_max,
             requests: RefCell::default(),
-            scribe: RefCell::new(seed.shared.scribe.clone()),
+            scribe: RefCell::new(seed.shared.books.scribe()),
             stories: RefCell::default(),
             random: RefCell::new(fastrand::Rng::new()),
             shortages_seen: Cell::new(0),
@@ -204,16 +205,16 @@ impl Core {
     pub(crate) fn can_wait(&self, task: &Task, wait_ms: u64) -> bool {
         let again_ms = self.shared.now_ms().saturating_add(wait_ms);
         let is_output_begun = task.story.as_ref().is_some_and(|story| story.is_output_begun);
-        self.shared.stop() == Stop::Running && again_ms < task.job_at_ms() && !is_output_begun
+        self.shared.stop.get() == Stop::Running && again_ms < task.job_at_ms() && !is_output_begun
     }
 
     /// A task in flight lacks descriptors, memory or the like. Gives how long it is to wait for
     /// others to return some; nothing when there is nobody to wait for.
     pub(crate) fn lacked(&self, errno: i32) -> Option<u64> {
         // Idle connections are the first thing to do without.
-        self.shared.announce_shortage();
+        self.shared.shortages.announce();
         self.close_idle(0);
-        let lack = self.shared.schedule().lacked(self.shared.now_ms());
+        let lack = self.shared.queue.lacked(self.shared.now_ms());
         // Questions for names hold sockets as well.
         let is_to_return = self.dir.give_up_folders() || self.dns.asking() > 0;
         match (lack, is_to_return) {
@@ -230,7 +231,7 @@ impl Core {
 
     /// Nothing more begins on this core.
     pub(crate) fn is_over(&self) -> bool {
-        self.shared.stop() != Stop::Running || self.shared.schedule().is_finished()
+        self.shared.stop.get() != Stop::Running || self.shared.queue.view().is_finished()
     }
 
     /// How long the core may sleep if nobody wakes it.
@@ -239,7 +240,7 @@ impl Core {
             // What is due may not begin: whoever ends the pause wakes everybody.
             return Duration::from_millis(NAP_MAX_MS);
         }
-        let due_ms = self.shared.schedule().next_due_ms();
+        let due_ms = self.shared.queue.view().next_due_ms();
         let now_ms = self.shared.now_ms();
         let left_ms = due_ms.map_or(NAP_MAX_MS, |due| due.saturating_sub(now_ms));
         let left_ms = left_ms.clamp(1, NAP_MAX_MS);
@@ -266,24 +267,12 @@ impl Core {
     /// What the schedule has for this core. Tasks of hosts that are down fail here.
     fn granted_work(&self, is_disk_probe: bool, now_ms: u64) -> Option<Work> {
         for _ in 0..DOWN_AT_ONCE_MAX {
-            if self.shared.stop() != Stop::Running {
+            if self.shared.stop.get() != Stop::Running {
                 return None;
             }
-            let (taken, has_room, due_ms) = {
-                let mut schedule = self.shared.schedule();
-                let taken = schedule.take(self.index, now_ms);
-                // A core without work needs it from the reader at once, whoever fills the
-                // look-ahead.
-                let is_idle = taken.assignment.is_nothing();
-                let has_room = schedule.room() * 2 >= self.shared.config.lookahead_max || is_idle;
-                (taken, has_room, schedule.next_due_ms())
-            };
-            self.shared.deliver(taken.wake);
+            let taken = self.shared.queue.take(self.index, now_ms);
             if taken.has_unresolved {
                 self.gate.ask();
-            }
-            if has_room {
-                self.shared.made_room();
             }
             match taken.assignment {
                 Assignment::Job(grant) => return Some(self.work(grant, is_disk_probe)),
@@ -291,15 +280,15 @@ impl Core {
                 Assignment::Overdue(item) => self.overdue(item.unpack(), now_ms),
                 Assignment::Nothing => {
                     // A lane that ends must not leave its core asleep until something later.
-                    if due_ms.is_some_and(|due| due < self.looks_again_ms.get()) {
-                        self.shared.deliver(Wake::One(self.index));
+                    if taken.due_ms.is_some_and(|due| due < self.looks_again_ms.get()) {
+                        self.shared.queue.wake(self.index);
                     }
                     return None;
                 }
             }
         }
         // The lanes have their turn first.
-        self.shared.deliver(Wake::One(self.index));
+        self.shared.queue.wake(self.index);
         None
     }
 
@@ -325,7 +314,7 @@ impl Core {
             }
         };
         self.record(&mut down.item.unpack(), End::Failed(fault), self.clocks.now());
-        self.shared.end_if_finished();
+        self.shared.queue.end_if_finished();
     }
 
     /// A task whose time was over while its host rested, or while it waited for it in another way.
@@ -336,7 +325,7 @@ impl Core {
         }
         let fault = Fault::new(Stage::Connect, Cause::JobTimeout);
         self.record(&mut task, End::Failed(fault), self.clocks.now());
-        self.shared.end_if_finished();
+        self.shared.queue.end_if_finished();
     }
 
     /// When the time of a task is over as far as is known by now, in milliseconds of the run.
@@ -363,13 +352,12 @@ impl Core {
     /// Tells the schedule what an attempt says about its host.
     pub(crate) fn observe(&self, granted: Granting, sign: Sign, now_ms: u64) {
         let Granting { origin, round, .. } = granted;
-        let wake = self.shared.schedule().observe(origin, round, sign, now_ms);
-        self.shared.deliver(wake);
+        self.shared.queue.observe(origin, round, sign, now_ms);
     }
 
     /// What it means for the job of a grant that its host refused it.
     pub(crate) fn refused(&self, granted: Granting) -> Refused {
-        self.shared.schedule().refused(granted.origin, self.shared.now_ms())
+        self.shared.queue.view().refused(granted.origin, self.shared.now_ms())
     }
 
     /// The idle connection that a grant promised, unless it became useless. Every one is looked at,
@@ -385,10 +373,10 @@ impl Core {
         let poll = self.polls.get();
         if !connection.is_disturbed(poll) {
             // It may be from before the origin was found out.
-            return self.shared.may_keep(name).then_some(connection);
+            return self.shared.origins.may_keep(name).then_some(connection);
         }
         if connection.peek_extra(poll) == Waiting::Bytes {
-            self.shared.keep_none_to(name);
+            self.shared.origins.keep_none_to(name);
         }
         None
     }
@@ -396,12 +384,11 @@ impl Core {
     /// The attempt of a grant is over; its connection goes to the pool or is closed.
     pub(crate) fn release(&self, origin: OriginId, connection: Option<Connection>, now_ms: u64) {
         let after = if connection.is_some() { After::Kept } else { After::Closed };
-        let released = self.shared.schedule().release(self.index, origin, after);
-        if let (Some(mut connection), After::Kept) = (connection, released.connection) {
+        let after = self.shared.queue.release(self.index, origin, after);
+        if let (Some(mut connection), After::Kept) = (connection, after) {
             connection.park();
             self.pool.borrow_mut().put(origin, connection, now_ms);
         }
-        self.shared.deliver(released.wake);
         // A list of many hosts leaves many idle connections behind; the oldest go in batches.
         if self.pool.borrow().len() > self.idle_max + self.idle_max / 4 {
             self.close_idle(self.idle_max);
@@ -412,8 +399,7 @@ impl Core {
     pub(crate) fn requeue(&self, task: Task) {
         let target = task.target().clone();
         let ends_ms = self.ends_ms(&task);
-        let wake = self.shared.schedule().push_front(place(&target), Queued::pack(task), ends_ms);
-        self.shared.deliver(wake);
+        self.shared.queue.push_front(&target, Queued::pack(task), ends_ms);
     }
 
     /// The name of a task's host has to be asked for again: the task waits for that in the first
@@ -421,14 +407,7 @@ impl Core {
     pub(crate) fn unresolve(&self, task: Task) {
         let target = task.target().clone();
         let ends_ms = self.ends_ms(&task);
-        let wakes = {
-            let mut schedule = self.shared.schedule();
-            [
-                schedule.unresolve(place(&target)),
-                schedule.push_front(place(&target), Queued::pack(task), ends_ms),
-            ]
-        };
-        wakes.into_iter().for_each(|wake| self.shared.deliver(wake));
+        self.shared.queue.unresolve(&target, Queued::pack(task), ends_ms);
         self.gate.ask();
     }
 
@@ -437,40 +416,35 @@ impl Core {
         let target = task.target().clone();
         let until_ms = self.shared.now_ms().saturating_add(after_ms);
         let ends_ms = self.ends_ms(&task);
-        self.shared.schedule().defer(place(&target), Queued::pack(task), until_ms, ends_ms);
-        // A core that sleeps until something later must look again.
-        self.shared.deliver(Wake::One(self.index));
+        self.shared.queue.defer(self.index, &target, Queued::pack(task), (until_ms, ends_ms));
     }
 
     /// Starts nothing at a task's host for so long.
     pub(crate) fn pause(&self, task: &Task, for_ms: u64) {
         let until_ms = self.shared.now_ms().saturating_add(for_ms);
-        self.shared.schedule().pause(place(task.target()), until_ms);
-        self.shared.deliver(Wake::One(self.index));
+        self.shared.queue.pause(self.index, task.target(), until_ms);
     }
 
     /// Gives a task its row. The moment after it comes back: a row may wait for the disk of the
     /// report, which is no time of the next task.
     pub(crate) fn record(&self, task: &mut Task, end: End, now: Moment) -> Moment {
-        let (can_go_on, now) = match end {
-            End::Done(_) | End::Skipped if !self.shared.reads_rows => {
-                (self.shared.ledger().count(&task.counted(&end, now.at)), now)
+        let books = &self.shared.books;
+        let now = match end {
+            End::Done(_) | End::Skipped if !books.reads_rows() => {
+                books.count(&task.counted(&end, now.at));
+                now
             }
             _ => {
-                if let End::Failed(_) = &end {
-                    self.shared.left(&task.job, task.planned_name());
-                }
-                let row = task.row(end, now.at, self.shared.output.dir_shown());
+                let is_left = matches!(end, End::Failed(_));
+                let row = &task.row(end, now.at, self.shared.output.dir_shown());
                 let mut scribe = self.scribe.borrow_mut();
-                let encoded = scribe.as_mut().map(|scribe| scribe.encode(&row));
-                let can_go_on = self.shared.ledger().record_encoded(&row, encoded);
-                (can_go_on, self.clocks.now())
+                let encoded = scribe.as_mut().map(|scribe| scribe.encode(row));
+                let left = is_left.then(|| Left::Job(&task.job, task.planned_name()));
+                books.close(&Closing { row, encoded, left });
+                self.clocks.now()
             }
         };
         self.stories.borrow_mut().extend(task.story.take());
-        if !can_go_on {
-            self.shared.set_stop(Stop::Draining);
-        }
         now
     }
 
@@ -485,11 +459,11 @@ impl Core {
         self.deadlines.sweep();
         self.dir.tick();
         self.publish();
-        if self.shared.stop() == Stop::Now {
+        if self.shared.stop.get() == Stop::Now {
             self.deadlines.interrupt();
             self.interrupt.notify_waiters();
         }
-        let shortages = self.shared.shortages();
+        let shortages = self.shared.shortages.count();
         let is_short = self.shortages_seen.replace(shortages) != shortages;
         if is_short {
             self.dir.give_up_folders();
@@ -512,8 +486,7 @@ impl Core {
     pub(crate) fn close_idle(&self, count_max: usize) {
         let closed = self.pool.borrow_mut().expire(self.shared.now_ms(), count_max);
         for origin in closed {
-            let wake = self.shared.schedule().idle_closed(self.index, origin);
-            self.shared.deliver(wake);
+            self.shared.queue.idle_closed(self.index, origin);
         }
     }
 }

@@ -5,9 +5,8 @@ use crate::engine::attempt::task::{End, Task};
 use crate::engine::core::desk::{Core, Granting, Seed, Work};
 use crate::engine::core::signs;
 use crate::engine::moment::Moment;
-use crate::engine::run::scarcity;
-use crate::engine::shared::Stop;
-use crate::engine::state::disk_full::{self, Full};
+use crate::engine::state::disk_full::{self, Full, Lacking};
+use crate::engine::state::stop::Stop;
 use crate::fault::{Cause, Fault, Stage};
 use crate::http::RetryAfter;
 use crate::plan::retry::{self, Class, Decision};
@@ -17,7 +16,6 @@ use crate::ring::dns;
 use crate::ring::setup::{self, CoreRings};
 use std::cell::Cell;
 use std::future::poll_fn;
-use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
@@ -31,14 +29,7 @@ pub(crate) fn run(seed: Seed) -> anyhow::Result<()> {
     let _: bool = setup::pin(seed.cpu);
     let (cpu, in_flight_max) = (seed.cpu, seed.in_flight_max);
     let core = Rc::new(Core::new(seed)?);
-    let lacks_memory = |error: &anyhow::Error| {
-        let of = |cause: &io::Error| cause.kind() == io::ErrorKind::OutOfMemory;
-        error.chain().any(|cause| cause.downcast_ref::<io::Error>().is_some_and(of))
-    };
-    CoreRings::run(cpu, in_flight_max, work(core)).map_err(|error| match lacks_memory(&error) {
-        true => error.context(scarcity::too_little()),
-        false => error,
-    })
+    CoreRings::run(cpu, in_flight_max, work(core))
 }
 
 async fn work(core: Rc<Core>) {
@@ -46,11 +37,11 @@ async fn work(core: Rc<Core>) {
     let filling = async {
         while !core.is_over() {
             fill(&core);
-            core.shared.woken(core.index, core.nap()).await;
+            core.shared.queue.woken(core.index, core.nap()).await;
         }
     };
     if contained(&core.polls, pin!(filling)).await.is_none() {
-        core.shared.broken();
+        core.shared.stop.set_broken();
     }
     while core.lanes.get() > 0 {
         core.lane_ended.notified().await;
@@ -90,7 +81,7 @@ struct LaneEnd(Rc<Core>);
 impl Drop for LaneEnd {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            self.0.shared.broken();
+            self.0.shared.stop.set_broken();
         }
         self.0.lanes.set(self.0.lanes.get() - 1);
         self.0.lane_ended.notify_one();
@@ -107,7 +98,7 @@ async fn run_task(core: &Rc<Core>, lane_work: &mut Option<Work>, now: Moment) ->
     let (outcome, mut connection) = pin!(attempt(core, task, pooled, Some(granted), now)).await;
     let mut now = core.clocks.now();
     let mut next = follow(core, task, outcome, Some(granted), now.ms);
-    while matches!(next, Next::Redirected) && core.shared.stop() == Stop::Draining {
+    while matches!(next, Next::Redirected) && core.shared.stop.get() == Stop::Draining {
         // Nobody takes from the schedule any more, but what is in flight may finish. These few hops
         // are the only connections that `-x` does not count.
         connection = None;
@@ -117,7 +108,9 @@ async fn run_task(core: &Rc<Core>, lane_work: &mut Option<Work>, now: Moment) ->
     }
     if is_disk_probe {
         match &next {
-            Next::Ended(End::Done { .. }) => core.shared.probe_succeeded(),
+            Next::Ended(End::Done { .. }) => {
+                core.shared.full_disk.probe_succeeded(core.shared.now_ms(), &core.shared.stop);
+            }
             Next::Full => {}
             // It told nothing: the next one may try.
             Next::Ended(_) | Next::Redirected | Next::Unresolved | Next::Retry { .. } => {
@@ -247,7 +240,7 @@ fn failed(
         task.remember(fault);
         return (Next::Retry { after_ms }, None);
     }
-    if full::lacks_room(&fault) {
+    if disk_full::lacks_room(&fault) {
         match met_full_disk(core, task, &fault) {
             Full::Wait => return (Next::Full, None),
             // Its file was not whole when the run ended: that it lacked room is no failure of it.
@@ -329,7 +322,7 @@ fn attempts_counted(core: &Core, task: &mut Task, fault: &Fault, granted: Option
 
 /// Another task asks for the robots.txt that this one needs.
 fn wait_for_robots(core: &Core, task: &Task) -> Next {
-    if core.shared.stop() != Stop::Running {
+    if core.shared.stop.get() != Stop::Running {
         return Next::Ended(End::Failed(Fault::new(Stage::Connect, Cause::Interrupted)));
     }
     // Nobody else of the host need come and see that there is nothing to do.
@@ -347,7 +340,8 @@ fn met_full_disk(core: &Core, task: &Task, fault: &Fault) -> Full {
     let last = task.story.as_ref().map(|story| &story.last);
     let head = last.and_then(|last| last.head.as_deref());
     let received = last.map_or(0, |last| last.size_download);
-    core.shared.met_full_disk(fault, parents, head, received)
+    let lacking = Lacking { fault, parents, head, received };
+    core.shared.full_disk.met(&lacking, core.shared.now_ms(), &core.shared.stop)
 }
 
 /// Looks after deadlines and idle connections. Without it the core would wait for ever, so it goes
@@ -356,7 +350,7 @@ async fn sweep(core: Rc<Core>) {
     loop {
         tokio::time::sleep(SWEEP_INTERVAL).await;
         if catch_unwind(AssertUnwindSafe(|| core.sweep())).is_err() {
-            core.shared.broken();
+            core.shared.stop.set_broken();
         }
     }
 }

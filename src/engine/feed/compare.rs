@@ -6,56 +6,19 @@ mod changed;
 
 use self::changed::Changes;
 use crate::config::{Config, ReportFile};
+use crate::engine::books::format::format;
+use crate::engine::books::given::Given;
 use crate::engine::books::journal::{Opened, scan, which};
 use crate::engine::feed::inputs::{Item, Lists};
-use crate::engine::feed::reader::{Naming, index_of};
+use crate::engine::feed::naming::{Naming, index_of};
 use crate::engine::output::dir_rules::DirRules;
-use crate::engine::run::pull::format;
-use crate::engine::watch::progress::say;
+use crate::engine::say::say;
 use crate::error::RunError;
-use crate::plan::job::{self, BadLine, Job};
 use crate::plan::target::LastOrigin;
-use crate::report::journal::{Check, Difference, Entry, Mismatch, Url, Verdict};
+use crate::report::journal::{Check, Difference, Mismatch, Verdict};
 use crate::ring::dir::Dir;
 use anyhow::Context as _;
-use std::borrow::Cow;
 use std::fs::File;
-
-/// The URL of a line or of a row, and its normal form.
-pub(crate) struct Given<'g> {
-    given: &'g [u8],
-    normal: Option<Cow<'g, str>>,
-}
-
-impl<'g> Given<'g> {
-    /// Of a line of the list.
-    pub(crate) fn of_line(entry: &'g job::Entry) -> Self {
-        match entry {
-            Ok(job) => Self::of_job(job),
-            // It was no URL.
-            Err(BadLine { text, .. }) => Self::of_text(text, &mut LastOrigin::default()),
-        }
-    }
-
-    /// Of a row that was read back. `origin` is that of the row before.
-    pub(crate) fn of_row(entry: &'g Entry<'_>, origin: &mut LastOrigin) -> Self {
-        Self::of_text(&entry.url, origin)
-    }
-
-    fn of_job(job: &'g Job) -> Self {
-        let normal = Some(Cow::Borrowed(job.target.as_str()));
-        Self { given: job.url().as_bytes(), normal }
-    }
-
-    fn of_text(given: &'g [u8], origin: &mut LastOrigin) -> Self {
-        let text = std::str::from_utf8(given).ok();
-        Self { given, normal: text.and_then(|text| origin.normal_form(text)) }
-    }
-
-    pub(crate) fn url(&self) -> Url<'_> {
-        Url { given: self.given, normal: self.normal.as_deref() }
-    }
-}
 
 /// Begins to follow the list by what the report says: reads the list as far as rows go, and
 /// compares, where it can be read twice. `lists` stays where it is, and `naming` has the names of
@@ -128,7 +91,7 @@ fn keep_names(
     config: &Config,
     report: &ReportFile,
     check: &Check,
-    (dir, places): (&Dir, &DirRules),
+    (dir, rules): (&Dir, &DirRules),
     naming: &mut Naming,
 ) -> anyhow::Result<()> {
     naming.forget_kept();
@@ -136,7 +99,7 @@ fn keep_names(
     let file = File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
     scan(&file, path, format(report.format), |entry, _| {
         if check.is_good(entry.index) {
-            naming.keep(&entry.filename, (&config.dir, dir), places);
+            naming.keep(&entry.filename, (&config.dir, dir), rules);
         }
     })?;
     Ok(())

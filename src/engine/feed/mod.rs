@@ -2,5 +2,7 @@
 
 pub(crate) mod compare;
 pub(crate) mod inputs;
+pub(crate) mod judge;
+pub(crate) mod naming;
 pub(crate) mod reader;
 pub(crate) mod skip_ahead;

@@ -1,4 +1,4 @@
-//! The scout: what keeps a slow, paused or dead host from holding up the list behind it.
+//! Skipping ahead: what keeps a slow, paused or dead host from holding up the list behind it.
 //!
 //! When the look-ahead is full of jobs that nobody may begin while cores have nothing to do, the
 //! reader goes over its inputs a second time, from where it stands. It passes over lines of hosts
@@ -12,9 +12,10 @@
 //! and much less while they find nothing.
 
 use crate::engine::feed::inputs::{Item, Lists};
-use crate::engine::feed::reader::{Reader, index_of};
-use crate::engine::queue::queued::Queued;
-use crate::engine::queue::queued::place;
+use crate::engine::feed::judge::Judged;
+use crate::engine::feed::naming::index_of;
+use crate::engine::feed::reader::Reader;
+use crate::engine::queue::queued::{Queued, place};
 use crate::plan::job::{Entry, Job};
 use crate::plan::name::{self, Claimed};
 use roaring::RoaringTreemap;
@@ -44,16 +45,11 @@ impl SkipAhead {
     /// One that goes ahead where the inputs can be read twice.
     pub(crate) fn new(lists: &Lists, lookahead_max: usize) -> Self {
         let reserve = if lists.onward().is_some() { lookahead_max / RESERVE_SHARE } else { 0 };
-        Self { reserve, ..Self::none() }
-    }
-
-    /// One that stays where it is.
-    pub(crate) fn none() -> Self {
         Self {
             sweep: None,
             begins_at: Instant::now(),
             fruitless: 0,
-            reserve: 0,
+            reserve,
             ahead: Ahead::default(),
         }
     }
@@ -81,9 +77,9 @@ impl SkipAhead {
 impl Reader<'_> {
     /// Goes on with a sweep, or begins one, by as many lines as keep nobody waiting for long.
     pub(crate) fn step_ahead(&mut self) {
-        let Some(mut sweep) = self.scout.resume(&self.lists) else {
+        let Some(mut sweep) = self.skip_ahead.resume(&self.lists) else {
             // An input is gone by now.
-            self.scout.reserve = 0;
+            self.skip_ahead.reserve = 0;
             return;
         };
         let begun = Instant::now();
@@ -100,7 +96,7 @@ impl Reader<'_> {
                 }
             };
             taken += u64::from(step != Step::Passed);
-            if step == Step::TakenLast || taken >= STEP_TAKEN || self.mismatch.is_some() {
+            if step == Step::TakenLast || taken >= STEP_TAKEN || self.judge.mismatch().is_some() {
                 break;
             }
         }
@@ -108,9 +104,9 @@ impl Reader<'_> {
         sweep.worked += begun.elapsed();
         sweep.taken += taken;
         if is_at_end {
-            self.scout.end(&sweep);
+            self.skip_ahead.end(&sweep);
         } else {
-            self.scout.sweep = Some(sweep);
+            self.skip_ahead.sweep = Some(sweep);
         }
     }
 
@@ -119,20 +115,20 @@ impl Reader<'_> {
         if index <= self.at {
             return Step::Passed;
         }
-        if self.scout.ahead.is_judged(index) {
+        if self.skip_ahead.ahead.is_judged(index) {
             return match entry {
-                Ok(job) if !self.scout.ahead.is_over(index) => self.try_ahead(job, None),
+                Ok(job) if !self.skip_ahead.ahead.is_over(index) => self.try_ahead(job, None),
                 Ok(_) | Err(_) => Step::Passed,
             };
         }
-        self.scout.ahead.set_judged(index);
+        self.skip_ahead.ahead.set_judged(index);
         match self.judge(entry) {
-            Some((job, name, claimed)) => {
-                self.scout.ahead.note(index, &name, claimed);
+            Some(Judged { job, name, claimed }) => {
+                self.skip_ahead.ahead.note(index, &name, claimed);
                 self.try_ahead(job, Some(name))
             }
             None => {
-                self.scout.ahead.set_over(index);
+                self.skip_ahead.ahead.set_over(index);
                 Step::Passed
             }
         }
@@ -142,24 +138,25 @@ impl Reader<'_> {
     /// was passed over before.
     fn try_ahead(&mut self, job: Job, name: Option<String>) -> Step {
         // Lines of which it is not known whether they are those of the report must not begin.
-        if !self.check.is_confirmed() {
+        if !self.judge.is_confirmed() {
             return Step::Passed;
         }
-        let mut schedule = self.shared.schedule();
-        // So no host gets all there is, however many of them are slow.
-        let waiting_max = WAITING_MIN.max(schedule.room() / 2);
-        if schedule.waiting(place(&job.target)) >= waiting_max {
+        if self.has_enough(&job) {
             return Step::Passed;
         }
         let index = job.index;
-        let name = name.unwrap_or_else(|| self.scout.ahead.name(index, self.path(&job)));
+        let name = name.unwrap_or_else(|| self.skip_ahead.ahead.name(index, self.judge.path(&job)));
         let task = Queued::of_job(job, name, self.shared.now_ms());
-        let wake = schedule.push_to(task, Queued::place);
-        let is_full = schedule.room() == 0;
-        drop(schedule);
-        self.shared.deliver(wake);
-        self.scout.ahead.set_over(index);
-        if is_full { Step::TakenLast } else { Step::Taken }
+        let room = self.shared.queue.push(task);
+        self.skip_ahead.ahead.set_over(index);
+        if room == 0 { Step::TakenLast } else { Step::Taken }
+    }
+
+    /// Whether so many jobs of the host of this one wait that others go first: no host gets all
+    /// there is, however many of them are slow.
+    fn has_enough(&self, job: &Job) -> bool {
+        let schedule = self.shared.queue.view();
+        schedule.waiting(place(&job.target)) >= WAITING_MIN.max(schedule.room() / 2)
     }
 }
 
@@ -240,7 +237,7 @@ impl Ahead {
     }
 }
 
-/// One part in so many of the look-ahead is the scout's.
+/// One part in so many of the look-ahead is kept for this.
 const RESERVE_SHARE: usize = 8;
 /// Jobs that any host may have waiting.
 const WAITING_MIN: usize = 64;

@@ -31,7 +31,7 @@ pub(crate) struct Output {
 impl Output {
     /// Makes the output of a run in which nothing was named so far. The rows of the lines in `lost`
     /// are not believed.
-    pub(crate) fn new(config: &Config, places: DirRules, lost: Lost) -> Self {
+    pub(crate) fn new(config: &Config, rules: DirRules, lost: Lost) -> Self {
         let dir = config.dir.to_string_lossy();
         let dir_shown = match &*dir {
             "" | "." => String::new(),
@@ -50,7 +50,7 @@ impl Output {
             dirs: config.disk.dirs.clone(),
             integrity: config.integrity,
             body_bytes_max: config.body_bytes_max,
-            names: GivenNames::new(places),
+            names: GivenNames::new(rules),
             lost,
             stream: OnceLock::new(),
         }

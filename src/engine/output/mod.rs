@@ -5,7 +5,7 @@
 //!   memory, or nowhere.
 //! - `assembly`: what a job is about, put together of what came: a file, or what goes into a
 //!   stream.
-//! - `named`: the name of a file; `names` has those that the run has given, `places` what
+//! - `named`: the name of a file; `names` has those that the run has given, `dir_rules` what
 //!   directories make of them.
 //! - `stream`: what is no file and is written into.
 //! - `stored`: what came of a body.

@@ -10,13 +10,13 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 pub(crate) struct GivenNames {
     claimed: Mutex<Names>,
     /// What directories make of names.
-    places: DirRules,
+    rules: DirRules,
 }
 
 impl GivenNames {
     /// No name was given.
-    pub(crate) fn new(places: DirRules) -> Self {
-        Self { claimed: Mutex::default(), places }
+    pub(crate) fn new(rules: DirRules) -> Self {
+        Self { claimed: Mutex::default(), rules }
     }
 
     /// Takes names that were claimed before the run began.
@@ -26,12 +26,12 @@ impl GivenNames {
 
     /// The path that files are to have for this one; see [`DirRules::fit`].
     pub(crate) fn fit(&self, dir: Option<&Dir>, path: String) -> String {
-        self.places.fit(dir, path)
+        self.rules.fit(dir, path)
     }
 
     /// No other line gets this path, which is one beneath `dir`.
     pub(crate) fn occupy(&self, dir: Option<&Dir>, path: &str) {
-        let folds = self.places.folds(dir, path);
+        let folds = self.rules.folds(dir, path);
         self.claimed().occupy(path, folds);
     }
 
@@ -47,7 +47,7 @@ impl GivenNames {
         path: String,
         index: u64,
     ) -> (String, Claimed) {
-        let folds = self.places.folds(dir, &path);
+        let folds = self.rules.folds(dir, &path);
         self.claimed().claim_noting(path, index, folds)
     }
 

@@ -73,8 +73,8 @@ impl Room {
         }
         let dir = Dir::create(root.path(), WriteOptions::default()).unwrap();
         config.dir = "out".into();
-        let places = DirRules::new(&config, Some(&dir));
-        let output = Output::new(&config, places, lost);
+        let rules = DirRules::new(&config, Some(&dir));
+        let output = Output::new(&config, rules, lost);
         Self { root, dir, output, buffers: BufPool::default(), interrupt: Notify::new() }
     }
 

@@ -1,6 +1,7 @@
 //! A task in its queue. Millions may wait, so one that has not begun is one short string of bytes.
 
 use crate::engine::attempt::task::Task;
+use crate::engine::books::closing::{Books, Left};
 use crate::plan::job::Job;
 use crate::plan::kept::Kept;
 use crate::plan::name;
@@ -40,6 +41,14 @@ impl Queued {
         match self {
             Self::Line(line) => line.task(),
             Self::Whole(task) => *task,
+        }
+    }
+
+    /// Tells the session of a task that was not begun, or not ended.
+    pub(crate) fn leave(self, books: &Books) {
+        if books.session().is_some() {
+            let task = self.unpack();
+            books.leave(Left::Job(&task.job, task.planned_name()));
         }
     }
 

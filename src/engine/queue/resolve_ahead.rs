@@ -1,8 +1,9 @@
-//! The gate for names: whenever the schedule has hosts whose names are not known, these are asked
-//! for, ahead of the work. Nobody polls: cores call [`ResolveAhead::ask`] when the schedule says so, and
-//! the resolver's thread calls it after each answer.
+//! Names that are looked up ahead: whenever the schedule has hosts whose names are not known, these
+//! are asked for before their jobs begin. Nobody polls: cores call [`ResolveAhead::ask`] when the
+//! schedule says so, and the resolver's thread calls it after each answer.
 
-use crate::engine::shared::{Shared, Stop};
+use crate::engine::queue::jobs::Queue;
+use crate::engine::state::stop::{Stop, StopFlag};
 use crate::plan::address;
 use crate::plan::proxy::Proxies;
 use crate::plan::schedule::HostId;
@@ -13,7 +14,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Brings names from the schedule to the resolver, and answers back.
 pub(crate) struct ResolveAhead {
-    shared: Arc<Shared>,
+    queue: Arc<Queue>,
+    stop: Arc<StopFlag>,
     dns: Resolver,
     proxies: Arc<Proxies>,
     /// Calls that have not been served yet; the first caller serves those that come meanwhile.
@@ -21,9 +23,19 @@ pub(crate) struct ResolveAhead {
 }
 
 impl ResolveAhead {
-    pub(crate) fn new(shared: &Arc<Shared>, dns: &Resolver, proxies: &Arc<Proxies>) -> Self {
-        let (shared, dns, proxies) = (Arc::clone(shared), dns.clone(), Arc::clone(proxies));
-        Self { shared, dns, proxies, calls: AtomicUsize::new(0) }
+    pub(crate) fn new(
+        queue: &Arc<Queue>,
+        stop: &Arc<StopFlag>,
+        dns: &Resolver,
+        proxies: &Arc<Proxies>,
+    ) -> Self {
+        Self {
+            queue: Arc::clone(queue),
+            stop: Arc::clone(stop),
+            dns: dns.clone(),
+            proxies: Arc::clone(proxies),
+            calls: AtomicUsize::new(0),
+        }
     }
 
     /// Asks for every name that the schedule gives out now.
@@ -44,27 +56,22 @@ impl ResolveAhead {
     }
 
     fn ask_all(self: &Arc<Self>) {
-        while self.shared.stop() == Stop::Running {
-            let next = self.shared.schedule().next_unresolved();
+        while self.stop.get() == Stop::Running {
+            let next = self.queue.next_unresolved();
             let Some((id, host)) = next else { return };
             if !self.is_asked_for(&host) {
                 self.answered(id);
                 continue;
             }
             let (name, _) = address::name_and_port(&host);
-            let gate = Arc::clone(self);
-            self.dns.ask(name, move || gate.answered(id));
+            let this = Arc::clone(self);
+            self.dns.ask(name, move || this.answered(id));
         }
     }
 
     /// The jobs of a host may begin, if only to learn that it has no address.
     fn answered(self: &Arc<Self>, id: HostId) {
-        let (wake, has_unresolved) = {
-            let mut schedule = self.shared.schedule();
-            (schedule.resolved(id), schedule.has_unresolved())
-        };
-        self.shared.deliver(wake);
-        if has_unresolved {
+        if self.queue.resolved(id) {
             self.ask();
         }
     }

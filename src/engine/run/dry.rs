@@ -1,21 +1,27 @@
 //! `--dry-run`: a list is read, named and scheduled as in a run, and nothing is pulled.
 
 use crate::config::{BudgetConfig, Config};
+use crate::engine::books::closing::Books;
 use crate::engine::books::row_sink::RowSink;
-use crate::engine::feed::inputs::Lists;
-use crate::engine::feed::reader::{Naming, Reader, Taker};
-use crate::engine::output::destination::Output;
+use crate::engine::feed::inputs::{Item, Lists};
+use crate::engine::feed::judge::Judge;
+use crate::engine::feed::naming::Naming;
+use crate::engine::feed::reader::BATCH;
 use crate::engine::output::dir_rules::DirRules;
+use crate::engine::output::names::GivenNames;
 use crate::engine::queue::queued::Queued;
-use crate::engine::run::pull::Ended;
-use crate::engine::shared::Shared;
-use crate::engine::watch::progress::say;
+use crate::engine::run::ended::Ended;
+use crate::engine::say::say;
+use crate::engine::state::reading::ReaderState;
+use crate::engine::state::stop::StopFlag;
+use crate::engine::state::wakes::Wakes;
 use crate::plan::census::{Census, Distinct};
 use crate::plan::schedule::{After, Assignment, Limits, Schedule};
 use crate::report::RunEnd;
 use crate::report::dry::DryRun;
-use crate::report::journal::{Check, Lost};
+use crate::report::journal::Check;
 use crate::ring::setup;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Reads everything the configuration names and tells what is in it. No connection is made; no file
@@ -24,10 +30,10 @@ use std::time::{Duration, Instant};
 /// # Errors
 /// A list that cannot be read.
 pub fn dry_run(config: &Config) -> anyhow::Result<Ended> {
-    let lists = Lists::open(&config.inputs, &config.input, &config.dir)?;
+    let mut lists = Lists::open(&config.inputs, &config.input, &config.dir)?;
     let mut naming = Naming::new(config)?;
     naming.reserve(config);
-    let schedule = Schedule::new(Limits {
+    let limits = Limits {
         cores: 1,
         in_flight_max: config.in_flight_max,
         per_host_first: config.per_host.first(),
@@ -40,32 +46,66 @@ pub fn dry_run(config: &Config) -> anyhow::Result<Ended> {
         retry_after_max_ms: config.retry.retry_after_max_ms,
         rate: None,
         rate_per_host: None,
-    });
+    };
     // It costs nothing, so it is seen to its end.
-    let ledger = RowSink::new(None, &BudgetConfig::default(), false);
+    let rows = RowSink::new(None, &BudgetConfig::default(), false);
     // To see what becomes of names, files would have to be made.
-    let output = Output::new(config, DirRules::new(config, None), Lost::default());
-    let shared = Shared::new(config.clone(), Instant::now(), schedule, ledger, output);
-    let check = Check::default();
-    let taker = Taker::Rehearsal(Rehearsal::new());
-    let mut reader = Reader::new(&shared, (lists, None), naming, check, taker);
-    let read = reader.read_all();
-    let (mut rehearsal, lines) = reader.into_rehearsal().expect("it was one");
-    rehearsal.take_all(&mut shared.schedule());
-    let mut ledger = shared.ledger();
-    let failures: Vec<String> = ledger.failures().collect();
-    let (stats, written) = ledger.finish();
+    let rules = DirRules::new(config, None);
+    let stop = Arc::new(StopFlag::new(Arc::new(Wakes::new(0))));
+    let books = Books::new(rows, None, stop);
+    let names = GivenNames::new(rules);
+    let reader = ReaderState::default();
+    let parts = (&books, &names, &reader);
+    let mut judge = Judge::new(config, parts, None, naming, Check::default());
+    let mut rehearsal = Rehearsal::new(limits);
+    let read = read_all(&mut lists, &mut judge, &mut rehearsal);
+    let lines = lists.lines_total();
+    rehearsal.take_all();
+    let mut rows = books.rows();
+    let failures: Vec<String> = rows.failures().collect();
+    let (stats, written) = rows.finish();
     written?;
     failures.iter().for_each(|failure| say(failure));
     if config.summary {
-        let told = DryRun { others: shared.others(), ..rehearsal.told(lines, stats.count) };
+        let told = DryRun { others: reader.others(), ..rehearsal.told(lines, stats.count) };
         say(told.text().trim_end());
     }
     read.map(|()| Ended { stats, end: RunEnd::Complete })
 }
 
+/// Reads all inputs to their end, and passes on what would be pulled.
+fn read_all(
+    lists: &mut Lists,
+    judge: &mut Judge<'_>,
+    rehearsal: &mut Rehearsal,
+) -> anyhow::Result<()> {
+    let mut batch = Vec::with_capacity(BATCH);
+    let read = loop {
+        match lists.next() {
+            Ok(Some(Item::Entry(entry))) => {
+                let judged = judge.line(entry);
+                batch.extend(judged.map(|judged| Queued::of_job(judged.job, judged.name, 0)));
+            }
+            Ok(Some(Item::Pause)) => {}
+            Ok(None) => break Ok(()),
+            Err(error) => break Err(error),
+        }
+        if batch.len() + judge.bad_lines() >= BATCH {
+            judge.tell_bad_lines();
+            rehearsal.pass(&mut batch);
+        }
+    };
+    if read.is_ok() {
+        lists.notes().iter().for_each(|note| say(note));
+    }
+    judge.tell_bad_lines();
+    rehearsal.pass(&mut batch);
+    read
+}
+
 /// A schedule whose jobs nobody works on, and the time that this takes.
-pub(crate) struct Rehearsal {
+struct Rehearsal {
+    schedule: Schedule<Queued>,
     census: Census,
     jobs: u64,
     time_parse: Duration,
@@ -76,8 +116,9 @@ pub(crate) struct Rehearsal {
 }
 
 impl Rehearsal {
-    fn new() -> Self {
+    fn new(limits: Limits) -> Self {
         Self {
+            schedule: Schedule::new(limits),
             census: Census::new(),
             jobs: 0,
             time_parse: Duration::ZERO,
@@ -88,7 +129,8 @@ impl Rehearsal {
     }
 
     /// Puts a batch on the schedule, and takes jobs from it where there is no room for more.
-    pub(crate) fn pass(&mut self, schedule: &mut Schedule<Queued>, batch: &mut Vec<Queued>) {
+    fn pass(&mut self, batch: &mut Vec<Queued>) {
+        let schedule = &mut self.schedule;
         self.time_parse += setup::thread_time() - self.passed_at;
         self.jobs += batch.len() as u64;
         for task in &*batch {
@@ -108,9 +150,9 @@ impl Rehearsal {
     }
 
     /// Takes what is left.
-    fn take_all(&mut self, schedule: &mut Schedule<Queued>) {
+    fn take_all(&mut self) {
         let begun = setup::thread_time();
-        while take(schedule) {}
+        while take(&mut self.schedule) {}
         self.time_schedule += setup::thread_time() - begun;
     }
 

@@ -1,9 +1,9 @@
 //! The last rows and the statistics, when the disk is full at the end of a run.
 
-use crate::engine::books::row_file::{Flushed, RowFile};
+use crate::engine::books::replace::Replacement;
+use crate::engine::books::row_file::Flushed;
 use crate::engine::run::signals::Signals;
 use crate::engine::shared::Shared;
-use std::fs::File;
 use std::io;
 use std::time::{Duration, Instant};
 
@@ -21,25 +21,24 @@ impl<'a> LastWrites<'a> {
     }
 
     /// Waits until the last rows are in the report.
-    pub(crate) fn settle_report(&self) {
-        self.settle("the report", || self.shared.ledger().flush());
+    pub(crate) fn flush_report(&self) {
+        self.flush_until_written("the report", || self.shared.books.rows().flush());
     }
 
     /// Writes the statistics.
-    pub(crate) fn write(&self, file: File, json: &[u8]) -> io::Result<()> {
-        let mut rows = RowFile::new(file, self.shared.config.disk.wait_ms > 0);
-        rows.add(|out| out.extend_from_slice(json));
-        self.settle("the statistics", || rows.flush());
-        rows.close()
+    pub(crate) fn write(&self, mut file: Replacement, json: &[u8]) -> io::Result<()> {
+        file.add(|out| out.extend_from_slice(json));
+        self.flush_until_written("the statistics", || file.flush());
+        file.finish()
     }
 
     /// Writes something until it is in its file, or until it was waited for too long.
-    pub(crate) fn settle(&self, what: &str, mut write: impl FnMut() -> Flushed) {
+    pub(crate) fn flush_until_written(&self, what: &str, mut write: impl FnMut() -> Flushed) {
         let wait = Duration::from_millis(self.shared.config.disk.wait_ms);
         let mut is_told = false;
         while write() == Flushed::Full {
             if !std::mem::replace(&mut is_told, true) {
-                self.shared.tell_end_waits(what);
+                self.shared.full_disk.tell_end_waits(what);
             }
             std::thread::sleep(STEP);
             let is_over = self.shared.full_disk.is_given_up() || self.began.elapsed() >= wait;

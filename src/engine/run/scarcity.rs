@@ -1,11 +1,10 @@
 //! Memory that runs out: the run ends, and its rows are written.
 
 use crate::config::Config;
-use crate::engine::shared::Shared;
 use crate::error::RunError;
 use crate::ring::heap;
 use anyhow::Context as _;
-use std::sync::Arc;
+use std::io;
 
 /// Keeps memory back for an orderly end of the run.
 ///
@@ -15,17 +14,6 @@ pub(crate) fn prepare(config: &Config) -> anyhow::Result<()> {
     // What was read ahead is put in order once more.
     let reserve = config.lookahead_max.saturating_mul(DRAINED_BYTES) + RESERVE_BYTES;
     heap::keep_reserve(reserve).with_context(too_little)
-}
-
-/// Has the rows written whatever happens.
-pub(crate) fn watch(shared: &Arc<Shared>) {
-    // What is set there stays to the end of the process, and drafts are to go with their run.
-    let shared = Arc::downgrade(shared);
-    heap::set_last_resort(move || {
-        if let Some(shared) = shared.upgrade() {
-            shared.flush_at_last();
-        }
-    });
 }
 
 /// Why a run failed that began, if that is it.
@@ -45,6 +33,15 @@ pub(crate) fn too_little() -> RunError {
         "too little memory, or too many threads: lower --threads or --lookahead, or raise the \
          limits (ulimit -v, ulimit -u)",
     )
+}
+
+/// The failure of a thread, with what to do about it where it lacked memory.
+pub(crate) fn explained(error: anyhow::Error) -> anyhow::Error {
+    let lacks = |cause: &io::Error| cause.kind() == io::ErrorKind::OutOfMemory;
+    match error.chain().any(|cause| cause.downcast_ref::<io::Error>().is_some_and(lacks)) {
+        true => error.context(too_little()),
+        false => error,
+    }
 }
 
 /// Memory for the end of a run, in bytes: buffers of rows and of statistics, the rows themselves.

@@ -2,7 +2,7 @@
 
 use crate::config::{Config, DnsConfig, Input, ProgressMode, RequestRate};
 use crate::engine::run::scarcity;
-use crate::engine::watch::progress::say;
+use crate::engine::say::say;
 use crate::error::RunError;
 use crate::plan::memory;
 use crate::plan::schedule::{Limits, Rate};

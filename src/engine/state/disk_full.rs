@@ -1,10 +1,9 @@
 //! A full disk: who is told, who waits, and when the run goes on. The rules are those of
 //! [`crate::plan::room`].
 
-use crate::config::ProgressMode;
-use crate::engine::books::row_file::Flushed;
-use crate::engine::shared::{Shared, Stop};
-use crate::engine::watch::progress::say;
+use crate::config::{Config, ProgressMode};
+use crate::engine::say::say;
+use crate::engine::state::stop::{Stop, StopFlag};
 use crate::fault::{Cause, DiskProblem, Fault};
 use crate::http::Head;
 use crate::http::head::Framing;
@@ -17,6 +16,15 @@ use std::time::Duration;
 
 /// What is shared about a full disk.
 pub(crate) struct FullDisk {
+    /// The directory of the run.
+    dir: PathBuf,
+    /// For how long a full disk is waited for (`--disk-wait`), in milliseconds.
+    wait_ms: u64,
+    /// Whether what is received may be longer once it is stored.
+    is_decoded: bool,
+    /// Whether nothing is said: who reads JSON from standard error reads nothing else; it says
+    /// there that the run is paused.
+    is_quiet: bool,
     state: Mutex<State>,
     /// Nothing new begins.
     is_paused: AtomicBool,
@@ -40,6 +48,18 @@ struct State {
     is_told: bool,
 }
 
+/// What is known of a job that failed for lack of room.
+#[derive(Clone, Copy)]
+pub(crate) struct Lacking<'l> {
+    pub(crate) fault: &'l Fault,
+    /// Where its file was to be, beneath the directory of the run.
+    pub(crate) parents: &'l str,
+    /// The response, as far as there was one.
+    pub(crate) head: Option<&'l Head>,
+    /// Bytes that came of it.
+    pub(crate) received: u64,
+}
+
 /// What a job does that found the disk full.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Full {
@@ -52,8 +72,14 @@ pub(crate) enum Full {
 }
 
 impl FullDisk {
-    pub(crate) fn new(wait_ms: u64) -> Self {
+    /// Nothing is known yet.
+    pub(crate) fn new(config: &Config) -> Self {
+        let wait_ms = config.disk.wait_ms;
         Self {
+            dir: config.dir.clone(),
+            wait_ms,
+            is_decoded: config.request.compressed,
+            is_quiet: config.progress == ProgressMode::Json,
             state: Mutex::new(State {
                 pause: Pause::new(wait_ms),
                 places: Vec::new(),
@@ -106,34 +132,28 @@ impl FullDisk {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
 
-/// Whether a fault is that of a full disk, or of a quota.
-pub(crate) fn lacks_room(fault: &Fault) -> bool {
-    matches!(fault.cause, Cause::Disk(DiskProblem::NoSpace | DiskProblem::Quota))
-}
+    /// Waits while the run is paused: nothing is read meanwhile that would only fill memory.
+    pub(crate) fn wait(&self, stop: &StopFlag) {
+        while self.is_paused() && stop.get() == Stop::Running {
+            std::thread::sleep(WAIT_STEP);
+        }
+    }
 
-impl Shared {
-    /// A job failed for lack of room. `parents` is where its file was to be, beneath the directory
-    /// of the run, and `head` the response as far as there was one, of which so many bytes came.
-    pub(crate) fn met_full_disk(
-        &self,
-        fault: &Fault,
-        parents: &str,
-        head: Option<&Head>,
-        received: u64,
-    ) -> Full {
-        if self.config.disk.wait_ms == 0 {
+    /// A job failed for lack of room: what it does now, at `now_ms` of the run.
+    pub(crate) fn met(&self, lacking: &Lacking<'_>, now_ms: u64, stop: &StopFlag) -> Full {
+        let Lacking { fault, parents, head, received } = *lacking;
+        if self.wait_ms == 0 {
             return Full::Fail;
         }
-        let folder = self.config.dir.join(parents);
+        let folder = self.dir.join(parents);
         let told = room::Room::of(&folder);
         let device = told.map_or(0, |room| room.device);
         let is_quota = fault.cause == Cause::Disk(DiskProblem::Quota);
         let room = told.map(of_plan);
         // What is stored may be longer than what was received.
-        let is_decoded = self.config.request.compressed
-            && head.is_some_and(|head| head.content_encoding.is_some());
+        let is_decoded =
+            self.is_decoded && head.is_some_and(|head| head.content_encoding.is_some());
         let length = head.and_then(|head| match head.framing {
             Framing::Length(bytes) if !is_decoded => Some(bytes),
             Framing::Length(_) | Framing::Chunked | Framing::Close | Framing::Empty => None,
@@ -144,18 +164,18 @@ impl Shared {
             Some(_) | None => received,
         };
         let met = Met { device, length, received, is_quota };
-        let mut state = self.full_disk.state();
-        let fate = state.pause.met(&met, room.as_ref(), self.now_ms());
+        let mut state = self.state();
+        let fate = state.pause.met(&met, room.as_ref(), now_ms);
         match fate {
             Fate::Fail => return Full::Fail,
-            Fate::Wait | Fate::WaitFirst if self.stop() != Stop::Running => return Full::Stopped,
+            Fate::Wait | Fate::WaitFirst if stop.get() != Stop::Running => return Full::Stopped,
             Fate::Wait | Fate::WaitFirst => {}
         }
         if state.places.iter().all(|(known, _)| *known != device) {
             state.places.push((device, folder.clone()));
         }
-        let is_home = room::Room::of(&self.config.dir).is_some_and(|home| home.device == device);
-        let shown = if is_home { &self.config.dir } else { &folder };
+        let is_home = room::Room::of(&self.dir).is_some_and(|home| home.device == device);
+        let shown = if is_home { &self.dir } else { &folder };
         let what = match (is_quota, room) {
             (true, _) => format!("the disk quota of {} is used up", shown.display()),
             (false, Some(Room { free_files: 0, total_files: 1.., .. })) => {
@@ -163,23 +183,23 @@ impl Shared {
             }
             (false, _) => format!("the disk of {} is full", shown.display()),
         };
-        self.paused(state, fate, what);
+        self.pause(state, fate, what, now_ms);
         Full::Wait
     }
 
     /// The report cannot be written, since its disk is full.
-    pub(crate) fn met_full_report(&self, path: &Path) {
-        let mut state = self.full_disk.state();
-        let fate = state.pause.met_report(self.now_ms());
-        self.paused(state, fate, format!("the disk of the report {} is full", path.display()));
+    pub(crate) fn met_report(&self, path: &Path, now_ms: u64) {
+        let mut state = self.state();
+        let fate = state.pause.met_report(now_ms);
+        let what = format!("the disk of the report {} is full", path.display());
+        self.pause(state, fate, what, now_ms);
     }
 
     /// Lets the run pause, and says so.
-    fn paused(&self, mut state: MutexGuard<'_, State>, fate: Fate, what: String) {
-        let now_ms = self.now_ms();
-        if !self.full_disk.is_paused() {
-            self.full_disk.since_ms.store(now_ms, Ordering::Relaxed);
-            self.full_disk.is_paused.store(true, Ordering::Relaxed);
+    fn pause(&self, mut state: MutexGuard<'_, State>, fate: Fate, what: String, now_ms: u64) {
+        if !self.is_paused() {
+            self.since_ms.store(now_ms, Ordering::Relaxed);
+            self.is_paused.store(true, Ordering::Relaxed);
             state.next_look_ms = now_ms + LOOK_EVERY_MS;
             state.is_told = false;
         }
@@ -201,28 +221,28 @@ impl Shared {
     }
 
     /// The job that was let go to find out has its file.
-    pub(crate) fn probe_succeeded(&self) {
-        let mut state = self.full_disk.state();
-        if state.pause.probed(self.now_ms()) == Look::GoOn {
-            self.go_on(&mut state);
+    pub(crate) fn probe_succeeded(&self, now_ms: u64, stop: &StopFlag) {
+        let mut state = self.state();
+        if state.pause.probed(now_ms) == Look::GoOn {
+            self.go_on(&mut state, now_ms, stop);
         }
     }
 
-    /// Looks whether a pause is over; to be called all the time.
-    pub(crate) fn mind_full_disk(&self) {
-        if !self.full_disk.is_paused() || self.full_disk.is_given_up() {
+    /// Looks whether a pause is over; to be called all the time. `write_rows` writes
+    /// those that wait, and says whether all of them are in the report now.
+    pub(crate) fn mind(&self, now_ms: u64, stop: &StopFlag, write_rows: impl FnOnce() -> bool) {
+        if !self.is_paused() || self.is_given_up() {
             return;
         }
-        let now_ms = self.now_ms();
-        let mut state = self.full_disk.state();
+        let mut state = self.state();
         if now_ms < state.next_look_ms {
             return;
         }
         state.next_look_ms = now_ms + LOOK_EVERY_MS;
-        if self.full_disk.lasted_ms(now_ms) >= TELL_AFTER_MS {
+        if self.lasted_ms(now_ms) >= TELL_AFTER_MS {
             self.tell_pause(&mut state);
         }
-        if self.ledger().flush() == Flushed::All {
+        if write_rows() {
             state.pause.report_written();
         }
         let State { pause, places, .. } = &mut *state;
@@ -233,38 +253,38 @@ impl Shared {
         match pause.look(room_of, now_ms) {
             Look::Wait => {}
             Look::Probe => {
-                self.full_disk.is_probe_due.store(true, Ordering::Relaxed);
-                self.wake_all();
+                self.is_probe_due.store(true, Ordering::Relaxed);
+                stop.wake_all();
             }
-            Look::GoOn => self.go_on(&mut state),
+            Look::GoOn => self.go_on(&mut state, now_ms, stop),
             Look::GiveUp => {
-                self.full_disk.is_given_up.store(true, Ordering::Relaxed);
+                self.is_given_up.store(true, Ordering::Relaxed);
                 let wait = self.disk_wait();
                 self.say_of_disk(&format!(
                     "the disk is still full after {wait}: the run stops; make room and start it \
                      again to pull what is left"
                 ));
-                self.set_stop(Stop::Draining);
+                stop.set(Stop::Draining);
             }
         }
     }
 
-    fn go_on(&self, state: &mut State) {
+    fn go_on(&self, state: &mut State, now_ms: u64, stop: &StopFlag) {
         state.places.clear();
         state.to_tell = None;
-        let lasted_ms = self.full_disk.lasted_ms(self.now_ms());
-        self.full_disk.paused_ms.fetch_add(lasted_ms, Ordering::Relaxed);
-        self.full_disk.is_probe_due.store(false, Ordering::Relaxed);
-        self.full_disk.is_paused.store(false, Ordering::Relaxed);
+        let lasted_ms = self.lasted_ms(now_ms);
+        self.paused_ms.fetch_add(lasted_ms, Ordering::Relaxed);
+        self.is_probe_due.store(false, Ordering::Relaxed);
+        self.is_paused.store(false, Ordering::Relaxed);
         if std::mem::take(&mut state.is_told) {
             self.say_of_disk("there is room on the disk again: the run goes on");
         }
-        self.wake_all();
+        stop.wake_all();
     }
 
     /// The run is over but for this, of which the disk is full.
     pub(crate) fn tell_end_waits(&self, what: &str) {
-        if self.full_disk.is_given_up() {
+        if self.is_given_up() {
             return;
         }
         let wait = self.disk_wait();
@@ -276,15 +296,19 @@ impl Shared {
 
     /// How long a full disk is waited for, in words.
     fn disk_wait(&self) -> impl std::fmt::Display {
-        humantime::format_duration(Duration::from_millis(self.config.disk.wait_ms))
+        humantime::format_duration(Duration::from_millis(self.wait_ms))
     }
 
-    /// Who reads JSON from standard error reads nothing else; it says there that the run is paused.
     fn say_of_disk(&self, text: &str) {
-        if self.config.progress != ProgressMode::Json {
+        if !self.is_quiet {
             say(&format!("warning: {text}"));
         }
     }
+}
+
+/// Whether a fault is that of a full disk, or of a quota.
+pub(crate) fn lacks_room(fault: &Fault) -> bool {
+    matches!(fault.cause, Cause::Disk(DiskProblem::NoSpace | DiskProblem::Quota))
 }
 
 fn of_plan(room: room::Room) -> Room {
@@ -292,6 +316,8 @@ fn of_plan(room: room::Room) -> Room {
     Room { free_bytes, total_bytes, free_files, total_files }
 }
 
+/// How often the reader looks whether a pause is over.
+const WAIT_STEP: Duration = Duration::from_millis(100);
 /// How often a full disk is looked at, in milliseconds.
 const LOOK_EVERY_MS: u64 = 500;
 /// A pause soon after another one is told when it lasts for so many milliseconds.

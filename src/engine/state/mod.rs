@@ -2,3 +2,7 @@
 
 pub(crate) mod disk_full;
 pub(crate) mod gauges;
+pub(crate) mod reading;
+pub(crate) mod shortage;
+pub(crate) mod stop;
+pub(crate) mod wakes;

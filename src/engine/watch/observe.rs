@@ -1,14 +1,15 @@
 //! What is told of a run while it goes on: progress, its state on SIGUSR1, and metrics.
 
 use crate::config::ProgressMode;
-use crate::engine::run::signals::Signals;
-use crate::engine::shared::{Shared, Stop};
-use crate::engine::watch::progress::{Progress, say};
+use crate::engine::say::say;
+use crate::engine::shared::Shared;
+use crate::engine::state::stop::Stop;
+use crate::engine::watch::progress::Progress;
 use crate::error::RunError;
 use crate::http::served;
 use crate::plan::schedule;
 use crate::report::pushing::{self, Pushing};
-use crate::report::view::{Holdup, Meter, View};
+use crate::report::view::{Holdup, Meter, TRANSFERS_MAX, View};
 use crate::report::{metrics, state};
 use crate::ring::listen::{Listener, Serving};
 use anyhow::Context as _;
@@ -54,8 +55,8 @@ impl<'s> Observer<'s> {
         }
     }
 
-    /// One look: shows what it is time for.
-    pub(crate) fn look(&mut self, signals: &Signals) {
+    /// One look: shows what it is time for. The state was asked for `asked` times so far.
+    pub(crate) fn look(&mut self, asked: usize) {
         let now = Instant::now();
         if self.measure_at <= now {
             self.measure_at = now + MEASURE_EVERY;
@@ -67,7 +68,6 @@ impl<'s> Observer<'s> {
             // Cores wait meanwhile: for next to nothing of their time.
             self.holdups_at = now + MEASURE_EVERY.max(now.elapsed() * HOLDUPS_PART);
         }
-        let asked = signals.asked();
         if asked != self.asked {
             self.asked = asked;
             let number = self.shared.gauges.ask();
@@ -84,8 +84,8 @@ impl<'s> Observer<'s> {
     }
 
     /// The last look.
-    pub(crate) fn finish(&mut self, signals: &Signals) {
-        if signals.asked() != self.asked && self.question.is_none() {
+    pub(crate) fn finish(&mut self, asked: usize) {
+        if asked != self.asked && self.question.is_none() {
             let number = self.shared.gauges.ask();
             self.question = Some(Question { number, until: Instant::now() });
         }
@@ -106,7 +106,7 @@ impl<'s> Observer<'s> {
         self.question = None;
         transfers.truncate(TRANSFERS_MAX);
         // A thread that has ended has nothing to say.
-        let is_over = self.shared.cores_done() > 0;
+        let is_over = self.shared.stop.cores_done() > 0;
         let silent = if is_over { Vec::new() } else { silent };
         let view = full_view(self.shared);
         let tell = match self.shared.config.progress {
@@ -126,14 +126,14 @@ impl<'s> Observer<'s> {
 /// Where the run stands; what is to be said of hosts is left out.
 fn view(shared: &Shared) -> View {
     let (in_flight, queued, deferred) = {
-        let schedule = shared.schedule();
+        let schedule = shared.queue.view();
         (schedule.in_flight(), schedule.queued(), schedule.deferred())
     };
-    let total = shared.total();
+    let total = shared.reader.total();
     let cores = shared.gauges.cores();
     let (names_known, names_asked) = shared.gauges.names();
-    let ledger = shared.ledger();
-    let stats = ledger.stats();
+    let rows = shared.books.rows();
+    let stats = rows.stats();
     View {
         elapsed: shared.began.elapsed(),
         lines_read: total.unwrap_or_else(|| shared.gauges.lines_read().max(stats.count)),
@@ -149,8 +149,8 @@ fn view(shared: &Shared) -> View {
         deferred,
         lookahead_max: shared.config.lookahead_max,
         is_paused: shared.full_disk.is_paused(),
-        is_stopping: shared.stop() != Stop::Running,
-        shortages: shared.shortages(),
+        is_stopping: shared.stop.get() != Stop::Running,
+        shortages: shared.shortages.count(),
         cores,
         holdups: Vec::new(),
         pushing: Vec::new(),
@@ -164,7 +164,7 @@ fn view(shared: &Shared) -> View {
 
 /// The same with all that is to be said of hosts.
 fn full_view(shared: &Shared) -> View {
-    let troubles = shared.schedule().troubles(shared.now_ms());
+    let troubles = shared.queue.view().troubles(shared.now_ms());
     View {
         holdups: holdups(shared),
         pushing: pushing(shared),
@@ -177,7 +177,7 @@ fn full_view(shared: &Shared) -> View {
 
 /// The hosts that hold the run up, the worst first.
 fn holdups(shared: &Shared) -> Vec<Holdup> {
-    let found = shared.schedule().holdups(HOLDUPS_MAX, shared.now_ms());
+    let found = shared.queue.view().holdups(HOLDUPS_MAX, shared.now_ms());
     let shown = |found: schedule::Holdup| Holdup {
         host: found.host.into(),
         queued: found.queued as u64,
@@ -189,7 +189,7 @@ fn holdups(shared: &Shared) -> Vec<Holdup> {
 
 /// The hosts that push back and are worth a word, the worst first.
 pub(crate) fn pushing(shared: &Shared) -> Vec<Pushing> {
-    let found = shared.schedule().pushing();
+    let found = shared.queue.view().pushing();
     let told = |found: schedule::Pushing| Pushing {
         host: found.host.into(),
         requests: found.answers + found.refusals,
@@ -235,7 +235,7 @@ pub(crate) fn serve(
     let shared = Arc::clone(shared);
     let page = move || {
         let view = full_view(&shared);
-        metrics::encode(&view, shared.ledger().stats(), started_at)
+        metrics::encode(&view, shared.books.rows().stats(), started_at)
     };
     let answer = move |request: &[u8]| {
         served::asked(request).map(|asked| served::answer(asked, metrics::CONTENT_TYPE, &page))
@@ -249,8 +249,5 @@ const HOLDUPS_PART: u32 = 100;
 const MEASURE_EVERY: Duration = Duration::from_secs(1);
 /// How long cores have to answer: many times their sweep.
 const ANSWERS_WITHIN: Duration = Duration::from_millis(500);
-/// Transfers in the state; each core tells of so many.
-pub(crate) const TRANSFERS_MAX: usize = 10;
-
 /// Hosts that hold the run up, as many as are told of.
 const HOLDUPS_MAX: usize = 10;

@@ -1,11 +1,10 @@
 //! What a person or a script sees while the run goes on, on standard error.
 
 use crate::config::ProgressMode;
+use crate::engine::say::{self, say};
 use crate::report::view::{Meter, View};
 use crate::report::{progress, state};
 use crate::ring::terminal;
-use std::io::Write as _;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// Shows how a run goes.
@@ -48,9 +47,7 @@ impl Progress {
 
     /// The last look: takes the line away, or says where the run ended.
     pub(crate) fn finish(&mut self, view: &View, meter: &Meter) {
-        if IS_DRAWN.swap(false, Ordering::Relaxed) {
-            write(CLEARED);
-        }
+        say::clear();
         if self.mode == ProgressMode::Json {
             say(&state::progress_json(view, meter));
         }
@@ -62,23 +59,5 @@ fn draw(view: &View, meter: &Meter) {
     let Some(columns) = terminal::columns() else { return };
     // A full line would move the cursor on, on some terminals.
     let line = progress::line(view, meter, Some(columns.saturating_sub(1)));
-    IS_DRAWN.store(true, Ordering::Relaxed);
-    write(&format!("\r{line}\x1b[K"));
+    say::draw(&line);
 }
-
-/// Whole lines on standard error, in one write, in the place of the progress where that is drawn:
-/// it comes again.
-pub(crate) fn say(text: &str) {
-    let before = if IS_DRAWN.swap(false, Ordering::Relaxed) { CLEARED } else { "" };
-    write(&format!("{before}{text}\n"));
-}
-
-/// That nobody reads it is no reason to stop.
-fn write(text: &str) {
-    let _: std::io::Result<()> = std::io::stderr().lock().write_all(text.as_bytes());
-}
-
-/// Whether the last line of the terminal is that of progress. There is one terminal.
-static IS_DRAWN: AtomicBool = AtomicBool::new(false);
-/// Takes that line away: ECMA-48 EL, to the end of the line.
-const CLEARED: &str = "\r\x1b[K";

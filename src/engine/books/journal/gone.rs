@@ -3,7 +3,7 @@
 
 use super::Opened;
 use crate::config::Config;
-use crate::engine::watch::progress::say;
+use crate::engine::say::say;
 use crate::error::RunError;
 use crate::ring::journal::{Place, place, recover};
 use anyhow::Context as _;

@@ -5,7 +5,7 @@
 //! threads are at work on, and as much again.
 
 use crate::config::ReportPacking;
-use crate::engine::watch::progress::say;
+use crate::engine::say::say;
 use crate::error::RunError;
 use crate::report::RowFormat;
 use crate::report::journal::{Cut, Entry, Part, Reader, Refused, Scanned};

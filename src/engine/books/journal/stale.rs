@@ -4,7 +4,7 @@
 //! Unfinished files are in the directories of lines that were not done. The reader of the list
 //! names them, so no other directory is ever looked at, and each of them once.
 
-use crate::engine::watch::progress::say;
+use crate::engine::say::say;
 use crate::ring::dir::{Dir, SentDir};
 use anyhow::Context as _;
 use std::collections::HashSet;

@@ -6,15 +6,13 @@
 //! [`super::mark`].
 
 use super::mark::{Epoch, Mark};
-use crate::config::{Fsync, SyncMode};
-use crate::engine::shared::{Shared, Stop};
+use crate::config::{Config, Fsync, SyncMode};
 use crate::error::RunError;
 use crate::ring::dir::FileSystem;
 use crate::ring::journal::sync_interval;
 use anyhow::Context as _;
 use std::fs::File;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
-use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -29,8 +27,16 @@ struct Work {
     report: File,
     /// That of the files; none where they are durable before their rows.
     files: Option<FileSystem>,
-    shared: Weak<Shared>,
+    run: Run,
     mark: Mark,
+}
+
+/// What the thread asks of the run.
+pub(crate) struct Run {
+    /// Writes the rows that wait.
+    pub(crate) flush: Box<dyn Fn() + Send>,
+    /// Ends it.
+    pub(crate) stop: Box<dyn Fn() + Send>,
 }
 
 /// What is to be made durable.
@@ -45,9 +51,9 @@ pub(crate) struct ToSync {
 /// Starts it, where it has something to do.
 pub(crate) fn start(
     to_sync: Option<ToSync>,
-    shared: &Arc<Shared>,
+    config: &Config,
+    run: Run,
 ) -> anyhow::Result<Option<Syncer>> {
-    let config = &shared.config;
     let Some(ToSync { report, epoch, is_due_at_end }) = to_sync else { return Ok(None) };
     let files = match config.journal.sync {
         SyncMode::None => return Ok(None),
@@ -60,7 +66,7 @@ pub(crate) fn start(
     let is_cheap = config.journal.sync == SyncMode::Always || config.fsync == Fsync::End;
     let is_due_at_end = is_due_at_end || is_cheap;
     let mark = Mark { epoch, length: 0 };
-    let mut work = Work { report, files, shared: Arc::downgrade(shared), mark };
+    let mut work = Work { report, files, run, mark };
     let (end, ended) = sync_channel(1);
     let thread = std::thread::Builder::new()
         .name("sync".into())
@@ -88,15 +94,11 @@ impl Work {
         loop {
             match ended.recv_timeout(interval) {
                 Err(RecvTimeoutError::Timeout) => {
-                    if let Some(shared) = self.shared.upgrade() {
-                        // What cannot be written, the ledger says.
-                        shared.ledger().flush();
-                    }
+                    // What cannot be written, the end of the run says.
+                    (self.run.flush)();
                     if let Err(error) = self.sync() {
                         // More rows would be more that is not known to be true.
-                        if let Some(shared) = self.shared.upgrade() {
-                            shared.set_stop(Stop::Draining);
-                        }
+                        (self.run.stop)();
                         return Err(error);
                     }
                     is_due_at_end = true;

@@ -1,7 +1,8 @@
 //! Rows of an earlier run, as far as a later one takes them up.
 
-use super::{fate, whole};
-use crate::engine::feed::compare::Given;
+use super::fate::fate;
+use super::whole;
+use crate::engine::books::given::Given;
 use crate::plan::target::LastOrigin;
 use crate::report::Status;
 use crate::report::journal::{Entry, Fate, RowSum};

@@ -5,9 +5,9 @@
 //! that memory does not grow with the list. A list without these options costs nothing.
 
 use crate::config::{Config, Destination, OnConflict, ReportFile};
+use crate::engine::books::format::format;
 use crate::engine::books::journal::scan;
 use crate::engine::output::dir_rules::DirRules;
-use crate::engine::run::pull::format;
 use crate::plan::checksum::{Checksum, Kind};
 use crate::plan::job::Job;
 use crate::plan::name;
@@ -54,8 +54,8 @@ impl<'c> Changes<'c> {
         let Some(options) = &job.options else { return Ok(()) };
         // What -o says goes before the list.
         let has_path = options.out.is_some() && self.config.destination == Destination::Files;
-        let (dir, places) = self.place;
-        let path = has_path.then(|| places.fit(Some(dir), job.path(None)));
+        let (dir, rules) = self.place;
+        let path = has_path.then(|| rules.fit(Some(dir), job.path(None)));
         let path = path.and_then(|path| {
             let count = u8::try_from(path.split('/').count()).ok()?;
             Some((hash(&path), count))

@@ -1,0 +1,206 @@
+//! The jobs that wait, behind their lock. Whatever the schedule says about who has work now is
+//! delivered here: nobody who uses the queue can forget a wake.
+
+use crate::engine::queue::queued::{Queued, place};
+use crate::engine::state::wakes::Wakes;
+use crate::plan::schedule::{
+    After, Assignment, HostId, Limits, OriginId, Round, Schedule, Sign, Wake,
+};
+use crate::plan::target::Target;
+use crate::plan::window::Shortage;
+use std::ops::Deref;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use std::vec::Drain;
+
+/// The schedule of a run, and those who sleep until it has something for them.
+#[derive(Debug)]
+pub(crate) struct Queue {
+    schedule: Mutex<Schedule<Queued>>,
+    wakes: Arc<Wakes>,
+    lookahead_max: usize,
+}
+
+/// What a core got.
+#[derive(Debug)]
+pub(crate) struct Taken {
+    pub(crate) assignment: Assignment<Queued>,
+    /// There are names to be asked for: [`Queue::next_unresolved`].
+    pub(crate) has_unresolved: bool,
+    /// When something may change by the time alone, in milliseconds of the run.
+    pub(crate) due_ms: Option<u64>,
+}
+
+/// The schedule, to be looked at.
+pub(crate) struct View<'q>(MutexGuard<'q, Schedule<Queued>>);
+
+impl Deref for View<'_> {
+    type Target = Schedule<Queued>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl Queue {
+    /// An empty one with these caps; `wakes` are the sleepers of the run.
+    pub(crate) fn new(limits: Limits, wakes: Arc<Wakes>) -> Self {
+        let lookahead_max = limits.lookahead_max;
+        Self { schedule: Mutex::new(Schedule::new(limits)), wakes, lookahead_max }
+    }
+
+    /// A panic while it was held is a bug that ends its thread, not the others.
+    fn lock(&self) -> MutexGuard<'_, Schedule<Queued>> {
+        self.schedule.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The schedule as it stands; nobody else gets at it for as long as it is looked at.
+    pub(crate) fn view(&self) -> View<'_> {
+        View(self.lock())
+    }
+
+    /// What there is for a core now; see [`Schedule::take`]. The reader is told of room.
+    pub(crate) fn take(&self, core: usize, now_ms: u64) -> Taken {
+        let (taken, has_room, due_ms) = {
+            let mut schedule = self.lock();
+            let taken = schedule.take(core, now_ms);
+            // A core without work needs it from the reader at once, whoever fills the look-ahead.
+            let is_idle = taken.assignment.is_nothing();
+            let has_room = schedule.room() * 2 >= self.lookahead_max || is_idle;
+            (taken, has_room, schedule.next_due_ms())
+        };
+        self.wakes.deliver(taken.wake);
+        if has_room {
+            self.wakes.made_room();
+        }
+        Taken { assignment: taken.assignment, has_unresolved: taken.has_unresolved, due_ms }
+    }
+
+    /// Tells what an attempt says about its host; see [`Schedule::observe`].
+    pub(crate) fn observe(&self, origin: OriginId, round: Round, sign: Sign, now_ms: u64) {
+        let wake = self.lock().observe(origin, round, sign, now_ms);
+        self.wakes.deliver(wake);
+    }
+
+    /// The attempt of a grant is over: whether its connection is kept; see [`Schedule::release`].
+    pub(crate) fn release(&self, core: usize, origin: OriginId, connection: After) -> After {
+        let released = self.lock().release(core, origin, connection);
+        self.wakes.deliver(released.wake);
+        released.connection
+    }
+
+    /// A job in flight lacks descriptors, memory or the like; see [`Schedule::lacked`].
+    pub(crate) fn lacked(&self, now_ms: u64) -> Shortage {
+        self.lock().lacked(now_ms)
+    }
+
+    /// The pool of `core` closed an idle connection.
+    pub(crate) fn idle_closed(&self, core: usize, origin: OriginId) {
+        let wake = self.lock().idle_closed(core, origin);
+        self.wakes.deliver(wake);
+    }
+
+    /// Puts a job in the first place of the queue of `target`.
+    pub(crate) fn push_front(&self, target: &Target, job: Queued, ends_ms: u64) {
+        let wake = self.lock().push_front(place(target), job, ends_ms);
+        self.wakes.deliver(wake);
+    }
+
+    /// As [`Queue::push_front`], where the name of the host has to be asked for again before that.
+    pub(crate) fn unresolve(&self, target: &Target, job: Queued, ends_ms: u64) {
+        let wakes = {
+            let mut schedule = self.lock();
+            let unresolved = schedule.unresolve(place(target));
+            [unresolved, schedule.push_front(place(target), job, ends_ms)]
+        };
+        wakes.into_iter().for_each(|wake| self.wakes.deliver(wake));
+    }
+
+    /// Keeps a job back until `until_ms`. `core` looks again: it may sleep until something later.
+    pub(crate) fn defer(
+        &self,
+        core: usize,
+        target: &Target,
+        job: Queued,
+        (until_ms, ends_ms): (u64, u64),
+    ) {
+        self.lock().defer(place(target), job, until_ms, ends_ms);
+        self.wake(core);
+    }
+
+    /// Starts nothing at the host of `target` until `until_ms`. `core` looks again, as above.
+    pub(crate) fn pause(&self, core: usize, target: &Target, until_ms: u64) {
+        self.lock().pause(place(target), until_ms);
+        self.wake(core);
+    }
+
+    /// Lets one core look again.
+    pub(crate) fn wake(&self, core: usize) {
+        self.wakes.deliver(Wake::One(core));
+    }
+
+    /// Waits for a wake of this core, at most so long.
+    pub(crate) async fn woken(&self, core: usize, at_most: Duration) {
+        self.wakes.woken(core, at_most).await;
+    }
+
+    /// Wakes all cores if the run is over: the last job of all may be one that nobody released.
+    pub(crate) fn end_if_finished(&self) {
+        if self.view().is_finished() {
+            self.wakes.deliver(Wake::All);
+        }
+    }
+
+    /// A host whose name is to be asked for.
+    pub(crate) fn next_unresolved(&self) -> Option<(HostId, Box<str>)> {
+        self.lock().next_unresolved()
+    }
+
+    /// The name of a host was asked for: its jobs may begin. Whether there are other such hosts.
+    pub(crate) fn resolved(&self, host: HostId) -> bool {
+        let (wake, has_unresolved) = {
+            let mut schedule = self.lock();
+            (schedule.resolved(host), schedule.has_unresolved())
+        };
+        self.wakes.deliver(wake);
+        has_unresolved
+    }
+
+    /// Takes a job of the input. Gives how many more there is room for.
+    pub(crate) fn push(&self, job: Queued) -> usize {
+        let (wake, room) = {
+            let mut schedule = self.lock();
+            (schedule.push_to(job, Queued::place), schedule.room())
+        };
+        self.wakes.deliver(wake);
+        room
+    }
+
+    /// Takes jobs of the input, for which there is room. Whether anybody was woken.
+    pub(crate) fn push_all(&self, jobs: Drain<'_, Queued>) -> bool {
+        let wakes = self.lock().push_all(jobs, Queued::place);
+        let is_any = !wakes.is_empty();
+        wakes.into_iter().for_each(|wake| self.wakes.deliver(wake));
+        is_any
+    }
+
+    /// Waits until there is room for more than `reserve` jobs, or the run stops, or some time has
+    /// passed.
+    pub(crate) fn wait_for_room(&self, reserve: usize) {
+        let schedule = self.lock();
+        if schedule.room() <= reserve {
+            drop(self.wakes.wait_for_room(schedule));
+        }
+    }
+
+    /// No more jobs come from the input.
+    pub(crate) fn close_input(&self) {
+        let wake = self.lock().close_input();
+        self.wakes.deliver(wake);
+    }
+
+    /// Takes out everything that waits, in the order it was given.
+    pub(crate) fn drain(&self) -> Vec<Queued> {
+        self.lock().drain()
+    }
+}
