@@ -1,27 +1,17 @@
-//! Why a whole run failed, as the class its exit status needs. (Why one URL failed is a
+//! Why a whole run failed, with the exit status it ends with. (Why one URL failed is a
 //! [`crate::fault::Fault`] and never comes here.)
 //!
 //! A [`RunError`] is put on an error chain with `anyhow::Context::context`; whoever ends the
 //! process finds it again with `downcast_ref`. A chain without one is an internal error.
 
+use crate::exit::ExitStatus;
 use std::fmt;
 
-/// Whose fault it is that the run could not go on.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum ErrorClass {
-    /// What was typed or a list given as input: exit status 2.
-    Usage,
-    /// A local file or directory that cannot be made, written or read: exit status 3.
-    LocalFile,
-    /// The kernel or ringpull itself: exit status 1.
-    Internal,
-}
-
-/// One link of an error chain that says its class.
+/// One link of an error chain that says the exit status.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct RunError {
-    /// The class; the outermost link of a chain decides.
-    pub class: ErrorClass,
+    /// The exit status; the outermost link of a chain decides.
+    pub status: ExitStatus,
     /// `cannot ...`: what was being done, without the cause and without a full stop.
     pub what: String,
 }
@@ -29,17 +19,24 @@ pub struct RunError {
 impl RunError {
     /// A mistake in what was typed, or in a list.
     pub fn usage(what: impl Into<String>) -> Self {
-        Self { class: ErrorClass::Usage, what: what.into() }
+        Self { status: ExitStatus::Usage, what: what.into() }
     }
 
     /// A local file or directory that does not do what is needed.
     pub fn local_file(what: impl Into<String>) -> Self {
-        Self { class: ErrorClass::LocalFile, what: what.into() }
+        Self { status: ExitStatus::LocalFile, what: what.into() }
     }
 
     /// The kernel refuses, or ringpull is wrong.
     pub fn internal(what: impl Into<String>) -> Self {
-        Self { class: ErrorClass::Internal, what: what.into() }
+        Self { status: ExitStatus::Internal, what: what.into() }
+    }
+}
+
+impl From<&anyhow::Error> for ExitStatus {
+    /// The status of the outermost [`RunError`] of the chain; internal without one.
+    fn from(error: &anyhow::Error) -> Self {
+        error.downcast_ref::<RunError>().map_or(Self::Internal, |error| error.status)
     }
 }
 
@@ -50,3 +47,26 @@ impl fmt::Display for RunError {
 }
 
 impl std::error::Error for RunError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use anyhow::Context as _;
+
+    #[test]
+    fn a_chain_has_the_status_of_its_outermost_link() {
+        let io = || std::io::Error::from_raw_os_error(13);
+        let chain = |link: RunError| Err::<(), _>(io()).context(link).unwrap_err();
+        assert_eq!(ExitStatus::from(&chain(RunError::local_file("x"))), ExitStatus::LocalFile);
+        assert_eq!(ExitStatus::from(&chain(RunError::usage("x"))), ExitStatus::Usage);
+        assert_eq!(ExitStatus::from(&chain(RunError::internal("x"))), ExitStatus::Internal);
+        assert_eq!(ExitStatus::from(&anyhow::Error::from(io())), ExitStatus::Internal);
+
+        let wrapped = chain(RunError::local_file("cannot write a")).context("cannot finish");
+        assert_eq!(ExitStatus::from(&wrapped), ExitStatus::LocalFile);
+        let outer = wrapped.context(RunError::usage("cannot start"));
+        assert_eq!(ExitStatus::from(&outer), ExitStatus::Usage);
+        let text = "cannot start: cannot finish: cannot write a: Permission denied (os error 13)";
+        assert_eq!(format!("{outer:#}"), text);
+    }
+}

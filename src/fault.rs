@@ -7,6 +7,7 @@
 mod text;
 
 pub use self::text::{escape_hidden, is_hidden};
+use crate::exit::ExitStatus;
 pub use crate::http::CodingProblem;
 use crate::http::ProtocolError;
 use crate::limits;
@@ -240,31 +241,6 @@ pub struct Fault {
     pub detail: Option<Box<str>>,
 }
 
-/// What the failures of a run add up to: the exit status of the process, as in wget's table. The
-/// lowest number of all faults of a run wins, so that the status does not depend on their order.
-#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-#[repr(u8)]
-pub enum ExitClass {
-    /// A bug of ours.
-    Internal = 1,
-    /// An input line was at fault.
-    Usage = 2,
-    /// A local file operation failed, or this machine ran out of something.
-    LocalIo = 3,
-    /// Name resolution, connections, deadlines.
-    Network = 4,
-    /// TLS, certificates included.
-    Tls = 5,
-    /// The server or a proxy asked for credentials (401, 407).
-    Auth = 6,
-    /// The peer broke HTTP, or the body is not whole or not wanted.
-    Protocol = 7,
-    /// The server answered with an error status.
-    Status = 8,
-    /// The run was stopped with work left.
-    Stopped = 9,
-}
-
 /// Gives `"<stage>.<word>"` as a static text: a code is never put together at run time.
 macro_rules! staged {
     ($stage:expr, $word:literal) => {
@@ -426,9 +402,9 @@ impl Fault {
     }
 
     /// What this fault adds to the exit status of the process.
-    pub fn exit_class(&self) -> ExitClass {
+    pub fn exit_status(&self) -> ExitStatus {
         match &self.cause {
-            Cause::Input(_) => ExitClass::Usage,
+            Cause::Input(_) => ExitStatus::Usage,
             Cause::NameNotFound
             | Cause::ResolveFailed
             | Cause::Timeout
@@ -441,19 +417,16 @@ impl Fault {
             | Cause::Reset
             | Cause::Closed
             | Cause::Socket(_)
-            | Cause::Socks(_) => ExitClass::Network,
-            Cause::Certificate(_) | Cause::ClientCertificate | Cause::TlsProtocol => ExitClass::Tls,
-            // Some proxies say 401.
-            Cause::Status(401 | 407) | Cause::ProxyStatus(401 | 407) | Cause::ProxyAuth => {
-                ExitClass::Auth
+            | Cause::Socks(_) => ExitStatus::Network,
+            Cause::Certificate(_) | Cause::ClientCertificate | Cause::TlsProtocol => {
+                ExitStatus::Tls
             }
-            Cause::ProxyStatus(_) => ExitClass::Status,
-            Cause::Status(_) | Cause::RetryAfterTooLong { .. } | Cause::HostRefuses => {
-                ExitClass::Status
-            }
+            Cause::Status(code) | Cause::ProxyStatus(code) => ExitStatus::of_response(*code),
+            Cause::ProxyAuth => ExitStatus::Auth,
+            Cause::RetryAfterTooLong { .. } | Cause::HostRefuses => ExitStatus::Status,
             // Rows that were skipped, which add nothing.
-            Cause::RobotsDisallowed | Cause::RobotsTag => ExitClass::Status,
-            Cause::RobotsUnreachable => ExitClass::Network,
+            Cause::RobotsDisallowed | Cause::RobotsTag => ExitStatus::Status,
+            Cause::RobotsUnreachable => ExitStatus::Network,
             Cause::Protocol(_)
             | Cause::Truncated { .. }
             | Cause::Coding(_)
@@ -462,10 +435,10 @@ impl Fault {
             | Cause::Redirects { .. }
             | Cause::Location
             | Cause::ProxyProtocol
-            | Cause::Downgrade => ExitClass::Protocol,
-            Cause::Disk(_) | Cause::Resources(_) => ExitClass::LocalIo,
-            Cause::Interrupted => ExitClass::Stopped,
-            Cause::Panic => ExitClass::Internal,
+            | Cause::Downgrade => ExitStatus::Protocol,
+            Cause::Disk(_) | Cause::Resources(_) => ExitStatus::LocalFile,
+            Cause::Interrupted => ExitStatus::Stopped,
+            Cause::Panic => ExitStatus::Internal,
         }
     }
 }

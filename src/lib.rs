@@ -10,7 +10,7 @@
 //!                  +--> plan             jobs, names, which core works on what, retries   (pure)
 //!                  +--> report           rows, statistics, the summary                   (pure)
 //!                  +--> http             the client side of HTTP/1.1: bytes to events    (pure)
-//!                         fault, limits  why a job failed; every constant
+//!              fault, exit, limits       why a job failed; exit statuses; every constant
 //! origin                                 the embedded server of demo, tests and benches
 //! ```
 //!
@@ -36,6 +36,7 @@ pub mod cli;
 pub mod config;
 pub mod engine;
 pub mod error;
+pub mod exit;
 pub mod fault;
 pub mod http;
 pub mod limits;

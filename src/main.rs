@@ -2,7 +2,8 @@
 //! status. A run that fails prints one error chain here.
 
 use ringpull::cli::topics::{self, Style, Topic};
-use ringpull::cli::{self, Command, ExitCode};
+use ringpull::cli::{self, Command};
+use ringpull::exit::ExitStatus;
 use ringpull::ring::heap::Heap;
 use ringpull::ring::{setup, terminal, title};
 use ringpull::{engine, origin, report};
@@ -27,17 +28,18 @@ fn main() -> process::ExitCode {
     let done = std::panic::catch_unwind(|| run(&command, &words));
     #[cfg(feature = "shim")]
     ringpull::ring::shim::report();
-    match done {
-        Ok(Ok(code)) => code,
+    let status = match done {
+        Ok(Ok(status)) => status,
         Ok(Err(error)) => {
             tell(&format!("{error:#}"));
-            ExitCode::from(&error).into()
+            ExitStatus::from(&error)
         }
-        Err(_) => ExitCode::Internal.into(),
-    }
+        Err(_) => ExitStatus::Internal,
+    };
+    status.into()
 }
 
-fn run(command: &Command, words: &[OsString]) -> anyhow::Result<process::ExitCode> {
+fn run(command: &Command, words: &[OsString]) -> anyhow::Result<ExitStatus> {
     match command {
         Command::Pull(args) => {
             let config = cli::resolve(args, &cli::Host::ask(words)?)?;
@@ -45,22 +47,22 @@ fn run(command: &Command, words: &[OsString]) -> anyhow::Result<process::ExitCod
             let notes = cli::notes(args, &config);
             notes.iter().for_each(|note| tell(&format!("note: {note}")));
             if config.journal.is_verify {
-                return Ok(engine::verify(&config)?.exit_code().into());
+                return Ok(engine::verify(&config)?.exit_status());
             }
             let ended = match config.lines.is_dry_run {
                 false => engine::run(&config)?,
                 true => engine::dry_run(&config)?,
             };
-            Ok(report::summary::exit_code(&ended.stats, ended.end, config.budget.ok_percent_min)
-                .into())
+            let ok_percent_min = config.budget.ok_percent_min;
+            Ok(report::summary::exit_status(&ended.stats, ended.end, ok_percent_min))
         }
         Command::Origin(args) => {
             origin::run(args.resolve()?)?;
-            Ok(ExitCode::Success.into())
+            Ok(ExitStatus::Success)
         }
         Command::Help(args) => {
             explain(args.topic);
-            Ok(ExitCode::Success.into())
+            Ok(ExitStatus::Success)
         }
     }
 }
@@ -87,8 +89,8 @@ fn usage(error: &clap::Error) -> process::ExitCode {
     // Nobody listens when the stream is closed (`ringpull --help | head -1`); the status still
     // counts.
     let _ = error.print();
-    let code = if error.use_stderr() { ExitCode::Usage } else { ExitCode::Success };
-    code.into()
+    let status = if error.use_stderr() { ExitStatus::Usage } else { ExitStatus::Success };
+    status.into()
 }
 
 fn tell(text: &str) {

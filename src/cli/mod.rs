@@ -1,12 +1,10 @@
-//! The command line: what was typed ([`options`]), what the run needs ([`resolve`](mod@resolve)),
-//! what the shell is told at the end ([`exit`]).
+//! The command line: what was typed ([`options`]), what the run needs ([`resolve`](mod@resolve)).
 //!
 //! Parsing does nothing but understand. The few questions to the operating system (which CPUs, is
 //! this a terminal, does the list exist) are asked in [`resolve`](mod@resolve).
 
 mod argv;
 mod command;
-pub mod exit;
 pub mod options;
 mod outlet;
 mod peers;
@@ -18,5 +16,4 @@ pub mod values;
 mod written;
 
 pub use command::{Command, HelpArgs, parse};
-pub use exit::ExitCode;
 pub use resolve::{Host, notes, resolve, secret_ranges, warnings};

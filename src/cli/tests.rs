@@ -1,10 +1,10 @@
 //! For the tests of the command line: what is typed on a made-up machine.
 
-use super::ExitCode;
 use super::command::{Command, parse};
 use super::options::PullArgs;
 use super::resolve::{Host, resolve};
 use crate::config::Config;
+use crate::exit::ExitStatus;
 use std::ffi::OsString;
 use std::fs;
 
@@ -69,7 +69,7 @@ pub(super) fn config(line: &[&str]) -> Config {
 /// What is said about a command line that the parser understands and that cannot be run.
 pub(super) fn unusable(line: &[&str]) -> String {
     let error = try_config(line).expect_err("should be refused");
-    assert_eq!(ExitCode::from(&error), ExitCode::Usage, "{line:?}");
+    assert_eq!(ExitStatus::from(&error), ExitStatus::Usage, "{line:?}");
     let text = format!("{error:#}");
     assert!(text.starts_with("cannot "), "{text}");
     text

@@ -12,7 +12,8 @@ use super::hosts::{Host, Hosts};
 use super::journal::Passed;
 use super::pushing::{self, Pushing};
 use super::row::Status;
-use crate::fault::{ExitClass, Fault};
+use crate::exit::ExitStatus;
+use crate::fault::Fault;
 use hdrhistogram::Histogram;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -145,8 +146,8 @@ pub struct Stats {
     pub passed: Passed,
     /// Time spent, host by host.
     pub hosts: Hosts,
-    /// Rows by class of their fault.
-    classes: Classes,
+    /// The lowest exit status of the faults of this run.
+    exit_lowest: Option<ExitStatus>,
     /// `time_total` of rows that are ok or failed and were tried.
     total: Times,
     /// `time_starttransfer` of rows that had a response.
@@ -171,7 +172,7 @@ impl Default for Stats {
             response_codes: BTreeMap::new(),
             passed: Passed::default(),
             hosts: Hosts::default(),
-            classes: Classes::default(),
+            exit_lowest: None,
             total: Times::new(),
             starttransfer: Times::new(),
         }
@@ -244,11 +245,10 @@ impl Stats {
         self.starttransfer.buckets(bounds)
     }
 
-    /// The lowest class of all faults, those of lines that failed in earlier runs and were passed
-    /// over included, as a number of wget's exit status table.
-    pub(super) fn class_lowest(&self) -> Option<u8> {
-        let passed = self.passed.class.map(|class| class as u8);
-        self.classes.lowest().into_iter().chain(passed).min()
+    /// The lowest exit status of all faults, those of lines that failed in earlier runs and were
+    /// passed over included.
+    pub(super) fn exit_lowest(&self) -> Option<ExitStatus> {
+        self.exit_lowest.into_iter().chain(self.passed.exit).min()
     }
 
     /// The statistics file: one JSON object with the keys of img2dataset, and more. `successes` are
@@ -300,7 +300,8 @@ impl Stats {
     fn record_fault(&mut self, fault: &Fault, status: Status) {
         // What was skipped has a reason, and has not failed.
         if status != Status::Skipped {
-            self.classes.record(fault.exit_class());
+            let status = fault.exit_status();
+            self.exit_lowest = Some(self.exit_lowest.map_or(status, |lowest| lowest.min(status)));
         }
         let explained = || FaultCount { count: 0, explanation: explain(fault) };
         self.faults.entry(fault.code()).or_insert_with(explained).count += 1;
@@ -355,22 +356,6 @@ impl Times {
             Duration::from_micros(micros).min(self.max)
         };
         Percentiles { p50: at(0.5), p90: at(0.9), p99: at(0.99), max: self.max }
-    }
-}
-
-/// Rows by [`ExitClass`]; the classes are few and their numbers small.
-#[derive(Clone, Copy, Debug, Default)]
-struct Classes {
-    counts: [u64; 10],
-}
-
-impl Classes {
-    fn record(&mut self, class: ExitClass) {
-        self.counts[class as usize] += 1;
-    }
-
-    fn lowest(&self) -> Option<u8> {
-        (0_u8..).zip(self.counts).find(|(_, count)| *count > 0).map(|(class, _)| class)
     }
 }
 

@@ -8,7 +8,8 @@ use super::progress::speed;
 use super::pushing;
 use super::row::{Row, Status};
 use super::stats::{FaultCount, RunEnd, RunInfo, RunShard, Stats};
-use crate::fault::{ExitClass, Stage, escape_hidden};
+use crate::exit::ExitStatus;
+use crate::fault::{Stage, escape_hidden};
 use std::borrow::Cow;
 use std::fmt::{self, Write as _};
 
@@ -54,29 +55,25 @@ fn shortened(text: &str, chars_max: usize) -> Cow<'_, str> {
     }
 }
 
-/// The exit status: 130 for an interrupted run, 9 for one that ended because of what it may cost, 3
-/// for one that stopped on a full disk, else the lowest class of its faults, as wget counts them: 2
-/// input, 3 local files, 4 network, 5 TLS, 6 authentication, 7 protocol, 8 status; 0 when every row
-/// is ok or skipped; 1 when a row failed and nobody said why, which is a bug. With `ok_percent_min`
-/// (`--ok-if`) so many good rows make 4 to 8 a 0.
-pub fn exit_code(stats: &Stats, end: RunEnd, ok_percent_min: Option<f64>) -> u8 {
+/// The exit status of a run: that of its end, or the lowest of its faults, as wget counts them;
+/// internal when a row failed and nobody said why, which is a bug. With `ok_percent_min`
+/// (`--ok-if`) so many good rows make a success of what is the servers' fault.
+pub fn exit_status(stats: &Stats, end: RunEnd, ok_percent_min: Option<f64>) -> ExitStatus {
     match end {
-        RunEnd::Interrupted => INTERRUPTED,
-        RunEnd::DiskFull => ExitClass::LocalIo as u8,
-        RunEnd::Stopped(_) => ExitClass::Stopped as u8,
+        RunEnd::Interrupted => ExitStatus::Interrupted,
+        RunEnd::DiskFull => ExitStatus::LocalFile,
+        RunEnd::Stopped(_) => ExitStatus::Stopped,
         RunEnd::Complete => {
             let is_clean = stats.failed == 0 && stats.cancelled == 0;
-            let code = stats.class_lowest().unwrap_or(if is_clean { 0 } else { 1 });
-            let of_servers = ExitClass::Network as u8..=ExitClass::Status as u8;
+            let unexplained = if is_clean { ExitStatus::Success } else { ExitStatus::Internal };
+            let status = stats.exit_lowest().unwrap_or(unexplained);
+            let of_servers = ExitStatus::Network..=ExitStatus::Status;
             let is_pardoned =
-                of_servers.contains(&code) && budget::is_pardoned(ok_percent_min, stats);
-            if is_pardoned { 0 } else { code }
+                of_servers.contains(&status) && budget::is_pardoned(ok_percent_min, stats);
+            if is_pardoned { ExitStatus::Success } else { status }
         }
     }
 }
-
-/// Exit status of an interrupted run: 128 and the number of SIGINT, as shells have it.
-pub const INTERRUPTED: u8 = 130;
 
 /// The line about what was not begun in a run that ended before its list: the lines that were read,
 /// and whether the list goes on behind them.

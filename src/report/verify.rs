@@ -1,6 +1,7 @@
 //! Result of comparing a tree with its report.
 
 use super::figures::{Number, Of};
+use crate::exit::ExitStatus;
 use std::fmt::{self, Write as _};
 
 /// State of a file that a row names.
@@ -103,12 +104,13 @@ impl Verified {
         self.open += open;
     }
 
-    /// The exit status: 3 when something could not be read, 7 when a file differs, else 0.
-    pub fn exit_code(&self) -> u8 {
+    /// The exit status: of local files when something could not be read, of the protocol when a
+    /// file differs.
+    pub fn exit_status(&self) -> ExitStatus {
         match (self.unreadable, self.differing()) {
-            (0, 0) => 0,
-            (0, _) => 7,
-            (_, _) => 3,
+            (0, 0) => ExitStatus::Success,
+            (0, _) => ExitStatus::Protocol,
+            (_, _) => ExitStatus::LocalFile,
         }
     }
 
@@ -203,11 +205,11 @@ mod tests {
         for (found, status) in all {
             let mut one = Verified::default();
             one.count(found);
-            assert_eq!(one.exit_code(), status, "{found:?}");
+            assert_eq!(one.exit_status().number(), status, "{found:?}");
             assert_eq!(found.is_as_told(), status == 0, "{found:?}");
             together.add(&one);
         }
-        assert_eq!(together.exit_code(), 3);
+        assert_eq!(together.exit_status(), ExitStatus::LocalFile);
         assert_eq!(
             together.text("/here"),
             "9 files in the report: 3 as it says (1 by digest, 1 by length only, 1 without a file \

@@ -19,16 +19,18 @@ const fn layer(name: &'static str, may_use: &'static [&'static str]) -> Layer {
     Layer { name, may_use }
 }
 
-const LAYERS: [Layer; 11] = [
+const LAYERS: [Layer; 12] = [
     layer("limits", &[]),
-    layer("error", &[]),
+    layer("exit", &[]),
+    layer("error", &["exit"]),
     layer("config", &["limits", "plan::checksum"]),
-    layer("fault", &["http", "limits"]),
+    layer("fault", &["exit", "http", "limits"]),
     layer("http", &["limits"]),
     layer(
         "plan",
         &[
             "http",
+            "exit",
             "fault",
             "limits",
             "config::RetryPolicy",
@@ -42,10 +44,20 @@ const LAYERS: [Layer; 11] = [
     ),
     layer(
         "report",
-        &["fault", "limits", "config::BudgetConfig", "config::ErrorsMax", "config::ReportPacking"],
+        &[
+            "exit",
+            "fault",
+            "limits",
+            "config::BudgetConfig",
+            "config::ErrorsMax",
+            "config::ReportPacking",
+        ],
     ),
     layer("ring", &["fault", "limits", "config", "error"]),
-    layer("engine", &["config", "error", "fault", "http", "limits", "plan", "report", "ring"]),
+    layer(
+        "engine",
+        &["config", "error", "exit", "fault", "http", "limits", "plan", "report", "ring"],
+    ),
     layer("cli", &["config", "error", "http", "limits", "origin", "plan", "report"]),
     layer("origin", &["limits"]),
 ];

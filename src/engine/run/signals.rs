@@ -1,6 +1,6 @@
 //! Signals: those that end a run, and the one that asks how it goes.
 
-use crate::report::summary;
+use crate::exit::ExitStatus;
 use crate::ring::setup;
 use anyhow::Context as _;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
@@ -72,7 +72,7 @@ impl Signals {
 /// part in the run can be relied on any more.
 #[allow(clippy::exit, reason = "there is nobody left to return to")]
 fn end_process() -> ! {
-    std::process::exit(summary::INTERRUPTED.into())
+    std::process::exit(ExitStatus::Interrupted.number().into())
 }
 
 /// How long a core may take to end once it was told to stop at once.

@@ -11,7 +11,7 @@
 
 use super::differ::{Difference, Lines};
 use super::url::{RowSum, Url};
-use crate::fault::ExitClass;
+use crate::exit::ExitStatus;
 use crate::report::row::Status;
 use roaring::RoaringTreemap;
 use std::collections::{BTreeMap, HashMap};
@@ -24,8 +24,8 @@ pub enum Fate {
     Good,
     /// The line failed.
     Failed {
-        /// Class that the failure adds to the exit status.
-        class: ExitClass,
+        /// Exit status that the failure adds.
+        exit: ExitStatus,
         /// Whether another try may well succeed.
         is_transient: bool,
     },
@@ -49,7 +49,7 @@ pub enum Which {
 #[derive(Clone, Debug, Default)]
 pub struct Done {
     good: RoaringTreemap,
-    failed: HashMap<ExitClass, RoaringTreemap>,
+    failed: HashMap<ExitStatus, RoaringTreemap>,
     transient: RoaringTreemap,
     blocks: BTreeMap<u64, Block>,
     /// Rows by their place among those of the line: the first row of each line is in the first
@@ -96,8 +96,8 @@ impl Done {
             Fate::Good => {
                 self.good.insert(index);
             }
-            Fate::Failed { class, is_transient } => {
-                self.failed.entry(class).or_default().insert(index);
+            Fate::Failed { exit, is_transient } => {
+                self.failed.entry(exit).or_default().insert(index);
                 if is_transient {
                     self.transient.insert(index);
                 }
@@ -128,12 +128,12 @@ impl Done {
 
     /// All lines that are done or failed, as if a run had passed over them.
     fn passed(&self) -> Passed {
-        let of_class = self.failed.iter().filter(|(_, lines)| !lines.is_empty());
+        let of_exit = self.failed.iter().filter(|(_, lines)| !lines.is_empty());
         Passed {
             good: self.good(),
             failed: self.failed(),
             transient: self.transient.len(),
-            class: of_class.map(|(class, _)| *class).min(),
+            exit: of_exit.map(|(exit, _)| *exit).min(),
         }
     }
 
@@ -182,8 +182,8 @@ impl Done {
             return Fate::Good;
         }
         match self.failed.iter().find(|(_, lines)| lines.contains(index)) {
-            Some((class, _)) => {
-                Fate::Failed { class: *class, is_transient: self.transient.contains(index) }
+            Some((exit, _)) => {
+                Fate::Failed { exit: *exit, is_transient: self.transient.contains(index) }
             }
             None => Fate::Open,
         }
@@ -210,8 +210,8 @@ pub struct Passed {
     pub failed: u64,
     /// Failed lines whose next attempt may well succeed.
     pub transient: u64,
-    /// The lowest class of the failures.
-    pub class: Option<ExitClass>,
+    /// The lowest exit status of the failures.
+    pub exit: Option<ExitStatus>,
 }
 
 /// The list is not the one that the report is about.
@@ -357,11 +357,11 @@ impl Check {
             {
                 Verdict::Pull
             }
-            Fate::Failed { class, is_transient } => {
+            Fate::Failed { exit, is_transient } => {
                 self.passed.failed += 1;
                 self.passed.transient += u64::from(is_transient);
-                let lowest = self.passed.class.map_or(class, |lowest| lowest.min(class));
-                self.passed.class = Some(lowest);
+                let lowest = self.passed.exit.map_or(exit, |lowest| lowest.min(exit));
+                self.passed.exit = Some(lowest);
                 Verdict::Failed
             }
         };
@@ -448,12 +448,12 @@ impl Check {
 
 impl Fate {
     /// The fate of a line by its row; `failed` says of what kind a failure is.
-    pub fn of(status: Status, failed: impl FnOnce() -> (ExitClass, bool)) -> Self {
+    pub fn of(status: Status, failed: impl FnOnce() -> (ExitStatus, bool)) -> Self {
         match status {
             Status::Ok | Status::Skipped => Self::Good,
             Status::Failed => {
-                let (class, is_transient) = failed();
-                Self::Failed { class, is_transient }
+                let (exit, is_transient) = failed();
+                Self::Failed { exit, is_transient }
             }
             Status::Cancelled => Self::Open,
         }

@@ -1,7 +1,8 @@
 //! Reports read back: whole, of older versions, joined, torn at any byte, and strangers.
 
 use super::*;
-use crate::fault::{Cause, ExitClass, Fault, Stage};
+use crate::exit::ExitStatus;
+use crate::fault::{Cause, Fault, Stage};
 use crate::report::row::tests::{row_failed, row_ok};
 use crate::report::{Row, RowEncoder, Status};
 use proptest::prelude::*;
@@ -187,7 +188,7 @@ fn what_is_no_report_is_refused() {
     assert_eq!(refused.problem, Problem::TooLong);
 }
 
-const FAILED: Fate = Fate::Failed { class: ExitClass::Network, is_transient: true };
+const FAILED: Fate = Fate::Failed { exit: ExitStatus::Network, is_transient: true };
 
 fn url(index: u64) -> String {
     format!("http://a/{index}")
@@ -221,15 +222,15 @@ fn the_last_row_of_a_line_counts() {
     assert!(check.is_confirmed());
     assert_eq!(check.line(3, plain(&url(3))), Ok(Verdict::Pull));
     assert_eq!(check.end(), Ok(Ended::Whole));
-    let class = Some(ExitClass::Network);
-    assert_eq!(check.passed(), Passed { good: 1, failed: 1, transient: 1, class });
+    let exit = Some(ExitStatus::Network);
+    assert_eq!(check.passed(), Passed { good: 1, failed: 1, transient: 1, exit });
 }
 
 #[test]
 fn failures_are_tried_again_as_asked() {
     let mut done = Done::default();
     done.record(1, plain(&url(1)), FAILED);
-    done.record(2, plain(&url(2)), Fate::Failed { class: ExitClass::Status, is_transient: false });
+    done.record(2, plain(&url(2)), Fate::Failed { exit: ExitStatus::Status, is_transient: false });
     for (which, verdicts) in [
         (Which::None, [Verdict::Failed, Verdict::Failed]),
         (Which::Transient, [Verdict::Pull, Verdict::Failed]),
@@ -396,7 +397,7 @@ proptest! {
 fn some_lines_of_a_report_are_pulled_again_and_the_others_count() {
     let mut done = Done::default();
     let url = |index: u64| format!("http://h/{index}");
-    let failed = Fate::Failed { class: ExitClass::Network, is_transient: true };
+    let failed = Fate::Failed { exit: ExitStatus::Network, is_transient: true };
     for (index, fate) in [(1, Fate::Good), (2, Fate::Good), (3, failed), (9_000, Fate::Good)] {
         let url = url(index);
         done.record(index, Url { given: url.as_bytes(), normal: Some(&url) }, fate);
@@ -415,7 +416,7 @@ fn some_lines_of_a_report_are_pulled_again_and_the_others_count() {
     assert_eq!(check.line(4, of("http://h/4")), Err(Mismatch { lines: (4, 4) }), "no row");
     let mut check = check.again();
     assert!(check.is_confirmed());
-    let whole = Passed { good: 3, failed: 1, transient: 1, class: Some(ExitClass::Network) };
+    let whole = Passed { good: 3, failed: 1, transient: 1, exit: Some(ExitStatus::Network) };
     assert_eq!(check.passed(), whole);
     let url = url(2);
     let line = Url { given: url.as_bytes(), normal: Some(&url) };

@@ -4,7 +4,7 @@ use super::*;
 use crate::fault::{Cause, DiskProblem, Stage};
 use crate::report::row::Row;
 use crate::report::row::tests::{row_bad_input, row_cancelled, row_failed, row_ok, row_skipped};
-use crate::report::summary::{exit_code, text};
+use crate::report::summary::{exit_status, text};
 
 fn stats(rows: &[Row]) -> Stats {
     let mut stats = Stats::default();
@@ -249,7 +249,7 @@ fn percentiles_are_exact_to_three_digits() {
 }
 
 #[test]
-fn the_lowest_class_is_the_exit_status() {
+fn the_lowest_status_of_all_faults_counts() {
     let network = failed(Stage::Connect, Cause::Refused);
     let auth = failed(Stage::Head, Cause::Status(401));
     let truncated = failed(Stage::Body, Cause::Truncated { got: 1, want: None });
@@ -271,14 +271,14 @@ fn the_lowest_class_is_the_exit_status() {
         (&[disk, row_bad_input(), row_ok()], 2),
     ];
     for (rows, code) in cases {
-        assert_eq!(exit_code(&stats(rows), RunEnd::Complete, None), code);
+        assert_eq!(exit_status(&stats(rows), RunEnd::Complete, None).number(), code);
         for ok_if in [None, Some(0.0)] {
-            assert_eq!(exit_code(&stats(rows), RunEnd::Interrupted, ok_if), 130);
-            assert_eq!(exit_code(&stats(rows), RunEnd::Stopped(Limit::Quota), ok_if), 9);
+            assert_eq!(exit_status(&stats(rows), RunEnd::Interrupted, ok_if).number(), 130);
+            assert_eq!(exit_status(&stats(rows), RunEnd::Stopped(Limit::Quota), ok_if).number(), 9);
         }
         let pardoned = if (4..=8).contains(&code) { 0 } else { code };
-        assert_eq!(exit_code(&stats(rows), RunEnd::Complete, Some(0.0)), pardoned);
-        assert_eq!(exit_code(&stats(rows), RunEnd::Complete, Some(100.0)), code);
+        assert_eq!(exit_status(&stats(rows), RunEnd::Complete, Some(0.0)).number(), pardoned);
+        assert_eq!(exit_status(&stats(rows), RunEnd::Complete, Some(100.0)).number(), code);
     }
 }
 

@@ -1,11 +1,11 @@
 //! Options and variables, in the order that counts.
 
-use crate::cli::ExitCode;
 use crate::cli::command::{Command, parse};
 use crate::cli::options::PullArgs;
 use crate::cli::resolve::{Host, notes};
 use crate::cli::tests::{options, refused};
 use crate::config::Config;
+use crate::exit::ExitStatus;
 use crate::plan::target::Target;
 use std::ffi::OsString;
 
@@ -100,7 +100,7 @@ fn a_bad_proxy_is_an_error_that_does_not_repeat_it() {
         "--proxy p --proxy-user SECRET u",
     ] {
         let error = try_config(line, &[]).unwrap_err();
-        assert_eq!(ExitCode::from(&error), ExitCode::Usage);
+        assert_eq!(ExitStatus::from(&error), ExitStatus::Usage);
         let text = format!("{error:#} {error:?}");
         assert!(text.starts_with("cannot use ") && text.contains("--proxy"), "{text}");
         assert!(!text.contains("SEC") && !text.contains("goes without"), "{text}");
