@@ -1,13 +1,14 @@
 //! Why one job failed: a [`Fault`] is data that travels to the job's row while the run goes on.
 //!
-//! `stage` says what was being done, `cause` why it failed; [`Fault::code`] joins both into a
-//! stable code that scripts may compare. Text (`Display`, `detail`) is for people and nothing
-//! matches on it.
+//! `stage` says what was being done, `cause` why it failed; [`Fault::facts`] has what follows from
+//! both, such as a stable code that scripts may compare. Text (`Display`, `detail`) is for people
+//! and nothing matches on it.
 
+mod facts;
 mod text;
 
+pub use self::facts::{DISK_LOST, Facts, Sentence};
 pub use self::text::{escape_hidden, is_hidden};
-use crate::exit::ExitStatus;
 pub use crate::http::CodingProblem;
 use crate::http::ProtocolError;
 use crate::limits;
@@ -32,6 +33,20 @@ pub enum Stage {
     Body,
     /// Creating, writing or naming the file.
     Write,
+}
+
+impl Stage {
+    /// Each stage, in the order of a job.
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Input,
+        Self::Resolve,
+        Self::Connect,
+        Self::Tls,
+        Self::Send,
+        Self::Head,
+        Self::Body,
+        Self::Write,
+    ];
 }
 
 /// What is wrong with an input line.
@@ -69,6 +84,27 @@ pub enum InputProblem {
     Record,
 }
 
+impl InputProblem {
+    /// Each of them.
+    pub(crate) const ALL: [Self; 15] = [
+        Self::LineTooLong,
+        Self::NotUtf8,
+        Self::Url,
+        Self::Scheme,
+        Self::Control,
+        Self::Backslash,
+        Self::HostEmpty,
+        Self::HostPercent,
+        Self::Host,
+        Self::Port,
+        Self::Userinfo,
+        Self::Name,
+        Self::Option,
+        Self::Checksum,
+        Self::Record,
+    ];
+}
+
 /// Why a certificate was not accepted.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum CertificateProblem {
@@ -84,6 +120,18 @@ pub enum CertificateProblem {
     Pin,
     /// Any other reason; the detail text has it.
     Other,
+}
+
+impl CertificateProblem {
+    /// Each of them.
+    pub(crate) const ALL: [Self; 6] = [
+        Self::Expired,
+        Self::NotYetValid,
+        Self::UnknownIssuer,
+        Self::WrongName,
+        Self::Pin,
+        Self::Other,
+    ];
 }
 
 /// How often a body had a digest that is not the expected one.
@@ -128,6 +176,25 @@ pub enum DiskProblem {
     Lost,
     /// Any other errno
     Other(i32),
+}
+
+impl DiskProblem {
+    /// Each of them; of errors of the system one that is none.
+    pub(crate) const ALL: [Self; 13] = [
+        Self::NoSpace,
+        Self::Quota,
+        Self::FileTooLarge,
+        Self::ReadOnly,
+        Self::Denied,
+        Self::NoDirectory,
+        Self::NotAFile,
+        Self::Exists,
+        Self::InUse,
+        Self::Name,
+        Self::Io,
+        Self::Lost,
+        Self::Other(0),
+    ];
 }
 
 /// Why it failed.
@@ -241,22 +308,6 @@ pub struct Fault {
     pub detail: Option<Box<str>>,
 }
 
-/// Gives `"<stage>.<word>"` as a static text: a code is never put together at run time.
-macro_rules! staged {
-    ($stage:expr, $word:literal) => {
-        match $stage {
-            Stage::Input => concat!("input.", $word),
-            Stage::Resolve => concat!("resolve.", $word),
-            Stage::Connect => concat!("connect.", $word),
-            Stage::Tls => concat!("tls.", $word),
-            Stage::Send => concat!("send.", $word),
-            Stage::Head => concat!("head.", $word),
-            Stage::Body => concat!("body.", $word),
-            Stage::Write => concat!("write.", $word),
-        }
-    };
-}
-
 impl Fault {
     /// A fault without a detail text.
     pub fn new(stage: Stage, cause: Cause) -> Self {
@@ -290,219 +341,11 @@ impl Fault {
         self
     }
 
-    /// Stable code of stage and cause, for rows and scripts. The prefix is the stage where the same
-    /// thing can happen in several, and the subject (`http`, `disk`, `time`, `run`) elsewhere.
+    /// Stable code of stage and cause ([`Facts::code`]).
     pub fn code(&self) -> &'static str {
-        match &self.cause {
-            Cause::Input(problem) => problem.code(),
-            Cause::NameNotFound => "resolve.not_found",
-            Cause::ResolveFailed => "resolve.failed",
-            Cause::Timeout => staged!(self.stage, "timeout"),
-            Cause::JobTimeout => "job.timeout",
-            Cause::TooSlow => "body.too_slow",
-            Cause::PrivateAddress => "connect.private",
-            Cause::Refused => staged!(self.stage, "refused"),
-            Cause::Unreachable => staged!(self.stage, "unreachable"),
-            Cause::HostDown => "connect.host_down",
-            Cause::Reset => staged!(self.stage, "reset"),
-            Cause::Closed if self.stage == Stage::Head => "head.empty",
-            Cause::Closed => staged!(self.stage, "closed"),
-            Cause::Socket(_) => staged!(self.stage, "socket"),
-            Cause::Certificate(problem) => problem.code(),
-            Cause::ClientCertificate => "tls.client_certificate",
-            Cause::TlsProtocol => "tls.protocol",
-            Cause::Protocol(error) => error.code(),
-            Cause::Truncated { .. } => staged!(self.stage, "truncated"),
-            Cause::Coding(problem) => problem.code(),
-            Cause::Checksum(_) => "body.checksum",
-            Cause::TooLarge { .. } => "body.too_large",
-            Cause::Status(_) => "http.status",
-            Cause::RetryAfterTooLong { .. } => "http.retry_after",
-            Cause::HostRefuses => "http.host_busy",
-            Cause::Redirects { .. } => "http.redirects",
-            Cause::Location => "http.location",
-            Cause::Downgrade => "http.downgrade",
-            Cause::RobotsDisallowed => "robots.disallowed",
-            Cause::RobotsTag => "robots.tag",
-            Cause::RobotsUnreachable => "robots.unreachable",
-            Cause::ProxyStatus(_) => "connect.proxy_status",
-            Cause::Socks(_) => "connect.socks",
-            Cause::ProxyAuth => "connect.proxy_auth",
-            Cause::ProxyProtocol => "connect.proxy_protocol",
-            Cause::Disk(problem) => problem.code(),
-            Cause::Resources(_) => "run.resources",
-            Cause::Interrupted => "run.interrupted",
-            Cause::Panic => "run.panic",
-        }
-    }
-
-    /// The exit code that curl documents for the same failure (curl(1), EXIT CODES).
-    pub fn exit_code_curl(&self) -> u8 {
-        match &self.cause {
-            Cause::Input(InputProblem::Scheme) => 1,
-            Cause::Input(InputProblem::Name) => 23,
-            Cause::Input(
-                InputProblem::LineTooLong
-                | InputProblem::NotUtf8
-                | InputProblem::Url
-                | InputProblem::Control
-                | InputProblem::Backslash
-                | InputProblem::HostEmpty
-                | InputProblem::HostPercent
-                | InputProblem::Host
-                | InputProblem::Port
-                | InputProblem::Userinfo
-                | InputProblem::Option
-                | InputProblem::Checksum
-                | InputProblem::Record,
-            ) => 3,
-            Cause::NameNotFound | Cause::ResolveFailed => 6,
-            Cause::Timeout | Cause::JobTimeout | Cause::TooSlow => 28,
-            Cause::PrivateAddress | Cause::Refused | Cause::Unreachable | Cause::HostDown => 7,
-            Cause::Closed if self.stage == Stage::Head => 52,
-            Cause::Reset | Cause::Closed | Cause::Socket(_) => self.exit_code_curl_of_stage(),
-            Cause::Certificate(CertificateProblem::Pin) => 90,
-            Cause::Certificate(_) => 60,
-            // CURLE_SSL_CLIENTCERT
-            Cause::ClientCertificate => 98,
-            Cause::TlsProtocol => 35,
-            Cause::Protocol(_) | Cause::Location => 8,
-            // curl(1) has no code for it. Who minds 18 throws away what came and asks again.
-            Cause::Truncated { .. } | Cause::Checksum(_) => 18,
-            Cause::Coding(_) => 61,
-            Cause::TooLarge { .. } => 63,
-            Cause::Status(_) | Cause::RetryAfterTooLong { .. } | Cause::HostRefuses => 22,
-            Cause::Redirects { .. } => 47,
-            // `--proto-redir` forbids the scheme: CURLE_UNSUPPORTED_PROTOCOL.
-            Cause::Downgrade => 1,
-            // CURLE_ABORTED_BY_CALLBACK: it was our own decision.
-            Cause::RobotsDisallowed | Cause::RobotsTag => 42,
-            Cause::RobotsUnreachable => 22,
-            // CURLE_RECV_ERROR ("CONNECT tunnel failed") and CURLE_PROXY.
-            Cause::ProxyStatus(_) => 56,
-            Cause::Socks(_) | Cause::ProxyAuth | Cause::ProxyProtocol => 97,
-            Cause::Disk(_) => 23,
-            Cause::Resources(_) => self.exit_code_curl_of_stage(),
-            Cause::Interrupted => 42,
-            Cause::Panic => 2,
-        }
-    }
-
-    /// What curl says when a socket or file breaks in this stage.
-    fn exit_code_curl_of_stage(&self) -> u8 {
-        match self.stage {
-            Stage::Input => 3,
-            Stage::Resolve => 6,
-            Stage::Connect => 7,
-            Stage::Tls => 35,
-            Stage::Send => 55,
-            Stage::Head | Stage::Body => 56,
-            Stage::Write => 23,
-        }
-    }
-
-    /// What this fault adds to the exit status of the process.
-    pub fn exit_status(&self) -> ExitStatus {
-        match &self.cause {
-            Cause::Input(_) => ExitStatus::Usage,
-            Cause::NameNotFound
-            | Cause::ResolveFailed
-            | Cause::Timeout
-            | Cause::JobTimeout
-            | Cause::TooSlow
-            | Cause::PrivateAddress
-            | Cause::Refused
-            | Cause::Unreachable
-            | Cause::HostDown
-            | Cause::Reset
-            | Cause::Closed
-            | Cause::Socket(_)
-            | Cause::Socks(_) => ExitStatus::Network,
-            Cause::Certificate(_) | Cause::ClientCertificate | Cause::TlsProtocol => {
-                ExitStatus::Tls
-            }
-            Cause::Status(code) | Cause::ProxyStatus(code) => ExitStatus::of_response(*code),
-            Cause::ProxyAuth => ExitStatus::Auth,
-            Cause::RetryAfterTooLong { .. } | Cause::HostRefuses => ExitStatus::Status,
-            // Rows that were skipped, which add nothing.
-            Cause::RobotsDisallowed | Cause::RobotsTag => ExitStatus::Status,
-            Cause::RobotsUnreachable => ExitStatus::Network,
-            Cause::Protocol(_)
-            | Cause::Truncated { .. }
-            | Cause::Coding(_)
-            | Cause::Checksum(_)
-            | Cause::TooLarge { .. }
-            | Cause::Redirects { .. }
-            | Cause::Location
-            | Cause::ProxyProtocol
-            | Cause::Downgrade => ExitStatus::Protocol,
-            Cause::Disk(_) | Cause::Resources(_) => ExitStatus::LocalFile,
-            Cause::Interrupted => ExitStatus::Stopped,
-            Cause::Panic => ExitStatus::Internal,
-        }
+        self.facts().code
     }
 }
-
-impl InputProblem {
-    /// Stable code.
-    pub fn code(self) -> &'static str {
-        match self {
-            Self::LineTooLong => "input.line_too_long",
-            Self::NotUtf8 => "input.not_utf8",
-            Self::Url => "input.url",
-            Self::Scheme => "input.scheme",
-            Self::Control => "input.control",
-            Self::Backslash => "input.backslash",
-            Self::HostEmpty => "input.host_empty",
-            Self::HostPercent => "input.host_percent",
-            Self::Host => "input.host",
-            Self::Port => "input.port",
-            Self::Userinfo => "input.userinfo",
-            Self::Name => "input.name",
-            Self::Option => "input.option",
-            Self::Checksum => "input.checksum",
-            Self::Record => "input.record",
-        }
-    }
-}
-
-impl CertificateProblem {
-    /// Stable code.
-    pub fn code(self) -> &'static str {
-        match self {
-            Self::Expired => "tls.expired",
-            Self::NotYetValid => "tls.not_yet_valid",
-            Self::UnknownIssuer => "tls.unknown_issuer",
-            Self::WrongName => "tls.wrong_name",
-            Self::Pin => "tls.pin",
-            Self::Other => "tls.certificate",
-        }
-    }
-}
-
-impl DiskProblem {
-    /// Stable code.
-    pub fn code(self) -> &'static str {
-        match self {
-            Self::NoSpace => "disk.enospc",
-            Self::Quota => "disk.edquot",
-            Self::FileTooLarge => "disk.efbig",
-            Self::ReadOnly => "disk.erofs",
-            Self::Denied => "disk.denied",
-            Self::NoDirectory => "disk.no_directory",
-            Self::NotAFile => "disk.not_a_file",
-            Self::Exists => "disk.exists",
-            Self::InUse => "disk.in_use",
-            Self::Name => "disk.name",
-            Self::Io => "disk.eio",
-            Self::Lost => DISK_LOST,
-            Self::Other(_) => "disk.other",
-        }
-    }
-}
-
-/// Code of [`DiskProblem::Lost`], by which the next run knows such a row.
-pub const DISK_LOST: &str = "disk.lost";
 
 #[cfg(test)]
 pub(crate) mod tests;

@@ -1,106 +1,95 @@
 //! Every cause with its code, curl's exit code, exit class and text.
 
 use super::*;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-
-const STAGES: [Stage; 8] = [
-    Stage::Input,
-    Stage::Resolve,
-    Stage::Connect,
-    Stage::Tls,
-    Stage::Send,
-    Stage::Head,
-    Stage::Body,
-    Stage::Write,
-];
 
 /// One row for every cause and inner problem; causes whose code names the stage have a row for each
 /// stage they are met in.
 const TABLE: &str = "\
 input.line_too_long 3 2 the input line is too long
 input.not_utf8 3 2 the input line is not valid UTF-8
-input.url 3 2 the input line is no URL
+input.url 3 2 the input line is not a URL
 input.scheme 1 2 the URL is neither http nor https
-input.control 3 2 the URL holds a control character
-input.backslash 3 2 the URL holds a backslash
-input.host_empty 3 2 the host of the URL is empty
-input.host_percent 3 2 the host of the URL holds a percent sign
-input.host 3 2 the host of the URL is not usable
-input.port 3 2 the port of the URL is not a number from 1 to 65535
-input.userinfo 3 2 the user information of the URL cannot be sent
+input.control 3 2 the URL contains a control character
+input.backslash 3 2 the URL contains a backslash
+input.host_empty 3 2 the URL has no host
+input.host_percent 3 2 the host in the URL contains a percent sign
+input.host 3 2 the host in the URL is not a name or an address
+input.port 3 2 the port in the URL is not a number from 1 to 65535
+input.userinfo 3 2 the user name or password in the URL cannot be sent
 input.name 23 2 the file name is empty or leaves the directory
 input.option 3 2 the option line is unknown or malformed
 input.checksum 3 2 the checksum is malformed
-input.record 3 2 the line is no row of its table or no JSON object with a URL
+input.record 3 2 the line is not a row of the table or a JSON object with a URL
 resolve.not_found 6 4 the host name does not exist
 resolve.failed 6 4 the host name could not be looked up
 resolve.timeout 28 4 timed out while looking up the host
 connect.timeout 28 4 timed out while connecting
 tls.timeout 28 4 timed out while setting up TLS
 send.timeout 28 4 timed out while sending the request
-head.timeout 28 4 timed out while waiting for the response head
+head.timeout 28 4 timed out while waiting for the response
 body.timeout 28 4 timed out while reading the body
-job.timeout 28 4 the time for the whole job is over
+job.timeout 28 4 the job took longer than --max-time
 body.too_slow 28 4 the body came in slower than --speed-limit allows
-connect.private 7 4 the host has no public address
-connect.refused 7 4 connection refused
+connect.private 7 4 the host has no public address (--no-private)
+connect.refused 7 4 connection refused (nothing listens there)
 connect.unreachable 7 4 the host cannot be reached
 connect.host_down 7 4 the host is down; this URL was not tried
 connect.reset 7 4 connection reset while connecting
 tls.reset 35 4 connection reset while setting up TLS
 send.reset 55 4 connection reset while sending the request
-head.reset 56 4 connection reset while waiting for the response head
+head.reset 56 4 connection reset while waiting for the response
 body.reset 56 4 connection reset while reading the body
 tls.closed 35 4 the peer closed the connection while setting up TLS
 send.closed 55 4 the peer closed the connection while sending the request
-head.empty 52 4 the peer closed the connection while waiting for the response head
+head.empty 52 4 the peer closed the connection without an answer
 connect.socket 7 4 {os error 22} while connecting
-tls.expired 60 5 the certificate has expired
-tls.not_yet_valid 60 5 the certificate is not valid yet
-tls.unknown_issuer 60 5 the certificate has an unknown issuer
-tls.wrong_name 60 5 the certificate is for another host
-tls.pin 90 5 the public key is none of --pinnedpubkey
-tls.certificate 60 5 the certificate was not accepted
+tls.expired 60 5 the server's certificate has expired
+tls.not_yet_valid 60 5 the server's certificate is not valid yet
+tls.unknown_issuer 60 5 the server's certificate has an unknown issuer (--cacert)
+tls.wrong_name 60 5 the server's certificate is for another host
+tls.pin 90 5 the server's public key is not one of --pinnedpubkey
+tls.certificate 60 5 the server's certificate was not accepted
 tls.client_certificate 98 5 the server asks for a client certificate (--cert, --key)
-tls.protocol 35 5 TLS failed
-http.version 8 7 the server broke HTTP/1.1 (http.version)
-http.status_line 8 7 the server broke HTTP/1.1 (http.status_line)
-http.field_name 8 7 the server broke HTTP/1.1 (http.field_name)
-http.field_value 8 7 the server broke HTTP/1.1 (http.field_value)
-http.line 8 7 the server broke HTTP/1.1 (http.line)
-http.head_too_large 8 7 the server broke HTTP/1.1 (http.head_too_large)
-http.head_fields_too_many 8 7 the server broke HTTP/1.1 (http.head_fields_too_many)
-http.interim_too_many 8 7 the server broke HTTP/1.1 (http.interim_too_many)
-http.switching_protocols 8 7 the server broke HTTP/1.1 (http.switching_protocols)
-http.transfer_encoding 8 7 the server broke HTTP/1.1 (http.transfer_encoding)
-http.content_length 8 7 the server broke HTTP/1.1 (http.content_length)
-http.content_lengths_differ 8 7 the server broke HTTP/1.1 (http.content_lengths_differ)
-http.chunk_size 8 7 the server broke HTTP/1.1 (http.chunk_size)
-http.chunk_size_too_large 8 7 the server broke HTTP/1.1 (http.chunk_size_too_large)
-http.chunk_extension_too_large 8 7 the server broke HTTP/1.1 (http.chunk_extension_too_large)
-http.chunk_end 8 7 the server broke HTTP/1.1 (http.chunk_end)
-http.trailer 8 7 the server broke HTTP/1.1 (http.trailer)
+tls.protocol 35 5 the TLS connection failed
+http.version 8 7 the response is not HTTP/1.0 or HTTP/1.1
+http.status_line 8 7 the status line is malformed
+http.field_name 8 7 a header field name is malformed
+http.field_value 8 7 a header field value contains a control character
+http.line 8 7 a header line is malformed
+http.head_too_large 8 7 the response head is too large
+http.head_fields_too_many 8 7 the response head has too many fields
+http.interim_too_many 8 7 the server sent too many interim (1xx) responses
+http.switching_protocols 8 7 the server switched protocols unasked (101)
+http.transfer_encoding 8 7 the transfer coding is not chunked
+http.content_length 8 7 the Content-Length is not a number below 2^63
+http.content_lengths_differ 8 7 the Content-Length values differ
+http.chunk_size 8 7 a chunk size is malformed
+http.chunk_size_too_large 8 7 a chunk size is 2^63 or more
+http.chunk_extension_too_large 8 7 the chunk extensions are too large
+http.chunk_end 8 7 chunk data is not followed by CR LF
+http.trailer 8 7 the trailer section is malformed or too large
 head.truncated 18 7 the connection ended early, after 9 bytes
 body.truncated 18 7 the connection ended after 9 of 10 bytes
 body.coding 61 7 the gzip data of the body is damaged
 body.coding 61 7 the gzip data of the body ends early
-body.coding 61 7 something other than gzip data follows that of the body
+body.coding 61 7 the gzip data of the body is followed by something else
 body.bomb 61 7 the body decodes to far more than was received
-body.checksum 18 7 the file is not the one of the checksum
-body.checksum 18 7 the file is not the one of the checksum
+body.checksum 18 7 the file does not have the expected checksum
+body.checksum 18 7 the file does not have the expected checksum
 body.too_large 63 7 the body is larger than the 1024 bytes of --max-filesize
 http.status 22 6 the server answered 401
 http.status 22 6 the server answered 407
 http.status 22 8 the server answered 404
-http.retry_after 22 8 the server asks to come back in 86400 s, longer than allowed
+http.retry_after 22 8 the server asks for a wait of 86400 s, longer than --retry-after-max
 http.host_busy 22 8 the host refuses all requests; this URL was not tried
-http.redirects 47 7 more than 20 redirects
-http.location 8 7 redirect without a usable Location
-http.downgrade 1 7 redirect from https to http
-robots.disallowed 42 8 robots.txt disallows it
-robots.tag 42 8 the response asks robots not to use it
-robots.unreachable 22 4 robots.txt could not be had
+http.redirects 47 7 more redirects than the 20 of --max-redirs
+http.location 8 7 the redirect has no usable Location
+http.downgrade 1 7 the redirect leads from https to http (--allow-downgrade)
+robots.disallowed 42 8 robots.txt disallows this URL
+robots.tag 42 8 the X-Robots-Tag of the response asks robots not to use it
+robots.unreachable 22 4 robots.txt could not be fetched, so nothing is permitted
 connect.proxy_status 56 6 the proxy answered 401
 connect.proxy_status 56 6 the proxy answered 407
 connect.proxy_status 56 8 the proxy answered 502
@@ -113,33 +102,33 @@ connect.socks 97 4 the proxy did not connect: TTL expired
 connect.socks 97 4 the proxy did not connect: command not supported
 connect.socks 97 4 the proxy did not connect: address type not supported
 connect.socks 97 4 the proxy did not connect: an unknown SOCKS reply
-connect.proxy_auth 97 6 the proxy did not accept the credentials
-connect.proxy_protocol 97 7 the proxy broke its protocol
-disk.enospc 23 3 no space left on the device
+connect.proxy_auth 97 6 the proxy requires other credentials
+connect.proxy_protocol 97 7 the proxy does not speak HTTP or SOCKS 5
+disk.enospc 23 3 the disk is full
 disk.edquot 23 3 the disk quota is used up
-disk.efbig 23 3 the file is too large for the file system or the limit
+disk.efbig 23 3 the file is too large for the file system or the process
 disk.erofs 23 3 the file system is read-only
 disk.denied 23 3 permission denied
-disk.no_directory 23 3 no such directory, or its temporary file was removed
-disk.not_a_file 23 3 the name is taken by something that is no file
-disk.exists 23 3 the file exists
-disk.in_use 23 3 the name is that of a file or folder that this run itself needs
+disk.no_directory 23 3 the directory, or the temporary file in it, is gone
+disk.not_a_file 23 3 the name is taken by something that is not a file
+disk.exists 23 3 the file exists already
+disk.in_use 23 3 the run itself needs the file or folder there
 disk.name 23 3 the file system refuses the name
-disk.eio 23 3 input/output error of the device
-disk.lost 23 3 the file may not have outlived a power loss or the loss of its disk
+disk.eio 23 3 the disk failed (input/output error)
+disk.lost 23 3 the file may not have survived a power loss or the loss of its disk
 disk.other 23 3 {os error 40}
 run.resources 7 3 this machine is out of file descriptors while connecting
 run.resources 23 3 this machine is out of memory while writing the file
-run.interrupted 42 9 interrupted
-run.panic 2 1 internal error (a bug of ringpull)
+run.interrupted 42 9 the run ended before this URL was done
+run.panic 2 1 internal error (a bug in ringpull; please report it)
 ";
 
 #[test]
 fn every_cause_has_its_row() {
     let mut actual = String::new();
     for fault in every_fault() {
-        let (code, curl) = (fault.code(), fault.exit_code_curl());
-        actual += &format!("{code} {curl} {} {fault}\n", fault.exit_status().number());
+        let Facts { code, curl, exit, .. } = fault.facts();
+        actual += &format!("{code} {curl} {} {fault}\n", exit.number());
     }
     // The words of the system are its own, and nothing depends on them.
     let os = |errno| io::Error::from_raw_os_error(errno).to_string();
@@ -153,9 +142,9 @@ fn every_cause_has_its_row() {
 #[test]
 fn no_two_causes_share_a_code() {
     let mut owners: BTreeMap<&'static str, String> = BTreeMap::new();
-    for stage in STAGES {
+    for stage in Stage::ALL {
         for fault in every_fault() {
-            let name = variant(&fault.cause);
+            let name = kind(&fault.cause);
             let fault = Fault::new(stage, fault.cause);
             let owner = owners.entry(fault.code()).or_insert_with(|| name.clone());
             assert_eq!(*owner, name, "{} belongs to two causes", fault.code());
@@ -164,8 +153,50 @@ fn no_two_causes_share_a_code() {
 }
 
 #[test]
+fn a_code_leads_back_to_its_cause() {
+    for fault in every_fault() {
+        let back = Fault::by_code(fault.code()).expect("a known code");
+        assert_eq!(back.code(), fault.code());
+        assert_eq!(kind(&back.cause), kind(&fault.cause), "{}", fault.code());
+        let (now, then) = (fault.facts(), back.facts());
+        assert_eq!(then.sentence, now.sentence, "{}", fault.code());
+        if !matches!(fault.cause, Cause::Status(_) | Cause::ProxyStatus(_)) {
+            assert_eq!(then.exit, now.exit, "{}", fault.code());
+        }
+    }
+    for code in ["", "head", "head.", "head.new", "new.timeout", "http.status "] {
+        assert_eq!(Fault::by_code(code), None, "{code}");
+    }
+}
+
+#[test]
+fn every_cause_has_its_code() {
+    // What a fault says of itself begins with the name of its variant.
+    let listed = |all: Vec<String>| -> BTreeSet<String> {
+        all.iter().map(|name| name.split([' ', '(']).next().unwrap().to_owned()).collect()
+    };
+    let names = |all: &[&dyn fmt::Debug]| listed(all.iter().map(|x| format!("{x:?}")).collect());
+    let fault = include_str!("../fault.rs");
+    let causes = facts::every_cause().map(|cause| format!("{cause:?}")).collect();
+    assert_eq!(listed(causes), variants(fault, "Cause"));
+    assert_eq!(names(&Stage::ALL.each_ref().map(|x| x as _)), variants(fault, "Stage"));
+    let all = InputProblem::ALL;
+    assert_eq!(names(&all.each_ref().map(|x| x as _)), variants(fault, "InputProblem"));
+    let all = CertificateProblem::ALL;
+    assert_eq!(names(&all.each_ref().map(|x| x as _)), variants(fault, "CertificateProblem"));
+    let all = DiskProblem::ALL;
+    assert_eq!(names(&all.each_ref().map(|x| x as _)), variants(fault, "DiskProblem"));
+    let all = CodingProblem::ALL;
+    let coding = include_str!("../http/coding.rs");
+    assert_eq!(names(&all.each_ref().map(|x| x as _)), variants(coding, "CodingProblem"));
+    let all = ProtocolError::ALL;
+    let http = include_str!("../http/mod.rs");
+    assert_eq!(names(&all.each_ref().map(|x| x as _)), variants(http, "ProtocolError"));
+}
+
+#[test]
 fn codes_are_plain_words() {
-    for stage in STAGES {
+    for stage in Stage::ALL {
         for fault in every_fault() {
             let code = Fault::new(stage, fault.cause).code();
             let (front, back) = code.split_once('.').expect("a code has a prefix");
@@ -183,15 +214,27 @@ fn codes_are_plain_words() {
 #[test]
 fn details_are_safe_to_show() {
     let fault = Fault::new(Stage::Tls, Cause::TlsProtocol).with_detail("alert \x1b[31m\u{202e}é");
-    assert_eq!(fault.to_string(), r"TLS failed: alert \u{1b}[31m\u{202e}é");
+    assert_eq!(fault.to_string(), r"the TLS connection failed: alert \u{1b}[31m\u{202e}é");
     let fault = Fault::new(Stage::Tls, Cause::TlsProtocol).with_detail("x".repeat(10_000));
     assert!(fault.to_string().len() < limits::DETAIL_BYTES_MAX + 64);
     let fault = Fault::input(InputProblem::Url, "line 3: \"x\": write https://x");
     assert_eq!(fault.to_string(), "line 3: \"x\": write https://x");
 }
 
+/// Names of the variants of an enumeration, from its source.
+fn variants(source: &str, name: &str) -> BTreeSet<String> {
+    let (_, body) = source.split_once(&format!("pub enum {name} {{\n")).expect("an enumeration");
+    let (body, _) = body.split_once("\n}").expect("the end of it");
+    let name = |line: &str| {
+        let line = line.strip_prefix("    ")?.chars();
+        let name: String = line.take_while(char::is_ascii_alphanumeric).collect();
+        name.starts_with(|c: char| c.is_ascii_uppercase()).then_some(name)
+    };
+    body.lines().filter_map(name).collect()
+}
+
 /// The cause by name, what it measured left out.
-fn variant(cause: &Cause) -> String {
+fn kind(cause: &Cause) -> String {
     match cause {
         Cause::Truncated { .. } => "Truncated".to_owned(),
         Cause::Checksum(_) => "Checksum".to_owned(),
@@ -213,29 +256,22 @@ fn add_until_head(faults: &mut Vec<Fault>) {
     let mut add = |stages: &[Stage], cause: Cause| {
         faults.extend(stages.iter().map(|stage| Fault::new(*stage, cause.clone())));
     };
-    for problem in INPUT_PROBLEMS {
+    for problem in InputProblem::ALL {
         add(&[Stage::Input], Cause::Input(problem));
     }
     add(&[Stage::Resolve], Cause::NameNotFound);
     add(&[Stage::Resolve], Cause::ResolveFailed);
-    add(&STAGES[1..7], Cause::Timeout);
+    add(&Stage::ALL[1..7], Cause::Timeout);
     add(&[Stage::Body], Cause::JobTimeout);
     add(&[Stage::Body], Cause::TooSlow);
     add(&[Stage::Connect], Cause::PrivateAddress);
     add(&[Stage::Connect], Cause::Refused);
     add(&[Stage::Connect], Cause::Unreachable);
     add(&[Stage::Connect], Cause::HostDown);
-    add(&STAGES[2..7], Cause::Reset);
-    add(&STAGES[3..6], Cause::Closed);
+    add(&Stage::ALL[2..7], Cause::Reset);
+    add(&Stage::ALL[3..6], Cause::Closed);
     add(&[Stage::Connect], Cause::Socket(22));
-    for problem in [
-        CertificateProblem::Expired,
-        CertificateProblem::NotYetValid,
-        CertificateProblem::UnknownIssuer,
-        CertificateProblem::WrongName,
-        CertificateProblem::Pin,
-        CertificateProblem::Other,
-    ] {
+    for problem in CertificateProblem::ALL {
         add(&[Stage::Tls], Cause::Certificate(problem));
     }
     add(&[Stage::Tls], Cause::ClientCertificate);
@@ -251,12 +287,7 @@ fn add_from_head(faults: &mut Vec<Fault>) {
     }
     add(&[Stage::Head], Cause::Truncated { got: 9, want: None });
     add(&[Stage::Body], Cause::Truncated { got: 9, want: Some(10) });
-    for problem in [
-        CodingProblem::Damaged,
-        CodingProblem::EndsEarly,
-        CodingProblem::Garbage,
-        CodingProblem::Bomb,
-    ] {
+    for problem in CodingProblem::ALL {
         add(&[Stage::Body], Cause::Coding(problem));
     }
     for wrong in [WrongDigest::First, WrongDigest::Again] {
@@ -282,7 +313,11 @@ fn add_from_head(faults: &mut Vec<Fault>) {
     }
     add(&[Stage::Connect], Cause::ProxyAuth);
     add(&[Stage::Connect], Cause::ProxyProtocol);
-    for problem in DISK_PROBLEMS {
+    for problem in DiskProblem::ALL {
+        let problem = match problem {
+            DiskProblem::Other(_) => DiskProblem::Other(40),
+            known => known,
+        };
         add(&[Stage::Write], Cause::Disk(problem));
     }
     add(&[Stage::Connect], Cause::Resources(24));
@@ -290,37 +325,3 @@ fn add_from_head(faults: &mut Vec<Fault>) {
     add(&[Stage::Body], Cause::Interrupted);
     add(&[Stage::Body], Cause::Panic);
 }
-
-const INPUT_PROBLEMS: [InputProblem; 15] = [
-    InputProblem::LineTooLong,
-    InputProblem::NotUtf8,
-    InputProblem::Url,
-    InputProblem::Scheme,
-    InputProblem::Control,
-    InputProblem::Backslash,
-    InputProblem::HostEmpty,
-    InputProblem::HostPercent,
-    InputProblem::Host,
-    InputProblem::Port,
-    InputProblem::Userinfo,
-    InputProblem::Name,
-    InputProblem::Option,
-    InputProblem::Checksum,
-    InputProblem::Record,
-];
-
-const DISK_PROBLEMS: [DiskProblem; 13] = [
-    DiskProblem::NoSpace,
-    DiskProblem::Quota,
-    DiskProblem::FileTooLarge,
-    DiskProblem::ReadOnly,
-    DiskProblem::Denied,
-    DiskProblem::NoDirectory,
-    DiskProblem::NotAFile,
-    DiskProblem::Exists,
-    DiskProblem::InUse,
-    DiskProblem::Name,
-    DiskProblem::Io,
-    DiskProblem::Lost,
-    DiskProblem::Other(40),
-];

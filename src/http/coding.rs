@@ -37,13 +37,8 @@ pub enum CodingProblem {
 }
 
 impl CodingProblem {
-    /// The stable code that rows carry.
-    pub fn code(self) -> &'static str {
-        match self {
-            Self::Damaged | Self::EndsEarly | Self::Garbage => "body.coding",
-            Self::Bomb => "body.bomb",
-        }
-    }
+    /// Each of them.
+    pub(crate) const ALL: [Self; 4] = [Self::Damaged, Self::EndsEarly, Self::Garbage, Self::Bomb];
 }
 
 impl fmt::Display for CodingProblem {
@@ -51,7 +46,7 @@ impl fmt::Display for CodingProblem {
         f.write_str(match self {
             Self::Damaged => "the gzip data of the body is damaged",
             Self::EndsEarly => "the gzip data of the body ends early",
-            Self::Garbage => "something other than gzip data follows that of the body",
+            Self::Garbage => "the gzip data of the body is followed by something else",
             Self::Bomb => "the body decodes to far more than was received",
         })
     }

@@ -181,8 +181,7 @@ pub enum ProtocolError {
 }
 
 impl ProtocolError {
-    /// Every error, for tests.
-    #[cfg(test)]
+    /// Every error.
     pub(crate) const ALL: [Self; 17] = [
         Self::Version,
         Self::StatusLine,
@@ -225,29 +224,33 @@ impl ProtocolError {
             Self::Trailer => "http.trailer",
         }
     }
+    /// What is wrong with the response, for people.
+    pub fn sentence(self) -> &'static str {
+        match self {
+            Self::Version => "the response is not HTTP/1.0 or HTTP/1.1",
+            Self::StatusLine => "the status line is malformed",
+            Self::FieldName => "a header field name is malformed",
+            Self::FieldValue => "a header field value contains a control character",
+            Self::Line => "a header line is malformed",
+            Self::HeadTooLarge => "the response head is too large",
+            Self::HeadFieldsTooMany => "the response head has too many fields",
+            Self::InterimTooMany => "the server sent too many interim (1xx) responses",
+            Self::SwitchingProtocols => "the server switched protocols unasked (101)",
+            Self::TransferEncoding => "the transfer coding is not chunked",
+            Self::ContentLength => "the Content-Length is not a number below 2^63",
+            Self::ContentLengthsDiffer => "the Content-Length values differ",
+            Self::ChunkSize => "a chunk size is malformed",
+            Self::ChunkSizeTooLarge => "a chunk size is 2^63 or more",
+            Self::ChunkExtensionTooLarge => "the chunk extensions are too large",
+            Self::ChunkEnd => "chunk data is not followed by CR LF",
+            Self::Trailer => "the trailer section is malformed or too large",
+        }
+    }
 }
 
 impl fmt::Display for ProtocolError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Version => "the answer is not HTTP/1.0 or HTTP/1.1",
-            Self::StatusLine => "the status line is malformed",
-            Self::FieldName => "a header field name is malformed",
-            Self::FieldValue => "a header field value holds a control character",
-            Self::Line => "a header line is malformed",
-            Self::HeadTooLarge => "the response head is too large",
-            Self::HeadFieldsTooMany => "the response head has too many fields",
-            Self::InterimTooMany => "too many interim (1xx) responses",
-            Self::SwitchingProtocols => "the server switched protocols unasked (101)",
-            Self::TransferEncoding => "a transfer coding other than chunked",
-            Self::ContentLength => "a Content-Length that is not a number below 2^63",
-            Self::ContentLengthsDiffer => "several Content-Length values that differ",
-            Self::ChunkSize => "a malformed chunk size",
-            Self::ChunkSizeTooLarge => "a chunk size of 2^63 or more",
-            Self::ChunkExtensionTooLarge => "chunk extensions are too large",
-            Self::ChunkEnd => "chunk data not followed by CR LF",
-            Self::Trailer => "a malformed or too large trailer section",
-        })
+        f.write_str(self.sentence())
     }
 }
 

@@ -10,7 +10,7 @@ pub use past::of_row;
 pub use refusals::{Refusals, Tally};
 
 use crate::config::RetryPolicy;
-use crate::fault::{Cause, Fault, WrongDigest};
+use crate::fault::{Cause, DiskProblem, Fault, WrongDigest};
 use crate::http::RetryAfter;
 
 /// Whether another attempt can help.
@@ -18,7 +18,10 @@ use crate::http::RetryAfter;
 pub enum Class {
     /// The next attempt may well succeed.
     Transient,
-    /// The next attempt would fail in the same way.
+    /// The next attempt of this run would fail in the same way, and one of a later run may well
+    /// succeed.
+    Later,
+    /// The next attempt would fail in the same way, and so would one of a later run.
     Permanent,
 }
 
@@ -53,7 +56,7 @@ pub fn decide(
     random: u64,
     policy: &RetryPolicy,
 ) -> Decision {
-    if class(&fault.cause) == Class::Permanent || attempt > policy.retries_max {
+    if class(&fault.cause) != Class::Transient || attempt > policy.retries_max {
         return Decision::GiveUp;
     }
     let backoff_ms = backoff_ms(attempt, policy);
@@ -96,18 +99,27 @@ pub fn class(cause: &Cause) -> Class {
         // Bytes that were damaged on their way, or by one of many servers behind a name, come
         // right; what comes twice in the same way is another file.
         Cause::Checksum(WrongDigest::First) => Class::Transient,
-        Cause::Checksum(WrongDigest::Again) => Class::Permanent,
+        Cause::Checksum(WrongDigest::Again) => Class::Later,
         // Our own limits: other jobs give back what this one lacked.
         Cause::Resources(_) => Class::Transient,
-        Cause::Status(status) | Cause::ProxyStatus(status) => class_of_status(*status),
-        // What the proxy met on its way may pass; a rule of the proxy stays.
+        Cause::Status(status) => class_of_status(*status),
+        // What the proxy met on its way may pass; a rule of the proxy stays for this run.
+        Cause::ProxyStatus(status) => match class_of_status(*status) {
+            Class::Transient => Class::Transient,
+            Class::Later | Class::Permanent => Class::Later,
+        },
         Cause::Socks(1 | 3 | 4 | 5 | 6) => Class::Transient,
+        Cause::Socks(_) => Class::Later,
+        Cause::ProxyAuth | Cause::ProxyProtocol => Class::Permanent,
         Cause::RobotsUnreachable => Class::Transient,
         Cause::RobotsDisallowed | Cause::RobotsTag => Class::Permanent,
-        Cause::Socks(_) | Cause::ProxyAuth | Cause::ProxyProtocol => Class::Permanent,
+        // A name may be made, and a full disk is not emptied by filling it again.
+        Cause::NameNotFound => Class::Later,
+        Cause::Disk(DiskProblem::NoSpace | DiskProblem::Quota) => Class::Later,
+        // The job's time is over, or the run is.
+        Cause::JobTimeout | Cause::RetryAfterTooLong { .. } | Cause::Interrupted => Class::Later,
         // Nothing of this changes by asking again.
         Cause::Input(_)
-        | Cause::NameNotFound
         | Cause::PrivateAddress
         | Cause::Certificate(_)
         | Cause::ClientCertificate
@@ -117,13 +129,9 @@ pub fn class(cause: &Cause) -> Class {
         | Cause::TooLarge { .. }
         | Cause::Redirects { .. }
         | Cause::Location
-        | Cause::Downgrade => Class::Permanent,
-        // A full disk is not emptied by filling it again.
-        Cause::Disk(_) => Class::Permanent,
-        // The job's time is over, or the run is.
-        Cause::JobTimeout | Cause::RetryAfterTooLong { .. } | Cause::Interrupted | Cause::Panic => {
-            Class::Permanent
-        }
+        | Cause::Downgrade
+        | Cause::Disk(_)
+        | Cause::Panic => Class::Permanent,
     }
 }
 
@@ -156,8 +164,8 @@ const RETRY_AFTER_SPREAD_MIN_MS: u64 = 1_000;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fault::{CertificateProblem, DiskProblem, InputProblem, Stage};
-    use crate::http::{CodingProblem, ProtocolError};
+    use crate::fault::Stage;
+    use crate::fault::tests::every_fault;
     use proptest::prelude::*;
 
     const POLICY: RetryPolicy = RetryPolicy {
@@ -169,11 +177,25 @@ mod tests {
 
     /// The whole table. To change a line here is to change what users wait for.
     const CLASSES: &str = "\
+Input(LineTooLong) Permanent
+Input(NotUtf8) Permanent
 Input(Url) Permanent
-NameNotFound Permanent
+Input(Scheme) Permanent
+Input(Control) Permanent
+Input(Backslash) Permanent
+Input(HostEmpty) Permanent
+Input(HostPercent) Permanent
+Input(Host) Permanent
+Input(Port) Permanent
+Input(Userinfo) Permanent
+Input(Name) Permanent
+Input(Option) Permanent
+Input(Checksum) Permanent
+Input(Record) Permanent
+NameNotFound Later
 ResolveFailed Transient
 Timeout Transient
-JobTimeout Permanent
+JobTimeout Later
 TooSlow Transient
 PrivateAddress Permanent
 Refused Transient
@@ -183,96 +205,93 @@ Reset Transient
 Closed Transient
 Socket(22) Transient
 Certificate(Expired) Permanent
+Certificate(NotYetValid) Permanent
+Certificate(UnknownIssuer) Permanent
+Certificate(WrongName) Permanent
+Certificate(Pin) Permanent
+Certificate(Other) Permanent
 ClientCertificate Permanent
 TlsProtocol Permanent
+Protocol(Version) Permanent
+Protocol(StatusLine) Permanent
+Protocol(FieldName) Permanent
+Protocol(FieldValue) Permanent
+Protocol(Line) Permanent
+Protocol(HeadTooLarge) Permanent
+Protocol(HeadFieldsTooMany) Permanent
+Protocol(InterimTooMany) Permanent
+Protocol(SwitchingProtocols) Permanent
+Protocol(TransferEncoding) Permanent
+Protocol(ContentLength) Permanent
+Protocol(ContentLengthsDiffer) Permanent
 Protocol(ChunkSize) Permanent
-Truncated { got: 1, want: None } Transient
+Protocol(ChunkSizeTooLarge) Permanent
+Protocol(ChunkExtensionTooLarge) Permanent
+Protocol(ChunkEnd) Permanent
+Protocol(Trailer) Permanent
+Truncated { got: 9, want: None } Transient
+Truncated { got: 9, want: Some(10) } Transient
 Coding(Damaged) Permanent
+Coding(EndsEarly) Permanent
+Coding(Garbage) Permanent
+Coding(Bomb) Permanent
 Checksum(First) Transient
-Checksum(Again) Permanent
-TooLarge { limit: 9 } Permanent
-RetryAfterTooLong { seconds: 9 } Permanent
+Checksum(Again) Later
+TooLarge { limit: 1024 } Permanent
+Status(401) Permanent
+Status(407) Permanent
+Status(404) Permanent
+RetryAfterTooLong { seconds: 86400 } Later
 HostRefuses Transient
 Redirects { limit: 20 } Permanent
 Location Permanent
 Downgrade Permanent
-ProxyStatus(407) Permanent
-ProxyStatus(503) Transient
+RobotsDisallowed Permanent
+RobotsTag Permanent
+RobotsUnreachable Transient
+ProxyStatus(401) Later
+ProxyStatus(407) Later
+ProxyStatus(502) Transient
 Socks(1) Transient
-Socks(2) Permanent
+Socks(2) Later
 Socks(3) Transient
 Socks(4) Transient
 Socks(5) Transient
 Socks(6) Transient
-Socks(7) Permanent
-Socks(8) Permanent
-Socks(9) Permanent
-RobotsDisallowed Permanent
-RobotsTag Permanent
-RobotsUnreachable Transient
+Socks(7) Later
+Socks(8) Later
+Socks(9) Later
 ProxyAuth Permanent
 ProxyProtocol Permanent
-Disk(NoSpace) Permanent
+Disk(NoSpace) Later
+Disk(Quota) Later
+Disk(FileTooLarge) Permanent
+Disk(ReadOnly) Permanent
+Disk(Denied) Permanent
+Disk(NoDirectory) Permanent
+Disk(NotAFile) Permanent
+Disk(Exists) Permanent
+Disk(InUse) Permanent
+Disk(Name) Permanent
+Disk(Io) Permanent
+Disk(Lost) Permanent
+Disk(Other(40)) Permanent
 Resources(24) Transient
-Interrupted Permanent
+Resources(12) Transient
+Interrupted Later
 Panic Permanent
 Transient statuses: [408, 425, 429, 500, 502, 503, 504, 522, 524]
 ";
 
     #[test]
     fn every_cause_has_its_class() {
-        let causes = [
-            Cause::Input(InputProblem::Url),
-            Cause::NameNotFound,
-            Cause::ResolveFailed,
-            Cause::Timeout,
-            Cause::JobTimeout,
-            Cause::TooSlow,
-            Cause::PrivateAddress,
-            Cause::Refused,
-            Cause::Unreachable,
-            Cause::HostDown,
-            Cause::Reset,
-            Cause::Closed,
-            Cause::Socket(22),
-            Cause::Certificate(CertificateProblem::Expired),
-            Cause::ClientCertificate,
-            Cause::TlsProtocol,
-            Cause::Protocol(ProtocolError::ChunkSize),
-            Cause::Truncated { got: 1, want: None },
-            Cause::Coding(CodingProblem::Damaged),
-            Cause::Checksum(WrongDigest::First),
-            Cause::Checksum(WrongDigest::Again),
-            Cause::TooLarge { limit: 9 },
-            Cause::RetryAfterTooLong { seconds: 9 },
-            Cause::HostRefuses,
-            Cause::Redirects { limit: 20 },
-            Cause::Location,
-            Cause::Downgrade,
-            Cause::ProxyStatus(407),
-            Cause::ProxyStatus(503),
-            Cause::Socks(1),
-            Cause::Socks(2),
-            Cause::Socks(3),
-            Cause::Socks(4),
-            Cause::Socks(5),
-            Cause::Socks(6),
-            Cause::Socks(7),
-            Cause::Socks(8),
-            Cause::Socks(9),
-            Cause::RobotsDisallowed,
-            Cause::RobotsTag,
-            Cause::RobotsUnreachable,
-            Cause::ProxyAuth,
-            Cause::ProxyProtocol,
-            Cause::Disk(DiskProblem::NoSpace),
-            Cause::Resources(24),
-            Cause::Interrupted,
-            Cause::Panic,
-        ];
         let mut actual = String::new();
-        for cause in causes {
-            actual += &format!("{cause:?} {:?}\n", class(&cause));
+        for fault in every_fault() {
+            let line = format!("{:?} {:?}\n", fault.cause, class(&fault.cause));
+            // What is met in several stages is met in one after the other.
+            if !actual.ends_with(&line) {
+                actual += &line;
+            }
         }
         let is_transient = |s: &u16| class(&Cause::Status(*s)) == Class::Transient;
         let statuses: Vec<u16> = (0..=u16::MAX).filter(is_transient).collect();

@@ -2,14 +2,13 @@
 //!
 //! Rows ([`row`], packed by [`packing`], or in a form of the user's: [`write_out`]) and their way
 //! back in the next run ([`journal`]); what is [`counted`] of them and adds up to ([`stats`],
-//! [`hosts`], [`summary`], [`explain`]) and whether that is enough ([`budget`]); what is left
+//! [`hosts`], [`summary`]) and whether that is enough ([`budget`]); what is left
 //! ([`session`]), is to come ([`dry`]) or differs ([`verify`]); and how a run stands ([`view`],
 //! [`progress`], [`state`], [`metrics`]), with the hosts that push back ([`pushing`]).
 
 pub mod budget;
 pub mod counted;
 pub mod dry;
-pub mod explain;
 mod figures;
 pub mod hosts;
 pub mod journal;

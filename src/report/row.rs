@@ -174,7 +174,7 @@ impl Row {
         cell(Cell::Text(self.status.as_str()));
         cell(Cell::text(fault.map(Fault::code)));
         cell(fault.map_or(Cell::Nothing, |fault| Cell::Shown(fault)));
-        cell(Cell::Number(fault.map_or(0, |fault| fault.exit_code_curl().into())));
+        cell(Cell::Number(fault.map_or(0, |fault| fault.facts().curl.into())));
         cell(self.filename.as_deref().map_or(Cell::Nothing, Cell::Path));
         cell(Cell::Number(self.size_download));
         cell(Cell::text(self.content_type.as_deref()));

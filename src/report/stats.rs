@@ -7,13 +7,12 @@ mod tests;
 
 use super::budget::Limit;
 use super::counted::Counted;
-use super::explain::explain;
 use super::hosts::{Host, Hosts};
 use super::journal::Passed;
 use super::pushing::{self, Pushing};
 use super::row::Status;
 use crate::exit::ExitStatus;
-use crate::fault::Fault;
+use crate::fault::{Fault, Sentence};
 use hdrhistogram::Histogram;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -25,7 +24,7 @@ pub struct FaultCount {
     /// Rows.
     pub count: u64,
     /// The code in plain words.
-    pub explanation: &'static str,
+    pub sentence: Sentence,
 }
 
 /// Percentiles of one time.
@@ -298,13 +297,14 @@ impl Stats {
     }
 
     fn record_fault(&mut self, fault: &Fault, status: Status) {
+        let facts = fault.facts();
         // What was skipped has a reason, and has not failed.
         if status != Status::Skipped {
-            let status = fault.exit_status();
+            let status = facts.exit;
             self.exit_lowest = Some(self.exit_lowest.map_or(status, |lowest| lowest.min(status)));
         }
-        let explained = || FaultCount { count: 0, explanation: explain(fault) };
-        self.faults.entry(fault.code()).or_insert_with(explained).count += 1;
+        let explained = || FaultCount { count: 0, sentence: facts.sentence };
+        self.faults.entry(facts.code).or_insert_with(explained).count += 1;
     }
 }
 

@@ -35,9 +35,7 @@ pub fn failure(row: &Row) -> Option<String> {
     };
     let text = escape_hidden(&text);
     let shown = shortened(&text, LINE_CHARS_MAX);
-    // The sentence about a broken protocol has the code in it.
-    let is_told = shown.contains(&format!("({code})"));
-    Some(if is_told { format!("failed: {shown}") } else { format!("failed: {shown} ({code})") })
+    Some(format!("failed: {shown} ({code})"))
 }
 
 /// The line after the first failures of a run without a report, when there were more.
@@ -214,7 +212,7 @@ fn write_faults(text: &mut String, stats: &Stats) -> fmt::Result {
     let has_failures = stats.failed + stats.cancelled > 0;
     text.push_str(if has_failures { "failures by cause:\n" } else { "skipped by cause:\n" });
     for (code, fault) in faults.iter().take(FAULTS_SHOWN) {
-        writeln!(text, "{:>9}  {code:width$}  {}", Number(fault.count), fault.explanation)?;
+        writeln!(text, "{:>9}  {code:width$}  {}", Number(fault.count), fault.sentence)?;
     }
     if faults.len() > FAULTS_SHOWN {
         let rest: u64 = faults[FAULTS_SHOWN..].iter().map(|(_, fault)| fault.count).sum();

@@ -1,6 +1,8 @@
 //! Tables that the topics take from the code: a line `{{name}}` of a topic stands for one.
 
 use super::{limits, peers};
+use crate::exit;
+use std::fmt::Write as _;
 
 /// Puts the tables of the code where a text names them. A name that nobody knows stays as it is,
 /// which a test finds.
@@ -22,6 +24,16 @@ fn table(name: &str) -> Option<String> {
     match name.split_once(' ') {
         Some(("peer", peer)) => Some(peers::sections(peer)),
         None if name == "limits" => Some(limits::table()),
+        None if name == "exit" => Some(exits()),
         _ => None,
     }
+}
+
+/// The exit statuses, one row each.
+fn exits() -> String {
+    let mut table = "| Status | Meaning |\n|---|---|\n".to_owned();
+    for exit::Meaning { status, sentence, .. } in exit::ALL {
+        writeln!(table, "| `{}` | {sentence} |", status.number()).expect("a String takes any text");
+    }
+    table
 }

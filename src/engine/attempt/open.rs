@@ -236,7 +236,7 @@ mod tests {
         assert_eq!(reachable(Reach::Any, mixed.clone()), Ok(mixed.clone()));
         assert_eq!(reachable(Reach::Public, mixed), Ok(addresses("9.9.9.9 2620:fe::fe")));
         let fault = reachable(Reach::Public, addresses("fd00::1 10.0.0.1")).unwrap_err();
-        assert_eq!((fault.code(), fault.exit_code_curl()), ("connect.private", 7));
+        assert_eq!((fault.code(), fault.facts().curl), ("connect.private", 7));
         let text = fault.to_string();
         assert!(text.contains("fd00::1 is private") && text.contains("--no-private"), "{text}");
     }

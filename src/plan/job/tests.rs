@@ -1,6 +1,7 @@
 //! Tables of lists, and the property that no entry is lost or doubled.
 
 use super::*;
+use crate::fault::Cause;
 use proptest::prelude::*;
 
 /// All entries of a list that is one text.
@@ -173,7 +174,7 @@ fn bad_lines_say_line_text_and_remedy() {
         assert!(bad.message.contains(message), "{list:?}: {}", bad.message);
         assert!(bad.message.starts_with("line "), "{}", bad.message);
         assert!(!bad.message.contains(char::is_control), "{}", bad.message);
-        assert_eq!(bad.fault().code(), problem.code());
+        assert_eq!(bad.fault().cause, Cause::Input(problem));
         assert_eq!(bad.fault().to_string(), bad.message);
     }
 }

@@ -1,38 +1,35 @@
 //! What a row of an earlier run says of its failure: only its code and the status are known.
 
-use super::{Class, class_of_status};
+use super::{Class, class};
 use crate::exit::ExitStatus;
+use crate::fault::{Cause, Fault};
 
 /// What a failed row adds to the exit status, and whether another run may well succeed.
 ///
-/// A later run is a longer wait than that between two attempts, so it is [`Class::Transient`] in
-/// more cases: names that did not exist, jobs that ran out of time, a full disk, a proxy that
-/// refused. A code that this version does not know is judged by its first part.
-pub fn of_row(error_code: &str, response_code: u16) -> (ExitStatus, Class) {
-    use Class::{Permanent, Transient};
+/// A later run is a longer wait than that between two attempts, so that [`Class::Later`] is as good
+/// as [`Class::Transient`].
+pub fn of_row(error_code: &str, response_code: u16) -> (ExitStatus, bool) {
+    let Some(mut fault) = Fault::by_code(error_code) else { return of_unknown(error_code) };
+    if let Cause::Status(status) | Cause::ProxyStatus(status) = &mut fault.cause {
+        *status = response_code;
+    }
+    (fault.facts().exit, class(&fault.cause) != Class::Permanent)
+}
+
+/// The same of a code that this version does not know: its first part says what it is about, or its
+/// word is one that is known of other stages.
+fn of_unknown(error_code: &str) -> (ExitStatus, bool) {
     let (subject, word) = error_code.split_once('.').unwrap_or((error_code, ""));
-    match (subject, word) {
-        ("input", _) => (ExitStatus::Usage, Permanent),
-        ("http", "status") => {
-            (ExitStatus::of_response(response_code), class_of_status(response_code))
-        }
-        ("http", "retry_after" | "host_busy") => (ExitStatus::Status, Transient),
-        ("robots", "disallowed" | "tag") => (ExitStatus::Status, Permanent),
-        ("run", "interrupted") => (ExitStatus::Stopped, Transient),
-        ("run", "resources") => (ExitStatus::LocalFile, Transient),
-        ("run", _) => (ExitStatus::Internal, Permanent),
-        ("disk", "enospc" | "edquot") => (ExitStatus::LocalFile, Transient),
-        ("disk", _) => (ExitStatus::LocalFile, Permanent),
-        ("connect", "private") => (ExitStatus::Network, Permanent),
-        ("connect", "proxy_auth") => (ExitStatus::Auth, Permanent),
-        ("connect", "proxy_protocol") => (ExitStatus::Protocol, Permanent),
-        ("connect", "proxy_status") => (ExitStatus::of_response(response_code), Transient),
-        ("resolve" | "connect" | "send" | "job", _) => (ExitStatus::Network, Transient),
-        (_, "timeout" | "too_slow" | "refused" | "unreachable") => (ExitStatus::Network, Transient),
-        (_, "reset" | "closed" | "empty" | "socket") => (ExitStatus::Network, Transient),
-        (_, "truncated" | "checksum") => (ExitStatus::Protocol, Transient),
-        ("tls", _) => (ExitStatus::Tls, Permanent),
-        (_, _) => (ExitStatus::Protocol, Permanent),
+    match subject {
+        "input" => (ExitStatus::Usage, false),
+        "run" => (ExitStatus::Internal, false),
+        "disk" => (ExitStatus::LocalFile, false),
+        "resolve" | "connect" | "send" | "job" => (ExitStatus::Network, true),
+        "tls" => (ExitStatus::Tls, false),
+        _ => match Fault::by_code(&format!("body.{word}")) {
+            Some(fault) => (fault.facts().exit, class(&fault.cause) != Class::Permanent),
+            None => (ExitStatus::Protocol, false),
+        },
     }
 }
 
@@ -40,8 +37,6 @@ pub fn of_row(error_code: &str, response_code: u16) -> (ExitStatus, Class) {
 mod tests {
     use super::*;
     use crate::fault::tests::every_fault;
-    use crate::fault::{Cause, WrongDigest};
-    use crate::plan::retry::class;
 
     /// Codes that another run may well get rid of, though another attempt would not.
     const LATER: [&str; 9] = [
@@ -58,33 +53,30 @@ mod tests {
 
     #[test]
     fn a_row_says_of_every_cause_what_the_fault_says() {
-        // A row tells of the last attempt, and that was the second with a wrong digest.
-        let first = Cause::Checksum(WrongDigest::First);
-        for fault in every_fault().into_iter().filter(|fault| fault.cause != first) {
+        for fault in every_fault() {
             let status = match fault.cause {
                 Cause::Status(status) | Cause::ProxyStatus(status) => status,
                 _ => 0,
             };
-            let (exit, again) = of_row(fault.code(), status);
-            assert_eq!(exit, fault.exit_status(), "{}", fault.code());
-            let later = LATER.contains(&fault.code());
-            let expected = if later { Class::Transient } else { class(&fault.cause) };
-            assert_eq!(again, expected, "{}", fault.code());
+            let (exit, is_transient) = of_row(fault.code(), status);
+            assert_eq!(exit, fault.facts().exit, "{}", fault.code());
+            let is_later = LATER.contains(&fault.code());
+            let expected = is_later || class(&fault.cause) == Class::Transient;
+            assert_eq!(is_transient, expected, "{}", fault.code());
         }
     }
 
     #[test]
     fn statuses_and_codes_of_other_versions() {
-        use Class::{Permanent, Transient};
         for (code, status, expected) in [
-            ("http.status", 503, (ExitStatus::Status, Transient)),
-            ("http.status", 404, (ExitStatus::Status, Permanent)),
-            ("http.status", 401, (ExitStatus::Auth, Permanent)),
-            ("connect.host_down", 0, (ExitStatus::Network, Transient)),
-            ("resolve.new", 0, (ExitStatus::Network, Transient)),
-            ("new.timeout", 0, (ExitStatus::Network, Transient)),
-            ("new.word", 0, (ExitStatus::Protocol, Permanent)),
-            ("", 0, (ExitStatus::Protocol, Permanent)),
+            ("http.status", 503, (ExitStatus::Status, true)),
+            ("http.status", 404, (ExitStatus::Status, false)),
+            ("http.status", 401, (ExitStatus::Auth, false)),
+            ("connect.host_down", 0, (ExitStatus::Network, true)),
+            ("resolve.new", 0, (ExitStatus::Network, true)),
+            ("new.timeout", 0, (ExitStatus::Network, true)),
+            ("new.word", 0, (ExitStatus::Protocol, false)),
+            ("", 0, (ExitStatus::Protocol, false)),
         ] {
             assert_eq!(of_row(code, status), expected, "{code} {status}");
         }

@@ -94,7 +94,7 @@ fn encode(format: RowFormat, row: &Row) -> String {
 
 /// The code and message cells, whose words belong to `fault`.
 fn words(fault: &Fault) -> (String, String, u8) {
-    (fault.code().to_owned(), fault.to_string(), fault.exit_code_curl())
+    (fault.code().to_owned(), fault.to_string(), fault.facts().curl)
 }
 
 #[test]

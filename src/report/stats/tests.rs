@@ -150,9 +150,9 @@ fn summary() {
     time of a file: half within 12.3 s, longest 12.3 s
     5 connections, 1 retry, 2 redirects
     failures by cause:
-            1  http.status      the server answered with a status that is a failure
-            1  input.url        the input line is no URL
-            1  run.interrupted  the run was interrupted first
+            1  http.status      the server answered with an error status
+            1  input.url        the input line is not a URL
+            1  run.interrupted  the run ended before this URL was done
     failures by status: 404 (1)
     slowest hosts, by time spent:
        24.6 s  cdn.example:443: 2 URLs at 12.3 s each, 100.0 kB
@@ -221,7 +221,7 @@ fn thousands_are_apart() {
     time of a file: half within 2.0 s, 99% within 12.3 s, longest 12.3 s
     5,997 connections, 1,999 retries, 1,999 redirects
     failures by cause:
-        1,999  http.status  the server answered with a status that is a failure
+        1,999  http.status  the server answered with an error status
     failures by status: 404 (1,999)
     slowest hosts, by time spent:
         6h51m  cdn.example:443: 1,999 URLs at 12.3 s each, 100.0 MB

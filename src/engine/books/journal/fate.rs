@@ -1,6 +1,6 @@
 //! What a row of an earlier run says of its line.
 
-use crate::plan::retry::{self, Class};
+use crate::plan::retry;
 use crate::report::journal::{Entry, Fate};
 
 /// What a row says of its line.
@@ -8,8 +8,5 @@ pub(crate) fn fate(entry: &Entry<'_>) -> Fate {
     if entry.is_lost() {
         return Fate::Open;
     }
-    Fate::of(entry.status, || {
-        let (class, again) = retry::of_row(&entry.error_code, entry.response_code);
-        (class, again == Class::Transient)
-    })
+    Fate::of(entry.status, || retry::of_row(&entry.error_code, entry.response_code))
 }
