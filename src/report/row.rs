@@ -9,8 +9,12 @@
 //! only the controls of ASCII so, TABs aside, and JSON, which is UTF-8, replaces bytes that are not
 //! by U+FFFD.
 
+mod columns;
 #[cfg(test)]
 pub(crate) mod tests;
+
+pub(in crate::report) use self::columns::Cell;
+pub use self::columns::{COLUMNS, Column, NAMES};
 
 use crate::fault::{Fault, escape_hidden, is_hidden};
 use serde::Serializer as _;
@@ -19,38 +23,6 @@ use std::fmt::{Display, Write as _};
 use std::io;
 use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
-
-/// Names of the columns, in order: curl's `--write-out` names wherever curl has one.
-pub const COLUMNS: [&str; 28] = [
-    "url",
-    "response_code",
-    "index",
-    "status",
-    "error_code",
-    "error_message",
-    "exitcode",
-    "filename",
-    "size_download",
-    "content_type",
-    "content_encoding",
-    "etag",
-    "num_retries",
-    "num_redirects",
-    "url_effective",
-    "remote_ip",
-    "http_version",
-    "num_connects",
-    "tls_resumed",
-    "time_queue",
-    "time_namelookup",
-    "time_connect",
-    "time_appconnect",
-    "time_starttransfer",
-    "time_total",
-    "attempted_at",
-    "size_file",
-    "digest",
-];
 
 /// How a job ended.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -164,42 +136,6 @@ pub enum Kept {
 }
 
 impl Row {
-    /// The cells of this row, in the order of [`COLUMNS`].
-    pub(super) fn cells(&self, mut cell: impl FnMut(Cell<'_>)) {
-        let fault = self.fault.as_ref();
-        let code = (self.response_code != 0).then(|| self.response_code.into());
-        cell(Cell::Raw(&self.url));
-        cell(code.map_or(Cell::Nothing, Cell::Number));
-        cell(Cell::Number(self.index));
-        cell(Cell::Text(self.status.as_str()));
-        cell(Cell::text(fault.map(Fault::code)));
-        cell(fault.map_or(Cell::Nothing, |fault| Cell::Shown(fault)));
-        cell(Cell::Number(fault.map_or(0, |fault| fault.facts().curl.into())));
-        cell(self.filename.as_deref().map_or(Cell::Nothing, Cell::Path));
-        cell(Cell::Number(self.size_download));
-        cell(Cell::text(self.content_type.as_deref()));
-        cell(Cell::text(self.content_encoding.as_deref()));
-        cell(Cell::text(self.etag.as_deref()));
-        cell(Cell::Number(self.num_retries.into()));
-        cell(Cell::Number(self.num_redirects.into()));
-        cell(Cell::text(self.url_effective.as_deref()));
-        cell(self.remote_ip.as_ref().map_or(Cell::Nothing, |ip| Cell::Shown(ip)));
-        cell(Cell::text(self.http_minor_version.map(|v| if v == 0 { "1.0" } else { "1.1" })));
-        cell(Cell::Number(self.num_connects.into()));
-        cell(self.tls_resumed.map_or(Cell::Nothing, Cell::Truth));
-        let Times { queue, namelookup, connect, appconnect, starttransfer, total } = self.times;
-        for time in [queue, namelookup, connect, appconnect, starttransfer, total] {
-            cell(Cell::Seconds(time));
-        }
-        let at =
-            self.attempted_at.clamp(SystemTime::UNIX_EPOCH, SystemTime::UNIX_EPOCH + YEAR_9999);
-        cell(Cell::Shown(&humantime::format_rfc3339_millis(at)));
-        cell(self.size_file.map_or(Cell::Nothing, Cell::Number));
-        cell(Cell::text(self.digest.as_deref()));
-    }
-}
-
-impl Row {
     /// A failed row with the URL and the time only.
     pub fn new(index: u64, url: Vec<u8>, attempted_at: SystemTime) -> Self {
         Self {
@@ -230,13 +166,13 @@ impl Row {
         }
     }
 
-    /// The cells of `count` columns that the report keeps.
-    pub(super) fn kept_cells(&self, count: usize) -> impl Iterator<Item = Cell<'_>> {
-        (0..count).map(|at| match self.kept.get(at) {
+    /// The cell of one of the columns that the report keeps.
+    pub(super) fn kept_cell(&self, at: usize) -> Cell<'_> {
+        match self.kept.get(at) {
             None | Some(Kept::Nothing) => Cell::Nothing,
             Some(Kept::Text(text)) => Cell::Raw(text),
             Some(Kept::Json(json)) => Cell::Json(json),
-        })
+        }
     }
 }
 
@@ -277,7 +213,7 @@ impl RowEncoder {
         match self.format {
             RowFormat::Csv => {
                 let mut line = CsvLine::new(out);
-                COLUMNS.iter().for_each(|name| line.cell(name.as_bytes()));
+                NAMES.iter().for_each(|name| line.cell(name.as_bytes()));
                 self.kept.iter().for_each(|name| line.cell(&escape_line_ends(name.as_bytes())));
                 line.end();
             }
@@ -303,51 +239,48 @@ impl RowEncoder {
             Cell::Shown(value) => {
                 line.cell(escape_hidden(show(&mut self.shown, value)).as_bytes());
             }
+            Cell::At(at) => line.cell(show(&mut self.shown, &instant(at)).as_bytes()),
             Cell::Truth(truth) => line.cell(if truth { b"true" } else { b"false" }),
             Cell::Number(number) => line.plain(|out| push_number(out, number)),
             Cell::Seconds(time) => line.plain(|out| push_seconds(out, time)),
         };
-        row.cells(&mut push);
-        row.kept_cells(self.kept.len()).for_each(push);
+        COLUMNS.iter().for_each(|column| push(column.value(row)));
+        (0..self.kept.len()).for_each(|at| push(row.kept_cell(at)));
         line.end();
     }
 
     fn encode_json(&mut self, row: &Row, out: &mut Vec<u8>) {
-        let mut columns = COLUMNS.iter();
-        let mut kept = self.kept.iter();
         let mut before = b'{';
-        let mut push = |cell: Cell<'_>| {
+        for column in &COLUMNS {
             out.push(std::mem::replace(&mut before, b','));
-            match columns.next() {
-                Some(name) => {
-                    out.push(b'"');
-                    out.extend_from_slice(name.as_bytes());
-                    out.push(b'"');
-                }
-                None => {
-                    let name = kept.next().expect("as many columns as cells");
-                    push_json_text(out, name, char::is_control);
-                }
-            }
+            out.push(b'"');
+            out.extend_from_slice(column.name.as_bytes());
+            out.extend_from_slice(b"\":");
+            self.push_json(column.value(row), out);
+        }
+        for at in 0..self.kept.len() {
+            out.push(b',');
+            push_json_text(out, &self.kept[at], char::is_control);
             out.push(b':');
-            match cell {
-                Cell::Nothing => out.extend_from_slice(b"null"),
-                Cell::Raw(bytes) => {
-                    push_json_text(out, &String::from_utf8_lossy(bytes), char::is_control)
-                }
-                Cell::Json(json) => out.extend_from_slice(json),
-                Cell::Path(text) | Cell::Text(text) => push_json_text(out, text, is_hidden),
-                Cell::Shown(value) => push_json_text(out, show(&mut self.shown, value), is_hidden),
-                Cell::Truth(truth) => {
-                    out.extend_from_slice(if truth { b"true" } else { b"false" });
-                }
-                Cell::Number(number) => push_number(out, number),
-                Cell::Seconds(time) => push_seconds(out, time),
-            }
-        };
-        row.cells(&mut push);
-        row.kept_cells(self.kept.len()).for_each(push);
+            self.push_json(row.kept_cell(at), out);
+        }
         out.extend_from_slice(b"}\n");
+    }
+
+    fn push_json(&mut self, cell: Cell<'_>, out: &mut Vec<u8>) {
+        match cell {
+            Cell::Nothing => out.extend_from_slice(b"null"),
+            Cell::Raw(bytes) => {
+                push_json_text(out, &String::from_utf8_lossy(bytes), char::is_control)
+            }
+            Cell::Json(json) => out.extend_from_slice(json),
+            Cell::Path(text) | Cell::Text(text) => push_json_text(out, text, is_hidden),
+            Cell::Shown(value) => push_json_text(out, show(&mut self.shown, value), is_hidden),
+            Cell::At(at) => push_json_text(out, show(&mut self.shown, &instant(at)), is_hidden),
+            Cell::Truth(truth) => out.extend_from_slice(if truth { b"true" } else { b"false" }),
+            Cell::Number(number) => push_number(out, number),
+            Cell::Seconds(time) => push_seconds(out, time),
+        }
     }
 }
 
@@ -386,29 +319,6 @@ pub(super) fn escape_line_ends(bytes: &[u8]) -> Cow<'_, [u8]> {
         }
     }
     Cow::Owned(escaped)
-}
-
-/// One value, before it is known how it will be written.
-pub(super) enum Cell<'a> {
-    Nothing,
-    /// Text of a list, UTF-8 or not.
-    Raw(&'a [u8]),
-    /// A value of a list that is JSON.
-    Json(&'a [u8]),
-    /// Where a file is: with it the file can be opened, so only controls are made visible.
-    Path(&'a str),
-    Text(&'a str),
-    /// Text that does not exist yet.
-    Shown(&'a dyn Display),
-    Truth(bool),
-    Number(u64),
-    Seconds(Duration),
-}
-
-impl<'a> Cell<'a> {
-    fn text(text: Option<&'a str>) -> Self {
-        text.map_or(Self::Nothing, Self::Text)
-    }
 }
 
 /// One line of CSV at the end of a buffer.
@@ -520,6 +430,12 @@ fn push_seconds(out: &mut Vec<u8>, time: Duration) {
 /// The last digit.
 fn digit(number: u64) -> u8 {
     b"0123456789"[(number % 10) as usize]
+}
+
+/// A point in time as RFC 3339 has it, with milliseconds.
+pub(super) fn instant(at: SystemTime) -> humantime::Rfc3339Timestamp {
+    let last = SystemTime::UNIX_EPOCH + YEAR_9999;
+    humantime::format_rfc3339_millis(at.clamp(SystemTime::UNIX_EPOCH, last))
 }
 
 /// From 1970 to the last second that RFC 3339 can write.

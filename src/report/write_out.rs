@@ -5,26 +5,29 @@
 //! they are elsewhere, and everything else stands for itself. Unlike curl's, an unknown variable is
 //! an error. `%{json}` is the whole row as in a report of JSON Lines.
 
-use super::row::{COLUMNS, Cell, Row, RowEncoder, RowFormat, escape_controls, escape_line_ends};
+use super::row::{
+    COLUMNS, Cell, NAMES, Row, RowEncoder, RowFormat, escape_controls, escape_line_ends, instant,
+};
 use crate::fault::escape_hidden;
 use std::borrow::Cow;
 use std::fmt;
-use std::io::{self, Write as _};
+use std::io::Write as _;
 
-/// A form that was understood, and memory to fill it in.
+/// A form that was understood.
 #[derive(Debug)]
 pub struct WriteOut {
     pieces: Vec<Piece>,
     json: RowEncoder,
-    /// Columns of the row at hand, as text.
-    cells: Vec<Vec<u8>>,
 }
 
 /// A part of a form.
 #[derive(Clone, Debug, PartialEq)]
 enum Piece {
     Text(String),
+    /// A column of the report, by its place.
     Column(usize),
+    /// One that is kept of the list, by its place among those.
+    Kept(usize),
     Variable(Variable),
 }
 
@@ -62,7 +65,7 @@ impl fmt::Display for Problem {
             Self::Unknown(name) => {
                 let mut known: Vec<&str> = VARIABLES.iter().map(|known| known.0).collect();
                 known.extend(ALIASES.iter().map(|known| known.0));
-                known.extend(COLUMNS);
+                known.extend(NAMES);
                 known.sort_unstable();
                 known.dedup();
                 let known = known.join(" ");
@@ -109,27 +112,18 @@ impl WriteOut {
         if !text.is_empty() {
             pieces.push(Piece::Text(text));
         }
-        let cells = vec![Vec::new(); COLUMNS.len() + kept.len()];
         let json = RowEncoder::new(RowFormat::JsonLines).keeping(kept.to_vec());
-        Ok(Self { pieces, json, cells })
+        Ok(Self { pieces, json })
     }
 
     /// Appends the form filled with a row. Text from the network has its hidden characters made
     /// visible.
     pub fn encode(&mut self, row: &Row, out: &mut Vec<u8>) {
-        let kept_count = self.cells.len() - COLUMNS.len();
-        let mut cells = self.cells.iter_mut();
-        let mut show = |cell: Cell<'_>| {
-            let shown = cells.next().expect("as many as columns");
-            shown.clear();
-            write_cell(shown, &cell).expect("a Vec takes any bytes");
-        };
-        row.cells(&mut show);
-        row.kept_cells(kept_count).for_each(show);
         for piece in &self.pieces {
             match piece {
                 Piece::Text(text) => out.extend_from_slice(text.as_bytes()),
-                Piece::Column(index) => out.extend_from_slice(&self.cells[*index]),
+                Piece::Column(at) => push_cell(out, COLUMNS[*at].value(row)),
+                Piece::Kept(at) => push_cell(out, row.kept_cell(*at)),
                 Piece::Variable(Variable::Json) => {
                     self.json.encode(row, out);
                     // The form decides where a line ends.
@@ -169,22 +163,24 @@ fn piece(name: &str, kept: &[String]) -> Result<Piece, Problem> {
         return Ok(Piece::Variable(*variable));
     }
     let column = ALIASES.iter().find(|known| known.0 == name).map_or(name, |known| known.1);
-    let kept = kept.iter().map(String::as_str);
-    let index = COLUMNS.into_iter().chain(kept).position(|known| known == column);
-    index.map(Piece::Column).ok_or_else(|| Problem::Unknown(name.to_owned()))
+    let own = NAMES.iter().position(|known| *known == column).map(Piece::Column);
+    let of_list = || kept.iter().position(|known| known == column).map(Piece::Kept);
+    own.or_else(of_list).ok_or_else(|| Problem::Unknown(name.to_owned()))
 }
 
-fn write_cell(text: &mut Vec<u8>, cell: &Cell<'_>) -> io::Result<()> {
-    match cell {
+fn push_cell(out: &mut Vec<u8>, cell: Cell<'_>) {
+    let done = match cell {
         Cell::Nothing => Ok(()),
-        Cell::Raw(bytes) | Cell::Json(bytes) => text.write_all(&escape_line_ends(bytes)),
-        Cell::Path(path) => text.write_all(escape_controls(path).as_bytes()),
-        Cell::Text(value) => text.write_all(escape_hidden(value).as_bytes()),
-        Cell::Shown(value) => text.write_all(escape_hidden(&value.to_string()).as_bytes()),
-        Cell::Truth(truth) => write!(text, "{truth}"),
-        Cell::Number(number) => write!(text, "{number}"),
-        Cell::Seconds(time) => write!(text, "{}.{:06}", time.as_secs(), time.subsec_micros()),
-    }
+        Cell::Raw(bytes) | Cell::Json(bytes) => out.write_all(&escape_line_ends(bytes)),
+        Cell::Path(path) => out.write_all(escape_controls(path).as_bytes()),
+        Cell::Text(value) => out.write_all(escape_hidden(value).as_bytes()),
+        Cell::Shown(value) => out.write_all(escape_hidden(&value.to_string()).as_bytes()),
+        Cell::At(at) => write!(out, "{}", instant(at)),
+        Cell::Truth(truth) => write!(out, "{truth}"),
+        Cell::Number(number) => write!(out, "{number}"),
+        Cell::Seconds(time) => write!(out, "{}.{:06}", time.as_secs(), time.subsec_micros()),
+    };
+    done.expect("a Vec takes any bytes");
 }
 
 /// Variables that are no columns, or go before the column of the same name.
@@ -261,7 +257,7 @@ mod tests {
     fn every_column_has_the_value_of_the_report() {
         for row in [row_ok(), row_failed()] {
             let json: serde_json::Value = serde_json::from_str(&written("%{json}", &row)).unwrap();
-            for name in COLUMNS {
+            for name in NAMES {
                 if VARIABLES.iter().any(|known| known.0 == name) {
                     continue;
                 }

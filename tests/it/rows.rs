@@ -3,7 +3,7 @@
 use crate::cmd::{Sandbox, eventually};
 use crate::origin::serve;
 use crate::rude::{Plan, Verb, ok, response};
-use ringpull::report::row::COLUMNS;
+use ringpull::report::row::NAMES;
 
 #[test]
 fn directories_of_what_is_written_are_made() {
@@ -39,7 +39,7 @@ fn rows_go_to_standard_output() {
     // The rows tell of failures, so nobody else does.
     assert!(!done.stderr.contains("url: "), "{}", done.stderr);
     let mut reader = csv::Reader::from_reader(done.stdout.as_bytes());
-    assert_eq!(reader.headers().unwrap(), &csv::StringRecord::from(COLUMNS.to_vec()));
+    assert_eq!(reader.headers().unwrap(), &csv::StringRecord::from(NAMES.to_vec()));
     let mut told: Vec<String> = reader.records().map(|row| row.unwrap()[0].to_owned()).collect();
     told.sort_unstable();
     let mut wanted = urls.clone();

@@ -3,7 +3,7 @@
 use crate::cli::values;
 use crate::config::{Columns, Input, InputConfig, InputFormat, KeptColumn};
 use crate::error::RunError;
-use crate::report::row::COLUMNS;
+use crate::report::row::NAMES;
 use anyhow::{Context as _, bail};
 use clap::Args;
 use std::fs;
@@ -113,7 +113,7 @@ impl InputArgs {
         for name in typed {
             let report_name = match name {
                 number if is_number(number) && !has_header => format!("column_{number}"),
-                name if COLUMNS.iter().any(|own| own.eq_ignore_ascii_case(name)) => {
+                name if NAMES.iter().any(|own| own.eq_ignore_ascii_case(name)) => {
                     format!("list_{name}")
                 }
                 name => name.clone(),

@@ -2,6 +2,7 @@
 
 use super::{limits, peers};
 use crate::exit;
+use crate::report::row::COLUMNS;
 use std::fmt::Write as _;
 
 /// Puts the tables of the code where a text names them. A name that nobody knows stays as it is,
@@ -25,6 +26,7 @@ fn table(name: &str) -> Option<String> {
         Some(("peer", peer)) => Some(peers::sections(peer)),
         None if name == "limits" => Some(limits::table()),
         None if name == "exit" => Some(exits()),
+        None if name == "columns" => Some(columns()),
         _ => None,
     }
 }
@@ -34,6 +36,16 @@ fn exits() -> String {
     let mut table = "| Status | Meaning |\n|---|---|\n".to_owned();
     for exit::Meaning { status, sentence, .. } in exit::ALL {
         writeln!(table, "| `{}` | {sentence} |", status.number()).expect("a String takes any text");
+    }
+    table
+}
+
+/// The columns of the report, one row each.
+fn columns() -> String {
+    let mut table = "| Column | Meaning |\n|---|---|\n".to_owned();
+    for column in COLUMNS {
+        writeln!(table, "| `{}` | {} |", column.name, column.about)
+            .expect("a String takes any text");
     }
     table
 }

@@ -1,7 +1,7 @@
 //! One line of a report: a header line, or the cells of a row that matter to a later run.
 
 use crate::fault::DISK_LOST;
-use crate::report::row::{COLUMNS, RowFormat, Status};
+use crate::report::row::{NAMES, RowFormat, Status};
 use csv_core::ReadRecordResult;
 use memchr::memchr;
 use serde::de::{IgnoredAny, MapAccess, Visitor};
@@ -201,7 +201,7 @@ impl Lines {
     /// Whether a report may begin with these bytes, of which more was lost.
     pub(super) fn may_begin_with(&self, bytes: &[u8]) -> bool {
         let first = match self.format {
-            RowFormat::Csv => COLUMNS.join(","),
+            RowFormat::Csv => NAMES.join(","),
             RowFormat::JsonLines => JSON_FIRST.to_owned(),
         };
         let length = bytes.len().min(first.len());
@@ -420,9 +420,9 @@ enum Picked {
 /// Names of a report's columns that are columns of the list: they follow our own, of this version
 /// or of one that had fewer. A report that another program made is not understood so.
 fn kept_of(names: Vec<String>) -> Vec<String> {
-    let own = names.iter().zip(COLUMNS).take_while(|(name, own)| name == own).count();
+    let own = names.iter().zip(NAMES).take_while(|(name, own)| name == own).count();
     let kept = &names[own..];
-    let is_ours = own >= NEEDED && !kept.iter().any(|name| COLUMNS.contains(&name.as_str()));
+    let is_ours = own >= NEEDED && !kept.iter().any(|name| NAMES.contains(&name.as_str()));
     if is_ours { kept.to_vec() } else { Vec::new() }
 }
 
@@ -470,7 +470,7 @@ impl Columns {
         let text = |name: &[u8]| String::from_utf8_lossy(name).into_owned();
         let kept = kept_of(names.clone().map(text).collect());
         let own = names.clone().count() - kept.len();
-        let is_current = names.clone().take(own).eq(COLUMNS.iter().map(|name| name.as_bytes()));
+        let is_current = names.clone().take(own).eq(NAMES.iter().map(|name| name.as_bytes()));
         let slot = |name: &[u8]| WANTED.iter().position(|wanted| wanted.as_bytes() == name);
         let slots: Vec<Option<usize>> = names.map(slot).collect();
         let has = |wanted: usize| slots.iter().filter(|slot| **slot == Some(wanted)).count() == 1;
