@@ -308,6 +308,33 @@ pub struct Fault {
     pub detail: Option<Box<str>>,
 }
 
+/// What went wrong, where it is not known what it was done for: a [`Fault`] without its stage.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Failure {
+    /// Why it failed.
+    pub cause: Cause,
+    /// More for people, from a library or the operating system.
+    pub detail: Option<Box<str>>,
+}
+
+impl Failure {
+    /// A failure with a text for people.
+    pub fn new(cause: Cause, detail: impl Into<Box<str>>) -> Self {
+        Self { cause, detail: Some(detail.into()) }
+    }
+
+    /// The fault that the failure is in this stage.
+    pub fn at(self, stage: Stage) -> Fault {
+        Fault { stage, cause: self.cause, detail: self.detail }
+    }
+}
+
+impl From<Cause> for Failure {
+    fn from(cause: Cause) -> Self {
+        Self { cause, detail: None }
+    }
+}
+
 impl Fault {
     /// A fault without a detail text.
     pub fn new(stage: Stage, cause: Cause) -> Self {

@@ -3,8 +3,8 @@
 use super::buf::{BufPool, RecvBuf};
 use super::deadline::Rule;
 use super::tcp::{Socket, Waiting};
-use super::tls::{Failure, Session, Settings};
-use crate::fault::Cause;
+use super::tls::{Session, Settings};
+use crate::fault::{Cause, Failure};
 use std::net::IpAddr;
 
 /// A connection that can carry requests.
@@ -169,9 +169,9 @@ impl Connection {
         let (memory, range) = into.lend_free(hint.at_most(into.free_len()));
         let done = self.socket.send_and_receive(bytes, memory, range).await;
         into.restore(done.memory);
-        let sent = done.sent.map_err(plain_failure);
+        let sent = done.sent.map_err(Failure::from);
         self.is_broken = sent.is_err();
-        let received = match done.received.map_err(plain_failure) {
+        let received = match done.received.map_err(Failure::from) {
             Err(error) => Err(error),
             Ok(0) => Ok(self.end()),
             Ok(count) => {
@@ -180,7 +180,10 @@ impl Connection {
             }
         };
         // An alert says why the server hung up, which is more than that it did.
-        let is_told = matches!(received, Err((Cause::ClientCertificate | Cause::TlsProtocol, _)));
+        let is_told = matches!(
+            received,
+            Err(Failure { cause: Cause::ClientCertificate | Cause::TlsProtocol, .. })
+        );
         (if is_told { Ok(()) } else { sent }, done.bytes, received)
     }
 
@@ -220,7 +223,7 @@ impl Connection {
         if self.tls.is_some() {
             return Ok(false);
         }
-        let count = self.socket.receive_here(buf.free()).map_err(plain_failure)?;
+        let count = self.socket.receive_here(buf.free())?;
         buf.received(count);
         Ok(count > 0)
     }
@@ -241,7 +244,7 @@ impl Connection {
         loop {
             if let Some(records) = self.tls.as_mut().and_then(|tls| tls.take_outgoing()) {
                 let (sent, _) = self.socket.send(records).await;
-                sent.map_err(plain_failure)?;
+                sent?;
             }
             // What will come at least, less the part of a record that is here already.
             let (into, here, sure) = match (&mut self.tls, hint) {
@@ -266,7 +269,7 @@ impl Connection {
             let (memory, range) = into.lend_free(count);
             let (received, memory) = self.socket.receive(memory, range, is_whole).await;
             into.restore(memory);
-            match received.map_err(plain_failure)? {
+            match received? {
                 0 => return Ok(self.end()),
                 count => into.received(count),
             }
@@ -293,10 +296,6 @@ impl Connection {
 /// Free space that serves every connection: the plaintext of the longest TLS record
 /// (RFC 8446 section 5.1).
 pub const ROOM_MIN_BYTES: usize = 16_384;
-
-fn plain_failure(cause: Cause) -> Failure {
-    (cause, None)
-}
 
 #[cfg(test)]
 mod tests {
@@ -327,13 +326,16 @@ mod tests {
             let mut buf = BufPool::default().take(Size::Small);
             let (sent, _, received) =
                 connection.request(b"request".to_vec(), &mut buf, ReadHint::Any).await;
-            assert!(matches!(sent, Err((Cause::Reset, _))), "{sent:?}");
+            assert!(matches!(sent, Err(Failure { cause: Cause::Reset, .. })), "{sent:?}");
             assert_eq!(received, Ok(Received::Bytes));
             assert_eq!(buf.unread(), b"answer");
             assert!(!connection.is_reusable());
             // It was no FIN, so nothing ends here that an end would end.
             let end = connection.receive(&mut buf, ReadHint::Any).await;
-            assert!(matches!(end, Ok(Received::Cut) | Err((Cause::Reset, _))), "{end:?}");
+            assert!(
+                matches!(end, Ok(Received::Cut) | Err(Failure { cause: Cause::Reset, .. })),
+                "{end:?}"
+            );
         };
         let cpu = core_affinity::get_core_ids().unwrap()[0].id;
         let thread = std::thread::spawn(move || CoreRings::run(cpu, 1, story()).unwrap());

@@ -11,7 +11,7 @@ mod servers;
 mod sockets;
 
 use crate::config::{DnsConfig, Family, ResolveOverride};
-use crate::fault::Cause;
+use crate::fault::{Cause, Failure};
 use crate::limits::NAMES_KNOWN_BYTES_MAX;
 use anyhow::Context as _;
 use cache::{Cache, Found};
@@ -30,7 +30,7 @@ pub const FAILURE_KNOWN_MS: u64 = cache::TTL_FAILURE_MS;
 
 /// The addresses of a name, or why there are none, with the resolver's words. Families alternate,
 /// so that the second address to be tried is one of the other family.
-pub type Answer = Result<Arc<[IpAddr]>, (Cause, Option<Box<str>>)>;
+pub type Answer = Result<Arc<[IpAddr]>, Failure>;
 
 /// Addresses of a name that outlive a run.
 #[derive(Clone, Debug, PartialEq)]
@@ -144,7 +144,7 @@ impl Resolver {
             // Not a ring operation: this wait may be dropped.
             let _: Result<(), _> = answered.await;
         }
-        Err((Cause::ResolveFailed, Some("its addresses are forgotten at once".into())))
+        Err(Failure::new(Cause::ResolveFailed, "its addresses are forgotten at once"))
     }
 
     /// Takes in the names that another run has known. Addresses of a family that is not wanted are
@@ -183,7 +183,7 @@ impl Resolver {
         let left: Arc<[IpAddr]> = addresses.iter().copied().filter(is_allowed).collect();
         if left.is_empty() {
             let words = "it has no address of the family that -4 or -6 asks for";
-            return Err((Cause::NameNotFound, Some(words.into())));
+            return Err(Failure::new(Cause::NameNotFound, words));
         }
         Ok(left)
     }
@@ -277,7 +277,7 @@ impl Drop for Question {
     fn drop(&mut self) {
         if !self.is_answered {
             let words = "the resolver thread failed: this is a bug";
-            self.resolve(Found::Failed(Cause::ResolveFailed, Some(words.into())));
+            self.resolve(Found::Failed(Failure::new(Cause::ResolveFailed, words)));
         }
     }
 }
@@ -293,7 +293,7 @@ async fn answer_all(config: &DnsConfig, mut questions: mpsc::UnboundedReceiver<Q
                 None => Servers::new(config).map(Rc::new),
             };
             match built {
-                Err((cause, words)) => question.answer(Found::Failed(cause, words)),
+                Err(failure) => question.answer(Found::Failed(failure)),
                 Ok(built) => {
                     servers = Some(Rc::clone(&built));
                     // A panic is caught by the task, which drops the question.
@@ -339,7 +339,7 @@ mod tests {
         assert_eq!(*lookup(&resolver, "::1", 80).unwrap(), ["::1".parse::<IpAddr>().unwrap()]);
         let resolver = self::resolver(Vec::new(), Family::V6);
         let answer = resolver.known("127.0.0.1", 80).unwrap();
-        assert_eq!(answer.unwrap_err().0, Cause::NameNotFound);
+        assert_eq!(answer.unwrap_err().cause, Cause::NameNotFound);
     }
 
     #[test]
@@ -382,7 +382,7 @@ mod tests {
         drop(second);
         assert_eq!((told.load(Ordering::Relaxed), resolver.asking()), (3, 0));
         let failure = resolver.known("b.example", 80).unwrap().unwrap_err();
-        assert_eq!(failure.0, Cause::ResolveFailed);
+        assert_eq!(failure.cause, Cause::ResolveFailed);
         // It is known by now.
         resolver.ask("b.example", count(&told));
         assert!(told.load(Ordering::Relaxed) == 4 && questions.try_recv().is_err());
@@ -391,7 +391,7 @@ mod tests {
     #[test]
     fn nobody_waits_for_a_thread_that_is_gone() {
         let resolver = orphan();
-        assert_eq!(lookup(&resolver, "a.example", 80).unwrap_err().0, Cause::ResolveFailed);
+        assert_eq!(lookup(&resolver, "a.example", 80).unwrap_err().cause, Cause::ResolveFailed);
     }
 
     #[test]

@@ -7,7 +7,7 @@
 
 use super::buf::{BufPool, RecvBuf, Size};
 use super::tcp::Socket;
-use crate::fault::Cause;
+use crate::fault::{Cause, Failure};
 use rustls::client::UnbufferedClientConnection;
 use rustls::pki_types::ServerName;
 use rustls::unbuffered::{ConnectionState, EncodeError, EncryptError, UnbufferedStatus};
@@ -21,7 +21,6 @@ mod words;
 
 pub use settings::Settings;
 use words::ClientCertificate;
-pub use words::Failure;
 
 /// The TLS state of one connection.
 pub struct Session {
@@ -59,7 +58,7 @@ impl Session {
         pool: &BufPool,
     ) -> Result<Self, Failure> {
         let name = ServerName::try_from(host.to_owned())
-            .map_err(|error| (Cause::TlsProtocol, Some(error.to_string().into())))?;
+            .map_err(|error| Failure::new(Cause::TlsProtocol, error.to_string()))?;
         let tls = UnbufferedClientConnection::new(Arc::clone(&settings.config), name);
         let client = ClientCertificate { is_given: settings.has_certificate, is_asked: false };
         let mut session = Self {
@@ -112,9 +111,9 @@ impl Session {
         self.pool.give(unasked);
         match wait? {
             // The peer closed it or spoke out of turn while it was idle.
-            Wait::Traffic if is_useless => Err((Cause::Reset, None)),
+            Wait::Traffic if is_useless => Err(Cause::Reset.into()),
             Wait::Traffic => Ok(std::mem::take(&mut self.outgoing)),
-            Wait::Handshake | Wait::Room => Err((Cause::TlsProtocol, None)),
+            Wait::Handshake | Wait::Room => Err(Cause::TlsProtocol.into()),
         }
     }
 
@@ -168,30 +167,30 @@ impl Session {
         loop {
             let wait = match self.pump(plain, &mut None) {
                 Ok(wait) => wait,
-                Err((cause, _)) if self.raw.unread().starts_with(b"HTTP/") => {
+                Err(Failure { cause, .. }) if self.raw.unread().starts_with(b"HTTP/") => {
                     let words = "it answers in plain HTTP; write http:// or another port";
-                    return Err((cause, Some(words.into())));
+                    return Err(Failure::new(cause, words));
                 }
                 Err(failure) => return Err(failure),
             };
             if let Some(records) = self.take_outgoing() {
                 let (sent, _) = socket.send(records).await;
-                sent.map_err(|cause| (cause, None))?;
+                sent?;
             }
             match wait {
                 Wait::Traffic if self.is_peer_closed => {
-                    return Err((Cause::Closed, Some("closed in the TLS handshake".into())));
+                    return Err(Failure::new(Cause::Closed, "closed in the TLS handshake"));
                 }
                 Wait::Traffic => return Ok(()),
-                Wait::Room => return Err((Cause::TlsProtocol, None)),
+                Wait::Room => return Err(Cause::TlsProtocol.into()),
                 Wait::Handshake => {}
             }
             self.raw.make_room();
             let (memory, range) = self.raw.lend_free(self.raw.free_len());
             let (received, memory) = socket.receive(memory, range, false).await;
             self.raw.restore(memory);
-            match received.map_err(|cause| (cause, None))? {
-                0 => return Err((Cause::Closed, Some("closed in the TLS handshake".into()))),
+            match received? {
+                0 => return Err(Failure::new(Cause::Closed, "closed in the TLS handshake")),
                 count => self.raw.received(count),
             }
         }
@@ -248,7 +247,7 @@ impl Session {
                     Some(Wait::Traffic)
                 }
                 // Early data is a server's state; the enum may grow.
-                _ => return Err((Cause::TlsProtocol, None)),
+                _ => return Err(Cause::TlsProtocol.into()),
             };
             self.raw.skip(discard);
             if let Some(wait) = wait {

@@ -13,7 +13,7 @@ use crate::engine::output::body::Body;
 use crate::engine::output::stored::{Location, Obstacle, Stored};
 use crate::engine::say::say;
 use crate::engine::state::stop::Stop;
-use crate::fault::{Cause, Fault, InputProblem, Stage};
+use crate::fault::{Cause, Failure, Fault, InputProblem, Stage};
 use crate::http::coding;
 use crate::http::head;
 use crate::http::request::{Forward, Get, Secrets};
@@ -26,7 +26,6 @@ use crate::report::view::Phase;
 use crate::ring::buf::{RecvBuf, Size};
 use crate::ring::conn::{Connection, ReadHint, Received};
 use crate::ring::deadline::Rule;
-use crate::ring::tls::Failure;
 use std::fmt;
 use std::time::Instant;
 
@@ -175,7 +174,8 @@ pub(crate) async fn exchange(
         let (sent, memory, received) = asking.await;
         *request = memory;
         let is_stale = match (&sent, &received) {
-            (Err((Cause::Reset, _)), _) | (_, Err((Cause::Reset, _))) => true,
+            (Err(Failure { cause: Cause::Reset, .. }), _)
+            | (_, Err(Failure { cause: Cause::Reset, .. })) => true,
             (Ok(()), Ok(Received::End | Received::Cut)) => true,
             (Err(_), _) | (_, Err(_) | Ok(Received::Bytes)) => false,
         };
@@ -188,7 +188,7 @@ pub(crate) async fn exchange(
         match (sent, &received) {
             // A server may answer and hang up before it has read all of the request (RFC 9112
             // section 9.5).
-            (Ok(()), _) | (Err((Cause::Reset, _)), Ok(Received::Bytes)) => {}
+            (Ok(()), _) | (Err(Failure { cause: Cause::Reset, .. }), Ok(Received::Bytes)) => {}
             (Err(failure), _) => return Err(fault(Stage::Send, failure).into()),
         }
         let received = received.map_err(|failure| fault(Stage::Head, failure))?;
@@ -435,6 +435,6 @@ fn redirect(core: &Core, task: &Task, head: &Head) -> Result<Target, Fault> {
 }
 
 /// What a failed operation of a connection means in this stage.
-pub(crate) fn fault(stage: Stage, (cause, detail): Failure) -> Fault {
-    Fault { stage, cause, detail }
+pub(crate) fn fault(stage: Stage, failure: Failure) -> Fault {
+    failure.at(stage)
 }

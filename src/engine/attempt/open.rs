@@ -109,7 +109,7 @@ pub(crate) async fn lookup(
 ) -> Result<Arc<[IpAddr]>, Fault> {
     let answer = core.until(job_at_ms, core.dns.lookup(host, port)).await;
     answer
-        .unwrap_or_else(|cause| Err((cause, None)))
+        .unwrap_or_else(|cause| Err(cause.into()))
         .map_err(|failure| fault(Stage::Resolve, failure))
 }
 

@@ -12,7 +12,7 @@
 //! - The oldest answer is forgotten first when all that is kept takes too much memory.
 
 use super::Answer;
-use crate::fault::Cause;
+use crate::fault::{Cause, Failure};
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -26,7 +26,7 @@ pub(super) enum Found {
     /// that holds if the server said so.
     Nothing(Option<Box<str>>, Option<u64>),
     /// No server could say.
-    Failed(Cause, Option<Box<str>>),
+    Failed(Failure),
 }
 
 /// Names and their answers.
@@ -68,7 +68,7 @@ struct Entry {
 enum Kept {
     One(IpAddr),
     Several(Arc<[IpAddr]>),
-    Failed(Box<(Cause, Option<Box<str>>)>),
+    Failed(Box<Failure>),
 }
 
 impl Cache {
@@ -106,15 +106,15 @@ impl Cache {
             }
             Found::Nothing(words, ttl_ms) => {
                 let ttl_ms = ttl_ms.unwrap_or(0).clamp(TTL_MIN_MS, TTL_NEGATIVE_MAX_MS);
-                (Err((Cause::NameNotFound, words)), ttl_ms)
+                (Err(Failure { cause: Cause::NameNotFound, detail: words }), ttl_ms)
             }
-            Found::Failed(cause, words) => {
+            Found::Failed(failure) => {
                 let old = self.entries.get_mut(&host);
                 if let Some(old) = old.filter(|entry| entry.is_of_use(now_ms)) {
                     (old.until_ms, old.is_new) = (now_ms + TTL_STALE_MS, true);
                     return;
                 }
-                (Err((cause, words)), TTL_FAILURE_MS)
+                (Err(failure), TTL_FAILURE_MS)
             }
         };
         self.put(host, answer, now_ms.saturating_add(ttl_ms), true);
@@ -190,7 +190,7 @@ impl Kept {
             Self::One(_) => 0,
             Self::Several(addresses) => BLOCK_BYTES + size_of_val(&**addresses),
             Self::Failed(failure) => {
-                let words = failure.1.as_ref().map_or(0, |words| BLOCK_BYTES + words.len());
+                let words = failure.detail.as_ref().map_or(0, |words| BLOCK_BYTES + words.len());
                 BLOCK_BYTES + size_of_val(&**failure) + words
             }
         }
@@ -257,7 +257,7 @@ mod tests {
         cache.look("a", now_ms).unwrap()
     }
 
-    const SILENCE: Found = Found::Failed(Cause::Timeout, None);
+    const SILENCE: Found = Found::Failed(Failure { cause: Cause::Timeout, detail: None });
 
     #[test]
     fn answers_hold_for_their_time() {
@@ -308,8 +308,8 @@ mod tests {
         assert_eq!(cache.look("a", 100_000 + TTL_STALE_MS), None);
         // What is said of the name goes before what was known.
         let gone = keep(&mut cache, Found::Nothing(None, None), 200_000);
-        assert_eq!(gone, Err((Cause::NameNotFound, None)));
-        assert_eq!(keep(&mut cache, SILENCE, 300_000), Err((Cause::Timeout, None)));
+        assert_eq!(gone, Err(Cause::NameNotFound.into()));
+        assert_eq!(keep(&mut cache, SILENCE, 300_000), Err(Cause::Timeout.into()));
 
         assert!(keep(&mut cache, found(9_000), 0).is_ok());
         let too_late_ms = 9_000 + STALE_MAX_MS;
@@ -317,7 +317,7 @@ mod tests {
         assert_eq!(cache.held(too_late_ms).count(), 0);
         assert!(keep(&mut cache, SILENCE, too_late_ms - 1).is_ok());
         let silence = keep(&mut cache, SILENCE, too_late_ms);
-        assert_eq!(silence, Err((Cause::Timeout, None)), "counted from when they were said");
+        assert_eq!(silence, Err(Cause::Timeout.into()), "counted from when they were said");
         assert_eq!(cache.held(0).count(), 0, "only addresses are of use to others");
     }
 
@@ -364,7 +364,7 @@ mod tests {
             held(Found::Addresses(addresses("192.0.2.1"), 60_000)),
             held(Found::Addresses(many, 60_000)),
         );
-        let words = held(Found::Failed(Cause::ResolveFailed, Some("x".repeat(2_000).into())));
+        let words = held(Found::Failed(Failure::new(Cause::ResolveFailed, "x".repeat(2_000))));
         assert!((3_500..5_000).contains(&one), "{one}");
         assert!((1_000..1_500).contains(&many) && (300..500).contains(&words), "{many} {words}");
     }

@@ -7,7 +7,7 @@ use super::cache::Found;
 use super::health::Health;
 use super::sockets::{Shortages, Sockets, shortage};
 use crate::config::{DnsConfig, Family};
-use crate::fault::Cause;
+use crate::fault::{Cause, Failure};
 use crate::limits::ADDRESSES_PER_FAMILY_MAX;
 use hickory_resolver::config::{
     ConnectionConfig, NameServerConfig, ResolveHosts, ResolverConfig, ResolverOpts,
@@ -61,14 +61,14 @@ enum Reply {
     Addresses(Vec<IpAddr>, u64),
     NoSuchName(Option<u64>),
     NoAddress(Option<u64>),
-    Failed(Cause, Option<Box<str>>),
+    Failed(Failure),
 }
 
 /// Answer of one server to a question.
 enum ServerReply {
     Reply(Reply),
     /// The server cannot or does not want to answer that question.
-    Refused(Cause, Option<Box<str>>),
+    Refused(Failure),
     Silence,
     /// The server was not asked, for want of a socket.
     Lacking,
@@ -81,13 +81,13 @@ impl Servers {
     ///
     /// # Errors
     /// When a file cannot be read or understood: the cause and the words for the row of the job.
-    pub(super) fn new(config: &DnsConfig) -> Result<Self, (Cause, Option<Box<str>>)> {
+    pub(super) fn new(config: &DnsConfig) -> Result<Self, Failure> {
         // A file that cannot be opened for want of a descriptor would count as one that is not
         // there, for the whole run.
         if let Err(error) = std::fs::File::open("/etc/resolv.conf")
             && let Some(cause) = shortage(&error)
         {
-            return Err((cause, None));
+            return Err(cause.into());
         }
         let (given, search, mut options) = if config.servers.is_empty() {
             // Without a usable /etc/resolv.conf there is still /etc/hosts.
@@ -223,30 +223,30 @@ impl Servers {
     async fn question(&self, name: &Name, kind: RecordType) -> Reply {
         let mut tried = Vec::new();
         let (mut silences, mut lacks) = (0, 0);
-        let mut failure = (Cause::ResolveFailed, None);
+        let mut failure = Failure::from(Cause::ResolveFailed);
         loop {
             let Some(index) = self.choose(&tried) else {
-                return Reply::Failed(failure.0, failure.1);
+                return Reply::Failed(failure);
             };
             match self.ask(index, name, kind, &tried).await {
                 ServerReply::Reply(reply) => return reply,
                 ServerReply::Left => {}
-                ServerReply::Refused(cause, words) => {
-                    failure = (cause, words);
+                ServerReply::Refused(refusal) => {
+                    failure = refusal;
                     note(&mut tried, index, Tried::Refused);
                 }
                 ServerReply::Silence => {
-                    failure = (Cause::Timeout, None);
+                    failure = Cause::Timeout.into();
                     note(&mut tried, index, Tried::Silent);
                     silences += 1;
                     if silences >= SILENCES_MAX {
-                        return Reply::Failed(failure.0, failure.1);
+                        return Reply::Failed(failure);
                     }
                 }
                 ServerReply::Lacking => {
                     lacks += 1;
                     if lacks > LACKS_MAX {
-                        return Reply::Failed(self.shortages.cause(), None);
+                        return Reply::Failed(self.shortages.cause().into());
                     }
                     // Other questions give their sockets back, which is waited for by asking again;
                     // if there are none, those who have them are unknown.
@@ -353,7 +353,7 @@ impl Server {
         options: &ResolverOpts,
         sockets: &Sockets,
         config: &DnsConfig,
-    ) -> Result<Self, (Cause, Option<Box<str>>)> {
+    ) -> Result<Self, Failure> {
         let address = servers.first().map_or_else(String::new, shown).into();
         let servers = ResolverConfig::from_name_servers(servers);
         let resolver = hickory_resolver::Resolver::builder_with_config(servers, sockets.clone())
@@ -361,7 +361,7 @@ impl Server {
             .build()
             .map_err(|error| {
                 let words = format!("cannot set up the resolver: {error}");
-                (Cause::ResolveFailed, Some(words.into()))
+                Failure::new(Cause::ResolveFailed, words)
             })?;
         let places_max = config.concurrency.clamp(1, Semaphore::MAX_PERMITS);
         Ok(Self {
@@ -457,22 +457,22 @@ fn reply_of(error: &NetError, address: &str) -> ServerReply {
         NetError::Timeout => ServerReply::Silence,
         NetError::NoConnections if address.is_empty() => {
             let words = "no name server is known; see /etc/resolv.conf, or give --dns-servers";
-            ServerReply::Refused(Cause::ResolveFailed, Some(words.into()))
+            ServerReply::Refused(Failure::new(Cause::ResolveFailed, words))
         }
         NetError::NoConnections | NetError::Io(_) => {
             let words = format!(
                 "the name server {address} cannot be reached; see /etc/resolv.conf, or give \
                  --dns-servers"
             );
-            ServerReply::Refused(Cause::ResolveFailed, Some(words.into()))
+            ServerReply::Refused(Failure::new(Cause::ResolveFailed, words))
         }
-        other => ServerReply::Refused(Cause::ResolveFailed, Some(other.to_string().into())),
+        other => ServerReply::Refused(Failure::new(Cause::ResolveFailed, other.to_string())),
     }
 }
 
 fn refused(code: ResponseCode) -> ServerReply {
     let words = format!("the name server answered: {code}");
-    ServerReply::Refused(Cause::ResolveFailed, Some(words.into()))
+    ServerReply::Refused(Failure::new(Cause::ResolveFailed, words))
 }
 
 /// The answer for a name, from those for the families.
@@ -497,14 +497,14 @@ fn combine(replies: Vec<Reply>) -> Found {
             Reply::NoAddress(none_ttl_ms) => {
                 nothing_ttl_ms = nothing_ttl_ms.into_iter().chain(none_ttl_ms).min();
             }
-            Reply::Failed(cause, words) => failure = Some((cause, words)),
+            Reply::Failed(failed) => failure = Some(failed),
         }
     }
     let addresses = alternate(v4, v6);
     match failure {
         _ if !addresses.is_empty() => Found::Addresses(addresses.into(), ttl_ms),
         // Half an answer is no answer that a name does not exist.
-        Some((cause, words)) => Found::Failed(cause, words),
+        Some(failure) => Found::Failed(failure),
         None => Found::Nothing(words, nothing_ttl_ms),
     }
 }
@@ -551,7 +551,7 @@ mod tests {
         let v4: IpAddr = "192.0.2.1".parse().unwrap();
         let v6: IpAddr = "2001:db8::1".parse().unwrap();
         let addresses = |address, ttl_ms| Reply::Addresses(vec![address], ttl_ms);
-        let failed = Reply::Failed(Cause::Timeout, None);
+        let failed = Reply::Failed(Cause::Timeout.into());
         let no_address = || Some("it has no address".into());
         let table = [
             (vec![addresses(v4, 9), addresses(v6, 7)], Found::Addresses([v4, v6].into(), 7)),
@@ -568,8 +568,8 @@ mod tests {
                 vec![Reply::NoAddress(None), Reply::NoAddress(Some(3))],
                 Found::Nothing(no_address(), Some(3)),
             ),
-            (vec![Reply::NoAddress(Some(3)), failed.clone()], Found::Failed(Cause::Timeout, None)),
-            (vec![failed.clone(), failed], Found::Failed(Cause::Timeout, None)),
+            (vec![Reply::NoAddress(Some(3)), failed.clone()], Found::Failed(Cause::Timeout.into())),
+            (vec![failed.clone(), failed], Found::Failed(Cause::Timeout.into())),
         ];
         for (replies, found) in table {
             assert_eq!(combine(replies.clone()), found, "{replies:?}");

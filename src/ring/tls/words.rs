@@ -2,14 +2,11 @@
 //! Rust variants for the most part.
 
 use super::trust::is_pin_mismatch;
-use crate::fault::{Cause, CertificateProblem};
+use crate::fault::{Cause, CertificateProblem, Failure};
 use rustls::pki_types::{UnixTime, pem};
 use rustls::{AlertDescription, CertificateError, Error, OtherError, PeerIncompatible};
 use std::fmt::Write as _;
 use std::time::{Duration, SystemTime};
-
-/// A failed handshake or record: the cause, and a sentence about it where there is more to say.
-pub type Failure = (Cause, Option<Box<str>>);
 
 /// State of the question for our own certificate.
 #[derive(Clone, Copy)]
@@ -29,12 +26,13 @@ pub(super) fn failure(error: &Error, client: ClientCertificate) -> Failure {
                 false => "none was given",
             };
             let words = format!("{what} (it sent the alert {})", alert_name(*alert));
-            (Cause::ClientCertificate, Some(words.into()))
+            Failure::new(Cause::ClientCertificate, words)
         }
-        Error::InvalidCertificate(problem) => {
-            (Cause::Certificate(kind(problem)), of_certificate(problem).map(Into::into))
-        }
-        error => (Cause::TlsProtocol, Some(of_protocol(error).into())),
+        Error::InvalidCertificate(problem) => Failure {
+            cause: Cause::Certificate(kind(problem)),
+            detail: of_certificate(problem).map(Into::into),
+        },
+        error => Failure::new(Cause::TlsProtocol, of_protocol(error)),
     }
 }
 

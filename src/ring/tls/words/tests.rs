@@ -88,7 +88,7 @@ fn each_bad_certificate_has_its_sentence() {
         (other(webpki::Error::MalformedExtensions), Problem::Other, "RFC 5280"),
     ];
     for (error, problem, wanted) in table {
-        let (cause, words) = failure(&Error::InvalidCertificate(error), UNASKED);
+        let Failure { cause, detail: words } = failure(&Error::InvalidCertificate(error), UNASKED);
         let words = words.unwrap();
         assert_eq!(cause, Cause::Certificate(problem), "{words}");
         assert!(words.contains(wanted), "{words}\n{wanted}");
@@ -136,7 +136,7 @@ fn each_failed_handshake_has_its_sentence() {
         (Error::HandshakeNotComplete, "no name here"),
     ];
     for (error, wanted) in table {
-        let (cause, words) = failure(&error, UNASKED);
+        let Failure { cause, detail: words } = failure(&error, UNASKED);
         let words = words.unwrap();
         assert_eq!(cause, Cause::TlsProtocol, "{words}");
         assert!(words.contains(wanted), "{words}\n{wanted}");
@@ -146,7 +146,8 @@ fn each_failed_handshake_has_its_sentence() {
 
 #[test]
 fn what_a_code_says_already_is_not_said_again() {
-    let (_, words) = failure(&CertificateError::ApplicationVerificationFailure.into(), UNASKED);
+    let Failure { cause: _, detail: words } =
+        failure(&CertificateError::ApplicationVerificationFailure.into(), UNASKED);
     assert_eq!(words, None);
 }
 
@@ -173,7 +174,7 @@ fn files_have_their_sentence() {
 fn an_alert_is_about_our_certificate_only_if_it_was_asked_for() {
     let cause = |alert, is_asked, is_given| {
         let client = ClientCertificate { is_given, is_asked };
-        let (cause, words) = failure(&Error::AlertReceived(alert), client);
+        let Failure { cause, detail: words } = failure(&Error::AlertReceived(alert), client);
         let words = words.unwrap_or_default();
         assert_plain(&words);
         let is_told = words.contains("none was given");
