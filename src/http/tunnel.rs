@@ -242,7 +242,7 @@ impl fmt::Display for TunnelError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Status(status) => write!(f, "it answered {status}"),
-            Self::Head(error) => write!(f, "{error} ({})", error.code()),
+            Self::Head(_) => f.write_str("its answer is not valid HTTP/1.1"),
             Self::Refused(code) => write!(f, "SOCKS reply {code}"),
             Self::NoMethod => f.write_str("it takes no way to log in that was offered"),
             Self::Credentials => f.write_str("it does not accept the user and password"),
@@ -252,7 +252,14 @@ impl fmt::Display for TunnelError {
     }
 }
 
-impl std::error::Error for TunnelError {}
+impl std::error::Error for TunnelError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Head(error) => Some(error),
+            _ => None,
+        }
+    }
+}
 
 /// A step together with the state behind it.
 enum Next {

@@ -90,7 +90,8 @@ fn refusal(error: TunnelError) -> Fault {
         TunnelError::NoMethod | TunnelError::Credentials => {
             failed(Cause::ProxyAuth).with_detail(error)
         }
-        TunnelError::Head(_) | TunnelError::Malformed | TunnelError::Unasked => {
+        TunnelError::Head(error) => failed(Cause::ProxyProtocol).with_detail(error),
+        TunnelError::Malformed | TunnelError::Unasked => {
             failed(Cause::ProxyProtocol).with_detail(error)
         }
     }

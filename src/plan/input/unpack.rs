@@ -50,14 +50,21 @@ pub enum UnpackError {
 impl fmt::Display for UnpackError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Damaged(name, error) => write!(f, "its {name} data is damaged: {error}"),
+            Self::Damaged(name, _) => write!(f, "its {name} data is damaged"),
             Self::EndsEarly(name) => write!(f, "its {name} data ends early: it was cut off"),
             Self::Garbage(name) => write!(f, "something else follows its {name} data"),
         }
     }
 }
 
-impl std::error::Error for UnpackError {}
+impl std::error::Error for UnpackError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Damaged(_, error) => Some(error),
+            Self::EndsEarly(_) | Self::Garbage(_) => None,
+        }
+    }
+}
 
 /// Undoes the packing of one input.
 pub struct Unpacker(State);
