@@ -4,7 +4,7 @@ use rustix::stdio::{stderr, stdout};
 use rustix::termios::tcgetwinsize;
 use std::os::fd::AsFd;
 
-/// The columns of standard error as they are now; nothing where it is not a terminal, or is one on
+/// The columns of standard error at this moment; `None` where it is not a terminal, or is one on
 /// which a line cannot be written over (`TERM=dumb`).
 pub fn columns() -> Option<usize> {
     if std::env::var_os("TERM").is_some_and(|term| term == "dumb") {

@@ -471,7 +471,6 @@ impl Speed {
     pub(super) fn refused(
         &mut self,
         round: Round,
-        // Requests answered since that one was refused.
         since: u32,
         number: u32,
         now_ms: u64,
