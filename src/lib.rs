@@ -4,12 +4,12 @@
 //! (`tests/tidy.rs` checks the table):
 //!
 //! ```text
-//! main --> cli ----> config              what was typed, and what it means
-//!   |
-//!   +----> engine -+--> ring             the story of every line; sockets, TLS, DNS, files
-//!                  +--> plan             jobs, names, which core works on what, retries   (pure)
-//!                  +--> report           rows, statistics, the summary                   (pure)
-//!                  +--> http             the client side of HTTP/1.1: bytes to events    (pure)
+//! main --> cli --> config --+           what was typed; what it means, in the types of those below
+//!   |                        |
+//!   +----> engine --> config +-> ring    the story of every line; sockets, TLS, DNS, files
+//!                            +-> plan    jobs, names, which core works on what, retries   (pure)
+//!                            +-> report  rows, statistics, the summary                    (pure)
+//!                            +-> http    the client side of HTTP/1.1: bytes to events     (pure)
 //!              fault, exit, limits       why a job failed; exit statuses; every constant
 //! origin                                 the embedded server of demo, tests and benches
 //! ```

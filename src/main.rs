@@ -42,14 +42,14 @@ fn main() -> process::ExitCode {
 fn run(command: &Command, words: &[OsString]) -> anyhow::Result<ExitStatus> {
     match command {
         Command::Pull(args) => {
-            let config = cli::resolve(args, &cli::Host::ask(words)?)?;
-            cli::warnings(&config).iter().for_each(|warning| tell(&format!("warning: {warning}")));
-            let notes = cli::notes(args, &config);
+            let cli::Resolved { config, warnings, notes } =
+                cli::resolve(args, &cli::Host::ask(words)?)?;
+            warnings.iter().for_each(|warning| tell(&format!("warning: {warning}")));
             notes.iter().for_each(|note| tell(&format!("note: {note}")));
             if config.journal.is_verify {
                 return Ok(engine::verify(&config)?.exit_status());
             }
-            let ended = match config.lines.is_dry_run {
+            let ended = match config.is_dry_run {
                 false => engine::run(&config)?,
                 true => engine::dry_run(&config)?,
             };

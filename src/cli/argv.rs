@@ -2,6 +2,7 @@
 //! refused, and a flag that means something elsewhere gets a sentence.
 
 use super::peers::{self, Peer};
+use super::secrets::is_secret;
 use crate::plan::target::userinfo_range;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, ArgAction, Command};
@@ -275,10 +276,6 @@ pub(super) fn secret_ranges(word: &str, secrets: &[&str]) -> Vec<Range<usize>> {
     found
 }
 
-/// Options whose values are secrets, or hold some. The values themselves come from
-/// `resolve::secrets`: a new option gets its line in both.
-const SECRET_OPTIONS: [&str; 4] = ["--user", "--header", "--proxy", "--proxy-user"];
-
 /// What is shown in the place of a secret.
 const MASK: &str = "***";
 
@@ -311,7 +308,7 @@ fn hide_secrets(error: &mut clap::Error) {
     let name = arg.split(['=', ' ']).next().unwrap_or_default().to_owned();
     if error.kind() == ErrorKind::UnknownArgument {
         error.insert(ContextKind::InvalidArg, ContextValue::String(name));
-    } else if SECRET_OPTIONS.contains(&name.as_str()) {
+    } else if is_secret(&name) {
         error.insert(ContextKind::InvalidValue, ContextValue::String(MASK.to_owned()));
     } else if let Some(ContextValue::String(value)) = error.get(ContextKind::InvalidValue) {
         // curl's `-x http://user:password@proxy`, for instance.

@@ -9,6 +9,7 @@ pub mod options;
 mod outlet;
 mod peers;
 pub mod resolve;
+mod secrets;
 #[cfg(test)]
 mod tests;
 pub mod topics;
@@ -16,4 +17,4 @@ pub mod values;
 mod written;
 
 pub use command::{Command, HelpArgs, parse};
-pub use resolve::{Host, notes, resolve, secret_ranges, warnings};
+pub use resolve::{Host, Resolved, resolve, secret_ranges};

@@ -22,6 +22,7 @@ mod tls;
 pub use budget::BudgetArgs;
 pub use concurrency::ConcurrencyArgs;
 pub use dns::DnsArgs;
+pub(crate) use http::NetrcFile;
 pub use http::{HeaderArg, HttpArgs};
 pub use input::InputArgs;
 pub use integrity::IntegrityArgs;

@@ -3,11 +3,12 @@
 
 use crate::cli::argv;
 use crate::cli::command::Command;
-use crate::cli::options::{HeaderArg, OutputName, PullArgs, lines, output, proxy, report};
+use crate::cli::options::{NetrcFile, OutputName, PullArgs, lines, output, proxy, report};
+use crate::cli::secrets;
 use crate::cli::written;
 use crate::config::{Config, Fsync, Input, JournalConfig, ProgressMode, SyncMode};
 use crate::error::RunError;
-use crate::limits;
+use crate::plan::schedule::Limits;
 use anyhow::bail;
 use std::ffi::OsString;
 use std::io::IsTerminal;
@@ -56,11 +57,22 @@ impl Host {
     }
 }
 
+/// What was typed, understood.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Resolved {
+    /// What the run needs.
+    pub config: Config,
+    /// What a user must be told before the run begins, even with `-q`.
+    pub warnings: Vec<String>,
+    /// What a user should know; nothing where it was asked to be quiet.
+    pub notes: Vec<String>,
+}
+
 /// Makes the configuration of the run.
 ///
 /// # Errors
 /// A [`RunError`] of class usage that names the option and what to do instead.
-pub fn resolve(args: &PullArgs, host: &Host) -> anyhow::Result<Config> {
+pub fn resolve(args: &PullArgs, host: &Host) -> anyhow::Result<Resolved> {
     let inputs = args.input.inputs(&args.urls)?;
     check_output(args, &inputs)?;
     let (dir, output) = args.output.place()?;
@@ -70,16 +82,23 @@ pub fn resolve(args: &PullArgs, host: &Host) -> anyhow::Result<Config> {
     };
     let own_files = written::check(args, &inputs, path.as_deref(), host.roots_file.as_deref())?;
     let destination = output::destination(&dir, output, args.output.discard)?;
-    let mut request = args.http.resolve()?;
-    let proxy = args.proxy.resolve(&host.proxy_variables, &mut request.headers)?;
+    let netrc = args.http.netrc()?;
+    let warnings = warnings(args, netrc.as_ref());
+    let mut request = args.http.resolve(netrc.map(|file| file.netrc))?;
+    let (proxies, proxy_note) = args.proxy.resolve(&host.proxy_variables, &mut request.headers)?;
     let reach = args.dns.reach();
-    proxy::check_reach(reach, &proxy)?;
+    proxy::check_reach(reach, &proxies)?;
+    let (shard, shard_note) = args.lines.shard(&host.task_variables)?;
+    let notes = notes(args, host, proxy_note.into_iter().chain(shard_note));
     let timeouts = args.patience.timeouts();
-    Ok(Config {
+    let input = args.input.resolve(is_told(args))?;
+    let config = Config {
         budget: args.budget.resolve(),
-        integrity: args.integrity.resolve(is_single(&inputs))?,
+        compute_hash: args.integrity.compute_hash.and_then(|hash| hash.0),
+        checksum: args.integrity.checksum(is_single(&inputs))?,
         inputs,
-        input: args.input.resolve(is_told(args))?,
+        printed: args.report.printed(&input.columns, is_body_printed(args))?,
+        input,
         dir,
         destination,
         own_files,
@@ -89,80 +108,83 @@ pub fn resolve(args: &PullArgs, host: &Host) -> anyhow::Result<Config> {
         report: args.report.file()?,
         journal: journal(args)?,
         stats: args.report.stats.as_deref().map(report::stats),
-        argv: argv::without_secrets(&host.argv, &secrets(args)),
+        argv: argv::without_secrets(&host.argv, &secrets::of(args)),
         cpus: args.concurrency.cpus(&host.cpus)?,
-        in_flight_max: args.concurrency.max_concurrent_downloads,
-        per_host: args.politeness.per_host(args.concurrency.max_connections_per_host),
-        politeness: args.politeness.resolve(),
-        lookahead_max: args.input.lookahead.unwrap_or(limits::LOOKAHEAD_JOBS_DEFAULT),
+        limits: limits(args),
         is_lookahead_given: args.input.lookahead.is_some(),
-        lines: args.lines.resolve(&host.task_variables)?,
+        is_dry_run: args.lines.dry_run,
+        shard,
         request,
         redirects_max: args.http.max_redirs,
         allow_downgrade: args.http.allow_downgrade,
         body_bytes_max: args.http.max_filesize.map(|bytes| bytes.0).filter(|bytes| *bytes > 0),
         timeouts,
         retry: args.patience.retry(),
-        pace: args.pace.resolve(),
+        bandwidth: args.pace.resolve(),
         tls: args.tls.resolve(),
         dns: args.dns.resolve(&timeouts),
+        dns_cache: args.dns.dns_cache.clone(),
         reach,
-        proxy,
+        proxies,
         file_ops: args.kernel.file_ops,
         fsync: fsync(args),
         file_allocation: args.output.file_allocation,
-        disk: args.output.disk(),
+        dirs: args.output.dirs.clone(),
+        restrict_names: args.output.restrict_file_names,
+        disk_wait_ms: args.output.disk_wait.0,
         robots: args.robots.resolve(),
         progress: args.report.progress(host.is_stderr_terminal),
-        watch: args.report.watch(&args.input.keep()?, is_body_printed(args))?,
+        metrics_addr: args.report.metrics_addr,
         summary: !args.report.quiet,
         grace_ms: args.patience.grace.0,
-    })
+    };
+    Ok(Resolved { config, warnings, notes })
 }
 
-/// What a user must be told before the run begins, even with `-q`.
-pub fn warnings(config: &Config) -> Vec<String> {
+/// The caps of the run, but for what the engine fills in.
+fn limits(args: &PullArgs) -> Limits {
+    let limits = args.politeness.limits(args.concurrency.max_connections_per_host);
+    Limits {
+        in_flight_max: args.concurrency.max_concurrent_downloads,
+        lookahead_max: args.input.lookahead.unwrap_or(limits.lookahead_max),
+        retry_after_max_ms: args.patience.retry_after_max.0,
+        ..limits
+    }
+}
+
+fn warnings(args: &PullArgs, netrc: Option<&NetrcFile>) -> Vec<String> {
     let mut warnings = Vec::new();
-    if config.tls.insecure {
+    if args.tls.insecure {
         let text = "--insecure: certificates are not checked, anyone on the way can answer";
         warnings.push(text.to_owned());
     }
-    if let Some(netrc) = config.request.netrc.as_ref().filter(|file| file.is_readable_by_others) {
-        let path = netrc.path.display();
+    if let Some(file) = netrc.filter(|file| file.is_readable_by_others) {
+        let path = file.path.display();
         warnings.push(format!("{path}: other users can read these passwords; run: chmod 600"));
     }
     warnings
 }
 
-/// What a user should know, unless it was asked to be quiet.
-pub fn notes(args: &PullArgs, config: &Config) -> Vec<String> {
+/// What a user should know of what was typed, and of what the environment says besides.
+fn notes(
+    args: &PullArgs,
+    host: &Host,
+    of_environment: impl Iterator<Item = String>,
+) -> Vec<String> {
     // Who reads JSON from standard error reads nothing else.
-    let is_quiet = !config.summary || config.progress == ProgressMode::Json;
-    if is_quiet {
+    let progress = args.report.progress(host.is_stderr_terminal);
+    if args.report.quiet || progress == ProgressMode::Json {
         return Vec::new();
     }
-    let of_config = proxy::note(&config.proxy).into_iter().chain(lines::note(&config.lines));
-    args.notes.iter().cloned().chain(of_config).collect()
+    args.notes.iter().cloned().chain(of_environment).collect()
 }
 
 /// Where a word of the command line must not be seen by others: for the process title.
 pub fn secret_ranges(command: &Command, word: &str) -> Vec<Range<usize>> {
     match command {
-        Command::Pull(args) => argv::secret_ranges(word, &secrets(args)),
+        Command::Pull(args) => argv::secret_ranges(word, &secrets::of(args)),
         Command::Origin(_) | Command::Help(_) => Vec::new(),
     }
-}
-
-/// What was typed that nobody else may see, besides the user information of URLs: values of the
-/// options in `argv::SECRET_OPTIONS`.
-fn secrets(args: &PullArgs) -> Vec<&str> {
-    let fields = args.http.headers.iter().filter_map(|header| match header {
-        // A shorter value hides nothing, and would be found in every other word.
-        HeaderArg::Field { value, .. } if value.len() > 3 => Some(value.as_str()),
-        HeaderArg::Field { .. } | HeaderArg::File(_) => None,
-    });
-    let users = args.http.users.iter().map(String::as_str);
-    fields.chain(users).chain(args.proxy.secrets()).collect()
 }
 
 /// `-o` names one file, so there must be exactly one URL.

@@ -2,7 +2,7 @@
 
 use super::command::{Command, parse};
 use super::options::PullArgs;
-use super::resolve::{Host, resolve};
+use super::resolve::{Host, Resolved, resolve};
 use crate::config::Config;
 use crate::exit::ExitStatus;
 use std::ffi::OsString;
@@ -56,19 +56,24 @@ pub(super) fn refused(line: &[&str]) -> String {
     error.to_string()
 }
 
-/// What a command line means to the run.
-pub(super) fn try_config(line: &[&str]) -> anyhow::Result<Config> {
+/// What a command line comes to.
+pub(super) fn try_resolve(line: &[&str]) -> anyhow::Result<Resolved> {
     resolve(&pull(line), &host())
+}
+
+/// What a command line that can be run comes to.
+pub(super) fn resolved(line: &[&str]) -> Resolved {
+    try_resolve(line).unwrap_or_else(|error| panic!("{line:?}: {error:#}"))
 }
 
 /// What a command line that can be run means to the run.
 pub(super) fn config(line: &[&str]) -> Config {
-    try_config(line).unwrap_or_else(|error| panic!("{line:?}: {error:#}"))
+    resolved(line).config
 }
 
 /// What is said about a command line that the parser understands and that cannot be run.
 pub(super) fn unusable(line: &[&str]) -> String {
-    let error = try_config(line).expect_err("should be refused");
+    let error = try_resolve(line).expect_err("should be refused");
     assert_eq!(ExitStatus::from(&error), ExitStatus::Usage, "{line:?}");
     let text = format!("{error:#}");
     assert!(text.starts_with("cannot "), "{text}");

@@ -25,21 +25,20 @@ pub(super) fn check(
     output: Option<&Path>,
     roots: Option<&Path>,
 ) -> anyhow::Result<OwnFiles> {
-    let mut own = own(args, inputs, output);
-    own.extend(roots.map(|path| Own::of_option("SSL_CERT_FILE", path)));
-    check_kinds(args)?;
+    let own = own(args, inputs, output, roots);
+    check_kinds(&own)?;
     for (at, written) in own.iter().enumerate() {
         let may_share = |other: &Own| match (written.role, other.role) {
-            // It takes its name when the list was read.
+            // A session takes its name when the list was read.
             (Role::Session, Role::List) => true,
-            (Role::Written | Role::Session | Role::Output, _) => false,
+            (Role::Written | Role::Drafted | Role::Session | Role::Output, _) => false,
             (Role::List | Role::Read | Role::Stream, _) => true,
         };
         let others = own.iter().enumerate().filter(|(other_at, _)| *other_at != at);
         let mut others = others.map(|(_, other)| other).filter(|other| !may_share(other));
         if let Some(other) = others.find(|other| written.id.is_same(&other.id)) {
             bail!(RunError::usage(match other.role {
-                Role::Written | Role::Session | Role::Output => format!(
+                Role::Written | Role::Drafted | Role::Session | Role::Output => format!(
                     "cannot write {} and {} to the same file: give another one",
                     written.what, other.what
                 ),
@@ -66,17 +65,19 @@ struct Own {
 /// What a file is for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Role {
-    /// It is read as a list.
+    /// Read as a list.
     List,
-    /// It is read for an option.
+    /// Read for an option.
     Read,
-    /// It is open already.
+    /// Open already.
     Stream,
-    /// It is written.
+    /// Written.
     Written,
-    /// It is the list of what is left.
+    /// Written beside its name, which it takes when it is complete.
+    Drafted,
+    /// The list of what is left, written likewise.
     Session,
-    /// It is the download, which the user has named.
+    /// The download, which the user has named.
     Output,
 }
 
@@ -96,17 +97,18 @@ impl Own {
     }
 }
 
-/// All of them.
-fn own(args: &PullArgs, inputs: &[Input], output: Option<&Path>) -> Vec<Own> {
-    let mut own = Vec::new();
-    let report = args.report.report_path();
-    own.extend(report.map(|path| Own::new("--report", path, Role::Written)));
-    own.extend(args.report.stats.iter().map(|path| Own::new("--stats", path, Role::Written)));
-    let session = args.journal.save_session.iter();
-    own.extend(session.map(|path| Own::new("--save-session", path, Role::Session)));
-    let cache = args.dns.dns_cache.iter();
-    own.extend(cache.map(|path| Own::new("--dns-cache", path, Role::Written)));
-    own.extend(output.map(|path| Own::new("-o", path, Role::Output)));
+/// All of them: an option that names a file gets its line here, and nowhere else.
+fn own(args: &PullArgs, inputs: &[Input], output: Option<&Path>, roots: Option<&Path>) -> Vec<Own> {
+    let written = [
+        ("--report", args.report.report_path(), Role::Written),
+        ("--stats", args.report.stats.as_deref(), Role::Written),
+        ("--save-session", args.journal.save_session.as_deref(), Role::Session),
+        ("--dns-cache", args.dns.dns_cache.as_deref(), Role::Drafted),
+        ("-o", output, Role::Output),
+    ];
+    let written = written.into_iter();
+    let mut own: Vec<Own> =
+        written.filter_map(|(what, path, role)| Some(Own::new(what, path?, role))).collect();
     own.extend(inputs.iter().filter_map(|input| match input {
         Input::File(list) => {
             Some(Own::new(format!("the list {}", list.display()), list, Role::List))
@@ -126,31 +128,31 @@ fn own(args: &PullArgs, inputs: &[Input], output: Option<&Path>) -> Vec<Own> {
         HeaderArg::File(path) => Some(Own::of_option("-H", path)),
         HeaderArg::Field { .. } => None,
     }));
-    let form = args.report.write_out.as_deref().and_then(|form| form.strip_prefix('@'));
-    own.extend(form.map(|path| Own::of_option("-w", Path::new(path))));
-    own.extend(args.http.netrc_path().map(|path| Own::of_option("--netrc-file", &path)));
     own.extend(args.tls.ca_files.iter().map(|path| Own::of_option("--cacert", path)));
-    own.extend(args.tls.cert_file.iter().map(|path| Own::of_option("--cert", path)));
-    own.extend(args.tls.key_file.iter().map(|path| Own::of_option("--key", path)));
-    own.extend(args.tls.pins.iter().filter_map(|pins| match pins {
-        Pins::File(path) => Some(Own::of_option("--pinnedpubkey", path)),
+    let form = args.report.write_out.as_deref().and_then(|form| form.strip_prefix('@'));
+    let netrc = args.http.netrc_path();
+    let pin = args.tls.pins.as_ref().and_then(|pins| match pins {
+        Pins::File(path) => Some(&**path),
         Pins::Sha256(_) => None,
-    }));
+    });
+    let read = [
+        ("-w", form.map(Path::new)),
+        ("--netrc-file", netrc.as_deref()),
+        ("--cert", args.tls.cert_file.as_deref()),
+        ("--key", args.tls.key_file.as_deref()),
+        ("--pinnedpubkey", pin),
+        ("SSL_CERT_FILE", roots),
+    ];
+    own.extend(read.into_iter().filter_map(|(flag, path)| Some(Own::of_option(flag, path?))));
     own
 }
 
-/// What takes its name only when it is whole must be a file.
-fn check_kinds(args: &PullArgs) -> anyhow::Result<()> {
-    let drafted = [
-        ("--save-session", args.journal.save_session.as_deref()),
-        ("--dns-cache", args.dns.dns_cache.as_deref()),
-    ];
-    for (flag, path) in drafted {
-        if let Some(path) = path
-            && leads(path) != Leads::File
-        {
+/// What takes its name only when it is complete must be a file.
+fn check_kinds(own: &[Own]) -> anyhow::Result<()> {
+    for Own { what, path, role, .. } in own {
+        if matches!(role, Role::Drafted | Role::Session) && leads(path) != Leads::File {
             bail!(RunError::usage(format!(
-                "cannot write {flag} to {}, which is not a file: it takes its name when it is \
+                "cannot write {what} to {}, which is not a file: it takes its name when it is \
                  complete; give the name of a file",
                 path.display()
             )));
@@ -170,7 +172,7 @@ fn list_folders(args: &PullArgs) -> Vec<PathBuf> {
 fn check_folders(args: &PullArgs, own: &[Own], list_folders: &[PathBuf]) -> anyhow::Result<()> {
     let mut written = vec![("files", fs::canonicalize(&args.output.dir).ok())];
     written.extend(own.iter().filter_map(|own| match own.role {
-        Role::Written | Role::Session => {
+        Role::Written | Role::Drafted | Role::Session => {
             let place = place(&own.path);
             let is_hidden = place.file_name()?.as_bytes().starts_with(b".");
             (!is_hidden).then(|| (own.what.as_str(), place.parent().map(Path::to_owned)))

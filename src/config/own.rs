@@ -1,5 +1,6 @@
 //! Files that belong to the run, and files that are none.
 
+use crate::ring::stream::Outlet;
 use std::path::PathBuf;
 
 /// What the run itself reads and writes, beside its downloads: none of these may be replaced by
@@ -11,16 +12,6 @@ pub struct OwnFiles {
     pub files: Vec<PathBuf>,
     /// Folders of lists (`-i`): what is put there the next run would read as a list.
     pub list_folders: Vec<PathBuf>,
-}
-
-/// Something that is written into and never replaced, because it is no file.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Outlet {
-    /// A descriptor that the program was started with: `-`, `/dev/stdout`, `/dev/fd/3`, or a link
-    /// to one of them.
-    Descriptor(i32),
-    /// A device or a FIFO, or a link to one.
-    Path(PathBuf),
 }
 
 /// A file that is written once, at the end of the run.

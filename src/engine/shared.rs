@@ -68,7 +68,7 @@ impl Shared {
             gauges: Gauges::new(config.cpus.len()),
             full_disk: FullDisk::new(&config),
             shortages: Shortages::default(),
-            paces: Paces::new(&config.pace),
+            paces: Paces::new(&config.bandwidth),
             robots: Robots::new(&config.request.user_agent),
             eyeballs: Mutex::default(),
             origins: Origins::default(),

@@ -8,6 +8,18 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+/// Which addresses may be connected to.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Reach {
+    /// All.
+    #[default]
+    Any,
+    /// `--no-private`: those of the public internet.
+    Public,
+    /// `--no-private=own`: those of the public internet that are not this machine's own.
+    PublicNotOwn,
+}
+
 /// Why an address is not public.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Kind {

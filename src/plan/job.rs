@@ -14,9 +14,8 @@ use self::again::Numbers;
 use self::options::{Login, REMEDY_OPTION, Rules, SHOWN_OPTIONS};
 use super::checksum::{Checksum, ChecksumError};
 use super::kept::Kept;
-use super::name::{self, Template};
+use super::name::{self, Dirs, Template};
 use super::target::{self, LastOrigin, Target, scheme_of, userinfo_range};
-use crate::config::{Dirs, InputConfig};
 use crate::fault::{Fault, InputProblem};
 use crate::limits;
 use std::borrow::Cow;
@@ -166,6 +165,19 @@ impl BadLine {
     }
 }
 
+/// How lines of text are read.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TextOptions {
+    /// `--allow-host-header`: lists may say `header=Host:`.
+    pub allows_host_header: bool,
+    /// Absolute path of the download directory, beneath which an absolute `dir=` must be; the
+    /// engine fills it in. Empty refuses all of them.
+    pub dir: String,
+    /// The one list there is has lines of the report that are pulled again, with their numbers. The
+    /// engine finds that out.
+    pub is_of_report: bool,
+}
+
 /// The reader of one list: lines in, entries out. An entry comes out with the next URL line or at
 /// the end, because option lines follow their URL.
 #[derive(Clone, Debug)]
@@ -192,9 +204,9 @@ impl Lines {
     }
 
     /// This reader, with the user's permissions for option lines.
-    pub fn ruled(self, config: &InputConfig) -> Self {
-        let numbers = config.is_of_report.then(Numbers::default);
-        Self { rules: Rules::new(config), numbers, ..self }
+    pub fn ruled(self, options: &TextOptions) -> Self {
+        let numbers = options.is_of_report.then(Numbers::default);
+        Self { rules: Rules::new(options), numbers, ..self }
     }
 
     /// Whether the input is to be read as lines of a report ([`again`]) and is not such a list:

@@ -16,7 +16,7 @@ mod template;
 mod windows;
 
 pub use claim::{Claimed, Names};
-pub use dirs::folder;
+pub use dirs::{Dirs, folder};
 pub use disposition::from_disposition;
 pub use template::{Template, TemplateError};
 pub use windows::refused;
@@ -26,6 +26,15 @@ use crate::fault::{InputProblem, is_hidden};
 use crate::limits;
 use percent_encoding::percent_decode_str;
 use std::borrow::Cow;
+
+/// `--restrict-file-names`: the names that files may have.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum RestrictNames {
+    /// Names that Linux allows, whatever the file system.
+    Unix,
+    /// Names that Windows allows, and distinct there.
+    Windows,
+}
 
 /// Rules of a file system for names. The default is to take each as it is, as ext4 and the like do.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]

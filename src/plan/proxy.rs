@@ -6,11 +6,47 @@
 
 use super::address;
 use super::target::{Scheme, Target, basic_auth};
-use crate::config::ProxyConfig;
 use crate::http::request::{authority, basic};
 use crate::limits;
 use std::fmt;
 use std::net::IpAddr;
+
+/// Proxies as they were given. `Debug` shows no credentials.
+#[derive(Clone, Default, PartialEq)]
+pub struct Options {
+    /// For http URLs.
+    pub http: Option<Given>,
+    /// For https URLs.
+    pub https: Option<Given>,
+    /// Hosts that are reached directly, as `no_proxy` lists them.
+    pub no_proxy: String,
+    /// `user:password`, for proxies without user information of their own.
+    pub user: Option<String>,
+    /// `-H 'Proxy-Authorization: ...'`, instead of Basic authentication; empty sends none.
+    pub authorization: Option<String>,
+}
+
+impl Options {
+    /// The one for https URLs, or for http URLs.
+    pub fn of(&self, is_https: bool) -> Option<&Given> {
+        if is_https { self.https.as_ref() } else { self.http.as_ref() }
+    }
+}
+
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Options").field("no_proxy", &self.no_proxy).finish_non_exhaustive()
+    }
+}
+
+/// One proxy as it was given, and where.
+#[derive(Clone, PartialEq)]
+pub struct Given {
+    /// As given; may hold credentials.
+    pub url: String,
+    /// The environment variable that has it; without one it is from `--proxy`.
+    pub variable: Option<&'static str>,
+}
 
 /// How the connection to an origin is made.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -66,17 +102,17 @@ impl Proxies {
     /// # Errors
     ///
     /// When a proxy cannot be used: the first such one, and where it was given.
-    pub fn new(config: &ProxyConfig) -> Result<Self, ProxyError> {
+    pub fn new(options: &Options) -> Result<Self, ProxyError> {
         let proxy = |scheme: Scheme| {
-            let Some(given) = config.of(scheme == Scheme::Https) else { return Ok(None) };
-            let parsed = Proxy::parse(&given.url).and_then(|proxy| proxy.complete(config));
+            let Some(given) = options.of(scheme == Scheme::Https) else { return Ok(None) };
+            let parsed = Proxy::parse(&given.url).and_then(|proxy| proxy.complete(options));
             let source = given.variable.unwrap_or("--proxy");
             parsed.map(Some).map_err(|problem| ProxyError { source, problem })
         };
         Ok(Self {
             http: proxy(Scheme::Http)?,
             https: proxy(Scheme::Https)?,
-            no_proxy: NoProxy::parse(&config.no_proxy),
+            no_proxy: NoProxy::parse(&options.no_proxy),
         })
     }
 
@@ -160,16 +196,16 @@ impl Proxy {
     }
 
     /// Adds the credentials that were given apart from the URL; those in the URL come first.
-    fn complete(mut self, config: &ProxyConfig) -> Result<Self, ProxyProblem> {
+    fn complete(mut self, options: &Options) -> Result<Self, ProxyProblem> {
         if self.credentials.is_none() {
-            self.credentials = config.user.as_deref().map(|user| split(user.into()));
+            self.credentials = options.user.as_deref().map(|user| split(user.into()));
         }
         let credentials = self.credentials.as_ref();
         match self.kind {
             Kind::Http => {
                 let basic =
                     credentials.map(|(user, password)| basic(&format!("{user}:{password}")));
-                let given = config.authorization.clone().or(basic);
+                let given = options.authorization.clone().or(basic);
                 self.authorization = given.filter(|value| !value.is_empty()).map(Into::into);
             }
             Kind::Socks5(_) => {

@@ -9,9 +9,33 @@ pub use after::{After, Moment, Then, after};
 pub use past::of_row;
 pub use refusals::{Refusals, Tally};
 
-use crate::config::RetryPolicy;
 use crate::fault::{Cause, DiskProblem, Fault, WrongDigest};
 use crate::http::RetryAfter;
+use crate::limits;
+
+/// When and how often a job is tried again.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Policy {
+    /// Attempts after the first one.
+    pub retries_max: u32,
+    /// First step of the exponential back-off, in milliseconds.
+    pub delay_base_ms: u64,
+    /// Longest step of the back-off, in milliseconds.
+    pub delay_max_ms: u64,
+    /// Longest `Retry-After` obeyed, in milliseconds; above it the job fails.
+    pub retry_after_max_ms: u64,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            retries_max: limits::RETRIES_DEFAULT,
+            delay_base_ms: limits::RETRY_DELAY_DEFAULT_MS,
+            delay_max_ms: limits::RETRY_DELAY_MAX_MS,
+            retry_after_max_ms: limits::RETRY_AFTER_MAX_MS,
+        }
+    }
+}
 
 /// Whether another attempt can help.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -54,7 +78,7 @@ pub fn decide(
     attempt: u32,
     retry_after_ms: Option<u64>,
     random: u64,
-    policy: &RetryPolicy,
+    policy: &Policy,
 ) -> Decision {
     if class(&fault.cause) != Class::Transient || attempt > policy.retries_max {
         return Decision::GiveUp;
@@ -145,7 +169,7 @@ fn class_of_status(status: u16) -> Class {
 }
 
 /// `delay_base_ms` doubled for every attempt after the first, up to `delay_max_ms`.
-fn backoff_ms(attempt: u32, policy: &RetryPolicy) -> u64 {
+fn backoff_ms(attempt: u32, policy: &Policy) -> u64 {
     let doublings = attempt.saturating_sub(1).min(u64::BITS - 1);
     policy.delay_base_ms.saturating_mul(1 << doublings).min(policy.delay_max_ms)
 }
@@ -168,7 +192,7 @@ mod tests {
     use crate::fault::tests::every_fault;
     use proptest::prelude::*;
 
-    const POLICY: RetryPolicy = RetryPolicy {
+    const POLICY: Policy = Policy {
         retries_max: 3,
         delay_base_ms: 1_000,
         delay_max_ms: 3_000,
@@ -353,7 +377,7 @@ Transient statuses: [408, 425, 429, 500, 502, 503, 504, 522, 524]
             random in any::<u64>(),
             (base, max) in (any::<u64>(), any::<u64>()),
         ) {
-            let policy = RetryPolicy {
+            let policy = Policy {
                 retries_max: u32::MAX,
                 delay_base_ms: base,
                 delay_max_ms: max,

@@ -9,6 +9,16 @@ pub use tag::refusal;
 
 use crate::limits::{ROBOTS_PATTERN_BYTES_MAX, ROBOTS_TXT_BYTES_MAX};
 
+/// Whether the run does what sites ask of robots.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Options {
+    /// `--robots`: robots.txt of each origin is asked for, and obeyed.
+    pub is_obeyed: bool,
+    /// `--respect-x-robots-tag`: directives of `X-Robots-Tag` that let a response be skipped, lower
+    /// case; without any, the field does not matter.
+    pub tags: Vec<String>,
+}
+
 /// The rules of one robots.txt that are meant for us, the longest first: the first that matches
 /// decides.
 #[derive(Clone, Debug, Default, PartialEq)]

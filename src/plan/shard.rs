@@ -28,6 +28,16 @@ impl Shard {
         Self { index, count }
     }
 
+    /// Which of them it is, from 0.
+    pub fn index(self) -> u32 {
+        self.index
+    }
+
+    /// How many there are.
+    pub fn count(self) -> u32 {
+        self.count
+    }
+
     /// Whether the lines of a host (`plan::target::Target::host`) are this shard's.
     pub fn has(self, host: &str) -> bool {
         self.count == 1 || hash(host) % u64::from(self.count) == u64::from(self.index)

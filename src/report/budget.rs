@@ -1,10 +1,32 @@
 //! Decision whether a run has used up its budget, made in this place only.
 
 use super::stats::Stats;
-use crate::config::{BudgetConfig, ErrorsMax};
 use crate::limits;
 use std::fmt;
 use std::time::Duration;
+
+/// What a run may cost. Nothing is bounded by default.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Budget {
+    /// `--max-errors`, `--fail-early`: rows that may fail.
+    pub errors_max: Option<ErrorsMax>,
+    /// `--max-duration`: how long the run may take, in milliseconds.
+    pub duration_max_ms: Option<u64>,
+    /// `--quota`: body bytes that may be received.
+    pub bytes_max: Option<u64>,
+    /// `--ok-if`: percentage of rows that are ok, or were there, from which on failures of servers
+    /// and the network do not count for the exit status.
+    pub ok_percent_min: Option<f64>,
+}
+
+/// How many rows may fail.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum ErrorsMax {
+    /// The run ends when so many have failed, at least 1.
+    Count(u64),
+    /// The run ends when more than this percentage of the rows that were tried have failed.
+    Percent(f64),
+}
 
 /// The part of its budget that a run has used up.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -43,11 +65,7 @@ impl fmt::Display for Limit {
 /// percentage of failures is looked at from [`limits::ERRORS_PERCENT_ROWS_MIN`] rows on: the first
 /// failure alone is always one of few. Rows that are skipped or cancelled say nothing about
 /// failures.
-pub fn spent(
-    budget: &BudgetConfig,
-    stats: &Stats,
-    elapsed: impl FnOnce() -> Duration,
-) -> Option<Limit> {
+pub fn spent(budget: &Budget, stats: &Stats, elapsed: impl FnOnce() -> Duration) -> Option<Limit> {
     let tried = stats.ok + stats.failed;
     let has_too_many_errors = match budget.errors_max {
         None => false,
@@ -92,14 +110,14 @@ mod tests {
 
     #[test]
     fn each_limit_has_its_edge() {
-        let none = BudgetConfig::default();
+        let none = Budget::default();
         let second = Duration::from_secs(1);
-        let errors = |errors_max| BudgetConfig { errors_max: Some(errors_max), ..none };
+        let errors = |errors_max| Budget { errors_max: Some(errors_max), ..none };
         let count = errors(ErrorsMax::Count(3));
         let percent = errors(ErrorsMax::Percent(2.5));
         let bytes = row_ok().size_download;
-        let quota = BudgetConfig { bytes_max: Some(2 * bytes), ..none };
-        let time = BudgetConfig { duration_max_ms: Some(1_000), ..none };
+        let quota = Budget { bytes_max: Some(2 * bytes), ..none };
+        let time = Budget { duration_max_ms: Some(1_000), ..none };
         let table = [
             (none, stats(9, 0, 1_000), second, None),
             (count, stats(9, 0, 2), second, None),

@@ -5,12 +5,35 @@
 //! and a file that ends behind one of them is whole. So a report that is packed can be continued,
 //! and the report of a run that was killed is readable up to its last whole batch.
 
-use crate::config::ReportPacking;
 use flate2::Compression;
 use flate2::bufread::GzDecoder;
 use flate2::write::GzEncoder;
 use std::io::{self, Read, Write as _};
+use std::path::Path;
 use zstd::stream::{read, write};
+
+/// What a report is packed with.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Packing {
+    /// Nothing.
+    None,
+    /// RFC 1952
+    Gzip,
+    /// RFC 8878
+    Zstd,
+}
+
+impl Packing {
+    /// What the suffix of its name says.
+    pub fn of(path: &Path) -> Self {
+        let suffix = path.extension().map(|suffix| suffix.to_ascii_lowercase());
+        match suffix.as_ref().and_then(|suffix| suffix.to_str()) {
+            Some("gz") => Self::Gzip,
+            Some("zst") => Self::Zstd,
+            _ => Self::None,
+        }
+    }
+}
 
 /// First part of a packed report.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -26,14 +49,14 @@ pub enum FirstPart {
 }
 
 /// Appends these rows as one part, or as they are where nothing is packed. No rows make no part.
-pub fn pack(packing: ReportPacking, rows: &[u8], out: &mut Vec<u8>) {
+pub fn pack(packing: Packing, rows: &[u8], out: &mut Vec<u8>) {
     if rows.is_empty() {
         return;
     }
     let packed = match packing {
-        ReportPacking::None => out.write_all(rows),
-        ReportPacking::Gzip => pack_gzip(rows, out),
-        ReportPacking::Zstd => pack_zstd(rows, out),
+        Packing::None => out.write_all(rows),
+        Packing::Gzip => pack_gzip(rows, out),
+        Packing::Zstd => pack_zstd(rows, out),
     };
     packed.expect("a Vec takes any bytes");
 }
@@ -54,19 +77,19 @@ fn pack_zstd(rows: &[u8], out: &mut Vec<u8>) -> io::Result<()> {
 
 /// Unpacks the part that these bytes begin with, and appends its rows, even those of a part whose
 /// end is missing.
-pub fn unpack(packing: ReportPacking, bytes: &[u8], out: &mut Vec<u8>) -> FirstPart {
+pub fn unpack(packing: Packing, bytes: &[u8], out: &mut Vec<u8>) -> FirstPart {
     let room = PART_BYTES_MAX as u64 + 1;
     let before = out.len();
     let (result, rest) = match packing {
-        ReportPacking::None => {
+        Packing::None => {
             out.extend_from_slice(bytes);
             return FirstPart::Whole(bytes.len());
         }
-        ReportPacking::Gzip => {
+        Packing::Gzip => {
             let mut decoder = GzDecoder::new(bytes);
             (decoder.by_ref().take(room).read_to_end(out), decoder.into_inner().len())
         }
-        ReportPacking::Zstd => match read::Decoder::with_buffer(bytes) {
+        Packing::Zstd => match read::Decoder::with_buffer(bytes) {
             Ok(decoder) => {
                 let mut decoder = decoder.single_frame();
                 (decoder.by_ref().take(room).read_to_end(out), decoder.finish().len())
@@ -85,20 +108,20 @@ pub fn unpack(packing: ReportPacking, bytes: &[u8], out: &mut Vec<u8>) -> FirstP
 }
 
 /// The first bytes of every part; none where nothing is packed.
-pub(super) fn magic(packing: ReportPacking) -> &'static [u8] {
+pub(super) fn magic(packing: Packing) -> &'static [u8] {
     match packing {
-        ReportPacking::None => b"",
-        ReportPacking::Gzip => b"\x1f\x8b\x08",
-        ReportPacking::Zstd => b"\x28\xb5\x2f\xfd",
+        Packing::None => b"",
+        Packing::Gzip => b"\x1f\x8b\x08",
+        Packing::Zstd => b"\x28\xb5\x2f\xfd",
     }
 }
 
 /// Name of the packing.
-pub(super) fn name(packing: ReportPacking) -> &'static str {
+pub(super) fn name(packing: Packing) -> &'static str {
     match packing {
-        ReportPacking::None => "plain",
-        ReportPacking::Gzip => "gzip",
-        ReportPacking::Zstd => "zstd",
+        Packing::None => "plain",
+        Packing::Gzip => "gzip",
+        Packing::Zstd => "zstd",
     }
 }
 

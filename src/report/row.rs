@@ -188,7 +188,7 @@ pub enum RowFormat {
 }
 
 /// Turns rows into bytes; keeps its buffers from row to row.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct RowEncoder {
     format: RowFormat,
     /// Names of the columns that are kept of the list.

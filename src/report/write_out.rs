@@ -14,7 +14,7 @@ use std::fmt;
 use std::io::Write as _;
 
 /// A form that was understood.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct WriteOut {
     pieces: Vec<Piece>,
     json: RowEncoder,

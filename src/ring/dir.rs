@@ -19,9 +19,9 @@ pub use found::Found;
 pub use kept::Kept;
 pub use rules::{Rules, Volume};
 
+use super::file::{FileAllocation, FileOps, Fsync};
 use super::mount::mount_id;
 use super::shim::{Op, call};
-use crate::config::{FileAllocation, FileOps, Fsync};
 use folders::Folders;
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;

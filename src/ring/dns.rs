@@ -7,10 +7,12 @@
 
 mod cache;
 mod health;
+mod options;
 mod servers;
 mod sockets;
 
-use crate::config::{DnsConfig, Family, ResolveOverride};
+pub use options::{DnsOptions, Family, ResolveOverride};
+
 use crate::fault::{Cause, Failure};
 use crate::limits::NAMES_KNOWN_BYTES_MAX;
 use anyhow::Context as _;
@@ -58,10 +60,10 @@ impl Resolver {
     ///
     /// # Errors
     /// When there can be no such thread.
-    pub fn start(config: &DnsConfig) -> anyhow::Result<Self> {
+    pub fn start(options: &DnsOptions) -> anyhow::Result<Self> {
         let cannot = "cannot start the resolver thread";
         let (ask, questions) = mpsc::unbounded_channel();
-        let asked = config.clone();
+        let asked = options.clone();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.context(cannot)?;
         std::thread::Builder::new()
@@ -71,8 +73,8 @@ impl Resolver {
         Ok(Self {
             ask,
             names: Arc::new(Names::new()),
-            overrides: config.overrides.clone().into(),
-            family: config.family,
+            overrides: options.overrides.clone().into(),
+            family: options.family,
         })
     }
 
@@ -195,12 +197,6 @@ impl fmt::Debug for Resolver {
     }
 }
 
-impl ResolveOverride {
-    fn is_for(&self, host: &str, port: u16) -> bool {
-        self.port == port && (self.host == "*" || self.host.eq_ignore_ascii_case(host))
-    }
-}
-
 /// The name as it is kept.
 fn lower_case(host: &str) -> Cow<'_, str> {
     match host.bytes().any(|byte| byte.is_ascii_uppercase()) {
@@ -283,7 +279,7 @@ impl Drop for Question {
 }
 
 /// The resolver thread.
-async fn answer_all(config: &DnsConfig, mut questions: mpsc::UnboundedReceiver<Question>) {
+async fn answer_all(config: &DnsOptions, mut questions: mpsc::UnboundedReceiver<Question>) {
     let local = tokio::task::LocalSet::new();
     let run = async {
         let mut servers: Option<Rc<Servers>> = None;
@@ -318,7 +314,7 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     fn resolver(overrides: Vec<ResolveOverride>, family: Family) -> Resolver {
-        Resolver::start(&DnsConfig { overrides, family, ..DnsConfig::default() }).unwrap()
+        Resolver::start(&DnsOptions { overrides, family, ..DnsOptions::default() }).unwrap()
     }
 
     /// A handle whose thread is gone.

@@ -16,12 +16,14 @@
 //! ([`FileOps`]). fsync(2) always goes through the ring, since it waits for the device.
 
 mod descriptor;
+mod options;
+
+pub use options::{FileAllocation, FileOps, Fsync};
 
 use super::buf::RecvBuf;
 use super::dir::{Dir, WriteOptions};
 use super::shim::{Op, call, call_after, transfer};
 use super::{disk_cause, name_cause, op};
-use crate::config::{FileAllocation, FileOps, Fsync};
 use crate::fault::{Cause, DiskProblem};
 use crate::limits::{ALLOCATE_BYTES_MAX, ALLOCATE_BYTES_MIN};
 use descriptor::Descriptor;

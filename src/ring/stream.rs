@@ -7,8 +7,7 @@
 //! between is a future that may be dropped, for epoll(7) has no memory of ours.
 
 use super::disk_cause;
-use super::file::close;
-use crate::config::{Fsync, Outlet};
+use super::file::{Fsync, close};
 use crate::fault::{Cause, DiskProblem};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fs::{CWD, FileType, Mode, OFlags};
@@ -17,11 +16,21 @@ use rustix::net::SendFlags;
 use std::fs::File;
 use std::io::{self, IsTerminal as _};
 use std::os::fd::{BorrowedFd, OwnedFd, RawFd};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
+
+/// Something that is written into and never replaced, because it is no file.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Outlet {
+    /// A descriptor that the program was started with: `-`, `/dev/stdout`, `/dev/fd/3`, or a link
+    /// to one of them.
+    Descriptor(i32),
+    /// A device or a FIFO, or a link to one.
+    Path(PathBuf),
+}
 
 /// An open stream.
 #[derive(Debug)]

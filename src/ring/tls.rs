@@ -15,10 +15,12 @@ use rustls::{HandshakeKind, ProtocolVersion};
 use std::fmt;
 use std::sync::Arc;
 
+mod options;
 mod settings;
 mod trust;
 mod words;
 
+pub use options::{Pins, TlsOptions, TlsVersion};
 pub use settings::Settings;
 use words::ClientCertificate;
 

@@ -104,16 +104,20 @@ fn layers_use_what_is_below_them() {
     bad("src/http/mod.rs", "use super::fault::Fault;", "crate::fault");
     bad("src/http/head.rs", "fn f() { crate::engine::run() }", "crate::engine");
     bad("src/plan/job.rs", "use crate::config::Config;", "crate::config");
-    bad("src/plan/job.rs", "use crate::config::{RetryPolicy, Config};", "crate::config");
+    bad("src/plan/job.rs", "use crate::{fault, config::{A, B}};", "crate::config");
+    bad("src/report/row.rs", "use crate::config::Config;", "crate::config");
+    bad("src/ring/dns.rs", "use crate::config;", "crate::config");
     bad("src/engine/run.rs", "use crate::cli;", "crate::cli");
     bad("src/cli/exit.rs", "use crate::{engine, ring};", "crate::ring");
     bad("src/config.rs", "use crate::http;", "crate::http");
+    bad("src/config/own.rs", "use crate::engine::run;", "crate::engine");
     bad("src/origin/mod.rs", "use crate::http;", "crate::http");
     bad("src/extra/mod.rs", "", "src/extra is no known layer");
 
     good("src/http/head.rs", "use crate::limits;\nuse crate::http::Reuse;\nuse super::Reuse;");
     good("src/http/head.rs", "use super::head::fault;");
-    good("src/plan/job.rs", "use crate::config::RetryPolicy;\nuse crate::{fault, http::{a, b}};");
+    good("src/plan/job.rs", "use crate::{fault, http::{a, b}};");
+    good("src/config.rs", "pub use crate::ring::tls::Pins;\nuse crate::plan::retry;");
     good("src/http/a.rs", "/// [`crate::engine`]\n#[cfg(test)]\nmod t { use crate::fault; }");
     good("src/http/a/tests.rs", "use crate::fault;");
     good("src/main.rs", "use ringpull::{cli, engine};");
@@ -285,6 +289,16 @@ fn doc_comments_name_their_subject() {
     ] {
         assert_eq!(found(text), [""; 0], "{text}");
     }
+}
+
+#[test]
+fn the_configuration_does_nothing() {
+    bad("src/config.rs", "fn f() -> io::Result<()> {}", "parsed above it");
+    bad("src/config/own.rs", "use anyhow::Context as _;", "parsed above it");
+    bad("src/config.rs", "fn f() { Netrc::parse(a); }", "parsed above it");
+    bad("src/config.rs", "fn f() { File::open(a); }", "take or give bytes");
+    good("src/config.rs", "impl Default for A { fn default() -> Self { Self { b: Vec::new() } } }");
+    good("src/plan/job.rs", "fn f() -> Result<(), E> { Target::parse(a) }");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! When a run ends before its list, and which failures it may have.
 
 use crate::cli::values::{self, Bytes, Millis};
-use crate::config::{BudgetConfig, ErrorsMax};
+use crate::report::budget::{Budget, ErrorsMax};
 use clap::Args;
 
 /// When a run ends before its list.
@@ -44,9 +44,9 @@ pub struct BudgetArgs {
 
 impl BudgetArgs {
     /// The budget of the run.
-    pub(crate) fn resolve(&self) -> BudgetConfig {
+    pub(crate) fn resolve(&self) -> Budget {
         let fail_early = self.fail_early.then_some(ErrorsMax::Count(1));
-        BudgetConfig {
+        Budget {
             errors_max: self.max_errors.or(fail_early),
             duration_max_ms: self.max_duration.map(|time| time.0),
             bytes_max: self.quota.map(|bytes| bytes.0).filter(|bytes| *bytes > 0),

@@ -1,9 +1,10 @@
 //! Names and addresses.
 
 use crate::cli::values::{self, Millis};
-use crate::config::{DnsConfig, Family, Reach, ResolveOverride, Timeouts};
+use crate::config::{DnsOptions, Family, ResolveOverride, Timeouts};
 use crate::limits;
 use crate::plan::address;
+use crate::plan::address::Reach;
 use clap::Args;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -69,21 +70,20 @@ pub struct DnsArgs {
 
 impl DnsArgs {
     /// How names are looked up. A lookup takes no longer than a connect unless said otherwise.
-    pub(crate) fn resolve(&self, timeouts: &Timeouts) -> DnsConfig {
+    pub(crate) fn resolve(&self, timeouts: &Timeouts) -> DnsOptions {
         let family = match (self.ipv4, self.ipv6) {
             (true, _) => Family::V4,
             (false, true) => Family::V6,
             (false, false) => Family::Any,
         };
         let timeout_ms = self.dns_timeout.map_or(timeouts.connect_ms, |span| span.0);
-        DnsConfig {
+        DnsOptions {
             servers: self.dns_servers.clone(),
             concurrency: self.dns_concurrency,
             // No job has so much time.
             timeout_ms: timeout_ms.min(timeouts.job_ms),
             overrides: self.resolve.clone(),
             family,
-            cache: self.dns_cache.clone(),
         }
     }
 
@@ -206,10 +206,11 @@ mod tests {
     #[test]
     fn look_ups() {
         let dns = |line: &[&str]| config(&[line, &["u"]].concat()).dns;
-        let default = DnsConfig::default();
+        let default = DnsOptions::default();
         assert_eq!(dns(&[]), default);
         assert_eq!(dns(&["--dns-concurrency", "7"]).concurrency, 7);
-        assert_eq!(dns(&["--dns-cache-preload", "f"]).cache.as_deref(), Some(Path::new("f")));
+        let cache = config(&["--dns-cache-preload", "f", "u"]).dns_cache;
+        assert_eq!(cache.as_deref(), Some(Path::new("f")));
         let timeout = |line: &[&str]| dns(line).timeout_ms;
         assert_eq!(timeout(&["--dns-timeout", "3s"]), 3_000);
         assert_eq!(timeout(&["--connect-timeout", "3s"]), 3_000, "as it was before the flag");

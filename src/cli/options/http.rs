@@ -1,8 +1,9 @@
 //! What requests carry, and which responses are taken.
 
 use crate::cli::values::{self, Bytes};
-use crate::config::{Config, NetrcFile, RequestConfig};
+use crate::config::{Config, RequestConfig};
 use crate::error::RunError;
+use crate::plan::netrc::Netrc;
 use crate::{http, limits, plan};
 use anyhow::{Context as _, bail};
 use clap::Args;
@@ -88,7 +89,7 @@ pub struct HttpArgs {
 
 impl HttpArgs {
     /// What every request carries.
-    pub(crate) fn resolve(&self) -> anyhow::Result<RequestConfig> {
+    pub(crate) fn resolve(&self, netrc: Option<Netrc>) -> anyhow::Result<RequestConfig> {
         let mut headers = Vec::new();
         for arg in &self.headers {
             match arg {
@@ -103,7 +104,7 @@ impl HttpArgs {
             referer: self.referer.as_deref().map(|url| plan::target::referer(url).into_owned()),
             compressed: self.compressed,
             basic_auth: self.users.last().cloned(),
-            netrc: self.netrc()?,
+            netrc,
         })
     }
 
@@ -115,9 +116,9 @@ impl HttpArgs {
         self.netrc_file.clone().or_else(of_home)
     }
 
-    /// What the netrc file says. It is read and checked
-    /// here: what it lacks should not be found by a server's 401.
-    fn netrc(&self) -> anyhow::Result<Option<NetrcFile>> {
+    /// What the netrc file says. It is read and understood here: what it lacks should not be found
+    /// by a server's 401.
+    pub(crate) fn netrc(&self) -> anyhow::Result<Option<NetrcFile>> {
         let path = match self.netrc_path() {
             Some(path) => path,
             None if self.netrc => {
@@ -127,11 +128,19 @@ impl HttpArgs {
         };
         let doing = || RunError::usage(format!("cannot use the netrc file {}", path.display()));
         let text = values::read_text(&path).with_context(doing)?;
-        plan::netrc::Netrc::parse(&text).with_context(doing)?;
+        let netrc = Netrc::parse(&text).with_context(doing)?;
         let mode = fs::metadata(&path).with_context(doing)?.permissions().mode();
         let is_readable_by_others = mode & 0o044 != 0;
-        Ok(Some(NetrcFile { path, text, is_readable_by_others }))
+        Ok(Some(NetrcFile { path, netrc, is_readable_by_others }))
     }
+}
+
+/// A netrc file that was read.
+pub(crate) struct NetrcFile {
+    pub(crate) path: PathBuf,
+    pub(crate) netrc: Netrc,
+    /// Whether its permissions let other users of this machine read it.
+    pub(crate) is_readable_by_others: bool,
 }
 
 /// One `-H`. `Debug` does not show the value.
@@ -190,8 +199,7 @@ fn header_file(path: &Path) -> anyhow::Result<Vec<(String, String)>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::resolve::warnings;
-    use crate::cli::tests::{config, list, options, unusable};
+    use crate::cli::tests::{config, list, options, resolved, unusable};
 
     #[test]
     fn headers() {
@@ -272,7 +280,7 @@ mod tests {
         fs::write(&path, "machine h login l password p").unwrap();
         for (mode, count) in [(0o600, 0), (0o400, 0), (0o640, 1), (0o604, 1)] {
             fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
-            let warnings = warnings(&config(&line));
+            let warnings = resolved(&line).warnings;
             assert_eq!(warnings.len(), count, "{mode:o}: {warnings:?}");
             assert!(warnings.iter().all(|text| text.contains("chmod 600")), "{warnings:?}");
         }

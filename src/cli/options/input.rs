@@ -1,8 +1,10 @@
 //! Where input comes from, and how it is read.
 
 use crate::cli::values;
-use crate::config::{Columns, Input, InputConfig, InputFormat, KeptColumn};
+use crate::config::Input;
 use crate::error::RunError;
+use crate::plan::input::{Columns, Format, KeptColumn, Options};
+use crate::plan::job::TextOptions;
 use crate::report::row::NAMES;
 use anyhow::{Context as _, bail};
 use clap::Args;
@@ -44,7 +46,7 @@ pub struct InputArgs {
     /// .json. Anything else is text, which aria2's input files are too, and so is standard input.
     /// Compression is told by the first bytes of a list, whatever its name.
     #[arg(long, value_name = "FORMAT", value_parser = input_format)]
-    pub input_format: Option<InputFormat>,
+    pub input_format: Option<Format>,
     /// Column with the URL in CSV and TSV, or member in JSON Lines.
     ///
     /// A number, from 1, says that tables have no header line; then other columns are numbers, too.
@@ -83,13 +85,13 @@ pub struct InputArgs {
 
 impl InputArgs {
     /// How the inputs are read. `is_told` says that somebody gets to see the columns that are kept.
-    pub(crate) fn resolve(&self, is_told: bool) -> anyhow::Result<InputConfig> {
+    pub(crate) fn resolve(&self, is_told: bool) -> anyhow::Result<Options> {
         if self.keep_cols.is_some() && !is_told {
             bail!(RunError::usage(
                 "--keep-cols copies columns into the report: give --report FILE"
             ));
         }
-        Ok(InputConfig {
+        Ok(Options {
             format: self.input_format,
             columns: Columns {
                 url: self.url_col.clone(),
@@ -98,14 +100,13 @@ impl InputArgs {
                 keep: self.keep()?,
             },
             delimiter: self.delimiter,
-            allows_host_header: self.allow_host_header,
-            ..InputConfig::default()
+            text: TextOptions { allows_host_header: self.allow_host_header, ..<_>::default() },
         })
     }
 
     /// The columns that the report keeps, with names that nothing else in it has, whether a reader
     /// minds capitals or not.
-    pub(crate) fn keep(&self) -> anyhow::Result<Vec<KeptColumn>> {
+    fn keep(&self) -> anyhow::Result<Vec<KeptColumn>> {
         let typed = self.keep_cols.as_ref().map_or(&[][..], |names| &names.0);
         let is_number = |name: &str| name.bytes().all(|byte| byte.is_ascii_digit());
         let has_header = self.url_col.as_deref().is_none_or(|name| !is_number(name));
@@ -201,15 +202,15 @@ fn delimiter(text: &str) -> Result<u8, String> {
 
 /// The words of other programs are understood; a compression among them says nothing, since that is
 /// known by the first bytes of a list.
-fn input_format(text: &str) -> Result<InputFormat, String> {
+fn input_format(text: &str) -> Result<Format, String> {
     let lower = text.to_ascii_lowercase();
     let plain = lower.trim_start_matches('.');
     let packed = [".gz", ".zst"].iter().find_map(|suffix| plain.strip_suffix(suffix));
     match packed.unwrap_or(plain) {
-        "txt" | "text" | "aria2" => Ok(InputFormat::Text),
-        "csv" => Ok(InputFormat::Csv),
-        "tsv" => Ok(InputFormat::Tsv),
-        "jsonl" | "ndjson" | "json" => Ok(InputFormat::JsonLines),
+        "txt" | "text" | "aria2" => Ok(Format::Text),
+        "csv" => Ok(Format::Csv),
+        "tsv" => Ok(Format::Tsv),
+        "jsonl" | "ndjson" | "json" => Ok(Format::JsonLines),
         "parquet" => Err("Parquet is not read: save the table as CSV".to_owned()),
         _ => Err("use txt, csv, tsv or jsonl".to_owned()),
     }
@@ -297,18 +298,18 @@ mod tests {
     #[test]
     fn the_format_of_lists_has_the_words_of_others() {
         for (word, format) in [
-            ("txt", InputFormat::Text),
-            ("aria2", InputFormat::Text),
-            ("CSV", InputFormat::Csv),
-            ("tsv.gz", InputFormat::Tsv),
-            ("json", InputFormat::JsonLines),
-            ("jsonl.gz", InputFormat::JsonLines),
+            ("txt", Format::Text),
+            ("aria2", Format::Text),
+            ("CSV", Format::Csv),
+            ("tsv.gz", Format::Tsv),
+            ("json", Format::JsonLines),
+            ("jsonl.gz", Format::JsonLines),
         ] {
             let config = config(&["--input_format", word, "--url_col=link", "u"]);
             assert_eq!(config.input.format, Some(format), "{word}");
             assert_eq!(config.input.columns.url.as_deref(), Some("link"));
         }
-        assert_eq!(config(&["u"]).input, InputConfig::default());
+        assert_eq!(config(&["u"]).input, Options::default());
     }
 
     #[test]

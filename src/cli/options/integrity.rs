@@ -1,6 +1,5 @@
 //! Digests of what is stored.
 
-use crate::config::IntegrityConfig;
 use crate::error::RunError;
 use crate::plan::checksum::{Checksum, Kind};
 use anyhow::bail;
@@ -27,16 +26,15 @@ pub struct IntegrityArgs {
 }
 
 impl IntegrityArgs {
-    /// The digests of the run, which pulls one URL of the command line or more.
-    pub(crate) fn resolve(&self, is_single: bool) -> anyhow::Result<IntegrityConfig> {
+    /// The digest that the file must have of a run that pulls one URL of the command line or more.
+    pub(crate) fn checksum(&self, is_single: bool) -> anyhow::Result<Option<Checksum>> {
         if self.checksum.is_some() && !is_single {
             bail!(RunError::usage(
                 "cannot check several downloads against the one digest of --checksum: use it with \
                  a single URL, or write checksum=TYPE=HEX below each URL of a list"
             ));
         }
-        let compute_hash = self.compute_hash.and_then(|hash| hash.0);
-        Ok(IntegrityConfig { compute_hash, checksum: self.checksum })
+        Ok(self.checksum)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Which lines of the inputs are pulled, where the environment has a say too.
 
-use crate::config::{LinesConfig, ShardConfig};
 use crate::error::RunError;
+use crate::plan::shard::Shard;
 use anyhow::bail;
 use clap::Args;
 
@@ -24,27 +24,40 @@ pub struct LinesArgs {
     ///
     /// Example: --shard 0/4 on the first of four machines. See `ringpull help many-machines`.
     #[arg(long, value_name = "I/N", value_parser = shard)]
-    pub shard: Option<ShardConfig>,
+    pub shard: Option<Shard>,
 }
 
 impl LinesArgs {
-    /// Makes that part of the configuration. `variables` are those of [`VARIABLES`] that are set.
+    /// Which shard of the list is pulled, where it is not all of it; and a note for the user where
+    /// the environment says so. `variables` are those of [`VARIABLES`] that are set.
     ///
     /// # Errors
     /// The environment does not say clearly which shard this is.
-    pub(crate) fn resolve(
+    pub(crate) fn shard(
         &self,
         variables: &[(&'static str, String)],
-    ) -> anyhow::Result<LinesConfig> {
-        let shard = match self.shard {
-            Some(shard) => Some(shard),
-            None => of_environment(variables)?,
-        };
-        Ok(LinesConfig { is_dry_run: self.dry_run, shard: shard.filter(|shard| shard.count > 1) })
+    ) -> anyhow::Result<(Option<Shard>, Option<String>)> {
+        if let Some(shard) = self.shard {
+            return Ok((Some(shard).filter(|shard| shard.count() > 1), None));
+        }
+        let told = of_environment(variables)?.filter(|told| told.count > 1);
+        let Some(Told { index, count, variable }) = told else { return Ok((None, None)) };
+        let note = format!(
+            "{variable} is set: this is shard {index}/{count}, lines of other hosts are for other \
+             tasks; --shard 0/1 pulls all lines"
+        );
+        Ok((Some(Shard::new(index, count)), Some(note)))
     }
 }
 
-fn shard(text: &str) -> Result<ShardConfig, String> {
+/// A shard as an environment variable names it.
+struct Told {
+    index: u32,
+    count: u32,
+    variable: &'static str,
+}
+
+fn shard(text: &str) -> Result<Shard, String> {
     let wanted = "write I/N, for instance 0/4 for the first of four";
     let (index, count) = text.split_once('/').ok_or(wanted)?;
     let number = |text: &str| match text.bytes().all(|b| b.is_ascii_digit()) {
@@ -55,20 +68,10 @@ fn shard(text: &str) -> Result<ShardConfig, String> {
     if index >= count {
         return Err(format!("shards are numbered from 0 to N-1; {wanted}"));
     }
-    Ok(ShardConfig { index, count, variable: None })
+    Ok(Shard::new(index, count))
 }
 
-/// What a user should know of it.
-pub(crate) fn note(config: &LinesConfig) -> Option<String> {
-    let ShardConfig { index, count, variable } = config.shard?;
-    let variable = variable?;
-    Some(format!(
-        "{variable} is set: this is shard {index}/{count}, lines of other hosts are for other \
-         tasks; --shard 0/1 pulls all lines"
-    ))
-}
-
-fn of_environment(variables: &[(&'static str, String)]) -> anyhow::Result<Option<ShardConfig>> {
+fn of_environment(variables: &[(&'static str, String)]) -> anyhow::Result<Option<Told>> {
     let value = |name| variables.iter().find(|(other, _)| *other == name).map(|(_, value)| value);
     let number = |name: &'static str| match value(name).map(|text| text.trim().parse::<u32>()) {
         None => Ok(None),
@@ -83,14 +86,14 @@ fn of_environment(variables: &[(&'static str, String)]) -> anyhow::Result<Option
             let Some(past) = past else {
                 bail!(unclear(&format!("{SLURM_ID}={id} is not in steps of {step} from {min}")))
             };
-            Some(ShardConfig { index: past / step, count, variable: Some(SLURM_ID) })
+            Some(Told { index: past / step, count, variable: SLURM_ID })
         }
         (Some(_), None) => bail!(unclear(&format!("{SLURM_ID} is set and {SLURM_COUNT} is not"))),
         (None, Some(_)) => bail!(unclear(&format!("{SLURM_COUNT} is set and {SLURM_ID} is not"))),
     };
     let job = match (number(JOB_INDEX)?, number(JOB_COUNT)?) {
         (None, None) => None,
-        (Some(index), Some(count)) => Some(ShardConfig { index, count, variable: Some(JOB_INDEX) }),
+        (Some(index), Some(count)) => Some(Told { index, count, variable: JOB_INDEX }),
         (Some(_), None) => bail!(unclear(&format!("{JOB_INDEX} is set and {JOB_COUNT} is not"))),
         (None, Some(_)) => bail!(unclear(&format!("{JOB_COUNT} is set and {JOB_INDEX} is not"))),
     };
@@ -98,8 +101,7 @@ fn of_environment(variables: &[(&'static str, String)]) -> anyhow::Result<Option
         bail!(unclear(&format!("both {SLURM_ID} and {JOB_INDEX} are set")));
     }
     match slurm.or(job) {
-        Some(ShardConfig { index, count, variable }) if index >= count => {
-            let variable = variable.unwrap_or_default();
+        Some(Told { index, count, variable }) if index >= count => {
             bail!(unclear(&format!("{variable} asks for shard {index} of {count}, from 0")))
         }
         shard => Ok(shard),
@@ -137,7 +139,7 @@ mod tests {
     #[test]
     fn shards_as_they_are_typed() {
         for (text, index, count) in [("0/1", 0, 1), ("3/4", 3, 4), ("0/4294967295", 0, u32::MAX)] {
-            assert_eq!(shard(text), Ok(ShardConfig { index, count, variable: None }));
+            assert_eq!(shard(text), Ok(Shard::new(index, count)));
         }
         for text in
             ["", "/", "1", "1/", "/1", "4/4", "0/0", "-1/4", "+0/1", "0/4294967296", "0/1/2"]
@@ -150,9 +152,9 @@ mod tests {
         let variables: Vec<_> =
             variables.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
         let args = LinesArgs { dry_run: false, shard: None };
-        let config = args.resolve(&variables).map_err(|error| error.to_string())?;
-        assert_eq!(note(&config).is_some(), config.shard.is_some());
-        Ok(config.shard.map(|shard| (shard.index, shard.count)))
+        let (shard, note) = args.shard(&variables).map_err(|error| error.to_string())?;
+        assert_eq!(note.is_some(), shard.is_some());
+        Ok(shard.map(|shard| (shard.index(), shard.count())))
     }
 
     #[test]
@@ -196,13 +198,10 @@ mod tests {
         let variables = [(SLURM_ID, "nonsense".to_owned())];
         for (typed, expected) in [((1, 3), Some((1, 3))), ((0, 1), None)] {
             let (index, count) = typed;
-            let args = LinesArgs {
-                dry_run: false,
-                shard: Some(ShardConfig { index, count, variable: None }),
-            };
-            let config = args.resolve(&variables).unwrap();
-            assert_eq!(config.shard.map(|shard| (shard.index, shard.count)), expected);
-            assert_eq!(note(&config), None);
+            let args = LinesArgs { dry_run: false, shard: Some(Shard::new(index, count)) };
+            let (shard, note) = args.shard(&variables).unwrap();
+            assert_eq!(shard.map(|shard| (shard.index(), shard.count())), expected);
+            assert_eq!(note, None);
         }
     }
 }

@@ -2,11 +2,10 @@
 
 use crate::cli::outlet::{Leads, leads};
 use crate::cli::values::{self, Millis};
-use crate::config::{
-    Destination, Dirs, DiskConfig, FileAllocation, Fsync, OnConflict, RestrictNames,
-};
+use crate::config::{Destination, FileAllocation, Fsync, OnConflict};
 use crate::error::RunError;
-use crate::{limits, plan};
+use crate::limits;
+use crate::plan::name::{Dirs, RestrictNames, Template};
 use anyhow::bail;
 use clap::Args;
 use clap::builder::TypedValueParser;
@@ -109,15 +108,6 @@ pub struct OutputArgs {
 }
 
 impl OutputArgs {
-    /// What is done about names, folders and a full disk.
-    pub(crate) fn disk(&self) -> DiskConfig {
-        DiskConfig {
-            dirs: self.dirs.clone(),
-            restrict_names: self.restrict_file_names,
-            wait_ms: self.disk_wait.0,
-        }
-    }
-
     /// The directory of the run, and the name of its single file where `-o` gives one. What the
     /// user of the command line says is taken literally, as by curl: `-o` may lead anywhere.
     pub(crate) fn place(&self) -> anyhow::Result<(PathBuf, Option<OutputName>)> {
@@ -144,13 +134,15 @@ impl OutputArgs {
         Ok((dir, Some(OutputName::Path(name.to_owned()))))
     }
 
-    /// The template of names, checked.
-    pub(crate) fn name_template(&self) -> anyhow::Result<Option<String>> {
+    /// The template of names, understood.
+    pub(crate) fn name_template(&self) -> anyhow::Result<Option<Template>> {
         let Some(text) = &self.name_template else { return Ok(None) };
-        if let Err(problem) = plan::name::Template::parse(text) {
-            bail!(RunError::usage(format!("cannot use --name-template '{text}': {problem}")));
+        match Template::parse(text) {
+            Ok(template) => Ok(Some(template)),
+            Err(problem) => {
+                bail!(RunError::usage(format!("cannot use --name-template '{text}': {problem}")))
+            }
         }
-        Ok(Some(text.clone()))
     }
 
     /// What is done about files that exist.
@@ -351,7 +343,7 @@ mod tests {
     fn a_template_is_checked() {
         let template = "{seq:06}-{name}";
         let config = config(&["--name-template", template, "u"]);
-        assert_eq!(config.name_template.as_deref(), Some(template));
+        assert_eq!(config.name_template, Template::parse(template).ok());
         assert!(unusable(&["--name-template", "{name", "u"]).contains("'{name'"));
     }
 

@@ -1,7 +1,7 @@
 //! Bandwidth limits.
 
 use crate::cli::values::{self, Bytes};
-use crate::config::PaceConfig;
+use crate::plan::pace::Bandwidth;
 use clap::Args;
 
 /// Bandwidth limits.
@@ -31,9 +31,9 @@ pub struct PaceArgs {
 
 impl PaceArgs {
     /// A limit of 0 is none.
-    pub(crate) fn resolve(&self) -> PaceConfig {
+    pub(crate) fn resolve(&self) -> Bandwidth {
         let rate = |typed: Option<Bytes>| typed.map(|bytes| bytes.0).filter(|rate| *rate > 0);
-        PaceConfig {
+        Bandwidth {
             run: rate(self.limit_rate),
             per_host: rate(self.limit_rate_per_host),
             per_transfer: rate(self.max_download_limit),

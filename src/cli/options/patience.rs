@@ -1,8 +1,9 @@
 //! How long and how often.
 
 use crate::cli::values::{self, Bytes, Millis};
-use crate::config::{RetryPolicy, Timeouts};
+use crate::config::Timeouts;
 use crate::limits;
+use crate::plan::retry::Policy;
 use clap::Args;
 
 /// How long and how often. Times are seconds (10, 1.5) or carry a unit (500ms, 2m, 1h).
@@ -103,13 +104,13 @@ impl PatienceArgs {
 
     /// `--tries` counts the first attempt, `--retry` does not; no limit of `--tries 0` is the
     /// largest one, and `--max-time` ends it.
-    pub(crate) fn retry(&self) -> RetryPolicy {
+    pub(crate) fn retry(&self) -> Policy {
         let retries_max = match self.tries {
             None => self.retry,
             Some(tries) => tries.checked_sub(1).unwrap_or(u32::MAX),
         };
         let delay_base_ms = self.retry_delay.0;
-        RetryPolicy {
+        Policy {
             retries_max,
             delay_base_ms,
             delay_max_ms: limits::RETRY_DELAY_MAX_MS.max(delay_base_ms),

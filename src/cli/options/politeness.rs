@@ -1,8 +1,8 @@
 //! How much is asked of one host, beside the number of connections.
 
 use crate::cli::values::{self, Millis};
-use crate::config::{PerHost, PolitenessConfig, RequestRate};
 use crate::limits;
+use crate::plan::schedule::{Limits, Rate};
 use clap::Args;
 
 /// How much is asked of one host, beside the number of connections.
@@ -21,17 +21,17 @@ pub struct PolitenessArgs {
     /// Requests are evenly spaced; redirects and retries count. Waiting for a turn counts towards
     /// --max-time.
     #[arg(long, value_name = "N/UNIT", value_parser = rate)]
-    pub rate: Option<RequestRate>,
+    pub rate: Option<Rate>,
     /// Requests in a time at each host, such as 5/s.
     ///
     /// Written as for --rate, and counted in the same way. One that a host asks for (Retry-After),
     /// or that is found out from its refusals, is kept to as well.
     #[arg(long, value_name = "N/UNIT", value_parser = rate)]
-    pub rate_per_host: Option<RequestRate>,
+    pub rate_per_host: Option<Rate>,
     /// rclone's word for --rate: a number a second.
     #[arg(long, value_name = "N", hide = true, value_parser = per_second,
           conflicts_with = "rate")]
-    pub tpslimit: Option<RequestRate>,
+    pub tpslimit: Option<Rate>,
     /// Failures in a row after which a host is left alone.
     ///
     /// These are failures to connect or to find the name. The host then rests for --host-fail-wait;
@@ -51,27 +51,28 @@ pub struct PolitenessArgs {
 }
 
 impl PolitenessArgs {
-    /// How polite the run is.
-    pub(crate) fn resolve(&self) -> PolitenessConfig {
-        PolitenessConfig {
+    /// The caps of the run, as far as these options and `-x` (`per_host`) say what they are.
+    pub(crate) fn limits(&self, per_host: Option<usize>) -> Limits {
+        let defaults = Limits::default();
+        // What is fixed cannot be as many as pay.
+        let fixed = self.fixed_connections.then_some(limits::PER_HOST_FIRST);
+        let per_host = per_host.or(fixed);
+        Limits {
+            per_host_first: per_host.unwrap_or(defaults.per_host_first),
+            per_host_max: per_host.unwrap_or(defaults.per_host_max),
             is_window_fixed: self.fixed_connections,
-            rate: self.rate.or(self.tpslimit),
-            rate_per_host: self.rate_per_host,
             host_fail_limit: self.host_fail_limit,
             host_fail_wait_ms: self.host_fail_wait.0,
+            rate: self.rate.or(self.tpslimit),
+            rate_per_host: self.rate_per_host,
+            ..defaults
         }
-    }
-
-    /// Connections of one host, of which `-x` gave so many. What is fixed cannot be as many as pay.
-    pub(crate) fn per_host(&self, given: Option<usize>) -> PerHost {
-        let fixed = || self.fixed_connections.then_some(limits::PER_HOST_FIRST);
-        given.or_else(fixed).map_or(PerHost::Automatic, PerHost::AtMost)
     }
 }
 
 /// `N/s`, `N/m`, `N/h`, `N/d`, or with a number before the unit. As curl's --rate, but without its
 /// default unit, which is an hour.
-fn rate(text: &str) -> Result<RequestRate, String> {
+fn rate(text: &str) -> Result<Rate, String> {
     let unit = "give the unit: 5/s, 100/m, 1000/h or 1/5s";
     let (count, per) = text.split_once('/').ok_or(unit)?;
     let per = match per {
@@ -85,11 +86,11 @@ fn rate(text: &str) -> Result<RequestRate, String> {
     }
 }
 
-fn per_second(text: &str) -> Result<RequestRate, String> {
+fn per_second(text: &str) -> Result<Rate, String> {
     counted(text, 1_000)
 }
 
-fn counted(count: &str, per_ms: u64) -> Result<RequestRate, String> {
+fn counted(count: &str, per_ms: u64) -> Result<Rate, String> {
     // Half a request a second is one in two seconds.
     match values::decimal_times(count, 1_000) {
         Some(count @ 1..=RATE_MAX_TIMES_1000) => {
@@ -97,7 +98,7 @@ fn counted(count: &str, per_ms: u64) -> Result<RequestRate, String> {
                 0 => (count / 1_000, per_ms),
                 _ => (count, per_ms * 1_000),
             };
-            Ok(RequestRate { count, per_ms })
+            Ok(Rate::new(count, per_ms))
         }
         Some(0) => Err("must be more than 0; leave the option out for no limit".to_owned()),
         Some(_) => Err("at most a million requests".to_owned()),
@@ -114,7 +115,7 @@ mod tests {
 
     #[test]
     fn rates_need_their_unit() {
-        let is = |count, per_ms| Ok(RequestRate { count, per_ms });
+        let is = |count, per_ms| Ok(Rate::new(count, per_ms));
         assert_eq!(rate("50/s"), is(50, 1_000));
         assert_eq!(rate("2/m"), is(2, 60_000));
         assert_eq!(rate("1000/h"), is(1_000, 3_600_000));

@@ -1,10 +1,10 @@
 //! The way to servers: proxies of options and environment variables.
 
 use crate::cli::values;
-use crate::config::{ProxyConfig, ProxyUrl, Reach};
 use crate::error::RunError;
 use crate::http::request::PROXY_AUTHORIZATION;
-use crate::plan::proxy::Proxies;
+use crate::plan::address::Reach;
+use crate::plan::proxy::{Given, Options, Proxies};
 use crate::plan::target::Scheme;
 use anyhow::bail;
 use clap::Args;
@@ -44,8 +44,9 @@ impl fmt::Debug for ProxyArgs {
 }
 
 impl ProxyArgs {
-    /// What was typed goes before the environment. `Proxy-Authorization` is taken out of the
-    /// fields, which go to origins.
+    /// The proxies of the run, and a note for the user where they are those of the environment.
+    /// What was typed goes before that. `Proxy-Authorization` is taken out of the fields, which go
+    /// to origins.
     ///
     /// # Errors
     /// A [`RunError`] of class usage, which does not repeat what may hold a password.
@@ -53,15 +54,15 @@ impl ProxyArgs {
         &self,
         variables: &[(&'static str, String)],
         fields: &mut Vec<(String, String)>,
-    ) -> anyhow::Result<ProxyConfig> {
+    ) -> anyhow::Result<(Proxies, Option<String>)> {
         let from = |names: &[&str]| {
             let find = |name: &&str| variables.iter().find(|(known, _)| known == name);
             names.iter().find_map(find).map(|(name, value)| (*name, value.clone()))
         };
         let proxy = |names: &[&str]| match &self.proxy {
             Some(url) if url.is_empty() => None,
-            Some(url) => Some(ProxyUrl { url: url.clone(), variable: None }),
-            None => from(names).map(|(name, url)| ProxyUrl { url, variable: Some(name) }),
+            Some(url) => Some(Given { url: url.clone(), variable: None }),
+            None => from(names).map(|(name, url)| Given { url, variable: Some(name) }),
         };
         let no_proxy = self.noproxy.clone();
         let no_proxy = no_proxy.or_else(|| from(&["no_proxy", "NO_PROXY"]).map(|(_, list)| list));
@@ -70,31 +71,26 @@ impl ProxyArgs {
         }
         let is_for_proxy =
             |(name, _): &mut (String, String)| name.eq_ignore_ascii_case(PROXY_AUTHORIZATION);
-        let config = ProxyConfig {
+        let options = Options {
             http: proxy(&["http_proxy", "all_proxy", "ALL_PROXY"]),
             https: proxy(&["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"]),
             no_proxy: no_proxy.unwrap_or_default(),
             user: self.proxy_user.clone(),
             authorization: fields.extract_if(.., is_for_proxy).last().map(|(_, value)| value),
         };
-        if let Err(error) = Proxies::new(&config) {
-            let hint = match config.http.as_ref().or(config.https.as_ref()) {
-                Some(ProxyUrl { variable: Some(_), .. }) => " (--proxy '' goes without)",
-                Some(ProxyUrl { variable: None, .. }) | None => "",
-            };
-            bail!(RunError::usage(format!("{error}{hint}")));
+        match Proxies::new(&options) {
+            Ok(proxies) => {
+                let note = note(&options, &proxies);
+                Ok((proxies, note))
+            }
+            Err(error) => {
+                let hint = match options.http.as_ref().or(options.https.as_ref()) {
+                    Some(Given { variable: Some(_), .. }) => " (--proxy '' goes without)",
+                    Some(Given { variable: None, .. }) | None => "",
+                };
+                bail!(RunError::usage(format!("{error}{hint}")))
+            }
         }
-        Ok(config)
-    }
-
-    /// What was typed that nobody else may see.
-    pub(crate) fn secrets(&self) -> impl Iterator<Item = &str> {
-        let userinfo = self.proxy.as_deref().and_then(|url| {
-            let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-            rest.rsplit_once('@').map(|(userinfo, _)| userinfo)
-        });
-        // A shorter one hides nothing, and would be found in every other word.
-        userinfo.filter(|userinfo| userinfo.len() > 3).into_iter().chain(self.proxy_user.as_deref())
     }
 }
 
@@ -109,8 +105,7 @@ pub(crate) fn ask(names: &[&'static str]) -> Vec<(&'static str, String)> {
 ///
 /// # Errors
 /// A [`RunError`] of class usage when only public addresses are to be reached through one.
-pub(crate) fn check_reach(reach: Reach, config: &ProxyConfig) -> anyhow::Result<()> {
-    let proxies = Proxies::new(config)?;
+pub(crate) fn check_reach(reach: Reach, proxies: &Proxies) -> anyhow::Result<()> {
     let all = [Scheme::Http, Scheme::Https].into_iter().filter_map(|scheme| proxies.of(scheme));
     match all.into_iter().find(|proxy| proxy.is_resolving()) {
         Some(proxy) if reach != Reach::Any => bail!(RunError::usage(format!(
@@ -122,11 +117,9 @@ pub(crate) fn check_reach(reach: Reach, config: &ProxyConfig) -> anyhow::Result<
 }
 
 /// That the environment decides where requests go, which people forget.
-pub(crate) fn note(config: &ProxyConfig) -> Option<String> {
-    // It was understood before.
-    let proxies = Proxies::new(config).ok()?;
+fn note(options: &Options, proxies: &Proxies) -> Option<String> {
     let mut ways = Vec::new();
-    for (scheme, given) in [(Scheme::Http, &config.http), (Scheme::Https, &config.https)] {
+    for (scheme, given) in [(Scheme::Http, &options.http), (Scheme::Https, &options.https)] {
         let variable = given.as_ref().and_then(|given| given.variable);
         if let (Some(variable), Some(proxy)) = (variable, proxies.of(scheme)) {
             ways.push(format!("{scheme} URLs through {proxy} ({variable})"));

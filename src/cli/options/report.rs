@@ -2,8 +2,10 @@
 
 use crate::cli::outlet::{Leads, leads};
 use crate::cli::values;
-use crate::config::{KeptColumn, ProgressMode, ReportFile, ReportFormat, StatsFile, WatchConfig};
+use crate::config::{PrintedRows, ProgressMode, ReportFile, StatsFile};
 use crate::error::RunError;
+use crate::plan::input::Columns;
+use crate::report::RowFormat;
 use crate::report::write_out::WriteOut;
 use anyhow::{Context as _, bail};
 use clap::Args;
@@ -29,7 +31,7 @@ pub struct ReportArgs {
     /// For names that do not say it, and for `--report -`, which is csv by default.
     #[arg(long, value_name = "FORMAT", requires = "report",
           value_parser = report_format(), hide_short_help = true)]
-    pub report_format: Option<ReportFormat>,
+    pub report_format: Option<RowFormat>,
     /// Statistics of the run, as JSON.
     ///
     /// Written once, at its end: counts, bytes, times, faults.
@@ -73,23 +75,23 @@ impl ReportArgs {
         report.map(|report| report.path.as_path())
     }
 
-    /// How the run can be watched. The report has the columns `kept` too; `is_body_printed` says
-    /// that the download is standard output.
-    pub(crate) fn watch(
+    /// What standard output gets of every row, if anything. The report has the kept ones of
+    /// `columns` too; `is_body_printed` says that the download is standard output.
+    pub(crate) fn printed(
         &self,
-        kept: &[KeptColumn],
+        columns: &Columns,
         is_body_printed: bool,
-    ) -> anyhow::Result<WatchConfig> {
-        let kept: Vec<String> = kept.iter().map(|column| column.report_name.clone()).collect();
-        let write_out = self.write_out.as_deref().map(|typed| form(typed, &kept)).transpose()?;
-        if write_out.is_some() && is_body_printed {
+    ) -> anyhow::Result<Option<PrintedRows>> {
+        let kept = columns.report_names();
+        let form = self.write_out.as_deref().map(|typed| form(typed, &kept)).transpose()?;
+        if form.is_some() && is_body_printed {
             bail!(RunError::usage(
                 "cannot write both -o - and -w to standard output: give -o a name"
             ));
         }
         let rows =
             self.is_report_printed().then(|| self.printed_rows(is_body_printed)).transpose()?;
-        Ok(WatchConfig { metrics_addr: self.metrics_addr, write_out, rows })
+        Ok(form.map(PrintedRows::WriteOut).or_else(|| rows.map(PrintedRows::Report)))
     }
 
     /// The report as a file, if it is to be one.
@@ -114,7 +116,7 @@ impl ReportArgs {
     }
 
     /// How rows are encoded that go to standard output, where nothing else may go then.
-    fn printed_rows(&self, is_body_printed: bool) -> anyhow::Result<ReportFormat> {
+    fn printed_rows(&self, is_body_printed: bool) -> anyhow::Result<RowFormat> {
         let typed = [
             ("-o -", is_body_printed, "give -o a name"),
             ("-w", self.write_out.is_some(), "give --report a file"),
@@ -124,7 +126,7 @@ impl ReportArgs {
                 "cannot write both --report - and {other} to standard output: {remedy}"
             )));
         }
-        Ok(self.report_format.unwrap_or(ReportFormat::Csv))
+        Ok(self.report_format.unwrap_or(RowFormat::Csv))
     }
 
     /// What was asked for; else a bar where somebody can see it and did not ask for quiet.
@@ -143,14 +145,14 @@ pub struct ReportName {
     /// As it was typed; `-` is standard output.
     pub path: PathBuf,
     /// What its suffix says.
-    pub format: Option<ReportFormat>,
+    pub format: Option<RowFormat>,
 }
 
 /// The values of `--report-format`.
-fn report_format() -> impl TypedValueParser<Value = ReportFormat> {
+fn report_format() -> impl TypedValueParser<Value = RowFormat> {
     values::one_of([
-        ("csv", ReportFormat::Csv, "RFC 4180, with a header line"),
-        ("jsonl", ReportFormat::JsonLines, "a JSON object a line"),
+        ("csv", RowFormat::Csv, "RFC 4180, with a header line"),
+        ("jsonl", RowFormat::JsonLines, "a JSON object a line"),
     ])
 }
 
@@ -170,9 +172,9 @@ fn report_name(text: &str) -> Result<ReportName, String> {
     let packed = lower.strip_suffix(".gz").or_else(|| lower.strip_suffix(".zst"));
     let plain = packed.unwrap_or(&lower);
     let format = if plain.ends_with(".csv") {
-        Some(ReportFormat::Csv)
+        Some(RowFormat::Csv)
     } else if plain.ends_with(".jsonl") {
-        Some(ReportFormat::JsonLines)
+        Some(RowFormat::JsonLines)
     } else {
         None
     };
@@ -185,7 +187,7 @@ fn address(text: &str) -> Result<SocketAddr, String> {
 }
 
 /// The form of `-w`, or of the file that it names.
-fn form(typed: &str, kept: &[String]) -> anyhow::Result<String> {
+fn form(typed: &str, kept: &[String]) -> anyhow::Result<WriteOut> {
     let form = match typed.strip_prefix('@') {
         Some("" | "-") => {
             bail!(RunError::usage("write -w @FILE; the form is not read from standard input"))
@@ -195,7 +197,7 @@ fn form(typed: &str, kept: &[String]) -> anyhow::Result<String> {
         None => typed.to_owned(),
     };
     match WriteOut::parse(&form, kept) {
-        Ok(_) => Ok(form),
+        Ok(form) => Ok(form),
         Err(problem) => bail!(RunError::usage(format!("cannot use the form of -w: {problem}"))),
     }
 }
@@ -220,10 +222,10 @@ mod tests {
     #[test]
     fn report_names() {
         let format = |text| report_name(text).unwrap().format;
-        assert_eq!(format("a/R.CSV"), Some(ReportFormat::Csv));
-        assert_eq!(format("r.jsonl"), Some(ReportFormat::JsonLines));
-        assert_eq!(format("r.csv.gz"), Some(ReportFormat::Csv));
-        assert_eq!(format("r.jsonl.ZST"), Some(ReportFormat::JsonLines));
+        assert_eq!(format("a/R.CSV"), Some(RowFormat::Csv));
+        assert_eq!(format("r.jsonl"), Some(RowFormat::JsonLines));
+        assert_eq!(format("r.csv.gz"), Some(RowFormat::Csv));
+        assert_eq!(format("r.jsonl.ZST"), Some(RowFormat::JsonLines));
         for text in ["r.json", "csv", "-", "/dev/fd/3", "r.gz", "r.csv.bz2"] {
             assert_eq!(format(text), None, "{text}");
         }
@@ -233,7 +235,7 @@ mod tests {
     #[test]
     fn names_of_the_options() {
         let report = options(&["--report", "R.csv"]).report.report.unwrap();
-        assert_eq!((report.path, report.format), (PathBuf::from("R.csv"), Some(ReportFormat::Csv)));
+        assert_eq!((report.path, report.format), (PathBuf::from("R.csv"), Some(RowFormat::Csv)));
         assert!(refused(&["--report-format", "csv", "u"]).contains("--report"));
         assert_eq!(options(&["--stats", "s.json"]).report.stats, Some(PathBuf::from("s.json")));
         for (word, value) in [
@@ -250,21 +252,19 @@ mod tests {
     #[test]
     fn the_format_of_a_report() {
         let file = |words: &[&str]| config(&[words, &["u"]].concat()).report.unwrap().format;
-        assert_eq!(file(&["--report", "r.csv"]), ReportFormat::Csv);
-        assert_eq!(
-            file(&["--report", "r.txt", "--report-format", "jsonl"]),
-            ReportFormat::JsonLines
-        );
-        assert_eq!(file(&["--report", "r.csv", "--report-format", "csv"]), ReportFormat::Csv);
+        assert_eq!(file(&["--report", "r.csv"]), RowFormat::Csv);
+        assert_eq!(file(&["--report", "r.txt", "--report-format", "jsonl"]), RowFormat::JsonLines);
+        assert_eq!(file(&["--report", "r.csv", "--report-format", "csv"]), RowFormat::Csv);
         let text = unusable(&["--report", "R.txt", "u"]);
         assert!(text.contains(".csv or .jsonl") && text.contains("--report-format"), "{text}");
         let text = unusable(&["--report", "r.csv", "--report-format", "jsonl", "u"]);
         assert!(text.contains("than its name says"), "{text}");
 
         let printed = config(&["--report", "-", "u"]);
-        assert_eq!((printed.report, printed.watch.rows), (None, Some(ReportFormat::Csv)));
+        let csv = Some(PrintedRows::Report(RowFormat::Csv));
+        assert_eq!((printed.report, printed.printed), (None, csv));
         let printed = config(&["--report", "-", "--report-format", "jsonl", "--fresh", "u"]);
-        assert_eq!(printed.watch.rows, Some(ReportFormat::JsonLines));
+        assert_eq!(printed.printed, Some(PrintedRows::Report(RowFormat::JsonLines)));
         for (words, wanted) in [
             (&["-o", "-", "u"][..], "both --report - and -o -"),
             (&["-w", "%{url}", "u"], "both --report - and -w"),
@@ -280,7 +280,8 @@ mod tests {
     fn a_bar_is_for_a_terminal_without_quiet() {
         let progress = |line: &[&str], is_stderr_terminal| {
             let Command::Pull(args) = typed(line) else { panic!("{line:?} pulls nothing") };
-            let config = resolve(&args, &Host { is_stderr_terminal, ..host() }).unwrap();
+            let host = Host { is_stderr_terminal, ..host() };
+            let config = resolve(&args, &host).unwrap().config;
             (config.progress, config.summary)
         };
         assert_eq!(progress(&["u"], true), (ProgressMode::Bar, true));

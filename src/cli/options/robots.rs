@@ -1,6 +1,6 @@
 //! What sites ask of robots.
 
-use crate::config::RobotsConfig;
+use crate::plan::robots;
 use clap::Args;
 
 /// What sites ask of robots.
@@ -28,8 +28,8 @@ pub struct RobotsArgs {
 
 impl RobotsArgs {
     /// Whether that is done.
-    pub(crate) fn resolve(&self) -> RobotsConfig {
-        RobotsConfig { is_obeyed: self.robots, tags: self.tags.clone() }
+    pub(crate) fn resolve(&self) -> robots::Options {
+        robots::Options { is_obeyed: self.robots, tags: self.tags.clone() }
     }
 }
 

@@ -1,7 +1,7 @@
 //! How servers are authenticated, and how they authenticate us.
 
 use crate::cli::values;
-use crate::config::{Pins, TlsConfig, TlsVersion};
+use crate::config::{Pins, TlsOptions, TlsVersion};
 use base64::Engine as _;
 use clap::Args;
 use std::path::PathBuf;
@@ -53,8 +53,8 @@ pub struct TlsArgs {
 
 impl TlsArgs {
     /// What certificates are trusted and shown.
-    pub(crate) fn resolve(&self) -> TlsConfig {
-        TlsConfig {
+    pub(crate) fn resolve(&self) -> TlsOptions {
+        TlsOptions {
             ca_files: self.ca_files.clone(),
             insecure: self.insecure,
             cert_file: self.cert_file.clone(),

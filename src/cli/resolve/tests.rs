@@ -1,8 +1,8 @@
 //! What was typed, on a made-up machine, to the configuration or the refusal.
 
 use super::*;
-use crate::cli::tests::{config, host, list, typed, unusable};
-use crate::config::{FileOps, OwnFiles, PerHost};
+use crate::cli::tests::{config, host, list, resolved, typed, unusable};
+use crate::config::{FileOps, OwnFiles};
 use std::fs;
 use std::path::Path;
 
@@ -70,7 +70,7 @@ fn the_real_machine_has_a_cpu() {
 
 #[test]
 fn what_passes_through() {
-    let config = config(&[
+    let Resolved { config, warnings, .. } = resolved(&[
         "-d",
         "D",
         "-j",
@@ -99,16 +99,17 @@ fn what_passes_through() {
     ]);
     assert_eq!(config.dir, Path::new("D"));
     assert_eq!(
-        (config.in_flight_max, config.per_host, config.lookahead_max),
-        (3, PerHost::AtMost(2), 4)
+        (config.limits.in_flight_max, config.limits.per_host_first, config.limits.per_host_max),
+        (3, 2, 2)
     );
+    assert_eq!(config.limits.lookahead_max, 4);
     assert_eq!((config.redirects_max, config.allow_downgrade), (1, true));
     assert_eq!((config.tls.insecure, config.tls.ca_files.len()), (true, 1));
     assert_eq!((config.dns.servers.len(), config.dns.overrides.len()), (1, 1));
     assert_eq!(config.file_ops, FileOps::Chain);
     assert!(config.stats.is_some() && config.report.is_some());
-    assert_eq!(warnings(&config).len(), 1);
-    assert!(warnings(&Config::default()).is_empty());
+    assert_eq!(warnings.len(), 1);
+    assert!(resolved(&["u"]).warnings.is_empty());
 }
 
 #[test]
@@ -118,7 +119,7 @@ fn the_shown_command_line_has_no_secrets() {
         let Command::Pull(args) = typed(&words) else { panic!("{line} pulls nothing") };
         let argv = std::iter::once("ringpull").chain(words).map(str::to_owned).collect();
         let host = Host { argv, ..host() };
-        resolve(&args, &host).unwrap().argv.join(" ")
+        resolve(&args, &host).unwrap().config.argv.join(" ")
     };
     let cases = [
         ("-u me:SECRET http://a/", "ringpull -u *** http://a/"),

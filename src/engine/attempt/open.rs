@@ -1,6 +1,5 @@
 //! A new connection to the origin of a task: name, TCP, a tunnel where a proxy is on the way, TLS.
 
-use crate::config::Reach;
 use crate::engine::attempt::fetch::{Outcome, fault};
 use crate::engine::attempt::race::{Host, connect};
 use crate::engine::attempt::task::{Story, Task};
@@ -10,7 +9,7 @@ use crate::engine::say::say;
 use crate::engine::state::stop::Stop;
 use crate::fault::{Cause, Fault, Stage};
 use crate::http::tunnel::Destination;
-use crate::plan::address::{self, Kind};
+use crate::plan::address::{self, Kind, Reach};
 use crate::plan::proxy::{NamesBy, Proxy, Route};
 use crate::plan::target::{Scheme, Target};
 use crate::ring::conn::Connection;

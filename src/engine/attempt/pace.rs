@@ -6,10 +6,9 @@
 //! not receive stays in the kernel's socket buffer, so that TCP slows the server down. That buffer
 //! is filled at full speed; a limit is about what is received from it.
 
-use crate::config::PaceConfig;
 use crate::engine::core::desk::Core;
 use crate::fault::{Cause, Fault, Stage};
-use crate::plan::pace::{Account, GRAIN_BYTES_MIN};
+use crate::plan::pace::{Account, Bandwidth, GRAIN_BYTES_MIN};
 use crate::ring::conn::ReadHint;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -36,8 +35,8 @@ struct Hosts {
 
 impl Paces {
     /// What a run with these limits needs; nothing without any.
-    pub(crate) fn new(config: &PaceConfig) -> Option<Self> {
-        if *config == PaceConfig::default() {
+    pub(crate) fn new(config: &Bandwidth) -> Option<Self> {
+        if *config == Bandwidth::default() {
             return None;
         }
         Some(Self {
@@ -245,7 +244,7 @@ mod tests {
     }
 
     fn paces(run: Option<u64>, per_host: Option<u64>, per_transfer: Option<u64>) -> Paces {
-        Paces::new(&PaceConfig { run, per_host, per_transfer }).unwrap()
+        Paces::new(&Bandwidth { run, per_host, per_transfer }).unwrap()
     }
 
     #[test]

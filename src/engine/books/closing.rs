@@ -130,11 +130,11 @@ const ROWS_WAIT: Duration = Duration::from_millis(5);
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{BudgetConfig, ErrorsMax};
     use crate::engine::state::wakes::Wakes;
     use crate::fault::{Cause, Fault, Stage};
     use crate::plan::target::Target;
     use crate::report::Status;
+    use crate::report::budget::{Budget, ErrorsMax};
     use std::time::SystemTime;
 
     fn row(index: u64, fault: Option<Fault>) -> Row {
@@ -147,7 +147,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("left.txt");
         let stop = Arc::new(StopFlag::new(Arc::new(Wakes::new(1))));
-        let budget = BudgetConfig { errors_max: Some(ErrorsMax::Count(1)), ..Default::default() };
+        let budget = Budget { errors_max: Some(ErrorsMax::Count(1)), ..Default::default() };
         let session = Session::create(&path, false, true).unwrap();
         let rows = RowSink::new(None, &budget, false);
         let books = Books::new(rows, Some(session), Arc::clone(&stop));

@@ -18,10 +18,7 @@ pub(crate) use whole::compare;
 
 use self::mark::{Epoch, Mark};
 use self::taken::{Says, TakenRows};
-use crate::config::{
-    Config, Destination, OnConflict, ReportFile, ReportPacking, RetryFailed, SyncMode,
-};
-use crate::engine::books::format::format;
+use crate::config::{Config, Destination, OnConflict, ReportFile, RetryFailed, SyncMode};
 use crate::engine::books::row_file::make_parent;
 use crate::engine::books::row_sink::Appending;
 use crate::engine::say::say;
@@ -29,7 +26,7 @@ use crate::error::RunError;
 use crate::fault::{Cause, DiskProblem, Fault, Stage};
 use crate::limits::LOOKAHEAD_JOBS_DEFAULT;
 use crate::report::journal::{Done, Entry, Fate, Lost, Scanned, Which};
-use crate::report::packing::pack;
+use crate::report::packing::{Packing, pack};
 use crate::report::{Number, Row, RowEncoder, RowFormat, Status};
 use crate::ring::dir::{Dir, FileSystem, sync_names};
 use crate::ring::journal::{Lock, durable_writes, lock, machine, set_xattr, xattr};
@@ -45,7 +42,7 @@ use std::time::SystemTime;
 pub(crate) struct Opened {
     pub(crate) file: File,
     pub(crate) format: RowFormat,
-    pub(crate) packing: ReportPacking,
+    pub(crate) packing: Packing,
     /// Whether a header line must come before the next row.
     pub(crate) needs_header: bool,
     /// Names of the columns of the list that its rows have.
@@ -220,7 +217,7 @@ pub(crate) fn open(
     each: impl FnMut(&str, Fate),
 ) -> anyhow::Result<Opened> {
     let is_fresh = config.journal.is_fresh;
-    let (path, format) = (&report.path, format(report.format));
+    let (path, format) = (&report.path, report.format);
     let cannot = || RunError::local_file(format!("cannot write {}", path.display()));
     // Nothing is read back from a pipe or a device.
     if path.metadata().is_ok_and(|metadata| !metadata.is_file()) {
@@ -228,7 +225,7 @@ pub(crate) fn open(
         return Ok(Opened {
             file,
             format,
-            packing: ReportPacking::of(path),
+            packing: Packing::of(path),
             needs_header: true,
             kept,
             done: Done::default(),
@@ -261,7 +258,7 @@ pub(crate) fn open(
         epoch: Epoch::now(&file, dir.mount_id()),
         file,
         format,
-        packing: ReportPacking::of(path),
+        packing: Packing::of(path),
         needs_header: true,
         kept,
         token,

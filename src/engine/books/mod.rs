@@ -2,7 +2,6 @@
 
 pub(crate) mod closing;
 pub(crate) mod dns_cache;
-pub(crate) mod format;
 pub(crate) mod given;
 pub(crate) mod journal;
 pub(crate) mod replace;

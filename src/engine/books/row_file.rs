@@ -2,8 +2,8 @@
 //! ever torn: what does not fit follows when there is room, or its begin is taken back. Where rows
 //! are packed, that holds for each part of them.
 
-use crate::config::ReportPacking;
 use crate::report::packing;
+use crate::report::packing::Packing;
 use crate::ring::{file, room};
 use std::collections::VecDeque;
 use std::fs::{self, File};
@@ -31,7 +31,7 @@ pub(crate) struct RowFile<F = File> {
     file: F,
     /// Whether a full disk is waited for: not with a device, which never gets room.
     can_wait: bool,
-    packing: ReportPacking,
+    packing: Packing,
     /// Encoded and not yet packed, where something is.
     unpacked: Vec<u8>,
     /// As it is to be in the file, and not yet written.
@@ -90,7 +90,7 @@ impl RowFile {
 
 impl<F: Write + Shorten> RowFile<F> {
     /// The same with rows packed so.
-    pub(crate) fn packed(self, packing: ReportPacking) -> Self {
+    pub(crate) fn packed(self, packing: Packing) -> Self {
         Self { packing, ..self }
     }
 
@@ -98,7 +98,7 @@ impl<F: Write + Shorten> RowFile<F> {
         Self {
             file,
             can_wait,
-            packing: ReportPacking::None,
+            packing: Packing::None,
             unpacked: Vec::new(),
             pending: Vec::new(),
             written: length,
@@ -116,7 +116,7 @@ impl<F: Write + Shorten> RowFile<F> {
 
     /// Appends the row of an input line, by `encode`.
     pub(crate) fn add_row(&mut self, index: u64, encode: impl FnOnce(&mut Vec<u8>)) {
-        let end = if self.packing == ReportPacking::None {
+        let end = if self.packing == Packing::None {
             encode(&mut self.pending);
             self.written + self.pending.len() as u64
         } else {
@@ -310,7 +310,7 @@ mod tests {
 
     #[test]
     fn parts_are_whole_or_not_there() {
-        for packing in [ReportPacking::Gzip, ReportPacking::Zstd] {
+        for packing in [Packing::Gzip, Packing::Zstd] {
             let disk = Disk::default();
             disk.room.set(1_000);
             let mut rows = RowFile::of(&disk, 0, true).packed(packing);

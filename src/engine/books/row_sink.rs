@@ -1,10 +1,11 @@
 //! Where rows go: the report file and the statistics, behind one lock.
 
-use crate::config::{BudgetConfig, ReportPacking};
 use crate::engine::books::row_file::{Flushed, RowFile};
 use crate::engine::books::write_out::RowPrinter;
+use crate::report::budget::{self, Budget};
 use crate::report::journal::Passed;
-use crate::report::{Counted, Limit, Row, RowEncoder, RowFormat, Stats, budget, summary};
+use crate::report::packing::Packing;
+use crate::report::{Counted, Limit, Row, RowEncoder, RowFormat, Stats, summary};
 use std::fs::File;
 use std::io;
 use std::time::Instant;
@@ -15,7 +16,7 @@ pub(crate) struct RowSink {
     /// The first failures in words, where there is no report to tell of them.
     failures: Vec<String>,
     stats: Stats,
-    budget: Budget,
+    spending: Spending,
     /// `--write-out`, where it is wanted.
     printed: Option<RowPrinter>,
     /// Whether that is the report.
@@ -23,8 +24,8 @@ pub(crate) struct RowSink {
 }
 
 /// What the run may cost, and what of it is used up.
-struct Budget {
-    config: BudgetConfig,
+struct Spending {
+    budget: Budget,
     began: Instant,
     spent: Option<Limit>,
 }
@@ -33,7 +34,7 @@ struct Budget {
 pub(crate) struct Appending {
     pub(crate) file: File,
     pub(crate) format: RowFormat,
-    pub(crate) packing: ReportPacking,
+    pub(crate) packing: Packing,
     /// Whether a header line must come before the next row.
     pub(crate) needs_header: bool,
     /// Names of the columns of the list that rows have.
@@ -69,7 +70,7 @@ impl Scribe {
 impl RowSink {
     /// A sink with or without a report file, to the end of which rows are written, of a run that
     /// begins now. With `waits`, rows wait in memory while its disk is full.
-    pub(crate) fn new(report: Option<Appending>, budget: &BudgetConfig, waits: bool) -> Self {
+    pub(crate) fn new(report: Option<Appending>, budget: &Budget, waits: bool) -> Self {
         let report = report.map(|opened| {
             let encoder = RowEncoder::new(opened.format).keeping(opened.kept);
             let mut rows = RowFile::new(opened.file, waits).packed(opened.packing);
@@ -78,12 +79,12 @@ impl RowSink {
             }
             Report { rows, scribe: Scribe::new(encoder) }
         });
-        let budget = Budget { config: *budget, began: Instant::now(), spent: None };
+        let spending = Spending { budget: *budget, began: Instant::now(), spent: None };
         Self {
             report,
             failures: Vec::new(),
             stats: Stats::default(),
-            budget,
+            spending,
             printed: None,
             is_report_printed: false,
         }
@@ -129,8 +130,8 @@ impl RowSink {
 
     /// What the run has used up of what it may cost, the first of it, if anything.
     pub(crate) fn spent(&mut self) -> Option<Limit> {
-        let Budget { config, began, spent } = &mut self.budget;
-        *spent = spent.or_else(|| budget::spent(config, &self.stats, || began.elapsed()));
+        let Spending { budget, began, spent } = &mut self.spending;
+        *spent = spent.or_else(|| budget::spent(budget, &self.stats, || began.elapsed()));
         *spent
     }
 

@@ -38,7 +38,7 @@ impl Session {
     pub(crate) fn of(config: &Config) -> anyhow::Result<Option<Self>> {
         let path = config.journal.save_session.as_deref();
         let has_files = config.destination.has_files();
-        path.map(|path| Self::create(path, config.disk.wait_ms > 0, has_files)).transpose()
+        path.map(|path| Self::create(path, config.disk_wait_ms > 0, has_files)).transpose()
     }
 
     /// With `waits`, a full disk is waited for.

@@ -2,7 +2,6 @@
 //! pulled, and the report is left as it is.
 
 use crate::config::Config;
-use crate::engine::books::format::format;
 use crate::engine::books::journal::{Source, compare, fate, helpers, scan_in_batches, token};
 use crate::engine::books::session::Session;
 use crate::engine::say::say;
@@ -25,7 +24,7 @@ use std::path::Path;
 /// The report cannot be read, or is none.
 pub fn verify(config: &Config) -> anyhow::Result<Verified> {
     let report = config.report.as_ref().context("--verify has a report")?;
-    let (path, format) = (&report.path, format(report.format));
+    let (path, format) = (&report.path, report.format);
     let cannot = || RunError::local_file(format!("cannot read the report {}", path.display()));
     let file = File::open(path).with_context(cannot)?;
     let source = Source::new(&file, path, format);

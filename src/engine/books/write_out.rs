@@ -1,8 +1,7 @@
 //! What standard output gets of every row: what `--write-out` asks for, or with `--report -` the
 //! row itself.
 
-use crate::config::Config;
-use crate::engine::books::format::format;
+use crate::config::{Config, PrintedRows};
 use crate::error::RunError;
 use crate::fault::{Cause, Fault, Stage};
 use crate::report::write_out::WriteOut;
@@ -25,22 +24,19 @@ enum Form {
 }
 
 impl RowPrinter {
-    /// What the configuration asks for, if anything. Its form was checked where it was read.
-    pub(crate) fn of(config: &Config) -> anyhow::Result<Option<Self>> {
-        let kept = config.input.columns.report_names();
+    /// What the configuration asks for, if anything.
+    pub(crate) fn of(config: &Config) -> Option<Self> {
         let mut pending = Vec::new();
-        let form = match (&config.watch.write_out, config.watch.rows) {
-            (Some(form), _) => Form::WriteOut(WriteOut::parse(form, &kept).map_err(|problem| {
-                RunError::usage(format!("cannot use the form of -w: {problem}"))
-            })?),
-            (None, Some(rows)) => {
-                let encoder = RowEncoder::new(format(rows)).keeping(kept);
+        let form = match config.printed.as_ref()? {
+            PrintedRows::WriteOut(form) => Form::WriteOut(form.clone()),
+            PrintedRows::Report(format) => {
+                let kept = config.input.columns.report_names();
+                let encoder = RowEncoder::new(*format).keeping(kept);
                 encoder.header(&mut pending);
                 Form::Row(encoder)
             }
-            (None, None) => return Ok(None),
         };
-        Ok(Some(Self { form, pending, error: None }))
+        Some(Self { form, pending, error: None })
     }
 
     /// Whether it tells why a job failed, so that nobody else has to.

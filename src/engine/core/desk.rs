@@ -19,7 +19,6 @@ use crate::engine::state::stop::Stop;
 use crate::fault::{Cause, Fault, Stage};
 use crate::http::request::{Template, basic};
 use crate::limits::FIRST_BUFFERS_FROM;
-use crate::plan::netrc::Netrc;
 use crate::plan::proxy::Proxies;
 use crate::plan::schedule::{
     After, Assignment, Connection as Granted, Down, DownReason, Grant, OriginId, Refused, Round,
@@ -94,7 +93,6 @@ pub(crate) struct Core {
     pub(crate) proxies: Arc<Proxies>,
     /// `Authorization` of `-u`.
     authorization: Option<String>,
-    netrc: Option<Netrc>,
     pool: RefCell<Pool>,
     idle_max: usize,
     requests: RefCell<Vec<Vec<u8>>>,
@@ -121,9 +119,9 @@ pub(crate) struct Core {
 }
 
 impl Core {
-    pub(crate) fn new(seed: Seed) -> anyhow::Result<Self> {
+    pub(crate) fn new(seed: Seed) -> Self {
         let request = &seed.shared.config.request;
-        Ok(Self {
+        Self {
             index: seed.index,
             clocks: Clocks::new(seed.shared.began),
             deadlines: Deadlines::new(seed.shared.began),
@@ -136,7 +134,6 @@ impl Core {
             template: seed.template,
             proxies: seed.proxies,
             authorization: request.basic_auth.as_deref().map(basic),
-            netrc: request.netrc.as_ref().map(|file| Netrc::parse(&file.text)).transpose()?,
             pool: RefCell::default(),
             idle_max: seed.idle_max,
             requests: RefCell::default(),
@@ -153,7 +150,7 @@ impl Core {
             lane_ended: Notify::new(),
             leftovers: Rc::default(),
             shared: seed.shared,
-        })
+        }
     }
 
     /// What ends the waits of a job that is over at `job_at_ms` of the run.

@@ -28,7 +28,7 @@ pub(crate) fn run(seed: Seed) -> anyhow::Result<()> {
     // unpinned.
     let _: bool = setup::pin(seed.cpu);
     let (cpu, in_flight_max) = (seed.cpu, seed.in_flight_max);
-    let core = Rc::new(Core::new(seed)?);
+    let core = Rc::new(Core::new(seed));
     CoreRings::run(cpu, in_flight_max, work(core))
 }
 

@@ -6,7 +6,6 @@ mod changed;
 
 use self::changed::Changes;
 use crate::config::{Config, ReportFile};
-use crate::engine::books::format::format;
 use crate::engine::books::given::Given;
 use crate::engine::books::journal::{Opened, scan, which};
 use crate::engine::feed::inputs::{Item, Lists};
@@ -97,7 +96,7 @@ fn keep_names(
     naming.forget_kept();
     let path = &report.path;
     let file = File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
-    scan(&file, path, format(report.format), |entry, _| {
+    scan(&file, path, report.format, |entry, _| {
         if check.is_good(entry.index) {
             naming.keep(&entry.filename, (&config.dir, dir), rules);
         }
@@ -158,7 +157,7 @@ fn find_held(check: &mut Check, report: &ReportFile) -> anyhow::Result<()> {
     let mut difference = check.difference(Mismatch { lines: (0, u64::MAX) });
     let file = File::open(&report.path).with_context(cannot)?;
     let mut origin = LastOrigin::default();
-    scan(&file, &report.path, format(report.format), |entry, _| {
+    scan(&file, &report.path, report.format, |entry, _| {
         difference.row(entry.index, Given::of_row(entry, &mut origin).url());
     })?;
     if difference.is_found() {
@@ -176,7 +175,7 @@ pub(crate) fn other_list(check: &Check, mismatch: Mismatch, report: &ReportFile)
     if let Ok(file) = File::open(path) {
         // Rows that cannot be read by now tell nothing.
         let mut origin = LastOrigin::default();
-        let _ = scan(&file, path, format(report.format), |entry, _| {
+        let _ = scan(&file, path, report.format, |entry, _| {
             difference.row(entry.index, Given::of_row(entry, &mut origin).url());
         });
     }

@@ -11,7 +11,8 @@ pub(crate) use self::item::Item;
 
 use self::reader::{InputReader, Second};
 use self::source::Source;
-use crate::config::{Input, InputConfig};
+use crate::config::Input;
+use crate::plan::input;
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -22,7 +23,7 @@ pub(crate) struct Lists {
     /// How many of them were begun.
     begun: usize,
     current: Option<InputReader>,
-    config: InputConfig,
+    config: input::Options,
     /// Lines of the inputs that were read to their end.
     lines_before: u64,
     /// What users want to know of the inputs that were read to their end.
@@ -44,10 +45,15 @@ impl Lists {
     ///
     /// # Errors
     /// An input cannot be read.
-    pub(crate) fn open(inputs: &[Input], config: &InputConfig, dir: &Path) -> anyhow::Result<Self> {
+    pub(crate) fn open(
+        inputs: &[Input],
+        config: &input::Options,
+        dir: &Path,
+    ) -> anyhow::Result<Self> {
         // A path that is no text has nothing beneath it that a list can name.
         let dir = std::path::absolute(dir).ok().and_then(|dir| dir.to_str().map(str::to_owned));
-        let config = InputConfig { dir: dir.unwrap_or_default(), ..config.clone() };
+        let mut config = config.clone();
+        config.text.dir = dir.unwrap_or_default();
         let look = |input| Source::look(input, &config);
         let sources = inputs.iter().map(look).collect::<anyhow::Result<Vec<_>>>()?;
         Ok(Self {
@@ -63,11 +69,11 @@ impl Lists {
     /// The run goes on with the report of this token. Says whether what is to be read are lines of
     /// it that are pulled again, by a list of [`again`](crate::plan::job::again).
     pub(crate) fn continue_report(&mut self, token: u64) -> bool {
-        self.config.is_of_report = matches!(
+        self.config.text.is_of_report = matches!(
             self.sources.as_slice(),
             [Source::File { report: Some(report), .. }] if *report == token
         );
-        self.config.is_of_report
+        self.config.text.is_of_report
     }
 
     /// The same inputs for a second reader, from where this one stands; a packed file from its
@@ -178,7 +184,7 @@ mod tests {
         file.finish().unwrap();
         let urls = Input::Urls(vec!["http://u/1".to_owned(), "http://u/2".to_owned()]);
         let inputs = [urls, Input::File(plain), Input::File(packed)];
-        let open = || Lists::open(&inputs, &InputConfig::default(), Path::new("")).unwrap();
+        let open = || Lists::open(&inputs, &input::Options::default(), Path::new("")).unwrap();
         let all = indices(&mut open(), usize::MAX);
         assert_eq!(all, [1, 2, 3, 5, 7, 9, 11, 13, 15, 17]);
         for read in 0..=all.len() {
@@ -203,7 +209,7 @@ mod tests {
         std::fs::write(&list, "http://a/1\nhttp://a/2\n").unwrap();
         std::fs::write(&other, "# a comment\nhttp://a/3\n").unwrap();
         let mut lists =
-            Lists::open(&[Input::File(list.clone())], &InputConfig::default(), Path::new(""))
+            Lists::open(&[Input::File(list.clone())], &input::Options::default(), Path::new(""))
                 .unwrap();
         assert_eq!(indices(&mut lists, 1), [1]);
         std::fs::rename(&other, &list).unwrap();
@@ -213,7 +219,8 @@ mod tests {
 
     #[test]
     fn a_pipe_is_read_once() {
-        let lists = Lists::open(&[Input::Stdin], &InputConfig::default(), Path::new("")).unwrap();
+        let lists =
+            Lists::open(&[Input::Stdin], &input::Options::default(), Path::new("")).unwrap();
         assert!(lists.onward().is_none());
     }
 }

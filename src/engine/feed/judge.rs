@@ -1,7 +1,7 @@
 //! What is to be done with each line of a list, which is asked once and in the order of the lines:
 //! whose it is, what its report says of it, and the name of its file.
 
-use crate::config::{Config, Destination, Dirs};
+use crate::config::{Config, Destination};
 use crate::engine::attempt::task;
 use crate::engine::books::closing::{Books, Closing, Left};
 use crate::engine::books::given::Given;
@@ -10,7 +10,7 @@ use crate::engine::feed::naming::{Naming, index_of};
 use crate::engine::output::names::GivenNames;
 use crate::engine::state::reading::ReaderState;
 use crate::plan::job::{BadLine, Entry, Job};
-use crate::plan::name::{Claimed, Template};
+use crate::plan::name::{Claimed, Dirs, Template};
 use crate::plan::shard::Shard;
 use crate::report::journal::{Check, Mismatch, Verdict};
 use crate::ring::dir::Dir;
@@ -62,7 +62,6 @@ impl<'r> Judge<'r> {
         for path in naming.reserved {
             names.claim(dir.as_ref(), path, 0);
         }
-        let shard = config.lines.shard;
         Self {
             books,
             names,
@@ -70,8 +69,8 @@ impl<'r> Judge<'r> {
             dir,
             template: naming.template,
             destination: config.destination.clone(),
-            dirs: config.disk.dirs.clone(),
-            shard: shard.map_or(Shard::WHOLE, |shard| Shard::new(shard.index, shard.count)),
+            dirs: config.dirs.clone(),
+            shard: config.shard.unwrap_or(Shard::WHOLE),
             check,
             stale: None,
             mismatch: None,
@@ -213,21 +212,21 @@ impl<'r> Judge<'r> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{BudgetConfig, LinesConfig, ShardConfig};
     use crate::engine::books::row_sink::RowSink;
     use crate::engine::output::dir_rules::DirRules;
     use crate::engine::state::stop::StopFlag;
     use crate::engine::state::wakes::Wakes;
+    use crate::report::budget::Budget;
     use std::sync::Arc;
 
     /// Judges these URLs as a list: names of those that are pulled, rows of lines that are not
     /// URLs, rows in all, and lines of other shards.
     fn judge(config: &Config, urls: &[&str]) -> (Vec<String>, u64, u64, u64) {
         let stop = Arc::new(StopFlag::new(Arc::new(Wakes::new(1))));
-        let books = Books::new(RowSink::new(None, &BudgetConfig::default(), false), None, stop);
+        let books = Books::new(RowSink::new(None, &Budget::default(), false), None, stop);
         let rules = DirRules::new(config, None);
         let names = GivenNames::new(rules);
-        let (reader, naming) = (ReaderState::default(), Naming::new(config).unwrap());
+        let (reader, naming) = (ReaderState::default(), Naming::new(config));
         let parts = (&books, &names, &reader);
         let mut judge = Judge::new(config, parts, None, naming, Check::default());
         let lines = (1..).zip(urls).map(|(index, url)| Job::from_argument(index, url));
@@ -250,9 +249,8 @@ mod tests {
     fn what_one_shard_leaves_the_other_pulls_under_the_same_name() {
         let urls = ["http://a/x", "http://b/x", "bad", "http://c/x", "http://d/x", "http://e/x"];
         let part = |index| {
-            let shard = Some(ShardConfig { index, count: 2, variable: None });
-            let lines = LinesConfig { shard, ..LinesConfig::default() };
-            judge(&Config { lines, ..Config::default() }, &urls)
+            let shard = Some(Shard::new(index, 2));
+            judge(&Config { shard, ..Config::default() }, &urls)
         };
         let (first, second) = (part(0), part(1));
         let mut names = [first.0, second.0].concat();

@@ -2,7 +2,6 @@
 
 use crate::config::Config;
 use crate::engine::output::dir_rules::DirRules;
-use crate::error::RunError;
 use crate::plan::job::Entry;
 use crate::plan::name::{Names, Template};
 use crate::ring::dir::Dir;
@@ -20,14 +19,9 @@ pub(crate) struct Naming {
 }
 
 impl Naming {
-    pub(crate) fn new(config: &Config) -> anyhow::Result<Self> {
-        let template = config
-            .name_template
-            .as_deref()
-            .map(Template::parse)
-            .transpose()
-            .map_err(|error| RunError::usage(format!("--name-template: {error}")))?;
-        Ok(Self { template, reserved: Vec::new(), written: Names::new() })
+    pub(crate) fn new(config: &Config) -> Self {
+        let template = config.name_template.clone();
+        Self { template, reserved: Vec::new(), written: Names::new() }
     }
 
     /// Keeps the name of an earlier run's file from downloads: the list, its options or the order

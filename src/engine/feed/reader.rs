@@ -35,7 +35,7 @@ pub(crate) struct Reader<'r> {
 impl<'r> Reader<'r> {
     /// One that has not begun.
     pub(crate) fn new(shared: &'r Shared, lists: Lists, judge: Judge<'r>) -> Self {
-        let skip_ahead = SkipAhead::new(&lists, shared.config.lookahead_max);
+        let skip_ahead = SkipAhead::new(&lists, shared.config.limits.lookahead_max);
         Self {
             shared,
             lists,

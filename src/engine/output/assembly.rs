@@ -1,6 +1,5 @@
 //! What a job is about, put together of what came.
 
-use crate::config::IntegrityConfig;
 use crate::engine::moment::Bounds;
 use crate::engine::output::destination::Output;
 use crate::engine::output::named::named_fault;
@@ -104,7 +103,7 @@ impl<'c> Assembly<'c> {
             Place::File(file.map_err(|cause| named_fault(cause, path))?)
         };
         let asked = job.options.as_ref().and_then(|options| options.checksum.as_deref().copied());
-        let IntegrityConfig { checksum, compute_hash } = output.integrity;
+        let (checksum, compute_hash) = (output.checksum, output.compute_hash);
         let check = Check::new(asked.or(checksum), compute_hash).map(Box::new);
         let tally = Tally { bytes: 0, check, digest: None };
         Ok(Self { output, index: job.index, place, length: coming.length(), tally })

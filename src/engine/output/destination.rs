@@ -1,10 +1,13 @@
 //! Where the bodies of one run go.
 
-use crate::config::{Config, Destination, Dirs, Fsync, IntegrityConfig, OnConflict};
+use crate::config::{Config, Destination, OnConflict};
 use crate::engine::output::dir_rules::DirRules;
 use crate::engine::output::names::GivenNames;
+use crate::plan::checksum::{Checksum, Kind};
+use crate::plan::name::Dirs;
 use crate::report::journal::Lost;
 use crate::report::location;
+use crate::ring::file::Fsync;
 use crate::ring::stream::Stream;
 use std::sync::OnceLock;
 
@@ -18,7 +21,8 @@ pub(crate) struct Output {
     /// Whether servers may name files.
     pub(super) takes_proposals: bool,
     pub(super) dirs: Option<Dirs>,
-    pub(super) integrity: IntegrityConfig,
+    pub(super) compute_hash: Option<Kind>,
+    pub(super) checksum: Option<Checksum>,
     pub(super) body_bytes_max: Option<u64>,
     /// The names of its files.
     pub(crate) names: GivenNames,
@@ -47,8 +51,9 @@ impl Output {
             takes_proposals: config.content_disposition
                 && config.name_template.is_none()
                 && config.destination == Destination::Files,
-            dirs: config.disk.dirs.clone(),
-            integrity: config.integrity,
+            dirs: config.dirs.clone(),
+            compute_hash: config.compute_hash,
+            checksum: config.checksum,
             body_bytes_max: config.body_bytes_max,
             names: GivenNames::new(rules),
             lost,

@@ -3,8 +3,8 @@
 //! A name is fitted to its directory before it is claimed, so it depends on the list, the options
 //! and the file systems only, and a run that is taken up again gives the same ones.
 
-use crate::config::{Config, RestrictNames};
-use crate::plan::name::{self, NameRules};
+use crate::config::Config;
+use crate::plan::name::{self, NameRules, RestrictNames};
 use crate::ring::dir::{Dir, Rules, Volume};
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -38,7 +38,7 @@ struct Place {
 impl DirRules {
     /// Looks at `-d`, if anything is written there.
     pub(crate) fn new(config: &Config, dir: Option<&Dir>) -> Self {
-        let restrict = config.disk.restrict_names;
+        let restrict = config.restrict_names;
         Self {
             restrict,
             base: chosen(restrict, dir.map(Dir::rules).unwrap_or_default()),

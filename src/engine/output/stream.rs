@@ -1,11 +1,12 @@
 //! Where the one body of a run is streamed to, where it goes to no file: opened once, before
 //! anything is asked for, and open to the end, whatever number of attempts there is.
 
-use crate::config::{Destination, Fsync};
+use crate::config::Destination;
 use crate::engine::moment::Bounds;
 use crate::engine::output::destination::Output;
 use crate::engine::output::stored::Location;
 use crate::fault::{Cause, Fault, Stage};
+use crate::ring::file::Fsync;
 use crate::ring::stream::Stream;
 use std::time::{Duration, Instant};
 

@@ -5,7 +5,7 @@ use super::body::Body;
 use super::destination::Output;
 use super::dir_rules::DirRules;
 use super::stored::{Location, Obstacle, Stored};
-use crate::config::{Config, Destination, IntegrityConfig, OnConflict, Outlet};
+use crate::config::{Config, Destination, OnConflict};
 use crate::engine::moment::Bounds;
 use crate::fault::{Cause, DiskProblem, Fault};
 use crate::http::coding::CodingProblem;
@@ -13,9 +13,11 @@ use crate::http::head::Framing;
 use crate::http::{Exchange, Head, Step};
 use crate::plan::checksum::{Checksum, Hasher, Kind};
 use crate::plan::job::{Job, JobOptions};
+use crate::plan::name::Template;
 use crate::report::journal::Lost;
 use crate::ring::buf::{BufPool, RecvBuf, Size};
 use crate::ring::dir::{Dir, WriteOptions};
+use crate::ring::stream::Outlet;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use std::fs;
@@ -191,8 +193,7 @@ fn policy(on_conflict: OnConflict) -> Config {
 }
 
 fn hashing() -> Config {
-    let integrity = IntegrityConfig { compute_hash: Some(Kind::Sha256), checksum: None };
-    Config { integrity, ..Config::default() }
+    Config { compute_hash: Some(Kind::Sha256), ..Config::default() }
 }
 
 fn pairs(files: &[(&str, &str)]) -> Vec<(String, String)> {
@@ -358,7 +359,7 @@ fn a_server_proposes_a_name_where_the_user_has_said_nothing() {
     assert_eq!(proposal(config.clone(), &named, field), None);
     assert_eq!(proposal(config.clone(), &job(), "Vary: *"), None);
     assert_eq!(proposal(Config::default(), &job(), field), None);
-    let template = Config { name_template: Some("{seq}".to_owned()), ..config.clone() };
+    let template = Config { name_template: Template::parse("{seq}").ok(), ..config.clone() };
     assert_eq!(proposal(template, &job(), field), None);
     for destination in [Destination::File("a".to_owned()), Destination::Stdout] {
         assert_eq!(proposal(Config { destination, ..config.clone() }, &job(), field), None);

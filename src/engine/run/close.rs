@@ -188,9 +188,9 @@ fn info(shared: &Shared, started_at: SystemTime, end: RunEnd) -> RunInfo {
         argv: shared.config.argv.clone(),
         kernel: setup::kernel_release(),
         cpus: shared.config.cpus.clone(),
-        shard: shared.config.lines.shard.map(|shard| RunShard {
-            index: shard.index,
-            count: shard.count,
+        shard: shared.config.shard.map(|shard| RunShard {
+            index: shard.index(),
+            count: shard.count(),
             lines_of_others: shared.reader.others(),
         }),
         pushing: observe::pushing(shared),

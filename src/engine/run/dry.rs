@@ -1,6 +1,6 @@
 //! `--dry-run`: a list is read, named and scheduled as in a run, and nothing is pulled.
 
-use crate::config::{BudgetConfig, Config};
+use crate::config::Config;
 use crate::engine::books::closing::Books;
 use crate::engine::books::row_sink::RowSink;
 use crate::engine::feed::inputs::{Item, Lists};
@@ -18,6 +18,7 @@ use crate::engine::state::wakes::Wakes;
 use crate::plan::census::{Census, Distinct};
 use crate::plan::schedule::{After, Assignment, Limits, Schedule};
 use crate::report::RunEnd;
+use crate::report::budget::Budget;
 use crate::report::dry::DryRun;
 use crate::report::journal::Check;
 use crate::ring::setup;
@@ -31,24 +32,19 @@ use std::time::{Duration, Instant};
 /// A list that cannot be read.
 pub fn dry_run(config: &Config) -> anyhow::Result<Ended> {
     let mut lists = Lists::open(&config.inputs, &config.input, &config.dir)?;
-    let mut naming = Naming::new(config)?;
+    let mut naming = Naming::new(config);
     naming.reserve(config);
     let limits = Limits {
         cores: 1,
-        in_flight_max: config.in_flight_max,
-        per_host_first: config.per_host.first(),
-        per_host_max: config.per_host.max(),
         resolve_ahead_max: 0,
-        lookahead_max: config.lookahead_max,
         is_window_fixed: false,
         host_fail_limit: 0,
-        host_fail_wait_ms: config.politeness.host_fail_wait_ms,
-        retry_after_max_ms: config.retry.retry_after_max_ms,
         rate: None,
         rate_per_host: None,
+        ..config.limits
     };
     // It costs nothing, so it is seen to its end.
-    let rows = RowSink::new(None, &BudgetConfig::default(), false);
+    let rows = RowSink::new(None, &Budget::default(), false);
     // To see what becomes of names, files would have to be made.
     let rules = DirRules::new(config, None);
     let stop = Arc::new(StopFlag::new(Arc::new(Wakes::new(0))));

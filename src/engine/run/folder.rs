@@ -1,8 +1,9 @@
 //! The directory of the run: made, tried, and flushed in the end.
 
-use crate::config::{Config, Fsync, OwnFiles};
+use crate::config::{Config, OwnFiles};
 use crate::error::RunError;
 use crate::ring::dir::{Dir, FileSystem, Kept, WriteOptions};
+use crate::ring::file::Fsync;
 use crate::ring::room;
 use anyhow::Context as _;
 use std::path::{Path, PathBuf};
@@ -34,7 +35,7 @@ pub(crate) fn check_output(config: &Config, dir: &Dir) -> anyhow::Result<Option<
     }
     match dir.check_writable() {
         // There may be room by the time that it is needed, and it is waited for.
-        Err(error) if config.disk.wait_ms > 0 && room::is_lacking(&error) => {}
+        Err(error) if config.disk_wait_ms > 0 && room::is_lacking(&error) => {}
         checked => checked.with_context(|| cannot_write_into(config))?,
     }
     Ok(match config.fsync {

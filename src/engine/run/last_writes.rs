@@ -34,7 +34,7 @@ impl<'a> LastWrites<'a> {
 
     /// Writes something until it is in its file, or until it was waited for too long.
     pub(crate) fn flush_until_written(&self, what: &str, mut write: impl FnMut() -> Flushed) {
-        let wait = Duration::from_millis(self.shared.config.disk.wait_ms);
+        let wait = Duration::from_millis(self.shared.config.disk_wait_ms);
         let mut is_told = false;
         while write() == Flushed::Full {
             if !std::mem::replace(&mut is_told, true) {

@@ -18,7 +18,7 @@ use crate::engine::queue::jobs::Queue;
 use crate::engine::run::folder::{check_output, irreplaceable, open_dir};
 use crate::engine::run::scarcity;
 use crate::engine::run::signals::Signals;
-use crate::engine::run::sizes::{Sizes, limits, sized};
+use crate::engine::run::sizes::{Sizes, sized};
 use crate::engine::run::threads::ToStart;
 use crate::engine::shared::Shared;
 use crate::engine::state::stop::{Stop, StopFlag};
@@ -89,9 +89,9 @@ impl Prepared {
     pub(crate) fn open(config: &Config) -> anyhow::Result<Self> {
         setup::check_io_uring()?;
         setup::ignore_write_signals();
-        let metrics = observe::listen(config.watch.metrics_addr)?;
+        let metrics = observe::listen(config.metrics_addr)?;
         let mut lists = Lists::open(&config.inputs, &config.input, &config.dir)?;
-        let mut naming = Naming::new(config)?;
+        let mut naming = Naming::new(config);
         let tls = Settings::new(&config.tls)?;
         let nofile = setup::raise_nofile()?;
         let Sizes { config, idle_max, folders_max } = sized(config, nofile)?;
@@ -112,7 +112,7 @@ impl Prepared {
         };
         let template = Template::new(&parts).context("cannot use the given headers")?;
         let dns = Resolver::start(&config.dns).with_context(scarcity::too_little)?;
-        let cache = config.dns.cache.as_deref();
+        let cache = config.dns_cache.as_deref();
         let dns_cache = cache.map(|path| DnsCache::open(path, &dns)).transpose()?;
         Ok(Self {
             config,
@@ -147,14 +147,14 @@ impl Prepared {
         let watched = Watched::of(&config, opened.as_ref())?;
         let lost = opened.as_mut().map(|opened| std::mem::take(&mut opened.lost));
         let report = opened.map(Opened::into_appending);
-        let mut rows = RowSink::new(report, &config.budget, config.disk.wait_ms > 0);
-        rows.print(RowPrinter::of(&config)?);
+        let mut rows = RowSink::new(report, &config.budget, config.disk_wait_ms > 0);
+        rows.print(RowPrinter::of(&config));
         signals.set_begun();
         naming.reserve(&config);
         dir.set_kept(irreplaceable(&config));
         let (began, started_at) = (Instant::now(), SystemTime::now());
         let wakes = Arc::new(Wakes::new(config.cpus.len()));
-        let queue = Queue::new(limits(&config), Arc::clone(&wakes));
+        let queue = Queue::new(config.limits, Arc::clone(&wakes));
         let stop = Arc::new(StopFlag::new(wakes));
         let books = Books::new(rows, session, Arc::clone(&stop));
         let lost = lost.unwrap_or_default();
@@ -210,7 +210,7 @@ fn begin_report(
     if !config.destination.has_files() {
         return Ok(None);
     }
-    opened.remove_stale(dir, last, config.lookahead_max)
+    opened.remove_stale(dir, last, config.limits.lookahead_max)
 }
 
 /// Has the rows written whatever happens.
@@ -243,7 +243,7 @@ fn for_sync(shared: &Arc<Shared>) -> journal::Run {
 
 /// Begins the file of the statistics: it takes its name at the end of the run.
 fn create(stats: &StatsFile, config: &Config) -> anyhow::Result<Replacement> {
-    let waits = config.disk.wait_ms > 0;
+    let waits = config.disk_wait_ms > 0;
     let file = match &stats.outlet {
         Some(outlet) => stream::open_to_end(outlet).map(|file| Replacement::in_place(file, waits)),
         None => Replacement::begin_or_in_place(&stats.path, waits),

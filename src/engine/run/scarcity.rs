@@ -12,7 +12,7 @@ use std::io;
 /// There is too little for that.
 pub(crate) fn prepare(config: &Config) -> anyhow::Result<()> {
     // What was read ahead is put in order once more.
-    let reserve = config.lookahead_max.saturating_mul(DRAINED_BYTES) + RESERVE_BYTES;
+    let reserve = config.limits.lookahead_max.saturating_mul(DRAINED_BYTES) + RESERVE_BYTES;
     heap::keep_reserve(reserve).with_context(too_little)
 }
 

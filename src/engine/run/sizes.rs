@@ -1,11 +1,12 @@
 //! How much a run does at once: what was asked for, as far as open files allow it.
 
-use crate::config::{Config, DnsConfig, Input, ProgressMode, RequestRate};
+use crate::config::{Config, Input, ProgressMode};
 use crate::engine::run::scarcity;
 use crate::engine::say::say;
 use crate::error::RunError;
 use crate::plan::memory;
-use crate::plan::schedule::{Limits, Rate};
+use crate::plan::schedule::Limits;
+use crate::ring::dns::DnsOptions;
 use crate::ring::setup;
 
 /// How much a run does at once.
@@ -29,7 +30,7 @@ pub(crate) fn sized(config: &Config, nofile: u64) -> anyhow::Result<Sizes> {
         );
         return Err(RunError::local_file(few).into());
     }
-    let wanted = config.in_flight_max;
+    let wanted = config.limits.in_flight_max;
     let split = Split::of(
         usize::try_from(nofile).unwrap_or(usize::MAX),
         config.cpus.len(),
@@ -55,11 +56,17 @@ pub(crate) fn sized(config: &Config, nofile: u64) -> anyhow::Result<Sizes> {
     let kept = split.kept + 2 * (split.jobs - in_flight_max);
     let folders_max = kept / FOLDERS_PART / split.cores;
     let idle_max = in_flight_max.min(kept - folders_max * split.cores).div_ceil(split.cores);
-    let dns = DnsConfig { concurrency: split.questions, ..config.dns.clone() };
+    let dns = DnsOptions { concurrency: split.questions, ..config.dns.clone() };
     let cpus = cpus(config, split.cores);
     let in_flight_max = in_flight_max.min(setup::IN_FLIGHT_PER_CORE_MAX * cpus.len());
-    let lookahead_max = lookahead_max(config);
-    let config = Config { in_flight_max, cpus, dns, lookahead_max, ..config.clone() };
+    let limits = Limits {
+        cores: cpus.len(),
+        in_flight_max,
+        lookahead_max: lookahead_max(config),
+        resolve_ahead_max: resolve_ahead(in_flight_max, &dns),
+        ..config.limits
+    };
+    let config = Config { limits, cpus, dns, ..config.clone() };
     scarcity::prepare(&config)?;
     Ok(Sizes { config, idle_max: idle_max.max(1), folders_max })
 }
@@ -88,8 +95,8 @@ fn cpus(config: &Config, cores_max: usize) -> Vec<usize> {
 fn lookahead_max(config: &Config) -> usize {
     let limit_bytes = memory_limit_bytes();
     let fits = memory::lookahead(limit_bytes);
-    if config.is_lookahead_given || fits >= config.lookahead_max {
-        return config.lookahead_max;
+    if config.is_lookahead_given || fits >= config.limits.lookahead_max {
+        return config.limits.lookahead_max;
     }
     if let Some(bytes) = limit_bytes
         && config.summary
@@ -143,28 +150,9 @@ impl Split {
 /// Hosts whose names are asked for ahead of their jobs: enough for every job in flight to be
 /// followed by another host's, and for the servers to be busy meanwhile. Those whose servers keep
 /// silent count as well.
-fn resolve_ahead(config: &Config) -> usize {
-    let questions = config.dns.concurrency * config.dns.servers.len().max(1);
-    (config.in_flight_max.saturating_mul(2).saturating_add(questions)).min(RESOLVE_AHEAD_MAX)
-}
-
-/// The caps of the run, as the schedule has them.
-pub(crate) fn limits(config: &Config) -> Limits {
-    let rate = |rate: &RequestRate| Rate::new(rate.count, rate.per_ms);
-    Limits {
-        cores: config.cpus.len(),
-        in_flight_max: config.in_flight_max,
-        per_host_first: config.per_host.first(),
-        per_host_max: config.per_host.max(),
-        lookahead_max: config.lookahead_max,
-        resolve_ahead_max: resolve_ahead(config),
-        is_window_fixed: config.politeness.is_window_fixed,
-        host_fail_limit: config.politeness.host_fail_limit,
-        host_fail_wait_ms: config.politeness.host_fail_wait_ms,
-        retry_after_max_ms: config.retry.retry_after_max_ms,
-        rate: config.politeness.rate.as_ref().map(rate),
-        rate_per_host: config.politeness.rate_per_host.as_ref().map(rate),
-    }
+fn resolve_ahead(in_flight_max: usize, dns: &DnsOptions) -> usize {
+    let questions = dns.concurrency * dns.servers.len().max(1);
+    (in_flight_max.saturating_mul(2).saturating_add(questions)).min(RESOLVE_AHEAD_MAX)
 }
 
 /// Address space that a process has and does not use: its code, and what its threads reserve.

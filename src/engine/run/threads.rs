@@ -12,7 +12,6 @@ use crate::engine::run::scarcity;
 use crate::engine::shared::Shared;
 use crate::engine::watch::observe;
 use crate::http::request::Template;
-use crate::plan::proxy::Proxies;
 use crate::report::journal::Check;
 use crate::ring::dir::Dir;
 use crate::ring::dns::Resolver;
@@ -80,9 +79,9 @@ impl ToStart {
     fn start_cores(&self, shared: &Arc<Shared>) -> anyhow::Result<Vec<Running>> {
         let Self { dir, idle_max, tls, template, dns, .. } = self;
         let config = &shared.config;
-        let proxies = Arc::new(Proxies::new(&config.proxy)?);
+        let proxies = Arc::new(config.proxies.clone());
         let gate = Arc::new(ResolveAhead::new(&shared.queue, &shared.stop, dns, &proxies));
-        let in_flight_max = config.in_flight_max.div_ceil(config.cpus.len());
+        let in_flight_max = config.limits.in_flight_max.div_ceil(config.cpus.len());
         let start = |(index, cpu): (usize, &usize)| {
             let seed = Seed {
                 index,

@@ -74,7 +74,7 @@ pub(crate) enum Full {
 impl FullDisk {
     /// Nothing is known yet.
     pub(crate) fn new(config: &Config) -> Self {
-        let wait_ms = config.disk.wait_ms;
+        let wait_ms = config.disk_wait_ms;
         Self {
             dir: config.dir.clone(),
             wait_ms,

@@ -144,10 +144,10 @@ fn view(shared: &Shared) -> View {
         cancelled: stats.cancelled,
         bytes: shared.gauges.received(),
         in_flight,
-        in_flight_max: shared.config.in_flight_max,
+        in_flight_max: shared.config.limits.in_flight_max,
         queued,
         deferred,
-        lookahead_max: shared.config.lookahead_max,
+        lookahead_max: shared.config.limits.lookahead_max,
         is_paused: shared.full_disk.is_paused(),
         is_stopping: shared.stop.get() != Stop::Running,
         shortages: shared.shortages.count(),
@@ -223,7 +223,7 @@ pub(crate) fn serve(
     let Some(listener) = listener else { return Ok(None) };
     let config = &shared.config;
     // A port that nobody chose has to be told.
-    let is_told = config.summary || config.watch.metrics_addr.is_some_and(|addr| addr.port() == 0);
+    let is_told = config.summary || config.metrics_addr.is_some_and(|addr| addr.port() == 0);
     let url = format!("http://{}{}", listener.addr(), served::PATH);
     match config.progress {
         ProgressMode::Json => say(&serde_json::json!({ "metrics": url }).to_string()),

@@ -1,7 +1,35 @@
 //! Columns of a table, or members of an object, and what they mean.
 
-use crate::config::{Columns, KeptColumn};
 use std::fmt;
+
+/// Names of columns, where they are not those that are looked for by default.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Columns {
+    /// `--url-col`.
+    pub url: Option<String>,
+    /// `--out-col`: the path of the file, as `out=` has it.
+    pub out: Option<String>,
+    /// `--checksum-col`: the digest of the file, as `checksum=` has it.
+    pub checksum: Option<String>,
+    /// `--keep-cols`: those that the report has, too.
+    pub keep: Vec<KeptColumn>,
+}
+
+/// A column of a list that the report keeps.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KeptColumn {
+    /// What it is called in the list.
+    pub name: String,
+    /// What it is called in the report.
+    pub report_name: String,
+}
+
+impl Columns {
+    /// What the kept columns are called in the report.
+    pub fn report_names(&self) -> Vec<String> {
+        self.keep.iter().map(|column| column.report_name.clone()).collect()
+    }
+}
 
 /// Why an input cannot be read as what it is said to be. `Display` says what to do instead.
 #[derive(Clone, Debug, Eq, PartialEq)]

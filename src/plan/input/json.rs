@@ -1,7 +1,6 @@
 //! JSON Lines: one object a line, of which the wanted members are read and all others skipped.
 
-use super::columns::{FormError, KEEP_FLAG, rank, url_kept};
-use crate::config::Columns;
+use super::columns::{Columns, FormError, KEEP_FLAG, rank, url_kept};
 use crate::fault::InputProblem;
 use crate::limits;
 use crate::plan::job::{At, BadLine, Cells, Entry, bad_record, entry_of_row};

@@ -10,30 +10,56 @@ mod lines;
 mod table;
 mod unpack;
 
-pub use columns::FormError;
+pub use columns::{Columns, FormError, KeptColumn};
 pub use unpack::{Packing, UnpackError, Unpacker};
 
-use super::job::{Entry, LINE_PREFIX_BYTES, Lines, again};
-use crate::config::{InputConfig, InputFormat};
+use super::job::{Entry, LINE_PREFIX_BYTES, Lines, TextOptions, again};
 use json::JsonLines;
 use lines::Cutter;
 use table::Table;
 
+/// What the lines of an input are, below its compression.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Format {
+    /// URLs, one a line, and aria2's option lines.
+    #[default]
+    Text,
+    /// Comma-separated values (RFC 4180) with a header line.
+    Csv,
+    /// Tab-separated values with a header line.
+    Tsv,
+    /// One JSON object a line.
+    JsonLines,
+}
+
+/// How inputs are read; the URLs of the command line are always text.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Options {
+    /// `--input-format`: of all inputs. Without it the suffix of each file says it.
+    pub format: Option<Format>,
+    /// What the columns of tables and the members of JSON objects are called.
+    pub columns: Columns,
+    /// How lines of text are read.
+    pub text: TextOptions,
+    /// `--delimiter`: what separates the cells of CSV, where that is no comma.
+    pub delimiter: Option<u8>,
+}
+
 /// The format of a file by its name; the suffix of its compression does not count. A name without a
 /// suffix that says otherwise is text.
-pub fn format_of(name: &str) -> InputFormat {
+pub fn format_of(name: &str) -> Format {
     let name = name.to_ascii_lowercase();
     let inner = PACKED_SUFFIXES.iter().find_map(|suffix| name.strip_suffix(suffix));
     let name = inner.unwrap_or(&name);
     let ends = |suffixes: &[&str]| suffixes.iter().any(|suffix| name.ends_with(suffix));
     if ends(&[".csv"]) {
-        InputFormat::Csv
+        Format::Csv
     } else if ends(&[".tsv", ".tab"]) {
-        InputFormat::Tsv
+        Format::Tsv
     } else if ends(&[".jsonl", ".ndjson", ".json"]) {
-        InputFormat::JsonLines
+        Format::JsonLines
     } else {
-        InputFormat::Text
+        Format::Text
     }
 }
 
@@ -69,28 +95,27 @@ pub struct Step {
 
 impl List {
     /// A reader of an input that has `lines_before` lines in the inputs before it.
-    pub fn new(format: InputFormat, config: &InputConfig, lines_before: u64) -> Self {
-        let columns = || config.columns.clone();
+    pub fn new(format: Format, options: &Options, lines_before: u64) -> Self {
+        let columns = || options.columns.clone();
         let table = |delimiter| {
             let table = Table::new(delimiter, columns(), lines_before);
             (Form::Table(Box::new(table)), table::RAW_BYTES_MAX)
         };
         let (form, limit) = match format {
-            InputFormat::Text => {
-                (Form::Text(Box::new(Lines::new(lines_before).ruled(config))), LINE_PREFIX_BYTES)
-            }
-            InputFormat::Csv => table(config.delimiter.unwrap_or(b',')),
-            InputFormat::Tsv => table(config.delimiter.unwrap_or(b'\t')),
-            InputFormat::JsonLines => {
+            Format::Text => (
+                Form::Text(Box::new(Lines::new(lines_before).ruled(&options.text))),
+                LINE_PREFIX_BYTES,
+            ),
+            Format::Csv => table(options.delimiter.unwrap_or(b',')),
+            Format::Tsv => table(options.delimiter.unwrap_or(b'\t')),
+            Format::JsonLines => {
                 let lines = JsonLines::new(columns(), lines_before);
                 (Form::Json(Box::new(lines)), json::RAW_BYTES_MAX)
             }
         };
         let refusal = match format {
-            InputFormat::Text | InputFormat::JsonLines if config.delimiter.is_some() => {
-                Some(NO_DELIMITER)
-            }
-            InputFormat::Text if !config.columns.keep.is_empty() => Some(NO_COLUMNS),
+            Format::Text | Format::JsonLines if options.delimiter.is_some() => Some(NO_DELIMITER),
+            Format::Text if !options.columns.keep.is_empty() => Some(NO_COLUMNS),
             _ => None,
         };
         Self { cutter: Cutter::new(limit), form, is_begun: false, refusal, report: None }

@@ -6,8 +6,7 @@
 //! as many cells as the header; otherwise its first line alone is a bad row, and reading goes on
 //! with the second one.
 
-use super::columns::{FormError, Picked, are_numbers, pick, pick_numbers};
-use crate::config::Columns;
+use super::columns::{Columns, FormError, Picked, are_numbers, pick, pick_numbers};
 use crate::fault::InputProblem;
 use crate::limits;
 use crate::plan::job::{At, BadLine, Cells, Entry, bad_record, entry_of_row};

@@ -1,39 +1,37 @@
 //! All formats, however they are split, and with anything in them.
 
 use super::*;
-use crate::config::Columns;
 use proptest::prelude::*;
 
-const FORMATS: [InputFormat; 4] =
-    [InputFormat::Text, InputFormat::Csv, InputFormat::Tsv, InputFormat::JsonLines];
+const FORMATS: [Format; 4] = [Format::Text, Format::Csv, Format::Tsv, Format::JsonLines];
 
 #[test]
 fn the_name_of_a_file_says_its_format() {
     for (name, format) in [
-        ("list.txt", InputFormat::Text),
-        ("list", InputFormat::Text),
-        ("csv", InputFormat::Text),
-        ("a/b.csv", InputFormat::Csv),
-        ("B.CSV.GZ", InputFormat::Csv),
-        ("list.tsv.zst", InputFormat::Tsv),
-        ("list.tab", InputFormat::Tsv),
-        ("list.jsonl", InputFormat::JsonLines),
-        ("list.ndjson.zstd", InputFormat::JsonLines),
-        ("list.json.gz", InputFormat::JsonLines),
-        ("list.csv.old", InputFormat::Text),
-        ("standard input", InputFormat::Text),
+        ("list.txt", Format::Text),
+        ("list", Format::Text),
+        ("csv", Format::Text),
+        ("a/b.csv", Format::Csv),
+        ("B.CSV.GZ", Format::Csv),
+        ("list.tsv.zst", Format::Tsv),
+        ("list.tab", Format::Tsv),
+        ("list.jsonl", Format::JsonLines),
+        ("list.ndjson.zstd", Format::JsonLines),
+        ("list.json.gz", Format::JsonLines),
+        ("list.csv.old", Format::Text),
+        ("standard input", Format::Text),
     ] {
         assert_eq!(format_of(name), format, "{name}");
     }
 }
 
 /// What a list comes to that is read in these parts: its entries, and how it ended.
-fn read(format: InputFormat, parts: &[&[u8]]) -> (Vec<Entry>, Result<u64, FormError>) {
-    let config = InputConfig {
+fn read(format: Format, parts: &[&[u8]]) -> (Vec<Entry>, Result<u64, FormError>) {
+    let options = Options {
         columns: Columns { out: Some("out".to_owned()), ..Columns::default() },
-        ..InputConfig::default()
+        ..Options::default()
     };
-    let mut list = List::new(format, &config, 10);
+    let mut list = List::new(format, &options, 10);
     let mut entries = Vec::new();
     for part in parts {
         let mut rest = *part;
@@ -128,9 +126,9 @@ proptest! {
     fn what_broke_off_gives_nothing_that_the_whole_does_not(parts in parts(), cut in any::<u16>()) {
         let whole = parts.concat();
         let cut = usize::from(cut) % (whole.len() + 1);
-        for format in [InputFormat::Csv, InputFormat::Tsv, InputFormat::JsonLines] {
+        for format in [Format::Csv, Format::Tsv, Format::JsonLines] {
             let (expected, _) = read(format, &[&whole]);
-            let mut list = List::new(format, &config_of_tests(), 10);
+            let mut list = List::new(format, &options_of_tests(), 10);
             let mut found = Vec::new();
             let mut rest = &whole[..cut];
             let end = loop {
@@ -151,9 +149,9 @@ proptest! {
     }
 }
 
-fn config_of_tests() -> InputConfig {
+fn options_of_tests() -> Options {
     let columns = Columns { out: Some("out".to_owned()), ..Columns::default() };
-    InputConfig { columns, ..InputConfig::default() }
+    Options { columns, ..Options::default() }
 }
 
 #[test]
@@ -165,7 +163,7 @@ fn a_text_list_that_broke_off_gives_no_torn_url() {
         (b"http://h/1\n out=a\nht", &["a"]),
         (b"ht", &[]),
     ] {
-        let mut list = List::new(InputFormat::Text, &InputConfig::default(), 0);
+        let mut list = List::new(Format::Text, &Options::default(), 0);
         let mut found = Vec::new();
         let mut rest = text;
         while let Ok(Step { used, entry: Some(entry) }) = list.read(rest) {
@@ -194,6 +192,6 @@ fn utf_16_is_told_and_no_row_a_line() {
         }
     }
     // Only the begin of an input has such a mark.
-    let (entries, end) = read(InputFormat::Text, &[b"http://h/1\n\xff\xfe\n"]);
+    let (entries, end) = read(Format::Text, &[b"http://h/1\n\xff\xfe\n"]);
     assert_eq!((entries.len(), end), (2, Ok(12)));
 }

@@ -4,8 +4,7 @@
 //! here, and the user can permit more. aria2's own session files are lists too, and hold options of
 //! which most say how to download, not what: those are passed over.
 
-use super::{JobOptions, REMEDY_NAME};
-use crate::config::InputConfig;
+use super::{JobOptions, REMEDY_NAME, TextOptions};
 use crate::fault::InputProblem;
 use crate::http::request::{PROXY_AUTHORIZATION, parse_field};
 use crate::plan::checksum::{Checksum, ChecksumError};
@@ -36,10 +35,10 @@ pub(super) struct Login {
 type Refused = (InputProblem, Cow<'static, str>);
 
 impl Rules {
-    pub(super) fn new(config: &InputConfig) -> Self {
+    pub(super) fn new(options: &TextOptions) -> Self {
         Self {
-            allows_host: config.allows_host_header,
-            dir: config.dir.as_str().into(),
+            allows_host: options.allows_host_header,
+            dir: options.dir.as_str().into(),
             passed_over: Vec::new(),
         }
     }

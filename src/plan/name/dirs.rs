@@ -6,9 +6,20 @@
 //! `hash:2/2`, where URL is `url_effective`, or `url` where that is empty.
 
 use super::{push_component, safe_component};
-use crate::config::Dirs;
 use crate::plan::checksum::{Hasher, Kind};
 use crate::plan::target::Target;
+
+/// `--dirs`: the folders that files go into, beneath the directory of the run.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Dirs {
+    /// `hash:2/2`: by a hash of the URL. One folder a level, each with so many hexadecimal digits
+    /// of the hash, from the first on.
+    Hash(Vec<u8>),
+    /// `seq:1000`: by the number of the input line, so many lines a folder; at least 1.
+    Lines(u64),
+    /// `host`: by the host, with its port where that is not the default of the scheme.
+    Host,
+}
 
 /// The folder of the file of input line `index`, a relative path of safe components.
 pub fn folder(dirs: &Dirs, index: u64, target: &Target) -> String {

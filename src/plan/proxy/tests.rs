@@ -1,7 +1,6 @@
 //! Proxies as they are written, the hosts that need none, and the way to each origin.
 
 use super::*;
-use crate::config::ProxyUrl;
 use proptest::prelude::*;
 
 fn parse(text: &str) -> Proxy {
@@ -134,17 +133,17 @@ fn some_hosts_need_none() {
     }
 }
 
-fn given(url: &str) -> Option<ProxyUrl> {
-    Some(ProxyUrl { url: url.to_owned(), variable: None })
+fn given(url: &str) -> Option<Given> {
+    Some(Given { url: url.to_owned(), variable: None })
 }
 
-fn config(http: &str, https: &str) -> ProxyConfig {
-    ProxyConfig { http: given(http), https: given(https), ..ProxyConfig::default() }
+fn config(http: &str, https: &str) -> Options {
+    Options { http: given(http), https: given(https), ..Options::default() }
 }
 
 #[test]
 fn the_way_is_that_of_scheme_and_host() {
-    let config = ProxyConfig { no_proxy: "near.example".to_owned(), ..config("p:1", "p:2") };
+    let config = Options { no_proxy: "near.example".to_owned(), ..config("p:1", "p:2") };
     let proxies = Proxies::new(&config).unwrap();
     let way = |url: &str| format!("{:?}", proxies.choose(&Target::parse(url).unwrap()));
     assert_eq!(way("http://a/x"), "HttpForward(Proxy(http://p:1))");
@@ -165,7 +164,7 @@ fn credentials_are_those_of_the_url_then_the_option() {
     let of = |url: &str, user: Option<&str>, authorization: Option<&str>| {
         let owned = |text: Option<&str>| text.map(str::to_owned);
         let (user, authorization) = (owned(user), owned(authorization));
-        let proxies = Proxies::new(&ProxyConfig { user, authorization, ..config(url, url) })?;
+        let proxies = Proxies::new(&Options { user, authorization, ..config(url, url) })?;
         Ok::<_, ProxyError>(proxies.of(Scheme::Http).unwrap().clone())
     };
     let header = |url, user, authorization| {
@@ -188,7 +187,7 @@ fn credentials_are_those_of_the_url_then_the_option() {
 #[test]
 fn an_error_says_where_the_proxy_was_given() {
     let mut config = config("p:1", "https://p:2");
-    let told = |config: &ProxyConfig| Proxies::new(config).unwrap_err().to_string();
+    let told = |config: &Options| Proxies::new(config).unwrap_err().to_string();
     assert!(told(&config).starts_with("cannot use the proxy of --proxy: https:// proxies"));
     config.https.as_mut().unwrap().variable = Some("HTTPS_PROXY");
     assert!(told(&config).starts_with("cannot use the proxy of HTTPS_PROXY: "));
@@ -220,7 +219,7 @@ proptest! {
         paths in ("/[a-c?=@:]{0,8}", "/[a-c?=@:]{0,8}"),
         is_https in any::<bool>(),
     ) {
-        let config = ProxyConfig { no_proxy: list, ..config("p:1", "socks5://p:2") };
+        let config = Options { no_proxy: list, ..config("p:1", "socks5://p:2") };
         let proxies = Proxies::new(&config).unwrap();
         let scheme = if is_https { "https" } else { "http" };
         let target = |user: &str, path: &str| {
@@ -235,9 +234,9 @@ proptest! {
 #[test]
 fn names_are_looked_up_by_whoever_connects() {
     let ours = |proxy: &str| {
-        let given = Some(ProxyUrl { url: proxy.to_owned(), variable: None });
+        let given = Some(Given { url: proxy.to_owned(), variable: None });
         let no_proxy = "near.example".to_owned();
-        let config = ProxyConfig { http: given, no_proxy, ..ProxyConfig::default() };
+        let config = Options { http: given, no_proxy, ..Options::default() };
         let proxies = Proxies::new(&config).unwrap();
         let far = |scheme| proxies.is_name_ours(scheme, "far.example", 80);
         (

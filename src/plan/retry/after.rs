@@ -1,7 +1,6 @@
 //! What follows from a failed attempt for its job and its host.
 
-use super::{Class, Decision, class, decide, retry_after_ms};
-use crate::config::RetryPolicy;
+use super::{Class, Decision, Policy, class, decide, retry_after_ms};
 use crate::fault::{Cause, Fault, Stage};
 use crate::http::RetryAfter;
 use crate::plan::schedule::Sign;
@@ -47,7 +46,7 @@ pub fn after(
     attempt: u32,
     retry_after: Option<RetryAfter>,
     moment: &Moment,
-    policy: &RetryPolicy,
+    policy: &Policy,
 ) -> After {
     let asked_ms = retry_after
         .filter(|_| class(&fault.cause) == Class::Transient)
@@ -78,7 +77,7 @@ pub fn after(
 mod tests {
     use super::*;
 
-    const POLICY: RetryPolicy = RetryPolicy {
+    const POLICY: Policy = Policy {
         retries_max: 3,
         delay_base_ms: 1_000,
         delay_max_ms: 3_000,

@@ -1,11 +1,12 @@
 //! What a run permits: cores, jobs, connections, rates.
 
 use super::rate::Rate;
+use crate::limits;
 
 /// The caps of one run.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Limits {
-    /// Cores that take jobs, from 1 to [`crate::limits::CORES_MAX`].
+    /// Cores that take jobs, from 1 to [`limits::CORES_MAX`].
     pub cores: usize,
     /// `-j`: jobs in flight over all cores, at least 1.
     pub in_flight_max: usize,
@@ -31,6 +32,25 @@ pub struct Limits {
     pub rate: Option<Rate>,
     /// `--rate-per-host`: requests begun for each host.
     pub rate_per_host: Option<Rate>,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            cores: 1,
+            in_flight_max: limits::IN_FLIGHT_DEFAULT,
+            per_host_first: limits::PER_HOST_FIRST,
+            per_host_max: limits::PER_HOST_MAX,
+            lookahead_max: limits::LOOKAHEAD_JOBS_DEFAULT,
+            resolve_ahead_max: 0,
+            is_window_fixed: false,
+            host_fail_limit: limits::HOST_FAIL_LIMIT_DEFAULT,
+            host_fail_wait_ms: limits::HOST_FAIL_WAIT_DEFAULT_MS,
+            retry_after_max_ms: limits::RETRY_AFTER_MAX_MS,
+            rate: None,
+            rate_per_host: None,
+        }
+    }
 }
 
 impl Limits {

@@ -5,8 +5,7 @@
 
 use super::line::{Entry, Problem};
 use super::{LINE_BYTES_MAX, Part, Refused, Scan, Scanned};
-use crate::config::ReportPacking;
-use crate::report::packing::{self, FirstPart, PART_BYTES_MAX};
+use crate::report::packing::{self, FirstPart, PART_BYTES_MAX, Packing};
 use crate::report::row::RowFormat;
 use memchr::{memmem, memrchr};
 
@@ -14,7 +13,7 @@ use memchr::{memmem, memrchr};
 /// that lines are read by several threads at once.
 #[derive(Debug)]
 pub struct Reader {
-    packing: ReportPacking,
+    packing: Packing,
     scan: Scan,
     /// Unpacked bytes that are not yet read: the begin of a line.
     rows: Vec<u8>,
@@ -43,7 +42,7 @@ impl Cut {
 
 impl Reader {
     /// A reader of a report that has, or is to have, this format.
-    pub fn new(format: RowFormat, packing: ReportPacking) -> Self {
+    pub fn new(format: RowFormat, packing: Packing) -> Self {
         Self { packing, scan: Scan::new(format), rows: Vec::new(), at: 0, cut_at: 0 }
     }
 
@@ -58,7 +57,7 @@ impl Reader {
         bytes: &[u8],
         mut each: impl FnMut(Entry<'_>, u64),
     ) -> Result<usize, Refused> {
-        if self.packing == ReportPacking::None {
+        if self.packing == Packing::None {
             return self.scan.feed(bytes, each);
         }
         let mut used = 0;
@@ -82,7 +81,7 @@ impl Reader {
     /// # Errors
     /// What is wrong with the line behind those that were cut off: see [`Reader::refused`].
     pub fn cut(&mut self, bytes: &[u8]) -> Result<(usize, Cut), Problem> {
-        let (used, end) = if self.packing == ReportPacking::None {
+        let (used, end) = if self.packing == Packing::None {
             let used = lines_len(bytes);
             self.rows.extend_from_slice(&bytes[..used]);
             (used, None)
@@ -144,7 +143,7 @@ impl Reader {
     /// # Errors
     /// When this is not a report, or it is damaged before its end.
     pub fn finish(mut self, rest: &[u8]) -> Result<Scanned, Refused> {
-        if self.packing == ReportPacking::None {
+        if self.packing == Packing::None {
             let used = self.scan.feed(rest, |_, _| {})?;
             return self.scan.finish(&rest[used..]);
         }
@@ -197,7 +196,7 @@ fn lines_len(bytes: &[u8]) -> usize {
 
 /// Whether whole parts follow one that is not whole, and not because a power loss left a block of
 /// zero bytes of it.
-fn is_followed(packing: ReportPacking, torn: &[u8]) -> bool {
+fn is_followed(packing: Packing, torn: &[u8]) -> bool {
     let mut rows = Vec::new();
     let mut begins = memmem::find_iter(torn, packing::magic(packing));
     let next = begins.find(|begin| {
@@ -225,11 +224,11 @@ mod tests {
     use crate::report::RowEncoder;
     use crate::report::row::tests::row_ok;
 
-    const PACKINGS: [ReportPacking; 2] = [ReportPacking::Gzip, ReportPacking::Zstd];
+    const PACKINGS: [Packing; 2] = [Packing::Gzip, Packing::Zstd];
     const FORMATS: [RowFormat; 2] = [RowFormat::Csv, RowFormat::JsonLines];
 
     /// A report of two rows a part; where each part ends.
-    fn report(format: RowFormat, packing: ReportPacking, parts: u64) -> (Vec<u8>, Vec<usize>) {
+    fn report(format: RowFormat, packing: Packing, parts: u64) -> (Vec<u8>, Vec<usize>) {
         let mut encoder = RowEncoder::new(format);
         let (mut file, mut ends) = (Vec::new(), Vec::new());
         for part in 0..parts {
@@ -253,7 +252,7 @@ mod tests {
 
     fn read(
         format: RowFormat,
-        packing: ReportPacking,
+        packing: Packing,
         file: &[u8],
         piece: usize,
     ) -> Result<Read, Refused> {
@@ -267,7 +266,7 @@ mod tests {
         reader.finish(&rest).map(|scanned| (rows, scanned))
     }
 
-    fn each(mut check: impl FnMut(RowFormat, ReportPacking)) {
+    fn each(mut check: impl FnMut(RowFormat, Packing)) {
         FORMATS.into_iter().for_each(|format| {
             PACKINGS.into_iter().for_each(|packing| check(format, packing));
         });
@@ -343,7 +342,7 @@ mod tests {
             for torn in [&stranger[..], &stranger[..stranger.len() - 3]] {
                 let refused = read(format, packing, torn, 1 << 20);
                 // A frame of zstd that is torn tells nothing of what is in it.
-                if torn.len() == stranger.len() || packing == ReportPacking::Gzip {
+                if torn.len() == stranger.len() || packing == Packing::Gzip {
                     assert_eq!(refused.unwrap_err().problem, Problem::Stranger);
                 }
             }

@@ -5,8 +5,8 @@
 
 use super::cache::Found;
 use super::health::Health;
+use super::options::{DnsOptions, Family};
 use super::sockets::{Shortages, Sockets, shortage};
-use crate::config::{DnsConfig, Family};
 use crate::fault::{Cause, Failure};
 use crate::limits::ADDRESSES_PER_FAMILY_MAX;
 use hickory_resolver::config::{
@@ -81,7 +81,7 @@ impl Servers {
     ///
     /// # Errors
     /// When a file cannot be read or understood: the cause and the words for the row of the job.
-    pub(super) fn new(config: &DnsConfig) -> Result<Self, Failure> {
+    pub(super) fn new(config: &DnsOptions) -> Result<Self, Failure> {
         // A file that cannot be opened for want of a descriptor would count as one that is not
         // there, for the whole run.
         if let Err(error) = std::fs::File::open("/etc/resolv.conf")
@@ -352,7 +352,7 @@ impl Server {
         servers: Vec<NameServerConfig>,
         options: &ResolverOpts,
         sockets: &Sockets,
-        config: &DnsConfig,
+        config: &DnsOptions,
     ) -> Result<Self, Failure> {
         let address = servers.first().map_or_else(String::new, shown).into();
         let servers = ResolverConfig::from_name_servers(servers);
@@ -578,7 +578,8 @@ mod tests {
 
     #[test]
     fn a_name_with_a_dot_is_tried_as_it_stands_first() {
-        let config = DnsConfig { servers: vec!["192.0.2.1:53".parse().unwrap()], ..<_>::default() };
+        let config =
+            DnsOptions { servers: vec!["192.0.2.1:53".parse().unwrap()], ..<_>::default() };
         let mut servers = Servers::new(&config).unwrap();
         let candidates = |servers: &Servers, name: &str| {
             let names = servers.candidates(Name::from_ascii(name).unwrap());

@@ -1,9 +1,9 @@
 //! Settings that all TLS connections of a run share, made from files before anything else is
 //! touched: trust, versions, our own certificate, and the session store.
 
+use super::options::{Pins, TlsOptions, TlsVersion};
 use super::trust::{Trust, Verifier, certificates};
 use super::words;
-use crate::config::{Pins, TlsConfig, TlsVersion};
 use crate::error::RunError;
 use crate::limits::OPTION_FILE_BYTES_MAX;
 use anyhow::{Context as _, bail};
@@ -44,7 +44,7 @@ impl Settings {
     ///
     /// # Errors
     /// When a file cannot be used: which one, with the remedy.
-    pub fn new(tls: &TlsConfig) -> anyhow::Result<Self> {
+    pub fn new(tls: &TlsOptions) -> anyhow::Result<Self> {
         let provider = Arc::new(provider());
         let trust = Trust::new(tls)?;
         let trust = (!tls.insecure).then(|| Arc::new(trust));

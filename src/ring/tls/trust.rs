@@ -2,9 +2,9 @@
 //! machine, which are read when they are first needed: by a certificate that the others do not
 //! vouch for.
 
+use super::options::TlsOptions;
 use super::settings::sha256;
 use super::words;
-use crate::config::TlsConfig;
 use crate::error::RunError;
 use anyhow::{Context as _, bail};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -61,7 +61,7 @@ impl Trust {
     ///
     /// # Errors
     /// When a file cannot be used: which one, with the remedy.
-    pub(super) fn new(tls: &TlsConfig) -> anyhow::Result<Self> {
+    pub(super) fn new(tls: &TlsOptions) -> anyhow::Result<Self> {
         let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
         let mut chosen = HashSet::new();
         for path in &tls.ca_files {

@@ -1,15 +1,14 @@
 //! `input_list`: a whole input in every format, split anywhere, and cut off anywhere.
 
 use super::{name, random_of};
-use ringpull::config::{Columns, InputConfig, InputFormat};
-use ringpull::plan::input::{FormError, List, Packing, Unpacker};
+use ringpull::plan::input::{Columns, FormError, Format, List, Options, Packing, Unpacker};
 use ringpull::plan::job::Entry;
 
 pub(crate) fn target(data: &[u8]) {
     let mut random = random_of(data);
     let parts: Vec<&[u8]> = data.chunks(random.usize(1..=20)).collect();
     let lines = data.split_inclusive(|byte| *byte == b'\n').count() as u64;
-    for format in [InputFormat::Text, InputFormat::Csv, InputFormat::Tsv, InputFormat::JsonLines] {
+    for format in [Format::Text, Format::Csv, Format::Tsv, Format::JsonLines] {
         let whole = read(format, &[data], true);
         assert_eq!(read(format, &parts, true), whole, "{format:?}");
         let (entries, result) = whole;
@@ -21,7 +20,7 @@ pub(crate) fn target(data: &[u8]) {
             assert_eq!(total, lines, "{format:?}");
         }
         entries.iter().for_each(check);
-        if format != InputFormat::Text {
+        if format != Format::Text {
             let cut = &data[..random.usize(0..=data.len())];
             let (found, _) = read(format, &[cut], false);
             assert!(entries.starts_with(&found), "{format:?} {found:?} {entries:?}");
@@ -31,13 +30,9 @@ pub(crate) fn target(data: &[u8]) {
 }
 
 /// The entries of a list in these parts, and the number of its lines.
-fn read(
-    format: InputFormat,
-    parts: &[&[u8]],
-    is_whole: bool,
-) -> (Vec<Entry>, Result<u64, FormError>) {
+fn read(format: Format, parts: &[&[u8]], is_whole: bool) -> (Vec<Entry>, Result<u64, FormError>) {
     let columns = Columns { out: Some("name".to_owned()), ..Columns::default() };
-    let config = InputConfig { columns, ..InputConfig::default() };
+    let config = Options { columns, ..Options::default() };
     let mut list = List::new(format, &config, 0);
     let mut entries = Vec::new();
     for part in parts {

@@ -2,10 +2,9 @@
 
 use super::random_of;
 use crate::driver::feed;
-use ringpull::config::RetryPolicy;
 use ringpull::fault::{Cause, Fault, Stage};
 use ringpull::http::RetryAfter;
-use ringpull::plan::retry::{Decision, decide, retry_after_ms};
+use ringpull::plan::retry::{Decision, Policy, decide, retry_after_ms};
 
 pub(crate) fn target(data: &[u8]) {
     let bytes = [b"HTTP/1.1 503 \r\nRetry-After: ", data, b"\r\n\r\n"].concat();
@@ -34,7 +33,7 @@ pub(crate) fn target(data: &[u8]) {
 /// No wait is shorter than asked for or longer than the policy allows, and asking for more never
 /// makes it shorter.
 fn decisions(asked: Option<u64>, random: &mut fastrand::Rng) {
-    let policy = RetryPolicy {
+    let policy = Policy {
         retries_max: random.u32(..),
         delay_base_ms: any_size(random),
         delay_max_ms: any_size(random),

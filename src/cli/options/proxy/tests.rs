@@ -1,12 +1,11 @@
 //! Options and variables, in the order that counts.
 
 use crate::cli::command::{Command, parse};
-use crate::cli::options::PullArgs;
-use crate::cli::resolve::{Host, notes};
+use crate::cli::resolve::{Host, Resolved};
 use crate::cli::tests::{options, refused};
 use crate::config::Config;
 use crate::exit::ExitStatus;
-use crate::plan::target::Target;
+use crate::plan::target::{Scheme, Target};
 use std::ffi::OsString;
 
 /// The words of a command line, split at spaces.
@@ -15,15 +14,8 @@ fn words(line: &str) -> Vec<String> {
     std::iter::once("ringpull").chain(words).map(str::to_owned).collect()
 }
 
-fn args(line: &str) -> PullArgs {
-    match parse(words(line).iter().map(OsString::from)) {
-        Ok(Command::Pull(args)) => *args,
-        other => panic!("{line}: {other:?}"),
-    }
-}
-
-/// The configuration of a command line and an environment.
-fn try_config(line: &str, environment: &[(&'static str, &str)]) -> anyhow::Result<Config> {
+/// What a command line and an environment come to.
+fn try_resolve(line: &str, environment: &[(&'static str, &str)]) -> anyhow::Result<Resolved> {
     let argv = words(line);
     let Command::Pull(args) = parse(argv.iter().map(OsString::from))? else { panic!("{line}") };
     let variables = environment.iter().map(|(name, value)| (*name, (*value).to_owned()));
@@ -39,16 +31,19 @@ fn try_config(line: &str, environment: &[(&'static str, &str)]) -> anyhow::Resul
     crate::cli::resolve(&args, &host)
 }
 
+fn resolved(line: &str, environment: &[(&'static str, &str)]) -> Resolved {
+    try_resolve(line, environment).unwrap_or_else(|error| panic!("{line}: {error:#}"))
+}
+
 fn config(line: &str, environment: &[(&'static str, &str)]) -> Config {
-    try_config(line, environment).unwrap_or_else(|error| panic!("{line}: {error:#}"))
+    resolved(line, environment).config
 }
 
 /// The ways to an http and to an https URL.
 fn ways(config: &Config) -> [String; 2] {
-    let proxies = super::Proxies::new(&config.proxy).unwrap();
     ["http://a.example/", "https://a.example/"].map(|url| {
         let target = Target::parse(url).unwrap();
-        let proxy = proxies.choose(&target).proxy().map(ToString::to_string);
+        let proxy = config.proxies.choose(&target).proxy().map(ToString::to_string);
         proxy.unwrap_or_default().replace("http://", "")
     })
 }
@@ -99,13 +94,13 @@ fn a_bad_proxy_is_an_error_that_does_not_repeat_it() {
         "--proxy http://me:SEC/RET@p:1 u",
         "--proxy p --proxy-user SECRET u",
     ] {
-        let error = try_config(line, &[]).unwrap_err();
+        let error = try_resolve(line, &[]).unwrap_err();
         assert_eq!(ExitStatus::from(&error), ExitStatus::Usage);
         let text = format!("{error:#} {error:?}");
         assert!(text.starts_with("cannot use ") && text.contains("--proxy"), "{text}");
         assert!(!text.contains("SEC") && !text.contains("goes without"), "{text}");
     }
-    let error = try_config("u", &[("all_proxy", "socks4://me:SECRET@p")]).unwrap_err();
+    let error = try_resolve("u", &[("all_proxy", "socks4://me:SECRET@p")]).unwrap_err();
     let text = format!("{error:#}");
     assert!(text.contains("all_proxy") && text.contains("--proxy '' goes without"), "{text}");
     assert!(!text.contains("SECRET"), "{text}");
@@ -117,9 +112,10 @@ fn a_bad_proxy_is_an_error_that_does_not_repeat_it() {
 
 #[test]
 fn the_field_for_the_proxy_is_taken_out_of_the_others() {
-    let config = config("-H X:1 -H proxy-authorization:a -H Proxy-Authorization:b u", &[]);
+    let config =
+        config("--proxy p -H X:1 -H proxy-authorization:a -H Proxy-Authorization:b u", &[]);
     assert_eq!(config.request.headers, [("X".to_owned(), "1".to_owned())]);
-    assert_eq!(config.proxy.authorization.as_deref(), Some("b"));
+    assert_eq!(config.proxies.of(Scheme::Http).unwrap().authorization(), Some("b"));
 }
 
 #[test]
@@ -147,7 +143,7 @@ fn a_run_tells_of_the_environment() {
     let environment = [("http_proxy", "me:SECRET@h:1"), ("all_proxy", "socks5h://a:2")];
     let expected = "the environment sends http URLs through http://h:1 (http_proxy), https URLs \
                     through socks5h://a:2 (all_proxy); --proxy '' goes without";
-    let told = |line: &str, environment| notes(&args(line), &config(line, environment));
+    let told = |line: &str, environment| resolved(line, environment).notes;
     assert_eq!(told("u", &environment), [expected]);
     for line in ["-q u", "--progress json u", "--proxy '' u", "--proxy p u", "-q -m 5 u"] {
         assert_eq!(told(line, &environment), Vec::<String>::new(), "{line}");

@@ -4,11 +4,11 @@
 //! make of their rows comes back in the order of the report. So much of it is in memory as the
 //! threads are at work on, and as much again.
 
-use crate::config::ReportPacking;
 use crate::engine::say::say;
 use crate::error::RunError;
 use crate::report::RowFormat;
 use crate::report::journal::{Cut, Entry, Part, Reader, Refused, Scanned};
+use crate::report::packing::Packing;
 use anyhow::Context as _;
 use std::collections::VecDeque;
 use std::fs::File;
@@ -34,7 +34,7 @@ impl<'s> Source<'s> {
     }
 
     fn reader(&self) -> Reader {
-        Reader::new(self.format, ReportPacking::of(self.path))
+        Reader::new(self.format, Packing::of(self.path))
     }
 
     fn cannot(&self) -> RunError {
@@ -357,7 +357,7 @@ mod tests {
         ]
     }
 
-    fn report(format: RowFormat, packing: ReportPacking, pieces: &[Piece]) -> Vec<u8> {
+    fn report(format: RowFormat, packing: Packing, pieces: &[Piece]) -> Vec<u8> {
         let mut encoder = RowEncoder::new(format);
         let (mut report, mut packed) = (Vec::new(), Vec::new());
         encoder.header(&mut report);
@@ -400,7 +400,7 @@ mod tests {
         ) {
             let dir = tempfile::tempdir().unwrap();
             let path = dir.path().join(format!("report{packing}"));
-            let mut bytes = report(format, ReportPacking::of(&path), &pieces);
+            let mut bytes = report(format, Packing::of(&path), &pieces);
             bytes.truncate(bytes.len() - cut.unwrap_or(0).min(bytes.len()));
             bytes.resize(bytes.len() + zeros, 0);
             let mut file = File::create_new(&path).unwrap();

@@ -6,9 +6,10 @@
 //! [`super::mark`].
 
 use super::mark::{Epoch, Mark};
-use crate::config::{Config, Fsync, SyncMode};
+use crate::config::{Config, SyncMode};
 use crate::error::RunError;
 use crate::ring::dir::FileSystem;
+use crate::ring::file::Fsync;
 use crate::ring::journal::sync_interval;
 use anyhow::Context as _;
 use std::fs::File;

@@ -11,7 +11,8 @@ impl Core {
     /// of the input line. A URL with a user only takes the password of that login from netrc.
     pub(crate) fn authorization(&self, task: &Task) -> Option<Cow<'_, str>> {
         let target = &task.job.target;
-        let known = |login| self.netrc.as_ref()?.find(target.host(), login);
+        let netrc = self.shared.config.request.netrc.as_ref();
+        let known = |login| netrc?.find(target.host(), login);
         let (login, password) = match (target.credentials(), &self.authorization) {
             (Some((login, Some(password))), _) => (login, password),
             (Some((login, None)), _) => {

@@ -5,7 +5,6 @@
 //! that memory does not grow with the list. A list without these options costs nothing.
 
 use crate::config::{Config, Destination, OnConflict, ReportFile};
-use crate::engine::books::format::format;
 use crate::engine::books::journal::scan;
 use crate::engine::output::dir_rules::DirRules;
 use crate::plan::checksum::{Checksum, Kind};
@@ -78,10 +77,10 @@ impl<'c> Changes<'c> {
         if self.asked.is_empty() {
             return Ok(());
         }
-        let ReportFile { path, format: report_format } = self.report;
+        let ReportFile { path, format } = self.report;
         let cannot = || format!("cannot read the report {}", path.display());
         let file = File::open(path).with_context(cannot)?;
-        scan(&file, path, format(*report_format), |entry, _| {
+        scan(&file, path, *format, |entry, _| {
             let asked = self.asked.binary_search_by_key(&entry.index, |asked| asked.index);
             let Ok(at) = asked else { return };
             // The last row of a line counts.
@@ -113,7 +112,7 @@ impl<'c> Changes<'c> {
                 let found = Checksum::parse(&entry.digest).ok().map(|digest| digest.kind());
                 let is_other = found.is_some_and(|found| found != kind);
                 // Rows have the digest of --compute-hash then, whatever the list asks for.
-                let is_computed = found.is_some() && found == self.config.integrity.compute_hash;
+                let is_computed = found.is_some() && found == self.config.compute_hash;
                 hash(&entry.digest) == wanted || is_other && is_computed
             });
         is_path && is_digest

@@ -4,8 +4,8 @@ use super::arguments::Arguments;
 use super::item::unusable;
 use super::reader::InputReader;
 use super::stream::Stream;
-use crate::config::{Input, InputConfig, InputFormat};
-use crate::plan::input::{List, format_of};
+use crate::config::Input;
+use crate::plan::input::{Format, List, Options, format_of};
 use anyhow::Context as _;
 use std::fs::File;
 use std::io;
@@ -13,7 +13,7 @@ use std::os::fd::AsFd as _;
 use std::path::PathBuf;
 
 /// What the lines of an input are.
-fn format_of_input(config: &InputConfig, name: &str) -> InputFormat {
+fn format_of_input(config: &Options, name: &str) -> Format {
     config.format.unwrap_or_else(|| format_of(name))
 }
 
@@ -32,11 +32,7 @@ impl Source {
     ///
     /// # Errors
     /// It cannot be opened.
-    pub(super) fn begin(
-        &self,
-        config: &InputConfig,
-        lines_before: u64,
-    ) -> anyhow::Result<InputReader> {
+    pub(super) fn begin(&self, config: &Options, lines_before: u64) -> anyhow::Result<InputReader> {
         let (file, name) = match self {
             Self::Arguments(urls) => {
                 return Ok(InputReader::Arguments(Arguments::new(urls.clone(), lines_before)));
@@ -69,7 +65,7 @@ impl Source {
     ///
     /// # Errors
     /// It cannot.
-    pub(super) fn look(input: &Input, config: &InputConfig) -> anyhow::Result<Self> {
+    pub(super) fn look(input: &Input, config: &Options) -> anyhow::Result<Self> {
         Ok(match input {
             Input::Urls(urls) => Self::Arguments(urls.clone()),
             Input::Stdin => {

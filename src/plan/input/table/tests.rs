@@ -1,20 +1,19 @@
 //! Tables of tables, good and bad.
 
 use super::*;
-use crate::config::{InputConfig, InputFormat};
-use crate::plan::input::List;
+use crate::plan::input::{Format, List, Options};
 
 /// All entries of a table that is one text: the index and the path or the message.
-fn read(format: InputFormat, text: &[u8]) -> Result<Vec<(u64, String)>, FormError> {
+fn read(format: Format, text: &[u8]) -> Result<Vec<(u64, String)>, FormError> {
     read_with(format, text, Columns::default())
 }
 
 fn read_with(
-    format: InputFormat,
+    format: Format,
     mut text: &[u8],
     columns: Columns,
 ) -> Result<Vec<(u64, String)>, FormError> {
-    let config = InputConfig { columns, ..InputConfig::default() };
+    let config = Options { columns, ..Options::default() };
     let mut list = List::new(format, &config, 0);
     let mut entries = Vec::new();
     loop {
@@ -45,8 +44,7 @@ fn wanted() -> Columns {
 
 fn csv(text: &str) -> Vec<(u64, String)> {
     let columns = Columns::default();
-    read_with(InputFormat::Csv, text.as_bytes(), columns)
-        .unwrap_or_else(|e| panic!("{text:?}: {e}"))
+    read_with(Format::Csv, text.as_bytes(), columns).unwrap_or_else(|e| panic!("{text:?}: {e}"))
 }
 
 /// Rows are good but where a message begins with a star.
@@ -133,7 +131,7 @@ fn tabs_separate_and_their_quotes_may_be_none() {
         ("id\turl\n\t\nb\thttp://h/2", &[(2, "*the URL is missing"), (3, "2")]),
     ];
     for (text, expected) in table {
-        check(&read(InputFormat::Tsv, text.as_bytes()).expect("a table"), expected);
+        check(&read(Format::Tsv, text.as_bytes()).expect("a table"), expected);
     }
 }
 
@@ -146,7 +144,7 @@ fn names_and_checksums_come_from_columns() {
     );
     let bytes: Vec<u8> = text.replace('\u{fffd}', "?").into_bytes();
     let bytes: Vec<u8> = bytes.into_iter().map(|b| if b == b'?' { 0xff } else { b }).collect();
-    let found = read_with(InputFormat::Csv, &bytes, wanted()).expect("a table");
+    let found = read_with(Format::Csv, &bytes, wanted()).expect("a table");
     let expected = [
         (2, "a/1.jpg"),
         (3, "2"),
@@ -174,12 +172,12 @@ fn a_header_without_the_column_ends_it() {
         (b"\xff,url\n", "not valid UTF-8"),
         (b"\"id,url\n1,http://h/1\n", "a quote is opened"),
     ] {
-        let error = read(InputFormat::Csv, text);
+        let error = read(Format::Csv, text);
         let error = error.expect_err("no header").to_string();
         assert!(error.contains(message), "{error}");
     }
     let columns = Columns { url: Some("link".to_owned()), ..Columns::default() };
-    let found = read_with(InputFormat::Csv, b"id,link\n1,http://h/1\n", columns);
+    let found = read_with(Format::Csv, b"id,link\n1,http://h/1\n", columns);
     check(&found.expect("a table"), &[(2, "1")]);
 }
 
