@@ -249,7 +249,7 @@ fn what_cannot_be_written_into_is_said_before_anything_is_asked() {
         for path in ["fifo", "link", "out/socket"] {
             let done = sandbox.pull().args([flag, path, &url]).run();
             done.assert_code(2);
-            assert!(done.stderr.contains("no file"), "{flag} {path} {}", done.stderr);
+            assert!(done.stderr.contains("which is not a file"), "{flag} {path} {}", done.stderr);
         }
     }
     assert_eq!(std::fs::read(sandbox.path("stdout")).unwrap(), b"");

@@ -17,8 +17,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 /// The list of what is left.
 pub(crate) struct Session {
     path: PathBuf,
-    /// Whether bodies go to files: standard output and devices are no names for a list.
-    has_files: bool,
+    /// Whether jobs have paths for a list: standard output and devices are none.
+    has_paths: bool,
     writing: Mutex<Writing>,
 }
 
@@ -37,12 +37,13 @@ impl Session {
     /// There is something that is no file, or no file can be made there.
     pub(crate) fn of(config: &Config) -> anyhow::Result<Option<Self>> {
         let path = config.journal.save_session.as_deref();
-        let has_files = config.destination.has_files();
-        path.map(|path| Self::create(path, config.disk_wait_ms > 0, has_files)).transpose()
+        // What was discarded may be pulled into files later, under the names that it has.
+        let has_paths = config.destination.outlet().is_none();
+        path.map(|path| Self::create(path, config.disk_wait_ms > 0, has_paths)).transpose()
     }
 
     /// With `waits`, a full disk is waited for.
-    pub(crate) fn create(path: &Path, waits: bool, has_files: bool) -> anyhow::Result<Self> {
+    pub(crate) fn create(path: &Path, waits: bool, has_paths: bool) -> anyhow::Result<Self> {
         let cannot = || RunError::local_file(format!("cannot write {}", path.display()));
         if is_other_than_file(path) {
             bail!(RunError::usage(format!(
@@ -53,12 +54,12 @@ impl Session {
         // There may be passwords in it.
         let file = Replacement::begin(path, Access::Owner, waits).with_context(cannot)?;
         let writing = Writing { file: Some(file), jobs: 0, is_whole: false };
-        Ok(Self { path: path.to_owned(), has_files, writing: Mutex::new(writing) })
+        Ok(Self { path: path.to_owned(), has_paths, writing: Mutex::new(writing) })
     }
 
-    /// A job is left; `name` is the path of its file, where bodies go to files.
+    /// A job is left; `name` is the path of its file, where jobs have paths.
     pub(crate) fn add(&self, job: &Job, name: &str) {
-        let name = Some(name).filter(|_| self.has_files);
+        let name = Some(name).filter(|_| self.has_paths);
         let options = job.options.as_deref();
         let checksum = options.and_then(|options| options.checksum.as_ref());
         let checksum = checksum.map(ToString::to_string);

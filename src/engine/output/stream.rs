@@ -74,13 +74,7 @@ impl Output {
 
     /// Where a body is that went into the stream.
     pub(super) fn location_of_stream(&self) -> Location {
-        match &self.destination {
-            Destination::Stdout => Location::Stdout,
-            Destination::Files | Destination::File(_) | Destination::Device { .. } => {
-                Location::Planned
-            }
-            Destination::Null => Location::Null,
-        }
+        if self.destination == Destination::Stdout { Location::Stdout } else { Location::Planned }
     }
 }
 
