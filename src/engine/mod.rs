@@ -6,7 +6,7 @@
 //!   until all is done; or reads a list and pulls nothing (`dry`).
 //! - `feed`: the inputs become jobs on the [`crate::plan::schedule`], a look-ahead in front of the
 //!   work.
-//! - `core`: what one thread does. A worker takes the tasks that it may run, and says what came of
+//! - `core`: what one thread does. A worker takes the jobs that it may run, and says what came of
 //!   each.
 //! - `attempt`: one attempt of one job, from the connection to the end of the response.
 //! - `output`: where a body goes, and the name of its file.

@@ -1,9 +1,6 @@
 //! What all threads of a run share.
 
 use crate::config::Config;
-use crate::engine::attempt::origins::Origins;
-use crate::engine::attempt::pace::Paces;
-use crate::engine::attempt::robots::Robots;
 use crate::engine::books::closing::Books;
 use crate::engine::moment::ms;
 use crate::engine::output::destination::Output;
@@ -13,8 +10,7 @@ use crate::engine::state::gauges::Gauges;
 use crate::engine::state::reading::ReaderState;
 use crate::engine::state::shortage::Shortages;
 use crate::engine::state::stop::StopFlag;
-use crate::plan::eyeballs;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Instant;
 
 /// The shared state of one run. Each part has its own lock, and what is done with it.
@@ -38,14 +34,6 @@ pub(crate) struct Shared {
     pub(crate) full_disk: FullDisk,
     /// How often a job lacked descriptors, memory or the like.
     pub(crate) shortages: Shortages,
-    /// Bandwidth limits, where there are any.
-    pub(crate) paces: Option<Paces>,
-    /// What is known of robots.txt files.
-    pub(crate) robots: Robots,
-    /// Which addresses answer.
-    eyeballs: Mutex<eyeballs::Memory>,
-    /// Origins whose connections are not kept.
-    pub(crate) origins: Origins,
 }
 
 impl Shared {
@@ -68,10 +56,6 @@ impl Shared {
             gauges: Gauges::new(config.cpus.len()),
             full_disk: FullDisk::new(&config),
             shortages: Shortages::default(),
-            paces: Paces::new(&config.bandwidth),
-            robots: Robots::new(&config.request.user_agent),
-            eyeballs: Mutex::default(),
-            origins: Origins::default(),
             config,
         }
     }
@@ -79,10 +63,5 @@ impl Shared {
     /// Milliseconds since the run began.
     pub(crate) fn now_ms(&self) -> u64 {
         ms(self.began.elapsed())
-    }
-
-    /// What is remembered of addresses.
-    pub(crate) fn eyeballs(&self) -> MutexGuard<'_, eyeballs::Memory> {
-        self.eyeballs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

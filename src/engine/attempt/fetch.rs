@@ -1,440 +1,412 @@
-//! One attempt of one job: a connection, a request, a response, a file.
+//! One job on its way: what was asked, and what has happened so far.
 
-use crate::config::ProgressMode;
-use crate::engine::attempt::open::open;
-use crate::engine::attempt::pace::Pace;
-use crate::engine::attempt::response::{Ended, Response};
-use crate::engine::attempt::robots;
-use crate::engine::attempt::task::Task;
-use crate::engine::core::desk::{Core, Granting};
+use crate::engine::attempt::file_name::FileName;
+use crate::engine::attempt::hops::Hops;
+use crate::engine::attempt::outcome::End;
+use crate::engine::attempt::trace::Trace;
 use crate::engine::moment::Moment;
-use crate::engine::output::assembly::Coming;
-use crate::engine::output::body::Body;
-use crate::engine::output::stored::{Location, Obstacle, Stored};
-use crate::engine::say::say;
-use crate::engine::state::stop::Stop;
-use crate::fault::{Cause, Failure, Fault, InputProblem, Stage};
-use crate::http::coding;
-use crate::http::head;
-use crate::http::request::{Forward, Get, Secrets};
-use crate::http::{Head, RetryAfter, Reuse};
-use crate::limits::ROBOTS_TXT_BYTES_MAX;
-use crate::plan::proxy::Route;
-use crate::plan::schedule::Sign;
+use crate::fault::{Cause, Fault, Stage};
+use crate::plan::checksum::Checksum;
+use crate::plan::job::{BadLine, Job};
+use crate::plan::kept::{Kept, Value};
+use crate::plan::name;
+use crate::plan::retry::Refusals;
 use crate::plan::target::Target;
-use crate::report::view::Phase;
-use crate::ring::buf::{RecvBuf, Size};
-use crate::ring::conn::{Connection, ReadHint, Received};
-use crate::ring::deadline::Rule;
-use std::fmt;
-use std::time::Instant;
+use crate::report::{Counted, Row, Times, location, row};
+use std::net::IpAddr;
+use std::time::{Duration, Instant, SystemTime};
 
-/// What an attempt came to.
-pub(crate) enum Outcome {
-    /// The whole body is where it belongs.
-    Done(Stored),
-    /// The file was there.
-    Skipped,
-    /// The site asks robots to leave it alone, in the way that the fault says.
-    Refused(Fault),
-    /// Another job asks for the robots.txt of its origin.
-    Waiting,
-    /// The job goes on there.
-    Redirect(Target),
-    /// The addresses of its host are not known any more: nothing was sent to anybody.
-    Unresolved,
-    /// It failed, and what the server said about trying again.
-    Failed(Fault, Option<RetryAfter>),
+/// A job that waits in the schedule.
+#[derive(Debug)]
+pub(crate) struct Waiting {
+    pub(crate) job: Job,
+    /// Path of the file beneath the directory of the run, unless a server proposed another, where
+    /// that is not what [`name::plain`] says.
+    pub(crate) name: Option<Box<str>>,
+    /// When it was read, in milliseconds of the run.
+    pub(crate) queued_ms: u64,
+    /// Nothing before the first attempt: a queue of many jobs stays small.
+    pub(crate) history: Option<Box<History>>,
 }
 
-impl From<Fault> for Outcome {
-    fn from(fault: Fault) -> Self {
-        Self::Failed(fault, None)
+/// A job in one of the slots of a core.
+#[derive(Debug)]
+pub(crate) struct Fetch {
+    pub(crate) job: Job,
+    /// As in [`Waiting`].
+    pub(crate) name: Option<Box<str>>,
+    queued_ms: u64,
+    pub(crate) history: Box<History>,
+}
+
+/// What has happened to a job since its first attempt.
+#[derive(Debug)]
+pub(crate) struct History {
+    pub(crate) hops: Hops,
+    /// Number of the current attempt, from 1.
+    attempt: u32,
+    /// Refusals so far, which may cost no attempt.
+    pub(crate) refusals: Refusals,
+    /// The next attempt is a new one, and not the next hop of this one.
+    is_retry_due: bool,
+    /// Connections of all attempts but the last.
+    num_connects: u32,
+    /// When the first attempt began.
+    pub(crate) began: Instant,
+    attempted_at: SystemTime,
+    /// When the job is over in any case, in milliseconds of the run.
+    job_at_ms: u64,
+    /// Pauses of the run that `job_at_ms` was moved for, in milliseconds.
+    paused_ms: u64,
+    /// What servers proposed.
+    pub(crate) file_name: FileName,
+    /// Why the attempt before failed.
+    last_fault: Option<Box<Fault>>,
+    /// The address that took a connection of the attempt before, and nothing good came of it.
+    pub(crate) failed_ip: Option<IpAddr>,
+    /// The digest of the last body that was not the one asked for.
+    pub(crate) wrong_digest: Option<Box<Checksum>>,
+    queue: Duration,
+    /// What the last attempt saw.
+    pub(crate) trace: Trace,
+}
+
+/// Whether another address of the same host may do better. One that refuses speaks for its host,
+/// and one that did not connect lost a race in which all had their turn.
+fn is_of_address(fault: &Fault) -> bool {
+    let is_answer = matches!(fault.cause, Cause::Status(_) | Cause::ProxyStatus(_));
+    fault.stage != Stage::Connect && !is_answer
+}
+
+impl Waiting {
+    /// The target of the next request.
+    pub(crate) fn target(&self) -> &Target {
+        match &self.history {
+            Some(history) => history.hops.target(&self.job.target),
+            None => &self.job.target,
+        }
+    }
+
+    /// Path of the file beneath the directory of the run, whatever a server proposed.
+    pub(crate) fn planned_name(&self) -> &str {
+        planned_name(&self.job, self.name.as_deref())
+    }
+
+    /// When the job is over in any case, as [`Fetch::ends_ms`]; not before it has begun.
+    pub(crate) fn ends_ms(&self, paused_ms: u64) -> u64 {
+        self.history.as_ref().map_or(u64::MAX, |history| history.ends_ms(paused_ms))
+    }
+
+    /// Takes the job out of the queue. `boxed` has memory for what will happen to it.
+    pub(crate) fn into_fetch(
+        self,
+        now: Moment,
+        boxed: impl FnOnce(History) -> Box<History>,
+    ) -> Fetch {
+        let Self { job, name, queued_ms, history } = self;
+        let history = history.unwrap_or_else(|| boxed(History::new(now)));
+        Fetch { job, name, queued_ms, history }
+    }
+
+    /// The row of a job that ends while it waits.
+    pub(crate) fn row(&mut self, end: End, now: Instant, dir: &str) -> Row {
+        let history = self.history.as_deref();
+        let mut row = row(&self.job, self.planned_name(), history, end, now, dir);
+        if let Some(history) = &mut self.history {
+            history.trace.tell(&mut row);
+        }
+        row
     }
 }
 
-impl From<Obstacle> for Outcome {
-    fn from(obstacle: Obstacle) -> Self {
-        match obstacle {
-            Obstacle::Kept => Self::Skipped,
-            Obstacle::Fault(fault) => fault.into(),
+impl Fetch {
+    /// Begins an attempt, the first one or a further one. The job may take `job_ms` in all;
+    /// `paused_ms` is for how long the run was paused so far.
+    pub(crate) fn begin(&mut self, now: Moment, job_ms: u64, paused_ms: u64) {
+        let history = &mut *self.history;
+        if history.attempt == 0 {
+            (history.began, history.attempted_at) = (now.at, now.date);
+            history.job_at_ms = now.ms.saturating_add(job_ms);
+            history.paused_ms = paused_ms;
+            history.queue = Duration::from_millis(now.ms.saturating_sub(self.queued_ms));
         }
+        if std::mem::take(&mut history.is_retry_due) {
+            history.attempt += 1;
+            let is_failed = history.last_fault.as_ref().is_some_and(|fault| is_of_address(fault));
+            history.failed_ip = history.trace.remote_ip.filter(|_| is_failed);
+        }
+        history.num_connects += history.trace.num_connects;
+        history.trace = Trace::new(now.at);
+        history.file_name.forget();
+        // Nobody's time runs while the disk is full.
+        let since_ms = std::mem::replace(&mut history.paused_ms, paused_ms);
+        let paused_ms = paused_ms.saturating_sub(since_ms);
+        history.job_at_ms = history.job_at_ms.saturating_add(paused_ms);
+    }
+
+    /// Gives the job back to the queue.
+    pub(crate) fn into_waiting(self) -> Waiting {
+        let Self { job, name, queued_ms, history } = self;
+        Waiting { job, name, queued_ms, history: Some(history) }
+    }
+
+    /// The target of the next request.
+    pub(crate) fn target(&self) -> &Target {
+        self.history.hops.target(&self.job.target)
+    }
+
+    /// A redirect leads to `target`.
+    pub(crate) fn redirect(&mut self, target: Target) {
+        if self.history.hops.follow(&self.job.target, target) {
+            self.history.refusals.leave_host();
+        }
+    }
+
+    /// Path of the file beneath the directory of the run; nothing where there is to be none.
+    pub(crate) fn name(&self) -> &str {
+        self.history.file_name.proposed().unwrap_or_else(|| self.planned_name())
+    }
+
+    /// As [`Fetch::name`], whatever a server proposed.
+    pub(crate) fn planned_name(&self) -> &str {
+        planned_name(&self.job, self.name.as_deref())
+    }
+
+    /// When the job is over in any case, in milliseconds of the run.
+    pub(crate) fn job_at_ms(&self) -> u64 {
+        self.history.job_at_ms
+    }
+
+    /// The same, moved for what the run was paused since its last attempt began; `paused_ms` is for
+    /// how long it was paused so far.
+    pub(crate) fn ends_ms(&self, paused_ms: u64) -> u64 {
+        self.history.ends_ms(paused_ms)
+    }
+
+    /// How many attempts there were, this one included.
+    pub(crate) fn attempt(&self) -> u32 {
+        self.history.attempt
+    }
+
+    /// A wait follows this fault, which the row tells of if the time is over before that.
+    pub(crate) fn remember(&mut self, fault: Fault) {
+        self.history.last_fault = Some(Box::new(fault));
+    }
+
+    /// Another attempt follows this fault.
+    pub(crate) fn retry(&mut self, fault: Fault) {
+        self.history.is_retry_due = true;
+        self.remember(fault);
+    }
+
+    /// What is counted of a job that has ended now.
+    pub(crate) fn counted<'t>(&'t self, end: &'t End, now: Instant) -> Counted<'t> {
+        counted(self.target(), Some(&self.history), end, now)
+    }
+
+    /// The row of a job that has ended now. `dir` is the directory of the run, as the user wrote
+    /// it.
+    pub(crate) fn row(&mut self, end: End, now: Instant, dir: &str) -> Row {
+        let mut row = row(&self.job, self.name(), Some(&self.history), end, now, dir);
+        self.history.trace.tell(&mut row);
+        row
     }
 }
 
-/// What a response is for.
-pub(crate) enum Purpose {
-    /// The file of the task.
-    File,
-    /// A short text that is kept here.
-    Text(Vec<u8>),
-}
-
-impl Purpose {
-    /// The text, if it is for one.
-    pub(crate) fn into_text(self) -> Vec<u8> {
-        match self {
-            Self::Text(text) => text,
-            Self::File => Vec::new(),
+impl History {
+    /// Nothing has happened so far. The first attempt begins about now, for
+    /// [`Fetch::begin`] to say when.
+    fn new(now: Moment) -> Self {
+        Self {
+            hops: Hops::default(),
+            attempt: 0,
+            refusals: Refusals::default(),
+            is_retry_due: true,
+            num_connects: 0,
+            began: now.at,
+            attempted_at: now.date,
+            job_at_ms: u64::MAX,
+            paused_ms: 0,
+            file_name: FileName::default(),
+            last_fault: None,
+            failed_ip: None,
+            wrong_digest: None,
+            queue: Duration::ZERO,
+            trace: Trace::new(now.at),
         }
     }
-}
 
-/// Makes one attempt, on the pooled connection if one was granted. Also gives the connection that
-/// can serve another request.
-pub(crate) async fn attempt(
-    core: &Core,
-    task: &mut Task,
-    pooled: Option<Connection>,
-    granted: Option<Granting>,
-    now: Moment,
-) -> (Outcome, Option<Connection>) {
-    let config = &core.shared.config;
-    let paused_ms = core.shared.full_disk.paused_ms(now.ms);
-    let probe = granted.filter(|granted| granted.is_probe);
-    let boxed = |story| core.boxed(story);
-    task.begin(now, config.timeouts.job_ms, paused_ms, boxed).last.probe = probe;
-    let output = &core.shared.output;
-    if let Err(obstacle) = output.check(&core.dir, task.name(), task.job.index) {
-        return (obstacle.into(), pooled);
+    fn ends_ms(&self, paused_ms: u64) -> u64 {
+        self.job_at_ms.saturating_add(paused_ms.saturating_sub(self.paused_ms))
     }
-    if task.job_at_ms() <= now.ms {
-        return (Fault::new(Stage::Connect, Cause::JobTimeout).into(), pooled);
-    }
-    let is_stream = match open_stream(core, task.job_at_ms()).await {
-        Ok(is_stream) => is_stream,
-        Err(fault) => return (fault.into(), pooled),
-    };
-    let pooled = match robots::permit(core, task, pooled).await {
-        Ok(pooled) => pooled,
-        Err(refused) => return refused,
-    };
-    // Either may have waited.
-    let has_waited = is_stream || config.robots.is_obeyed;
-    let now_ms = if has_waited { core.shared.now_ms() } else { now.ms };
-    let began = task.story_mut().began;
-    let transfer = core.transfers.begin(task.job.index, task.target(), began);
-    task.story_mut().last.transfer = transfer.index();
-    let mut request = core.request_memory();
-    let mut buf = core.buffers.take(core.first_size());
-    let memory = (&mut request, &mut buf);
-    let result = exchange(core, task, pooled, now_ms, memory, &mut Purpose::File).await;
-    core.buffers.give(buf);
-    core.keep_request_memory(request);
-    match result {
-        Ok((outcome, connection)) => (outcome, connection),
-        Err(outcome) => (outcome, None),
-    }
-}
 
-/// Opens the stream of the run, where its body goes to no file. Says whether that is so.
-async fn open_stream(core: &Core, job_at_ms: u64) -> Result<bool, Fault> {
-    let shared = &core.shared;
-    let is_told = !shared.config.summary || shared.config.progress == ProgressMode::Json;
-    let tell = |name: &str| {
-        if !is_told {
-            say(&format!("waiting for somebody to read the FIFO {name}"));
-        }
-    };
-    let may_begin = || shared.stop.get() == Stop::Running;
-    shared.output.open_stream(core.bounds(job_at_ms), may_begin, tell).await
-}
+    fn times(&self, now: Instant) -> Times {
+        let total = now.saturating_duration_since(self.began);
+        Times { queue: self.queue, total, ..self.trace.times }
+    }
 
-/// Request and response, on the pooled connection if it still works, else on a new one. It is
-/// `now_ms` of the run.
-pub(crate) async fn exchange(
-    core: &Core,
-    task: &mut Task,
-    mut pooled: Option<Connection>,
-    mut now_ms: u64,
-    (request, buf): (&mut Vec<u8>, &mut RecvBuf),
-    purpose: &mut Purpose,
-) -> Result<(Outcome, Option<Connection>), Outcome> {
-    let route = core.proxies.choose(task.target());
-    let paces = core.shared.paces.as_ref();
-    let mut pace = paces.map(|paces| paces.attempt(task.target().host_header()));
-    let mut is_garbled = false;
-    loop {
-        let has_waited = pooled.is_none() || pace.is_some();
-        let (mut connection, want) = connect(core, task, route, pooled.take(), &mut pace).await?;
-        if has_waited {
-            now_ms = core.shared.now_ms();
-        }
-        let is_reused = connection.is_reused();
-        encode(core, task, route, request)?;
-        arm_head(core, task, &connection, now_ms);
-        let story = task.story_mut();
-        core.transfers.enter(story.last.transfer, Phase::Head);
-        story.last.remote_ip = Some(connection.peer());
-        story.last.is_tls_resumed = connection.is_tls_resumed();
-        if buf.free_len() < connection.room_min_bytes() {
-            core.buffers.grow(buf, Size::Small);
-        }
-        let asking = connection.request(std::mem::take(request), buf, want);
-        let (sent, memory, received) = asking.await;
-        *request = memory;
-        let is_stale = match (&sent, &received) {
-            (Err(Failure { cause: Cause::Reset, .. }), _)
-            | (_, Err(Failure { cause: Cause::Reset, .. })) => true,
-            (Ok(()), Ok(Received::End | Received::Cut)) => true,
-            (Err(_), _) | (_, Err(_) | Ok(Received::Bytes)) => false,
-        };
-        if is_reused && is_stale && (buf.unread_len() == 0 || sent.is_err()) {
-            // The server closed it while it was idle. Nothing was answered, so GET may go again
-            // (RFC 9110 section 9.2.2), and it costs the job no attempt.
-            renew(core, buf);
-            continue;
-        }
-        match (sent, &received) {
-            // A server may answer and hang up before it has read all of the request (RFC 9112
-            // section 9.5).
-            (Ok(()), _) | (Err(Failure { cause: Cause::Reset, .. }), Ok(Received::Bytes)) => {}
-            (Err(failure), _) => return Err(fault(Stage::Send, failure).into()),
-        }
-        let received = received.map_err(|failure| fault(Stage::Head, failure))?;
-        story.last.times.starttransfer = story.last.began.elapsed();
-        if let (Some(probe), Received::Bytes) = (story.last.probe.take(), &received) {
-            core.observe(probe, Sign::Answered, core.shared.now_ms());
-        }
-        match respond(core, task, connection, buf, (received, &mut pace), purpose).await {
-            Ok(Answer::Doubtful) => {}
-            // What a server sends between two responses is read as the begin of the second.
-            Err(Fault { stage: Stage::Head, cause: Cause::Protocol(_), .. }) if is_reused => {
-                is_garbled = true;
+    /// Tells why a job took so long whose time was over: that alone says little, and the fault
+    /// before it more.
+    fn with_reason(&self, fault: Fault) -> Fault {
+        match &self.last_fault {
+            Some(before) if fault.cause == Cause::JobTimeout => {
+                let code = before.code();
+                // It was escaped when it was made.
+                let detail = Some(format!("before that, {before} ({code})").into());
+                Fault { detail, ..fault }
             }
-            Ok(Answer::Ours(outcome, connection)) => {
-                if is_garbled {
-                    // It was not this answer that is broken.
-                    core.shared.origins.keep_none_to(task.target().origin_str());
-                }
-                return Ok((outcome, connection));
-            }
-            Err(fault) => return Err(fault.into()),
+            Some(_) | None => fault,
         }
-        // It may have been sent before the request was read. A fresh connection has no answer but
-        // ours; as above, this costs the job no attempt.
-        debug_assert!(is_reused, "only a kept connection is doubted");
-        task.story_mut().last.forget_response();
-        renew(core, buf);
     }
 }
 
-/// A connection for a request whose turn has come: the pooled one, or a new one. Also gives how
-/// much to receive at first.
-async fn connect(
-    core: &Core,
-    task: &mut Task,
-    route: Route<'_>,
-    mut pooled: Option<Connection>,
-    pace: &mut Option<Pace>,
-) -> Result<(Connection, ReadHint), Outcome> {
-    let mut want = ReadHint::Any;
-    let transfer = task.story_mut().last.transfer;
-    if let Some(pace) = pace {
-        core.transfers.enter(transfer, Phase::Turn);
-        want = pace.begin(core, task.job_at_ms()).await?;
-        // The wait is not the server's fault.
-        task.story_mut().last.began = Instant::now();
-        // A server may have said something meanwhile.
-        let origin = task.target().origin_str();
-        pooled = pooled.and_then(|connection| core.undisturbed(connection, origin));
-    }
-    core.transfers.enter(transfer, Phase::Connect);
-    match pooled {
-        Some(connection) => Ok((connection, want)),
-        // Boxed, as what is rare is: a lane has room for all that an attempt may wait in.
-        None => Ok((Box::pin(open(core, task, route)).await?, want)),
+/// Path of the file of a job beneath the directory of the run, whatever a server proposes. `own` is
+/// as in [`Waiting`].
+pub(crate) fn planned_name<'n>(job: &'n Job, own: Option<&'n str>) -> &'n str {
+    own.or_else(|| name::plain(&job.target)).unwrap_or_default()
+}
+
+/// What is counted of a job that has ended now; its last request went to `target`.
+fn counted<'t>(
+    target: &'t Target,
+    history: Option<&'t History>,
+    end: &'t End,
+    now: Instant,
+) -> Counted<'t> {
+    let head = history.and_then(|history| history.trace.head.as_deref());
+    Counted {
+        status: end.status(),
+        fault: end.fault(),
+        response_code: head.map_or(0, |head| head.status),
+        size_download: history.map_or(0, |history| history.trace.size_download),
+        size_file: end.stored().map(|stored| stored.size),
+        has_replaced: end.stored().is_some_and(|stored| stored.has_replaced),
+        num_retries: history.map_or(0, |history| history.attempt.saturating_sub(1)),
+        num_redirects: history.map_or(0, |history| history.hops.num_redirects),
+        num_connects: history
+            .map_or(0, |history| history.num_connects + history.trace.num_connects),
+        times: history.map_or_else(Times::default, |history| history.times(now)),
+        host: target.origin_str(),
     }
 }
 
-/// A buffer without the bytes of an answer that is not ours.
-fn renew(core: &Core, buf: &mut RecvBuf) {
-    core.buffers.give(std::mem::replace(buf, core.buffers.take(Size::Small)));
-}
-
-/// The bytes of the request for the task's current target, for whoever reads it first.
-fn encode(core: &Core, task: &Task, route: Route<'_>, request: &mut Vec<u8>) -> Result<(), Fault> {
-    let target = task.target();
-    let authorization = core.authorization(task);
-    let get = Get {
-        host: target.host_header(),
-        target: target.request_target(),
-        authorization: authorization.as_deref(),
-        secrets: if task.is_home() { Secrets::Send } else { Secrets::Withhold },
-        via: match route {
-            Route::HttpForward(proxy) => {
-                Some(Forward { origin: target.origin_str(), authorization: proxy.authorization() })
-            }
-            // The origin itself reads it, whatever the bytes pass through.
-            Route::Direct | Route::Tunnel(_) | Route::Socks5(..) => None,
-        },
+/// The row of a job that has ended now, but for what only the head of its response tells.
+fn row(job: &Job, name: &str, history: Option<&History>, end: End, now: Instant, dir: &str) -> Row {
+    let target = history.map_or(&job.target, |history| history.hops.target(&job.target));
+    let asked = target.as_str();
+    let attempted_at = history.map(|history| history.attempted_at);
+    let counted = counted(target, history, &end, now);
+    let mut row = Row {
+        status: counted.status,
+        response_code: counted.response_code,
+        size_download: counted.size_download,
+        size_file: counted.size_file,
+        has_replaced: counted.has_replaced,
+        num_retries: counted.num_retries,
+        num_redirects: counted.num_redirects,
+        num_connects: counted.num_connects,
+        times: counted.times,
+        host: counted.host.to_owned(),
+        url_effective: (asked != job.url()).then(|| asked.to_owned()),
+        kept: kept(&job.kept),
+        ..Row::new(job.index, job.url().into(), attempted_at.unwrap_or_else(SystemTime::now))
     };
-    request.clear();
-    let own = core.template_of(task);
-    let template = own.as_ref().unwrap_or(&core.template);
-    template.encode(&get, request).map_err(|problem| Fault::input(InputProblem::Url, problem))
-}
-
-fn arm_head(core: &Core, task: &Task, connection: &Connection, now_ms: u64) {
-    let at_ms = now_ms.saturating_add(core.shared.config.timeouts.read_ms);
-    connection.arm(Rule::Total, at_ms, task.job_at_ms());
-}
-
-/// Whether a response is the answer to the request.
-enum Answer {
-    /// It is. What comes of it, and the connection if that can serve another request.
-    Ours(Outcome, Option<Connection>),
-    /// The server may have sent it before it read the request: it has to be asked for again.
-    Doubtful,
-}
-
-/// The response, after its first bytes.
-async fn respond(
-    core: &Core,
-    task: &mut Task,
-    connection: Connection,
-    buf: &mut RecvBuf,
-    (received, pace): (Received, &mut Option<Pace>),
-    purpose: &mut Purpose,
-) -> Result<Answer, Fault> {
-    let is_reused = connection.is_reused();
-    let mut response = Response::new(core, task, connection, buf, pace.as_mut());
-    let head = response.head(received).await?;
-    if is_reused && head.status == 408 && head.reuse != Reuse::Keep {
-        // What servers say to a connection that was idle for too long (RFC 9110 section 15.5.9).
-        return Ok(Answer::Doubtful);
-    }
-    let verdict = judge(core, response.task(), &head).and_then(|()| match purpose {
-        Purpose::File => robots::check_tags(core, &head)
-            .and_then(|()| take_name(core, response.task_mut(), &head)),
-        Purpose::Text(_) => Ok(()),
-    });
-    let (framing, reuse) = (head.framing, head.reuse);
-    let is_coded = core.shared.config.request.compressed
-        && head.content_encoding.as_deref().is_some_and(coding::is_gzip);
-    response.keep_head(head);
-    if let Err(outcome) = verdict {
-        let Reuse::Keep = reuse else { return Ok(Answer::Ours(outcome, None)) };
-        let ended = Box::pin(response.drain(framing)).await;
-        return Ok(match ended.is_doubtful {
-            true => Answer::Doubtful,
-            false => Answer::Ours(outcome, ended.connection),
-        });
-    }
-    if let Purpose::Text(text) = purpose {
-        let body = Body::text(ROBOTS_TXT_BYTES_MAX);
-        let mut body = if is_coded { body.decoding(&core.buffers) } else { body };
-        let ended = response.body(&mut body).await.map(|reuse| response.ended(reuse));
-        return Box::pin(take_text(body, ended, buf, text)).await;
-    }
-    let asked = response.task();
-    let coming = Coming { job: &asked.job, path: asked.name(), framing, is_coded };
-    let bounds = core.bounds(asked.job_at_ms());
-    let mut body = Body::begin(&core.shared.output, coming, (&core.dir, &core.buffers), bounds)?;
-    let reuse = response.body(&mut body).await?;
-    let ended = response.ended(reuse);
-    let is_output_begun = task.story.as_ref().is_some_and(|story| story.is_output_begun);
-    if ended.is_doubtful && !is_output_begun {
-        return Ok(Answer::Doubtful);
-    }
-    // The connection is not kept: a kept one may have brought the body of another request.
-    body.conclude(buf).await?.map_err(|mismatch| task.wrong_file(&mismatch))?;
-    let outcome = match body.finish(buf, task.name()).await {
-        Ok(stored) => Outcome::Done(stored),
-        Err(Obstacle::Kept) => Outcome::Skipped,
-        Err(Obstacle::Fault(fault)) => return Err(fault),
-    };
-    if is_coded && let Some(head) = task.story.as_mut().and_then(|story| story.last.head.as_mut()) {
-        // It is about the stored bytes.
-        head.content_encoding = None;
-    }
-    Ok(Answer::Ours(outcome, ended.connection))
-}
-
-/// Keeps a body that is a short text: its first bytes where it is too long.
-async fn take_text(
-    mut body: Body<'_>,
-    ended: Result<Ended, Fault>,
-    buf: &mut RecvBuf,
-    text: &mut Vec<u8>,
-) -> Result<Answer, Fault> {
-    let ended = match ended {
-        Ok(ended) if ended.is_doubtful => return Ok(Answer::Doubtful),
-        Ok(ended) => body.conclude(buf).await.map(|_| ended.connection),
-        Err(fault) => Err(fault),
-    };
-    let (bytes, is_full) = body.into_text();
-    *text = bytes;
-    let size = text.len() as u64;
-    let stored = Stored { location: Location::Planned, size, digest: None, has_replaced: false };
-    match ended {
-        Ok(connection) => Ok(Answer::Ours(Outcome::Done(stored), connection)),
-        Err(_) if is_full => Ok(Answer::Ours(Outcome::Done(stored), None)),
-        Err(fault) => Err(fault),
-    }
-}
-
-/// Whether the body of this response is the file that was asked for; if not, what it is.
-fn judge(core: &Core, task: &Task, head: &Head) -> Result<(), Outcome> {
-    let status = || Fault::new(Stage::Head, Cause::Status(head.status));
-    let fault = match head.status {
-        // A part of something is no answer to a request for the whole (RFC 9110 section 15.3.7),
-        // nor is it that there is no such part.
-        206 | 416 => match head.content_range {
-            Some(range) => {
-                status().with_detail(format!("{range} although all of it was asked for"))
-            }
-            None => status(),
-        },
-        200..=299 => return Ok(()),
-        301 | 302 | 303 | 307 | 308 => match redirect(core, task, head) {
-            Ok(target) => return Err(Outcome::Redirect(target)),
-            Err(fault) => fault,
-        },
-        _ => status(),
-    };
-    Err(Outcome::Failed(fault, head.retry_after))
-}
-
-/// Gives the file the name that the server proposes, where it may, and looks whether that stands in
-/// the way.
-fn take_name(core: &Core, task: &mut Task, head: &Head) -> Result<(), Outcome> {
-    let output = &core.shared.output;
-    if let Some(path) = output.proposal(&core.dir, &task.job, head) {
-        task.propose(path, |path, index| output.names.claim(Some(&core.dir), path, index));
-        output.check(&core.dir, task.name(), task.job.index)?;
-    }
-    Ok(())
-}
-
-/// Where a redirect leads (RFC 9110 section 15.4).
-fn redirect(core: &Core, task: &Task, head: &Head) -> Result<Target, Fault> {
-    let config = &core.shared.config;
-    let no_location = |why: &dyn fmt::Display| {
-        Fault::new(Stage::Head, Cause::Location).with_detail(format!("{} {why}", head.status))
-    };
-    let location = match &head.location {
-        head::Location::One(location) => location,
-        head::Location::Absent => return Err(no_location(&"without a Location")),
-        head::Location::Ambiguous => {
-            return Err(no_location(&"with several Locations that differ"));
+    match end {
+        End::Done(stored) => {
+            row.filename = stored.location.shown(dir, name);
+            row.digest = stored.digest.map(|digest| digest.to_string().into());
         }
-    };
-    let from = task.target();
-    // What it says is not repeated: it may hold a password.
-    let to = from.join(location).map_err(|problem| no_location(&format!("but {problem}")))?;
-    if from.is_downgrade(&to) && !config.allow_downgrade {
-        return Err(Fault::new(Stage::Head, Cause::Downgrade));
+        End::Skipped => row.filename = Some(location::of_file(dir, name)),
+        End::Refused(fault) => row.fault = Some(fault),
+        End::Failed(fault) => {
+            row.fault = Some(match history {
+                Some(history) => history.with_reason(fault),
+                None => fault,
+            });
+        }
     }
-    let followed = task.story.as_ref().map_or(0, |story| story.num_redirects);
-    if followed >= config.redirects_max {
-        let limit = config.redirects_max;
-        return Err(Fault::new(Stage::Head, Cause::Redirects { limit }));
-    }
-    Ok(to)
+    row
 }
 
-/// What a failed operation of a connection means in this stage.
-pub(crate) fn fault(stage: Stage, failure: Failure) -> Fault {
-    failure.at(stage)
+/// The row of a line that is not a job.
+pub(crate) fn bad_line_row(line: &BadLine) -> Row {
+    Row {
+        fault: Some(line.fault()),
+        kept: kept(&line.kept),
+        ..Row::new(line.index, line.text.clone(), SystemTime::now())
+    }
+}
+
+/// What the list says in the columns that the report keeps.
+fn kept(values: &Kept) -> Vec<row::Kept> {
+    let of = |value| match value {
+        Value::Nothing => row::Kept::Nothing,
+        Value::Text(text) => row::Kept::Text(text.into()),
+        Value::Json(json) => row::Kept::Json(json.into()),
+    };
+    values.values().map(of).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn moment(ms: u64) -> Moment {
+        let (at, date) = (Instant::now(), SystemTime::UNIX_EPOCH + Duration::from_millis(ms));
+        Moment { at, ms, date }
+    }
+
+    fn waiting() -> Waiting {
+        let url = "http://h.example/a";
+        let job = Job::new(7, Target::parse(url).unwrap(), url);
+        Waiting { job, name: None, queued_ms: 100, history: None }
+    }
+
+    #[test]
+    fn attempts_are_counted_and_hops_are_not() {
+        let mut fetch = waiting().into_fetch(moment(400), Box::new);
+        fetch.begin(moment(500), 1_000, 0);
+        assert_eq!((fetch.attempt(), fetch.job_at_ms()), (1, 1_500));
+        fetch.history.trace.num_connects = 2;
+        fetch.redirect(Target::parse("http://h.example/b").unwrap());
+        fetch.begin(moment(600), 1_000, 0);
+        assert_eq!(fetch.attempt(), 1, "the next hop");
+        let ip = IpAddr::from([192, 0, 2, 1]);
+        (fetch.history.trace.remote_ip, fetch.history.trace.num_connects) = (Some(ip), 1);
+        fetch.retry(Fault::new(Stage::Body, Cause::Reset));
+        let mut fetch = fetch.into_waiting().into_fetch(moment(700), Box::new);
+        fetch.begin(moment(700), 1_000, 0);
+        assert_eq!((fetch.attempt(), fetch.history.failed_ip), (2, Some(ip)));
+        let end = End::Failed(Fault::new(Stage::Head, Cause::Status(404)));
+        let counted = fetch.counted(&end, Instant::now());
+        assert_eq!((counted.num_retries, counted.num_redirects, counted.num_connects), (1, 1, 3));
+        assert_eq!(counted.times.queue, Duration::from_millis(400));
+    }
+
+    #[test]
+    fn nobodys_time_runs_while_the_run_is_paused() {
+        let waiting = waiting();
+        assert_eq!(waiting.ends_ms(90), u64::MAX, "it has not begun");
+        let mut fetch = waiting.into_fetch(moment(0), Box::new);
+        fetch.begin(moment(500), 1_000, 40);
+        assert_eq!((fetch.job_at_ms(), fetch.ends_ms(100)), (1_500, 1_560));
+        fetch.begin(moment(900), 1_000, 100);
+        assert_eq!((fetch.job_at_ms(), fetch.ends_ms(100)), (1_560, 1_560));
+        assert_eq!(fetch.into_waiting().ends_ms(130), 1_590);
+    }
+
+    #[test]
+    fn a_row_says_why_a_job_took_all_its_time() {
+        let late = || End::Failed(Fault::new(Stage::Connect, Cause::JobTimeout));
+        let mut waiting = waiting();
+        let row = waiting.row(late(), Instant::now(), "out/");
+        assert_eq!((row.fault.unwrap().detail, row.num_retries), (None, 0));
+        let mut fetch = waiting.into_fetch(moment(0), Box::new);
+        fetch.begin(moment(0), 1_000, 0);
+        fetch.remember(Fault::new(Stage::Connect, Cause::Refused));
+        let row = fetch.into_waiting().row(late(), Instant::now(), "out/");
+        let detail = row.fault.unwrap().detail.unwrap_or_default();
+        assert!(detail.contains("connect.refused"), "{detail}");
+        assert_eq!(row.url_effective, None);
+    }
 }

@@ -1,11 +1,33 @@
 //! One attempt of one job: a connection, a request, a response.
+//!
+//! From above: [`attempt`] composes what is done for a job ([`fetch`] is the job), [`robots`] asks
+//! whether it may be, and [`exchange`] is one [`request`] with the [`response`] to it, on a connection
+//! that [`open`] makes by way of [`race`] and [`tunnel`]. [`keep_alive`] says whether an answer on a
+//! connection that is used again is ours, [`receiver`] who takes its body, [`pace`] when it may come.
+//! All of them work with what a core has for them, the [`kit`]; what an attempt saw is its [`trace`],
+//! what it came to its [`outcome`].
 
+#![allow(clippy::module_inception, reason = "the room is named after what is done in it")]
+
+pub(crate) mod attempt;
+pub(crate) mod exchange;
 pub(crate) mod fetch;
+mod file_name;
+mod hops;
+pub(crate) mod keep_alive;
+pub(crate) mod kit;
+mod leftovers;
 pub(crate) mod open;
-pub(crate) mod origins;
+pub(crate) mod outcome;
 pub(crate) mod pace;
-pub(crate) mod race;
-pub(crate) mod response;
-pub(crate) mod robots;
-pub(crate) mod task;
-pub(crate) mod tunnel;
+mod race;
+mod receiver;
+mod request;
+mod response;
+mod robots;
+mod rules;
+#[cfg(test)]
+mod tests;
+mod trace;
+pub(crate) mod transfers;
+mod tunnel;

@@ -1,112 +1,122 @@
-//! A new connection to the origin of a task: name, TCP, a tunnel where a proxy is on the way, TLS.
+//! A new connection to the origin of a job: name, TCP, a tunnel where a proxy is on the way, TLS.
 
-use crate::engine::attempt::fetch::{Outcome, fault};
+use crate::engine::attempt::kit::Kit;
+use crate::engine::attempt::outcome::{Outcome, fault};
 use crate::engine::attempt::race::{Host, connect};
-use crate::engine::attempt::task::{Story, Task};
+use crate::engine::attempt::request::Request;
+use crate::engine::attempt::trace::Trace;
 use crate::engine::attempt::tunnel;
-use crate::engine::core::desk::Core;
 use crate::engine::say::say;
 use crate::engine::state::stop::Stop;
 use crate::fault::{Cause, Fault, Stage};
 use crate::http::tunnel::Destination;
 use crate::plan::address::{self, Kind, Reach};
-use crate::plan::proxy::{NamesBy, Proxy, Route};
+use crate::plan::proxy::{NamesBy, Proxies, Proxy, Route};
 use crate::plan::target::{Scheme, Target};
 use crate::ring::conn::Connection;
 use crate::ring::deadline::Rule;
-use crate::ring::tcp;
+use crate::ring::dns::Resolver;
+use crate::ring::tcp::{self, Socket};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-/// A new connection by this route, ready for a request.
+/// A new connection by this route, ready for the request.
 pub(crate) async fn open(
-    core: &Core,
-    task: &mut Task,
+    kit: &Kit,
+    request: &Request<'_>,
+    trace: &mut Trace,
     route: Route<'_>,
 ) -> Result<Connection, Outcome> {
-    let target = task.target().clone();
-    let job_at_ms = task.job_at_ms();
+    let Request { target, job_at_ms, failed_ip, .. } = *request;
     let found = match route.proxy() {
-        None => lookup_origin(core, &target, job_at_ms).await?,
-        Some(proxy) => lookup(core, proxy.host(), proxy.port(), job_at_ms)
+        None => lookup_origin(kit, target, job_at_ms).await?,
+        Some(proxy) => lookup(kit, proxy.host(), proxy.port(), job_at_ms)
             .await
             .map_err(|fault| of_proxy(fault, proxy))?,
     };
     let destinations = match route {
-        Route::Socks5(_, NamesBy::Us) => Some(lookup_origin(core, &target, job_at_ms).await?),
+        Route::Socks5(_, NamesBy::Us) => Some(lookup_origin(kit, target, job_at_ms).await?),
         Route::Direct | Route::HttpForward(_) | Route::Tunnel(_) => None,
         Route::Socks5(_, NamesBy::Proxy) => None,
     };
-    let story = task.story_mut();
-    story.last.times.namelookup = story.last.began.elapsed();
+    trace.times.namelookup = trace.began.elapsed();
+    let mut way = Way { kit, trace: &mut *trace, found: &found, failed_ip, job_at_ms };
     let connection = match route {
-        Route::Direct => {
-            let (name, port, addresses) = (target.host(), target.port(), &found);
-            Connection::plain(connect(core, story, Host { name, port, addresses }).await?)
-        }
-        Route::HttpForward(proxy) => connect_to_proxy(core, story, &found, proxy).await?,
+        Route::Direct => Connection::plain(way.connect(target.host(), target.port()).await?),
+        Route::HttpForward(proxy) => way.connect_to_proxy(proxy).await?,
         Route::Tunnel(proxy) => {
-            let mut connection = connect_to_proxy(core, story, &found, proxy).await?;
-            arm_connect(core, &connection, job_at_ms);
-            let opened = tunnel::connect(core, &mut connection, &target, proxy).await;
+            let mut connection = way.connect_to_proxy(proxy).await?;
+            arm_connect(kit, &connection, job_at_ms);
+            let opened = tunnel::connect(kit, &mut connection, target, proxy).await;
             opened.map_err(|fault| of_proxy(fault, proxy))?;
             connection
         }
         Route::Socks5(proxy, _) => {
-            let way = Way { core, proxy, found: &found, target: &target };
-            let opened = way.socks5(story, destinations.as_deref()).await;
+            let opened = way.socks5(proxy, target, destinations.as_deref()).await;
             opened.map_err(|fault| of_proxy(fault, proxy))?
         }
     };
     if target.scheme() == Scheme::Http {
         return Ok(connection);
     }
-    core.tls.read_named_roots();
-    arm_connect(core, &connection, job_at_ms);
+    kit.tls.read_named_roots();
+    arm_connect(kit, &connection, job_at_ms);
     // Whoever is on the way: the certificate is that of the origin.
-    let connection = connection.into_secure(&core.tls, target.host(), &core.buffers).await;
-    story.last.times.appconnect = story.last.began.elapsed();
-    if let Some(complaint) = core.tls.take_complaint() {
+    let connection = connection.into_secure(&kit.tls, target.host(), &kit.buffers).await;
+    trace.times.appconnect = trace.began.elapsed();
+    if let Some(complaint) = kit.tls.take_complaint() {
         say(&format!("warning: {complaint}"));
     }
     connection.map_err(|failure| fault(Stage::Tls, failure).into())
 }
 
 /// Sets the deadline of a handshake, that of a tunnel or that of TLS.
-fn arm_connect(core: &Core, connection: &Connection, job_at_ms: u64) {
-    let at_ms = core.shared.now_ms() + core.shared.config.timeouts.connect_ms;
+fn arm_connect(kit: &Kit, connection: &Connection, job_at_ms: u64) {
+    let at_ms = kit.now_ms() + kit.timeouts.connect_ms;
     connection.arm(Rule::Total, at_ms, job_at_ms);
 }
 
 /// The addresses of an origin that may be connected to. They were looked up before the job began;
 /// if that is too long ago, they are looked up again while the job waits without a slot.
 async fn lookup_origin(
-    core: &Core,
+    kit: &Kit,
     target: &Target,
     job_at_ms: u64,
 ) -> Result<Arc<[IpAddr]>, Outcome> {
     let (host, port) = (target.host(), target.port());
-    let found = match core.dns.known(host, port) {
+    let found = match kit.dns.known(host, port) {
         Some(answer) => answer.map_err(|failure| fault(Stage::Resolve, failure))?,
-        None if core.shared.stop.get() == Stop::Running
-            && core.gate.is_asked_for(target.host_header()) =>
+        None if kit.common.stop.get() == Stop::Running
+            && is_looked_up_ahead(&kit.proxies, &kit.dns, target.host_header()) =>
         {
             return Err(Outcome::Unresolved);
         }
-        None => lookup(core, host, port, job_at_ms).await?,
+        None => lookup(kit, host, port, job_at_ms).await?,
     };
-    Ok(reachable(core.shared.config.reach, found)?)
+    Ok(reachable(kit.reach, found)?)
+}
+
+/// Whether the name of a host (`name[:port]`) is looked up before its jobs begin. A host that is an
+/// address or has some by `--resolve` needs no question, nor does one that a proxy looks up. Where
+/// that holds for `http://` or `https://` alone, the jobs of the other scheme look it up themselves:
+/// a question that nobody needs may tell what a proxy was to hide.
+pub(crate) fn is_looked_up_ahead(proxies: &Proxies, dns: &Resolver, host: &str) -> bool {
+    let (name, port) = address::name_and_port(host);
+    [Scheme::Http, Scheme::Https].into_iter().all(|scheme| {
+        let port = port.unwrap_or_else(|| scheme.port_default());
+        proxies.is_name_ours(scheme, name, port) && !dns.is_given(name, port)
+    })
 }
 
 /// The addresses of a name, which may be an address itself. The job keeps its slot meanwhile: this
 /// is for the names of proxies, which all jobs wait for alike, and for the end of a run.
 pub(crate) async fn lookup(
-    core: &Core,
+    kit: &Kit,
     host: &str,
     port: u16,
     job_at_ms: u64,
 ) -> Result<Arc<[IpAddr]>, Fault> {
-    let answer = core.until(job_at_ms, core.dns.lookup(host, port)).await;
+    let answer = kit.bounds(job_at_ms).until(kit.dns.lookup(host, port)).await;
     answer
         .unwrap_or_else(|cause| Err(cause.into()))
         .map_err(|failure| fault(Stage::Resolve, failure))
@@ -146,45 +156,45 @@ fn reachable(reach: Reach, addresses: Arc<[IpAddr]>) -> Result<Arc<[IpAddr]>, Fa
     }
 }
 
-async fn connect_to_proxy(
-    core: &Core,
-    story: &mut Story,
-    addresses: &[IpAddr],
-    proxy: &Proxy,
-) -> Result<Connection, Fault> {
-    let connected = connect(core, story, of_proxy_host(proxy, addresses)).await;
-    connected.map(Connection::plain).map_err(|fault| of_proxy(fault, proxy))
-}
-
-/// A proxy as a host to connect to.
-fn of_proxy_host<'a>(proxy: &'a Proxy, addresses: &'a [IpAddr]) -> Host<'a> {
-    Host { name: proxy.host(), port: proxy.port(), addresses }
-}
-
-/// A way through a SOCKS proxy.
+/// A way to the addresses of an origin or of a proxy.
 struct Way<'a> {
-    core: &'a Core,
-    proxy: &'a Proxy,
-    /// Addresses of the proxy.
+    kit: &'a Kit,
+    trace: &'a mut Trace,
     found: &'a [IpAddr],
-    target: &'a Target,
+    failed_ip: Option<IpAddr>,
+    job_at_ms: u64,
 }
 
 impl Way<'_> {
-    /// A tunnel to the target: to one of its addresses, or by its name where there are none.
+    /// A connected socket to the host of this name, which has the addresses.
+    async fn connect(&mut self, name: &str, port: u16) -> Result<Socket, Fault> {
+        let host = Host { name, port, addresses: self.found, failed_ip: self.failed_ip };
+        connect(self.kit, self.trace, host, self.job_at_ms).await
+    }
+
+    /// A connection to a proxy, which has the addresses.
+    async fn connect_to_proxy(&mut self, proxy: &Proxy) -> Result<Connection, Fault> {
+        let connected = self.connect(proxy.host(), proxy.port()).await;
+        connected.map(Connection::plain).map_err(|fault| of_proxy(fault, proxy))
+    }
+
+    /// A tunnel through a SOCKS proxy to the target: to one of its addresses, or by its name where
+    /// there are none.
     async fn socks5(
-        &self,
-        story: &mut Story,
+        &mut self,
+        proxy: &Proxy,
+        target: &Target,
         addresses: Option<&[IpAddr]>,
     ) -> Result<Connection, Fault> {
-        let host = self.target.host();
+        let (host, port) = (target.host(), target.port());
         let Some(addresses) = addresses else {
             let address = host.parse().map(Destination::Address);
-            return self.socks5_to(story, address.unwrap_or(Destination::Name(host))).await;
+            let to = address.unwrap_or(Destination::Name(host));
+            return self.socks5_to(proxy, (to, port)).await;
         };
         let mut failed = Fault::new(Stage::Connect, Cause::Unreachable);
         for address in addresses.iter().take(SOCKS_ADDRESSES_MAX) {
-            match self.socks5_to(story, Destination::Address(*address)).await {
+            match self.socks5_to(proxy, (Destination::Address(*address), port)).await {
                 // The proxy may reach another one: it may lack IPv6, for instance.
                 Err(fault) if matches!(fault.cause, Cause::Socks(1 | 3..=6 | 8)) => {
                     failed = fault.with_detail(format_args!("for {address}"));
@@ -195,13 +205,14 @@ impl Way<'_> {
         Err(failed)
     }
 
-    async fn socks5_to(&self, story: &mut Story, to: Destination<'_>) -> Result<Connection, Fault> {
-        let host = of_proxy_host(self.proxy, self.found);
-        let socket = connect(self.core, story, host).await?;
-        let mut connection = Connection::plain(socket);
-        arm_connect(self.core, &connection, story.job_at_ms);
-        let port = self.target.port();
-        tunnel::socks5(self.core, &mut connection, (to, port), self.proxy).await?;
+    async fn socks5_to(
+        &mut self,
+        proxy: &Proxy,
+        to: (Destination<'_>, u16),
+    ) -> Result<Connection, Fault> {
+        let mut connection = Connection::plain(self.connect(proxy.host(), proxy.port()).await?);
+        arm_connect(self.kit, &connection, self.job_at_ms);
+        tunnel::socks5(self.kit, &mut connection, to, proxy).await?;
         Ok(connection)
     }
 }

@@ -1,12 +1,12 @@
-//! Bandwidth limits at work: the accounts that lanes of all cores share, and a lane's way through
+//! Bandwidth limits at work: the accounts that slots of all cores share, and a slot's way through
 //! them.
 //!
-//! A lane takes its turn before it asks for anything: before its request, and before each receive
+//! A slot takes its turn before it asks for anything: before its request, and before each receive
 //! of its body, of which it then asks for a grain only (see [`Account::grain_bytes`]). What it does
 //! not receive stays in the kernel's socket buffer, so that TCP slows the server down. That buffer
 //! is filled at full speed; a limit is about what is received from it.
 
-use crate::engine::core::desk::Core;
+use crate::engine::moment::Bounds;
 use crate::fault::{Cause, Fault, Stage};
 use crate::plan::pace::{Account, Bandwidth, GRAIN_BYTES_MIN};
 use crate::ring::conn::ReadHint;
@@ -133,9 +133,9 @@ impl Pace {
     }
 
     /// Waits until a request may be sent. Gives how much to receive of its answer at first.
-    pub(crate) async fn begin(&mut self, core: &Core, job_at_ms: u64) -> Result<ReadHint, Fault> {
+    pub(crate) async fn begin(&mut self, bounds: Bounds<'_>) -> Result<ReadHint, Fault> {
         self.expected = GRAIN_BYTES_MIN;
-        self.pass(core, job_at_ms, GRAIN_BYTES_MIN).await.map_err(|cause| {
+        self.pass(bounds, GRAIN_BYTES_MIN).await.map_err(|cause| {
             // Nothing was sent yet.
             Fault::new(Stage::Connect, cause)
         })?;
@@ -150,8 +150,7 @@ impl Pace {
     /// Waits until `want` may be received. Gives how much of it.
     pub(crate) async fn turn(
         &mut self,
-        core: &Core,
-        job_at_ms: u64,
+        bounds: Bounds<'_>,
         want: ReadHint,
     ) -> Result<ReadHint, Fault> {
         let (want, bytes) = match want {
@@ -165,7 +164,7 @@ impl Pace {
                 (ReadHint::UpTo(self.grain), self.expected)
             }
         };
-        let passed = self.pass(core, job_at_ms, bytes).await;
+        let passed = self.pass(bounds, bytes).await;
         passed.map_err(|cause| Fault::new(Stage::Body, cause))?;
         Ok(want)
     }
@@ -181,9 +180,9 @@ impl Pace {
         self.passed = 0;
     }
 
-    async fn pass(&mut self, core: &Core, job_at_ms: u64, bytes: u64) -> Result<(), Cause> {
+    async fn pass(&mut self, bounds: Bounds<'_>, bytes: u64) -> Result<(), Cause> {
         self.settle();
-        core.until(job_at_ms, self.pass_all(bytes)).await
+        bounds.until(self.pass_all(bytes)).await
     }
 
     async fn pass_all(&mut self, bytes: u64) {
@@ -217,7 +216,7 @@ mod tests {
     use std::rc::Rc;
     use tokio::task::LocalSet;
 
-    /// What happened: which lane passed, and when, in milliseconds of a clock that runs only while
+    /// What happened: which slot passed, and when, in milliseconds of a clock that runs only while
     /// everybody sleeps.
     type Log = Rc<RefCell<Vec<(&'static str, u128)>>>;
 
@@ -230,8 +229,8 @@ mod tests {
         runtime.block_on(LocalSet::new().run_until(story));
     }
 
-    /// A lane that receives so many bytes, so often.
-    async fn lane(name: &'static str, mut pace: Pace, times: usize, bytes: u64, log: Log) {
+    /// A slot that receives so many bytes, so often.
+    async fn slot(name: &'static str, mut pace: Pace, times: usize, bytes: u64, log: Log) {
         let began = Instant::now();
         for _ in 0..times {
             pace.settle();
@@ -248,15 +247,15 @@ mod tests {
     }
 
     #[test]
-    fn lanes_take_turns_and_share_the_rate() {
+    fn slots_take_turns_and_share_the_rate() {
         on_a_clock_of_its_own(async {
             let (paces, log) = (paces(Some(10_240), None, None), Log::default());
-            let lanes = ["a", "b", "c"].map(|name| {
-                let lane = lane(name, paces.attempt("host"), 20, 1_024, Rc::clone(&log));
-                tokio::task::spawn_local(lane)
+            let slots = ["a", "b", "c"].map(|name| {
+                let slot = slot(name, paces.attempt("host"), 20, 1_024, Rc::clone(&log));
+                tokio::task::spawn_local(slot)
             });
-            for lane in lanes {
-                lane.await.unwrap();
+            for slot in slots {
+                slot.await.unwrap();
             }
             let log = log.take();
             let order: Vec<&str> = log.iter().map(|passed| passed.0).collect();
@@ -273,9 +272,9 @@ mod tests {
     fn who_waits_for_its_host_does_not_hold_up_the_run() {
         on_a_clock_of_its_own(async {
             let (paces, log) = (paces(Some(1 << 30), Some(1_024), None), Log::default());
-            let slow = lane("slow", paces.attempt("slow"), 3, 10 * 1_024, Rc::clone(&log));
+            let slow = slot("slow", paces.attempt("slow"), 3, 10 * 1_024, Rc::clone(&log));
             let slow = tokio::task::spawn_local(slow);
-            let quick = lane("quick", paces.attempt("quick"), 8, 1_024, Rc::clone(&log));
+            let quick = slot("quick", paces.attempt("quick"), 8, 1_024, Rc::clone(&log));
             quick.await;
             slow.await.unwrap();
             let log = log.take();
@@ -322,12 +321,12 @@ mod tests {
     fn a_transfer_has_a_rate_of_its_own() {
         on_a_clock_of_its_own(async {
             let (paces, log) = (paces(None, None, Some(1_024)), Log::default());
-            let lanes = ["a", "b"].map(|name| {
-                let lane = lane(name, paces.attempt("host"), 3, 1_024, Rc::clone(&log));
-                tokio::task::spawn_local(lane)
+            let slots = ["a", "b"].map(|name| {
+                let slot = slot(name, paces.attempt("host"), 3, 1_024, Rc::clone(&log));
+                tokio::task::spawn_local(slot)
             });
-            for lane in lanes {
-                lane.await.unwrap();
+            for slot in slots {
+                slot.await.unwrap();
             }
             let seconds: Vec<u128> = log.take().iter().map(|passed| passed.1 / 1_000).collect();
             assert_eq!(seconds, [0, 0, 1, 1, 2, 2]);

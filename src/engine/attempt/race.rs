@@ -4,12 +4,12 @@
 //! A job has a descriptor for a socket and one for a file, which is not open yet, so two may race
 //! within what it has. More of them take what is free; for want of that they wait for each other.
 
-use crate::engine::attempt::task::Story;
-use crate::engine::core::desk::Core;
+use crate::engine::attempt::kit::Kit;
+use crate::engine::attempt::leftovers::Leftovers;
+use crate::engine::attempt::trace::Trace;
 use crate::fault::{Cause, Fault, Stage};
 use crate::plan::eyeballs::{Heard, Outcome, Race, Step};
 use crate::ring::tcp::{self, Connecting, Socket};
-use std::cell::Cell;
 use std::fmt::Write as _;
 use std::future::poll_fn;
 use std::net::{IpAddr, SocketAddr};
@@ -17,7 +17,6 @@ use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
-use tokio::sync::Notify;
 
 /// A host to connect to.
 #[derive(Clone, Copy)]
@@ -25,29 +24,31 @@ pub(crate) struct Host<'a> {
     pub(crate) name: &'a str,
     pub(crate) port: u16,
     pub(crate) addresses: &'a [IpAddr],
+    /// An address that is tried last.
+    pub(crate) failed_ip: Option<IpAddr>,
 }
 
-/// A connected socket to one of the addresses, within one deadline for all of them. However many
-/// are tried, it counts as one connection.
+/// A connected socket to one of the addresses, within one deadline for all of them, and before the
+/// job is over. However many are tried, it counts as one connection.
 pub(crate) async fn connect(
-    core: &Core,
-    story: &mut Story,
+    kit: &Kit,
+    trace: &mut Trace,
     host: Host<'_>,
+    job_at_ms: u64,
 ) -> Result<Socket, Fault> {
-    let timeout_ms = core.shared.config.timeouts.connect_ms;
     let connected = match host.addresses {
         [address] => {
             let to = SocketAddr::new(*address, host.port);
-            Socket::connect(to, timeout_ms, story.job_at_ms, &core.deadlines)
+            Socket::connect(to, kit.timeouts.connect_ms, job_at_ms, &kit.deadlines)
                 .await
                 .map_err(|cause| vec![(*address, cause)])
         }
         // It is large, and most hosts need none.
-        _ => Box::pin(race(core, (story.job_at_ms, story.failed_ip), host)).await,
+        _ => Box::pin(race(kit, host, job_at_ms)).await,
     };
     let (address, connected) = match connected {
         Ok(socket) => {
-            story.last.times.connect = story.last.began.elapsed();
+            trace.times.connect = trace.began.elapsed();
             (Some(socket.peer()), Ok(socket))
         }
         Err(failed) => {
@@ -55,10 +56,10 @@ pub(crate) async fn connect(
             (address, Err(fault))
         }
     };
-    story.last.remote_ip = address;
+    trace.remote_ip = address;
     // For want of a descriptor nothing was sent to anybody.
     let is_unsent = matches!(&connected, Err(fault) if matches!(fault.cause, Cause::Resources(_)));
-    story.num_connects += u32::from(!is_unsent);
+    trace.num_connects += u32::from(!is_unsent);
     connected
 }
 
@@ -66,26 +67,22 @@ pub(crate) async fn connect(
 type Failed = Vec<(IpAddr, Cause)>;
 
 /// A race until `job_at_ms`. An address that failed the attempt before goes last.
-async fn race(
-    core: &Core,
-    (job_at_ms, failed_ip): (u64, Option<IpAddr>),
-    host: Host<'_>,
-) -> Result<Socket, Failed> {
-    let began_ms = core.shared.now_ms();
-    let mut order = order(core, host, began_ms);
-    order.sort_by_key(|address| failed_ip == Some(*address));
-    let timeout_ms = core.shared.config.timeouts.connect_ms;
+async fn race(kit: &Kit, host: Host<'_>, job_at_ms: u64) -> Result<Socket, Failed> {
+    let began_ms = kit.now_ms();
+    let mut order = order(kit, host, began_ms);
+    order.sort_by_key(|address| host.failed_ip == Some(*address));
+    let timeout_ms = kit.timeouts.connect_ms;
     let mut race = Race::new(order.len(), timeout_ms);
     // What goes out of scope unfinished is ended.
-    let mut running = Racers { running: Vec::new(), leftovers: &core.leftovers };
+    let mut running = Racers { running: Vec::new(), leftovers: &kit.leftovers };
     let mut failed = Failed::new();
     loop {
-        let now_ms = core.shared.now_ms();
+        let now_ms = kit.now_ms();
         match race.step(now_ms) {
             Step::Begin(index) => {
                 let left_ms = (began_ms + timeout_ms).saturating_sub(now_ms).max(1);
                 let to = SocketAddr::new(order[index], host.port);
-                match Socket::begin(to, left_ms, job_at_ms, &core.deadlines) {
+                match Socket::begin(to, left_ms, job_at_ms, &kit.deadlines) {
                     Ok(connecting) => {
                         race.began(index, now_ms);
                         running.running.push((index, connecting));
@@ -102,7 +99,7 @@ async fn race(
             Step::Wait(until_ms) => match running.next(until_ms.saturating_sub(now_ms)).await {
                 None => {}
                 Some((index, Ok(socket))) => {
-                    let now_ms = core.shared.now_ms();
+                    let now_ms = kit.now_ms();
                     let silent = |index: &usize| race.is_silent(*index, now_ms);
                     let silent = running.indices().filter(silent).map(|index| order[index]);
                     let mut heard: Vec<_> = failed.iter().filter_map(heard_of).collect();
@@ -110,7 +107,7 @@ async fn race(
                     let (name, winner) = (host.name, order[index]);
                     let outcome =
                         Outcome { host: name, order: &order, began_ms, winner, heard: &heard };
-                    core.shared.eyeballs().connected(&outcome, now_ms);
+                    kit.common.eyeballs().connected(&outcome, now_ms);
                     return Ok(socket);
                 }
                 Some((index, Err(cause))) => {
@@ -119,7 +116,7 @@ async fn race(
                     if is_over {
                         return Err(failed);
                     }
-                    race.failed(index, core.shared.now_ms());
+                    race.failed(index, kit.now_ms());
                 }
             },
             Step::Over => return Err(failed),
@@ -128,11 +125,11 @@ async fn race(
 }
 
 /// The order in which the addresses of a host are tried. What a user gave stays as it is.
-fn order(core: &Core, host: Host<'_>, now_ms: u64) -> Vec<IpAddr> {
+fn order(kit: &Kit, host: Host<'_>, now_ms: u64) -> Vec<IpAddr> {
     let source = |address| tcp::source(address).ok().flatten();
     let source: Option<&dyn Fn(IpAddr) -> Option<IpAddr>> =
-        if core.dns.is_given(host.name, host.port) { None } else { Some(&source) };
-    core.shared.eyeballs().order(host.name, host.addresses, source, now_ms)
+        if kit.dns.is_given(host.name, host.port) { None } else { Some(&source) };
+    kit.common.eyeballs().order(host.name, host.addresses, source, now_ms)
 }
 
 /// What a failed attempt says about its address.
@@ -215,46 +212,6 @@ impl Drop for Racers<'_> {
             let running = std::mem::take(&mut self.running);
             self.leftovers.end(running.into_iter().map(|racer| racer.1).collect());
         }
-    }
-}
-
-/// Attempts of one core that nobody needs and that are not at their end yet.
-#[derive(Debug, Default)]
-pub(crate) struct Leftovers {
-    count: Cell<usize>,
-    ended: Notify,
-}
-
-impl Leftovers {
-    /// Brings attempts to their end, and closes their sockets. The caller does not wait.
-    fn end(self: &Rc<Self>, attempts: Vec<Connecting>) {
-        attempts.iter().for_each(Connecting::end);
-        self.count.set(self.count.get() + 1);
-        let ending = Ending(Rc::clone(self));
-        tokio::task::spawn_local(async move {
-            let _ending = ending;
-            for attempt in attempts {
-                // It may have connected in the last moment: its socket is closed all the same.
-                let _: Result<Socket, Cause> = attempt.await;
-            }
-        });
-    }
-
-    /// Waits for all of them.
-    pub(crate) async fn ended(&self) {
-        while self.count.get() > 0 {
-            self.ended.notified().await;
-        }
-    }
-}
-
-/// Counts down, however it ended.
-struct Ending(Rc<Leftovers>);
-
-impl Drop for Ending {
-    fn drop(&mut self) {
-        self.0.count.set(self.0.count.get() - 1);
-        self.0.ended.notify_one();
     }
 }
 

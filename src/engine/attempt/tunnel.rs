@@ -1,7 +1,7 @@
 //! Getting a proxy to pass on the bytes of a connection. The caller armed its deadline.
 
-use crate::engine::attempt::fetch::fault;
-use crate::engine::core::desk::Core;
+use crate::engine::attempt::kit::Kit;
+use crate::engine::attempt::outcome::fault;
 use crate::fault::{Cause, Fault, InputProblem, Stage};
 use crate::http::request::RequestProblem;
 use crate::http::tunnel::{Destination, Tunnel, TunnelError, TunnelStep};
@@ -12,41 +12,40 @@ use crate::ring::conn::{Connection, ReadHint, Received};
 
 /// Asks an HTTP proxy for the origin of the target.
 pub(crate) async fn connect(
-    core: &Core,
+    kit: &Kit,
     connection: &mut Connection,
     target: &Target,
     proxy: &Proxy,
 ) -> Result<(), Fault> {
-    let user_agent = &core.shared.config.request.user_agent;
     let (host, port) = (target.host(), target.port());
-    let asked = Tunnel::connect(host, port, user_agent, proxy.authorization());
-    talk(core, connection, asked).await
+    let asked = Tunnel::connect(host, port, kit.requests.user_agent(), proxy.authorization());
+    talk(kit, connection, asked).await
 }
 
 /// Asks a SOCKS proxy for a destination and its port.
 pub(crate) async fn socks5(
-    core: &Core,
+    kit: &Kit,
     connection: &mut Connection,
     (to, port): (Destination<'_>, u16),
     proxy: &Proxy,
 ) -> Result<(), Fault> {
-    talk(core, connection, Tunnel::socks5(to, port, proxy.credentials())).await
+    talk(kit, connection, Tunnel::socks5(to, port, proxy.credentials())).await
 }
 
 async fn talk(
-    core: &Core,
+    kit: &Kit,
     connection: &mut Connection,
     asked: Result<(Tunnel, Vec<u8>), RequestProblem>,
 ) -> Result<(), Fault> {
     let (tunnel, first) = asked.map_err(|problem| Fault::input(InputProblem::Host, problem))?;
-    let mut buf = core.buffers.take(Size::Small);
-    let result = run(core, connection, tunnel, first, &mut buf).await;
-    core.buffers.give(buf);
+    let mut buf = kit.buffers.take(Size::Small);
+    let result = run(kit, connection, tunnel, first, &mut buf).await;
+    kit.buffers.give(buf);
     result
 }
 
 async fn run(
-    core: &Core,
+    kit: &Kit,
     connection: &mut Connection,
     mut tunnel: Tunnel,
     mut bytes: Vec<u8>,
@@ -74,7 +73,7 @@ async fn run(
             }
             if buf.free_len() == 0 {
                 // A head that is longer than the small one; the large one takes any that is valid.
-                core.buffers.enlarge(buf);
+                kit.buffers.grow(buf, Size::Large);
             }
             received = connection.receive(buf, ReadHint::Any).await.map_err(broken)?;
         };

@@ -2,7 +2,7 @@
 //! whose it is, what its report says of it, and the name of its file.
 
 use crate::config::{Config, Destination};
-use crate::engine::attempt::task;
+use crate::engine::attempt::fetch::bad_line_row;
 use crate::engine::books::closing::{Books, Closing, Left};
 use crate::engine::books::given::Given;
 use crate::engine::books::journal::Stale;
@@ -195,7 +195,7 @@ impl<'r> Judge<'r> {
                 is_cut = true;
                 self.books.leave(left);
             } else {
-                let row = &task::bad_line_row(&line);
+                let row = &bad_line_row(&line);
                 is_over = !self.books.close(&Closing { row, encoded: None, left: Some(left) });
             }
         }

@@ -1,6 +1,6 @@
-//! A task in its queue. Millions may wait, so one that has not begun is one short string of bytes.
+//! A job in its queue. Millions may wait, so one that has not begun is one short string of bytes.
 
-use crate::engine::attempt::task::Task;
+use crate::engine::attempt::fetch::Waiting;
 use crate::engine::books::closing::{Books, Left};
 use crate::plan::job::Job;
 use crate::plan::kept::Kept;
@@ -9,46 +9,46 @@ use crate::plan::schedule::Place;
 use crate::plan::target::{Offsets, Scheme, Target};
 use std::ops::Range;
 
-/// A task as the schedule keeps it: 16 bytes, and behind them for a URL of 70 bytes some 85 more.
+/// A job as the schedule keeps it: 16 bytes, and behind them for a URL of 70 bytes some 85 more.
 #[derive(Debug)]
 pub(crate) enum Queued {
     /// A job that is only a URL, not begun: see [`Line`].
     Line(Line),
-    /// Any other task.
-    Whole(Box<Task>),
+    /// Any other job.
+    Whole(Box<Waiting>),
 }
 
 impl Queued {
-    /// Makes a task small.
-    pub(crate) fn pack(task: Task) -> Self {
-        if task.story.is_some() || task.job.options.is_some() {
-            return Self::Whole(Box::new(task));
+    /// Makes a job small.
+    pub(crate) fn pack(job: Waiting) -> Self {
+        if job.history.is_some() || job.job.options.is_some() {
+            return Self::Whole(Box::new(job));
         }
-        Self::Line(Line::new(&task.job, task.planned_name(), task.queued_ms))
+        Self::Line(Line::new(&job.job, job.planned_name(), job.queued_ms))
     }
 
-    /// The packed task of a job that was just read.
+    /// A job that was just read, packed.
     pub(crate) fn of_job(job: Job, name: String, queued_ms: u64) -> Self {
         if job.options.is_some() {
             let name = Some(name.into());
-            return Self::Whole(Box::new(Task { job, name, queued_ms, story: None }));
+            return Self::Whole(Box::new(Waiting { job, name, queued_ms, history: None }));
         }
         Self::Line(Line::new(&job, &name, queued_ms))
     }
 
-    /// The task as it was.
-    pub(crate) fn unpack(self) -> Task {
+    /// The job as it was.
+    pub(crate) fn unpack(self) -> Waiting {
         match self {
-            Self::Line(line) => line.task(),
-            Self::Whole(task) => *task,
+            Self::Line(line) => line.unpack(),
+            Self::Whole(job) => *job,
         }
     }
 
-    /// Tells the session of a task that was not begun, or not ended.
+    /// Tells the session of a job that was not begun, or not ended.
     pub(crate) fn leave(self, books: &Books) {
         if books.session().is_some() {
-            let task = self.unpack();
-            books.leave(Left::Job(&task.job, task.planned_name()));
+            let job = self.unpack();
+            books.leave(Left::Job(&job.job, job.planned_name()));
         }
     }
 
@@ -56,14 +56,14 @@ impl Queued {
     pub(crate) fn has_begun(&self) -> bool {
         match self {
             Self::Line(_) => false,
-            Self::Whole(task) => task.story.is_some(),
+            Self::Whole(job) => job.history.is_some(),
         }
     }
 
     /// Where the schedule puts it.
     pub(crate) fn place(&self) -> Place<'_> {
         match self {
-            Self::Whole(task) => place(task.target()),
+            Self::Whole(job) => place(job.target()),
             Self::Line(line) => {
                 let head = Head::read(&line.0);
                 let origin = head.text(&line.0, 0..head.offsets.path_at);
@@ -126,7 +126,7 @@ impl Line {
         Self([front.bytes(), text, name, given, kept, userinfo].concat().into())
     }
 
-    fn task(&self) -> Task {
+    fn unpack(&self) -> Waiting {
         let head = Head::read(&self.0);
         let name_at = head.text_len;
         let given_at = name_at + head.name_len.unwrap_or(0);
@@ -147,7 +147,7 @@ impl Line {
         });
         let kept = Kept::from_bytes(head.bytes(&self.0, kept_at..userinfo_at));
         let job = Job { index: head.index, target, given, kept, options: None };
-        Task { job, name, queued_ms: head.queued_ms, story: None }
+        Waiting { job, name, queued_ms: head.queued_ms, history: None }
     }
 }
 
@@ -281,6 +281,7 @@ const _: () = assert!(size_of::<Queued>() == 16);
 mod tests {
     use super::*;
     use crate::engine::moment::Moment;
+    use crate::http::request::Secrets;
     use crate::plan::kept::Value;
     use proptest::prelude::*;
     use std::time::{Instant, SystemTime};
@@ -298,11 +299,11 @@ mod tests {
             Queued::Line(line) => line.0.len(),
             Queued::Whole(_) => panic!("it is small"),
         };
-        let task = packed.unpack();
-        assert_eq!(task.job, job(index, url));
-        assert_eq!((task.name(), task.queued_ms), (name, queued_ms));
-        let again = Queued::pack(task).unpack();
-        assert_eq!((&again.job, again.name()), (&job(index, url), name));
+        let waiting = packed.unpack();
+        assert_eq!(waiting.job, job(index, url));
+        assert_eq!((waiting.planned_name(), waiting.queued_ms), (name, queued_ms));
+        let again = Queued::pack(waiting).unpack();
+        assert_eq!((&again.job, again.planned_name()), (&job(index, url), name));
         size
     }
 
@@ -319,9 +320,9 @@ mod tests {
         let url = "http://u:p@h?q";
         for kept in [Kept::default(), Kept::new([Value::Nothing, Value::Text(b"\xff")])] {
             let job = Job { kept, ..job(1, url) };
-            let task = Queued::of_job(job.clone(), "index".to_owned(), 5).unpack();
-            assert_eq!((&task.job, task.name()), (&job, "index"));
-            assert_eq!(Queued::pack(task).unpack().job, job);
+            let waiting = Queued::of_job(job.clone(), "index".to_owned(), 5).unpack();
+            assert_eq!((&waiting.job, waiting.planned_name()), (&job, "index"));
+            assert_eq!(Queued::pack(waiting).unpack().job, job);
         }
     }
 
@@ -342,22 +343,23 @@ mod tests {
     }
 
     #[test]
-    fn a_begun_task_and_one_with_options_keep_what_they_have() {
+    fn a_begun_job_and_one_with_options_keep_what_they_have() {
         let options = Some(Box::default());
         let with_options = Job { options, ..job(1, "http://h/a") };
         let packed = Queued::of_job(with_options.clone(), "a".to_owned(), 5);
         assert_eq!(packed.place(), place(&with_options.target));
         assert_eq!(packed.unpack().job, with_options);
-        let mut task = Queued::of_job(job(2, "http://h/b"), "b".to_owned(), 5).unpack();
+        let waiting = Queued::of_job(job(2, "http://h/b"), "b".to_owned(), 5).unpack();
         let now = Moment { at: Instant::now(), ms: 9, date: SystemTime::now() };
-        task.begin(now, 1_000, 0, Box::new);
-        task.redirect(Target::parse("https://other:8443/").unwrap());
-        let packed = Queued::pack(task);
+        let mut fetch = waiting.into_fetch(now, Box::new);
+        fetch.begin(now, 1_000, 0);
+        fetch.redirect(Target::parse("https://other:8443/").unwrap());
+        let packed = Queued::pack(fetch.into_waiting());
         assert!(packed.has_begun());
         assert_eq!(packed.place().host, "other:8443");
-        let task = packed.unpack();
-        assert!(!task.is_home());
-        assert_eq!(task.story.unwrap().attempt, 1);
+        let fetch = packed.unpack().into_fetch(now, |_| panic!("it has a history"));
+        assert_eq!(fetch.history.hops.secrets(&fetch.job.target), Secrets::Withhold);
+        assert_eq!(fetch.attempt(), 1);
     }
 
     proptest! {

@@ -2,12 +2,12 @@
 //! are asked for before their jobs begin. Nobody polls: cores call [`ResolveAhead::ask`] when the
 //! schedule says so, and the resolver's thread calls it after each answer.
 
+use crate::engine::attempt::open::is_looked_up_ahead;
 use crate::engine::queue::jobs::Queue;
 use crate::engine::state::stop::{Stop, StopFlag};
 use crate::plan::address;
 use crate::plan::proxy::Proxies;
 use crate::plan::schedule::HostId;
-use crate::plan::target::Scheme;
 use crate::ring::dns::Resolver;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -59,7 +59,7 @@ impl ResolveAhead {
         while self.stop.get() == Stop::Running {
             let next = self.queue.next_unresolved();
             let Some((id, host)) = next else { return };
-            if !self.is_asked_for(&host) {
+            if !is_looked_up_ahead(&self.proxies, &self.dns, &host) {
                 self.answered(id);
                 continue;
             }
@@ -74,17 +74,5 @@ impl ResolveAhead {
         if self.queue.resolved(id) {
             self.ask();
         }
-    }
-
-    /// Whether the name of a host (`name[:port]`) is asked for before its jobs begin. A host that
-    /// is an address or has some by `--resolve` needs no question, nor does one that a proxy looks
-    /// up. Where that holds for `http://` or `https://` alone, the jobs of the other scheme look it
-    /// up themselves: a question that nobody needs may tell what a proxy was to hide.
-    pub(crate) fn is_asked_for(&self, host: &str) -> bool {
-        let (name, port) = address::name_and_port(host);
-        [Scheme::Http, Scheme::Https].into_iter().all(|scheme| {
-            let port = port.unwrap_or_else(|| scheme.port_default());
-            self.proxies.is_name_ours(scheme, name, port) && !self.dns.is_given(name, port)
-        })
     }
 }

@@ -1,7 +1,7 @@
 //! The end of a run: what is left to write, to save and to say.
 
 use crate::config::{ProgressMode, StatsFile};
-use crate::engine::attempt::task::End;
+use crate::engine::attempt::outcome::End;
 use crate::engine::books::closing::{Closing, Left};
 use crate::engine::books::dns_cache::DnsCache;
 use crate::engine::books::journal::Removal;
@@ -131,11 +131,11 @@ fn tell(shared: &Shared, told: &Told<'_>) {
 fn close_left(shared: &Shared) -> usize {
     let (begun, untouched): (Vec<Queued>, Vec<Queued>) =
         shared.queue.drain().into_iter().partition(Queued::has_begun);
-    for task in begun {
+    for queued in begun {
         let end = End::Failed(Fault::new(Stage::Connect, Cause::Interrupted));
-        let mut task = task.unpack();
-        let row = &task.row(end, Instant::now(), shared.output.dir_shown());
-        let left = Some(Left::Job(&task.job, task.planned_name()));
+        let mut waiting = queued.unpack();
+        let row = &waiting.row(end, Instant::now(), shared.output.dir_shown());
+        let left = Some(Left::Job(&waiting.job, waiting.planned_name()));
         shared.books.close(&Closing { row, encoded: None, left });
     }
     untouched.into_iter().map(|task| task.leave(&shared.books)).count()

@@ -1,6 +1,6 @@
 //! What a run needs before it begins, and the step after which it has begun.
 
-use crate::config::{Config, StatsFile};
+use crate::config::{Config, RequestConfig, StatsFile};
 use crate::engine::books::closing::Books;
 use crate::engine::books::dns_cache::DnsCache;
 use crate::engine::books::journal::{self, Opened, Removal, Stale, Syncer, Watched};
@@ -8,7 +8,6 @@ use crate::engine::books::replace::Replacement;
 use crate::engine::books::row_sink::RowSink;
 use crate::engine::books::session::Session;
 use crate::engine::books::write_out::RowPrinter;
-use crate::engine::core::desk::codings;
 use crate::engine::feed::compare::follow;
 use crate::engine::feed::inputs::Lists;
 use crate::engine::feed::naming::Naming;
@@ -25,7 +24,8 @@ use crate::engine::state::stop::{Stop, StopFlag};
 use crate::engine::state::wakes::Wakes;
 use crate::engine::watch::observe;
 use crate::error::RunError;
-use crate::http::request::{Parts, Template};
+use crate::http::request::{Codings, Parts};
+use crate::plan::requests::Requests;
 use crate::report::journal::{Check, Fate};
 use crate::ring::dir::{Dir, FileSystem};
 use crate::ring::dns::Resolver;
@@ -55,7 +55,7 @@ pub(crate) struct Prepared {
     /// What is flushed in the end.
     file_system: Option<FileSystem>,
     tls: Settings,
-    template: Template,
+    requests: Requests,
     dns: Resolver,
     dns_cache: Option<DnsCache>,
 }
@@ -104,13 +104,7 @@ impl Prepared {
         let file_system = check_output(&config, &dir)?;
         let check = follow(&config, opened.as_mut(), &mut lists, (&dir, &rules), &mut naming)?;
         let dir = dir.keeping(folders_max);
-        let parts = Parts {
-            user_agent: &config.request.user_agent,
-            referer: config.request.referer.as_deref(),
-            codings: codings(&config.request),
-            fields: &config.request.headers,
-        };
-        let template = Template::new(&parts).context("cannot use the given headers")?;
+        let requests = requests(&config.request)?;
         let dns = Resolver::start(&config.dns).with_context(scarcity::too_little)?;
         let cache = config.dns_cache.as_deref();
         let dns_cache = cache.map(|path| DnsCache::open(path, &dns)).transpose()?;
@@ -126,7 +120,7 @@ impl Prepared {
             check,
             file_system,
             tls,
-            template,
+            requests,
             dns,
             dns_cache,
         })
@@ -172,7 +166,7 @@ impl Prepared {
             check,
             stale,
             tls: self.tls,
-            template: self.template,
+            requests: self.requests,
             dns: self.dns,
         };
         let (file_system, dns_cache) = (self.file_system, self.dns_cache);
@@ -180,6 +174,18 @@ impl Prepared {
             Beside { started_at, stats_file, file_system, dns_cache, watched, syncer, removal };
         Ok(Begun { shared, to_start, beside })
     }
+}
+
+/// What all requests of a run say.
+fn requests(config: &RequestConfig) -> anyhow::Result<Requests> {
+    let parts = Parts {
+        user_agent: &config.user_agent,
+        referer: config.referer.as_deref(),
+        codings: if config.compressed { Codings::Gzip } else { Codings::Identity },
+        fields: &config.headers,
+    };
+    let requests = Requests::new(&parts, config.basic_auth.as_deref(), config.netrc.clone());
+    requests.context("cannot use the given headers")
 }
 
 /// Opens the report, if there is to be one, and reads what earlier runs wrote there.

@@ -1,7 +1,8 @@
 //! The threads of a run: one a core, and one that reads.
 
+use crate::engine::attempt::kit::{Common, Ways};
 use crate::engine::books::journal::Stale;
-use crate::engine::core::desk::Seed;
+use crate::engine::core::state::Seed;
 use crate::engine::core::worker;
 use crate::engine::feed::inputs::Lists;
 use crate::engine::feed::judge::Judge;
@@ -11,7 +12,7 @@ use crate::engine::queue::resolve_ahead::ResolveAhead;
 use crate::engine::run::scarcity;
 use crate::engine::shared::Shared;
 use crate::engine::watch::observe;
-use crate::http::request::Template;
+use crate::plan::requests::Requests;
 use crate::report::journal::Check;
 use crate::ring::dir::Dir;
 use crate::ring::dns::Resolver;
@@ -33,7 +34,7 @@ pub(crate) struct ToStart {
     pub(crate) check: Check,
     pub(crate) stale: Option<Stale>,
     pub(crate) tls: Settings,
-    pub(crate) template: Template,
+    pub(crate) requests: Requests,
     pub(crate) dns: Resolver,
 }
 
@@ -77,22 +78,23 @@ impl ToStart {
     }
 
     fn start_cores(&self, shared: &Arc<Shared>) -> anyhow::Result<Vec<Running>> {
-        let Self { dir, idle_max, tls, template, dns, .. } = self;
+        let Self { dir, idle_max, tls, requests, dns, .. } = self;
         let config = &shared.config;
+        let common = Arc::new(Common::new(config, shared.began, Arc::clone(&shared.stop)));
         let proxies = Arc::new(config.proxies.clone());
-        let gate = Arc::new(ResolveAhead::new(&shared.queue, &shared.stop, dns, &proxies));
+        let ahead = Arc::new(ResolveAhead::new(&shared.queue, &shared.stop, dns, &proxies));
+        let ways = Ways { dns: dns.clone(), tls: tls.clone(), proxies };
         let in_flight_max = config.limits.in_flight_max.div_ceil(config.cpus.len());
         let start = |(index, cpu): (usize, &usize)| {
             let seed = Seed {
                 index,
                 cpu: *cpu,
                 shared: Arc::clone(shared),
-                tls: tls.clone(),
-                dns: dns.clone(),
-                gate: Arc::clone(&gate),
-                proxies: Arc::clone(&proxies),
+                common: Arc::clone(&common),
+                ways: ways.clone(),
+                ahead: Arc::clone(&ahead),
+                requests: requests.clone(),
                 dir: dir.send().context("cannot keep the directory open")?,
-                template: template.clone(),
                 in_flight_max,
                 idle_max: *idle_max,
             };

@@ -17,6 +17,7 @@
 //! A run cannot tell a dead network from dead hosts, so it does not stand still for ever.
 
 use super::caps::Limits;
+use crate::fault::{Cause, Fault, Stage};
 
 /// What is known of how to reach a host.
 #[derive(Debug, Default)]
@@ -50,6 +51,30 @@ pub enum DownReason {
         /// The wait that it asks for, in seconds.
         seconds: u64,
     },
+}
+
+impl DownReason {
+    /// The fault of a job that is not tried.
+    pub fn fault(&self) -> Fault {
+        match self {
+            Self::Unreachable { failures, last } => Fault::new(Stage::Connect, Cause::HostDown)
+                .with_detail(format_args!(
+                    "{failures} failures in a row to reach it, the last one {last}; pull the list \
+                     again with --retry-failed later, or give --host-fail-limit 0 to try every URL"
+                )),
+            Self::Refuses { refusals, for_ms } => Fault::new(Stage::Head, Cause::HostRefuses)
+                .with_detail(format_args!(
+                    "{refusals} refusals (429, 503) over {} s and no other answer; pull the list \
+                     again with --retry-failed later, or give a longer --retry-after-max",
+                    for_ms / 1_000
+                )),
+            Self::Asks { seconds } => {
+                let cause = Cause::RetryAfterTooLong { seconds: *seconds };
+                let detail = "it said so of other URLs; this one was not tried";
+                Fault::new(Stage::Head, cause).with_detail(detail)
+            }
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq)]

@@ -1,4 +1,4 @@
-//! What the lanes of one core do at the moment, for whoever asks. All of it is on one thread, and
+//! What the slots of one core do at the moment, for whoever asks. All of it is on one thread, and
 //! memory is used again: it costs a job the copy of its URL.
 
 use crate::plan::target::Target;

@@ -1,0 +1,234 @@
+//! One request and the response to it.
+
+use crate::engine::attempt::keep_alive::{Ended, KeepAlive};
+use crate::engine::attempt::kit::Kit;
+use crate::engine::attempt::open::open;
+use crate::engine::attempt::outcome::{Outcome, fault};
+use crate::engine::attempt::pace::Pace;
+use crate::engine::attempt::receiver::Receiver;
+use crate::engine::attempt::request::Request;
+use crate::engine::attempt::response::Response;
+use crate::engine::attempt::trace::Trace;
+use crate::engine::output::assembly::Coming;
+use crate::engine::output::body::Body;
+use crate::engine::output::stored::{Location, Obstacle, Stored};
+use crate::fault::{Cause, Failure, Fault, Stage};
+use crate::http::Reuse;
+use crate::http::coding;
+use crate::plan::proxy::Route;
+use crate::plan::verdict::judge;
+use crate::report::view::Phase;
+use crate::ring::buf::{RecvBuf, Size};
+use crate::ring::conn::{Connection, ReadHint, Received};
+use crate::ring::deadline::Rule;
+use std::time::Instant;
+
+/// What an exchange begins with.
+pub(crate) struct Start<'s> {
+    /// A connection to the origin that was idle.
+    pub(crate) pooled: Option<Connection>,
+    /// The time in milliseconds of the run.
+    pub(crate) now_ms: u64,
+    /// Memory for the bytes of the request, and for what is received.
+    pub(crate) memory: (&'s mut Vec<u8>, &'s mut RecvBuf),
+}
+
+/// Outcome of a request, and the connection if it can serve another one.
+pub(crate) type Answered = (Outcome, Option<Connection>);
+
+/// Sends a request, on the pooled connection if that still works, else on a new one, and hands the
+/// body of the answer to `receiver`.
+///
+/// # Errors
+///
+/// What it came to, where the connection is gone.
+pub(crate) async fn exchange(
+    kit: &Kit,
+    request: &Request<'_>,
+    trace: &mut Trace,
+    receiver: &mut Receiver<'_>,
+    start: Start<'_>,
+) -> Result<Answered, Outcome> {
+    let Start { mut pooled, mut now_ms, memory: (bytes, buf) } = start;
+    let route = kit.proxies.choose(request.target);
+    let paces = kit.common.paces.as_ref();
+    let mut pace = paces.map(|paces| paces.attempt(request.target.host_header()));
+    let mut keep_alive = KeepAlive::new(&kit.common.origins, request.target.origin_str());
+    let mut first_byte = request.first_byte;
+    loop {
+        let has_waited = pooled.is_none() || pace.is_some();
+        let connecting = connect(kit, request, trace, route, pooled.take(), &mut pace);
+        let (mut connection, want) = connecting.await?;
+        if has_waited {
+            now_ms = kit.now_ms();
+        }
+        keep_alive.begin(connection.is_reused());
+        request.encode(&kit.requests, route, bytes)?;
+        let at_ms = now_ms.saturating_add(kit.timeouts.read_ms);
+        connection.arm(Rule::Total, at_ms, request.job_at_ms);
+        kit.transfers.enter(trace.transfer, Phase::Head);
+        trace.remote_ip = Some(connection.peer());
+        trace.is_tls_resumed = connection.is_tls_resumed();
+        if buf.free_len() < connection.room_min_bytes() {
+            kit.buffers.grow(buf, Size::Small);
+        }
+        let asking = connection.request(std::mem::take(bytes), buf, want);
+        let (sent, memory, received) = asking.await;
+        *bytes = memory;
+        if keep_alive.was_closed(&sent, &received, buf.unread_len()) {
+            renew(kit, buf);
+            continue;
+        }
+        match (sent, &received) {
+            // A server may answer and hang up before it has read all of the request (RFC 9112
+            // section 9.5).
+            (Ok(()), _) | (Err(Failure { cause: Cause::Reset, .. }), Ok(Received::Bytes)) => {}
+            (Err(failure), _) => return Err(fault(Stage::Send, failure).into()),
+        }
+        let received = received.map_err(|failure| fault(Stage::Head, failure))?;
+        trace.times.starttransfer = trace.began.elapsed();
+        if let (Received::Bytes, Some(tell)) = (received, first_byte.take()) {
+            tell();
+        }
+        let arrived = Arrived { connection, received, pace: pace.as_mut() };
+        let responding = respond(kit, request, trace, &keep_alive, arrived, buf, receiver);
+        match responding.await {
+            Ok(Some(answered)) => {
+                keep_alive.settle();
+                return Ok(answered);
+            }
+            Ok(None) => {}
+            Err(fault) if keep_alive.doubts_fault(&fault) => {}
+            Err(fault) => return Err(fault.into()),
+        }
+        trace.forget_response();
+        receiver.forget_response();
+        renew(kit, buf);
+    }
+}
+
+/// A connection for a request whose turn has come: the pooled one, or a new one. Also gives how
+/// much to receive at first.
+async fn connect(
+    kit: &Kit,
+    request: &Request<'_>,
+    trace: &mut Trace,
+    route: Route<'_>,
+    mut pooled: Option<Connection>,
+    pace: &mut Option<Pace>,
+) -> Result<(Connection, ReadHint), Outcome> {
+    let mut want = ReadHint::Any;
+    if let Some(pace) = pace {
+        kit.transfers.enter(trace.transfer, Phase::Turn);
+        want = pace.begin(kit.bounds(request.job_at_ms)).await?;
+        // The wait is not the server's fault.
+        trace.began = Instant::now();
+        // A server may have said something meanwhile.
+        pooled = pooled.and_then(|connection| kit.undisturbed(connection, request.target));
+    }
+    kit.transfers.enter(trace.transfer, Phase::Connect);
+    match pooled {
+        Some(connection) => Ok((connection, want)),
+        // Boxed, as what is rare is: a slot has room for all that an attempt may wait in.
+        None => Ok((Box::pin(open(kit, request, trace, route)).await?, want)),
+    }
+}
+
+/// A buffer without the bytes of an answer that is not ours.
+fn renew(kit: &Kit, buf: &mut RecvBuf) {
+    kit.buffers.give(std::mem::replace(buf, kit.buffers.take(Size::Small)));
+}
+
+/// The begin of a response.
+struct Arrived<'a> {
+    connection: Connection,
+    /// What the receive of its first bytes came to.
+    received: Received,
+    /// With a bandwidth limit.
+    pace: Option<&'a mut Pace>,
+}
+
+/// Takes a response whose first bytes are in `buf`. Nothing comes of one that is not the answer to
+/// the request, which has to be sent again then.
+async fn respond(
+    kit: &Kit,
+    request: &Request<'_>,
+    trace: &mut Trace,
+    keep_alive: &KeepAlive<'_>,
+    arrived: Arrived<'_>,
+    buf: &mut RecvBuf,
+    receiver: &mut Receiver<'_>,
+) -> Result<Option<Answered>, Fault> {
+    let Arrived { connection, received, pace } = arrived;
+    let mut response = Response::new(kit, (&mut *trace, request.job_at_ms), connection, buf, pace);
+    let head = response.head(received).await?;
+    if keep_alive.doubts_head(&head) {
+        return Ok(None);
+    }
+    let from = (request.target, request.num_redirects);
+    let verdict = judge(&head, receiver.ask(), from, &kit.policy)
+        .map_err(Outcome::from)
+        .and_then(|()| receiver.accept(&head, &kit.dir));
+    let (framing, reuse) = (head.framing, head.reuse);
+    let is_coded = kit.requests.is_compressed()
+        && head.content_encoding.as_deref().is_some_and(coding::is_gzip);
+    response.keep_head(head);
+    if let Err(outcome) = verdict {
+        let Reuse::Keep = reuse else { return Ok(Some((outcome, None))) };
+        let ended = Box::pin(response.drain(framing, keep_alive)).await;
+        return Ok(ended.is_ours.then_some((outcome, ended.connection)));
+    }
+    let file = match receiver {
+        Receiver::File(file) => file,
+        Receiver::Text { bytes_max, text } => {
+            let body = Body::text(*bytes_max);
+            let mut body = if is_coded { body.decoding(&kit.buffers) } else { body };
+            let received = response.body(&mut body).await;
+            let ended = received.map(|reuse| response.end(reuse, keep_alive));
+            return Box::pin(keep_text(body, ended, buf, text)).await;
+        }
+    };
+    let coming = Coming { job: file.job, path: file.path(), framing, is_coded };
+    let bounds = kit.bounds(request.job_at_ms);
+    let mut body = Body::begin(file.output, coming, (&kit.dir, &kit.buffers), bounds)?;
+    let reuse = response.body(&mut body).await?;
+    let ended = response.end(reuse, keep_alive);
+    if !ended.is_ours && !trace.is_output_begun {
+        return Ok(None);
+    }
+    // The connection is not kept: a kept one may have brought the body of another request.
+    body.conclude(buf).await?.map_err(|mismatch| file.wrong_digest(&mismatch))?;
+    let outcome = match body.finish(buf, file.path()).await {
+        Ok(stored) => Outcome::Done(stored),
+        Err(Obstacle::Kept) => Outcome::Skipped,
+        Err(Obstacle::Fault(fault)) => return Err(fault),
+    };
+    if is_coded && let Some(head) = &mut trace.head {
+        // It is about the stored bytes.
+        head.content_encoding = None;
+    }
+    Ok(Some((outcome, ended.connection)))
+}
+
+/// Keeps a body that is a short text: its first bytes where it is too long.
+async fn keep_text(
+    mut body: Body<'_>,
+    ended: Result<Ended, Fault>,
+    buf: &mut RecvBuf,
+    text: &mut Vec<u8>,
+) -> Result<Option<Answered>, Fault> {
+    let connection = match ended {
+        Ok(ended) if !ended.is_ours => return Ok(None),
+        Ok(ended) => body.conclude(buf).await.map(|_| ended.connection),
+        Err(fault) => Err(fault),
+    };
+    let (bytes, is_full) = body.into_text();
+    *text = bytes;
+    let size = text.len() as u64;
+    let stored = Stored { location: Location::Planned, size, digest: None, has_replaced: false };
+    match connection {
+        Ok(connection) => Ok(Some((Outcome::Done(stored), connection))),
+        Err(_) if is_full => Ok(Some((Outcome::Done(stored), None))),
+        Err(fault) => Err(fault),
+    }
+}

@@ -1,0 +1,173 @@
+//! What follows from an attempt: the end of its job, or where that goes on; and what its host is
+//! told of it.
+
+use crate::engine::attempt::fetch::Fetch;
+use crate::engine::attempt::outcome::{End, Outcome};
+use crate::engine::core::state::Core;
+use crate::engine::moment::Moment;
+use crate::engine::state::disk_full::{self, Full, Lacking};
+use crate::engine::state::stop::Stop;
+use crate::fault::{Cause, Fault, Stage};
+use crate::http::RetryAfter;
+use crate::plan::retry::{self, Then};
+use crate::plan::schedule::{Granting, Refused, Sign};
+use crate::ring::dns;
+use std::time::SystemTime;
+
+/// What a job does next.
+pub(crate) enum Next {
+    Ended(End),
+    Again(Again),
+}
+
+/// Where a job goes on that has not ended.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Again {
+    /// Where a redirect led.
+    Redirected,
+    /// Where it was, as soon as there is room on the disk.
+    Full,
+    /// Where it was, as soon as its host has addresses again.
+    Unresolved,
+    /// Where it was, in so many milliseconds.
+    After(u64),
+}
+
+/// Decides what follows from an attempt, and tells the queue what it says about its host, unless it
+/// was made without a grant.
+pub(crate) fn follow(
+    core: &Core,
+    fetch: &mut Fetch,
+    outcome: Outcome,
+    granted: Option<Granting>,
+    now: Moment,
+) -> Next {
+    let seen = fetch.history.trace.seen();
+    let (next, sign) = match outcome {
+        Outcome::Done(stored) => (Next::Ended(End::Done(stored)), seen.good()),
+        Outcome::Skipped => (Next::Ended(End::Skipped), seen.left()),
+        Outcome::Refused(fault) => (Next::Ended(End::Refused(fault)), seen.left()),
+        Outcome::Waiting => (wait_for_robots(core, fetch), Sign::Unasked),
+        Outcome::Redirect(target) => {
+            fetch.redirect(target);
+            (Next::Again(Again::Redirected), seen.good())
+        }
+        Outcome::Unresolved => (Next::Again(Again::Unresolved), Sign::Unasked),
+        Outcome::Failed(fault, retry_after) => {
+            let sign = seen.failed(&fault, core.kit.proxies.choose(fetch.target()));
+            let (next, asked) = failed(core, fetch, (fault, retry_after), granted, now);
+            (next, asked.unwrap_or(sign))
+        }
+    };
+    if let Some(granted) = granted {
+        core.desk.observe(granted, sign, now.ms);
+    }
+    next
+}
+
+/// What follows from a failure, and what the host asked for that matters to others.
+fn failed(
+    core: &Core,
+    fetch: &mut Fetch,
+    (fault, retry_after): (Fault, Option<RetryAfter>),
+    granted: Option<Granting>,
+    now: Moment,
+) -> (Next, Option<Sign>) {
+    let left_ms = left_ms(core, fetch);
+    if let Cause::Resources(errno) = fault.cause
+        && let Some(after_ms) = core.shortage.meet(&core.kit, &core.desk, errno, core.random())
+        && after_ms < left_ms
+    {
+        // What is ours to mend costs the job no attempt.
+        fetch.remember(fault);
+        return (Next::Again(Again::After(after_ms)), None);
+    }
+    if disk_full::lacks_room(&fault) {
+        match met_full_disk(core, fetch, &fault) {
+            Full::Wait => return (Next::Again(Again::Full), None),
+            // Its file was not whole when the run ended: that it lacked room is no failure of it.
+            Full::Stopped => {
+                let cut = Fault::new(Stage::Write, Cause::Interrupted);
+                return (Next::Ended(End::Failed(cut)), None);
+            }
+            Full::Fail => {}
+        }
+    }
+    let attempt = attempts_counted(core, fetch, &fault, granted);
+    let since_epoch = now.date.duration_since(SystemTime::UNIX_EPOCH);
+    let moment = retry::Moment {
+        unix_s: since_epoch.map_or(0, |since| since.as_secs()),
+        left_ms,
+        lookup_known_ms: dns::FAILURE_KNOWN_MS,
+        random: core.random(),
+    };
+    let policy = &core.shared.config.retry;
+    let after = retry::after(fault, attempt, retry_after, &moment, policy);
+    if let Some(pause_ms) = after.pause_ms {
+        core.desk.pause(fetch, pause_ms);
+    }
+    let next = match after.then {
+        Then::Retry(fault, after_ms) => {
+            fetch.retry(fault);
+            Next::Again(Again::After(after_ms))
+        }
+        Then::Fail(fault) => Next::Ended(End::Failed(fault)),
+    };
+    (next, after.asked)
+}
+
+/// How long a job may wait for another attempt at most, in milliseconds: not at all once the run is
+/// to stop or its output has begun, and not past its deadline.
+fn left_ms(core: &Core, fetch: &Fetch) -> u64 {
+    let is_stopped = core.shared.stop.get() != Stop::Running;
+    match is_stopped || fetch.history.trace.is_output_begun {
+        true => 0,
+        false => fetch.job_at_ms().saturating_sub(core.kit.now_ms()),
+    }
+}
+
+/// How many attempts of a job count, the one that failed included. Those that its host refused for
+/// no fault of the job do not, unless each URL is to be asked for once and no more (`--retry 0`).
+fn attempts_counted(
+    core: &Core,
+    fetch: &mut Fetch,
+    fault: &Fault,
+    granted: Option<Granting>,
+) -> u32 {
+    let refusals = &mut fetch.history.refusals;
+    if let (Cause::Status(429 | 503), Some(granted)) = (&fault.cause, granted)
+        && core.shared.config.retry.retries_max > 0
+    {
+        let Refused { tally, is_progressing, .. } = core.desk.refused(granted);
+        let _: bool = refusals.meet(tally, is_progressing);
+    }
+    let free = refusals.free();
+    fetch.attempt().saturating_sub(free)
+}
+
+/// Another job asks for the robots.txt that this one needs.
+fn wait_for_robots(core: &Core, fetch: &Fetch) -> Next {
+    if core.shared.stop.get() != Stop::Running {
+        return Next::Ended(End::Failed(Fault::new(Stage::Connect, Cause::Interrupted)));
+    }
+    // Nobody else of the host need come and see that there is nothing to do.
+    core.desk.pause(fetch, ROBOTS_WAIT_MS);
+    Next::Again(Again::After(ROBOTS_WAIT_MS))
+}
+
+/// A job lacked room for its file.
+fn met_full_disk(core: &Core, fetch: &Fetch, fault: &Fault) -> Full {
+    // No device and no pipe ever gets room.
+    if !core.shared.output.has_files() {
+        return Full::Fail;
+    }
+    let parents = fetch.name().rsplit_once('/').map_or("", |(parents, _)| parents);
+    let trace = &fetch.history.trace;
+    let (head, received) = (trace.head.as_deref(), trace.size_download);
+    let lacking = Lacking { fault, parents, head, received };
+    core.shared.full_disk.met(&lacking, core.kit.now_ms(), &core.shared.stop)
+}
+
+/// How long the jobs of an origin wait before they look again whether its robots.txt is there, in
+/// milliseconds.
+const ROBOTS_WAIT_MS: u64 = 100;
