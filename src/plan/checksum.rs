@@ -249,7 +249,7 @@ impl fmt::Display for ChecksumError {
             }
             Self::Bare { digits } => write!(
                 f,
-                "{digits} hex digits are no known checksum; write TYPE=HEX, for instance \
+                "no checksum is known that has {digits} hex digits; write TYPE=HEX, for instance \
                  blake3=0f3a..."
             ),
         }

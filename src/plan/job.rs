@@ -567,7 +567,7 @@ fn secret_value_at(text: &str) -> Option<usize> {
     is_secret.then_some(name.len() + 1)
 }
 
-const REMEDY_NAME: &str = "the path is empty, absolute or holds \"..\"; \
+const REMEDY_NAME: &str = "the path is empty, absolute or contains \"..\"; \
      give one below the download directory";
 const REMEDY_RECORD: &str = "write one row or one JSON object a line";
 const REMEDY_INDENT: &str = "not a URL; an option line begins with white space and has none around \

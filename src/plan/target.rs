@@ -295,12 +295,12 @@ impl fmt::Display for RedirectProblem {
             Self::Empty => "the Location is empty",
             Self::TooLong => "the Location is too long",
             Self::Scheme => "the Location is neither http nor https",
-            Self::Control => "the Location holds a control character",
-            Self::Backslash => "the Location holds a backslash",
-            Self::HostEmpty => "the host of the Location is empty",
-            Self::HostPercent => "the host of the Location holds a percent sign",
-            Self::Host => "the host of the Location is not usable",
-            Self::Port => "the port of the Location is not a number from 1 to 65535",
+            Self::Control => "the Location contains a control character",
+            Self::Backslash => "the Location contains a backslash",
+            Self::HostEmpty => "the Location has no host",
+            Self::HostPercent => "the host in the Location contains a percent sign",
+            Self::Host => "the host in the Location is not a name or an address",
+            Self::Port => "the port in the Location is not a number from 1 to 65535",
             Self::Url => "the Location is not a URL",
         })
     }

@@ -148,7 +148,7 @@ impl Verified {
         }
         for (count, what) in [
             (self.missing, "missing"),
-            (self.other, "no regular file"),
+            (self.other, "not a regular file"),
             (self.length, "of another length"),
             (self.digest, "with another digest"),
             (self.unreadable, "not readable"),
@@ -213,7 +213,7 @@ mod tests {
         assert_eq!(
             together.text("/here"),
             "9 files in the report: 3 as it says (1 by digest, 1 by length only, 1 without a file \
-             to look at), 1 missing, 1 no regular file, 2 of another length, 1 with another \
+             to look at), 1 missing, 1 not a regular file, 2 of another length, 1 with another \
              digest, 1 not readable\n\
              without a file: 2 lines that failed, 1 not finished\n\
              a length proves nothing of what is in a file; with --compute-hash, rows have a \

@@ -60,7 +60,7 @@ fn what_a_line_may_not_ask_for_is_a_row_with_the_remedy() {
         ("header=Host: other.test".to_owned(), "--allow-host-header"),
         ("header=host: other.test".to_owned(), "--allow-host-header"),
         (format!("dir={}", above.display()), "give -d that directory"),
-        (format!("dir={}/../elsewhere", sandbox.out().display()), "holds \"..\""),
+        (format!("dir={}/../elsewhere", sandbox.out().display()), "contains \"..\""),
         ("dir=/etc".to_owned(), "give -d that directory"),
         ("all-proxy=http://p:1/".to_owned(), "--proxy"),
         ("load-cookies=jar.txt".to_owned(), "header=Cookie:"),

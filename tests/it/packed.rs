@@ -124,7 +124,7 @@ fn what_is_no_packed_report_is_left_as_it_is() {
     let again = damaged.clone();
     damaged[40] ^= 0x55;
     damaged.extend_from_slice(&again);
-    for (content, wanted) in [(plain, "this is no gzip data"), (damaged, "gzip data is damaged")] {
+    for (content, wanted) in [(plain, "this is not gzip data"), (damaged, "gzip data is damaged")] {
         std::fs::write(sandbox.path("r.csv.gz"), &content).unwrap();
         let done = sandbox.pull().report("r.csv.gz").again().list(&list).run();
         done.assert_code(2);

@@ -119,9 +119,9 @@ fn the_name_is_that_of_the_first_url() {
 #[test]
 fn a_location_that_is_none_says_why_and_no_secret() {
     let cases = [
-        ("http://me:secret@[::1/", "the host of the Location is not usable"),
-        ("http://me:secret@h:0/", "the port of the Location"),
-        ("http://me:secret@", "the host of the Location is empty"),
+        ("http://me:secret@[::1/", "the host in the Location is not a name or an address"),
+        ("http://me:secret@h:0/", "the port in the Location"),
+        ("http://me:secret@", "the Location has no host"),
         ("http://me:secret@h%2f/", "percent sign"),
         ("/\\me:secret@h/", "backslash"),
         ("ftp://me:secret@h/", "neither http nor https"),

@@ -188,7 +188,7 @@ fn text_of<'a>(member: Option<&'a Member<'_>>, name: &Option<String>) -> Result<
         Some(Member::Text(text)) => Ok(text.as_bytes()),
         Some(Member::Other(kind)) => {
             let name = name.as_deref().unwrap_or("url");
-            Err(format!("the member {name:?} is {kind} and no text; write it in quotes"))
+            Err(format!("the member {name:?} is {kind}, not text; write it in quotes"))
         }
     }
 }
@@ -431,9 +431,9 @@ mod tests {
             (r#"{"URI":"http://h/1"}"#, "no member"),
             (r#"{"url":null}"#, "the URL is missing"),
             (r#"{"url":""}"#, "the URL is missing"),
-            (r#"{"url":7}"#, r#"the member "url" is a number and no text"#),
-            (r#"{"url":["http://h/1"]}"#, "is an array and no text"),
-            (r#"{"url":{"a":1}}"#, "is an object and no text"),
+            (r#"{"url":7}"#, r#"the member "url" is a number, not text"#),
+            (r#"{"url":["http://h/1"]}"#, "is an array, not text"),
+            (r#"{"url":{"a":1}}"#, "is an object, not text"),
             (r#"{"url":"http://h/1","name":1.5}"#, r#"the member "name" is a number"#),
             (r#"{"url":"http://h/1","name":"../x"}"#, r#""../x": the path is empty"#),
             (r#"{"url":"h/1"}"#, r#""h/1": not a URL"#),

@@ -88,9 +88,9 @@ impl fmt::Display for Problem {
             Self::Stranger => f.write_str("this is not a report of ringpull"),
             Self::IsCsv => f.write_str("this is a report in CSV, not in JSON Lines"),
             Self::IsJsonLines => f.write_str("this is a report in JSON Lines, not in CSV"),
-            Self::Torn => f.write_str("an incomplete row, and complete ones follow it"),
-            Self::Nonsense(column) => write!(f, "no row has such a value in its column {column}"),
-            Self::TooLong => f.write_str("no row is as long"),
+            Self::Torn => f.write_str("this row is incomplete, although complete rows follow it"),
+            Self::Nonsense(column) => write!(f, "no row has such a value in the column {column}"),
+            Self::TooLong => f.write_str("this is longer than any row"),
             Self::NotPacked(name) => {
                 write!(f, "this is not {name} data, although its name says so")
             }
