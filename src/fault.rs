@@ -7,7 +7,7 @@
 mod facts;
 mod text;
 
-pub use self::facts::{DISK_LOST, Facts, Sentence};
+pub use self::facts::{DISK_LOST, Facts, Sentence, every_cause};
 pub use self::text::{escape_hidden, is_hidden};
 pub use crate::http::CodingProblem;
 use crate::http::ProtocolError;

@@ -109,15 +109,6 @@ fn the_readme_is_short() {
     assert!(complaints.is_empty(), "\n{}\n", complaints.join("\n"));
 }
 
-#[test]
-fn the_help_has_the_columns_of_the_report() {
-    let topic = fs::read_to_string(root().join("src/cli/topics/report.md")).unwrap();
-    let sources = rust_files(&["src/report"]);
-    let columns = sources.iter().find_map(report_columns);
-    let complaints = columns.map_or_else(Vec::new, |columns| column_table(&topic, &columns));
-    assert!(complaints.is_empty(), "\n{}\n", complaints.join("\n"));
-}
-
 /// Everything that one file can be wrong in.
 fn check(source: &Source) -> Vec<String> {
     let checks = [
@@ -359,37 +350,6 @@ fn readme(text: &str) -> Vec<String> {
         complaints.push(text);
     }
     complaints
-}
-
-/// Names in `const COLUMNS`, if the file has it.
-fn report_columns(source: &Source) -> Option<Vec<String>> {
-    let first = source.lines.iter().position(|line| has_token(&line.code, "const COLUMNS"))?;
-    let mut names = Vec::new();
-    for line in source.lines[first..].iter().take_while_inclusive(|line| !line.code.contains("];"))
-    {
-        names.extend(
-            line.literal
-                .split('"')
-                .map(str::trim)
-                .filter(|name| !name.is_empty())
-                .map(str::to_owned),
-        );
-    }
-    Some(names)
-}
-
-/// The first column of the table under the heading `## Columns`, against the columns.
-fn column_table(topic: &str, columns: &[String]) -> Vec<String> {
-    let section = topic.split("\n## ").find(|section| section.starts_with("Columns"));
-    let rows = section.into_iter().flat_map(str::lines).filter_map(|line| {
-        let (name, _) = line.strip_prefix("| `")?.split_once('`')?;
-        Some(name.to_owned())
-    });
-    let rows: Vec<String> = rows.collect();
-    if rows.is_empty() || rows == columns {
-        return Vec::new();
-    }
-    vec![format!("report.md: the table has {rows:?}\nthe report has {columns:?}")]
 }
 
 fn complaint(source: &Source, index: usize, text: &str) -> String {

@@ -3,6 +3,7 @@
 //! Each topic is a Markdown file beside this one. What the code knows is not repeated there: a line
 //! such as `{{exit}}` stands for a table that `filled` takes from the code.
 
+mod codes;
 mod filled;
 mod layout;
 mod limits;
@@ -49,7 +50,7 @@ pub const TOPICS: [Topic; 16] = [
         "going on after a stop, a crash or a power cut; --verify",
         include_str!("topics/resume.md"),
     ),
-    topic("exit", "exit statuses", include_str!("topics/exit.md")),
+    topic("exit", "exit statuses, and the code of every failure", include_str!("topics/exit.md")),
     topic("watch", "progress, signals, metrics, --write-out", include_str!("topics/watch.md")),
     topic(
         "trust",

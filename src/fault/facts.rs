@@ -307,7 +307,7 @@ impl DiskProblem {
 pub const DISK_LOST: &str = "disk.lost";
 
 /// Every cause once for each of its problems, with 0 for what is measured.
-pub(super) fn every_cause() -> impl Iterator<Item = Cause> {
+pub fn every_cause() -> impl Iterator<Item = Cause> {
     let plain = [
         Cause::NameNotFound,
         Cause::ResolveFailed,

@@ -177,7 +177,7 @@ fn every_cause_has_its_code() {
     };
     let names = |all: &[&dyn fmt::Debug]| listed(all.iter().map(|x| format!("{x:?}")).collect());
     let fault = include_str!("../fault.rs");
-    let causes = facts::every_cause().map(|cause| format!("{cause:?}")).collect();
+    let causes = every_cause().map(|cause| format!("{cause:?}")).collect();
     assert_eq!(listed(causes), variants(fault, "Cause"));
     assert_eq!(names(&Stage::ALL.each_ref().map(|x| x as _)), variants(fault, "Stage"));
     let all = InputProblem::ALL;

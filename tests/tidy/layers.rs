@@ -34,7 +34,10 @@ const LAYERS: [Layer; 12] = [
         "engine",
         &["config", "error", "exit", "fault", "http", "limits", "plan", "report", "ring"],
     ),
-    layer("cli", &["config", "error", "exit", "http", "limits", "origin", "plan", "report"]),
+    layer(
+        "cli",
+        &["config", "error", "exit", "fault", "http", "limits", "origin", "plan", "report"],
+    ),
     layer("origin", &["limits"]),
 ];
 

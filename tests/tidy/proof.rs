@@ -414,22 +414,6 @@ fn strangers_at_the_top_level_are_found() {
 }
 
 #[test]
-fn the_readme_table_follows_the_report() {
-    let text =
-        "//! x\npub const COLUMNS: [&str; 2] = [\n    \"url\",\n    \"status\", // why\n];\n";
-    let columns = report_columns(&Source::new("src/report/row.rs", text)).unwrap();
-    assert_eq!(columns, ["url", "status"]);
-    let table = |names: [&str; 2]| {
-        let [a, b] = names;
-        format!("# r\n\n## Columns\n\n| Column | x |\n|---|---|\n| `{a}` | y |\n| `{b}` | z |\n")
-    };
-    assert!(column_table(&table(["url", "status"]), &columns).is_empty());
-    assert_eq!(column_table(&table(["status", "url"]), &columns).len(), 1);
-    assert!(column_table("# r\n", &columns).is_empty());
-    assert_eq!(report_columns(&Source::new("src/report/row.rs", "//! x\n")), None);
-}
-
-#[test]
 fn long_readmes() {
     let (line, over) = ("a".repeat(README_COLUMNS_MAX), "a".repeat(README_COLUMNS_MAX + 1));
     assert_eq!(readme(&format!("{line}\n| {over} |\n")), Vec::<String>::new());

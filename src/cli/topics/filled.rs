@@ -1,6 +1,6 @@
 //! Tables that the topics take from the code: a line `{{name}}` of a topic stands for one.
 
-use super::{limits, peers};
+use super::{codes, limits, peers};
 use crate::exit;
 use crate::report::row::COLUMNS;
 use std::fmt::Write as _;
@@ -27,6 +27,7 @@ fn table(name: &str) -> Option<String> {
         None if name == "limits" => Some(limits::table()),
         None if name == "exit" => Some(exits()),
         None if name == "columns" => Some(columns()),
+        None if name == "codes" => Some(codes::table()),
         _ => None,
     }
 }

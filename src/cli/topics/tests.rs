@@ -2,6 +2,8 @@
 
 use super::*;
 use crate::cli::parse;
+use crate::exit;
+use crate::report::row::COLUMNS;
 use markdown::{Block, Face};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -107,6 +109,27 @@ fn topics_that_are_named_are_there() {
             let name = rest.split(|char| !is_part(char)).next().unwrap();
             assert!(name == "TOPIC" || find(name).is_some(), "ringpull help {name}");
         }
+    }
+}
+
+/// The code that the first cells of the tables of a topic are, in order.
+fn first_cells(topic: &str) -> Vec<String> {
+    let blocks = markdown::parse(&find(topic).unwrap().markdown());
+    let rows = blocks.into_iter().filter_map(|block| match block {
+        Block::Table(table) => Some(table.rows),
+        _ => None,
+    });
+    rows.flatten().map(|row| row[0].replace('`', "")).collect()
+}
+
+#[test]
+fn tables_of_the_code_are_whole() {
+    assert_eq!(first_cells("report"), COLUMNS.map(|column| column.name));
+    let exit = first_cells("exit");
+    let statuses = exit::ALL.map(|meaning| meaning.status.number().to_string());
+    assert!(exit.starts_with(&statuses), "{exit:?}");
+    for code in ["STAGE.timeout", "http.status", "disk.enospc", "input.url", "head.empty"] {
+        assert_eq!(exit.iter().filter(|own| *own == code).count(), 1, "{code}");
     }
 }
 
