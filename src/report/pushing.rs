@@ -75,7 +75,7 @@ pub fn worst(hosts: &[Pushing]) -> Option<&Pushing> {
     hosts.iter().find(|host| host.has_jobs)
 }
 
-/// The hosts as a list of JSON objects, up to [`HOSTS_IN_JSON`].
+/// The hosts as a list of JSON objects, up to `HOSTS_IN_JSON`.
 pub fn json(hosts: &[Pushing]) -> serde_json::Value {
     let object = |host: &Pushing| {
         serde_json::json!({
