@@ -3,7 +3,7 @@
 use crate::engine::attempt::keep_alive::{Ended, KeepAlive};
 use crate::engine::attempt::kit::Kit;
 use crate::engine::attempt::open::open;
-use crate::engine::attempt::outcome::{Outcome, fault};
+use crate::engine::attempt::outcome::Outcome;
 use crate::engine::attempt::pace::Pace;
 use crate::engine::attempt::receiver::Receiver;
 use crate::engine::attempt::request::Request;
@@ -83,9 +83,9 @@ pub(crate) async fn exchange(
             // A server may answer and hang up before it has read all of the request (RFC 9112
             // section 9.5).
             (Ok(()), _) | (Err(Failure { cause: Cause::Reset, .. }), Ok(Received::Bytes)) => {}
-            (Err(failure), _) => return Err(fault(Stage::Send, failure).into()),
+            (Err(failure), _) => return Err(failure.at(Stage::Send).into()),
         }
-        let received = received.map_err(|failure| fault(Stage::Head, failure))?;
+        let received = received.map_err(|failure| failure.at(Stage::Head))?;
         trace.times.starttransfer = trace.began.elapsed();
         if let (Received::Bytes, Some(tell)) = (received, first_byte.take()) {
             tell();

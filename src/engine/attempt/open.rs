@@ -1,7 +1,7 @@
 //! A new connection to the origin of a job: name, TCP, a tunnel where a proxy is on the way, TLS.
 
 use crate::engine::attempt::kit::Kit;
-use crate::engine::attempt::outcome::{Outcome, fault};
+use crate::engine::attempt::outcome::Outcome;
 use crate::engine::attempt::race::{Host, connect};
 use crate::engine::attempt::request::Request;
 use crate::engine::attempt::trace::Trace;
@@ -67,7 +67,7 @@ pub(crate) async fn open(
     if let Some(complaint) = kit.tls.take_complaint() {
         say(&format!("warning: {complaint}"));
     }
-    connection.map_err(|failure| fault(Stage::Tls, failure).into())
+    connection.map_err(|failure| failure.at(Stage::Tls).into())
 }
 
 /// Sets the deadline of a handshake, that of a tunnel or that of TLS.
@@ -85,7 +85,7 @@ async fn lookup_origin(
 ) -> Result<Arc<[IpAddr]>, Outcome> {
     let (host, port) = (target.host(), target.port());
     let found = match kit.dns.known(host, port) {
-        Some(answer) => answer.map_err(|failure| fault(Stage::Resolve, failure))?,
+        Some(answer) => answer.map_err(|failure| failure.at(Stage::Resolve))?,
         None if kit.common.stop.get() == Stop::Running
             && is_looked_up_ahead(&kit.proxies, &kit.dns, target.host_header()) =>
         {
@@ -117,9 +117,7 @@ pub(crate) async fn lookup(
     job_at_ms: u64,
 ) -> Result<Arc<[IpAddr]>, Fault> {
     let answer = kit.bounds(job_at_ms).until(kit.dns.lookup(host, port)).await;
-    answer
-        .unwrap_or_else(|cause| Err(cause.into()))
-        .map_err(|failure| fault(Stage::Resolve, failure))
+    answer.unwrap_or_else(|cause| Err(cause.into())).map_err(|failure| failure.at(Stage::Resolve))
 }
 
 /// The addresses that may be connected to. This is the one place that asks: what comes here are the

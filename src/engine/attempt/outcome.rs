@@ -1,7 +1,7 @@
 //! What one attempt came to.
 
 use crate::engine::output::stored::{Obstacle, Stored};
-use crate::fault::{Cause, Failure, Fault, Stage};
+use crate::fault::{Cause, Fault};
 use crate::http::RetryAfter;
 use crate::plan::target::Target;
 use crate::plan::verdict::Instead;
@@ -89,9 +89,4 @@ impl End {
             Self::Skipped | Self::Refused(_) | Self::Failed(_) => None,
         }
     }
-}
-
-/// What a failed operation of a connection means in this stage.
-pub(crate) fn fault(stage: Stage, failure: Failure) -> Fault {
-    failure.at(stage)
 }

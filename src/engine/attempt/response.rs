@@ -2,7 +2,6 @@
 
 use crate::engine::attempt::keep_alive::{Ended, KeepAlive};
 use crate::engine::attempt::kit::Kit;
-use crate::engine::attempt::outcome::fault;
 use crate::engine::attempt::pace::Pace;
 use crate::engine::attempt::trace::Trace;
 use crate::engine::output::body::Body;
@@ -62,7 +61,7 @@ impl<'a> Response<'a> {
             }
             let want = self.pace.as_ref().map_or(ReadHint::Any, |pace| pace.first());
             let receiving = self.connection.receive(self.buf, want);
-            received = receiving.await.map_err(|failure| fault(Stage::Head, failure))?;
+            received = receiving.await.map_err(|failure| failure.at(Stage::Head))?;
         }
     }
 
@@ -155,7 +154,7 @@ impl<'a> Response<'a> {
             };
             self.arm(until_ms);
             let received = self.connection.receive(self.buf, want).await;
-            match received.map_err(|failure| fault(Stage::Body, failure))? {
+            match received.map_err(|failure| failure.at(Stage::Body))? {
                 Received::Bytes => {}
                 Received::End => {
                     let left = self.buf.unread_len();
@@ -188,7 +187,7 @@ impl<'a> Response<'a> {
             // A bandwidth limit has to be asked first.
             return Ok(false);
         }
-        self.connection.receive_here(self.buf).map_err(|failure| fault(Stage::Body, failure))
+        self.connection.receive_here(self.buf).map_err(|failure| failure.at(Stage::Body))
     }
 
     fn step(&mut self, stage: Stage) -> Result<Step, Fault> {

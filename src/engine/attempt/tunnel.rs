@@ -1,8 +1,7 @@
 //! Getting a proxy to pass on the bytes of a connection. The caller armed its deadline.
 
 use crate::engine::attempt::kit::Kit;
-use crate::engine::attempt::outcome::fault;
-use crate::fault::{Cause, Fault, InputProblem, Stage};
+use crate::fault::{Cause, Failure, Fault, InputProblem, Stage};
 use crate::http::request::RequestProblem;
 use crate::http::tunnel::{Destination, Tunnel, TunnelError, TunnelStep};
 use crate::plan::proxy::Proxy;
@@ -51,7 +50,7 @@ async fn run(
     mut bytes: Vec<u8>,
     buf: &mut RecvBuf,
 ) -> Result<(), Fault> {
-    let broken = |failure| fault(Stage::Connect, failure);
+    let broken = |failure: Failure| failure.at(Stage::Connect);
     loop {
         let (sent, _, received) = connection.request(bytes, buf, ReadHint::Any).await;
         sent.map_err(broken)?;
