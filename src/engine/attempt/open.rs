@@ -98,8 +98,8 @@ async fn lookup_origin(
 
 /// Whether the name of a host (`name[:port]`) is looked up before its jobs begin. A host that is an
 /// address or has some by `--resolve` needs no question, nor does one that a proxy looks up. Where
-/// that holds for `http://` or `https://` alone, the jobs of the other scheme look it up themselves:
-/// a question that nobody needs may tell what a proxy was to hide.
+/// that holds for `http://` or `https://` alone, the jobs of the other scheme look it up
+/// themselves: a question that nobody needs may tell what a proxy was to hide.
 pub(crate) fn is_looked_up_ahead(proxies: &Proxies, dns: &Resolver, host: &str) -> bool {
     let (name, port) = address::name_and_port(host);
     [Scheme::Http, Scheme::Https].into_iter().all(|scheme| {
