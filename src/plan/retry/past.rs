@@ -16,8 +16,8 @@ pub fn of_row(error_code: &str, response_code: u16) -> (ExitStatus, bool) {
     (fault.facts().exit, class(&fault.cause) != Class::Permanent)
 }
 
-/// The same of a code that this version does not know: its first part says what it is about, or its
-/// word is one that is known of other stages.
+/// Exit status and chance of another attempt for a code that this version does not know: its first
+/// part says what it is about, or its word is one that is known of other stages.
 fn of_unknown(error_code: &str) -> (ExitStatus, bool) {
     let (subject, word) = error_code.split_once('.').unwrap_or((error_code, ""));
     match subject {
