@@ -3,9 +3,9 @@
 //! From above: [`attempt`] composes what is done for a job ([`fetch`] is the job), [`robots`] asks
 //! whether it may be, and [`exchange`] is one [`request`] with the [`response`] to it, on a
 //! connection that [`open`] makes by way of [`race`] and [`tunnel`]. [`keep_alive`] says whether an
-//! answer on a connection that is used again is ours, [`receiver`] takes its body, and [`pace`] says
-//! when it may come. All of them work with what a core has for them, the [`kit`]; what an attempt
-//! saw is its [`trace`], and what it came to its [`outcome`].
+//! answer on a connection that is used again is ours, [`receiver`] takes its body, and [`pace`]
+//! says when it may come. All of them work with what a core has for them, the [`kit`]; what an
+//! attempt saw is its [`trace`], and what it came to its [`outcome`].
 
 #![allow(clippy::module_inception, reason = "the room is named after what is done in it")]
 
