@@ -317,7 +317,7 @@ fn columns_that_cannot_be_kept_are_told_before_anything_is_pulled() {
         ("l.csv", &table, &["--keep-cols", "a,,b"], "a name is empty"),
         ("l.csv", &table, &["--url-col", "1", "--keep-cols", "caption"], "give numbers to all"),
         ("l.csv", &table, &["--url-col", "3"], "has 2 cells, and none has the number 3"),
-        ("l.csv", &table, &["--delimiter", ";;"], "it is one ASCII character"),
+        ("l.csv", &table, &["--delimiter", ";;"], "use one ASCII character"),
         ("l.csv", &table, &["--delimiter", ";"], "say so with --delimiter ','"),
         ("l.jsonl", &json, &["--keep-cols", "caption"], "has no member \"caption\""),
         ("l.jsonl", &json, &["--delimiter", ";"], "--delimiter is for tables"),

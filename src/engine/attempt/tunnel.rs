@@ -88,7 +88,9 @@ fn refusal(error: TunnelError) -> Fault {
         TunnelError::NoMethod | TunnelError::Credentials => {
             failed(Cause::ProxyAuth).with_detail(error)
         }
-        TunnelError::Head(error) => failed(Cause::ProxyProtocol).with_detail(error),
+        TunnelError::Head(error) => {
+            failed(Cause::ProxyProtocol).with_detail(format_args!("{error} ({})", error.code()))
+        }
         TunnelError::Malformed | TunnelError::Unasked => {
             failed(Cause::ProxyProtocol).with_detail(error)
         }

@@ -37,6 +37,13 @@ impl Entry<'_> {
     pub fn is_lost(&self) -> bool {
         self.status == Status::Failed && self.error_code == DISK_LOST
     }
+
+    /// Whether the row tells of a body that was pulled and kept nowhere (`--discard`): it has a
+    /// size and no file. A row that has neither was not made by `--discard`, and says no more than
+    /// that its line is done.
+    pub fn is_discarded(&self) -> bool {
+        self.status == Status::Ok && self.filename.is_empty() && self.size_file.is_some()
+    }
 }
 
 /// What is wrong with a line.

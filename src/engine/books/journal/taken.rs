@@ -53,10 +53,10 @@ pub(super) struct TakenRow<'r> {
 }
 
 impl TakenRows {
-    /// Takes the next row, which is believed only with a proof where it is `is_late`. One that says
-    /// ok of no file is as good as none where something `is_wanted` of it.
+    /// Takes the next row, which is believed only with a proof where it is `is_late`. One whose
+    /// body was discarded is as good as none where a file `is_wanted` of it.
     pub(super) fn take(&mut self, entry: &Entry<'_>, is_late: bool, is_wanted: bool) {
-        let is_discarded = is_wanted && entry.status == Status::Ok && entry.filename.is_empty();
+        let is_discarded = is_wanted && entry.is_discarded();
         let fate = if is_discarded { Fate::Open } else { fate(entry) };
         let is_doubted = is_late && fate == Fate::Good;
         let says = if is_doubted && !whole::is_proved(entry) {
