@@ -116,7 +116,7 @@ pub enum CertificateProblem {
     UnknownIssuer,
     /// Not issued for the host.
     WrongName,
-    /// Its public key is none of those of `--pinnedpubkey`.
+    /// The certificate's public key is not one of those of `--pinnedpubkey`.
     Pin,
     /// Any other reason; the detail text has it.
     Other,
@@ -137,7 +137,7 @@ impl CertificateProblem {
 /// How often a body had a digest that is not the expected one.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum WrongDigest {
-    /// This one was not met before: it may have been damaged on its way.
+    /// The digest was not met before: the body may have been damaged on its way.
     First,
     /// An earlier attempt brought the very same: the server has other bytes.
     Again,
@@ -171,7 +171,7 @@ pub enum DiskProblem {
     Name,
     /// EIO, ENXIO, EUCLEAN and the like
     Io,
-    /// It was pulled, and it is not known to have outlived a power loss, or the loss of its file
+    /// The file was pulled, but is not known to have outlived a power loss or the loss of its file
     /// system
     Lost,
     /// Any other errno

@@ -26,7 +26,7 @@ pub struct Host {
     pub argv: Vec<String>,
     /// Environment variables about proxies that are set and not empty, by name.
     pub proxy_variables: Vec<(&'static str, String)>,
-    /// Those about tasks of an array, likewise.
+    /// Environment variables about tasks of an array that are set and not empty, by name.
     pub task_variables: Vec<(&'static str, String)>,
     /// The file of roots that the environment names (`SSL_CERT_FILE`).
     pub roots_file: Option<PathBuf>,

@@ -196,7 +196,7 @@ fn check_folders(args: &PullArgs, own: &[Own], list_folders: &[PathBuf]) -> anyh
 enum FileId {
     /// Device and inode: hard links and detours are one file.
     There(u64, u64),
-    /// It would be made here.
+    /// A file that would be made at this path.
     Missing(PathBuf),
     /// No regular file, or an open one by its descriptor: to write into it replaces nothing.
     Other,

@@ -15,7 +15,7 @@ pub enum Destination {
     /// Something that is no file and is written into (`-o NAME`): a device, a FIFO, a descriptor
     /// that the program was started with.
     Device {
-        /// Its name in the directory of the run.
+        /// The name of the device, in the directory of the run.
         name: String,
         /// What the name leads to.
         outlet: Outlet,

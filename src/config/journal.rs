@@ -35,7 +35,7 @@ pub enum RetryFailed {
     /// None: they are passed over, and count as failed.
     #[default]
     None,
-    /// Those whose next attempt may well succeed.
+    /// The lines whose next attempt may well succeed.
     Transient,
     /// All.
     All,

@@ -9,11 +9,11 @@ use tokio::sync::Notify;
 /// A moment of the run.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Moment {
-    /// By the clock that nobody sets.
+    /// The moment by the monotonic clock.
     pub(crate) at: Instant,
-    /// The same, in milliseconds of the run.
+    /// The moment in milliseconds since the run began.
     pub(crate) ms: u64,
-    /// The same by the clock that people set.
+    /// The moment by the wall clock.
     pub(crate) date: SystemTime,
 }
 

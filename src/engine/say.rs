@@ -24,7 +24,7 @@ pub(crate) fn clear() {
     }
 }
 
-/// That nobody reads it is no reason to stop.
+/// Writes to standard error. A run does not stop because nobody reads what it says.
 fn write(text: &str) {
     let _: std::io::Result<()> = std::io::stderr().lock().write_all(text.as_bytes());
 }

@@ -29,21 +29,6 @@ const GONE: [(&str, &str, &str); 21] = [
     ("src/ring/journal", "note", "xattr"),
 ];
 
-/// Folders and files whose doc comments can be understood alone, in the window that an editor opens
-/// beside a name.
-const NAMED_SUBJECTS: [&str; 10] = [
-    "src/cli/topics",
-    "src/fault/text",
-    "src/http",
-    "src/lib",
-    "src/limits",
-    "src/main",
-    "src/origin",
-    "src/plan",
-    "src/report",
-    "src/ring",
-];
-
 /// How no doc comment begins, because what is meant stands elsewhere.
 const POINTING: [&str; 18] = [
     "It",
@@ -85,12 +70,10 @@ pub(crate) fn names_of(source: &Source, gone: &[(&str, &str, &str)]) -> Vec<Stri
     complaints
 }
 
-/// Doc comments outside of tests that do not name their subject first.
+/// Doc comments of `src/` outside of its tests that do not name their subject first, and so cannot
+/// be understood alone, in the window that an editor opens beside a name.
 pub(crate) fn pointing(source: &Source) -> Vec<String> {
-    if !NAMED_SUBJECTS.iter().any(|place| is_below(&source.path, place)) {
-        return Vec::new();
-    }
-    beginnings(source)
+    if is_below(&source.path, "src") { beginnings(source) } else { Vec::new() }
 }
 
 pub(crate) fn beginnings(source: &Source) -> Vec<String> {

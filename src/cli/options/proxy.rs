@@ -116,7 +116,7 @@ pub(crate) fn check_reach(reach: Reach, proxies: &Proxies) -> anyhow::Result<()>
     }
 }
 
-/// That the environment decides where requests go, which people forget.
+/// A note that the environment decides where requests go, which people forget.
 fn note(options: &Options, proxies: &Proxies) -> Option<String> {
     let mut ways = Vec::new();
     for (scheme, given) in [(Scheme::Http, &options.http), (Scheme::Https, &options.https)] {

@@ -1,4 +1,4 @@
-//! Whose letter it is, by the value behind it.
+//! Letters that several programs have: which program's is meant, by the value behind it.
 
 /// Whether the value of a flag of ours shows that the flag of that program is meant, which has a
 /// value too. What this cannot tell is in the tables.

@@ -177,8 +177,8 @@ impl Fetch {
         self.history.job_at_ms
     }
 
-    /// The same, moved for what the run was paused since its last attempt began; `paused_ms` is for
-    /// how long it was paused so far.
+    /// [`Fetch::job_at_ms`], moved by the pauses of the run since the last attempt began;
+    /// `paused_ms` is for how long the run was paused so far.
     pub(crate) fn ends_ms(&self, paused_ms: u64) -> u64 {
         self.history.ends_ms(paused_ms)
     }

@@ -17,9 +17,9 @@ use std::sync::{Mutex, PoisonError};
 /// What is known of how far origins can be trusted with a connection that is used again.
 #[derive(Debug, Default)]
 pub(crate) struct Origins {
-    /// Those that sent what nobody asked for.
+    /// The origins that sent what nobody asked for.
     talkative: Mutex<HashSet<Box<str>>>,
-    /// Whether there are any: asked for every response.
+    /// Whether there are talkative origins: asked for every response.
     has_talkative: AtomicBool,
 }
 

@@ -153,8 +153,8 @@ impl Kit {
         Bounds { began: self.common.began, job_at_ms, interrupt: &self.interrupt }
     }
 
-    /// The same connection to the origin of `target`, if nothing has come on it since its last
-    /// response.
+    /// Gives a connection to the origin of `target` back if nothing has come on it since its last
+    /// response; otherwise closes it.
     pub(crate) fn undisturbed(
         &self,
         connection: Connection,

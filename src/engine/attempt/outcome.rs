@@ -21,7 +21,7 @@ pub(crate) enum Outcome {
     Redirect(Target),
     /// The addresses of its host are not known any more: nothing was sent to anybody.
     Unresolved,
-    /// It failed, and what the server said about trying again.
+    /// The attempt failed, with what the server said about trying again.
     Failed(Fault, Option<RetryAfter>),
 }
 
@@ -59,7 +59,7 @@ pub(crate) enum End {
     Skipped,
     /// The site asks robots to leave it alone, in the way that the fault says.
     Refused(Fault),
-    /// It failed.
+    /// The job failed.
     Failed(Fault),
 }
 

@@ -1,4 +1,4 @@
-//! Who takes the body of an answer.
+//! Receivers: what takes the body of an answer.
 
 use crate::engine::attempt::file_name::FileName;
 use crate::engine::attempt::outcome::Outcome;

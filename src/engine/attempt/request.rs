@@ -11,7 +11,7 @@ use std::net::IpAddr;
 #[derive(Clone, Copy)]
 pub(crate) struct Request<'r> {
     pub(crate) target: &'r Target,
-    /// Whose user information, host and netrc entry its credentials are.
+    /// The target whose user information, host and netrc entry give the credentials.
     pub(crate) login: &'r Target,
     /// Fields of the job.
     pub(crate) fields: &'r [(String, String)],

@@ -57,7 +57,7 @@ pub(crate) enum State {
     /// Some job asks for it.
     Asked,
     Rules(Arc<Rules>),
-    /// It could not be had, as was known then, in milliseconds of the run.
+    /// Fetching robots.txt failed, at this time in milliseconds since the run began.
     Failed(Fault, u64),
 }
 
@@ -67,7 +67,7 @@ pub(crate) enum Found {
     Failed(Fault),
     /// Another job asks.
     Wait,
-    /// It is for this job to ask.
+    /// Nobody has asked for the robots.txt: this job has to.
     Ask,
 }
 
@@ -127,10 +127,11 @@ impl Drop for Asking<'_> {
     }
 }
 
-/// A failure to get robots.txt is that of all new jobs of the origin for so long, in milliseconds:
+/// How long, in milliseconds, a failure to get robots.txt stands for all new jobs of the origin:
 /// with each of them asking, one behind the other, a dead origin would take hours.
 const FAILED_KEPT_MS: u64 = 5_000;
-/// Those that are tried again ask anew, but for those that waited for this answer.
+/// How long, in milliseconds, such a failure stands for jobs that are tried again: they ask anew,
+/// unless they waited for this very answer.
 const FAILED_AGAIN_MS: u64 = 200;
 /// Memory for an origin beside its name and rules, in bytes, about.
 const ENTRY_BYTES: usize = 96;

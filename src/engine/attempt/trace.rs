@@ -22,7 +22,7 @@ pub(crate) struct Trace {
     pub(crate) times: Times,
     /// Connections that were opened, or were to be.
     pub(crate) num_connects: u32,
-    /// Its number among the transfers of its core, while the attempt goes on.
+    /// Number of the attempt among the transfers of its core, while it goes on.
     pub(crate) transfer: usize,
     /// Body bytes went to standard output: they cannot be taken back, so no attempt follows.
     pub(crate) is_output_begun: bool,

@@ -82,7 +82,7 @@ impl Transfers {
 }
 
 impl Entry<'_> {
-    /// Its number, for as long as it lives.
+    /// Number of the transfer, which no other has for as long as the entry lives.
     pub(crate) fn index(&self) -> usize {
         self.index
     }

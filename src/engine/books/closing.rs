@@ -39,7 +39,7 @@ pub(crate) enum Left<'l> {
 }
 
 impl Books {
-    /// Those of a run that `stop` ends.
+    /// The books of a run that `stop` ends.
     pub(crate) fn new(rows: RowSink, session: Option<Session>, stop: Arc<StopFlag>) -> Self {
         let (reads_rows, scribe) = (rows.reads_rows(), rows.scribe());
         Self { rows: Mutex::new(rows), session, stop, reads_rows, scribe }

@@ -49,9 +49,9 @@ pub(crate) struct Opened {
     pub(crate) kept: Vec<String>,
     /// What the rows in it say.
     pub(crate) done: Done,
-    /// Those of them that are not believed.
+    /// The rows in it that are not believed.
     pub(crate) lost: Lost,
-    /// What it is, as far as it was read.
+    /// What the report is, as far as it was read.
     past: Past,
     epoch: Option<Epoch>,
     /// What unfinished files of runs with this report have in their names; `None` where that is no

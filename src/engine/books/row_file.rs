@@ -68,14 +68,19 @@ impl RowFile {
         Self::of(file, length, waits && regular.is_some())
     }
 
-    /// Ends the file: why a row could not be written, if one could not. Told of rows that are left
-    /// is what input lines they belong to.
+    /// Closes the file.
+    ///
+    /// # Errors
+    /// A row could not be written; the error names the input lines of the rows that are left.
     pub(crate) fn close(mut self) -> io::Result<()> {
         self.give_up()?;
         self.into_closed()
     }
 
-    /// The same, and it is on the disk then.
+    /// As [`RowFile::close`], after fdatasync.
+    ///
+    /// # Errors
+    /// As for [`RowFile::close`], or the data could not be synced.
     pub(crate) fn close_durably(mut self) -> io::Result<()> {
         self.give_up()?;
         self.file.sync_data()?;
@@ -89,7 +94,7 @@ impl RowFile {
 }
 
 impl<F: Write + Shorten> RowFile<F> {
-    /// The same with rows packed so.
+    /// A file whose rows are packed with `packing`.
     pub(crate) fn packed(self, packing: Packing) -> Self {
         Self { packing, ..self }
     }
@@ -207,9 +212,9 @@ impl<F: Write + Shorten> RowFile<F> {
 const NO_LINE: u64 = 0;
 /// Where a row ends whose part is not packed yet: no file is as long.
 const UNPACKED: u64 = u64::MAX;
-/// Rows are written at the latest when so many bytes wait, besides the flushes by time.
+/// Bytes of rows that wait at most, besides the flushes by time.
 const PENDING_BYTES_MAX: usize = 64 * 1024;
-/// The same of rows that are to be packed, which takes fewer bytes in larger parts.
+/// Bytes of rows to be packed that wait at most; larger parts pack better.
 const PART_BYTES: usize = 256 * 1024;
 
 /// `3-5, 9`: numbers of lines.

@@ -96,7 +96,7 @@ impl RowSink {
         self.printed = printed;
     }
 
-    /// One for another thread; nothing without a report.
+    /// An encoder of rows for another thread; nothing without a report.
     pub(crate) fn scribe(&self) -> Option<Scribe> {
         self.report.as_ref().map(|report| report.scribe.clone())
     }
@@ -108,7 +108,7 @@ impl RowSink {
         self.record_encoded(row, scribe.as_mut().map(|scribe| scribe.encode(row)))
     }
 
-    /// The same of a row that [`Self::scribe`] has encoded, where there is one.
+    /// As [`Self::record`], of a row that [`Self::scribe`] has encoded, where there is a scribe.
     pub(crate) fn record_encoded(&mut self, row: &Row, encoded: Option<&[u8]>) -> bool {
         self.stats.record(row);
         let can_print = self.printed.as_mut().is_none_or(|printed| printed.take(row));

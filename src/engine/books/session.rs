@@ -116,7 +116,7 @@ impl Session {
         Ok((writing.jobs, writing.is_whole))
     }
 
-    /// It is not what is left: what was there before stays.
+    /// Gives the session up, as it is not what is left: the file that was there before stays.
     pub(crate) fn abandon(&self) {
         self.writing().file = None;
     }

@@ -67,7 +67,7 @@ pub fn verify(config: &Config) -> anyhow::Result<Verified> {
 #[derive(Default)]
 struct Looked {
     verified: Verified,
-    /// Those of which something is to be told, or which may not be the last of their lines.
+    /// The rows of which something is to be told, or which may not be the last of their lines.
     rows: Vec<Row>,
 }
 

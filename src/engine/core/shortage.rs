@@ -10,7 +10,7 @@ use std::cell::Cell;
 /// Shortages of the run as one core knows them.
 #[derive(Debug, Default)]
 pub(crate) struct Shortage {
-    /// Those that this core has given up its idle connections for.
+    /// How many shortages of the run this core has given up its idle connections for.
     seen: Cell<u64>,
 }
 

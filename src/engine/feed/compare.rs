@@ -106,10 +106,10 @@ fn keep_names(
 
 /// What a list is of its report, and so what is done with its lines once they are compared.
 enum Extent<'e, 'c> {
-    /// It is the list of the report: these are told of the lines that are done.
+    /// The whole list of the report: its changes are told of the lines that are done.
     Whole(&'e mut Changes<'c>),
-    /// It has some lines of it, each of which must be the one that its rows are about. They are
-    /// held, and looked for in the report by and by.
+    /// Some lines of that list, each of which must be the one that its rows are about. The lines
+    /// are held, and looked for in the report by and by.
     Some,
 }
 

@@ -76,7 +76,7 @@ impl Lists {
         self.config.text.is_of_report
     }
 
-    /// The same inputs for a second reader, from where this one stands; a packed file from its
+    /// Opens the inputs for a second reader, from where this one stands; a packed file from its
     /// start. `None` where one of them is a pipe or standard input, which give their entries once,
     /// or where another file has taken the place of the one that is being read.
     pub(crate) fn onward(&self) -> Option<Self> {

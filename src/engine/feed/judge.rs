@@ -153,7 +153,7 @@ impl<'r> Judge<'r> {
         self.names.fit(self.dir.as_ref(), path)
     }
 
-    /// It is another list: no line at hand has a row.
+    /// Takes the list for another one than that of the report: no line at hand has a row.
     pub(crate) fn refuse(&mut self, mismatch: Mismatch) {
         self.mismatch.get_or_insert(mismatch);
         self.bad.clear();

@@ -61,8 +61,8 @@ fn beneath(root: &Path, filename: &str) -> Option<String> {
     path.strip_prefix(root).ok()?.to_str().map(str::to_owned)
 }
 
-/// The same where the directory is spelled as it was, and the rest has components only, as nearly
-/// all rows have it.
+/// [`beneath`] where the directory is spelled as it was, and the rest has plain components only, as
+/// in nearly all rows.
 fn plainly_beneath<'f>(root: &Path, filename: &'f str) -> Option<&'f str> {
     let path = match root.to_str()? {
         "" | "." => filename,

@@ -71,9 +71,9 @@ impl Tally {
 /// What a response says of the body that it brings.
 #[derive(Clone, Copy)]
 pub(crate) struct Coming<'a> {
-    /// Whose body it is.
+    /// The job that the body is for.
     pub(crate) job: &'a Job,
-    /// The path of its file beneath the directory of the run, where it is to be one.
+    /// Path of the job's file beneath the directory of the run, where there is to be one.
     pub(crate) path: &'a str,
     /// How the body is delimited.
     pub(crate) framing: Framing,

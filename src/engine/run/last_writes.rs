@@ -7,7 +7,7 @@ use crate::engine::shared::Shared;
 use std::io;
 use std::time::{Duration, Instant};
 
-/// How long the end of a run waits for room: for as long as the user said, and not after a signal.
+/// Waits for disk space at the end of a run: for at most `--disk-wait`, and not once a signal came.
 pub(crate) struct LastWrites<'a> {
     shared: &'a Shared,
     signals: &'a Signals,
@@ -15,7 +15,7 @@ pub(crate) struct LastWrites<'a> {
 }
 
 impl<'a> LastWrites<'a> {
-    /// It begins now.
+    /// Begins to wait, now.
     pub(crate) fn new(shared: &'a Shared, signals: &'a Signals) -> Self {
         Self { shared, signals, began: Instant::now() }
     }

@@ -17,8 +17,8 @@ use std::time::{Duration, Instant};
 #[derive(Clone, Copy)]
 pub(crate) struct Watch {
     pub(crate) end: RunEnd,
-    /// It was stopped before its list ended: the reader may sit in a read of a pipe for as long as
-    /// its writer likes.
+    /// Whether the run was stopped before its list ended: the reader may sit in a read of a pipe
+    /// for as long as its writer likes.
     pub(crate) is_stopped: bool,
     /// A core did not end although it was told to: it sits in a write to a pipe that nobody reads.
     pub(crate) is_abandoned: bool,

@@ -26,7 +26,7 @@ pub(crate) struct FullDisk {
     /// there that the run is paused.
     is_quiet: bool,
     state: Mutex<State>,
-    /// Nothing new begins.
+    /// Whether the run is paused: nothing new begins.
     is_paused: AtomicBool,
     /// One job may begin all the same, to find out whether there is room.
     is_probe_due: AtomicBool,
@@ -34,7 +34,7 @@ pub(crate) struct FullDisk {
     since_ms: AtomicU64,
     /// Milliseconds of all pauses that are over.
     paused_ms: AtomicU64,
-    /// It was waited for too long.
+    /// Whether `--disk-wait` has run out.
     is_given_up: AtomicBool,
 }
 
@@ -63,11 +63,11 @@ pub(crate) struct Lacking<'l> {
 /// What a job does that found the disk full.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Full {
-    /// It goes back to its queue, at no cost.
+    /// The job goes back to its queue, at no cost.
     Wait,
     /// The run is to end: the job was not done.
     Stopped,
-    /// It fails.
+    /// The job fails.
     Fail,
 }
 

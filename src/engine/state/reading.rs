@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 /// How far the reader of the list is.
 #[derive(Debug, Default)]
 pub(crate) struct ReaderState {
-    /// It stopped the run, and is about to say why.
+    /// Whether the reader stopped the run, and is about to say why.
     has_refused: AtomicBool,
-    /// It reads on although the run has stopped, because what it reads is left.
+    /// Whether the reader goes on although the run has stopped, because what it reads is left.
     is_reading_on: AtomicBool,
     /// Input lines that will have a row, known once the input was read to its end.
     total: OnceLock<u64>,

@@ -1,4 +1,4 @@
-//! Whom to wake: cores that sleep for want of work, and the reader that waits for room.
+//! Sleepers and how they are woken: cores that want for work, and the reader that waits for room.
 
 use crate::plan::schedule::Wake;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,7 +18,7 @@ pub(crate) struct Wakes {
 }
 
 impl Wakes {
-    /// Those of a run with so many cores.
+    /// The sleepers of a run with `cores` cores, all awake so far.
     pub(crate) fn new(cores: usize) -> Self {
         Self {
             cores: (0..cores).map(|_| Notify::new()).collect(),

@@ -162,7 +162,7 @@ fn view(shared: &Shared) -> View {
     }
 }
 
-/// The same with all that is to be said of hosts.
+/// The view of a run with all that is to be said of its hosts, which walks every host.
 fn full_view(shared: &Shared) -> View {
     let troubles = shared.queue.view().troubles(shared.now_ms());
     View {

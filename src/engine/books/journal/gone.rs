@@ -15,7 +15,7 @@ pub(crate) struct Watched {
     report: File,
     path: PathBuf,
     is_told: bool,
-    /// Its greatest length so far, in bytes; a run only adds to it.
+    /// Greatest length of the report so far, in bytes; a run only adds to it.
     len_max: u64,
 }
 

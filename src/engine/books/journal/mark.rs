@@ -8,8 +8,8 @@ use crate::ring::journal::{set_xattr, xattr};
 use crate::ring::mount::mount_id;
 use std::fs::File;
 
-/// As long as it is the same, what was written is there, on the disk or in the memory of the
-/// kernel: one boot of the machine, one mount of the report, and one of the directory of its files.
+/// One boot of the machine, one mount of the report, and one of the directory of its files. For as
+/// long as an epoch lasts, what was written is there, on the disk or in the memory of the kernel.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Epoch {
     boot: String,
@@ -18,8 +18,8 @@ pub(crate) struct Epoch {
 }
 
 impl Epoch {
-    /// That of an open report whose files are on the mount `files`; `None` where the machine does
-    /// not tell.
+    /// The epoch of an open report whose files are on the mount `files`; `None` where the machine
+    /// does not tell.
     pub(crate) fn now(report: &File, files: Option<u64>) -> Option<Self> {
         let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
         let boot = Some(boot.trim()).filter(|boot| !boot.is_empty())?;

@@ -147,9 +147,9 @@ impl<'f> Input<'f> {
 /// The batches of a report in their order.
 struct Batches<'t, B, T, E> {
     reader: Reader,
-    /// The one whose turn it is comes first, and last the one whose turn it was.
+    /// The helpers of the reader: the one whose turn it is first, the one whose turn it was last.
     helpers: VecDeque<Helper<B>>,
-    /// So many times were lines given to them that did not come back yet.
+    /// How many parts of the report were given to helpers and did not come back yet.
     working: usize,
     take: &'t T,
     each: E,

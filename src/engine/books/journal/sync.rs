@@ -23,10 +23,11 @@ pub(crate) struct Syncer {
     thread: JoinHandle<anyhow::Result<()>>,
 }
 
-/// What it works on.
+/// What the thread that makes things durable works on.
 struct Work {
     report: File,
-    /// That of the files; none where they are durable before their rows.
+    /// File system of the downloads; `None` with `--sync always`, which makes each file durable
+    /// before its row.
     files: Option<FileSystem>,
     run: Run,
     mark: Mark,

@@ -17,7 +17,7 @@ pub(super) struct TakenRows {
     origin: LastOrigin,
 }
 
-/// One of them.
+/// A row that was taken from a report.
 struct Taken {
     sum: RowSum,
     says: Says,
@@ -28,14 +28,14 @@ struct Taken {
     name_end: usize,
 }
 
-/// What it says of its line.
+/// What a taken row says of its line.
 #[derive(Clone, Copy)]
 pub(super) enum Says {
     /// Nothing of a loss.
     Fate(Fate),
-    /// Its file is lost, as was found out before.
+    /// The row's file is lost, as was found out before.
     Lost,
-    /// Its file was pulled, and nothing proves that it is there by now.
+    /// The row's file was pulled, and nothing proves that it is there by now.
     LostNow,
 }
 

@@ -50,7 +50,7 @@ impl Source {
         Ok(InputReader::Bytes(Box::new(Stream::new(file, name, list))))
     }
 
-    /// The same for a second reader, where there can be one.
+    /// A source of the same bytes for a second reader, where there can be one.
     pub(super) fn again(&self) -> Option<Self> {
         match self {
             Self::File { path, report } if path.is_file() => {

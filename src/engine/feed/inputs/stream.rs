@@ -45,7 +45,7 @@ enum Pace {
     Released,
     /// Nothing is left to do but to wait.
     Waiting,
-    /// It has ended.
+    /// The stream has ended.
     Ended,
 }
 
@@ -72,7 +72,7 @@ impl Stream {
         matches!(self.unpacker, Some(None)) && self.broken.is_none()
     }
 
-    /// Its file, opened again, if that is what is at `path`.
+    /// Opens the file of the stream again, if that is what is at `path`.
     pub(super) fn reopened(&self, path: &Path) -> io::Result<Option<File>> {
         let file = File::open(path)?;
         let (ours, other) = (self.file.metadata()?, file.metadata()?);
@@ -80,7 +80,7 @@ impl Stream {
         Ok(is_same.then_some(file))
     }
 
-    /// The same from where this one stands, reading what is not packed from `file`.
+    /// A second stream from where this one stands, which reads what is not packed from `file`.
     pub(super) fn onward(&self, mut file: File) -> io::Result<Self> {
         file.seek(SeekFrom::Start((&self.file).stream_position()?))?;
         Ok(Self {
@@ -190,7 +190,7 @@ impl Stream {
         self.list.passed_over()
     }
 
-    /// Its name, if it had no entry.
+    /// The name of the stream, if it had no entry.
     pub(super) fn into_empty_name(self) -> Option<String> {
         self.is_empty.then_some(self.name)
     }
