@@ -55,6 +55,9 @@ pub fn one_of<T: Clone + Send + Sync + 'static>(
 }
 
 /// A span of time that may be zero.
+///
+/// # Errors
+/// Not a number, an unknown unit, or more than [`limits::TIMEOUT_MAX_MS`].
 pub fn duration(text: &str) -> Result<Millis, String> {
     let unit_at = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let (number, unit) = text.split_at(unit_at);
@@ -74,6 +77,9 @@ pub fn duration(text: &str) -> Result<Millis, String> {
 }
 
 /// A deadline: a span of time that is not zero.
+///
+/// # Errors
+/// As for [`duration`], or zero.
 pub fn deadline(text: &str) -> Result<Millis, String> {
     match duration(text)? {
         Millis(0) => Err("a deadline is always on: give a long one, such as 24h".to_owned()),
@@ -82,6 +88,9 @@ pub fn deadline(text: &str) -> Result<Millis, String> {
 }
 
 /// A number of bytes that may be zero.
+///
+/// # Errors
+/// Not a number, an unknown unit, or more than any file can hold.
 pub fn bytes(text: &str) -> Result<Bytes, String> {
     // KiB says what k means here. KB does not, which elsewhere is 1000.
     let text =
@@ -100,6 +109,9 @@ pub fn bytes(text: &str) -> Result<Bytes, String> {
 }
 
 /// A count of at least one.
+///
+/// # Errors
+/// Not a whole number, zero, or more than [`limits::COUNT_MAX`].
 pub fn count(text: &str) -> Result<usize, String> {
     match text.parse::<usize>() {
         Ok(0) => Err("must be at least 1".to_owned()),
@@ -110,6 +122,9 @@ pub fn count(text: &str) -> Result<usize, String> {
 }
 
 /// `-u`: `user:password`. RFC 7617 section 2 allows no control characters.
+///
+/// # Errors
+/// There is no colon, or there are control characters.
 pub fn user(text: &str) -> Result<String, String> {
     if !text.contains(':') {
         return Err("write user:password (ringpull does not ask for the password)".to_owned());
@@ -118,6 +133,9 @@ pub fn user(text: &str) -> Result<String, String> {
 }
 
 /// Text that goes into a field value: no control characters.
+///
+/// # Errors
+/// There are control characters.
 pub fn visible(text: &str) -> Result<String, String> {
     if text.chars().any(char::is_control) {
         return Err("must not contain control characters".to_owned());
@@ -126,11 +144,17 @@ pub fn visible(text: &str) -> Result<String, String> {
 }
 
 /// Text that must not be empty, such as a path.
+///
+/// # Errors
+/// The text is empty.
 pub fn not_empty(text: &str) -> Result<String, String> {
     if text.is_empty() { Err("must not be empty".to_owned()) } else { Ok(text.to_owned()) }
 }
 
 /// A path that is not empty.
+///
+/// # Errors
+/// The text is empty.
 pub fn path(text: &str) -> Result<PathBuf, String> {
     not_empty(text).map(PathBuf::from)
 }
