@@ -1,7 +1,7 @@
 //! What an attempt says about the host it went to.
 
 use super::proxy::Route;
-use super::schedule::Sign;
+use super::schedule::HostSignal;
 use crate::fault::{Cause, Fault, Stage};
 
 /// What an attempt saw of its host.
@@ -18,28 +18,28 @@ pub struct Seen {
 }
 
 impl Seen {
-    /// The sign of an answer that a host at ease gives.
-    pub fn good(&self) -> Sign {
+    /// The signal of an answer that a host at ease gives.
+    pub fn good(&self) -> HostSignal {
         let Self { starttransfer_ms, opening_ms, .. } = *self;
-        Sign::Good { starttransfer_ms, opening_ms }
+        HostSignal::Good { starttransfer_ms, opening_ms }
     }
 
-    /// The sign of an attempt that ended without a fault of anybody, after its answer or before it
-    /// asked for anything.
-    pub fn left(&self) -> Sign {
-        if self.has_head { self.good() } else { Sign::Unasked }
+    /// The signal of an attempt that ended without a fault of anybody, after its answer or before
+    /// it asked for anything.
+    pub fn left(&self) -> HostSignal {
+        if self.has_head { self.good() } else { HostSignal::Unasked }
     }
 
-    /// The sign of an attempt that failed, by this way to its host. `Retry-After` is not read here:
-    /// [`super::retry::after`] does.
-    pub fn failed(&self, fault: &Fault, route: Route<'_>) -> Sign {
+    /// The signal of an attempt that failed, by this way to its host. `Retry-After` is not read
+    /// here: [`super::retry::after`] does.
+    pub fn failed(&self, fault: &Fault, route: Route<'_>) -> HostSignal {
         match blame(fault, route) {
             Blame::Nobody => self.good(),
-            Blame::Host(sign) => sign,
+            Blame::Host(signal) => signal,
             // The host has answered whatever happened here afterwards.
-            Blame::Us if self.has_head => Sign::Answered,
-            Blame::Us if !self.has_peer => Sign::Unasked,
-            Blame::Us => Sign::Nothing,
+            Blame::Us if self.has_head => HostSignal::Answered,
+            Blame::Us if !self.has_peer => HostSignal::Unasked,
+            Blame::Us => HostSignal::Nothing,
         }
     }
 }
@@ -49,23 +49,25 @@ impl Seen {
 enum Blame {
     /// No one: the answer is one like any other.
     Nobody,
-    /// The host, which gives this sign whatever else happened.
-    Host(Sign),
+    /// The host, which gives this signal whatever else happened.
+    Host(HostSignal),
     /// Us, our proxy, or the list.
     Us,
 }
 
 fn blame(fault: &Fault, route: Route<'_>) -> Blame {
-    let unreachable = Blame::Host(Sign::Unreachable { code: fault.code() });
-    let cut = Blame::Host(Sign::Cut);
-    let answered = Blame::Host(Sign::Answered);
+    let unreachable = Blame::Host(HostSignal::Unreachable { code: fault.code() });
+    let cut = Blame::Host(HostSignal::Cut);
+    let answered = Blame::Host(HostSignal::Answered);
     // A proxy that cannot be reached says nothing about the host.
     let of_way = |blame| if route.proxy().is_some() { Blame::Us } else { blame };
     match &fault.cause {
-        Cause::Status(429 | 503) => Blame::Host(Sign::Busy { asked_ms: None, is_for_host: false }),
+        Cause::Status(429 | 503) => {
+            Blame::Host(HostSignal::Busy { asked_ms: None, is_for_host: false })
+        }
         Cause::Status(status) if *status < 500 => Blame::Nobody,
         Cause::Status(_) => answered,
-        Cause::NameNotFound => of_way(Blame::Host(Sign::Nameless)),
+        Cause::NameNotFound => of_way(Blame::Host(HostSignal::Nameless)),
         Cause::ResolveFailed | Cause::Refused | Cause::Unreachable => of_way(unreachable),
         Cause::Timeout | Cause::Reset | Cause::Closed | Cause::Socket(_) => match fault.stage {
             Stage::Resolve | Stage::Connect => of_way(unreachable),
@@ -115,25 +117,25 @@ mod tests {
         Seen { has_head: false, has_peer: true, opening_ms: 5, starttransfer_ms: 0 },
         Seen { has_head: true, has_peer: true, opening_ms: 5, starttransfer_ms: 7 },
     ];
-    const GOOD: Sign = Sign::Good { starttransfer_ms: 7, opening_ms: 5 };
+    const GOOD: HostSignal = HostSignal::Good { starttransfer_ms: 7, opening_ms: 5 };
 
-    fn failed(stage: Stage, cause: Cause, route: Route<'_>) -> [Sign; 3] {
+    fn failed(stage: Stage, cause: Cause, route: Route<'_>) -> [HostSignal; 3] {
         SEEN.map(|seen| seen.failed(&Fault::new(stage, cause.clone()), route))
     }
 
     #[test]
     fn failures_say_what_the_host_is_like() {
-        let unreachable = |code| [Sign::Unreachable { code }; 3];
-        let ours = [Sign::Unasked, Sign::Nothing, Sign::Answered];
-        let (cut, answered) = ([Sign::Cut; 3], [Sign::Answered; 3]);
-        let busy = [Sign::Busy { asked_ms: None, is_for_host: false }; 3];
+        let unreachable = |code| [HostSignal::Unreachable { code }; 3];
+        let ours = [HostSignal::Unasked, HostSignal::Nothing, HostSignal::Answered];
+        let (cut, answered) = ([HostSignal::Cut; 3], [HostSignal::Answered; 3]);
+        let busy = [HostSignal::Busy { asked_ms: None, is_for_host: false }; 3];
         let table = [
             (Stage::Connect, Cause::Refused, unreachable("connect.refused")),
             (Stage::Connect, Cause::Timeout, unreachable("connect.timeout")),
             (Stage::Connect, Cause::Unreachable, unreachable("connect.unreachable")),
             (Stage::Resolve, Cause::Timeout, unreachable("resolve.timeout")),
             (Stage::Resolve, Cause::ResolveFailed, unreachable("resolve.failed")),
-            (Stage::Resolve, Cause::NameNotFound, [Sign::Nameless; 3]),
+            (Stage::Resolve, Cause::NameNotFound, [HostSignal::Nameless; 3]),
             (Stage::Tls, Cause::Timeout, cut),
             (Stage::Send, Cause::Reset, cut),
             (Stage::Head, Cause::Closed, cut),
@@ -164,7 +166,7 @@ mod tests {
     #[test]
     fn a_proxy_that_cannot_be_reached_says_nothing_about_the_host() {
         let proxy = Proxy::parse("http://proxy.example:3128").unwrap();
-        let ours = [Sign::Unasked, Sign::Nothing, Sign::Answered];
+        let ours = [HostSignal::Unasked, HostSignal::Nothing, HostSignal::Answered];
         for route in [
             Route::HttpForward(&proxy),
             Route::Tunnel(&proxy),
@@ -175,16 +177,16 @@ mod tests {
             assert_eq!(failed(Stage::Resolve, Cause::NameNotFound, route), ours);
             assert_eq!(failed(Stage::Connect, Cause::Timeout, route), ours);
             // What is behind the proxy is the host's.
-            assert_eq!(failed(Stage::Head, Cause::Timeout, route), [Sign::Cut; 3]);
+            assert_eq!(failed(Stage::Head, Cause::Timeout, route), [HostSignal::Cut; 3]);
             let code = "connect.proxy_status";
             let told = failed(Stage::Connect, Cause::ProxyStatus(504), route);
-            assert_eq!(told, [Sign::Unreachable { code }; 3]);
+            assert_eq!(told, [HostSignal::Unreachable { code }; 3]);
         }
     }
 
     #[test]
     fn what_was_left_alone_is_a_good_answer_or_none() {
-        assert_eq!(SEEN.map(|seen| seen.left()), [Sign::Unasked, Sign::Unasked, GOOD]);
+        assert_eq!(SEEN.map(|seen| seen.left()), [HostSignal::Unasked, HostSignal::Unasked, GOOD]);
         assert_eq!(SEEN[2].good(), GOOD);
     }
 }

@@ -56,7 +56,7 @@ mod rate;
 mod record;
 mod refusing;
 mod resolve_ahead;
-mod sign;
+mod signal;
 mod speed;
 #[cfg(test)]
 mod tests;
@@ -78,7 +78,7 @@ pub use pushing::{Pushing, Refused};
 use queue::Jobs;
 use rate::Due;
 pub use rate::Rate;
-pub use sign::{Round, Sign};
+pub use signal::{HostSignal, Round};
 use std::collections::{BTreeSet, BinaryHeap, VecDeque};
 use std::hint::black_box;
 use std::vec::Drain;

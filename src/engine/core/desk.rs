@@ -13,7 +13,7 @@ use crate::engine::shared::Shared;
 use crate::engine::state::stop::Stop;
 use crate::fault::{Cause, Fault, Stage};
 use crate::plan::schedule::{
-    After, Assignment, Connection as Granted, Grant, Granting, OriginId, Refused, Sign,
+    After, Assignment, Connection as Granted, Grant, Granting, HostSignal, OriginId, Refused,
 };
 use crate::plan::target::Target;
 use crate::ring::conn::Connection;
@@ -169,9 +169,9 @@ impl Desk {
     }
 
     /// Tells the queue what an attempt says about its host.
-    pub(crate) fn observe(&self, granted: Granting, sign: Sign, now_ms: u64) {
+    pub(crate) fn observe(&self, granted: Granting, signal: HostSignal, now_ms: u64) {
         let Granting { origin, round, .. } = granted;
-        self.shared.queue.observe(origin, round, sign, now_ms);
+        self.shared.queue.observe(origin, round, signal, now_ms);
     }
 
     /// What it means for the job of a grant that its host refused it.

@@ -10,7 +10,7 @@ use crate::engine::state::stop::Stop;
 use crate::fault::{Cause, Fault, Stage};
 use crate::http::RetryAfter;
 use crate::plan::retry::{self, Then};
-use crate::plan::schedule::{Granting, Refused, Sign};
+use crate::plan::schedule::{Granting, HostSignal, Refused};
 use crate::ring::dns;
 use std::time::SystemTime;
 
@@ -43,24 +43,24 @@ pub(crate) fn follow(
     now: Moment,
 ) -> Next {
     let seen = fetch.history.trace.seen();
-    let (next, sign) = match outcome {
+    let (next, signal) = match outcome {
         Outcome::Done(stored) => (Next::Ended(End::Done(stored)), seen.good()),
         Outcome::Skipped => (Next::Ended(End::Skipped), seen.left()),
         Outcome::Refused(fault) => (Next::Ended(End::Refused(fault)), seen.left()),
-        Outcome::Waiting => (wait_for_robots(core, fetch), Sign::Unasked),
+        Outcome::Waiting => (wait_for_robots(core, fetch), HostSignal::Unasked),
         Outcome::Redirect(target) => {
             fetch.redirect(target);
             (Next::Again(Again::Redirected), seen.good())
         }
-        Outcome::Unresolved => (Next::Again(Again::Unresolved), Sign::Unasked),
+        Outcome::Unresolved => (Next::Again(Again::Unresolved), HostSignal::Unasked),
         Outcome::Failed(fault, retry_after) => {
-            let sign = seen.failed(&fault, core.kit.proxies.choose(fetch.target()));
+            let signal = seen.failed(&fault, core.kit.proxies.choose(fetch.target()));
             let (next, asked) = failed(core, fetch, (fault, retry_after), granted, now);
-            (next, asked.unwrap_or(sign))
+            (next, asked.unwrap_or(signal))
         }
     };
     if let Some(granted) = granted {
-        core.desk.observe(granted, sign, now.ms);
+        core.desk.observe(granted, signal, now.ms);
     }
     next
 }
@@ -72,7 +72,7 @@ fn failed(
     (fault, retry_after): (Fault, Option<RetryAfter>),
     granted: Option<Granting>,
     now: Moment,
-) -> (Next, Option<Sign>) {
+) -> (Next, Option<HostSignal>) {
     let left_ms = left_ms(core, fetch);
     if let Cause::Resources(errno) = fault.cause
         && let Some(after_ms) = core.shortage.meet(&core.kit, &core.desk, errno, core.random())

@@ -10,7 +10,7 @@ use crate::engine::core::state::{Core, Seed};
 use crate::engine::moment::Moment;
 use crate::engine::state::stop::Stop;
 use crate::fault::{Cause, Fault, Stage};
-use crate::plan::schedule::{Granting, Sign};
+use crate::plan::schedule::{Granting, HostSignal};
 use crate::ring::conn::Connection;
 use crate::ring::setup::{self, CoreRings};
 use std::cell::Cell;
@@ -142,10 +142,10 @@ async fn attempt_once(
     let paused_ms = core.shared.full_disk.paused_ms(now.ms);
     fetch.begin(now, core.kit.timeouts.job_ms, paused_ms);
     let probe = granted.filter(|granted| granted.is_probe);
-    // The first byte of its answer is worth a sign of its own.
+    // The first byte of its answer is worth a signal of its own.
     let tell = || {
         if let Some(granted) = probe {
-            core.desk.observe(granted, Sign::Answered, core.kit.now_ms());
+            core.desk.observe(granted, HostSignal::Answered, core.kit.now_ms());
         }
     };
     let first_byte = probe.is_some().then_some(&tell as &dyn Fn());

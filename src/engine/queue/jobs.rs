@@ -4,7 +4,7 @@
 use crate::engine::queue::queued::{Queued, place};
 use crate::engine::state::wakes::Wakes;
 use crate::plan::schedule::{
-    After, Assignment, HostId, Limits, OriginId, Round, Schedule, Sign, Wake,
+    After, Assignment, HostId, HostSignal, Limits, OriginId, Round, Schedule, Wake,
 };
 use crate::plan::target::Target;
 use crate::plan::window::Shortage;
@@ -77,8 +77,8 @@ impl Queue {
     }
 
     /// Tells what an attempt says about its host; see [`Schedule::observe`].
-    pub(crate) fn observe(&self, origin: OriginId, round: Round, sign: Sign, now_ms: u64) {
-        let wake = self.lock().observe(origin, round, sign, now_ms);
+    pub(crate) fn observe(&self, origin: OriginId, round: Round, signal: HostSignal, now_ms: u64) {
+        let wake = self.lock().observe(origin, round, signal, now_ms);
         self.wakes.deliver(wake);
     }
 

@@ -3,7 +3,7 @@
 use super::{Class, Decision, Policy, class, decide, retry_after_ms};
 use crate::fault::{Cause, Fault, Stage};
 use crate::http::RetryAfter;
-use crate::plan::schedule::Sign;
+use crate::plan::schedule::HostSignal;
 
 /// The circumstances of a decision.
 #[derive(Clone, Copy, Debug)]
@@ -25,7 +25,7 @@ pub struct After {
     /// What becomes of the job.
     pub then: Then,
     /// What the server asked of us, which is more than what the failure says about its host.
-    pub asked: Option<Sign>,
+    pub asked: Option<HostSignal>,
     /// How long nothing begins at the host of the job, in milliseconds.
     pub pause_ms: Option<u64>,
 }
@@ -52,7 +52,7 @@ pub fn after(
         .filter(|_| class(&fault.cause) == Class::Transient)
         .and_then(|value| retry_after_ms(value, moment.unix_s));
     let is_for_host = fault.cause == Cause::Status(429);
-    let asked = asked_ms.map(|asked_ms| Sign::Busy { asked_ms: Some(asked_ms), is_for_host });
+    let asked = asked_ms.map(|asked_ms| HostSignal::Busy { asked_ms: Some(asked_ms), is_for_host });
     let then = match decide(&fault, attempt, asked_ms, moment.random, policy) {
         Decision::Retry { after_ms } => {
             let is_of_name = fault.stage == Stage::Resolve;
@@ -96,10 +96,12 @@ mod tests {
             Then::Fail(fault) => fault.code().to_owned(),
         };
         match asked {
-            Some(Sign::Busy { asked_ms: Some(ms), is_for_host: true }) => {
+            Some(HostSignal::Busy { asked_ms: Some(ms), is_for_host: true }) => {
                 told += &format!(", host asks for {ms}");
             }
-            Some(Sign::Busy { asked_ms: Some(ms), .. }) => told += &format!(", asks for {ms}"),
+            Some(HostSignal::Busy { asked_ms: Some(ms), .. }) => {
+                told += &format!(", asks for {ms}")
+            }
             asked => assert_eq!(asked, None),
         }
         if let Some(ms) = pause_ms {

@@ -1,7 +1,7 @@
 //! What the schedule answers, to be acted on by the cores.
 
 use super::place::OriginId;
-use super::sign::Round;
+use super::signal::Round;
 use std::ops::Range;
 
 /// What the job of a [`Grant`] runs on.
@@ -39,7 +39,7 @@ pub struct Granting {
     pub origin: OriginId,
     /// The stretch of its host's time that the attempt is part of.
     pub round: Round,
-    /// The host waits for what comes of the attempt: its first byte is worth a sign of its own.
+    /// The host waits for what comes of the attempt: its first byte is worth a signal of its own.
     pub is_probe: bool,
 }
 

@@ -10,7 +10,7 @@ use super::bucket::Bucket;
 use super::caps::Limits;
 use super::paced::{Pace, Refused};
 use super::record::Record;
-use super::sign::Round;
+use super::signal::Round;
 use super::speed::Speed;
 
 /// What was found out about the speed of one host.

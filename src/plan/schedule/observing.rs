@@ -7,39 +7,42 @@ use super::found::Pushed;
 use super::hosts::Active;
 use super::place::{OriginId, Place};
 use super::refusing::Refusing;
-use super::sign::{Round, Sign};
+use super::signal::{HostSignal, Round};
 use super::speed::{Answer, is_from};
 
 impl<T> Schedule<T> {
     /// An attempt of a grant that began in `round` says this about its host. Every attempt says
-    /// something, before its grant ends; a first word ([`Sign::Answered`] when an answer begins)
-    /// may come before.
+    /// something, before its grant ends; a first word ([`HostSignal::Answered`] when an answer
+    /// begins) may come before.
     ///
     /// # Panics
     /// When the grant of `origin` has ended.
-    pub fn observe(&mut self, origin: OriginId, round: Round, sign: Sign, now_ms: u64) -> Wake {
+    pub fn observe(
+        &mut self,
+        origin: OriginId,
+        round: Round,
+        signal: HostSignal,
+        now_ms: u64,
+    ) -> Wake {
         self.now_ms = self.now_ms.max(now_ms);
         let index = self.hosts.index_of(origin);
-        let limits = self.limits;
+        let (limits, number) = (self.limits, round.number);
         let host = self.hosts.at_mut(index);
-        let has_queued = host.has_queued();
-        let active = host.active_mut();
+        let (has_queued, active) = (host.has_queued(), host.active_mut());
         let throttle = &mut active.throttle;
-        throttle.hear(sign, &limits);
-        throttle.record.add(sign, round.began_ms, now_ms);
-        let number = round.number;
-        match sign {
-            Sign::Good { starttransfer_ms, opening_ms } => {
+        throttle.observe(signal, &limits);
+        throttle.record.add(signal, round.began_ms, now_ms);
+        match signal {
+            HostSignal::Good { starttransfer_ms, opening_ms } => {
                 let took_ms = now_ms.saturating_sub(round.began_ms).saturating_sub(opening_ms);
                 active.good(round, starttransfer_ms, took_ms, has_queued, &limits, now_ms);
             }
-            Sign::Answered => throttle.reached(),
-            Sign::Busy { asked_ms, is_for_host } => {
+            HostSignal::Answered => throttle.reached(),
+            HostSignal::Busy { asked_ms, is_for_host } => {
                 throttle.reached();
                 // Nobody waits for longer than that, and "Retry-After: 0" asks for no wait.
                 let waits_ms = 1..=limits.retry_after_max_ms;
                 let asked_ms = asked_ms.filter(|asked_ms| waits_ms.contains(asked_ms));
-                let is_asked = asked_ms.is_some();
                 let push = asked_ms.map_or(Pushed::Refused, |asked_ms| Pushed::Asked { asked_ms });
                 throttle.pushed(round, push, &limits, now_ms);
                 match asked_ms {
@@ -48,18 +51,18 @@ impl<T> Schedule<T> {
                     None => {}
                 }
                 if let Some(found) = &mut throttle.found {
-                    found.push.is_asked |= is_asked && limits.is_window_found();
+                    found.push.is_asked |= asked_ms.is_some() && limits.is_window_found();
                 }
                 if let Some(pace) = throttle.pace_mut() {
                     let due_ms = asked_ms.map(|asked_ms| now_ms.saturating_add(asked_ms));
                     pace.put_off(now_ms, due_ms);
                 }
             }
-            Sign::Cut => {
+            HostSignal::Cut => {
                 throttle.reached();
                 throttle.pushed(round, Pushed::Cut, &limits, now_ms);
             }
-            Sign::Unreachable { code } => {
+            HostSignal::Unreachable { code } => {
                 let is_many = limits.is_automatic() && !throttle.breaker.is_probing();
                 let is_stale = is_many && !is_from(number, throttle.since);
                 if is_many && !is_stale && throttle.window(&limits) > limits.per_host_first {
@@ -70,17 +73,17 @@ impl<T> Schedule<T> {
                     self.unreachable(index, number, code);
                 }
             }
-            Sign::Nameless => {
+            HostSignal::Nameless => {
                 throttle.breaker.close();
                 self.refund(index);
             }
-            Sign::Unasked => {
+            HostSignal::Unasked => {
                 throttle.breaker.no_verdict(number);
                 self.refund(index);
             }
-            Sign::Nothing => throttle.breaker.no_verdict(number),
+            HostSignal::Nothing => throttle.breaker.no_verdict(number),
         }
-        self.refused_or_not(index, sign);
+        self.refused_or_not(index, signal);
         self.rewait(index);
         self.reindex(index);
         self.wake(usize::from(self.hosts.at(index).home))
@@ -104,13 +107,14 @@ impl<T> Schedule<T> {
 
     /// Takes note of feedback, as far as a host is given up for it. Rests that follow from it have
     /// begun.
-    fn refused_or_not(&mut self, index: u32, sign: Sign) {
+    fn refused_or_not(&mut self, index: u32, signal: HostSignal) {
         let (limits, now_ms) = (self.limits, self.now_ms);
         let host = self.hosts.at_mut(index);
         let has_deferred = host.deferred > 0;
         let throttle = &mut host.active_mut().throttle;
         let rest_until_ms = throttle.rest_until_ms;
-        let down_ms = Refusing::hear(&mut throttle.refusing, sign, rest_until_ms, &limits, now_ms);
+        let down_ms =
+            Refusing::observe(&mut throttle.refusing, signal, rest_until_ms, &limits, now_ms);
         if let Some(down_ms) = down_ms {
             throttle.breaker.go_down(now_ms.saturating_add(down_ms));
             self.walk_later(has_deferred);

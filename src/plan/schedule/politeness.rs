@@ -31,7 +31,7 @@ use super::paced::Pace;
 use super::rate::Due;
 use super::record::Record;
 use super::refusing::Refusing;
-use super::sign::{Round, Sign};
+use super::signal::{HostSignal, Round};
 use super::speed::{Answer, is_from};
 
 /// What is remembered of one host, and how much it may be asked.
@@ -140,18 +140,20 @@ impl Throttle {
     }
 
     /// Takes note of what feedback says of slots.
-    pub(super) fn hear(&mut self, sign: Sign, limits: &Limits) {
-        match sign {
-            Sign::Good { .. } | Sign::Answered | Sign::Busy { .. } => self.slots_max = None,
-            Sign::Cut | Sign::Unreachable { .. } if !limits.is_window_fixed => {
+    pub(super) fn observe(&mut self, signal: HostSignal, limits: &Limits) {
+        match signal {
+            HostSignal::Good { .. } | HostSignal::Answered | HostSignal::Busy { .. } => {
+                self.slots_max = None
+            }
+            HostSignal::Cut | HostSignal::Unreachable { .. } if !limits.is_window_fixed => {
                 let half = u32::try_from(limits.in_flight_max / 2).unwrap_or(u32::MAX);
                 self.slots_max = Some(half.max(1));
             }
-            Sign::Cut
-            | Sign::Unreachable { .. }
-            | Sign::Nameless
-            | Sign::Unasked
-            | Sign::Nothing => {}
+            HostSignal::Cut
+            | HostSignal::Unreachable { .. }
+            | HostSignal::Nameless
+            | HostSignal::Unasked
+            | HostSignal::Nothing => {}
         }
     }
 

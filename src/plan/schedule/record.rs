@@ -1,6 +1,6 @@
 //! What a host has answered and refused so far.
 
-use super::sign::Sign;
+use super::signal::HostSignal;
 use crate::plan::retry::Tally;
 
 /// What a host has answered so far.
@@ -16,22 +16,22 @@ pub(super) struct Record {
 
 impl Record {
     /// Counts feedback of an attempt that began at `began_ms`.
-    pub(super) fn add(&mut self, sign: Sign, began_ms: u64, now_ms: u64) {
+    pub(super) fn add(&mut self, signal: HostSignal, began_ms: u64, now_ms: u64) {
         if self.answers == 0 && self.refusals == 0 {
             self.first_ms = u32::try_from(began_ms).unwrap_or(u32::MAX);
         }
-        match sign {
-            Sign::Good { .. } => {
+        match signal {
+            HostSignal::Good { .. } => {
                 self.answers = self.answers.saturating_add(1);
                 self.good_at_s = second(now_ms);
             }
-            Sign::Answered => self.answers = self.answers.saturating_add(1),
-            Sign::Busy { .. } => self.refusals = self.refusals.saturating_add(1),
-            Sign::Cut
-            | Sign::Unreachable { .. }
-            | Sign::Nameless
-            | Sign::Unasked
-            | Sign::Nothing => {}
+            HostSignal::Answered => self.answers = self.answers.saturating_add(1),
+            HostSignal::Busy { .. } => self.refusals = self.refusals.saturating_add(1),
+            HostSignal::Cut
+            | HostSignal::Unreachable { .. }
+            | HostSignal::Nameless
+            | HostSignal::Unasked
+            | HostSignal::Nothing => {}
         }
     }
 

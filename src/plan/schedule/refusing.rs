@@ -13,7 +13,7 @@
 
 use super::breaker::{DOWN_TIMES, DownReason};
 use super::caps::Limits;
-use super::sign::Sign;
+use super::signal::HostSignal;
 
 /// What a host refused since its last good answer.
 #[derive(Debug)]
@@ -34,25 +34,25 @@ impl Refusing {
     /// Takes up what an attempt said about its host, as far as a host is given up for it. Gives for
     /// how many milliseconds from `now_ms` the host is down, when this was once too often. Rests
     /// that follow from the answer have begun, and end at `rest_until_ms`.
-    pub(super) fn hear(
+    pub(super) fn observe(
         refusing: &mut Option<Box<Self>>,
-        sign: Sign,
+        signal: HostSignal,
         rest_until_ms: u64,
         limits: &Limits,
         now_ms: u64,
     ) -> Option<u64> {
-        let (asked_ms, is_for_host) = match sign {
-            Sign::Good { .. } => {
+        let (asked_ms, is_for_host) = match signal {
+            HostSignal::Good { .. } => {
                 *refusing = None;
                 return None;
             }
-            Sign::Busy { asked_ms, is_for_host } => (asked_ms.unwrap_or(0), is_for_host),
-            Sign::Answered
-            | Sign::Cut
-            | Sign::Unreachable { .. }
-            | Sign::Nameless
-            | Sign::Unasked
-            | Sign::Nothing => return None,
+            HostSignal::Busy { asked_ms, is_for_host } => (asked_ms.unwrap_or(0), is_for_host),
+            HostSignal::Answered
+            | HostSignal::Cut
+            | HostSignal::Unreachable { .. }
+            | HostSignal::Nameless
+            | HostSignal::Unasked
+            | HostSignal::Nothing => return None,
         };
         let refusing = refusing.get_or_insert_with(|| {
             let (since_ms, counts_from_ms) = (now_ms, now_ms);
@@ -104,10 +104,10 @@ mod tests {
         }
 
         /// All that may run now is answered in this way.
-        fn round(&mut self, sign: Sign) -> usize {
+        fn round(&mut self, signal: HostSignal) -> usize {
             let grants = self.take();
             for grant in &grants {
-                let _ = self.schedule.observe(grant.origin, grant.round, sign, self.now_ms);
+                let _ = self.schedule.observe(grant.origin, grant.round, signal, self.now_ms);
                 let _ = self.schedule.release(0, grant.origin, After::Kept);
             }
             grants.len()
@@ -124,11 +124,11 @@ mod tests {
         }
     }
 
-    const GOOD: Sign = Sign::Good { starttransfer_ms: 1, opening_ms: 0 };
-    const BUSY: Sign = Sign::Busy { asked_ms: None, is_for_host: false };
+    const GOOD: HostSignal = HostSignal::Good { starttransfer_ms: 1, opening_ms: 0 };
+    const BUSY: HostSignal = HostSignal::Busy { asked_ms: None, is_for_host: false };
 
-    fn said(asked_ms: u64) -> Sign {
-        Sign::Busy { asked_ms: Some(asked_ms), is_for_host: true }
+    fn said(asked_ms: u64) -> HostSignal {
+        HostSignal::Busy { asked_ms: Some(asked_ms), is_for_host: true }
     }
 
     fn patient(retry_after_max_ms: u64) -> Limits {

@@ -21,7 +21,7 @@
 //! judged (RFC 7661). All times are handed in.
 
 use super::caps::Caps;
-use super::sign::Round;
+use super::signal::Round;
 
 /// A good answer.
 #[derive(Clone, Copy, Debug)]

@@ -11,25 +11,27 @@ fn time_ms() -> impl Strategy<Value = u64> {
     prop_oneof![4 => 0..3_u64, 4 => 0..200_u64, 2 => 0..20_000_u64, 1 => 0..20_000_000_u64]
 }
 
-fn sign() -> impl Strategy<Value = Sign> {
+fn signal() -> impl Strategy<Value = HostSignal> {
     let asked_ms = || prop_oneof![3 => 0..3_000_u64, 1 => time_ms(), 1 => Just(u64::MAX)];
     prop_oneof![
         8 => (time_ms(), time_ms())
-            .prop_map(|(starttransfer_ms, opening_ms)| Sign::Good { starttransfer_ms, opening_ms }),
-        1 => Just(Sign::Answered),
+            .prop_map(|(starttransfer_ms, opening_ms)| {
+                HostSignal::Good { starttransfer_ms, opening_ms }
+            }),
+        1 => Just(HostSignal::Answered),
         4 => (prop::option::of(asked_ms()), any::<bool>())
-            .prop_map(|(asked_ms, is_for_host)| Sign::Busy { asked_ms, is_for_host }),
-        1 => Just(Sign::Cut),
-        1 => Just(Sign::Unreachable { code: "connect.refused" }),
-        1 => Just(Sign::Unasked),
-        1 => Just(Sign::Nothing),
+            .prop_map(|(asked_ms, is_for_host)| HostSignal::Busy { asked_ms, is_for_host }),
+        1 => Just(HostSignal::Cut),
+        1 => Just(HostSignal::Unreachable { code: "connect.refused" }),
+        1 => Just(HostSignal::Unasked),
+        1 => Just(HostSignal::Nothing),
     ]
 }
 
 /// So many answers of one kind, the first so long after the ones before, and each so long after
 /// the one before it.
-fn stretch() -> impl Strategy<Value = (Sign, u32, u64, u64)> {
-    (sign(), 1..60_u32, time_ms(), 0..300_u64)
+fn stretch() -> impl Strategy<Value = (HostSignal, u32, u64, u64)> {
+    (signal(), 1..60_u32, time_ms(), 0..300_u64)
 }
 
 struct Chaos {
@@ -67,9 +69,9 @@ impl Chaos {
         }
     }
 
-    fn end(&mut self, sign: Sign, is_kept: bool) {
+    fn end(&mut self, signal: HostSignal, is_kept: bool) {
         let Some(grant) = self.running.pop_front() else { return };
-        let _ = self.schedule.observe(grant.origin, grant.round, sign, self.now_ms);
+        let _ = self.schedule.observe(grant.origin, grant.round, signal, self.now_ms);
         let after = if is_kept { After::Kept } else { After::Closed };
         let _ = self.schedule.release(0, grant.origin, after);
         self.ended += 1;
@@ -101,19 +103,19 @@ proptest! {
             let first = share * u32::try_from(place).unwrap();
             push(&mut chaos.schedule, host, first..first + share);
         }
-        for (sign, count, first_ms, each_ms) in stretches {
+        for (signal, count, first_ms, each_ms) in stretches {
             chaos.now_ms = chaos.now_ms.saturating_add(first_ms);
             for number in 0..count {
                 chaos.wait();
                 chaos.now_ms = chaos.now_ms.saturating_add(each_ms);
-                chaos.end(sign, number % 7 > 0);
+                chaos.end(signal, number % 7 > 0);
             }
         }
         // From now on both are well.
         while chaos.ended < JOBS {
             chaos.wait();
             chaos.now_ms = chaos.now_ms.saturating_add(20);
-            chaos.end(Sign::Good { starttransfer_ms: 20, opening_ms: 0 }, true);
+            chaos.end(HostSignal::Good { starttransfer_ms: 20, opening_ms: 0 }, true);
         }
         prop_assert_eq!(chaos.schedule.queued() + chaos.schedule.in_flight(), 0);
     }

@@ -31,7 +31,7 @@ enum Op {
     Ask(usize),
     /// All cores that are awake take until all sleep.
     Quiet,
-    Release(usize, bool, Sign, Then),
+    Release(usize, bool, HostSignal, Then),
     IdleClosed(usize),
     /// One of the names asked for is answered.
     Resolved(usize),
@@ -56,8 +56,8 @@ fn op() -> impl Strategy<Value = Op> {
         8 => (0..8_usize).prop_map(Op::Step),
         1 => (0..8_usize).prop_map(Op::Ask),
         2 => Just(Op::Quiet),
-        8 => (0..99_usize, any::<bool>(), sign(), then)
-            .prop_map(|(grant, is_kept, sign, then)| Op::Release(grant, is_kept, sign, then)),
+        8 => (0..99_usize, any::<bool>(), signal(), then)
+            .prop_map(|(grant, is_kept, signal, then)| Op::Release(grant, is_kept, signal, then)),
         1 => (0..99_usize).prop_map(Op::IdleClosed),
         4 => (0..99_usize).prop_map(Op::Resolved),
         1 => (0..ORIGINS).prop_map(Op::Unresolve),
@@ -66,18 +66,18 @@ fn op() -> impl Strategy<Value = Op> {
     ]
 }
 
-fn sign() -> impl Strategy<Value = Sign> {
+fn signal() -> impl Strategy<Value = HostSignal> {
     prop_oneof![
         6 => (0..2_000_u64)
-            .prop_map(|starttransfer_ms| Sign::Good { starttransfer_ms, opening_ms: 0 }),
-        2 => Just(Sign::Answered),
+            .prop_map(|starttransfer_ms| HostSignal::Good { starttransfer_ms, opening_ms: 0 }),
+        2 => Just(HostSignal::Answered),
         1 => (prop::option::of(0..40_u64), any::<bool>())
-            .prop_map(|(asked_ms, is_for_host)| Sign::Busy { asked_ms, is_for_host }),
-        1 => Just(Sign::Cut),
-        4 => Just(Sign::Unreachable { code: "connect.refused" }),
-        1 => Just(Sign::Nameless),
-        1 => Just(Sign::Unasked),
-        1 => Just(Sign::Nothing),
+            .prop_map(|(asked_ms, is_for_host)| HostSignal::Busy { asked_ms, is_for_host }),
+        1 => Just(HostSignal::Cut),
+        4 => Just(HostSignal::Unreachable { code: "connect.refused" }),
+        1 => Just(HostSignal::Nameless),
+        1 => Just(HostSignal::Unasked),
+        1 => Just(HostSignal::Nothing),
     ]
 }
 

@@ -2,13 +2,13 @@
 
 use super::*;
 
-const GOOD: Sign = Sign::Good { starttransfer_ms: 20, opening_ms: 0 };
-const BUSY: Sign = Sign::Busy { asked_ms: None, is_for_host: false };
-const REFUSED: Sign = Sign::Unreachable { code: "connect.refused" };
+const GOOD: HostSignal = HostSignal::Good { starttransfer_ms: 20, opening_ms: 0 };
+const BUSY: HostSignal = HostSignal::Busy { asked_ms: None, is_for_host: false };
+const REFUSED: HostSignal = HostSignal::Unreachable { code: "connect.refused" };
 
 /// An answer that asks for a wait, which may be about one URL.
-fn asks(asked_ms: u64) -> Sign {
-    Sign::Busy { asked_ms: Some(asked_ms), is_for_host: false }
+fn asks(asked_ms: u64) -> HostSignal {
+    HostSignal::Busy { asked_ms: Some(asked_ms), is_for_host: false }
 }
 
 /// One host with many jobs, on one core.
@@ -28,19 +28,19 @@ impl One {
         take_all(&mut self.schedule, 0, self.now_ms)
     }
 
-    fn end(&mut self, grant: &Grant<u32>, sign: Sign) -> After {
-        let _ = self.schedule.observe(grant.origin, grant.round, sign, self.now_ms);
+    fn end(&mut self, grant: &Grant<u32>, signal: HostSignal) -> After {
+        let _ = self.schedule.observe(grant.origin, grant.round, signal, self.now_ms);
         self.schedule.release(0, grant.origin, After::Kept).connection
     }
 
     /// Takes what may run and ends it, so many times.
-    fn rounds(&mut self, count: usize, sign: Sign) -> Vec<usize> {
+    fn rounds(&mut self, count: usize, signal: HostSignal) -> Vec<usize> {
         let mut taken = Vec::new();
         for _ in 0..count {
             let grants = self.take();
             taken.push(grants.len());
             for grant in &grants {
-                self.end(grant, sign);
+                self.end(grant, signal);
             }
             self.now_ms += 100;
         }
@@ -68,16 +68,18 @@ fn a_window_halves_once_a_round_and_grows_by_one_a_window() {
     assert_eq!(one.end(&first[0], BUSY), After::Closed, "one fewer is open");
     assert_eq!(one.why(), Some(WaitReason::Lowered { to: 4 }));
     for grant in &first[1..] {
-        one.end(grant, Sign::Cut);
+        one.end(grant, HostSignal::Cut);
     }
     assert_eq!(one.take().len(), 4, "eight failures of one round are one");
     let mut one = One::new(limits(1, 50, 8), 1_000);
-    for (sign, left) in [(Sign::Cut, 4), (BUSY, 2), (Sign::Cut, 1), (Sign::Cut, 1)] {
-        one.rounds(1, sign);
+    for (signal, left) in
+        [(HostSignal::Cut, 4), (BUSY, 2), (HostSignal::Cut, 1), (HostSignal::Cut, 1)]
+    {
+        one.rounds(1, signal);
         let grants = one.take();
         assert_eq!(grants.len(), left);
         for grant in &grants {
-            one.end(grant, Sign::Answered);
+            one.end(grant, HostSignal::Answered);
         }
     }
     assert_eq!(one.rounds(9, GOOD), [1, 2, 3, 4, 5, 6, 7, 8, 8]);
@@ -87,7 +89,7 @@ fn a_window_halves_once_a_round_and_grows_by_one_a_window() {
 fn a_wait_of_no_time_is_no_reason_to_look_for_a_rate() {
     let mut one = One::new(limits(1, 50, 8), 10_000);
     // Connections that are lost, and one refusal in thirty.
-    one.rounds(8, Sign::Cut);
+    one.rounds(8, HostSignal::Cut);
     for number in 0..600 {
         let grants = one.take();
         assert!(!grants.is_empty(), "{number}: {:?}", one.why());
@@ -132,7 +134,7 @@ fn idle_connections_above_a_window_that_shrank_serve_no_more_jobs_than_it() {
 fn a_first_byte_that_comes_ever_later_lowers_the_window_gently() {
     let mut one = One::new(limits(1, 50, 8), 10_000);
     one.rounds(10, GOOD);
-    let late = Sign::Good { starttransfer_ms: 900, opening_ms: 0 };
+    let late = HostSignal::Good { starttransfer_ms: 900, opening_ms: 0 };
     let taken = one.rounds(12, late);
     assert!(taken.windows(2).all(|pair| pair[1] == pair[0] || pair[1] == pair[0] - 1), "{taken:?}");
     assert!(taken[11] < 8 && taken[11] >= 1, "{taken:?}");
@@ -158,7 +160,7 @@ fn noise_does_not_lower_the_window() {
                 8 => 100,
                 _ => 1,
             };
-            one.end(grant, Sign::Good { starttransfer_ms, opening_ms: 0 });
+            one.end(grant, HostSignal::Good { starttransfer_ms, opening_ms: 0 });
         }
         one.now_ms += 10;
     }
@@ -196,7 +198,7 @@ fn a_rest_doubles_up_to_what_was_asked_for_and_good_answers_make_it_shorter() {
 fn a_host_that_says_for_how_long_is_left_alone_for_that_long_at_once() {
     let mut one = One::new(limits(1, 50, 4), 100);
     let grants = one.take();
-    one.end(&grants[0], Sign::Busy { asked_ms: Some(60_000), is_for_host: true });
+    one.end(&grants[0], HostSignal::Busy { asked_ms: Some(60_000), is_for_host: true });
     one.end(&grants[1], GOOD);
     one.end(&grants[2], GOOD);
     one.end(&grants[3], GOOD);
@@ -217,7 +219,7 @@ fn a_host_that_pushes_back_is_told_of_and_is_known_to_make_progress_or_not() {
     assert!(!one.schedule.refused(origin, 0).is_progressing, "it never answered");
     one.end(&grants[1], GOOD);
     assert!(one.schedule.refused(origin, 0).is_progressing);
-    one.end(&grants[2], Sign::Answered);
+    one.end(&grants[2], HostSignal::Answered);
     let told = one.schedule.pushing();
     assert_eq!(told.len(), 1);
     let Pushing { host, answers, refusals, window, rate, jobs } = &told[0];
@@ -348,12 +350,12 @@ fn jobs_that_wait_at_hosts_that_go_down_are_gone_through_once_a_second() {
 
 #[test]
 fn any_answer_closes_the_breaker() {
-    for sign in [GOOD, Sign::Answered, BUSY, Sign::Cut] {
+    for signal in [GOOD, HostSignal::Answered, BUSY, HostSignal::Cut] {
         let mut one = One::new(breaking(3), 20);
         let grants = one.take();
         one.end(&grants[0], REFUSED);
         one.end(&grants[1], REFUSED);
-        one.end(&grants[2], sign);
+        one.end(&grants[2], signal);
         one.end(&grants[3], REFUSED);
         assert_ne!(one.why(), Some(WaitReason::Unreachable { for_ms: 10_000 }), "not in a row");
         let mut one = One::new(breaking(4), 20);
@@ -362,7 +364,7 @@ fn any_answer_closes_the_breaker() {
         let probe = one.take();
         assert_eq!(probe.len(), 1);
         // Its answer begins; its body may take as long as it likes.
-        let _ = one.schedule.observe(probe[0].origin, probe[0].round, sign, one.now_ms);
+        let _ = one.schedule.observe(probe[0].origin, probe[0].round, signal, one.now_ms);
         one.now_ms += 60_000;
         assert!(!one.take().is_empty());
     }
@@ -374,7 +376,7 @@ fn a_probe_that_says_nothing_is_followed_by_another() {
     one.rounds(1, REFUSED);
     one.now_ms = 10_000;
     let probe = one.take();
-    one.end(&probe[0], Sign::Nothing);
+    one.end(&probe[0], HostSignal::Nothing);
     let probe = one.take();
     assert_eq!((probe.len(), probe[0].is_probe), (1, true));
 }
@@ -419,7 +421,7 @@ fn a_rate_that_is_reached_wakes_a_core_in_time() {
     assert_eq!(schedule.next_due_ms(), Some(996));
     assert_eq!(schedule.push(at("b"), 2), Wake::Nobody);
     // A job that needs no request gives its turn back.
-    let _ = schedule.observe(grant.origin, grant.round, Sign::Unasked, 6);
+    let _ = schedule.observe(grant.origin, grant.round, HostSignal::Unasked, 6);
     let _ = schedule.release(0, grant.origin, After::Closed);
     assert_eq!(schedule.take(1, 6).assignment.grant().map(|grant| grant.item), Some(1));
 }
@@ -471,15 +473,15 @@ fn those_with_most_jobs_waiting_hold_the_run_up_most() {
 
 #[test]
 fn a_host_that_does_not_answer_leaves_half_of_the_slots_to_others() {
-    for sign in [REFUSED, Sign::Cut] {
+    for signal in [REFUSED, HostSignal::Cut] {
         let mut one = One::new(limits(1, 4, 8), 100);
-        assert_eq!(one.rounds(1, sign), [4], "nothing is known of it");
+        assert_eq!(one.rounds(1, signal), [4], "nothing is known of it");
         push(&mut one.schedule, "b", 200..210);
         let next = one.take();
         let own = next.iter().filter(|grant| grant.item < 100).count();
-        assert_eq!((own, next.len()), (2, 4), "{sign:?}");
+        assert_eq!((own, next.len()), (2, 4), "{signal:?}");
         let mut one = One::new(limits(1, 4, 8), 100);
-        one.rounds(1, sign);
-        assert_eq!(one.rounds(2, Sign::Answered), [2, 4], "{sign:?}");
+        one.rounds(1, signal);
+        assert_eq!(one.rounds(2, HostSignal::Answered), [2, 4], "{signal:?}");
     }
 }

@@ -186,14 +186,16 @@ impl Sim {
         let (grant, reply) = self.running[slot].take().expect("it runs");
         let now_ms = self.now_ms();
         let Job { host, attempt } = grant.item;
-        let sign = match reply.refusal {
-            None if reply.is_broken => Sign::Answered,
-            None => Sign::Good { starttransfer_ms: reply.first_byte_us / 1_000, opening_ms: 0 },
+        let signal = match reply.refusal {
+            None if reply.is_broken => HostSignal::Answered,
+            None => {
+                HostSignal::Good { starttransfer_ms: reply.first_byte_us / 1_000, opening_ms: 0 }
+            }
             Some(refusal) => {
-                Sign::Busy { asked_ms: refusal.asked_ms, is_for_host: refusal.is_for_host }
+                HostSignal::Busy { asked_ms: refusal.asked_ms, is_for_host: refusal.is_for_host }
             }
         };
-        let _ = self.schedule.observe(grant.origin, grant.round, sign, now_ms);
+        let _ = self.schedule.observe(grant.origin, grant.round, signal, now_ms);
         let name = &self.names[host];
         let told = &mut self.told[host];
         if reply.refusal.is_none() {

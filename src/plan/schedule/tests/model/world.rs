@@ -119,9 +119,9 @@ impl World {
             }
             Op::Ask(core) => self.wake(core % self.limits.cores),
             Op::Quiet => self.quiet(),
-            Op::Release(pick, is_kept, sign, then) => {
+            Op::Release(pick, is_kept, signal, then) => {
                 if !self.running.is_empty() {
-                    self.release(pick % self.running.len(), is_kept, sign, then);
+                    self.release(pick % self.running.len(), is_kept, signal, then);
                 }
             }
             Op::IdleClosed(pick) => self.close_idle(pick),
@@ -392,19 +392,19 @@ impl World {
         }
     }
 
-    fn release(&mut self, pick: usize, is_kept: bool, sign: Sign, then: Then) {
+    fn release(&mut self, pick: usize, is_kept: bool, signal: HostSignal, then: Then) {
         let (core, origin, grant) = self.running.swap_remove(pick);
         // That no request is needed is known at once, or its turn has been.
         let begun = self.begun.iter().rposition(|begun| *begun == (self.now_ms, host(origin)));
-        let sign = match (sign, begun) {
-            (Sign::Unasked | Sign::Nameless, Some(begun)) => {
+        let signal = match (signal, begun) {
+            (HostSignal::Unasked | HostSignal::Nameless, Some(begun)) => {
                 self.begun.remove(begun);
-                sign
+                signal
             }
-            (Sign::Unasked | Sign::Nameless, None) => Sign::Nothing,
-            (sign, _) => sign,
+            (HostSignal::Unasked | HostSignal::Nameless, None) => HostSignal::Nothing,
+            (signal, _) => signal,
         };
-        let wake = self.schedule.observe(grant.origin, grant.round, sign, self.now_ms);
+        let wake = self.schedule.observe(grant.origin, grant.round, signal, self.now_ms);
         self.deliver(wake);
         match then {
             Then::Done => self.finished += 1,
@@ -600,7 +600,7 @@ impl World {
                 self.release(
                     0,
                     is_kept,
-                    Sign::Good { starttransfer_ms: 1, opening_ms: 0 },
+                    HostSignal::Good { starttransfer_ms: 1, opening_ms: 0 },
                     Then::Done,
                 );
             }

@@ -2,7 +2,7 @@
 
 /// What an attempt says about its host.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Sign {
+pub enum HostSignal {
     /// An answer that a host at ease gives; a redirect and 404 are such answers.
     Good {
         /// Time from the request to the first byte of the answer, in milliseconds.
