@@ -15,7 +15,7 @@ pub use crate::ring::stream::Outlet;
 pub use crate::ring::tls::{Pins, TlsOptions, TlsVersion};
 
 use crate::limits;
-use crate::plan::address::Reach;
+use crate::plan::address::AddressPolicy;
 use crate::plan::checksum::{Checksum, Kind};
 use crate::plan::name::{Dirs, RestrictNames, Template};
 use crate::plan::netrc::Netrc;
@@ -179,7 +179,7 @@ pub struct Config {
     /// `--dns-cache`: what runs know of names, read at the start and written at the end.
     pub dns_cache: Option<PathBuf>,
     /// Which of the addresses that come of it may be connected to.
-    pub reach: Reach,
+    pub address_policy: AddressPolicy,
     /// Which URLs go through which proxy.
     pub proxies: Proxies,
     /// What the run may cost.
@@ -259,7 +259,7 @@ impl Default for Config {
             tls: TlsOptions::default(),
             dns: DnsOptions::default(),
             dns_cache: None,
-            reach: Reach::default(),
+            address_policy: AddressPolicy::default(),
             proxies: Proxies::default(),
             budget: Budget::default(),
             compute_hash: None,

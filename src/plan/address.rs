@@ -10,7 +10,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Which addresses may be connected to.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub enum Reach {
+pub enum AddressPolicy {
     /// All.
     #[default]
     Any,

@@ -4,7 +4,7 @@ use crate::cli::values::{self, Millis};
 use crate::config::{DnsOptions, Family, ResolveOverride, Timeouts};
 use crate::limits;
 use crate::plan::address;
-use crate::plan::address::Reach;
+use crate::plan::address::AddressPolicy;
 use clap::Args;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -54,8 +54,8 @@ pub struct DnsArgs {
     /// the public addresses of this machine as well. Not together with a proxy that looks names up
     /// itself.
     #[arg(long, value_name = "own", num_args = 0..=1, require_equals = true,
-          default_missing_value = "", value_parser = reach)]
-    pub no_private: Option<Reach>,
+          default_missing_value = "", value_parser = address_policy)]
+    pub no_private: Option<AddressPolicy>,
     /// Connect over IPv4 only.
     ///
     /// Not together with --ipv6.
@@ -88,7 +88,7 @@ impl DnsArgs {
     }
 
     /// Which addresses may be connected to.
-    pub(crate) fn reach(&self) -> Reach {
+    pub(crate) fn address_policy(&self) -> AddressPolicy {
         self.no_private.unwrap_or_default()
     }
 }
@@ -102,10 +102,10 @@ fn dns_concurrency(text: &str) -> Result<usize, String> {
 }
 
 /// `--no-private`, and `=own` behind it.
-fn reach(text: &str) -> Result<Reach, String> {
+fn address_policy(text: &str) -> Result<AddressPolicy, String> {
     match text {
-        "" => Ok(Reach::Public),
-        "own" => Ok(Reach::PublicNotOwn),
+        "" => Ok(AddressPolicy::Public),
+        "own" => Ok(AddressPolicy::PublicNotOwn),
         _ => Err("only `own`, or nothing, may follow --no-private".to_owned()),
     }
 }
@@ -228,9 +228,9 @@ mod tests {
 
     #[test]
     fn addresses_that_are_reached() {
-        assert_eq!(config(&["u"]).reach, Reach::Any);
-        assert_eq!(config(&["--no-private", "u"]).reach, Reach::Public);
-        assert_eq!(config(&["--no-private=own", "u"]).reach, Reach::PublicNotOwn);
+        assert_eq!(config(&["u"]).address_policy, AddressPolicy::Any);
+        assert_eq!(config(&["--no-private", "u"]).address_policy, AddressPolicy::Public);
+        assert_eq!(config(&["--no-private=own", "u"]).address_policy, AddressPolicy::PublicNotOwn);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use crate::cli::values;
 use crate::error::RunError;
 use crate::http::request::PROXY_AUTHORIZATION;
-use crate::plan::address::Reach;
+use crate::plan::address::AddressPolicy;
 use crate::plan::proxy::{Given, Options, Proxies};
 use crate::plan::target::Scheme;
 use anyhow::bail;
@@ -105,10 +105,10 @@ pub(crate) fn ask(names: &[&'static str]) -> Vec<(&'static str, String)> {
 ///
 /// # Errors
 /// A [`RunError`] of class usage when only public addresses are to be reached through one.
-pub(crate) fn check_reach(reach: Reach, proxies: &Proxies) -> anyhow::Result<()> {
+pub(crate) fn check_address_policy(policy: AddressPolicy, proxies: &Proxies) -> anyhow::Result<()> {
     let all = [Scheme::Http, Scheme::Https].into_iter().filter_map(|scheme| proxies.of(scheme));
     match all.into_iter().find(|proxy| proxy.is_resolving()) {
-        Some(proxy) if reach != Reach::Any => bail!(RunError::usage(format!(
+        Some(proxy) if policy != AddressPolicy::Any => bail!(RunError::usage(format!(
             "cannot keep --no-private: {proxy} looks names up itself; go without it \
              (--proxy '') or through socks5://"
         ))),

@@ -9,7 +9,7 @@ use crate::engine::attempt::transfers::Transfers;
 use crate::engine::moment::{Bounds, Clocks};
 use crate::engine::state::stop::StopFlag;
 use crate::limits::FIRST_BUFFERS_FROM;
-use crate::plan::address::Reach;
+use crate::plan::address::AddressPolicy;
 use crate::plan::eyeballs;
 use crate::plan::proxy::Proxies;
 use crate::plan::requests::Requests;
@@ -81,7 +81,7 @@ pub(crate) struct Kit {
     pub(crate) buffers: BufPool,
     pub(crate) dir: Dir,
     pub(crate) dns: Resolver,
-    pub(crate) reach: Reach,
+    pub(crate) address_policy: AddressPolicy,
     pub(crate) tls: Settings,
     pub(crate) proxies: Arc<Proxies>,
     pub(crate) requests: Requests,
@@ -121,7 +121,7 @@ impl Kit {
             buffers: BufPool::default(),
             dir,
             dns,
-            reach: config.reach,
+            address_policy: config.address_policy,
             tls,
             proxies,
             requests,

@@ -10,7 +10,7 @@ use crate::engine::say::say;
 use crate::engine::state::stop::Stop;
 use crate::fault::{Cause, Fault, Stage};
 use crate::http::tunnel::Destination;
-use crate::plan::address::{self, Kind, Reach};
+use crate::plan::address::{self, AddressPolicy, Kind};
 use crate::plan::proxy::{NamesBy, Proxies, Proxy, Route};
 use crate::plan::target::{Scheme, Target};
 use crate::ring::conn::Connection;
@@ -93,7 +93,7 @@ async fn lookup_origin(
         }
         None => lookup(kit, host, port, job_at_ms).await?,
     };
-    Ok(reachable(kit.reach, found)?)
+    Ok(reachable(kit.address_policy, found)?)
 }
 
 /// Whether the name of a host (`name[:port]`) is looked up before its jobs begin. A host that is an
@@ -124,15 +124,15 @@ pub(crate) async fn lookup(
 /// very addresses that are connected to (by us, or by a SOCKS proxy), for every hop and every kind
 /// of host (a name, a literal, `--resolve`), and a pooled connection came through here when it was
 /// opened.
-fn reachable(reach: Reach, addresses: Arc<[IpAddr]>) -> Result<Arc<[IpAddr]>, Fault> {
-    if reach == Reach::Any {
+fn reachable(policy: AddressPolicy, addresses: Arc<[IpAddr]>) -> Result<Arc<[IpAddr]>, Fault> {
+    if policy == AddressPolicy::Any {
         return Ok(addresses);
     }
     let (mut left, mut refused) = (Vec::new(), None);
     for address in addresses.iter().copied() {
         let kind = match address::is_public(address) {
             Err(kind) => Some(kind),
-            Ok(()) if reach == Reach::PublicNotOwn => {
+            Ok(()) if policy == AddressPolicy::PublicNotOwn => {
                 let is_own =
                     tcp::is_own(address).map_err(|cause| Fault::new(Stage::Connect, cause));
                 is_own?.then_some(Kind::Own)
@@ -241,9 +241,9 @@ mod tests {
             text.split(' ').map(|address| address.parse().unwrap()).collect()
         };
         let mixed = addresses("127.0.0.1 9.9.9.9 ::1 2620:fe::fe 10.0.0.1");
-        assert_eq!(reachable(Reach::Any, mixed.clone()), Ok(mixed.clone()));
-        assert_eq!(reachable(Reach::Public, mixed), Ok(addresses("9.9.9.9 2620:fe::fe")));
-        let fault = reachable(Reach::Public, addresses("fd00::1 10.0.0.1")).unwrap_err();
+        assert_eq!(reachable(AddressPolicy::Any, mixed.clone()), Ok(mixed.clone()));
+        assert_eq!(reachable(AddressPolicy::Public, mixed), Ok(addresses("9.9.9.9 2620:fe::fe")));
+        let fault = reachable(AddressPolicy::Public, addresses("fd00::1 10.0.0.1")).unwrap_err();
         assert_eq!((fault.code(), fault.facts().curl), ("connect.private", 7));
         let text = fault.to_string();
         assert!(text.contains("fd00::1 is private") && text.contains("--no-private"), "{text}");
