@@ -18,7 +18,7 @@
 //! its length. A line becomes a [`plan::job::Job`] (or the fault of its row), unless the report of
 //! an earlier run says that it is done ([`report::journal`]); it gets a name ([`plan::name`]) and
 //! waits in its host's queue ([`plan::schedule`]) until the name of the host is known
-//! ([`ring::dns`]), the host may be asked, and a core has room. There a lane makes one attempt: a
+//! ([`ring::dns`]), the host may be asked, and a core has room. There a slot makes one attempt: a
 //! pooled or new connection ([`ring::conn`]), by way of a proxy where there is one
 //! ([`plan::proxy`]), a request ([`http::request`]), the response by [`http::Exchange`] as spans of
 //! the receive buffer, which are written from that same memory ([`ring::file`]). What came of it

@@ -157,26 +157,26 @@ mod tests {
         }
     }
 
-    /// What lanes do to an account that they share: `(when, who, bytes)` of each receive, in order.
-    /// Each of `receives` is what a lane takes, what it gets, and how long it does something else
+    /// What slots do to an account that they share: `(when, who, bytes)` of each receive, in order.
+    /// Each of `receives` is what a slot takes, what it gets, and how long it does something else
     /// then.
     fn simulate(
         rate: u64,
-        lanes: usize,
+        slots: usize,
         receives: &[(u64, u64, u64)],
         late_ns: u64,
     ) -> Vec<(u64, usize, u64)> {
         let account = Account::new(rate);
         let mut ready: BinaryHeap<Reverse<(u64, u64, usize)>> =
-            (0..lanes).map(|lane| Reverse((0, 0, lane))).collect();
+            (0..slots).map(|slot| Reverse((0, 0, slot))).collect();
         let mut came = Vec::new();
         for (&(taken, got, idle_ns), sequence) in receives.iter().zip(1..) {
-            let Reverse((now_ns, _, lane)) = ready.pop().unwrap();
+            let Reverse((now_ns, _, slot)) = ready.pop().unwrap();
             let wait_ns = account.take(taken, now_ns);
             let at_ns = now_ns + if wait_ns > 0 { wait_ns + late_ns } else { 0 };
             account.charge_actual(taken, got, at_ns);
-            came.push((at_ns, lane, got));
-            ready.push(Reverse((at_ns + idle_ns, sequence, lane)));
+            came.push((at_ns, slot, got));
+            ready.push(Reverse((at_ns + idle_ns, sequence, slot)));
         }
         came.sort_unstable();
         came
@@ -186,15 +186,15 @@ mod tests {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..Default::default() })]
 
         /// Over any window no more comes than the rate allows in it and in the slack, and what was
-        /// received without a wait for it: one receive of each lane.
+        /// received without a wait for it: one receive of each slot.
         #[test]
         fn never_more_than_the_rate(
             rate in 1..10_000_000_u64,
-            lanes in 1..8_usize,
+            slots in 1..8_usize,
             receives in prop::collection::vec(
                 (0..300_000_u64, 0..300_000_u64, 0..300 * MS), 1..60),
         ) {
-            let came = simulate(rate, lanes, &receives, 0);
+            let came = simulate(rate, slots, &receives, 0);
             let largest = receives.iter().map(|receive| receive.0.max(receive.1)).max().unwrap();
             for first in 0..came.len() {
                 let mut sum = 0_u128;
@@ -202,7 +202,7 @@ mod tests {
                     sum += u128::from(came[last].2);
                     let ns = u128::from(came[last].0 - came[first].0 + SLACK_NS);
                     let allowed = u128::from(rate) * ns / 1_000_000_000
-                        + u128::from(largest) * lanes as u128
+                        + u128::from(largest) * slots as u128
                         + 1;
                     prop_assert!(sum <= allowed, "{sum} of {allowed} from {first} to {last}");
                 }
@@ -214,11 +214,11 @@ mod tests {
         #[test]
         fn not_less_than_the_rate_either(
             rate in 20_000..100_000_000_u64,
-            lanes in 1..8_usize,
+            slots in 1..8_usize,
             late_ns in 0..40 * MS,
         ) {
             let grain = Account::new(rate).grain_bytes();
-            let came = simulate(rate, lanes, &vec![(grain, grain, 0); 400], late_ns);
+            let came = simulate(rate, slots, &vec![(grain, grain, 0); 400], late_ns);
             let (end_ns, bytes) = (came[399].0, u128::from(400 * grain));
             let wanted_ns = bytes * 1_000_000_000 / u128::from(rate);
             // What is left is the lateness of the last wait.
@@ -227,12 +227,12 @@ mod tests {
 
         /// Lanes that always want more get as much as each other, and none waits for long.
         #[test]
-        fn each_lane_is_served_in_turn(rate in 1_000..10_000_000_u64, lanes in 1..40_usize) {
+        fn each_slot_is_served_in_turn(rate in 1_000..10_000_000_u64, slots in 1..40_usize) {
             let grain = Account::new(rate).grain_bytes();
-            let came = simulate(rate, lanes, &vec![(grain, grain, 0); lanes * 7], 0);
-            for round in came[lanes..].chunks_exact(lanes) {
+            let came = simulate(rate, slots, &vec![(grain, grain, 0); slots * 7], 0);
+            for round in came[slots..].chunks_exact(slots) {
                 let served: BTreeSet<usize> = round.iter().map(|receive| receive.1).collect();
-                prop_assert_eq!(served.len(), lanes);
+                prop_assert_eq!(served.len(), slots);
             }
         }
     }

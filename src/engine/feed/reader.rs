@@ -1,4 +1,4 @@
-//! The reader: entries of the inputs to tasks on the schedule, a bounded look-ahead in front of the
+//! The reader: entries of the inputs to jobs on the schedule, a bounded look-ahead in front of the
 //! work.
 
 use crate::engine::feed::compare::other_list;
@@ -13,7 +13,7 @@ use crate::engine::state::stop::Stop;
 use crate::plan::job::{Entry, Job};
 use crate::report::journal::Ended;
 
-/// What turns lines into tasks.
+/// What turns lines into jobs.
 pub(crate) struct Reader<'r> {
     pub(crate) shared: &'r Shared,
     pub(crate) lists: Lists,
@@ -125,7 +125,7 @@ impl<'r> Reader<'r> {
     /// Nothing of the batch begins any more.
     fn leave_batch(&mut self) {
         let books = &self.shared.books;
-        self.batch.drain(..).for_each(|task| task.leave(books));
+        self.batch.drain(..).for_each(|queued| queued.leave(books));
         self.judge.leave_bad_lines();
     }
 
@@ -195,7 +195,7 @@ impl<'r> Reader<'r> {
         while !batch.is_empty() {
             let Some(room) = self.wait_for_room() else {
                 self.is_cut = true;
-                return batch.into_iter().for_each(|task| task.leave(&self.shared.books));
+                return batch.into_iter().for_each(|queued| queued.leave(&self.shared.books));
             };
             let count = batch.len().min(room).min(PUSHED_AT_ONCE);
             if self.shared.queue.push_all(batch.drain(..count)) {
@@ -231,7 +231,7 @@ impl<'r> Reader<'r> {
     }
 }
 
-/// Tasks put on the schedule at once.
+/// Jobs of one batch, which are put on the schedule together.
 pub(crate) const BATCH: usize = 256;
-/// Tasks put there before cores have their turn at it.
+/// Jobs put on the schedule before cores have their turn at it.
 const PUSHED_AT_ONCE: usize = 64;

@@ -146,8 +146,8 @@ impl Reader<'_> {
         }
         let index = job.index;
         let name = name.unwrap_or_else(|| self.skip_ahead.ahead.name(index, self.judge.path(&job)));
-        let task = Queued::of_job(job, name, self.shared.now_ms());
-        let room = self.shared.queue.push(task);
+        let queued = Queued::of_job(job, name, self.shared.now_ms());
+        let room = self.shared.queue.push(queued);
         self.skip_ahead.ahead.set_over(index);
         if room == 0 { Step::TakenLast } else { Step::Taken }
     }

@@ -125,7 +125,7 @@ impl<'c> Assembly<'c> {
         match &mut self.place {
             Place::File(file) => file.write(buf).await,
             Place::Stream(outflow) => {
-                // Boxed, as what is rare is: a lane has room for all that an attempt may wait in.
+                // Boxed, as what is rare is: a slot has room for all that an attempt may wait in.
                 Box::pin(outflow.write(buf.body())).await?;
                 buf.body_written();
                 Ok(())

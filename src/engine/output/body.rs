@@ -90,7 +90,7 @@ impl<'c> Body<'c> {
     /// Takes the waiting body of `buf`.
     pub(crate) async fn write(&mut self, buf: &mut RecvBuf) -> Result<(), Fault> {
         if self.decoding.is_some() {
-            // Boxed, as what is rare is: a lane has room for all that an attempt may wait in.
+            // Boxed, as what is rare is: a slot has room for all that an attempt may wait in.
             return Box::pin(self.decode(buf)).await;
         }
         self.to.write(buf).await.map_err(write_fault)

@@ -138,7 +138,7 @@ fn close_left(shared: &Shared) -> usize {
         let left = Some(Left::Job(&waiting.job, waiting.planned_name()));
         shared.books.close(&Closing { row, encoded: None, left });
     }
-    untouched.into_iter().map(|task| task.leave(&shared.books)).count()
+    untouched.into_iter().map(|queued| queued.leave(&shared.books)).count()
 }
 
 /// Ends the session of a run that ends with `failure`. Gives how it ends now, and what is to be

@@ -129,8 +129,8 @@ impl Rehearsal {
         let schedule = &mut self.schedule;
         self.time_parse += setup::thread_time() - self.passed_at;
         self.jobs += batch.len() as u64;
-        for task in &*batch {
-            self.census.add(task.place().host);
+        for queued in &*batch {
+            self.census.add(queued.place().host);
         }
         let begun = setup::thread_time();
         while !batch.is_empty() {
