@@ -97,8 +97,8 @@ These are the most common options: `ringpull --help` explains all of them, with 
 const EXAMPLES: &str = "\
 Values:
   TIME         seconds (10, 1.5), or a number with ms, s, m, h or d (500ms, 2m)
-  BYTES, SIZE  a number, or one with k, M, G, T or P, each 1024 of the one before (1.5k, 20M)
-  Of an option that is typed twice the last one counts, but for those that say Repeatable.
+  BYTES, SIZE  a number, or one with k, M, G, T or P, each 1024 times the one before (1.5k, 20M)
+  When an option is given twice, the last one counts, unless its text says Repeatable.
 
 Examples:
   ringpull -i urls.txt -d images --report REPORT.csv

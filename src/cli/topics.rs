@@ -54,7 +54,7 @@ pub const TOPICS: [Topic; 16] = [
     topic("watch", "progress, signals, metrics, --write-out", include_str!("topics/watch.md")),
     topic(
         "trust",
-        "limits, and rules for servers that one cannot trust",
+        "limits, and rules for servers that you cannot trust",
         include_str!("topics/trust.md"),
     ),
     topic("kernel", "io_uring, CPUs, memory, descriptors", include_str!("topics/kernel.md")),

@@ -566,7 +566,7 @@ fn another_mount_is_as_good_as_another_boot() {
         };
         done.assert_code(0);
         assert_eq!(server.log().len(), 40, "{}", done.stderr);
-        assert!(done.stderr.contains("a disk mounted anew"), "{}", done.stderr);
+        assert!(done.stderr.contains("a disk mounted again"), "{}", done.stderr);
         // That was synced at its end, however short it was.
         again().unwrap().assert_code(0);
         assert_eq!(server.log().len(), 40);

@@ -28,7 +28,7 @@ pub struct BudgetArgs {
     pub max_duration: Option<Millis>,
     /// End the run when its downloads come to this many bytes.
     ///
-    /// Finished ones count. It ends in the same way as with --max-errors. 0 is any number.
+    /// Finished ones count. It ends in the same way as with --max-errors. 0 means no limit.
     #[arg(short = 'Q', long, alias = "max-transfer", value_name = "SIZE",
           value_parser = values::bytes)]
     pub quota: Option<Bytes>,

@@ -15,14 +15,14 @@ use std::path::PathBuf;
 pub struct DnsArgs {
     /// Name servers instead of those of /etc/resolv.conf.
     ///
-    /// ADDR or ADDR:PORT, with commas; the port is 53 by default. Questions are spread over them,
-    /// and one that does not answer is left alone for a while.
+    /// ADDR or ADDR:PORT, separated by commas; the port is 53 by default. Queries are spread over
+    /// them, and a server that does not answer is left alone for a while.
     ///
     /// Example: --dns-servers 9.9.9.9,10.0.0.1:5353
     #[arg(long, alias = "async-dns-server", value_name = "LIST", value_delimiter = ',',
           value_parser = dns_server, hide_short_help = true)]
     pub dns_servers: Vec<SocketAddr>,
-    /// Questions that one name server has to answer at once.
+    /// Queries in flight to each name server.
     ///
     /// From 1 to 10000.
     #[arg(long, value_name = "N", value_parser = dns_concurrency,
@@ -42,8 +42,8 @@ pub struct DnsArgs {
     pub dns_cache: Option<PathBuf>,
     /// Use ADDR for HOST, instead of looking it up.
     ///
-    /// Repeatable. `*` is every host; there may be several addresses with commas, which are tried
-    /// in this order, IPv6 in brackets.
+    /// Repeatable. `*` is every host; several addresses are separated by commas and tried in this
+    /// order, IPv6 in brackets.
     ///
     /// Example: --resolve example.com:443:127.0.0.1
     #[arg(long, value_name = "HOST:PORT:ADDR", value_parser = resolve_override)]

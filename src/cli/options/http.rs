@@ -59,7 +59,8 @@ pub struct HttpArgs {
     pub netrc_file: Option<PathBuf>,
     /// Redirects followed for each URL.
     ///
-    /// One more fails the URL. The file is named after the first URL, whatever the redirects say.
+    /// One redirect more fails the URL. The file is named after the first URL, whatever the
+    /// redirects say.
     #[arg(long, alias = "max-redirect", value_name = "N",
           default_value_t = limits::REDIRECTS_DEFAULT, hide_short_help = true)]
     pub max_redirs: u32,
@@ -76,7 +77,8 @@ pub struct HttpArgs {
     pub compressed: bool,
     /// Largest body: a longer one fails and leaves no file.
     ///
-    /// Checked against Content-Length before anything is stored, and again while reading. 0 is any.
+    /// Checked against Content-Length before anything is stored, and again while reading. 0 means
+    /// no limit.
     #[arg(long, value_name = "BYTES", value_parser = values::bytes)]
     pub max_filesize: Option<Bytes>,
     /// Redirects are always followed.

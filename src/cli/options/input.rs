@@ -62,11 +62,11 @@ pub struct InputArgs {
     /// Column with the digest that the file must have (as checksum=).
     ///
     /// Cells are TYPE=HEX, or hexadecimal digits alone: 32 are md5, 40 sha-1, 64 sha-256. A file
-    /// with another digest fails and is not kept. In JSON Lines each object has this member, null
-    /// where there is no digest.
+    /// with a different digest fails and is not kept. In JSON Lines each object has this member,
+    /// null where there is no digest.
     #[arg(long, value_name = "NAME", hide_short_help = true)]
     pub checksum_col: Option<String>,
-    /// Columns of the lists to copy into the report, with commas.
+    /// Columns of the lists to copy into the report, separated by commas.
     ///
     /// They follow the report's own columns. A name that the report has itself begins with list_
     /// there, and a number with column_. Cells are copied as they are, values of JSON as JSON, and

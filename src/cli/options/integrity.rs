@@ -17,8 +17,8 @@ pub struct IntegrityArgs {
     pub compute_hash: Option<ComputeHash>,
     /// Digest that the file of a single URL must have.
     ///
-    /// A file with another one fails and is not kept. Lists have checksum=TYPE=HEX below a URL for
-    /// this.
+    /// A file with a different digest fails and is not kept. Lists have checksum=TYPE=HEX below a
+    /// URL for this.
     ///
     /// Example: --checksum sha-256=0f343b0931126a20f133d67c2b018a3b...
     #[arg(long, value_name = "TYPE=HEX")]

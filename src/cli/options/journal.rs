@@ -57,8 +57,8 @@ impl JournalArgs {
         }
         if self.fresh && self.retry_failed.is_some() {
             bail!(RunError::usage(
-                "cannot use --fresh and --retry-failed together: a report that is begun anew tells \
-                 of no failures"
+                "cannot use --fresh and --retry-failed together: a report that is begun anew has \
+                 no failures to retry"
             ));
         }
         if self.save_session.as_ref().is_some_and(|path| path.as_os_str() == "-") {

@@ -10,7 +10,7 @@ use clap::Args;
 pub struct PaceArgs {
     /// Body bytes a second over the whole run.
     ///
-    /// 0 is any number. curl's option of this name is per transfer: that is --max-download-limit
+    /// 0 means no limit. curl's option of this name is per transfer: that is --max-download-limit
     /// here.
     ///
     /// Example: --limit-rate 20M
@@ -19,12 +19,12 @@ pub struct PaceArgs {
     pub limit_rate: Option<Bytes>,
     /// Body bytes a second from each host, over all its transfers.
     ///
-    /// 0 is any number.
+    /// 0 means no limit.
     #[arg(long, value_name = "BYTES", value_parser = values::bytes, hide_short_help = true)]
     pub limit_rate_per_host: Option<Bytes>,
     /// Body bytes a second of each transfer.
     ///
-    /// As curl's --limit-rate. 0 is any number.
+    /// As curl's --limit-rate. 0 means no limit.
     #[arg(long, value_name = "BYTES", value_parser = values::bytes, hide_short_help = true)]
     pub max_download_limit: Option<Bytes>,
 }

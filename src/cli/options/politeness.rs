@@ -9,23 +9,23 @@ use clap::Args;
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Concurrency and politeness")]
 pub struct PolitenessArgs {
-    /// Keep as many connections to each host, whatever it answers.
+    /// Keep the same number of connections to each host, whatever it answers.
     ///
     /// The number of -x, or 8 without it; and no request rate is found for hosts that refuse.
     /// Retry-After is obeyed all the same. For servers of your own, and for measurements.
     #[arg(long, hide_short_help = true)]
     pub fixed_connections: bool,
-    /// Requests in a time over the whole run, such as 50/s.
+    /// Request rate over the whole run, such as 50/s.
     ///
     /// UNIT is s, m, h or d, or such a unit with a number: 1/5s is one request in five seconds.
     /// Requests are evenly spaced; redirects and retries count. Waiting for a turn counts towards
     /// --max-time.
     #[arg(long, value_name = "N/UNIT", value_parser = rate)]
     pub rate: Option<Rate>,
-    /// Requests in a time at each host, such as 5/s.
+    /// Request rate at each host, such as 5/s.
     ///
-    /// Written as for --rate, and counted in the same way. One that a host asks for (Retry-After),
-    /// or that is found out from its refusals, is kept to as well.
+    /// Written as for --rate, and counted in the same way. A rate that a host asks for
+    /// (Retry-After), or that is found from its refusals, is kept to as well.
     #[arg(long, value_name = "N/UNIT", value_parser = rate)]
     pub rate_per_host: Option<Rate>,
     /// rclone's word for --rate: a number a second.

@@ -24,7 +24,7 @@ pub struct ProxyArgs {
     /// Example: --proxy socks5h://10.0.0.1
     #[arg(long, alias = "all-proxy", value_name = "URL")]
     pub proxy: Option<String>,
-    /// Hosts to reach directly, with commas.
+    /// Hosts to reach directly, separated by commas.
     ///
     /// Names (and all below them), addresses and networks (10.0.0.0/8), each with an optional
     /// :PORT; '*' is all. [default: no_proxy of the environment]

@@ -16,7 +16,7 @@ pub struct RobotsArgs {
     pub robots: bool,
     /// Skip responses whose X-Robots-Tag has a directive of LIST.
     ///
-    /// LIST has commas between directives. [default LIST: noai,noimageai,noindex,noimageindex]
+    /// LIST is separated by commas. [default LIST: noai,noimageai,noindex,noimageindex]
     ///
     /// Their rows say skipped (robots.tag).
     #[arg(long = "respect-x-robots-tag", value_name = "LIST", value_delimiter = ',',

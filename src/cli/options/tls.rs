@@ -29,7 +29,7 @@ pub struct TlsArgs {
     #[arg(short = 'E', long = "cert", alias = "certificate", value_name = "FILE",
           value_parser = values::path)]
     pub cert_file: Option<PathBuf>,
-    /// PEM file of the private key of --cert, when it is another one.
+    /// PEM file of the private key of --cert, when it is a separate file.
     ///
     /// Only together with --cert.
     #[arg(long = "key", alias = "private-key", value_name = "FILE", requires = "cert_file",
@@ -37,7 +37,7 @@ pub struct TlsArgs {
     pub key_file: Option<PathBuf>,
     /// Public keys that servers may have, and no other.
     ///
-    /// 'sha256//BASE64', more of them with ; between, or a PEM or DER file of one key. As in curl,
+    /// 'sha256//BASE64', several separated by ;, or a PEM or DER file of one key. As in curl,
     /// BASE64 is the SHA-256 of the DER encoding of the key.
     #[arg(long = "pinnedpubkey", value_name = "KEYS", value_parser = pins, hide_short_help = true)]
     pub pins: Option<Pins>,
@@ -46,7 +46,7 @@ pub struct TlsArgs {
     pub is_tls_1_2: bool,
     /// Speak TLS 1.3 only.
     ///
-    /// Without this, TLS 1.2 is spoken with servers that have nothing later.
+    /// Without this, TLS 1.2 is spoken with servers that do not offer 1.3.
     #[arg(long = "tlsv1.3", overrides_with = "is_tls_1_2", hide_short_help = true)]
     pub is_tls_1_3: bool,
 }

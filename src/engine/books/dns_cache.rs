@@ -36,7 +36,7 @@ impl DnsCache {
         let file = CacheFile::at(path);
         match fs::metadata(&file.path) {
             Ok(metadata) if !metadata.is_file() => {
-                bail!(RunError::usage(format!("--dns-cache {shown} is no regular file")))
+                bail!(RunError::usage(format!("--dns-cache {shown} is not a regular file")))
             }
             Ok(_) => file.load(resolver)?,
             // It is written below.
@@ -98,7 +98,7 @@ impl CacheFile {
         file.take(FILE_BYTES_MAX).read_to_end(&mut bytes).with_context(cannot)?;
         let Ok(parsed) = dns_cache::parse(&bytes) else {
             bail!(RunError::usage(format!(
-                "--dns-cache {shown} is no file of an earlier run and is not replaced: give \
+                "--dns-cache {shown} is not a file of an earlier run and is not replaced: give \
                  another name, or --resolve for addresses of your own"
             )));
         };

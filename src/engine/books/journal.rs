@@ -292,8 +292,8 @@ impl Opened {
         if scanned.whole < length {
             self.file.set_len(scanned.whole).with_context(cannot)?;
             say(&format!(
-                "warning: the last {} bytes of {} were no whole row, as a run leaves them that \
-                 was killed: they are cut off, and what they were about is pulled again",
+                "warning: the last {} bytes of {} are an incomplete row, as a killed run leaves \
+                 one: they are cut off, and what they were about is pulled again",
                 length - scanned.whole,
                 path.display()
             ));
@@ -365,10 +365,9 @@ impl Opened {
         let lost = lost.untold();
         if lost > 0 {
             say(&format!(
-                "warning: since the last sync of {} the machine was started anew, or a disk \
-                 mounted anew: of {doubted} files pulled after it {lost} are pulled again, because \
-                 they are lost or nothing proves that they are whole (a digest would: \
-                 --compute-hash)",
+                "warning: since the last sync of {} the machine was restarted, or a disk mounted \
+                 again: of {doubted} files pulled after it {lost} are pulled again, because they \
+                 are lost or nothing proves that they are whole (a digest would: --compute-hash)",
                 path.display()
             ));
         }
@@ -459,7 +458,8 @@ fn take(file: &File, path: &Path) -> anyhow::Result<()> {
         ))),
         Lock::Unknown => {
             say(&format!(
-                "warning: the file system of {} has no locks: see that no other run writes it",
+                "warning: the file system of {} has no locks: make sure that no other run \
+                 writes it",
                 path.display()
             ));
             Ok(())

@@ -47,7 +47,7 @@ impl Session {
         let cannot = || RunError::local_file(format!("cannot write {}", path.display()));
         if is_other_than_file(path) {
             bail!(RunError::usage(format!(
-                "cannot save the session as {}: it is no regular file",
+                "cannot save the session as {}: it is not a regular file",
                 path.display()
             )));
         }

@@ -74,7 +74,7 @@ impl<'r> Reader<'r> {
             Ok(Ended::Whole) => Ok(()),
             Ok(Ended::Shorter(last)) => {
                 say(&format!(
-                    "warning: the list is shorter than it was: {} tells of lines up to {last}",
+                    "warning: the list is shorter than it was: {} has rows of lines up to {last}",
                     report.path.display()
                 ));
                 Ok(())

@@ -280,8 +280,8 @@ fn numberless() -> FormError {
     )
 }
 
-const NO_DELIMITER: &str = "it is no table, and --delimiter is for tables; add --input-format csv \
-     if it is one, or leave --delimiter out";
+const NO_DELIMITER: &str = "it is not a table, and --delimiter is for tables; add --input-format \
+     csv if it is one, or leave --delimiter out";
 const NO_COLUMNS: &str = "it is a list of plain URLs, and --keep-cols is for CSV, TSV and JSON \
      Lines; say with --input-format if it is one of these";
 /// Suffixes of compressed files. The compression itself is known by the first bytes of a file.
