@@ -26,7 +26,7 @@
 //! that goes back into the queue, or the row ([`report::row`]) that every line ends in.
 //!
 //! To learn the code, read in this order: [`http`] (the contract), [`http::Exchange`], the rooms in
-//! `engine/mod.rs`, `engine/attempt/fetch.rs` (one attempt, with `open.rs` for its begin and
+//! `engine/mod.rs`, `engine/attempt/exchange.rs` (one request, with `open.rs` for its begin and
 //! `response.rs` for its end), [`ring`] (its rules), [`plan::schedule`], [`plan::retry`].
 //!
 //! The library carries no stability promise; it exists so that tests, benches and the binary share

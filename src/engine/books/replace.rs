@@ -36,7 +36,9 @@ impl Replacement {
     /// The file cannot be written at all.
     pub(crate) fn begin_or_in_place(path: &Path, waits: bool) -> io::Result<Self> {
         make_parent(path)?;
-        if !is_mounted(path)
+        // What is no file stays: better to hear of that now than when all is pulled.
+        if !is_other_than_file(path)
+            && !is_mounted(path)
             && let Ok(replacement) = Self::begin(path, Access::AsBefore, waits)
         {
             return Ok(replacement);
@@ -159,6 +161,7 @@ mod tests {
         let path = dir.path().join("file");
         fs::create_dir(&path).unwrap();
         assert!(is_other_than_file(&path) && !is_other_than_file(&dir.path().join("none")));
+        assert!(Replacement::begin_or_in_place(&path, false).is_err(), "known from the start");
         let mut file = Replacement::begin(&path, Access::Owner, false).unwrap();
         file.add(text("now"));
         assert!(file.finish().is_err());

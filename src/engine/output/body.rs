@@ -8,6 +8,7 @@ use crate::fault::{Cause, Fault, Stage};
 use crate::http::coding::Gunzip;
 use crate::http::head::Framing;
 use crate::plan::checksum::Mismatch;
+use crate::plan::verdict::check_size;
 use crate::ring::buf::{BufPool, RecvBuf, Size};
 use crate::ring::dir::Dir;
 
@@ -227,13 +228,5 @@ impl To<'_> {
             }
         }
         Ok(())
-    }
-}
-
-/// Refuses a body of so many bytes where that is more than `--max-filesize`.
-fn check_size(bytes: u64, bytes_max: Option<u64>) -> Result<(), Fault> {
-    match bytes_max {
-        Some(limit) if bytes > limit => Err(Fault::new(Stage::Body, Cause::TooLarge { limit })),
-        Some(_) | None => Ok(()),
     }
 }

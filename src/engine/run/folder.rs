@@ -19,7 +19,8 @@ pub(crate) fn open_dir(config: &Config) -> anyhow::Result<Dir> {
     Dir::create(&config.dir, write_options).with_context(|| cannot_write_into(config))
 }
 
-/// What no download may replace, by device and inode. All of it is there by now.
+/// What no download may replace, by device and inode. What is not there by now has its name
+/// reserved ([`Naming::reserve`](crate::engine::feed::naming::Naming::reserve)).
 pub(crate) fn irreplaceable(config: &Config) -> Arc<Kept> {
     let OwnFiles { files, list_folders } = &config.own_files;
     let (files, folders) = (files.iter(), list_folders.iter());
