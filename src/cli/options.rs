@@ -10,7 +10,7 @@ mod journal;
 mod kernel;
 pub(crate) mod lines;
 mod origin;
-pub(crate) mod output;
+mod output;
 mod pace;
 mod patience;
 mod politeness;

@@ -3,7 +3,7 @@
 
 use crate::cli::argv;
 use crate::cli::command::Command;
-use crate::cli::options::{NetrcFile, OutputName, PullArgs, lines, output, proxy, report};
+use crate::cli::options::{NetrcFile, OutputName, PullArgs, lines, proxy, report};
 use crate::cli::secrets;
 use crate::cli::written;
 use crate::config::{Config, Fsync, Input, JournalConfig, ProgressMode, SyncMode};
@@ -81,7 +81,7 @@ pub fn resolve(args: &PullArgs, host: &Host) -> anyhow::Result<Resolved> {
         Some(OutputName::Stdout) | None => None,
     };
     let own_files = written::check(args, &inputs, path.as_deref(), host.roots_file.as_deref())?;
-    let destination = output::destination(&dir, output, args.output.discard)?;
+    let destination = args.output.destination(&dir, output)?;
     let netrc = args.http.netrc()?;
     let warnings = warnings(args, netrc.as_ref());
     let mut request = args.http.resolve(netrc.map(|file| file.netrc))?;

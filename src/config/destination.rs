@@ -33,6 +33,14 @@ impl Destination {
         }
     }
 
+    /// Whether anything is kept of bodies, which a row can be about.
+    pub fn keeps_bodies(&self) -> bool {
+        match self {
+            Self::Files | Self::File(_) | Self::Stdout | Self::Device { .. } => true,
+            Self::Null => false,
+        }
+    }
+
     /// The name of the one body, where it is not for its job to give one. Standard output has an
     /// empty one.
     pub fn name(&self) -> Option<&str> {

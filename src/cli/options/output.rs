@@ -149,28 +149,28 @@ impl OutputArgs {
     pub(crate) fn on_conflict(&self) -> OnConflict {
         if self.no_clobber { OnConflict::Skip } else { self.on_conflict }
     }
-}
 
-/// Where bodies go; `output` is what `-o` names in `dir`, and with `is_discarding` they go nowhere.
-pub(crate) fn destination(
-    dir: &Path,
-    output: Option<OutputName>,
-    is_discarding: bool,
-) -> anyhow::Result<Destination> {
-    let name = match output {
-        None if is_discarding => return Ok(Destination::Null),
-        None => return Ok(Destination::Files),
-        Some(OutputName::Stdout) => return Ok(Destination::Stdout),
-        Some(OutputName::Path(name)) => name,
-    };
-    let path = dir.join(&name);
-    match leads(&path) {
-        Leads::File => Ok(Destination::File(name)),
-        Leads::Outlet(outlet) => Ok(Destination::Device { name, outlet }),
-        Leads::Socket => bail!(RunError::usage(format!(
-            "cannot write to -o {}, which is a socket: give a file, a FIFO or a device",
-            path.display()
-        ))),
+    /// Where bodies go; `output` is what `-o` names in `dir`.
+    pub(crate) fn destination(
+        &self,
+        dir: &Path,
+        output: Option<OutputName>,
+    ) -> anyhow::Result<Destination> {
+        let name = match output {
+            None if self.discard => return Ok(Destination::Null),
+            None => return Ok(Destination::Files),
+            Some(OutputName::Stdout) => return Ok(Destination::Stdout),
+            Some(OutputName::Path(name)) => name,
+        };
+        let path = dir.join(&name);
+        match leads(&path) {
+            Leads::File => Ok(Destination::File(name)),
+            Leads::Outlet(outlet) => Ok(Destination::Device { name, outlet }),
+            Leads::Socket => bail!(RunError::usage(format!(
+                "cannot write to -o {}, which is a socket: give a file, a FIFO or a device",
+                path.display()
+            ))),
+        }
     }
 }
 

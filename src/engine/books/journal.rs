@@ -18,7 +18,7 @@ pub(crate) use whole::compare;
 
 use self::mark::{Epoch, Mark};
 use self::taken::{Says, TakenRows};
-use crate::config::{Config, Destination, OnConflict, ReportFile, RetryFailed, SyncMode};
+use crate::config::{Config, OnConflict, ReportFile, RetryFailed, SyncMode};
 use crate::engine::books::row_file::make_parent;
 use crate::engine::books::row_sink::Appending;
 use crate::engine::say::say;
@@ -267,7 +267,7 @@ pub(crate) fn open(
         is_fresh,
     };
     if !is_fresh {
-        let wants_files = config.destination != Destination::Null;
+        let wants_files = config.destination.keeps_bodies();
         opened.read(path, config.cpus.len(), wants_files, each)?;
     }
     Ok(opened)
