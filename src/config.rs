@@ -23,6 +23,7 @@ use crate::plan::pace::Bandwidth;
 use crate::plan::proxy::Proxies;
 use crate::plan::schedule::Limits;
 use crate::plan::shard::Shard;
+use crate::plan::verdict::Redirects;
 use crate::plan::{input, retry, robots};
 use crate::report::RowFormat;
 use crate::report::budget::Budget;
@@ -160,10 +161,8 @@ pub struct Config {
     pub shard: Option<Shard>,
     /// What requests carry.
     pub request: RequestConfig,
-    /// Redirects followed for one job.
-    pub redirects_max: u32,
-    /// Follow a redirect from https to http.
-    pub allow_downgrade: bool,
+    /// Which redirects are followed.
+    pub redirects: Redirects,
     /// Largest body that is stored, in bytes, as received and as decoded.
     pub body_bytes_max: Option<u64>,
     /// Deadlines.
@@ -244,8 +243,7 @@ impl Default for Config {
                 basic_auth: None,
                 netrc: None,
             },
-            redirects_max: limits::REDIRECTS_DEFAULT,
-            allow_downgrade: false,
+            redirects: Redirects::default(),
             body_bytes_max: None,
             timeouts: Timeouts {
                 connect_ms: limits::TIMEOUT_CONNECT_DEFAULT_MS,

@@ -5,6 +5,7 @@ use super::target::Target;
 use crate::fault::{Cause, Fault, Stage};
 use crate::http::head::Location;
 use crate::http::{Head, RetryAfter};
+use crate::limits;
 use std::fmt;
 
 /// What is wanted of a target.
@@ -19,13 +20,26 @@ pub enum Ask {
     },
 }
 
+/// Which redirects are followed.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Redirects {
+    /// `--max-redirs`: how many one job follows.
+    pub count_max: u32,
+    /// `--allow-downgrade`: one may lead from https to http.
+    pub allow_downgrade: bool,
+}
+
+impl Default for Redirects {
+    fn default() -> Self {
+        Self { count_max: limits::REDIRECTS_DEFAULT, allow_downgrade: false }
+    }
+}
+
 /// What the user said about redirects and about what sites ask of robots.
 #[derive(Clone, Debug)]
 pub struct Policy {
-    /// `--max-redirs`: redirects that one job follows.
-    pub redirects_max: u32,
-    /// `--allow-downgrade`: a redirect may lead from https to http.
-    pub allow_downgrade: bool,
+    /// Which redirects are followed.
+    pub redirects: Redirects,
     /// What we are called in `X-Robots-Tag`; see [`super::robots::token`].
     pub robots_token: Box<str>,
     /// `--respect-x-robots-tag`: directives that let a file be left alone.
@@ -66,10 +80,12 @@ pub fn judge(
             None => status(),
         },
         200..=299 => return judge_tags(head, ask, policy),
-        301 | 302 | 303 | 307 | 308 => match redirect(head, target, num_redirects, policy) {
-            Ok(target) => return Err(Instead::Redirect(target)),
-            Err(fault) => fault,
-        },
+        301 | 302 | 303 | 307 | 308 => {
+            match redirect(head, target, num_redirects, policy.redirects) {
+                Ok(target) => return Err(Instead::Redirect(target)),
+                Err(fault) => fault,
+            }
+        }
         _ => status(),
     };
     Err(Instead::Failed(fault, head.retry_after))
@@ -92,7 +108,7 @@ fn redirect(
     head: &Head,
     from: &Target,
     num_redirects: u32,
-    policy: &Policy,
+    redirects: Redirects,
 ) -> Result<Target, Fault> {
     let no_location = |why: &dyn fmt::Display| {
         Fault::new(Stage::Head, Cause::Location).with_detail(format!("{} {why}", head.status))
@@ -104,11 +120,11 @@ fn redirect(
     };
     // What it says is not repeated: it may hold a password.
     let to = from.join(location).map_err(|problem| no_location(&format!("but {problem}")))?;
-    if from.is_downgrade(&to) && !policy.allow_downgrade {
+    if from.is_downgrade(&to) && !redirects.allow_downgrade {
         return Err(Fault::new(Stage::Head, Cause::Downgrade));
     }
-    if num_redirects >= policy.redirects_max {
-        let limit = policy.redirects_max;
+    if num_redirects >= redirects.count_max {
+        let limit = redirects.count_max;
         return Err(Fault::new(Stage::Head, Cause::Redirects { limit }));
     }
     Ok(to)
@@ -144,8 +160,7 @@ mod tests {
 
     fn policy() -> Policy {
         Policy {
-            redirects_max: 3,
-            allow_downgrade: false,
+            redirects: Redirects { count_max: 3, allow_downgrade: false },
             robots_token: "ringpull".into(),
             robots_tags: vec!["noai".to_owned()],
         }
@@ -223,7 +238,10 @@ mod tests {
             ("https://h.example/", 0, true, "-> http://i.example/b"),
         ];
         for (from, followed, allow_downgrade, wanted) in table {
-            let policy = Policy { allow_downgrade, ..policy() };
+            let policy = Policy {
+                redirects: Redirects { allow_downgrade, ..policy().redirects },
+                ..policy()
+            };
             let told = told(Ask::File, 302, lines, (from, followed), &policy);
             assert_eq!(told, wanted, "{from} {followed} {allow_downgrade}");
         }

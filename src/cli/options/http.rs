@@ -4,6 +4,7 @@ use crate::cli::values::{self, Bytes};
 use crate::config::{Config, RequestConfig};
 use crate::error::RunError;
 use crate::plan::netrc::Netrc;
+use crate::plan::verdict::Redirects;
 use crate::{http, limits, plan};
 use anyhow::{Context as _, bail};
 use clap::Args;
@@ -108,6 +109,11 @@ impl HttpArgs {
             basic_auth: self.users.last().cloned(),
             netrc,
         })
+    }
+
+    /// Which redirects are followed.
+    pub(crate) fn redirects(&self) -> Redirects {
+        Redirects { count_max: self.max_redirs, allow_downgrade: self.allow_downgrade }
     }
 
     /// The netrc file: that of `--netrc-file`, or with `--netrc` the one of the home directory,

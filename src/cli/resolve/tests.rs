@@ -3,6 +3,7 @@
 use super::*;
 use crate::cli::tests::{config, host, list, resolved, typed, unusable};
 use crate::config::{FileOps, OwnFiles};
+use crate::plan::verdict::Redirects;
 use std::fs;
 use std::path::Path;
 
@@ -103,7 +104,7 @@ fn what_passes_through() {
         (3, 2, 2)
     );
     assert_eq!(config.limits.lookahead_max, 4);
-    assert_eq!((config.redirects_max, config.allow_downgrade), (1, true));
+    assert_eq!(config.redirects, Redirects { count_max: 1, allow_downgrade: true });
     assert_eq!((config.tls.insecure, config.tls.ca_files.len()), (true, 1));
     assert_eq!((config.dns.servers.len(), config.dns.overrides.len()), (1, 1));
     assert_eq!(config.file_ops, FileOps::Chain);

@@ -126,8 +126,7 @@ impl Kit {
             proxies,
             requests,
             policy: verdict::Policy {
-                redirects_max: config.redirects_max,
-                allow_downgrade: config.allow_downgrade,
+                redirects: config.redirects,
                 robots_token: common.robots.token().into(),
                 robots_tags: config.robots.tags.clone(),
             },
