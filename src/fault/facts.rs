@@ -24,7 +24,7 @@ pub struct Facts {
 }
 
 /// A sentence for people. What stands in braces is said of many faults; the particulars of one
-/// fault, where it has some, take its place ([`Sentence::with`]).
+/// fault, where it has some, take its place.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Sentence(&'static str);
 
