@@ -10,7 +10,7 @@ pub use journal::{JournalConfig, RetryFailed, SyncMode};
 pub use own::{OwnFiles, StatsFile};
 
 pub use crate::ring::dns::{DnsOptions, Family, ResolveOverride};
-pub use crate::ring::file::{FileAllocation, FileOps, Fsync};
+pub use crate::ring::file::{FileAllocation, FileOps, Fsync, WriteMode};
 pub use crate::ring::stream::Outlet;
 pub use crate::ring::tls::{Pins, TlsOptions, TlsVersion};
 
@@ -190,6 +190,8 @@ pub struct Config {
     pub checksum: Option<Checksum>,
     /// Kernel path of file operations.
     pub file_ops: FileOps,
+    /// `--write-mode`: way of the bytes of long bodies to the disk.
+    pub write_mode: WriteMode,
     /// What must be on the disk before it counts as done.
     pub fsync: Fsync,
     /// Whether disk space is reserved.
@@ -263,6 +265,7 @@ impl Default for Config {
             compute_hash: None,
             checksum: None,
             file_ops: FileOps::default(),
+            write_mode: WriteMode::default(),
             fsync: Fsync::default(),
             file_allocation: FileAllocation::default(),
             dirs: None,

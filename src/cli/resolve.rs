@@ -6,7 +6,7 @@ use crate::cli::command::Command;
 use crate::cli::options::{NetrcFile, OutputName, PullArgs, lines, proxy, report};
 use crate::cli::secrets;
 use crate::cli::written;
-use crate::config::{Config, Fsync, Input, JournalConfig, ProgressMode, SyncMode};
+use crate::config::{Config, Fsync, Input, JournalConfig, ProgressMode, SyncMode, WriteMode};
 use crate::error::RunError;
 use crate::plan::schedule::Limits;
 use anyhow::bail;
@@ -126,6 +126,7 @@ pub fn resolve(args: &PullArgs, host: &Host) -> anyhow::Result<Resolved> {
         address_policy,
         proxies,
         file_ops: args.kernel.file_ops,
+        write_mode: WriteMode::default(),
         fsync: fsync(args),
         file_allocation: args.output.file_allocation,
         dirs: args.output.dirs.clone(),

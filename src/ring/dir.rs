@@ -19,7 +19,7 @@ pub use found::Found;
 pub use kept::Kept;
 pub use rules::{Rules, Volume};
 
-use super::file::{FileAllocation, FileOps, Fsync};
+use super::file::{FileAllocation, FileOps, Fsync, WriteMode};
 use super::mount::mount_id;
 use super::shim::{Op, call};
 use folders::Folders;
@@ -100,6 +100,8 @@ pub struct WriteOptions {
     pub allocation: FileAllocation,
     /// Which path of the kernel the operations take.
     pub ops: FileOps,
+    /// Which way the bytes of long bodies take to the disk.
+    pub mode: WriteMode,
 }
 
 /// A directory on its way to another thread.

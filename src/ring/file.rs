@@ -18,7 +18,7 @@
 mod descriptor;
 mod options;
 
-pub use options::{FileAllocation, FileOps, Fsync};
+pub use options::{FileAllocation, FileOps, Fsync, WriteMode};
 
 use super::buf::RecvBuf;
 use super::dir::{Dir, WriteOptions};
@@ -65,6 +65,7 @@ pub struct OutFile {
     /// Range still to be reserved, from the end of what is reserved.
     to_reserve: Range<u64>,
     is_flushed: bool,
+    is_long: bool,
 }
 
 /// Name of a file that is written.
@@ -108,6 +109,7 @@ impl OutFile {
                 (SizeHint::Long(_) | SizeHint::Short, _) => 0..0,
             },
             is_flushed: false,
+            is_long: expected != SizeHint::Short,
         };
         // A chain renames, so it needs a name to rename from.
         let can_link = dir.run.write_options.ops != FileOps::Chain;
@@ -145,7 +147,8 @@ impl OutFile {
     /// When the write failed; nothing more can be written then.
     pub async fn write(&mut self, buf: &mut RecvBuf) -> Result<(), Cause> {
         self.reserve(buf.body_len() as u64).await?;
-        let through_ring = match self.dir.run.write_options.ops {
+        let WriteOptions { ops, mode, .. } = self.dir.run.write_options;
+        let by_ring = || match ops {
             FileOps::Sync => false,
             FileOps::Ring | FileOps::Chain => true,
             FileOps::Auto => {
@@ -154,7 +157,12 @@ impl OutFile {
                 buf.body_len() >= min
             }
         };
-        if through_ring {
+        let is_by_ring = match mode {
+            WriteMode::Ring if self.is_long => true,
+            WriteMode::Sync if self.is_long => false,
+            _ => by_ring(),
+        };
+        if is_by_ring {
             let (memory, range) = buf.lend_body();
             let (result, memory) = self.write_ring(memory, range).await;
             buf.restore(memory);

@@ -11,8 +11,9 @@ use std::sync::Arc;
 
 /// Makes the directory of the run.
 pub(crate) fn open_dir(config: &Config) -> anyhow::Result<Dir> {
-    let Config { fsync, file_allocation: allocation, file_ops: ops, .. } = *config;
-    let write_options = WriteOptions { fsync, allocation, ops };
+    let Config { fsync, file_allocation: allocation, file_ops: ops, write_mode: mode, .. } =
+        *config;
+    let write_options = WriteOptions { fsync, allocation, ops, mode };
     if !config.destination.has_files() {
         return Dir::create(Path::new("."), write_options).context("cannot open .");
     }

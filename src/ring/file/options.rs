@@ -1,5 +1,7 @@
 //! How files are written, as a user chooses it.
 
+use std::fmt;
+
 /// Which kernel path file operations take.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum FileOps {
@@ -38,4 +40,57 @@ pub enum FileAllocation {
     None,
     /// For bodies of known length from [`crate::limits::ALLOCATE_BYTES_MIN`] on (fallocate(2)).
     Prealloc,
+}
+
+/// Way of the bytes of a long body to the disk, as `--write-mode` chooses it. Short bodies, which
+/// fit the first buffer, go the way of [`FileOps`] whatever this says.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum WriteMode {
+    /// Chosen by the size of the body: through the page cache as [`FileOps`] says, and for a body
+    /// that would fill much of it, in a way that leaves it to others.
+    #[default]
+    Auto,
+    /// Through the page cache, by the ring: a kernel worker copies, and the core goes on.
+    Ring,
+    /// Through the page cache, by write(2): the core itself copies.
+    Sync,
+    /// Around the page cache (open(2), O_DIRECT).
+    Direct,
+    /// Through the page cache, which lets go of the bytes as soon as they are on the disk
+    /// (RWF_DONTCACHE, Linux 6.14).
+    DontCache,
+}
+
+impl WriteMode {
+    /// Each mode, in the order of the manual.
+    pub const ALL: [Self; 5] = [Self::Auto, Self::Ring, Self::Sync, Self::Direct, Self::DontCache];
+
+    /// Word of the mode on the command line and in statistics.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Ring => "ring",
+            Self::Sync => "sync",
+            Self::Direct => "direct",
+            Self::DontCache => "dontcache",
+        }
+    }
+}
+
+impl fmt::Display for WriteMode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.word())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_mode_has_a_word_of_its_own() {
+        let words = WriteMode::ALL.map(|mode| mode.to_string());
+        assert_eq!(words, ["auto", "ring", "sync", "direct", "dontcache"]);
+        assert_eq!(WriteMode::default(), WriteMode::ALL[0]);
+    }
 }
