@@ -67,6 +67,8 @@
 
 mod body;
 pub mod coding;
+pub mod date;
+pub mod etag;
 pub mod exchange;
 pub mod gunzip;
 pub mod head;
@@ -78,6 +80,7 @@ mod value;
 
 pub(crate) use body::is_token;
 pub use coding::CodingProblem;
+pub use date::HttpDate;
 pub use exchange::{Eof, Exchange};
 pub use head::{Framing, Head, Location, RetryAfter};
 pub use range::ContentRange;

@@ -4,6 +4,9 @@
 //! a few copies into a buffer that is used again. Nothing that could end a line early gets in:
 //! fields are checked when the template is made, targets and hosts when they are encoded.
 
+mod conditions;
+
+pub use self::conditions::Conditions;
 use super::body::{is_text, is_token};
 use base64::Engine as _;
 use std::fmt;
@@ -57,6 +60,8 @@ pub struct Get<'a> {
     pub secrets: Secrets,
     /// The proxy that is to pass the request on, if the connection leads to one.
     pub via: Option<Forward<'a>>,
+    /// What is asked for, where it is not all of the target.
+    pub conditions: Conditions<'a>,
 }
 
 /// Whether the fields that are meant for the origin of the input line go with a request. They must
@@ -184,8 +189,15 @@ impl Template {
         out.extend_from_slice(get.target.as_bytes());
         out.extend_from_slice(b" HTTP/1.1\r\n");
         push_field(out, "Host", host);
-        out.extend_from_slice(&self.public);
-        out.extend_from_slice(secret);
+        let conditions = get.conditions.sendable();
+        if conditions.is_none() {
+            out.extend_from_slice(&self.public);
+            out.extend_from_slice(secret);
+        } else {
+            conditions.push_others(&self.public, out);
+            conditions.push_others(secret, out);
+            conditions.push(out);
+        }
         if let Some(value) = authorization {
             push_field(out, "Authorization", value);
         }

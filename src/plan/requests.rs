@@ -5,7 +5,7 @@ use super::proxy::Route;
 use super::target::Target;
 use crate::http::request::FieldProblem;
 use crate::http::request::{
-    Codings, Forward, Get, Parts, RequestProblem, Secrets, Template, basic,
+    Codings, Conditions, Forward, Get, Parts, RequestProblem, Secrets, Template, basic,
 };
 use std::borrow::Cow;
 
@@ -36,6 +36,8 @@ pub struct Wanted<'a> {
     pub secrets: Secrets,
     /// The way to its origin.
     pub route: Route<'a>,
+    /// What is asked for, where it is not all of the target.
+    pub conditions: Conditions<'a>,
 }
 
 impl Requests {
@@ -70,6 +72,19 @@ impl Requests {
         self.codings == Codings::Gzip
     }
 
+    /// Whether the user asks for a range (`-H 'Range: ...'`), with a field of the run or with one
+    /// of a job, `fields`. What comes then is not all of a file, so there is nothing to go on with
+    /// and nothing to split.
+    pub fn has_own_range(&self, fields: &[(String, String)]) -> bool {
+        let find = |fields: &[(String, String)]| {
+            let mut ranges =
+                fields.iter().filter(|(name, _)| name.eq_ignore_ascii_case("range")).peekable();
+            ranges.peek()?;
+            Some(ranges.any(|(_, value)| !value.is_empty()))
+        };
+        find(fields).or_else(|| find(&self.fields)).unwrap_or(false)
+    }
+
     /// Writes the bytes of a request into `out`, for whoever reads it first.
     ///
     /// # Errors
@@ -91,6 +106,7 @@ impl Requests {
                 // The origin itself reads it, whatever the bytes pass through.
                 Route::Direct | Route::Tunnel(_) | Route::Socks5(..) => None,
             },
+            conditions: wanted.conditions,
         };
         out.clear();
         match wanted.fields {
@@ -194,6 +210,7 @@ mod tests {
             fields: &own,
             secrets: Secrets::Send,
             route: Route::Direct,
+            conditions: Conditions::default(),
         };
         let text = encoded(&wanted);
         assert!(text.starts_with("GET /a?b HTTP/1.1\r\nHost: h.example\r\n"), "{text}");
@@ -208,12 +225,50 @@ mod tests {
     }
 
     #[test]
+    fn a_range_of_the_user_is_known() {
+        let field = |name: &str, value: &str| vec![(name.to_owned(), value.to_owned())];
+        let (plain, range) = (field("X-Range", "a"), field("rAnge", "bytes=0-1"));
+        let removed = field("Range", "");
+        let table = [
+            (&plain, &plain, false),
+            (&range, &plain, true),
+            (&plain, &range, true),
+            (&removed, &plain, false),
+            // Fields of a job replace those of the run.
+            (&range, &removed, false),
+            (&removed, &range, true),
+        ];
+        for (run, job, wanted) in table {
+            let parts = Parts { fields: run, ..Parts::default() };
+            let requests = Requests::new(&parts, None, None).unwrap();
+            assert_eq!(requests.has_own_range(job), wanted, "{run:?} {job:?}");
+        }
+    }
+
+    #[test]
+    fn a_part_is_asked_for_beside_the_fields_of_the_job() {
+        let target = Target::parse("http://h.example/a").unwrap();
+        let own = [("Range".to_owned(), "bytes=0-1".to_owned())];
+        let text = encoded(&Wanted {
+            target: &target,
+            login: &target,
+            fields: &own,
+            secrets: Secrets::Send,
+            route: Route::Direct,
+            conditions: Conditions { range: Some((2, None)), ..Conditions::default() },
+        });
+        assert!(text.contains("\r\nRange: bytes=2-\r\n") && !text.contains("0-1"), "{text}");
+    }
+
+    #[test]
     fn only_a_proxy_that_passes_a_request_on_is_told_the_whole_url() {
         let proxy = Proxy::parse("http://p.example:3128").unwrap();
         let target = Target::parse("http://h.example/a").unwrap();
         let first_line = |route| {
             let (fields, secrets): (&[(String, String)], _) = (&[], Secrets::Send);
-            let text = encoded(&Wanted { target: &target, login: &target, fields, secrets, route });
+            let conditions = Conditions::default();
+            let (target, login) = (&target, &target);
+            let text = encoded(&Wanted { target, login, fields, secrets, route, conditions });
             text.lines().next().unwrap_or_default().to_owned()
         };
         assert_eq!(first_line(Route::HttpForward(&proxy)), "GET http://h.example/a HTTP/1.1");

@@ -11,6 +11,7 @@ use crate::engine::output::destination::Output;
 use crate::engine::say::say;
 use crate::engine::state::stop::Stop;
 use crate::fault::{Cause, Fault, Stage};
+use crate::http::request::Conditions;
 use crate::ring::conn::Connection;
 
 /// What an attempt is given.
@@ -60,6 +61,7 @@ pub(crate) async fn attempt(
         login: &job.target,
         fields: job.options.as_ref().map_or(&[], |options| options.headers.as_slice()),
         secrets: hops.secrets(&job.target),
+        conditions: Conditions::default(),
         num_redirects: hops.num_redirects,
         failed_ip: *failed_ip,
         job_at_ms,

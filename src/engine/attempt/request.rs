@@ -1,7 +1,7 @@
 //! What is asked of a server.
 
 use crate::fault::{Fault, InputProblem};
-use crate::http::request::Secrets;
+use crate::http::request::{Conditions, Secrets};
 use crate::plan::proxy::Route;
 use crate::plan::requests::{Requests, Wanted};
 use crate::plan::target::Target;
@@ -17,6 +17,8 @@ pub(crate) struct Request<'r> {
     pub(crate) fields: &'r [(String, String)],
     /// Whether credentials and fields for the origin of the input line go with it.
     pub(crate) secrets: Secrets,
+    /// What is asked for, where it is not all of the target.
+    pub(crate) conditions: Conditions<'r>,
     /// Redirects that led here.
     pub(crate) num_redirects: u32,
     /// An address that is tried last, for the attempt before failed there.
@@ -35,8 +37,8 @@ impl Request<'_> {
         route: Route<'_>,
         bytes: &mut Vec<u8>,
     ) -> Result<(), Fault> {
-        let Self { target, login, fields, secrets, .. } = *self;
-        let wanted = Wanted { target, login, fields, secrets, route };
+        let Self { target, login, fields, secrets, conditions, .. } = *self;
+        let wanted = Wanted { target, login, fields, secrets, route, conditions };
         let encoded = requests.encode(&wanted, bytes);
         encoded.map_err(|problem| Fault::input(InputProblem::Url, problem))
     }

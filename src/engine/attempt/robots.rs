@@ -12,7 +12,7 @@ use crate::engine::attempt::request::Request;
 use crate::engine::attempt::rules::{Asking, Found, State};
 use crate::engine::attempt::trace::Trace;
 use crate::fault::{Cause, Fault, Stage};
-use crate::http::request::Secrets;
+use crate::http::request::{Conditions, Secrets};
 use crate::limits;
 use crate::plan::robots::{ROBOTS_PATH, Rules};
 use crate::plan::target::Target;
@@ -105,6 +105,7 @@ async fn ask(
             login: &first,
             fields: &[],
             secrets: if may_tell { hops.secrets(&first) } else { Secrets::Withhold },
+            conditions: Conditions::default(),
             num_redirects: hops.num_redirects,
             failed_ip: None,
             job_at_ms: fetch.job_at_ms(),

@@ -11,7 +11,7 @@ use super::receiver::Receiver;
 use super::request::Request;
 use super::trace::Trace;
 use crate::config::{Config, RequestConfig};
-use crate::http::request::Secrets;
+use crate::http::request::{Conditions, Secrets};
 use crate::plan::job::Job;
 use crate::plan::robots;
 use crate::plan::target::Target;
@@ -38,6 +38,7 @@ async fn ask(bench: &Bench, target: &Target, pooled: Option<Connection>) -> Text
         login: target,
         fields: &[],
         secrets: Secrets::Send,
+        conditions: Conditions::default(),
         num_redirects: 0,
         failed_ip: None,
         job_at_ms: u64::MAX,

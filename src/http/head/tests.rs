@@ -1,6 +1,7 @@
 //! Tables of bytes to heads. Each row is read at once and byte by byte.
 
 use super::*;
+use crate::http::CloseReason;
 
 type Outcome = Result<Option<(usize, Box<Head>)>, ProtocolError>;
 
@@ -196,6 +197,74 @@ fn wanted_fields() {
     assert_eq!(head.etag.as_deref(), Some("\"\u{fc}\""));
     assert_eq!(head.content_encoding.as_deref(), Some("gzip, br"));
     assert_eq!(head.location, Location::One(b"/a".as_slice().into()));
+}
+
+#[test]
+fn dates_of_the_file_and_of_the_response() {
+    let (modified, sent) = ("Fri, 31 Dec 1999 23:59:59 GMT", "Sat, 01 Jan 2000 00:00:00 GMT");
+    let fields = format!(
+        "Last-Modified: \t{modified} \r\nDate:{sent}\r\nlast-modified: {sent}\r\nDate: never\r\n"
+    );
+    let head = head(&ok_with(&fields));
+    assert_eq!(head.last_modified.map(|date| date.as_str().to_owned()), Some(modified.to_owned()));
+    assert_eq!(head.last_modified.and_then(HttpDate::unix_s), Some(946_684_799));
+    assert_eq!(head.date.and_then(HttpDate::unix_s), Some(946_684_800));
+    for (fields, text) in [
+        ("", None),
+        ("Last-Modified:\r\n", None),
+        ("Last-Modified: -1\r\n", Some("-1")),
+        ("Last-Modified: \u{fc}\r\nLast-Modified: 0\r\n", Some("0")),
+    ] {
+        let last_modified = self::head(&ok_with(fields)).last_modified;
+        assert_eq!(last_modified.as_ref().map(HttpDate::as_str), text, "{fields:?}");
+        assert_eq!(last_modified.and_then(HttpDate::unix_s), None, "{fields:?}");
+    }
+}
+
+#[test]
+fn ranges_are_offered_or_not() {
+    for (fields, wanted) in [
+        ("", None),
+        ("Accept-Ranges: bytes\r\n", Some(true)),
+        ("accept-ranges: Bytes \r\n", Some(true)),
+        ("Accept-Ranges: none\r\n", Some(false)),
+        ("Accept-Ranges: items\r\n", Some(false)),
+        ("Accept-Ranges: items, bytes\r\n", Some(true)),
+        ("Accept-Ranges: bytes\r\nAccept-Ranges: none\r\n", Some(true)),
+        ("Accept-Ranges: ,\r\n", None),
+    ] {
+        assert_eq!(head(&ok_with(fields)).accepts_ranges, wanted, "{fields:?}");
+    }
+}
+
+#[test]
+fn one_valid_content_range() {
+    let range = |first, last| Some(ContentRange::Part { first, last, complete: Some(10) });
+    for (fields, wanted) in [
+        ("", None),
+        ("Content-Range: \tbytes 0-4/10 \r\n", range(0, 4)),
+        ("Content-Range: bytes 0-4/10\r\nContent-Range: bytes 0-4/10\r\n", None),
+        ("Content-Range: bytes 0-4/10\r\nContent-Range: bytes\r\n", None),
+        ("Content-Range: bytes\r\nContent-Range: bytes 0-4/10\r\n", None),
+        ("Content-Range: bytes 0-4/4\r\n", None),
+    ] {
+        assert_eq!(head(&ok_with(fields)).content_range, wanted, "{fields:?}");
+    }
+}
+
+#[test]
+fn several_ranges_in_one_body() {
+    for (value, wanted) in [
+        ("multipart/byteranges", true),
+        ("Multipart/ByteRanges ; boundary=x", true),
+        ("multipart/byteranges2", false),
+        ("multipart/mixed; x=multipart/byteranges", false),
+        ("", false),
+    ] {
+        let head = head(&ok_with(&format!("Content-Type: {value}\r\n")));
+        assert_eq!(head.is_multipart_byteranges(), wanted, "{value:?}");
+    }
+    assert!(!head(&ok_with("")).is_multipart_byteranges());
 }
 
 #[test]

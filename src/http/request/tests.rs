@@ -18,6 +18,12 @@ const GET: Get<'static> = Get {
     authorization: None,
     secrets: Secrets::Send,
     via: None,
+    conditions: Conditions {
+        range: None,
+        if_range: None,
+        if_none_match: None,
+        if_modified_since: None,
+    },
 };
 
 fn encode(template: &Template, get: &Get<'_>) -> String {
@@ -106,6 +112,88 @@ fn a_proxy_gets_the_whole_url_and_its_own_credentials() {
     for origin in ["http://a b", "http://a\r\n", "http://a#", "http://u@a", "http://a?"] {
         assert_eq!(via(&Forward { origin, ..proxy }), Err(RequestProblem::Target), "{origin:?}");
     }
+}
+
+const DATE: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
+
+/// The field lines of a request with these fields of the user and conditions, without `Host`,
+/// `User-Agent` and `Accept`.
+fn lines(typed: &[&str], conditions: Conditions<'_>) -> String {
+    let sent = encode(&template(typed), &Get { conditions, ..GET });
+    let lines = sent.strip_prefix(START).and_then(|rest| rest.strip_suffix("\r\n\r\n"));
+    let lines = lines.expect("lines").split("\r\n");
+    let ours = |line: &&str| !line.starts_with("User-Agent:") && !line.starts_with("Accept:");
+    lines.filter(ours).collect::<Vec<&str>>().join("|")
+}
+
+#[test]
+fn conditions_and_the_lines_they_are() {
+    let none = Conditions::default();
+    let range = Conditions { range: Some((5, None)), ..none };
+    let changed =
+        Conditions { if_none_match: Some("W/\"a\""), if_modified_since: Some(DATE), ..none };
+    let identity = "Accept-Encoding: identity";
+    let table = [
+        (none, identity.to_owned()),
+        (range, format!("{identity}|Range: bytes=5-")),
+        (
+            Conditions { range: Some((0, Some(0))), if_range: Some("\"a\""), ..none },
+            format!("{identity}|Range: bytes=0-0|If-Range: \"a\""),
+        ),
+        (
+            Conditions { range: Some((7, Some(u64::MAX))), if_range: Some(DATE), ..none },
+            format!("{identity}|Range: bytes=7-18446744073709551615|If-Range: {DATE}"),
+        ),
+        (changed, format!("{identity}|If-None-Match: W/\"a\"|If-Modified-Since: {DATE}")),
+        // What asks for nothing.
+        (Conditions { range: Some((5, Some(4))), if_range: Some(DATE), ..none }, identity.into()),
+        (Conditions { if_range: Some(DATE), ..none }, identity.into()),
+        // What does not belong there. A range without its condition could be of another version.
+        (Conditions { if_range: Some("W/\"a\""), ..range }, identity.into()),
+        (Conditions { if_range: Some("a"), ..range }, identity.into()),
+        (Conditions { if_range: Some("\"a\"\r\nX: y"), ..range }, identity.into()),
+        (Conditions { if_range: Some("Sun, 06 Nov 1994"), ..range }, identity.into()),
+        (Conditions { if_none_match: Some("\"a\"\nX: y"), ..none }, identity.into()),
+        (Conditions { if_none_match: Some("\"a\", \"b\""), ..none }, identity.into()),
+        (Conditions { if_modified_since: Some("soon"), ..none }, identity.into()),
+    ];
+    for (conditions, wanted) in table {
+        assert_eq!(lines(&[], conditions), wanted, "{conditions:?}");
+    }
+}
+
+#[test]
+fn our_conditions_replace_those_of_the_user() {
+    let typed = [
+        "range: bytes=1-2",
+        "If-Range: \"u\"",
+        "If-None-Match: \"u\"",
+        "if-modified-since: u",
+        "Accept-Encoding: br",
+        "If-Match: \"u\"",
+        "X-Range: u",
+    ];
+    let none = Conditions::default();
+    assert_eq!(lines(&typed, none), typed.join("|"), "as they are in a plain request");
+    let range = Conditions { range: Some((5, Some(9))), if_range: Some("\"a\""), ..none };
+    assert_eq!(
+        lines(&typed, range),
+        "If-Match: \"u\"|X-Range: u|Accept-Encoding: identity|Range: bytes=5-9|If-Range: \"a\"",
+    );
+    let tag = Conditions { if_none_match: Some("\"a\""), ..none };
+    assert_eq!(
+        lines(&typed, tag),
+        "range: bytes=1-2|If-Range: \"u\"|if-modified-since: u|Accept-Encoding: br|\
+         If-Match: \"u\"|X-Range: u|If-None-Match: \"a\"",
+    );
+    let date = Conditions { if_modified_since: Some(DATE), ..none };
+    assert!(lines(&typed, date).ends_with(&format!("X-Range: u|If-Modified-Since: {DATE}")));
+    assert!(!lines(&typed, date).contains("if-modified-since"));
+    // Nor does --compressed, or a field that only takes ours away, change what a range is of.
+    let parts = Parts { codings: Codings::Gzip, ..Parts::default() };
+    let sent = encode(&Template::new(&parts).expect("one"), &Get { conditions: range, ..GET });
+    assert!(sent.contains("Accept-Encoding: identity\r\n") && !sent.contains("gzip"), "{sent}");
+    assert!(lines(&["Accept-Encoding:"], range).contains("Accept-Encoding: identity|Range:"));
 }
 
 #[test]
