@@ -2,8 +2,9 @@
 //! to names ([`name`]) and credentials ([`netrc`]), hosts to cores ([`schedule`], [`window`],
 //! [`pace`]) and ways to them ([`proxy`], [`address`], [`eyeballs`]), targets to requests
 //! ([`requests`]), responses to verdicts ([`verdict`]) and to what they say about a host
-//! ([`feedback`]), failures to retries ([`retry`]), bytes to digests ([`checksum`]); what a list
-//! holds ([`census`]) and says besides ([`kept`]), and which machine pulls what ([`shard`]); what
+//! ([`feedback`]), failures to retries ([`retry`]), bytes to digests ([`checksum`]); which bytes
+//! of one file are there, and which connection fetches the others ([`parts`], [`ranges`]); what a
+//! list holds ([`census`]) and says besides ([`kept`]), and which machine pulls what ([`shard`]); what
 //! one run tells the next about names ([`dns_cache`]), what sites ask of robots ([`robots`]), and
 //! when a full disk has [`room`].
 //!
@@ -23,7 +24,9 @@ pub mod memory;
 pub mod name;
 pub mod netrc;
 pub mod pace;
+pub mod parts;
 pub mod proxy;
+pub mod ranges;
 pub mod requests;
 pub mod retry;
 pub mod robots;

@@ -1,0 +1,140 @@
+//! How fast one connection brings bytes: over the last one to two seconds.
+
+/// Rate of one part.
+#[derive(Clone, Debug)]
+pub(super) struct Rate {
+    began_ms: u64,
+    /// When bytes came first, and the time that is measured begins: what a connection waits for at
+    /// first, its handshakes and the answer, says nothing of its rate.
+    first_ms: Option<u64>,
+    /// When bytes came last; before any did, when the part began.
+    last_ms: u64,
+    /// When the current interval began.
+    interval_ms: u64,
+    /// Bytes of the interval before.
+    former: u64,
+    /// Bytes of the current interval.
+    current: u64,
+}
+
+impl Rate {
+    pub(super) fn new(now_ms: u64) -> Self {
+        let (began_ms, last_ms, interval_ms) = (now_ms, now_ms, now_ms);
+        Self { began_ms, first_ms: None, last_ms, interval_ms, former: 0, current: 0 }
+    }
+
+    /// Takes note of bytes. For the first ones says how long they were waited for, in milliseconds.
+    pub(super) fn add(&mut self, bytes: u64, now_ms: u64) -> Option<u64> {
+        if bytes == 0 {
+            return None;
+        }
+        self.last_ms = self.last_ms.max(now_ms);
+        if self.first_ms.is_none() {
+            self.first_ms = Some(now_ms);
+            self.interval_ms = now_ms;
+            return Some(now_ms.saturating_sub(self.began_ms));
+        }
+        self.roll(now_ms);
+        self.current += bytes;
+        None
+    }
+
+    /// Bytes per millisecond; `None` until there is something to measure.
+    pub(super) fn per_ms(&self, now_ms: u64) -> Option<f64> {
+        let first_ms = self.first_ms?;
+        let mut rate = self.clone();
+        rate.roll(now_ms);
+        let from_ms = rate.interval_ms.saturating_sub(INTERVAL_MS).max(first_ms);
+        let elapsed_ms = now_ms.saturating_sub(from_ms);
+        let bytes = rate.former + rate.current;
+        let least_ms = if bytes == 0 { INTERVAL_MS } else { MEASURED_MS_MIN };
+        (elapsed_ms >= least_ms).then(|| bytes as f64 / elapsed_ms as f64)
+    }
+
+    /// Bytes per millisecond when bytes came last.
+    pub(super) fn last(&self) -> Option<f64> {
+        self.per_ms(self.last_ms).filter(|rate| *rate > 0.0)
+    }
+
+    /// Time in which nothing came, in milliseconds.
+    pub(super) fn idle_ms(&self, now_ms: u64) -> u64 {
+        now_ms.saturating_sub(self.last_ms)
+    }
+
+    /// When bytes came last; before any did, when the part began.
+    pub(super) fn last_ms(&self) -> u64 {
+        self.last_ms
+    }
+
+    /// Age of the part in milliseconds.
+    pub(super) fn age_ms(&self, now_ms: u64) -> u64 {
+        now_ms.saturating_sub(self.began_ms)
+    }
+
+    /// Whether anything came.
+    pub(super) fn has_worked(&self) -> bool {
+        self.first_ms.is_some()
+    }
+
+    /// Ends the current interval if its time is over.
+    fn roll(&mut self, now_ms: u64) {
+        let intervals = now_ms.saturating_sub(self.interval_ms) / INTERVAL_MS;
+        if intervals > 0 {
+            self.former = if intervals == 1 { self.current } else { 0 };
+            self.current = 0;
+            self.interval_ms += intervals * INTERVAL_MS;
+        }
+    }
+}
+
+/// Length of an interval in milliseconds.
+const INTERVAL_MS: u64 = 1_000;
+/// Shortest time that a rate is measured over, in milliseconds.
+const MEASURED_MS_MIN: u64 = 250;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The rate after reports of `(time, bytes)`.
+    fn rate(reports: &[(u64, u64)]) -> Rate {
+        let mut rate = Rate::new(100);
+        for &(now_ms, bytes) in reports {
+            rate.add(bytes, now_ms);
+        }
+        rate
+    }
+
+    #[test]
+    fn rates_are_of_the_last_seconds() {
+        let steady: Vec<_> = (0..=100).map(|step| (1_000 + 100 * step, 5_000)).collect();
+        let table: &[(&[(u64, u64)], u64, Option<f64>)] = &[
+            (&[], 10_000, None),
+            // The first bytes say nothing, nor does a moment.
+            (&[(1_000, 9_999)], 1_500, None),
+            (&[(1_000, 9_999)], 2_000, Some(0.0)),
+            (&[(1_000, 9_999), (1_200, 5_000)], 1_200, None),
+            (&[(1_000, 9_999), (1_200, 5_000)], 1_250, Some(20.0)),
+            (&[(1_000, 9_999), (1_250, 5_000), (1_500, 5_000)], 1_500, Some(20.0)),
+            (&steady, 11_000, Some(5_000.0 * 11.0 / 1_000.0)),
+            (&steady, 11_500, Some(5_000.0 * 11.0 / 1_500.0)),
+            (&steady, 13_000, Some(0.0)),
+            // A clock that goes back does no harm.
+            (&[(1_000, 1), (900, 7)], 500, None),
+        ];
+        for (reports, now_ms, wanted) in table {
+            assert_eq!(rate(reports).per_ms(*now_ms), *wanted, "{reports:?} at {now_ms}");
+        }
+        assert_eq!(rate(&steady).last(), Some(55.0));
+    }
+
+    #[test]
+    fn the_first_bytes_say_how_long_they_took() {
+        let mut rate = Rate::new(100);
+        assert_eq!((rate.idle_ms(400), rate.has_worked()), (300, false));
+        assert_eq!(rate.add(0, 200), None);
+        assert_eq!(rate.add(7, 450), Some(350));
+        assert_eq!(rate.add(7, 900), None);
+        assert_eq!((rate.idle_ms(1_000), rate.age_ms(1_000), rate.has_worked()), (100, 900, true));
+    }
+}
