@@ -247,6 +247,11 @@ pub enum Cause {
     Coding(CodingProblem),
     /// The file is not the one that `checksum=` asks for; the detail text has both digests.
     Checksum(WrongDigest),
+    /// A server answered the request for a part of the file with something else; the detail text
+    /// says with what.
+    Range,
+    /// The file became another one on the server while parts of it were fetched.
+    Changed,
     /// The body is larger than `--max-filesize`.
     TooLarge {
         /// The limit, in bytes.

@@ -167,6 +167,12 @@ fn facts(cause: &Cause, stage: Stage) -> Facts {
         Coding(problem) => coding(*problem),
         Checksum(_) =>
             protocol("body.checksum", 18, "the file does not have the expected checksum"),
+        // CURLE_RANGE_ERROR
+        Range => protocol("http.range", 33,
+            "the server did not send the part of the file that was asked for"),
+        // As a wrong checksum.
+        Changed => protocol("http.changed", 18,
+            "the file changed on the server while it was fetched"),
         TooLarge { .. } =>
             protocol("body.too_large", 63, "the body is larger than {}--max-filesize"),
         Status(code) =>
@@ -324,6 +330,8 @@ pub fn every_cause() -> impl Iterator<Item = Cause> {
         Cause::ClientCertificate,
         Cause::TlsProtocol,
         Cause::Truncated { got: 0, want: None },
+        Cause::Range,
+        Cause::Changed,
         Cause::TooLarge { limit: 0 },
         Cause::Status(0),
         Cause::RetryAfterTooLong { seconds: 0 },

@@ -78,6 +78,8 @@ body.coding 61 7 the gzip data of the body is followed by something else
 body.bomb 61 7 the body decodes to far more than was received
 body.checksum 18 7 the file does not have the expected checksum
 body.checksum 18 7 the file does not have the expected checksum
+http.range 33 7 the server did not send the part of the file that was asked for
+http.changed 18 7 the file changed on the server while it was fetched
 body.too_large 63 7 the body is larger than the 1024 bytes of --max-filesize
 http.status 22 6 the server answered 401
 http.status 22 6 the server answered 407
@@ -293,6 +295,8 @@ fn add_from_head(faults: &mut Vec<Fault>) {
     for wrong in [WrongDigest::First, WrongDigest::Again] {
         add(&[Stage::Body], Cause::Checksum(wrong));
     }
+    add(&[Stage::Head], Cause::Range);
+    add(&[Stage::Head], Cause::Changed);
     add(&[Stage::Body], Cause::TooLarge { limit: 1_024 });
     for status in [401, 407, 404] {
         add(&[Stage::Head], Cause::Status(status));

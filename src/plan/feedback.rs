@@ -86,6 +86,8 @@ fn blame(fault: &Fault, route: Route<'_>) -> Blame {
         | Cause::Protocol(_)
         | Cause::Coding(_)
         | Cause::Checksum(_)
+        | Cause::Range
+        | Cause::Changed
         | Cause::TooLarge { .. }
         | Cause::Redirects { .. }
         | Cause::Location

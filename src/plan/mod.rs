@@ -1,12 +1,12 @@
 //! Decisions, never actions: inputs to lines ([`input`]), lines to jobs ([`job`], [`target`]), jobs
 //! to names ([`name`]) and credentials ([`netrc`]), hosts to cores ([`schedule`], [`window`],
 //! [`pace`]) and ways to them ([`proxy`], [`address`], [`eyeballs`]), targets to requests
-//! ([`requests`]), responses to verdicts ([`verdict`]) and to what they say about a host
-//! ([`feedback`]), failures to retries ([`retry`]), bytes to digests ([`checksum`]); which bytes
-//! of one file are there, and which connection fetches the others ([`parts`], [`ranges`]); what a
-//! list holds ([`census`]) and says besides ([`kept`]), and which machine pulls what ([`shard`]); what
-//! one run tells the next about names ([`dns_cache`]), what sites ask of robots ([`robots`]), and
-//! when a full disk has [`room`].
+//! ([`requests`]), responses to versions ([`validator`]), to verdicts ([`verdict`]) and to what
+//! they say about a host ([`feedback`]), failures to retries ([`retry`]), bytes to digests
+//! ([`checksum`]); which bytes of one file are there, and which connection fetches the others
+//! ([`parts`], [`ranges`]); what a list holds ([`census`]) and says besides ([`kept`]), and which
+//! machine pulls what ([`shard`]); what one run tells the next about names ([`dns_cache`]), what
+//! sites ask of robots ([`robots`]), and when a full disk has [`room`].
 //!
 //! Pure: no socket, file, clock, runtime or randomness of its own. Time comes in as milliseconds
 //! since the run began, random numbers come in as arguments.
@@ -34,5 +34,6 @@ pub mod room;
 pub mod schedule;
 pub mod shard;
 pub mod target;
+pub mod validator;
 pub mod verdict;
 pub mod window;

@@ -124,6 +124,10 @@ pub fn class(cause: &Cause) -> Class {
         // right; what comes twice in the same way is another file.
         Cause::Checksum(WrongDigest::First) => Class::Transient,
         Cause::Checksum(WrongDigest::Again) => Class::Later,
+        // The next attempt begins with the new file.
+        Cause::Changed => Class::Transient,
+        // A server that does not keep to ranges goes on so, and a later run asks for all of it.
+        Cause::Range => Class::Later,
         // Our own limits: other jobs give back what this one lacked.
         Cause::Resources(_) => Class::Transient,
         Cause::Status(status) => class_of_status(*status),
@@ -261,6 +265,8 @@ Coding(Garbage) Permanent
 Coding(Bomb) Permanent
 Checksum(First) Transient
 Checksum(Again) Later
+Range Later
+Changed Transient
 TooLarge { limit: 1024 } Permanent
 Status(401) Permanent
 Status(407) Permanent

@@ -1,18 +1,27 @@
 //! Whether a response is what was asked for, judged by its head alone.
 
+mod part;
+
+pub use self::part::{BadPart, PartAsk, WhyWhole, why_whole};
 use super::robots::refusal;
 use super::target::Target;
 use crate::fault::{Cause, Fault, Stage};
 use crate::http::head::Location;
-use crate::http::{Head, RetryAfter};
+use crate::http::{ContentRange, Head, RetryAfter};
 use crate::limits;
 use std::fmt;
+use std::ops::Range;
 
 /// What is wanted of a target.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Ask {
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Ask<'a> {
     /// The file of a job: all of it.
     File,
+    /// The file of a job, all of it, if it is not the one that is here: the request has
+    /// `If-None-Match` or `If-Modified-Since` of ours.
+    FileIfChanged,
+    /// A part of the file of a job, which is here in part.
+    Part(PartAsk<'a>),
     /// A short text that the run itself needs, such as robots.txt.
     Text {
         /// Bytes of it that are kept, the first ones.
@@ -46,6 +55,20 @@ pub struct Policy {
     pub robots_tags: Vec<String>,
 }
 
+/// What the body of a response is.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Answer {
+    /// All of the file or text, also where a part was asked for ([`why_whole`]).
+    Whole,
+    /// A part of the file: the one that was asked for, or the first bytes of it.
+    Part {
+        /// The bytes of the file that come.
+        range: Range<u64>,
+        /// Bytes of the whole file, where that is known by now.
+        complete: Option<u64>,
+    },
+}
+
 /// What comes of a response whose body is not what was asked for.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Instead {
@@ -53,34 +76,59 @@ pub enum Instead {
     Redirect(Target),
     /// The site asks robots to leave the file alone, in the way that the fault says.
     Refused(Fault),
+    /// The file that is here is the one of the server (304).
+    NotModified,
+    /// The server has no bytes of the file where the part should begin (416).
+    NotRange {
+        /// Bytes of the whole file, where the server says it.
+        complete: Option<u64>,
+    },
+    /// The response is another part than the one asked for, or may be of another version. Who can
+    /// fetches the file whole; the fault is for who cannot.
+    BadPart(Fault, BadPart),
     /// The request failed; `Retry-After` is what the server said about another attempt.
     Failed(Fault, Option<RetryAfter>),
 }
 
 /// Judges the response to a request that went to `target` behind `num_redirects` redirects: `Ok`
-/// where its body is what was asked for.
+/// where its body is what was asked for, or all of the file instead of a part.
 ///
 /// # Errors
 ///
 /// What it is instead.
 pub fn judge(
     head: &Head,
-    ask: Ask,
+    ask: Ask<'_>,
     (target, num_redirects): (&Target, u32),
     policy: &Policy,
-) -> Result<(), Instead> {
+) -> Result<Answer, Instead> {
     let status = || Fault::new(Stage::Head, Cause::Status(head.status));
-    let fault = match head.status {
+    let fault = match (head.status, ask) {
+        (206, Ask::Part(ask)) => {
+            let part = part::judge_part(head, &ask);
+            let (range, complete) = part.map_err(|(fault, bad)| Instead::BadPart(fault, bad))?;
+            return judge_tags(head, policy).map(|()| Answer::Part { range, complete });
+        }
+        (416, Ask::Part(_)) => {
+            let complete = match head.content_range {
+                Some(ContentRange::Unsatisfied { complete }) => Some(complete),
+                Some(ContentRange::Part { .. }) | None => None,
+            };
+            return Err(Instead::NotRange { complete });
+        }
         // A part of something is no answer to a request for the whole (RFC 9110 section 15.3.7),
         // nor is it that there is no such part.
-        206 | 416 => match head.content_range {
+        (206 | 416, _) => match head.content_range {
             Some(range) => {
                 status().with_detail(format!("{range} although all of it was asked for"))
             }
             None => status(),
         },
-        200..=299 => return judge_tags(head, ask, policy),
-        301 | 302 | 303 | 307 | 308 => {
+        // A text is for the run alone, which keeps nothing.
+        (200..=299, Ask::Text { .. }) => return Ok(Answer::Whole),
+        (200..=299, _) => return judge_tags(head, policy).map(|()| Answer::Whole),
+        (304, Ask::FileIfChanged) => return Err(Instead::NotModified),
+        (301 | 302 | 303 | 307 | 308, _) => {
             match redirect(head, target, num_redirects, policy.redirects) {
                 Ok(target) => return Err(Instead::Redirect(target)),
                 Err(fault) => fault,
@@ -91,9 +139,9 @@ pub fn judge(
     Err(Instead::Failed(fault, head.retry_after))
 }
 
-/// Whether `X-Robots-Tag` lets a file be taken. A text is for the run alone, which keeps nothing.
-fn judge_tags(head: &Head, ask: Ask, policy: &Policy) -> Result<(), Instead> {
-    let (Ask::File, Some(tags)) = (ask, &head.robots_tags) else { return Ok(()) };
+/// Whether `X-Robots-Tag` lets a file be taken.
+fn judge_tags(head: &Head, policy: &Policy) -> Result<(), Instead> {
+    let Some(tags) = &head.robots_tags else { return Ok(()) };
     match refusal(tags, &policy.robots_token, &policy.robots_tags) {
         None => Ok(()),
         Some(directive) => {
@@ -147,7 +195,7 @@ mod tests {
     use super::*;
     use crate::http::{Exchange, Step};
 
-    const TEXT: Ask = Ask::Text { bytes_max: 9 };
+    const TEXT: Ask<'static> = Ask::Text { bytes_max: 9 };
 
     /// The head of a response with this status and these further lines.
     fn head(status: u16, lines: &str) -> Box<Head> {
@@ -167,16 +215,19 @@ mod tests {
     }
 
     /// The verdict in one line: `ok`, `-> URL`, or a code with its detail and `Retry-After`.
-    fn told(ask: Ask, status: u16, lines: &str, from: (&str, u32), policy: &Policy) -> String {
+    fn told(ask: Ask<'_>, status: u16, lines: &str, from: (&str, u32), policy: &Policy) -> String {
         let target = Target::parse(from.0).unwrap();
         let detail = |fault: &Fault| match &fault.detail {
             Some(detail) => format!("{}: {detail}", fault.code()),
             None => fault.code().to_owned(),
         };
         match judge(&head(status, lines), ask, (&target, from.1), policy) {
-            Ok(()) => "ok".to_owned(),
+            Ok(Answer::Whole) => "ok".to_owned(),
+            Ok(Answer::Part { .. }) => panic!("nobody asked for a part"),
             Err(Instead::Redirect(to)) => format!("-> {}", to.as_str()),
             Err(Instead::Refused(fault)) => format!("refused {}", detail(&fault)),
+            Err(Instead::NotModified) => "not modified".to_owned(),
+            Err(Instead::NotRange { .. } | Instead::BadPart(..)) => panic!("nobody asked for one"),
             Err(Instead::Failed(fault, None)) => detail(&fault),
             Err(Instead::Failed(fault, Some(after))) => format!("{} {after:?}", detail(&fault)),
         }
@@ -217,9 +268,11 @@ mod tests {
             (429, "Retry-After: 7\r\n", "http.status Seconds(7)"),
             (503, "", "http.status"),
         ];
-        for ask in [Ask::File, TEXT] {
+        for ask in [Ask::File, Ask::FileIfChanged, TEXT] {
             for (status, lines, wanted) in table {
                 let told = told(ask, status, lines, ("https://h.example/d/a", 0), &policy());
+                let is_304 = (ask, status) == (Ask::FileIfChanged, 304);
+                let wanted = if is_304 { "not modified" } else { wanted };
                 assert_eq!(told, wanted, "{ask:?} {status} {lines:?}");
             }
         }

@@ -168,7 +168,7 @@ async fn respond(
     let from = (request.target, request.num_redirects);
     let verdict = judge(&head, receiver.ask(), from, &kit.policy)
         .map_err(Outcome::from)
-        .and_then(|()| receiver.accept(&head, &kit.dir));
+        .and_then(|_| receiver.accept(&head, &kit.dir));
     let (framing, reuse) = (head.framing, head.reuse);
     let is_coded = kit.requests.is_compressed()
         && head.content_encoding.as_deref().is_some_and(coding::is_gzip);

@@ -1,7 +1,7 @@
 //! What one attempt came to.
 
 use crate::engine::output::stored::{Obstacle, Stored};
-use crate::fault::{Cause, Fault};
+use crate::fault::{Cause, Fault, Stage};
 use crate::http::RetryAfter;
 use crate::plan::target::Target;
 use crate::plan::verdict::Instead;
@@ -45,6 +45,9 @@ impl From<Instead> for Outcome {
         match instead {
             Instead::Redirect(target) => Self::Redirect(target),
             Instead::Refused(fault) => Self::Refused(fault),
+            Instead::NotModified => Self::Skipped,
+            Instead::NotRange { .. } => Fault::new(Stage::Head, Cause::Status(416)).into(),
+            Instead::BadPart(fault, _) => fault.into(),
             Instead::Failed(fault, retry_after) => Self::Failed(fault, retry_after),
         }
     }

@@ -36,7 +36,7 @@ pub(crate) struct FileReceiver<'r> {
 
 impl Receiver<'_> {
     /// What is wanted, for the verdict on a head.
-    pub(crate) fn ask(&self) -> Ask {
+    pub(crate) fn ask(&self) -> Ask<'_> {
         match self {
             Self::File(_) => Ask::File,
             Self::Text { bytes_max, .. } => Ask::Text { bytes_max: *bytes_max },

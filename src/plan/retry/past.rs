@@ -39,8 +39,9 @@ mod tests {
     use crate::fault::tests::every_fault;
 
     /// Codes that another run may well get rid of, though another attempt would not.
-    const LATER: [&str; 9] = [
+    const LATER: [&str; 10] = [
         "body.checksum",
+        "http.range",
         "resolve.not_found",
         "job.timeout",
         "http.retry_after",
