@@ -171,6 +171,9 @@ pub const ORIGIN_IDLE_MAX_MS: u64 = 120_000;
 pub const ORIGIN_DELAY_MAX_MS: u64 = 600_000;
 /// Stack of one connection's thread of the origin, in bytes (a TLS handshake needs the most).
 pub const ORIGIN_STACK_BYTES: usize = 256 * 1024;
+/// Files whose requests, bytes and changes the origin remembers; unseen ones beyond it are new at
+/// each request.
+pub const ORIGIN_FILES_MAX: usize = 100_000;
 /// URLs that the origin counts for `/flaky`; beyond it, unseen ones are answered at once.
 pub const ORIGIN_FLAKY_URLS_MAX: usize = 1_000_000;
 

@@ -27,7 +27,7 @@ const fn topic(name: &'static str, about: &'static str, text: &'static str) -> T
 }
 
 /// Every topic, in the order in which they are listed.
-pub const TOPICS: [Topic; 16] = [
+pub const TOPICS: [Topic; 17] = [
     topic(
         "lists",
         "what a list may be, and what one line of it can say",
@@ -62,6 +62,11 @@ pub const TOPICS: [Topic; 16] = [
         "many-machines",
         "one list on several machines: Slurm, Kubernetes",
         include_str!("topics/many-machines.md"),
+    ),
+    topic(
+        "origin",
+        "the server for demonstrations and tests: paths, files, faults",
+        include_str!("topics/origin.md"),
     ),
     topic(
         "troubleshooting",

@@ -18,6 +18,16 @@ pub fn seed(path: &str) -> u64 {
     mix(hash)
 }
 
+/// The seed of what a path has after `version` changes of its content.
+pub fn version_seed(path: &str, version: u64) -> u64 {
+    changed(seed(path), version)
+}
+
+/// The seed that `seed` becomes after `version` changes.
+pub(super) fn changed(seed: u64, version: u64) -> u64 {
+    if version == 0 { seed } else { mix(seed ^ mix(version)) }
+}
+
 /// Writes the content of `seed` from byte `offset` on into `out`.
 pub fn fill(seed: u64, offset: u64, mut out: &mut [u8]) {
     let mut offset = offset;
@@ -84,6 +94,12 @@ pub(super) fn piece(seed: u64, offset: u64, len_max: usize) -> Piece<'static> {
     Piece::Slice(&NOISE[start..start + len_max.min(PIECE_BYTES_MAX)])
 }
 
+/// At most `len_max` bytes of zeros, at least one unless that is 0.
+pub(super) fn zeros(len_max: usize) -> &'static [u8] {
+    static ZEROS: [u8; PIECE_BYTES_MAX] = [0; PIECE_BYTES_MAX];
+    &ZEROS[..len_max.min(PIECE_BYTES_MAX)]
+}
+
 fn picture(variant: u8) -> Vec<u8> {
     let side = 80 + u16::from(variant % 8) * 10;
     let pixels: Vec<u8> = (0..u32::from(side) * u32::from(side))
@@ -147,6 +163,13 @@ mod tests {
     #[test]
     fn paths_differ_and_blocks_do_not_repeat() {
         assert_ne!(body("/a", 32), body("/b", 32));
+        assert_eq!(version_seed("/a", 0), seed("/a"));
+        let third = version_seed("/a", 3);
+        let mut changed = [0; 64];
+        fill(third, 1 << 40, &mut changed);
+        let mut first = [0; 64];
+        fill(seed("/a"), 1 << 40, &mut first);
+        assert!(third != version_seed("/a", 2) && changed != first);
         let whole = body("/a", 400_000);
         for size in [4_096, 16_384, 65_536, 131_072] {
             assert_ne!(whole[8..1_008], whole[8 + size..1_008 + size], "blocks of {size}");

@@ -4,40 +4,30 @@
 //!
 //! Content is a function of the path (the query left out), so every byte of a download can be
 //! checked without asking the server: [`fill`] gives any range of it, [`body`] and [`image`] all of
-//! it.
+//! it, [`version_seed`] the seed of what it is after changes.
 //!
-//! | Path | Answer |
-//! |---|---|
-//! | `/bytes/N[/anything]` | N bytes with Content-Length |
-//! | `/image/N.jpg` | a real JPEG of 2 to 8 KB, a different one for each N |
-//! | `/name/<anything>` | 256 bytes; for tests of file names |
-//! | `/chunked/N[/anything]` | N bytes, chunked, with a chunk extension and a trailer |
-//! | `/close/N[/anything]` | N bytes without a length, ended by the end of the connection |
-//! | `/delay/MS/REST` | waits, then answers as `/REST` |
-//! | `/redirect/K/REST` | K hops of 302 with a relative Location, then `/REST` |
-//! | `/redirect-to?url=URL[&status=302]` | a redirect to the percent-decoded URL |
-//! | `/status/CODE[?retry-after=S]` | that status with a line of text |
-//! | `/flaky/K/REST[?retry-after=S]` | 503 for the first K requests of the full URL, then `/REST` |
-//! | `/headers` | the field lines of the request as text |
-//! | `/stats` | counters of both listeners as JSON: see [`ListenerStats`] |
-//! | `/truncate/N/M` | announces N bytes, sends M, ends the connection |
-//! | `/reset` or `/reset/N/M` | a TCP reset instead of an answer, or after M of N bytes |
-//! | `/stall/head` | never answers |
-//! | `/stall/body/N/M` | announces N bytes, sends M, then nothing more |
-//! | `/empty` | ends the connection without a byte |
-//!
-//! GET and HEAD only. Connections are kept as RFC 9112 section 9.3 says. What is not in the table
-//! is 404, what cannot be understood is 400 and ends the connection.
+//! What it answers is the help topic:
+#![doc = include_str!("../cli/topics/origin.md")]
 
 mod cert;
 mod connection;
 mod content;
+mod files;
+mod mood;
+mod range;
+mod reply;
 mod request;
 mod route;
+mod sender;
 mod server;
+mod shared;
+mod source;
+mod wire;
 
-pub use content::{body, fill, image, seed};
-pub use server::{Listener, ListenerStats, Origin};
+pub use content::{body, fill, image, seed, version_seed};
+pub use files::FileStats;
+pub use server::Origin;
+pub use shared::{Listener, ListenerStats};
 
 use anyhow::Context;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};

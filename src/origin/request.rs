@@ -4,7 +4,7 @@ use crate::limits;
 use std::ops::Range;
 
 /// Parts of a request that the answer depends on besides the route.
-#[derive(Debug, PartialEq)]
+#[derive(Debug, Default, PartialEq)]
 pub(super) struct Request {
     /// The target in origin form, empty when the request was not understood.
     pub(super) target: String,
@@ -18,6 +18,14 @@ pub(super) struct Request {
     pub(super) used: usize,
     /// Range of its field lines, the empty line included.
     pub(super) fields: Range<usize>,
+    /// The value of `Range`.
+    pub(super) range: Option<String>,
+    /// The value of `If-Range`.
+    pub(super) if_range: Option<String>,
+    /// The value of `If-None-Match`.
+    pub(super) if_none_match: Option<String>,
+    /// The value of `If-Modified-Since`.
+    pub(super) if_modified_since: Option<String>,
 }
 
 /// Result of reading the input.
@@ -35,18 +43,6 @@ pub(super) enum Parsed {
 }
 
 impl Request {
-    /// A stand-in for a request that was not understood.
-    pub(super) fn refused() -> Self {
-        Self {
-            target: String::new(),
-            is_head: false,
-            is_http10: false,
-            is_kept: false,
-            used: 0,
-            fields: 0..0,
-        }
-    }
-
     /// Reads the request at the front of `input`.
     pub(super) fn parse(input: &[u8]) -> Parsed {
         let mut fields = [httparse::EMPTY_HEADER; limits::ORIGIN_HEAD_FIELDS_MAX];
@@ -70,6 +66,7 @@ impl Request {
             return Parsed::Nonsense { status: 400 };
         }
         let is_http10 = version == 0;
+        let mut request = Self { target: target.to_owned(), is_head, is_http10, ..Self::default() };
         let mut hosts = 0;
         let mut is_kept = !is_http10;
         for field in head.headers.iter() {
@@ -85,6 +82,8 @@ impl Request {
             {
                 // A body would be read as the next request.
                 return Parsed::Nonsense { status: 400 };
+            } else {
+                request.condition(field);
             }
         }
         // RFC 9112 section 3.2.
@@ -92,14 +91,20 @@ impl Request {
             return Parsed::Nonsense { status: 400 };
         }
         let used_line = input.iter().position(|&byte| byte == b'\n').map_or(used, |at| at + 1);
-        Parsed::Request(Self {
-            target: target.to_owned(),
-            is_head,
-            is_http10,
-            is_kept,
-            used,
-            fields: used_line..used,
-        })
+        Parsed::Request(Self { is_kept, used, fields: used_line..used, ..request })
+    }
+
+    fn condition(&mut self, field: &httparse::Header<'_>) {
+        let known = [
+            ("range", &mut self.range),
+            ("if-range", &mut self.if_range),
+            ("if-none-match", &mut self.if_none_match),
+            ("if-modified-since", &mut self.if_modified_since),
+        ];
+        let place = known.into_iter().find(|(name, _)| field.name.eq_ignore_ascii_case(name));
+        if let Some((_, place)) = place {
+            *place = Some(String::from_utf8_lossy(field.value).into_owned());
+        }
     }
 }
 
@@ -130,6 +135,17 @@ mod tests {
             assert_eq!(request.used, text.len() - 4);
             assert_eq!(text[request.fields], format!("{fields}\r\n"));
         }
+    }
+
+    #[test]
+    fn conditions_are_kept_as_they_came() {
+        let fields = "range: bytes=1-\r\nIF-RANGE: \"a\"\r\nIf-None-Match: *\r\n";
+        let text = format!("GET /a HTTP/1.1\r\nHost: a\r\n{fields}\r\n");
+        let Parsed::Request(request) = parse(&text) else { panic!("{text}") };
+        assert_eq!(request.range.as_deref(), Some("bytes=1-"));
+        assert_eq!(request.if_range.as_deref(), Some("\"a\""));
+        assert_eq!(request.if_none_match.as_deref(), Some("*"));
+        assert_eq!(request.if_modified_since, None);
     }
 
     #[test]

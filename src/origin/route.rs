@@ -1,6 +1,7 @@
 //! Answer to each request target. Pure but for the memory of `/flaky`, which is passed in.
 
 use super::content;
+use super::mood::{Mood, number};
 use crate::limits;
 use percent_encoding::percent_decode_str;
 use std::borrow::Cow;
@@ -49,8 +50,38 @@ pub(super) struct Answer {
 /// Kind of a body.
 #[derive(Debug, PartialEq)]
 pub(super) enum Body {
+    /// A file.
+    File(Box<Wanted>),
+    /// A text.
+    Text(Cow<'static, str>),
+    /// The field lines of the request.
+    RequestFields,
+    /// The counters.
+    Stats,
+    /// The counters of the file with this path.
+    FileStats(String),
+    /// Word of the change that the file with this path has had just now.
+    Change(String),
+}
+
+/// A file that is asked for.
+#[derive(Debug, PartialEq)]
+pub(super) struct Wanted {
+    /// Path without a query, by which it is remembered.
+    pub(super) path: String,
+    /// Kind of its content.
+    pub(super) kind: Kind,
+    /// What the query wants of it.
+    pub(super) mood: Mood,
+    /// `Retry-After` of refusals, in seconds.
+    pub(super) retry_after: Option<u64>,
+}
+
+/// Kind of a file's content.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Kind {
     /// Synthetic content.
-    Content {
+    Bytes {
         /// Seed of the content.
         seed: u64,
         /// Length of the content in bytes.
@@ -58,12 +89,6 @@ pub(super) enum Body {
     },
     /// The JPEG of this number.
     Image(u64),
-    /// A text.
-    Text(Cow<'static, str>),
-    /// The field lines of the request.
-    RequestFields,
-    /// The counters.
-    Stats,
 }
 
 /// Way in which the end of a body is told.
@@ -175,47 +200,65 @@ fn leaf(target: &str) -> Action {
     let verb = parts.next().unwrap_or_default();
     let first = parts.next();
     let numbers = || Some((number(first?)?, number(path.split('/').nth(3)?)?));
-    let content = |len| Body::Content { seed: content::seed(path), len };
-    let answer = match verb {
-        "empty" => return Action::Hangup,
-        "stall" if first == Some("head") => return Action::Silence,
-        "reset" if first.is_none() => return Action::Reset,
-        "bytes" => first.and_then(number).map(|len| Answer::new(200, content(len))),
-        "chunked" => first
-            .and_then(number)
-            .map(|len| Answer { framing: Framing::Chunked, ..Answer::new(200, content(len)) }),
-        "close" => first
-            .and_then(number)
-            .map(|len| Answer { framing: Framing::Close, ..Answer::new(200, content(len)) }),
-        "name" if first.is_some() => Some(Answer::new(200, content(NAME_BODY_BYTES))),
-        "image" => first
-            .and_then(|name| number(name.strip_suffix(".jpg")?))
-            .map(|n| Answer { content_type: "image/jpeg", ..Answer::new(200, Body::Image(n)) }),
-        "truncate" => numbers().map(|(announced, sent)| Answer {
-            cut: Cut::Close(sent),
-            ..Answer::new(200, content(announced))
-        }),
-        "reset" => numbers().map(|(announced, sent)| Answer {
-            cut: Cut::Reset(sent),
-            ..Answer::new(200, content(announced))
-        }),
-        "stall" if first == Some("body") => stall_body(path),
-        "status" => first.and_then(|code| status(code, target)),
-        "redirect-to" => redirect_to(target),
-        "headers" => Some(Answer { body: Body::RequestFields, ..Answer::text(200, "") }),
-        "stats" => {
-            Some(Answer { content_type: "application/json", ..Answer::new(200, Body::Stats) })
-        }
-        _ => None,
-    };
+    let file = |kind| file(target, path, kind);
+    let bytes = |len| file(Kind::Bytes { seed: content::seed(path), len });
+    let answer =
+        match verb {
+            "empty" => return Action::Hangup,
+            "stall" if first == Some("head") => return Action::Silence,
+            "reset" if first.is_none() => return Action::Reset,
+            "bytes" => first.and_then(number).map(bytes),
+            "chunked" => {
+                first.and_then(number).map(|len| Answer { framing: Framing::Chunked, ..bytes(len) })
+            }
+            "close" => {
+                first.and_then(number).map(|len| Answer { framing: Framing::Close, ..bytes(len) })
+            }
+            "name" if first.is_some() => Some(bytes(NAME_BODY_BYTES)),
+            "image" => first
+                .and_then(|name| number(name.strip_suffix(".jpg")?))
+                .map(|n| Answer { content_type: "image/jpeg", ..file(Kind::Image(n)) }),
+            "truncate" => numbers()
+                .map(|(announced, sent)| Answer { cut: Cut::Close(sent), ..bytes(announced) }),
+            "reset" => numbers()
+                .map(|(announced, sent)| Answer { cut: Cut::Reset(sent), ..bytes(announced) }),
+            "stall" if first == Some("body") => stalled(path)
+                .map(|(announced, sent)| Answer { cut: Cut::Stall(sent), ..bytes(announced) }),
+            "status" => first.and_then(|code| status(code, target)),
+            "redirect-to" => redirect_to(target),
+            "headers" => Some(Answer { body: Body::RequestFields, ..Answer::text(200, "") }),
+            "stats" => {
+                let body = below(path, "/stats").map_or(Body::Stats, Body::FileStats);
+                Some(Answer { content_type: "application/json", ..Answer::new(200, body) })
+            }
+            "change" => below(path, "/change")
+                .map(|path| Answer { body: Body::Change(path), ..Answer::text(200, "") }),
+            _ => None,
+        };
     Action::Answer(answer.unwrap_or_else(|| Answer::text(404, "no such path\n")))
 }
 
-fn stall_body(path: &str) -> Option<Answer> {
+fn file(target: &str, path: &str, kind: Kind) -> Answer {
+    let query = target.get(path.len() + 1..).unwrap_or_default();
+    match Mood::read(query) {
+        Ok(mood) => {
+            let retry_after = self::query(target, "retry-after").and_then(number);
+            let wanted = Wanted { path: path.to_owned(), kind, mood, retry_after };
+            Answer::new(200, Body::File(Box::new(wanted)))
+        }
+        Err(pair) => Answer::text(400, format!("{pair} is not understood\n")),
+    }
+}
+
+/// The two numbers of `/stall/body/N/M`.
+fn stalled(path: &str) -> Option<(u64, u64)> {
     let mut numbers = path.split('/').skip(3);
-    let (announced, sent) = (number(numbers.next()?)?, number(numbers.next()?)?);
-    let body = Body::Content { seed: content::seed(path), len: announced };
-    Some(Answer { cut: Cut::Stall(sent), ..Answer::new(200, body) })
+    Some((number(numbers.next()?)?, number(numbers.next()?)?))
+}
+
+/// The path of a file behind `prefix`.
+fn below(path: &str, prefix: &str) -> Option<String> {
+    path.strip_prefix(prefix).filter(|rest| rest.len() > 1).map(str::to_owned)
 }
 
 fn status(code: &str, target: &str) -> Option<Answer> {
@@ -241,12 +284,6 @@ fn query<'a>(target: &'a str, name: &str) -> Option<&'a str> {
     query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
 }
 
-/// A number written in digits only, of a size that no sum of two can overflow.
-fn number(text: &str) -> Option<u64> {
-    let is_digits = text.bytes().all(|byte| byte.is_ascii_digit());
-    is_digits.then(|| text.parse().ok()).flatten().filter(|&number| number < u64::MAX / 2)
-}
-
 /// Length of the body below `/name`, in bytes.
 const NAME_BODY_BYTES: u64 = 256;
 
@@ -264,8 +301,9 @@ mod tests {
     #[test]
     fn content_is_seeded_by_the_path_without_the_query() {
         for (target, path) in [("/bytes/10/a?b", "/bytes/10/a"), ("/name/a%2fb?c", "/name/a%2fb")] {
-            let Body::Content { seed, .. } = answer(target).body else { panic!("{target}") };
-            assert_eq!(seed, content::seed(path), "{target}");
+            let Body::File(file) = answer(target).body else { panic!("{target}") };
+            let Kind::Bytes { seed, .. } = file.kind else { panic!("{target}") };
+            assert_eq!((seed, file.path.as_str()), (content::seed(path), path));
         }
     }
 
@@ -297,6 +335,9 @@ mod tests {
         assert_eq!(route("/reset", |_| 0).action, Action::Reset);
         assert_eq!(route("/stall/head", |_| 0).action, Action::Silence);
         assert_eq!(route("/empty", |_| 0).action, Action::Hangup);
+        assert_eq!(answer("/stats").body, Body::Stats);
+        assert_eq!(answer("/stats/a/b?c").body, Body::FileStats("/a/b".to_owned()));
+        assert_eq!(answer("/change/a/b?c").body, Body::Change("/a/b".to_owned()));
         let to = answer("/redirect-to?status=308&url=http%3A%2F%2Fa%2F%3Fb");
         assert_eq!((to.status, to.location.as_deref()), (308, Some("http://a/?b")));
         for (target, status) in [
@@ -310,6 +351,9 @@ mod tests {
             ("/redirect-to?url=a%0d%0ab", 400),
             ("/redirect/1/", 404),
             ("/delay/1", 404),
+            ("/change", 404),
+            ("/bytes/1?etag=strange", 400),
+            ("/chunked/1?etag=strange", 400),
         ] {
             assert_eq!(answer(target).status, status, "{target}");
         }

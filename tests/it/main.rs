@@ -9,9 +9,11 @@ mod driver; // feeds bytes to the reader of responses
 mod filter; // runs the binary where one system call fails
 #[path = "../conformance/fixture.rs"]
 mod fixture; // the replies of tests/http
+mod large_origin; // large files of the embedded origin, and what was stored of them
 mod nameserver; // a DNS server with the answers of the test
 mod nginx; // Debian's nginx on free ports, and pulls from it
 mod origin; // the embedded origin, asked by a raw socket and by curl
+mod origin_ranges; // its ranges, validators, changes and faults
 mod relay; // a proxy, well-behaved or not
 mod rude; // a server that does to each request what a script says
 mod sockets; // ports that refuse, ports that swallow, one raw exchange

@@ -10,7 +10,12 @@ use std::path::PathBuf;
 
 /// Where the embedded server listens.
 #[derive(Args, Debug)]
-#[command(version, display_name = "ringpull origin", args_override_self = true)]
+#[command(
+    version,
+    display_name = "ringpull origin",
+    args_override_self = true,
+    after_help = "What it serves, and how it misbehaves on request: ringpull help origin"
+)]
 pub struct OriginArgs {
     /// Where HTTP is served; port 0 takes a free one
     #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:0")]
