@@ -15,7 +15,7 @@ mod rate;
 
 use self::choice::Choice;
 use self::cut::GRANULE_BYTES_MIN;
-use self::rate::Rate;
+use self::rate::{Pace, Rate};
 use super::ranges::Ranges;
 use std::num::NonZeroUsize;
 use std::ops::Range;
@@ -97,10 +97,13 @@ pub struct Parts {
     bytes_came: u64,
     /// When bytes came last, whichever part they were of.
     came_ms: u64,
-    /// Bytes per millisecond of the last part that left and had come far enough to be measured.
-    pace: Option<f64>,
+    /// What the parts that left did.
+    pace: Pace,
     /// Time from the beginning of a part to its first bytes, usually, in milliseconds.
     first_byte_ms: u64,
+    /// Parts that were taken over one soon after the other, and how long that counts.
+    cut: usize,
+    cut_until_ms: u64,
 }
 
 #[derive(Clone, Debug)]
@@ -135,8 +138,10 @@ impl Parts {
             taken: 0,
             bytes_came: 0,
             came_ms: 0,
-            pace: None,
+            pace: Pace::default(),
             first_byte_ms: 0,
+            cut: 0,
+            cut_until_ms: 0,
         }
     }
 
@@ -214,7 +219,7 @@ impl Parts {
         connections_max: usize,
         splitting: &Splitting,
     ) -> Option<Taken> {
-        if self.room(connections_max, splitting) == 0 {
+        if self.room(now_ms, connections_max, splitting) == 0 {
             return None;
         }
         if let Some(range) = self.take_hole(splitting.bytes_min()) {
@@ -233,6 +238,8 @@ impl Parts {
                 part.end = part.position;
                 part.is_cut = true;
                 let victim = part.clone();
+                self.cut = if now_ms < self.cut_until_ms { self.cut + 1 } else { 1 };
+                self.cut_until_ms = now_ms.saturating_add(CUT_PAUSE_MS);
                 Some(self.begin(range, Some(victim), now_ms))
             }
         }
@@ -241,7 +248,7 @@ impl Parts {
     /// Number of further connections that [`Parts::take`] has something for, about; 0 exactly when
     /// it has nothing. Cheap enough to be asked with every report.
     pub fn wants_more(&self, now_ms: u64, connections_max: usize, splitting: &Splitting) -> usize {
-        let room = self.room(connections_max, splitting);
+        let room = self.room(now_ms, connections_max, splitting);
         if self.holes.len() >= room {
             return room;
         }
@@ -330,7 +337,7 @@ impl Parts {
     pub fn leave(&mut self, id: PartId) {
         let Some(index) = self.index(id) else { return };
         let part = self.active.remove(index);
-        self.pace = part.rate.last().or(self.pace);
+        self.pace.add(&part.rate);
         self.add_hole(part.position..part.end);
     }
 
@@ -352,9 +359,12 @@ impl Parts {
         *self = Self { taken, bytes_came, pace: self.pace, ..fresh };
     }
 
-    /// Connections that the file may have beside those it has.
-    fn room(&self, connections_max: usize, splitting: &Splitting) -> usize {
-        splitting.connections(self.length, connections_max).saturating_sub(self.active.len())
+    /// Connections that the file may have beside those it has. One that was cut is not replaced for
+    /// a while: the next one could do as badly.
+    fn room(&self, now_ms: u64, connections_max: usize, splitting: &Splitting) -> usize {
+        let cut = if now_ms < self.cut_until_ms { self.cut } else { 0 };
+        let most = splitting.connections(self.length, connections_max);
+        most.saturating_sub(cut).max(1).saturating_sub(self.active.len())
     }
 
     fn index(&self, id: PartId) -> Option<usize> {
@@ -366,7 +376,7 @@ impl Parts {
         // must not be taken over for ever.
         let patience_ms = match &victim {
             Some(victim) if victim.rate.has_worked() => PATIENCE_MS,
-            Some(victim) => 2 * victim.patience_ms.max(self.first_byte_ms),
+            Some(victim) => (2 * victim.patience_ms).min(PATIENCE_MS_MAX),
             None => PATIENCE_MS,
         };
         let id = PartId(self.taken);
@@ -409,6 +419,10 @@ const SPLIT_FILE_BYTES_MIN: u64 = 64 << 20;
 const AUTOMATIC_PARTS_MAX: usize = 16;
 /// Time without bytes after which a part has stalled, in milliseconds.
 const PATIENCE_MS: u64 = 2_000;
+/// Longest such time, for parts that were taken over again and again, in milliseconds.
+const PATIENCE_MS_MAX: u64 = 32_000;
+/// Time for which a connection that was cut is not replaced, in milliseconds.
+const CUT_PAUSE_MS: u64 = 10_000;
 
 #[cfg(test)]
 mod tests;

@@ -57,13 +57,15 @@ impl<'a> Field<'a> {
         Self { parts, now_ms, rates, wanting: wanting().count() }
     }
 
-    /// Rate of the other parts than one with this rate, on average, in bytes per millisecond: what
-    /// a further connection is expected to have. `None` when nothing is known.
+    /// Rate that a further connection is expected to have, in bytes per millisecond: the average of
+    /// the parts other than one with this rate, and no less than half of what was usual before,
+    /// since those that are left at the end are the slow ones. `None` when nothing is known.
     fn pace(&self, rate: Option<f64>) -> Option<f64> {
         let (sum, count) = self.rates;
         let (sum, count) = rate.map_or((sum, count), |rate| (sum - rate, count - 1));
         let average = (count > 0).then(|| sum / f64::from(count)).filter(|pace| *pace > 0.0);
-        average.or(self.parts.pace)
+        let usual = self.parts.pace.per_ms();
+        average.map(|average| average.max(usual.unwrap_or(0.0) / 2.0)).or(usual)
     }
 
     /// Whether nothing comes on a part, while something comes on others, or there are none.
@@ -98,8 +100,9 @@ fn offer(field: &Field<'_>, index: usize, part: &Part, bytes_min: u64) -> Option
         return Some((Choice::Split { index, cut }, time_ms));
     }
     let pace_ms = takes_ms(pace)?;
+    let made_ms = (LAG_MS + field.parts.first_byte_ms) as f64;
     let is_measured = rate.is_some() && part.rate.age_ms(field.now_ms) >= part.patience_ms;
-    let lags = is_measured && time_ms > LAG_FACTOR * pace_ms + LAG_MS;
+    let lags = is_measured && time_ms > LAG_FACTOR * pace_ms + made_ms;
     lags.then_some((Choice::Steal { index }, time_ms))
 }
 
@@ -126,7 +129,8 @@ fn longer(one: f64, other: f64) -> Ordering {
 const WORTH_MS_MIN: f64 = 100.0;
 /// A part lags whose time is so many times that of the others,
 const LAG_FACTOR: f64 = 2.0;
-/// and so many milliseconds more.
-const LAG_MS: f64 = 1_000.0;
+/// so many milliseconds, and the time to a first byte, more: what it takes to cut a connection and
+/// to make another.
+const LAG_MS: u64 = 500;
 /// Longest usual time to the first byte that a part is waited for twice of, in milliseconds.
 const FIRST_BYTE_MS_MAX: u64 = 30_000;

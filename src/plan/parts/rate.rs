@@ -15,12 +15,14 @@ pub(super) struct Rate {
     former: u64,
     /// Bytes of the current interval.
     current: u64,
+    /// Bytes of all time, the first ones left out.
+    total: u64,
 }
 
 impl Rate {
     pub(super) fn new(now_ms: u64) -> Self {
         let (began_ms, last_ms, interval_ms) = (now_ms, now_ms, now_ms);
-        Self { began_ms, first_ms: None, last_ms, interval_ms, former: 0, current: 0 }
+        Self { began_ms, first_ms: None, last_ms, interval_ms, former: 0, current: 0, total: 0 }
     }
 
     /// Takes note of bytes. For the first ones says how long they were waited for, in milliseconds.
@@ -36,6 +38,7 @@ impl Rate {
         }
         self.roll(now_ms);
         self.current += bytes;
+        self.total += bytes;
         None
     }
 
@@ -49,11 +52,6 @@ impl Rate {
         let bytes = rate.former + rate.current;
         let least_ms = if bytes == 0 { INTERVAL_MS } else { MEASURED_MS_MIN };
         (elapsed_ms >= least_ms).then(|| bytes as f64 / elapsed_ms as f64)
-    }
-
-    /// Bytes per millisecond when bytes came last.
-    pub(super) fn last(&self) -> Option<f64> {
-        self.per_ms(self.last_ms).filter(|rate| *rate > 0.0)
     }
 
     /// Time in which nothing came, in milliseconds.
@@ -84,6 +82,32 @@ impl Rate {
             self.current = 0;
             self.interval_ms += intervals * INTERVAL_MS;
         }
+    }
+}
+
+/// Rate of several parts, each byte with the rate of its own part: slow ones hardly count.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Pace {
+    bytes: f64,
+    /// Sum over all bytes of the bytes per millisecond.
+    weighted: f64,
+}
+
+impl Pace {
+    /// Takes note of a part that is over.
+    pub(super) fn add(&mut self, rate: &Rate) {
+        let Some(first_ms) = rate.first_ms else { return };
+        let elapsed_ms = rate.last_ms.saturating_sub(first_ms);
+        if elapsed_ms >= MEASURED_MS_MIN {
+            let bytes = rate.total as f64;
+            self.bytes += bytes;
+            self.weighted += bytes * bytes / elapsed_ms as f64;
+        }
+    }
+
+    /// Bytes per millisecond; `None` until there is something to measure.
+    pub(super) fn per_ms(&self) -> Option<f64> {
+        (self.bytes > 0.0).then(|| self.weighted / self.bytes)
     }
 }
 
@@ -125,7 +149,18 @@ mod tests {
         for (reports, now_ms, wanted) in table {
             assert_eq!(rate(reports).per_ms(*now_ms), *wanted, "{reports:?} at {now_ms}");
         }
-        assert_eq!(rate(&steady).last(), Some(55.0));
+    }
+
+    #[test]
+    fn the_pace_is_that_of_the_bytes() {
+        let mut pace = Pace::default();
+        pace.add(&rate(&[]));
+        pace.add(&rate(&[(1_000, 9_999), (1_200, 5_000)]));
+        assert_eq!(pace.per_ms(), None);
+        pace.add(&rate(&[(1_000, 9_999), (1_500, 4_500), (2_000, 4_500)]));
+        assert_eq!(pace.per_ms(), Some(9.0));
+        pace.add(&rate(&[(1_000, 9_999), (2_000, 1_000)]));
+        assert_eq!(pace.per_ms(), Some(8.2));
     }
 
     #[test]

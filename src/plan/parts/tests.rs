@@ -1,7 +1,8 @@
 //! Tests of the plan of one file: each rule by itself. That the parts tile the file is in
-//! [`model`].
+//! [`model`], that transfers end in time in [`sim`].
 
 mod model;
+mod sim;
 
 use super::*;
 
@@ -252,16 +253,15 @@ fn nobody_is_cut_while_nothing_comes_on_any() {
 
 #[test]
 fn a_server_that_is_slow_at_first_gets_time() {
-    let mut parts = new(8 * MIB + 4_096);
+    let done = std::iter::once(0..72 * MIB).collect();
+    let mut parts = Parts::new(Some(80 * MIB), done);
     let (mut id, _) = took(&mut parts, 0);
     // With nothing but silence, each takes over from the one before, ever more patiently.
     let mut now_ms = 0;
-    let splitting = Splitting { part_bytes_min: 4 * MIB, ..split(2) };
     for patience_ms in [2_000, 4_000, 8_000, 16_000] {
-        parts.tile(1, MIB);
-        assert_eq!(parts.wants_more(now_ms + patience_ms - 1, 2, &split(2)), 0);
+        assert_eq!(take(&mut parts, now_ms + patience_ms - 1), None);
         now_ms += patience_ms;
-        let taken = parts.take(now_ms, 2, &splitting).unwrap();
+        let taken = take(&mut parts, now_ms).unwrap();
         assert_eq!(taken.victim, Some(id));
         parts.leave(id);
         id = taken.id;
