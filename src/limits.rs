@@ -174,6 +174,8 @@ pub const ORIGIN_STACK_BYTES: usize = 256 * 1024;
 /// Files whose requests, bytes and changes the origin remembers; unseen ones beyond it are new at
 /// each request.
 pub const ORIGIN_FILES_MAX: usize = 100_000;
+/// Requests with a Range field that the origin remembers of one file.
+pub const ORIGIN_RANGES_MAX: usize = 10_000;
 /// URLs that the origin counts for `/flaky`; beyond it, unseen ones are answered at once.
 pub const ORIGIN_FLAKY_URLS_MAX: usize = 1_000_000;
 

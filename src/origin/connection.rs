@@ -1,6 +1,6 @@
 //! One connection of the origin: requests in, answers out, until either side has enough.
 
-use super::files::{File, Sending};
+use super::files::{File, RangeRequest, Sending};
 use super::reply::{self, Moment, Reply};
 use super::request::{Parsed, Request};
 use super::route::{Action, Answer, Body, Cut, Framing, Wanted, route};
@@ -158,19 +158,24 @@ impl Connection<'_> {
         if request.range.is_some() {
             self.shared.count_range_request(self.sender.transport.listener());
         }
-        if let Some(most) = mood.sending_max {
-            self.sending = Arc::clone(&file).send(most);
-            if self.sending.is_none() {
-                return self.reply(request, Reply::refusal(503, wanted), Some(&file));
-            }
+        if let Some(bytes) = mood.send_buffer {
+            self.sender.transport.keep_at_most(bytes)?;
         }
+        self.sending = Arc::clone(&file).send(mood.sending_max.unwrap_or(u64::MAX));
         let moment = Moment {
             changes: mood.change.count(&place),
             is_selected: mood.select.has(&place),
             now_s: reply::since_1970_s(SystemTime::now()),
             started_s: self.shared.started_s,
         };
-        let mut reply = Reply::file(answer, wanted, request, &moment);
+        let mut reply = match self.sending {
+            Some(_) => Reply::file(answer, wanted, request, &moment),
+            None => Reply::refusal(503, wanted),
+        };
+        if let Some(range) = request.range.clone() {
+            let (if_range, status) = (request.if_range.clone(), reply.status);
+            file.remember(RangeRequest { range, if_range, status });
+        }
         if !mood.has_no_date {
             reply.dated(moment.now_s);
         }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Counters of one file; `/stats/PATH` gives them as JSON.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub struct FileStats {
     /// Requests for the file, HEAD and refused ones included.
     pub requests: u64,
@@ -19,6 +19,21 @@ pub struct FileStats {
     pub body_bytes: u64,
     /// Changes that `/change/PATH` made.
     pub changes: u64,
+    /// Most bodies of the file that were being sent at one time.
+    pub sending_max: u64,
+    /// The first requests with a Range field, in the order of their responses.
+    pub ranges: Vec<RangeRequest>,
+}
+
+/// One request with a Range field.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct RangeRequest {
+    /// The value of Range.
+    pub range: String,
+    /// The value of If-Range.
+    pub if_range: Option<String>,
+    /// Status code of the response.
+    pub status: u16,
 }
 
 /// The files that were asked for so far, by path without a query.
@@ -49,6 +64,8 @@ pub(super) struct File {
     body_bytes: AtomicU64,
     changes: AtomicU64,
     sending: AtomicU64,
+    sending_max: AtomicU64,
+    ranges: Mutex<Vec<RangeRequest>>,
 }
 
 /// Place of a request among all requests for its file. Each number starts at 1.
@@ -96,9 +113,21 @@ impl File {
 
     /// Holds one of `most` places for a body that is being sent, unless all are taken.
     pub(super) fn send(self: Arc<Self>, most: u64) -> Option<Sending> {
-        let sending = self.sending.fetch_add(1, Ordering::SeqCst);
+        let sending = self.sending.fetch_add(1, Ordering::SeqCst) + 1;
         let place = Sending(self);
-        (sending < most).then_some(place)
+        if sending > most {
+            return None;
+        }
+        place.0.sending_max.fetch_max(sending, Ordering::SeqCst);
+        Some(place)
+    }
+
+    /// Remembers a request with a Range field, unless there are too many.
+    pub(super) fn remember(&self, request: RangeRequest) {
+        let mut ranges = self.ranges.lock().unwrap_or_else(PoisonError::into_inner);
+        if ranges.len() < limits::ORIGIN_RANGES_MAX {
+            ranges.push(request);
+        }
     }
 
     /// The counters.
@@ -109,6 +138,8 @@ impl File {
             connections: self.connections.load(Ordering::SeqCst),
             body_bytes: self.body_bytes.load(Ordering::SeqCst),
             changes: self.changes.load(Ordering::SeqCst),
+            sending_max: self.sending_max.load(Ordering::SeqCst),
+            ranges: self.ranges.lock().unwrap_or_else(PoisonError::into_inner).clone(),
         }
     }
 }
@@ -141,6 +172,7 @@ mod tests {
         let one = Arc::clone(&file).send(1).unwrap();
         assert!(Arc::clone(&file).send(1).is_none());
         drop(one);
+        assert_eq!(file.stats().sending_max, 1);
         assert!(Arc::clone(&file).send(1).is_some());
         assert_eq!(files.file("/b").stats().requests, 0);
     }

@@ -25,7 +25,7 @@ mod source;
 mod wire;
 
 pub use content::{body, fill, image, seed, version_seed};
-pub use files::FileStats;
+pub use files::{FileStats, RangeRequest};
 pub use server::Origin;
 pub use shared::{Listener, ListenerStats};
 

@@ -17,6 +17,8 @@ pub(super) struct Mood {
     pub(super) change: Change,
     /// Bytes a second of every connection.
     pub(super) rate: Option<u64>,
+    /// Bytes that the kernel keeps for a peer that does not read yet.
+    pub(super) send_buffer: Option<usize>,
     /// Most bodies sent at a time; what is above is refused with 503.
     pub(super) sending_max: Option<u64>,
     /// Which requests have the fault.
@@ -159,6 +161,9 @@ impl Mood {
     /// The pair whose value is not understood.
     pub(super) fn read(query: &str) -> Result<Self, String> {
         let mut mood = Self::default();
+        if query.is_empty() {
+            return Ok(mood);
+        }
         for pair in query.split('&') {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             mood.set(name, value).ok_or_else(|| pair.to_owned())?;
@@ -193,6 +198,7 @@ impl Mood {
             "change-after-bytes" => self.change.after_bytes = Some(number(value)?),
             "change-length" => self.change.len = Some(number(value)?),
             "rate" => self.rate = Some(number(value).filter(|&rate| rate > 0)?),
+            "send-buffer" => self.send_buffer = Some(usize::try_from(number(value)?).ok()?),
             "sending-max" => self.sending_max = Some(number(value)?),
             "first" => self.select.first = Some(number(value)?),
             "after" => self.select.after = Some(number(value)?),

@@ -1,6 +1,7 @@
 //! The two transports of a connection.
 
 use super::shared::Listener;
+use rustix::net::sockopt::set_socket_send_buffer_size;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -29,6 +30,15 @@ impl Transport {
             Self::Plain(_) => Listener::Http,
             Self::Tls(_) => Listener::Https,
         }
+    }
+
+    /// Has the kernel keep about so many bytes that the peer has not taken (socket(7), SO_SNDBUF).
+    pub(super) fn keep_at_most(&self, bytes: usize) -> io::Result<()> {
+        let socket = match self {
+            Self::Plain(socket) => socket,
+            Self::Tls(stream) => &stream.sock,
+        };
+        Ok(set_socket_send_buffer_size(&*socket.0, bytes)?)
     }
 
     /// Ends the connection as each protocol has it.

@@ -7,6 +7,7 @@ use crate::origin::{Served, serve};
 use crate::sockets::talk;
 use flate2::read::GzDecoder;
 use ringpull::origin::Listener;
+use rustix::net::sockopt::set_socket_recv_buffer_size;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
@@ -401,6 +402,23 @@ fn more_bodies_than_permitted_are_refused() {
 }
 
 #[test]
+fn what_the_kernel_keeps_is_bounded_when_asked_to() {
+    let served = serve();
+    let file = served.file("bounded", 1 << 30).with("send-buffer", 16_384);
+    let mut stream = TcpStream::connect(served.addr()).unwrap();
+    set_socket_recv_buffer_size(&stream, 16_384).unwrap();
+    write!(stream, "GET {} HTTP/1.1\r\nHost: x\r\n\r\n", file.target()).unwrap();
+    let mut before = 0;
+    // Until no more goes out; without a bound that would be megabytes.
+    assert!(eventually(|| {
+        std::thread::sleep(Duration::from_millis(100));
+        let sent = file.stats().body_bytes;
+        sent > 0 && std::mem::replace(&mut before, sent) == sent
+    }));
+    assert!(before < 1 << 20, "{before}");
+}
+
+#[test]
 fn a_rate_is_kept_for_each_connection() {
     let served = serve();
     let file = served.file("paced", 300_000).with("rate", 1_000_000);
@@ -432,15 +450,22 @@ fn what_was_sent_is_counted() {
     ask_as("HEAD", &served, &file.target(), &[]);
     ask(&served, &served.file("b", 5).with("cut", 2), &[]);
     ask(&served, &served.file_at("chunked", "b", 50_000), &[]);
+    ask(&served, &file, &["Range: bytes=100000-", "If-Range: \"other\""]);
+    ask(&served, &file.clone().with("ranges", "refused"), &["Range: bytes=5-"]);
     let stats = ask_as("GET", &served, &format!("/stats{}", file.path), &[]);
     let stats: serde_json::Value = serde_json::from_slice(&stats.body).unwrap();
     let wanted = serde_json::json!({
-        "requests": 4, "range_requests": 1, "connections": 4, "body_bytes": LEN + 10, "changes": 0,
+        "requests": 6, "range_requests": 3, "connections": 6, "body_bytes": 2 * LEN + 10,
+        "changes": 0, "sending_max": 1, "ranges": [
+            { "range": "bytes=10-19", "if_range": null, "status": 206 },
+            { "range": "bytes=100000-", "if_range": "\"other\"", "status": 200 },
+            { "range": "bytes=5-", "if_range": null, "status": 416 },
+        ],
     });
     assert_eq!(stats, wanted);
     let of_listener = served.origin.stats(Listener::Http);
-    assert_eq!((of_listener.requests, of_listener.range_requests), (6, 1));
-    assert_eq!(of_listener.body_bytes, LEN + 10 + 2 + 50_000);
+    assert_eq!((of_listener.requests, of_listener.range_requests), (8, 3));
+    assert_eq!(of_listener.body_bytes, 2 * LEN + 10 + 2 + 50_000);
 }
 
 #[test]
