@@ -8,6 +8,7 @@ mod head;
 mod input_list;
 mod job_line;
 mod name;
+mod partial;
 mod range;
 mod retry_after;
 mod url;
@@ -16,7 +17,7 @@ mod url;
 pub(crate) type Target = fn(&[u8]);
 
 /// All of them.
-pub(crate) const TARGETS: [(&str, Target); 10] = [
+pub(crate) const TARGETS: [(&str, Target); 11] = [
     ("head", head::target),
     ("chunked", chunked::target),
     ("exchange", exchange::target),
@@ -25,6 +26,7 @@ pub(crate) const TARGETS: [(&str, Target); 10] = [
     ("url", url::target),
     ("name", name::target),
     ("content_disposition", content_disposition::target),
+    ("partial", partial::target),
     ("range", range::target),
     ("retry_after", retry_after::target),
 ];
