@@ -94,6 +94,8 @@ pub struct Parts {
     holes: Vec<Range<u64>>,
     active: Vec<Part>,
     taken: u64,
+    /// Name of the first part of this version of the file.
+    version: u64,
     bytes_came: u64,
     /// When bytes came last, whichever part they were of.
     came_ms: u64,
@@ -136,6 +138,7 @@ impl Parts {
             done,
             active: Vec::new(),
             taken: 0,
+            version: 0,
             bytes_came: 0,
             came_ms: 0,
             pace: Pace::default(),
@@ -195,18 +198,19 @@ impl Parts {
         self.length.map(|length| length - self.done.len_total())
     }
 
-    /// Parts that connections hold: all that were taken and have not left.
+    /// Parts that connections hold: all that were taken and have not left, also those of which
+    /// nothing is wanted any more. With none of them, nobody writes.
     pub fn active(&self) -> usize {
         self.active.len()
     }
 
     /// Parts that were taken in all, also of earlier versions of the file.
-    pub fn num_taken(&self) -> u64 {
-        self.taken
+    pub fn taken_in_all(&self) -> u32 {
+        u32::try_from(self.taken).unwrap_or(u32::MAX)
     }
 
     /// Bytes that connections reported in all, also those that were not wanted any more.
-    pub fn bytes_came(&self) -> u64 {
+    pub fn came_in_all(&self) -> u64 {
         self.bytes_came
     }
 
@@ -217,7 +221,7 @@ impl Parts {
         &mut self,
         now_ms: u64,
         connections_max: usize,
-        splitting: &Splitting,
+        splitting: Splitting,
     ) -> Option<Taken> {
         if self.room(now_ms, connections_max, splitting) == 0 {
             return None;
@@ -225,7 +229,7 @@ impl Parts {
         if let Some(range) = self.take_hole(splitting.bytes_min()) {
             return Some(self.begin(range, None, now_ms));
         }
-        match choice::choose(self, now_ms, splitting)? {
+        match choice::choose(self, now_ms, splitting.bytes_min())? {
             Choice::Split { index, cut } => {
                 let part = &mut self.active[index];
                 let range = cut..part.end;
@@ -246,13 +250,14 @@ impl Parts {
     }
 
     /// Number of further connections that [`Parts::take`] has something for, about; 0 exactly when
-    /// it has nothing. Cheap enough to be asked with every report.
-    pub fn wants_more(&self, now_ms: u64, connections_max: usize, splitting: &Splitting) -> usize {
+    /// it has nothing. Cheap enough to be asked with every report; but a connection that stalled
+    /// reports nothing, so a clock has to ask as well.
+    pub fn wants_more(&self, now_ms: u64, connections_max: usize, splitting: Splitting) -> usize {
         let room = self.room(now_ms, connections_max, splitting);
         if self.holes.len() >= room {
             return room;
         }
-        (self.holes.len() + choice::count(self, now_ms, splitting)).min(room)
+        (self.holes.len() + choice::count(self, now_ms, splitting.bytes_min())).min(room)
     }
 
     /// Cuts what the first part has ahead of it into at most `count` pieces of about the same
@@ -261,7 +266,8 @@ impl Parts {
     /// then.
     pub fn tile(&mut self, count: usize, part_bytes_min: u64) {
         let part_bytes_min = part_bytes_min.max(GRANULE_BYTES_MIN);
-        let Some(part) = self.active.first_mut().filter(|_| self.length.is_some()) else { return };
+        let mut active = self.active.iter_mut().filter(|part| part.left() > 0);
+        let Some(part) = active.next().filter(|_| self.length.is_some()) else { return };
         let (start, end) = (part.position, part.end);
         let pieces = (count as u64).min((end - start) / part_bytes_min);
         let mut cuts = Vec::new();
@@ -302,12 +308,13 @@ impl Parts {
         if part.left() > 0 { Course::On { end: part.end } } else { Course::Ended }
     }
 
-    /// Offset of the byte that a part waits for; `None` when it is not under way any more.
+    /// Offset of the byte that a part waits for; `None` when it has left.
     pub fn position(&self, id: PartId) -> Option<u64> {
         self.index(id).map(|index| self.active[index].position)
     }
 
-    /// Offset that a part goes to; `None` when it is not under way any more.
+    /// Offset that a part goes to, its position where nothing is wanted of it; `None` when it has
+    /// left.
     pub fn end(&self, id: PartId) -> Option<u64> {
         self.index(id).map(|index| self.active[index].end)
     }
@@ -351,17 +358,25 @@ impl Parts {
         }
     }
 
-    /// Takes note that the file is another version: nothing is there, and no part is under way.
-    /// What their connections report is [`Course::Ended`].
+    /// Takes note that the file is another version: nothing is there, and nothing is wanted of the
+    /// parts under way. They may write until they leave, so nothing is taken before they all have.
     pub fn reset(&mut self, length: Option<u64>) {
-        let fresh = Self::new(length, Ranges::new());
-        let (taken, bytes_came) = (self.taken, self.bytes_came);
-        *self = Self { taken, bytes_came, pace: self.pace, ..fresh };
+        self.version = self.taken;
+        self.length = length;
+        self.done.clear();
+        self.holes.clear();
+        self.add_hole(0..length.unwrap_or(u64::MAX));
+        for part in &mut self.active {
+            (part.position, part.end, part.is_cut) = (0, 0, true);
+        }
     }
 
     /// Connections that the file may have beside those it has. One that was cut is not replaced for
     /// a while: the next one could do as badly.
-    fn room(&self, now_ms: u64, connections_max: usize, splitting: &Splitting) -> usize {
+    fn room(&self, now_ms: u64, connections_max: usize, splitting: Splitting) -> usize {
+        if self.active.iter().any(|part| part.id.0 < self.version) {
+            return 0;
+        }
         let cut = if now_ms < self.cut_until_ms { self.cut } else { 0 };
         let most = splitting.connections(self.length, connections_max);
         most.saturating_sub(cut).max(1).saturating_sub(self.active.len())

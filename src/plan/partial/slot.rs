@@ -135,10 +135,10 @@ fn put_ranges(out: &mut Vec<u8>, ranges: &Ranges, count: usize) {
 
 fn put_number(out: &mut Vec<u8>, mut number: u64) {
     while number >= 0x80 {
-        out.push((number & 0x7f) as u8 | 0x80);
+        out.push(number.to_le_bytes()[0] | 0x80);
         number >>= 7;
     }
-    out.push(number as u8);
+    out.push(number.to_le_bytes()[0]);
 }
 
 fn number_len(number: u64) -> usize {

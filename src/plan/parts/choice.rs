@@ -1,8 +1,7 @@
 //! What a further connection takes from those that have something: a share, everything, or nothing.
 
 use super::cut;
-use super::{Part, Parts, Splitting};
-use std::cmp::Ordering;
+use super::{Part, Parts};
 
 /// What is taken, and from which of the active parts.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -14,24 +13,26 @@ pub(super) enum Choice {
 }
 
 /// The choice from the part that would take longest, if there is anything to take.
-pub(super) fn choose(parts: &Parts, now_ms: u64, splitting: &Splitting) -> Option<Choice> {
-    let offers = offers(parts, now_ms, splitting);
-    offers.max_by(|one, other| longer(one.1, other.1)).map(|(choice, _)| choice)
+pub(super) fn choose(parts: &Parts, now_ms: u64, bytes_min: u64) -> Option<Choice> {
+    let offers = offers(parts, now_ms, bytes_min);
+    offers.max_by_key(|offer| offer.time_ms).map(|offer| offer.choice)
 }
 
 /// Number of parts that there is something to take from.
-pub(super) fn count(parts: &Parts, now_ms: u64, splitting: &Splitting) -> usize {
-    offers(parts, now_ms, splitting).count()
+pub(super) fn count(parts: &Parts, now_ms: u64, bytes_min: u64) -> usize {
+    offers(parts, now_ms, bytes_min).count()
 }
 
-/// What each part offers, and how long it would take without that, in milliseconds.
-fn offers<'a>(
-    parts: &'a Parts,
-    now_ms: u64,
-    splitting: &'a Splitting,
-) -> impl Iterator<Item = (Choice, f64)> {
+/// What one part gives away.
+struct Offer {
+    choice: Choice,
+    /// Time that the part would take without that, in milliseconds.
+    time_ms: u64,
+}
+
+/// What each part gives away, if anything.
+fn offers(parts: &Parts, now_ms: u64, bytes_min: u64) -> impl Iterator<Item = Offer> {
     let field = Field::new(parts, now_ms);
-    let bytes_min = splitting.bytes_min();
     parts
         .active
         .iter()
@@ -43,8 +44,8 @@ fn offers<'a>(
 struct Field<'a> {
     parts: &'a Parts,
     now_ms: u64,
-    /// Sum of the rates that are known, in bytes per millisecond, and their number.
-    rates: (f64, u32),
+    /// Sum of the rates that are known, in bytes per second, and their number.
+    rates: (u64, u64),
     /// Parts that have something left.
     wanting: usize,
 }
@@ -52,20 +53,20 @@ struct Field<'a> {
 impl<'a> Field<'a> {
     fn new(parts: &'a Parts, now_ms: u64) -> Self {
         let wanting = || parts.active.iter().filter(|part| part.left() > 0);
-        let known = wanting().filter_map(|part| part.rate.per_ms(now_ms));
-        let rates = known.fold((0.0, 0), |(sum, count), rate| (sum + rate, count + 1));
+        let known = wanting().filter_map(|part| part.rate.per_s(now_ms));
+        let rates = known.fold((0, 0), |(sum, count), rate| (sum + rate, count + 1));
         Self { parts, now_ms, rates, wanting: wanting().count() }
     }
 
-    /// Rate that a further connection is expected to have, in bytes per millisecond: the average of
+    /// Rate that a further connection is expected to have, in bytes per second: the average of
     /// the parts other than one with this rate, and no less than half of what was usual before,
     /// since those that are left at the end are the slow ones. `None` when nothing is known.
-    fn pace(&self, rate: Option<f64>) -> Option<f64> {
+    fn pace(&self, rate: Option<u64>) -> Option<u64> {
         let (sum, count) = self.rates;
         let (sum, count) = rate.map_or((sum, count), |rate| (sum - rate, count - 1));
-        let average = (count > 0).then(|| sum / f64::from(count)).filter(|pace| *pace > 0.0);
-        let usual = self.parts.pace.per_ms();
-        average.map(|average| average.max(usual.unwrap_or(0.0) / 2.0)).or(usual)
+        let average = sum.checked_div(count).filter(|pace| *pace > 0);
+        let usual = self.parts.pace.per_s();
+        average.map(|average| average.max(usual.unwrap_or(0) / 2)).or(usual)
     }
 
     /// Whether nothing comes on a part, while something comes on others, or there are none.
@@ -81,54 +82,54 @@ impl<'a> Field<'a> {
     }
 }
 
-fn offer(field: &Field<'_>, index: usize, part: &Part, bytes_min: u64) -> Option<(Choice, f64)> {
+fn offer(field: &Field<'_>, index: usize, part: &Part, bytes_min: u64) -> Option<Offer> {
     if part.left() == 0 {
         return None;
     }
     if field.has_stalled(part) {
-        return Some((Choice::Steal { index }, f64::INFINITY));
+        return Some(Offer { choice: Choice::Steal { index }, time_ms: u64::MAX });
     }
-    let rate = part.rate.per_ms(field.now_ms);
+    let rate = part.rate.per_s(field.now_ms);
     let pace = field.pace(rate);
-    let takes_ms = |rate: Option<f64>| rate.map(|rate| part.left() as f64 / rate);
+    let takes_ms = |per_s: Option<u64>| {
+        per_s
+            .map(|per_s| part.left().saturating_mul(1_000).checked_div(per_s).unwrap_or(LONGEST_MS))
+    };
     // A part that has just begun is as fast as the others, for all that is known.
-    let time_ms = takes_ms(rate.or(pace)).unwrap_or(f64::MAX);
+    let time_ms = takes_ms(rate.or(pace)).unwrap_or(LONGEST_MS).min(LONGEST_MS);
     if time_ms < WORTH_MS_MIN {
         return None;
     }
     if let Some(cut) = fair_cut(part, rate, pace, bytes_min) {
-        return Some((Choice::Split { index, cut }, time_ms));
+        return Some(Offer { choice: Choice::Split { index, cut }, time_ms });
     }
     let pace_ms = takes_ms(pace)?;
-    let made_ms = (LAG_MS + field.parts.first_byte_ms) as f64;
+    let made_ms = LAG_MS + field.parts.first_byte_ms;
     let is_measured = rate.is_some() && part.rate.age_ms(field.now_ms) >= part.patience_ms;
-    let lags = is_measured && time_ms > LAG_FACTOR * pace_ms + made_ms;
-    lags.then_some((Choice::Steal { index }, time_ms))
+    let lags = is_measured && time_ms > pace_ms.saturating_mul(LAG_FACTOR).saturating_add(made_ms);
+    lags.then_some(Offer { choice: Choice::Steal { index }, time_ms })
 }
 
 /// Where the part and a further connection of the usual pace would end at the same time, if both
 /// have enough to do then.
-fn fair_cut(part: &Part, rate: Option<f64>, pace: Option<f64>, bytes_min: u64) -> Option<u64> {
+fn fair_cut(part: &Part, rate: Option<u64>, pace: Option<u64>, bytes_min: u64) -> Option<u64> {
     let (low, high) = (part.position.checked_add(bytes_min)?, part.end.checked_sub(bytes_min)?);
     if low > high {
         return None;
     }
     let kept = match (rate, pace) {
-        (Some(rate), Some(pace)) => rate / (rate + pace),
-        (None, _) | (_, None) => 0.5,
+        (Some(rate), Some(pace)) => cut::share(part.left(), rate, rate.saturating_add(pace)),
+        (None, _) | (_, None) => part.left() / 2,
     };
-    let thousandths = (kept * 1_000.0).clamp(0.0, 1_000.0) as u64;
-    cut::near(part.position + cut::share(part.left(), thousandths, 1_000), low..=high)
+    cut::near(part.position + kept, low..=high)
 }
 
-fn longer(one: f64, other: f64) -> Ordering {
-    one.partial_cmp(&other).unwrap_or(Ordering::Equal)
-}
-
+/// Longest time that is told from others, in milliseconds; a part that stalled takes longer.
+const LONGEST_MS: u64 = u64::MAX - 1;
 /// Time that a part must take at least for a further connection to be worth it, in milliseconds.
-const WORTH_MS_MIN: f64 = 100.0;
+const WORTH_MS_MIN: u64 = 100;
 /// A part lags whose time is so many times that of the others,
-const LAG_FACTOR: f64 = 2.0;
+const LAG_FACTOR: u64 = 2;
 /// so many milliseconds, and the time to a first byte, more: what it takes to cut a connection and
 /// to make another.
 const LAG_MS: u64 = 500;

@@ -41,7 +41,7 @@ mod tests {
             (20 * MIB, 5 * MIB + 1..=9 * MIB + 1, Some(9 * MIB)),
             (6_000, 5_000..=7_000, None),
             (6_000, 4_096..=4_096, Some(4_096)),
-            (6_000, 8_192..=8_191, None),
+            (6_000, RangeInclusive::new(8_192, 8_191), None),
             (u64::MAX, 0..=u64::MAX, Some(u64::MAX / MIB * MIB)),
         ];
         for (ideal, bounds, wanted) in table {

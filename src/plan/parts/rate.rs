@@ -42,8 +42,8 @@ impl Rate {
         None
     }
 
-    /// Bytes per millisecond; `None` until there is something to measure.
-    pub(super) fn per_ms(&self, now_ms: u64) -> Option<f64> {
+    /// Bytes per second; `None` until there is something to measure.
+    pub(super) fn per_s(&self, now_ms: u64) -> Option<u64> {
         let first_ms = self.first_ms?;
         let mut rate = self.clone();
         rate.roll(now_ms);
@@ -51,7 +51,7 @@ impl Rate {
         let elapsed_ms = now_ms.saturating_sub(from_ms);
         let bytes = rate.former + rate.current;
         let least_ms = if bytes == 0 { INTERVAL_MS } else { MEASURED_MS_MIN };
-        (elapsed_ms >= least_ms).then(|| bytes as f64 / elapsed_ms as f64)
+        (elapsed_ms >= least_ms).then(|| bytes.saturating_mul(1_000) / elapsed_ms)
     }
 
     /// Time in which nothing came, in milliseconds.
@@ -88,9 +88,9 @@ impl Rate {
 /// Rate of several parts, each byte with the rate of its own part: slow ones hardly count.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Pace {
-    bytes: f64,
-    /// Sum over all bytes of the bytes per millisecond.
-    weighted: f64,
+    bytes: u64,
+    /// Sum over all bytes of the bytes per second.
+    weighted: u128,
 }
 
 impl Pace {
@@ -99,15 +99,16 @@ impl Pace {
         let Some(first_ms) = rate.first_ms else { return };
         let elapsed_ms = rate.last_ms.saturating_sub(first_ms);
         if elapsed_ms >= MEASURED_MS_MIN {
-            let bytes = rate.total as f64;
-            self.bytes += bytes;
-            self.weighted += bytes * bytes / elapsed_ms as f64;
+            let per_s = rate.total.saturating_mul(1_000) / elapsed_ms;
+            self.bytes += rate.total;
+            self.weighted += u128::from(rate.total) * u128::from(per_s);
         }
     }
 
-    /// Bytes per millisecond; `None` until there is something to measure.
-    pub(super) fn per_ms(&self) -> Option<f64> {
-        (self.bytes > 0.0).then(|| self.weighted / self.bytes)
+    /// Bytes per second; `None` until there is something to measure.
+    pub(super) fn per_s(&self) -> Option<u64> {
+        let average = self.weighted.checked_div(self.bytes.into())?;
+        Some(u64::try_from(average).unwrap_or(u64::MAX))
     }
 }
 
@@ -132,22 +133,23 @@ mod tests {
     #[test]
     fn rates_are_of_the_last_seconds() {
         let steady: Vec<_> = (0..=100).map(|step| (1_000 + 100 * step, 5_000)).collect();
-        let table: &[(&[(u64, u64)], u64, Option<f64>)] = &[
+        type Reports<'a> = &'a [(u64, u64)];
+        let table: &[(Reports<'_>, u64, Option<u64>)] = &[
             (&[], 10_000, None),
             // The first bytes say nothing, nor does a moment.
             (&[(1_000, 9_999)], 1_500, None),
-            (&[(1_000, 9_999)], 2_000, Some(0.0)),
+            (&[(1_000, 9_999)], 2_000, Some(0)),
             (&[(1_000, 9_999), (1_200, 5_000)], 1_200, None),
-            (&[(1_000, 9_999), (1_200, 5_000)], 1_250, Some(20.0)),
-            (&[(1_000, 9_999), (1_250, 5_000), (1_500, 5_000)], 1_500, Some(20.0)),
-            (&steady, 11_000, Some(5_000.0 * 11.0 / 1_000.0)),
-            (&steady, 11_500, Some(5_000.0 * 11.0 / 1_500.0)),
-            (&steady, 13_000, Some(0.0)),
+            (&[(1_000, 9_999), (1_200, 5_000)], 1_250, Some(20_000)),
+            (&[(1_000, 9_999), (1_250, 5_000), (1_500, 5_000)], 1_500, Some(20_000)),
+            (&steady, 11_000, Some(55_000)),
+            (&steady, 11_500, Some(36_666)),
+            (&steady, 13_000, Some(0)),
             // A clock that goes back does no harm.
             (&[(1_000, 1), (900, 7)], 500, None),
         ];
         for (reports, now_ms, wanted) in table {
-            assert_eq!(rate(reports).per_ms(*now_ms), *wanted, "{reports:?} at {now_ms}");
+            assert_eq!(rate(reports).per_s(*now_ms), *wanted, "{reports:?} at {now_ms}");
         }
     }
 
@@ -156,11 +158,11 @@ mod tests {
         let mut pace = Pace::default();
         pace.add(&rate(&[]));
         pace.add(&rate(&[(1_000, 9_999), (1_200, 5_000)]));
-        assert_eq!(pace.per_ms(), None);
+        assert_eq!(pace.per_s(), None);
         pace.add(&rate(&[(1_000, 9_999), (1_500, 4_500), (2_000, 4_500)]));
-        assert_eq!(pace.per_ms(), Some(9.0));
+        assert_eq!(pace.per_s(), Some(9_000));
         pace.add(&rate(&[(1_000, 9_999), (2_000, 1_000)]));
-        assert_eq!(pace.per_ms(), Some(8.2));
+        assert_eq!(pace.per_s(), Some(8_200));
     }
 
     #[test]

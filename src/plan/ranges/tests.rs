@@ -4,7 +4,9 @@ use super::*;
 use proptest::prelude::*;
 use std::collections::BTreeSet;
 
-fn set(ranges: &[(u64, u64)]) -> Ranges {
+type Pairs<'a> = &'a [(u64, u64)];
+
+fn set(ranges: Pairs<'_>) -> Ranges {
     ranges.iter().map(|&(start, end)| start..end).collect()
 }
 
@@ -14,7 +16,7 @@ fn pairs(set: &Ranges) -> Vec<(u64, u64)> {
 
 #[test]
 fn what_touches_is_merged() {
-    let table: &[(&[(u64, u64)], &[(u64, u64)])] = &[
+    let table: &[(Pairs<'_>, Pairs<'_>)] = &[
         (&[], &[]),
         (&[(3, 3)], &[]),
         (&[(0, 5), (5, 9)], &[(0, 9)]),
@@ -42,7 +44,7 @@ fn what_is_in_order_needs_no_memory() {
 
 #[test]
 fn fronts_and_ends() {
-    let table: &[(&[(u64, u64)], u64, u64, u64)] =
+    let table: &[(Pairs<'_>, u64, u64, u64)] =
         &[(&[], 0, 0, 0), (&[(0, 4)], 4, 4, 4), (&[(1, 4)], 0, 4, 3), (&[(0, 4), (6, 7)], 4, 7, 5)];
     for (ranges, front, end, len) in table {
         let set = set(ranges);

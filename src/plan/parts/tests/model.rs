@@ -74,7 +74,8 @@ impl Model {
             Step::Forget { start, units } => {
                 self.parts.forget(start * UNIT..(start + units) * UNIT);
                 let start = usize::try_from(start).unwrap();
-                let places = self.places.iter_mut().skip(start).take(units as usize);
+                let places =
+                    self.places.iter_mut().skip(start).take(usize::try_from(units).unwrap());
                 places.filter(|place| **place == Place::Done).for_each(|at| *at = Place::Hole);
             }
             Step::Reset => {
@@ -97,8 +98,8 @@ impl Model {
     }
 
     fn take(&mut self) -> Result<(), TestCaseError> {
-        let is_wanted = self.parts.wants_more(self.now_ms, 6, &self.splitting) > 0;
-        let taken = self.parts.take(self.now_ms, 6, &self.splitting);
+        let is_wanted = self.parts.wants_more(self.now_ms, 6, self.splitting) > 0;
+        let taken = self.parts.take(self.now_ms, 6, self.splitting);
         prop_assert_eq!(taken.is_some(), is_wanted);
         let Some(Taken { id, range, victim }) = taken else { return Ok(()) };
         prop_assert!(!range.is_empty() && !self.ids.contains(&id));
@@ -128,7 +129,7 @@ impl Model {
     fn came(&mut self, id: PartId, units: u64) -> Result<(), TestCaseError> {
         let course = self.parts.came(id, units * UNIT, self.now_ms);
         let own = self.places.iter_mut().filter(|place| **place == Place::Of(id));
-        own.take(units as usize).for_each(|place| *place = Place::Done);
+        own.take(usize::try_from(units).unwrap()).for_each(|place| *place = Place::Done);
         let last = self.places.iter().rposition(|place| *place == Place::Of(id));
         let wanted =
             last.map_or(Course::Ended, |last| Course::On { end: (last as u64 + 1) * UNIT });
@@ -218,7 +219,7 @@ proptest! {
             model.ids.push(id);
             model.step(Step::Leave { part: 0 })?;
         }
-        while let Some(id) = model.parts.take(model.now_ms, 1, &splitting) {
+        while let Some(id) = model.parts.take(model.now_ms, 1, splitting) {
             let bytes = id.range.end - id.range.start;
             prop_assert_eq!(model.parts.came(id.id, bytes, model.now_ms), Course::Ended);
             model.parts.leave(id.id);

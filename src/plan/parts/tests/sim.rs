@@ -34,7 +34,7 @@ struct Connection {
 #[derive(Debug)]
 struct Outcome {
     took_ms: u64,
-    num_taken: u64,
+    num_taken: u32,
     bytes_came: u64,
 }
 
@@ -45,7 +45,7 @@ const GIVEN_UP_MS: u64 = 30_000;
 /// Time after which a transfer counts as never ending, in milliseconds.
 const NEVER_MS: u64 = 3_600_000;
 
-fn transfer(length: u64, speeds: &[Speed], splitting: &Splitting) -> Outcome {
+fn transfer(length: u64, speeds: &[Speed], splitting: Splitting) -> Outcome {
     let mut connections: Vec<_> = speeds
         .iter()
         .map(|speed| Connection { speed: *speed, part: None, came_ms: 0, cut: 0 })
@@ -57,7 +57,7 @@ fn transfer(length: u64, speeds: &[Speed], splitting: &Splitting) -> Outcome {
         assert!(now_ms < NEVER_MS, "{parts:?}");
         let count = connections.len();
         // Not always the same one first.
-        for at in (0..count).map(|at| (at + now_ms as usize / 60) % count) {
+        for at in (0..count).map(|at| (at + usize::try_from(now_ms / 60).unwrap()) % count) {
             go_on(&mut parts, &mut connections, at, splitting, now_ms);
             if !is_tiled {
                 parts.tile(splitting.connections(Some(length), speeds.len()), 8 * MIB);
@@ -66,7 +66,7 @@ fn transfer(length: u64, speeds: &[Speed], splitting: &Splitting) -> Outcome {
         }
         now_ms += TICK_MS;
     }
-    Outcome { took_ms: now_ms, num_taken: parts.num_taken(), bytes_came: parts.bytes_came() }
+    Outcome { took_ms: now_ms, num_taken: parts.taken_in_all(), bytes_came: parts.came_in_all() }
 }
 
 /// Does what one connection does within a tick.
@@ -74,7 +74,7 @@ fn go_on(
     parts: &mut Parts,
     connections: &mut [Connection],
     at: usize,
-    splitting: &Splitting,
+    splitting: Splitting,
     now_ms: u64,
 ) {
     let count = connections.len();
@@ -133,8 +133,8 @@ fn ideal_ms(length: u64, speeds: &[Speed]) -> u64 {
 #[test]
 fn equal_connections_end_together() {
     let speeds = [speed(20_000); 16];
-    let outcome = transfer(2_048 * MIB, &speeds, &split(16));
-    let single = transfer(2_048 * MIB, &speeds[..1], &split(16));
+    let outcome = transfer(2_048 * MIB, &speeds, split(16));
+    let single = transfer(2_048 * MIB, &speeds[..1], split(16));
     assert!(outcome.took_ms * 15 < single.took_ms, "{outcome:?} {single:?}");
     assert_eq!((outcome.bytes_came, outcome.num_taken), (2_048 * MIB, 16));
     assert_eq!(single.num_taken, 1);
@@ -146,7 +146,7 @@ fn a_connection_that_stalls_does_not_decide_the_end() {
         let mut speeds = [speed(20_000); 16];
         speeds[5].stalls_ms = stalls_ms;
         let ideal_ms = ideal_ms(2_048 * MIB, &speeds);
-        let took_ms = transfer(2_048 * MIB, &speeds, &split(16)).took_ms;
+        let took_ms = transfer(2_048 * MIB, &speeds, split(16)).took_ms;
         // Towards the end it takes its time to see that it stalled.
         let most_ms = if stalls_ms <= 5_000 { ideal_ms * 115 / 100 } else { ideal_ms + 2_500 };
         assert!(took_ms <= most_ms, "{stalls_ms}: {took_ms} instead of {ideal_ms}");
@@ -159,7 +159,7 @@ fn a_slow_connection_does_not_decide_the_end() {
         let mut speeds = [speed(20_000); 16];
         speeds[5].bytes_per_ms = bytes_per_ms;
         let ideal_ms = ideal_ms(2_048 * MIB, &speeds);
-        let took_ms = transfer(2_048 * MIB, &speeds, &split(16)).took_ms;
+        let took_ms = transfer(2_048 * MIB, &speeds, split(16)).took_ms;
         assert!(took_ms <= ideal_ms * 115 / 100, "{bytes_per_ms}: {took_ms} {ideal_ms}");
     }
 }
@@ -185,7 +185,7 @@ proptest! {
         // Whatever the others do, one works.
         speeds.push(speed(good));
         let length = mib * MIB + 17;
-        let outcome = transfer(length, &speeds, &split(speeds.len()));
+        let outcome = transfer(length, &speeds, split(speeds.len()));
         let ideal_ms = ideal_ms(length, &speeds);
         prop_assert!(outcome.took_ms <= 2 * ideal_ms + 70_000, "{:?} {}", outcome, ideal_ms);
     }
