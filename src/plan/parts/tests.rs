@@ -246,6 +246,54 @@ fn a_part_that_stalls_while_others_go_on_is_taken_over() {
 }
 
 #[test]
+fn a_moment_is_not_worth_a_connection() {
+    for (per_report, is_worth) in [(60 * MIB, false), (10 * MIB, true)] {
+        let mut parts = new(1_000 * MIB);
+        let (id, _) = took(&mut parts, 0);
+        run(&mut parts, 0, 1_600, &[(id, per_report)]);
+        let left = parts.missing_bytes().unwrap();
+        assert!(left >= 40 * MIB, "{left}");
+        assert_eq!(take(&mut parts, 1_500).is_some(), is_worth, "{per_report}");
+    }
+}
+
+#[test]
+fn a_connection_that_was_cut_is_not_replaced_at_once() {
+    let mut parts = new(400 * MIB);
+    let (stalled, _) = took(&mut parts, 0);
+    let (other, _) = took(&mut parts, 0);
+    run(&mut parts, 0, 500, &[(stalled, MIB), (other, MIB)]);
+    run(&mut parts, 500, 2_500, &[(other, MIB)]);
+    let taken = parts.take(2_400, 3, split(3)).unwrap();
+    assert_eq!(taken.victim, Some(stalled));
+    parts.leave(stalled);
+    for (now_ms, wanted) in [(2_400, 0), (12_399, 0), (12_400, 1)] {
+        assert_eq!(parts.wants_more(now_ms, 3, split(3)), wanted, "{now_ms}");
+    }
+}
+
+#[test]
+fn slow_parts_do_not_vouch_for_one_another() {
+    let mut parts = new(144 * MIB);
+    let (fast, _) = took(&mut parts, 0);
+    parts.tile(9, 8 * MIB);
+    let (first, _) = took(&mut parts, 0);
+    let (second, _) = took(&mut parts, 0);
+    let slow = MIB / 64;
+    run(&mut parts, 0, 1_700, &[(fast, MIB), (first, slow), (second, slow)]);
+    assert_eq!(parts.position(fast), Some(16 * MIB));
+    run(&mut parts, 1_700, 2_500, &[(first, slow), (second, slow)]);
+    parts.leave(fast);
+    // Nothing but what the two have is missing.
+    while let Some(taken) = parts.take(2_400, 16, split(16)).filter(|taken| taken.victim.is_none())
+    {
+        parts.came(taken.id, 16 * MIB, 2_400);
+        parts.leave(taken.id);
+    }
+    assert_eq!(parts.active(), 3, "one of them was taken over");
+}
+
+#[test]
 fn nobody_is_cut_while_nothing_comes_on_any() {
     let mut parts = new(24 * MIB);
     let (first, _) = took(&mut parts, 0);
