@@ -77,12 +77,6 @@ impl Ranges {
                 .is_some_and(|at| at.start <= range.start && range.end <= at.end)
     }
 
-    /// The range that begins at this offset.
-    pub fn beginning_at(&self, start: u64) -> Option<Range<u64>> {
-        let found = self.ranges.binary_search_by_key(&start, |range| range.start).ok()?;
-        Some(self.ranges[found].clone())
-    }
-
     /// Ranges within `within` that are not in the set, in ascending order.
     pub fn holes(&self, within: Range<u64>) -> impl Iterator<Item = Range<u64>> {
         let behind = &self.ranges[self.ranges.partition_point(|at| at.end <= within.start)..];
@@ -115,11 +109,6 @@ impl Ranges {
     /// Whether no offset is in the set.
     pub fn is_empty(&self) -> bool {
         self.ranges.is_empty()
-    }
-
-    /// The first range.
-    pub fn first(&self) -> Option<Range<u64>> {
-        self.ranges.first().cloned()
     }
 
     /// The ranges in ascending order.
