@@ -29,6 +29,9 @@ pub const DECODED_BYTES_PER_BYTE_MAX: u64 = 100;
 
 /// Longest line of a text list, and longest URL, in bytes.
 pub const LINE_BYTES_MAX: usize = 64 * 1024;
+/// Most mirrors of one file that are kept, the best ones: whoever has failed at as many sources has
+/// no file to give.
+pub const MIRRORS_MAX: usize = 64;
 /// Longest row of a table, line breaks within quotes included, and longest JSON object, in bytes:
 /// both hold more than URLs.
 pub const RECORD_BYTES_MAX: usize = 1024 * 1024;

@@ -4,22 +4,31 @@
 //! A list has one URL a line. Blank lines and `#` comments are skipped; a UTF-8 byte order mark, CR
 //! LF and white space around a line do not matter. Lines that begin with white space and have the
 //! form `name=value` are options of the URL above them, as aria2c(1) has them under "Input File".
-//! aria2's mirrors (more URLs on the same line, TABs between) are ignored for now: the first one is
-//! used. What tables and JSON Lines hold ([`super::input`]) become jobs here, too.
+//! More URLs on the same line, with TABs between, are mirrors of the same file, as in aria2. What
+//! tables and JSON Lines hold ([`super::input`]) become jobs here, too; a cell has one URL.
 
 pub mod again;
+mod bad;
+mod left_out;
+mod mirrors;
 mod options;
 
 use self::again::Numbers;
-use self::options::{Login, REMEDY_OPTION, Rules, SHOWN_OPTIONS};
+use self::bad::{bad_line, bad_mirror, message_of, option_name, shown_option};
+use self::options::{Login, Rules};
 use super::checksum::{Checksum, ChecksumError};
 use super::kept::Kept;
 use super::name::{self, Dirs, Template};
-use super::target::{self, LastOrigin, Target, scheme_of, userinfo_range};
-use crate::fault::{Fault, InputProblem};
+use super::target::{self, LastOrigin, Target};
+use crate::fault::InputProblem;
 use crate::limits;
 use std::borrow::Cow;
 use std::fmt;
+
+pub use self::bad::BadLine;
+pub(super) use self::bad::{At, bad_record};
+pub use self::left_out::LeftOut;
+pub(super) use self::mirrors::Mirrors;
 
 /// One download that was asked for.
 #[derive(Clone, Debug, PartialEq)]
@@ -49,6 +58,9 @@ pub struct JobOptions {
     pub headers: Vec<(String, String)>,
     /// `checksum=`: the digest that the stored bytes must have.
     pub checksum: Option<Box<Checksum>>,
+    /// Further URLs of the same file, best first, none of them twice and none the one of
+    /// [`Job::target`]: at most [`limits::MIRRORS_MAX`].
+    pub mirrors: Vec<Target>,
 }
 
 impl Job {
@@ -58,7 +70,8 @@ impl Job {
     /// When the text is not a URL: the bad line for its row.
     pub fn from_argument(index: u64, text: &str) -> Entry {
         let at = At { index, line_number: index };
-        entry_of_url(at, text.trim_ascii(), &mut LastOrigin::default())
+        let (mut origin, mut left_out) = (LastOrigin::default(), LeftOut::default());
+        entry_of_url(at, text.trim_ascii(), &mut origin, &mut left_out)
     }
 
     /// The job of a URL that `target` was made of. `given` may have user information.
@@ -72,6 +85,11 @@ impl Job {
     /// The URL as the list gave it, without user information, as rows show it.
     pub fn url(&self) -> &str {
         self.given.as_deref().unwrap_or_else(|| self.target.as_str())
+    }
+
+    /// Further URLs of the same file, best first.
+    pub fn mirrors(&self) -> &[Target] {
+        self.options.as_deref().map_or(&[], |options| &options.mirrors)
     }
 
     /// The path that the job asks for, not yet claimed: `dir=`, and in it `out=`, or what the
@@ -127,43 +145,13 @@ impl fmt::Debug for JobOptions {
             .field("dir", &self.dir)
             .field("headers", &names)
             .field("checksum", &self.checksum)
+            .field("mirrors", &self.mirrors)
             .finish()
     }
 }
 
 /// The job of one input line, or why it has none.
 pub type Entry = Result<Job, BadLine>;
-
-/// An input line that is not a job. It has a row all the same.
-#[derive(Clone, Debug, PartialEq)]
-pub struct BadLine {
-    /// Number of the line, as [`Job::index`]; that of the URL, when one of its option lines is at
-    /// fault.
-    pub index: u64,
-    /// Number of the line at fault within its input, from 1.
-    pub line_number: u64,
-    /// Text for the row: the URL or, when there is none, the line, byte for byte, UTF-8 or not.
-    /// User information is removed, and a line over the limit is shortened.
-    pub text: Vec<u8>,
-    /// What is wrong.
-    pub problem: InputProblem,
-    /// Values of the line in the columns that the report keeps, as [`Job::kept`].
-    pub kept: Kept,
-    /// Text for people: line number, the text at fault (escaped, shortened) and the remedy.
-    pub message: String,
-}
-
-impl BadLine {
-    fn new(at: At, text: Vec<u8>, problem: InputProblem, message: String) -> Self {
-        let At { index, line_number } = at;
-        Self { index, line_number, text, problem, kept: Kept::default(), message }
-    }
-
-    /// The fault of the line's row.
-    pub fn fault(&self) -> Fault {
-        Fault::input(self.problem, &self.message)
-    }
-}
 
 /// How lines of text are read.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -194,13 +182,15 @@ pub struct Lines {
     pending: Option<Entry>,
     /// Origin of the URL before.
     origin: LastOrigin,
+    left_out: LeftOut,
 }
 
 impl Lines {
     /// A reader of an input that has `lines_before` lines in the inputs before it.
     pub fn new(lines_before: u64) -> Self {
-        let (rules, login, origin) = Default::default();
-        Self { rules, login, lines_before, line_number: 0, numbers: None, pending: None, origin }
+        let (rules, login, origin, left_out) = Default::default();
+        let (line_number, numbers, pending) = (0, None, None);
+        Self { rules, login, lines_before, line_number, numbers, pending, origin, left_out }
     }
 
     /// This reader, with the user's permissions for option lines.
@@ -218,6 +208,11 @@ impl Lines {
     /// Options of aria2 that were met and change no file, each once.
     pub fn passed_over(&self) -> &[&'static str] {
         self.rules.passed_over()
+    }
+
+    /// What was met and is not used.
+    pub fn left_out(&self) -> LeftOut {
+        self.left_out
     }
 
     /// Reads one line, its line end included or not. A line longer than [`LINE_PREFIX_BYTES`] may
@@ -248,7 +243,7 @@ impl Lines {
         }
         let at = At { index: self.index()?, ..self.at() };
         let entry = match line {
-            Ok(line) => entry_of_url(at, line, &mut self.origin),
+            Ok(line) => entry_of_url(at, line, &mut self.origin, &mut self.left_out),
             Err(problem) => Err(bad_line(at, text, problem)),
         };
         let before = self.finish();
@@ -261,7 +256,7 @@ impl Lines {
         let login = std::mem::take(&mut self.login);
         let mut entry = self.pending.take()?;
         if let Ok(job) = &mut entry {
-            login.give(&mut job.target);
+            login.give(job);
         }
         Some(entry)
     }
@@ -316,15 +311,6 @@ impl Lines {
 
 /// Most bytes of a line that [`Lines::line`] looks at: the longest good line and CR LF.
 pub const LINE_PREFIX_BYTES: usize = limits::LINE_BYTES_MAX + 2;
-
-/// Place of a line in the inputs.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct At {
-    /// Number over all inputs, as [`Job::index`].
-    pub(super) index: u64,
-    /// Number within the input, as [`BadLine::line_number`].
-    pub(super) line_number: u64,
-}
 
 /// Cells of a row of a table, or members of a JSON object, about one job; an empty one says
 /// nothing.
@@ -405,176 +391,24 @@ fn apply_cell(
     Rules::default().apply_plain(options, name, cell)
 }
 
-/// A bad line that is not a row of its table or not a JSON object. The places of its parts are not
-/// known, so nothing of it is shown from where a password may be.
-pub(super) fn bad_record(at: At, raw: &[u8], problem: InputProblem, remedy: &str) -> BadLine {
-    let text = String::from_utf8_lossy(&raw[..raw.len().min(limits::LINE_BYTES_MAX)]);
-    let text = text.trim();
-    let lower = text.to_ascii_lowercase();
-    let word_at = SECRET_WORDS.iter().filter_map(|word| lower.find(word)).min();
-    let has_userinfo = lower.contains('@') || lower.contains("\\u0040");
-    let value_at = lower.find(':').filter(|_| has_userinfo).map(|at| at + 1);
-    let shown = match word_at.into_iter().chain(value_at).min() {
-        Some(end) => format!("{}...", shortened(&text[..end])),
-        None => shortened(text),
-    };
-    let message = format!("line {}: {shown:?}: {remedy}", at.line_number);
-    let text = shown.into_bytes();
-    BadLine::new(at, text, problem, message)
-}
-
-fn entry_of_url(at: At, line: &str, origin: &mut LastOrigin) -> Entry {
-    let url = line.split('\t').next().unwrap_or(line);
-    match origin.parse(url) {
-        Ok(target) => Ok(Job::new(at.index, target, url.trim_matches(' '))),
-        Err(problem) => Err(bad_line(at, line.as_bytes(), problem)),
-    }
-}
-
-/// The name before the `=` of an option line.
-fn option_name(text: &[u8]) -> Option<&[u8]> {
-    let end = text.iter().position(|b| *b == b'=')?;
-    let name = &text[..end];
-    let is_name = name.first().is_some_and(u8::is_ascii_lowercase)
-        && name.iter().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || *b == b'-');
-    is_name.then_some(name)
-}
-
-/// A bad line that is not a URL, with the remedy.
-fn bad_line(at: At, text: &[u8], problem: InputProblem) -> BadLine {
-    let remedy = match problem {
-        InputProblem::LineTooLong => Cow::Owned(format!(
-            "longer than {} bytes, as given or percent-encoded; shorten it",
-            limits::LINE_BYTES_MAX
-        )),
-        InputProblem::NotUtf8 => "not valid UTF-8; percent-encode these bytes".into(),
-        InputProblem::Url => remedy_of_url(text),
-        InputProblem::Scheme => "only http:// and https:// are pulled".into(),
-        InputProblem::Control => {
-            "a URL has no control characters; remove or percent-encode them".into()
+fn entry_of_url(at: At, line: &str, origin: &mut LastOrigin, left_out: &mut LeftOut) -> Entry {
+    let (url, rest) = line.split_once('\t').unwrap_or((line, ""));
+    let target = origin.parse(url).map_err(|problem| bad_line(at, line.as_bytes(), problem))?;
+    let mut job = Job::new(at.index, target, url.trim_matches(' '));
+    let mut mirrors = Mirrors::default();
+    let urls = rest.split('\t').filter(|url| !url.trim_ascii().is_empty());
+    for (number, url) in (1..).zip(urls) {
+        if let Err(problem) = mirrors.add(url, &job.target) {
+            return Err(bad_mirror(at, number, url, problem).of_row(job.url()));
         }
-        InputProblem::Backslash => "a URL has no backslash; write / or %5C".into(),
-        InputProblem::HostEmpty => "the host is empty; write https://HOST/PATH".into(),
-        InputProblem::HostPercent => {
-            "a host is not percent-encoded; write the name itself, an address without %zone".into()
-        }
-        InputProblem::Host => {
-            "the host is not a name or an address; write https://HOST/PATH, IPv6 in brackets".into()
-        }
-        InputProblem::Port => {
-            "a port is a number from 1 to 65535; correct it, or leave it out with its colon".into()
-        }
-        InputProblem::Userinfo => {
-            "user and password are UTF-8 without controls, the user without a colon; \
-             percent-encode them so, or use -u"
-                .into()
-        }
-        InputProblem::Name => REMEDY_NAME.into(),
-        InputProblem::Option => REMEDY_OPTION.into(),
-        InputProblem::Checksum => ChecksumError::Form.to_string().into(),
-        InputProblem::Record => REMEDY_RECORD.into(),
-    };
-    message_of(at, text, problem, &remedy)
-}
-
-/// The remedy for something that is not a URL.
-fn remedy_of_url(text: &[u8]) -> Cow<'static, str> {
-    let text = String::from_utf8_lossy(text);
-    let url = text.split('\t').next().unwrap_or_default();
-    let name = text.split_once('=').map_or("", |(name, _)| name.trim_end());
-    if name == "header" || SHOWN_OPTIONS.contains(&name) {
-        return REMEDY_INDENT.into();
     }
-    if url.starts_with(|c: char| c.is_ascii_alphanumeric() || !c.is_ascii())
-        && scheme_of(url).is_none_or(|scheme| !scheme.eq_ignore_ascii_case("http"))
-        && url.contains('.')
-    {
-        let url = without_userinfo(url.as_bytes());
-        let url = shortened(&String::from_utf8_lossy(&url)).escape_debug().to_string();
-        format!("no scheme; write https://{url}").into()
-    } else {
-        "not a URL; write https://HOST/PATH".into()
+    let (mirrors, others) = mirrors.finish();
+    *left_out += others;
+    if !mirrors.is_empty() {
+        job.options.get_or_insert_default().mirrors = mirrors;
     }
+    Ok(job)
 }
-
-fn message_of(at: At, text: &[u8], problem: InputProblem, remedy: &str) -> BadLine {
-    let mut text = without_userinfo(&text[..text.len().min(limits::LINE_BYTES_MAX)]);
-    let shown = shortened(&String::from_utf8_lossy(&text));
-    let message = format!("line {}: {shown:?}: {remedy}", at.line_number);
-    if problem == InputProblem::LineTooLong {
-        text = shown.into_bytes();
-    }
-    BadLine::new(at, text, problem, message)
-}
-
-/// The text cut to [`SHOWN_CHARS_MAX`] characters, with three dots where some are left out.
-fn shortened(text: &str) -> String {
-    match text.char_indices().nth(SHOWN_CHARS_MAX) {
-        Some((end, _)) => format!("{}...", &text[..end]),
-        None => text.to_owned(),
-    }
-}
-
-/// The line without what may be a password, in the URL and its mirrors or in the value of an
-/// option.
-fn without_userinfo(text: &[u8]) -> Vec<u8> {
-    let urls = text.split(|byte| *byte == b'\t').map(url_without_userinfo);
-    urls.collect::<Vec<_>>().join(&b'\t')
-}
-
-fn url_without_userinfo(text: &[u8]) -> Vec<u8> {
-    // What is looked for is ASCII; any other byte is a character that means nothing.
-    let plain = |byte: &u8| if byte.is_ascii() { char::from(*byte) } else { '\u{1}' };
-    let mut seen: String = text.iter().map(plain).collect();
-    let cut = |text: &[u8], end| [&text[..end], b"..."].concat();
-    if let Some(at) = secret_value_at(&seen) {
-        return cut(text, at);
-    }
-    let mut text = text.to_vec();
-    let value_at = option_name(&text).map_or(0, |name| name.len() + 1);
-    if let Some(range) = userinfo_range(&seen[value_at..]) {
-        let range = value_at + range.start..=value_at + range.end;
-        text.drain(range.clone());
-        seen.drain(range);
-    }
-    // A row of a table that was taken for a URL: nothing is shown from where a password may be.
-    let is_word = |c: char| c.is_ascii_alphanumeric() || "+-.".contains(c);
-    let embedded = seen.match_indices("://").find(|(at, _)| !seen[..*at].chars().all(is_word));
-    match embedded {
-        Some((at, _)) if seen[at..].contains('@') => cut(&text, at + 3),
-        Some(_) | None => text,
-    }
-}
-
-/// An option line as it may be shown: the value of a header can be a secret, and so can that of any
-/// option that other programs have (aria2's `http-passwd`).
-fn shown_option(text: &[u8]) -> Cow<'_, [u8]> {
-    match option_name(text) {
-        Some(name) if !SHOWN_OPTIONS.iter().any(|shown| shown.as_bytes() == name) => {
-            [name, b"=..."].concat().into()
-        }
-        Some(_) | None => text.into(),
-    }
-}
-
-/// Where the value begins in a line that was meant as a field or an option with a secret, but lacks
-/// the indent or the form of one: `header=...`, `Cookie: ...`, `http-passwd = ...`.
-fn secret_value_at(text: &str) -> Option<usize> {
-    let (name, _) = text.split_once(['=', ':'])?;
-    let lower = name.to_ascii_lowercase();
-    let is_name = name.trim_end().bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
-    let is_secret = is_name && SECRET_WORDS.iter().any(|word| lower.contains(word));
-    is_secret.then_some(name.len() + 1)
-}
-
-const REMEDY_NAME: &str = "the path is empty, absolute or contains \"..\"; \
-     give one below the download directory";
-const REMEDY_RECORD: &str = "write one row or one JSON object a line";
-const REMEDY_INDENT: &str = "not a URL; an option line begins with white space and has none around \
-     its =";
-/// Parts of names, lower case, of which the value may be a secret.
-const SECRET_WORDS: [&str; 4] = ["header", "cookie", "authorization", "passw"];
-const SHOWN_CHARS_MAX: usize = 100;
 
 #[cfg(test)]
 mod tests;

@@ -4,13 +4,18 @@
 use crate::fault::escape_hidden;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
+/// User, and password where there was one.
+pub type Login<'a> = (&'a str, Option<&'a str>);
+
 /// A job that is left.
 #[derive(Clone, Copy)]
 pub struct Left<'a> {
     /// `scheme://host/path`, without user information.
     pub url: &'a str,
-    /// User, and password where there was one. The list has them, so nobody else may read it.
-    pub user: Option<(&'a str, Option<&'a str>)>,
+    /// The login of that URL. The list has it, so nobody else may read it.
+    pub user: Option<Login<'a>>,
+    /// Further URLs of the same file and their logins, best first.
+    pub mirrors: &'a [(&'a str, Option<Login<'a>>)],
     /// Directory of the job's file, where `out` does not begin at that of the run.
     pub dir: Option<&'a str>,
     /// Path of the job's file beneath that directory.
@@ -24,18 +29,12 @@ pub struct Left<'a> {
 impl Left<'_> {
     /// Appends the job's URL line and its option lines.
     pub fn encode(&self, list: &mut Vec<u8>) {
-        let Self { url, user, dir, out, headers, checksum } = *self;
-        let host_at = url.find("://").map_or(0, |at| at + "://".len());
-        list.extend_from_slice(&url.as_bytes()[..host_at]);
-        if let Some((user, password)) = user {
-            push_encoded(list, user);
-            if let Some(password) = password {
-                list.push(b':');
-                push_encoded(list, password);
-            }
-            list.push(b'@');
+        let Self { url, user, mirrors, dir, out, headers, checksum } = *self;
+        push_url(list, url, user);
+        for (url, user) in mirrors {
+            list.push(b'\t');
+            push_url(list, url, *user);
         }
-        list.extend_from_slice(&url.as_bytes()[host_at..]);
         list.push(b'\n');
         let mut option = |name: &str, value: &str| {
             list.extend_from_slice(format!("  {name}={value}\n").as_bytes());
@@ -70,6 +69,20 @@ pub fn comment(text: &str, list: &mut Vec<u8>) {
     list.extend_from_slice(format!("# {}\n", escape_hidden(text)).as_bytes());
 }
 
+fn push_url(list: &mut Vec<u8>, url: &str, user: Option<Login<'_>>) {
+    let host_at = url.find("://").map_or(0, |at| at + "://".len());
+    list.extend_from_slice(&url.as_bytes()[..host_at]);
+    if let Some((user, password)) = user {
+        push_encoded(list, user);
+        if let Some(password) = password {
+            list.push(b':');
+            push_encoded(list, password);
+        }
+        list.push(b'@');
+    }
+    list.extend_from_slice(&url.as_bytes()[host_at..]);
+}
+
 fn push_encoded(list: &mut Vec<u8>, text: &str) {
     utf8_percent_encode(text, NON_ALPHANUMERIC)
         .for_each(|part| list.extend_from_slice(part.as_bytes()));
@@ -93,6 +106,7 @@ mod tests {
         let plain = Left {
             url: "http://a.example/x?y=1",
             user: None,
+            mirrors: &[],
             dir: None,
             out: None,
             headers: &[],
@@ -123,6 +137,11 @@ mod tests {
             ..plain
         };
         assert_eq!(encoded(&other), "http://u@a.example/x?y=1\n");
+        let mirrors = [("http://b/", None), ("https://c:81/x", Some(("u", Some("p"))))];
+        assert_eq!(
+            encoded(&Left { mirrors: &mirrors, out: Some("x"), ..plain }),
+            "http://a.example/x?y=1\thttp://b/\thttps://u:p@c:81/x\n  out=x\n"
+        );
         let mut list = Vec::new();
         comment("no\turl", &mut list);
         assert_eq!(list, b"# no\\turl\n");

@@ -1,7 +1,7 @@
 //! Lists of aria2: session files as aria2c 1.36 writes them, and what one line may ask for.
 
 use crate::cmd::Sandbox;
-use crate::rude::{Plan, ok};
+use crate::rude::{Plan, Verb, ok, response};
 
 /// Two entries as `aria2c --save-session` wrote them (1.36.0), with other addresses.
 const SESSION: &str = "\
@@ -49,6 +49,40 @@ fn a_session_of_aria2_is_pulled_as_it_would_be_there() {
     assert_eq!(notes, [note]);
     let report = std::fs::read_to_string(sandbox.path("report.csv")).unwrap();
     assert!(!report.contains("S3cret") && !done.stderr.contains("S3cret"));
+}
+
+#[test]
+fn mirrors_of_a_line_are_one_file_with_one_row() {
+    let server = Plan::new().otherwise(ok(b"g")).start();
+    let sandbox = Sandbox::new();
+    let (good, other) = (server.url("/a"), server.url("/mirror"));
+    let lines = [format!("{good}\t{other}\t"), format!("{}\tftp://h.example/b", server.url("/b"))];
+    let done = sandbox.pull().list(&lines).run();
+    done.assert_code(2);
+    assert_eq!(sandbox.files().into_keys().collect::<Vec<_>>(), ["a"]);
+    assert_eq!(server.log(), ["/a"]);
+    let urls: Vec<&str> = done.rows.iter().map(|row| row["url"].as_str()).collect();
+    assert!(urls.contains(&&*good) && urls.len() == 2, "{urls:?}");
+    let bad = done.row(&server.url("/b"));
+    assert_eq!(bad["error_code"], "input.scheme");
+    assert!(bad["error_message"].contains("mirror 1 of the line"), "{}", bad["error_message"]);
+    // The same list is that of its report.
+    let again = sandbox.pull().again().list(&lines).run();
+    assert_eq!((again.rows.len(), server.log().len()), (2, 1), "{}", again.stderr);
+}
+
+#[test]
+fn a_session_has_the_mirrors() {
+    let server =
+        Plan::new().otherwise(vec![Verb::Send(response("404 Not Found", "", b""))]).start();
+    let sandbox = Sandbox::new();
+    let mirror = server.url_at("me:pw@127.0.0.1", "/mirror");
+    let line = format!("{}\t{mirror}", server.url("/a"));
+    let session = sandbox.path("left.txt");
+    let done = sandbox.pull().arg("--save-session").arg(&session).list([&line]).run();
+    done.assert_code(8);
+    let left = std::fs::read_to_string(&session).unwrap();
+    assert_eq!(left.lines().next(), Some(&*line), "{left}");
 }
 
 #[test]

@@ -63,10 +63,13 @@ impl Session {
         let options = job.options.as_deref();
         let checksum = options.and_then(|options| options.checksum.as_ref());
         let checksum = checksum.map(ToString::to_string);
+        let mirrors = job.mirrors().iter().map(|mirror| (mirror.as_str(), mirror.credentials()));
+        let mirrors: Vec<_> = mirrors.collect();
         self.add_left(&Left {
             // Blanks around it, of a cell, are no part of a line.
             url: job.url().trim_ascii(),
             user: job.target.credentials(),
+            mirrors: &mirrors,
             dir: None,
             // Nor are paths given to -o.
             out: name.filter(|name| !name.starts_with('/')),

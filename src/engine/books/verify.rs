@@ -222,6 +222,7 @@ fn leave(session: &Session, mut left: Vec<Wanted>, title: &str, dir: &Path) {
         session.add_left(&Left {
             url,
             user: None,
+            mirrors: &[],
             dir: folder.as_deref().and_then(Path::to_str),
             out: out.and_then(Path::to_str),
             headers: &[],

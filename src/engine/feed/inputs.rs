@@ -13,6 +13,7 @@ use self::reader::{InputReader, Second};
 use self::source::Source;
 use crate::config::Input;
 use crate::plan::input;
+use crate::plan::job::LeftOut;
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -37,6 +38,7 @@ struct Notes {
     empty: Vec<String>,
     /// Options of aria2 that were passed over.
     passed_over: BTreeSet<&'static str>,
+    left_out: LeftOut,
 }
 
 impl Lists {
@@ -131,18 +133,23 @@ impl Lists {
         self.lines_before = current.lines_total();
         if let InputReader::Bytes(stream) = current {
             self.notes.passed_over.extend(stream.passed_over());
+            self.notes.left_out += stream.left_out();
             self.notes.empty.extend(stream.into_empty_name());
         }
     }
 
     /// Sentences about the inputs that were read to their end.
     pub(crate) fn notes(&self) -> Vec<String> {
-        let Notes { empty, passed_over } = &self.notes;
+        let Notes { empty, passed_over, left_out } = &self.notes;
         let mut notes: Vec<String> =
             empty.iter().map(|name| format!("warning: there is no URL in {name}")).collect();
         if !passed_over.is_empty() {
             let names = passed_over.iter().copied().collect::<Vec<_>>().join(", ");
             notes.push(format!("note: options of aria2 without effect on files: {names}"));
+        }
+        let phrases = left_out.phrases();
+        if !phrases.is_empty() {
+            notes.push(format!("note: not used: {}", phrases.join(", ")));
         }
         notes
     }

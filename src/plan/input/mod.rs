@@ -13,7 +13,7 @@ mod unpack;
 pub use columns::{Columns, FormError, KeptColumn};
 pub use unpack::{Packing, UnpackError, Unpacker};
 
-use super::job::{Entry, LINE_PREFIX_BYTES, Lines, TextOptions, again};
+use super::job::{Entry, LINE_PREFIX_BYTES, LeftOut, Lines, TextOptions, again};
 use json::JsonLines;
 use lines::Cutter;
 use table::Table;
@@ -220,6 +220,14 @@ impl List {
         match &self.form {
             Form::Text(lines) => lines.passed_over(),
             Form::Table(_) | Form::Json(_) => &[],
+        }
+    }
+
+    /// What was met and is not used.
+    pub fn left_out(&self) -> LeftOut {
+        match &self.form {
+            Form::Text(lines) => lines.left_out(),
+            Form::Table(_) | Form::Json(_) => LeftOut::default(),
         }
     }
 

@@ -4,12 +4,13 @@
 //! here, and the user can permit more. aria2's own session files are lists too, and hold options of
 //! which most say how to download, not what: those are passed over.
 
-use super::{JobOptions, REMEDY_NAME, TextOptions};
+use super::bad::{REMEDY_NAME, REMEDY_OPTION};
+use super::{Job, JobOptions, TextOptions};
 use crate::fault::InputProblem;
 use crate::http::request::{PROXY_AUTHORIZATION, parse_field};
 use crate::plan::checksum::{Checksum, ChecksumError};
 use crate::plan::name;
-use crate::plan::target::{self, Target};
+use crate::plan::target;
 use std::borrow::Cow;
 use std::path::Path;
 
@@ -133,11 +134,12 @@ impl Rules {
 }
 
 impl Login {
-    /// Gives the login to the target of the job, unless its URL has one.
-    pub(super) fn give(self, target: &mut Target) {
-        if let Some(user) = self.user {
-            target.log_in(&user, self.password.as_deref());
-        }
+    /// Gives the login to the target of the job and its mirrors, unless their URLs have one.
+    pub(super) fn give(self, job: &mut Job) {
+        let Some(user) = self.user else { return };
+        let mirrors = job.options.iter_mut().flat_map(|options| &mut options.mirrors);
+        let targets = std::iter::once(&mut job.target).chain(mirrors);
+        targets.for_each(|target| target.log_in(&user, self.password.as_deref()));
     }
 }
 
@@ -263,7 +265,3 @@ const REMEDY_HOST: &str = "a list that sends another Host may reach what its URL
      permit it with --allow-host-header";
 const REMEDY_PROXY: &str = "credentials for a proxy are those of the whole run; \
      give them with --proxy-user";
-pub(super) const REMEDY_OPTION: &str = "the options are out, dir, header, user-agent, referer, \
-     checksum, http-user and http-passwd; remove the line";
-/// Options whose values are no secrets.
-pub(super) const SHOWN_OPTIONS: [&str; 5] = ["out", "dir", "user-agent", "referer", "checksum"];

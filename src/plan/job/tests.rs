@@ -364,6 +364,72 @@ fn the_url_is_told_as_the_list_gave_it() {
     assert_eq!(bad.text, b"http://h?q");
 }
 
+fn mirrors_of(list: &str) -> Vec<String> {
+    only_job(list).mirrors().iter().map(|mirror| mirror.as_str().to_owned()).collect()
+}
+
+#[test]
+fn further_urls_of_a_line_are_mirrors() {
+    for (line, mirrors) in [
+        ("http://a/x", &[][..]),
+        ("http://a/x\t", &[]),
+        ("http://a/x\thttp://b/x", &["http://b/x"]),
+        ("http://a/x\t\t HTTPS://B/y z \t \thttp://c?q\t", &["https://b/y%20z", "http://c/?q"]),
+        // None is there twice.
+        ("http://a/x\thttp://a/x\thttp://b/x\tHTTP://b:80/x\thttp://A/x", &["http://b/x"]),
+        // What is encoded is a name.
+        ("http://a/x%09http://b/x", &[]),
+    ] {
+        assert_eq!(mirrors_of(line), mirrors, "{line:?}");
+        assert_eq!(mirrors_of(&format!("{line}\n  out=x")), mirrors, "{line:?}");
+    }
+    let job = only_job("http://a/x\thttp://me@b/x\thttp://c/x\n  http-user=u\n  http-passwd=p");
+    let logins: Vec<_> = job.mirrors().iter().map(Target::credentials).collect();
+    assert_eq!(job.target.credentials(), Some(("u", Some("p"))));
+    assert_eq!(logins, [Some(("me", None)), Some(("u", Some("p")))]);
+}
+
+#[test]
+fn a_bad_mirror_is_named_and_the_row_is_that_of_the_first_url() {
+    for (line, problem, said) in [
+        (
+            "http://h?1\thttp://b/\tftp://c/",
+            InputProblem::Scheme,
+            "\"ftp://c/\": mirror 2 of the line: only http:// and https:// are pulled",
+        ),
+        ("http://h?1\thttp://me:secret@[/", InputProblem::Host, "\"http://[/\": mirror 1"),
+        ("http://h?1\ta caption", InputProblem::Url, "--input-format tsv"),
+        ("http://h?1\thttp://b/\x01", InputProblem::Control, "mirror 1"),
+    ] {
+        let bad = only_bad(line);
+        assert_eq!((bad.problem, &*bad.text), (problem, &b"http://h?1"[..]), "{line:?}");
+        assert!(bad.message.contains(said) && !bad.message.contains("secret"), "{}", bad.message);
+        assert!(bad.message.starts_with("line 1: "), "{}", bad.message);
+    }
+}
+
+#[test]
+fn a_file_keeps_so_many_mirrors() {
+    let max = limits::MIRRORS_MAX;
+    let urls: Vec<String> = (0..=max + 3).map(|n| format!("http://m{n}/")).collect();
+    let mut lines = Lines::new(0);
+    lines.line(urls.join("\t").as_bytes());
+    let job = lines.finish().unwrap().unwrap();
+    let mirrors: Vec<_> = job.mirrors().iter().map(Target::as_str).collect();
+    assert_eq!(mirrors, urls[1..=max]);
+    assert_eq!(lines.left_out(), LeftOut { mirrors: 3 });
+    assert_eq!(lines.left_out().phrases().len(), 1);
+    assert!(LeftOut::default().phrases().is_empty());
+}
+
+#[test]
+fn a_cell_has_one_url() {
+    let cells = Cells { url: b"http://a/x\thttp://b/x", ..Cells::default() };
+    let at = At { index: 1, line_number: 1 };
+    let bad = entry_of_cells(at, &cells, &mut LastOrigin::default()).unwrap_err();
+    assert_eq!(bad.problem, InputProblem::Control);
+}
+
 #[test]
 fn secrets_are_cut_out_of_lines_that_are_not_utf8() {
     let mut lines = Lines::new(0);

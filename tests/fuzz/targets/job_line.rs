@@ -78,7 +78,7 @@ fn check(entry: &Entry, before: u64) {
 
 fn check_job(job: &Job) {
     name::check(&job.path(None));
-    let Some(JobOptions { out, dir, headers, checksum: _ }) = job.options.as_deref() else {
+    let Some(JobOptions { out, dir, headers, .. }) = job.options.as_deref() else {
         return;
     };
     for path in [out, dir].into_iter().flatten().filter(|path| !path.is_empty()) {

@@ -3,7 +3,7 @@
 use super::item::{Item, unusable};
 use crate::error::RunError;
 use crate::plan::input::{List, Packing, Unpacker};
-use crate::plan::job::Entry;
+use crate::plan::job::{Entry, LeftOut};
 use crate::ring::setup;
 use anyhow::Context as _;
 use std::fs::File;
@@ -188,6 +188,11 @@ impl Stream {
     /// Options of aria2 that were passed over.
     pub(super) fn passed_over(&self) -> &[&'static str] {
         self.list.passed_over()
+    }
+
+    /// What was met and is not used.
+    pub(super) fn left_out(&self) -> LeftOut {
+        self.list.left_out()
     }
 
     /// The name of the stream, if it had no entry.
