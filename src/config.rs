@@ -20,6 +20,8 @@ use crate::plan::checksum::{Checksum, Kind};
 use crate::plan::name::{Dirs, RestrictNames, Template};
 use crate::plan::netrc::Netrc;
 use crate::plan::pace::Bandwidth;
+use crate::plan::partial::Continue;
+use crate::plan::parts::Splitting;
 use crate::plan::proxy::Proxies;
 use crate::plan::schedule::Limits;
 use crate::plan::shard::Shard;
@@ -140,6 +142,15 @@ pub struct Config {
     pub content_disposition: bool,
     /// What to do about existing files.
     pub on_conflict: OnConflict,
+    /// `-s`, `-k`: how one file is spread over connections; within what `limits` allow.
+    pub splitting: Splitting,
+    /// `-c`: when unfinished files are continued.
+    pub continuing: Continue,
+    /// `-N`: files that are there are asked for conditionally, also those that a report has as
+    /// done.
+    pub timestamping: bool,
+    /// `-R`: files have the time of their `Last-Modified`. Set with `timestamping`, too.
+    pub remote_time: bool,
     /// One row per input line.
     pub report: Option<ReportFile>,
     /// What is done with the report of an earlier run.
@@ -228,6 +239,10 @@ impl Default for Config {
             name_template: None,
             content_disposition: false,
             on_conflict: OnConflict::default(),
+            splitting: Splitting::default(),
+            continuing: Continue::default(),
+            timestamping: false,
+            remote_time: false,
             report: None,
             journal: JournalConfig::default(),
             stats: None,

@@ -73,6 +73,8 @@ pub const NAMES_CLAIMED_BYTES_MAX: usize = 32 * 1024 * 1024;
 
 /// Jobs in flight over all cores.
 pub const IN_FLIGHT_DEFAULT: usize = 256;
+/// Shortest length that `-k` takes, in bytes.
+pub const PART_BYTES_MIN_LOWEST: u64 = 16 << 10;
 /// Connections that a host begins with, unless `-x` says how many it may have.
 pub const PER_HOST_FIRST: usize = 8;
 /// Most connections that a host gets because they pay: what the browsers of a few users open.

@@ -173,13 +173,19 @@ impl Reader<'_> {
                 let attached = (!rest.is_empty()).then(|| rest.strip_prefix('=').unwrap_or(rest));
                 takes_next = attached.is_none() && next.is_some();
                 let value = attached.or(next);
-                self.check(&flag, value, attached.is_some())?;
+                if let Err(problem) = self.check(&flag, value, attached.is_some()) {
+                    let bundle = attached.and_then(|_| self.bundle(text, &flag));
+                    return Err(bundle.unwrap_or(problem));
+                }
                 self.typed.notes.extend(peers::note(&flag, value));
                 break;
             }
             if flag == "-V" && !self.is_alone {
                 let answers = peers::answers(self.peers, &flag);
                 return Err(unknown(&flag, " beside other words", &answers));
+            }
+            if rest.is_empty() {
+                self.check_switch(&flag, next)?;
             }
             self.typed.notes.extend(peers::note(&flag, None));
         }
@@ -189,18 +195,34 @@ impl Reader<'_> {
 
     /// Says what a letter is that is not ours, and those beside it. Nothing when nobody has it.
     fn refuse_letter(&self, text: &str, flag: &str) -> Result<(), String> {
+        match self.bundle(text, flag) {
+            Some(problem) => Err(problem),
+            None => match peers::answers(self.peers, flag) {
+                answers if answers.is_empty() => Ok(()),
+                answers => Err(unknown(flag, "", &answers)),
+            },
+        }
+    }
+
+    /// Says what the letters of a bundle of another program are, the first of them that is not what
+    /// it is here in front; nothing where it is no bundle of any.
+    fn bundle(&self, text: &str, flag: &str) -> Option<String> {
         let is_same = |flag: &str, ours: &str| {
             let option = self.find(flag);
             let is_name =
                 |word: &str| option.is_some_and(|known| known.names.iter().any(|own| own == word));
             ours.split_whitespace().any(is_name)
         };
-        match peers::bundle_answers(self.peers, text, is_same) {
-            Some((letters, answers)) => Err(unknown(flag, &format!(" in '{letters}'"), &answers)),
-            None => match peers::answers(self.peers, flag) {
-                answers if answers.is_empty() => Ok(()),
-                answers => Err(unknown(flag, "", &answers)),
-            },
+        let (letters, answers) = peers::bundle_answers(self.peers, text, is_same)?;
+        Some(unknown(flag, &format!(" in '{letters}'"), &answers))
+    }
+
+    /// Checks that what follows a switch of ours, and would be a URL, is not the value that the
+    /// letter has in somebody else's program.
+    fn check_switch(&self, flag: &str, next: Option<&str>) -> Result<(), String> {
+        match peers::misread_switch(self.peers, flag, next) {
+            answers if answers.is_empty() => Ok(()),
+            answers => Err(tips(format!("unexpected value for '{flag}'"), &answers)),
         }
     }
 

@@ -18,6 +18,7 @@ pub(crate) mod proxy;
 pub(crate) mod report;
 mod robots;
 mod tls;
+mod transfer;
 
 pub use budget::BudgetArgs;
 pub use concurrency::ConcurrencyArgs;
@@ -38,6 +39,7 @@ pub use proxy::ProxyArgs;
 pub use report::ReportArgs;
 pub use robots::RobotsArgs;
 pub use tls::TlsArgs;
+pub use transfer::TransferArgs;
 
 use clap::Args;
 use std::fmt;
@@ -60,6 +62,9 @@ pub struct PullArgs {
     /// Where files go.
     #[command(flatten)]
     pub output: OutputArgs,
+    /// Large files, and files that are there.
+    #[command(flatten)]
+    pub transfer: TransferArgs,
     /// How much at once.
     #[command(flatten)]
     pub concurrency: ConcurrencyArgs,

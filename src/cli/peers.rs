@@ -121,6 +121,14 @@ pub(super) fn misread(
     joined(found)
 }
 
+/// What to say about a switch of ours when what follows shows that another program is meant, in
+/// which it has a value; none when it is ours.
+pub(super) fn misread_switch(peers: &[Peer], flag: &str, next: Option<&str>) -> Vec<String> {
+    let is_meant = |peer: &Peer| next.is_some_and(|next| meaning::is_value(flag, peer.name, next));
+    let found = peers.iter().filter(|peer| is_meant(peer));
+    joined(found.filter_map(|peer| Some((peer.name, peer.row_of(flag, next)?.answer(flag)))))
+}
+
 impl Peer {
     /// The text of each row, in one line.
     fn texts(&self) -> Vec<String> {

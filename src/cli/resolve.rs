@@ -6,7 +6,7 @@ use crate::cli::command::Command;
 use crate::cli::options::{NetrcFile, OutputName, PullArgs, lines, proxy, report};
 use crate::cli::secrets;
 use crate::cli::written;
-use crate::config::{Config, Fsync, Input, JournalConfig, ProgressMode, SyncMode, WriteMode};
+use crate::config::{Config, Fsync, Input, JournalConfig, ProgressMode, SyncMode};
 use crate::error::RunError;
 use crate::plan::schedule::Limits;
 use anyhow::bail;
@@ -92,6 +92,9 @@ pub fn resolve(args: &PullArgs, host: &Host) -> anyhow::Result<Resolved> {
     let notes = notes(args, host, proxy_note.into_iter().chain(shard_note));
     let timeouts = args.patience.timeouts();
     let input = args.input.resolve(is_told(args))?;
+    let limits = limits(args);
+    let on_conflict = args.output.on_conflict();
+    let has_report = args.report.report_path().is_some();
     let config = Config {
         budget: args.budget.resolve(),
         compute_hash: args.integrity.compute_hash.and_then(|hash| hash.0),
@@ -100,17 +103,21 @@ pub fn resolve(args: &PullArgs, host: &Host) -> anyhow::Result<Resolved> {
         printed: args.report.printed(&input.columns, is_body_printed(args))?,
         input,
         dir,
+        timestamping: args.transfer.timestamping(on_conflict, destination.has_files())?,
         destination,
         own_files,
         name_template: args.output.name_template()?,
         content_disposition: args.output.content_disposition,
-        on_conflict: args.output.on_conflict(),
+        on_conflict,
+        splitting: args.transfer.splitting(&limits),
+        continuing: args.transfer.continuing(has_report),
+        remote_time: args.transfer.remote_time(),
         report: args.report.file()?,
         journal: journal(args)?,
         stats: args.report.stats.as_deref().map(report::stats),
         argv: argv::without_secrets(&host.argv, &secrets::of(args)),
         cpus: args.concurrency.cpus(&host.cpus)?,
-        limits: limits(args),
+        limits,
         is_lookahead_given: args.input.lookahead.is_some(),
         is_dry_run: args.lines.dry_run,
         shard,
@@ -126,7 +133,7 @@ pub fn resolve(args: &PullArgs, host: &Host) -> anyhow::Result<Resolved> {
         address_policy,
         proxies,
         file_ops: args.kernel.file_ops,
-        write_mode: WriteMode::default(),
+        write_mode: args.transfer.write_mode,
         fsync: fsync(args),
         file_allocation: args.output.file_allocation,
         dirs: args.output.dirs.clone(),
@@ -143,8 +150,10 @@ pub fn resolve(args: &PullArgs, host: &Host) -> anyhow::Result<Resolved> {
 
 /// The caps of the run, but for what the engine fills in.
 fn limits(args: &PullArgs) -> Limits {
-    let limits = args.politeness.limits(args.concurrency.max_connections_per_host);
+    let per_host = args.concurrency.max_connections_per_host;
+    let limits = args.politeness.limits(per_host);
     Limits {
+        per_host_first: args.transfer.per_host_first(&limits, per_host.is_some()),
         in_flight_max: args.concurrency.max_concurrent_downloads,
         lookahead_max: args.input.lookahead.unwrap_or(limits.lookahead_max),
         retry_after_max_ms: args.patience.retry_after_max.0,

@@ -27,7 +27,7 @@ const fn topic(name: &'static str, about: &'static str, text: &'static str) -> T
 }
 
 /// Every topic, in the order in which they are listed.
-pub const TOPICS: [Topic; 17] = [
+pub const TOPICS: [Topic; 18] = [
     topic(
         "lists",
         "what a list may be, and what one line of it can say",
@@ -49,6 +49,11 @@ pub const TOPICS: [Topic; 17] = [
         "resume",
         "going on after a stop, a crash or a power cut; --verify",
         include_str!("topics/resume.md"),
+    ),
+    topic(
+        "large",
+        "large files: continuing, several connections, how they are written",
+        include_str!("topics/large.md"),
     ),
     topic("exit", "exit statuses, and the code of every failure", include_str!("topics/exit.md")),
     topic("watch", "progress, signals, metrics, --write-out", include_str!("topics/watch.md")),

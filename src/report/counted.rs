@@ -13,10 +13,16 @@ pub struct Counted<'a> {
     pub fault: Option<&'a Fault>,
     /// Status code of the last response; 0 when there was none.
     pub response_code: u16,
-    /// Body bytes of the last response.
+    /// Body bytes that came in this run for the file.
     pub size_download: u64,
     /// Length of the file in bytes, of a row that says ok.
     pub size_file: Option<u64>,
+    /// Bytes of the file that were there before the run.
+    pub size_resumed: u64,
+    /// Byte ranges of the file that were fetched by connections of their own.
+    pub num_parts: u32,
+    /// Word for how the body was written, where `--write-mode` decides it.
+    pub write_mode: Option<&'static str>,
     /// Whether the file took the place of one that was there before the run.
     pub has_replaced: bool,
     /// Attempts after the first.
@@ -39,6 +45,9 @@ impl<'a> From<&'a Row> for Counted<'a> {
             response_code: row.response_code,
             size_download: row.size_download,
             size_file: row.size_file,
+            size_resumed: row.size_resumed,
+            num_parts: row.num_parts,
+            write_mode: row.write_mode,
             has_replaced: row.has_replaced,
             num_retries: row.num_retries,
             num_redirects: row.num_redirects,

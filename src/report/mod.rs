@@ -1,6 +1,6 @@
 //! Rows, statistics and progress of a run, encoded; the caller owns the files.
 //!
-//! Rows ([`row`], packed by [`packing`], or in a form of the user's: [`write_out`]) and their way
+//! Rows ([`row`] with what became of unfinished files: [`resume`]; packed by [`packing`], or in a form of the user's: [`write_out`]) and their way
 //! back in the next run ([`journal`]); what is [`counted`] of them and adds up to ([`stats`],
 //! [`hosts`], [`summary`]) and whether that is enough ([`budget`]); what is left
 //! ([`session`]), is to come ([`dry`]) or differs ([`verify`]); and how a run stands ([`view`],
@@ -17,6 +17,7 @@ pub mod metrics;
 pub mod packing;
 pub mod progress;
 pub mod pushing;
+pub mod resume;
 pub mod row;
 pub mod session;
 pub mod state;
@@ -29,5 +30,6 @@ pub mod write_out;
 pub use budget::Limit;
 pub use counted::Counted;
 pub use figures::Number;
+pub use resume::Resume;
 pub use row::{Row, RowEncoder, RowFormat, Status, Times};
 pub use stats::{RunEnd, RunInfo, RunShard, Stats};

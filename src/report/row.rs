@@ -16,6 +16,7 @@ pub(crate) mod tests;
 pub(in crate::report) use self::columns::Cell;
 pub use self::columns::{COLUMNS, Column, NAMES};
 
+use super::resume::Resume;
 use crate::fault::{Fault, escape_hidden, is_hidden};
 use serde::Serializer as _;
 use std::borrow::Cow;
@@ -84,7 +85,8 @@ pub struct Row {
     pub fault: Option<Fault>,
     /// Path of the file, the directory included, when there is one.
     pub filename: Option<String>,
-    /// Body bytes of the last response.
+    /// Body bytes that came in this run for the file: of all parts and attempts whose bytes are in
+    /// it, or of the last response where there is no file.
     pub size_download: u64,
     /// `Content-Type`.
     pub content_type: Option<Box<str>>,
@@ -118,6 +120,15 @@ pub struct Row {
     pub size_file: Option<u64>,
     /// Digest of the file as `checksum=` has it (`sha-256=HEX`), where one was computed.
     pub digest: Option<Box<str>>,
+    /// Bytes of the file that were there before the run.
+    pub size_resumed: u64,
+    /// Byte ranges of the file that were fetched by connections of their own; 1 for a plain
+    /// transfer, 0 where there was no response.
+    pub num_parts: u32,
+    /// What became of an unfinished file, where there was one.
+    pub resume: Option<Resume>,
+    /// Word for how the body was written, where `--write-mode` decides it. No column has it.
+    pub write_mode: Option<&'static str>,
     /// Whether the file took the place of one that was there before the run. No column has it.
     pub has_replaced: bool,
     /// What the list says in the columns that the report keeps; empty where that is not known.
@@ -161,6 +172,10 @@ impl Row {
             attempted_at,
             size_file: None,
             digest: None,
+            size_resumed: 0,
+            num_parts: 0,
+            resume: None,
+            write_mode: None,
             has_replaced: false,
             kept: Vec::new(),
         }

@@ -129,6 +129,14 @@ pub struct Stats {
     pub bytes: u64,
     /// Sum of `size_file`.
     pub bytes_stored: u64,
+    /// Sum of `size_resumed`.
+    pub bytes_resumed: u64,
+    /// Files some bytes of which were there before the run.
+    pub files_resumed: u64,
+    /// Files that were fetched in parts, by several connections.
+    pub files_split: u64,
+    /// Files by how their bodies were written, where `--write-mode` decides it.
+    pub write_modes: BTreeMap<&'static str, u64>,
     /// Files that took the place of one that was there before the run.
     pub files_replaced: u64,
     /// Sum of `num_retries`.
@@ -163,6 +171,10 @@ impl Default for Stats {
             cancelled: 0,
             bytes: 0,
             bytes_stored: 0,
+            bytes_resumed: 0,
+            files_resumed: 0,
+            files_split: 0,
+            write_modes: BTreeMap::new(),
             files_replaced: 0,
             retries: 0,
             redirects: 0,
@@ -191,6 +203,12 @@ impl Stats {
         }
         self.bytes += row.size_download;
         self.bytes_stored += row.size_file.unwrap_or(0);
+        self.bytes_resumed += row.size_resumed;
+        self.files_resumed += u64::from(row.size_resumed > 0);
+        self.files_split += u64::from(row.num_parts > 1);
+        if let Some(mode) = row.write_mode {
+            *self.write_modes.entry(mode).or_default() += 1;
+        }
         self.files_replaced += u64::from(row.has_replaced);
         self.retries += u64::from(row.num_retries);
         self.redirects += u64::from(row.num_redirects);
@@ -274,7 +292,11 @@ impl Stats {
             response_codes: &self.response_codes,
             bytes: self.bytes,
             bytes_stored: self.bytes_stored,
+            bytes_resumed: self.bytes_resumed,
             files_replaced: self.files_replaced,
+            files_resumed: self.files_resumed,
+            files_split: self.files_split,
+            write_modes: &self.write_modes,
             files_per_second: per_second(self.ok as f64),
             bytes_per_second: per_second(self.bytes as f64),
             num_retries: self.retries,
@@ -378,7 +400,13 @@ struct Json<'a> {
     response_codes: &'a BTreeMap<u16, u64>,
     bytes: u64,
     bytes_stored: u64,
+    bytes_resumed: u64,
     files_replaced: u64,
+    files_resumed: u64,
+    files_split: u64,
+    /// Word of each mode and its files; not there where no body was that long.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    write_modes: &'a BTreeMap<&'static str, u64>,
     files_per_second: f64,
     bytes_per_second: f64,
     num_retries: u64,

@@ -59,12 +59,12 @@ pub struct DnsArgs {
     /// Connect over IPv4 only.
     ///
     /// Not together with --ipv6.
-    #[arg(short = '4', long, conflicts_with = "ipv6")]
+    #[arg(short = '4', long, conflicts_with = "ipv6", hide_short_help = true)]
     pub ipv4: bool,
     /// Connect over IPv6 only.
     ///
     /// Not together with --ipv4.
-    #[arg(short = '6', long)]
+    #[arg(short = '6', long, hide_short_help = true)]
     pub ipv6: bool,
 }
 

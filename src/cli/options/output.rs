@@ -34,8 +34,8 @@ pub struct OutputArgs {
     /// Bodies are received, decoded and checked, and then they are gone: nothing is written into
     /// --dir, which need not be there. The filename of every row is empty. The same command goes on
     /// where it stopped; without --discard the report of such a run does not count, since there is
-    /// no file. Not together with -o, --no-clobber, --on-conflict, --fsync, --file-allocation and
-    /// --verify.
+    /// no file. Not together with -o, --no-clobber, --on-conflict, --fsync, --file-allocation,
+    /// --continue, --timestamping, --remote-time and --verify.
     ///
     /// Example: -i urls.txt --discard --compute-hash sha256 --report report.csv
     #[arg(long, hide_short_help = true,

@@ -27,7 +27,7 @@ pub struct TlsArgs {
     ///
     /// With its chain and its key, unless --key names another file for that.
     #[arg(short = 'E', long = "cert", alias = "certificate", value_name = "FILE",
-          value_parser = values::path)]
+          value_parser = values::path, hide_short_help = true)]
     pub cert_file: Option<PathBuf>,
     /// PEM file of the private key of --cert, when it is a separate file.
     ///

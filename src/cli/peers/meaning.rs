@@ -13,6 +13,7 @@ pub(super) fn is_theirs(flag: &str, peer: &str, value: &str) -> bool {
         ("-P", "curl") => value == "-",
         ("-Q", "curl") | ("-T", "curl" | "aria2") => !begins_a_number(value),
         ("-U", "curl") => is_login(value),
+        ("-k" | "-s", "curl") => !begins_a_number(value),
         ("-u", "aria2") => begins_a_number(value) && !value.contains(':'),
         ("-w", "wget") => is_wait(value),
         ("-x", "curl") => !value.bytes().all(|byte| byte.is_ascii_digit()),
@@ -25,6 +26,12 @@ pub(super) fn is_theirs(flag: &str, peer: &str, value: &str) -> bool {
 /// that name is meant: a URL, where none can be a value.
 pub(super) fn is_behind_switch(flag: &str, value: &str) -> bool {
     (is_url(value) && flag != "--proxy") || is_theirs(flag, "wget2", value)
+}
+
+/// Whether what stands behind a switch of ours is a value of that program's flag of this name, and
+/// no URL, which has a scheme, nor standard input.
+pub(super) fn is_value(flag: &str, peer: &str, text: &str) -> bool {
+    matches!((flag, peer), ("-c", "curl") | ("-R", "wget")) && !text.contains("://") && text != "-"
 }
 
 /// Whether a letter of ours takes such a text as it is, behind its long name.

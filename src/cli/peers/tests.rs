@@ -181,6 +181,8 @@ fn every_flag_of_every_program_is_accepted_or_answered() {
 const VALUES: &[&str] = &[
     "",
     "1",
+    "1M",
+    "-",
     "1/s",
     "none",
     "prealloc",
@@ -218,6 +220,12 @@ const TOLD: &[(&str, &str, &str)] = &[
     ("wget", "-m", ""),
     ("wget2", "--dns-cache", ""),
     ("wget2", "--proxy", "on"),
+    ("curl", "-c", "SECRET.txt"),
+    ("curl", "-k", ""),
+    ("curl", "-s", ""),
+    ("wget", "-k", ""),
+    ("wget", "-R", "jpg,SECRET"),
+    ("wget2", "-s", ""),
     ("aria2", "-P", ""),
     ("aria2", "-m", "0"),
     ("aria2", "-u", "10K"),
@@ -228,6 +236,7 @@ const TOLD: &[(&str, &str, &str)] = &[
 const AMBIGUOUS: &[(&str, &str)] = &[
     ("curl", "--no-clobber"),
     ("curl", "--limit-rate"),
+    ("curl", "-N"),
     ("curl", "-q"),
     ("wget", "-o"),
     ("wget", "-L"),
@@ -295,17 +304,20 @@ const WORDS: &[(&[&str], &str, &str)] = &[
         "unexpected value for '-e'",
         "wget's -e robots=off: leave it out, robots.txt is not read without --robots",
     ),
-    (&["-k"], "unexpected argument '-k' found", "curl's -k: write --insecure"),
     (
         &["-k"],
-        "unexpected argument '-k' found",
-        "wget's -k (--convert-links): pages are stored as sent",
+        "a value is required for '-k' but none was supplied",
+        "curl's -k: write --insecure; -k is --min-split-size, as in aria2",
     ),
     (
-        &["-k"],
-        "unexpected argument '-k' found",
-        "aria2's -k (--min-split-size): files are not split",
+        &["-k", "https://h/SECRET"],
+        "unexpected value for '-k'",
+        "wget's -k (--convert-links): pages are stored as sent; -k is --min-split-size",
     ),
+    (&["-s", "https://h/"], "unexpected value for '-s'", "curl's -s (--silent): write --quiet"),
+    (&["-c", "SECRET.txt"], "unexpected value for '-c'", "curl's -c (--cookie-jar): cookies"),
+    (&["-c", "false"], "unexpected value for '-c'", "curl's -c (--cookie-jar): cookies"),
+    (&["-R", "jpg,png"], "unexpected value for '-R'", "wget's -R (--reject): "),
     (
         &["--digest"],
         "unexpected argument '--digest' found",
@@ -336,8 +348,8 @@ const WORDS: &[(&[&str], &str, &str)] = &[
     (&["-i"], "a value is required for '-i' but none was supplied", "curl's -i"),
     (&["-i", "http://h/list"], "unexpected value for '-i'", "wget's -i: write --input-file FILE"),
     (&["-U", "do/main:SECRET word"], "unexpected value for '-U'", "curl's -U: "),
-    (&["-iL"], "unexpected value for '-i'", "curl's -i"),
-    (&["-EHkKp"], "unexpected value for '-E'", "wget's -E (--adjust-extension)"),
+    (&["-iL"], "unexpected argument '-i' found in '-iL'", "curl's -i"),
+    (&["-EHkKp"], "unexpected argument '-E' found in '-EHkKp'", "wget's -E (--adjust-extension)"),
     (
         &["--image-size", "9"],
         "unexpected argument '--image-size' found",
@@ -349,7 +361,11 @@ const WORDS: &[(&[&str], &str, &str)] = &[
 fn the_right_word_is_said() {
     for &(line, first, expected) in WORDS {
         let line: Vec<&str> = line.iter().copied().chain(["http://h/"]).collect();
-        let text = refused(if line[..2] == ["-i", "http://h/"] { &line[..1] } else { &line });
+        let text = refused(if matches!(line[..2], ["-i" | "-k", "http://h/"]) {
+            &line[..1]
+        } else {
+            &line
+        });
         assert!(text.starts_with(&format!("error: {first}\n")), "{line:?}: {text}");
         assert!(tips(&text).iter().any(|tip| tip.starts_with(expected)), "{line:?}: {text}");
         assert!(!text.contains("SECRET"), "{line:?}: {text}");
@@ -402,7 +418,7 @@ fn bundles_are_taken_apart() {
     assert_eq!(
         tips(&text),
         [
-            "curl's -s (--silent): write --quiet",
+            "curl's -s (--silent): write --quiet; -s is --split, as in aria2",
             "curl's -S (--show-error): leave it out, errors are always told",
             "curl's -O (--remote-name): leave it out, files are named after their URL",
             "-f and -L are right",
@@ -416,13 +432,14 @@ fn bundles_are_taken_apart() {
     let text = refused(&["-qO-", "http://h/"]);
     assert!(text.contains("in '-qO'") && text.contains("-o - is standard output"), "{text}");
     // A number is a value.
-    let text = refused(&["-s16", "http://h/"]);
-    assert!(text.contains("'-s' found\n") && text.contains("aria2's -s (--split)"), "{text}");
+    assert_eq!(refusal(&["-s16", "-k1M", "http://h/"]), None);
+    let text = refused(&["-t16", "http://h/"]);
+    assert!(text.contains("'-t' found\n") && text.contains("aria2's -t: "), "{text}");
     let text = refused(&["-sS4", "http://h/"]);
     assert!(text.contains("in '-sS4'") && text.contains("-4 is right"), "{text}");
     // A bundle that no program has: the first letter that is not ours.
     let text = refused(&["-fk?", "http://h/"]);
-    assert!(text.contains("'-k' found\n") && text.contains("--insecure"), "{text}");
+    assert!(text.contains("value for '-k'\n") && text.contains("--insecure"), "{text}");
 }
 
 #[test]

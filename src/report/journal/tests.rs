@@ -3,6 +3,7 @@
 use super::*;
 use crate::exit::ExitStatus;
 use crate::fault::{Cause, Fault, Stage};
+use crate::report::row::NAMES;
 use crate::report::row::tests::{row_failed, row_ok};
 use crate::report::{Row, RowEncoder, Status};
 use proptest::prelude::*;
@@ -123,6 +124,12 @@ fn older_and_joined_reports() {
     let odd = b"url,x,status,index\r\n\"http://b/\"\"\",\"1,2\",ok,3\r\n";
     let (rows, _) = read(RowFormat::Csv, odd, 11).unwrap();
     assert_eq!((rows[0].0, rows[0].1.as_str()), (3, "http://b/\""));
+    // Before there were columns for unfinished files.
+    let before = NAMES[..28].join(",") + ",caption\n";
+    let cells = ["http://a/", "200", "8", "ok"].join(",") + &",".repeat(24) + ",x\n";
+    let (rows, scanned) = read(RowFormat::Csv, (before + &cells).as_bytes(), 99).unwrap();
+    assert_eq!((rows.len(), rows[0].0, scanned.needs_header), (1, 8, true));
+    assert_eq!(scanned.kept, Some(vec!["caption".to_owned()]));
     let json = b"{\"url\":\"http://a/\",\"index\":4,\"status\":\"failed\",\"new\":[1]}\n";
     let (rows, scanned) = read(RowFormat::JsonLines, json, 3).unwrap();
     assert_eq!((rows[0].0, rows[0].2, scanned.needs_header), (4, Status::Failed, false));

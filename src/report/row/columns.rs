@@ -2,6 +2,7 @@
 
 use super::Row;
 use crate::fault::Fault;
+use crate::report::resume::Resume;
 use std::fmt::Display;
 use std::time::{Duration, SystemTime};
 
@@ -55,7 +56,7 @@ impl<'a> Cell<'a> {
 }
 
 /// The columns, in order.
-pub const COLUMNS: [Column; 28] = [
+pub const COLUMNS: [Column; 31] = [
     column(
         "url",
         "as the list gave it, byte for byte, without user and password; the whole line when it is \
@@ -87,7 +88,7 @@ pub const COLUMNS: [Column; 28] = [
         "path of the file, directory included; `-` for standard output, empty with `--discard`",
         |row| row.filename.as_deref().map_or(Cell::Nothing, Cell::Path),
     ),
-    column("size_download", "body bytes of the last response", |row| {
+    column("size_download", "body bytes that came in this run for the file", |row| {
         Cell::Number(row.size_download)
     }),
     column("content_type", "`Content-Type`", |row| Cell::text(row.content_type.as_deref())),
@@ -145,6 +146,21 @@ pub const COLUMNS: [Column; 28] = [
         "digest",
         "digest of the file as `checksum=` has it (`sha-256=HEX`), where one was computed",
         |row| Cell::text(row.digest.as_deref()),
+    ),
+    column("size_resumed", "bytes of the file that were there before this run", |row| {
+        Cell::Number(row.size_resumed)
+    }),
+    column(
+        "num_parts",
+        "byte ranges of the file that were fetched by connections of their own; 1 for a plain \
+         transfer",
+        |row| Cell::Number(row.num_parts.into()),
+    ),
+    column(
+        "resume",
+        "what became of an unfinished file: `continued`, or why it was fetched whole: `changed`, \
+         `no_validator`, `unvouched`, `no_ranges`, `damaged`, `foreign`, `not_synced`",
+        |row| Cell::text(row.resume.map(Resume::as_str)),
     ),
 ];
 
