@@ -166,6 +166,8 @@ pub enum DiskProblem {
     /// The final name is that of a file which the run itself reads or writes, or it is in a folder
     /// of lists
     InUse,
+    /// Another process has the unfinished file locked
+    Locked,
     /// EINVAL, EILSEQ, ENAMETOOLONG of a name: the file system does not allow it; the detail text
     /// says why
     Name,
@@ -180,7 +182,7 @@ pub enum DiskProblem {
 
 impl DiskProblem {
     /// Each of them; of errors of the system one that is none.
-    pub(crate) const ALL: [Self; 13] = [
+    pub(crate) const ALL: [Self; 14] = [
         Self::NoSpace,
         Self::Quota,
         Self::FileTooLarge,
@@ -190,6 +192,7 @@ impl DiskProblem {
         Self::NotAFile,
         Self::Exists,
         Self::InUse,
+        Self::Locked,
         Self::Name,
         Self::Io,
         Self::Lost,

@@ -56,8 +56,20 @@ const WAYS: [Way; 10] = [
 ];
 
 /// Kinds of operations on files and directories.
-const ON_FILES: [&str; 10] =
-    ["open", "mkdir", "write", "pwrite", "fsync", "fallocate", "close", "link", "rename", "unlink"];
+const ON_FILES: [&str; 12] = [
+    "open",
+    "mkdir",
+    "write",
+    "pwrite",
+    "pread",
+    "truncate",
+    "fsync",
+    "fallocate",
+    "close",
+    "link",
+    "rename",
+    "unlink",
+];
 
 /// One line of the list, and what comes of it.
 struct Line {

@@ -298,6 +298,7 @@ impl DiskProblem {
             }
             Self::Exists => disk("disk.exists", "the file exists already"),
             Self::InUse => disk("disk.in_use", "the run itself needs the file or folder there"),
+            Self::Locked => disk("disk.locked", "another run is writing the file"),
             Self::Name => disk("disk.name", "the file system refuses the name"),
             Self::Io => disk("disk.eio", "the disk failed (input/output error)"),
             Self::Lost => disk(

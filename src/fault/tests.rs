@@ -115,6 +115,7 @@ disk.no_directory 23 3 the directory, or the temporary file in it, is gone
 disk.not_a_file 23 3 the name is taken by something that is not a file
 disk.exists 23 3 the file exists already
 disk.in_use 23 3 the run itself needs the file or folder there
+disk.locked 23 3 another run is writing the file
 disk.name 23 3 the file system refuses the name
 disk.eio 23 3 the disk failed (input/output error)
 disk.lost 23 3 the file may not have survived a power loss or the loss of its disk

@@ -10,16 +10,18 @@
 mod folders;
 mod found;
 mod kept;
+mod naming;
 mod no_replace;
 mod owner;
 mod rules;
 mod stale;
 
+pub use super::file::WriteOptions;
 pub use found::Found;
 pub use kept::Kept;
 pub use rules::{Rules, Volume};
 
-use super::file::{FileAllocation, FileOps, Fsync, WriteMode};
+use super::file::Fsync;
 use super::mount::mount_id;
 use super::shim::{Op, call};
 use folders::Folders;
@@ -89,19 +91,6 @@ impl Offers {
             naming: Cell::new(NamingWay::Rename),
         }
     }
-}
-
-/// Options for writing files.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct WriteOptions {
-    /// Whether a file must be on the disk before it counts as done.
-    pub fsync: Fsync,
-    /// Whether space is reserved before it is written.
-    pub allocation: FileAllocation,
-    /// Which path of the kernel the operations take.
-    pub ops: FileOps,
-    /// Which way the bytes of long bodies take to the disk.
-    pub mode: WriteMode,
 }
 
 /// A directory on its way to another thread.
@@ -316,10 +305,18 @@ impl Dir {
         dir.open_beneath(name)
     }
 
+    /// Another directory of the same run that is open already.
+    pub(super) fn at(&self, fd: OwnedFd) -> Self {
+        let device = |fd: &OwnedFd| rustix::fs::fstat(fd).map(|stat| stat.st_dev);
+        match (device(&self.fd), device(&fd)) {
+            (Ok(one), Ok(other)) if one == other => self.on_same_file_system(fd),
+            _ => self.on_other_file_system(fd),
+        }
+    }
+
     /// This directory, open for more than to find names in it: to be flushed.
     pub(super) fn readable(&self) -> Result<OwnedFd, Errno> {
-        let flags = OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC;
-        call(Op::Open, || rustix::fs::openat(&*self.fd, ".", flags, Mode::empty()))
+        readable(&self.fd)
     }
 }
 
@@ -381,6 +378,12 @@ pub fn sync_names(dir: impl AsFd) -> io::Result<()> {
         Ok(()) | Err(Errno::INVAL) => Ok(()),
         Err(errno) => Err(errno.into()),
     }
+}
+
+/// Opens a directory, which may be open as a place only, for more than to find names in it.
+pub(super) fn readable(dir: &OwnedFd) -> Result<OwnedFd, Errno> {
+    let flags = OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC;
+    call(Op::Open, || rustix::fs::openat(dir, ".", flags, Mode::empty()))
 }
 
 /// Begin of the temporary names of all runs with one report.

@@ -17,23 +17,26 @@
 
 mod descriptor;
 mod options;
+mod partial;
+mod writes;
 
-pub use options::{FileAllocation, FileOps, Fsync, WriteMode};
+pub use options::{FileAllocation, FileOps, Fsync, WriteMode, WriteOptions};
+pub(super) use partial::RECORD_SUFFIX;
+pub use partial::{PartWriter, PartialFile, RECORD_BYTES_MAX};
 
 use super::buf::RecvBuf;
-use super::dir::{Dir, WriteOptions};
-use super::shim::{Op, call, call_after, transfer};
+use super::dir::Dir;
+use super::shim::{Op, call, call_after};
 use super::{disk_cause, name_cause, op};
-use crate::fault::{Cause, DiskProblem};
-use crate::limits::{ALLOCATE_BYTES_MAX, ALLOCATE_BYTES_MIN};
+use crate::fault::Cause;
 use descriptor::Descriptor;
 use rustix::event::{PollFd, PollFlags};
-use rustix::fs::{AtFlags, CWD, FallocateFlags, Mode, OFlags};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags};
 use rustix::io::Errno;
 use std::ffi::CString;
-use std::ops::Range;
 use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd};
 use std::rc::Rc;
+use writes::Reservation;
 
 /// Size that a file is expected to have.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -62,8 +65,7 @@ pub struct OutFile {
     place: Place,
     fd: Descriptor,
     written: u64,
-    /// Range still to be reserved, from the end of what is reserved.
-    to_reserve: Range<u64>,
+    reservation: Reservation,
     is_flushed: bool,
     is_long: bool,
 }
@@ -100,13 +102,9 @@ impl OutFile {
             place,
             fd: Descriptor::Own(fd),
             written: 0,
-            to_reserve: match (expected, dir.run.write_options.allocation) {
-                (SizeHint::Long(Some(length)), FileAllocation::Prealloc)
-                    if length >= ALLOCATE_BYTES_MIN =>
-                {
-                    0..length
-                }
-                (SizeHint::Long(_) | SizeHint::Short, _) => 0..0,
+            reservation: match expected {
+                SizeHint::Long(Some(length)) => Reservation::of(0..length, dir.run.write_options),
+                SizeHint::Long(None) | SizeHint::Short => Reservation::NONE,
             },
             is_flushed: false,
             is_long: expected != SizeHint::Short,
@@ -146,30 +144,17 @@ impl OutFile {
     /// # Errors
     /// When the write failed; nothing more can be written then.
     pub async fn write(&mut self, buf: &mut RecvBuf) -> Result<(), Cause> {
-        self.reserve(buf.body_len() as u64).await?;
-        let WriteOptions { ops, mode, .. } = self.dir.run.write_options;
-        let by_ring = || match ops {
-            FileOps::Sync => false,
-            FileOps::Ring | FileOps::Chain => true,
-            FileOps::Auto => {
-                let has_ring_writes = self.dir.offers.has_ring_writes;
-                let min = if has_ring_writes { INLINE_MIN_BYTES } else { RING_WRITE_MIN_BYTES };
-                buf.body_len() >= min
-            }
-        };
-        let is_by_ring = match mode {
-            WriteMode::Ring if self.is_long => true,
-            WriteMode::Sync if self.is_long => false,
-            _ => by_ring(),
-        };
-        if is_by_ring {
-            let (memory, range) = buf.lend_body();
-            let (result, memory) = self.write_ring(memory, range).await;
-            buf.restore(memory);
-            result
+        let body_bytes = buf.body_len();
+        self.reserve(body_bytes as u64).await?;
+        let options = self.dir.run.write_options;
+        let has_ring_writes = self.dir.offers.has_ring_writes;
+        if writes::is_by_ring(options, body_bytes, self.is_long, has_ring_writes) {
+            let Some(fd) = self.fd.share() else { return Err(disk_cause(libc::EBADF)) };
+            writes::write_body_ring(&fd, buf, &mut self.written).await?;
         } else {
-            self.write_sync(buf.body())
-        }?;
+            let Some(fd) = self.fd.get() else { return Err(disk_cause(libc::EBADF)) };
+            writes::write_sync(fd, buf.body(), &mut self.written)?;
+        }
         buf.body_written();
         Ok(())
     }
@@ -208,13 +193,9 @@ impl OutFile {
             Fsync::Dir => Some(Rc::new(self.dir.readable().map_err(cause)?)),
             Fsync::None | Fsync::File | Fsync::End => None,
         };
-        let has_replaced = match self.name(name, naming) {
-            // It is kept from another job only: this line was pulled before, and its row was lost.
-            Err(Cause::Disk(DiskProblem::Exists)) if self.dir.is_own(name, self.index) => {
-                self.name(name, Naming::Replace)
-            }
-            named => named,
-        }?;
+        let at = self.dir.clone();
+        let has_replaced =
+            at.give_name_again(name, naming, self.index, |naming| self.name(name, naming))?;
         if let Some(dir) = dir {
             // The file stays where it is if this fails: it is whole, and what it replaced is gone.
             op::fsync(&dir).await.map_err(disk_cause)?;
@@ -235,7 +216,7 @@ impl OutFile {
                     self.place = Place::Final;
                     let closed = self.close().map_err(|errno| {
                         // Nothing had the name a moment ago, so what has it now is ours.
-                        self.remove(name);
+                        self.dir.remove(name);
                         cause(errno)
                     });
                     return closed.map(|()| false);
@@ -263,22 +244,7 @@ impl OutFile {
     /// whether that replaced it.
     fn rename(&mut self, name: &str, naming: Naming, is_taken: bool) -> Result<bool, Cause> {
         let Place::Temporary(from) = &self.place else { return Ok(false) };
-        let at = &*self.dir.fd;
-        let renamed = match naming {
-            _ if is_taken => Err(Errno::EXIST),
-            Naming::NoReplace => self.dir.rename_no_replace(from, name, self.index),
-            // Most often nothing has the name, and that is known without a look.
-            Naming::Replace => self.dir.rename_noreplace(from, name),
-        };
-        let has_replaced = match (naming, renamed) {
-            (_, Ok(())) => false,
-            (Naming::Replace, Err(Errno::EXIST | Errno::INVAL)) => {
-                let has_replaced = self.dir.has_replaceable(name)?;
-                call(Op::Rename, || rustix::fs::renameat(at, from, at, name)).map_err(refused)?;
-                has_replaced
-            }
-            (_, Err(errno)) => return Err(refused(errno)),
-        };
+        let has_replaced = self.dir.give_name(from, name, naming, self.index, is_taken)?;
         self.place = Place::Final;
         Ok(has_replaced)
     }
@@ -287,12 +253,6 @@ impl OutFile {
     fn close(&mut self) -> Result<(), Errno> {
         let closed = self.fd.take().map(close);
         closed.map_or(Ok(()), |closed| call_after(Op::Close, closed))
-    }
-
-    /// Removes a name that was made here; that it is gone already is as good.
-    fn remove(&self, name: &str) {
-        let _: Result<(), Errno> =
-            call(Op::Unlink, || rustix::fs::unlinkat(&*self.dir.fd, name, AtFlags::empty()));
     }
 
     /// Has the kernel write the file to the disk.
@@ -304,87 +264,14 @@ impl OutFile {
         Ok(())
     }
 
-    /// Reserves space for the next `more` bytes and, if that many are expected, for as many after
-    /// them as came before: a server that lies about the length gets little more than it sends.
+    /// Reserves space for the next `more` bytes, where that is due.
     async fn reserve(&mut self, more: u64) -> Result<(), Cause> {
-        let needed = self.to_reserve.end.min(self.written.saturating_add(more));
-        while self.to_reserve.start < needed {
-            let Some(fd) = self.fd.share() else { return Ok(()) };
-            let Range { start, end } = self.to_reserve;
-            let length = needed.clamp(ALLOCATE_BYTES_MIN, ALLOCATE_BYTES_MAX);
-            let step = start..end.min(start.saturating_add(length));
-            let done = match self.dir.run.write_options.ops {
-                FileOps::Sync => {
-                    let length = step.end - step.start;
-                    let flags = FallocateFlags::KEEP_SIZE;
-                    call(Op::Fallocate, || rustix::fs::fallocate(&fd, flags, step.start, length))
-                        .map_err(Errno::raw_os_error)
-                }
-                FileOps::Auto | FileOps::Ring | FileOps::Chain => {
-                    op::fallocate(&fd, step.clone()).await
-                }
-            };
-            match done {
-                Ok(()) => self.to_reserve.start = step.end,
-                Err(libc::EINTR) => {}
-                Err(errno @ (libc::ENOSPC | libc::EDQUOT | libc::EFBIG | libc::EIO)) => {
-                    return Err(disk_cause(errno));
-                }
-                // The file system or the kernel has no such thing: nothing is lost.
-                Err(_) => {
-                    self.to_reserve = 0..0;
-                    break;
-                }
-            }
+        let end = self.written.saturating_add(more);
+        if !self.reservation.is_due(end) {
+            return Ok(());
         }
-        Ok(())
-    }
-
-    fn write_sync(&mut self, mut body: &[u8]) -> Result<(), Cause> {
-        let Some(fd) = self.fd.get() else { return Err(disk_cause(libc::EBADF)) };
-        while !body.is_empty() {
-            let part = transfer(Op::Pwrite, body);
-            match part.and_then(|part| rustix::io::pwrite(fd, part, self.written)) {
-                Ok(0) => return Err(disk_cause(libc::ENOSPC)),
-                Ok(count) => {
-                    self.written += count as u64;
-                    body = &body[count..];
-                }
-                Err(Errno::INTR) => {}
-                Err(errno) => return Err(cause(errno)),
-            }
-        }
-        Ok(())
-    }
-
-    /// Writes all of `memory[range]`, however many writes it takes, and gives the memory back.
-    async fn write_ring(
-        &mut self,
-        mut memory: Vec<u8>,
-        mut range: Range<usize>,
-    ) -> (Result<(), Cause>, Vec<u8>) {
-        let Some(fd) = self.fd.share() else {
-            return (Err(disk_cause(libc::EBADF)), memory);
-        };
-        while !range.is_empty() {
-            let (count, back) = op::write(&fd, memory, range.clone(), self.written).await;
-            memory = back;
-            match count {
-                Ok(0) => return (Err(disk_cause(libc::ENOSPC)), memory),
-                Ok(count) => {
-                    self.written += count as u64;
-                    range.start += count;
-                }
-                Err(libc::EINTR) => {}
-                // A try without waiting that nobody repeated: the plain call waits.
-                Err(libc::EAGAIN) => {
-                    let result = self.write_sync(&memory[range]);
-                    return (result, memory);
-                }
-                Err(errno) => return (Err(disk_cause(errno)), memory),
-            }
-        }
-        (Ok(()), memory)
+        let Some(fd) = self.fd.share() else { return Ok(()) };
+        self.reservation.cover(&fd, end, self.dir.run.write_options.ops).await
     }
 
     /// Makes the last write, close and rename as one chain. An operation that is short or
@@ -438,7 +325,10 @@ impl OutFile {
         };
         let (done, memory) = match done {
             Ok(Chained::Unfinished) if !range.is_empty() => {
-                let (result, memory) = self.write_ring(memory, range).await;
+                let (result, memory) = match self.fd.share() {
+                    Some(fd) => writes::write_ring(&fd, memory, range, &mut self.written).await,
+                    None => (Err(disk_cause(libc::EBADF)), memory),
+                };
                 (result.map(|()| Chained::Unfinished), memory)
             }
             done => (done, memory),
@@ -454,7 +344,7 @@ impl OutFile {
 impl Drop for OutFile {
     fn drop(&mut self) {
         if let Place::Temporary(name) = &self.place {
-            self.remove(name);
+            self.dir.remove(name);
         }
     }
 }
@@ -562,13 +452,6 @@ pub(super) const CREATE: OFlags = OFlags::WRONLY
 
 /// Mode of a file that is there for a moment.
 const PROBE_MODE: Mode = Mode::from_raw_mode(0o600);
-
-/// Size from which body writes go through the ring with [`FileOps::Auto`], in bytes.
-const RING_WRITE_MIN_BYTES: usize = 128 * 1024;
-/// Size from which they do where the ring needs no kernel worker for them, in bytes: from here on
-/// it costs a download at most 3 % of its CPU (`benches/results/2026-11-29-ring-writes`).
-const INLINE_MIN_BYTES: usize = 48 * 1024;
-const _: () = assert!(INLINE_MIN_BYTES <= RING_WRITE_MIN_BYTES);
 
 fn c_string(name: &str) -> Result<CString, Cause> {
     CString::new(name).map_err(|_| disk_cause(libc::EINVAL))

@@ -155,9 +155,19 @@ pub(super) fn write(fd: &Rc<OwnedFd>, buf: Vec<u8>, range: Range<usize>, offset:
 
 /// FSYNC: brings the data of a file, or the names in a directory, to the disk.
 pub(super) async fn fsync(fd: &Rc<OwnedFd>) -> Result<(), i32> {
+    sync(fd, types::FsyncFlags::empty()).await
+}
+
+/// FSYNC with IORING_FSYNC_DATASYNC: brings the data of a file to the disk, and of the rest what is
+/// needed to find it again (fdatasync(2)).
+pub(super) async fn fdatasync(fd: &Rc<OwnedFd>) -> Result<(), i32> {
+    sync(fd, types::FsyncFlags::DATASYNC).await
+}
+
+async fn sync(fd: &Rc<OwnedFd>, flags: types::FsyncFlags) -> Result<(), i32> {
     loop {
         // KERNEL: points at no memory.
-        let sqe = opcode::Fsync::new(types::Fd(fd.as_raw_fd())).build();
+        let sqe = opcode::Fsync::new(types::Fd(fd.as_raw_fd())).flags(flags).build();
         match plain(Verdict::on(Op::Fsync), Rc::clone(fd), sqe, Flags::empty()).await {
             Err(libc::EINTR) => {}
             done => return done.map(drop),

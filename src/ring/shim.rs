@@ -33,6 +33,8 @@ pub(super) enum Op {
     Mkdir,
     Write,
     Pwrite,
+    Pread,
+    Truncate,
     Fsync,
     Fallocate,
     Close,
@@ -43,7 +45,7 @@ pub(super) enum Op {
 
 /// All kinds, in their order.
 #[cfg(feature = "shim")]
-const KINDS: [Op; 16] = [
+const KINDS: [Op; 18] = [
     Op::Socket,
     Op::SetOption,
     Op::Connect,
@@ -54,6 +56,8 @@ const KINDS: [Op; 16] = [
     Op::Mkdir,
     Op::Write,
     Op::Pwrite,
+    Op::Pread,
+    Op::Truncate,
     Op::Fsync,
     Op::Fallocate,
     Op::Close,

@@ -71,7 +71,7 @@ impl Dir {
         let noted = match create() {
             // Of a killed run. Nothing else should have such a name, and what has is not opened.
             Err(Errno::EXIST) => {
-                self.unlink(&note);
+                self.remove(&note);
                 create()?
             }
             created => created?,
@@ -82,15 +82,10 @@ impl Dir {
             .and_then(|placeholder| {
                 drop(placeholder);
                 let renamed = call(Op::Rename, || rustix::fs::renameat(at, from, at, to));
-                renamed.inspect_err(|_| self.unlink(to))
+                renamed.inspect_err(|_| self.remove(to))
             });
-        self.unlink(&note);
+        self.remove(&note);
         done
-    }
-
-    fn unlink(&self, name: &str) {
-        let _: Result<(), Errno> =
-            call(Op::Unlink, || rustix::fs::unlinkat(&*self.fd, name, AtFlags::empty()));
     }
 
     /// Whether an empty file of this name is the placeholder that an earlier run left for an input

@@ -3,8 +3,12 @@
 //! A temporary name tells the report of its run: no two runs have one report at a time, because it
 //! is locked. So a file that has the token of our report and is not from this run belongs to no run
 //! any more.
+//!
+//! Unfinished files that the next run goes on with (`.ringpull-part-*`) are not among them, but a
+//! record whose file is gone is ([`crate::ring::file::PartialFile`]).
 
 use super::{Dir, prefix};
+use crate::ring::file::RECORD_SUFFIX;
 use crate::ring::shim::{Op, call};
 use rustix::fs::AtFlags;
 use rustix::io::Errno;
@@ -36,7 +40,7 @@ impl Dir {
             let name = entry.file_name().to_bytes();
             let is_unfinished =
                 name.starts_with(prefix.as_bytes()) && !name.starts_with(own.as_bytes());
-            if is_unfinished || dir.is_spent_note(name) {
+            if is_unfinished || dir.is_spent_note(name) || dir.is_lone_record(name) {
                 stale.push(entry.file_name().to_owned());
             }
         }
@@ -45,7 +49,21 @@ impl Dir {
         };
         Ok(stale.iter().filter(remove).count() as u64)
     }
+
+    /// Whether this is the name of a record beside nothing: its run was killed after it gave the
+    /// file its final name. A file is there before its record, and the record goes first.
+    fn is_lone_record(&self, name: &[u8]) -> bool {
+        let file = name.strip_suffix(RECORD_SUFFIX.as_bytes());
+        let Some(file) = file.filter(|file| file.starts_with(PARTS.as_bytes())) else {
+            return false;
+        };
+        let stat = rustix::fs::statat(&*self.fd, file, AtFlags::SYMLINK_NOFOLLOW);
+        stat.err() == Some(Errno::NOENT)
+    }
 }
+
+/// Begin of the names of unfinished files that the next run goes on with.
+const PARTS: &str = ".ringpull-part-";
 
 #[cfg(test)]
 mod tests {
@@ -71,12 +89,16 @@ mod tests {
         old.of_run().nonce ^= 1;
         let mut other = dir.clone();
         other.set_token(8);
-        let kept = [own, other.temporary_name(1), ".ringpull-1".to_owned(), "file".to_owned()];
+        let [one, record, lone] = ["a", "a.record", "b.record"].map(|end| format!("{PARTS}{end}"));
+        made(format!("sub/{lone}"));
+        let words = [".ringpull-1", "file", "x.record"].map(str::to_owned);
+        let [word, file, other_record] = words;
+        let kept = [own, other.temporary_name(1), word, file, one, record, other_record];
         kept.iter().chain(&[old.temporary_name(1), old.temporary_name(20)]).for_each(|name| {
             made(format!("sub/{name}"));
         });
-        assert_eq!(names().len(), 6);
-        assert_eq!(dir.remove_stale("sub").unwrap(), 2);
+        assert_eq!(names().len(), 10);
+        assert_eq!(dir.remove_stale("sub").unwrap(), 3);
         let mut kept = kept.map(std::ffi::OsString::from).to_vec();
         kept.sort();
         assert_eq!(names(), kept);

@@ -83,6 +83,19 @@ impl fmt::Display for WriteMode {
     }
 }
 
+/// Options for writing files.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct WriteOptions {
+    /// Whether a file must be on the disk before it counts as done.
+    pub fsync: Fsync,
+    /// Whether space is reserved before it is written.
+    pub allocation: FileAllocation,
+    /// Which path of the kernel the operations take.
+    pub ops: FileOps,
+    /// Which way the bytes of long bodies take to the disk.
+    pub mode: WriteMode,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
