@@ -197,9 +197,10 @@ impl Dir {
         mount_id(&*self.fd)
     }
 
-    /// `.ringpull-RANDOM-INDEX`, or `.ringpull-TOKEN-RANDOM-INDEX`: distinct within a run by the
-    /// job, between runs by chance.
-    pub(super) fn temporary_name(&self, index: u64) -> String {
+    /// The temporary name of job `index`: `.ringpull-RANDOM-INDEX`, or
+    /// `.ringpull-TOKEN-RANDOM-INDEX`. It is distinct within a run by the job, between runs by
+    /// chance.
+    pub fn temporary_name(&self, index: u64) -> String {
         match self.run.token {
             Some(token) => format!("{}{:08x}-{index}", prefix(token), self.run.nonce),
             None => format!(".ringpull-{:08x}-{index}", self.run.nonce),

@@ -105,7 +105,7 @@ impl OutFile {
             Place::Temporary(name) => name.clone(),
             Place::Unnamed => {
                 let name = dir.temporary_name(self.index);
-                let fd = self.fd.get().ok_or(disk_cause(libc::EBADF))?;
+                let fd = self.fd.get().ok_or_else(|| disk_cause(libc::EBADF))?;
                 link(fd, &dir.fd, &name).map_err(cause)?;
                 self.place = Place::Temporary(name.clone());
                 name

@@ -77,7 +77,7 @@ fn locked<T>(result: Result<T, Cause>) -> bool {
 
 /// Bytes that tell their offset.
 fn content(offset: usize, length: usize) -> Vec<u8> {
-    (offset..offset + length).map(|at| (at * 7 + at / 251) as u8).collect()
+    (offset..offset + length).map(|at| (at * 7 + at / 251).to_le_bytes()[0]).collect()
 }
 
 #[test]
@@ -400,6 +400,7 @@ fn what_was_written_can_be_synced_in_two_steps() {
 }
 
 #[test]
+#[allow(clippy::print_stderr, reason = "whoever reads the result should know")]
 fn a_file_of_another_user_is_not_taken_up() {
     let room = Room::new();
     fs::write(room.path(PART), b"x").unwrap();
