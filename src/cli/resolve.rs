@@ -13,7 +13,7 @@ use anyhow::bail;
 use std::ffi::OsString;
 use std::io::IsTerminal;
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// What is asked of the operating system, once.
 #[derive(Clone, Debug)]
@@ -76,10 +76,7 @@ pub fn resolve(args: &PullArgs, host: &Host) -> anyhow::Result<Resolved> {
     let inputs = args.input.inputs(&args.urls)?;
     check_output(args, &inputs)?;
     let (dir, output) = args.output.place()?;
-    let path = match &output {
-        Some(OutputName::Path(name)) => Some(dir.join(name)),
-        Some(OutputName::Stdout) | None => None,
-    };
+    let path = named(&dir, output.as_ref());
     let own_files = written::check(args, &inputs, path.as_deref(), host.roots_file.as_deref())?;
     let destination = args.output.destination(&dir, output)?;
     let netrc = args.http.netrc()?;
@@ -93,8 +90,6 @@ pub fn resolve(args: &PullArgs, host: &Host) -> anyhow::Result<Resolved> {
     let timeouts = args.patience.timeouts();
     let input = args.input.resolve(is_told(args))?;
     let limits = limits(args);
-    let on_conflict = args.output.on_conflict();
-    let has_report = args.report.report_path().is_some();
     let config = Config {
         budget: args.budget.resolve(),
         compute_hash: args.integrity.compute_hash.and_then(|hash| hash.0),
@@ -103,14 +98,14 @@ pub fn resolve(args: &PullArgs, host: &Host) -> anyhow::Result<Resolved> {
         printed: args.report.printed(&input.columns, is_body_printed(args))?,
         input,
         dir,
-        timestamping: args.transfer.timestamping(on_conflict, destination.has_files())?,
+        timestamping: args.transfer.timestamping(&args.output, destination.has_files())?,
         destination,
         own_files,
         name_template: args.output.name_template()?,
         content_disposition: args.output.content_disposition,
-        on_conflict,
+        on_conflict: args.output.on_conflict(),
         splitting: args.transfer.splitting(&limits),
-        continuing: args.transfer.continuing(has_report),
+        continuing: args.transfer.continuing(args.report.report_path().is_some()),
         remote_time: args.transfer.remote_time(),
         report: args.report.file()?,
         journal: journal(args)?,
@@ -205,6 +200,14 @@ fn check_output(args: &PullArgs, inputs: &[Input]) -> anyhow::Result<()> {
         ));
     }
     Ok(())
+}
+
+/// The file that `-o` names, where it names one.
+fn named(dir: &Path, output: Option<&OutputName>) -> Option<PathBuf> {
+    match output {
+        Some(OutputName::Path(name)) => Some(dir.join(name)),
+        Some(OutputName::Stdout) | None => None,
+    }
 }
 
 /// What is done with the report of an earlier run. What goes on from that run needs the file that

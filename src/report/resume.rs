@@ -3,7 +3,7 @@
 /// What became of an unfinished file of an earlier attempt or run.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Resume {
-    /// Its bytes are part of the file.
+    /// The bytes that were there are part of the file.
     Continued,
     /// The server has another version by now: the file was fetched whole.
     Changed,

@@ -1,5 +1,6 @@
 //! Large files, and files that are there: what is continued, split, asked for again.
 
+use crate::cli::options::OutputArgs;
 use crate::cli::values::{self, Bytes};
 use crate::config::{OnConflict, WriteMode};
 use crate::error::RunError;
@@ -98,10 +99,10 @@ impl TransferArgs {
     /// made.
     pub(crate) fn timestamping(
         &self,
-        on_conflict: OnConflict,
+        output: &OutputArgs,
         has_files: bool,
     ) -> anyhow::Result<bool> {
-        if self.timestamping && on_conflict == OnConflict::Skip {
+        if self.timestamping && output.on_conflict() == OnConflict::Skip {
             bail!(RunError::usage(
                 "cannot use --timestamping with --no-clobber or --on-conflict skip: files that \
                  are there are then never asked for"
