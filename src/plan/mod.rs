@@ -36,6 +36,7 @@ pub mod room;
 pub mod schedule;
 pub mod shard;
 pub mod target;
+pub mod timestamp;
 pub mod validator;
 pub mod verdict;
 pub mod window;

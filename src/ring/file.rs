@@ -18,11 +18,13 @@
 mod descriptor;
 mod options;
 mod partial;
+mod stamp;
 mod writes;
 
 pub use options::{FileAllocation, FileOps, Fsync, WriteMode, WriteOptions};
 pub(super) use partial::RECORD_SUFFIX;
 pub use partial::{PartWriter, PartialFile, RECORD_BYTES_MAX};
+pub use stamp::Stamp;
 
 use super::buf::RecvBuf;
 use super::dir::Dir;
@@ -68,6 +70,7 @@ pub struct OutFile {
     reservation: Reservation,
     is_flushed: bool,
     is_long: bool,
+    stamp: Option<Stamp>,
 }
 
 /// Name of a file that is written.
@@ -108,6 +111,7 @@ impl OutFile {
             },
             is_flushed: false,
             is_long: expected != SizeHint::Short,
+            stamp: None,
         };
         // A chain renames, so it needs a name to rename from.
         let can_link = dir.run.write_options.ops != FileOps::Chain;
@@ -132,6 +136,11 @@ impl OutFile {
             dir.offers.unnamed.set(false);
         }
         Ok(file(Place::Temporary(name), fd))
+    }
+
+    /// Sets what the file is to tell of its version when it is whole.
+    pub fn set_stamp(&mut self, stamp: Option<Stamp>) {
+        self.stamp = stamp;
     }
 
     /// Bytes written so far.
@@ -173,9 +182,11 @@ impl OutFile {
     ) -> Result<bool, Cause> {
         let WriteOptions { fsync, ops, .. } = self.dir.run.write_options;
         let must_flush = matches!(fsync, Fsync::File | Fsync::Dir);
-        // A chain closes and renames at once, so it is not for files that are flushed before.
-        if let (FileOps::Chain, Naming::Replace, Place::Temporary(from), false) =
-            (ops, naming, &self.place, must_flush)
+        let is_plain = !must_flush && self.stamp.is_none();
+        // A chain closes and renames at once, so it is not for files that are flushed or stamped
+        // before.
+        if let (FileOps::Chain, Naming::Replace, Place::Temporary(from), true) =
+            (ops, naming, &self.place, is_plain)
             && buf.body_len() > 0
         {
             let names = (c_string(from)?, c_string(name)?);
@@ -184,6 +195,9 @@ impl OutFile {
             }
         } else if buf.body_len() > 0 {
             self.write(buf).await?;
+        }
+        if let (Some(stamp), Some(fd)) = (self.stamp.take(), self.fd.get()) {
+            stamp.apply(fd);
         }
         if must_flush && !self.is_flushed {
             self.flush().await?;

@@ -74,6 +74,7 @@ mod sizes; // bodies larger than allowed
 mod slow; // bodies that come slowly
 mod stdout; // a body on standard output, once and exact
 mod streams; // -o into FIFOs, devices and descriptors
+mod timestamps; // -N and -R: the time of files, and what has not changed
 mod tls; // each bad certificate, and the ways around
 mod tls_client; // client certificates, pins, versions, and bad files of them
 mod tls_server; // servers that break TLS in the handshake or after it

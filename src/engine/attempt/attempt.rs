@@ -8,6 +8,7 @@ use crate::engine::attempt::receiver::{FileReceiver, Receiver};
 use crate::engine::attempt::request::Request;
 use crate::engine::attempt::robots::permit;
 use crate::engine::output::destination::Output;
+use crate::engine::output::versions::Held;
 use crate::engine::say::say;
 use crate::engine::state::stop::Stop;
 use crate::fault::{Cause, Fault, Stage};
@@ -56,19 +57,23 @@ pub(crate) async fn attempt(
     let target = hops.target(&job.target);
     let transfer = kit.transfers.begin(job.index, target, *began);
     trace.transfer = transfer.index();
+    let planned = planned_name(job, name.as_deref());
+    let held = output.held(&kit.dir, planned, job);
+    let conditions = held.as_ref().map(Held::conditions).unwrap_or_default();
     let request = Request {
         target,
         login: &job.target,
         fields: job.options.as_ref().map_or(&[], |options| options.headers.as_slice()),
         secrets: hops.secrets(&job.target),
-        conditions: Conditions::default(),
+        conditions,
         num_redirects: hops.num_redirects,
         failed_ip: *failed_ip,
         job_at_ms,
         first_byte,
     };
-    let planned = planned_name(job, name.as_deref());
-    let file = FileReceiver { output, job, planned, name: file_name, wrong: wrong_digest };
+    let is_conditional = conditions != Conditions::default();
+    let (name, wrong) = (file_name, wrong_digest);
+    let file = FileReceiver { output, job, planned, name, wrong, is_conditional };
     let mut receiver = Receiver::File(file);
     let mut bytes = kit.request_memory();
     let mut buf = kit.buffers.take(kit.first_size());

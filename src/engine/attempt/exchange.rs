@@ -198,6 +198,7 @@ async fn respond(
     }
     // The connection is not kept: a kept one may have brought the body of another request.
     body.conclude(buf).await?.map_err(|mismatch| file.wrong_digest(&mismatch))?;
+    body.set_stamp(file.output.stamp(file.job, trace.head.as_deref()));
     let outcome = match body.finish(buf, file.path()).await {
         Ok(stored) => Outcome::Done(stored),
         Err(Obstacle::Kept) => Outcome::Skipped,

@@ -32,12 +32,15 @@ pub(crate) struct FileReceiver<'r> {
     pub(crate) name: &'r mut FileName,
     /// The digest of the last body that was not the one asked for.
     pub(crate) wrong: &'r mut Option<Box<Checksum>>,
+    /// Whether it is asked for only if it is not the one that is here.
+    pub(crate) is_conditional: bool,
 }
 
 impl Receiver<'_> {
     /// What is wanted, for the verdict on a head.
     pub(crate) fn ask(&self) -> Ask<'_> {
         match self {
+            Self::File(FileReceiver { is_conditional: true, .. }) => Ask::FileIfChanged,
             Self::File(_) => Ask::File,
             Self::Text { bytes_max, .. } => Ask::Text { bytes_max: *bytes_max },
         }

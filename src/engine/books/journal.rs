@@ -65,6 +65,15 @@ pub(crate) struct Opened {
     is_fresh: bool,
 }
 
+/// What is wanted of lines that rows say are done.
+#[derive(Clone, Copy, Debug)]
+struct Wanted {
+    /// Their files: rows of what was discarded are as good as none.
+    files: bool,
+    /// That they are asked for again (`--timestamping`), since they may have changed.
+    again: bool,
+}
+
 /// What was found in a report.
 #[derive(Clone, Copy, Debug, Default)]
 struct Past {
@@ -253,7 +262,7 @@ pub(crate) fn open(
     let owner = owner(&file, is_fresh);
     let mut opened = Opened {
         done: Done::default(),
-        lost: Lost::new(config.on_conflict != OnConflict::Overwrite),
+        lost: Lost::new(config.on_conflict != OnConflict::Overwrite || config.timestamping),
         past: Past::default(),
         epoch: Epoch::now(&file, dir.mount_id()),
         file,
@@ -268,7 +277,8 @@ pub(crate) fn open(
     };
     if !is_fresh {
         let wants_files = config.destination.keeps_bodies();
-        opened.read(path, config.cpus.len(), wants_files, each)?;
+        let wanted = Wanted { files: wants_files, again: config.timestamping };
+        opened.read(path, config.cpus.len(), wanted, each)?;
     }
     Ok(opened)
 }
@@ -279,14 +289,14 @@ impl Opened {
         &mut self,
         path: &Path,
         threads: usize,
-        wants_files: bool,
+        wanted: Wanted,
         each: impl FnMut(&str, Fate),
     ) -> anyhow::Result<()> {
         let cannot = || RunError::local_file(format!("cannot write {}", path.display()));
         let mark = Mark::of(&self.file);
         let is_same = mark.as_ref().is_some_and(|mark| mark.is_of(self.epoch.as_ref()));
         let believed = mark.as_ref().filter(|_| !is_same).map_or(u64::MAX, |mark| mark.length);
-        let scanned = self.read_rows(path, threads, (believed, wants_files), each)?;
+        let scanned = self.read_rows(path, threads, (believed, wanted), each)?;
         check_kept(path, self.format, scanned.kept.as_deref(), &self.kept)?;
         let length = self.file.metadata().with_context(cannot)?.len();
         if scanned.whole < length {
@@ -322,14 +332,14 @@ impl Opened {
         &mut self,
         path: &Path,
         threads: usize,
-        (believed, wants_files): (u64, bool),
+        (believed, wanted): (u64, Wanted),
         mut each: impl FnMut(&str, Fate),
     ) -> anyhow::Result<Scanned> {
         let mut doubted = 0_u64;
         let Self { file, format, done, lost, .. } = self;
         let source = Source::new(file, path, *format);
         let take = |rows: &mut TakenRows, entry: &Entry<'_>, end| {
-            rows.take(entry, end > believed, wants_files);
+            rows.take(entry, end > believed, wanted.files);
         };
         let mut discarded = RoaringTreemap::new();
         let scanned = scan_in_batches(source, helpers(threads), &take, |rows: TakenRows| {
@@ -350,8 +360,12 @@ impl Opened {
                         lost.tell(row.sum.index());
                     }
                 }
-                each(row.filename, row.fate());
-                done.add(row.sum, row.fate());
+                let fate = match row.fate() {
+                    Fate::Good if wanted.again => Fate::Open,
+                    fate => fate,
+                };
+                each(row.filename, fate);
+                done.add(row.sum, fate);
             }
         })?;
         if !discarded.is_empty() {

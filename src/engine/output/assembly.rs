@@ -12,7 +12,7 @@ use crate::plan::checksum::{Check, Checksum, Mismatch};
 use crate::plan::job::Job;
 use crate::ring::buf::RecvBuf;
 use crate::ring::dir::Dir;
-use crate::ring::file::{OutFile, SizeHint};
+use crate::ring::file::{OutFile, SizeHint, Stamp};
 use std::ops::Range;
 
 /// The body of one job, on its way to being whole.
@@ -107,6 +107,13 @@ impl<'c> Assembly<'c> {
         let check = Check::new(asked.or(checksum), compute_hash).map(Box::new);
         let tally = Tally { bytes: 0, check, digest: None };
         Ok(Self { output, index: job.index, place, length: coming.length(), tally })
+    }
+
+    /// What its file is to tell of the version that came, where it is one.
+    pub(super) fn set_stamp(&mut self, stamp: Option<Stamp>) {
+        if let Place::File(file) = &mut self.place {
+            file.set_stamp(stamp);
+        }
     }
 
     /// Whether what is written can no more be taken back.

@@ -11,6 +11,7 @@ use crate::plan::checksum::Mismatch;
 use crate::plan::verdict::check_size;
 use crate::ring::buf::{BufPool, RecvBuf, Size};
 use crate::ring::dir::Dir;
+use crate::ring::file::Stamp;
 
 /// The body of one response, and how much of it may come.
 pub(crate) struct Body<'c> {
@@ -95,6 +96,13 @@ impl<'c> Body<'c> {
             return Box::pin(self.decode(buf)).await;
         }
         self.to.write(buf).await.map_err(write_fault)
+    }
+
+    /// What its file is to tell of the version that came, where it is one.
+    pub(crate) fn set_stamp(&mut self, stamp: Option<Stamp>) {
+        if let To::Assembly(assembly) = &mut self.to {
+            assembly.set_stamp(stamp);
+        }
     }
 
     /// The body has come to its end, and the last of it waits in `buf`: what was passed on, and

@@ -24,6 +24,10 @@ pub(crate) struct Output {
     pub(super) compute_hash: Option<Kind>,
     pub(super) checksum: Option<Checksum>,
     pub(super) body_bytes_max: Option<u64>,
+    /// `--timestamping`: files that are there are asked for if they have changed.
+    pub(super) is_timestamping: bool,
+    /// `--remote-time`: files tell of the version that they are.
+    pub(super) has_remote_time: bool,
     /// The names of its files.
     pub(crate) names: GivenNames,
     /// Lines whose rows are not believed.
@@ -55,6 +59,8 @@ impl Output {
             compute_hash: config.compute_hash,
             checksum: config.checksum,
             body_bytes_max: config.body_bytes_max,
+            is_timestamping: config.timestamping,
+            has_remote_time: config.remote_time,
             names: GivenNames::new(rules),
             lost,
             stream: OnceLock::new(),

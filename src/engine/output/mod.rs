@@ -7,6 +7,7 @@
 //!   stream.
 //! - `named`: the name of a file; `names` has those that the run has given, `dir_rules` what
 //!   directories make of them.
+//! - `versions`: what is kept of the version of a file with it, and asked about later.
 //! - `stream`: what is no file and is written into.
 //! - `stored`: what came of a body.
 //!
@@ -24,6 +25,7 @@ pub(crate) mod named;
 pub(crate) mod names;
 pub(crate) mod stored;
 pub(crate) mod stream;
+pub(crate) mod versions;
 
 #[cfg(test)]
 mod tests;

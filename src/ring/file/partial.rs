@@ -29,7 +29,7 @@ mod writer;
 pub(in crate::ring) use record::RECORD_SUFFIX;
 pub use writer::PartWriter;
 
-use super::{Fsync, Naming, WriteOptions, close};
+use super::{Fsync, Naming, Stamp, WriteOptions, close};
 use crate::fault::Cause;
 use crate::ring::dir::Dir;
 use crate::ring::shim::{Op, call, call_after};
@@ -41,6 +41,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 /// An unfinished file that several cores share. Dropping it leaves file and record where they are.
 #[derive(Debug)]
@@ -55,6 +56,7 @@ pub struct PartialFile {
     record: Record,
     options: WriteOptions,
     has_ring_writes: bool,
+    stamp: Mutex<Option<Stamp>>,
     /// Whether the file has its final name, or none.
     is_gone: AtomicBool,
     /// Whether file and record are known to be found under their names after a power cut.
@@ -72,9 +74,15 @@ impl PartialFile {
             record: Record::beside(name),
             options: dir.run.write_options,
             has_ring_writes: dir.offers.has_ring_writes,
+            stamp: Mutex::default(),
             is_gone: AtomicBool::new(false),
             has_durable_names: AtomicBool::new(false),
         })
+    }
+
+    /// Sets what the file is to tell of its version when it is whole.
+    pub fn set_stamp(&self, stamp: Option<Stamp>) {
+        *self.stamp.lock().unwrap_or_else(PoisonError::into_inner) = stamp;
     }
 
     /// Temporary name of the file in its folder.
@@ -216,6 +224,9 @@ impl PartialFile {
     ) -> Result<bool, Cause> {
         let at = self.folder(dir)?;
         let fsync = self.options.fsync;
+        if let Some(stamp) = self.stamp.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            stamp.apply(&self.fd);
+        }
         if matches!(fsync, Fsync::File | Fsync::Dir) {
             op::fsync(&self.share()?).await.map_err(disk_cause)?;
         }
