@@ -3,7 +3,7 @@
 
 use super::figures::{Count, HostName, Left, Rate, Size};
 use super::pushing;
-use super::view::{Holdup, Meter, View};
+use super::view::{Holdup, LongFiles, Meter, View};
 use crate::fault::escape_hidden;
 use std::fmt;
 
@@ -19,8 +19,12 @@ pub fn line(view: &View, meter: &Meter, columns: Option<usize>) -> String {
     // Its length must not follow every digit of the rest.
     let bar_columns = BARS_COLUMNS.into_iter().find(|bar| width + bar < columns);
     match (view.total(), bar_columns) {
-        (Some(2..), Some(bar_columns)) if !view.is_paused && view.done() > 0 => {
-            format!("{} {line}", bar(view, bar_columns))
+        (Some(total), Some(columns)) if !view.is_paused && view.done() > 0 && total > 1 => {
+            format!("{} {line}", bar((view.done(), total), columns))
+        }
+        (Some(1), Some(columns)) if !view.is_paused && one_file(view).is_some() => {
+            let LongFiles { bytes, bytes_there, .. } = view.long;
+            format!("{} {line}", bar((bytes_there, bytes), columns))
         }
         (_, _) => line,
     }
@@ -57,6 +61,11 @@ fn parts(view: &View, meter: &Meter) -> Vec<Part> {
     }
     let speed = format!("{}/s", speed(rates.bytes));
     parts.push(Part::of([(if is_one { 3 } else { 8 }, speed)]));
+    if !is_one && view.long.bytes >= UNDER_WAY_BYTES_MIN {
+        let LongFiles { bytes, bytes_there, .. } = view.long;
+        let under_way = format!("{} of {} under way", Size(bytes_there), Size(bytes));
+        parts.push(Part::of([(8, under_way)]));
+    }
     if let Some(left) = meter.left(view) {
         parts.push(Part::of([(4, format!("{} left", Left(left)))]));
     }
@@ -90,7 +99,14 @@ fn parts(view: &View, meter: &Meter) -> Vec<Part> {
 fn share(view: &View) -> Part {
     let done = Count(view.done());
     match view.total() {
-        Some(1) => Part::of([(0, Size(view.bytes).to_string())]),
+        Some(1) => match one_file(view) {
+            Some(LongFiles { bytes, bytes_there, .. }) => {
+                let percent = percent(bytes_there, bytes);
+                let sizes = format!("{percent}% ({} of {})", Size(bytes_there), Size(bytes));
+                Part::of([(0, format!("{percent}%")), (7, sizes)])
+            }
+            None => Part::of([(0, Size(view.bytes).to_string())]),
+        },
         Some(total) => {
             let percent = percent(view.done(), total);
             let counts = format!("{percent}% ({done} of {})", Count(total));
@@ -101,6 +117,11 @@ fn share(view: &View) -> Part {
             Part::of([(0, format!("{done} done")), (7, counts)])
         }
     }
+}
+
+/// The long file under way of a run that has one file.
+fn one_file(view: &View) -> Option<LongFiles> {
+    (view.total() == Some(1) && view.done() == 0 && view.long.count == 1).then_some(view.long)
 }
 
 /// Percentage that is done, 100 only when all is.
@@ -147,11 +168,10 @@ fn joined(parts: &[Part], chosen: &[Option<usize>], separator: &str) -> String {
     line
 }
 
-/// A bar of this many columns.
-fn bar(view: &View, columns: usize) -> String {
+/// A bar of this many columns, for `done` of `total`.
+fn bar((done, total): (u64, u64), columns: usize) -> String {
     let inner = columns - 2;
-    let total = u128::from(view.total().unwrap_or(0).max(1));
-    let full = u128::from(view.done()) * inner as u128 / total;
+    let full = u128::from(done) * inner as u128 / u128::from(total.max(1));
     let full = usize::try_from(full).map_or(inner, |full| full.min(inner));
     let tip = if full < inner { ">" } else { "" };
     format!("[{}{tip}{}]", "=".repeat(full), " ".repeat(inner - full - tip.len()))
@@ -191,6 +211,9 @@ impl fmt::Display for Held<'_> {
 
 /// Words for a full disk.
 pub(super) const PAUSED: &str = "paused: the disk is full";
+/// Length of all long files under way from which on it is told among many files, in bytes: those
+/// of a few megabytes come and go.
+const UNDER_WAY_BYTES_MIN: u64 = 64 << 20;
 /// Most characters of a host's name.
 const HOST_CHARS_MAX: usize = 40;
 /// With fewer columns than this, words are apart by blanks only.
@@ -311,6 +334,38 @@ mod tests {
         assert!(at_80(&over).contains("=] 100% (150 of 150), ") && !at_80(&over).contains("left"));
         let one = View { lines_read: 1, ok: 0, skipped: 0, in_flight: 1, ..calm };
         assert_eq!(shown(&one, &[10, 80]), ["10.0 MB", "10.0 MB, 1.0 MB/s"]);
+    }
+
+    #[test]
+    fn bytes_of_long_files_are_told() {
+        let long = LongFiles { count: 1, bytes: 100_000_000_000, bytes_there: 12_300_000_000 };
+        let calm = View { holdups: Vec::new(), queued: 0, deferred: 0, failed: 0, ..view() };
+        let bytes = 11_000_000_000;
+        let one = View { lines_read: 1, ok: 0, skipped: 0, in_flight: 1, bytes, long, ..calm };
+        assert_eq!(
+            shown(&one, &[4, 20, 40, 60, 80]),
+            [
+                "12%",
+                "12% 1.1 GB/s",
+                "[=>        ] 12%, 1.1 GB/s, 1m20s left",
+                "[=>        ] 12% (12.3 GB of 100.0 GB), 1.1 GB/s, 1m20s left",
+                "[==>                     ] 12% (12.3 GB of 100.0 GB), 1.1 GB/s, 1m20s left",
+            ]
+        );
+        let paused = View { is_paused: true, ..one.clone() };
+        assert_eq!(
+            shown(&paused, &[80]),
+            ["12% (12.3 GB of 100.0 GB), paused: the disk is full, 1.1 GB/s"]
+        );
+        let over = View { ok: 1, in_flight: 0, long: LongFiles::default(), ..one.clone() };
+        assert_eq!(shown(&over, &[80]), ["11.0 GB, 1.1 GB/s"]);
+        let many = View { lines_read: 4, ok: 2, in_flight: 2, ..one };
+        let text = line(&many, &Meter::default(), None);
+        let wanted = "50% (2 of 4), 0.2 files/s, 1.1 GB/s, 12.3 GB of 100.0 GB under way, ";
+        assert!(text.starts_with(wanted), "{text}");
+        let short = LongFiles { bytes: UNDER_WAY_BYTES_MIN - 1, ..long };
+        let text = line(&View { long: short, ..many }, &Meter::default(), None);
+        assert!(!text.contains("under way"), "{text}");
     }
 
     #[test]

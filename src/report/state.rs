@@ -3,7 +3,7 @@
 use super::figures::{Count, Left, Of, Rate, Size, Time};
 use super::progress::{Held, PAUSED, speed};
 use super::pushing;
-use super::view::{CoreView, Meter, Transfer, View};
+use super::view::{CoreView, LongFiles, Meter, Transfer, View};
 use crate::fault::escape_hidden;
 use std::fmt::{self, Write as _};
 
@@ -41,6 +41,11 @@ fn write_text(
         None => text.push('\n'),
     }
     writeln!(text, "  received: {}; {} a second", Size(view.bytes), speed(rates.bytes))?;
+    if view.long.count > 0 {
+        let LongFiles { count, bytes, bytes_there } = view.long;
+        let (there, all, files) = (Size(bytes_there), Size(bytes), Of(count, "long file"));
+        writeln!(text, "  under way: {there} of {all} in {files}")?;
+    }
     write!(text, "  in flight: {} of {}", view.in_flight, view.in_flight_max)?;
     for (core, CoreView { in_flight, .. }) in view.cores.iter().enumerate() {
         write!(text, "{} core {core}: {in_flight}", if core == 0 { ";" } else { "," })?;
@@ -67,9 +72,10 @@ fn write_text(
     if !transfers.is_empty() {
         text.push_str("  longest transfers:\n");
     }
-    for Transfer { line, url, age, bytes, phase } in transfers {
+    for Transfer { line, url, age, bytes, length, phase } in transfers {
         let (age, bytes, url) = (Time(*age), Size(*bytes), escape_hidden(url));
-        writeln!(text, "{age:>11}  {bytes} ({})  line {line}: {url}", phase.as_str())?;
+        let length = length.map(|length| format!(" of {}", Size(length))).unwrap_or_default();
+        writeln!(text, "{age:>11}  {bytes}{length} ({})  line {line}: {url}", phase.as_str())?;
     }
     if !silent.is_empty() {
         let cores = silent.iter().map(usize::to_string).collect::<Vec<_>>().join(", ");
@@ -91,6 +97,7 @@ pub fn json(view: &View, meter: &Meter, transfers: &[Transfer], silent: &[usize]
                 "url": transfer.url,
                 "age": rounded(transfer.age.as_secs_f64()),
                 "bytes": transfer.bytes,
+                "length": transfer.length,
                 "phase": transfer.phase.as_str(),
             })
         })
@@ -134,6 +141,8 @@ fn progress_object(view: &View, meter: &Meter) -> serde_json::Value {
         "skipped": view.skipped,
         "failed": view.failed + view.cancelled,
         "bytes": view.bytes,
+        "bytes_expected": view.long.bytes,
+        "bytes_there": view.long.bytes_there,
         "in_flight": view.in_flight,
         "queued": view.queued,
         "waiting": view.deferred,
@@ -168,6 +177,7 @@ mod tests {
                 url: "http://slow.example/\u{1b}a".to_owned(),
                 age: Duration::from_secs(75),
                 bytes: 1_234_567,
+                length: Some(5_000_000),
                 phase: Phase::Body,
             },
             Transfer {
@@ -175,6 +185,7 @@ mod tests {
                 url: "https://b.example/".to_owned(),
                 age: Duration::from_millis(300),
                 bytes: 0,
+                length: None,
                 phase: Phase::Connect,
             },
         ]
@@ -182,13 +193,15 @@ mod tests {
 
     #[test]
     fn the_state_in_lines() {
+        let long = LongFiles { count: 2, bytes: 70_000_000, bytes_there: 20_000_000 };
         assert_eq!(
-            text(&view(), &Meter::default(), &transfers(), &[1]),
+            text(&View { long, ..view() }, &Meter::default(), &transfers(), &[1]),
             "\
 state after 10.0 s:
   lines read: 150 (all of the input)
-  rows: 50: 47 ok, 1 skipped, 2 failed; 5.0 a second, 20 s left
+  rows: 50: 47 ok, 1 skipped, 2 failed; 5.0 a second, 50 s left
   received: 10.0 MB; 1.0 MB a second
+  under way: 20.0 MB of 70.0 MB in 2 long files
   in flight: 8 of 64; core 0: 5, core 1: 3
   kept connections: 2
   look-ahead: 91 of 1,000,000 jobs queued
@@ -198,7 +211,7 @@ state after 10.0 s:
   held up: slow.example 1,204 (429, rests 12 s), 4 in flight
   held up: dead.example:8080 310 (down), 0 in flight
   longest transfers:
-      1m15s  1.2 MB (body)  line 17: http://slow.example/\\u{1b}a
+      1m15s  1.2 MB of 5.0 MB (body)  line 17: http://slow.example/\\u{1b}a
      300 ms  0 B (connect)  line 18: https://b.example/
   no answer from core 1: busy, or waiting for a disk
 "
@@ -231,8 +244,10 @@ state after 10.0 s:
         let progress = read(&progress_json(&view, &meter));
         assert_eq!((progress["eta"].as_u64(), progress["total"].as_u64()), (Some(20), Some(150)));
         assert_eq!(progress["held_up"][0]["host"], "slow.example");
+        assert_eq!((&progress["bytes_expected"], &progress["bytes_there"]), (&0.into(), &0.into()));
         let state = &read(&json(&view, &meter, &transfers(), &[1]))["state"];
         assert_eq!(state["transfers"][0]["line"], 17);
+        assert_eq!(state["transfers"][0]["length"], 5_000_000);
         assert_eq!(state["cores"][1]["in_flight"], 3);
         assert_eq!(state["silent_cores"][0], 1);
     }

@@ -25,6 +25,8 @@ pub struct View {
     pub cancelled: u64,
     /// Body bytes received, those of transfers under way and of failed ones included.
     pub bytes: u64,
+    /// Long files under way.
+    pub long: LongFiles,
     /// Jobs in flight.
     pub in_flight: usize,
     /// Jobs that may be in flight.
@@ -68,6 +70,43 @@ pub struct CoreView {
     pub idle: usize,
 }
 
+/// Files under way whose length is known, and is [`LONG_BYTES_MIN`] or more.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct LongFiles {
+    /// Number of them.
+    pub count: u64,
+    /// Sum of their lengths in bytes.
+    pub bytes: u64,
+    /// Bytes of them that are there, also from before the run.
+    pub bytes_there: u64,
+}
+
+impl LongFiles {
+    /// Takes account of one more of this length; shorter files do not count.
+    pub fn add(&mut self, bytes: u64, bytes_there: u64) {
+        if bytes >= LONG_BYTES_MIN {
+            self.count += 1;
+            self.bytes += bytes;
+            self.bytes_there += bytes_there.min(bytes);
+        }
+    }
+
+    /// The sum of both.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            count: self.count + other.count,
+            bytes: self.bytes + other.bytes,
+            bytes_there: self.bytes_there + other.bytes_there,
+        }
+    }
+
+    /// Bytes that are still to come.
+    pub fn bytes_left(&self) -> u64 {
+        self.bytes.saturating_sub(self.bytes_there)
+    }
+}
+
 /// A host whose jobs wait although there is room for more.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Holdup {
@@ -92,6 +131,8 @@ pub struct Transfer {
     pub age: Duration,
     /// Body bytes of this attempt.
     pub bytes: u64,
+    /// Body bytes that its response has in all, where that is known.
+    pub length: Option<u64>,
     /// Phase of the attempt.
     pub phase: Phase,
 }
@@ -190,11 +231,16 @@ impl Meter {
     }
 
     /// Time left, once the total is known, if something moves and something is left. Where nothing
-    /// was done for a while, it takes as long again at least: the last files may be large.
+    /// was done for a while, it takes as long again at least: the last files may be large. With
+    /// long files under way it is the time of the bytes that are to come, where each file that has
+    /// not begun is taken to be as long as those before it.
     pub fn left(&self, view: &View) -> Option<Duration> {
         let left = view.total()?.saturating_sub(view.done());
         if view.is_paused || view.is_stopping || left == 0 {
             return None;
+        }
+        if view.long.count > 0 {
+            return self.left_by_bytes(view, left.saturating_sub(view.long.count));
         }
         let rate = self.rates(view).files;
         let grown = self.grown.filter(|(done, _)| *done == view.done());
@@ -202,8 +248,24 @@ impl Meter {
         (rate > 0.0)
             .then(|| Duration::from_secs_f64((left as f64 / rate).min(LEFT_S_MAX)).max(silence))
     }
+
+    /// Time until the long files under way are there, and `others` that have not begun.
+    fn left_by_bytes(&self, view: &View, others: u64) -> Option<Duration> {
+        let rate = self.rates(view).bytes;
+        let mean = match (others, view.done()) {
+            (0, _) => 0.0,
+            (_, 0) => return None,
+            (_, done) => view.bytes.saturating_sub(view.long.bytes_there) as f64 / done as f64,
+        };
+        let bytes = view.long.bytes_left() as f64 + others as f64 * mean;
+        (rate >= BYTES_RATE_MIN).then(|| Duration::from_secs_f64((bytes / rate).min(LEFT_S_MAX)))
+    }
 }
 
+/// Length from which on a file is a long one, in bytes.
+pub const LONG_BYTES_MIN: u64 = 1 << 20;
+/// Slowest rate from which a time left is told, in bytes a second.
+const BYTES_RATE_MIN: f64 = 1.0;
 /// Shortest time between two looks, in seconds.
 const INTERVAL_S: f64 = 1.0;
 /// Time after which a measurement counts half, in seconds.
@@ -226,6 +288,7 @@ pub(crate) mod tests {
             failed: 2,
             cancelled: 0,
             bytes: 10_000_000,
+            long: LongFiles::default(),
             in_flight: 8,
             in_flight_max: 64,
             queued: 91,
@@ -285,6 +348,35 @@ pub(crate) mod tests {
         meter.measure(&View { ok: 997, ..at(22) });
         let none = View { ok: 997, ..at(22) };
         assert_eq!(meter.left(&none), None);
+    }
+
+    #[test]
+    fn long_files_take_the_time_of_their_bytes() {
+        let long = |bytes, bytes_there| {
+            let mut long = LongFiles::default();
+            long.add(bytes, bytes_there);
+            long
+        };
+        assert_eq!(long(LONG_BYTES_MIN - 1, 0), LongFiles::default());
+        assert_eq!(long(LONG_BYTES_MIN, u64::MAX).bytes_left(), 0);
+        let both = long(50_000_000, 10_000_000).and(long(20_000_000, 0));
+        assert_eq!(both, LongFiles { count: 2, bytes: 70_000_000, bytes_there: 10_000_000 });
+        // At 1 MB a second; what was there before the run came at no rate.
+        let one = View { lines_read: 1, ok: 0, skipped: 0, failed: 0, ..view() };
+        let meter = Meter::default();
+        let left = |view: &View| meter.left(view).map(|left| left.as_secs());
+        assert_eq!(left(&View { long: long(80_000_000, 60_000_000), ..one.clone() }), Some(20));
+        let stalled = View { bytes: 0, ..one };
+        assert_eq!(left(&View { long: long(80_000_000, 60_000_000), ..stalled }), None);
+        // The last ones of a list, however fast the small ones before were.
+        let last = View { ok: 145, long: both, ..view() };
+        assert_eq!(left(&View { lines_read: 150, ..last.clone() }), Some(60));
+        // Others are as long as those before on average: 2 MB.
+        let others =
+            View { ok: 2, skipped: 0, failed: 2, lines_read: 8, bytes: 18_000_000, ..last };
+        let meter = Meter { rates: Some(Rates { files: 0.0, bytes: 1e6 }), ..Meter::default() };
+        assert_eq!(meter.left(&others).map(|left| left.as_secs()), Some(60 + 2 * 2));
+        assert_eq!(meter.left(&View { ok: 0, failed: 0, ..others }), None);
     }
 
     #[test]

@@ -60,7 +60,7 @@ fn a_signal_has_the_state_told_in_whole_lines() {
         let server = server();
         let sandbox = Sandbox::new();
         let mut running = start(&sandbox, &server, quiet);
-        let state = state(&running, |state| state.matches("2.5 kB (body)").count() == 2);
+        let state = state(&running, |state| state.matches("2.5 kB of 5.0 kB (body)").count() == 2);
         for wanted in [
             "state after ",
             "\n  lines read: 7 (all of the input)\n",
@@ -97,6 +97,29 @@ fn who_reads_json_is_told_the_state_in_json() {
     assert_eq!((&last["done"], &last["total"]), (&7.into(), &7.into()));
     assert_eq!((&last["failed"], &last["lines_read"]), (&1.into(), &7.into()));
     assert_eq!(last["bytes"], 3 + 3 * BODY.len());
+}
+
+#[test]
+fn bytes_of_a_long_file_are_told_while_it_comes() {
+    let body = vec![b'x'; 4 << 20];
+    let whole = response("200 OK", "", &body);
+    let (first, rest) = whole.split_at(whole.len() - body.len() / 2);
+    let parts = vec![Verb::Send(first.to_vec()), Verb::Gate, Verb::Send(rest.to_vec())];
+    let server = Plan::new().otherwise(parts).start();
+    let sandbox = Sandbox::new();
+    let running = sandbox.pull().args(["--progress", "json"]).list(&[server.url("/large")]).spawn();
+    assert!(eventually(|| !server.log().is_empty()), "{}", running.stderr());
+    let state = state(&running, |text| !text.contains("\"bytes_there\":0,"));
+    assert!(state.contains("\"bytes_expected\":4194304,"), "{state}");
+    assert!(state.contains("\"length\":4194304,"), "{state}");
+    server.open_gate();
+    let done = running.wait();
+    done.assert_code(0);
+    let last = done.stderr.lines().last().unwrap_or_default();
+    assert!(
+        last.contains("\"bytes_expected\":0,") && last.contains("\"bytes\":4194304,"),
+        "{last}"
+    );
 }
 
 #[test]

@@ -10,7 +10,6 @@ use crate::http::exchange::Eof;
 use crate::http::head::Framing;
 use crate::http::{Exchange, Head, Reuse, Step};
 use crate::limits::RECV_BUFFER_BYTES;
-use crate::report::view::Phase;
 use crate::ring::buf::{RecvBuf, Size};
 use crate::ring::conn::{Connection, ROOM_MIN_BYTES, ReadHint, Received};
 use crate::ring::deadline::Rule;
@@ -73,7 +72,7 @@ impl<'a> Response<'a> {
     /// Reads the body into `body`. What fits the buffer at the end is left there, to be taken with
     /// its end.
     pub(crate) async fn body(&mut self, body: &mut Body<'_>) -> Result<Reuse, Fault> {
-        self.kit.transfers.enter(self.trace.transfer, Phase::Body);
+        self.kit.transfers.expect(self.trace.transfer, self.exchange.body_remaining());
         let reuse = self.receive_body(body, None).await?;
         self.connection.disarm();
         Ok(reuse)

@@ -2,7 +2,7 @@
 //! memory is used again: it costs a job the copy of its URL.
 
 use crate::plan::target::Target;
-use crate::report::view::{Phase, Transfer};
+use crate::report::view::{LongFiles, Phase, Transfer};
 use std::cell::{Cell, RefCell};
 use std::time::Instant;
 
@@ -22,6 +22,7 @@ struct Row {
     url: String,
     began: Instant,
     bytes: u64,
+    length: Option<u64>,
     phase: Phase,
 }
 
@@ -39,19 +40,25 @@ impl Transfers {
         let index = self.free.borrow_mut().pop().unwrap_or(rows.len());
         if index == rows.len() {
             let (url, bytes, phase) = (String::new(), 0, Phase::Connect);
-            rows.push(Row { is_live: false, line, url, began, bytes, phase });
+            rows.push(Row { is_live: false, line, url, began, bytes, length: None, phase });
         }
         let row = &mut rows[index];
         row.url.clear();
         row.url.push_str(target.as_str());
         (row.is_live, row.line, row.began) = (true, line, began);
-        (row.bytes, row.phase) = (0, Phase::Connect);
+        (row.bytes, row.length, row.phase) = (0, None, Phase::Connect);
         Entry { transfers: self, index }
     }
 
     /// A transfer goes on to another phase.
     pub(crate) fn enter(&self, index: usize, phase: Phase) {
         self.rows.borrow_mut()[index].phase = phase;
+    }
+
+    /// The body of a response begins, of `length` bytes where that is known.
+    pub(crate) fn expect(&self, index: usize, length: Option<u64>) {
+        let row = &mut self.rows.borrow_mut()[index];
+        (row.bytes, row.length, row.phase) = (0, length, Phase::Body);
     }
 
     /// Body bytes came.
@@ -65,6 +72,15 @@ impl Transfers {
         self.received.get()
     }
 
+    /// The files that come whole, each on one connection, as far as they are long.
+    pub(crate) fn long(&self) -> LongFiles {
+        let mut long = LongFiles::default();
+        for row in self.rows.borrow().iter().filter(|row| row.is_live) {
+            long.add(row.length.unwrap_or_default(), row.bytes);
+        }
+        long
+    }
+
     /// The transfers that began longest ago, at most so many.
     pub(crate) fn longest(&self, count_max: usize) -> Vec<Transfer> {
         let rows = self.rows.borrow();
@@ -75,6 +91,7 @@ impl Transfers {
             url: without_query(&row.url),
             age: row.began.elapsed(),
             bytes: row.bytes,
+            length: row.length,
             phase: row.phase,
         };
         live.iter().take(count_max).map(shown).collect()
@@ -114,7 +131,7 @@ mod tests {
         let now = Instant::now();
         let first = transfers.begin(1, &target("http://u:p@a.example/x?token=SECRET"), now);
         let second = transfers.begin(2, &target("http://b.example/"), now - MINUTE);
-        transfers.enter(first.index(), Phase::Body);
+        transfers.expect(first.index(), Some(150));
         transfers.came(first.index(), 100);
         let lines = |transfers: &Transfers| -> Vec<u64> {
             transfers.longest(10).iter().map(|transfer| transfer.line).collect()
@@ -122,16 +139,35 @@ mod tests {
         assert_eq!(lines(&transfers), [2, 1]);
         let shown = &transfers.longest(10)[1];
         assert_eq!(shown.url, "http://a.example/x?...");
-        assert_eq!((shown.bytes, shown.phase), (100, Phase::Body));
+        assert_eq!((shown.bytes, shown.length, shown.phase), (100, Some(150), Phase::Body));
         assert_eq!(transfers.longest(1)[0].url, "http://b.example/");
         drop(first);
         let third = transfers.begin(3, &target("http://c.example/"), now);
         assert_eq!(third.index(), 0);
         let shown = &transfers.longest(10)[1];
-        assert_eq!((shown.line, shown.bytes, shown.phase), (3, 0, Phase::Connect));
+        assert_eq!((shown.line, shown.bytes, shown.length), (3, 0, None));
+        assert_eq!(shown.phase, Phase::Connect);
         drop((second, third));
         assert_eq!(lines(&transfers), [0; 0]);
         assert_eq!(transfers.received(), 100);
+    }
+
+    #[test]
+    fn long_files_count_while_they_are_under_way() {
+        let transfers = Transfers::default();
+        let target = Target::parse("http://a.example/").unwrap();
+        let begin = |length| {
+            let entry = transfers.begin(1, &target, Instant::now());
+            transfers.expect(entry.index(), length);
+            transfers.came(entry.index(), 1_000);
+            entry
+        };
+        let entries =
+            [begin(Some(5_000_000)), begin(None), begin(Some(2_000)), begin(Some(9 << 20))];
+        let wanted = LongFiles { count: 2, bytes: 5_000_000 + (9 << 20), bytes_there: 2_000 };
+        assert_eq!(transfers.long(), wanted);
+        drop(entries);
+        assert_eq!(transfers.long(), LongFiles::default());
     }
 
     const MINUTE: std::time::Duration = std::time::Duration::from_secs(60);

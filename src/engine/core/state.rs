@@ -96,7 +96,7 @@ impl Core {
         let gauges = &self.shared.gauges;
         let (index, transfers) = (self.desk.index, &self.kit.transfers);
         let view = CoreView { in_flight: self.kit.in_flight.get(), idle: self.desk.idle() };
-        gauges.publish(index, view, transfers.received());
+        gauges.publish(index, view, (transfers.received(), transfers.long()));
         let question = gauges.question();
         if self.answered.replace(question) != question {
             gauges.answer(question, index, transfers.longest(TRANSFERS_MAX));

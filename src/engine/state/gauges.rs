@@ -1,7 +1,7 @@
 //! What cores and the reader tell of themselves for whoever watches the run. Each writes its own
 //! numbers a few times a second, so that nothing is shared on the way of a job.
 
-use crate::report::view::{CoreView, Transfer};
+use crate::report::view::{CoreView, LongFiles, Transfer};
 use crate::ring::dns::Resolver;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
@@ -22,6 +22,7 @@ struct CoreGauges {
     in_flight: AtomicUsize,
     idle: AtomicUsize,
     received: AtomicU64,
+    long: Mutex<LongFiles>,
 }
 
 /// What one core answered to a question.
@@ -43,12 +44,15 @@ impl Gauges {
         }
     }
 
-    /// A core tells how it stands, and how many bytes of body it has received so far.
-    pub(crate) fn publish(&self, core: usize, view: CoreView, received: u64) {
+    /// A core tells how it stands, how many bytes of body it has received so far, and of the long
+    /// files under way.
+    pub(crate) fn publish(&self, core: usize, view: CoreView, bytes: (u64, LongFiles)) {
+        let (received, long) = bytes;
         let gauges = &self.cores[core];
         gauges.in_flight.store(view.in_flight, Ordering::Relaxed);
         gauges.idle.store(view.idle, Ordering::Relaxed);
         gauges.received.store(received, Ordering::Relaxed);
+        *locked(&gauges.long) = long;
     }
 
     /// What the cores have told last.
@@ -63,6 +67,14 @@ impl Gauges {
     /// Body bytes received so far.
     pub(crate) fn received(&self) -> u64 {
         self.cores.iter().map(|gauges| gauges.received.load(Ordering::Relaxed)).sum()
+    }
+
+    /// The long files under way.
+    pub(crate) fn long(&self) -> LongFiles {
+        self.cores
+            .iter()
+            .map(|gauges| *locked(&gauges.long))
+            .fold(LongFiles::default(), LongFiles::and)
     }
 
     /// The reader tells how many lines it has read that have a row or will have one.
@@ -113,8 +125,12 @@ impl Gauges {
     }
 
     fn all(&self) -> MutexGuard<'_, Vec<Answer>> {
-        self.answers.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.answers)
     }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -132,6 +148,7 @@ mod tests {
             url: String::new(),
             age: Duration::from_secs(s),
             bytes: 0,
+            length: None,
             phase: Phase::Body,
         };
         let question = gauges.ask();
@@ -148,10 +165,12 @@ mod tests {
     #[test]
     fn what_cores_tell_adds_up() {
         let gauges = Gauges::new(2);
-        gauges.publish(0, CoreView { in_flight: 3, idle: 1 }, 100);
-        gauges.publish(1, CoreView { in_flight: 4, idle: 0 }, 50);
-        gauges.publish(0, CoreView { in_flight: 2, idle: 2 }, 120);
+        let long = |count| LongFiles { count, bytes: 9 * count, bytes_there: count };
+        gauges.publish(0, CoreView { in_flight: 3, idle: 1 }, (100, long(1)));
+        gauges.publish(1, CoreView { in_flight: 4, idle: 0 }, (50, long(2)));
+        gauges.publish(0, CoreView { in_flight: 2, idle: 2 }, (120, long(3)));
         assert_eq!(gauges.received(), 170);
+        assert_eq!(gauges.long(), long(5));
         assert_eq!(gauges.cores()[0], CoreView { in_flight: 2, idle: 2 });
     }
 }

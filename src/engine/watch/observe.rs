@@ -143,6 +143,7 @@ fn view(shared: &Shared) -> View {
         failed: stats.failed,
         cancelled: stats.cancelled,
         bytes: shared.gauges.received(),
+        long: shared.gauges.long(),
         in_flight,
         in_flight_max: shared.config.limits.in_flight_max,
         queued,
