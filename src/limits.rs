@@ -32,6 +32,9 @@ pub const LINE_BYTES_MAX: usize = 64 * 1024;
 /// Most mirrors of one file that are kept, the best ones: whoever has failed at as many sources has
 /// no file to give.
 pub const MIRRORS_MAX: usize = 64;
+/// Most bytes of the digests of the pieces of one file: a hundred thousand pieces and more. They
+/// wait in memory with their job.
+pub const PIECES_BYTES_MAX: usize = 4 << 20;
 /// Longest row of a table, line breaks within quotes included, and longest JSON object, in bytes:
 /// both hold more than URLs.
 pub const RECORD_BYTES_MAX: usize = 1024 * 1024;

@@ -5,10 +5,15 @@
 //! MD5, SHA-1 and Adler-32 prove nothing against somebody who means to deceive; they are here
 //! because datasets state them, and they find what was damaged by accident.
 
+mod pieces;
+
+pub use pieces::{PieceCheck, Pieces, WrongPiece};
+
 use aws_lc_rs::digest;
 use md5::Digest as _;
 use std::fmt::{self, Write as _};
 use std::str::FromStr;
+use std::sync::Arc;
 
 /// What a digest is computed with.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -68,6 +73,20 @@ impl Kind {
             Self::Sha256 | Self::Blake3 => 32,
             Self::Sha384 => 48,
             Self::Sha512 => 64,
+        }
+    }
+
+    /// How hard it is to make another file with the same digest; only to be compared.
+    pub fn strength(self) -> u8 {
+        match self {
+            Self::Adler32 => 0,
+            Self::Md5 => 1,
+            Self::Sha1 => 2,
+            Self::Sha224 => 3,
+            Self::Sha256 => 4,
+            Self::Blake3 => 5,
+            Self::Sha384 => 6,
+            Self::Sha512 => 7,
         }
     }
 
@@ -324,6 +343,17 @@ impl fmt::Debug for Hasher {
     }
 }
 
+/// What a file must be.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Expected {
+    /// Digest of the whole file.
+    pub checksum: Option<Checksum>,
+    /// Length of the file, in bytes.
+    pub size: Option<u64>,
+    /// Digests of its pieces.
+    pub pieces: Option<Arc<Pieces>>,
+}
+
 /// Checks the bytes of one file against a checksum and computes the digest of its row in one go.
 #[derive(Debug)]
 pub struct Check {
@@ -331,6 +361,9 @@ pub struct Check {
     /// Computes the digest of the row, and that of `expected` unless `proof` does.
     record: Hasher,
     proof: Option<Hasher>,
+    /// Checks the pieces where there is no checksum of the whole file, until one is wrong.
+    pieces: Option<PieceCheck>,
+    wrong: Option<Box<WrongPiece>>,
 }
 
 impl Check {
@@ -338,10 +371,19 @@ impl Check {
     /// `record`. Each kind is computed once; without a `record` the row has that of `expected`.
     /// `None` when nothing is asked for.
     pub fn new(expected: Option<Checksum>, record: Option<Kind>) -> Option<Self> {
-        let expected_kind = expected.map(|expected| expected.kind());
-        let kind = record.or(expected_kind)?;
+        Self::of(&Expected { checksum: expected, ..Expected::default() }, record)
+    }
+
+    /// As [`Check::new`]. Pieces prove a file of which no checksum is known, and their kind is then
+    /// that of the row. The length is for [`Mismatch::check_size`].
+    pub fn of(expected: &Expected, record: Option<Kind>) -> Option<Self> {
+        let Expected { checksum, pieces, size: _ } = expected;
+        let pieces = pieces.as_ref().filter(|_| checksum.is_none());
+        let expected_kind = checksum.map(|checksum| checksum.kind());
+        let kind = record.or(expected_kind).or(pieces.map(|pieces| pieces.kind()))?;
         let proof = expected_kind.filter(|expected| *expected != kind).map(Hasher::new);
-        Some(Self { expected, record: Hasher::new(kind), proof })
+        let pieces = pieces.map(|pieces| PieceCheck::new(Arc::clone(pieces), 0));
+        Some(Self { expected: *checksum, record: Hasher::new(kind), proof, pieces, wrong: None })
     }
 
     /// Takes the next bytes of the file.
@@ -350,6 +392,11 @@ impl Check {
         if let Some(proof) = &mut self.proof {
             proof.update(bytes);
         }
+        if let Some(pieces) = &mut self.pieces
+            && let Err(wrong) = pieces.update(bytes)
+        {
+            (self.pieces, self.wrong) = (None, Some(wrong));
+        }
     }
 
     /// The digest of the row.
@@ -357,27 +404,60 @@ impl Check {
     /// # Errors
     /// When the file is not the expected one.
     pub fn finish(self) -> Result<Checksum, Box<Mismatch>> {
+        let pieces = self.pieces.map_or(Ok(()), PieceCheck::finish);
+        if let Some(wrong) = self.wrong.or(pieces.err()) {
+            return Err(Mismatch::Piece(*wrong).into());
+        }
         let record = self.record.finish();
         let got = self.proof.map_or(record, Hasher::finish);
         match self.expected {
-            Some(expected) if expected != got => Err(Mismatch { got, expected }.into()),
+            Some(expected) if expected != got => Err(Mismatch::Digest { got, expected }.into()),
             Some(_) | None => Ok(record),
         }
     }
 }
 
 /// A file that is not the expected one.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Mismatch {
-    /// Digest of the file.
-    pub got: Checksum,
-    /// Digest that was asked for.
-    pub expected: Checksum,
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Mismatch {
+    /// The whole file has another digest.
+    Digest {
+        /// Digest of the file.
+        got: Checksum,
+        /// Digest that was asked for.
+        expected: Checksum,
+    },
+    /// A piece of the file is another one.
+    Piece(WrongPiece),
+    /// The file has another length, in bytes.
+    Size {
+        /// Length of the file.
+        got: u64,
+        /// Length that was asked for.
+        expected: u64,
+    },
+}
+
+impl Mismatch {
+    /// Compares the length of a whole file, in bytes, with the one that it must have, if any.
+    ///
+    /// # Errors
+    /// When they differ.
+    pub fn check_size(got: u64, expected: Option<u64>) -> Result<(), Box<Self>> {
+        match expected {
+            Some(expected) if expected != got => Err(Self::Size { got, expected }.into()),
+            Some(_) | None => Ok(()),
+        }
+    }
 }
 
 impl fmt::Display for Mismatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "got {}, expected {}", self.got, self.expected)
+        match self {
+            Self::Digest { got, expected } => write!(f, "got {got}, expected {expected}"),
+            Self::Piece(wrong) => fmt::Display::fmt(wrong, f),
+            Self::Size { got, expected } => write!(f, "got {got} bytes, expected {expected}"),
+        }
     }
 }
 
@@ -507,6 +587,35 @@ mod tests {
             let said = format!("got {}, expected {}", OF_ABC[3], OF_NOTHING[3]);
             assert_eq!(mismatch.to_string(), said);
         }
+    }
+
+    #[test]
+    fn pieces_prove_a_file_without_a_checksum() {
+        let mut pieces = Pieces::new(std::num::NonZero::new(3).unwrap(), Kind::Sha1);
+        pieces.push(OF_ABC[1].split_once('=').unwrap().1).unwrap();
+        let pieces = Some(Arc::new(pieces));
+        let expected = Expected { pieces, size: Some(3), checksum: None };
+        let check = |expected: &Expected, record, file: &[u8]| {
+            let mut check = Check::of(expected, record).unwrap();
+            file.chunks(2).for_each(|part| check.update(part));
+            check.finish().map(|digest| digest.to_string()).map_err(|wrong| wrong.to_string())
+        };
+        assert_eq!(check(&expected, None, b"abc"), Ok(OF_ABC[1].to_owned()));
+        assert_eq!(check(&expected, Some(Kind::Md5), b"abc"), Ok(OF_ABC[0].to_owned()));
+        for wrong in [&b"abx"[..], b"ab", b"abcd", b""] {
+            let said = check(&expected, None, wrong).unwrap_err();
+            assert!(said.starts_with("piece "), "{said}");
+        }
+        // One digest of the whole file says as much.
+        let checksum = Some(Checksum::parse(OF_ABC[3]).unwrap());
+        let both = Expected { checksum, ..expected.clone() };
+        assert_eq!(check(&both, None, b"abc"), Ok(OF_ABC[3].to_owned()));
+        assert!(check(&both, None, b"abx").unwrap_err().starts_with("got sha-256="));
+        assert_eq!(Mismatch::check_size(3, both.size), Ok(()));
+        let said = Mismatch::check_size(4, both.size).unwrap_err().to_string();
+        assert_eq!(said, "got 4 bytes, expected 3");
+        assert_eq!(Mismatch::check_size(9, None), Ok(()));
+        assert!(Check::of(&Expected { size: Some(1), ..Expected::default() }, None).is_none());
     }
 
     proptest! {

@@ -15,8 +15,9 @@ mod options;
 
 use self::again::Numbers;
 use self::bad::{bad_line, bad_mirror, message_of, option_name, shown_option};
+use self::mirrors::Mirrors;
 use self::options::{Login, Rules};
-use super::checksum::{Checksum, ChecksumError};
+use super::checksum::{Checksum, ChecksumError, Expected, Pieces};
 use super::kept::Kept;
 use super::name::{self, Dirs, Template};
 use super::target::{self, LastOrigin, Target};
@@ -24,11 +25,11 @@ use crate::fault::InputProblem;
 use crate::limits;
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 
 pub use self::bad::BadLine;
-pub(super) use self::bad::{At, bad_record};
+pub(super) use self::bad::{At, REMEDY_NAME, bad_file, bad_record, remedy_of};
 pub use self::left_out::LeftOut;
-pub(super) use self::mirrors::Mirrors;
 
 /// One download that was asked for.
 #[derive(Clone, Debug, PartialEq)]
@@ -61,6 +62,10 @@ pub struct JobOptions {
     /// Further URLs of the same file, best first, none of them twice and none the one of
     /// [`Job::target`]: at most [`limits::MIRRORS_MAX`].
     pub mirrors: Vec<Target>,
+    /// Length that the file must have, in bytes, by a metalink.
+    pub size: Option<u64>,
+    /// Digests that the pieces of the file must have, by a metalink.
+    pub pieces: Option<Arc<Pieces>>,
 }
 
 impl Job {
@@ -90,6 +95,18 @@ impl Job {
     /// Further URLs of the same file, best first.
     pub fn mirrors(&self) -> &[Target] {
         self.options.as_deref().map_or(&[], |options| &options.mirrors)
+    }
+
+    /// What the file must be, by the list or else by `checksum`.
+    pub fn expected(&self, checksum: Option<Checksum>) -> Expected {
+        let Some(options) = self.options.as_deref() else {
+            return Expected { checksum, ..Expected::default() };
+        };
+        Expected {
+            checksum: options.checksum.as_deref().copied().or(checksum),
+            size: options.size,
+            pieces: options.pieces.clone(),
+        }
     }
 
     /// The path that the job asks for, not yet claimed: `dir=`, and in it `out=`, or what the
@@ -146,6 +163,8 @@ impl fmt::Debug for JobOptions {
             .field("headers", &names)
             .field("checksum", &self.checksum)
             .field("mirrors", &self.mirrors)
+            .field("size", &self.size)
+            .field("pieces", &self.pieces.as_ref().map(|pieces| pieces.count()))
             .finish()
     }
 }

@@ -20,8 +20,9 @@ pub struct InputArgs {
     ///
     /// Repeatable: lists are read in the order given, before the URLs of the command line, and
     /// lines are numbered over all of them. A list is text (one URL a line, `#` comments, aria2's
-    /// indented option lines), CSV, TSV or JSON Lines, as its suffix says; gzip and zstd are
-    /// undone. Of a folder, all files but hidden ones are read, in the order of their names.
+    /// indented option lines, mirrors behind TABs), CSV, TSV, JSON Lines or a metalink, as its
+    /// suffix or its begin says; gzip and zstd are undone. Of a folder, all files but hidden ones
+    /// are read, in the order of their names.
     ///
     /// Example: -i part-1.csv.gz -i more/. See `ringpull help lists`.
     #[arg(short = 'i', long = "input-file", alias = "url-list", value_name = "FILE",
@@ -40,11 +41,12 @@ pub struct InputArgs {
     /// trust.
     #[arg(long, hide_short_help = true)]
     pub allow_host_header: bool,
-    /// Format of all lists: txt, csv, tsv or jsonl [default: by suffix]
+    /// Lists are txt, csv, tsv, jsonl or meta4 [default: by suffix]
     ///
     /// Without it each list is what its suffix says: .csv; .tsv and .tab; .jsonl, .ndjson and
-    /// .json. Anything else is text, which aria2's input files are too, and so is standard input.
-    /// Compression is told by the first bytes of a list, whatever its name.
+    /// .json; .meta4. Anything else is text, which aria2's input files are too, and so is standard
+    /// input, unless it begins as a metalink does. Compression is told by the first bytes of a
+    /// list, whatever its name.
     #[arg(long, value_name = "FORMAT", value_parser = input_format)]
     pub input_format: Option<Format>,
     /// Column with the URL in CSV and TSV, or member in JSON Lines.
@@ -211,8 +213,9 @@ fn input_format(text: &str) -> Result<Format, String> {
         "csv" => Ok(Format::Csv),
         "tsv" => Ok(Format::Tsv),
         "jsonl" | "ndjson" | "json" => Ok(Format::JsonLines),
+        "metalink" | "meta4" => Ok(Format::Metalink),
         "parquet" => Err("Parquet is not read: save the table as CSV".to_owned()),
-        _ => Err("use txt, csv, tsv or jsonl".to_owned()),
+        _ => Err("use txt, csv, tsv, jsonl or meta4".to_owned()),
     }
 }
 
@@ -304,6 +307,7 @@ mod tests {
             ("tsv.gz", Format::Tsv),
             ("json", Format::JsonLines),
             ("jsonl.gz", Format::JsonLines),
+            ("meta4", Format::Metalink),
         ] {
             let config = config(&["--input_format", word, "--url_col=link", "u"]);
             assert_eq!(config.input.format, Some(format), "{word}");

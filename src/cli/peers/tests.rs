@@ -337,7 +337,7 @@ const WORDS: &[(&[&str], &str, &str)] = &[
     (
         &["--no-metalink"],
         "unexpected argument '--no-metalink' found",
-        "wget2's --no-metalink: leave it out, lists are text",
+        "wget2's --no-metalink: leave it out, a metalink among the files is stored",
     ),
     (&["-nv"], "unexpected argument '-nv' found", "wget's -nv (--no-verbose): write --quiet"),
     (

@@ -6,7 +6,7 @@ use crate::engine::attempt::outcome::End;
 use crate::engine::attempt::trace::Trace;
 use crate::engine::moment::Moment;
 use crate::fault::{Cause, Fault, Stage};
-use crate::plan::checksum::Checksum;
+use crate::plan::checksum::Mismatch;
 use crate::plan::job::{BadLine, Job};
 use crate::plan::kept::{Kept, Value};
 use crate::plan::name;
@@ -64,8 +64,8 @@ pub(crate) struct History {
     last_fault: Option<Box<Fault>>,
     /// The address that took a connection of the attempt before, and nothing good came of it.
     pub(crate) failed_ip: Option<IpAddr>,
-    /// The digest of the last body that was not the one asked for.
-    pub(crate) wrong_digest: Option<Box<Checksum>>,
+    /// What the last body was that was not the one asked for.
+    pub(crate) wrong_digest: Option<Box<Mismatch>>,
     queue: Duration,
     /// What the last attempt saw.
     pub(crate) trace: Trace,

@@ -5,7 +5,7 @@ use crate::engine::attempt::outcome::Outcome;
 use crate::engine::output::destination::Output;
 use crate::fault::{Cause, Fault, Stage, WrongDigest};
 use crate::http::Head;
-use crate::plan::checksum::{Checksum, Mismatch};
+use crate::plan::checksum::Mismatch;
 use crate::plan::job::Job;
 use crate::plan::verdict::Ask;
 use crate::ring::dir::Dir;
@@ -30,8 +30,8 @@ pub(crate) struct FileReceiver<'r> {
     /// Path of its file beneath the directory of the run, whatever a server proposes.
     pub(crate) planned: &'r str,
     pub(crate) name: &'r mut FileName,
-    /// The digest of the last body that was not the one asked for.
-    pub(crate) wrong: &'r mut Option<Box<Checksum>>,
+    /// What the last body was that was not the one asked for.
+    pub(crate) wrong: &'r mut Option<Box<Mismatch>>,
     /// Whether it is asked for only if it is not the one that is here.
     pub(crate) is_conditional: bool,
 }
@@ -73,9 +73,9 @@ impl FileReceiver<'_> {
 
     /// The fault of a response that brought another file than the list asks for.
     pub(crate) fn wrong_digest(&mut self, mismatch: &Mismatch) -> Fault {
-        let before = self.wrong.replace(Box::new(mismatch.got));
+        let before = self.wrong.replace(Box::new(mismatch.clone()));
         let wrong = match before {
-            Some(before) if *before == mismatch.got => WrongDigest::Again,
+            Some(before) if *before == *mismatch => WrongDigest::Again,
             Some(_) | None => WrongDigest::First,
         };
         Fault::new(Stage::Body, Cause::Checksum(wrong)).with_detail(mismatch)

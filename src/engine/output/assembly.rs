@@ -55,6 +55,8 @@ enum Place<'c> {
 #[derive(Debug, Default)]
 struct Tally {
     bytes: u64,
+    /// How many there must be.
+    size: Option<u64>,
     check: Option<Box<Check>>,
     digest: Option<Checksum>,
 }
@@ -102,10 +104,9 @@ impl<'c> Assembly<'c> {
             let file = dir.create_file(path, job.index, coming.expected());
             Place::File(file.map_err(|cause| named_fault(cause, path))?)
         };
-        let asked = job.options.as_ref().and_then(|options| options.checksum.as_deref().copied());
-        let (checksum, compute_hash) = (output.checksum, output.compute_hash);
-        let check = Check::new(asked.or(checksum), compute_hash).map(Box::new);
-        let tally = Tally { bytes: 0, check, digest: None };
+        let expected = job.expected(output.checksum);
+        let check = Check::of(&expected, output.compute_hash).map(Box::new);
+        let tally = Tally { bytes: 0, size: expected.size, check, digest: None };
         Ok(Self { output, index: job.index, place, length: coming.length(), tally })
     }
 
@@ -152,6 +153,7 @@ impl<'c> Assembly<'c> {
     pub(super) fn conclude(&mut self, last: &RecvBuf) -> Result<(), Box<Mismatch>> {
         self.tally.take(last.body());
         debug_assert!(self.missing().is_empty(), "a whole body lacks {:?}", self.missing());
+        Mismatch::check_size(self.tally.bytes, self.tally.size)?;
         let check = self.tally.check.take();
         self.tally.digest = check.map(|check| check.finish()).transpose()?;
         Ok(())

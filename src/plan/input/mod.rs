@@ -7,8 +7,11 @@
 mod columns;
 mod json;
 mod lines;
+mod metalink;
+mod sniff;
 mod table;
 mod unpack;
+mod xml;
 
 pub use columns::{Columns, FormError, KeptColumn};
 pub use unpack::{Packing, UnpackError, Unpacker};
@@ -16,6 +19,8 @@ pub use unpack::{Packing, UnpackError, Unpacker};
 use super::job::{Entry, LINE_PREFIX_BYTES, LeftOut, Lines, TextOptions, again};
 use json::JsonLines;
 use lines::Cutter;
+use metalink::Metalink;
+use sniff::{Sniffed, Sniffer};
 use table::Table;
 
 /// What the lines of an input are, below its compression.
@@ -30,6 +35,8 @@ pub enum Format {
     Tsv,
     /// One JSON object a line.
     JsonLines,
+    /// Metalink 4 (RFC 5854), which has no lines: its `file` elements are counted.
+    Metalink,
 }
 
 /// How inputs are read; the URLs of the command line are always text.
@@ -46,7 +53,7 @@ pub struct Options {
 }
 
 /// The format of a file by its name; the suffix of its compression does not count. A name without a
-/// suffix that says otherwise is text.
+/// suffix that says otherwise is text, unless the file begins as a metalink does.
 pub fn format_of(name: &str) -> Format {
     let name = name.to_ascii_lowercase();
     let inner = PACKED_SUFFIXES.iter().find_map(|suffix| name.strip_suffix(suffix));
@@ -58,6 +65,8 @@ pub fn format_of(name: &str) -> Format {
         Format::Tsv
     } else if ends(&[".jsonl", ".ndjson", ".json"]) {
         Format::JsonLines
+    } else if ends(&[".meta4", ".metalink"]) {
+        Format::Metalink
     } else {
         Format::Text
     }
@@ -66,6 +75,8 @@ pub fn format_of(name: &str) -> Format {
 /// The reader of one input.
 #[derive(Clone, Debug)]
 pub struct List {
+    /// Finds out whether text is a metalink, until that is known.
+    sniffer: Option<Sniffer>,
     cutter: Cutter,
     form: Form,
     /// Whether a line was read.
@@ -82,6 +93,7 @@ enum Form {
     Text(Box<Lines>),
     Table(Box<Table>),
     Json(Box<JsonLines>),
+    Metalink(Box<Metalink>),
 }
 
 /// Result of reading on.
@@ -112,13 +124,19 @@ impl List {
                 let lines = JsonLines::new(columns(), lines_before);
                 (Form::Json(Box::new(lines)), json::RAW_BYTES_MAX)
             }
+            Format::Metalink => (Form::Metalink(Box::new(Metalink::new(lines_before))), 0),
         };
+        let may_be_xml = format == Format::Text && options.format.is_none();
         let refusal = match format {
-            Format::Text | Format::JsonLines if options.delimiter.is_some() => Some(NO_DELIMITER),
-            Format::Text if !options.columns.keep.is_empty() => Some(NO_COLUMNS),
+            Format::Text | Format::JsonLines | Format::Metalink if options.delimiter.is_some() => {
+                Some(NO_DELIMITER)
+            }
+            Format::Text | Format::Metalink if !options.columns.keep.is_empty() => Some(NO_COLUMNS),
             _ => None,
         };
-        Self { cutter: Cutter::new(limit), form, is_begun: false, refusal, report: None }
+        let sniffer = may_be_xml.then(Sniffer::default);
+        let cutter = Cutter::new(limit);
+        Self { sniffer, cutter, form, is_begun: false, refusal, report: None }
     }
 
     /// Reads on, up to the next entry. `input` begins where the last call stopped, and may be
@@ -127,9 +145,16 @@ impl List {
     /// # Errors
     /// When the input does not have its format, and there is no way on.
     pub fn read(&mut self, input: &[u8]) -> Result<Step, FormError> {
-        let mut used = 0;
+        let mut used = self.sniff(input)?;
         loop {
             let entry = match &mut self.form {
+                Form::Metalink(metalink) => {
+                    if let Some(refusal) = self.refusal {
+                        return Err(FormError(refusal.to_owned()));
+                    }
+                    let (read, entry) = metalink.read(&input[used..])?;
+                    return Ok(Step { used: used + read, entry });
+                }
                 Form::Table(table) if table.has_kept() => table.kept_line()?,
                 _ if used == input.len() => return Ok(Step { used, entry: None }),
                 form => {
@@ -155,12 +180,35 @@ impl List {
         }
     }
 
+    /// Reads what it takes to know what text is: how many bytes that were.
+    fn sniff(&mut self, input: &[u8]) -> Result<usize, FormError> {
+        let Some(sniffer) = &mut self.sniffer else { return Ok(0) };
+        let (used, known) = sniffer.read(input);
+        if let Some(known) = known {
+            self.begin_as(known)?;
+        }
+        Ok(used)
+    }
+
+    /// Begins to read the input as what it is.
+    fn begin_as(&mut self, known: Sniffed) -> Result<(), FormError> {
+        let Some(sniffer) = self.sniffer.take() else { return Ok(()) };
+        let begun = sniffer.into_bytes();
+        if known == Sniffed::Xml {
+            self.form = Form::Metalink(Box::new(Metalink::new(self.lines_total())));
+        }
+        // No line of it is whole but blank ones, and no element.
+        let step = self.read(&begun)?;
+        debug_assert_eq!(step, Step { used: begun.len(), entry: None });
+        Ok(())
+    }
+
     /// Gives the entry that only waits for option lines, when nothing more comes for now; unless a
     /// line has begun that may be one.
     pub fn pause(&mut self) -> Option<Entry> {
         match &mut self.form {
             Form::Text(lines) if self.cutter.begun().is_empty() => lines.finish(),
-            Form::Text(_) | Form::Table(_) | Form::Json(_) => None,
+            Form::Text(_) | Form::Table(_) | Form::Json(_) | Form::Metalink(_) => None,
         }
     }
 
@@ -169,6 +217,7 @@ impl List {
     /// # Errors
     /// As [`List::read`].
     pub fn finish(&mut self) -> Result<Option<Entry>, FormError> {
+        self.begin_as(Sniffed::Text)?;
         if let Some(entry) = self.read(b"")?.entry {
             return Ok(Some(entry));
         }
@@ -186,12 +235,14 @@ impl List {
                 None => Ok(None),
             },
             Form::Json(_) => Ok(None),
+            Form::Metalink(metalink) => metalink.finish().map(|()| None),
         }
     }
 
     /// Gives what is left and certain when the input broke off, one entry a call. A line that has
     /// only begun is no entry, and neither is a URL when that line may hold its options.
     pub fn abandon(&mut self) -> Option<Entry> {
+        self.begin_as(Sniffed::Text).ok()?;
         // An error of the form comes second to the one that ended the input.
         if let Ok(Step { entry: Some(entry), .. }) = self.read(b"") {
             return Some(entry);
@@ -206,7 +257,7 @@ impl List {
                 table.abandon();
                 None
             }
-            Form::Json(_) => None,
+            Form::Json(_) | Form::Metalink(_) => None,
         }
     }
 
@@ -219,7 +270,7 @@ impl List {
     pub fn passed_over(&self) -> &[&'static str] {
         match &self.form {
             Form::Text(lines) => lines.passed_over(),
-            Form::Table(_) | Form::Json(_) => &[],
+            Form::Table(_) | Form::Json(_) | Form::Metalink(_) => &[],
         }
     }
 
@@ -227,6 +278,7 @@ impl List {
     pub fn left_out(&self) -> LeftOut {
         match &self.form {
             Form::Text(lines) => lines.left_out(),
+            Form::Metalink(metalink) => metalink.left_out(),
             Form::Table(_) | Form::Json(_) => LeftOut::default(),
         }
     }
@@ -237,6 +289,7 @@ impl List {
             Form::Text(lines) => lines.lines_total(),
             Form::Table(table) => table.lines_total(),
             Form::Json(lines) => lines.lines_total(),
+            Form::Metalink(metalink) => metalink.lines_total(),
         }
     }
 }
@@ -253,6 +306,8 @@ impl Form {
             }
             Self::Table(table) => table.line(line),
             Self::Json(lines) => lines.line(line),
+            // It has no lines.
+            Self::Metalink(_) => Ok(None),
         }
     }
 }
@@ -290,8 +345,8 @@ fn numberless() -> FormError {
 
 const NO_DELIMITER: &str = "it is not a table, and --delimiter is for tables; add --input-format \
      csv if it is one, or leave --delimiter out";
-const NO_COLUMNS: &str = "it is a list of plain URLs, and --keep-cols is for CSV, TSV and JSON \
-     Lines; say with --input-format if it is one of these";
+const NO_COLUMNS: &str = "it is a list of plain URLs or a metalink, and --keep-cols is for CSV, \
+     TSV and JSON Lines; say with --input-format if it is one of these";
 /// Suffixes of compressed files. The compression itself is known by the first bytes of a file.
 const PACKED_SUFFIXES: [&str; 4] = [".gz", ".gzip", ".zst", ".zstd"];
 

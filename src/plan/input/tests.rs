@@ -3,7 +3,8 @@
 use super::*;
 use proptest::prelude::*;
 
-const FORMATS: [Format; 4] = [Format::Text, Format::Csv, Format::Tsv, Format::JsonLines];
+const FORMATS: [Format; 5] =
+    [Format::Text, Format::Csv, Format::Tsv, Format::JsonLines, Format::Metalink];
 
 #[test]
 fn the_name_of_a_file_says_its_format() {
@@ -18,6 +19,8 @@ fn the_name_of_a_file_says_its_format() {
         ("list.jsonl", Format::JsonLines),
         ("list.ndjson.zstd", Format::JsonLines),
         ("list.json.gz", Format::JsonLines),
+        ("a.meta4", Format::Metalink),
+        ("A.Metalink.gz", Format::Metalink),
         ("list.csv.old", Format::Text),
         ("standard input", Format::Text),
     ] {
@@ -152,6 +155,38 @@ proptest! {
 fn options_of_tests() -> Options {
     let columns = Columns { out: Some("out".to_owned()), ..Columns::default() };
     Options { columns, ..Options::default() }
+}
+
+#[test]
+fn text_that_begins_as_a_metalink_is_one() {
+    let metalink = "\u{feff}\n<?xml version='1.0'?>\n\
+        <metalink xmlns='urn:ietf:params:xml:ns:metalink'><file name='a'><url>http://h/1</url>\
+        </file><file name='b'><url>http://h/2</url></file></metalink>";
+    for format in [Format::Text, Format::Metalink] {
+        let bytes: Vec<&[u8]> = metalink.as_bytes().chunks(1).collect();
+        for parts in [&bytes[..], &[metalink.as_bytes()]] {
+            let (entries, end) = read(format, parts);
+            assert_eq!(end, Ok(12), "{format:?}");
+            assert_eq!(entries.iter().map(index).collect::<Vec<_>>(), [11, 12]);
+        }
+    }
+    // What was said to be text is.
+    let options = Options { format: Some(Format::Text), ..Options::default() };
+    let mut list = List::new(Format::Text, &options, 0);
+    let step = list.read(b"<?xml?>\n").unwrap();
+    assert_eq!((step.used, list.finish().unwrap().unwrap().is_err()), (8, true));
+    // Blanks and the begin of a tag are lines, too, if nothing more comes.
+    let (entries, end) = read(Format::Text, &[b"\n\n<?x"]);
+    assert_eq!((entries.iter().map(index).collect::<Vec<_>>(), end), (vec![13], Ok(13)));
+    let (entries, end) = read(Format::Text, &[b"\n<!-- http://h/"]);
+    assert!(entries.is_empty() && end.unwrap_err().to_string().contains("ends within"));
+    for (columns, delimiter) in [(true, None), (false, Some(b';'))] {
+        let kept = KeptColumn { name: "a".to_owned(), report_name: "a".to_owned() };
+        let keep = if columns { vec![kept] } else { Vec::new() };
+        let columns = Columns { keep, ..Columns::default() };
+        let options = Options { columns, delimiter, ..Options::default() };
+        assert!(List::new(Format::Metalink, &options, 0).read(metalink.as_bytes()).is_err());
+    }
 }
 
 #[test]

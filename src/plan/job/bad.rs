@@ -75,6 +75,21 @@ pub(in crate::plan) fn bad_record(
     BadLine::new(at, text, problem, message)
 }
 
+/// The bad line of a file of a metalink that has this name and is best at `url`, if anywhere.
+pub(in crate::plan) fn bad_file(
+    at: At,
+    name: &str,
+    url: Option<&str>,
+    problem: InputProblem,
+    remedy: &str,
+) -> BadLine {
+    let bad = message_of(at, name.as_bytes(), problem, &format!("the file: {remedy}"));
+    match url {
+        Some(url) => BadLine { text: url_without_userinfo(url.as_bytes()), ..bad },
+        None => bad,
+    }
+}
+
 /// The fault of a line whose first URL is good and whose mirror of this number is not.
 pub(super) fn bad_mirror(at: At, number: u64, url: &str, problem: InputProblem) -> BadLine {
     let remedy = remedy_of(url.as_bytes(), problem);
@@ -98,7 +113,7 @@ pub(super) fn bad_line(at: At, text: &[u8], problem: InputProblem) -> BadLine {
 }
 
 /// What to do about a text that is not a URL.
-fn remedy_of(text: &[u8], problem: InputProblem) -> Cow<'static, str> {
+pub(in crate::plan) fn remedy_of(text: &[u8], problem: InputProblem) -> Cow<'static, str> {
     match problem {
         InputProblem::LineTooLong => Cow::Owned(format!(
             "longer than {} bytes, as given or percent-encoded; shorten it",
@@ -223,7 +238,7 @@ fn secret_value_at(text: &str) -> Option<usize> {
     is_secret.then_some(name.len() + 1)
 }
 
-pub(super) const REMEDY_NAME: &str = "the path is empty, absolute or contains \"..\"; \
+pub(in crate::plan) const REMEDY_NAME: &str = "the path is empty, absolute or contains \"..\"; \
      give one below the download directory";
 const REMEDY_RECORD: &str = "write one row or one JSON object a line";
 const HINT_MIRROR: &str = "; TABs stand between URLs of one file here; if the list is a table, \

@@ -7,7 +7,7 @@ use crate::plan::target::Target;
 
 /// The mirrors of one job while they are read, best first.
 #[derive(Debug, Default)]
-pub(in crate::plan) struct Mirrors {
+pub(super) struct Mirrors {
     targets: Vec<Target>,
     left_out: LeftOut,
 }
@@ -18,7 +18,7 @@ impl Mirrors {
     ///
     /// # Errors
     /// As [`Target::parse`].
-    pub(in crate::plan) fn add(&mut self, url: &str, first: &Target) -> Result<(), InputProblem> {
+    pub(super) fn add(&mut self, url: &str, first: &Target) -> Result<(), InputProblem> {
         let target = Target::parse(url)?;
         if target == *first || self.targets.contains(&target) {
             return Ok(());
@@ -32,7 +32,7 @@ impl Mirrors {
     }
 
     /// The mirrors, and what was left out.
-    pub(in crate::plan) fn finish(self) -> (Vec<Target>, LeftOut) {
+    pub(super) fn finish(self) -> (Vec<Target>, LeftOut) {
         (self.targets, self.left_out)
     }
 }

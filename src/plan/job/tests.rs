@@ -417,7 +417,7 @@ fn a_file_keeps_so_many_mirrors() {
     let job = lines.finish().unwrap().unwrap();
     let mirrors: Vec<_> = job.mirrors().iter().map(Target::as_str).collect();
     assert_eq!(mirrors, urls[1..=max]);
-    assert_eq!(lines.left_out(), LeftOut { mirrors: 3 });
+    assert_eq!(lines.left_out(), LeftOut { mirrors: 3, ..LeftOut::default() });
     assert_eq!(lines.left_out().phrases().len(), 1);
     assert!(LeftOut::default().phrases().is_empty());
 }
