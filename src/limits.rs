@@ -161,6 +161,9 @@ pub const RECV_BUFFER_BYTES: usize = 80 * 1024;
 /// Receive buffer of a body that does not fit the first one, in bytes.
 pub const RECV_BUFFER_LARGE_BYTES: usize = 256 * 1024;
 
+/// Length of a body from which on what came of it outlives its run, and several connections may
+/// fill it, in bytes.
+pub const LONG_BYTES_MIN: u64 = 1 << 20;
 /// Least disk space reserved at once for one file, and the shortest body that any is reserved for,
 /// in bytes: below it the call costs more than it saves.
 pub const ALLOCATE_BYTES_MIN: u64 = 4 * 1024 * 1024;

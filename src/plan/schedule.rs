@@ -57,6 +57,7 @@ mod record;
 mod refusing;
 mod resolve_ahead;
 mod signal;
+mod spare;
 mod speed;
 #[cfg(test)]
 mod tests;
@@ -328,6 +329,7 @@ impl<T> Schedule<T> {
             }
         };
         let active = self.hosts.at_mut(index).active_mut();
+        active.is_spread &= active.in_use > 1;
         let of_core = active.of_core_or_insert(core);
         assert!(of_core.in_use > 0, "release without a grant");
         of_core.in_use -= 1;

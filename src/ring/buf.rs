@@ -176,6 +176,12 @@ impl RecvBuf {
         self.body = self.unread.start..self.unread.start;
     }
 
+    /// Drops all but the first `count` bytes of the waiting body.
+    pub fn shorten_body(&mut self, count: usize) {
+        self.body.end = self.body.end.min(self.body.start + count);
+        self.invariants();
+    }
+
     /// Body bytes that wait to be written.
     pub fn body(&self) -> &[u8] {
         &self.bytes[self.body.clone()]

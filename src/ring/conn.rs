@@ -6,6 +6,8 @@ use super::tcp::{Socket, Waiting};
 use super::tls::{Session, Settings};
 use crate::fault::{Cause, Failure};
 use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 /// A connection that can carry requests.
 #[derive(Debug)]
@@ -120,6 +122,11 @@ impl Connection {
     /// Sets the deadlines of the waits that follow.
     pub fn arm(&self, rule: Rule, at_ms: u64, job_at_ms: u64) {
         self.socket.arm(rule, at_ms, job_at_ms);
+    }
+
+    /// Has the connection shut down soon after somebody sets `cut`, from whatever thread.
+    pub fn cut_by(&self, cut: &Arc<AtomicBool>) {
+        self.socket.cut_by(cut);
     }
 
     /// Removes the deadlines: nothing waits any more.

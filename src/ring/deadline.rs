@@ -15,6 +15,8 @@ use rustix::net::Shutdown;
 use std::cell::RefCell;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 /// Rule by which a socket is judged late.
@@ -66,6 +68,8 @@ struct Row {
     /// Window of the body that is received, if one is.
     window: Option<Window>,
     verdict: Option<Cause>,
+    /// Says that nobody wants what comes on the socket any more.
+    cut: Option<Arc<AtomicBool>>,
 }
 
 /// The window over which the speed of one body is judged.
@@ -109,6 +113,7 @@ impl Deadlines {
             armed_ms: 0,
             window: None,
             verdict: None,
+            cut: None,
         };
         let mut table = self.table.borrow_mut();
         let index = match table.free.pop() {
@@ -132,6 +137,11 @@ impl Deadlines {
         for row in &mut table.rows {
             if gap_ms > GAP_MAX_MS {
                 row.excuse(gap_ms, now_ms);
+            }
+            let is_cut = row.cut.as_ref().is_some_and(|cut| cut.load(Ordering::Relaxed));
+            if is_cut && row.fd >= 0 && row.verdict.is_none() {
+                row.end(Cause::Timeout);
+                continue;
             }
             if row.at_ms.min(row.job_at_ms) > now_ms || row.fd < 0 {
                 continue;
@@ -176,6 +186,11 @@ impl Watch {
         }
     }
 
+    /// Has the socket shut down soon after somebody sets `cut`, from whatever thread.
+    pub fn cut_by(&self, cut: &Arc<AtomicBool>) {
+        self.deadlines.table.borrow_mut().rows[self.index].cut = Some(Arc::clone(cut));
+    }
+
     /// Removes the deadline, since nothing waits for bytes: an idle connection has none here, and a
     /// body whose last bytes are being written is not the peer's to hasten.
     pub fn disarm(&self) {
@@ -203,7 +218,8 @@ impl Watch {
 impl Drop for Watch {
     fn drop(&mut self) {
         let mut table = self.deadlines.table.borrow_mut();
-        table.rows[self.index].fd = -1;
+        let row = &mut table.rows[self.index];
+        (row.fd, row.cut) = (-1, None);
         table.free.push(self.index);
     }
 }

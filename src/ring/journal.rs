@@ -55,6 +55,14 @@ pub fn machine() -> Vec<u8> {
     rustix::system::uname().nodename().to_bytes().to_vec()
 }
 
+/// This boot of the machine (proc(5), /proc/sys/kernel/random/boot_id); zeros where it is not to be
+/// had.
+pub fn boot_id() -> [u8; 16] {
+    let text = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    let digits: String = text.chars().filter(char::is_ascii_hexdigit).collect();
+    u128::from_str_radix(&digits, 16).unwrap_or_default().to_be_bytes()
+}
+
 /// Place of a file that was opened under some path.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Place {

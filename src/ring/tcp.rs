@@ -11,6 +11,8 @@ use std::ops::Range;
 use std::os::fd::OwnedFd;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::task::{Context, Poll, ready};
 
 /// Whether an address is one of this machine: the kernel would send to it from itself.
@@ -114,6 +116,11 @@ impl Socket {
     /// Sets the deadlines of the wait that follows.
     pub fn arm(&self, rule: Rule, at_ms: u64, job_at_ms: u64) {
         self.watch.arm(rule, at_ms, job_at_ms);
+    }
+
+    /// Has the socket shut down soon after somebody sets `cut`, from whatever thread.
+    pub fn cut_by(&self, cut: &Arc<AtomicBool>) {
+        self.watch.cut_by(cut);
     }
 
     /// Removes the deadlines: nothing waits for this socket any more.

@@ -4,15 +4,18 @@
 use crate::engine::attempt::exchange::{Answered, Start, exchange};
 use crate::engine::attempt::fetch::{Fetch, History, planned_name};
 use crate::engine::attempt::kit::Kit;
+use crate::engine::attempt::long::{Todo, finish};
+use crate::engine::attempt::outcome::Outcome;
 use crate::engine::attempt::receiver::{FileReceiver, Receiver};
 use crate::engine::attempt::request::Request;
 use crate::engine::attempt::robots::permit;
+use crate::engine::attempt::team::{Enlist, Team};
 use crate::engine::output::destination::Output;
-use crate::engine::output::versions::Held;
 use crate::engine::say::say;
 use crate::engine::state::stop::Stop;
 use crate::fault::{Cause, Fault, Stage};
 use crate::http::request::Conditions;
+use crate::ring::buf::Size;
 use crate::ring::conn::Connection;
 
 /// What an attempt is given.
@@ -23,6 +26,8 @@ pub(crate) struct Given<'g> {
     pub(crate) now_ms: u64,
     /// Is told of the first byte of an answer, where others wait for it.
     pub(crate) first_byte: Option<&'g dyn Fn()>,
+    /// Seeks helpers for a long body.
+    pub(crate) enlist: Enlist<'g>,
 }
 
 /// Makes the attempt that `fetch` has begun. Also gives the connection that can serve another
@@ -33,9 +38,10 @@ pub(crate) async fn attempt(
     fetch: &mut Fetch,
     given: Given<'_>,
 ) -> Answered {
-    let Given { pooled, now_ms, first_byte } = given;
+    let Given { pooled, now_ms, first_byte, enlist } = given;
     let job_at_ms = fetch.job_at_ms();
-    if let Err(obstacle) = output.check(&kit.dir, fetch.name(), fetch.job.index) {
+    let is_helper = fetch.helps().is_some();
+    if !is_helper && let Err(obstacle) = output.check(&kit.dir, fetch.name(), fetch.job.index) {
         return (obstacle.into(), pooled);
     }
     if job_at_ms <= now_ms {
@@ -45,46 +51,96 @@ pub(crate) async fn attempt(
         Ok(is_stream) => is_stream,
         Err(fault) => return (fault.into(), pooled),
     };
-    let pooled = match permit(kit, fetch, pooled).await {
+    let mut pooled = match permit(kit, fetch, pooled).await {
         Ok(pooled) => pooled,
         Err(refused) => return refused,
     };
+    if let Err(fault) = take_up(kit, output, fetch) {
+        return (fault.into(), pooled);
+    }
     // Either may have waited.
     let has_waited = is_stream || kit.obeys_robots;
-    let now_ms = if has_waited { kit.now_ms() } else { now_ms };
+    let mut now_ms = if has_waited { kit.now_ms() } else { now_ms };
     let Fetch { job, name, history, .. } = fetch;
-    let History { hops, trace, file_name, wrong_digest, failed_ip, began, .. } = &mut **history;
+    let History { hops, trace, file_name, wrong_digest, failed_ip, began, team, told, .. } =
+        &mut **history;
     let target = hops.target(&job.target);
     let transfer = kit.transfers.begin(job.index, target, *began);
     trace.transfer = transfer.index();
     let planned = planned_name(job, name.as_deref());
-    let held = output.held(&kit.dir, planned, job);
-    let conditions = held.as_ref().map(Held::conditions).unwrap_or_default();
-    let request = Request {
+    let held = if is_helper { None } else { output.held(&kit.dir, planned, job) };
+    let fields = job.options.as_ref().map_or(&[][..], |options| options.headers.as_slice());
+    let whole = Request {
         target,
         login: &job.target,
-        fields: job.options.as_ref().map_or(&[], |options| options.headers.as_slice()),
+        fields,
         secrets: hops.secrets(&job.target),
-        conditions,
         num_redirects: hops.num_redirects,
         failed_ip: *failed_ip,
         job_at_ms,
         first_byte,
+        conditions: Conditions::default(),
     };
-    let is_conditional = conditions != Conditions::default();
-    let (name, wrong) = (file_name, wrong_digest);
-    let file = FileReceiver { output, job, planned, name, wrong, is_conditional };
+    let file = FileReceiver {
+        output,
+        job,
+        planned,
+        name: file_name,
+        wrong: wrong_digest,
+        team,
+        told,
+        is_helper,
+        has_own_range: kit.requests.has_own_range(fields),
+        hops,
+        began: *began,
+        job_at_ms,
+        enlist,
+        wanted: None,
+        is_conditional: false,
+    };
     let mut receiver = Receiver::File(file);
     let mut bytes = kit.request_memory();
     let mut buf = kit.buffers.take(kit.first_size());
-    let start = Start { pooled, now_ms, memory: (&mut bytes, &mut buf) };
-    let result = exchange(kit, &request, trace, &mut receiver, start).await;
+    let answered = loop {
+        let Receiver::File(file) = &mut receiver else { unreachable!("it is about a file") };
+        match file.todo(kit) {
+            Todo::Ask(claim) => file.want(claim),
+            Todo::Finish => break (Box::pin(finish(kit, file)).await, pooled),
+            Todo::Nothing => break (Outcome::Left, pooled),
+        }
+        let range = file.range();
+        let terms = range.is_some().then(|| file.terms()).flatten();
+        let if_range = terms.as_ref().and_then(|validator| validator.if_range());
+        let conditions = match (range, &held) {
+            (None, Some(held)) => held.conditions(),
+            _ => Conditions { range, if_range, ..Conditions::default() },
+        };
+        file.is_conditional = range.is_none() && conditions != Conditions::default();
+        let request = Request { conditions, ..whole };
+        let start = Start { pooled: pooled.take(), now_ms, memory: (&mut bytes, &mut buf) };
+        match exchange(kit, &request, trace, &mut receiver, start).await {
+            Ok((Outcome::Ranged, connection)) => {
+                (pooled, now_ms) = (connection, kit.now_ms());
+                trace.begin_next();
+                kit.buffers.give(std::mem::replace(&mut buf, kit.buffers.take(Size::Small)));
+            }
+            Ok(answered) => break answered,
+            Err(outcome) => break (outcome, None),
+        }
+    };
     kit.buffers.give(buf);
     kit.keep_request_memory(bytes);
-    match result {
-        Ok(answered) => answered,
-        Err(outcome) => (outcome, None),
+    answered
+}
+
+/// Looks what an earlier run left of the body, before the first request.
+fn take_up(kit: &Kit, output: &Output, fetch: &mut Fetch) -> Result<(), Fault> {
+    if !output.may_be_taken_up() || fetch.history.team.is_some() || !fetch.is_first() {
+        return Ok(());
     }
+    let found = output.find_partial(&kit.dir, fetch.planned_name(), &fetch.job, kit.now_ms())?;
+    fetch.history.team = found.map(Team::new);
+    Ok(())
 }
 
 /// Opens the stream of the run, where its body goes to no file. Says whether that is so.

@@ -9,12 +9,12 @@ use crate::engine::attempt::receiver::Receiver;
 use crate::engine::attempt::request::Request;
 use crate::engine::attempt::response::Response;
 use crate::engine::attempt::trace::Trace;
-use crate::engine::output::assembly::Coming;
 use crate::engine::output::body::Body;
 use crate::engine::output::stored::{Location, Obstacle, Stored};
 use crate::fault::{Cause, Failure, Fault, Stage};
 use crate::http::Reuse;
 use crate::http::coding;
+use crate::http::head::Framing;
 use crate::plan::proxy::Route;
 use crate::plan::verdict::judge;
 use crate::report::view::Phase;
@@ -166,33 +166,43 @@ async fn respond(
         return Ok(None);
     }
     let from = (request.target, request.num_redirects);
-    let verdict = judge(&head, receiver.ask(), from, &kit.policy)
-        .map_err(Outcome::from)
-        .and_then(|_| receiver.accept(&head, &kit.dir));
+    let answer = judge(&head, receiver.ask(), from, &kit.policy);
     let (framing, reuse) = (head.framing, head.reuse);
     let is_coded = kit.requests.is_compressed()
         && head.content_encoding.as_deref().is_some_and(coding::is_gzip);
+    let begun = receiver.begin(kit, &head, answer, is_coded);
     response.keep_head(head);
-    if let Err(outcome) = verdict {
-        let Reuse::Keep = reuse else { return Ok(Some((outcome, None))) };
-        let ended = Box::pin(response.drain(framing, keep_alive)).await;
-        return Ok(ended.is_ours.then_some((outcome, ended.connection)));
-    }
+    let mut body = match begun {
+        Ok(body) => body,
+        Err(outcome) => {
+            let Reuse::Keep = reuse else { return Ok(Some((outcome, None))) };
+            return Box::pin(drained(response, framing, keep_alive, outcome)).await;
+        }
+    };
     let file = match receiver {
         Receiver::File(file) => file,
-        Receiver::Text { bytes_max, text } => {
-            let body = Body::text(*bytes_max);
-            let mut body = if is_coded { body.decoding(&kit.buffers) } else { body };
-            let received = response.body(&mut body).await;
+        Receiver::Text { text, .. } => {
+            let received = response.body(&mut body, &|_| {}).await;
             let ended = received.map(|reuse| response.end(reuse, keep_alive));
             return Box::pin(keep_text(body, ended, buf, text)).await;
         }
     };
-    let coming = Coming { job: file.job, path: file.path(), framing, is_coded };
-    let bounds = kit.bounds(request.job_at_ms);
-    let mut body = Body::begin(file.output, coming, (&kit.dir, &kit.buffers), bounds)?;
-    let reuse = response.body(&mut body).await?;
+    if let Some(filling) = body.filling() {
+        response.watch(filling);
+        file.grow(kit, filling);
+    }
+    let received = response.body(&mut body, &|filling| file.grow(kit, filling)).await;
+    let reuse = match received {
+        Ok(reuse) => reuse,
+        Err(fault) => {
+            drop(response);
+            return Box::pin(file.cut_short(kit, body, buf, trace, fault)).await.map(Some);
+        }
+    };
     let ended = response.end(reuse, keep_alive);
+    if body.filling().is_some() {
+        return Box::pin(file.end_range(body, buf, ended)).await.map(Some);
+    }
     if !ended.is_ours && !trace.is_output_begun {
         return Ok(None);
     }
@@ -209,6 +219,17 @@ async fn respond(
         head.content_encoding = None;
     }
     Ok(Some((outcome, ended.connection)))
+}
+
+/// Ends a response whose body is not what was asked for, so that the connection may be kept.
+async fn drained(
+    response: Response<'_>,
+    framing: Framing,
+    keep_alive: &KeepAlive<'_>,
+    outcome: Outcome,
+) -> Result<Option<Answered>, Fault> {
+    let ended = response.drain(framing, keep_alive).await;
+    Ok(ended.is_ours.then_some((outcome, ended.connection)))
 }
 
 /// Keeps a body that is a short text: its first bytes where it is too long.

@@ -3,9 +3,13 @@
 use crate::engine::attempt::file_name::FileName;
 use crate::engine::attempt::hops::Hops;
 use crate::engine::attempt::outcome::End;
+use crate::engine::attempt::team::{Recruit, Team};
 use crate::engine::attempt::trace::Trace;
 use crate::engine::moment::Moment;
+use crate::engine::output::partial::Told;
 use crate::fault::{Cause, Fault, Stage};
+use crate::http::Head;
+use crate::limits;
 use crate::plan::checksum::Mismatch;
 use crate::plan::job::{BadLine, Job};
 use crate::plan::kept::{Kept, Value};
@@ -14,6 +18,7 @@ use crate::plan::retry::Refusals;
 use crate::plan::target::Target;
 use crate::report::{Counted, Row, Times, location, row};
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 /// A job that waits in the schedule.
@@ -69,6 +74,18 @@ pub(crate) struct History {
     queue: Duration,
     /// What the last attempt saw.
     pub(crate) trace: Trace,
+    /// What there is of a long body, and who fills it.
+    pub(crate) team: Option<Arc<Team>>,
+    /// What a row tells of a body that was given up.
+    pub(crate) told: Told,
+    /// The last head of an attempt before this one, of a body that is gone on with.
+    head_before: Option<Box<Head>>,
+    /// Bytes of its body that had come when the attempt began.
+    came_before: u64,
+    /// Whether this is a task beside the job: it has no row.
+    is_helper: bool,
+    /// Attempts that brought what is kept: they cost none of `--retry`.
+    fruitful: u32,
 }
 
 /// Whether another address of the same host may do better. One that refuses speaks for its host,
@@ -108,6 +125,44 @@ impl Waiting {
         Fetch { job, name, queued_ms, history }
     }
 
+    /// A task beside a job that fills the same body, and has joined those who do.
+    pub(crate) fn helper(recruit: Recruit<'_>, now: Moment, paused_ms: u64) -> Self {
+        let Recruit { team, job, hops, began, job_at_ms, .. } = recruit;
+        team.join();
+        let helper = History {
+            hops: hops.clone(),
+            attempt: 1,
+            is_retry_due: false,
+            began,
+            job_at_ms,
+            paused_ms,
+            team: Some(Arc::clone(team)),
+            is_helper: true,
+            ..History::new(now)
+        };
+        Self { job: job.clone(), name: None, queued_ms: now.ms, history: Some(Box::new(helper)) }
+    }
+
+    /// The body that this is a task beside, if it is one.
+    pub(crate) fn helps(&self) -> Option<&Arc<Team>> {
+        let history = self.history.as_ref().filter(|history| history.is_helper)?;
+        history.team.as_ref()
+    }
+
+    /// Forgets what fills its body with it, which it waits for.
+    pub(in crate::engine::attempt) fn leave_team(&mut self) {
+        if let Some(history) = &mut self.history {
+            history.team = None;
+        }
+    }
+
+    /// Has a body again, after the others are gone.
+    pub(in crate::engine::attempt) fn join_team(&mut self, team: Arc<Team>) {
+        if let Some(history) = &mut self.history {
+            history.team = Some(team);
+        }
+    }
+
     /// The row of a job that ends while it waits.
     pub(crate) fn row(&mut self, end: End, now: Instant, dir: &str) -> Row {
         let history = self.history.as_deref();
@@ -136,6 +191,10 @@ impl Fetch {
             history.failed_ip = history.trace.remote_ip.filter(|_| is_failed);
         }
         history.num_connects += history.trace.num_connects;
+        if let Some(team) = &history.team {
+            history.came_before = team.partial.told().came;
+            history.head_before = history.trace.head.take().or(history.head_before.take());
+        }
         history.trace = Trace::new(now.at);
         history.file_name.forget();
         // Nobody's time runs while the disk is full.
@@ -188,6 +247,33 @@ impl Fetch {
         self.history.attempt
     }
 
+    /// The body that this is a task beside, if it is one.
+    pub(crate) fn helps(&self) -> Option<&Arc<Team>> {
+        self.history.team.as_ref().filter(|_| self.history.is_helper)
+    }
+
+    /// Whether nothing was asked for so far.
+    pub(crate) fn is_first(&self) -> bool {
+        self.history.attempt <= 1 && self.history.hops.num_redirects == 0
+    }
+
+    /// Whether others fill its body, too.
+    pub(crate) fn is_helped(&self) -> bool {
+        self.history.team.as_ref().is_some_and(|team| !team.is_alone())
+    }
+
+    /// The attempt failed; it counts as none where it brought so many bytes that are kept.
+    pub(crate) fn count_fruit(&mut self) {
+        let came = self.history.team.as_ref().map_or(0, |team| team.partial.told().came);
+        let brought = came.saturating_sub(self.history.came_before);
+        self.history.fruitful += u32::from(brought >= limits::LONG_BYTES_MIN);
+    }
+
+    /// How many attempts brought bytes that are kept.
+    pub(crate) fn fruitful(&self) -> u32 {
+        self.history.fruitful
+    }
+
     /// A wait follows this fault, which the row tells of if the time is over before that.
     pub(crate) fn remember(&mut self, fault: Fault) {
         self.history.last_fault = Some(Box::new(fault));
@@ -208,7 +294,9 @@ impl Fetch {
     /// it.
     pub(crate) fn row(&mut self, end: End, now: Instant, dir: &str) -> Row {
         let mut row = row(&self.job, self.name(), Some(&self.history), end, now, dir);
-        self.history.trace.tell(&mut row);
+        let history = &mut *self.history;
+        history.trace.head = history.trace.head.take().or(history.head_before.take());
+        history.trace.tell(&mut row);
         row
     }
 }
@@ -233,6 +321,25 @@ impl History {
             wrong_digest: None,
             queue: Duration::ZERO,
             trace: Trace::new(now.at),
+            team: None,
+            told: Told::default(),
+            head_before: None,
+            came_before: 0,
+            is_helper: false,
+            fruitful: 0,
+        }
+    }
+
+    /// The last head that came.
+    fn head(&self) -> Option<&Head> {
+        self.trace.head.as_deref().or(self.head_before.as_deref())
+    }
+
+    /// How a long body came, or came in part.
+    fn told(&self) -> Option<Told> {
+        match &self.team {
+            Some(team) => Some(team.partial.told()),
+            None => Some(self.told).filter(|told| told.resume.is_some()),
         }
     }
 
@@ -273,21 +380,27 @@ fn counted<'t>(
     end: &'t End,
     now: Instant,
 ) -> Counted<'t> {
-    let head = history.and_then(|history| history.trace.head.as_deref());
+    let head = history.and_then(History::head);
+    let told = history.and_then(History::told);
     Counted {
         status: end.status(),
         fault: end.fault(),
         response_code: head.map_or(0, |head| head.status),
-        size_download: history.map_or(0, |history| history.trace.size_download),
+        size_download: match (&told, history) {
+            (Some(told), _) => told.came,
+            (None, Some(history)) => history.trace.size_download,
+            (None, None) => 0,
+        },
         size_file: end.stored().map(|stored| stored.size),
-        size_resumed: 0,
-        num_parts: u32::from(head.is_some()),
+        size_resumed: told.map_or(0, |told| told.resumed),
+        num_parts: told.map_or(0, |told| told.num_parts).max(u32::from(head.is_some())),
         write_mode: None,
         has_replaced: end.stored().is_some_and(|stored| stored.has_replaced),
         num_retries: history.map_or(0, |history| history.attempt.saturating_sub(1)),
         num_redirects: history.map_or(0, |history| history.hops.num_redirects),
         num_connects: history
-            .map_or(0, |history| history.num_connects + history.trace.num_connects),
+            .map_or(0, |history| history.num_connects + history.trace.num_connects)
+            + told.map_or(0, |told| told.num_connects),
         times: history.map_or_else(Times::default, |history| history.times(now)),
         host: target.origin_str(),
     }
@@ -307,6 +420,7 @@ fn row(job: &Job, name: &str, history: Option<&History>, end: End, now: Instant,
         size_resumed: counted.size_resumed,
         num_parts: counted.num_parts,
         write_mode: counted.write_mode,
+        resume: history.and_then(History::told).and_then(|told| told.resume),
         has_replaced: counted.has_replaced,
         num_retries: counted.num_retries,
         num_redirects: counted.num_redirects,

@@ -21,6 +21,11 @@ impl FileName {
         self.last.as_ref().filter(|_| self.is_proposed).map(|proposed| &*proposed.claimed)
     }
 
+    /// What was proposed last is about the file that is whole now.
+    pub(crate) fn recall(&mut self) {
+        self.is_proposed = self.last.is_some();
+    }
+
     /// The response at hand proposes a path. `claim` makes it the job's own, once.
     pub(crate) fn propose(&mut self, wanted: String, claim: impl FnOnce(String) -> String) {
         self.is_proposed = true;

@@ -4,7 +4,7 @@ use crate::http::request::Secrets;
 use crate::plan::target::Target;
 
 /// The way of a job from the target that it began with.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Hops {
     /// Where a redirect led, unless that is where it began.
     target: Option<Target>,

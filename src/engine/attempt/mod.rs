@@ -17,6 +17,7 @@ mod hops;
 pub(crate) mod keep_alive;
 pub(crate) mod kit;
 mod leftovers;
+mod long;
 pub(crate) mod open;
 pub(crate) mod outcome;
 pub(crate) mod pace;
@@ -26,6 +27,7 @@ mod request;
 mod response;
 mod robots;
 mod rules;
+pub(crate) mod team;
 #[cfg(test)]
 mod tests;
 mod trace;

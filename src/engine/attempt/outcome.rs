@@ -19,6 +19,10 @@ pub(crate) enum Outcome {
     Waiting,
     /// The job goes on there.
     Redirect(Target),
+    /// A range of its body is there, or was not to be had: the attempt goes on with another.
+    Ranged,
+    /// Nothing of its body is left to this task: others are at what is missing.
+    Left,
     /// The addresses of its host are not known any more: nothing was sent to anybody.
     Unresolved,
     /// The attempt failed, with what the server said about trying again.

@@ -1,14 +1,22 @@
 //! Receivers: what takes the body of an answer.
 
 use crate::engine::attempt::file_name::FileName;
+use crate::engine::attempt::hops::Hops;
+use crate::engine::attempt::kit::Kit;
 use crate::engine::attempt::outcome::Outcome;
+use crate::engine::attempt::team::{Enlist, Team};
+use crate::engine::output::body::Body;
 use crate::engine::output::destination::Output;
+use crate::engine::output::partial::{Claim, Told};
 use crate::fault::{Cause, Fault, Stage, WrongDigest};
 use crate::http::Head;
 use crate::plan::checksum::Mismatch;
 use crate::plan::job::Job;
-use crate::plan::verdict::Ask;
+use crate::plan::validator::Validator;
+use crate::plan::verdict::{Answer, Ask, Instead};
 use crate::ring::dir::Dir;
+use std::sync::Arc;
+use std::time::Instant;
 
 /// What an answer is for.
 pub(crate) enum Receiver<'r> {
@@ -34,22 +42,82 @@ pub(crate) struct FileReceiver<'r> {
     pub(crate) wrong: &'r mut Option<Box<Mismatch>>,
     /// Whether it is asked for only if it is not the one that is here.
     pub(crate) is_conditional: bool,
+    /// What there is of a long body, and who fills it.
+    pub(crate) team: &'r mut Option<Arc<Team>>,
+    /// What a row tells of a body that was given up.
+    pub(crate) told: &'r mut Told,
+    /// Whether this is a task beside the job.
+    pub(crate) is_helper: bool,
+    /// Whether the user asks for a range: then none is asked for beside it.
+    pub(crate) has_own_range: bool,
+    pub(crate) hops: &'r Hops,
+    /// When the job began.
+    pub(crate) began: Instant,
+    /// When the job is over in any case, in milliseconds of the run.
+    pub(crate) job_at_ms: u64,
+    /// Seeks helpers.
+    pub(crate) enlist: Enlist<'r>,
+    /// The range that is asked for, with what it must be a range of.
+    pub(crate) wanted: Option<WantedRange>,
 }
 
-impl Receiver<'_> {
+/// A range of a body that is asked for.
+pub(crate) struct WantedRange {
+    pub(crate) claim: Claim,
+    /// The version that it is to be a range of.
+    pub(crate) validator: Arc<Validator>,
+    /// Length of the whole, where that is known.
+    pub(crate) complete: Option<u64>,
+}
+
+impl<'r> Receiver<'r> {
     /// What is wanted, for the verdict on a head.
     pub(crate) fn ask(&self) -> Ask<'_> {
         match self {
             Self::File(FileReceiver { is_conditional: true, .. }) => Ask::FileIfChanged,
-            Self::File(_) => Ask::File,
+            Self::File(file) => file.part_ask().map_or(Ask::File, Ask::Part),
             Self::Text { bytes_max, .. } => Ask::Text { bytes_max: *bytes_max },
+        }
+    }
+
+    /// Where the body of an answer goes. A coding of it is undone where it `is_coded`.
+    ///
+    /// # Errors
+    /// What comes of an answer that is not what was asked for, or that cannot be stored.
+    pub(crate) fn begin<'b>(
+        &mut self,
+        kit: &'b Kit,
+        head: &Head,
+        answer: Result<Answer, Instead>,
+        is_coded: bool,
+    ) -> Result<Body<'b>, Outcome>
+    where
+        'r: 'b,
+    {
+        let answer = match (answer, &mut *self) {
+            (Ok(answer), _) => answer,
+            (Err(instead), Self::File(file)) => return Err(file.instead(instead)),
+            (Err(instead), Self::Text { .. }) => return Err(instead.into()),
+        };
+        self.accept(head, &kit.dir)?;
+        match self {
+            Self::File(file) => file.body(kit, (head, answer), is_coded),
+            Self::Text { bytes_max, .. } => {
+                let body = Body::text(*bytes_max);
+                Ok(if is_coded { body.decoding(&kit.buffers) } else { body })
+            }
         }
     }
 
     /// Takes what a good head says: a file may get the name that the server proposes, if nothing
     /// stands in the way of that.
-    pub(crate) fn accept(&mut self, head: &Head, dir: &Dir) -> Result<(), Outcome> {
-        let Self::File(FileReceiver { output, job, name, .. }) = self else { return Ok(()) };
+    fn accept(&mut self, head: &Head, dir: &Dir) -> Result<(), Outcome> {
+        let Self::File(FileReceiver { output, job, name, is_helper, .. }) = self else {
+            return Ok(());
+        };
+        if *is_helper {
+            return Ok(());
+        }
         let Some(path) = output.proposal(dir, job, head) else { return Ok(()) };
         name.propose(path, |path| output.names.claim(Some(dir), path, job.index));
         let path = name.proposed().unwrap_or_default();

@@ -5,6 +5,7 @@ use crate::engine::attempt::kit::Kit;
 use crate::engine::attempt::pace::Pace;
 use crate::engine::attempt::trace::Trace;
 use crate::engine::output::body::Body;
+use crate::engine::output::partial::Filling;
 use crate::fault::{Cause, Fault, Stage};
 use crate::http::exchange::Eof;
 use crate::http::head::Framing;
@@ -71,9 +72,16 @@ impl<'a> Response<'a> {
 
     /// Reads the body into `body`. What fits the buffer at the end is left there, to be taken with
     /// its end.
-    pub(crate) async fn body(&mut self, body: &mut Body<'_>) -> Result<Reuse, Fault> {
+    ///
+    /// `None` where the rest of it is not wanted any more: then the connection is of no use. `grow`
+    /// is told now and then of a long body that others could help to fill.
+    pub(crate) async fn body(
+        &mut self,
+        body: &mut Body<'_>,
+        grow: &dyn Fn(&Filling),
+    ) -> Result<Option<Reuse>, Fault> {
         self.kit.transfers.expect(self.trace.transfer, self.exchange.body_remaining());
-        let reuse = self.receive_body(body, None).await?;
+        let reuse = self.receive_body(body, None, grow).await?;
         self.connection.disarm();
         Ok(reuse)
     }
@@ -91,14 +99,21 @@ impl<'a> Response<'a> {
         }
         let mut body = Body::nothing(DRAIN_BYTES_MAX);
         let at_ms = self.kit.now_ms() + DRAIN_MS_MAX;
-        match self.receive_body(&mut body, Some(at_ms)).await {
+        match self.receive_body(&mut body, Some(at_ms), &|_| {}).await {
             Ok(reuse) => self.end(reuse, keep_alive),
             Err(_) => Ended::closed(),
         }
     }
 
-    /// The response has come to its end, of which it says `reuse`.
-    pub(crate) fn end(self, reuse: Reuse, keep_alive: &KeepAlive<'_>) -> Ended {
+    /// Has the connection shut down when somebody else fetches all of the range.
+    pub(crate) fn watch(&self, filling: &Filling) {
+        self.connection.cut_by(filling.cut());
+    }
+
+    /// The response has come to its end, of which it says `reuse`; nothing where the rest of it is
+    /// not wanted.
+    pub(crate) fn end(self, reuse: Option<Reuse>, keep_alive: &KeepAlive<'_>) -> Ended {
+        let Some(reuse) = reuse else { return Ended::closed() };
         let (size, poll) = (self.trace.size_download, self.kit.polls.get());
         keep_alive.end(self.connection, reuse, size, poll)
     }
@@ -107,7 +122,8 @@ impl<'a> Response<'a> {
         &mut self,
         body: &mut Body<'_>,
         until_ms: Option<u64>,
-    ) -> Result<Reuse, Fault> {
+        grow: &dyn Fn(&Filling),
+    ) -> Result<Option<Reuse>, Fault> {
         loop {
             match self.step(Stage::Body)? {
                 Step::NeedInput => {}
@@ -123,7 +139,7 @@ impl<'a> Response<'a> {
                 }
                 Step::End { used, reuse } => {
                     self.buf.skip(used);
-                    return Ok(reuse);
+                    return Ok(Some(reuse));
                 }
                 Step::Head { .. } => unreachable!("one final head a response"),
             }
@@ -139,6 +155,12 @@ impl<'a> Response<'a> {
                 // Some of it may have gone out although the write fails.
                 self.trace.is_output_begun |= body.is_final() && self.buf.body_len() > 0;
                 body.write(self.buf).await?;
+                if let Some(filling) = body.filling() {
+                    if filling.is_over() {
+                        return Ok(None);
+                    }
+                    grow(filling);
+                }
                 self.kit.buffers.enlarge(self.buf);
             }
             let want = remaining.map_or(ReadHint::Any, ReadHint::Exactly);
@@ -151,13 +173,13 @@ impl<'a> Response<'a> {
                 // What has its own small bounds is counted and not waited for.
                 (Some(_) | None, _) => want,
             };
-            self.arm(until_ms);
+            self.arm(until_ms, body);
             let received = self.connection.receive(self.buf, want).await;
             match received.map_err(|failure| failure.at(Stage::Body))? {
                 Received::Bytes => {}
                 Received::End => {
                     let left = self.buf.unread_len();
-                    return self.exchange.receive_eof(left).map_err(eof_fault);
+                    return self.exchange.receive_eof(left).map(Some).map_err(eof_fault);
                 }
                 Received::Cut => return Err(self.ended_early()),
             }
@@ -165,8 +187,12 @@ impl<'a> Response<'a> {
     }
 
     /// Sets the deadline of the next wait for body bytes.
-    fn arm(&self, until_ms: Option<u64>) {
-        let patience = self.kit.patience;
+    fn arm(&self, until_ms: Option<u64>, body: &Body<'_>) {
+        let mut patience = self.kit.patience;
+        if body.filling().is_some_and(Filling::is_one_of_many) {
+            // Others can do better at once.
+            patience.idle_ms = patience.idle_ms.min(PART_IDLE_MS_MAX);
+        }
         let (rule, at_ms) = match until_ms {
             Some(at_ms) => (Rule::Total, at_ms),
             None => {
@@ -221,6 +247,9 @@ fn eof_fault(eof: Eof) -> Fault {
 
 /// Longest body of a redirect or failure that is read to keep its connection, in bytes.
 const DRAIN_BYTES_MAX: usize = 64 * 1024;
+
+/// Longest time without a byte of a range of a file that others bring ranges of, in milliseconds.
+const PART_IDLE_MS_MAX: u64 = 5_000;
 
 /// Longest time that is spent on it, in milliseconds.
 const DRAIN_MS_MAX: u64 = 1_000;

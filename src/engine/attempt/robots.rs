@@ -136,7 +136,12 @@ async fn ask(
             }
             // The names of this host are looked up again, and the job waits for that.
             Outcome::Unresolved if is_home => break Err(Outcome::Unresolved),
-            Outcome::Unresolved | Outcome::Skipped | Outcome::Refused(_) | Outcome::Waiting => {
+            Outcome::Unresolved
+            | Outcome::Skipped
+            | Outcome::Refused(_)
+            | Outcome::Waiting
+            | Outcome::Ranged
+            | Outcome::Left => {
                 let fault = Fault::new(Stage::Resolve, Cause::ResolveFailed);
                 break judge(fault).map_err(Outcome::from);
             }

@@ -66,6 +66,8 @@ fn told(outcome: &Outcome) -> String {
         Outcome::Skipped => "skipped".to_owned(),
         Outcome::Waiting => "waiting".to_owned(),
         Outcome::Unresolved => "unresolved".to_owned(),
+        Outcome::Ranged => "ranged".to_owned(),
+        Outcome::Left => "left".to_owned(),
         Outcome::Redirect(target) => format!("-> {}", target.as_str()),
         Outcome::Refused(fault) | Outcome::Failed(fault, _) => fault.code().to_owned(),
     }
@@ -248,7 +250,7 @@ fn begun(bench: &Bench, target: Target, name: &str) -> Fetch {
 }
 
 async fn pull(bench: &Bench, fetch: &mut Fetch, first_byte: Option<&dyn Fn()>) -> Answered {
-    let given = Given { pooled: None, now_ms: bench.kit.now_ms(), first_byte };
+    let given = Given { pooled: None, now_ms: bench.kit.now_ms(), first_byte, enlist: &|_| {} };
     attempt(&bench.kit, &bench.output, fetch, given).await
 }
 

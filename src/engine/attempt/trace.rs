@@ -52,6 +52,11 @@ impl Trace {
         self.head = Some(head);
     }
 
+    /// Another request of the same attempt begins.
+    pub(crate) fn begin_next(&mut self) {
+        self.size_download = 0;
+    }
+
     /// Forgets a response that was another's.
     pub(crate) fn forget_response(&mut self) {
         (self.head, self.size_download) = (None, 0);

@@ -4,6 +4,8 @@
 use crate::engine::attempt::fetch::{Fetch, Waiting};
 use crate::engine::attempt::kit::Kit;
 use crate::engine::attempt::outcome::End;
+use crate::engine::attempt::team::Recruit;
+use crate::engine::core::follow::Next;
 use crate::engine::core::pool::Pool;
 use crate::engine::core::rows::Rows;
 use crate::engine::moment::Moment;
@@ -128,6 +130,7 @@ impl Desk {
 
     /// A job fails that is not tried.
     fn fail(&self, waiting: Waiting, fault: Fault, kit: &Kit) {
+        let Some(waiting) = succeeded(waiting, self.shared.now_ms()) else { return };
         self.rows.close_waiting(waiting, End::Failed(fault), kit.clocks.now());
         self.shared.queue.end_if_finished();
     }
@@ -215,6 +218,39 @@ impl Desk {
         self.shared.queue.defer(self.index, &target, packed, (until_ms, ends_ms));
     }
 
+    /// Goes on in the place of `slot` with the body that its task has left: whoever was at it last
+    /// lets the lead go on, here if that goes to the same origin or has nothing to ask for. Whether
+    /// it goes on here; then it is in the slot.
+    pub(crate) fn succeed(&self, slot: &mut Option<Work>, left: &Next, now: Moment) -> bool {
+        let Some(Work { fetch, granted, .. }) = slot.take() else { return false };
+        let Some(team) = fetch.history.team.clone() else { return false };
+        let origin = fetch.target().clone();
+        let lead = match left {
+            Next::Gone { has_failed } => {
+                team.partial.connected(fetch.history.trace.num_connects);
+                team.part(*has_failed, now.ms)
+            }
+            _ => team.park(fetch.into_waiting()),
+        };
+        let Some(lead) = lead else { return false };
+        let goes_on = lead.target().same_origin(&origin) || team.partial.is_whole();
+        let fetch = lead.into_fetch(now, |history| self.rows.boxed(history));
+        if !goes_on {
+            self.requeue(fetch);
+            return false;
+        }
+        *slot = Some(Work { fetch, granted, pooled: None, is_disk_probe: false });
+        true
+    }
+
+    /// Seeks helpers for the body of a job, where nobody else has a use for their connections.
+    pub(crate) fn enlist(&self, recruit: Recruit<'_>, now: Moment) {
+        let paused_ms = self.paused_ms();
+        let ends_ms = recruit.job_at_ms;
+        let helper = || Queued::pack(Waiting::helper(recruit, now, paused_ms));
+        self.shared.queue.push_spread(recruit.target(), recruit.count_max, ends_ms, helper);
+    }
+
     /// Where a job goes on, and when its time is over as far as is known by now.
     fn place(&self, fetch: &Fetch) -> (Target, u64) {
         (fetch.target().clone(), fetch.ends_ms(self.paused_ms()))
@@ -243,6 +279,15 @@ impl Desk {
         for origin in closed {
             self.shared.queue.idle_closed(self.index, origin);
         }
+    }
+}
+
+/// The job that ends with this task: the task itself; or where that is one beside a job, the job if
+/// nobody else is at it.
+fn succeeded(waiting: Waiting, now_ms: u64) -> Option<Waiting> {
+    match waiting.helps() {
+        Some(team) => Arc::clone(team).part(true, now_ms),
+        None => Some(waiting),
     }
 }
 

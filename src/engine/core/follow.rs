@@ -18,6 +18,12 @@ use std::time::SystemTime;
 pub(crate) enum Next {
     Ended(End),
     Again(Again),
+    /// The lead of a body has nothing to do while others are at what is missing.
+    Idle,
+    /// A task beside a job is over; whether it failed.
+    Gone {
+        has_failed: bool,
+    },
 }
 
 /// Where a job goes on that has not ended.
@@ -53,6 +59,22 @@ pub(crate) fn follow(
             (Next::Again(Again::Redirected), seen.good())
         }
         Outcome::Unresolved => (Next::Again(Again::Unresolved), HostSignal::Unasked),
+        Outcome::Left | Outcome::Ranged => {
+            // How long ranges take is no measure of the host.
+            let signal = if seen.has_head { HostSignal::Answered } else { HostSignal::Unasked };
+            let is_helper = fetch.helps().is_some();
+            (if is_helper { Next::Gone { has_failed: false } } else { Next::Idle }, signal)
+        }
+        Outcome::Failed(fault, _) if fetch.helps().is_some() => {
+            let signal = seen.failed(&fault, core.kit.proxies.choose(fetch.target()));
+            (Next::Gone { has_failed: true }, signal)
+        }
+        Outcome::Failed(fault, _) if fetch.is_helped() => {
+            // Those beside it may bring what is missing; if they do not, it is tried again.
+            let signal = seen.failed(&fault, core.kit.proxies.choose(fetch.target()));
+            fetch.remember(fault);
+            (Next::Idle, signal)
+        }
         Outcome::Failed(fault, retry_after) => {
             let signal = seen.failed(&fault, core.kit.proxies.choose(fetch.target()));
             let (next, asked) = failed(core, fetch, (fault, retry_after), granted, now);
@@ -93,6 +115,7 @@ fn failed(
             Full::Fail => {}
         }
     }
+    fetch.count_fruit();
     let attempt = attempts_counted(core, fetch, &fault, granted);
     let since_epoch = now.date.duration_since(SystemTime::UNIX_EPOCH);
     let moment = retry::Moment {
@@ -141,7 +164,7 @@ fn attempts_counted(
         let Refused { tally, is_progressing, .. } = core.desk.refused(granted);
         let _: bool = refusals.meet(tally, is_progressing);
     }
-    let free = refusals.free();
+    let free = refusals.free() + fetch.fruitful();
     fetch.attempt().saturating_sub(free)
 }
 

@@ -4,6 +4,7 @@ use crate::engine::attempt::attempt::{Given, attempt};
 use crate::engine::attempt::exchange::Answered;
 use crate::engine::attempt::fetch::Fetch;
 use crate::engine::attempt::outcome::End;
+use crate::engine::attempt::team::Recruit;
 use crate::engine::core::desk::Work;
 use crate::engine::core::follow::{Again, Next, follow};
 use crate::engine::core::state::{Core, Seed};
@@ -99,12 +100,20 @@ async fn run_job(core: &Rc<Core>, slot: &mut Option<Work>, now: Moment) -> Momen
         pin!(attempt_once(core, fetch, pooled, Some(granted), now)).await;
     let mut now = core.kit.clocks.now();
     let mut next = follow(core, fetch, outcome, Some(granted), now);
-    while matches!(next, Next::Again(Again::Redirected)) && core.shared.stop.get() == Stop::Draining
-    {
-        // Nobody takes from the queue any more, but what is in flight may finish. These few hops
-        // are the only connections that `-x` does not count.
-        connection = None;
-        let (outcome, _) = Box::pin(attempt_once(core, fetch, None, None, now)).await;
+    loop {
+        let is_draining = core.shared.stop.get() == Stop::Draining;
+        match next {
+            // Nobody takes from the queue any more, but what is in flight may finish. These few
+            // hops are the only connections that `-x` does not count.
+            Next::Again(Again::Redirected) if is_draining => connection = None,
+            // The lead goes on in the place of the last of its helpers, or in its own.
+            Next::Idle | Next::Gone { .. } if core.desk.succeed(slot, &next, now) => {}
+            Next::Again(_) | Next::Ended(_) | Next::Idle | Next::Gone { .. } => break,
+        }
+        let Some(Work { fetch, .. }) = slot else { return now };
+        let again = Box::pin(attempt_once(core, fetch, connection.take(), None, now));
+        let (outcome, kept) = again.await;
+        connection = kept;
         now = core.kit.clocks.now();
         next = follow(core, fetch, outcome, None, now);
     }
@@ -115,7 +124,9 @@ async fn run_job(core: &Rc<Core>, slot: &mut Option<Work>, now: Moment) -> Momen
             }
             Next::Again(Again::Full) => {}
             // It told nothing: the next one may try.
-            Next::Ended(_) | Next::Again(_) => core.shared.full_disk.return_probe(),
+            Next::Ended(_) | Next::Again(_) | Next::Idle | Next::Gone { .. } => {
+                core.shared.full_disk.return_probe();
+            }
         }
     }
     // The job is on its way before its grant ends, so that the run cannot seem to be over between.
@@ -125,6 +136,8 @@ async fn run_job(core: &Rc<Core>, slot: &mut Option<Work>, now: Moment) -> Momen
             Next::Again(Again::Redirected | Again::Full) => core.desk.requeue(fetch),
             Next::Again(Again::Unresolved) => core.desk.unresolve(fetch),
             Next::Again(Again::After(after_ms)) => core.desk.defer(fetch, after_ms),
+            // Whoever goes on with its body has it, or has gone on.
+            Next::Idle | Next::Gone { .. } => {}
         }
     }
     core.desk.release(granted.origin, connection, now.ms);
@@ -149,7 +162,8 @@ async fn attempt_once(
         }
     };
     let first_byte = probe.is_some().then_some(&tell as &dyn Fn());
-    let given = Given { pooled, now_ms: now.ms, first_byte };
+    let enlist = |recruit: Recruit<'_>| core.desk.enlist(recruit, core.kit.clocks.now());
+    let given = Given { pooled, now_ms: now.ms, first_byte, enlist: &enlist };
     let attempt = pin!(attempt(&core.kit, &core.shared.output, fetch, given));
     contained(&core.kit.polls, attempt)
         .await

@@ -3,6 +3,7 @@
 use crate::engine::moment::Bounds;
 use crate::engine::output::destination::Output;
 use crate::engine::output::named::named_fault;
+use crate::engine::output::partial::Filling;
 use crate::engine::output::stored::{Location, Obstacle, Stored};
 use crate::engine::output::stream::Outflow;
 use crate::fault::{Cause, Fault, Stage};
@@ -12,7 +13,7 @@ use crate::plan::checksum::{Check, Checksum, Mismatch};
 use crate::plan::job::Job;
 use crate::ring::buf::RecvBuf;
 use crate::ring::dir::Dir;
-use crate::ring::file::{OutFile, SizeHint, Stamp};
+use crate::ring::file::{OutFile, PartialFile, SizeHint, Stamp};
 use std::ops::Range;
 
 /// The body of one job, on its way to being whole.
@@ -21,15 +22,17 @@ use std::ops::Range;
 /// count of its bytes and their digest. The job itself, with its row and its attempts, stays with
 /// whoever asks for the bytes.
 ///
-/// What is guaranteed today, when one attempt brings all of it:
+/// What is guaranteed of a body that one attempt brings all of:
 ///
 /// - Bytes come in order and once, each part behind the one before it: what is missing is always
 ///   one range, from the last byte that came to the end. So the digest is that of the file without
 ///   a second look at it.
-/// - A file that is not finished is gone when this is dropped, and nothing of it ever had the final
-///   name. So every attempt begins a new one at byte 0.
+/// - A file that is not finished is gone when this is dropped, unless it is kept for the next
+///   attempt ([`Assembly::keep`]), and nothing of it ever had the final name.
 /// - It is finished only after it was concluded, once, with nothing missing and the digest that was
 ///   asked for; what it gives then is all that a row tells of the body.
+///
+/// A long body is filled range by range ([`Filling`]), and named by whoever sees that it is whole.
 pub(crate) struct Assembly<'c> {
     output: &'c Output,
     /// The input line of the job.
@@ -44,6 +47,8 @@ pub(crate) struct Assembly<'c> {
 enum Place<'c> {
     /// A file that has its name only when it is whole.
     File(OutFile),
+    /// A range of a file that others fill, too, or that other attempts go on with.
+    Range(Box<Filling>),
     /// What is no file, a buffer at a time: what has gone out cannot be tried again.
     Stream(Outflow<'c>),
     /// Nowhere: it is counted, and that is all.
@@ -104,9 +109,9 @@ impl<'c> Assembly<'c> {
             let file = dir.create_file(path, job.index, coming.expected());
             Place::File(file.map_err(|cause| named_fault(cause, path))?)
         };
-        let expected = job.expected(output.checksum);
-        let check = Check::of(&expected, output.compute_hash).map(Box::new);
-        let tally = Tally { bytes: 0, size: expected.size, check, digest: None };
+        let digesting = output.digesting(job);
+        let (size, check) = (digesting.expected.size, digesting.check());
+        let tally = Tally { bytes: 0, size, check, digest: None };
         Ok(Self { output, index: job.index, place, length: coming.length(), tally })
     }
 
@@ -115,6 +120,35 @@ impl<'c> Assembly<'c> {
         if let Place::File(file) = &mut self.place {
             file.set_stamp(stamp);
         }
+    }
+
+    /// The range of a long body that a response brings.
+    pub(super) fn of_range(output: &'c Output, index: u64, filling: Filling) -> Self {
+        let place = Place::Range(Box::new(filling));
+        Self { output, index, place, length: None, tally: Tally::default() }
+    }
+
+    /// The range of a long body that comes, if it is one.
+    pub(super) fn filling(&self) -> Option<&Filling> {
+        match &self.place {
+            Place::Range(filling) => Some(filling),
+            Place::File(_) | Place::Stream(_) | Place::Null => None,
+        }
+    }
+
+    /// What came so far, for the next attempt: the last of it waits in `last`. Nothing where that is
+    /// no file, or too little to be worth it.
+    pub(super) async fn keep(self, last: &mut RecvBuf, (dir, path): (&Dir, &str)) -> Option<Kept> {
+        let Self { output, index, place, length, .. } = self;
+        let Place::File(mut file) = place else { return None };
+        if file.written() == 0 && last.body_len() < KEPT_BYTES_MIN {
+            return None;
+        }
+        // What cannot be written is asked for again.
+        let _ = file.write(last).await;
+        let written = file.written();
+        let file = file.keep(&output.part_name(dir, path, index)).ok()?;
+        Some(Kept { file, written, length })
     }
 
     /// Whether what is written can no more be taken back.
@@ -129,9 +163,14 @@ impl<'c> Assembly<'c> {
 
     /// Writes the waiting body of `buf` behind what came before.
     pub(super) async fn write(&mut self, buf: &mut RecvBuf) -> Result<(), Cause> {
+        if let Place::Range(filling) = &mut self.place {
+            // Boxed, as what is rare is: a slot has room for all that an attempt may wait in.
+            return Box::pin(filling.write(buf)).await;
+        }
         self.tally.take(buf.body());
         match &mut self.place {
             Place::File(file) => file.write(buf).await,
+            Place::Range(_) => unreachable!("it was written above"),
             Place::Stream(outflow) => {
                 // Boxed, as what is rare is: a slot has room for all that an attempt may wait in.
                 Box::pin(outflow.write(buf.body())).await?;
@@ -173,6 +212,7 @@ impl<'c> Assembly<'c> {
                 written.and_then(|()| outflow.finish()).map_err(write_fault)?;
                 (self.output.location_of_stream(), false)
             }
+            Place::Range(_) => unreachable!("it has its name when nothing of it is missing"),
             Place::Null => {
                 last.body_written();
                 (Location::Null, false)
@@ -185,7 +225,7 @@ impl<'c> Assembly<'c> {
 
 impl Coming<'_> {
     /// How long the stored body will be, if that is known.
-    fn length(&self) -> Option<u64> {
+    pub(crate) fn length(&self) -> Option<u64> {
         match self.framing {
             Framing::Empty => Some(0),
             // Nobody knows what it decodes to.
@@ -203,6 +243,18 @@ impl Coming<'_> {
         }
     }
 }
+
+/// A body that came in part, all of it from its begin on.
+pub(crate) struct Kept {
+    pub(crate) file: PartialFile,
+    /// Bytes of it.
+    pub(crate) written: u64,
+    /// How long it will be, where that is known.
+    pub(crate) length: Option<u64>,
+}
+
+/// Bytes that are worth to be kept: fewer come as fast as a request for the rest.
+const KEPT_BYTES_MIN: usize = RECV_BUFFER_BYTES;
 
 /// The fault of a body that cannot be written.
 pub(super) fn write_fault(cause: Cause) -> Fault {

@@ -1,8 +1,9 @@
 //! One body on its way: taken from its buffer, decoded where it is coded, and passed on.
 
 use crate::engine::moment::Bounds;
-use crate::engine::output::assembly::{Assembly, Coming, write_fault};
+use crate::engine::output::assembly::{Assembly, Coming, Kept, write_fault};
 use crate::engine::output::destination::Output;
+use crate::engine::output::partial::Filling;
 use crate::engine::output::stored::{Obstacle, Stored};
 use crate::fault::{Cause, Fault, Stage};
 use crate::http::coding::Gunzip;
@@ -49,6 +50,29 @@ impl<'c> Body<'c> {
         let assembly = Assembly::begin(output, coming, dir, bounds)?;
         let body = Self { to: To::Assembly(assembly), bytes_max, decoding: None };
         Ok(if coming.is_coded { body.decoding(buffers) } else { body })
+    }
+
+    /// The range of a long body that is coming now.
+    pub(crate) fn of_range(output: &'c Output, index: u64, filling: Filling) -> Self {
+        let assembly = Assembly::of_range(output, index, filling);
+        Self { to: To::Assembly(assembly), bytes_max: None, decoding: None }
+    }
+
+    /// The range of a long body that comes, if it is one.
+    pub(crate) fn filling(&self) -> Option<&Filling> {
+        match &self.to {
+            To::Assembly(assembly) => assembly.filling(),
+            To::Text(..) | To::Nothing(_) => None,
+        }
+    }
+
+    /// What came so far, for the next attempt; see [`Assembly::keep`].
+    pub(crate) async fn keep(self, last: &mut RecvBuf, to: (&Dir, &str)) -> Option<Kept> {
+        match self.to {
+            // What was decoded is no part of what the server has.
+            To::Assembly(assembly) if self.decoding.is_none() => assembly.keep(last, to).await,
+            To::Assembly(_) | To::Text(..) | To::Nothing(_) => None,
+        }
     }
 
     /// A text that is kept in memory. One of more than `bytes_max` bytes is refused; its first ones

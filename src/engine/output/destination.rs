@@ -3,11 +3,14 @@
 use crate::config::{Config, Destination, OnConflict};
 use crate::engine::output::dir_rules::DirRules;
 use crate::engine::output::names::GivenNames;
+use crate::engine::output::partial::Sharing;
 use crate::plan::checksum::{Checksum, Kind};
 use crate::plan::name::Dirs;
+use crate::plan::partial::Continue;
 use crate::report::journal::Lost;
 use crate::report::location;
 use crate::ring::file::Fsync;
+use crate::ring::journal::boot_id;
 use crate::ring::stream::Stream;
 use std::sync::OnceLock;
 
@@ -23,11 +26,17 @@ pub(crate) struct Output {
     pub(super) dirs: Option<Dirs>,
     pub(super) compute_hash: Option<Kind>,
     pub(super) checksum: Option<Checksum>,
-    pub(super) body_bytes_max: Option<u64>,
     /// `--timestamping`: files that are there are asked for if they have changed.
     pub(super) is_timestamping: bool,
     /// `--remote-time`: files tell of the version that they are.
     pub(super) has_remote_time: bool,
+    pub(crate) body_bytes_max: Option<u64>,
+    /// Whether what is unfinished is gone on with.
+    pub(super) continuing: Continue,
+    /// How many may fill a long body.
+    pub(super) sharing: Sharing,
+    /// This boot of the machine.
+    pub(super) boot_id: [u8; 16],
     /// The names of its files.
     pub(crate) names: GivenNames,
     /// Lines whose rows are not believed.
@@ -61,6 +70,12 @@ impl Output {
             body_bytes_max: config.body_bytes_max,
             is_timestamping: config.timestamping,
             has_remote_time: config.remote_time,
+            continuing: config.continuing,
+            sharing: Sharing {
+                splitting: config.splitting,
+                per_host_max: config.limits.per_host_max,
+            },
+            boot_id: boot_id(),
             names: GivenNames::new(rules),
             lost,
             stream: OnceLock::new(),

@@ -5,6 +5,7 @@
 //!   memory, or nowhere.
 //! - `assembly`: what a job is about, put together of what came: a file, or what goes into a
 //!   stream.
+//! - `partial`: a long body that several attempts fill, side by side or one after the other.
 //! - `named`: the name of a file; `names` has those that the run has given, `dir_rules` what
 //!   directories make of them.
 //! - `versions`: what is kept of the version of a file with it, and asked about later.
@@ -21,8 +22,10 @@ pub(crate) mod assembly;
 pub(crate) mod body;
 pub(crate) mod destination;
 pub(crate) mod dir_rules;
+mod long;
 pub(crate) mod named;
 pub(crate) mod names;
+pub(crate) mod partial;
 pub(crate) mod stored;
 pub(crate) mod stream;
 pub(crate) mod versions;

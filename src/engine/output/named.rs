@@ -72,6 +72,18 @@ impl Output {
         path: &str,
         index: u64,
     ) -> Result<(Location, bool), Obstacle> {
+        self.give_name(path, index, async |name, naming| file.finish(last, name, naming).await)
+            .await
+    }
+
+    /// Gives a file of input line `index` the name `path`, or another one where it may: `finish`
+    /// gives it a name in its folder, and says whether that replaced a file.
+    pub(super) async fn give_name(
+        &self,
+        path: &str,
+        index: u64,
+        mut finish: impl AsyncFnMut(&str, Naming) -> Result<bool, Cause>,
+    ) -> Result<(Location, bool), Obstacle> {
         let (parents, name) = path.rsplit_once('/').unwrap_or(("", path));
         let naming =
             |path: &str| match self.on_conflict {
@@ -80,7 +92,7 @@ impl Output {
                     if self.had(index, path) { Naming::Replace } else { Naming::NoReplace }
                 }
             };
-        let mut finished = file.finish(last, name, naming(path)).await;
+        let mut finished = finish(name, naming(path)).await;
         let mut location = Location::Planned;
         let is_taken = |cause: &Cause| *cause == Cause::Disk(DiskProblem::Exists);
         match self.on_conflict {
@@ -97,7 +109,7 @@ impl Output {
                     let next = name::numbered(name, number);
                     let path =
                         if parents.is_empty() { next.clone() } else { format!("{parents}/{next}") };
-                    finished = file.finish(last, &next, naming(&path)).await;
+                    finished = finish(&next, naming(&path)).await;
                     location = Location::Renamed(path);
                 }
             }

@@ -106,6 +106,25 @@ impl Queue {
         self.wakes.deliver(wake);
     }
 
+    /// Seeks tasks that do part of what `job` makes of `target`, as many as nobody else has a use
+    /// for and no more than `count_max`; each is what `job` makes. Gives how many.
+    pub(crate) fn push_spread(
+        &self,
+        target: &Target,
+        count_max: usize,
+        ends_ms: u64,
+        job: impl Fn() -> Queued,
+    ) -> usize {
+        let (wakes, count) = {
+            let mut schedule = self.lock();
+            let count = schedule.spare(place(target)).min(count_max);
+            let mut push = |_| schedule.push_spread(place(target), job(), ends_ms);
+            ((0..count).map(&mut push).collect::<Vec<Wake>>(), count)
+        };
+        wakes.into_iter().for_each(|wake| self.wakes.deliver(wake));
+        count
+    }
+
     /// As [`Queue::push_front`], where the name of the host has to be asked for again before that.
     pub(crate) fn unresolve(&self, target: &Target, job: Queued, ends_ms: u64) {
         let wakes = {

@@ -45,9 +45,15 @@ impl<T> Schedule<T> {
         })
     }
 
-    /// Connections of a big host that one core may hold.
+    /// Connections of a big host that one core may hold: of its window, or of what there is to do
+    /// where few jobs are to be on all cores.
     fn share(&self, host: &Host) -> usize {
-        host.window(&self.limits).div_ceil(self.limits.cores)
+        let window = host.window(&self.limits);
+        let jobs = match &host.active {
+            Some(active) if active.is_spread => window.min(active.in_use + host.queued()),
+            Some(_) | None => window,
+        };
+        jobs.div_ceil(self.limits.cores)
     }
 
     pub(super) fn grant(&mut self, core: usize, index: u32) -> Grant<T> {

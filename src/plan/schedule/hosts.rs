@@ -85,6 +85,8 @@ pub(super) struct Active {
     pub(super) throttle: Throttle,
     /// How often in a row the origin with the older job was passed over for an idle connection.
     pub(super) passed_over: u8,
+    /// Whether several jobs fill one file, which all cores are to have a part in.
+    pub(super) is_spread: bool,
 }
 
 /// One core's connections of one host.

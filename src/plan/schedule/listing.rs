@@ -76,13 +76,14 @@ impl<T> Schedule<T> {
         let is_down = breaker.is_some_and(Breaker::is_down);
         let is_held = is_down || breaker.is_some_and(Breaker::is_probing);
         let is_waiting = host.waits_until_ms().is_some();
+        let is_spread = host.active.as_ref().is_some_and(|active| active.is_spread);
         let window = host.window(&self.limits);
         let is_ready = host.has_queued() && is_known && !is_waiting && !is_held;
         let ready_list = if is_down && host.has_queued() {
             ReadyList::Down
         } else if !is_ready || host.open() >= window {
             ReadyList::Nowhere
-        } else if host.queued() > queue_small_max(window) {
+        } else if is_spread || host.queued() > queue_small_max(window) {
             ReadyList::Big
         } else {
             ReadyList::Home

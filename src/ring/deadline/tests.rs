@@ -15,6 +15,7 @@ fn row() -> Row {
         armed_ms: 0,
         window: None,
         verdict: None,
+        cut: None,
     }
 }
 

@@ -112,9 +112,16 @@ impl Dir {
         index: u64,
         expected: SizeHint,
     ) -> Result<OutFile, Cause> {
-        let create = || OutFile::create(&self.parent(path)?.0, index, expected);
+        self.with_folders(|| OutFile::create(&self.parent(path)?.0, index, expected))
+    }
+
+    /// Makes something in a folder, and once more where a folder that was kept open is gone by now,
+    /// or where one that is closed leaves a descriptor for it.
+    ///
+    /// # Errors
+    /// Whatever `create` says.
+    pub fn with_folders<T>(&self, create: impl Fn() -> Result<T, Cause>) -> Result<T, Cause> {
         match create() {
-            // A folder that was kept may be gone by now, and a descriptor may be had for it.
             Err(Cause::Disk(DiskProblem::NoDirectory) | Cause::Resources(_))
                 if self.give_up_folders() =>
             {

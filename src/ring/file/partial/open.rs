@@ -114,8 +114,10 @@ impl OutFile {
         };
         // It was opened for writing only. Locked before it has a name that others look for.
         let Found::Ours(fd) = find(&dir, &before)? else { return Err(disk_cause(libc::ENOENT)) };
-        remove_record(&dir, part_name)?;
-        dir.rename_no_replace(&before, part_name, self.index).map_err(named)?;
+        if before != part_name {
+            remove_record(&dir, part_name)?;
+            dir.rename_no_replace(&before, part_name, self.index).map_err(named)?;
+        }
         self.place = Place::Final;
         PartialFile::new(&dir, part_name, fd).map_err(|errno| {
             dir.remove(part_name);

@@ -1,0 +1,319 @@
+//! Long bodies: begun, gone on with, and named when nothing of them is missing.
+
+use crate::engine::attempt::exchange::Answered;
+use crate::engine::attempt::keep_alive::Ended;
+use crate::engine::attempt::kit::Kit;
+use crate::engine::attempt::outcome::Outcome;
+use crate::engine::attempt::receiver::{FileReceiver, WantedRange};
+use crate::engine::attempt::team::{Recruit, Team};
+use crate::engine::attempt::trace::Trace;
+use crate::engine::output::assembly::{Coming, Kept};
+use crate::engine::output::body::Body;
+use crate::engine::output::partial::{Claim, Filling, Next, Partial, Version};
+use crate::engine::output::stored::Stored;
+use crate::fault::{Fault, Stage};
+use crate::http::Head;
+use crate::plan::checksum::Mismatch;
+use crate::plan::ranges::Ranges;
+use crate::plan::retry::{self, Class};
+use crate::plan::validator::Validator;
+use crate::plan::verdict::{Answer, BadPart, Instead, PartAsk, WhyWhole, check_size, why_whole};
+use crate::report::Resume;
+use crate::ring::buf::RecvBuf;
+use std::sync::Arc;
+
+/// What an attempt does next about the body of its job.
+pub(crate) enum Todo {
+    /// It asks for the file, or for a range of it.
+    Ask(Option<Claim>),
+    /// It gives the file its name: nothing is missing.
+    Finish,
+    /// Nothing: others are at what is missing.
+    Nothing,
+}
+
+impl<'r> FileReceiver<'r> {
+    /// What there is to do about the body.
+    pub(crate) fn todo(&self, kit: &Kit) -> Todo {
+        let Some(team) = &*self.team else { return Todo::Ask(None) };
+        match team.partial.next(kit.now_ms()) {
+            Next::Part(claim) => Todo::Ask(Some(claim)),
+            // The job alone ends it, or begins again.
+            Next::Whole | Next::Anew if self.is_helper => Todo::Nothing,
+            Next::Whole => Todo::Finish,
+            Next::Anew => Todo::Ask(None),
+            Next::Nothing => Todo::Nothing,
+        }
+    }
+
+    /// Takes the range that is asked for next, or all of the file.
+    pub(crate) fn want(&mut self, claim: Option<Claim>) {
+        self.wanted = self.team.as_ref().zip(claim).map(|(team, claim)| {
+            let (validator, complete) = team.partial.terms();
+            WantedRange { claim, validator, complete }
+        });
+    }
+
+    /// Offsets of the first and the last byte that are asked for, where that is a range.
+    pub(crate) fn range(&self) -> Option<(u64, Option<u64>)> {
+        self.part_ask().map(|ask| (ask.first, ask.last))
+    }
+
+    /// The version that a range is to be of.
+    pub(crate) fn terms(&self) -> Option<Arc<Validator>> {
+        self.wanted.as_ref().map(|wanted| Arc::clone(&wanted.validator))
+    }
+
+    /// What is asked of a server, where that is a range.
+    pub(crate) fn part_ask(&self) -> Option<PartAsk<'_>> {
+        let WantedRange { claim, validator, complete } = self.wanted.as_ref()?;
+        let range = claim.range();
+        Some(PartAsk {
+            first: range.start,
+            last: (range.end != u64::MAX).then(|| range.end - 1),
+            complete: *complete,
+            validator,
+            takes_unvouched: self.output.takes_unvouched(),
+        })
+    }
+
+    /// Where the body of a good answer goes.
+    ///
+    /// # Errors
+    /// It cannot be stored, or this task cannot go on with it.
+    pub(crate) fn body<'b>(
+        &mut self,
+        kit: &'b Kit,
+        (head, answer): (&Head, Answer),
+        is_coded: bool,
+    ) -> Result<Body<'b>, Outcome>
+    where
+        'r: 'b,
+    {
+        let claimed = match answer {
+            Answer::Part { range, complete } => {
+                let learned = match (&*self.team, complete) {
+                    (Some(team), Some(complete)) => team.partial.learn_length(complete),
+                    _ => true,
+                };
+                if !learned {
+                    return Err(self.mistaken(BadPart::Changed));
+                }
+                self.wanted.take().map(|wanted| (wanted.claim, Some(range.end)))
+            }
+            Answer::Whole => {
+                let length = self.coming(head, is_coded).length();
+                self.whole(kit, head, is_coded)?.map(|claim| (claim, length))
+            }
+        };
+        if let Some((claim, end)) = claimed {
+            if let Some(team) = &*self.team {
+                team.partial.set_stamp(self.output.stamp(self.job, Some(head)));
+            }
+            let filling = Filling::new(claim, end, kit.common.began)?;
+            return Ok(Body::of_range(self.output, self.job.index, filling));
+        }
+        let (output, bounds) = (self.output, kit.bounds(self.job_at_ms));
+        let coming = self.coming(head, is_coded);
+        Ok(Body::begin(output, coming, (&kit.dir, &kit.buffers), bounds)?)
+    }
+
+    fn coming(&self, head: &Head, is_coded: bool) -> Coming<'_> {
+        Coming { job: self.job, path: self.path(), framing: head.framing, is_coded }
+    }
+
+    /// A response brings all of the file. Gives what it fills, where that is a long body.
+    fn whole(&mut self, kit: &Kit, head: &Head, is_coded: bool) -> Result<Option<Claim>, Outcome> {
+        let why = self.part_ask().map(|ask| why_whole(head, &ask));
+        self.wanted = None;
+        let length = self.coming(head, is_coded).length();
+        check_size(length.unwrap_or_default(), self.output.body_bytes_max)?;
+        let validator = Validator::of(head);
+        let is_long = self.output.is_long(length, &validator, head) && !is_coded;
+        let is_ranged = !self.has_own_range && is_ranged(&validator, head);
+        if let Some(team) = self.team.clone() {
+            match why {
+                Some(WhyWhole::Changed) => team.partial.outdate(Resume::Changed),
+                Some(WhyWhole::RangesIgnored) => team.partial.give_up_ranges(),
+                None => {}
+            }
+            if self.is_helper || !team.is_alone() {
+                return Err(Outcome::Left);
+            }
+            if is_long {
+                let version = Version { length, validator, is_ranged };
+                team.partial.restart(version, kit.now_ms())?;
+                return Ok(Some(team.partial.take_all(kit.now_ms())));
+            }
+            // What is there is of no use, and there is nothing long any more.
+            team.partial.outdate(Resume::Changed);
+            *self.told = team.partial.told();
+            *self.team = None;
+        }
+        if !is_long {
+            return Ok(None);
+        }
+        let version = Version { length, validator, is_ranged };
+        let (output, now_ms) = (self.output, kit.now_ms());
+        let partial = output.begin_partial(&kit.dir, self.planned, self.job, version, now_ms)?;
+        let team = Team::new(partial);
+        let claim = team.partial.take_all(kit.now_ms());
+        if is_ranged {
+            team.partial.tile();
+        }
+        *self.team = Some(team);
+        Ok(Some(claim))
+    }
+
+    /// What comes of an answer that was not what was asked for.
+    pub(crate) fn instead(&mut self, instead: Instead) -> Outcome {
+        match instead {
+            // The file has got shorter.
+            Instead::NotRange { .. } => self.mistaken(BadPart::Changed),
+            Instead::BadPart(_, why) => self.mistaken(why),
+            instead => instead.into(),
+        }
+    }
+
+    /// The answer to a request for a range was none. The task goes on with what there is to do then.
+    pub(crate) fn mistaken(&mut self, why: BadPart) -> Outcome {
+        self.wanted = None;
+        if let Some(team) = &*self.team {
+            match why {
+                BadPart::Changed => team.partial.outdate(Resume::Changed),
+                BadPart::Unvouched => team.partial.outdate(Resume::Unvouched),
+                BadPart::Lie => {
+                    team.partial.give_up_ranges();
+                    team.partial.outdate(Resume::NoRanges);
+                }
+            }
+        }
+        Outcome::Ranged
+    }
+
+    /// Keeps what came of a body in order, for the next attempt.
+    pub(crate) fn keep(&mut self, kit: &Kit, kept: Kept, head: &Head) {
+        let validator = Validator::of(head);
+        let is_ranged = !self.has_own_range && is_ranged(&validator, head);
+        if !is_ranged && !self.output.takes_unvouched() {
+            return kept.file.discard();
+        }
+        let Kept { file, written, length } = kept;
+        let version = Version { length, validator, is_ranged };
+        let mut done = Ranges::default();
+        done.insert(0..written);
+        let partial = self.output.partial(file, self.job, version, done, kit.now_ms());
+        *self.team = Some(Team::new(partial));
+    }
+
+    /// Seeks helpers for a body, if there is something for them to do.
+    pub(crate) fn grow(&self, kit: &Kit, filling: &Filling) {
+        let Some(team) = &*self.team else { return };
+        let now_ms = kit.now_ms();
+        let partial = filling.partial();
+        let wanted = partial.wants_more(now_ms);
+        // Those that wait for their turn have something to do by then.
+        let count_max = wanted.saturating_sub(team.members().saturating_sub(partial.active()));
+        if count_max == 0 || !team.may_grow(now_ms) {
+            return;
+        }
+        let Self { job, hops, began, job_at_ms, .. } = *self;
+        (self.enlist)(Recruit { team, job, hops, began, job_at_ms, count_max });
+    }
+}
+
+impl FileReceiver<'_> {
+    /// A response ended where it must not. What came of its body is kept for the next attempt.
+    pub(crate) async fn cut_short(
+        &mut self,
+        kit: &Kit,
+        mut body: Body<'_>,
+        buf: &mut RecvBuf,
+        trace: &Trace,
+        fault: Fault,
+    ) -> Result<Answered, Fault> {
+        if let Some(filling) = body.filling() {
+            let is_cut = filling.is_cut();
+            if fault.stage != Stage::Write {
+                // What cannot be written is asked for again.
+                let _ = body.write(buf).await;
+            }
+            // Somebody else fetches what is left of it.
+            return if is_cut { Ok((Outcome::Ranged, None)) } else { Err(fault) };
+        }
+        let may_go_on = fault.stage != Stage::Write
+            && matches!(retry::class(&fault.cause), Class::Transient | Class::Later);
+        if let (true, Some(head)) = (may_go_on, &trace.head)
+            && let Some(kept) = body.keep(buf, (&kit.dir, self.planned)).await
+        {
+            self.keep(kit, kept, head);
+        }
+        Err(fault)
+    }
+
+    /// A response has brought what it was to bring of a range, the last of it in `buf`.
+    pub(crate) async fn end_range(
+        &mut self,
+        mut body: Body<'_>,
+        buf: &mut RecvBuf,
+        ended: Ended,
+    ) -> Result<Answered, Fault> {
+        body.write(buf).await?;
+        if !ended.is_ours
+            && let Some(team) = &*self.team
+        {
+            // It may have been the answer to another request.
+            team.partial.outdate(Resume::Changed);
+        }
+        let filling = body.filling();
+        filling.inspect(|filling| filling.told_length());
+        // One that is to be shut down is of no further use.
+        let is_cut = filling.is_some_and(Filling::is_cut);
+        Ok((Outcome::Ranged, ended.connection.filter(|_| !is_cut)))
+    }
+}
+
+/// Gives a body its name of which nothing is missing. The job alone is at it.
+pub(crate) async fn finish(kit: &Kit, file: &mut FileReceiver<'_>) -> Outcome {
+    let Some(team) = file.team.clone() else { return Outcome::Left };
+    match finish_body(kit, file, &team.partial).await {
+        Ok(outcome) => outcome,
+        Err(fault) => fault.into(),
+    }
+}
+
+async fn finish_body(
+    kit: &Kit,
+    file: &mut FileReceiver<'_>,
+    partial: &Partial,
+) -> Result<Outcome, Fault> {
+    let digest = match partial.digest().await? {
+        Ok(digest) => digest,
+        Err(mismatch) => {
+            match &*mismatch {
+                Mismatch::Piece(piece) => partial.forget(piece.range.clone()),
+                // Nobody knows which of its bytes are wrong.
+                Mismatch::Digest { .. } | Mismatch::Size { .. } => {
+                    partial.outdate(Resume::Changed);
+                }
+            }
+            return Err(file.wrong_digest(&mismatch));
+        }
+    };
+    file.name.recall();
+    let (path, index) = (file.path(), file.job.index);
+    let named = file.output.name_partial(&kit.dir, partial, path, index).await;
+    Ok(match named {
+        Ok((location, has_replaced)) => {
+            let size = partial.extent().0.unwrap_or_default();
+            Outcome::Done(Stored { location, size, digest, has_replaced })
+        }
+        Err(obstacle) => obstacle.into(),
+    })
+}
+
+/// Whether a server may be asked for a range of what it sends: it does not say that it has none,
+/// and there is a way to see that a range is of the same version.
+fn is_ranged(validator: &Validator, head: &Head) -> bool {
+    validator.is_strong() && head.accepts_ranges != Some(false)
+}

@@ -1,0 +1,162 @@
+//! Which bodies are long, where what there is of them is kept, and how they are named.
+
+use crate::engine::output::destination::Output;
+use crate::engine::output::named::named_fault;
+use crate::engine::output::partial::{Digesting, Identity, Partial, Version};
+use crate::engine::output::stored::{Location, Obstacle};
+use crate::fault::Fault;
+use crate::http::Head;
+use crate::limits::LONG_BYTES_MIN;
+use crate::plan::job::Job;
+use crate::plan::partial::{Continue, Record, Unusable, part_name, url_digest};
+use crate::plan::ranges::Ranges;
+use crate::plan::validator::Validator;
+use crate::report::Resume;
+use crate::ring::dir::Dir;
+use crate::ring::file::PartialFile;
+
+impl Output {
+    /// Whether a body is long: worth to be gone on with by other runs, and to be filled by several
+    /// connections.
+    pub(crate) fn is_long(&self, length: Option<u64>, validator: &Validator, head: &Head) -> bool {
+        self.has_files()
+            && match length {
+                Some(length) => length >= LONG_BYTES_MIN,
+                None => validator.is_strong() && head.accepts_ranges == Some(true),
+            }
+    }
+
+    /// Whether a range is taken although nothing says that it is of the same version
+    /// (`--continue=always`).
+    pub(crate) fn takes_unvouched(&self) -> bool {
+        self.continuing == Continue::Always
+    }
+
+    /// Whether an earlier run may have left something of a body.
+    pub(crate) fn may_be_taken_up(&self) -> bool {
+        self.keeps() && self.has_files()
+    }
+
+    /// Whether what is unfinished is kept for later runs.
+    fn keeps(&self) -> bool {
+        self.continuing != Continue::Run
+    }
+
+    /// What is asked of the digest of a file.
+    pub(super) fn digesting(&self, job: &Job) -> Digesting {
+        Digesting { expected: job.expected(self.checksum), record: self.compute_hash }
+    }
+
+    fn identity(&self, job: &Job) -> Option<Identity> {
+        let url = || url_digest(job.target.as_str());
+        self.keeps().then(|| Identity { url: url(), boot_id: self.boot_id })
+    }
+
+    /// Name in its folder of what there is of a body, whose file has this path in the end.
+    pub(super) fn part_name(&self, dir: &Dir, path: &str, index: u64) -> String {
+        let name = path.rsplit_once('/').map_or(path, |(_, name)| name);
+        if self.keeps() { part_name(name) } else { dir.temporary_name(index) }
+    }
+
+    /// Begins a long body, of which nothing is there, beneath `dir`.
+    ///
+    /// # Errors
+    /// No file can be made there.
+    pub(crate) fn begin_partial(
+        &self,
+        dir: &Dir,
+        path: &str,
+        job: &Job,
+        version: Version,
+        now_ms: u64,
+    ) -> Result<Partial, Fault> {
+        let open = || {
+            let (folder, _) = dir.parent(path)?;
+            let name = self.part_name(dir, path, job.index);
+            match PartialFile::open(&folder, &name)? {
+                // Of a run that this one does not go on with.
+                Some(file) => file.truncate(0).map(|()| file),
+                None => PartialFile::create(&folder, &name),
+            }
+        };
+        let file = dir.with_folders(open).map_err(|cause| named_fault(cause, path))?;
+        Ok(self.partial(file, job, version, Ranges::default(), now_ms))
+    }
+
+    /// A long body of which `done` is in `file`.
+    pub(crate) fn partial(
+        &self,
+        file: PartialFile,
+        job: &Job,
+        version: Version,
+        done: Ranges,
+        now_ms: u64,
+    ) -> Partial {
+        let of_run = (self.digesting(job), self.sharing);
+        let came = done.len_total();
+        let partial = Partial::new(file, version, done, of_run, self.identity(job), now_ms);
+        partial.came_before(came);
+        partial
+    }
+
+    /// What an earlier run left of the body of a job.
+    ///
+    /// # Errors
+    /// Another run has it.
+    pub(crate) fn find_partial(
+        &self,
+        dir: &Dir,
+        path: &str,
+        job: &Job,
+        now_ms: u64,
+    ) -> Result<Option<Partial>, Fault> {
+        let Some(identity) = self.identity(job).filter(|_| self.has_files()) else {
+            return Ok(None);
+        };
+        let failed = |cause| named_fault(cause, path);
+        let Some((folder, name)) = dir.existing_parent(path).map_err(failed)? else {
+            return Ok(None);
+        };
+        let found = PartialFile::open(&folder, &part_name(name)).map_err(failed)?;
+        let Some(file) = found else { return Ok(None) };
+        let of_run = (self.digesting(job), self.sharing);
+        let record =
+            file.read_record().map_or(Err(Unusable::Damaged), |bytes| Record::decode(&bytes));
+        let why = match record {
+            Err(Unusable::Damaged) => Resume::Damaged,
+            Err(Unusable::Foreign) => Resume::Foreign,
+            Ok(record) if record.url != identity.url => Resume::Foreign,
+            Ok(record) if !record.validator.is_strong() && !self.takes_unvouched() => {
+                Resume::NoValidator
+            }
+            Ok(record) if record.trusted(identity.boot_id).is_empty() => Resume::NotSynced,
+            Ok(record) => {
+                return Ok(Some(Partial::found(file, &record, of_run, identity, now_ms)));
+            }
+        };
+        let (validator, done) = (Validator::default(), Ranges::default());
+        let version = Version { length: None, validator, is_ranged: true };
+        let partial = Partial::new(file, version, done, of_run, Some(identity), now_ms);
+        partial.outdate(why);
+        Ok(Some(partial))
+    }
+
+    /// Gives a body of which nothing is missing the name `path`, or another one where it may. Says
+    /// where it is now, and whether it replaced a file.
+    pub(crate) async fn name_partial(
+        &self,
+        dir: &Dir,
+        partial: &Partial,
+        path: &str,
+        index: u64,
+    ) -> Result<(Location, bool), Obstacle> {
+        let file = partial.file();
+        let named = self
+            .give_name(path, index, async |name, naming| {
+                file.finish(dir, name, naming, index).await
+            })
+            .await?;
+        partial.finished();
+        Ok(named)
+    }
+}

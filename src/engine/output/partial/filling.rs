@@ -1,0 +1,144 @@
+//! One response on its way into a part of a body.
+
+use crate::engine::moment::ms;
+use crate::engine::output::assembly::write_fault;
+use crate::engine::output::partial::{FOLLOW_BYTES, Partial, io_cause};
+use crate::fault::{Cause, Fault};
+use crate::plan::parts::{Course, Taken};
+use crate::ring::buf::RecvBuf;
+use crate::ring::file::PartWriter;
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+/// A range of a body that somebody is to fetch. What is left of it is for others when this is
+/// dropped.
+pub(crate) struct Claim {
+    partial: Arc<Partial>,
+    part: Taken,
+}
+
+impl Claim {
+    /// The range `part` of a body is somebody's by now.
+    pub(super) fn new(partial: &Arc<Partial>, part: Taken) -> Self {
+        Self { partial: Arc::clone(partial), part }
+    }
+
+    /// The range to be fetched; its end is [`u64::MAX`] where the length of the body is not known.
+    pub(crate) fn range(&self) -> Range<u64> {
+        self.part.range.clone()
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        self.partial.leave(self.part.id);
+    }
+}
+
+/// What one response fills of a body.
+pub(crate) struct Filling {
+    claim: Claim,
+    writer: PartWriter,
+    /// Tells that somebody else fetches all that is left.
+    cut: Arc<AtomicBool>,
+    /// Offset of the next byte.
+    at: u64,
+    /// Offset behind the last byte that the response brings, as far as that is known.
+    response_end: u64,
+    /// The part has its end, which may be before that of the response.
+    is_over: bool,
+    /// When the run began.
+    began: Instant,
+}
+
+impl Filling {
+    /// Nothing has come so far of a response that goes on to `response_end`, and begins where the
+    /// part does.
+    ///
+    /// # Errors
+    /// There is no descriptor to be had.
+    pub(crate) fn new(
+        claim: Claim,
+        response_end: Option<u64>,
+        began: Instant,
+    ) -> Result<Self, Fault> {
+        let writer = claim.partial.file.writer().map_err(write_fault)?;
+        let (at, response_end) = (claim.part.range.start, response_end.unwrap_or(u64::MAX));
+        let cut = claim.partial.cut_of(claim.part.id);
+        Ok(Self { claim, writer, cut, at, response_end, is_over: false, began })
+    }
+
+    /// Whether nothing more of the response is wanted.
+    pub(crate) fn is_over(&self) -> bool {
+        self.is_over
+    }
+
+    /// What says that the connection is to be shut down, for somebody else fetches all that is left.
+    pub(crate) fn cut(&self) -> &Arc<AtomicBool> {
+        &self.cut
+    }
+
+    /// Whether somebody else fetches all that is left.
+    pub(crate) fn is_cut(&self) -> bool {
+        self.cut.load(Ordering::Relaxed)
+    }
+
+    /// The response has come to its end, and so has the body where that is how its length is found.
+    pub(crate) fn told_length(&self) {
+        if self.response_end == u64::MAX && !self.is_over {
+            let _: bool = self.claim.partial.learn_length(self.at);
+        }
+    }
+
+    /// Whether others bring ranges of the same body, or have.
+    pub(crate) fn is_one_of_many(&self) -> bool {
+        self.claim.partial.is_split.load(Ordering::Relaxed)
+    }
+
+    /// The body that this is a part of.
+    pub(crate) fn partial(&self) -> &Arc<Partial> {
+        &self.claim.partial
+    }
+
+    /// Writes what waits in `buf`, as far as it belongs to the part.
+    pub(in crate::engine::output) async fn write(
+        &mut self,
+        buf: &mut RecvBuf,
+    ) -> Result<(), Cause> {
+        let Claim { partial, part } = &self.claim;
+        let upto = self.at + buf.body_len() as u64;
+        let end = partial.reach(part.id, upto, self.response_end);
+        if end < upto {
+            buf.shorten_body(usize::try_from(end.saturating_sub(self.at)).unwrap_or(0));
+            self.is_over = true;
+        }
+        let bytes = buf.body_len() as u64;
+        if bytes == 0 {
+            buf.body_written();
+            return Ok(());
+        }
+        if partial.is_digested
+            && let Ok(mut front) = partial.front.try_lock()
+        {
+            front.take(buf.body(), self.at);
+        }
+        self.writer.write(buf, self.at).await?;
+        self.at += bytes;
+        let now_ms = self.now_ms();
+        if matches!(partial.came(part.id, bytes, now_ms), Course::Ended) {
+            self.is_over = true;
+        }
+        partial.follow(FOLLOW_BYTES).map_err(|error| io_cause(&error))?;
+        if partial.is_sync_due(now_ms) {
+            // Boxed, as what is rare is.
+            Box::pin(partial.sync(|| self.now_ms())).await;
+        }
+        Ok(())
+    }
+
+    fn now_ms(&self) -> u64 {
+        ms(self.began.elapsed())
+    }
+}

@@ -1,0 +1,84 @@
+//! Jobs that fill one file beside another, on connections that nobody waits for.
+
+use super::Schedule;
+use super::answers::Wake;
+use super::place::Place;
+
+impl<T> Schedule<T> {
+    /// How many more jobs of the host of `place` could begin now without keeping another one
+    /// waiting: none while jobs of the host wait or while it is left alone, and no more than its
+    /// window, `-x` and `-j` permit.
+    pub fn spare(&self, place: Place<'_>) -> usize {
+        let Some(host) = self.hosts.find(place.host).map(|index| self.hosts.at(index)) else {
+            return 0;
+        };
+        let Some(active) = host.active.as_ref().filter(|_| !host.has_queued()) else { return 0 };
+        if active.waits_until_ms.is_some() || self.is_rate_reached() {
+            return 0;
+        }
+        let of_host = host.window(&self.limits).saturating_sub(active.in_use);
+        let of_run = self.window.limit().saturating_sub(self.in_flight + self.queued);
+        of_host.min(of_run)
+    }
+
+    /// Puts a job before all others of its origin, as [`Self::push_front`] does, that does part of
+    /// the work of another one: all cores are to take part in what the host has to do by now.
+    pub fn push_spread(&mut self, place: Place<'_>, item: T, ends_ms: u64) -> Wake {
+        if let Some(index) = self.hosts.find(place.host) {
+            self.unlist(index);
+            self.hosts.at_mut(index).active_mut().is_spread = true;
+        }
+        self.push_front(place, item, ends_ms)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::plan::schedule::{After, Assignment, Limits, Place, Schedule};
+
+    fn place() -> Place<'static> {
+        Place { origin: "http://h", host: "h" }
+    }
+
+    fn limits() -> Limits {
+        Limits {
+            cores: 2,
+            per_host_first: 4,
+            per_host_max: 8,
+            in_flight_max: 16,
+            ..Limits::default()
+        }
+    }
+
+    #[test]
+    fn only_what_nobody_waits_for_is_spare() {
+        let mut schedule: Schedule<u8> = Schedule::new(limits());
+        assert_eq!(schedule.spare(place()), 0, "of a host that nothing is known of");
+        let _ = schedule.push(place(), 1);
+        let _ = schedule.push(place(), 2);
+        let first = schedule.take(0, 0).assignment;
+        assert!(matches!(first, Assignment::Job(_)));
+        assert_eq!(schedule.spare(place()), 0, "a job waits");
+        assert!(matches!(schedule.take(0, 0).assignment, Assignment::Job(_)));
+        assert_eq!(schedule.spare(place()), 2);
+    }
+
+    #[test]
+    fn what_fills_one_file_is_spread_over_the_cores() {
+        let mut schedule: Schedule<u8> = Schedule::new(limits());
+        let _ = schedule.push(place(), 1);
+        let Assignment::Job(lead) = schedule.take(0, 0).assignment else { panic!("it is there") };
+        for item in 2..=4 {
+            let _ = schedule.push_spread(place(), item, u64::MAX);
+        }
+        let taken = |schedule: &mut Schedule<u8>, core| {
+            std::iter::from_fn(|| match schedule.take(core, 0).assignment {
+                Assignment::Job(grant) => Some(grant.item),
+                _ => None,
+            })
+            .count()
+        };
+        assert_eq!((taken(&mut schedule, 0), taken(&mut schedule, 1)), (1, 2));
+        schedule.release(0, lead.origin, After::Closed);
+    }
+}
