@@ -79,6 +79,6 @@ mod tests {
             .count()
         };
         assert_eq!((taken(&mut schedule, 0), taken(&mut schedule, 1)), (1, 2));
-        schedule.release(0, lead.origin, After::Closed);
+        let _ = schedule.release(0, lead.origin, After::Closed);
     }
 }
