@@ -66,6 +66,8 @@ pub(super) struct Offers {
     pub(super) unnamed: Cell<bool>,
     /// Writes that the ring makes at once, without a kernel worker.
     pub(super) has_ring_writes: bool,
+    /// Whether there is no disk behind it, only memory.
+    pub(super) is_in_memory: bool,
     /// Way to a name that nothing else has.
     naming: Cell<NamingWay>,
 }
@@ -88,6 +90,7 @@ impl Offers {
         Self {
             unnamed: Cell::new(SILENT_FILE_SYSTEMS.contains(&magic)),
             has_ring_writes: magic == XFS,
+            is_in_memory: [TMPFS, RAMFS].contains(&magic),
             naming: Cell::new(NamingWay::Rename),
         }
     }
@@ -428,12 +431,16 @@ const SILENT_FILE_SYSTEMS: [u32; 8] = [
     0x0000_ef53, // ext2, ext3, ext4
     XFS,
     0x9123_683e, // btrfs
-    0x0102_1994, // tmpfs
+    TMPFS,
     0xf2f5_2010, // f2fs
     0x794c_7630, // overlayfs, which has one, for that of the local file system below
     0xca45_1a4e, // bcachefs
     0x2fc1_2fc1, // zfs
 ];
+
+/// File systems in memory, by their number in statfs(2).
+const TMPFS: u32 = 0x0102_1994;
+const RAMFS: u32 = 0x8584_58f6;
 
 /// xfs, to whose page cache the ring writes at once (FOP_BUFFER_WASYNC of the kernel), by its
 /// number in statfs(2). btrfs is another, which was not measured. Writes to the others go by way of

@@ -16,9 +16,12 @@
 //! ([`FileOps`]). fsync(2) always goes through the ring, since it waits for the device.
 
 mod descriptor;
+mod direct;
 mod options;
 mod partial;
+mod probe;
 mod stamp;
+mod way;
 mod writes;
 
 pub use options::{FileAllocation, FileOps, Fsync, WriteMode, WriteOptions};
@@ -34,11 +37,12 @@ use crate::fault::Cause;
 use descriptor::Descriptor;
 use rustix::event::{PollFd, PollFlags};
 use rustix::fs::{AtFlags, CWD, Mode, OFlags};
-use rustix::io::Errno;
+use rustix::io::{Errno, ReadWriteFlags};
 use std::ffi::CString;
 use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd};
 use std::rc::Rc;
-use writes::Reservation;
+use std::sync::Arc;
+use way::{LongWriter, Way};
 
 /// Size that a file is expected to have.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -67,9 +71,9 @@ pub struct OutFile {
     place: Place,
     fd: Descriptor,
     written: u64,
-    reservation: Reservation,
     is_flushed: bool,
-    is_long: bool,
+    /// How the bytes of a long body go.
+    long: Option<Box<LongWriter>>,
     stamp: Option<Stamp>,
 }
 
@@ -105,12 +109,15 @@ impl OutFile {
             place,
             fd: Descriptor::Own(fd),
             written: 0,
-            reservation: match expected {
-                SizeHint::Long(Some(length)) => Reservation::of(0..length, dir.run.write_options),
-                SizeHint::Long(None) | SizeHint::Short => Reservation::NONE,
-            },
             is_flushed: false,
-            is_long: expected != SizeHint::Short,
+            long: match expected {
+                SizeHint::Short => None,
+                SizeHint::Long(length) => {
+                    let mut long = Box::new(LongWriter::new(Arc::new(way_in(dir))));
+                    long.expect(0..length.unwrap_or_default());
+                    Some(long)
+                }
+            },
             stamp: None,
         };
         // A chain renames, so it needs a name to rename from.
@@ -153,13 +160,14 @@ impl OutFile {
     /// # Errors
     /// When the write failed; nothing more can be written then.
     pub async fn write(&mut self, buf: &mut RecvBuf) -> Result<(), Cause> {
-        let body_bytes = buf.body_len();
-        self.reserve(body_bytes as u64).await?;
         let options = self.dir.run.write_options;
         let has_ring_writes = self.dir.offers.has_ring_writes;
-        if writes::is_by_ring(options, body_bytes, self.is_long, has_ring_writes) {
+        if let Some(long) = &mut self.long {
             let Some(fd) = self.fd.share() else { return Err(disk_cause(libc::EBADF)) };
-            writes::write_body_ring(&fd, buf, &mut self.written).await?;
+            long.write(&fd, buf, &mut self.written).await?;
+        } else if writes::is_by_ring(options, buf.body_len(), false, has_ring_writes) {
+            let Some(fd) = self.fd.share() else { return Err(disk_cause(libc::EBADF)) };
+            writes::write_body(&fd, buf, &mut self.written, true, NO_FLAGS).await?;
         } else {
             let Some(fd) = self.fd.get() else { return Err(disk_cause(libc::EBADF)) };
             writes::write_sync(fd, buf.body(), &mut self.written)?;
@@ -182,7 +190,9 @@ impl OutFile {
     ) -> Result<bool, Cause> {
         let WriteOptions { fsync, ops, .. } = self.dir.run.write_options;
         let must_flush = matches!(fsync, Fsync::File | Fsync::Dir);
-        let is_plain = !must_flush && self.stamp.is_none();
+        let is_plain = !must_flush
+            && self.stamp.is_none()
+            && self.long.as_ref().is_none_or(|long| long.way().may_chain());
         // A chain closes and renames at once, so it is not for files that are flushed or stamped
         // before.
         if let (FileOps::Chain, Naming::Replace, Place::Temporary(from), true) =
@@ -201,6 +211,11 @@ impl OutFile {
         }
         if must_flush && !self.is_flushed {
             self.flush().await?;
+        }
+        if let Some(long) = &self.long
+            && let Some(fd) = self.fd.share()
+        {
+            long.way().leave(&fd).await;
         }
         // Opened before, so that a lack of descriptors does not come when the name is given.
         let dir = match fsync {
@@ -265,6 +280,7 @@ impl OutFile {
 
     /// Closes the descriptor, which is gone afterwards in any case.
     fn close(&mut self) -> Result<(), Errno> {
+        self.long = None;
         let closed = self.fd.take().map(close);
         closed.map_or(Ok(()), |closed| call_after(Op::Close, closed))
     }
@@ -281,11 +297,13 @@ impl OutFile {
     /// Reserves space for the next `more` bytes, where that is due.
     async fn reserve(&mut self, more: u64) -> Result<(), Cause> {
         let end = self.written.saturating_add(more);
-        if !self.reservation.is_due(end) {
-            return Ok(());
+        match &mut self.long {
+            Some(long) if long.is_room_due(end) => match self.fd.share() {
+                Some(fd) => long.make_room(&fd, end).await,
+                None => Ok(()),
+            },
+            _ => Ok(()),
         }
-        let Some(fd) = self.fd.share() else { return Ok(()) };
-        self.reservation.cover(&fd, end, self.dir.run.write_options.ops).await
     }
 
     /// Makes the last write, close and rename as one chain. An operation that is short or
@@ -340,7 +358,10 @@ impl OutFile {
         let (done, memory) = match done {
             Ok(Chained::Unfinished) if !range.is_empty() => {
                 let (result, memory) = match self.fd.share() {
-                    Some(fd) => writes::write_ring(&fd, memory, range, &mut self.written).await,
+                    Some(fd) => {
+                        let written = &mut self.written;
+                        writes::write_ring(&fd, memory, range, written, NO_FLAGS).await
+                    }
                     None => (Err(disk_cause(libc::EBADF)), memory),
                 };
                 (result.map(|()| Chained::Unfinished), memory)
@@ -385,6 +406,12 @@ impl Dir {
         drop(file);
         Ok(rustix::fs::unlinkat(&*self.fd, &name, AtFlags::empty())?)
     }
+}
+
+/// The way of the bytes of a long body to a file in a directory.
+fn way_in(dir: &Dir) -> Way {
+    let offers = &dir.offers;
+    Way::new(dir.run.write_options, offers.has_ring_writes, offers.is_in_memory)
 }
 
 /// Writes to standard output, with nothing in between that could keep bytes or lose an error.
@@ -463,6 +490,8 @@ pub(super) const CREATE: OFlags = OFlags::WRONLY
     .union(OFlags::EXCL)
     .union(OFlags::NOFOLLOW)
     .union(OFlags::CLOEXEC);
+
+const NO_FLAGS: ReadWriteFlags = ReadWriteFlags::empty();
 
 /// Mode of a file that is there for a moment.
 const PROBE_MODE: Mode = Mode::from_raw_mode(0o600);

@@ -20,6 +20,7 @@ use std::net::SocketAddr;
 use std::ops::Range;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::rc::Rc;
+use tokio_uring::buf::fixed::FixedBuf;
 use tokio_uring::{InFlightOneshot, OneshotOutputTransform, UnsubmittedOneshot};
 
 /// A span of time as the kernel reads it.
@@ -142,15 +143,76 @@ pub(super) fn recv(
     submit(verdict, Transfer { _fd: Rc::clone(fd), buf }, GiveBack(verdict), sqe, Flags::empty())
 }
 
-/// WRITE of `buf[range]` at a file offset.
-pub(super) fn write(fd: &Rc<OwnedFd>, buf: Vec<u8>, range: Range<usize>, offset: u64) -> BufOp {
+/// WRITE of `buf[range]` at a file offset, with flags of pwritev2(2).
+pub(super) fn write(
+    fd: &Rc<OwnedFd>,
+    buf: Vec<u8>,
+    range: Range<usize>,
+    offset: u64,
+    rw_flags: i32,
+) -> BufOp {
     let part = &buf[range];
     let verdict = Verdict::on(Op::Write);
     let length = len_u32(verdict.len(part.len()));
     // KERNEL: reads `buf`, owned by the driver in `Transfer` until the completion.
-    let sqe =
-        opcode::Write::new(types::Fd(fd.as_raw_fd()), part.as_ptr(), length).offset(offset).build();
+    let sqe = opcode::Write::new(types::Fd(fd.as_raw_fd()), part.as_ptr(), length)
+        .offset(offset)
+        .rw_flags(rw_flags)
+        .build();
     submit(verdict, Transfer { _fd: Rc::clone(fd), buf }, GiveBack(verdict), sqe, Flags::empty())
+}
+
+/// Data that a write from registered memory owns.
+pub(super) struct Lent {
+    _fd: Rc<OwnedFd>,
+    /// Goes back to the others when it is dropped.
+    _buf: FixedBuf,
+}
+
+/// WRITE_FIXED of the first `length` bytes of `buf` at a file offset; WRITE where the memory
+/// `is_registered` with no ring.
+pub(super) fn write_fixed(
+    fd: &Rc<OwnedFd>,
+    buf: FixedBuf,
+    length: usize,
+    offset: u64,
+    is_registered: bool,
+) -> PlainOp<Lent> {
+    let verdict = Verdict::on(Op::Write);
+    let (at, index) = (types::Fd(fd.as_raw_fd()), buf.buf_index());
+    let part = &buf[..length];
+    let (memory, length) = (part.as_ptr(), len_u32(verdict.len(part.len())));
+    // KERNEL: reads `buf`, owned by the driver in `Lent` until the completion.
+    let sqe = if is_registered {
+        opcode::WriteFixed::new(at, memory, length, index).offset(offset).build()
+    } else {
+        opcode::Write::new(at, memory, length).offset(offset).build()
+    };
+    plain(verdict, Lent { _fd: Rc::clone(fd), _buf: buf }, sqe, Flags::empty())
+}
+
+/// SYNC_FILE_RANGE with SYNC_FILE_RANGE_WRITE: has the kernel begin to bring `range`, less than
+/// 4 GiB, to the disk. That this fails is told by the next fsync(2).
+pub(super) async fn begin_write_back(fd: &Rc<OwnedFd>, range: Range<u64>) {
+    let length = u32::try_from(range.end - range.start).unwrap_or(u32::MAX);
+    // KERNEL: points at no memory.
+    let sqe = opcode::SyncFileRange::new(types::Fd(fd.as_raw_fd()), length)
+        .offset(range.start)
+        .flags(libc::SYNC_FILE_RANGE_WRITE)
+        .build();
+    let _: Result<usize, i32> = plain(Verdict::NONE, Rc::clone(fd), sqe, Flags::empty()).await;
+}
+
+/// FADVISE with POSIX_FADV_DONTNEED: has the page cache let go of those bytes of `range`, less
+/// than 2 GiB, that are on the disk. An empty range is all from its begin on.
+pub(super) async fn forget_cached(fd: &Rc<OwnedFd>, range: Range<u64>) {
+    let length = i32::try_from(range.end - range.start).unwrap_or(i32::MAX);
+    // KERNEL: points at no memory.
+    let sqe =
+        opcode::Fadvise::new(types::Fd(fd.as_raw_fd()), length.into(), libc::POSIX_FADV_DONTNEED)
+            .offset(range.start)
+            .build();
+    let _: Result<usize, i32> = plain(Verdict::NONE, Rc::clone(fd), sqe, Flags::empty()).await;
 }
 
 /// FSYNC: brings the data of a file, or the names in a directory, to the disk.

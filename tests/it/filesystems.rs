@@ -34,6 +34,20 @@ const CASEFOLD: Mount = Mount {
     is_windows: false,
 };
 
+/// ext4 and xfs as they are made everywhere: with a disk behind them, unlike tmpfs.
+const DISKS: [Mount; 2] = [
+    Mount {
+        programs: &["mkfs.ext4"],
+        script: "truncate -s 64M ext4.img; mkfs.ext4 -q ext4.img; mount -o loop ext4.img out",
+        is_windows: false,
+    },
+    Mount {
+        programs: &["mkfs.xfs"],
+        script: "truncate -s 400M xfs.img; mkfs.xfs -q xfs.img; mount -o loop xfs.img out",
+        is_windows: false,
+    },
+];
+
 /// What is in `source`, by FUSE, which has no RENAME_NOREPLACE and no files without a name.
 const BINDFS: Mount = Mount {
     programs: &["bindfs"],
@@ -185,6 +199,43 @@ fn names_that_are_one_file_there_are_two_and_the_runs_own_files_stay() {
             if mount.is_windows {
                 assert_eq!(name(done.row(&server.url(path))), windows);
             }
+        }
+    }
+}
+
+#[test]
+fn long_bodies_are_written_in_each_mode() {
+    let body: Vec<u8> =
+        (0..3_000_001_u32).flat_map(|n| n.to_le_bytes().into_iter().take(1)).collect();
+    let server = Plan::new().on("/long", [ok(&body)]).start();
+    for mount in DISKS {
+        for mode in ["auto", "ring", "sync", "direct", "dontcache"] {
+            let sandbox = Sandbox::new();
+            let pull = sandbox.pull().args(["--write-mode", mode]).list(&[server.url("/long")]);
+            let Some(done) = run_on(&mount, &sandbox, pull) else { break };
+            if mode == "dontcache" && done.code() == 3 && done.rows.is_empty() {
+                assert!(done.stderr.contains("--write-mode auto"), "{}", done.stderr);
+                skip_forbidden("the kernel has no RWF_DONTCACHE");
+                continue;
+            }
+            done.assert_ok(1);
+            assert!(seen(&sandbox)["long"] == body, "{mode} {}", mount.script);
+        }
+    }
+}
+
+#[test]
+fn a_mode_that_is_not_there_is_named_with_the_remedy() {
+    let server = Plan::new().otherwise(ok(b"body")).start();
+    let memory = Mount { programs: &[], script: "mount -t tmpfs none out", is_windows: false };
+    for mode in ["direct", "dontcache"] {
+        let sandbox = Sandbox::new();
+        let pull = sandbox.pull().args(["--write-mode", mode]).list(&[server.url("/a")]);
+        let Some(done) = run_on(&memory, &sandbox, pull) else { return };
+        done.assert_code(3);
+        assert!(done.rows.is_empty());
+        for word in [mode, "tmpfs", "use --write-mode auto"] {
+            assert!(done.stderr.contains(word), "{word}: {}", done.stderr);
         }
     }
 }

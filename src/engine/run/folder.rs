@@ -40,6 +40,18 @@ pub(crate) fn check_output(config: &Config, dir: &Dir) -> anyhow::Result<Option<
         Err(error) if config.disk_wait_ms > 0 && room::is_lacking(&error) => {}
         checked => checked.with_context(|| cannot_write_into(config))?,
     }
+    match dir.check_write_mode(config.write_mode) {
+        Err(error) if config.disk_wait_ms > 0 && room::is_lacking(&error) => {}
+        checked => checked.with_context(|| {
+            RunError::local_file(format!(
+                "--write-mode {} is not to be had in {}, which is on {} (or Linux is too old for \
+                 it); use --write-mode auto, or a folder on another file system",
+                config.write_mode,
+                config.dir.display(),
+                dir.file_system()
+            ))
+        })?,
+    }
     Ok(match config.fsync {
         Fsync::End => Some(FileSystem::of(&config.dir).with_context(|| cannot_write_into(config))?),
         Fsync::None | Fsync::File | Fsync::Dir => None,

@@ -9,6 +9,7 @@ use super::{Dir, NamingWay, magic};
 use crate::ring::file::CREATE;
 use rustix::fs::{AtFlags, Mode, RenameFlags};
 use rustix::io::Errno;
+use std::borrow::Cow;
 
 /// Rules of a directory's file system for the names in it.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -40,6 +41,16 @@ impl Dir {
     pub fn volume(&self) -> Option<Volume> {
         let device = rustix::fs::fstat(&*self.fd).ok()?.st_dev;
         Some(Volume { device, is_casefold: self.is_casefold() == Some(true) })
+    }
+
+    /// Name of the file system of this directory, as mount(8) knows it; its number in statfs(2)
+    /// where it is none of the usual ones.
+    pub fn file_system(&self) -> Cow<'static, str> {
+        let magic = magic(&self.fd);
+        match FILE_SYSTEMS.iter().find(|(number, _)| *number == magic) {
+            Some((_, name)) => Cow::Borrowed(name),
+            None => Cow::Owned(format!("a file system of number {magic:#x}")),
+        }
     }
 
     /// Rules of the file system for names in this directory. Where that has to be tried out, it
@@ -158,6 +169,23 @@ const TAKES_ALL_NAMES: [u32; 4] = [
     0x9123_683e, // btrfs
     0x0102_1994, // tmpfs
     0xf2f5_2010, // f2fs
+];
+
+/// The usual file systems, by their number in statfs(2).
+const FILE_SYSTEMS: [(u32, &str); 13] = [
+    (0x0000_ef53, "ext4"),
+    (0x5846_5342, "xfs"),
+    (0x9123_683e, "btrfs"),
+    (0xf2f5_2010, "f2fs"),
+    (0xca45_1a4e, "bcachefs"),
+    (0x2fc1_2fc1, "zfs"),
+    (0x0102_1994, "tmpfs"),
+    (0x8584_58f6, "ramfs"),
+    (0x794c_7630, "overlay"),
+    (0x0000_6969, "nfs"),
+    (0xff53_4d42, "cifs"),
+    (0x6573_5546, "fuse"),
+    (0x0000_4d44, "vfat"),
 ];
 
 /// FS_CASEFOLD_FL of linux/fs.h, which rustix has no name for.

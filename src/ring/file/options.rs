@@ -59,10 +59,14 @@ pub enum WriteMode {
     /// Through the page cache, which lets go of the bytes as soon as they are on the disk
     /// (RWF_DONTCACHE, Linux 6.14).
     DontCache,
+    /// Through the page cache, which is told to let go of what is on the disk
+    /// (sync_file_range(2), posix_fadvise(2)): what `Auto` does where `DontCache` is not to be
+    /// had. It cannot be asked for.
+    Behind,
 }
 
 impl WriteMode {
-    /// Each mode, in the order of the manual.
+    /// Each mode that can be asked for, in the order of the manual.
     pub const ALL: [Self; 5] = [Self::Auto, Self::Ring, Self::Sync, Self::Direct, Self::DontCache];
 
     /// Word of the mode on the command line and in statistics.
@@ -73,6 +77,7 @@ impl WriteMode {
             Self::Sync => "sync",
             Self::Direct => "direct",
             Self::DontCache => "dontcache",
+            Self::Behind => "behind",
         }
     }
 }

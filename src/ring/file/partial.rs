@@ -29,7 +29,8 @@ mod writer;
 pub(in crate::ring) use record::RECORD_SUFFIX;
 pub use writer::PartWriter;
 
-use super::{Fsync, Naming, Stamp, WriteOptions, close};
+use super::way::Way;
+use super::{Fsync, Naming, Stamp, WriteMode, WriteOptions, close, way_in};
 use crate::fault::Cause;
 use crate::ring::dir::Dir;
 use crate::ring::shim::{Op, call, call_after};
@@ -41,7 +42,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// An unfinished file that several cores share. Dropping it leaves file and record where they are.
 #[derive(Debug)]
@@ -55,7 +56,7 @@ pub struct PartialFile {
     fd: OwnedFd,
     record: Record,
     options: WriteOptions,
-    has_ring_writes: bool,
+    way: Arc<Way>,
     stamp: Mutex<Option<Stamp>>,
     /// Whether the file has its final name, or none.
     is_gone: AtomicBool,
@@ -67,13 +68,16 @@ impl PartialFile {
     /// Takes a file over that is open and locked.
     fn new(dir: &Dir, name: &str, fd: OwnedFd) -> Result<Self, Errno> {
         let folder = call(Op::Open, || rustix::io::fcntl_dupfd_cloexec(&*dir.fd, 0))?;
+        let way = way_in(dir);
+        let size = rustix::fs::fstat(&fd)?.st_size;
+        way.expect(u64::try_from(size).unwrap_or_default());
         Ok(Self {
             folder,
             name: name.to_owned(),
             fd,
             record: Record::beside(name),
             options: dir.run.write_options,
-            has_ring_writes: dir.offers.has_ring_writes,
+            way: Arc::new(way),
             stamp: Mutex::default(),
             is_gone: AtomicBool::new(false),
             has_durable_names: AtomicBool::new(false),
@@ -118,6 +122,8 @@ impl PartialFile {
 
     /// Reads from an offset on, most often from the page cache. Gives the number of bytes, which is
     /// short at the end of the file, and 0 behind it. Ranges that were not written are zeros.
+    /// Where bytes are not to stay in the page cache ([`WriteMode`]), they are read from the disk
+    /// if they have left it, and leave it again.
     ///
     /// # Errors
     /// When the disk failed.
@@ -125,7 +131,7 @@ impl PartialFile {
         let mut count = 0;
         while count < bytes.len() {
             let (rest, at) = (&mut bytes[count..], offset + count as u64);
-            match call(Op::Pread, || rustix::io::pread(&self.fd, &mut *rest, at))? {
+            match call(Op::Pread, || self.way.read(&self.fd, rest, at))? {
                 0 => break,
                 more => count += more,
             }
@@ -146,7 +152,14 @@ impl PartialFile {
     /// # Errors
     /// When there is no other descriptor to be had.
     pub fn writer(&self) -> Result<PartWriter, Cause> {
-        Ok(PartWriter::new(self.share()?, self.options, self.has_ring_writes))
+        Ok(PartWriter::new(self.share()?, Arc::clone(&self.way)))
+    }
+
+    /// Mode in which bytes are written from now on, as far as is known; never [`WriteMode::Auto`].
+    /// It depends on the length that writers expect ([`PartWriter::expect`]), and on what the first
+    /// write finds the file system able to do.
+    pub fn chosen(&self) -> WriteMode {
+        self.way.chosen()
     }
 
     /// Waits until all that was written is on the disk, and can be found again there
@@ -249,6 +262,9 @@ impl PartialFile {
         };
         // A record without a file says nothing: the next file of that name begins without it.
         at.remove(self.record.name());
+        if let Ok(fd) = self.share() {
+            self.way.leave(&fd).await;
+        }
         self.unlock();
         synced.map(|()| has_replaced)
     }

@@ -8,7 +8,8 @@ use crate::ring::buf::RecvBuf;
 use crate::ring::shim::{Op, call, transfer};
 use crate::ring::{disk_cause, op};
 use rustix::fs::FallocateFlags;
-use rustix::io::Errno;
+use rustix::io::{Errno, ReadWriteFlags};
+use std::io::IoSlice;
 use std::ops::Range;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
@@ -34,15 +35,20 @@ pub(super) fn is_by_ring(
     }
 }
 
-/// Writes the waiting body of `buf` through the ring at offset `at`, which moves behind what was
-/// written. The body waits on if that fails.
-pub(super) async fn write_body_ring(
+/// Writes the waiting body of `buf` at offset `at`, which moves behind what was written, through
+/// the ring or by plain system calls, with flags of pwritev2(2). The body waits on.
+pub(super) async fn write_body(
     fd: &Rc<OwnedFd>,
     buf: &mut RecvBuf,
     at: &mut u64,
+    is_by_ring: bool,
+    flags: ReadWriteFlags,
 ) -> Result<(), Cause> {
+    if !is_by_ring {
+        return write_sync_with(fd, buf.body(), at, flags);
+    }
     let (memory, range) = buf.lend_body();
-    let (result, memory) = write_ring(fd, memory, range, at).await;
+    let (result, memory) = write_ring(fd, memory, range, at, flags).await;
     buf.restore(memory);
     result
 }
@@ -54,9 +60,11 @@ pub(super) async fn write_ring(
     mut memory: Vec<u8>,
     mut range: Range<usize>,
     at: &mut u64,
+    flags: ReadWriteFlags,
 ) -> (Result<(), Cause>, Vec<u8>) {
+    let rw_flags = i32::try_from(flags.bits()).unwrap_or_default();
     while !range.is_empty() {
-        let (count, back) = op::write(fd, memory, range.clone(), *at).await;
+        let (count, back) = op::write(fd, memory, range.clone(), *at, rw_flags).await;
         memory = back;
         match count {
             Ok(0) => return (Err(disk_cause(libc::ENOSPC)), memory),
@@ -67,7 +75,7 @@ pub(super) async fn write_ring(
             Err(libc::EINTR) => {}
             // A try without waiting that nobody repeated: the plain call waits.
             Err(libc::EAGAIN) => {
-                let result = write_sync(fd, &memory[range], at);
+                let result = write_sync_with(fd, &memory[range], at, flags);
                 return (result, memory);
             }
             Err(errno) => return (Err(disk_cause(errno)), memory),
@@ -77,10 +85,24 @@ pub(super) async fn write_ring(
 }
 
 /// Writes all of `body` by plain system calls. `at` moves behind what was written.
-pub(super) fn write_sync(fd: &OwnedFd, mut body: &[u8], at: &mut u64) -> Result<(), Cause> {
+pub(super) fn write_sync(fd: &OwnedFd, body: &[u8], at: &mut u64) -> Result<(), Cause> {
+    write_sync_with(fd, body, at, ReadWriteFlags::empty())
+}
+
+/// As [`write_sync`], with flags of pwritev2(2).
+pub(super) fn write_sync_with(
+    fd: &OwnedFd,
+    mut body: &[u8],
+    at: &mut u64,
+    flags: ReadWriteFlags,
+) -> Result<(), Cause> {
+    let write = |part: &[u8], at| match flags.is_empty() {
+        true => rustix::io::pwrite(fd, part, at),
+        false => rustix::io::pwritev2(fd, &[IoSlice::new(part)], at, flags),
+    };
     while !body.is_empty() {
         let part = transfer(Op::Pwrite, body);
-        match part.and_then(|part| rustix::io::pwrite(fd, part, *at)) {
+        match part.and_then(|part| write(part, *at)) {
             Ok(0) => return Err(disk_cause(libc::ENOSPC)),
             Ok(count) => {
                 *at += count as u64;

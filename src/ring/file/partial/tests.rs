@@ -14,6 +14,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tempfile::TempDir;
 
+mod modes;
+
 const PART: &str = ".ringpull-part-0123456789abcdef";
 const RECORD: &str = ".ringpull-part-0123456789abcdef.record";
 
