@@ -22,7 +22,10 @@ pub enum Continue {
     /// Only by the attempts of one run.
     #[default]
     Run,
-    /// By later runs as well, where a validator vouches for its bytes (`--continue`, or a report).
+    /// By later runs as well, where a validator vouches for its bytes (a report).
+    Runs,
+    /// As `Runs`, and so is a file that another program left under the final name, where the
+    /// response vouches for it (`--continue`).
     Validated,
     /// By later runs as well, whether anything vouches for its bytes or not (`--continue=always`).
     Always,

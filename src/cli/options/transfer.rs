@@ -75,7 +75,7 @@ impl TransferArgs {
     /// When unfinished files are continued: with a report, which is taken up again, they are.
     pub(crate) fn continuing(&self, has_report: bool) -> Continue {
         let typed = self.continue_at.map(|()| Continue::Validated);
-        let default = if has_report { Continue::Validated } else { Continue::Run };
+        let default = if has_report { Continue::Runs } else { Continue::Run };
         self.continuing.or(typed).unwrap_or(default)
     }
 
@@ -189,7 +189,7 @@ mod tests {
             (&["-c", "--continue=always", "http://h/"], Continue::Always),
             (&["-C", "-", "http://h/"], Continue::Validated),
             (&["--continue-at", "-", "http://h/"], Continue::Validated),
-            (&["--report", "r.csv", "http://h/"], Continue::Validated),
+            (&["--report", "r.csv", "http://h/"], Continue::Runs),
             (&["--report", "r.csv", "--continue=always", "http://h/"], Continue::Always),
             (&["--report", "r.csv", "--continue=false", "http://h/"], Continue::Run),
             (&["--report", "-", "http://h/"], Continue::Run),

@@ -128,6 +128,9 @@ pub(crate) async fn attempt(
             Err(outcome) => break (outcome, None),
         }
     };
+    if let Receiver::File(file) = &mut receiver {
+        file.settle(kit);
+    }
     kit.buffers.give(buf);
     kit.keep_request_memory(bytes);
     answered
@@ -135,7 +138,8 @@ pub(crate) async fn attempt(
 
 /// Looks what an earlier run left of the body, before the first request.
 fn take_up(kit: &Kit, output: &Output, fetch: &mut Fetch) -> Result<(), Fault> {
-    if !output.may_be_taken_up() || fetch.history.team.is_some() || !fetch.is_first() {
+    let has_begun = fetch.history.team.is_some() || fetch.history.told.resume.is_some();
+    if !output.may_be_taken_up() || has_begun {
         return Ok(());
     }
     let found = output.find_partial(&kit.dir, fetch.planned_name(), &fetch.job, kit.now_ms())?;

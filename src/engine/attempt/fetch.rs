@@ -252,11 +252,6 @@ impl Fetch {
         self.history.team.as_ref().filter(|_| self.history.is_helper)
     }
 
-    /// Whether nothing was asked for so far.
-    pub(crate) fn is_first(&self) -> bool {
-        self.history.attempt <= 1 && self.history.hops.num_redirects == 0
-    }
-
     /// Whether others fill its body, too.
     pub(crate) fn is_helped(&self) -> bool {
         self.history.team.as_ref().is_some_and(|team| !team.is_alone())

@@ -9,7 +9,7 @@ use crate::engine::attempt::team::{Recruit, Team};
 use crate::engine::attempt::trace::Trace;
 use crate::engine::output::assembly::{Coming, Kept};
 use crate::engine::output::body::Body;
-use crate::engine::output::partial::{Claim, Filling, Next, Partial, Version};
+use crate::engine::output::partial::{Claim, Filling, Next, Partial, Told, Version};
 use crate::engine::output::stored::Stored;
 use crate::fault::{Fault, Stage};
 use crate::http::Head;
@@ -73,7 +73,7 @@ impl<'r> FileReceiver<'r> {
             last: (range.end != u64::MAX).then(|| range.end - 1),
             complete: *complete,
             validator,
-            takes_unvouched: self.output.takes_unvouched(),
+            takes_unvouched: self.output.takes_unvouched() || self.is_unvouched(),
         })
     }
 
@@ -97,7 +97,15 @@ impl<'r> FileReceiver<'r> {
                     _ => true,
                 };
                 if !learned {
-                    return Err(self.mistaken(BadPart::Changed));
+                    return Err(self.mistaken(kit, BadPart::Changed));
+                }
+                let is_trusted = self.output.takes_unvouched();
+                let is_vouched = self
+                    .team
+                    .as_ref()
+                    .is_none_or(|team| team.partial.is_vouched_by(head, is_trusted));
+                if !is_vouched {
+                    return Err(self.mistaken(kit, BadPart::Unvouched));
                 }
                 self.wanted.take().map(|wanted| (wanted.claim, Some(range.end)))
             }
@@ -131,6 +139,9 @@ impl<'r> FileReceiver<'r> {
         let validator = Validator::of(head);
         let is_long = self.output.is_long(length, &validator, head) && !is_coded;
         let is_ranged = !self.has_own_range && is_ranged(&validator, head);
+        if self.is_unvouched() {
+            self.give_back(kit, Resume::NoRanges);
+        }
         if let Some(team) = self.team.clone() {
             match why {
                 Some(WhyWhole::Changed) => team.partial.outdate(Resume::Changed),
@@ -166,18 +177,21 @@ impl<'r> FileReceiver<'r> {
     }
 
     /// What comes of an answer that was not what was asked for.
-    pub(crate) fn instead(&mut self, instead: Instead) -> Outcome {
+    pub(crate) fn instead(&mut self, kit: &Kit, instead: Instead) -> Outcome {
         match instead {
             // The file has got shorter.
-            Instead::NotRange { .. } => self.mistaken(BadPart::Changed),
-            Instead::BadPart(_, why) => self.mistaken(why),
+            Instead::NotRange { .. } => self.mistaken(kit, BadPart::Changed),
+            Instead::BadPart(_, why) => self.mistaken(kit, why),
             instead => instead.into(),
         }
     }
 
     /// The answer to a request for a range was none. The task goes on with what there is to do then.
-    pub(crate) fn mistaken(&mut self, why: BadPart) -> Outcome {
+    fn mistaken(&mut self, kit: &Kit, why: BadPart) -> Outcome {
         self.wanted = None;
+        if self.is_unvouched() {
+            self.give_back(kit, Resume::Unvouched);
+        }
         if let Some(team) = &*self.team {
             match why {
                 BadPart::Changed => team.partial.outdate(Resume::Changed),
@@ -189,6 +203,29 @@ impl<'r> FileReceiver<'r> {
             }
         }
         Outcome::Ranged
+    }
+
+    /// Whether nothing vouches so far for what there is of the body.
+    fn is_unvouched(&self) -> bool {
+        self.team.as_ref().is_some_and(|team| team.partial.is_unvouched())
+    }
+
+    /// What another program left of the body is of no use, for this reason: it has its name again.
+    fn give_back(&mut self, kit: &Kit, why: Resume) {
+        let Some(team) = self.team.take() else { return };
+        let name = self.planned.rsplit_once('/').map_or(self.planned, |(_, name)| name);
+        team.partial.give_back(&kit.dir, name, self.job.index);
+        *self.told = Told { resume: Some(why), ..Told::default() };
+    }
+
+    /// An attempt is over. What another program left has its name again, unless something vouched
+    /// for it.
+    pub(crate) fn settle(&mut self, kit: &Kit) {
+        self.wanted = None;
+        if self.is_unvouched() {
+            self.give_back(kit, Resume::Unvouched);
+            *self.told = Told::default();
+        }
     }
 
     /// Keeps what came of a body in order, for the next attempt.

@@ -2,7 +2,7 @@
 
 use crate::engine::output::destination::Output;
 use crate::engine::output::named::named_fault;
-use crate::engine::output::partial::{Digesting, Identity, Partial, Version};
+use crate::engine::output::partial::{Digesting, Identity, Partial, Sharing, Version};
 use crate::engine::output::stored::{Location, Obstacle};
 use crate::fault::Fault;
 use crate::http::Head;
@@ -117,9 +117,11 @@ impl Output {
         let Some((folder, name)) = dir.existing_parent(path).map_err(failed)? else {
             return Ok(None);
         };
-        let found = PartialFile::open(&folder, &part_name(name)).map_err(failed)?;
-        let Some(file) = found else { return Ok(None) };
         let of_run = (self.digesting(job), self.sharing);
+        let found = PartialFile::open(&folder, &part_name(name)).map_err(failed)?;
+        let Some(file) = found else {
+            return Ok(self.adopt(&folder, name, (job, identity), of_run, now_ms));
+        };
         let record =
             file.read_record().map_or(Err(Unusable::Damaged), |bytes| Record::decode(&bytes));
         let why = match record {
@@ -139,6 +141,30 @@ impl Output {
         let partial = Partial::new(file, version, done, of_run, Some(identity), now_ms);
         partial.outdate(why);
         Ok(Some(partial))
+    }
+
+    /// The file that another program left under the final name, where the user wants that to be
+    /// gone on with. One that cannot be taken over is replaced in the end.
+    fn adopt(
+        &self,
+        folder: &Dir,
+        name: &str,
+        (job, identity): (&Job, Identity),
+        of_run: (Digesting, Sharing),
+        now_ms: u64,
+    ) -> Option<Partial> {
+        if !matches!(self.continuing, Continue::Validated | Continue::Always) {
+            return None;
+        }
+        let file = PartialFile::adopt(folder, name, &part_name(name), job.index).ok()??;
+        match file.size() {
+            Ok(size) if size > 0 => Some(Partial::adopted(file, size, of_run, identity, now_ms)),
+            // There is nothing to go on with.
+            Ok(_) | Err(_) => {
+                let _ = file.give_back(folder, name, job.index);
+                None
+            }
+        }
     }
 
     /// Gives a body of which nothing is missing the name `path`, or another one where it may. Says

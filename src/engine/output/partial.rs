@@ -18,12 +18,14 @@ pub(crate) use record::Identity;
 
 use crate::engine::output::assembly::write_fault;
 use crate::fault::Fault;
+use crate::http::{Head, HttpDate};
 use crate::plan::checksum::{Checksum, Mismatch};
 use crate::plan::partial::Record;
 use crate::plan::parts::{Course, PartId, Parts, Splitting};
 use crate::plan::ranges::Ranges;
 use crate::plan::validator::Validator;
 use crate::report::Resume;
+use crate::ring::dir::Dir;
 use crate::ring::disk_cause;
 use crate::ring::file::{PartialFile, Stamp};
 use digest::Front;
@@ -67,6 +69,8 @@ struct Work {
     resumed: u64,
     /// What became of what was there.
     resume: Option<Resume>,
+    /// What is there is of another program, and nothing vouches for it so far.
+    adopted: Option<Adopted>,
     /// Bytes that had come in this run before several could fill it.
     came_before: u64,
     /// Connections that tasks beside the job opened.
@@ -77,6 +81,13 @@ struct Work {
     changes: u32,
     /// It has its name, or is not worth to be kept.
     is_over: bool,
+}
+
+/// A file that another program left.
+#[derive(Clone, Copy, Debug)]
+struct Adopted {
+    /// When it was created, in seconds since 1970, where the file system knows.
+    created_s: Option<i64>,
 }
 
 /// A version of a file, as the head of a response tells of it.
@@ -150,6 +161,7 @@ impl Partial {
             keeping: identity.map(|identity| Keeping::new(identity, None, now_ms)),
             resumed: 0,
             resume: None,
+            adopted: None,
             came_before: 0,
             num_connects: 0,
             cuts: Vec::new(),
@@ -182,6 +194,57 @@ impl Partial {
             work.resume = Some(resume);
         }
         partial
+    }
+
+    /// A file of `size` bytes, at least one, that another program left under the final name: all
+    /// of it is taken for the begin of the body but the last byte, which is asked for so that there
+    /// is a response to vouch for it.
+    pub(crate) fn adopted(
+        file: PartialFile,
+        size: u64,
+        of_run: (Digesting, Sharing),
+        identity: Identity,
+        now_ms: u64,
+    ) -> Self {
+        let version = Version { length: None, validator: Validator::default(), is_ranged: true };
+        let created_s = file.created();
+        let done = std::iter::once(0..size - 1).collect();
+        let partial = Self::new(file, version, done, of_run, Some(identity), now_ms);
+        {
+            let mut work = partial.lock();
+            work.adopted = Some(Adopted { created_s });
+            (work.resumed, work.resume) = (size - 1, Some(Resume::Continued));
+        }
+        partial
+    }
+
+    /// Whether nothing vouches so far for what another program left.
+    pub(crate) fn is_unvouched(&self) -> bool {
+        self.lock().adopted.is_some()
+    }
+
+    /// Whether a response vouches for what another program left: the version that it is of was
+    /// there before the file was created, so nothing else can have come into that.
+    pub(crate) fn is_vouched_by(&self, head: &Head, is_trusted: bool) -> bool {
+        let mut work = self.lock();
+        let Some(Adopted { created_s }) = work.adopted else { return true };
+        let modified_s = head.last_modified.and_then(HttpDate::unix_s);
+        let modified_s = modified_s.and_then(|seconds| i64::try_from(seconds).ok());
+        let is_older =
+            modified_s.zip(created_s).is_some_and(|(modified, created)| modified < created);
+        if !is_older && !is_trusted {
+            return false;
+        }
+        work.adopted = None;
+        work.validator = Arc::new(Validator::of(head));
+        true
+    }
+
+    /// Gives what another program left its name back: it is of no use.
+    pub(crate) fn give_back(&self, dir: &Dir, name: &str, index: u64) {
+        if self.file.give_back(dir, name, index).is_ok() {
+            self.lock().is_over = true;
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Work> {
