@@ -9,7 +9,7 @@ pub enum Resume {
     Changed,
     /// The response had no validator that could vouch for the bytes (RFC 9110 section 13.1.5).
     NoValidator,
-    /// The file is one of another program, and nothing vouches for its bytes.
+    /// Nothing vouches for what was there, or for the part that came.
     Unvouched,
     /// The server does not send ranges.
     NoRanges,

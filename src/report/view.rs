@@ -1,6 +1,7 @@
 //! A look at a run that goes on, for progress, for the state on a signal, and for metrics.
 
 use super::pushing::Pushing;
+use crate::limits::LONG_BYTES_MIN;
 use std::time::Duration;
 
 /// Transfers that the state of a run tells of; each core names so many.
@@ -262,8 +263,6 @@ impl Meter {
     }
 }
 
-/// Length from which on a file is a long one, in bytes.
-pub const LONG_BYTES_MIN: u64 = 1 << 20;
 /// Slowest rate from which a time left is told, in bytes a second.
 const BYTES_RATE_MIN: f64 = 1.0;
 /// Shortest time between two looks, in seconds.

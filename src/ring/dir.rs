@@ -15,6 +15,7 @@ mod no_replace;
 mod owner;
 mod rules;
 mod stale;
+mod stamped;
 
 pub use super::file::WriteOptions;
 pub use found::Found;

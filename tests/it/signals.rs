@@ -81,12 +81,14 @@ fn after_the_grace_period_jobs_are_cancelled_and_a_second_run_completes() {
     for path in server.log() {
         assert_eq!(done.row(&server.url(&path))["url"], server.url(&path), "a row for all begun");
     }
-    assert_eq!(sandbox.files().len(), 10);
-    assert_eq!(sandbox.temporaries(), Vec::<String>::new());
+    // What is left is what the next run goes on with.
+    let left = sandbox.temporaries();
+    assert!(left.iter().all(|name| name.starts_with(".ringpull-part-")), "{left:?}");
 
     server.open_gate();
     let done = sandbox.pull().arg("--no-clobber").list(&urls).run();
     done.assert_code(0);
+    assert_eq!(sandbox.temporaries(), Vec::<String>::new());
     assert_eq!(done.rows.iter().filter(|row| row["status"] == "skipped").count(), 10);
     assert_eq!(sandbox.files().len(), urls.len());
     assert!(sandbox.files().values().all(|content| *content == body()));

@@ -143,7 +143,11 @@ fn take_up(kit: &Kit, output: &Output, fetch: &mut Fetch) -> Result<(), Fault> {
         return Ok(());
     }
     let found = output.find_partial(&kit.dir, fetch.planned_name(), &fetch.job, kit.now_ms())?;
-    fetch.history.team = found.map(Team::new);
+    if let Some(partial) = found {
+        let team = Team::new(partial);
+        output.bodies.watch(&team.partial);
+        fetch.history.team = Some(team);
+    }
     Ok(())
 }
 

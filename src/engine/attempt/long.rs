@@ -168,6 +168,7 @@ impl<'r> FileReceiver<'r> {
         let (output, now_ms) = (self.output, kit.now_ms());
         let partial = output.begin_partial(&kit.dir, self.planned, self.job, version, now_ms)?;
         let team = Team::new(partial);
+        output.bodies.watch(&team.partial);
         let claim = team.partial.take_all(kit.now_ms());
         if is_ranged {
             team.partial.tile();
@@ -240,7 +241,9 @@ impl<'r> FileReceiver<'r> {
         let mut done = Ranges::default();
         done.insert(0..written);
         let partial = self.output.partial(file, self.job, version, done, kit.now_ms());
-        *self.team = Some(Team::new(partial));
+        let team = Team::new(partial);
+        self.output.bodies.watch(&team.partial);
+        *self.team = Some(team);
     }
 
     /// Seeks helpers for a body, if there is something for them to do.

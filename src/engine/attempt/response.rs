@@ -80,7 +80,8 @@ impl<'a> Response<'a> {
         body: &mut Body<'_>,
         grow: &dyn Fn(&Filling),
     ) -> Result<Option<Reuse>, Fault> {
-        self.kit.transfers.expect(self.trace.transfer, self.exchange.body_remaining());
+        let (length, is_part) = (self.exchange.body_remaining(), body.filling().is_some());
+        self.kit.transfers.expect(self.trace.transfer, length, is_part);
         let reuse = self.receive_body(body, None, grow).await?;
         self.connection.disarm();
         Ok(reuse)

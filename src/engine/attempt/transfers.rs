@@ -23,6 +23,7 @@ struct Row {
     began: Instant,
     bytes: u64,
     length: Option<u64>,
+    is_part: bool,
     phase: Phase,
 }
 
@@ -40,7 +41,16 @@ impl Transfers {
         let index = self.free.borrow_mut().pop().unwrap_or(rows.len());
         if index == rows.len() {
             let (url, bytes, phase) = (String::new(), 0, Phase::Connect);
-            rows.push(Row { is_live: false, line, url, began, bytes, length: None, phase });
+            rows.push(Row {
+                is_live: false,
+                line,
+                url,
+                began,
+                bytes,
+                length: None,
+                is_part: false,
+                phase,
+            });
         }
         let row = &mut rows[index];
         row.url.clear();
@@ -55,10 +65,12 @@ impl Transfers {
         self.rows.borrow_mut()[index].phase = phase;
     }
 
-    /// The body of a response begins, of `length` bytes where that is known.
-    pub(crate) fn expect(&self, index: usize, length: Option<u64>) {
+    /// The body of a response begins, of `length` bytes where that is known. One that is part of a
+    /// long body is told of with all of it, by others.
+    pub(crate) fn expect(&self, index: usize, length: Option<u64>, is_part: bool) {
         let row = &mut self.rows.borrow_mut()[index];
         (row.bytes, row.length, row.phase) = (0, length, Phase::Body);
+        row.is_part = is_part;
     }
 
     /// Body bytes came.
@@ -75,7 +87,7 @@ impl Transfers {
     /// The files that come whole, each on one connection, as far as they are long.
     pub(crate) fn long(&self) -> LongFiles {
         let mut long = LongFiles::default();
-        for row in self.rows.borrow().iter().filter(|row| row.is_live) {
+        for row in self.rows.borrow().iter().filter(|row| row.is_live && !row.is_part) {
             long.add(row.length.unwrap_or_default(), row.bytes);
         }
         long
@@ -131,7 +143,7 @@ mod tests {
         let now = Instant::now();
         let first = transfers.begin(1, &target("http://u:p@a.example/x?token=SECRET"), now);
         let second = transfers.begin(2, &target("http://b.example/"), now - MINUTE);
-        transfers.expect(first.index(), Some(150));
+        transfers.expect(first.index(), Some(150), false);
         transfers.came(first.index(), 100);
         let lines = |transfers: &Transfers| -> Vec<u64> {
             transfers.longest(10).iter().map(|transfer| transfer.line).collect()
@@ -158,7 +170,7 @@ mod tests {
         let target = Target::parse("http://a.example/").unwrap();
         let begin = |length| {
             let entry = transfers.begin(1, &target, Instant::now());
-            transfers.expect(entry.index(), length);
+            transfers.expect(entry.index(), length, false);
             transfers.came(entry.index(), 1_000);
             entry
         };
@@ -166,6 +178,8 @@ mod tests {
             [begin(Some(5_000_000)), begin(None), begin(Some(2_000)), begin(Some(9 << 20))];
         let wanted = LongFiles { count: 2, bytes: 5_000_000 + (9 << 20), bytes_there: 2_000 };
         assert_eq!(transfers.long(), wanted);
+        transfers.expect(entries[0].index(), Some(5_000_000), true);
+        assert_eq!(transfers.long().count, 1);
         drop(entries);
         assert_eq!(transfers.long(), LongFiles::default());
     }

@@ -68,9 +68,9 @@ pub(crate) struct Opened {
 /// What is wanted of lines that rows say are done.
 #[derive(Clone, Copy, Debug)]
 struct Wanted {
-    /// Their files: rows of what was discarded are as good as none.
+    /// Files of theirs: rows of what was discarded are as good as none.
     files: bool,
-    /// That they are asked for again (`--timestamping`), since they may have changed.
+    /// Another request for each (`--timestamping`), since the file may have changed.
     again: bool,
 }
 

@@ -1,6 +1,7 @@
 //! Where the bodies of one run go.
 
 use crate::config::{Config, Destination, OnConflict};
+use crate::engine::output::bodies::Bodies;
 use crate::engine::output::dir_rules::DirRules;
 use crate::engine::output::names::GivenNames;
 use crate::engine::output::partial::Sharing;
@@ -35,6 +36,8 @@ pub(crate) struct Output {
     pub(super) continuing: Continue,
     /// How many may fill a long body.
     pub(super) sharing: Sharing,
+    /// Long bodies that are not whole.
+    pub(crate) bodies: Bodies,
     /// This boot of the machine.
     pub(super) boot_id: [u8; 16],
     /// The names of its files.
@@ -75,6 +78,7 @@ impl Output {
                 splitting: config.splitting,
                 per_host_max: config.limits.per_host_max,
             },
+            bodies: Bodies::default(),
             boot_id: boot_id(),
             names: GivenNames::new(rules),
             lost,

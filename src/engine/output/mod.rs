@@ -6,6 +6,7 @@
 //! - `assembly`: what a job is about, put together of what came: a file, or what goes into a
 //!   stream.
 //! - `partial`: a long body that several attempts fill, side by side or one after the other.
+//! - `bodies`: all of these, for those who watch the run.
 //! - `named`: the name of a file; `names` has those that the run has given, `dir_rules` what
 //!   directories make of them.
 //! - `versions`: what is kept of the version of a file with it, and asked about later.
@@ -19,6 +20,7 @@
 //! stored.
 
 pub(crate) mod assembly;
+pub(crate) mod bodies;
 pub(crate) mod body;
 pub(crate) mod destination;
 pub(crate) mod dir_rules;

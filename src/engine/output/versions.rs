@@ -10,7 +10,7 @@ use crate::ring::file::Stamp;
 
 /// The version of a file that is there.
 pub(crate) struct Held {
-    /// Its entity tag, where that is known.
+    /// Entity tag, where that is known.
     etag: Option<String>,
     /// The time of the file, as a date.
     since: Option<String>,

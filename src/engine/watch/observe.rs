@@ -9,7 +9,7 @@ use crate::error::RunError;
 use crate::http::served;
 use crate::plan::schedule;
 use crate::report::pushing::{self, Pushing};
-use crate::report::view::{Holdup, Meter, TRANSFERS_MAX, View};
+use crate::report::view::{Holdup, LongFiles, Meter, TRANSFERS_MAX, View};
 use crate::report::{metrics, state};
 use crate::ring::listen::{Listener, Serving};
 use anyhow::Context as _;
@@ -143,7 +143,7 @@ fn view(shared: &Shared) -> View {
         failed: stats.failed,
         cancelled: stats.cancelled,
         bytes: shared.gauges.received(),
-        long: shared.gauges.long(),
+        long: long_files(shared),
         in_flight,
         in_flight_max: shared.config.limits.in_flight_max,
         queued,
@@ -161,6 +161,13 @@ fn view(shared: &Shared) -> View {
         names_known,
         names_asked,
     }
+}
+
+/// The long files under way: those that come on one connection, and those that others go on with.
+fn long_files(shared: &Shared) -> LongFiles {
+    let mut long = shared.gauges.long();
+    shared.output.bodies.extents().into_iter().for_each(|(bytes, there)| long.add(bytes, there));
+    long
 }
 
 /// The view of a run with all that is to be said of its hosts, which walks every host.

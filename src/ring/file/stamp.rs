@@ -1,6 +1,5 @@
 //! What a file that is whole gets before its name: the time of its version, and a note about that.
 
-use crate::ring::dir::Dir;
 use crate::ring::journal::{XATTR_BYTES_MAX, set_xattr, xattr};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat, Timespec, Timestamps, UTIME_OMIT};
 use std::os::fd::AsFd;
@@ -38,23 +37,23 @@ impl Stamp {
     }
 }
 
-impl Dir {
-    /// Time and note of the file that has this name. `None` where that is no file; a symbolic link
-    /// is none.
-    pub fn stamp_of(&self, name: &str) -> Option<Stamp> {
+impl Stamp {
+    /// Time and note of the file that has this name in a directory. `None` where that is no file; a
+    /// symbolic link is none.
+    pub(in crate::ring) fn of(dir: impl AsFd, name: &str) -> Option<Self> {
         // To open a device or a pipe may do something.
-        let stat = rustix::fs::statat(&*self.fd, name, AtFlags::SYMLINK_NOFOLLOW).ok()?;
+        let stat = rustix::fs::statat(&dir, name, AtFlags::SYMLINK_NOFOLLOW).ok()?;
         if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
             return None;
         }
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         // Of a file that may not be read there is the time.
-        let note = rustix::fs::openat(&*self.fd, name, flags, Mode::empty()).ok();
+        let note = rustix::fs::openat(&dir, name, flags, Mode::empty()).ok();
         let note = note.and_then(|file| xattr(&file, XATTR_NOTE)).and_then(|text| {
             let note = text.strip_prefix(&state(&stat))?.strip_prefix(' ')?;
             Some(note.to_owned())
         });
-        Some(Stamp { modified_s: u64::try_from(stat.st_mtime).ok(), note })
+        Some(Self { modified_s: u64::try_from(stat.st_mtime).ok(), note })
     }
 }
 
@@ -69,6 +68,7 @@ const XATTR_NOTE: &str = "user.ringpull.etag";
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ring::dir::Dir;
     use crate::ring::file::WriteOptions;
     use std::fs::{self, File};
     use std::time::{Duration, SystemTime};
