@@ -136,7 +136,10 @@ impl LongWriter {
     /// come, where the options ask for that.
     pub(super) fn expect(&mut self, range: Range<u64>) {
         self.way.expect(range.end);
-        self.reservation = Reservation::of(range, self.way.options);
+        self.reservation = match range.end < BODY_BYTES_LIMIT {
+            true => Reservation::of(range, self.way.options),
+            false => Reservation::NONE,
+        };
     }
 
     /// Whether a write that ends at `end` has to wait for space to be reserved.

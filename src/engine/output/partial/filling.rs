@@ -64,7 +64,8 @@ impl Filling {
         response_end: Option<u64>,
         began: Instant,
     ) -> Result<Self, Fault> {
-        let writer = claim.partial.file.writer().map_err(write_fault)?;
+        let mut writer = claim.partial.file.writer().map_err(write_fault)?;
+        writer.expect(claim.part.range.clone());
         let (at, response_end) = (claim.part.range.start, response_end.unwrap_or(u64::MAX));
         let cut = claim.partial.cut_of(claim.part.id);
         Ok(Self { claim, writer, cut, at, response_end, is_over: false, began })

@@ -23,7 +23,8 @@ impl PartWriter {
 
     /// Expects the bytes of `range` next, from its begin on: space is reserved for them as they
     /// come, where the run says so (`--file-allocation`). That the file is so long may choose
-    /// another way for the bytes of all its writers (`--write-mode auto`).
+    /// another way for the bytes of all its writers (`--write-mode auto`). An end that no file can
+    /// have says that it is not known: neither is done then.
     pub fn expect(&mut self, range: Range<u64>) {
         self.long.expect(range);
     }
