@@ -14,7 +14,6 @@ use crate::engine::output::destination::Output;
 use crate::engine::say::say;
 use crate::engine::state::stop::Stop;
 use crate::fault::{Cause, Fault, Stage};
-use crate::http::request::Conditions;
 use crate::ring::buf::Size;
 use crate::ring::conn::Connection;
 
@@ -38,7 +37,7 @@ pub(crate) async fn attempt(
     fetch: &mut Fetch,
     given: Given<'_>,
 ) -> Answered {
-    let Given { pooled, now_ms, first_byte, enlist } = given;
+    let Given { pooled, now_ms, .. } = given;
     let job_at_ms = fetch.job_at_ms();
     let is_helper = fetch.helps().is_some();
     if !is_helper && let Err(obstacle) = output.check(&kit.dir, fetch.name(), fetch.job.index) {
@@ -51,7 +50,7 @@ pub(crate) async fn attempt(
         Ok(is_stream) => is_stream,
         Err(fault) => return (fault.into(), pooled),
     };
-    let mut pooled = match permit(kit, fetch, pooled).await {
+    let pooled = match permit(kit, fetch, pooled).await {
         Ok(pooled) => pooled,
         Err(refused) => return refused,
     };
@@ -60,7 +59,14 @@ pub(crate) async fn attempt(
     }
     // Either may have waited.
     let has_waited = is_stream || kit.obeys_robots;
-    let mut now_ms = if has_waited { kit.now_ms() } else { now_ms };
+    let now_ms = if has_waited { kit.now_ms() } else { now_ms };
+    fill(kit, output, fetch, Given { pooled, now_ms, ..given }).await
+}
+
+/// Asks for the file of a job, or for what is missing of it, until there is nothing more to do.
+async fn fill(kit: &Kit, output: &Output, fetch: &mut Fetch, given: Given<'_>) -> Answered {
+    let Given { mut pooled, mut now_ms, first_byte, enlist } = given;
+    let (job_at_ms, is_helper) = (fetch.job_at_ms(), fetch.helps().is_some());
     let Fetch { job, name, history, .. } = fetch;
     let History { hops, trace, file_name, wrong_digest, failed_ip, began, team, told, .. } =
         &mut **history;
@@ -70,17 +76,6 @@ pub(crate) async fn attempt(
     let planned = planned_name(job, name.as_deref());
     let held = if is_helper { None } else { output.held(&kit.dir, planned, job) };
     let fields = job.options.as_ref().map_or(&[][..], |options| options.headers.as_slice());
-    let whole = Request {
-        target,
-        login: &job.target,
-        fields,
-        secrets: hops.secrets(&job.target),
-        num_redirects: hops.num_redirects,
-        failed_ip: *failed_ip,
-        job_at_ms,
-        first_byte,
-        conditions: Conditions::default(),
-    };
     let file = FileReceiver {
         output,
         job,
@@ -108,15 +103,19 @@ pub(crate) async fn attempt(
             Todo::Finish => break (Box::pin(finish(kit, file)).await, pooled),
             Todo::Nothing => break (Outcome::Left, pooled),
         }
-        let range = file.range();
-        let terms = range.is_some().then(|| file.terms()).flatten();
-        let if_range = terms.as_ref().and_then(|validator| validator.if_range());
-        let conditions = match (range, &held) {
-            (None, Some(held)) => held.conditions(),
-            _ => Conditions { range, if_range, ..Conditions::default() },
+        let terms = file.terms();
+        let conditions = file.conditions(terms.as_deref(), held.as_ref());
+        let request = Request {
+            target,
+            login: &job.target,
+            fields,
+            secrets: hops.secrets(&job.target),
+            num_redirects: hops.num_redirects,
+            failed_ip: *failed_ip,
+            job_at_ms,
+            first_byte,
+            conditions,
         };
-        file.is_conditional = range.is_none() && conditions != Conditions::default();
-        let request = Request { conditions, ..whole };
         let start = Start { pooled: pooled.take(), now_ms, memory: (&mut bytes, &mut buf) };
         match exchange(kit, &request, trace, &mut receiver, start).await {
             Ok((Outcome::Ranged, connection)) => {

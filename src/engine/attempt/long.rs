@@ -11,8 +11,10 @@ use crate::engine::output::assembly::{Coming, Kept};
 use crate::engine::output::body::Body;
 use crate::engine::output::partial::{Claim, Filling, Next, Partial, Told, Version};
 use crate::engine::output::stored::Stored;
+use crate::engine::output::versions::Held;
 use crate::fault::{Fault, Stage};
 use crate::http::Head;
+use crate::http::request::Conditions;
 use crate::plan::checksum::Mismatch;
 use crate::plan::ranges::Ranges;
 use crate::plan::retry::{self, Class};
@@ -24,9 +26,9 @@ use std::sync::Arc;
 
 /// What an attempt does next about the body of its job.
 pub(crate) enum Todo {
-    /// It asks for the file, or for a range of it.
+    /// Asks for the file, or for a range of it.
     Ask(Option<Claim>),
-    /// It gives the file its name: nothing is missing.
+    /// Gives the file its name: nothing is missing.
     Finish,
     /// Nothing: others are at what is missing.
     Nothing,
@@ -54,9 +56,23 @@ impl<'r> FileReceiver<'r> {
         });
     }
 
-    /// Offsets of the first and the last byte that are asked for, where that is a range.
-    pub(crate) fn range(&self) -> Option<(u64, Option<u64>)> {
-        self.part_ask().map(|ask| (ask.first, ask.last))
+    /// What a request says of what is asked for: a range of the version `terms`, or the file unless
+    /// it is the one that is `held`.
+    pub(crate) fn conditions<'c>(
+        &mut self,
+        terms: Option<&'c Validator>,
+        held: Option<&'c Held>,
+    ) -> Conditions<'c> {
+        let range = self.part_ask().map(|ask| (ask.first, ask.last));
+        let conditions = match (range, held) {
+            (None, Some(held)) => held.conditions(),
+            _ => {
+                let if_range = terms.and_then(Validator::if_range);
+                Conditions { range, if_range, ..Conditions::default() }
+            }
+        };
+        self.is_conditional = range.is_none() && conditions != Conditions::default();
+        conditions
     }
 
     /// The version that a range is to be of.
@@ -187,7 +203,8 @@ impl<'r> FileReceiver<'r> {
         }
     }
 
-    /// The answer to a request for a range was none. The task goes on with what there is to do then.
+    /// The answer to a request for a range was none. The task goes on with what there is to do
+    /// then.
     fn mistaken(&mut self, kit: &Kit, why: BadPart) -> Outcome {
         self.wanted = None;
         if self.is_unvouched() {

@@ -136,12 +136,8 @@ async fn ask(
             }
             // The names of this host are looked up again, and the job waits for that.
             Outcome::Unresolved if is_home => break Err(Outcome::Unresolved),
-            Outcome::Unresolved
-            | Outcome::Skipped
-            | Outcome::Refused(_)
-            | Outcome::Waiting
-            | Outcome::Ranged
-            | Outcome::Left => {
+            // Nothing of this comes of a text.
+            _ => {
                 let fault = Fault::new(Stage::Resolve, Cause::ResolveFailed);
                 break judge(fault).map_err(Outcome::from);
             }

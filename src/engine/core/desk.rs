@@ -5,7 +5,7 @@ use crate::engine::attempt::fetch::{Fetch, Waiting};
 use crate::engine::attempt::kit::Kit;
 use crate::engine::attempt::outcome::End;
 use crate::engine::attempt::team::Recruit;
-use crate::engine::core::follow::Next;
+use crate::engine::core::next::Next;
 use crate::engine::core::pool::Pool;
 use crate::engine::core::rows::Rows;
 use crate::engine::moment::Moment;

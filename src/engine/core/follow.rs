@@ -3,6 +3,7 @@
 
 use crate::engine::attempt::fetch::Fetch;
 use crate::engine::attempt::outcome::{End, Outcome};
+use crate::engine::core::next::{Again, Next};
 use crate::engine::core::state::Core;
 use crate::engine::moment::Moment;
 use crate::engine::state::disk_full::{self, Full, Lacking};
@@ -13,31 +14,6 @@ use crate::plan::retry::{self, Then};
 use crate::plan::schedule::{Granting, HostSignal, Refused};
 use crate::ring::dns;
 use std::time::SystemTime;
-
-/// What a job does next.
-pub(crate) enum Next {
-    Ended(End),
-    Again(Again),
-    /// The lead of a body has nothing to do while others are at what is missing.
-    Idle,
-    /// A task beside a job is over; whether it failed.
-    Gone {
-        has_failed: bool,
-    },
-}
-
-/// Where a job goes on that has not ended.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Again {
-    /// Where a redirect led.
-    Redirected,
-    /// Where it was, as soon as there is room on the disk.
-    Full,
-    /// Where it was, as soon as its host has addresses again.
-    Unresolved,
-    /// Where it was, in so many milliseconds.
-    After(u64),
-}
 
 /// Decides what follows from an attempt, and tells the queue what it says about its host, unless it
 /// was made without a grant.

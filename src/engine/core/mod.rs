@@ -6,6 +6,7 @@
 
 mod desk;
 mod follow;
+mod next;
 mod pool;
 mod rows;
 mod shortage;

@@ -4,9 +4,9 @@ use crate::engine::moment::Bounds;
 use crate::engine::output::destination::Output;
 use crate::engine::output::named::named_fault;
 use crate::engine::output::partial::Filling;
-use crate::engine::output::stored::{Location, Obstacle, Stored};
+use crate::engine::output::stored::{Location, Obstacle, Stored, write_fault};
 use crate::engine::output::stream::Outflow;
-use crate::fault::{Cause, Fault, Stage};
+use crate::fault::{Cause, Fault};
 use crate::http::head::Framing;
 use crate::limits::RECV_BUFFER_BYTES;
 use crate::plan::checksum::{Check, Checksum, Mismatch};
@@ -136,8 +136,8 @@ impl<'c> Assembly<'c> {
         }
     }
 
-    /// What came so far, for the next attempt: the last of it waits in `last`. Nothing where that is
-    /// no file, or too little to be worth it.
+    /// What came so far, for the next attempt: the last of it waits in `last`. Nothing where that
+    /// is no file, or too little to be worth it.
     pub(super) async fn keep(self, last: &mut RecvBuf, (dir, path): (&Dir, &str)) -> Option<Kept> {
         let Self { output, index, place, length, .. } = self;
         let Place::File(mut file) = place else { return None };
@@ -255,8 +255,3 @@ pub(crate) struct Kept {
 
 /// Bytes that are worth to be kept: fewer come as fast as a request for the rest.
 const KEPT_BYTES_MIN: usize = RECV_BUFFER_BYTES;
-
-/// The fault of a body that cannot be written.
-pub(super) fn write_fault(cause: Cause) -> Fault {
-    Fault::new(Stage::Write, cause)
-}

@@ -1,10 +1,10 @@
 //! One body on its way: taken from its buffer, decoded where it is coded, and passed on.
 
 use crate::engine::moment::Bounds;
-use crate::engine::output::assembly::{Assembly, Coming, Kept, write_fault};
+use crate::engine::output::assembly::{Assembly, Coming, Kept};
 use crate::engine::output::destination::Output;
 use crate::engine::output::partial::Filling;
-use crate::engine::output::stored::{Obstacle, Stored};
+use crate::engine::output::stored::{Obstacle, Stored, write_fault};
 use crate::fault::{Cause, Fault, Stage};
 use crate::http::coding::Gunzip;
 use crate::http::head::Framing;

@@ -16,7 +16,7 @@ pub(crate) use digest::Digesting;
 pub(crate) use filling::{Claim, Filling};
 pub(crate) use record::Identity;
 
-use crate::engine::output::assembly::write_fault;
+use crate::engine::output::stored::write_fault;
 use crate::fault::Fault;
 use crate::http::{Head, HttpDate};
 use crate::plan::checksum::{Checksum, Mismatch};
@@ -79,7 +79,7 @@ struct Work {
     cuts: Vec<(PartId, Arc<AtomicBool>)>,
     /// How often what was there was of no use.
     changes: u32,
-    /// It has its name, or is not worth to be kept.
+    /// Whether the file has its name, or is not worth to be kept.
     is_over: bool,
 }
 
@@ -310,8 +310,8 @@ impl Partial {
         Ok(())
     }
 
-    /// What is there is of no use, for this reason: whoever is alone with it begins again. Everybody
-    /// else is told with the next bytes.
+    /// What is there is of no use, for this reason: whoever is alone with it begins again.
+    /// Everybody else is told with the next bytes.
     pub(crate) fn outdate(&self, why: Resume) {
         let mut work = self.lock();
         let length = work.parts.length();

@@ -1,6 +1,6 @@
 //! What came of a body, and where it is.
 
-use crate::fault::Fault;
+use crate::fault::{Cause, Fault, Stage};
 use crate::plan::checksum::Checksum;
 use crate::report::location;
 
@@ -56,4 +56,9 @@ impl From<Fault> for Obstacle {
     fn from(fault: Fault) -> Self {
         Self::Fault(fault)
     }
+}
+
+/// The fault of a body that cannot be written.
+pub(crate) fn write_fault(cause: Cause) -> Fault {
+    Fault::new(Stage::Write, cause)
 }

@@ -1,8 +1,8 @@
 //! One response on its way into a part of a body.
 
 use crate::engine::moment::ms;
-use crate::engine::output::assembly::write_fault;
 use crate::engine::output::partial::{FOLLOW_BYTES, Partial, io_cause};
+use crate::engine::output::stored::write_fault;
 use crate::fault::{Cause, Fault};
 use crate::plan::parts::{Course, Taken};
 use crate::ring::buf::RecvBuf;
@@ -76,7 +76,8 @@ impl Filling {
         self.is_over
     }
 
-    /// What says that the connection is to be shut down, for somebody else fetches all that is left.
+    /// What says that the connection is to be shut down, for somebody else fetches all that is
+    /// left.
     pub(crate) fn cut(&self) -> &Arc<AtomicBool> {
         &self.cut
     }

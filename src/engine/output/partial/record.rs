@@ -6,7 +6,7 @@ use crate::plan::ranges::Ranges;
 use crate::plan::validator::Validator;
 use crate::ring::file::PartialFile;
 
-/// Whom the unfinished file of a job is kept for, and what it is known by.
+/// Identity of an unfinished file that is kept for later runs.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Identity {
     /// SHA-256 of the URL of the job in its normal form.

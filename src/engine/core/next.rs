@@ -1,0 +1,28 @@
+//! Where a job goes on, or that it is over.
+
+use crate::engine::attempt::outcome::End;
+
+/// What a job does next.
+pub(crate) enum Next {
+    Ended(End),
+    Again(Again),
+    /// The lead of a body has nothing to do while others are at what is missing.
+    Idle,
+    /// A task beside a job is over; whether it failed.
+    Gone {
+        has_failed: bool,
+    },
+}
+
+/// Where a job goes on that has not ended.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Again {
+    /// Where a redirect led.
+    Redirected,
+    /// Where it was, as soon as there is room on the disk.
+    Full,
+    /// Where it was, as soon as its host has addresses again.
+    Unresolved,
+    /// Where it was, in so many milliseconds.
+    After(u64),
+}
