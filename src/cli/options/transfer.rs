@@ -21,8 +21,8 @@ pub struct TransferArgs {
     ///
     /// Those of earlier runs; a retry within a run always does, and so does a run with --report.
     /// What is there is not asked for again where the ETag or the date of the response vouches for
-    /// it; else the file is fetched whole, and the column `resume` of the report says why. See
-    /// `ringpull help large`.
+    /// it; else the file is fetched whole, and the column `resume` of the report says why. With -c,
+    /// a file of curl or wget that has its final name is continued, too. See `ringpull help large`.
     ///
     /// --continue=always also continues where nothing vouches for what is there. Not together with
     /// --discard.
