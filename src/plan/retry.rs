@@ -4,10 +4,12 @@
 mod after;
 mod past;
 mod refusals;
+mod source;
 
 pub use after::{After, Moment, Then, after};
 pub use past::of_row;
 pub use refusals::{Refusals, Tally};
+pub use source::is_of_source;
 
 use crate::fault::{Cause, DiskProblem, Fault, WrongDigest};
 use crate::http::RetryAfter;

@@ -51,6 +51,7 @@ mod lists; // lists as they come from elsewhere
 mod locations; // every form of Location, and what cannot be followed
 mod memory; // what one connection costs at most
 mod metalink; // metalinks as lists: names, digests, sizes, pieces
+mod mirrors; // several sources of one file: who is asked when one fails
 mod names; // safe, distinct, deterministic names; conflicts
 mod not_ours; // devices and the like in the tree stay; what was replaced is counted
 mod own_files; // no download takes the place of a file that the run needs

@@ -57,7 +57,7 @@ fn files_have_their_names_and_are_what_the_metalink_says() {
     let done = pull(&sandbox, "list.meta4", &metalink(&files.concat()), &[]);
     done.assert_code(7);
     let names: Vec<String> = sandbox.files().into_keys().collect();
-    assert_eq!(names, ["plain", "pieces", "whole"], "{}", done.stderr);
+    assert_eq!(names, ["pieces", "plain", "whole"], "{}", done.stderr);
     assert_eq!(done.rows.len(), 6);
     for (name, said) in [
         ("digest", "got sha-256="),

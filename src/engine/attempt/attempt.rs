@@ -107,7 +107,7 @@ async fn fill(kit: &Kit, output: &Output, fetch: &mut Fetch, given: Given<'_>) -
         let conditions = file.conditions(terms.as_deref(), held.as_ref());
         let request = Request {
             target,
-            login: &job.target,
+            login: hops.home(&job.target),
             fields,
             secrets: hops.secrets(&job.target),
             num_redirects: hops.num_redirects,

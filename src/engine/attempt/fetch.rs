@@ -14,7 +14,7 @@ use crate::plan::checksum::Mismatch;
 use crate::plan::job::{BadLine, Job};
 use crate::plan::kept::{Kept, Value};
 use crate::plan::name;
-use crate::plan::retry::Refusals;
+use crate::plan::retry::{self, Refusals};
 use crate::plan::target::Target;
 use crate::report::{Counted, Row, Times, location, row};
 use std::net::IpAddr;
@@ -86,6 +86,8 @@ pub(crate) struct History {
     is_helper: bool,
     /// Attempts that brought what is kept: they cost none of `--retry`.
     fruitful: u32,
+    /// Attempts at the sources before this one: they cost none of `--retry`.
+    elsewhere: u32,
 }
 
 /// Whether another address of the same host may do better. One that refuses speaks for its host,
@@ -147,6 +149,16 @@ impl Waiting {
     pub(crate) fn helps(&self) -> Option<&Arc<Team>> {
         let history = self.history.as_ref().filter(|history| history.is_helper)?;
         history.team.as_ref()
+    }
+
+    /// Goes on at the next source of the file after this fault, if it is one of the source and there
+    /// is another one.
+    pub(crate) fn go_to_next(&mut self, fault: &Fault, now: Moment) -> bool {
+        if self.job.mirrors().is_empty() || !retry::is_of_source(&fault.cause) {
+            return false;
+        }
+        let history = self.history.get_or_insert_with(|| Box::new(History::new(now)));
+        history.go_to_next(&self.job, fault)
     }
 
     /// Forgets what fills its body with it, which it waits for.
@@ -264,9 +276,20 @@ impl Fetch {
         self.history.fruitful += u32::from(brought >= limits::LONG_BYTES_MIN);
     }
 
-    /// How many attempts brought bytes that are kept.
-    pub(crate) fn fruitful(&self) -> u32 {
-        self.history.fruitful
+    /// How many attempts cost none: they brought bytes that are kept, or were made elsewhere.
+    pub(crate) fn free(&self) -> u32 {
+        self.history.fruitful + self.history.elsewhere
+    }
+
+    /// Goes on at the next source of the file after this fault, if it is one of the source and there
+    /// is another one.
+    pub(crate) fn go_to_next(&mut self, fault: &Fault) -> bool {
+        retry::is_of_source(&fault.cause) && self.history.go_to_next(&self.job, fault)
+    }
+
+    /// Whether nothing is lost of a body with the source that it came from.
+    pub(crate) fn keeps_nothing(&self) -> bool {
+        self.history.team.is_none()
     }
 
     /// A wait follows this fault, which the row tells of if the time is over before that.
@@ -322,7 +345,21 @@ impl History {
             came_before: 0,
             is_helper: false,
             fruitful: 0,
+            elsewhere: 0,
         }
+    }
+
+    /// Goes on at the next source of the file after this fault, if there is one. Its attempts count
+    /// anew.
+    fn go_to_next(&mut self, job: &Job, fault: &Fault) -> bool {
+        if !self.hops.go_to_next(job.mirrors()) {
+            return false;
+        }
+        (self.elsewhere, self.fruitful, self.refusals) = (self.attempt, 0, Refusals::default());
+        self.trace.remote_ip = None;
+        self.is_retry_due = true;
+        self.last_fault = Some(Box::new(fault.clone()));
+        true
     }
 
     /// The last head that came.
@@ -392,7 +429,7 @@ fn counted<'t>(
         write_mode: None,
         has_replaced: end.stored().is_some_and(|stored| stored.has_replaced),
         num_retries: history.map_or(0, |history| history.attempt.saturating_sub(1)),
-        num_redirects: history.map_or(0, |history| history.hops.num_redirects),
+        num_redirects: history.map_or(0, |history| history.hops.num_redirects_total()),
         num_connects: history
             .map_or(0, |history| history.num_connects + history.trace.num_connects)
             + told.map_or(0, |told| told.num_connects),

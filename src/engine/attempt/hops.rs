@@ -1,13 +1,19 @@
-//! Where redirects have led a job.
+//! Where redirects have led a job, and from which of its sources.
 
 use crate::http::request::Secrets;
 use crate::plan::target::Target;
 
-/// The way of a job from the target that it began with.
+/// The way of a job from the target that it began with, or from the mirror that it goes on at.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Hops {
     /// Where a redirect led, unless that is where it began.
     target: Option<Target>,
+    /// The mirror where it began anew, if any.
+    mirror: Option<Target>,
+    /// Mirrors that it began anew at.
+    mirrors: usize,
+    /// Redirects that were followed from the sources before.
+    redirects_before: u32,
     /// Whether a redirect led to another origin than the first one. What comes after it was chosen
     /// by a foreign server, wherever it leads.
     has_left_home: bool,
@@ -17,7 +23,30 @@ pub(crate) struct Hops {
 impl Hops {
     /// The target of the next request of a job that began at `first`.
     pub(crate) fn target<'t>(&'t self, first: &'t Target) -> &'t Target {
-        self.target.as_ref().unwrap_or(first)
+        self.target.as_ref().unwrap_or_else(|| self.home(first))
+    }
+
+    /// The URL of the input line that the job began at, or began anew at.
+    pub(crate) fn home<'t>(&'t self, first: &'t Target) -> &'t Target {
+        self.mirror.as_ref().unwrap_or(first)
+    }
+
+    /// Begins anew at the next of these mirrors, if there is one: whatever led away from the source
+    /// before is forgotten.
+    pub(crate) fn go_to_next(&mut self, mirrors: &[Target]) -> bool {
+        let Some(mirror) = mirrors.get(self.mirrors) else { return false };
+        *self = Self {
+            mirror: Some(mirror.clone()),
+            mirrors: self.mirrors + 1,
+            redirects_before: self.num_redirects_total(),
+            ..Self::default()
+        };
+        true
+    }
+
+    /// Redirects that were followed from all sources.
+    pub(crate) fn num_redirects_total(&self) -> u32 {
+        self.redirects_before + self.num_redirects
     }
 
     /// Follows a redirect of a job that began at `first`. Gives whether it leads to another origin
@@ -25,7 +54,7 @@ impl Hops {
     pub(crate) fn follow(&mut self, first: &Target, to: Target) -> bool {
         let is_elsewhere = !to.same_origin(self.target(first));
         self.num_redirects += 1;
-        self.has_left_home |= !to.same_origin(first);
+        self.has_left_home |= !to.same_origin(self.home(first));
         self.target = Some(to);
         is_elsewhere
     }
@@ -33,7 +62,7 @@ impl Hops {
     /// Whether the next request of a job that began at `first` may carry secrets: it goes to the
     /// origin of the input line, and no other origin led it there.
     pub(crate) fn secrets(&self, first: &Target) -> Secrets {
-        match !self.has_left_home && self.target(first).same_origin(first) {
+        match !self.has_left_home && self.target(first).same_origin(self.home(first)) {
             true => Secrets::Send,
             false => Secrets::Withhold,
         }
@@ -61,5 +90,23 @@ mod tests {
             assert_eq!(hops.secrets(&first), secrets, "{to}");
         }
         assert_eq!(hops.num_redirects, 4);
+    }
+
+    #[test]
+    fn a_mirror_is_a_home_of_its_own() {
+        let target = |text| Target::parse(text).unwrap();
+        let first = target("https://h.example/a");
+        let mirrors = [target("http://m.example/b"), target("http://n.example/c")];
+        let mut hops = Hops::default();
+        hops.follow(&first, target("https://i.example/"));
+        assert!(hops.go_to_next(&mirrors));
+        assert_eq!((hops.target(&first), hops.home(&first)), (&mirrors[0], &mirrors[0]));
+        assert_eq!((hops.secrets(&first), hops.num_redirects), (Secrets::Send, 0));
+        hops.follow(&first, target("http://m.example/c"));
+        assert_eq!(hops.secrets(&first), Secrets::Send);
+        hops.follow(&first, first.clone());
+        assert_eq!(hops.secrets(&first), Secrets::Withhold);
+        assert!(hops.go_to_next(&mirrors) && !hops.go_to_next(&mirrors));
+        assert_eq!((hops.target(&first), hops.num_redirects_total()), (&mirrors[1], 3));
     }
 }

@@ -130,8 +130,13 @@ impl Desk {
 
     /// A job fails that is not tried.
     fn fail(&self, waiting: Waiting, fault: Fault, kit: &Kit) {
-        let Some(waiting) = succeeded(waiting, self.shared.now_ms()) else { return };
-        self.rows.close_waiting(waiting, End::Failed(fault), kit.clocks.now());
+        let Some(mut waiting) = succeeded(waiting, self.shared.now_ms()) else { return };
+        let now = kit.clocks.now();
+        if self.shared.stop.get() == Stop::Running && waiting.go_to_next(&fault, now) {
+            let (target, ends_ms) = (waiting.target().clone(), waiting.ends_ms(self.paused_ms()));
+            return self.shared.queue.push_front(&target, Queued::pack(waiting), ends_ms);
+        }
+        self.rows.close_waiting(waiting, End::Failed(fault), now);
         self.shared.queue.end_if_finished();
     }
 

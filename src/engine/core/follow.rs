@@ -28,6 +28,9 @@ pub(crate) fn follow(
     let (next, signal) = match outcome {
         Outcome::Done(stored) => (Next::Ended(End::Done(stored)), seen.good()),
         Outcome::Skipped => (Next::Ended(End::Skipped), seen.left()),
+        Outcome::Refused(fault) if may_leave(core, fetch) && fetch.go_to_next(&fault) => {
+            (Next::Again(Again::Redirected), seen.left())
+        }
         Outcome::Refused(fault) => (Next::Ended(End::Refused(fault)), seen.left()),
         Outcome::Waiting => (wait_for_robots(core, fetch), HostSignal::Unasked),
         Outcome::Redirect(target) => {
@@ -106,6 +109,15 @@ fn failed(
         core.desk.pause(fetch, pause_ms);
     }
     let next = match after.then {
+        // Where nothing of a body is kept, another source is better than a wait.
+        Then::Retry(fault, _)
+            if left_ms > 0 && fetch.keeps_nothing() && fetch.go_to_next(&fault) =>
+        {
+            Next::Again(Again::Redirected)
+        }
+        Then::Fail(fault) if left_ms > 0 && fetch.go_to_next(&fault) => {
+            Next::Again(Again::Redirected)
+        }
         Then::Retry(fault, after_ms) => {
             fetch.retry(fault);
             Next::Again(Again::After(after_ms))
@@ -113,6 +125,11 @@ fn failed(
         Then::Fail(fault) => Next::Ended(End::Failed(fault)),
     };
     (next, after.asked)
+}
+
+/// Whether a job may go on at another source.
+fn may_leave(core: &Core, fetch: &Fetch) -> bool {
+    fetch.helps().is_none() && !fetch.is_helped() && left_ms(core, fetch) > 0
 }
 
 /// How long a job may wait for another attempt at most, in milliseconds: not at all once the run is
@@ -140,7 +157,7 @@ fn attempts_counted(
         let Refused { tally, is_progressing, .. } = core.desk.refused(granted);
         let _: bool = refusals.meet(tally, is_progressing);
     }
-    let free = refusals.free() + fetch.fruitful();
+    let free = refusals.free() + fetch.free();
     fetch.attempt().saturating_sub(free)
 }
 

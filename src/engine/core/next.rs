@@ -17,7 +17,7 @@ pub(crate) enum Next {
 /// Where a job goes on that has not ended.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Again {
-    /// Where a redirect led.
+    /// Where a redirect led, or at the next source of its file.
     Redirected,
     /// Where it was, as soon as there is room on the disk.
     Full,
