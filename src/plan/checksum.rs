@@ -380,7 +380,7 @@ impl Check {
         let Expected { checksum, pieces, size: _ } = expected;
         let pieces = pieces.as_ref().filter(|_| checksum.is_none());
         let expected_kind = checksum.map(|checksum| checksum.kind());
-        let kind = record.or(expected_kind).or(pieces.map(|pieces| pieces.kind()))?;
+        let kind = record.or(expected_kind).or_else(|| pieces.map(|pieces| pieces.kind()))?;
         let proof = expected_kind.filter(|expected| *expected != kind).map(Hasher::new);
         let pieces = pieces.map(|pieces| PieceCheck::new(Arc::clone(pieces), 0));
         Some(Self { expected: *checksum, record: Hasher::new(kind), proof, pieces, wrong: None })
@@ -405,7 +405,7 @@ impl Check {
     /// When the file is not the expected one.
     pub fn finish(self) -> Result<Checksum, Box<Mismatch>> {
         let pieces = self.pieces.map_or(Ok(()), PieceCheck::finish);
-        if let Some(wrong) = self.wrong.or(pieces.err()) {
+        if let Some(wrong) = self.wrong.or_else(|| pieces.err()) {
             return Err(Mismatch::Piece(*wrong).into());
         }
         let record = self.record.finish();

@@ -205,7 +205,8 @@ impl Fetch {
         history.num_connects += history.trace.num_connects;
         if let Some(team) = &history.team {
             history.came_before = team.partial.told().came;
-            history.head_before = history.trace.head.take().or(history.head_before.take());
+            let last = history.trace.head.take();
+            history.head_before = last.or_else(|| history.head_before.take());
         }
         history.trace = Trace::new(now.at);
         history.file_name.forget();
@@ -313,7 +314,8 @@ impl Fetch {
     pub(crate) fn row(&mut self, end: End, now: Instant, dir: &str) -> Row {
         let mut row = row(&self.job, self.name(), Some(&self.history), end, now, dir);
         let history = &mut *self.history;
-        history.trace.head = history.trace.head.take().or(history.head_before.take());
+        let last = history.trace.head.take();
+        history.trace.head = last.or_else(|| history.head_before.take());
         history.trace.tell(&mut row);
         row
     }

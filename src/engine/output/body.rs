@@ -23,6 +23,7 @@ pub(crate) struct Body<'c> {
 }
 
 /// What becomes of a body.
+#[allow(clippy::large_enum_variant, reason = "most are of a job, and a box costs each of them")]
 enum To<'c> {
     /// What its job is about.
     Assembly(Assembly<'c>),
