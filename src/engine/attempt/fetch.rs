@@ -428,7 +428,7 @@ fn counted<'t>(
         size_file: end.stored().map(|stored| stored.size),
         size_resumed: told.map_or(0, |told| told.resumed),
         num_parts: told.map_or(0, |told| told.num_parts).max(u32::from(head.is_some())),
-        write_mode: None,
+        write_mode: told.and_then(|told| told.write_mode).filter(|_| end.stored().is_some()),
         has_replaced: end.stored().is_some_and(|stored| stored.has_replaced),
         num_retries: history.map_or(0, |history| history.attempt.saturating_sub(1)),
         num_redirects: history.map_or(0, |history| history.hops.num_redirects_total()),

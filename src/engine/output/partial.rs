@@ -124,6 +124,8 @@ pub(crate) struct Told {
     pub(crate) resume: Option<Resume>,
     /// Connections that tasks beside the job opened.
     pub(crate) num_connects: u32,
+    /// Way to the disk that its bytes took, as a word of `--write-mode`.
+    pub(crate) write_mode: Option<&'static str>,
 }
 
 impl Work {
@@ -379,6 +381,7 @@ impl Partial {
             num_parts: work.parts.taken_in_all(),
             resume: work.resume,
             num_connects: work.num_connects,
+            write_mode: Some(self.file.chosen().word()),
         }
     }
 
