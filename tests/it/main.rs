@@ -49,6 +49,7 @@ mod large; // big bodies, byte by byte
 mod leaks; // descriptors return after failures
 mod lists; // lists as they come from elsewhere
 mod locations; // every form of Location, and what cannot be followed
+mod long; // long bodies go on where they ended
 mod memory; // what one connection costs at most
 mod metalink; // metalinks as lists: names, digests, sizes, pieces
 mod mirrors; // several sources of one file: who is asked when one fails
@@ -74,6 +75,7 @@ mod secrets; // they go to their origin, and nowhere else
 mod signals; // SIGINT once and twice
 mod sizes; // bodies larger than allowed
 mod slow; // bodies that come slowly
+mod split; // one file over several connections, and what servers do to that
 mod stdout; // a body on standard output, once and exact
 mod streams; // -o into FIFOs, devices and descriptors
 mod timestamps; // -N and -R: the time of files, and what has not changed

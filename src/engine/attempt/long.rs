@@ -154,7 +154,7 @@ impl<'r> FileReceiver<'r> {
         check_size(length.unwrap_or_default(), self.output.body_bytes_max)?;
         let validator = Validator::of(head);
         let is_long = self.output.is_long(length, &validator, head) && !is_coded;
-        let is_ranged = !self.has_own_range && is_ranged(&validator, head);
+        let is_ranged = self.is_ranged(&validator, head);
         if self.is_unvouched() {
             self.give_back(kit, Resume::NoRanges);
         }
@@ -249,8 +249,8 @@ impl<'r> FileReceiver<'r> {
     /// Keeps what came of a body in order, for the next attempt.
     pub(crate) fn keep(&mut self, kit: &Kit, kept: Kept, head: &Head) {
         let validator = Validator::of(head);
-        let is_ranged = !self.has_own_range && is_ranged(&validator, head);
-        if !is_ranged && !self.output.takes_unvouched() {
+        let is_ranged = self.is_ranged(&validator, head);
+        if !is_ranged {
             return kept.file.discard();
         }
         let Kept { file, written, length } = kept;
@@ -261,6 +261,13 @@ impl<'r> FileReceiver<'r> {
         let team = Team::new(partial);
         self.output.bodies.watch(&team.partial);
         *self.team = Some(team);
+    }
+
+    /// Whether a server may be asked for a range of what it sends: it does not say that it has none,
+    /// and there is a way to see that a range is of the same version, or nobody asks for one.
+    fn is_ranged(&self, validator: &Validator, head: &Head) -> bool {
+        let is_vouched = validator.is_strong() || self.output.takes_unvouched();
+        is_vouched && !self.has_own_range && head.accepts_ranges != Some(false)
     }
 
     /// Seeks helpers for a body, if there is something for them to do.
@@ -367,10 +374,4 @@ async fn finish_body(
         }
         Err(obstacle) => obstacle.into(),
     })
-}
-
-/// Whether a server may be asked for a range of what it sends: it does not say that it has none,
-/// and there is a way to see that a range is of the same version.
-fn is_ranged(validator: &Validator, head: &Head) -> bool {
-    validator.is_strong() && head.accepts_ranges != Some(false)
 }

@@ -129,10 +129,11 @@ pub(crate) struct Told {
 }
 
 impl Work {
-    /// Connections that may fill it.
+    /// Connections that may fill it: one where nothing vouches that all bring the same version.
     fn connections_max(&self, sharing: &Sharing) -> usize {
         let Sharing { splitting, per_host_max } = sharing;
-        if self.is_ranged { splitting.connections(self.parts.length(), *per_host_max) } else { 1 }
+        let is_shared = self.is_ranged && self.validator.is_strong();
+        if is_shared { splitting.connections(self.parts.length(), *per_host_max) } else { 1 }
     }
 
     /// Has the connection of a part shut down.

@@ -1,0 +1,176 @@
+//! One file over several connections: its bytes are right and of one version, whatever a server
+//! does with ranges.
+
+use crate::cmd::{Done, Sandbox};
+use crate::large_origin::LargeFile;
+use crate::long::kill_often;
+use crate::origin::{Served, serve};
+use std::path::Path;
+
+const MIB: u64 = 1 << 20;
+const LEN: u64 = 8 * MIB;
+/// Four connections, whatever the program thinks of it.
+const FOUR: [&str; 6] = ["-s", "4", "-k", "1M", "--retry-delay", "0"];
+
+/// A file whose connections are slow enough for others to come.
+fn slow<'a>(served: &'a Served, name: &str) -> LargeFile<'a> {
+    served.file(name, LEN).with("rate", 2_000_000).with("send-buffer", 65_536)
+}
+
+fn pull(sandbox: &Sandbox, file: &LargeFile<'_>) -> Done {
+    sandbox.pull().args(FOUR).arg(file.url()).run()
+}
+
+/// Nothing of the run is left but the file.
+fn assert_whole(sandbox: &Sandbox, done: &Done, (file, name): (&LargeFile<'_>, &str)) {
+    done.assert_ok(1);
+    assert_eq!(done.row(&file.url())["size_file"], LEN.to_string(), "{name}");
+    assert_eq!(sandbox.files().len(), 1, "{name}");
+    assert_eq!(sandbox.temporaries(), Vec::<String>::new(), "{name}");
+}
+
+/// Which version the file at `stored` is of, if its first bytes are of one.
+fn version(file: &LargeFile<'_>, stored: &Path) -> Option<u64> {
+    let first = std::fs::read(stored).unwrap()[..64].to_vec();
+    (0..3).find(|changes| file.bytes(*changes, 0..64) == first)
+}
+
+#[test]
+fn parts_come_over_several_connections() {
+    let served = serve();
+    let sandbox = Sandbox::new();
+    let file = slow(&served, "split");
+    let done = pull(&sandbox, &file);
+    assert_whole(&sandbox, &done, (&file, "split"));
+    file.assert_stored(&sandbox.out().join("split"), 0);
+    let row = done.row(&file.url());
+    assert!(row["num_parts"].parse::<u32>().unwrap() >= 4, "{row:#?}");
+    let stats = file.stats();
+    assert!((2..=4).contains(&stats.sending_max), "{stats:?}");
+    assert!(stats.range_requests >= 3, "{stats:?}");
+    assert!(stats.ranges.iter().all(|range| range.if_range.is_some()), "{stats:?}");
+}
+
+#[test]
+fn one_part_is_one_request() {
+    let served = serve();
+    let sandbox = Sandbox::new();
+    let file = served.file("whole", LEN);
+    let done = sandbox.pull().args(["-s", "1", "-k", "1M"]).arg(file.url()).run();
+    assert_whole(&sandbox, &done, (&file, "whole"));
+    file.assert_stored(&sandbox.out().join("whole"), 0);
+    let stats = file.stats();
+    assert_eq!((stats.requests, stats.range_requests), (1, 0), "{stats:?}");
+    assert_eq!(done.row(&file.url())["num_parts"], "1");
+}
+
+#[test]
+fn parts_over_tls_are_exact() {
+    let served = serve();
+    let sandbox = Sandbox::new();
+    let file = slow(&served, "tls");
+    let url = file.https_url();
+    let done = sandbox.pull().args(FOUR).arg("--cacert").arg(served.ca()).arg(&url).run();
+    done.assert_ok(1);
+    file.assert_stored(&sandbox.out().join("tls"), 0);
+    assert!(file.stats().range_requests >= 3, "{:?}", file.stats());
+}
+
+#[test]
+fn no_lie_about_ranges_gets_into_a_file() {
+    let served = serve();
+    let lies = [
+        "ignored",
+        "stripped",
+        "none",
+        "untold",
+        "refused",
+        "shifted-told",
+        "shortened",
+        "shortened-untold",
+        "whole",
+        "multipart",
+        "total",
+        "total-unknown",
+        "bare",
+        "gzip",
+    ];
+    for lie in lies {
+        let sandbox = Sandbox::new();
+        let file = slow(&served, lie).with("ranges", lie);
+        let file = if lie == "shifted-told" { file.with("by", 10) } else { file };
+        let done = pull(&sandbox, &file);
+        assert_whole(&sandbox, &done, (&file, lie));
+        file.assert_stored(&sandbox.out().join(lie), 0);
+    }
+}
+
+#[test]
+fn a_change_in_the_middle_leaves_one_version() {
+    let served = serve();
+    for change in ["all", "etag"] {
+        for requests in [1, 2, 3] {
+            let sandbox = Sandbox::new();
+            let name = format!("{change}-{requests}");
+            let file = slow(&served, &name).with("change", change);
+            let file = file.with("change-after-requests", requests);
+            let done = pull(&sandbox, &file);
+            assert_whole(&sandbox, &done, (&file, &name));
+            let stored = sandbox.out().join(&name);
+            let version = version(&file, &stored).expect("its first bytes are of some version");
+            file.assert_stored(&stored, version);
+        }
+    }
+}
+
+#[test]
+fn a_connection_that_stalls_does_not_decide_the_end() {
+    let served = serve();
+    let sandbox = Sandbox::new();
+    let file = slow(&served, "stalled").with("stall", 100_000).with("nth-range", 3);
+    let done = pull(&sandbox, &file);
+    assert_whole(&sandbox, &done, (&file, "stalled"));
+    file.assert_stored(&sandbox.out().join("stalled"), 0);
+    assert_eq!(done.row(&file.url())["num_retries"], "0", "no attempt ended badly");
+}
+
+#[test]
+fn parts_that_break_off_are_fetched_by_others() {
+    let served = serve();
+    let sandbox = Sandbox::new();
+    let file = slow(&served, "breaking").with("cut", 300_000).with("after", 1);
+    let done = sandbox.pull().args(FOUR).args(["--retry", "20"]).arg(file.url()).run();
+    assert_whole(&sandbox, &done, (&file, "breaking"));
+    file.assert_stored(&sandbox.out().join("breaking"), 0);
+}
+
+#[test]
+fn a_server_that_refuses_further_bodies_is_no_failure() {
+    let served = serve();
+    let sandbox = Sandbox::new();
+    let file = slow(&served, "alone").with("sending-max", 1);
+    let done = pull(&sandbox, &file);
+    assert_whole(&sandbox, &done, (&file, "alone"));
+    file.assert_stored(&sandbox.out().join("alone"), 0);
+    assert_eq!(done.row(&file.url())["num_retries"], "0", "the job itself was never refused");
+}
+
+#[test]
+fn many_kills_of_parts_and_a_change_leave_the_new_version() {
+    let served = serve();
+    let sandbox = Sandbox::new();
+    let file = served.file("often", 24 * MIB).with("rate", 4_000_000);
+    let file = file.with("send-buffer", 65_536);
+    let kills = kill_often(&sandbox, &file, &FOUR);
+    assert!(kills > 6, "{kills}");
+}
+
+#[test]
+fn a_limit_over_all_parts_changes_no_byte() {
+    let served = serve();
+    let sandbox = Sandbox::new();
+    let file = slow(&served, "limited");
+    let done = sandbox.pull().args(FOUR).args(["--limit-rate", "6M"]).arg(file.url()).run();
+    assert_whole(&sandbox, &done, (&file, "limited"));
+    file.assert_stored(&sandbox.out().join("limited"), 0);
+}
