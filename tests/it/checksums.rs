@@ -15,7 +15,7 @@ fn digest(kind: Kind, bytes: &[u8]) -> String {
     hasher.finish().to_string()
 }
 
-fn sha256(bytes: &[u8]) -> String {
+pub(crate) fn sha256(bytes: &[u8]) -> String {
     digest(Kind::Sha256, bytes)
 }
 

@@ -5,7 +5,7 @@ use crate::cmd::{Done, Running, Sandbox, command, eventually};
 use crate::disk::run_with_mounts;
 use crate::large_origin::LargeFile;
 use crate::origin::serve;
-use ringpull::plan::partial::{Record, part_name, record_name};
+use ringpull::plan::partial::{Record, SLOT_BYTES, part_name, record_name};
 use rustix::process::Signal;
 use std::path::{Path, PathBuf};
 use std::process::Child;
@@ -323,6 +323,13 @@ fn what_changed_between_runs_is_fetched_whole() {
 fn a_record_that_is_no_good_is_not_believed() {
     let served = serve();
     type Spoil = fn(&Path);
+    let flip: Spoil = |path| {
+        let mut bytes = std::fs::read(path).unwrap();
+        for slot in bytes.chunks_mut(SLOT_BYTES) {
+            slot[100] ^= 1;
+        }
+        std::fs::write(path, bytes).unwrap();
+    };
     let garbage: Spoil = |path| std::fs::write(path, "garbage\n".repeat(1_024)).unwrap();
     let short: Spoil = |path| std::fs::write(path, b"x").unwrap();
     let gone: Spoil = |path| std::fs::remove_file(path).unwrap();

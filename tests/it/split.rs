@@ -1,6 +1,7 @@
 //! One file over several connections: its bytes are right and of one version, whatever a server
 //! does with ranges.
 
+use crate::checksums::sha256;
 use crate::cmd::{Done, Sandbox};
 use crate::large_origin::LargeFile;
 use crate::long::kill_often;
@@ -103,6 +104,19 @@ fn no_lie_about_ranges_gets_into_a_file() {
         assert_whole(&sandbox, &done, (&file, lie));
         file.assert_stored(&sandbox.out().join(lie), 0);
     }
+}
+
+#[test]
+fn bytes_that_are_silently_of_another_place_do_not_pass_a_checksum() {
+    let served = serve();
+    let sandbox = Sandbox::new();
+    let file = slow(&served, "shifted").with("ranges", "shifted").with("by", 3);
+    let digest = sha256(&file.bytes(0, 0..LEN));
+    let lines = [file.url(), format!("  checksum={digest}")];
+    let done = sandbox.pull().args(FOUR).list(&lines).run();
+    assert!(file.stats().range_requests > 0, "{:?}", file.stats());
+    assert_whole(&sandbox, &done, (&file, "shifted"));
+    file.assert_stored(&sandbox.out().join("shifted"), 0);
 }
 
 #[test]

@@ -356,8 +356,9 @@ async fn finish_body(
         Err(mismatch) => {
             match &*mismatch {
                 Mismatch::Piece(piece) => partial.forget(piece.range.clone()),
-                // Nobody knows which of its bytes are wrong.
+                // Nobody knows which of its bytes are wrong, nor whether ranges are what they say.
                 Mismatch::Digest { .. } | Mismatch::Size { .. } => {
+                    partial.give_up_ranges();
                     partial.outdate(Resume::Changed);
                 }
             }

@@ -84,7 +84,10 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Record, Unusable> {
         return Err(Unusable::Foreign);
     }
     let newest = slots.into_iter().flatten().max_by_key(|record| record.sequence);
-    let is_ours = bytes.starts_with(MAGIC_NAME) || bytes.iter().all(|byte| *byte == 0);
+    // The first record of a file goes to the second slot, so that either may be the only one.
+    let mut of_slots = bytes.chunks(SLOT_BYTES).take(2);
+    let is_ours =
+        of_slots.any(|slot| slot.starts_with(MAGIC_NAME)) || bytes.iter().all(|byte| *byte == 0);
     newest.ok_or(if is_ours { Unusable::Damaged } else { Unusable::Foreign })
 }
 
