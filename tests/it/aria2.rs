@@ -129,7 +129,7 @@ fn the_url_says_who_logs_in_before_the_option_does() {
 
 #[test]
 fn a_session_keeps_blanks_at_the_end_of_a_name() {
-    let busy = vec![crate::rude::Verb::Send(crate::rude::response("404 Not Found", "", b""))];
+    let busy = vec![Verb::Send(response("404 Not Found", "", b""))];
     let server = Plan::new()
         .on("/a%20", [busy.clone(), ok(b"1")])
         .on("/b", [busy.clone(), ok(b"2")])
