@@ -333,8 +333,12 @@ fn a_record_that_is_no_good_is_not_believed() {
     let garbage: Spoil = |path| std::fs::write(path, "garbage\n".repeat(1_024)).unwrap();
     let short: Spoil = |path| std::fs::write(path, b"x").unwrap();
     let gone: Spoil = |path| std::fs::remove_file(path).unwrap();
-    let cases =
-        [("garbage", garbage, "foreign"), ("short", short, "foreign"), ("gone", gone, "damaged")];
+    let cases = [
+        ("flip", flip, "damaged"),
+        ("garbage", garbage, "foreign"),
+        ("short", short, "foreign"),
+        ("gone", gone, "damaged"),
+    ];
     for (name, spoil, resume) in cases {
         let sandbox = Sandbox::new();
         let file = slow(&served, name);
