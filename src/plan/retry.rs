@@ -304,6 +304,7 @@ Disk(NoDirectory) Permanent
 Disk(NotAFile) Permanent
 Disk(Exists) Permanent
 Disk(InUse) Permanent
+Disk(Locked) Permanent
 Disk(Name) Permanent
 Disk(Io) Permanent
 Disk(Lost) Permanent

@@ -174,6 +174,8 @@ async fn respond(
     response.keep_head(head);
     let mut body = match begun {
         Ok(body) => body,
+        // It is the answer, and cannot be stored.
+        Err(Outcome::Failed(fault, _)) if fault.stage != Stage::Head => return Err(fault),
         Err(outcome) => {
             let Reuse::Keep = reuse else { return Ok(Some((outcome, None))) };
             return Box::pin(drained(response, framing, keep_alive, outcome)).await;

@@ -151,8 +151,8 @@ impl Waiting {
         history.team.as_ref()
     }
 
-    /// Goes on at the next source of the file after this fault, if it is one of the source and there
-    /// is another one.
+    /// Goes on at the next source of the file after this fault, if it is one of the source and
+    /// there is another one.
     pub(crate) fn go_to_next(&mut self, fault: &Fault, now: Moment) -> bool {
         if self.job.mirrors().is_empty() || !retry::is_of_source(&fault.cause) {
             return false;
@@ -282,8 +282,8 @@ impl Fetch {
         self.history.fruitful + self.history.elsewhere
     }
 
-    /// Goes on at the next source of the file after this fault, if it is one of the source and there
-    /// is another one.
+    /// Goes on at the next source of the file after this fault, if it is one of the source and
+    /// there is another one.
     pub(crate) fn go_to_next(&mut self, fault: &Fault) -> bool {
         retry::is_of_source(&fault.cause) && self.history.go_to_next(&self.job, fault)
     }

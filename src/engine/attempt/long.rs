@@ -10,7 +10,7 @@ use crate::engine::attempt::trace::Trace;
 use crate::engine::output::assembly::{Coming, Kept};
 use crate::engine::output::body::Body;
 use crate::engine::output::partial::{Claim, Filling, Next, Partial, Told, Version};
-use crate::engine::output::stored::Stored;
+use crate::engine::output::stored::{Obstacle, Stored};
 use crate::engine::output::versions::Held;
 use crate::fault::{Fault, Stage};
 use crate::http::Head;
@@ -263,8 +263,8 @@ impl<'r> FileReceiver<'r> {
         *self.team = Some(team);
     }
 
-    /// Whether a server may be asked for a range of what it sends: it does not say that it has none,
-    /// and there is a way to see that a range is of the same version, or nobody asks for one.
+    /// Whether a server may be asked for a range of what it sends: it does not say that it has
+    /// none, and there is a way to see that a range is of the same version, or nobody asks for one.
     fn is_ranged(&self, validator: &Validator, head: &Head) -> bool {
         let is_vouched = validator.is_strong() || self.output.takes_unvouched();
         is_vouched && !self.has_own_range && head.accepts_ranges != Some(false)
@@ -373,6 +373,12 @@ async fn finish_body(
             let size = partial.extent().0.unwrap_or_default();
             Outcome::Done(Stored { location, size, digest, has_replaced })
         }
-        Err(obstacle) => obstacle.into(),
+        Err(obstacle) => {
+            if matches!(obstacle, Obstacle::Kept) {
+                // Another file has the name, and stays.
+                partial.outdate(Resume::Changed);
+            }
+            obstacle.into()
+        }
     })
 }

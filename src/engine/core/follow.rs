@@ -172,11 +172,13 @@ fn wait_for_robots(core: &Core, fetch: &Fetch) -> Next {
 }
 
 /// A job lacked room for its file.
-fn met_full_disk(core: &Core, fetch: &Fetch, fault: &Fault) -> Full {
+fn met_full_disk(core: &Core, fetch: &mut Fetch, fault: &Fault) -> Full {
     // No device and no pipe ever gets room.
     if !core.shared.output.has_files() {
         return Full::Fail;
     }
+    // What cannot be gone on with gives its room back.
+    fetch.history.team.take_if(|team| !team.partial.may_go_on());
     let parents = fetch.name().rsplit_once('/').map_or("", |(parents, _)| parents);
     let trace = &fetch.history.trace;
     let (head, received) = (trace.head.as_deref(), trace.size_download);

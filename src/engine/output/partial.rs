@@ -361,6 +361,12 @@ impl Partial {
         self.lock().parts.active()
     }
 
+    /// Whether a request for the rest may go on with what is there.
+    pub(crate) fn may_go_on(&self) -> bool {
+        let work = self.lock();
+        work.is_ranged && !work.is_outdated
+    }
+
     /// Whether nothing is missing.
     pub(crate) fn is_whole(&self) -> bool {
         let work = self.lock();
@@ -517,9 +523,11 @@ impl Drop for Partial {
         if work.is_over {
             return;
         }
-        let Work { parts, validator, keeping, is_outdated, .. } = work;
+        // What no server can vouch for is of no use to later runs.
+        let is_of_use = work.is_ranged && !work.is_outdated && !work.parts.done().is_empty();
+        let Work { parts, validator, keeping, .. } = work;
         match keeping {
-            Some(keeping) if !*is_outdated && parts.done().len_total() > 0 => {
+            Some(keeping) if is_of_use => {
                 keeping.tick(&self.file, (parts, validator), u64::MAX, true);
             }
             Some(_) | None => self.file.discard(),
