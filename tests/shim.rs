@@ -163,7 +163,15 @@ fn a_receive_that_a_panic_left_in_flight_has_ended_when_its_core_does() {
         for nth in 1..=3 {
             let sandbox = Sandbox::new();
             let urls = [stalled.clone(), served.http("/bytes/9/a"), served.http("/bytes/9/b")];
-            let pull = sandbox.pull().args(["--threads", "1", "-j", "1", "--retry", "0"]);
+            let pull = sandbox.pull().args([
+                "--continue=false",
+                "--threads",
+                "1",
+                "-j",
+                "1",
+                "--retry",
+                "0",
+            ]);
             let pull = pull.args(["--cacert", served.ca().to_str().unwrap()]).list(&urls);
             let pull = pull.args(["--read-timeout", "1s"]);
             let done = pull.env("RINGPULL_SHIM", &format!("recv:panic@{nth}")).spawn();
@@ -274,7 +282,8 @@ impl Pull<'_> {
         let port = https.rsplit(':').next().unwrap();
         let list =
             self.lines.iter().flat_map(|line| [line.url.clone(), format!("  out={}", line.out)]);
-        let mut pull = sandbox.pull().args(["--threads", "1", "-j", "4", "-x", "2"]);
+        let mut pull =
+            sandbox.pull().args(["--continue=false", "--threads", "1", "-j", "4", "-x", "2"]);
         pull = pull.args(["--file-ops", self.file_ops, "--retry-delay", "0", "--disk-wait", "0"]);
         pull = pull.args(self.more);
         pull = pull.arg("--retry").arg(retries.to_string());

@@ -79,7 +79,15 @@ fn a_full_disk_is_one_row_and_leaves_no_trace() {
         let sandbox = Sandbox::new();
         let urls = [("a", 1_000), ("big", HUGE), ("b", 300_000)]
             .map(|(name, len)| served.http(&format!("/bytes/{len}/{name}")));
-        let pull = sandbox.pull().args(["-j", "1", "--file-ops", mode, "--file-allocation", how]);
+        let pull = sandbox.pull().args([
+            "--continue=false",
+            "-j",
+            "1",
+            "--file-ops",
+            mode,
+            "--file-allocation",
+            how,
+        ]);
         let mounts = "mount -t tmpfs -o size=1m none out; echo old > out/big";
         let Some(done) = run_with_mounts(&sandbox, mounts, pull.list(&urls)) else { return };
         done.assert_code(3);

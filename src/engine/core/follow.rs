@@ -177,8 +177,8 @@ fn met_full_disk(core: &Core, fetch: &mut Fetch, fault: &Fault) -> Full {
     if !core.shared.output.has_files() {
         return Full::Fail;
     }
-    // What cannot be gone on with gives its room back.
-    fetch.history.team.take_if(|team| !team.partial.may_go_on());
+    // What no later run can go on with gives its room back.
+    fetch.history.team.take_if(|team| !team.partial.is_kept());
     let parents = fetch.name().rsplit_once('/').map_or("", |(parents, _)| parents);
     let trace = &fetch.history.trace;
     let (head, received) = (trace.head.as_deref(), trace.size_download);

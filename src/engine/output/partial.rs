@@ -361,10 +361,10 @@ impl Partial {
         self.lock().parts.active()
     }
 
-    /// Whether a request for the rest may go on with what is there.
-    pub(crate) fn may_go_on(&self) -> bool {
+    /// Whether what is there is kept for later runs.
+    pub(crate) fn is_kept(&self) -> bool {
         let work = self.lock();
-        work.is_ranged && !work.is_outdated
+        work.is_ranged && !work.is_outdated && work.keeping.is_some()
     }
 
     /// Whether nothing is missing.

@@ -36,8 +36,11 @@ impl PartialFile {
         let fd = call(Op::Open, || rustix::fs::openat(&*dir.fd, name, flags, mode));
         let fd = fd.map_err(|errno| name_cause(errno.raw_os_error()))?;
         // Should another run have found it in this moment, it is theirs.
-        lock(&fd)?;
-        Self::new(dir, name, fd).map_err(cause)
+        let made = lock(&fd).and_then(|()| Self::new(dir, name, fd).map_err(cause));
+        if made.as_ref().is_err_and(|cause| *cause != Cause::Disk(DiskProblem::Locked)) {
+            dir.remove(name);
+        }
+        made
     }
 
     /// Opens the unfinished file that an earlier run left under this name; `None` if there is none.
