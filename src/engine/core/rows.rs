@@ -61,6 +61,8 @@ impl Rows {
                 Written::Row
             }
         };
+        // What there is of a body, with its file and its lock, ends with its job.
+        fetch.history.team = None;
         self.histories.borrow_mut().push(fetch.history);
         written
     }
