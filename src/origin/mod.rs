@@ -6,8 +6,7 @@
 //! checked without asking the server: [`fill`] gives any range of it, [`body`] and [`image`] all of
 //! it, [`version_seed`] the seed of what it is after changes.
 //!
-//! What it answers is the help topic:
-#![doc = include_str!("../cli/topics/origin.md")]
+//! What it answers is in `ringpull help origin` (`src/cli/topics/origin.md`).
 
 mod cert;
 mod connection;

@@ -145,8 +145,17 @@ impl Waiting {
         Self { job: job.clone(), name: None, queued_ms: now.ms, history: Some(Box::new(helper)) }
     }
 
+    /// The job that ends with this task while it waits: the task itself; or where that is one
+    /// beside a job, which has no row, the job if nobody else is at it.
+    pub(crate) fn ending(self, now_ms: u64) -> Option<Self> {
+        match self.helps().cloned() {
+            Some(team) => team.part(true, now_ms),
+            None => Some(self),
+        }
+    }
+
     /// The body that this is a task beside, if it is one.
-    pub(crate) fn helps(&self) -> Option<&Arc<Team>> {
+    fn helps(&self) -> Option<&Arc<Team>> {
         let history = self.history.as_ref().filter(|history| history.is_helper)?;
         history.team.as_ref()
     }

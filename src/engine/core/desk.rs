@@ -130,7 +130,7 @@ impl Desk {
 
     /// A job fails that is not tried.
     fn fail(&self, waiting: Waiting, fault: Fault, kit: &Kit) {
-        let Some(mut waiting) = succeeded(waiting, self.shared.now_ms()) else { return };
+        let Some(mut waiting) = waiting.ending(self.shared.now_ms()) else { return };
         let now = kit.clocks.now();
         if self.shared.stop.get() == Stop::Running && waiting.go_to_next(&fault, now) {
             let (target, ends_ms) = (waiting.target().clone(), waiting.ends_ms(self.paused_ms()));
@@ -284,15 +284,6 @@ impl Desk {
         for origin in closed {
             self.shared.queue.idle_closed(self.index, origin);
         }
-    }
-}
-
-/// The job that ends with this task: the task itself; or where that is one beside a job, the job if
-/// nobody else is at it.
-fn succeeded(waiting: Waiting, now_ms: u64) -> Option<Waiting> {
-    match waiting.helps() {
-        Some(team) => Arc::clone(team).part(true, now_ms),
-        None => Some(waiting),
     }
 }
 

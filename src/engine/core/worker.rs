@@ -111,7 +111,7 @@ async fn run_job(core: &Rc<Core>, slot: &mut Option<Work>, now: Moment) -> Momen
             Next::Idle | Next::Gone { .. } if core.desk.succeed(slot, &next, now) => {}
             Next::Again(_) | Next::Ended(_) | Next::Idle | Next::Gone { .. } => break,
         }
-        let Some(Work { fetch, .. }) = slot else { return now };
+        let Some(Work { fetch, .. }) = slot else { break };
         let again = Box::pin(attempt_once(core, fetch, connection.take(), None, now));
         let (outcome, kept) = again.await;
         connection = kept;

@@ -22,7 +22,6 @@ use crate::fault::{Cause, Fault, Stage};
 use crate::report::{Number, RunEnd, RunInfo, RunShard, Stats, summary};
 use crate::ring::setup;
 use anyhow::Context as _;
-use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 /// Ends a run whose threads have ended: finishes what went on beside them, and writes what is left
@@ -134,13 +133,7 @@ fn close_left(shared: &Shared) -> usize {
         shared.queue.drain().into_iter().partition(Queued::has_begun);
     for queued in begun {
         let end = End::Failed(Fault::new(Stage::Connect, Cause::Interrupted));
-        let waiting = queued.unpack();
-        // A task beside a job has no row; with the last of them the job ends.
-        let waiting = match waiting.helps() {
-            Some(team) => Arc::clone(team).part(true, u64::MAX),
-            None => Some(waiting),
-        };
-        let Some(mut waiting) = waiting else { continue };
+        let Some(mut waiting) = queued.unpack().ending(u64::MAX) else { continue };
         let row = &waiting.row(end, Instant::now(), shared.output.dir_shown());
         let left = Some(Left::Job(&waiting.job, waiting.planned_name()));
         shared.books.close(&Closing { row, encoded: None, left });
