@@ -127,6 +127,60 @@ def start_nginx(scratch, servers, cpu, sockets=()):
             env=environment, pass_fds=numbers, stdin=subprocess.DEVNULL)
 
 
+# No cache of open files: it would need as many descriptors as there are files, and a server without
+# descriptors accepts nobody.
+NGINX_HTTP = "    server {{ listen 127.0.0.1:{http}; }}\n"
+NGINX_TLS = """\
+    server {{
+        listen 127.0.0.1:{https} ssl;
+        ssl_certificate {scratch}/leaf.pem;
+        ssl_certificate_key {scratch}/leaf.key;
+        ssl_protocols TLSv1.2 TLSv1.3;
+        ssl_session_cache shared:bench:1m;
+        ssl_prefer_server_ciphers on;
+        ssl_ciphers ECDHE-ECDSA-AES256-GCM-SHA384;
+        ssl_conf_command Ciphersuites TLS_AES_256_GCM_SHA384;
+    }}
+"""
+
+
+class Nginx:
+    """nginx on one CPU, on sockets that were made here, which serves `www` of `scratch`. For https
+    the certificates of `make_certificates` are there already."""
+
+    def __init__(self, scratch, schemes, cpu):
+        self.worker = None
+        sockets = {scheme: listener() for scheme in ("http", *set(schemes) - {"http"})}
+        self.ports = {scheme: s.getsockname()[1] for scheme, s in sockets.items()}
+        self.congestion = accepted_congestion(sockets["http"])
+        blocks = NGINX_HTTP + (NGINX_TLS if "https" in sockets else "")
+        servers = blocks.format(scratch=scratch, **self.ports)
+        self.process = start_nginx(scratch, servers, cpu, sockets.values())
+        self.configuration = (scratch / "nginx.conf").read_text()
+        for one in sockets.values():
+            one.close()
+
+    def wait_until_ready(self, path, log):
+        """The sockets listen already; the first answer says that the worker is there."""
+        url = f"http://127.0.0.1:{self.ports['http']}{path}"
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        try:
+            opener.open(url, timeout=30).close()
+        except OSError as error:
+            die(f"nginx does not answer: {error}\n{log.read_text() if log.exists() else ''}")
+        children = pathlib.Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        self.worker = int(children.read_text().split()[0])
+
+    def cpu_s(self):
+        """CPU time of the worker so far."""
+        return cpu_seconds(self.worker)
+
+    def stop(self):
+        if self.process.poll() is None:
+            self.process.terminate()
+            self.process.wait(30)
+
+
 def block():
     """The bytes that all served files are taken from."""
     return random.Random(1).randbytes(BLOCK_BYTES)

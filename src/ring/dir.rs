@@ -22,7 +22,7 @@ pub use found::Found;
 pub use kept::Kept;
 pub use rules::{Rules, Volume};
 
-use super::file::Fsync;
+use super::file::{CacheShare, Fsync};
 use super::mount::mount_id;
 use super::shim::{Op, call};
 use folders::Folders;
@@ -57,6 +57,8 @@ pub(super) struct OfRun {
     kept: Arc<Kept>,
     was_empty: bool,
     pub(super) write_options: WriteOptions,
+    /// What long bodies may leave in the page cache.
+    pub(super) cache_share: Arc<CacheShare>,
     folders: Rc<Folders>,
 }
 
@@ -109,6 +111,7 @@ pub struct SentDir {
     kept: Arc<Kept>,
     was_empty: bool,
     write_options: WriteOptions,
+    cache_share: Arc<CacheShare>,
     folders_max: usize,
 }
 
@@ -146,6 +149,7 @@ impl Dir {
                 kept: Arc::default(),
                 was_empty: is_empty(&fd),
                 write_options,
+                cache_share: Arc::new(CacheShare::of_machine()),
                 folders: Rc::new(Folders::new(FOLDERS_MAX)),
             }),
             fd: Rc::new(fd),
@@ -181,6 +185,7 @@ impl Dir {
             kept: Arc::clone(&self.run.kept),
             was_empty: self.run.was_empty,
             write_options: self.run.write_options,
+            cache_share: Arc::clone(&self.run.cache_share),
             folders_max: self.run.folders.count_max(),
         })
     }
@@ -338,6 +343,7 @@ impl From<SentDir> for Dir {
                 kept: sent.kept,
                 was_empty: sent.was_empty,
                 write_options: sent.write_options,
+                cache_share: sent.cache_share,
                 folders: Rc::new(Folders::new(sent.folders_max)),
             }),
         }

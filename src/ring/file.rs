@@ -20,12 +20,14 @@ mod direct;
 mod options;
 mod partial;
 mod probe;
+mod share;
 mod stamp;
 mod way;
 mod writes;
 
 pub use options::{FileAllocation, FileOps, Fsync, WriteMode, WriteOptions};
 pub(super) use partial::RECORD_SUFFIX;
+pub(super) use share::CacheShare;
 pub use partial::{PartWriter, PartialFile, RECORD_BYTES_MAX};
 pub use stamp::Stamp;
 
@@ -411,7 +413,8 @@ impl Dir {
 /// The way of the bytes of a long body to a file in a directory.
 fn way_in(dir: &Dir) -> Way {
     let offers = &dir.offers;
-    Way::new(dir.run.write_options, offers.has_ring_writes, offers.is_in_memory)
+    let share = Arc::clone(&dir.run.cache_share);
+    Way::new(dir.run.write_options, offers.has_ring_writes, offers.is_in_memory, share)
 }
 
 /// Writes to standard output, with nothing in between that could keep bytes or lose an error.

@@ -1,11 +1,8 @@
 //! The way of the bytes of a long body to the disk: which one is taken ([`WriteMode`]), and what
 //! is left of them in the page cache.
 //!
-//! The page cache belongs to the whole machine, and bytes that were just written are the newest in
-//! it: a body longer than the memory pushes out everything else, though hardly anybody reads it
-//! soon. So [`WriteMode::Auto`] lets go of bodies of [`SPARING_BYTES`] or more, and of those that
-//! would take a quarter of the memory that is free for such use. Shorter ones stay, because they
-//! are often read at once.
+//! [`WriteMode::Auto`] lets the page cache keep as much of a run's long bodies as its
+//! [`CacheShare`] allows, because they are often read at once, and lets go of all that come after.
 //!
 //! What that costs: a digest that is made from the file reads again from the disk what was let go
 //! before; that is so for all but the first part of a body in several, and nothing for one that
@@ -14,6 +11,7 @@
 
 use super::direct::Direct;
 use super::options::{FileOps, WriteMode, WriteOptions};
+use super::share::CacheShare;
 use super::writes::{self, Reservation};
 use crate::fault::Cause;
 use crate::limits::BODY_BYTES_LIMIT;
@@ -25,7 +23,7 @@ use std::ops::Range;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 /// What all writers of one file know together about the way of its bytes.
 #[derive(Debug)]
@@ -35,8 +33,9 @@ pub(super) struct Way {
     is_in_memory: bool,
     /// End of the last byte that is expected or was written.
     end: AtomicU64,
-    /// Length from which on a body is let go of, in bytes.
-    sparing_bytes: u64,
+    share: Arc<CacheShare>,
+    /// Whether the body did not fit into the share.
+    is_beyond_share: AtomicBool,
     /// Whether the file system or the kernel has no O_DIRECT.
     lacks_direct: AtomicBool,
     /// Whether it has no RWF_DONTCACHE.
@@ -45,14 +44,21 @@ pub(super) struct Way {
 
 impl Way {
     /// The way to a file, by options, and by what is known of the file system: whether the ring
-    /// needs no kernel worker for writes to it, and whether there is only memory behind it.
-    pub(super) fn new(options: WriteOptions, has_ring_writes: bool, is_in_memory: bool) -> Self {
+    /// needs no kernel worker for writes to it, and whether there is only memory behind it. What
+    /// the file may leave in the page cache is taken from `share`.
+    pub(super) fn new(
+        options: WriteOptions,
+        has_ring_writes: bool,
+        is_in_memory: bool,
+        share: Arc<CacheShare>,
+    ) -> Self {
         Self {
             options,
             has_ring_writes,
             is_in_memory,
             end: AtomicU64::new(0),
-            sparing_bytes: sparing_bytes(),
+            share,
+            is_beyond_share: AtomicBool::new(false),
             lacks_direct: AtomicBool::new(false),
             lacks_dont_cache: AtomicBool::new(false),
         }
@@ -60,18 +66,23 @@ impl Way {
 
     /// Expects bytes up to an offset. One that no file can have says that nobody knows.
     pub(super) fn expect(&self, end: u64) {
-        if end < BODY_BYTES_LIMIT {
-            self.end.fetch_max(end, Ordering::Relaxed);
+        if end >= BODY_BYTES_LIMIT {
+            return;
+        }
+        let more = end.saturating_sub(self.end.fetch_max(end, Ordering::Relaxed));
+        let asks_share = self.options.mode == WriteMode::Auto
+            && !self.is_in_memory
+            && !self.is_beyond_share.load(Ordering::Relaxed);
+        if more > 0 && asks_share && !self.share.take(more) {
+            self.is_beyond_share.store(true, Ordering::Relaxed);
         }
     }
 
     /// The mode that is taken from now on, as far as is known: never `Auto`.
     pub(super) fn chosen(&self) -> WriteMode {
         let has_dont_cache = !self.lacks_dont_cache.load(Ordering::Relaxed);
-        let is_spared =
-            !self.is_in_memory && self.end.load(Ordering::Relaxed) >= self.sparing_bytes;
         match self.options.mode {
-            WriteMode::Auto if !is_spared => self.plain(),
+            WriteMode::Auto if !self.is_beyond_share.load(Ordering::Relaxed) => self.plain(),
             WriteMode::Direct if self.lacks_direct.load(Ordering::Relaxed) => self.plain(),
             WriteMode::DontCache | WriteMode::Auto if has_dont_cache => WriteMode::DontCache,
             WriteMode::DontCache | WriteMode::Auto => WriteMode::Behind,
@@ -257,30 +268,10 @@ impl Behind {
     }
 }
 
-/// The smaller of [`SPARING_BYTES`] and a quarter of the memory that programs could have now
-/// (`MemAvailable` of proc(5)), asked once. It is never less than two steps, below which nothing is
-/// let go of.
-fn sparing_bytes() -> u64 {
-    static BYTES: OnceLock<u64> = OnceLock::new();
-    *BYTES.get_or_init(|| {
-        let text = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
-        sparing_bytes_of(&text)
-    })
-}
-
-fn sparing_bytes_of(meminfo: &str) -> u64 {
-    let line = meminfo.lines().find_map(|line| line.strip_prefix("MemAvailable:"));
-    let kib = line.and_then(|line| line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok());
-    let quarter = kib.map_or(SPARING_BYTES, |kib| kib.saturating_mul(1024) / 4);
-    quarter.clamp(2 * STEP_BYTES, SPARING_BYTES)
-}
-
 /// Flag of a write or read whose bytes do not stay in the page cache (pwritev2(2), Linux 6.14).
 /// EOPNOTSUPP says that the kernel or the file system has no such thing.
 pub(super) const DONT_CACHE: ReadWriteFlags = ReadWriteFlags::from_bits_retain(0x80);
 
-/// Length of a body from which on the page cache does not keep it, in bytes.
-const SPARING_BYTES: u64 = 1 << 30;
 /// How far behind a writer the kernel is told what to do, in bytes: large writes of the disk, and
 /// two operations for some hundred writes.
 const STEP_BYTES: u64 = 64 << 20;
@@ -293,25 +284,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_body_is_long_by_the_memory_that_is_free() {
-        let text = |kib: u64| format!("MemTotal: 9 kB\nMemAvailable:   {kib} kB\nBuffers: 1 kB\n");
-        for (kib, bytes) in
-            [(64 << 20, 1 << 30), (4 << 20, 1 << 30), (2 << 20, 512 << 20), (10, 128 << 20)]
-        {
-            assert_eq!(sparing_bytes_of(&text(kib)), bytes, "{kib}");
-        }
-        assert_eq!(sparing_bytes_of("nothing"), 1 << 30);
-        assert!((128 << 20..=1 << 30).contains(&sparing_bytes()));
-    }
-
-    #[test]
     fn a_way_is_chosen_by_length_disk_and_what_is_to_be_had() {
         let way = |mode, ops, is_in_memory| Way {
             options: WriteOptions { mode, ops, ..WriteOptions::default() },
             has_ring_writes: false,
             is_in_memory,
             end: AtomicU64::new(0),
-            sparing_bytes: 1_000,
+            share: Arc::new(CacheShare::with(1_000)),
+            is_beyond_share: AtomicBool::new(false),
             lacks_direct: AtomicBool::new(false),
             lacks_dont_cache: AtomicBool::new(false),
         };
@@ -320,6 +300,8 @@ mod tests {
             auto.expect(999);
             assert_eq!((auto.chosen(), auto.may_chain()), (plain, true));
             auto.expect(1_000);
+            assert_eq!(auto.chosen(), plain);
+            auto.expect(1_001);
             auto.expect(5);
             assert_eq!((auto.chosen(), auto.may_chain()), (WriteMode::DontCache, false));
             auto.lacks_dont_cache.store(true, Ordering::Relaxed);
