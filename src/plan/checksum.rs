@@ -354,6 +354,18 @@ pub struct Expected {
     pub pieces: Option<Arc<Pieces>>,
 }
 
+impl Expected {
+    /// Whether digests of all bytes are known that show every damage, so that bytes of several
+    /// sources may be put together. Adler-32 shows too little.
+    pub fn is_proof(&self) -> bool {
+        let kind = match (&self.checksum, &self.pieces) {
+            (Some(checksum), _) => Some(checksum.kind()),
+            (None, pieces) => pieces.as_ref().map(|pieces| pieces.kind()),
+        };
+        kind.is_some_and(|kind| kind.strength() > Kind::Adler32.strength())
+    }
+}
+
 /// Checks the bytes of one file against a checksum and computes the digest of its row in one go.
 #[derive(Debug)]
 pub struct Check {

@@ -4,7 +4,7 @@
 //! ([`requests`]), responses to versions ([`validator`]), to verdicts ([`verdict`]) and to what
 //! they say about a host ([`feedback`]), failures to retries ([`retry`]), bytes to digests
 //! ([`checksum`]); which bytes of one file are there, which connection fetches the others
-//! ([`parts`], [`ranges`]), and how that is kept beside it ([`partial`]); what a list holds
+//! ([`parts`], [`ranges`]) and from where ([`sources`]), and how that is kept beside it ([`partial`]); what a list holds
 //! ([`census`]) and says besides ([`kept`]), and which machine pulls what ([`shard`]); what one run
 //! tells the next about names ([`dns_cache`]), what sites ask of robots ([`robots`]), and when a
 //! full disk has [`room`].
@@ -35,6 +35,7 @@ pub mod robots;
 pub mod room;
 pub mod schedule;
 pub mod shard;
+pub mod sources;
 pub mod target;
 pub mod timestamp;
 pub mod validator;

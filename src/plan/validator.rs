@@ -109,6 +109,28 @@ impl Validator {
         }
     }
 
+    /// Whether a head of another server has the same entity tag, by strong comparison (RFC 9110
+    /// section 8.8.3.2).
+    pub fn is_same_tag(&self, other: &Head) -> bool {
+        let other = other.etag.as_deref().and_then(read);
+        let (Some((Strength::Strong, ours)), Some((Strength::Strong, theirs))) =
+            (self.tag(), other)
+        else {
+            return false;
+        };
+        ours == theirs
+    }
+
+    /// Whether there is an entity tag, and it is strong.
+    pub fn has_strong_tag(&self) -> bool {
+        matches!(self.tag(), Some((Strength::Strong, _)))
+    }
+
+    /// The same without its date: what another server may be asked about.
+    pub fn without_date(&self) -> Self {
+        Self { etag: self.etag.clone(), ..Self::default() }
+    }
+
     fn tag(&self) -> Option<(Strength, &str)> {
         self.etag().and_then(read)
     }

@@ -19,10 +19,15 @@ pub(crate) struct Served {
 
 /// Starts an origin on free ports.
 pub(crate) fn serve() -> Served {
+    serve_at(Ipv4Addr::LOCALHOST)
+}
+
+/// As [`serve`], on another address of this machine.
+pub(crate) fn serve_at(addr: Ipv4Addr) -> Served {
     settle();
     let dir = tempfile::tempdir().unwrap();
     let config = OriginConfig {
-        addr: Ipv4Addr::LOCALHOST.into(),
+        addr: addr.into(),
         http_port: 0,
         https_port: Some(0),
         dir: dir.path().to_owned(),

@@ -40,6 +40,17 @@ fn a_dry_run_tells_what_a_list_holds_and_touches_nothing() {
     sandbox.pull().args(["--dry-run", "-i", "not-there.txt"]).run().assert_code(2);
 }
 
+#[test]
+fn a_dry_run_counts_the_hosts_of_mirrors() {
+    let sandbox = Sandbox::new();
+    let lines = ["http://a.example/1\thttp://b.example/1\thttp://c.example/1", "http://b.example/2"];
+    let done = sandbox.pull().arg("--dry-run").list(lines).run();
+    done.assert_code(0);
+    for part in ["2 URLs to pull", "3 hosts; ", " 2  b.example\n", " 1  c.example\n"] {
+        assert!(done.stderr.contains(part), "{part}\n{}", done.stderr);
+    }
+}
+
 /// How each line ended and where its file went, by line number.
 fn ends(done: &Done) -> BTreeMap<u32, (String, String)> {
     let end = |row: &Row| (row["status"].clone(), row["filename"].clone());

@@ -80,7 +80,8 @@ impl TransferArgs {
 
     /// How one file is spread over connections, within the caps of the run.
     pub(crate) fn splitting(&self, caps: &Limits) -> Splitting {
-        let most = NonZero::new(caps.per_host_max.min(caps.in_flight_max));
+        // How many of them one host may have is decided with the hosts of the file.
+        let most = NonZero::new(caps.in_flight_max);
         let parts = self.split.map(|parts| most.map_or(parts, |most| parts.min(most)));
         Splitting { parts, part_bytes_min: self.min_split_size.0 }
     }
@@ -217,12 +218,12 @@ mod tests {
         assert_eq!(parts(&["http://h/"]), (None, first, max));
         assert_eq!(parts(&["-s", "1", "http://h/"]), (Some(1), first, max));
         assert_eq!(parts(&["-s", "16", "http://h/"]), (Some(16), 16, max));
-        assert_eq!(parts(&["-s16", "-x4", "http://h/"]), (Some(4), 4, 4));
-        assert_eq!(parts(&["-s", "200", "http://h/"]), (Some(max), max, max));
+        assert_eq!(parts(&["-s16", "-x4", "http://h/"]), (Some(16), 4, 4));
+        assert_eq!(parts(&["-s", "200", "http://h/"]), (Some(200), max, max));
         assert_eq!(parts(&["-s", "16", "-j", "2", "http://h/"]).0, Some(2));
         assert_eq!(
             parts(&["-s", "16", "--fixed-connections", "http://h/"]),
-            (Some(first), first, first)
+            (Some(16), first, first)
         );
         assert_eq!(config(&["-k", "1M", "http://h/"]).splitting.part_bytes_min, 1 << 20);
         assert_eq!(config(&["http://h/"]).splitting, Splitting::default());

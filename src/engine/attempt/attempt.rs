@@ -66,10 +66,15 @@ pub(crate) async fn attempt(
 /// Asks for the file of a job, or for what is missing of it, until there is nothing more to do.
 async fn fill(kit: &Kit, output: &Output, fetch: &mut Fetch, given: Given<'_>) -> Answered {
     let Given { mut pooled, mut now_ms, first_byte, enlist } = given;
-    let (job_at_ms, is_helper) = (fetch.job_at_ms(), fetch.helps().is_some());
+    let is_helper = fetch.helps().is_some();
     let Fetch { job, name, history, .. } = fetch;
-    let History { hops, trace, file_name, wrong_digest, failed_ip, began, team, told, .. } =
-        &mut **history;
+    let job_at_ms = history.whole_job_at_ms();
+    let history = &mut **history;
+    let History { hops, trace, file_name, wrong_digest, failed_ip, began, .. } = history;
+    let (team, told, mirroring) = (&mut history.team, &mut history.told, &mut history.mirroring);
+    if let Some(team) = team.as_ref().filter(|_| !is_helper) {
+        team.follow(hops);
+    }
     let target = hops.target(&job.target);
     let transfer = kit.transfers.begin(job.index, target, *began);
     trace.transfer = transfer.index();
@@ -85,6 +90,7 @@ async fn fill(kit: &Kit, output: &Output, fetch: &mut Fetch, given: Given<'_>) -
         team,
         told,
         is_helper,
+        mirroring,
         has_own_range: kit.requests.has_own_range(fields),
         hops,
         began: *began,
@@ -100,6 +106,7 @@ async fn fill(kit: &Kit, output: &Output, fetch: &mut Fetch, given: Given<'_>) -
         let Receiver::File(file) = &mut receiver else { unreachable!("it is about a file") };
         match file.todo(kit) {
             Todo::Ask(claim) => file.want(claim),
+            Todo::Probe => file.want_proof(),
             Todo::Finish => break (Box::pin(finish(kit, file)).await, pooled),
             Todo::Nothing => break (Outcome::Left, pooled),
         }
@@ -112,7 +119,7 @@ async fn fill(kit: &Kit, output: &Output, fetch: &mut Fetch, given: Given<'_>) -
             secrets: hops.secrets(&job.target),
             num_redirects: hops.num_redirects,
             failed_ip: *failed_ip,
-            job_at_ms,
+            job_at_ms: file.mirroring.ends_ms(job_at_ms),
             first_byte,
             conditions,
         };
@@ -143,7 +150,7 @@ fn take_up(kit: &Kit, output: &Output, fetch: &mut Fetch) -> Result<(), Fault> {
     }
     let found = output.find_partial(&kit.dir, fetch.planned_name(), &fetch.job, kit.now_ms())?;
     if let Some(partial) = found {
-        let team = Team::new(partial);
+        let team = Team::new(partial, &fetch.job, &fetch.history.hops);
         output.bodies.watch(&team.partial);
         fetch.history.team = Some(team);
     }

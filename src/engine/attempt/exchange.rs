@@ -203,7 +203,7 @@ async fn respond(
     };
     let ended = response.end(reuse, keep_alive);
     if body.filling().is_some() {
-        return Box::pin(file.end_range(body, buf, ended)).await.map(Some);
+        return Box::pin(file.end_range(kit, body, buf, ended)).await.map(Some);
     }
     if !ended.is_ours && !trace.is_output_begun {
         return Ok(None);

@@ -2,8 +2,9 @@
 
 use crate::engine::attempt::file_name::FileName;
 use crate::engine::attempt::hops::Hops;
+use crate::engine::attempt::mirror::Mirroring;
 use crate::engine::attempt::outcome::End;
-use crate::engine::attempt::team::{Recruit, Team};
+use crate::engine::attempt::team::{Leaving, Recruit, Team};
 use crate::engine::attempt::trace::Trace;
 use crate::engine::moment::Moment;
 use crate::engine::output::partial::Told;
@@ -15,6 +16,7 @@ use crate::plan::job::{BadLine, Job};
 use crate::plan::kept::{Kept, Value};
 use crate::plan::name;
 use crate::plan::retry::{self, Refusals};
+use crate::plan::sources::Leave;
 use crate::plan::target::Target;
 use crate::report::{Counted, Row, Times, location, row};
 use std::net::IpAddr;
@@ -84,6 +86,8 @@ pub(crate) struct History {
     came_before: u64,
     /// Whether this is a task beside the job: it has no row.
     is_helper: bool,
+    /// What is known where it is at another source than others of its body.
+    pub(crate) mirroring: Mirroring,
     /// Attempts that brought what is kept: they cost none of `--retry`.
     fruitful: u32,
     /// Attempts at the sources before this one: they cost none of `--retry`.
@@ -128,9 +132,17 @@ impl Waiting {
     }
 
     /// A task beside a job that fills the same body, and has joined those who do.
-    pub(crate) fn helper(recruit: Recruit<'_>, now: Moment, paused_ms: u64) -> Self {
-        let Recruit { team, job, hops, began, job_at_ms, .. } = recruit;
-        team.join();
+    /// It goes to the target where `hops` led.
+    pub(crate) fn helper(
+        recruit: Recruit<'_>,
+        hops: &Hops,
+        now: Moment,
+        paused_ms: u64,
+    ) -> Self {
+        let Recruit { team, job, began, job_at_ms, .. } = recruit;
+        let source = hops.source();
+        let probe_ms = (source != team.partial.source()).then_some(now.ms);
+        team.join(source, probe_ms);
         let helper = History {
             hops: hops.clone(),
             attempt: 1,
@@ -140,6 +152,7 @@ impl Waiting {
             paused_ms,
             team: Some(Arc::clone(team)),
             is_helper: true,
+            mirroring: Mirroring { probe_ms, ..Mirroring::default() },
             ..History::new(now)
         };
         Self { job: job.clone(), name: None, queued_ms: now.ms, history: Some(Box::new(helper)) }
@@ -148,16 +161,11 @@ impl Waiting {
     /// The job that ends with this task while it waits: the task itself; or where that is one
     /// beside a job, which has no row, the job if nobody else is at it.
     pub(crate) fn ending(self, now_ms: u64) -> Option<Self> {
-        match self.helps().cloned() {
-            Some(team) => team.part(true, now_ms),
-            None => Some(self),
-        }
-    }
-
-    /// The body that this is a task beside, if it is one.
-    fn helps(&self) -> Option<&Arc<Team>> {
-        let history = self.history.as_ref().filter(|history| history.is_helper)?;
-        history.team.as_ref()
+        let Some(history) = self.history.as_ref().filter(|history| history.is_helper) else {
+            return Some(self);
+        };
+        let leaving = history.leaving(Leave::Failed);
+        history.team.as_ref().and_then(|team| team.part(leaving, now_ms))
     }
 
     /// Goes on at the next source of the file after this fault, if it is one of the source and
@@ -238,6 +246,7 @@ impl Fetch {
 
     /// A redirect leads to `target`.
     pub(crate) fn redirect(&mut self, target: Target) {
+        self.history.mirroring.proof = None;
         if self.history.hops.follow(&self.job.target, target) {
             self.history.refusals.leave_host();
         }
@@ -253,9 +262,10 @@ impl Fetch {
         planned_name(&self.job, self.name.as_deref())
     }
 
-    /// When the job is over in any case, in milliseconds of the run.
+    /// When the job is over in any case, in milliseconds of the run; or this task beside it, which
+    /// may only look whether a mirror has its file.
     pub(crate) fn job_at_ms(&self) -> u64 {
-        self.history.job_at_ms
+        self.history.mirroring.ends_ms(self.history.job_at_ms)
     }
 
     /// [`Fetch::job_at_ms`], moved by the pauses of the run since the last attempt began;
@@ -272,6 +282,22 @@ impl Fetch {
     /// The body that this is a task beside, if it is one.
     pub(crate) fn helps(&self) -> Option<&Arc<Team>> {
         self.history.team.as_ref().filter(|_| self.history.is_helper)
+    }
+
+    /// Whether this is a task beside a job whose mirror has shown that it has the file.
+    pub(crate) fn has_proof(&self) -> bool {
+        self.history.is_helper && self.history.mirroring.proof.is_some()
+    }
+
+    /// What a task beside a job leaves with.
+    pub(crate) fn leaving(&self, why: Leave) -> Leaving {
+        self.history.leaving(why)
+    }
+
+    /// It failed at its source while others fill its body, too: it is left alone for a while.
+    pub(crate) fn rest_source(&self, now_ms: u64) {
+        let History { team, hops, .. } = &*self.history;
+        team.iter().for_each(|team| team.failed(hops.source(), now_ms));
     }
 
     /// Whether others fill its body, too.
@@ -355,6 +381,7 @@ impl History {
             head_before: None,
             came_before: 0,
             is_helper: false,
+            mirroring: Mirroring::default(),
             fruitful: 0,
             elsewhere: 0,
         }
@@ -367,10 +394,16 @@ impl History {
             return false;
         }
         (self.elsewhere, self.fruitful, self.refusals) = (self.attempt, 0, Refusals::default());
+        self.mirroring.proof = None;
         self.trace.remote_ip = None;
         self.is_retry_due = true;
         self.last_fault = Some(Box::new(fault.clone()));
         true
+    }
+
+    /// When the job is over in any case, in milliseconds of the run, whatever this task does.
+    pub(in crate::engine::attempt) fn whole_job_at_ms(&self) -> u64 {
+        self.job_at_ms
     }
 
     /// The last head that came.
@@ -387,7 +420,12 @@ impl History {
     }
 
     fn ends_ms(&self, paused_ms: u64) -> u64 {
-        self.job_at_ms.saturating_add(paused_ms.saturating_sub(self.paused_ms))
+        let paused_ms = paused_ms.saturating_sub(self.paused_ms);
+        self.mirroring.ends_ms(self.job_at_ms.saturating_add(paused_ms))
+    }
+
+    fn leaving(&self, why: Leave) -> Leaving {
+        Leaving { source: self.hops.source(), probe_ms: self.mirroring.probe_ms, why }
     }
 
     fn times(&self, now: Instant) -> Times {

@@ -4,7 +4,7 @@ use crate::http::request::Secrets;
 use crate::plan::target::Target;
 
 /// The way of a job from the target that it began with, or from the mirror that it goes on at.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Hops {
     /// Where a redirect led, unless that is where it began.
     target: Option<Target>,
@@ -29,6 +29,18 @@ impl Hops {
     /// The URL of the input line that the job began at, or began anew at.
     pub(crate) fn home<'t>(&'t self, first: &'t Target) -> &'t Target {
         self.mirror.as_ref().unwrap_or(first)
+    }
+
+    /// The way of a task that begins at one of the sources of a job, with these mirrors: the first
+    /// mirror is source 1.
+    pub(crate) fn at(source: usize, mirrors: &[Target]) -> Self {
+        let mirror = source.checked_sub(1).and_then(|mirror| mirrors.get(mirror)).cloned();
+        Self { mirrors: source, mirror, ..Self::default() }
+    }
+
+    /// Number of the source where it began, or began anew: 0 is the URL of the job.
+    pub(crate) fn source(&self) -> usize {
+        self.mirrors
     }
 
     /// Begins anew at the next of these mirrors, if there is one: whatever led away from the source
@@ -108,5 +120,9 @@ mod tests {
         assert_eq!(hops.secrets(&first), Secrets::Withhold);
         assert!(hops.go_to_next(&mirrors) && !hops.go_to_next(&mirrors));
         assert_eq!((hops.target(&first), hops.num_redirects_total()), (&mirrors[1], 3));
+        for (source, target) in [(0, &first), (1, &mirrors[0]), (2, &mirrors[1])] {
+            let hops = Hops::at(source, &mirrors);
+            assert_eq!((hops.target(&first), hops.source()), (target, source));
+        }
     }
 }

@@ -9,7 +9,7 @@ use crate::engine::attempt::team::{Recruit, Team};
 use crate::engine::attempt::trace::Trace;
 use crate::engine::output::assembly::{Coming, Kept};
 use crate::engine::output::body::Body;
-use crate::engine::output::partial::{Claim, Filling, Next, Partial, Told, Version};
+use crate::engine::output::partial::{Claim, Filling, Next, Told, Version};
 use crate::engine::output::stored::{Obstacle, Stored};
 use crate::engine::output::versions::Held;
 use crate::fault::{Fault, Stage};
@@ -28,6 +28,8 @@ use std::sync::Arc;
 pub(crate) enum Todo {
     /// Asks for the file, or for a range of it.
     Ask(Option<Claim>),
+    /// Asks whether its source has the file that others bring, too.
+    Probe,
     /// Gives the file its name: nothing is missing.
     Finish,
     /// Nothing: others are at what is missing.
@@ -36,10 +38,13 @@ pub(crate) enum Todo {
 
 impl<'r> FileReceiver<'r> {
     /// What there is to do about the body.
-    pub(crate) fn todo(&self, kit: &Kit) -> Todo {
+    pub(crate) fn todo(&mut self, kit: &Kit) -> Todo {
         let Some(team) = &*self.team else { return Todo::Ask(None) };
+        if let Some(todo) = self.before_part(kit) {
+            return todo;
+        }
         match team.partial.next(kit.now_ms()) {
-            Next::Part(claim) => Todo::Ask(Some(claim)),
+            Next::Part(claim) => self.with_part(claim),
             // The job alone ends it, or begins again.
             Next::Whole | Next::Anew if self.is_helper => Todo::Nothing,
             Next::Whole => Todo::Finish,
@@ -50,9 +55,13 @@ impl<'r> FileReceiver<'r> {
 
     /// Takes the range that is asked for next, or all of the file.
     pub(crate) fn want(&mut self, claim: Option<Claim>) {
-        self.wanted = self.team.as_ref().zip(claim).map(|(team, claim)| {
+        self.wanted = self.team.as_ref().zip(claim).and_then(|(team, claim)| {
+            if self.elsewhere().is_some() {
+                return self.want_of_mirror(team, claim);
+            }
             let (validator, complete) = team.partial.terms();
-            WantedRange { claim, validator, complete }
+            let takes_unvouched = self.output.takes_unvouched() || self.is_unvouched();
+            Some(WantedRange { claim: Some(claim), validator, complete, takes_unvouched })
         });
     }
 
@@ -82,14 +91,14 @@ impl<'r> FileReceiver<'r> {
 
     /// What is asked of a server, where that is a range.
     pub(crate) fn part_ask(&self) -> Option<PartAsk<'_>> {
-        let WantedRange { claim, validator, complete } = self.wanted.as_ref()?;
-        let range = claim.range();
+        let WantedRange { claim, validator, complete, takes_unvouched } = self.wanted.as_ref()?;
+        let range = claim.as_ref().map_or(0..1, Claim::range);
         Some(PartAsk {
             first: range.start,
             last: (range.end != u64::MAX).then(|| range.end - 1),
             complete: *complete,
             validator,
-            takes_unvouched: self.output.takes_unvouched() || self.is_unvouched(),
+            takes_unvouched: *takes_unvouched,
         })
     }
 
@@ -106,7 +115,12 @@ impl<'r> FileReceiver<'r> {
     where
         'r: 'b,
     {
+        self.check_length((head, &answer), is_coded)?;
+        let is_of_mirror = self.is_of_mirror();
         let claimed = match answer {
+            Answer::Part { range, complete } if is_of_mirror => {
+                self.part_of_mirror(head, complete)?.map(|claim| (claim, Some(range.end)))
+            }
             Answer::Part { range, complete } => {
                 let learned = match (&*self.team, complete) {
                     (Some(team), Some(complete)) => team.partial.learn_length(complete),
@@ -123,7 +137,8 @@ impl<'r> FileReceiver<'r> {
                 if !is_vouched {
                     return Err(self.mistaken(kit, BadPart::Unvouched));
                 }
-                self.wanted.take().map(|wanted| (wanted.claim, Some(range.end)))
+                let claim = self.wanted.take().and_then(|wanted| wanted.claim);
+                claim.map(|claim| (claim, Some(range.end)))
             }
             Answer::Whole => {
                 let length = self.coming(head, is_coded).length();
@@ -131,7 +146,7 @@ impl<'r> FileReceiver<'r> {
             }
         };
         if let Some((claim, end)) = claimed {
-            if let Some(team) = &*self.team {
+            if let Some(team) = self.team.as_ref().filter(|_| !is_of_mirror) {
                 team.partial.set_stamp(self.output.stamp(self.job, Some(head)));
             }
             let filling = Filling::new(claim, end, kit.common.began)?;
@@ -146,15 +161,47 @@ impl<'r> FileReceiver<'r> {
         Coming { job: self.job, path: self.path(), framing: head.framing, is_coded }
     }
 
+    /// Whether a response is of a file that has the length that the list gives it, as far as its
+    /// head tells.
+    ///
+    /// # Errors
+    /// It is of another file.
+    fn check_length(
+        &mut self,
+        (head, answer): (&Head, &Answer),
+        is_coded: bool,
+    ) -> Result<(), Fault> {
+        let expected = self.job.options.as_ref().and_then(|options| options.size);
+        let length = match answer {
+            // Whether it goes with what others bring is found out elsewhere.
+            _ if self.is_helper => None,
+            Answer::Part { .. } if self.is_of_mirror() => None,
+            Answer::Part { complete, .. } => *complete,
+            Answer::Whole => self.coming(head, is_coded).length(),
+        };
+        let Some(mismatch) = length.and_then(|got| Mismatch::check_size(got, expected).err())
+        else {
+            return Ok(());
+        };
+        self.wanted = None;
+        if let (Some(team), Answer::Part { .. }) = (&*self.team, answer) {
+            team.partial.outdate(Resume::Changed);
+        }
+        Err(self.wrong_digest(&mismatch))
+    }
+
     /// A response brings all of the file. Gives what it fills, where that is a long body.
     fn whole(&mut self, kit: &Kit, head: &Head, is_coded: bool) -> Result<Option<Claim>, Outcome> {
         let why = self.part_ask().map(|ask| why_whole(head, &ask));
+        if let Some(team) = self.left_by_unfit() {
+            return Err(self.unfit(&team, None));
+        }
         self.wanted = None;
         let length = self.coming(head, is_coded).length();
         check_size(length.unwrap_or_default(), self.output.body_bytes_max)?;
         let validator = Validator::of(head);
         let is_long = self.output.is_long(length, &validator, head) && !is_coded;
-        let is_ranged = self.is_ranged(&validator, head);
+        let (is_ranged, source) = (self.is_ranged(&validator, head), self.hops.source());
         if self.is_unvouched() {
             self.give_back(kit, Resume::NoRanges);
         }
@@ -168,9 +215,8 @@ impl<'r> FileReceiver<'r> {
                 return Err(Outcome::Left);
             }
             if is_long {
-                let version = Version { length, validator, is_ranged };
-                team.partial.restart(version, kit.now_ms())?;
-                return Ok(Some(team.partial.take_all(kit.now_ms())));
+                let version = Version { length, validator, source, is_ranged };
+                return Ok(Some(team.partial.restart(version, kit.now_ms())?));
             }
             // What is there is of no use, and there is nothing long any more.
             team.partial.outdate(Resume::Changed);
@@ -180,10 +226,10 @@ impl<'r> FileReceiver<'r> {
         if !is_long {
             return Ok(None);
         }
-        let version = Version { length, validator, is_ranged };
+        let version = Version { length, validator, source, is_ranged };
         let (output, now_ms) = (self.output, kit.now_ms());
         let partial = output.begin_partial(&kit.dir, self.planned, self.job, version, now_ms)?;
-        let team = Team::new(partial);
+        let team = Team::new(partial, self.job, self.hops);
         output.bodies.watch(&team.partial);
         let claim = team.partial.take_all(kit.now_ms());
         if is_ranged {
@@ -206,6 +252,9 @@ impl<'r> FileReceiver<'r> {
     /// The answer to a request for a range was none. The task goes on with what there is to do
     /// then.
     fn mistaken(&mut self, kit: &Kit, why: BadPart) -> Outcome {
+        if let Some(team) = self.left_by_unfit() {
+            return self.unfit(&team, None);
+        }
         self.wanted = None;
         if self.is_unvouched() {
             self.give_back(kit, Resume::Unvouched);
@@ -254,11 +303,11 @@ impl<'r> FileReceiver<'r> {
             return kept.file.discard();
         }
         let Kept { file, written, length } = kept;
-        let version = Version { length, validator, is_ranged };
+        let version = Version { length, validator, source: self.hops.source(), is_ranged };
         let mut done = Ranges::default();
         done.insert(0..written);
         let partial = self.output.partial(file, self.job, version, done, kit.now_ms());
-        let team = Team::new(partial);
+        let team = Team::new(partial, self.job, self.hops);
         self.output.bodies.watch(&team.partial);
         *self.team = Some(team);
     }
@@ -277,12 +326,12 @@ impl<'r> FileReceiver<'r> {
         let partial = filling.partial();
         let wanted = partial.wants_more(now_ms);
         // Those that wait for their turn have something to do by then.
-        let count_max = wanted.saturating_sub(team.members().saturating_sub(partial.active()));
-        if count_max == 0 || !team.may_grow(now_ms) {
+        let count_max = wanted.saturating_sub(team.waiting(partial.active(), now_ms));
+        if count_max == 0 {
             return;
         }
-        let Self { job, hops, began, job_at_ms, .. } = *self;
-        (self.enlist)(Recruit { team, job, hops, began, job_at_ms, count_max });
+        let Self { job, began, job_at_ms, .. } = *self;
+        (self.enlist)(Recruit { team, job, began, job_at_ms, count_max });
     }
 }
 
@@ -303,7 +352,7 @@ impl FileReceiver<'_> {
                 let _ = body.write(buf).await;
             }
             // Somebody else fetches what is left of it.
-            return if is_cut { Ok((Outcome::Ranged, None)) } else { Err(fault) };
+            return if is_cut { Ok((self.lagged(kit), None)) } else { Err(fault) };
         }
         let may_go_on = fault.stage != Stage::Write
             && matches!(retry::class(&fault.cause), Class::Transient | Class::Later);
@@ -318,6 +367,7 @@ impl FileReceiver<'_> {
     /// A response has brought what it was to bring of a range, the last of it in `buf`.
     pub(crate) async fn end_range(
         &mut self,
+        kit: &Kit,
         mut body: Body<'_>,
         buf: &mut RecvBuf,
         ended: Ended,
@@ -332,15 +382,29 @@ impl FileReceiver<'_> {
         let filling = body.filling();
         filling.inspect(|filling| filling.told_length());
         // One that is to be shut down is of no further use.
-        let is_cut = filling.is_some_and(Filling::is_cut);
-        Ok((Outcome::Ranged, ended.connection.filter(|_| !is_cut)))
+        if filling.is_some_and(Filling::is_cut) {
+            return Ok((self.lagged(kit), None));
+        }
+        Ok((Outcome::Ranged, ended.connection))
+    }
+
+    /// Somebody else fetches what was left of a part, for it lagged. A helper leaves the mirror
+    /// where it did.
+    fn lagged(&self, kit: &Kit) -> Outcome {
+        match self.elsewhere().filter(|_| self.is_helper) {
+            Some(team) => {
+                team.failed(self.hops.source(), kit.now_ms());
+                Outcome::Left
+            }
+            None => Outcome::Ranged,
+        }
     }
 }
 
 /// Gives a body its name of which nothing is missing. The job alone is at it.
 pub(crate) async fn finish(kit: &Kit, file: &mut FileReceiver<'_>) -> Outcome {
     let Some(team) = file.team.clone() else { return Outcome::Left };
-    match finish_body(kit, file, &team.partial).await {
+    match finish_body(kit, file, &team).await {
         Ok(outcome) => outcome,
         Err(fault) => fault.into(),
     }
@@ -349,10 +413,15 @@ pub(crate) async fn finish(kit: &Kit, file: &mut FileReceiver<'_>) -> Outcome {
 async fn finish_body(
     kit: &Kit,
     file: &mut FileReceiver<'_>,
-    partial: &Partial,
+    team: &Team,
 ) -> Result<Outcome, Fault> {
+    let partial = &team.partial;
     let digest = match partial.digest().await? {
         Ok(digest) => digest,
+        Err(mismatch) if partial.is_mixed() && team.give_up_mirrors() => {
+            partial.forget_mirrored(&mismatch);
+            return Ok(Outcome::Mixed);
+        }
         Err(mismatch) => {
             match &*mismatch {
                 Mismatch::Piece(piece) => partial.forget(piece.range.clone()),

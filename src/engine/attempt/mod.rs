@@ -5,7 +5,8 @@
 //! connection that [`open`] makes by way of [`race`] and [`tunnel`]. [`keep_alive`] says whether an
 //! answer on a connection that is used again is ours, [`receiver`] takes its body, and [`pace`]
 //! says when it may come. All of them work with what a core has for them, the [`kit`]; what an
-//! attempt saw is its [`trace`], and what it came to its [`outcome`].
+//! attempt saw is its [`trace`], and what it came to its [`outcome`]. Long bodies ([`long`]) are
+//! filled by several tasks ([`team`]), also from mirrors ([`mirror`]).
 
 #![allow(clippy::module_inception, reason = "the room is named after what is done in it")]
 
@@ -18,6 +19,7 @@ pub(crate) mod keep_alive;
 pub(crate) mod kit;
 mod leftovers;
 mod long;
+mod mirror;
 pub(crate) mod open;
 pub(crate) mod outcome;
 pub(crate) mod pace;

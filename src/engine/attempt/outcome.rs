@@ -21,6 +21,8 @@ pub(crate) enum Outcome {
     Redirect(Target),
     /// A range of its body is there, or was not to be had: the attempt goes on with another.
     Ranged,
+    /// Its body came from several sources, and is not the file: it goes on at one of them.
+    Mixed,
     /// Nothing of its body is left to this task: others are at what is missing.
     Left,
     /// The addresses of its host are not known any more: nothing was sent to anybody.

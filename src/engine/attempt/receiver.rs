@@ -3,6 +3,7 @@
 use crate::engine::attempt::file_name::FileName;
 use crate::engine::attempt::hops::Hops;
 use crate::engine::attempt::kit::Kit;
+use crate::engine::attempt::mirror::Mirroring;
 use crate::engine::attempt::outcome::Outcome;
 use crate::engine::attempt::team::{Enlist, Team};
 use crate::engine::output::body::Body;
@@ -48,6 +49,8 @@ pub(crate) struct FileReceiver<'r> {
     pub(crate) told: &'r mut Told,
     /// Whether this is a task beside the job.
     pub(crate) is_helper: bool,
+    /// What is known where it is at another source than that of the version.
+    pub(crate) mirroring: &'r mut Mirroring,
     /// Whether the user asks for a range: then none is asked for beside it.
     pub(crate) has_own_range: bool,
     pub(crate) hops: &'r Hops,
@@ -63,11 +66,15 @@ pub(crate) struct FileReceiver<'r> {
 
 /// A range of a body that is asked for.
 pub(crate) struct WantedRange {
-    pub(crate) claim: Claim,
+    /// The part of the body that it is; nothing where its first byte is to tell whether a source
+    /// has the file.
+    pub(crate) claim: Option<Claim>,
     /// The version that it is to be a range of.
     pub(crate) validator: Arc<Validator>,
     /// Length of the whole, where that is known.
     pub(crate) complete: Option<u64>,
+    /// Whether it is taken although nothing says that it is of that version.
+    pub(crate) takes_unvouched: bool,
 }
 
 impl<'r> Receiver<'r> {

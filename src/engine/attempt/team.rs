@@ -1,14 +1,17 @@
 //! The tasks that fill one body side by side.
 //!
-//! The lead is the job itself: it has the row. Helpers are tasks beside it that fetch ranges, and
-//! none of them is ever tried again: what a helper leaves is for the others, and in the end for the
-//! lead. The lead waits outside of the queue while others are at what is missing, and the last of
-//! them sends it back: it alone gives the file its name, begins anew, or fails.
+//! The lead is the job itself: it has the row. Helpers are tasks beside it that fetch ranges, from
+//! the source that the lead is at or from mirrors, and none of them is ever tried again: what a
+//! helper leaves is for the others, and in the end for the lead. The lead waits outside of the
+//! queue while others are at what is missing, and the last of them sends it back, or a clock when
+//! one of them lags: it alone gives the file its name, begins anew, or fails. A helper that only looks whether a mirror has the file
+//! is waited for by nobody.
 
 use crate::engine::attempt::fetch::Waiting;
 use crate::engine::attempt::hops::Hops;
 use crate::engine::output::partial::Partial;
 use crate::plan::job::Job;
+use crate::plan::sources::{Leave, Sources};
 use crate::plan::target::Target;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -19,16 +22,17 @@ pub(crate) struct Team {
     crew: Mutex<Crew>,
 }
 
-#[derive(Default)]
 struct Crew {
     /// Tasks that are queued or under way, the lead included unless it waits here.
     members: usize,
+    /// When each of those began that only look whether a mirror has the file, in milliseconds of
+    /// the run.
+    probes: Vec<u64>,
     /// The lead, while others are at what is missing.
     lead: Option<Box<Waiting>>,
-    /// Helpers in a row that failed.
-    failed: u32,
-    /// No helper is sought before, in milliseconds of the run.
-    rests_until_ms: u64,
+    sources: Sources,
+    /// Where redirects have led the lead, from the source that it is at.
+    hops: Hops,
 }
 
 /// What helpers of a job are made of.
@@ -36,7 +40,6 @@ struct Crew {
 pub(crate) struct Recruit<'r> {
     pub(crate) team: &'r Arc<Team>,
     pub(crate) job: &'r Job,
-    pub(crate) hops: &'r Hops,
     /// When the job began.
     pub(crate) began: Instant,
     /// When the job is over in any case, in milliseconds of the run.
@@ -46,19 +49,54 @@ pub(crate) struct Recruit<'r> {
 }
 
 impl Recruit<'_> {
-    /// Where they go.
-    pub(crate) fn target(&self) -> &Target {
-        self.hops.target(&self.job.target)
+    /// Further helpers, as many as have something to do: the way that some of them go, and how many
+    /// do. `spare` tells how many connections there may be to a target.
+    pub(crate) fn choose(
+        &self,
+        spare: impl Fn(&Target) -> usize,
+        now_ms: u64,
+    ) -> Vec<(Hops, usize)> {
+        let Self { team, job, count_max, .. } = self;
+        let mirrors = job.mirrors();
+        let is_open = !mirrors.is_empty() && team.partial.is_open_to_mirrors();
+        let lead = team.crew().hops.clone();
+        // Nobody may ask for spare connections with the crew in hand.
+        let targets = std::iter::once(&job.target).chain(mirrors).enumerate();
+        let spare = targets.map(|(source, target)| match source == lead.source() {
+            true => spare(lead.target(&job.target)),
+            false if is_open => spare(target),
+            false => 0,
+        });
+        let spare: Vec<usize> = spare.collect();
+        let chosen = team.crew().sources.choose(&spare, *count_max, now_ms);
+        let hops = |source| match source == lead.source() {
+            true => lead.clone(),
+            false => Hops::at(source, mirrors),
+        };
+        chosen.into_iter().map(|(source, count)| (hops(source), count)).collect()
     }
 }
 
 /// Seeks helpers, as far as nobody else has a use for connections to their host.
 pub(crate) type Enlist<'e> = &'e dyn Fn(Recruit<'_>);
 
+/// What a task beside a job leaves with.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Leaving {
+    /// The source that it was at.
+    pub(crate) source: usize,
+    /// When it began to look whether the mirror has the file, unless that is known.
+    pub(crate) probe_ms: Option<u64>,
+    pub(crate) why: Leave,
+}
+
 impl Team {
-    /// The lead alone.
-    pub(crate) fn new(partial: Partial) -> Arc<Self> {
-        let crew = Crew { members: 1, ..Crew::default() };
+    /// The lead of `job` alone, which redirects have led here.
+    pub(crate) fn new(partial: Partial, job: &Job, hops: &Hops) -> Arc<Self> {
+        let targets = std::iter::once(&job.target).chain(job.mirrors());
+        let sources = Sources::new(targets.map(Target::host_header), hops.source());
+        let crew =
+            Crew { members: 1, probes: Vec::new(), lead: None, sources, hops: hops.clone() };
         Arc::new(Self { partial: Arc::new(partial), crew: Mutex::new(crew) })
     }
 
@@ -66,58 +104,131 @@ impl Team {
         self.crew.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether helpers may be sought at this time.
-    pub(crate) fn may_grow(&self, now_ms: u64) -> bool {
-        now_ms >= self.crew().rests_until_ms
+    /// Where the lead goes by now.
+    pub(crate) fn follow(&self, hops: &Hops) {
+        let mut crew = self.crew();
+        if crew.sources.in_use() != hops.source() {
+            crew.sources.go_on_at(hops.source());
+        }
+        if crew.hops != *hops {
+            crew.hops = hops.clone();
+        }
     }
 
-    /// Whether there is nobody else.
+    /// Whether there is nobody else who may have a part of it.
     pub(crate) fn is_alone(&self) -> bool {
-        self.crew().members <= 1
+        self.crew().workers() <= 1
     }
 
-    /// A helper comes.
-    pub(super) fn join(&self) {
-        self.crew().members += 1;
+    /// A helper comes, to look whether a mirror has the file since `probe_ms`, or to fetch ranges.
+    pub(super) fn join(&self, source: usize, probe_ms: Option<u64>) {
+        let mut crew = self.crew();
+        crew.members += 1;
+        crew.probes.extend(probe_ms);
+        crew.sources.join(source);
     }
 
-    /// How many tasks there are.
-    pub(crate) fn members(&self) -> usize {
-        self.crew().members
+    /// How many tasks are about to have something to do, of which so many have.
+    pub(crate) fn waiting(&self, active: usize, now_ms: u64) -> usize {
+        let crew = self.crew();
+        // A mirror that is slow to answer is in nobody's way.
+        let is_slow = |began: &&u64| now_ms.saturating_sub(**began) >= PROBE_WAITED_MS;
+        let slow = crew.probes.iter().filter(is_slow).count();
+        crew.members.saturating_sub(active + slow)
+    }
+
+    /// A source has the file, as a task found out that had begun at `probe_ms` where it is a
+    /// helper.
+    pub(super) fn fits(&self, source: usize, probe_ms: Option<u64>) {
+        let mut crew = self.crew();
+        crew.end_probe(probe_ms);
+        crew.sources.fits(source);
+    }
+
+    /// A mirror does not have the file.
+    pub(super) fn give_up(&self, source: usize) {
+        self.crew().sources.give_up(source);
+    }
+
+    /// No mirror is asked any more. Whether that is new.
+    pub(super) fn give_up_mirrors(&self) -> bool {
+        self.crew().sources.give_up_mirrors()
+    }
+
+    /// Whether a source is asked no more.
+    pub(super) fn is_out(&self, source: usize) -> bool {
+        self.crew().sources.is_out(source)
     }
 
     /// The lead has nothing to do while others are at work. Gives it back if there are no others.
     pub(crate) fn park(&self, mut lead: Waiting) -> Option<Waiting> {
         let mut crew = self.crew();
-        if crew.members <= 1 {
+        if crew.workers() <= 1 {
             return Some(lead);
         }
         crew.members -= 1;
+        let source = crew.sources.in_use();
+        crew.sources.leave(source, Leave::Idle, 0);
         // A lead that waits here must not keep this alive.
         lead.leave_team();
         crew.lead = Some(Box::new(lead));
         None
     }
 
-    /// A helper is gone, after it failed or had nothing to do. Gives the lead, if it waited and
-    /// nobody else is left: it goes on.
-    pub(crate) fn part(self: &Arc<Self>, has_failed: bool, now_ms: u64) -> Option<Waiting> {
+    /// Something failed at a source, or lagged behind all others.
+    pub(crate) fn failed(&self, source: usize, now_ms: u64) {
+        self.crew().sources.failed(source, now_ms);
+    }
+
+    /// Whether the lead waits here.
+    pub(crate) fn has_lead(&self) -> bool {
+        self.crew().lead.is_some()
+    }
+
+    /// Gives the lead that waits, if there is something to do for it by now although others are at
+    /// work: a part of theirs may lag, which nobody but a clock sees.
+    pub(crate) fn recall(self: &Arc<Self>, now_ms: u64) -> Option<Waiting> {
         let mut crew = self.crew();
-        crew.members -= 1;
-        if has_failed {
-            let rest_ms = REST_MS << crew.failed.min(REST_DOUBLED_MAX);
-            crew.failed += 1;
-            crew.rests_until_ms = now_ms.saturating_add(rest_ms);
-        } else {
-            crew.failed = 0;
-        }
-        if crew.members > 0 {
+        if !crew.sources.is_in_use_ready(now_ms) || self.partial.wants_more(now_ms) == 0 {
             return None;
         }
+        self.unpark(&mut crew)
+    }
+
+    fn unpark(self: &Arc<Self>, crew: &mut Crew) -> Option<Waiting> {
         let mut lead = *crew.lead.take()?;
-        crew.members = 1;
+        crew.members += 1;
+        let source = crew.sources.in_use();
+        crew.sources.join(source);
         lead.join_team(Arc::clone(self));
         Some(lead)
+    }
+
+    /// A helper is gone. Gives the lead, if it waited and nobody else is left: it goes on.
+    pub(crate) fn part(self: &Arc<Self>, leaving: Leaving, now_ms: u64) -> Option<Waiting> {
+        let mut crew = self.crew();
+        crew.members -= 1;
+        crew.end_probe(leaving.probe_ms);
+        crew.sources.leave(leaving.source, leaving.why, now_ms);
+        if crew.workers() > 0 {
+            return None;
+        }
+        self.unpark(&mut crew)
+    }
+}
+
+impl Crew {
+    /// Tasks that have parts of the file, or may take some.
+    fn workers(&self) -> usize {
+        self.members - self.probes.len()
+    }
+
+    /// A task that began at `probe_ms` looks no more whether a mirror has the file.
+    fn end_probe(&mut self, probe_ms: Option<u64>) {
+        let Some(began_ms) = probe_ms else { return };
+        if let Some(place) = self.probes.iter().position(|other| *other == began_ms) {
+            self.probes.swap_remove(place);
+        }
     }
 }
 
@@ -127,8 +238,5 @@ impl std::fmt::Debug for Team {
     }
 }
 
-/// For how long no helper is sought after one failed, in milliseconds; doubled with each further
-/// one.
-const REST_MS: u64 = 1_000;
-/// How often that is doubled.
-const REST_DOUBLED_MAX: u32 = 5;
+/// For how long a connection is kept free for a mirror that has not answered yet, in milliseconds.
+const PROBE_WAITED_MS: u64 = 1_000;

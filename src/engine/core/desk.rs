@@ -4,7 +4,7 @@
 use crate::engine::attempt::fetch::{Fetch, Waiting};
 use crate::engine::attempt::kit::Kit;
 use crate::engine::attempt::outcome::End;
-use crate::engine::attempt::team::Recruit;
+use crate::engine::attempt::team::{Recruit, Team};
 use crate::engine::core::next::Next;
 use crate::engine::core::pool::Pool;
 use crate::engine::core::rows::Rows;
@@ -20,7 +20,7 @@ use crate::plan::schedule::{
 use crate::plan::target::Target;
 use crate::ring::conn::Connection;
 use std::cell::{Cell, RefCell};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 /// A job with what it was granted.
@@ -44,6 +44,8 @@ pub(crate) struct Desk {
     /// When this core looks at the queue again if nobody wakes it, in milliseconds of the run.
     looks_again_ms: Cell<u64>,
     pub(crate) rows: Rows,
+    /// Bodies whose lead went to wait for the others here.
+    parked: RefCell<Vec<Weak<Team>>>,
 }
 
 impl Desk {
@@ -61,6 +63,7 @@ impl Desk {
             idle_max,
             looks_again_ms: Cell::new(0),
             rows: Rows::new(&shared),
+            parked: RefCell::default(),
             shared,
         }
     }
@@ -224,36 +227,82 @@ impl Desk {
     }
 
     /// Goes on in the place of `slot` with the body that its task has left: whoever was at it last
-    /// lets the lead go on, here if that goes to the same origin or has nothing to ask for. Whether
-    /// it goes on here; then it is in the slot.
-    pub(crate) fn succeed(&self, slot: &mut Option<Work>, left: &Next, now: Moment) -> bool {
+    /// lets the lead go on, here if that goes to the same origin or has nothing to ask for; then the
+    /// connection is of no use to it. Whether it goes on here; then it is in the slot.
+    pub(crate) fn succeed(
+        &self,
+        slot: &mut Option<Work>,
+        left: &Next,
+        connection: &mut Option<Connection>,
+        now: Moment,
+    ) -> bool {
         let Some(Work { fetch, granted, .. }) = slot.take() else { return false };
         let Some(team) = fetch.history.team.clone() else { return false };
         let origin = fetch.target().clone();
         let lead = match left {
-            Next::Gone { has_failed } => {
+            Next::Gone(why) => {
                 team.partial.connected(fetch.history.trace.num_connects);
-                team.part(*has_failed, now.ms)
+                team.part(fetch.leaving(*why), now.ms)
             }
-            _ => team.park(fetch.into_waiting()),
+            _ => self.park(&team, fetch),
         };
         let Some(lead) = lead else { return false };
-        let goes_on = lead.target().same_origin(&origin) || team.partial.is_whole();
+        let is_same_origin = lead.target().same_origin(&origin);
+        let goes_on = is_same_origin || team.partial.is_whole();
         let fetch = lead.into_fetch(now, |history| self.rows.boxed(history));
         if !goes_on {
             self.requeue(fetch);
             return false;
         }
+        if !is_same_origin {
+            *connection = None;
+        }
         *slot = Some(Work { fetch, granted, pooled: None, is_disk_probe: false });
         true
     }
 
+    /// A lead has nothing to do while others are at its body. Gives it back if there are no others.
+    fn park(&self, team: &Arc<Team>, fetch: Fetch) -> Option<Waiting> {
+        let lead = team.park(fetch.into_waiting());
+        let mut parked = self.parked.borrow_mut();
+        let is_known = parked.iter().any(|other| other.as_ptr() == Arc::as_ptr(team));
+        if lead.is_none() && !is_known {
+            parked.push(Arc::downgrade(team));
+        }
+        lead
+    }
+
+    /// Lets those go on that wait for others and have something to do by now.
+    pub(crate) fn recall(&self) {
+        let mut parked = self.parked.borrow_mut();
+        if parked.is_empty() || self.shared.stop.get() != Stop::Running {
+            return;
+        }
+        let (now_ms, paused_ms) = (self.shared.now_ms(), self.paused_ms());
+        parked.retain(|team| {
+            let Some(team) = team.upgrade().filter(|team| team.has_lead()) else { return false };
+            if team.partial.wants_more(now_ms) > 0 {
+                self.shared.queue.push_recalled(|| {
+                    let lead = team.recall(now_ms)?;
+                    let ends_ms = lead.ends_ms(paused_ms);
+                    Some((Queued::pack(lead), ends_ms))
+                });
+            }
+            true
+        });
+    }
+
     /// Seeks helpers for the body of a job, where nobody else has a use for their connections.
     pub(crate) fn enlist(&self, recruit: Recruit<'_>, now: Moment) {
-        let paused_ms = self.paused_ms();
-        let ends_ms = recruit.job_at_ms;
-        let helper = || Queued::pack(Waiting::helper(recruit, now, paused_ms));
-        self.shared.queue.push_spread(recruit.target(), recruit.count_max, ends_ms, helper);
+        let (paused_ms, queue) = (self.paused_ms(), &self.shared.queue);
+        for (hops, count) in recruit.choose(|target| queue.spare(target), now.ms) {
+            let helper = || Waiting::helper(recruit, &hops, now, paused_ms);
+            queue.push_spread(hops.target(&recruit.job.target), count, || {
+                let helper = helper();
+                let ends_ms = helper.ends_ms(paused_ms);
+                (Queued::pack(helper), ends_ms)
+            });
+        }
     }
 
     /// Where a job goes on, and when its time is over as far as is known by now.

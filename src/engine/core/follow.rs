@@ -10,8 +10,9 @@ use crate::engine::state::disk_full::{self, Full, Lacking};
 use crate::engine::state::stop::Stop;
 use crate::fault::{Cause, Fault, Stage};
 use crate::http::RetryAfter;
-use crate::plan::retry::{self, Then};
+use crate::plan::retry::{self, Class, Then};
 use crate::plan::schedule::{Granting, HostSignal, Refused};
+use crate::plan::sources::Leave;
 use crate::ring::dns;
 use std::time::SystemTime;
 
@@ -28,10 +29,18 @@ pub(crate) fn follow(
     let (next, signal) = match outcome {
         Outcome::Done(stored) => (Next::Ended(End::Done(stored)), seen.good()),
         Outcome::Skipped => (Next::Ended(End::Skipped), seen.left()),
+        Outcome::Mixed => (Next::Again(Again::Redirected), HostSignal::Unasked),
+        Outcome::Refused(_) if fetch.helps().is_some() => {
+            (Next::Gone(Leave::Refused), seen.left())
+        }
         Outcome::Refused(fault) if may_leave(core, fetch) && fetch.go_to_next(&fault) => {
             (Next::Again(Again::Redirected), seen.left())
         }
         Outcome::Refused(fault) => (Next::Ended(End::Refused(fault)), seen.left()),
+        Outcome::Redirect(_) if fetch.has_proof() => {
+            // Whoever it is led to now has shown nothing.
+            (Next::Gone(Leave::Refused), seen.good())
+        }
         Outcome::Waiting => (wait_for_robots(core, fetch), HostSignal::Unasked),
         Outcome::Redirect(target) => {
             fetch.redirect(target);
@@ -42,15 +51,16 @@ pub(crate) fn follow(
             // How long ranges take is no measure of the host.
             let signal = if seen.has_head { HostSignal::Answered } else { HostSignal::Unasked };
             let is_helper = fetch.helps().is_some();
-            (if is_helper { Next::Gone { has_failed: false } } else { Next::Idle }, signal)
+            (if is_helper { Next::Gone(Leave::Idle) } else { Next::Idle }, signal)
         }
         Outcome::Failed(fault, _) if fetch.helps().is_some() => {
             let signal = seen.failed(&fault, core.kit.proxies.choose(fetch.target()));
-            (Next::Gone { has_failed: true }, signal)
+            (Next::Gone(why_gone(&fault)), signal)
         }
         Outcome::Failed(fault, _) if fetch.is_helped() => {
             // Those beside it may bring what is missing; if they do not, it is tried again.
             let signal = seen.failed(&fault, core.kit.proxies.choose(fetch.target()));
+            fetch.rest_source(now.ms);
             fetch.remember(fault);
             (Next::Idle, signal)
         }
@@ -127,6 +137,16 @@ fn failed(
     (next, after.asked)
 }
 
+/// Why a task beside a job is over that failed.
+fn why_gone(fault: &Fault) -> Leave {
+    // The time is over of one that looked whether a mirror has the file.
+    let is_of_source = retry::is_of_source(&fault.cause) || fault.cause == Cause::JobTimeout;
+    match retry::class(&fault.cause) {
+        Class::Later | Class::Permanent if is_of_source => Leave::Refused,
+        Class::Transient | Class::Later | Class::Permanent => Leave::Failed,
+    }
+}
+
 /// Whether a job may go on at another source.
 fn may_leave(core: &Core, fetch: &Fetch) -> bool {
     fetch.helps().is_none() && !fetch.is_helped() && left_ms(core, fetch) > 0
@@ -164,7 +184,10 @@ fn attempts_counted(
 /// Another job asks for the robots.txt that this one needs.
 fn wait_for_robots(core: &Core, fetch: &Fetch) -> Next {
     if core.shared.stop.get() != Stop::Running {
-        return Next::Ended(End::Failed(Fault::new(Stage::Connect, Cause::Interrupted)));
+        return match fetch.helps() {
+            Some(_) => Next::Gone(Leave::Failed),
+            None => Next::Ended(End::Failed(Fault::new(Stage::Connect, Cause::Interrupted))),
+        };
     }
     // Nobody else of the host need come and see that there is nothing to do.
     core.desk.pause(fetch, ROBOTS_WAIT_MS);

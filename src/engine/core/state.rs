@@ -84,6 +84,7 @@ impl Core {
             kit.deadlines.interrupt();
             kit.interrupt.notify_waiters();
         }
+        self.desk.recall();
         let is_short = self.shortage.is_new(&self.shared);
         if is_short {
             kit.dir.give_up_folders();

@@ -108,8 +108,9 @@ async fn run_job(core: &Rc<Core>, slot: &mut Option<Work>, now: Moment) -> Momen
             // hops are the only connections that `-x` does not count.
             Next::Again(Again::Redirected) if is_draining => connection = None,
             // The lead goes on in the place of the last of its helpers, or in its own.
-            Next::Idle | Next::Gone { .. } if core.desk.succeed(slot, &next, now) => {}
-            Next::Again(_) | Next::Ended(_) | Next::Idle | Next::Gone { .. } => break,
+            Next::Idle | Next::Gone(_)
+                if core.desk.succeed(slot, &next, &mut connection, now) => {}
+            Next::Again(_) | Next::Ended(_) | Next::Idle | Next::Gone(_) => break,
         }
         let Some(Work { fetch, .. }) = slot else { break };
         let again = Box::pin(attempt_once(core, fetch, connection.take(), None, now));
@@ -125,7 +126,7 @@ async fn run_job(core: &Rc<Core>, slot: &mut Option<Work>, now: Moment) -> Momen
             }
             Next::Again(Again::Full) => {}
             // It told nothing: the next one may try.
-            Next::Ended(_) | Next::Again(_) | Next::Idle | Next::Gone { .. } => {
+            Next::Ended(_) | Next::Again(_) | Next::Idle | Next::Gone(_) => {
                 core.shared.full_disk.return_probe();
             }
         }
@@ -138,7 +139,7 @@ async fn run_job(core: &Rc<Core>, slot: &mut Option<Work>, now: Moment) -> Momen
             Next::Again(Again::Unresolved) => core.desk.unresolve(fetch),
             Next::Again(Again::After(after_ms)) => core.desk.defer(fetch, after_ms),
             // Whoever goes on with its body has it, or has gone on.
-            Next::Idle | Next::Gone { .. } => {}
+            Next::Idle | Next::Gone(_) => {}
         }
     }
     core.desk.release(granted.origin, connection, now.ms);

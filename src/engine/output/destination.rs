@@ -76,7 +76,7 @@ impl Output {
             continuing: config.continuing,
             sharing: Sharing {
                 splitting: config.splitting,
-                per_host_max: config.limits.per_host_max,
+                connections_max: config.limits.per_host_max,
             },
             bodies: Bodies::default(),
             boot_id: boot_id(),

@@ -10,6 +10,8 @@ use crate::limits::LONG_BYTES_MIN;
 use crate::plan::job::Job;
 use crate::plan::partial::{Continue, Record, Unusable, part_name, url_digest};
 use crate::plan::ranges::Ranges;
+use crate::plan::sources::Sources;
+use crate::plan::target::Target;
 use crate::plan::validator::Validator;
 use crate::report::Resume;
 use crate::ring::dir::Dir;
@@ -45,6 +47,18 @@ impl Output {
     /// What is asked of the digest of a file.
     pub(super) fn digesting(&self, job: &Job) -> Digesting {
         Digesting { expected: job.expected(self.checksum), record: self.compute_hash }
+    }
+
+    /// How many connections may fill the file of a job: those of all hosts that have it.
+    fn sharing(&self, job: &Job) -> Sharing {
+        let mirrors = job.mirrors();
+        if mirrors.is_empty() {
+            return self.sharing;
+        }
+        let targets = std::iter::once(&job.target).chain(mirrors);
+        let hosts = Sources::new(targets.map(Target::host_header), 0).num_hosts();
+        let connections_max = self.sharing.connections_max.saturating_mul(hosts);
+        Sharing { connections_max, ..self.sharing }
     }
 
     fn identity(&self, job: &Job) -> Option<Identity> {
@@ -92,7 +106,7 @@ impl Output {
         done: Ranges,
         now_ms: u64,
     ) -> Partial {
-        let of_run = (self.digesting(job), self.sharing);
+        let of_run = (self.digesting(job), self.sharing(job));
         let came = done.len_total();
         let partial = Partial::new(file, version, done, of_run, self.identity(job), now_ms);
         partial.came_before(came);
@@ -117,7 +131,7 @@ impl Output {
         let Some((folder, name)) = dir.existing_parent(path).map_err(failed)? else {
             return Ok(None);
         };
-        let of_run = (self.digesting(job), self.sharing);
+        let of_run = (self.digesting(job), self.sharing(job));
         let found = PartialFile::open(&folder, &part_name(name)).map_err(failed)?;
         let Some(file) = found else {
             return Ok(self.adopt(&folder, name, (job, identity), of_run, now_ms));
@@ -137,7 +151,7 @@ impl Output {
             }
         };
         let (validator, done) = (Validator::default(), Ranges::default());
-        let version = Version { length: None, validator, is_ranged: true };
+        let version = Version { length: None, validator, source: 0, is_ranged: true };
         let partial = Partial::new(file, version, done, of_run, Some(identity), now_ms);
         partial.outdate(why);
         Ok(Some(partial))

@@ -3,13 +3,15 @@
 //! What is guaranteed:
 //!
 //! - Bytes of two versions of a file are never mixed: all of them came with one validator, or in
-//!   one response. Another version begins at byte 0, when nobody writes any more.
+//!   one response. Another version begins at byte 0, when nobody writes any more. What another
+//!   source brings has the same entity tag and length, or a digest proves the whole in the end.
 //! - A range counts after its bytes were written, so a process that is killed at any moment leaves
 //!   a record that tells of less than there is (`record`), and never of more.
 //! - It gets its name once, when nothing is missing and the digest is the one that was asked for.
 
 mod digest;
 mod filling;
+mod mirrored;
 mod record;
 
 pub(crate) use digest::Digesting;
@@ -23,6 +25,7 @@ use crate::plan::checksum::{Checksum, Mismatch};
 use crate::plan::partial::Record;
 use crate::plan::parts::{Course, PartId, Parts, Splitting};
 use crate::plan::ranges::Ranges;
+use crate::plan::sources::Fit;
 use crate::plan::validator::Validator;
 use crate::report::Resume;
 use crate::ring::dir::Dir;
@@ -42,6 +45,8 @@ pub(crate) struct Partial {
     front: Mutex<Front>,
     /// Whether a digest is computed.
     is_digested: bool,
+    /// Whether a digest is known that proves all of it, whichever source its bytes are of.
+    is_proof: bool,
     /// Whether there was more than one to fill it.
     is_split: AtomicBool,
     sharing: Sharing,
@@ -51,14 +56,20 @@ pub(crate) struct Partial {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sharing {
     pub(crate) splitting: Splitting,
-    /// Connections that its host may have (`-x`).
-    pub(crate) per_host_max: usize,
+    /// Connections that its hosts may have together (`-x` for each).
+    pub(crate) connections_max: usize,
 }
 
 /// How far it is.
 struct Work {
     parts: Parts,
     validator: Arc<Validator>,
+    /// The source that the validator is of; 0 is the URL of the job.
+    source: usize,
+    /// Rises with each version that is met.
+    version: u32,
+    /// What other sources brought of it.
+    mirrored: Ranges,
     /// Whether servers may be asked for a range of it.
     is_ranged: bool,
     /// What is there is of another version than what the server has.
@@ -95,6 +106,8 @@ pub(crate) struct Version {
     /// How long the file is, where that is known.
     pub(crate) length: Option<u64>,
     pub(crate) validator: Validator,
+    /// The source that says so; 0 is the URL of the job.
+    pub(crate) source: usize,
     /// Whether servers may be asked for a range of it.
     pub(crate) is_ranged: bool,
 }
@@ -131,9 +144,9 @@ pub(crate) struct Told {
 impl Work {
     /// Connections that may fill it: one where nothing vouches that all bring the same version.
     fn connections_max(&self, sharing: &Sharing) -> usize {
-        let Sharing { splitting, per_host_max } = sharing;
+        let Sharing { splitting, connections_max } = sharing;
         let is_shared = self.is_ranged && self.validator.is_strong();
-        if is_shared { splitting.connections(self.parts.length(), *per_host_max) } else { 1 }
+        if is_shared { splitting.connections(self.parts.length(), *connections_max) } else { 1 }
     }
 
     /// Has the connection of a part shut down.
@@ -154,14 +167,18 @@ impl Partial {
         identity: Option<Identity>,
         now_ms: u64,
     ) -> Self {
-        let Version { length, validator, is_ranged } = version;
+        let Version { length, validator, source, is_ranged } = version;
+        let is_proof = digesting.expected.is_proof();
         let front = Front::new(digesting);
         let work = Work {
             parts: Parts::new(length, done),
             validator: Arc::new(validator),
+            source,
+            version: 0,
+            mirrored: Ranges::default(),
             is_ranged,
             is_outdated: false,
-            keeping: identity.map(|identity| Keeping::new(identity, None, now_ms)),
+            keeping: identity.map(|identity| Keeping::new(identity, source, None, now_ms)),
             resumed: 0,
             resume: None,
             adopted: None,
@@ -173,7 +190,8 @@ impl Partial {
         };
         let is_digested = front.is_wanted();
         let (work, front) = (Mutex::new(work), Mutex::new(front));
-        Self { file, work, front, is_digested, is_split: AtomicBool::new(false), sharing }
+        let is_split = AtomicBool::new(false);
+        Self { file, work, front, is_digested, is_proof, is_split, sharing }
     }
 
     /// A body that an earlier run left, as its record tells.
@@ -184,14 +202,14 @@ impl Partial {
         identity: Identity,
         now_ms: u64,
     ) -> Self {
-        let version =
-            Version { length: record.length, validator: record.validator.clone(), is_ranged: true };
+        let (length, validator) = (record.length, record.validator.clone());
+        let version = Version { length, validator, source: 0, is_ranged: true };
         let done = record.trusted(identity.boot_id).clone();
         let resumed = done.len_total();
         let partial = Self::new(file, version, done, of_run, None, now_ms);
         {
             let mut work = partial.lock();
-            work.keeping = Some(Keeping::new(identity, Some(record), now_ms));
+            work.keeping = Some(Keeping::new(identity, 0, Some(record), now_ms));
             work.resumed = resumed;
             let resume = if resumed == 0 { Resume::NotSynced } else { Resume::Continued };
             work.resume = Some(resume);
@@ -209,7 +227,8 @@ impl Partial {
         identity: Identity,
         now_ms: u64,
     ) -> Self {
-        let version = Version { length: None, validator: Validator::default(), is_ranged: true };
+        let validator = Validator::default();
+        let version = Version { length: None, validator, source: 0, is_ranged: true };
         let created_s = file.created();
         let done = std::iter::once(0..size - 1).collect();
         let partial = Self::new(file, version, done, of_run, Some(identity), now_ms);
@@ -291,26 +310,35 @@ impl Partial {
     }
 
     /// A response brings all of a version, and nobody else is at work: what is there is not of it.
+    /// Gives all of it for that response.
     ///
     /// # Errors
     /// The file cannot be emptied.
-    pub(crate) fn restart(&self, version: Version, now_ms: u64) -> Result<(), Fault> {
+    pub(crate) fn restart(
+        self: &Arc<Self>,
+        version: Version,
+        now_ms: u64,
+    ) -> Result<Claim, Fault> {
         assert_eq!(self.lock().parts.active(), 0, "others write into the file");
         let emptied = self.file.truncate(0);
         emptied.map_err(write_fault)?;
         self.front().restart();
         let mut work = self.lock();
-        let Version { length, validator, is_ranged } = version;
+        let Version { length, validator, source, is_ranged } = version;
         work.parts.reset(length);
-        work.validator = Arc::new(validator);
+        work.mirrored.clear();
+        (work.validator, work.source) = (Arc::new(validator), source);
+        work.version += 1;
         work.is_ranged = is_ranged && work.changes < CHANGES_MAX;
         (work.is_outdated, work.resumed) = (false, 0);
         let Work { parts, validator, keeping, .. } = &mut *work;
         if let Some(keeping) = keeping {
-            keeping.restart();
+            keeping.restart(source);
             keeping.tick(&self.file, (parts, validator), now_ms, true);
         }
-        Ok(())
+        // Before anybody else finds something to do.
+        let taken = work.parts.take(now_ms, 1, self.sharing.splitting);
+        Ok(Claim::new(self, taken.expect("nothing of it is there or under way")))
     }
 
     /// What is there is of no use, for this reason: whoever is alone with it begins again.
@@ -319,6 +347,7 @@ impl Partial {
         let mut work = self.lock();
         let length = work.parts.length();
         work.parts.reset(length);
+        work.mirrored.clear();
         work.is_outdated = true;
         work.changes += 1;
         if work.resumed > 0 || work.resume.is_none() {
@@ -406,11 +435,19 @@ impl Partial {
         end
     }
 
-    /// Bytes of a part were written; see [`Parts::came`].
-    fn came(&self, id: PartId, bytes: u64, now_ms: u64) -> Course {
+    /// Bytes of a part were written; see [`Parts::came`]. They are of another source where it `fits`
+    /// in some way.
+    fn came(&self, id: PartId, bytes: u64, fits: Option<Fit>, now_ms: u64) -> Course {
         let mut work = self.lock();
-        let course = work.parts.came(id, bytes, now_ms);
-        let Work { parts, validator, keeping, .. } = &mut *work;
+        let Work { parts, validator, keeping, mirrored, .. } = &mut *work;
+        let before = parts.position(id);
+        let course = parts.came(id, bytes, now_ms);
+        if let (Some(fit), Some(before), Some(after)) = (fits, before, parts.position(id)) {
+            mirrored.insert(before..after);
+            if let (Some(keeping), Fit::Vouched) = (&mut *keeping, fit) {
+                keeping.leave_out(before..after);
+            }
+        }
         if let Some(keeping) = keeping {
             keeping.tick(&self.file, (parts, validator), now_ms, false);
         }
@@ -480,7 +517,9 @@ impl Partial {
     /// Other bytes are to be there instead of these, which nobody is at.
     pub(crate) fn forget(&self, range: Range<u64>) {
         self.front().restart();
-        self.lock().parts.forget(range);
+        let mut work = self.lock();
+        work.mirrored.remove(range.clone());
+        work.parts.forget(range);
     }
 
     /// The digest of all of it, where one is wanted.

@@ -106,23 +106,41 @@ impl Queue {
         self.wakes.deliver(wake);
     }
 
+    /// How many more jobs could begin at a target now; see [`Schedule::spare`].
+    pub(crate) fn spare(&self, target: &Target) -> usize {
+        self.lock().spare(place(target))
+    }
+
     /// Seeks tasks that do part of what `job` makes of `target`, as many as nobody else has a use
-    /// for and no more than `count_max`; each is what `job` makes. Gives how many.
+    /// for and no more than `count_max`; each is what `job` makes, with when it is over.
     pub(crate) fn push_spread(
         &self,
         target: &Target,
         count_max: usize,
-        ends_ms: u64,
-        job: impl Fn() -> Queued,
-    ) -> usize {
-        let (wakes, count) = {
+        job: impl Fn() -> (Queued, u64),
+    ) {
+        let wakes: Vec<Wake> = {
             let mut schedule = self.lock();
             let count = schedule.spare(place(target)).min(count_max);
-            let mut push = |_| schedule.push_spread(place(target), job(), ends_ms);
-            ((0..count).map(&mut push).collect::<Vec<Wake>>(), count)
+            let push = |_| {
+                let (job, ends_ms) = job();
+                schedule.push_spread(place(target), job, ends_ms)
+            };
+            (0..count).map(push).collect()
         };
         wakes.into_iter().for_each(|wake| self.wakes.deliver(wake));
-        count
+    }
+
+    /// As [`Queue::push_front`], for a job that nobody knows of but its helpers: in one step, so that
+    /// the run cannot seem to be over between.
+    pub(crate) fn push_recalled(&self, job: impl FnOnce() -> Option<(Queued, u64)>) {
+        let mut schedule = self.lock();
+        let Some((job, ends_ms)) = job() else { return };
+        let Queued::Whole(waiting) = &job else { unreachable!("it has begun") };
+        let target = waiting.target().clone();
+        let wake = schedule.push_front(place(&target), job, ends_ms);
+        drop(schedule);
+        self.wakes.deliver(wake);
     }
 
     /// As [`Queue::push_front`], where the name of the host has to be asked for again before that.

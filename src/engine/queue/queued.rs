@@ -60,6 +60,15 @@ impl Queued {
         }
     }
 
+    /// Hosts of the further URLs of its file.
+    pub(crate) fn mirror_hosts(&self) -> impl Iterator<Item = &str> {
+        let mirrors = match self {
+            Self::Line(_) => &[],
+            Self::Whole(waiting) => waiting.job.mirrors(),
+        };
+        mirrors.iter().map(Target::host_header)
+    }
+
     /// Where the schedule puts it.
     pub(crate) fn place(&self) -> Place<'_> {
         match self {

@@ -131,6 +131,7 @@ impl Rehearsal {
         self.jobs += batch.len() as u64;
         for queued in &*batch {
             self.census.add(queued.place().host);
+            queued.mirror_hosts().for_each(|host| self.census.add(host));
         }
         let begun = setup::thread_time();
         while !batch.is_empty() {

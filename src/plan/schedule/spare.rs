@@ -7,16 +7,22 @@ use super::place::Place;
 impl<T> Schedule<T> {
     /// How many more jobs of the host of `place` could begin now without keeping another one
     /// waiting: none while jobs of the host wait or while it is left alone, and no more than its
-    /// window, `-x` and `-j` permit.
+    /// window, `-x` and `-j` permit. A host that nothing is known of has its first window.
     pub fn spare(&self, place: Place<'_>) -> usize {
-        let Some(host) = self.hosts.find(place.host).map(|index| self.hosts.at(index)) else {
-            return 0;
-        };
-        let Some(active) = host.active.as_ref().filter(|_| !host.has_queued()) else { return 0 };
-        if active.waits_until_ms.is_some() || self.is_rate_reached() {
+        if self.is_rate_reached() {
             return 0;
         }
-        let of_host = host.window(&self.limits).saturating_sub(active.in_use);
+        let host = self.hosts.find(place.host).map(|index| self.hosts.at(index));
+        let of_host = match host {
+            None => self.limits.per_host_first,
+            Some(host) if host.has_queued() => 0,
+            Some(host) => match &host.active {
+                None => host.window(&self.limits),
+                Some(active) if active.waits_until_ms.is_some() => 0,
+                Some(active) if active.throttle.breaker.is_down() => 0,
+                Some(active) => host.window(&self.limits).saturating_sub(active.in_use),
+            },
+        };
         let of_run = self.window.limit().saturating_sub(self.in_flight + self.queued);
         of_host.min(of_run)
     }
@@ -53,7 +59,7 @@ mod tests {
     #[test]
     fn only_what_nobody_waits_for_is_spare() {
         let mut schedule: Schedule<u8> = Schedule::new(limits());
-        assert_eq!(schedule.spare(place()), 0, "of a host that nothing is known of");
+        assert_eq!(schedule.spare(place()), 4, "the first window of a host nobody was at");
         let _ = schedule.push(place(), 1);
         let _ = schedule.push(place(), 2);
         let first = schedule.take(0, 0).assignment;

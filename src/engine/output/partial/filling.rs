@@ -5,6 +5,7 @@ use crate::engine::output::partial::{FOLLOW_BYTES, Partial, io_cause};
 use crate::engine::output::stored::write_fault;
 use crate::fault::{Cause, Fault};
 use crate::plan::parts::{Course, Taken};
+use crate::plan::sources::Fit;
 use crate::ring::buf::RecvBuf;
 use crate::ring::file::PartWriter;
 use std::ops::Range;
@@ -17,12 +18,20 @@ use std::time::Instant;
 pub(crate) struct Claim {
     partial: Arc<Partial>,
     part: Taken,
+    /// How its bytes go with the others, where another source brings them.
+    fits: Option<Fit>,
 }
 
 impl Claim {
     /// The range `part` of a body is somebody's by now.
     pub(super) fn new(partial: &Arc<Partial>, part: Taken) -> Self {
-        Self { partial: Arc::clone(partial), part }
+        Self { partial: Arc::clone(partial), part, fits: None }
+    }
+
+    /// The same, where another source brings its bytes, which go with the others in this way.
+    pub(crate) fn of_mirror(mut self, fit: Fit) -> Self {
+        self.fits = Some(fit);
+        self
     }
 
     /// The range to be fetched; its end is [`u64::MAX`] where the length of the body is not known.
@@ -109,7 +118,7 @@ impl Filling {
         &mut self,
         buf: &mut RecvBuf,
     ) -> Result<(), Cause> {
-        let Claim { partial, part } = &self.claim;
+        let Claim { partial, part, fits } = &self.claim;
         let upto = self.at + buf.body_len() as u64;
         let end = partial.reach(part.id, upto, self.response_end);
         if end < upto {
@@ -129,7 +138,7 @@ impl Filling {
         self.writer.write(buf, self.at).await?;
         self.at += bytes;
         let now_ms = self.now_ms();
-        if matches!(partial.came(part.id, bytes, now_ms), Course::Ended) {
+        if matches!(partial.came(part.id, bytes, *fits, now_ms), Course::Ended) {
             self.is_over = true;
         }
         partial.follow(FOLLOW_BYTES).map_err(|error| io_cause(&error))?;

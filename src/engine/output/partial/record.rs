@@ -5,6 +5,7 @@ use crate::plan::parts::Parts;
 use crate::plan::ranges::Ranges;
 use crate::plan::validator::Validator;
 use crate::ring::file::PartialFile;
+use std::ops::Range;
 
 /// Identity of an unfinished file that is kept for later runs.
 #[derive(Clone, Copy, Debug)]
@@ -31,11 +32,22 @@ pub(super) struct Keeping {
     /// Somebody waits for the disk.
     is_syncing: bool,
     memory: Vec<u8>,
+    /// Whether the version is that of the URL of the job, which a later run asks first.
+    is_of_first: bool,
+    /// What came of other sources and only a digest vouches for in the end: a later run may not
+    /// know that.
+    left_out: Ranges,
 }
 
 impl Keeping {
-    /// Nothing was written so far, or `found` was.
-    pub(super) fn new(identity: Identity, found: Option<&Record>, now_ms: u64) -> Self {
+    /// Nothing was written so far, or `found` was, of the version of `source`; 0 is the URL of the
+    /// job.
+    pub(super) fn new(
+        identity: Identity,
+        source: usize,
+        found: Option<&Record>,
+        now_ms: u64,
+    ) -> Self {
         Self {
             identity,
             sequence: found.map_or(0, |record| record.sequence),
@@ -45,12 +57,27 @@ impl Keeping {
             synced_ms: now_ms,
             is_syncing: false,
             memory: Vec::new(),
+            is_of_first: source == 0,
+            left_out: Ranges::default(),
         }
     }
 
-    /// Nothing of the file counts any more.
-    pub(super) fn restart(&mut self) {
-        self.synced = Ranges::default();
+    /// Nothing of the file counts any more: it is the version of `source` from now on.
+    pub(super) fn restart(&mut self, source: usize) {
+        (self.synced, self.left_out) = Default::default();
+        self.is_of_first = source == 0;
+    }
+
+    /// Leaves a range out that came of another source.
+    pub(super) fn leave_out(&mut self, range: Range<u64>) {
+        self.left_out.insert(range);
+    }
+
+    /// What a later run may go on with of this.
+    fn kept(&self, done: &Ranges) -> Ranges {
+        let mut kept = done.clone();
+        self.left_out.iter().for_each(|range| kept.remove(range));
+        kept
     }
 
     /// Writes the record if enough has come since, or if it `must` be written. A record that cannot
@@ -73,12 +100,14 @@ impl Keeping {
 
     fn write(&mut self, file: &PartialFile, parts: &Parts, validator: &Validator) {
         self.sequence += 1;
+        // The date of another server vouches for nothing at the first.
+        let of_mirror = (!self.is_of_first).then(|| validator.without_date());
         let record = Record {
             url: self.identity.url,
             length: parts.length(),
-            validator: validator.clone(),
+            validator: of_mirror.unwrap_or_else(|| validator.clone()),
             boot_id: self.identity.boot_id,
-            written: parts.done().clone(),
+            written: self.kept(parts.done()),
             synced: self.synced.clone(),
             sequence: self.sequence,
         };
@@ -97,7 +126,7 @@ impl Keeping {
     pub(super) fn ended_sync(&mut self, done: Option<Ranges>, now_ms: u64) {
         (self.is_syncing, self.synced_ms) = (false, now_ms);
         if let Some(done) = done {
-            self.synced = done;
+            self.synced = self.kept(&done);
         }
     }
 }
