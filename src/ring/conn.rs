@@ -124,8 +124,9 @@ impl Connection {
         self.socket.arm(rule, at_ms, job_at_ms);
     }
 
-    /// Has the connection shut down soon after somebody sets `cut`, from whatever thread.
-    pub fn cut_by(&self, cut: &Arc<AtomicBool>) {
+    /// Has the connection shut down soon after somebody sets `cut`, from whatever thread, or
+    /// not any more.
+    pub fn cut_by(&self, cut: Option<&Arc<AtomicBool>>) {
         self.socket.cut_by(cut);
     }
 

@@ -186,9 +186,10 @@ impl Watch {
         }
     }
 
-    /// Has the socket shut down soon after somebody sets `cut`, from whatever thread.
-    pub fn cut_by(&self, cut: &Arc<AtomicBool>) {
-        self.deadlines.table.borrow_mut().rows[self.index].cut = Some(Arc::clone(cut));
+    /// Has the socket shut down soon after somebody sets `cut`, from whatever thread, or
+    /// not any more.
+    pub fn cut_by(&self, cut: Option<&Arc<AtomicBool>>) {
+        self.deadlines.table.borrow_mut().rows[self.index].cut = cut.cloned();
     }
 
     /// Removes the deadline, since nothing waits for bytes: an idle connection has none here, and a

@@ -118,8 +118,9 @@ impl Socket {
         self.watch.arm(rule, at_ms, job_at_ms);
     }
 
-    /// Has the socket shut down soon after somebody sets `cut`, from whatever thread.
-    pub fn cut_by(&self, cut: &Arc<AtomicBool>) {
+    /// Has the socket shut down soon after somebody sets `cut`, from whatever thread, or
+    /// not any more.
+    pub fn cut_by(&self, cut: Option<&Arc<AtomicBool>>) {
         self.watch.cut_by(cut);
     }
 

@@ -111,6 +111,7 @@ async fn fill(kit: &Kit, output: &Output, fetch: &mut Fetch, given: Given<'_>) -
             Todo::Nothing => break (Outcome::Left, pooled),
         }
         let terms = file.terms();
+        let cut = file.cut();
         let conditions = file.conditions(terms.as_deref(), held.as_ref());
         let request = Request {
             target,
@@ -120,6 +121,7 @@ async fn fill(kit: &Kit, output: &Output, fetch: &mut Fetch, given: Given<'_>) -
             num_redirects: hops.num_redirects,
             failed_ip: *failed_ip,
             job_at_ms: file.mirroring.ends_ms(job_at_ms),
+            cut: cut.as_ref(),
             first_byte,
             conditions,
         };

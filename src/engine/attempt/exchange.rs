@@ -66,6 +66,7 @@ pub(crate) async fn exchange(
         request.encode(&kit.requests, route, bytes)?;
         let at_ms = now_ms.saturating_add(kit.timeouts.read_ms);
         connection.arm(Rule::Total, at_ms, request.job_at_ms);
+        connection.cut_by(request.cut);
         kit.transfers.enter(trace.transfer, Phase::Head);
         trace.remote_ip = Some(connection.peer());
         trace.is_tls_resumed = connection.is_tls_resumed();

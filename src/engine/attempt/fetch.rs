@@ -2,7 +2,7 @@
 
 use crate::engine::attempt::file_name::FileName;
 use crate::engine::attempt::hops::Hops;
-use crate::engine::attempt::mirror::Mirroring;
+use crate::engine::attempt::mirror::{Mirroring, Probe};
 use crate::engine::attempt::outcome::End;
 use crate::engine::attempt::team::{Leaving, Recruit, Team};
 use crate::engine::attempt::trace::Trace;
@@ -141,8 +141,8 @@ impl Waiting {
     ) -> Self {
         let Recruit { team, job, began, job_at_ms, .. } = recruit;
         let source = hops.source();
-        let probe_ms = (source != team.partial.source()).then_some(now.ms);
-        team.join(source, probe_ms);
+        let probe = (source != team.partial.source()).then(|| Probe::new(now.ms));
+        team.join(source, probe.as_ref());
         let helper = History {
             hops: hops.clone(),
             attempt: 1,
@@ -152,7 +152,7 @@ impl Waiting {
             paused_ms,
             team: Some(Arc::clone(team)),
             is_helper: true,
-            mirroring: Mirroring { probe_ms, ..Mirroring::default() },
+            mirroring: Mirroring { probe, ..Mirroring::default() },
             ..History::new(now)
         };
         Self { job: job.clone(), name: None, queued_ms: now.ms, history: Some(Box::new(helper)) }
@@ -289,8 +289,13 @@ impl Fetch {
         self.history.is_helper && self.history.mirroring.proof.is_some()
     }
 
+    /// Whether nobody wants to know any more what this task beside a job looks for.
+    pub(crate) fn is_unwanted(&self) -> bool {
+        self.history.mirroring.probe.as_ref().is_some_and(Probe::is_cut)
+    }
+
     /// What a task beside a job leaves with.
-    pub(crate) fn leaving(&self, why: Leave) -> Leaving {
+    pub(crate) fn leaving(&self, why: Leave) -> Leaving<'_> {
         self.history.leaving(why)
     }
 
@@ -424,8 +429,8 @@ impl History {
         self.mirroring.ends_ms(self.job_at_ms.saturating_add(paused_ms))
     }
 
-    fn leaving(&self, why: Leave) -> Leaving {
-        Leaving { source: self.hops.source(), probe_ms: self.mirroring.probe_ms, why }
+    fn leaving(&self, why: Leave) -> Leaving<'_> {
+        Leaving { source: self.hops.source(), probe: self.mirroring.probe.as_ref(), why }
     }
 
     fn times(&self, now: Instant) -> Times {

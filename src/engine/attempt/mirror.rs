@@ -17,22 +17,44 @@ use crate::plan::sources::Fit;
 use crate::plan::validator::{Agreement, Validator};
 use crate::report::Resume;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// What is known of a task that may be at another source than that of the version it fetches.
 #[derive(Debug, Default)]
 pub(crate) struct Mirroring {
-    /// When it began to look whether its source has the file, where it is a helper that does, in
-    /// milliseconds of the run.
-    pub(crate) probe_ms: Option<u64>,
-    /// That it has.
+    /// That it looks whether its source has the file, where it is a helper that does.
+    pub(crate) probe: Option<Probe>,
+    /// That its source has it.
     pub(crate) proof: Option<Proof>,
+}
+
+/// A helper that looks whether a mirror has the file.
+#[derive(Clone, Debug)]
+pub(crate) struct Probe {
+    /// When it began, in milliseconds of the run.
+    pub(super) began_ms: u64,
+    /// Tells that nobody wants to know any more.
+    pub(super) cut: Arc<AtomicBool>,
+}
+
+impl Probe {
+    /// One that begins now.
+    pub(super) fn new(began_ms: u64) -> Self {
+        Self { began_ms, cut: Arc::default() }
+    }
+
+    /// Whether nobody wants to know any more.
+    pub(super) fn is_cut(&self) -> bool {
+        self.cut.load(Ordering::Relaxed)
+    }
 }
 
 impl Mirroring {
     /// When the task is over that would be at `job_at_ms`: soon, where all it does is to look
     /// whether a mirror has the file.
     pub(crate) fn ends_ms(&self, job_at_ms: u64) -> u64 {
-        let until_ms = self.probe_ms.map(|began_ms| began_ms.saturating_add(PROBE_MS_MAX));
+        let began_ms = self.probe.as_ref().map(|probe| probe.began_ms);
+        let until_ms = began_ms.map(|began_ms| began_ms.saturating_add(PROBE_MS_MAX));
         until_ms.map_or(job_at_ms, |until_ms| until_ms.min(job_at_ms))
     }
 }
@@ -98,6 +120,13 @@ impl FileReceiver<'_> {
         self.team.as_ref().filter(|_| self.is_helper && self.is_of_mirror()).cloned()
     }
 
+    /// What tells that nobody wants what is asked for any more.
+    pub(crate) fn cut(&self) -> Option<Arc<AtomicBool>> {
+        let claim = self.wanted.as_ref()?.claim.as_ref();
+        let of_probe = || self.mirroring.probe.as_ref().map(|probe| &probe.cut);
+        claim.map(Claim::cut).or_else(of_probe).cloned()
+    }
+
     /// Looks next whether its source has the file: one byte of it tells.
     pub(crate) fn want_proof(&mut self) {
         let validator = Arc::default();
@@ -136,7 +165,7 @@ impl FileReceiver<'_> {
             Some((fit, version)) => {
                 let validator = Arc::new(Validator::of(head));
                 self.mirroring.proof = Some(Proof { fit, version, validator });
-                team.fits(self.hops.source(), self.mirroring.probe_ms.take());
+                team.fits(self.hops.source(), self.mirroring.probe.take().as_ref());
                 Outcome::Ranged
             }
             None => self.unfit(&team, Some(head)),

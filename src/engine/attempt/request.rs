@@ -6,6 +6,8 @@ use crate::plan::proxy::Route;
 use crate::plan::requests::{Requests, Wanted};
 use crate::plan::target::Target;
 use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 /// One request, of whomever it is.
 #[derive(Clone, Copy)]
@@ -25,6 +27,8 @@ pub(crate) struct Request<'r> {
     pub(crate) failed_ip: Option<IpAddr>,
     /// When its job is over in any case, in milliseconds of the run.
     pub(crate) job_at_ms: u64,
+    /// Tells that nobody wants the answer any more.
+    pub(crate) cut: Option<&'r Arc<AtomicBool>>,
     /// Is told of the first byte of the answer, once.
     pub(crate) first_byte: Option<&'r dyn Fn()>,
 }

@@ -108,7 +108,7 @@ impl<'a> Response<'a> {
 
     /// Has the connection shut down when somebody else fetches all of the range.
     pub(crate) fn watch(&self, filling: &Filling) {
-        self.connection.cut_by(filling.cut());
+        self.connection.cut_by(Some(filling.cut()));
     }
 
     /// The response has come to its end, of which it says `reuse`; nothing where the rest of it is

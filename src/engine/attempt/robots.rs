@@ -109,6 +109,7 @@ async fn ask(
             num_redirects: hops.num_redirects,
             failed_ip: None,
             job_at_ms: fetch.job_at_ms(),
+            cut: None,
             first_byte: None,
         };
         let mut buf = kit.buffers.take(Size::Small);

@@ -9,10 +9,12 @@
 
 use crate::engine::attempt::fetch::Waiting;
 use crate::engine::attempt::hops::Hops;
+use crate::engine::attempt::mirror::Probe;
 use crate::engine::output::partial::Partial;
 use crate::plan::job::Job;
 use crate::plan::sources::{Leave, Sources};
 use crate::plan::target::Target;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -25,9 +27,8 @@ pub(crate) struct Team {
 struct Crew {
     /// Tasks that are queued or under way, the lead included unless it waits here.
     members: usize,
-    /// When each of those began that only look whether a mirror has the file, in milliseconds of
-    /// the run.
-    probes: Vec<u64>,
+    /// Those that only look whether a mirror has the file.
+    probes: Vec<Probe>,
     /// The lead, while others are at what is missing.
     lead: Option<Box<Waiting>>,
     sources: Sources,
@@ -82,11 +83,11 @@ pub(crate) type Enlist<'e> = &'e dyn Fn(Recruit<'_>);
 
 /// What a task beside a job leaves with.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Leaving {
+pub(crate) struct Leaving<'l> {
     /// The source that it was at.
     pub(crate) source: usize,
-    /// When it began to look whether the mirror has the file, unless that is known.
-    pub(crate) probe_ms: Option<u64>,
+    /// That it looks whether the mirror has the file, unless that is known.
+    pub(crate) probe: Option<&'l Probe>,
     pub(crate) why: Leave,
 }
 
@@ -120,11 +121,11 @@ impl Team {
         self.crew().workers() <= 1
     }
 
-    /// A helper comes, to look whether a mirror has the file since `probe_ms`, or to fetch ranges.
-    pub(super) fn join(&self, source: usize, probe_ms: Option<u64>) {
+    /// A helper comes, to look whether a mirror has the file, or to fetch ranges.
+    pub(super) fn join(&self, source: usize, probe: Option<&Probe>) {
         let mut crew = self.crew();
         crew.members += 1;
-        crew.probes.extend(probe_ms);
+        crew.probes.extend(probe.cloned());
         crew.sources.join(source);
     }
 
@@ -132,16 +133,16 @@ impl Team {
     pub(crate) fn waiting(&self, active: usize, now_ms: u64) -> usize {
         let crew = self.crew();
         // A mirror that is slow to answer is in nobody's way.
-        let is_slow = |began: &&u64| now_ms.saturating_sub(**began) >= PROBE_WAITED_MS;
+        let is_slow =
+            |probe: &&Probe| now_ms.saturating_sub(probe.began_ms) >= PROBE_WAITED_MS;
         let slow = crew.probes.iter().filter(is_slow).count();
         crew.members.saturating_sub(active + slow)
     }
 
-    /// A source has the file, as a task found out that had begun at `probe_ms` where it is a
-    /// helper.
-    pub(super) fn fits(&self, source: usize, probe_ms: Option<u64>) {
+    /// A source has the file, as a task found out.
+    pub(super) fn fits(&self, source: usize, probe: Option<&Probe>) {
         let mut crew = self.crew();
-        crew.end_probe(probe_ms);
+        crew.end_probe(probe);
         crew.sources.fits(source);
     }
 
@@ -175,6 +176,11 @@ impl Team {
         None
     }
 
+    /// The job is over: nobody wants to know any more which mirrors have its file.
+    pub(crate) fn end_probes(&self) {
+        self.crew().probes.iter().for_each(|probe| probe.cut.store(true, Ordering::Relaxed));
+    }
+
     /// Something failed at a source, or lagged behind all others.
     pub(crate) fn failed(&self, source: usize, now_ms: u64) {
         self.crew().sources.failed(source, now_ms);
@@ -205,10 +211,10 @@ impl Team {
     }
 
     /// A helper is gone. Gives the lead, if it waited and nobody else is left: it goes on.
-    pub(crate) fn part(self: &Arc<Self>, leaving: Leaving, now_ms: u64) -> Option<Waiting> {
+    pub(crate) fn part(self: &Arc<Self>, leaving: Leaving<'_>, now_ms: u64) -> Option<Waiting> {
         let mut crew = self.crew();
         crew.members -= 1;
-        crew.end_probe(leaving.probe_ms);
+        crew.end_probe(leaving.probe);
         crew.sources.leave(leaving.source, leaving.why, now_ms);
         if crew.workers() > 0 {
             return None;
@@ -223,12 +229,10 @@ impl Crew {
         self.members - self.probes.len()
     }
 
-    /// A task that began at `probe_ms` looks no more whether a mirror has the file.
-    fn end_probe(&mut self, probe_ms: Option<u64>) {
-        let Some(began_ms) = probe_ms else { return };
-        if let Some(place) = self.probes.iter().position(|other| *other == began_ms) {
-            self.probes.swap_remove(place);
-        }
+    /// A task looks no more whether a mirror has the file.
+    fn end_probe(&mut self, probe: Option<&Probe>) {
+        let Some(probe) = probe else { return };
+        self.probes.retain(|other| !Arc::ptr_eq(&other.cut, &probe.cut));
     }
 }
 

@@ -42,6 +42,7 @@ async fn ask(bench: &Bench, target: &Target, pooled: Option<Connection>) -> Text
         num_redirects: 0,
         failed_ip: None,
         job_at_ms: u64::MAX,
+        cut: None,
         first_byte: None,
     };
     let mut trace = Trace::new(Instant::now());

@@ -54,7 +54,10 @@ pub(crate) fn follow(
             (if is_helper { Next::Gone(Leave::Idle) } else { Next::Idle }, signal)
         }
         Outcome::Failed(fault, _) if fetch.helps().is_some() => {
-            let signal = seen.failed(&fault, core.kit.proxies.choose(fetch.target()));
+            let signal = match fetch.is_unwanted() {
+                true => HostSignal::Nothing,
+                false => seen.failed(&fault, core.kit.proxies.choose(fetch.target())),
+            };
             (Next::Gone(why_gone(&fault)), signal)
         }
         Outcome::Failed(fault, _) if fetch.is_helped() => {

@@ -62,7 +62,9 @@ impl Rows {
             }
         };
         // What there is of a body, with its file and its lock, ends with its job.
-        fetch.history.team = None;
+        if let Some(team) = fetch.history.team.take() {
+            team.end_probes();
+        }
         self.histories.borrow_mut().push(fetch.history);
         written
     }

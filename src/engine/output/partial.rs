@@ -23,7 +23,7 @@ use crate::fault::Fault;
 use crate::http::{Head, HttpDate};
 use crate::plan::checksum::{Checksum, Mismatch};
 use crate::plan::partial::Record;
-use crate::plan::parts::{Course, PartId, Parts, Splitting};
+use crate::plan::parts::{Course, PartId, Parts, Splitting, Taken};
 use crate::plan::ranges::Ranges;
 use crate::plan::sources::Fit;
 use crate::plan::validator::Validator;
@@ -147,6 +147,13 @@ impl Work {
         let Sharing { splitting, connections_max } = sharing;
         let is_shared = self.is_ranged && self.validator.is_strong();
         if is_shared { splitting.connections(self.parts.length(), *connections_max) } else { 1 }
+    }
+
+    /// Somebody is to fetch this part.
+    fn claim(&mut self, partial: &Arc<Partial>, part: Taken) -> Claim {
+        let cut = Arc::new(AtomicBool::new(false));
+        self.cuts.push((part.id, Arc::clone(&cut)));
+        Claim::new(partial, part, cut)
     }
 
     /// Has the connection of a part shut down.
@@ -293,7 +300,7 @@ impl Partial {
             work.cut(victim);
         }
         self.is_split.fetch_or(work.parts.active() > 1, Ordering::Relaxed);
-        taken.map_or(Next::Nothing, |part| Next::Part(Claim::new(self, part)))
+        taken.map_or(Next::Nothing, |part| Next::Part(work.claim(self, part)))
     }
 
     /// What a request for a range of it says: the validator of what is there, and its length.
@@ -305,8 +312,9 @@ impl Partial {
     /// Takes all of it for the response that brings it, whose first bytes are on their way: nothing
     /// of it is there, and nobody else is at it.
     pub(crate) fn take_all(self: &Arc<Self>, now_ms: u64) -> Claim {
-        let taken = self.lock().parts.take(now_ms, 1, self.sharing.splitting);
-        Claim::new(self, taken.expect("nothing of it is there or under way"))
+        let mut work = self.lock();
+        let taken = work.parts.take(now_ms, 1, self.sharing.splitting);
+        work.claim(self, taken.expect("nothing of it is there or under way"))
     }
 
     /// A response brings all of a version, and nobody else is at work: what is there is not of it.
@@ -338,7 +346,7 @@ impl Partial {
         }
         // Before anybody else finds something to do.
         let taken = work.parts.take(now_ms, 1, self.sharing.splitting);
-        Ok(Claim::new(self, taken.expect("nothing of it is there or under way")))
+        Ok(work.claim(self, taken.expect("nothing of it is there or under way")))
     }
 
     /// What is there is of no use, for this reason: whoever is alone with it begins again.
@@ -452,13 +460,6 @@ impl Partial {
             keeping.tick(&self.file, (parts, validator), now_ms, false);
         }
         course
-    }
-
-    /// What says that the connection of a part is to be shut down.
-    fn cut_of(&self, id: PartId) -> Arc<AtomicBool> {
-        let cut = Arc::new(AtomicBool::new(false));
-        self.lock().cuts.push((id, Arc::clone(&cut)));
-        cut
     }
 
     /// Nobody fetches the rest of this part any more.

@@ -18,14 +18,22 @@ use std::time::Instant;
 pub(crate) struct Claim {
     partial: Arc<Partial>,
     part: Taken,
+    /// Tells that somebody else fetches all that is left.
+    cut: Arc<AtomicBool>,
     /// How its bytes go with the others, where another source brings them.
     fits: Option<Fit>,
 }
 
 impl Claim {
-    /// The range `part` of a body is somebody's by now.
-    pub(super) fn new(partial: &Arc<Partial>, part: Taken) -> Self {
-        Self { partial: Arc::clone(partial), part, fits: None }
+    /// The range `part` of a body is somebody's by now, until `cut` tells otherwise.
+    pub(super) fn new(partial: &Arc<Partial>, part: Taken, cut: Arc<AtomicBool>) -> Self {
+        Self { partial: Arc::clone(partial), part, cut, fits: None }
+    }
+
+    /// What says that the connection is to be shut down, for somebody else fetches all that is
+    /// left.
+    pub(crate) fn cut(&self) -> &Arc<AtomicBool> {
+        &self.cut
     }
 
     /// The same, where another source brings its bytes, which go with the others in this way.
@@ -50,8 +58,6 @@ impl Drop for Claim {
 pub(crate) struct Filling {
     claim: Claim,
     writer: PartWriter,
-    /// Tells that somebody else fetches all that is left.
-    cut: Arc<AtomicBool>,
     /// Offset of the next byte.
     at: u64,
     /// Offset behind the last byte that the response brings, as far as that is known.
@@ -76,8 +82,7 @@ impl Filling {
         let mut writer = claim.partial.file.writer().map_err(write_fault)?;
         writer.expect(claim.part.range.clone());
         let (at, response_end) = (claim.part.range.start, response_end.unwrap_or(u64::MAX));
-        let cut = claim.partial.cut_of(claim.part.id);
-        Ok(Self { claim, writer, cut, at, response_end, is_over: false, began })
+        Ok(Self { claim, writer, at, response_end, is_over: false, began })
     }
 
     /// Whether nothing more of the response is wanted.
@@ -85,15 +90,14 @@ impl Filling {
         self.is_over
     }
 
-    /// What says that the connection is to be shut down, for somebody else fetches all that is
-    /// left.
+    /// As [`Claim::cut`].
     pub(crate) fn cut(&self) -> &Arc<AtomicBool> {
-        &self.cut
+        &self.claim.cut
     }
 
     /// Whether somebody else fetches all that is left.
     pub(crate) fn is_cut(&self) -> bool {
-        self.cut.load(Ordering::Relaxed)
+        self.claim.cut.load(Ordering::Relaxed)
     }
 
     /// The response has come to its end, and so has the body where that is how its length is found.
@@ -118,7 +122,7 @@ impl Filling {
         &mut self,
         buf: &mut RecvBuf,
     ) -> Result<(), Cause> {
-        let Claim { partial, part, fits } = &self.claim;
+        let Claim { partial, part, fits, .. } = &self.claim;
         let upto = self.at + buf.body_len() as u64;
         let end = partial.reach(part.id, upto, self.response_end);
         if end < upto {
