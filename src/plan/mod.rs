@@ -4,10 +4,10 @@
 //! ([`requests`]), responses to versions ([`validator`]), to verdicts ([`verdict`]) and to what
 //! they say about a host ([`feedback`]), failures to retries ([`retry`]), bytes to digests
 //! ([`checksum`]); which bytes of one file are there, which connection fetches the others
-//! ([`parts`], [`ranges`]) and from where ([`sources`]), and how that is kept beside it ([`partial`]); what a list holds
-//! ([`census`]) and says besides ([`kept`]), and which machine pulls what ([`shard`]); what one run
-//! tells the next about names ([`dns_cache`]), what sites ask of robots ([`robots`]), and when a
-//! full disk has [`room`].
+//! ([`parts`], [`ranges`]) and from where ([`sources`]), and how that is kept beside it
+//! ([`partial`]); what a list holds ([`census`]) and says besides ([`kept`]), and which machine
+//! pulls what ([`shard`]); what one run tells the next about names ([`dns_cache`]), what sites ask
+//! of robots ([`robots`]), and when a full disk has [`room`].
 //!
 //! Pure: no socket, file, clock, runtime or randomness of its own. Time comes in as milliseconds
 //! since the run began, random numbers come in as arguments.

@@ -35,9 +35,9 @@ struct Source {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum State {
     Untried,
-    /// It has the version that is fetched.
+    /// The source has the version that is fetched.
     Fits,
-    /// It is asked no more.
+    /// The source is asked no more.
     Out,
 }
 
@@ -46,9 +46,9 @@ enum State {
 pub enum Leave {
     /// Nothing is left for it to do.
     Idle,
-    /// It failed; the source may do better later.
+    /// A failure, after which the source may do better later.
     Failed,
-    /// It failed; the source would do no better.
+    /// A failure, after which the source would do no better.
     Refused,
 }
 
@@ -204,7 +204,9 @@ impl Sources {
     /// Tasks at a host, those that were just chosen included.
     fn tasks_at(&self, host: usize, chosen: &[usize]) -> usize {
         let all = self.all.iter().zip(chosen);
-        all.filter(|(source, _)| source.host == host).map(|(source, more)| source.tasks + more).sum()
+        all.filter(|(source, _)| source.host == host)
+            .map(|(source, more)| source.tasks + more)
+            .sum()
     }
 }
 

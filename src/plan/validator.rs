@@ -126,7 +126,7 @@ impl Validator {
         matches!(self.tag(), Some((Strength::Strong, _)))
     }
 
-    /// The same without its date: what another server may be asked about.
+    /// Leaves the date out, which says nothing to another server.
     pub fn without_date(&self) -> Self {
         Self { etag: self.etag.clone(), ..Self::default() }
     }

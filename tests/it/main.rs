@@ -75,8 +75,8 @@ mod secrets; // they go to their origin, and nowhere else
 mod signals; // SIGINT once and twice
 mod sizes; // bodies larger than allowed
 mod slow; // bodies that come slowly
-mod spread; // one file from several hosts, and what mirrors do to that
 mod split; // one file over several connections, and what servers do to that
+mod spread; // one file from several hosts, and what mirrors do to that
 mod stdout; // a body on standard output, once and exact
 mod streams; // -o into FIFOs, devices and descriptors
 mod timestamps; // -N and -R: the time of files, and what has not changed

@@ -43,7 +43,8 @@ fn a_dry_run_tells_what_a_list_holds_and_touches_nothing() {
 #[test]
 fn a_dry_run_counts_the_hosts_of_mirrors() {
     let sandbox = Sandbox::new();
-    let lines = ["http://a.example/1\thttp://b.example/1\thttp://c.example/1", "http://b.example/2"];
+    let lines =
+        ["http://a.example/1\thttp://b.example/1\thttp://c.example/1", "http://b.example/2"];
     let done = sandbox.pull().arg("--dry-run").list(lines).run();
     done.assert_code(0);
     for part in ["2 URLs to pull", "3 hosts; ", " 2  b.example\n", " 1  c.example\n"] {

@@ -186,7 +186,6 @@ fn mirrors_that_die_or_lie_cost_nothing_but_their_ranges() {
         ("gzip", "ranges", "gzip"),
     ] {
         let sandbox = Sandbox::new();
-        eprintln!("{name}");
         let (file, mirror) = (slow(&first, name), slow(&second, name).with(mood, value));
         let done = pull(&sandbox, &[&file.url(), &mirror.url()], None);
         assert_whole(&sandbox, &done, &file, name);
@@ -218,8 +217,8 @@ fn mirrors_bring_the_rest_of_a_source_that_dies() {
     assert!(mirror.stats().body_bytes >= MIB, "{:?}", mirror.stats());
 }
 
-/// What came of the first source, which ends its connections early, is gone on with at the mirror, or
-/// not. Gives what both sent.
+/// Goes on at the mirror with what came of the first source, which ends its connections early.
+/// Gives what both sent.
 fn half_and_half(name: &str, moods: [&[(&str, &str)]; 2], checksum: bool) -> (u64, u64) {
     let (first, second) = two();
     let sandbox = Sandbox::new();
@@ -286,9 +285,8 @@ fn a_length_that_is_known_beforehand_is_found_wrong_at_once() {
         std::fs::write(&path, text).unwrap();
         path
     };
-    let run = |urls: &[String]| {
-        sandbox.pull().args(["--retry-delay", "0", "-i"]).arg(list(urls)).run()
-    };
+    let run =
+        |urls: &[String]| sandbox.pull().args(["--retry-delay", "0", "-i"]).arg(list(urls)).run();
     let done = run(&[wrong.url(), right.url()]);
     done.assert_ok(1);
     right.assert_stored(&sandbox.out().join("right"), 0);

@@ -14,8 +14,12 @@ use crate::engine::output::destination::Output;
 use crate::engine::say::say;
 use crate::engine::state::stop::Stop;
 use crate::fault::{Cause, Fault, Stage};
+use crate::http::request::Conditions;
+use crate::plan::job::Job;
 use crate::ring::buf::Size;
 use crate::ring::conn::Connection;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 /// What an attempt is given.
 pub(crate) struct Given<'g> {
@@ -57,6 +61,7 @@ pub(crate) async fn attempt(
     if let Err(fault) = take_up(kit, output, fetch) {
         return (fault.into(), pooled);
     }
+    fetch.tell_way();
     // Either may have waited.
     let has_waited = is_stream || kit.obeys_robots;
     let now_ms = if has_waited { kit.now_ms() } else { now_ms };
@@ -68,19 +73,14 @@ async fn fill(kit: &Kit, output: &Output, fetch: &mut Fetch, given: Given<'_>) -
     let Given { mut pooled, mut now_ms, first_byte, enlist } = given;
     let is_helper = fetch.helps().is_some();
     let Fetch { job, name, history, .. } = fetch;
-    let job_at_ms = history.whole_job_at_ms();
-    let history = &mut **history;
+    let (job_at_ms, history) = (history.whole_job_at_ms(), &mut **history);
     let History { hops, trace, file_name, wrong_digest, failed_ip, began, .. } = history;
     let (team, told, mirroring) = (&mut history.team, &mut history.told, &mut history.mirroring);
-    if let Some(team) = team.as_ref().filter(|_| !is_helper) {
-        team.follow(hops);
-    }
     let target = hops.target(&job.target);
     let transfer = kit.transfers.begin(job.index, target, *began);
     trace.transfer = transfer.index();
     let planned = planned_name(job, name.as_deref());
     let held = if is_helper { None } else { output.held(&kit.dir, planned, job) };
-    let fields = job.options.as_ref().map_or(&[][..], |options| options.headers.as_slice());
     let file = FileReceiver {
         output,
         job,
@@ -91,7 +91,7 @@ async fn fill(kit: &Kit, output: &Output, fetch: &mut Fetch, given: Given<'_>) -
         told,
         is_helper,
         mirroring,
-        has_own_range: kit.requests.has_own_range(fields),
+        has_own_range: kit.requests.has_own_range(fields(job)),
         hops,
         began: *began,
         job_at_ms,
@@ -113,18 +113,8 @@ async fn fill(kit: &Kit, output: &Output, fetch: &mut Fetch, given: Given<'_>) -
         let terms = file.terms();
         let cut = file.cut();
         let conditions = file.conditions(terms.as_deref(), held.as_ref());
-        let request = Request {
-            target,
-            login: hops.home(&job.target),
-            fields,
-            secrets: hops.secrets(&job.target),
-            num_redirects: hops.num_redirects,
-            failed_ip: *failed_ip,
-            job_at_ms: file.mirroring.ends_ms(job_at_ms),
-            cut: cut.as_ref(),
-            first_byte,
-            conditions,
-        };
+        let asked = (conditions, cut.as_ref(), file.mirroring.ends_ms(job_at_ms));
+        let request = Request { first_byte, failed_ip: *failed_ip, ..request(file, asked) };
         let start = Start { pooled: pooled.take(), now_ms, memory: (&mut bytes, &mut buf) };
         match exchange(kit, &request, trace, &mut receiver, start).await {
             Ok((Outcome::Ranged, connection)) => {
@@ -142,6 +132,32 @@ async fn fill(kit: &Kit, output: &Output, fetch: &mut Fetch, given: Given<'_>) -
     kit.buffers.give(buf);
     kit.keep_request_memory(bytes);
     answered
+}
+
+/// The fields that the input line has for its requests.
+fn fields(job: &Job) -> &[(String, String)] {
+    job.options.as_ref().map_or(&[], |options| options.headers.as_slice())
+}
+
+/// What is asked for the body of a job: under which conditions, until what tells that nobody wants
+/// it, and when it is over in any case.
+fn request<'q>(
+    file: &FileReceiver<'q>,
+    (conditions, cut, job_at_ms): (Conditions<'q>, Option<&'q Arc<AtomicBool>>, u64),
+) -> Request<'q> {
+    let (hops, first) = (file.hops, &file.job.target);
+    Request {
+        target: hops.target(first),
+        login: hops.home(first),
+        fields: fields(file.job),
+        secrets: hops.secrets(first),
+        num_redirects: hops.num_redirects,
+        failed_ip: None,
+        job_at_ms,
+        cut,
+        first_byte: None,
+        conditions,
+    }
 }
 
 /// Looks what an earlier run left of the body, before the first request.

@@ -2,8 +2,8 @@
 
 use crate::engine::attempt::file_name::FileName;
 use crate::engine::attempt::hops::Hops;
-use crate::engine::attempt::mirror::{Mirroring, Probe};
 use crate::engine::attempt::outcome::End;
+use crate::engine::attempt::proof::{Mirroring, Probe};
 use crate::engine::attempt::team::{Leaving, Recruit, Team};
 use crate::engine::attempt::trace::Trace;
 use crate::engine::moment::Moment;
@@ -133,12 +133,7 @@ impl Waiting {
 
     /// A task beside a job that fills the same body, and has joined those who do.
     /// It goes to the target where `hops` led.
-    pub(crate) fn helper(
-        recruit: Recruit<'_>,
-        hops: &Hops,
-        now: Moment,
-        paused_ms: u64,
-    ) -> Self {
+    pub(crate) fn helper(recruit: Recruit<'_>, hops: &Hops, now: Moment, paused_ms: u64) -> Self {
         let Recruit { team, job, began, job_at_ms, .. } = recruit;
         let source = hops.source();
         let probe = (source != team.partial.source()).then(|| Probe::new(now.ms));
@@ -284,6 +279,12 @@ impl Fetch {
         self.history.team.as_ref().filter(|_| self.history.is_helper)
     }
 
+    /// Lets others who fill its body know where the job goes.
+    pub(crate) fn tell_way(&self) {
+        let History { team, hops, is_helper, .. } = &*self.history;
+        team.iter().filter(|_| !is_helper).for_each(|team| team.follow(hops));
+    }
+
     /// Whether this is a task beside a job whose mirror has shown that it has the file.
     pub(crate) fn has_proof(&self) -> bool {
         self.history.is_helper && self.history.mirroring.proof.is_some()
@@ -299,7 +300,7 @@ impl Fetch {
         self.history.leaving(why)
     }
 
-    /// It failed at its source while others fill its body, too: it is left alone for a while.
+    /// Leaves the source alone for a while, where the job failed and others fill its body, too.
     pub(crate) fn rest_source(&self, now_ms: u64) {
         let History { team, hops, .. } = &*self.history;
         team.iter().for_each(|team| team.failed(hops.source(), now_ms));

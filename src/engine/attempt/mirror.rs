@@ -9,6 +9,7 @@
 use crate::engine::attempt::kit::Kit;
 use crate::engine::attempt::long::Todo;
 use crate::engine::attempt::outcome::Outcome;
+use crate::engine::attempt::proof::Proof;
 use crate::engine::attempt::receiver::{FileReceiver, WantedRange};
 use crate::engine::attempt::team::Team;
 use crate::engine::output::partial::Claim;
@@ -17,56 +18,7 @@ use crate::plan::sources::Fit;
 use crate::plan::validator::{Agreement, Validator};
 use crate::report::Resume;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-
-/// What is known of a task that may be at another source than that of the version it fetches.
-#[derive(Debug, Default)]
-pub(crate) struct Mirroring {
-    /// That it looks whether its source has the file, where it is a helper that does.
-    pub(crate) probe: Option<Probe>,
-    /// That its source has it.
-    pub(crate) proof: Option<Proof>,
-}
-
-/// A helper that looks whether a mirror has the file.
-#[derive(Clone, Debug)]
-pub(crate) struct Probe {
-    /// When it began, in milliseconds of the run.
-    pub(super) began_ms: u64,
-    /// Tells that nobody wants to know any more.
-    pub(super) cut: Arc<AtomicBool>,
-}
-
-impl Probe {
-    /// One that begins now.
-    pub(super) fn new(began_ms: u64) -> Self {
-        Self { began_ms, cut: Arc::default() }
-    }
-
-    /// Whether nobody wants to know any more.
-    pub(super) fn is_cut(&self) -> bool {
-        self.cut.load(Ordering::Relaxed)
-    }
-}
-
-impl Mirroring {
-    /// When the task is over that would be at `job_at_ms`: soon, where all it does is to look
-    /// whether a mirror has the file.
-    pub(crate) fn ends_ms(&self, job_at_ms: u64) -> u64 {
-        let began_ms = self.probe.as_ref().map(|probe| probe.began_ms);
-        let until_ms = began_ms.map(|began_ms| began_ms.saturating_add(PROBE_MS_MAX));
-        until_ms.map_or(job_at_ms, |until_ms| until_ms.min(job_at_ms))
-    }
-}
-
-/// How the source of a task goes with a version, and what it says itself of its own.
-#[derive(Debug)]
-pub(crate) struct Proof {
-    fit: Fit,
-    /// Number of the version.
-    version: u32,
-    validator: Arc<Validator>,
-}
+use std::sync::atomic::AtomicBool;
 
 impl FileReceiver<'_> {
     /// The team of a body whose version is that of another source.
@@ -130,12 +82,8 @@ impl FileReceiver<'_> {
     /// Looks next whether its source has the file: one byte of it tells.
     pub(crate) fn want_proof(&mut self) {
         let validator = Arc::default();
-        self.wanted = Some(WantedRange {
-            claim: None,
-            validator,
-            complete: None,
-            takes_unvouched: true,
-        });
+        self.wanted =
+            Some(WantedRange { claim: None, validator, complete: None, takes_unvouched: true });
     }
 
     /// What is asked of another source for a part of the body.
@@ -186,6 +134,3 @@ impl FileReceiver<'_> {
         Outcome::Ranged
     }
 }
-
-/// Longest time for a mirror to say whether it has the file, in milliseconds.
-const PROBE_MS_MAX: u64 = 5_000;

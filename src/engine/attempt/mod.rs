@@ -6,7 +6,8 @@
 //! answer on a connection that is used again is ours, [`receiver`] takes its body, and [`pace`]
 //! says when it may come. All of them work with what a core has for them, the [`kit`]; what an
 //! attempt saw is its [`trace`], and what it came to its [`outcome`]. Long bodies ([`long`]) are
-//! filled by several tasks ([`team`]), also from mirrors ([`mirror`]).
+//! filled by several tasks ([`team`]), also from mirrors ([`mirror`],
+//! [`proof`]).
 
 #![allow(clippy::module_inception, reason = "the room is named after what is done in it")]
 
@@ -23,6 +24,7 @@ mod mirror;
 pub(crate) mod open;
 pub(crate) mod outcome;
 pub(crate) mod pace;
+mod proof;
 mod race;
 mod receiver;
 mod request;

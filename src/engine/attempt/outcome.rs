@@ -21,7 +21,7 @@ pub(crate) enum Outcome {
     Redirect(Target),
     /// A range of its body is there, or was not to be had: the attempt goes on with another.
     Ranged,
-    /// Its body came from several sources, and is not the file: it goes on at one of them.
+    /// What came from several sources is not the file: the job goes on at one of them.
     Mixed,
     /// Nothing of its body is left to this task: others are at what is missing.
     Left,

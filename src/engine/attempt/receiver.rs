@@ -3,8 +3,8 @@
 use crate::engine::attempt::file_name::FileName;
 use crate::engine::attempt::hops::Hops;
 use crate::engine::attempt::kit::Kit;
-use crate::engine::attempt::mirror::Mirroring;
 use crate::engine::attempt::outcome::Outcome;
+use crate::engine::attempt::proof::Mirroring;
 use crate::engine::attempt::team::{Enlist, Team};
 use crate::engine::output::body::Body;
 use crate::engine::output::destination::Output;
@@ -20,6 +20,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 /// What an answer is for.
+#[allow(clippy::large_enum_variant, reason = "most are for a job, and there is one at a time")]
 pub(crate) enum Receiver<'r> {
     /// The file of a job.
     File(FileReceiver<'r>),

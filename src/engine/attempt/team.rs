@@ -4,12 +4,12 @@
 //! the source that the lead is at or from mirrors, and none of them is ever tried again: what a
 //! helper leaves is for the others, and in the end for the lead. The lead waits outside of the
 //! queue while others are at what is missing, and the last of them sends it back, or a clock when
-//! one of them lags: it alone gives the file its name, begins anew, or fails. A helper that only looks whether a mirror has the file
-//! is waited for by nobody.
+//! one of them lags: it alone gives the file its name, begins anew, or fails. A helper that only
+//! looks whether a mirror has the file is waited for by nobody.
 
 use crate::engine::attempt::fetch::Waiting;
 use crate::engine::attempt::hops::Hops;
-use crate::engine::attempt::mirror::Probe;
+use crate::engine::attempt::proof::Probe;
 use crate::engine::output::partial::Partial;
 use crate::plan::job::Job;
 use crate::plan::sources::{Leave, Sources};
@@ -27,7 +27,7 @@ pub(crate) struct Team {
 struct Crew {
     /// Tasks that are queued or under way, the lead included unless it waits here.
     members: usize,
-    /// Those that only look whether a mirror has the file.
+    /// Helpers that only look whether a mirror has the file.
     probes: Vec<Probe>,
     /// The lead, while others are at what is missing.
     lead: Option<Box<Waiting>>,
@@ -86,7 +86,7 @@ pub(crate) type Enlist<'e> = &'e dyn Fn(Recruit<'_>);
 pub(crate) struct Leaving<'l> {
     /// The source that it was at.
     pub(crate) source: usize,
-    /// That it looks whether the mirror has the file, unless that is known.
+    /// The look whether the mirror has the file, unless that is known.
     pub(crate) probe: Option<&'l Probe>,
     pub(crate) why: Leave,
 }
@@ -96,8 +96,7 @@ impl Team {
     pub(crate) fn new(partial: Partial, job: &Job, hops: &Hops) -> Arc<Self> {
         let targets = std::iter::once(&job.target).chain(job.mirrors());
         let sources = Sources::new(targets.map(Target::host_header), hops.source());
-        let crew =
-            Crew { members: 1, probes: Vec::new(), lead: None, sources, hops: hops.clone() };
+        let crew = Crew { members: 1, probes: Vec::new(), lead: None, sources, hops: hops.clone() };
         Arc::new(Self { partial: Arc::new(partial), crew: Mutex::new(crew) })
     }
 
@@ -133,8 +132,7 @@ impl Team {
     pub(crate) fn waiting(&self, active: usize, now_ms: u64) -> usize {
         let crew = self.crew();
         // A mirror that is slow to answer is in nobody's way.
-        let is_slow =
-            |probe: &&Probe| now_ms.saturating_sub(probe.began_ms) >= PROBE_WAITED_MS;
+        let is_slow = |probe: &&Probe| now_ms.saturating_sub(probe.began_ms) >= PROBE_WAITED_MS;
         let slow = crew.probes.iter().filter(is_slow).count();
         crew.members.saturating_sub(active + slow)
     }

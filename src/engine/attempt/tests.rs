@@ -68,6 +68,7 @@ fn told(outcome: &Outcome) -> String {
         Outcome::Waiting => "waiting".to_owned(),
         Outcome::Unresolved => "unresolved".to_owned(),
         Outcome::Ranged => "ranged".to_owned(),
+        Outcome::Mixed => "mixed".to_owned(),
         Outcome::Left => "left".to_owned(),
         Outcome::Redirect(target) => format!("-> {}", target.as_str()),
         Outcome::Refused(fault) | Outcome::Failed(fault, _) => fault.code().to_owned(),

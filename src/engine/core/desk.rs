@@ -227,8 +227,8 @@ impl Desk {
     }
 
     /// Goes on in the place of `slot` with the body that its task has left: whoever was at it last
-    /// lets the lead go on, here if that goes to the same origin or has nothing to ask for; then the
-    /// connection is of no use to it. Whether it goes on here; then it is in the slot.
+    /// lets the lead go on, here if that goes to the same origin or has nothing to ask for; then
+    /// the connection is of no use to it. Whether it goes on here; then it is in the slot.
     pub(crate) fn succeed(
         &self,
         slot: &mut Option<Work>,

@@ -30,9 +30,7 @@ pub(crate) fn follow(
         Outcome::Done(stored) => (Next::Ended(End::Done(stored)), seen.good()),
         Outcome::Skipped => (Next::Ended(End::Skipped), seen.left()),
         Outcome::Mixed => (Next::Again(Again::Redirected), HostSignal::Unasked),
-        Outcome::Refused(_) if fetch.helps().is_some() => {
-            (Next::Gone(Leave::Refused), seen.left())
-        }
+        Outcome::Refused(_) if fetch.helps().is_some() => (Next::Gone(Leave::Refused), seen.left()),
         Outcome::Refused(fault) if may_leave(core, fetch) && fetch.go_to_next(&fault) => {
             (Next::Again(Again::Redirected), seen.left())
         }

@@ -108,8 +108,7 @@ async fn run_job(core: &Rc<Core>, slot: &mut Option<Work>, now: Moment) -> Momen
             // hops are the only connections that `-x` does not count.
             Next::Again(Again::Redirected) if is_draining => connection = None,
             // The lead goes on in the place of the last of its helpers, or in its own.
-            Next::Idle | Next::Gone(_)
-                if core.desk.succeed(slot, &next, &mut connection, now) => {}
+            Next::Idle | Next::Gone(_) if core.desk.succeed(slot, &next, &mut connection, now) => {}
             Next::Again(_) | Next::Ended(_) | Next::Idle | Next::Gone(_) => break,
         }
         let Some(Work { fetch, .. }) = slot else { break };

@@ -322,11 +322,7 @@ impl Partial {
     ///
     /// # Errors
     /// The file cannot be emptied.
-    pub(crate) fn restart(
-        self: &Arc<Self>,
-        version: Version,
-        now_ms: u64,
-    ) -> Result<Claim, Fault> {
+    pub(crate) fn restart(self: &Arc<Self>, version: Version, now_ms: u64) -> Result<Claim, Fault> {
         assert_eq!(self.lock().parts.active(), 0, "others write into the file");
         let emptied = self.file.truncate(0);
         emptied.map_err(write_fault)?;
@@ -443,8 +439,8 @@ impl Partial {
         end
     }
 
-    /// Bytes of a part were written; see [`Parts::came`]. They are of another source where it `fits`
-    /// in some way.
+    /// Bytes of a part were written; see [`Parts::came`]. They are of another source where that
+    /// `fits` in some way.
     fn came(&self, id: PartId, bytes: u64, fits: Option<Fit>, now_ms: u64) -> Course {
         let mut work = self.lock();
         let Work { parts, validator, keeping, mirrored, .. } = &mut *work;

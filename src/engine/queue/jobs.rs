@@ -131,8 +131,8 @@ impl Queue {
         wakes.into_iter().for_each(|wake| self.wakes.deliver(wake));
     }
 
-    /// As [`Queue::push_front`], for a job that nobody knows of but its helpers: in one step, so that
-    /// the run cannot seem to be over between.
+    /// As [`Queue::push_front`], for a job that nobody knows of but its helpers: in one step, so
+    /// that the run cannot seem to be over between.
     pub(crate) fn push_recalled(&self, job: impl FnOnce() -> Option<(Queued, u64)>) {
         let mut schedule = self.lock();
         let Some((job, ends_ms)) = job() else { return };

@@ -121,7 +121,7 @@ fn a_mirror_fits_by_tag_and_length_or_where_a_digest_will_show_it() {
         let told = (&*head(lines), complete);
         assert_eq!(fit((version, length), told, false), wanted, "{lines:?} {complete:?}");
         let is_of_length = length.is_some() && complete == length;
-        let wanted = wanted.or(is_of_length.then_some(Fit::Vouched));
+        let wanted = wanted.or_else(|| is_of_length.then_some(Fit::Vouched));
         assert_eq!(fit((version, length), told, true), wanted, "{lines:?} {complete:?}");
     }
 }
@@ -185,14 +185,14 @@ proptest! {
         let total: usize = chosen.iter().map(|(_, more)| more).sum();
         prop_assert!(total <= count);
         let counts: Vec<usize> = (0..5).map(of).collect();
-        for source in 0..5 {
+        for (source, spare) in spare.iter().copied().enumerate() {
             let more = of(source);
-            prop_assert!(more <= spare[source]);
+            prop_assert!(more <= spare);
             prop_assert!(more == 0 || !sources.is_out(source));
             if sources.all[source].state == State::Untried {
                 prop_assert!(more == 0 || sources.all[source].tasks + more == 1);
             }
-            if sources.takes(source, more, now_ms) && more < spare[source] {
+            if sources.takes(source, more, now_ms) && more < spare {
                 // What had room has no less than what got one, and nothing was left over.
                 prop_assert_eq!(total, count);
                 let load = |source: usize| sources.tasks_at(sources.all[source].host, &counts);

@@ -36,7 +36,7 @@ impl Claim {
         &self.cut
     }
 
-    /// The same, where another source brings its bytes, which go with the others in this way.
+    /// This range, where another source brings its bytes, which go with the others in this way.
     pub(crate) fn of_mirror(mut self, fit: Fit) -> Self {
         self.fits = Some(fit);
         self

@@ -45,8 +45,8 @@ impl Partial {
         !self.lock().mirrored.is_empty()
     }
 
-    /// It is not the file that was asked for, and other sources brought bytes of it: whatever may
-    /// be wrong of it is to come again.
+    /// Forgets whatever may be wrong of a body that is not the file that was asked for, and that
+    /// other sources brought bytes of.
     pub(crate) fn forget_mirrored(&self, mismatch: &Mismatch) {
         let Mismatch::Piece(wrong) = mismatch else {
             // Nobody knows which of its bytes are wrong.
