@@ -189,11 +189,18 @@ impl Team {
         self.crew().lead.is_some()
     }
 
-    /// Gives the lead that waits, if there is something to do for it by now although others are at
-    /// work: a part of theirs may lag, which nobody but a clock sees.
-    pub(crate) fn recall(self: &Arc<Self>, now_ms: u64) -> Option<Waiting> {
+    /// Gives the lead that waits, where there is something to do for it by now although others are
+    /// at work: a part of theirs may lag, which nobody but a clock sees. `has_room` tells whether
+    /// it could begin at once, for it must not wait where the others cannot reach it.
+    pub(crate) fn recall(
+        self: &Arc<Self>,
+        now_ms: u64,
+        has_room: impl FnOnce(&Target) -> bool,
+    ) -> Option<Waiting> {
         let mut crew = self.crew();
-        if !crew.sources.is_in_use_ready(now_ms) || self.partial.wants_more(now_ms) == 0 {
+        if !crew.lead.as_ref().is_some_and(|lead| has_room(lead.target()))
+            || !crew.sources.is_in_use_ready(now_ms)
+        {
             return None;
         }
         self.unpark(&mut crew)

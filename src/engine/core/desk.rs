@@ -282,8 +282,8 @@ impl Desk {
         parked.retain(|team| {
             let Some(team) = team.upgrade().filter(|team| team.has_lead()) else { return false };
             if team.partial.wants_more(now_ms) > 0 {
-                self.shared.queue.push_recalled(|| {
-                    let lead = team.recall(now_ms)?;
+                self.shared.queue.push_recalled(|has_room| {
+                    let lead = team.recall(now_ms, has_room)?;
                     let ends_ms = lead.ends_ms(paused_ms);
                     Some((Queued::pack(lead), ends_ms))
                 });

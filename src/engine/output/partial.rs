@@ -35,7 +35,7 @@ use digest::Front;
 use record::Keeping;
 use std::io;
 use std::ops::Range;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// A long body, for all who fill it.
@@ -47,6 +47,8 @@ pub(crate) struct Partial {
     is_digested: bool,
     /// Whether a digest is known that proves all of it, whichever source its bytes are of.
     is_proof: bool,
+    /// The source whose version it is; 0 is the URL of the job.
+    source: AtomicUsize,
     /// Whether there was more than one to fill it.
     is_split: AtomicBool,
     sharing: Sharing,
@@ -64,8 +66,6 @@ pub(crate) struct Sharing {
 struct Work {
     parts: Parts,
     validator: Arc<Validator>,
-    /// The source that the validator is of; 0 is the URL of the job.
-    source: usize,
     /// Rises with each version that is met.
     version: u32,
     /// What other sources brought of it.
@@ -180,7 +180,6 @@ impl Partial {
         let work = Work {
             parts: Parts::new(length, done),
             validator: Arc::new(validator),
-            source,
             version: 0,
             mirrored: Ranges::default(),
             is_ranged,
@@ -197,8 +196,8 @@ impl Partial {
         };
         let is_digested = front.is_wanted();
         let (work, front) = (Mutex::new(work), Mutex::new(front));
-        let is_split = AtomicBool::new(false);
-        Self { file, work, front, is_digested, is_proof, is_split, sharing }
+        let (source, is_split) = (AtomicUsize::new(source), AtomicBool::new(false));
+        Self { file, work, front, is_digested, is_proof, source, is_split, sharing }
     }
 
     /// A body that an earlier run left, as its record tells.
@@ -331,7 +330,8 @@ impl Partial {
         let Version { length, validator, source, is_ranged } = version;
         work.parts.reset(length);
         work.mirrored.clear();
-        (work.validator, work.source) = (Arc::new(validator), source);
+        work.validator = Arc::new(validator);
+        self.source.store(source, Ordering::Release);
         work.version += 1;
         work.is_ranged = is_ranged && work.changes < CHANGES_MAX;
         (work.is_outdated, work.resumed) = (false, 0);

@@ -132,14 +132,19 @@ impl Queue {
     }
 
     /// As [`Queue::push_front`], for a job that nobody knows of but its helpers: in one step, so
-    /// that the run cannot seem to be over between.
-    pub(crate) fn push_recalled(&self, job: impl FnOnce() -> Option<(Queued, u64)>) {
-        let mut schedule = self.lock();
-        let Some((job, ends_ms)) = job() else { return };
-        let Queued::Whole(waiting) = &job else { unreachable!("it has begun") };
-        let target = waiting.target().clone();
-        let wake = schedule.push_front(place(&target), job, ends_ms);
-        drop(schedule);
+    /// that the run cannot seem to be over between. `job` is told whether a target has room for it.
+    pub(crate) fn push_recalled(
+        &self,
+        job: impl FnOnce(&dyn Fn(&Target) -> bool) -> Option<(Queued, u64)>,
+    ) {
+        let wake = {
+            let mut schedule = self.lock();
+            let recalled = job(&|target| schedule.spare(place(target)) > 0);
+            let Some((job, ends_ms)) = recalled else { return };
+            let Queued::Whole(waiting) = &job else { unreachable!("it has begun") };
+            let target = waiting.target().clone();
+            schedule.push_front(place(&target), job, ends_ms)
+        };
         self.wakes.deliver(wake);
     }
 

@@ -6,11 +6,12 @@ use crate::plan::checksum::Mismatch;
 use crate::plan::sources::{Fit, fit};
 use crate::report::Resume;
 use std::ops::Range;
+use std::sync::atomic::Ordering;
 
 impl Partial {
     /// The source whose version it is; 0 is the URL of the job.
     pub(crate) fn source(&self) -> usize {
-        self.lock().source
+        self.source.load(Ordering::Acquire)
     }
 
     /// Whether other sources may bring parts of it, if they fit.
