@@ -185,16 +185,16 @@ async fn respond(
     let file = match receiver {
         Receiver::File(file) => file,
         Receiver::Text { text, .. } => {
-            let received = response.body(&mut body, &|_| {}).await;
+            let received = response.body(&mut body, &|| {}).await;
             let ended = received.map(|reuse| response.end(reuse, keep_alive));
             return Box::pin(keep_text(body, ended, buf, text)).await;
         }
     };
     if let Some(filling) = body.filling() {
         response.watch(filling);
-        file.grow(kit, filling);
+        file.grow(kit);
     }
-    let received = response.body(&mut body, &|filling| file.grow(kit, filling)).await;
+    let received = response.body(&mut body, &|| file.grow(kit)).await;
     let reuse = match received {
         Ok(reuse) => reuse,
         Err(fault) => {

@@ -320,18 +320,13 @@ impl<'r> FileReceiver<'r> {
     }
 
     /// Seeks helpers for a body, if there is something for them to do.
-    pub(crate) fn grow(&self, kit: &Kit, filling: &Filling) {
+    pub(crate) fn grow(&self, kit: &Kit) {
         let Some(team) = &*self.team else { return };
-        let now_ms = kit.now_ms();
-        let partial = filling.partial();
-        let wanted = partial.wants_more(now_ms);
-        // Those that wait for their turn have something to do by then.
-        let count_max = wanted.saturating_sub(team.waiting(partial.active(), now_ms));
-        if count_max == 0 {
-            return;
+        let count_max = team.wants_more(kit.now_ms());
+        if count_max > 0 {
+            let Self { job, began, job_at_ms, .. } = *self;
+            (self.enlist)(Recruit { team, job, began, job_at_ms, count_max });
         }
-        let Self { job, began, job_at_ms, .. } = *self;
-        (self.enlist)(Recruit { team, job, began, job_at_ms, count_max });
     }
 }
 

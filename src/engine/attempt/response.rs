@@ -78,7 +78,7 @@ impl<'a> Response<'a> {
     pub(crate) async fn body(
         &mut self,
         body: &mut Body<'_>,
-        grow: &dyn Fn(&Filling),
+        grow: &dyn Fn(),
     ) -> Result<Option<Reuse>, Fault> {
         let (length, is_part) = (self.exchange.body_remaining(), body.filling().is_some());
         self.kit.transfers.expect(self.trace.transfer, length, is_part);
@@ -100,7 +100,7 @@ impl<'a> Response<'a> {
         }
         let mut body = Body::nothing(DRAIN_BYTES_MAX);
         let at_ms = self.kit.now_ms() + DRAIN_MS_MAX;
-        match self.receive_body(&mut body, Some(at_ms), &|_| {}).await {
+        match self.receive_body(&mut body, Some(at_ms), &|| {}).await {
             Ok(reuse) => self.end(reuse, keep_alive),
             Err(_) => Ended::closed(),
         }
@@ -123,7 +123,7 @@ impl<'a> Response<'a> {
         &mut self,
         body: &mut Body<'_>,
         until_ms: Option<u64>,
-        grow: &dyn Fn(&Filling),
+        grow: &dyn Fn(),
     ) -> Result<Option<Reuse>, Fault> {
         loop {
             match self.step(Stage::Body)? {
@@ -160,7 +160,7 @@ impl<'a> Response<'a> {
                     if filling.is_over() {
                         return Ok(None);
                     }
-                    grow(filling);
+                    grow();
                 }
                 self.kit.buffers.enlarge(self.buf);
             }

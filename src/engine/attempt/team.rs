@@ -31,6 +31,8 @@ struct Crew {
     probes: Vec<Probe>,
     /// The lead, while others are at what is missing.
     lead: Option<Box<Waiting>>,
+    /// Whether the job is over.
+    is_over: bool,
     sources: Sources,
     /// Where redirects have led the lead, from the source that it is at.
     hops: Hops,
@@ -96,7 +98,14 @@ impl Team {
     pub(crate) fn new(partial: Partial, job: &Job, hops: &Hops) -> Arc<Self> {
         let targets = std::iter::once(&job.target).chain(job.mirrors());
         let sources = Sources::new(targets.map(Target::host_header), hops.source());
-        let crew = Crew { members: 1, probes: Vec::new(), lead: None, sources, hops: hops.clone() };
+        let crew = Crew {
+            members: 1,
+            probes: Vec::new(),
+            lead: None,
+            is_over: false,
+            sources,
+            hops: hops.clone(),
+        };
         Arc::new(Self { partial: Arc::new(partial), crew: Mutex::new(crew) })
     }
 
@@ -128,15 +137,6 @@ impl Team {
         crew.sources.join(source);
     }
 
-    /// How many tasks are about to have something to do, of which so many have.
-    pub(crate) fn waiting(&self, active: usize, now_ms: u64) -> usize {
-        let crew = self.crew();
-        // A mirror that is slow to answer is in nobody's way.
-        let is_slow = |probe: &&Probe| now_ms.saturating_sub(probe.began_ms) >= PROBE_WAITED_MS;
-        let slow = crew.probes.iter().filter(is_slow).count();
-        crew.members.saturating_sub(active + slow)
-    }
-
     /// A source has the file, as a task found out.
     pub(super) fn fits(&self, source: usize, probe: Option<&Probe>) {
         let mut crew = self.crew();
@@ -156,7 +156,8 @@ impl Team {
 
     /// Whether a source is asked no more.
     pub(super) fn is_out(&self, source: usize) -> bool {
-        self.crew().sources.is_out(source)
+        let crew = self.crew();
+        crew.is_over || crew.sources.is_out(source)
     }
 
     /// The lead has nothing to do while others are at work. Gives it back if there are no others.
@@ -175,8 +176,23 @@ impl Team {
     }
 
     /// The job is over: nobody wants to know any more which mirrors have its file.
-    pub(crate) fn end_probes(&self) {
-        self.crew().probes.iter().for_each(|probe| probe.cut.store(true, Ordering::Relaxed));
+    pub(crate) fn end(&self) {
+        let mut crew = self.crew();
+        crew.is_over = true;
+        crew.probes.iter().for_each(|probe| probe.cut.store(true, Ordering::Relaxed));
+    }
+
+    /// How many more helpers would have something to do.
+    pub(crate) fn wants_more(&self, now_ms: u64) -> usize {
+        let (wanted, active) = (self.partial.wants_more(now_ms), self.partial.active());
+        let crew = self.crew();
+        // Those that wait for their turn have something to do by then, but for mirrors that are
+        // slow to answer: they are in nobody's way.
+        let is_slow = |probe: &&Probe| now_ms.saturating_sub(probe.began_ms) >= PROBE_WAITED_MS;
+        let slow = crew.probes.iter().filter(is_slow).count();
+        let waiting = crew.members.saturating_sub(active + slow);
+        // With nobody at it, the job decides what comes next.
+        if crew.is_over || active == 0 { 0 } else { wanted.saturating_sub(waiting) }
     }
 
     /// Something failed at a source, or lagged behind all others.

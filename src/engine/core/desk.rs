@@ -14,6 +14,7 @@ use crate::engine::queue::resolve_ahead::ResolveAhead;
 use crate::engine::shared::Shared;
 use crate::engine::state::stop::Stop;
 use crate::fault::{Cause, Fault, Stage};
+use crate::plan::job::Job;
 use crate::plan::schedule::{
     After, Assignment, Connection as Granted, Grant, Granting, HostSignal, OriginId, Refused,
 };
@@ -21,7 +22,7 @@ use crate::plan::target::Target;
 use crate::ring::conn::Connection;
 use std::cell::{Cell, RefCell};
 use std::sync::{Arc, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A job with what it was granted.
 pub(crate) struct Work {
@@ -31,6 +32,23 @@ pub(crate) struct Work {
     pub(crate) pooled: Option<Connection>,
     /// Whether it is to find out if there is room on the disk.
     pub(crate) is_disk_probe: bool,
+}
+
+/// A body that may have more helpers.
+struct Growing {
+    team: Weak<Team>,
+    job: Job,
+    /// When the job began.
+    began: Instant,
+    /// When the job is over in any case, in milliseconds of the run.
+    job_at_ms: u64,
+}
+
+impl Growing {
+    fn new(recruit: Recruit<'_>) -> Self {
+        let Recruit { team, job, began, job_at_ms, .. } = recruit;
+        Self { team: Arc::downgrade(team), job: job.clone(), began, job_at_ms }
+    }
 }
 
 /// The place of one core at the queue.
@@ -46,6 +64,8 @@ pub(crate) struct Desk {
     pub(crate) rows: Rows,
     /// Bodies whose lead went to wait for the others here.
     parked: RefCell<Vec<Weak<Team>>>,
+    /// Bodies that helpers were sought for here.
+    growing: RefCell<Vec<Growing>>,
 }
 
 impl Desk {
@@ -64,6 +84,7 @@ impl Desk {
             looks_again_ms: Cell::new(0),
             rows: Rows::new(&shared),
             parked: RefCell::default(),
+            growing: RefCell::default(),
             shared,
         }
     }
@@ -292,8 +313,35 @@ impl Desk {
         });
     }
 
-    /// Seeks helpers for the body of a job, where nobody else has a use for their connections.
+    /// Seeks helpers for the body of a job, where nobody else has a use for their connections. For
+    /// those that nobody can be found for now, a clock looks again.
     pub(crate) fn enlist(&self, recruit: Recruit<'_>, now: Moment) {
+        let mut growing = self.growing.borrow_mut();
+        let is_of_team = |other: &Growing| other.team.as_ptr() == Arc::as_ptr(recruit.team);
+        if !growing.iter().any(is_of_team) {
+            growing.push(Growing::new(recruit));
+        }
+        self.find_helpers(recruit, now);
+    }
+
+    /// Seeks helpers again, also for bodies whose tasks bring nothing that would tell of them.
+    pub(crate) fn grow(&self, now: Moment) {
+        let mut growing = self.growing.borrow_mut();
+        if growing.is_empty() || self.shared.stop.get() != Stop::Running {
+            return;
+        }
+        growing.retain(|Growing { team, job, began, job_at_ms }| {
+            let Some(team) = &team.upgrade() else { return false };
+            let count_max = team.wants_more(now.ms);
+            if count_max > 0 {
+                let (began, job_at_ms) = (*began, *job_at_ms);
+                self.find_helpers(Recruit { team, job, began, job_at_ms, count_max }, now);
+            }
+            true
+        });
+    }
+
+    fn find_helpers(&self, recruit: Recruit<'_>, now: Moment) {
         let (paused_ms, queue) = (self.paused_ms(), &self.shared.queue);
         for (hops, count) in recruit.choose(|target| queue.spare(target), now.ms) {
             let helper = || Waiting::helper(recruit, &hops, now, paused_ms);

@@ -63,7 +63,7 @@ impl Rows {
         };
         // What there is of a body, with its file and its lock, ends with its job.
         if let Some(team) = fetch.history.team.take() {
-            team.end_probes();
+            team.end();
         }
         self.histories.borrow_mut().push(fetch.history);
         written

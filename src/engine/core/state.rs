@@ -85,6 +85,7 @@ impl Core {
             kit.interrupt.notify_waiters();
         }
         self.desk.recall();
+        self.desk.grow(kit.clocks.now());
         let is_short = self.shortage.is_new(&self.shared);
         if is_short {
             kit.dir.give_up_folders();

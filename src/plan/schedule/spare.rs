@@ -23,7 +23,9 @@ impl<T> Schedule<T> {
                 Some(active) => host.window(&self.limits).saturating_sub(active.in_use),
             },
         };
-        let of_run = self.window.limit().saturating_sub(self.in_flight + self.queued);
+        // Jobs that wait for their hosts alone wait for nothing that is spare.
+        let queued = if self.has_ready() { self.queued } else { 0 };
+        let of_run = self.window.limit().saturating_sub(self.in_flight + queued);
         of_host.min(of_run)
     }
 
@@ -67,6 +69,19 @@ mod tests {
         assert_eq!(schedule.spare(place()), 0, "a job waits");
         assert!(matches!(schedule.take(0, 0).assignment, Assignment::Job(_)));
         assert_eq!(schedule.spare(place()), 2);
+    }
+
+    #[test]
+    fn jobs_that_wait_for_their_host_leave_others_their_room() {
+        let other = Place { origin: "http://i", host: "i" };
+        let limits = Limits { per_host_first: 1, per_host_max: 1, in_flight_max: 4, ..limits() };
+        let mut schedule: Schedule<u8> = Schedule::new(limits);
+        for item in 0..9 {
+            let _ = schedule.push(place(), item);
+        }
+        assert_eq!(schedule.spare(other), 0, "all of them could begin");
+        assert!(matches!(schedule.take(0, 0).assignment, Assignment::Job(_)));
+        assert_eq!((schedule.spare(other), schedule.spare(place())), (1, 0));
     }
 
     #[test]

@@ -112,11 +112,6 @@ impl Filling {
         self.claim.partial.is_split.load(Ordering::Relaxed)
     }
 
-    /// The body that this is a part of.
-    pub(crate) fn partial(&self) -> &Arc<Partial> {
-        &self.claim.partial
-    }
-
     /// Writes what waits in `buf`, as far as it belongs to the part.
     pub(in crate::engine::output) async fn write(
         &mut self,
