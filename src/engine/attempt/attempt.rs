@@ -5,7 +5,7 @@ use crate::engine::attempt::exchange::{Answered, Start, exchange};
 use crate::engine::attempt::fetch::{Fetch, History, planned_name};
 use crate::engine::attempt::kit::Kit;
 use crate::engine::attempt::long::{Todo, finish};
-use crate::engine::attempt::outcome::Outcome;
+use crate::engine::attempt::outcome::{Came, Outcome};
 use crate::engine::attempt::receiver::{FileReceiver, Receiver};
 use crate::engine::attempt::request::Request;
 use crate::engine::attempt::robots::permit;
@@ -118,12 +118,12 @@ async fn fill(kit: &Kit, output: &Output, fetch: &mut Fetch, given: Given<'_>) -
         };
         let start = Start { pooled: pooled.take(), now_ms, memory: (&mut bytes, &mut buf) };
         match exchange(kit, &request, trace, &mut receiver, start).await {
-            Ok((Outcome::Ranged, connection)) => {
+            Ok((Came::Range, connection)) => {
                 (pooled, now_ms) = (connection, kit.now_ms());
                 trace.begin_next();
                 kit.buffers.give(std::mem::replace(&mut buf, kit.buffers.take(Size::Small)));
             }
-            Ok(answered) => break answered,
+            Ok((Came::Over(outcome), connection)) => break (outcome, connection),
             Err(outcome) => break (outcome, None),
         }
     };

@@ -3,7 +3,7 @@
 use crate::engine::attempt::keep_alive::{Ended, KeepAlive};
 use crate::engine::attempt::kit::Kit;
 use crate::engine::attempt::open::open;
-use crate::engine::attempt::outcome::Outcome;
+use crate::engine::attempt::outcome::{Came, Outcome};
 use crate::engine::attempt::pace::Pace;
 use crate::engine::attempt::receiver::Receiver;
 use crate::engine::attempt::request::Request;
@@ -33,8 +33,9 @@ pub(crate) struct Start<'s> {
     pub(crate) memory: (&'s mut Vec<u8>, &'s mut RecvBuf),
 }
 
-/// Outcome of a request, and the connection if it can serve another one.
-pub(crate) type Answered = (Outcome, Option<Connection>);
+/// What an attempt came to, or a request of it ([`Came`]), and the connection if it can serve
+/// another request.
+pub(crate) type Answered<T = Outcome> = (T, Option<Connection>);
 
 /// Sends a request, on the pooled connection if that still works, else on a new one, and hands the
 /// body of the answer to `receiver`.
@@ -48,7 +49,7 @@ pub(crate) async fn exchange(
     trace: &mut Trace,
     receiver: &mut Receiver<'_>,
     start: Start<'_>,
-) -> Result<Answered, Outcome> {
+) -> Result<Answered<Came>, Outcome> {
     let Start { mut pooled, mut now_ms, memory: (bytes, buf) } = start;
     let route = kit.proxies.choose(request.target);
     let paces = kit.common.paces.as_ref();
@@ -158,7 +159,7 @@ async fn respond(
     arrived: Arrived<'_>,
     buf: &mut RecvBuf,
     receiver: &mut Receiver<'_>,
-) -> Result<Option<Answered>, Fault> {
+) -> Result<Option<Answered<Came>>, Fault> {
     let Arrived { connection, received, pace } = arrived;
     let mut response = Response::new(kit, (&mut *trace, request.job_at_ms), connection, buf, pace);
     let head = response.head(received).await?;
@@ -175,10 +176,12 @@ async fn respond(
     let mut body = match begun {
         Ok(body) => body,
         // It is the answer, and cannot be stored.
-        Err(Outcome::Failed(fault, _)) if fault.stage != Stage::Head => return Err(fault),
-        Err(outcome) => {
-            let Reuse::Keep = reuse else { return Ok(Some((outcome, None))) };
-            return Box::pin(drained(response, framing, keep_alive, outcome)).await;
+        Err(Came::Over(Outcome::Failed(fault, _))) if fault.stage != Stage::Head => {
+            return Err(fault);
+        }
+        Err(came) => {
+            let Reuse::Keep = reuse else { return Ok(Some((came, None))) };
+            return Box::pin(drained(response, framing, keep_alive, came)).await;
         }
     };
     let file = match receiver {
@@ -220,7 +223,7 @@ async fn respond(
         // It is about the stored bytes.
         head.content_encoding = None;
     }
-    Ok(Some((outcome, ended.connection)))
+    Ok(Some((outcome.into(), ended.connection)))
 }
 
 /// Ends a response whose body is not what was asked for, so that the connection may be kept.
@@ -228,10 +231,10 @@ async fn drained(
     response: Response<'_>,
     framing: Framing,
     keep_alive: &KeepAlive<'_>,
-    outcome: Outcome,
-) -> Result<Option<Answered>, Fault> {
+    came: Came,
+) -> Result<Option<Answered<Came>>, Fault> {
     let ended = response.drain(framing, keep_alive).await;
-    Ok(ended.is_ours.then_some((outcome, ended.connection)))
+    Ok(ended.is_ours.then_some((came, ended.connection)))
 }
 
 /// Keeps a body that is a short text: its first bytes where it is too long.
@@ -240,7 +243,7 @@ async fn keep_text(
     ended: Result<Ended, Fault>,
     buf: &mut RecvBuf,
     text: &mut Vec<u8>,
-) -> Result<Option<Answered>, Fault> {
+) -> Result<Option<Answered<Came>>, Fault> {
     let connection = match ended {
         Ok(ended) if !ended.is_ours => return Ok(None),
         Ok(ended) => body.conclude(buf).await.map(|_| ended.connection),
@@ -250,9 +253,10 @@ async fn keep_text(
     *text = bytes;
     let size = text.len() as u64;
     let stored = Stored { location: Location::Planned, size, digest: None, has_replaced: false };
+    let done = Outcome::Done(stored).into();
     match connection {
-        Ok(connection) => Ok(Some((Outcome::Done(stored), connection))),
-        Err(_) if is_full => Ok(Some((Outcome::Done(stored), None))),
+        Ok(connection) => Ok(Some((done, connection))),
+        Err(_) if is_full => Ok(Some((done, None))),
         Err(fault) => Err(fault),
     }
 }

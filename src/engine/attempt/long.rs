@@ -3,7 +3,7 @@
 use crate::engine::attempt::exchange::Answered;
 use crate::engine::attempt::keep_alive::Ended;
 use crate::engine::attempt::kit::Kit;
-use crate::engine::attempt::outcome::Outcome;
+use crate::engine::attempt::outcome::{Came, Outcome};
 use crate::engine::attempt::receiver::{FileReceiver, WantedRange};
 use crate::engine::attempt::team::{Recruit, Team};
 use crate::engine::attempt::trace::Trace;
@@ -102,7 +102,7 @@ impl<'r> FileReceiver<'r> {
         kit: &'b Kit,
         (head, answer): (&Head, Answer),
         is_coded: bool,
-    ) -> Result<Body<'b>, Outcome>
+    ) -> Result<Body<'b>, Came>
     where
         'r: 'b,
     {
@@ -147,7 +147,7 @@ impl<'r> FileReceiver<'r> {
     }
 
     /// A response brings all of the file. Gives what it fills, where that is a long body.
-    fn whole(&mut self, kit: &Kit, head: &Head, is_coded: bool) -> Result<Option<Claim>, Outcome> {
+    fn whole(&mut self, kit: &Kit, head: &Head, is_coded: bool) -> Result<Option<Claim>, Came> {
         let why = self.part_ask().map(|ask| why_whole(head, &ask));
         self.wanted = None;
         let length = self.coming(head, is_coded).length();
@@ -165,7 +165,7 @@ impl<'r> FileReceiver<'r> {
                 None => {}
             }
             if self.is_helper || !team.is_alone() {
-                return Err(Outcome::Left);
+                return Err(Outcome::Left.into());
             }
             if is_long {
                 let version = Version { length, validator, is_ranged };
@@ -194,18 +194,18 @@ impl<'r> FileReceiver<'r> {
     }
 
     /// What comes of an answer that was not what was asked for.
-    pub(crate) fn instead(&mut self, kit: &Kit, instead: Instead) -> Outcome {
+    pub(crate) fn instead(&mut self, kit: &Kit, instead: Instead) -> Came {
         match instead {
             // The file has got shorter.
             Instead::NotRange { .. } => self.mistaken(kit, BadPart::Changed),
             Instead::BadPart(_, why) => self.mistaken(kit, why),
-            instead => instead.into(),
+            instead => Outcome::from(instead).into(),
         }
     }
 
     /// The answer to a request for a range was none. The task goes on with what there is to do
     /// then.
-    fn mistaken(&mut self, kit: &Kit, why: BadPart) -> Outcome {
+    fn mistaken(&mut self, kit: &Kit, why: BadPart) -> Came {
         self.wanted = None;
         if self.is_unvouched() {
             self.give_back(kit, Resume::Unvouched);
@@ -220,7 +220,7 @@ impl<'r> FileReceiver<'r> {
                 }
             }
         }
-        Outcome::Ranged
+        Came::Range
     }
 
     /// Whether nothing vouches so far for what there is of the body.
@@ -295,7 +295,7 @@ impl FileReceiver<'_> {
         buf: &mut RecvBuf,
         trace: &Trace,
         fault: Fault,
-    ) -> Result<Answered, Fault> {
+    ) -> Result<Answered<Came>, Fault> {
         if let Some(filling) = body.filling() {
             let is_cut = filling.is_cut();
             if fault.stage != Stage::Write {
@@ -303,7 +303,7 @@ impl FileReceiver<'_> {
                 let _ = body.write(buf).await;
             }
             // Somebody else fetches what is left of it.
-            return if is_cut { Ok((Outcome::Ranged, None)) } else { Err(fault) };
+            return if is_cut { Ok((Came::Range, None)) } else { Err(fault) };
         }
         let may_go_on = fault.stage != Stage::Write
             && matches!(retry::class(&fault.cause), Class::Transient | Class::Later);
@@ -321,7 +321,7 @@ impl FileReceiver<'_> {
         mut body: Body<'_>,
         buf: &mut RecvBuf,
         ended: Ended,
-    ) -> Result<Answered, Fault> {
+    ) -> Result<Answered<Came>, Fault> {
         body.write(buf).await?;
         if !ended.is_ours
             && let Some(team) = &*self.team
@@ -333,7 +333,7 @@ impl FileReceiver<'_> {
         filling.inspect(|filling| filling.told_length());
         // One that is to be shut down is of no further use.
         let is_cut = filling.is_some_and(Filling::is_cut);
-        Ok((Outcome::Ranged, ended.connection.filter(|_| !is_cut)))
+        Ok((Came::Range, ended.connection.filter(|_| !is_cut)))
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::engine::attempt::file_name::FileName;
 use crate::engine::attempt::hops::Hops;
 use crate::engine::attempt::kit::Kit;
-use crate::engine::attempt::outcome::Outcome;
+use crate::engine::attempt::outcome::{Came, Outcome};
 use crate::engine::attempt::team::{Enlist, Team};
 use crate::engine::output::body::Body;
 use crate::engine::output::destination::Output;
@@ -90,14 +90,14 @@ impl<'r> Receiver<'r> {
         head: &Head,
         answer: Result<Answer, Instead>,
         is_coded: bool,
-    ) -> Result<Body<'b>, Outcome>
+    ) -> Result<Body<'b>, Came>
     where
         'r: 'b,
     {
         let answer = match (answer, &mut *self) {
             (Ok(answer), _) => answer,
             (Err(instead), Self::File(file)) => return Err(file.instead(kit, instead)),
-            (Err(instead), Self::Text { .. }) => return Err(instead.into()),
+            (Err(instead), Self::Text { .. }) => return Err(Outcome::from(instead).into()),
         };
         self.accept(head, &kit.dir)?;
         match self {

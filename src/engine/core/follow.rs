@@ -38,7 +38,7 @@ pub(crate) fn follow(
             (Next::Again(Again::Redirected), seen.good())
         }
         Outcome::Unresolved => (Next::Again(Again::Unresolved), HostSignal::Unasked),
-        Outcome::Left | Outcome::Ranged => {
+        Outcome::Left => {
             // How long ranges take is no measure of the host.
             let signal = if seen.has_head { HostSignal::Answered } else { HostSignal::Unasked };
             let is_helper = fetch.helps().is_some();
