@@ -40,6 +40,7 @@ mod eyeballs; // hosts with several addresses: who is connected to, and what bec
 mod faults; // each bad input has its code, its row, and costs nothing else
 mod fetch; // thousands of files, every framing, every file-ops mode, caps
 mod filesystems; // names and files where the file system is not like ext4
+mod flow; // bodies that go to no file go on where they ended
 mod full; // a disk that is full: the run waits, goes on, or stops
 mod gone; // reports that are deleted or moved while their run goes on
 mod hostile; // every reply of tests/http through the real binary

@@ -68,21 +68,23 @@ async fn fill(kit: &Kit, output: &Output, fetch: &mut Fetch, given: Given<'_>) -
     let Given { mut pooled, mut now_ms, first_byte, enlist } = given;
     let (job_at_ms, is_helper) = (fetch.job_at_ms(), fetch.helps().is_some());
     let Fetch { job, name, history, .. } = fetch;
-    let History { hops, trace, file_name, wrong_digest, failed_ip, began, team, told, .. } =
-        &mut **history;
+    let History {
+        hops, trace, file_name, wrong_digest, failed_ip, began, team, flow, told, ..
+    } = &mut **history;
     let target = hops.target(&job.target);
     let transfer = kit.transfers.begin(job.index, target, *began);
     trace.transfer = transfer.index();
     let planned = planned_name(job, name.as_deref());
     let held = if is_helper { None } else { output.held(&kit.dir, planned, job) };
     let fields = job.options.as_ref().map_or(&[][..], |options| options.headers.as_slice());
-    let file = FileReceiver {
+    let mut receiver = Receiver::File(FileReceiver {
         output,
         job,
         planned,
         name: file_name,
         wrong: wrong_digest,
         team,
+        flow,
         told,
         is_helper,
         has_own_range: kit.requests.has_own_range(fields),
@@ -92,12 +94,11 @@ async fn fill(kit: &Kit, output: &Output, fetch: &mut Fetch, given: Given<'_>) -
         enlist,
         wanted: None,
         is_conditional: false,
-    };
-    let mut receiver = Receiver::File(file);
+    });
     let mut bytes = kit.request_memory();
     let mut buf = kit.buffers.take(kit.first_size());
     let answered = loop {
-        let Receiver::File(file) = &mut receiver else { unreachable!("it is about a file") };
+        let file = receiver.file();
         match file.todo(kit) {
             Todo::Ask(claim) => file.want(claim),
             Todo::Finish => break (Box::pin(finish(kit, file)).await, pooled),
@@ -116,7 +117,8 @@ async fn fill(kit: &Kit, output: &Output, fetch: &mut Fetch, given: Given<'_>) -
             first_byte,
             conditions,
         };
-        let start = Start { pooled: pooled.take(), now_ms, memory: (&mut bytes, &mut buf) };
+        let start =
+            Start { pooled: file.fit(pooled.take()), now_ms, memory: (&mut bytes, &mut buf) };
         match exchange(kit, &request, trace, &mut receiver, start).await {
             Ok((Came::Range, connection)) => {
                 (pooled, now_ms) = (connection, kit.now_ms());
@@ -127,9 +129,7 @@ async fn fill(kit: &Kit, output: &Output, fetch: &mut Fetch, given: Given<'_>) -
             Err(outcome) => break (outcome, None),
         }
     };
-    if let Receiver::File(file) = &mut receiver {
-        file.settle(kit);
-    }
+    receiver.file().settle(kit);
     kit.buffers.give(buf);
     kit.keep_request_memory(bytes);
     answered

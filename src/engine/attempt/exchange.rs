@@ -10,7 +10,7 @@ use crate::engine::attempt::request::Request;
 use crate::engine::attempt::response::Response;
 use crate::engine::attempt::trace::Trace;
 use crate::engine::output::body::Body;
-use crate::engine::output::stored::{Location, Obstacle, Stored};
+use crate::engine::output::stored::{Location, Stored};
 use crate::fault::{Cause, Failure, Fault, Stage};
 use crate::http::Reuse;
 use crate::http::coding;
@@ -208,17 +208,16 @@ async fn respond(
     if body.filling().is_some() {
         return Box::pin(file.end_range(body, buf, ended)).await.map(Some);
     }
-    if !ended.is_ours && !trace.is_output_begun {
+    if !ended.is_ours && !file.output.has_streamed() {
         return Ok(None);
     }
-    // The connection is not kept: a kept one may have brought the body of another request.
-    body.conclude(buf).await?.map_err(|mismatch| file.wrong_digest(&mismatch))?;
-    body.set_stamp(file.output.stamp(file.job, trace.head.as_deref()));
-    let outcome = match body.finish(buf, file.path()).await {
-        Ok(stored) => Outcome::Done(stored),
-        Err(Obstacle::Kept) => Outcome::Skipped,
-        Err(Obstacle::Fault(fault)) => return Err(fault),
-    };
+    let lacks_more = body.lacks_more(trace.size_download);
+    if lacks_more != Ok(false) {
+        return Box::pin(file.ask_on(body, buf, trace, lacks_more)).await.map(Some);
+    }
+    // If it is not the one asked for, the connection is not kept: a kept one may have brought the
+    // body of another request.
+    let outcome = file.store(&mut body, buf, trace.head.as_deref()).await?;
     if is_coded && let Some(head) = &mut trace.head {
         // It is about the stored bytes.
         head.content_encoding = None;

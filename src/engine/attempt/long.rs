@@ -37,7 +37,10 @@ pub(crate) enum Todo {
 impl<'r> FileReceiver<'r> {
     /// What there is to do about the body.
     pub(crate) fn todo(&self, kit: &Kit) -> Todo {
-        let Some(team) = &*self.team else { return Todo::Ask(None) };
+        let Some(team) = &*self.team else {
+            let is_whole = self.flow.as_ref().is_some_and(|flow| flow.is_whole());
+            return if is_whole { Todo::Finish } else { Todo::Ask(None) };
+        };
         match team.partial.next(kit.now_ms()) {
             Next::Part(claim) => Todo::Ask(Some(claim)),
             // The job alone ends it, or begins again.
@@ -77,11 +80,15 @@ impl<'r> FileReceiver<'r> {
 
     /// The version that a range is to be of.
     pub(crate) fn terms(&self) -> Option<Arc<Validator>> {
-        self.wanted.as_ref().map(|wanted| Arc::clone(&wanted.validator))
+        let of_range = self.wanted.as_ref().map(|wanted| &wanted.validator);
+        of_range.or_else(|| self.flow.as_ref().map(|flow| flow.validator())).cloned()
     }
 
     /// What is asked of a server, where that is a range.
     pub(crate) fn part_ask(&self) -> Option<PartAsk<'_>> {
+        if let Some(flow) = &*self.flow {
+            return Some(flow.ask(self.output.takes_unvouched()));
+        }
         let WantedRange { claim, validator, complete } = self.wanted.as_ref()?;
         let range = claim.range();
         Some(PartAsk {
@@ -106,6 +113,9 @@ impl<'r> FileReceiver<'r> {
     where
         'r: 'b,
     {
+        if let Some(body) = self.go_on(kit, head, &answer)? {
+            return Ok(body);
+        }
         let claimed = match answer {
             Answer::Part { range, complete } => {
                 let learned = match (&*self.team, complete) {
@@ -195,6 +205,9 @@ impl<'r> FileReceiver<'r> {
 
     /// What comes of an answer that was not what was asked for.
     pub(crate) fn instead(&mut self, kit: &Kit, instead: Instead) -> Came {
+        if self.flow.is_some() {
+            return self.instead_of_rest(instead);
+        }
         match instead {
             // The file has got shorter.
             Instead::NotRange { .. } => self.mistaken(kit, BadPart::Changed),
@@ -263,11 +276,26 @@ impl<'r> FileReceiver<'r> {
         *self.team = Some(team);
     }
 
-    /// Whether a server may be asked for a range of what it sends: it does not say that it has
-    /// none, and there is a way to see that a range is of the same version, or nobody asks for one.
+    /// Whether a server may be asked for a range of what it sends.
     fn is_ranged(&self, validator: &Validator, head: &Head) -> bool {
+        self.why_no_ranges(validator, head).is_none()
+    }
+
+    /// Why a server may not be asked for a range of what it sends, where it says that it has none,
+    /// or there is no way to see that a range is of the same version and somebody asks for that.
+    pub(super) fn why_no_ranges(&self, validator: &Validator, head: &Head) -> Option<&'static str> {
+        if self.has_own_range {
+            return Some("its request asks for a range already");
+        }
+        if head.accepts_ranges == Some(false) {
+            return Some("the server says that it sends no parts");
+        }
+        // Whoever coded it on its way need not do so with a part of it.
+        if head.content_encoding.is_some() {
+            return Some("it came in a coding, in which parts need not come");
+        }
         let is_vouched = validator.is_strong() || self.output.takes_unvouched();
-        is_vouched && !self.has_own_range && head.accepts_ranges != Some(false)
+        (!is_vouched).then_some("no strong ETag or old Last-Modified vouches for the rest")
     }
 
     /// Seeks helpers for a body, if there is something for them to do.
@@ -293,9 +321,12 @@ impl FileReceiver<'_> {
         kit: &Kit,
         mut body: Body<'_>,
         buf: &mut RecvBuf,
-        trace: &Trace,
+        trace: &mut Trace,
         fault: Fault,
     ) -> Result<Answered<Came>, Fault> {
+        if !self.output.has_files() {
+            return self.cut_flow(body, buf, trace, fault).await;
+        }
         if let Some(filling) = body.filling() {
             let is_cut = filling.is_cut();
             if fault.stage != Stage::Write {
@@ -339,8 +370,11 @@ impl FileReceiver<'_> {
 
 /// Gives a body its name of which nothing is missing. The job alone is at it.
 pub(crate) async fn finish(kit: &Kit, file: &mut FileReceiver<'_>) -> Outcome {
-    let Some(team) = file.team.clone() else { return Outcome::Left };
-    match finish_body(kit, file, &team.partial).await {
+    let finished = match file.team.clone() {
+        Some(team) => finish_body(kit, file, &team.partial).await,
+        None => file.finish_flow(kit).await,
+    };
+    match finished {
         Ok(outcome) => outcome,
         Err(fault) => fault.into(),
     }

@@ -14,6 +14,7 @@ use crate::ring::file::Fsync;
 use crate::ring::journal::boot_id;
 use crate::ring::stream::Stream;
 use std::sync::OnceLock;
+use std::sync::atomic::AtomicBool;
 
 /// Where the bodies of one run go, for all of its threads.
 pub(crate) struct Output {
@@ -46,6 +47,8 @@ pub(crate) struct Output {
     lost: Lost,
     /// Where the one body goes, once that is open, if it goes to no file.
     pub(super) stream: OnceLock<Stream>,
+    /// Whether anything went there.
+    pub(super) has_streamed: AtomicBool,
 }
 
 impl Output {
@@ -83,6 +86,7 @@ impl Output {
             names: GivenNames::new(rules),
             lost,
             stream: OnceLock::new(),
+            has_streamed: AtomicBool::new(false),
         }
     }
 
