@@ -19,6 +19,7 @@ mod rude; // a server that does to each request what a script says
 mod sockets; // ports that refuse, ports that swallow, one raw exchange
 
 // What the program promises.
+mod adopted; // files that curl and wget left unfinished, with -c
 mod again; // what --verify found is pulled again by the same command
 mod answers; // what is an answer to a request for the whole, and what is none
 mod aria2; // lists and sessions of aria2, and what one line may ask for

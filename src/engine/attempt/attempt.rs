@@ -11,6 +11,7 @@ use crate::engine::attempt::request::Request;
 use crate::engine::attempt::robots::permit;
 use crate::engine::attempt::team::{Enlist, Team};
 use crate::engine::output::destination::Output;
+use crate::engine::output::versions::Held;
 use crate::engine::say::say;
 use crate::engine::state::stop::Stop;
 use crate::fault::{Cause, Fault, Stage};
@@ -67,6 +68,7 @@ pub(crate) async fn attempt(
 async fn fill(kit: &Kit, output: &Output, fetch: &mut Fetch, given: Given<'_>) -> Answered {
     let Given { mut pooled, mut now_ms, first_byte, enlist } = given;
     let (job_at_ms, is_helper) = (fetch.job_at_ms(), fetch.helps().is_some());
+    let held = held(kit, output, fetch);
     let Fetch { job, name, history, .. } = fetch;
     let History {
         hops, trace, file_name, wrong_digest, failed_ip, began, team, flow, told, ..
@@ -75,7 +77,6 @@ async fn fill(kit: &Kit, output: &Output, fetch: &mut Fetch, given: Given<'_>) -
     let transfer = kit.transfers.begin(job.index, target, *began);
     trace.transfer = transfer.index();
     let planned = planned_name(job, name.as_deref());
-    let held = if is_helper { None } else { output.held(&kit.dir, planned, job) };
     let fields = job.options.as_ref().map_or(&[][..], |options| options.headers.as_slice());
     let mut receiver = Receiver::File(FileReceiver {
         output,
@@ -129,10 +130,20 @@ async fn fill(kit: &Kit, output: &Output, fetch: &mut Fetch, given: Given<'_>) -
             Err(outcome) => break (outcome, None),
         }
     };
-    receiver.file().settle(kit);
+    receiver.file().settle();
     kit.buffers.give(buf);
     kit.keep_request_memory(bytes);
     answered
+}
+
+/// The version of the file that is there, where another one alone is wanted.
+fn held(kit: &Kit, output: &Output, fetch: &Fetch) -> Option<Held> {
+    let History { team, told, .. } = &*fetch.history;
+    // What another program left unfinished is no version of anything.
+    let is_whole = told.resume.is_none()
+        && team.as_ref().is_none_or(|team| !team.partial.is_unvouched())
+        && fetch.helps().is_none();
+    if is_whole { output.held(&kit.dir, fetch.planned_name(), &fetch.job) } else { None }
 }
 
 /// Looks what an earlier run left of the body, before the first request.

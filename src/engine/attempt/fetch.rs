@@ -385,7 +385,11 @@ impl History {
     /// How a body came whose bytes are kept from one response to the next, but for the last one of
     /// a body that has no team.
     fn told(&self) -> Told {
-        self.team.as_ref().map_or(self.told, |team| team.partial.told())
+        let Some(team) = &self.team else { return self.told };
+        let told = team.partial.told();
+        // What was given up before stays true.
+        let resume = told.resume.or(self.told.resume);
+        Told { resume, came: told.came + self.told.came, ..told }
     }
 
     /// Body bytes that came, without those of attempts of which nothing was kept.

@@ -123,15 +123,10 @@ impl<'r> FileReceiver<'r> {
                     _ => true,
                 };
                 if !learned {
-                    return Err(self.mistaken(kit, BadPart::Changed));
+                    return Err(self.mistaken(BadPart::Changed));
                 }
-                let is_trusted = self.output.takes_unvouched();
-                let is_vouched = self
-                    .team
-                    .as_ref()
-                    .is_none_or(|team| team.partial.is_vouched_by(head, is_trusted));
-                if !is_vouched {
-                    return Err(self.mistaken(kit, BadPart::Unvouched));
+                if !self.is_vouched_by(kit, head) {
+                    return Err(self.mistaken(BadPart::Unvouched));
                 }
                 self.wanted.take().map(|wanted| (wanted.claim, Some(range.end)))
             }
@@ -166,7 +161,7 @@ impl<'r> FileReceiver<'r> {
         let is_long = self.output.is_long(length, &validator, head) && !is_coded;
         let is_ranged = self.is_ranged(&validator, head);
         if self.is_unvouched() {
-            self.give_back(kit, Resume::NoRanges);
+            self.let_go(Resume::NoRanges);
         }
         if let Some(team) = self.team.clone() {
             match why {
@@ -204,24 +199,24 @@ impl<'r> FileReceiver<'r> {
     }
 
     /// What comes of an answer that was not what was asked for.
-    pub(crate) fn instead(&mut self, kit: &Kit, instead: Instead) -> Came {
+    pub(crate) fn instead(&mut self, instead: Instead) -> Came {
         if self.flow.is_some() {
             return self.instead_of_rest(instead);
         }
         match instead {
             // The file has got shorter.
-            Instead::NotRange { .. } => self.mistaken(kit, BadPart::Changed),
-            Instead::BadPart(_, why) => self.mistaken(kit, why),
+            Instead::NotRange { .. } => self.mistaken(BadPart::Changed),
+            Instead::BadPart(_, why) => self.mistaken(why),
             instead => Outcome::from(instead).into(),
         }
     }
 
     /// The answer to a request for a range was none. The task goes on with what there is to do
     /// then.
-    fn mistaken(&mut self, kit: &Kit, why: BadPart) -> Came {
+    fn mistaken(&mut self, why: BadPart) -> Came {
         self.wanted = None;
         if self.is_unvouched() {
-            self.give_back(kit, Resume::Unvouched);
+            self.let_go(Resume::Unvouched);
         }
         if let Some(team) = &*self.team {
             match why {
@@ -241,20 +236,26 @@ impl<'r> FileReceiver<'r> {
         self.team.as_ref().is_some_and(|team| team.partial.is_unvouched())
     }
 
-    /// What another program left of the body is of no use, for this reason: it has its name again.
-    fn give_back(&mut self, kit: &Kit, why: Resume) {
-        let Some(team) = self.team.take() else { return };
+    /// Whether a response vouches for what there is, which is taken over then.
+    fn is_vouched_by(&self, kit: &Kit, head: &Head) -> bool {
+        let Some(team) = &*self.team else { return true };
         let name = self.planned.rsplit_once('/').map_or(self.planned, |(_, name)| name);
-        team.partial.give_back(&kit.dir, name, self.job.index);
+        let file = (&kit.dir, name, self.job.index);
+        team.partial.is_vouched_by(head, self.output.takes_unvouched(), file, kit.now_ms())
+    }
+
+    /// What another program left of the body is of no use, for this reason: it stays as it is.
+    fn let_go(&mut self, why: Resume) {
+        let Some(team) = self.team.take() else { return };
+        team.partial.let_go();
         *self.told = Told { resume: Some(why), ..Told::default() };
     }
 
-    /// An attempt is over. What another program left has its name again, unless something vouched
-    /// for it.
-    pub(crate) fn settle(&mut self, kit: &Kit) {
+    /// An attempt is over. What another program left is let go, unless something vouched for it.
+    pub(crate) fn settle(&mut self) {
         self.wanted = None;
         if self.is_unvouched() {
-            self.give_back(kit, Resume::Unvouched);
+            self.let_go(Resume::Unvouched);
             *self.told = Told::default();
         }
     }

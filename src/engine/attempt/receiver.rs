@@ -108,7 +108,7 @@ impl<'r> Receiver<'r> {
     {
         let answer = match (answer, &mut *self) {
             (Ok(answer), _) => answer,
-            (Err(instead), Self::File(file)) => return Err(file.instead(kit, instead)),
+            (Err(instead), Self::File(file)) => return Err(file.instead(instead)),
             (Err(instead), Self::Text { .. }) => return Err(Outcome::from(instead).into()),
         };
         self.accept(head, &kit.dir)?;

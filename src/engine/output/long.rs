@@ -120,7 +120,7 @@ impl Output {
         let of_run = (self.digesting(job), self.sharing);
         let found = PartialFile::open(&folder, &part_name(name)).map_err(failed)?;
         let Some(file) = found else {
-            return Ok(self.adopt(&folder, name, (job, identity), of_run, now_ms));
+            return Ok(self.adopt((&folder, name), identity, of_run, now_ms));
         };
         let record =
             file.read_record().map_or(Err(Unusable::Damaged), |bytes| Record::decode(&bytes));
@@ -144,27 +144,21 @@ impl Output {
     }
 
     /// The file that another program left under the final name, where the user wants that to be
-    /// gone on with. One that cannot be taken over is replaced in the end.
+    /// gone on with. It is left alone before a response vouches for it.
     fn adopt(
         &self,
-        folder: &Dir,
-        name: &str,
-        (job, identity): (&Job, Identity),
+        (folder, name): (&Dir, &str),
+        identity: Identity,
         of_run: (Digesting, Sharing),
         now_ms: u64,
     ) -> Option<Partial> {
         if !matches!(self.continuing, Continue::Validated | Continue::Always) {
             return None;
         }
-        let file = PartialFile::adopt(folder, name, &part_name(name), job.index).ok()??;
-        match file.size() {
-            Ok(size) if size > 0 => Some(Partial::adopted(file, size, of_run, identity, now_ms)),
-            // There is nothing to go on with.
-            Ok(_) | Err(_) => {
-                let _ = file.give_back(folder, name, job.index);
-                None
-            }
-        }
+        let file = PartialFile::adopt(folder, name, &part_name(name)).ok()??;
+        // Of an empty one there is nothing to go on with.
+        let size = file.size().ok().filter(|size| *size > 0)?;
+        Some(Partial::adopted(file, size, of_run, identity, now_ms))
     }
 
     /// Gives a body of which nothing is missing the name `path`, or another one where it may. Says
