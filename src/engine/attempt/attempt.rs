@@ -149,7 +149,7 @@ fn held(kit: &Kit, output: &Output, fetch: &Fetch) -> Option<Held> {
 /// Looks what an earlier run left of the body, before the first request.
 fn take_up(kit: &Kit, output: &Output, fetch: &mut Fetch) -> Result<(), Fault> {
     let has_begun = fetch.history.team.is_some() || fetch.history.told.resume.is_some();
-    if !output.may_be_taken_up() || has_begun {
+    if has_begun || !output.may_be_taken_up(&kit.dir, fetch.planned_name()) {
         return Ok(());
     }
     let found = output.find_partial(&kit.dir, fetch.planned_name(), &fetch.job, kit.now_ms())?;

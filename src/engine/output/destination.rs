@@ -5,6 +5,7 @@ use crate::engine::output::bodies::Bodies;
 use crate::engine::output::dir_rules::DirRules;
 use crate::engine::output::names::GivenNames;
 use crate::engine::output::partial::Sharing;
+use crate::engine::output::unfinished::Unfinished;
 use crate::plan::checksum::{Checksum, Kind};
 use crate::plan::name::Dirs;
 use crate::plan::partial::Continue;
@@ -37,6 +38,8 @@ pub(crate) struct Output {
     pub(super) continuing: Continue,
     /// How many may fill a long body.
     pub(super) sharing: Sharing,
+    /// Where something may be that earlier runs left.
+    pub(super) unfinished: Unfinished,
     /// Long bodies that are not whole.
     pub(crate) bodies: Bodies,
     /// This boot of the machine.
@@ -81,6 +84,7 @@ impl Output {
                 splitting: config.splitting,
                 per_host_max: config.limits.per_host_max,
             },
+            unfinished: Unfinished::default(),
             bodies: Bodies::default(),
             boot_id: boot_id(),
             names: GivenNames::new(rules),

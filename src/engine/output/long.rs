@@ -32,9 +32,15 @@ impl Output {
         self.continuing == Continue::Always
     }
 
-    /// Whether an earlier run may have left something of a body.
-    pub(crate) fn may_be_taken_up(&self) -> bool {
-        self.keeps() && self.has_files()
+    /// Whether something may have been left of the body whose file has this path beneath `dir`: by
+    /// an earlier run, or by another program where that is gone on with.
+    pub(crate) fn may_be_taken_up(&self, dir: &Dir, path: &str) -> bool {
+        self.has_files()
+            && match self.continuing {
+                Continue::Run => false,
+                Continue::Runs => self.unfinished.may_be_beside(dir, path),
+                Continue::Validated | Continue::Always => true,
+            }
     }
 
     /// Whether what is unfinished is kept for later runs.
@@ -110,9 +116,7 @@ impl Output {
         job: &Job,
         now_ms: u64,
     ) -> Result<Option<Partial>, Fault> {
-        let Some(identity) = self.identity(job).filter(|_| self.has_files()) else {
-            return Ok(None);
-        };
+        let Some(identity) = self.identity(job) else { return Ok(None) };
         let failed = |cause| named_fault(cause, path);
         let Some((folder, name)) = dir.existing_parent(path).map_err(failed)? else {
             return Ok(None);

@@ -7,6 +7,7 @@
 //!   stream.
 //! - `flow`: what came of a body that goes to no file, for the next attempt.
 //! - `partial`: a long body that several attempts fill, side by side or one after the other.
+//! - `unfinished`: where something may be that earlier runs left of one.
 //! - `bodies`: all of these, for those who watch the run.
 //! - `named`: the name of a file; `names` has those that the run has given, `dir_rules` what
 //!   directories make of them.
@@ -32,6 +33,7 @@ pub(crate) mod names;
 pub(crate) mod partial;
 pub(crate) mod stored;
 pub(crate) mod stream;
+mod unfinished;
 pub(crate) mod versions;
 
 #[cfg(test)]
