@@ -177,8 +177,9 @@ impl<'r> FileReceiver<'r> {
                 team.partial.restart(version, kit.now_ms())?;
                 return Ok(Some(team.partial.take_all(kit.now_ms())));
             }
-            // What is there is of no use, and there is nothing long any more.
-            team.partial.outdate(Resume::Changed);
+            // It was long, and is not any more: what is there is of no use.
+            let is_same = why == Some(WhyWhole::RangesIgnored);
+            team.partial.outdate(if is_same { Resume::NoRanges } else { Resume::Changed });
             *self.told = team.partial.told();
             *self.team = None;
         }
@@ -359,7 +360,7 @@ impl FileReceiver<'_> {
             && let Some(team) = &*self.team
         {
             // It may have been the answer to another request.
-            team.partial.outdate(Resume::Changed);
+            team.partial.outdate(Resume::Unvouched);
         }
         let filling = body.filling();
         filling.inspect(|filling| filling.told_length());
@@ -394,7 +395,7 @@ async fn finish_body(
                 // Nobody knows which of its bytes are wrong, nor whether ranges are what they say.
                 Mismatch::Digest { .. } | Mismatch::Size { .. } => {
                     partial.give_up_ranges();
-                    partial.outdate(Resume::Changed);
+                    partial.outdate(Resume::WrongDigest);
                 }
             }
             return Err(file.wrong_digest(&mismatch));
@@ -411,7 +412,7 @@ async fn finish_body(
         Err(obstacle) => {
             if matches!(obstacle, Obstacle::Kept) {
                 // Another file has the name, and stays.
-                partial.outdate(Resume::Changed);
+                partial.abandon();
             }
             obstacle.into()
         }

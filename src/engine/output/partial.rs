@@ -61,7 +61,7 @@ struct Work {
     validator: Arc<Validator>,
     /// Whether servers may be asked for a range of it.
     is_ranged: bool,
-    /// What is there is of another version than what the server has.
+    /// What is there is of no use.
     is_outdated: bool,
     /// The record for later runs, where it is kept for them.
     keeping: Option<Keeping>,
@@ -316,6 +316,10 @@ impl Partial {
         self.front().restart();
         let mut work = self.lock();
         let Version { length, validator, is_ranged } = version;
+        if work.resumed > 0 {
+            // It would be of use, had the server sent what was asked for.
+            work.resume = Some(Resume::NoRanges);
+        }
         work.parts.reset(length);
         work.validator = Arc::new(validator);
         work.is_ranged = is_ranged && work.changes < CHANGES_MAX;
@@ -340,6 +344,11 @@ impl Partial {
             work.resume = Some(why);
         }
         work.resumed = 0;
+    }
+
+    /// What is there is of no use, and nobody begins again.
+    pub(crate) fn abandon(&self) {
+        self.lock().is_outdated = true;
     }
 
     /// No server is asked for a range of it any more: none is to be had, or none to be trusted.
