@@ -102,6 +102,7 @@ impl<'c> Assembly<'c> {
     ) -> Result<Self, Fault> {
         let Coming { job, path, .. } = coming;
         let place = if let Some(outflow) = output.outflow(bounds) {
+            assert!(!output.has_streamed(), "the stream has the begin of a body already");
             Place::Stream(outflow)
         } else if !output.has_files() {
             Place::Null

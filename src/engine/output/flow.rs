@@ -105,3 +105,120 @@ impl Rest {
         Ok(is_short)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Config, Destination};
+    use crate::engine::moment::Bounds;
+    use crate::engine::output::assembly::{Coming, KEPT_BYTES_MIN};
+    use crate::engine::output::body::Body;
+    use crate::engine::output::destination::Output;
+    use crate::engine::output::dir_rules::DirRules;
+    use crate::http::head::Framing;
+    use crate::plan::checksum::{Hasher, Kind};
+    use crate::plan::job::Job;
+    use crate::report::journal::Lost;
+    use crate::ring::buf::{BufPool, Size};
+    use crate::ring::dir::{Dir, WriteOptions};
+    use std::time::Instant;
+    use tokio::sync::Notify;
+
+    fn tag() -> Validator {
+        Validator::from_parts(Some("\"a\""), None, false)
+    }
+
+    fn flow(bytes: u64, length: Option<u64>, validator: Validator) -> Flow {
+        let validator = Arc::new(validator);
+        let mut flow = Flow { tally: Tally::default(), length, validator };
+        flow.tally.bytes = bytes;
+        flow
+    }
+
+    #[test]
+    fn a_rest_is_all_of_it_or_too_little_or_goes_on() {
+        const MIB: u64 = LONG_BYTES_MIN;
+        let flow = flow(MIB, Some(4 * MIB), tag());
+        let told = |end, bytes, length| {
+            let lacks_more = Rest::behind(&flow, end).lacks_more(bytes, length);
+            lacks_more.map_err(|fault| fault.cause)
+        };
+        let cut = |got, want| Err(Cause::Truncated { got, want: Some(want) });
+        for (end, bytes, length, wanted) in [
+            (4 * MIB, 3 * MIB, Some(4 * MIB), Ok(false)),
+            (4 * MIB, 3 * MIB - 1, Some(4 * MIB), cut(3 * MIB - 1, 3 * MIB)),
+            (4 * MIB, 0, None, cut(0, 3 * MIB)),
+            (2 * MIB, MIB, Some(4 * MIB), Ok(true)),
+            (2 * MIB, MIB, None, Ok(true)),
+            // As good as broken off.
+            (2 * MIB - 1, MIB - 1, Some(4 * MIB), cut(MIB - 1, 3 * MIB)),
+            (MIB + 1, 1, None, cut(1, 1)),
+            (MIB + 1, 1, Some(MIB + 1), Ok(false)),
+        ] {
+            assert_eq!(told(end, bytes, length), wanted, "{bytes} up to {end} of {length:?}");
+        }
+        let rest = Rest::behind(&flow, 2 * MIB);
+        assert_eq!(rest.reach(MIB), Ok(2 * MIB));
+        assert_eq!(rest.reach(MIB + 1).map_err(|fault| fault.cause), Err(Cause::Range));
+    }
+
+    #[test]
+    fn only_who_compared_can_say_that_nothing_follows() {
+        let ends = |length, validator, complete| {
+            let mut flow = flow(9, length, validator);
+            flow.ends_at(complete) && flow.is_whole()
+        };
+        assert!(ends(None, tag(), Some(9)));
+        assert!(!ends(None, tag(), Some(8)) && !ends(None, tag(), None));
+        assert!(!ends(Some(10), tag(), Some(9)), "it was longer");
+        assert!(!ends(None, Validator::default(), Some(9)));
+    }
+
+    #[test]
+    fn digest_and_count_go_on() {
+        let content: Vec<u8> = (0..=250).cycle().take(3 * KEPT_BYTES_MIN).collect();
+        let config = Config {
+            destination: Destination::Null,
+            compute_hash: Some(Kind::Sha256),
+            ..Config::default()
+        };
+        let output = Output::new(&config, DirRules::new(&config, None), Lost::default());
+        let (root, buffers) = (tempfile::tempdir().unwrap(), BufPool::default());
+        let dir = Dir::create(root.path(), WriteOptions::default()).unwrap();
+        let (interrupt, job) = (Notify::new(), Job::from_argument(7, "http://h/a").unwrap());
+        let bounds = Bounds { began: Instant::now(), job_at_ms: 60_000, interrupt: &interrupt };
+        let length = content.len() as u64;
+        let framing = Framing::Length(length);
+        let coming = Coming { job: &job, path: "a", framing, is_coded: false };
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            let begin = || Body::begin(&output, coming, (&dir, &buffers), bounds).unwrap();
+            let mut buf = buffers.take(Size::Large);
+            buf.append_body(&content[..KEPT_BYTES_MIN - 1]);
+            assert!(begin().into_flow(&mut buf, tag()).await.unwrap().is_none(), "too little");
+
+            let mut buf = buffers.take(Size::Large);
+            buf.append_body(&content[..KEPT_BYTES_MIN]);
+            let mut flow = begin().into_flow(&mut buf, tag()).await.unwrap().unwrap();
+            for end in [2 * KEPT_BYTES_MIN, 3 * KEPT_BYTES_MIN] {
+                assert_eq!(flow.ask(false).first, (end - KEPT_BYTES_MIN) as u64);
+                let reach = (end as u64, Some(length));
+                let mut body = Body::behind(&output, 7, flow, reach, bounds).unwrap();
+                let mut buf = buffers.take(Size::Large);
+                buf.append_body(&content[end - KEPT_BYTES_MIN..end]);
+                if end < content.len() {
+                    // What the response says of itself is not asked for again.
+                    flow = body.into_flow(&mut buf, Validator::default()).await.unwrap().unwrap();
+                    assert_eq!(**flow.validator(), tag());
+                    continue;
+                }
+                body.conclude(&mut buf).await.unwrap().unwrap();
+                let stored = body.finish(&mut buf, "a").await.unwrap();
+                let mut hasher = Hasher::new(Kind::Sha256);
+                hasher.update(&content);
+                assert_eq!((stored.size, stored.digest), (length, Some(hasher.finish())));
+                return;
+            }
+        });
+    }
+}
