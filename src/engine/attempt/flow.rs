@@ -68,10 +68,12 @@ impl<'r> FileReceiver<'r> {
     pub(super) fn instead_of_rest(&mut self, instead: Instead) -> Came {
         let (fault, why) = match instead {
             Instead::NotRange { complete } => {
-                if self.flow.as_mut().is_some_and(|flow| flow.ends_at(complete)) {
+                let Some(flow) = &mut *self.flow else { return Came::Range };
+                if flow.ends_at(complete) {
                     return Came::Range;
                 }
-                (Fault::new(Stage::Head, Cause::Changed), "the server has nothing behind it")
+                let cause = if flow.fits(complete) { Cause::Range } else { Cause::Changed };
+                (Fault::new(Stage::Head, cause), "the server has nothing behind it")
             }
             Instead::BadPart(fault, _) => (fault, "it is not known where to go on"),
             instead => return Outcome::from(instead).into(),
@@ -93,8 +95,12 @@ impl<'r> FileReceiver<'r> {
         trace: &mut Trace,
         fault: Fault,
     ) -> Result<Answered<Came>, Fault> {
-        if fault.cause == Cause::Range && !self.output.has_streamed() {
+        if fault.cause == Cause::Range {
+            if self.output.has_streamed() {
+                return Err(stuck(fault, "it is not known where to go on"));
+            }
             // Parts of this server are of no use. What was counted begins again.
+            self.told.came += mem::take(&mut trace.size_download);
             self.told.num_parts = 0;
             return Ok((Came::Range, None));
         }

@@ -47,6 +47,13 @@ impl Flow {
         self.length == Some(self.tally.bytes)
     }
 
+    /// Whether what came can be the begin of a body that is so long, where that is known.
+    pub(crate) fn fits(&self, complete: Option<u64>) -> bool {
+        complete.is_none_or(|complete| {
+            complete >= self.tally.bytes && self.length.is_none_or(|length| length == complete)
+        })
+    }
+
     /// A server that compared the version has nothing behind what came, and says how long all of it
     /// is. Whether that is the end of the body, whose length was not known so far.
     pub(crate) fn ends_at(&mut self, complete: Option<u64>) -> bool {
@@ -172,6 +179,9 @@ mod tests {
         assert!(!ends(None, tag(), Some(8)) && !ends(None, tag(), None));
         assert!(!ends(Some(10), tag(), Some(9)), "it was longer");
         assert!(!ends(None, Validator::default(), Some(9)));
+        let fits = |length, complete| flow(9, length, tag()).fits(complete);
+        assert!(fits(None, None) && fits(None, Some(9)) && fits(Some(10), Some(10)));
+        assert!(!fits(None, Some(8)) && !fits(Some(10), Some(11)));
     }
 
     #[test]
