@@ -27,8 +27,8 @@ mod writes;
 
 pub use options::{FileAllocation, FileOps, Fsync, WriteMode, WriteOptions};
 pub(super) use partial::RECORD_SUFFIX;
-pub(super) use share::CacheShare;
 pub use partial::{PartWriter, PartialFile, RECORD_BYTES_MAX};
+pub(super) use share::CacheShare;
 pub use stamp::Stamp;
 
 use super::buf::RecvBuf;

@@ -157,9 +157,13 @@ impl<'r> FileReceiver<'r> {
         self.wanted = None;
         let length = self.coming(head, is_coded).length();
         check_size(length.unwrap_or_default(), self.output.body_bytes_max)?;
-        let validator = Validator::of(head);
-        let is_long = self.output.is_long(length, &validator, head) && !is_coded;
-        let is_ranged = self.is_ranged(&validator, head);
+        // Of a short body nothing is read that vouches for it.
+        let is_long = !is_coded && self.output.is_long(length, head);
+        let version = is_long.then(|| {
+            let validator = Validator::of(head);
+            let is_ranged = self.is_ranged(&validator, head);
+            Version { length, validator, is_ranged }
+        });
         if self.is_unvouched() {
             self.let_go(Resume::NoRanges);
         }
@@ -172,8 +176,7 @@ impl<'r> FileReceiver<'r> {
             if self.is_helper || !team.is_alone() {
                 return Err(Outcome::Left.into());
             }
-            if is_long {
-                let version = Version { length, validator, is_ranged };
+            if let Some(version) = version {
                 team.partial.restart(version, kit.now_ms())?;
                 return Ok(Some(team.partial.take_all(kit.now_ms())));
             }
@@ -183,10 +186,8 @@ impl<'r> FileReceiver<'r> {
             *self.told = team.partial.told();
             *self.team = None;
         }
-        if !is_long {
-            return Ok(None);
-        }
-        let version = Version { length, validator, is_ranged };
+        let Some(version) = version else { return Ok(None) };
+        let is_ranged = version.is_ranged;
         let (output, now_ms) = (self.output, kit.now_ms());
         let partial = output.begin_partial(&kit.dir, self.planned, self.job, version, now_ms)?;
         let team = Team::new(partial);

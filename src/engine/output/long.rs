@@ -18,11 +18,11 @@ use crate::ring::file::PartialFile;
 impl Output {
     /// Whether a body is long: worth to be gone on with by other runs, and to be filled by several
     /// connections.
-    pub(crate) fn is_long(&self, length: Option<u64>, validator: &Validator, head: &Head) -> bool {
+    pub(crate) fn is_long(&self, length: Option<u64>, head: &Head) -> bool {
         self.has_files()
             && match length {
                 Some(length) => length >= LONG_BYTES_MIN,
-                None => validator.is_strong() && head.accepts_ranges == Some(true),
+                None => head.accepts_ranges == Some(true) && Validator::of(head).is_strong(),
             }
     }
 
