@@ -19,11 +19,13 @@ pub enum Resume {
     Foreign,
     /// The machine went down before the bytes were on the disk.
     NotSynced,
+    /// All of it had another digest than the list asks for.
+    WrongDigest,
 }
 
 impl Resume {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Continued,
         Self::Changed,
         Self::NoValidator,
@@ -32,6 +34,7 @@ impl Resume {
         Self::Damaged,
         Self::Foreign,
         Self::NotSynced,
+        Self::WrongDigest,
     ];
 
     /// The word of the column `resume`.
@@ -45,6 +48,7 @@ impl Resume {
             Self::Damaged => "damaged",
             Self::Foreign => "foreign",
             Self::NotSynced => "not_synced",
+            Self::WrongDigest => "wrong_digest",
         }
     }
 }

@@ -320,6 +320,17 @@ fn what_changed_between_runs_is_fetched_whole() {
 }
 
 #[test]
+fn what_comes_whole_though_a_part_was_asked_for_is_no_continuation() {
+    let served = serve();
+    let sandbox = Sandbox::new();
+    let file = slow(&served, "ignored").with("after", 1).with("ranges", "ignored");
+    kill_in_the_middle(&sandbox, &file, "ignored");
+    let done = sandbox.pull().again().arg(file.url()).run();
+    let row = assert_came(&sandbox, &done, (&file, "ignored"), 0);
+    assert_eq!((&*row["resume"], &*row["size_resumed"]), ("no_ranges", "0"), "{row:#?}");
+}
+
+#[test]
 fn a_record_that_is_no_good_is_not_believed() {
     let served = serve();
     type Spoil = fn(&Path);

@@ -19,6 +19,7 @@ mod rude; // a server that does to each request what a script says
 mod sockets; // ports that refuse, ports that swallow, one raw exchange
 
 // What the program promises.
+mod adopted; // files that curl and wget left unfinished, with -c
 mod again; // what --verify found is pulled again by the same command
 mod answers; // what is an answer to a request for the whole, and what is none
 mod aria2; // lists and sessions of aria2, and what one line may ask for
@@ -40,6 +41,7 @@ mod eyeballs; // hosts with several addresses: who is connected to, and what bec
 mod faults; // each bad input has its code, its row, and costs nothing else
 mod fetch; // thousands of files, every framing, every file-ops mode, caps
 mod filesystems; // names and files where the file system is not like ext4
+mod flow; // bodies that go to no file go on where they ended
 mod full; // a disk that is full: the run waits, goes on, or stops
 mod gone; // reports that are deleted or moved while their run goes on
 mod hostile; // every reply of tests/http through the real binary

@@ -5,12 +5,13 @@ use crate::engine::attempt::exchange::{Answered, Start, exchange};
 use crate::engine::attempt::fetch::{Fetch, History, planned_name};
 use crate::engine::attempt::kit::Kit;
 use crate::engine::attempt::long::{Todo, finish};
-use crate::engine::attempt::outcome::Outcome;
+use crate::engine::attempt::outcome::{Came, Outcome};
 use crate::engine::attempt::receiver::{FileReceiver, Receiver};
 use crate::engine::attempt::request::Request;
 use crate::engine::attempt::robots::permit;
 use crate::engine::attempt::team::{Enlist, Team};
 use crate::engine::output::destination::Output;
+use crate::engine::output::versions::Held;
 use crate::engine::say::say;
 use crate::engine::state::stop::Stop;
 use crate::fault::{Cause, Fault, Stage};
@@ -72,22 +73,23 @@ pub(crate) async fn attempt(
 async fn fill(kit: &Kit, output: &Output, fetch: &mut Fetch, given: Given<'_>) -> Answered {
     let Given { mut pooled, mut now_ms, first_byte, enlist } = given;
     let is_helper = fetch.helps().is_some();
+    let held = held(kit, output, fetch);
     let Fetch { job, name, history, .. } = fetch;
     let (job_at_ms, history) = (history.whole_job_at_ms(), &mut **history);
-    let History { hops, trace, file_name, wrong_digest, failed_ip, began, .. } = history;
+    let History { hops, trace, file_name, wrong_digest, failed_ip, began, flow, .. } = history;
     let (team, told, mirroring) = (&mut history.team, &mut history.told, &mut history.mirroring);
     let target = hops.target(&job.target);
     let transfer = kit.transfers.begin(job.index, target, *began);
     trace.transfer = transfer.index();
     let planned = planned_name(job, name.as_deref());
-    let held = if is_helper { None } else { output.held(&kit.dir, planned, job) };
-    let file = FileReceiver {
+    let mut receiver = Receiver::File(FileReceiver {
         output,
         job,
         planned,
         name: file_name,
         wrong: wrong_digest,
         team,
+        flow,
         told,
         is_helper,
         mirroring,
@@ -98,12 +100,11 @@ async fn fill(kit: &Kit, output: &Output, fetch: &mut Fetch, given: Given<'_>) -
         enlist,
         wanted: None,
         is_conditional: false,
-    };
-    let mut receiver = Receiver::File(file);
+    });
     let mut bytes = kit.request_memory();
     let mut buf = kit.buffers.take(kit.first_size());
     let answered = loop {
-        let Receiver::File(file) = &mut receiver else { unreachable!("it is about a file") };
+        let file = receiver.file();
         match file.todo(kit) {
             Todo::Ask(claim) => file.want(claim),
             Todo::Probe => file.want_proof(),
@@ -115,20 +116,19 @@ async fn fill(kit: &Kit, output: &Output, fetch: &mut Fetch, given: Given<'_>) -
         let conditions = file.conditions(terms.as_deref(), held.as_ref());
         let asked = (conditions, cut.as_ref(), file.mirroring.ends_ms(job_at_ms));
         let request = Request { first_byte, failed_ip: *failed_ip, ..request(file, asked) };
-        let start = Start { pooled: pooled.take(), now_ms, memory: (&mut bytes, &mut buf) };
+        let start =
+            Start { pooled: file.fit(pooled.take()), now_ms, memory: (&mut bytes, &mut buf) };
         match exchange(kit, &request, trace, &mut receiver, start).await {
-            Ok((Outcome::Ranged, connection)) => {
+            Ok((Came::Range, connection)) => {
                 (pooled, now_ms) = (connection, kit.now_ms());
                 trace.begin_next();
                 kit.buffers.give(std::mem::replace(&mut buf, kit.buffers.take(Size::Small)));
             }
-            Ok(answered) => break answered,
+            Ok((Came::Over(outcome), connection)) => break (outcome, connection),
             Err(outcome) => break (outcome, None),
         }
     };
-    if let Receiver::File(file) = &mut receiver {
-        file.settle(kit);
-    }
+    receiver.file().settle();
     kit.buffers.give(buf);
     kit.keep_request_memory(bytes);
     answered
@@ -160,10 +160,20 @@ fn request<'q>(
     }
 }
 
+/// The version of the file that is there, where another one alone is wanted.
+fn held(kit: &Kit, output: &Output, fetch: &Fetch) -> Option<Held> {
+    let History { team, told, .. } = &*fetch.history;
+    // What another program left unfinished is no version of anything.
+    let is_whole = told.resume.is_none()
+        && team.as_ref().is_none_or(|team| !team.partial.is_unvouched())
+        && fetch.helps().is_none();
+    if is_whole { output.held(&kit.dir, fetch.planned_name(), &fetch.job) } else { None }
+}
+
 /// Looks what an earlier run left of the body, before the first request.
 fn take_up(kit: &Kit, output: &Output, fetch: &mut Fetch) -> Result<(), Fault> {
     let has_begun = fetch.history.team.is_some() || fetch.history.told.resume.is_some();
-    if !output.may_be_taken_up() || has_begun {
+    if has_begun || !output.may_be_taken_up(&kit.dir, fetch.planned_name()) {
         return Ok(());
     }
     let found = output.find_partial(&kit.dir, fetch.planned_name(), &fetch.job, kit.now_ms())?;

@@ -3,14 +3,14 @@
 use crate::engine::attempt::keep_alive::{Ended, KeepAlive};
 use crate::engine::attempt::kit::Kit;
 use crate::engine::attempt::open::open;
-use crate::engine::attempt::outcome::Outcome;
+use crate::engine::attempt::outcome::{Came, Outcome};
 use crate::engine::attempt::pace::Pace;
 use crate::engine::attempt::receiver::Receiver;
 use crate::engine::attempt::request::Request;
 use crate::engine::attempt::response::Response;
 use crate::engine::attempt::trace::Trace;
 use crate::engine::output::body::Body;
-use crate::engine::output::stored::{Location, Obstacle, Stored};
+use crate::engine::output::stored::{Location, Stored};
 use crate::fault::{Cause, Failure, Fault, Stage};
 use crate::http::Reuse;
 use crate::http::coding;
@@ -33,8 +33,9 @@ pub(crate) struct Start<'s> {
     pub(crate) memory: (&'s mut Vec<u8>, &'s mut RecvBuf),
 }
 
-/// Outcome of a request, and the connection if it can serve another one.
-pub(crate) type Answered = (Outcome, Option<Connection>);
+/// What an attempt came to, or a request of it ([`Came`]), and the connection if it can serve
+/// another request.
+pub(crate) type Answered<T = Outcome> = (T, Option<Connection>);
 
 /// Sends a request, on the pooled connection if that still works, else on a new one, and hands the
 /// body of the answer to `receiver`.
@@ -48,7 +49,7 @@ pub(crate) async fn exchange(
     trace: &mut Trace,
     receiver: &mut Receiver<'_>,
     start: Start<'_>,
-) -> Result<Answered, Outcome> {
+) -> Result<Answered<Came>, Outcome> {
     let Start { mut pooled, mut now_ms, memory: (bytes, buf) } = start;
     let route = kit.proxies.choose(request.target);
     let paces = kit.common.paces.as_ref();
@@ -159,7 +160,7 @@ async fn respond(
     arrived: Arrived<'_>,
     buf: &mut RecvBuf,
     receiver: &mut Receiver<'_>,
-) -> Result<Option<Answered>, Fault> {
+) -> Result<Option<Answered<Came>>, Fault> {
     let Arrived { connection, received, pace } = arrived;
     let mut response = Response::new(kit, (&mut *trace, request.job_at_ms), connection, buf, pace);
     let head = response.head(received).await?;
@@ -176,10 +177,12 @@ async fn respond(
     let mut body = match begun {
         Ok(body) => body,
         // It is the answer, and cannot be stored.
-        Err(Outcome::Failed(fault, _)) if fault.stage != Stage::Head => return Err(fault),
-        Err(outcome) => {
-            let Reuse::Keep = reuse else { return Ok(Some((outcome, None))) };
-            return Box::pin(drained(response, framing, keep_alive, outcome)).await;
+        Err(Came::Over(Outcome::Failed(fault, _))) if fault.stage != Stage::Head => {
+            return Err(fault);
+        }
+        Err(came) => {
+            let Reuse::Keep = reuse else { return Ok(Some((came, None))) };
+            return Box::pin(drained(response, framing, keep_alive, came)).await;
         }
     };
     let file = match receiver {
@@ -206,22 +209,21 @@ async fn respond(
     if body.filling().is_some() {
         return Box::pin(file.end_range(kit, body, buf, ended)).await.map(Some);
     }
-    if !ended.is_ours && !trace.is_output_begun {
+    if !ended.is_ours && !file.output.has_streamed() {
         return Ok(None);
     }
-    // The connection is not kept: a kept one may have brought the body of another request.
-    body.conclude(buf).await?.map_err(|mismatch| file.wrong_digest(&mismatch))?;
-    body.set_stamp(file.output.stamp(file.job, trace.head.as_deref()));
-    let outcome = match body.finish(buf, file.path()).await {
-        Ok(stored) => Outcome::Done(stored),
-        Err(Obstacle::Kept) => Outcome::Skipped,
-        Err(Obstacle::Fault(fault)) => return Err(fault),
-    };
+    let lacks_more = body.lacks_more(trace.size_download);
+    if lacks_more != Ok(false) {
+        return Box::pin(file.ask_on(body, buf, trace, lacks_more)).await.map(Some);
+    }
+    // If it is not the one asked for, the connection is not kept: a kept one may have brought the
+    // body of another request.
+    let outcome = file.store(&mut body, buf, trace.head.as_deref()).await?;
     if is_coded && let Some(head) = &mut trace.head {
         // It is about the stored bytes.
         head.content_encoding = None;
     }
-    Ok(Some((outcome, ended.connection)))
+    Ok(Some((outcome.into(), ended.connection)))
 }
 
 /// Ends a response whose body is not what was asked for, so that the connection may be kept.
@@ -229,10 +231,10 @@ async fn drained(
     response: Response<'_>,
     framing: Framing,
     keep_alive: &KeepAlive<'_>,
-    outcome: Outcome,
-) -> Result<Option<Answered>, Fault> {
+    came: Came,
+) -> Result<Option<Answered<Came>>, Fault> {
     let ended = response.drain(framing, keep_alive).await;
-    Ok(ended.is_ours.then_some((outcome, ended.connection)))
+    Ok(ended.is_ours.then_some((came, ended.connection)))
 }
 
 /// Keeps a body that is a short text: its first bytes where it is too long.
@@ -241,7 +243,7 @@ async fn keep_text(
     ended: Result<Ended, Fault>,
     buf: &mut RecvBuf,
     text: &mut Vec<u8>,
-) -> Result<Option<Answered>, Fault> {
+) -> Result<Option<Answered<Came>>, Fault> {
     let connection = match ended {
         Ok(ended) if !ended.is_ours => return Ok(None),
         Ok(ended) => body.conclude(buf).await.map(|_| ended.connection),
@@ -251,9 +253,10 @@ async fn keep_text(
     *text = bytes;
     let size = text.len() as u64;
     let stored = Stored { location: Location::Planned, size, digest: None, has_replaced: false };
+    let done = Outcome::Done(stored).into();
     match connection {
-        Ok(connection) => Ok(Some((Outcome::Done(stored), connection))),
-        Err(_) if is_full => Ok(Some((Outcome::Done(stored), None))),
+        Ok(connection) => Ok(Some((done, connection))),
+        Err(_) if is_full => Ok(Some((done, None))),
         Err(fault) => Err(fault),
     }
 }

@@ -7,6 +7,7 @@ use crate::engine::attempt::proof::{Mirroring, Probe};
 use crate::engine::attempt::team::{Leaving, Recruit, Team};
 use crate::engine::attempt::trace::Trace;
 use crate::engine::moment::Moment;
+use crate::engine::output::flow::Flow;
 use crate::engine::output::partial::Told;
 use crate::fault::{Cause, Fault, Stage};
 use crate::http::Head;
@@ -78,7 +79,10 @@ pub(crate) struct History {
     pub(crate) trace: Trace,
     /// What there is of a long body, and who fills it.
     pub(crate) team: Option<Arc<Team>>,
-    /// What a row tells of a body that was given up.
+    /// What came of a body that goes to no file.
+    pub(crate) flow: Option<Box<Flow>>,
+    /// What a row tells of a body that was given up, or of what came of one that goes to no file
+    /// before the last response.
     pub(crate) told: Told,
     /// The last head of an attempt before this one, of a body that is gone on with.
     head_before: Option<Box<Head>>,
@@ -215,8 +219,8 @@ impl Fetch {
             history.failed_ip = history.trace.remote_ip.filter(|_| is_failed);
         }
         history.num_connects += history.trace.num_connects;
-        if let Some(team) = &history.team {
-            history.came_before = team.partial.told().came;
+        history.came_before = history.told().came;
+        if history.team.is_some() || history.flow.is_some() {
             let last = history.trace.head.take();
             history.head_before = last.or_else(|| history.head_before.take());
         }
@@ -313,8 +317,7 @@ impl Fetch {
 
     /// The attempt failed; it counts as none where it brought so many bytes that are kept.
     pub(crate) fn count_fruit(&mut self) {
-        let came = self.history.team.as_ref().map_or(0, |team| team.partial.told().came);
-        let brought = came.saturating_sub(self.history.came_before);
+        let brought = self.history.told().came.saturating_sub(self.history.came_before);
         self.history.fruitful += u32::from(brought >= limits::LONG_BYTES_MIN);
     }
 
@@ -331,7 +334,7 @@ impl Fetch {
 
     /// Whether nothing is lost of a body with the source that it came from.
     pub(crate) fn keeps_nothing(&self) -> bool {
-        self.history.team.is_none()
+        self.history.team.is_none() && self.history.flow.is_none()
     }
 
     /// A wait follows this fault, which the row tells of if the time is over before that.
@@ -383,6 +386,7 @@ impl History {
             queue: Duration::ZERO,
             trace: Trace::new(now.at),
             team: None,
+            flow: None,
             told: Told::default(),
             head_before: None,
             came_before: 0,
@@ -417,12 +421,20 @@ impl History {
         self.trace.head.as_deref().or(self.head_before.as_deref())
     }
 
-    /// How a long body came, or came in part.
-    fn told(&self) -> Option<Told> {
-        match &self.team {
-            Some(team) => Some(team.partial.told()),
-            None => Some(self.told).filter(|told| told.resume.is_some()),
-        }
+    /// How a body came whose bytes are kept from one response to the next, but for the last one of
+    /// a body that has no team.
+    fn told(&self) -> Told {
+        let Some(team) = &self.team else { return self.told };
+        let told = team.partial.told();
+        // What was given up before stays true.
+        let resume = told.resume.or(self.told.resume);
+        Told { resume, came: told.came + self.told.came, ..told }
+    }
+
+    /// Body bytes that came, without those of attempts of which nothing was kept.
+    fn size_download(&self) -> u64 {
+        let last = if self.team.is_none() { self.trace.size_download } else { 0 };
+        self.told().came + last
     }
 
     fn ends_ms(&self, paused_ms: u64) -> u64 {
@@ -468,26 +480,22 @@ fn counted<'t>(
     now: Instant,
 ) -> Counted<'t> {
     let head = history.and_then(History::head);
-    let told = history.and_then(History::told);
+    let told = history.map(History::told).unwrap_or_default();
     Counted {
         status: end.status(),
         fault: end.fault(),
         response_code: head.map_or(0, |head| head.status),
-        size_download: match (&told, history) {
-            (Some(told), _) => told.came,
-            (None, Some(history)) => history.trace.size_download,
-            (None, None) => 0,
-        },
+        size_download: history.map_or(0, History::size_download),
         size_file: end.stored().map(|stored| stored.size),
-        size_resumed: told.map_or(0, |told| told.resumed),
-        num_parts: told.map_or(0, |told| told.num_parts).max(u32::from(head.is_some())),
-        write_mode: told.and_then(|told| told.write_mode).filter(|_| end.stored().is_some()),
+        size_resumed: told.resumed,
+        num_parts: told.num_parts.max(u32::from(head.is_some())),
+        write_mode: told.write_mode.filter(|_| end.stored().is_some()),
         has_replaced: end.stored().is_some_and(|stored| stored.has_replaced),
         num_retries: history.map_or(0, |history| history.attempt.saturating_sub(1)),
         num_redirects: history.map_or(0, |history| history.hops.num_redirects_total()),
         num_connects: history
             .map_or(0, |history| history.num_connects + history.trace.num_connects)
-            + told.map_or(0, |told| told.num_connects),
+            + told.num_connects,
         times: history.map_or_else(Times::default, |history| history.times(now)),
         host: target.origin_str(),
     }
@@ -507,7 +515,7 @@ fn row(job: &Job, name: &str, history: Option<&History>, end: End, now: Instant,
         size_resumed: counted.size_resumed,
         num_parts: counted.num_parts,
         write_mode: counted.write_mode,
-        resume: history.and_then(History::told).and_then(|told| told.resume),
+        resume: history.and_then(|history| history.told().resume),
         has_replaced: counted.has_replaced,
         num_retries: counted.num_retries,
         num_redirects: counted.num_redirects,

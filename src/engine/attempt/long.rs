@@ -3,7 +3,7 @@
 use crate::engine::attempt::exchange::Answered;
 use crate::engine::attempt::keep_alive::Ended;
 use crate::engine::attempt::kit::Kit;
-use crate::engine::attempt::outcome::Outcome;
+use crate::engine::attempt::outcome::{Came, Outcome};
 use crate::engine::attempt::receiver::{FileReceiver, WantedRange};
 use crate::engine::attempt::team::{Recruit, Team};
 use crate::engine::attempt::trace::Trace;
@@ -39,7 +39,10 @@ pub(crate) enum Todo {
 impl<'r> FileReceiver<'r> {
     /// What there is to do about the body.
     pub(crate) fn todo(&mut self, kit: &Kit) -> Todo {
-        let Some(team) = &*self.team else { return Todo::Ask(None) };
+        let Some(team) = &*self.team else {
+            let is_whole = self.flow.as_ref().is_some_and(|flow| flow.is_whole());
+            return if is_whole { Todo::Finish } else { Todo::Ask(None) };
+        };
         if let Some(todo) = self.before_part(kit) {
             return todo;
         }
@@ -86,11 +89,15 @@ impl<'r> FileReceiver<'r> {
 
     /// The version that a range is to be of.
     pub(crate) fn terms(&self) -> Option<Arc<Validator>> {
-        self.wanted.as_ref().map(|wanted| Arc::clone(&wanted.validator))
+        let of_range = self.wanted.as_ref().map(|wanted| &wanted.validator);
+        of_range.or_else(|| self.flow.as_ref().map(|flow| flow.validator())).cloned()
     }
 
     /// What is asked of a server, where that is a range.
     pub(crate) fn part_ask(&self) -> Option<PartAsk<'_>> {
+        if let Some(flow) = &*self.flow {
+            return Some(flow.ask(self.output.takes_unvouched()));
+        }
         let WantedRange { claim, validator, complete, takes_unvouched } = self.wanted.as_ref()?;
         let range = claim.as_ref().map_or(0..1, Claim::range);
         Some(PartAsk {
@@ -111,11 +118,14 @@ impl<'r> FileReceiver<'r> {
         kit: &'b Kit,
         (head, answer): (&Head, Answer),
         is_coded: bool,
-    ) -> Result<Body<'b>, Outcome>
+    ) -> Result<Body<'b>, Came>
     where
         'r: 'b,
     {
         self.check_length((head, &answer), is_coded)?;
+        if let Some(body) = self.go_on(kit, head, &answer)? {
+            return Ok(body);
+        }
         let is_of_mirror = self.is_of_mirror();
         let claimed = match answer {
             Answer::Part { range, complete } if is_of_mirror => {
@@ -127,15 +137,10 @@ impl<'r> FileReceiver<'r> {
                     _ => true,
                 };
                 if !learned {
-                    return Err(self.mistaken(kit, BadPart::Changed));
+                    return Err(self.mistaken(BadPart::Changed));
                 }
-                let is_trusted = self.output.takes_unvouched();
-                let is_vouched = self
-                    .team
-                    .as_ref()
-                    .is_none_or(|team| team.partial.is_vouched_by(head, is_trusted));
-                if !is_vouched {
-                    return Err(self.mistaken(kit, BadPart::Unvouched));
+                if !self.is_vouched_by(kit, head) {
+                    return Err(self.mistaken(BadPart::Unvouched));
                 }
                 let claim = self.wanted.take().and_then(|wanted| wanted.claim);
                 claim.map(|claim| (claim, Some(range.end)))
@@ -191,7 +196,7 @@ impl<'r> FileReceiver<'r> {
     }
 
     /// A response brings all of the file. Gives what it fills, where that is a long body.
-    fn whole(&mut self, kit: &Kit, head: &Head, is_coded: bool) -> Result<Option<Claim>, Outcome> {
+    fn whole(&mut self, kit: &Kit, head: &Head, is_coded: bool) -> Result<Option<Claim>, Came> {
         let why = self.part_ask().map(|ask| why_whole(head, &ask));
         if let Some(team) = self.left_by_unfit() {
             return Err(self.unfit(&team, None));
@@ -199,11 +204,15 @@ impl<'r> FileReceiver<'r> {
         self.wanted = None;
         let length = self.coming(head, is_coded).length();
         check_size(length.unwrap_or_default(), self.output.body_bytes_max)?;
-        let validator = Validator::of(head);
-        let is_long = self.output.is_long(length, &validator, head) && !is_coded;
-        let (is_ranged, source) = (self.is_ranged(&validator, head), self.hops.source());
+        // Of a short body nothing is read that vouches for it.
+        let is_long = !is_coded && self.output.is_long(length, head);
+        let version = is_long.then(|| {
+            let (validator, source) = (Validator::of(head), self.hops.source());
+            let is_ranged = self.is_ranged(&validator, head);
+            Version { length, validator, source, is_ranged }
+        });
         if self.is_unvouched() {
-            self.give_back(kit, Resume::NoRanges);
+            self.let_go(Resume::NoRanges);
         }
         if let Some(team) = self.team.clone() {
             match why {
@@ -212,21 +221,19 @@ impl<'r> FileReceiver<'r> {
                 None => {}
             }
             if self.is_helper || !team.is_alone() {
-                return Err(Outcome::Left);
+                return Err(Outcome::Left.into());
             }
-            if is_long {
-                let version = Version { length, validator, source, is_ranged };
+            if let Some(version) = version {
                 return Ok(Some(team.partial.restart(version, kit.now_ms())?));
             }
-            // What is there is of no use, and there is nothing long any more.
-            team.partial.outdate(Resume::Changed);
+            // It was long, and is not any more: what is there is of no use.
+            let is_same = why == Some(WhyWhole::RangesIgnored);
+            team.partial.outdate(if is_same { Resume::NoRanges } else { Resume::Changed });
             *self.told = team.partial.told();
             *self.team = None;
         }
-        if !is_long {
-            return Ok(None);
-        }
-        let version = Version { length, validator, source, is_ranged };
+        let Some(version) = version else { return Ok(None) };
+        let is_ranged = version.is_ranged;
         let (output, now_ms) = (self.output, kit.now_ms());
         let partial = output.begin_partial(&kit.dir, self.planned, self.job, version, now_ms)?;
         let team = Team::new(partial, self.job, self.hops);
@@ -240,24 +247,27 @@ impl<'r> FileReceiver<'r> {
     }
 
     /// What comes of an answer that was not what was asked for.
-    pub(crate) fn instead(&mut self, kit: &Kit, instead: Instead) -> Outcome {
+    pub(crate) fn instead(&mut self, instead: Instead) -> Came {
+        if self.flow.is_some() {
+            return self.instead_of_rest(instead);
+        }
         match instead {
             // The file has got shorter.
-            Instead::NotRange { .. } => self.mistaken(kit, BadPart::Changed),
-            Instead::BadPart(_, why) => self.mistaken(kit, why),
-            instead => instead.into(),
+            Instead::NotRange { .. } => self.mistaken(BadPart::Changed),
+            Instead::BadPart(_, why) => self.mistaken(why),
+            instead => Outcome::from(instead).into(),
         }
     }
 
     /// The answer to a request for a range was none. The task goes on with what there is to do
     /// then.
-    fn mistaken(&mut self, kit: &Kit, why: BadPart) -> Outcome {
+    fn mistaken(&mut self, why: BadPart) -> Came {
         if let Some(team) = self.left_by_unfit() {
             return self.unfit(&team, None);
         }
         self.wanted = None;
         if self.is_unvouched() {
-            self.give_back(kit, Resume::Unvouched);
+            self.let_go(Resume::Unvouched);
         }
         if let Some(team) = &*self.team {
             match why {
@@ -269,7 +279,7 @@ impl<'r> FileReceiver<'r> {
                 }
             }
         }
-        Outcome::Ranged
+        Came::Range
     }
 
     /// Whether nothing vouches so far for what there is of the body.
@@ -277,20 +287,26 @@ impl<'r> FileReceiver<'r> {
         self.team.as_ref().is_some_and(|team| team.partial.is_unvouched())
     }
 
-    /// What another program left of the body is of no use, for this reason: it has its name again.
-    fn give_back(&mut self, kit: &Kit, why: Resume) {
-        let Some(team) = self.team.take() else { return };
+    /// Whether a response vouches for what there is, which is taken over then.
+    fn is_vouched_by(&self, kit: &Kit, head: &Head) -> bool {
+        let Some(team) = &*self.team else { return true };
         let name = self.planned.rsplit_once('/').map_or(self.planned, |(_, name)| name);
-        team.partial.give_back(&kit.dir, name, self.job.index);
+        let file = (&kit.dir, name, self.job.index);
+        team.partial.is_vouched_by(head, self.output.takes_unvouched(), file, kit.now_ms())
+    }
+
+    /// What another program left of the body is of no use, for this reason: it stays as it is.
+    fn let_go(&mut self, why: Resume) {
+        let Some(team) = self.team.take() else { return };
+        team.partial.let_go();
         *self.told = Told { resume: Some(why), ..Told::default() };
     }
 
-    /// An attempt is over. What another program left has its name again, unless something vouched
-    /// for it.
-    pub(crate) fn settle(&mut self, kit: &Kit) {
+    /// An attempt is over. What another program left is let go, unless something vouched for it.
+    pub(crate) fn settle(&mut self) {
         self.wanted = None;
         if self.is_unvouched() {
-            self.give_back(kit, Resume::Unvouched);
+            self.let_go(Resume::Unvouched);
             *self.told = Told::default();
         }
     }
@@ -312,11 +328,26 @@ impl<'r> FileReceiver<'r> {
         *self.team = Some(team);
     }
 
-    /// Whether a server may be asked for a range of what it sends: it does not say that it has
-    /// none, and there is a way to see that a range is of the same version, or nobody asks for one.
+    /// Whether a server may be asked for a range of what it sends.
     fn is_ranged(&self, validator: &Validator, head: &Head) -> bool {
+        self.why_no_ranges(validator, head).is_none()
+    }
+
+    /// Why a server may not be asked for a range of what it sends, where it says that it has none,
+    /// or there is no way to see that a range is of the same version and somebody asks for that.
+    pub(super) fn why_no_ranges(&self, validator: &Validator, head: &Head) -> Option<&'static str> {
+        if self.has_own_range {
+            return Some("its request asks for a range already");
+        }
+        if head.accepts_ranges == Some(false) {
+            return Some("the server says that it sends no parts");
+        }
+        // Whoever coded it on its way need not do so with a part of it.
+        if head.content_encoding.is_some() {
+            return Some("it came in a coding, in which parts need not come");
+        }
         let is_vouched = validator.is_strong() || self.output.takes_unvouched();
-        is_vouched && !self.has_own_range && head.accepts_ranges != Some(false)
+        (!is_vouched).then_some("no strong ETag or old Last-Modified vouches for the rest")
     }
 
     /// Seeks helpers for a body, if there is something for them to do.
@@ -337,9 +368,12 @@ impl FileReceiver<'_> {
         kit: &Kit,
         mut body: Body<'_>,
         buf: &mut RecvBuf,
-        trace: &Trace,
+        trace: &mut Trace,
         fault: Fault,
-    ) -> Result<Answered, Fault> {
+    ) -> Result<Answered<Came>, Fault> {
+        if !self.output.has_files() {
+            return self.cut_flow(body, buf, trace, fault).await;
+        }
         if let Some(filling) = body.filling() {
             let is_cut = filling.is_cut();
             if fault.stage != Stage::Write {
@@ -366,13 +400,13 @@ impl FileReceiver<'_> {
         mut body: Body<'_>,
         buf: &mut RecvBuf,
         ended: Ended,
-    ) -> Result<Answered, Fault> {
+    ) -> Result<Answered<Came>, Fault> {
         body.write(buf).await?;
         if !ended.is_ours
             && let Some(team) = &*self.team
         {
             // It may have been the answer to another request.
-            team.partial.outdate(Resume::Changed);
+            team.partial.outdate(Resume::Unvouched);
         }
         let filling = body.filling();
         filling.inspect(|filling| filling.told_length());
@@ -380,26 +414,29 @@ impl FileReceiver<'_> {
         if filling.is_some_and(Filling::is_cut) {
             return Ok((self.lagged(kit), None));
         }
-        Ok((Outcome::Ranged, ended.connection))
+        Ok((Came::Range, ended.connection))
     }
 
     /// Somebody else fetches what was left of a part, for it lagged. A helper leaves the mirror
     /// where it did.
-    fn lagged(&self, kit: &Kit) -> Outcome {
+    fn lagged(&self, kit: &Kit) -> Came {
         match self.elsewhere().filter(|_| self.is_helper) {
             Some(team) => {
                 team.failed(self.hops.source(), kit.now_ms());
-                Outcome::Left
+                Outcome::Left.into()
             }
-            None => Outcome::Ranged,
+            None => Came::Range,
         }
     }
 }
 
 /// Gives a body its name of which nothing is missing. The job alone is at it.
 pub(crate) async fn finish(kit: &Kit, file: &mut FileReceiver<'_>) -> Outcome {
-    let Some(team) = file.team.clone() else { return Outcome::Left };
-    match finish_body(kit, file, &team).await {
+    let finished = match file.team.clone() {
+        Some(team) => finish_body(kit, file, &team).await,
+        None => file.finish_flow(kit).await,
+    };
+    match finished {
         Ok(outcome) => outcome,
         Err(fault) => fault.into(),
     }
@@ -423,7 +460,7 @@ async fn finish_body(
                 // Nobody knows which of its bytes are wrong, nor whether ranges are what they say.
                 Mismatch::Digest { .. } | Mismatch::Size { .. } => {
                     partial.give_up_ranges();
-                    partial.outdate(Resume::Changed);
+                    partial.outdate(Resume::WrongDigest);
                 }
             }
             return Err(file.wrong_digest(&mismatch));
@@ -440,7 +477,7 @@ async fn finish_body(
         Err(obstacle) => {
             if matches!(obstacle, Obstacle::Kept) {
                 // Another file has the name, and stays.
-                partial.outdate(Resume::Changed);
+                partial.abandon();
             }
             obstacle.into()
         }

@@ -8,7 +8,7 @@
 
 use crate::engine::attempt::kit::Kit;
 use crate::engine::attempt::long::Todo;
-use crate::engine::attempt::outcome::Outcome;
+use crate::engine::attempt::outcome::{Came, Outcome};
 use crate::engine::attempt::proof::Proof;
 use crate::engine::attempt::receiver::{FileReceiver, WantedRange};
 use crate::engine::attempt::team::Team;
@@ -106,7 +106,7 @@ impl FileReceiver<'_> {
         &mut self,
         head: &Head,
         complete: Option<u64>,
-    ) -> Result<Option<Claim>, Outcome> {
+    ) -> Result<Option<Claim>, Came> {
         let claim = self.wanted.take().and_then(|wanted| wanted.claim);
         let (None, Some(team)) = (&claim, self.team.clone()) else { return Ok(claim) };
         Err(match team.partial.fit(head, complete) {
@@ -114,7 +114,7 @@ impl FileReceiver<'_> {
                 let validator = Arc::new(Validator::of(head));
                 self.mirroring.proof = Some(Proof { fit, version, validator });
                 team.fits(self.hops.source(), self.mirroring.probe.take().as_ref());
-                Outcome::Ranged
+                Came::Range
             }
             None => self.unfit(&team, Some(head)),
         })
@@ -122,15 +122,15 @@ impl FileReceiver<'_> {
 
     /// The source of the task does not have the file, by this head where there is one. A helper
     /// leaves; the job begins again there.
-    pub(super) fn unfit(&mut self, team: &Team, head: Option<&Head>) -> Outcome {
+    pub(super) fn unfit(&mut self, team: &Team, head: Option<&Head>) -> Came {
         self.wanted = None;
         if self.is_helper {
             team.give_up(self.hops.source());
-            return Outcome::Left;
+            return Outcome::Left.into();
         }
         let (version, _) = team.partial.terms();
         let is_other = head.is_some_and(|head| version.agreement(head) == Agreement::Differs);
         team.partial.outdate(if is_other { Resume::Changed } else { Resume::Unvouched });
-        Outcome::Ranged
+        Came::Range
     }
 }

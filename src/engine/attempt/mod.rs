@@ -5,9 +5,9 @@
 //! connection that [`open`] makes by way of [`race`] and [`tunnel`]. [`keep_alive`] says whether an
 //! answer on a connection that is used again is ours, [`receiver`] takes its body, and [`pace`]
 //! says when it may come. All of them work with what a core has for them, the [`kit`]; what an
-//! attempt saw is its [`trace`], and what it came to its [`outcome`]. Long bodies ([`long`]) are
-//! filled by several tasks ([`team`]), also from mirrors ([`mirror`],
-//! [`proof`]).
+//! attempt saw is its [`trace`], and what it came to its [`outcome`]. What one attempt does not
+//! bring all of is gone on with: [`long`] has files, [`flow`] what goes to none. Several tasks fill
+//! long bodies ([`team`]), also from mirrors ([`mirror`], [`proof`]).
 
 #![allow(clippy::module_inception, reason = "the room is named after what is done in it")]
 
@@ -15,6 +15,7 @@ pub(crate) mod attempt;
 pub(crate) mod exchange;
 pub(crate) mod fetch;
 mod file_name;
+mod flow;
 mod hops;
 pub(crate) mod keep_alive;
 pub(crate) mod kit;

@@ -1,4 +1,4 @@
-//! What one attempt came to.
+//! What one request came to, one attempt, and in the end a job.
 
 use crate::engine::output::stored::{Obstacle, Stored};
 use crate::fault::{Cause, Fault, Stage};
@@ -19,8 +19,6 @@ pub(crate) enum Outcome {
     Waiting,
     /// The job goes on there.
     Redirect(Target),
-    /// A range of its body is there, or was not to be had: the attempt goes on with another.
-    Ranged,
     /// What came from several sources is not the file: the job goes on at one of them.
     Mixed,
     /// Nothing of its body is left to this task: others are at what is missing.
@@ -29,6 +27,26 @@ pub(crate) enum Outcome {
     Unresolved,
     /// The attempt failed, with what the server said about trying again.
     Failed(Fault, Option<RetryAfter>),
+}
+
+/// What one request of an attempt came to.
+pub(crate) enum Came {
+    /// The attempt is over, and came to this.
+    Over(Outcome),
+    /// A range of its body is there, or was not to be had: the attempt goes on with another.
+    Range,
+}
+
+impl From<Outcome> for Came {
+    fn from(outcome: Outcome) -> Self {
+        Self::Over(outcome)
+    }
+}
+
+impl From<Fault> for Came {
+    fn from(fault: Fault) -> Self {
+        Self::Over(fault.into())
+    }
 }
 
 impl From<Fault> for Outcome {

@@ -3,18 +3,21 @@
 use crate::engine::attempt::file_name::FileName;
 use crate::engine::attempt::hops::Hops;
 use crate::engine::attempt::kit::Kit;
-use crate::engine::attempt::outcome::Outcome;
+use crate::engine::attempt::outcome::{Came, Outcome};
 use crate::engine::attempt::proof::Mirroring;
 use crate::engine::attempt::team::{Enlist, Team};
 use crate::engine::output::body::Body;
 use crate::engine::output::destination::Output;
+use crate::engine::output::flow::Flow;
 use crate::engine::output::partial::{Claim, Told};
+use crate::engine::output::stored::Obstacle;
 use crate::fault::{Cause, Fault, Stage, WrongDigest};
 use crate::http::Head;
 use crate::plan::checksum::Mismatch;
 use crate::plan::job::Job;
 use crate::plan::validator::Validator;
 use crate::plan::verdict::{Answer, Ask, Instead};
+use crate::ring::buf::RecvBuf;
 use crate::ring::dir::Dir;
 use std::sync::Arc;
 use std::time::Instant;
@@ -46,7 +49,10 @@ pub(crate) struct FileReceiver<'r> {
     pub(crate) is_conditional: bool,
     /// What there is of a long body, and who fills it.
     pub(crate) team: &'r mut Option<Arc<Team>>,
-    /// What a row tells of a body that was given up.
+    /// What came of a body that goes to no file.
+    pub(crate) flow: &'r mut Option<Box<Flow>>,
+    /// What a row tells of a body that was given up, or of what came of one that goes to no file
+    /// before the last response.
     pub(crate) told: &'r mut Told,
     /// Whether this is a task beside the job.
     pub(crate) is_helper: bool,
@@ -79,6 +85,12 @@ pub(crate) struct WantedRange {
 }
 
 impl<'r> Receiver<'r> {
+    /// The job of a receiver that has one.
+    pub(crate) fn file(&mut self) -> &mut FileReceiver<'r> {
+        let Self::File(file) = self else { unreachable!("it is about a file") };
+        file
+    }
+
     /// What is wanted, for the verdict on a head.
     pub(crate) fn ask(&self) -> Ask<'_> {
         match self {
@@ -98,14 +110,14 @@ impl<'r> Receiver<'r> {
         head: &Head,
         answer: Result<Answer, Instead>,
         is_coded: bool,
-    ) -> Result<Body<'b>, Outcome>
+    ) -> Result<Body<'b>, Came>
     where
         'r: 'b,
     {
         let answer = match (answer, &mut *self) {
             (Ok(answer), _) => answer,
-            (Err(instead), Self::File(file)) => return Err(file.instead(kit, instead)),
-            (Err(instead), Self::Text { .. }) => return Err(instead.into()),
+            (Err(instead), Self::File(file)) => return Err(file.instead(instead)),
+            (Err(instead), Self::Text { .. }) => return Err(Outcome::from(instead).into()),
         };
         self.accept(head, &kit.dir)?;
         match self {
@@ -145,6 +157,23 @@ impl FileReceiver<'_> {
     /// Path of the file beneath the directory of the run.
     pub(crate) fn path(&self) -> &str {
         self.name.proposed().unwrap_or(self.planned)
+    }
+
+    /// Stores a body that has come to its end, the last of it in `buf`, after a response with this
+    /// head where there was one.
+    pub(crate) async fn store(
+        &mut self,
+        body: &mut Body<'_>,
+        buf: &mut RecvBuf,
+        head: Option<&Head>,
+    ) -> Result<Outcome, Fault> {
+        body.conclude(buf).await?.map_err(|mismatch| self.wrong_digest(&mismatch))?;
+        body.set_stamp(self.output.stamp(self.job, head));
+        match body.finish(buf, self.path()).await {
+            Ok(stored) => Ok(Outcome::Done(stored)),
+            Err(Obstacle::Kept) => Ok(Outcome::Skipped),
+            Err(Obstacle::Fault(fault)) => Err(fault),
+        }
     }
 
     /// The fault of a response that brought another file than the list asks for.

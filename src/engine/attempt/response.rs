@@ -153,8 +153,6 @@ impl<'a> Response<'a> {
             if free < self.connection.room_min_bytes() || (free < ROOM_MIN_BYTES && !is_last) {
                 // A slow disk is not the peer's fault.
                 self.connection.disarm();
-                // Some of it may have gone out although the write fails.
-                self.trace.is_output_begun |= body.is_final() && self.buf.body_len() > 0;
                 body.write(self.buf).await?;
                 if let Some(filling) = body.filling() {
                     if filling.is_over() {

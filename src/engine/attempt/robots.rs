@@ -6,7 +6,7 @@ use crate::engine::attempt::fetch::Fetch;
 use crate::engine::attempt::hops::Hops;
 use crate::engine::attempt::kit::Kit;
 use crate::engine::attempt::open::{is_looked_up_ahead, lookup};
-use crate::engine::attempt::outcome::Outcome;
+use crate::engine::attempt::outcome::{Came, Outcome};
 use crate::engine::attempt::receiver::Receiver;
 use crate::engine::attempt::request::Request;
 use crate::engine::attempt::rules::{Asking, Found, State};
@@ -119,10 +119,10 @@ async fn ask(
         let mut receiver = Receiver::Text { bytes_max, text: &mut text };
         let got = exchange(kit, &request, &mut trace, &mut receiver, start).await;
         kit.buffers.give(buf);
-        let (outcome, connection) = got.unwrap_or_else(|outcome| (outcome, None));
+        let (came, connection) = got.unwrap_or_else(|outcome| (outcome.into(), None));
         pooled = connection.filter(|_| is_home);
-        match outcome {
-            Outcome::Redirect(to) => {
+        match came {
+            Came::Over(Outcome::Redirect(to)) => {
                 pooled = pooled.filter(|_| to.same_origin(home));
                 look_up(kit, &to, fetch.job_at_ms()).await;
                 hops.follow(&first, to);
@@ -131,12 +131,14 @@ async fn ask(
                     break Ok(Rules::default());
                 }
             }
-            Outcome::Done(_) => break Ok(Rules::parse(&text, kit.common.robots.token())),
-            Outcome::Failed(fault, retry_after) => {
+            Came::Over(Outcome::Done(_)) => {
+                break Ok(Rules::parse(&text, kit.common.robots.token()));
+            }
+            Came::Over(Outcome::Failed(fault, retry_after)) => {
                 break judge(fault).map_err(|fault| Outcome::Failed(fault, retry_after));
             }
             // The names of this host are looked up again, and the job waits for that.
-            Outcome::Unresolved if is_home => break Err(Outcome::Unresolved),
+            Came::Over(Outcome::Unresolved) if is_home => break Err(Outcome::Unresolved),
             // Nothing of this comes of a text.
             _ => {
                 let fault = Fault::new(Stage::Resolve, Cause::ResolveFailed);

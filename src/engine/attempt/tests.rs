@@ -6,7 +6,7 @@ use self::peer::{Bench, Do, Peer, answer, on_a_core, send};
 use super::attempt::{Given, attempt};
 use super::exchange::{Answered, Start, exchange};
 use super::fetch::{Fetch, Waiting};
-use super::outcome::Outcome;
+use super::outcome::{Came, Outcome};
 use super::receiver::Receiver;
 use super::request::Request;
 use super::trace::Trace;
@@ -53,11 +53,12 @@ async fn ask(bench: &Bench, target: &Target, pooled: Option<Connection>) -> Text
     let mut receiver = Receiver::Text { bytes_max: 100, text: &mut text };
     let answered = exchange(kit, &request, &mut trace, &mut receiver, start).await;
     kit.buffers.give(buf);
-    let (outcome, mut connection) = answered.unwrap_or_else(|outcome| (outcome, None));
+    let (came, mut connection) = answered.unwrap_or_else(|outcome| (outcome.into(), None));
     if let Some(connection) = &mut connection {
         connection.park();
     }
     let text = String::from_utf8(text).unwrap();
+    let Came::Over(outcome) = came else { panic!("a text has no ranges") };
     Text { outcome: told(&outcome), text, connection, num_connects: trace.num_connects }
 }
 
@@ -67,7 +68,6 @@ fn told(outcome: &Outcome) -> String {
         Outcome::Skipped => "skipped".to_owned(),
         Outcome::Waiting => "waiting".to_owned(),
         Outcome::Unresolved => "unresolved".to_owned(),
-        Outcome::Ranged => "ranged".to_owned(),
         Outcome::Mixed => "mixed".to_owned(),
         Outcome::Left => "left".to_owned(),
         Outcome::Redirect(target) => format!("-> {}", target.as_str()),

@@ -24,8 +24,6 @@ pub(crate) struct Trace {
     pub(crate) num_connects: u32,
     /// Number of the attempt among the transfers of its core, while it goes on.
     pub(crate) transfer: usize,
-    /// Body bytes went to standard output: they cannot be taken back, so no attempt follows.
-    pub(crate) is_output_begun: bool,
 }
 
 impl Trace {
@@ -40,7 +38,6 @@ impl Trace {
             times: Times::default(),
             num_connects: 0,
             transfer: 0,
-            is_output_begun: false,
         }
     }
 

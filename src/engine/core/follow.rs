@@ -45,7 +45,7 @@ pub(crate) fn follow(
             (Next::Again(Again::Redirected), seen.good())
         }
         Outcome::Unresolved => (Next::Again(Again::Unresolved), HostSignal::Unasked),
-        Outcome::Left | Outcome::Ranged => {
+        Outcome::Left => {
             // How long ranges take is no measure of the host.
             let signal = if seen.has_head { HostSignal::Answered } else { HostSignal::Unasked };
             let is_helper = fetch.helps().is_some();
@@ -154,10 +154,11 @@ fn may_leave(core: &Core, fetch: &Fetch) -> bool {
 }
 
 /// How long a job may wait for another attempt at most, in milliseconds: not at all once the run is
-/// to stop or its output has begun, and not past its deadline.
+/// to stop or its output has begun with nothing to go on with, and not past its deadline.
 fn left_ms(core: &Core, fetch: &Fetch) -> u64 {
     let is_stopped = core.shared.stop.get() != Stop::Running;
-    match is_stopped || fetch.history.trace.is_output_begun {
+    let is_final = core.shared.output.has_streamed() && fetch.history.flow.is_none();
+    match is_stopped || is_final {
         true => 0,
         false => fetch.job_at_ms().saturating_sub(core.kit.now_ms()),
     }

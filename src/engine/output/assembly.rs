@@ -49,7 +49,7 @@ enum Place<'c> {
     File(OutFile),
     /// A range of a file that others fill, too, or that other attempts go on with.
     Range(Box<Filling>),
-    /// What is no file, a buffer at a time: what has gone out cannot be tried again.
+    /// What is no file, a buffer at a time: what has gone out cannot be taken back.
     Stream(Outflow<'c>),
     /// Nowhere: it is counted, and that is all.
     Null,
@@ -58,8 +58,8 @@ enum Place<'c> {
 /// What the stored bytes come to. They are counted on their way to the place, before they are
 /// written: they are in the CPU's cache then, and are never read again.
 #[derive(Debug, Default)]
-struct Tally {
-    bytes: u64,
+pub(super) struct Tally {
+    pub(super) bytes: u64,
     /// How many there must be.
     size: Option<u64>,
     check: Option<Box<Check>>,
@@ -102,6 +102,7 @@ impl<'c> Assembly<'c> {
     ) -> Result<Self, Fault> {
         let Coming { job, path, .. } = coming;
         let place = if let Some(outflow) = output.outflow(bounds) {
+            assert!(!output.has_streamed(), "the stream has the begin of a body already");
             Place::Stream(outflow)
         } else if !output.has_files() {
             Place::Null
@@ -151,9 +152,41 @@ impl<'c> Assembly<'c> {
         Some(Kept { file, written, length })
     }
 
-    /// Whether what is written can no more be taken back.
-    pub(super) fn is_final(&self) -> bool {
-        matches!(self.place, Place::Stream(_))
+    /// Goes on with a body that goes to no file, whose begin was counted and passed on: it has
+    /// `length` bytes, if that is known.
+    pub(super) fn go_on(
+        output: &'c Output,
+        index: u64,
+        (tally, length): (Tally, Option<u64>),
+        bounds: Bounds<'c>,
+    ) -> Self {
+        let place = output.outflow(bounds).map_or(Place::Null, Place::Stream);
+        Self { output, index, place, length, tally }
+    }
+
+    /// Bytes that came, but for those that wait.
+    pub(super) fn bytes(&self) -> u64 {
+        self.tally.bytes
+    }
+
+    /// How long the body is, if that is known.
+    pub(super) fn length(&self) -> Option<u64> {
+        self.length
+    }
+
+    /// Whether some of it cannot be taken back.
+    pub(super) fn is_out(&self) -> bool {
+        matches!(self.place, Place::Stream(_)) && self.tally.bytes > 0
+    }
+
+    /// What came so far of a body that goes to no file, passed on with the last of it, which waits
+    /// in `last`; and how long it is, if that is known.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub(super) async fn stop(mut self, last: &mut RecvBuf) -> Result<(Tally, Option<u64>), Cause> {
+        self.write(last).await?;
+        Ok((self.tally, self.length))
     }
 
     /// What did not come so far, as far as it is known how much there is.
@@ -254,4 +287,4 @@ pub(crate) struct Kept {
 }
 
 /// Bytes that are worth to be kept: fewer come as fast as a request for the rest.
-const KEPT_BYTES_MIN: usize = RECV_BUFFER_BYTES;
+pub(crate) const KEPT_BYTES_MIN: usize = RECV_BUFFER_BYTES;

@@ -1,23 +1,28 @@
 //! One body on its way: taken from its buffer, decoded where it is coded, and passed on.
 
 use crate::engine::moment::Bounds;
-use crate::engine::output::assembly::{Assembly, Coming, Kept};
+use crate::engine::output::assembly::{Assembly, Coming, KEPT_BYTES_MIN, Kept};
 use crate::engine::output::destination::Output;
+use crate::engine::output::flow::{Flow, Rest};
 use crate::engine::output::partial::Filling;
 use crate::engine::output::stored::{Obstacle, Stored, write_fault};
 use crate::fault::{Cause, Fault, Stage};
 use crate::http::coding::Gunzip;
 use crate::http::head::Framing;
 use crate::plan::checksum::Mismatch;
+use crate::plan::validator::Validator;
 use crate::plan::verdict::check_size;
 use crate::ring::buf::{BufPool, RecvBuf, Size};
 use crate::ring::dir::Dir;
 use crate::ring::file::Stamp;
+use std::sync::Arc;
 
 /// The body of one response, and how much of it may come.
 pub(crate) struct Body<'c> {
     to: To<'c>,
     bytes_max: Option<u64>,
+    /// What was there before it came, where that is not nothing.
+    rest: Option<Box<Rest>>,
     /// What stands in front, where the body is coded.
     decoding: Option<Box<Decoding>>,
 }
@@ -49,14 +54,74 @@ impl<'c> Body<'c> {
             check_size(bytes, bytes_max)?;
         }
         let assembly = Assembly::begin(output, coming, dir, bounds)?;
-        let body = Self { to: To::Assembly(assembly), bytes_max, decoding: None };
+        let body = Self { to: To::Assembly(assembly), bytes_max, rest: None, decoding: None };
         Ok(if coming.is_coded { body.decoding(buffers) } else { body })
     }
 
     /// The range of a long body that is coming now.
     pub(crate) fn of_range(output: &'c Output, index: u64, filling: Filling) -> Self {
         let assembly = Assembly::of_range(output, index, filling);
-        Self { to: To::Assembly(assembly), bytes_max: None, decoding: None }
+        Self { to: To::Assembly(assembly), bytes_max: None, rest: None, decoding: None }
+    }
+
+    /// What is missing of a body that goes to no file, or the begin of that: it goes to `end` of
+    /// the body, which is `length` bytes long where that is known.
+    ///
+    /// # Errors
+    /// It is longer than what is permitted.
+    pub(crate) fn behind(
+        output: &'c Output,
+        index: u64,
+        flow: Flow,
+        (end, length): (u64, Option<u64>),
+        bounds: Bounds<'c>,
+    ) -> Result<Self, Fault> {
+        let bytes_max = output.body_bytes_max;
+        check_size(length.unwrap_or(end), bytes_max)?;
+        let rest = Some(Box::new(Rest::behind(&flow, end)));
+        let assembly = Assembly::go_on(output, index, (flow.tally, length), bounds);
+        Ok(Self { to: To::Assembly(assembly), bytes_max, rest, decoding: None })
+    }
+
+    /// Whether it comes behind what was there of it.
+    pub(crate) fn is_rest(&self) -> bool {
+        self.rest.is_some()
+    }
+
+    /// Whether more of it is to be asked for after a response that brought so many bytes in all.
+    ///
+    /// # Errors
+    /// It brought too few of them.
+    pub(crate) fn lacks_more(&self, bytes: u64) -> Result<bool, Fault> {
+        let (Some(rest), To::Assembly(assembly)) = (&self.rest, &self.to) else { return Ok(false) };
+        rest.lacks_more(bytes, assembly.length())
+    }
+
+    /// What came so far of a body that goes to no file, the last of which waits in `last`.
+    /// `validator` is that of its first response. Nothing where that is too little to be worth it.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub(crate) async fn into_flow(
+        self,
+        last: &mut RecvBuf,
+        validator: Validator,
+    ) -> Result<Option<Flow>, Fault> {
+        let Self { to: To::Assembly(assembly), rest, decoding: None, .. } = self else {
+            return Ok(None);
+        };
+        let bytes = assembly.bytes() + last.body_len() as u64;
+        if bytes < KEPT_BYTES_MIN as u64 && !assembly.is_out() {
+            return Ok(None);
+        }
+        let (tally, length) = assembly.stop(last).await.map_err(write_fault)?;
+        let validator = rest.map_or_else(|| Arc::new(validator), |rest| rest.validator);
+        Ok(Some(Flow { tally, length, validator }))
+    }
+
+    /// Whether a coding is undone.
+    pub(crate) fn is_decoded(&self) -> bool {
+        self.decoding.is_some()
     }
 
     /// The range of a long body that comes, if it is one.
@@ -79,13 +144,13 @@ impl<'c> Body<'c> {
     /// A text that is kept in memory. One of more than `bytes_max` bytes is refused; its first ones
     /// are there.
     pub(crate) fn text(bytes_max: usize) -> Self {
-        Self { to: To::Text(Vec::new(), bytes_max), bytes_max: None, decoding: None }
+        Self { to: To::Text(Vec::new(), bytes_max), bytes_max: None, rest: None, decoding: None }
     }
 
     /// The body of a redirect or of a failure, of which nothing becomes. One of more than
     /// `bytes_max` bytes is refused.
     pub(crate) fn nothing(bytes_max: usize) -> Self {
-        Self { to: To::Nothing(bytes_max), bytes_max: None, decoding: None }
+        Self { to: To::Nothing(bytes_max), bytes_max: None, rest: None, decoding: None }
     }
 
     /// Has the gzip coding undone before anything is passed on.
@@ -104,13 +169,9 @@ impl<'c> Body<'c> {
         }
     }
 
-    /// Whether what is written can no more be taken back.
-    pub(crate) fn is_final(&self) -> bool {
-        matches!(&self.to, To::Assembly(assembly) if assembly.is_final())
-    }
-
-    /// Whether so many bytes of body are still few enough.
+    /// Whether so many bytes of the response are still few enough.
     pub(crate) fn admit(&self, bytes: u64) -> Result<(), Fault> {
+        let bytes = self.rest.as_ref().map_or(Ok(bytes), |rest| rest.reach(bytes))?;
         check_size(bytes, self.bytes_max)
     }
 
@@ -191,7 +252,7 @@ impl<'c> Body<'c> {
 
     /// Moves what was decoded to the buffer, and passes that on as often as it is full.
     async fn take_piece(&mut self) -> Result<(), Fault> {
-        let Self { to, bytes_max, decoding: Some(decoding) } = self else { return Ok(()) };
+        let Self { to, bytes_max, decoding: Some(decoding), .. } = self else { return Ok(()) };
         let Decoding { gunzip, piece, out, .. } = &mut **decoding;
         check_size(gunzip.decoded_bytes(), *bytes_max)?;
         let mut rest = piece.as_slice();

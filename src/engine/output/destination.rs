@@ -5,6 +5,7 @@ use crate::engine::output::bodies::Bodies;
 use crate::engine::output::dir_rules::DirRules;
 use crate::engine::output::names::GivenNames;
 use crate::engine::output::partial::Sharing;
+use crate::engine::output::unfinished::Unfinished;
 use crate::plan::checksum::{Checksum, Kind};
 use crate::plan::name::Dirs;
 use crate::plan::partial::Continue;
@@ -14,6 +15,7 @@ use crate::ring::file::Fsync;
 use crate::ring::journal::boot_id;
 use crate::ring::stream::Stream;
 use std::sync::OnceLock;
+use std::sync::atomic::AtomicBool;
 
 /// Where the bodies of one run go, for all of its threads.
 pub(crate) struct Output {
@@ -36,6 +38,8 @@ pub(crate) struct Output {
     pub(super) continuing: Continue,
     /// How many may fill a long body.
     pub(super) sharing: Sharing,
+    /// Where something may be that earlier runs left.
+    pub(super) unfinished: Unfinished,
     /// Long bodies that are not whole.
     pub(crate) bodies: Bodies,
     /// This boot of the machine.
@@ -46,6 +50,8 @@ pub(crate) struct Output {
     lost: Lost,
     /// Where the one body goes, once that is open, if it goes to no file.
     pub(super) stream: OnceLock<Stream>,
+    /// Whether anything went there.
+    pub(super) has_streamed: AtomicBool,
 }
 
 impl Output {
@@ -78,11 +84,13 @@ impl Output {
                 splitting: config.splitting,
                 connections_max: config.limits.per_host_max,
             },
+            unfinished: Unfinished::default(),
             bodies: Bodies::default(),
             boot_id: boot_id(),
             names: GivenNames::new(rules),
             lost,
             stream: OnceLock::new(),
+            has_streamed: AtomicBool::new(false),
         }
     }
 

@@ -20,11 +20,11 @@ use crate::ring::file::PartialFile;
 impl Output {
     /// Whether a body is long: worth to be gone on with by other runs, and to be filled by several
     /// connections.
-    pub(crate) fn is_long(&self, length: Option<u64>, validator: &Validator, head: &Head) -> bool {
+    pub(crate) fn is_long(&self, length: Option<u64>, head: &Head) -> bool {
         self.has_files()
             && match length {
                 Some(length) => length >= LONG_BYTES_MIN,
-                None => validator.is_strong() && head.accepts_ranges == Some(true),
+                None => head.accepts_ranges == Some(true) && Validator::of(head).is_strong(),
             }
     }
 
@@ -34,9 +34,15 @@ impl Output {
         self.continuing == Continue::Always
     }
 
-    /// Whether an earlier run may have left something of a body.
-    pub(crate) fn may_be_taken_up(&self) -> bool {
-        self.keeps() && self.has_files()
+    /// Whether something may have been left of the body whose file has this path beneath `dir`: by
+    /// an earlier run, or by another program where that is gone on with.
+    pub(crate) fn may_be_taken_up(&self, dir: &Dir, path: &str) -> bool {
+        self.has_files()
+            && match self.continuing {
+                Continue::Run => false,
+                Continue::Runs => self.unfinished.may_be_beside(dir, path),
+                Continue::Validated | Continue::Always => true,
+            }
     }
 
     /// Whether what is unfinished is kept for later runs.
@@ -124,9 +130,7 @@ impl Output {
         job: &Job,
         now_ms: u64,
     ) -> Result<Option<Partial>, Fault> {
-        let Some(identity) = self.identity(job).filter(|_| self.has_files()) else {
-            return Ok(None);
-        };
+        let Some(identity) = self.identity(job) else { return Ok(None) };
         let failed = |cause| named_fault(cause, path);
         let Some((folder, name)) = dir.existing_parent(path).map_err(failed)? else {
             return Ok(None);
@@ -134,7 +138,7 @@ impl Output {
         let of_run = (self.digesting(job), self.sharing(job));
         let found = PartialFile::open(&folder, &part_name(name)).map_err(failed)?;
         let Some(file) = found else {
-            return Ok(self.adopt(&folder, name, (job, identity), of_run, now_ms));
+            return Ok(self.adopt((&folder, name), identity, of_run, now_ms));
         };
         let record =
             file.read_record().map_or(Err(Unusable::Damaged), |bytes| Record::decode(&bytes));
@@ -158,27 +162,21 @@ impl Output {
     }
 
     /// The file that another program left under the final name, where the user wants that to be
-    /// gone on with. One that cannot be taken over is replaced in the end.
+    /// gone on with. It is left alone before a response vouches for it.
     fn adopt(
         &self,
-        folder: &Dir,
-        name: &str,
-        (job, identity): (&Job, Identity),
+        (folder, name): (&Dir, &str),
+        identity: Identity,
         of_run: (Digesting, Sharing),
         now_ms: u64,
     ) -> Option<Partial> {
         if !matches!(self.continuing, Continue::Validated | Continue::Always) {
             return None;
         }
-        let file = PartialFile::adopt(folder, name, &part_name(name), job.index).ok()??;
-        match file.size() {
-            Ok(size) if size > 0 => Some(Partial::adopted(file, size, of_run, identity, now_ms)),
-            // There is nothing to go on with.
-            Ok(_) | Err(_) => {
-                let _ = file.give_back(folder, name, job.index);
-                None
-            }
-        }
+        let file = PartialFile::adopt(folder, name, &part_name(name)).ok()??;
+        // Of an empty one there is nothing to go on with.
+        let size = file.size().ok().filter(|size| *size > 0)?;
+        Some(Partial::adopted(file, size, of_run, identity, now_ms))
     }
 
     /// Gives a body of which nothing is missing the name `path`, or another one where it may. Says

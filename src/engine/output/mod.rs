@@ -5,7 +5,9 @@
 //!   memory, or nowhere.
 //! - `assembly`: what a job is about, put together of what came: a file, or what goes into a
 //!   stream.
+//! - `flow`: what came of a body that goes to no file, for the next attempt.
 //! - `partial`: a long body that several attempts fill, side by side or one after the other.
+//! - `unfinished`: where something may be that earlier runs left of one.
 //! - `bodies`: all of these, for those who watch the run.
 //! - `named`: the name of a file; `names` has those that the run has given, `dir_rules` what
 //!   directories make of them.
@@ -24,12 +26,14 @@ pub(crate) mod bodies;
 pub(crate) mod body;
 pub(crate) mod destination;
 pub(crate) mod dir_rules;
+pub(crate) mod flow;
 mod long;
 pub(crate) mod named;
 pub(crate) mod names;
 pub(crate) mod partial;
 pub(crate) mod stored;
 pub(crate) mod stream;
+mod unfinished;
 pub(crate) mod versions;
 
 #[cfg(test)]

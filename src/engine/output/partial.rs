@@ -72,7 +72,7 @@ struct Work {
     mirrored: Ranges,
     /// Whether servers may be asked for a range of it.
     is_ranged: bool,
-    /// What is there is of another version than what the server has.
+    /// What is there is of no use.
     is_outdated: bool,
     /// The record for later runs, where it is kept for them.
     keeping: Option<Keeping>,
@@ -251,9 +251,16 @@ impl Partial {
         self.lock().adopted.is_some()
     }
 
-    /// Whether a response vouches for what another program left: the version that it is of was
-    /// there before the file was created, so nothing else can have come into that.
-    pub(crate) fn is_vouched_by(&self, head: &Head, is_trusted: bool) -> bool {
+    /// Whether a response vouches for what another program left under this name, for input line
+    /// `index`: the version that it is of was there before the file was created, so nothing else
+    /// can have come into that. Only then the file is taken over.
+    pub(crate) fn is_vouched_by(
+        &self,
+        head: &Head,
+        is_trusted: bool,
+        (dir, name, index): (&Dir, &str, u64),
+        now_ms: u64,
+    ) -> bool {
         let mut work = self.lock();
         let Some(Adopted { created_s }) = work.adopted else { return true };
         let modified_s = head.last_modified.and_then(HttpDate::unix_s);
@@ -263,16 +270,24 @@ impl Partial {
         if !is_older && !is_trusted {
             return false;
         }
-        work.adopted = None;
         work.validator = Arc::new(Validator::of(head));
-        true
+        let Work { parts, validator, keeping, .. } = &mut *work;
+        let record = || {
+            if let Some(keeping) = keeping {
+                keeping.tick(&self.file, (parts, validator), now_ms, true);
+            }
+        };
+        let is_taken = self.file.take_over(dir, name, index, record).is_ok();
+        if is_taken {
+            work.adopted = None;
+        }
+        is_taken
     }
 
-    /// Gives what another program left its name back: it is of no use.
-    pub(crate) fn give_back(&self, dir: &Dir, name: &str, index: u64) {
-        if self.file.give_back(dir, name, index).is_ok() {
-            self.lock().is_over = true;
-        }
+    /// Lets go what another program left, which is of no use: it stays where it is.
+    pub(crate) fn let_go(&self) {
+        self.lock().is_over = true;
+        self.file.let_go();
     }
 
     fn lock(&self) -> MutexGuard<'_, Work> {
@@ -328,6 +343,10 @@ impl Partial {
         self.front().restart();
         let mut work = self.lock();
         let Version { length, validator, source, is_ranged } = version;
+        if work.resumed > 0 {
+            // It would be of use, had the server sent what was asked for.
+            work.resume = Some(Resume::NoRanges);
+        }
         work.parts.reset(length);
         work.mirrored.clear();
         work.validator = Arc::new(validator);
@@ -358,6 +377,11 @@ impl Partial {
             work.resume = Some(why);
         }
         work.resumed = 0;
+    }
+
+    /// What is there is of no use, and nobody begins again.
+    pub(crate) fn abandon(&self) {
+        self.lock().is_outdated = true;
     }
 
     /// No server is asked for a range of it any more: none is to be had, or none to be trusted.
@@ -556,7 +580,7 @@ impl Partial {
 impl Drop for Partial {
     fn drop(&mut self) {
         let work = self.work.get_mut().unwrap_or_else(PoisonError::into_inner);
-        if work.is_over {
+        if work.is_over || work.adopted.is_some() {
             return;
         }
         // What no server can vouch for is of no use to later runs.

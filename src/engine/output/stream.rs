@@ -8,11 +8,13 @@ use crate::engine::output::stored::Location;
 use crate::fault::{Cause, Fault, Stage};
 use crate::ring::file::Fsync;
 use crate::ring::stream::Stream;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// The stream of a run, for one attempt that writes into it.
 pub(crate) struct Outflow<'c> {
     stream: &'c Stream,
+    has_begun: &'c AtomicBool,
     fsync: Fsync,
     bounds: Bounds<'c>,
 }
@@ -20,6 +22,8 @@ pub(crate) struct Outflow<'c> {
 impl Outflow<'_> {
     /// Writes all bytes. Whoever reads may take until the job is over.
     pub(super) async fn write(&self, bytes: &[u8]) -> Result<(), Cause> {
+        // Some may have gone out although the write fails.
+        self.has_begun.fetch_or(!bytes.is_empty(), Ordering::Relaxed);
         self.bounds.until(self.stream.write(bytes)).await?
     }
 
@@ -69,7 +73,12 @@ impl Output {
     /// The stream, which is open, for a job with these bounds. `None` where there is none.
     pub(super) fn outflow<'c>(&'c self, bounds: Bounds<'c>) -> Option<Outflow<'c>> {
         let stream = self.stream.get()?;
-        Some(Outflow { stream, fsync: self.fsync, bounds })
+        Some(Outflow { stream, has_begun: &self.has_streamed, fsync: self.fsync, bounds })
+    }
+
+    /// Whether bytes went into the stream, which cannot be taken back.
+    pub(crate) fn has_streamed(&self) -> bool {
+        self.has_streamed.load(Ordering::Relaxed)
     }
 
     /// Where a body is that went into the stream.

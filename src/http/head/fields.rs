@@ -278,7 +278,10 @@ impl Fields {
 fn text(value: &[u8]) -> Box<str> {
     let value = trim_ows(value);
     let value = &value[..value.len().min(limits::HEAD_TEXT_BYTES_MAX)];
-    String::from_utf8_lossy(value).into()
+    match str::from_utf8(value) {
+        Ok(text) => text.into(),
+        Err(_) => String::from_utf8_lossy(value).into(),
+    }
 }
 
 /// `1*DIGIT` below [`limits::BODY_BYTES_LIMIT`]. `parse::<u64>` would take a `+`.

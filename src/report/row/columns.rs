@@ -159,7 +159,8 @@ pub const COLUMNS: [Column; 31] = [
     column(
         "resume",
         "what became of an unfinished file: `continued`, or why it was fetched whole: `changed`, \
-         `no_validator`, `unvouched`, `no_ranges`, `damaged`, `foreign`, `not_synced`",
+         `no_validator`, `unvouched`, `no_ranges`, `damaged`, `foreign`, `not_synced`, \
+         `wrong_digest`",
         |row| Cell::text(row.resume.map(Resume::as_str)),
     ),
 ];

@@ -50,6 +50,21 @@ impl Dir {
         Ok(stale.iter().filter(remove).count() as u64)
     }
 
+    /// Whether there may be unfinished files in this directory that the next run goes on with: some
+    /// are, or there are too many entries to look at each.
+    pub fn may_hold_unfinished(&self) -> bool {
+        let Ok(entries) = self.readable().and_then(rustix::fs::Dir::new) else { return true };
+        let mut left = LOOKED_AT_MAX;
+        for entry in entries {
+            let Ok(entry) = entry else { return true };
+            left -= 1;
+            if left == 0 || entry.file_name().to_bytes().starts_with(PARTS.as_bytes()) {
+                return true;
+            }
+        }
+        false
+    }
+
     /// Whether this is the name of a record beside nothing: its run was killed after it gave the
     /// file its final name. A file is there before its record, and the record goes first.
     fn is_lone_record(&self, name: &[u8]) -> bool {
@@ -64,11 +79,25 @@ impl Dir {
 
 /// Begin of the names of unfinished files that the next run goes on with.
 const PARTS: &str = ".ringpull-part-";
+/// Entries of a directory that are looked at before a file is made in it: it takes some
+/// milliseconds.
+const LOOKED_AT_MAX: u32 = 1 << 14;
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::ring::dir::WriteOptions;
+
+    #[test]
+    fn what_is_to_be_gone_on_with_is_seen() {
+        let root = tempfile::tempdir().unwrap();
+        let made = |name: &str| std::fs::write(root.path().join(name), b"x").unwrap();
+        let dir = Dir::create(root.path(), WriteOptions::default()).unwrap();
+        ["file", ".ringpull-1", ".ringpull-part"].iter().for_each(|name| made(name));
+        assert!(!dir.may_hold_unfinished());
+        made(&format!("{PARTS}1"));
+        assert!(dir.may_hold_unfinished());
+    }
 
     #[test]
     fn only_what_our_report_left_is_removed() {

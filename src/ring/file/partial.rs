@@ -58,7 +58,7 @@ pub struct PartialFile {
     options: WriteOptions,
     way: Arc<Way>,
     stamp: Mutex<Option<Stamp>>,
-    /// Whether the file has its final name, or none.
+    /// Whether the file has its final name, or none: also before it is taken over.
     is_gone: AtomicBool,
     /// Whether file and record are known to be found under their names after a power cut.
     has_durable_names: AtomicBool,
@@ -269,18 +269,9 @@ impl PartialFile {
         synced.map(|()| has_replaced)
     }
 
-    /// Gives a file that was taken over from another program its name back, if nothing has it by
-    /// now, and removes the record.
-    ///
-    /// # Errors
-    /// When the name is taken (EEXIST), or cannot be given.
-    pub fn give_back(&self, dir: &Dir, name: &str, index: u64) -> Result<(), Cause> {
-        let at = self.folder(dir)?;
-        at.give_name(&self.name, name, Naming::NoReplace, index, false)?;
-        self.is_gone.store(true, Ordering::Release);
-        at.remove(self.record.name());
+    /// Lets a file go that was adopted and not taken over: it stays as it is.
+    pub fn let_go(&self) {
         self.unlock();
-        Ok(())
     }
 
     /// Removes file and record, unless the file has its final name. Nothing is to be written

@@ -203,7 +203,8 @@ fn a_record_without_its_file_is_not_believed_of_the_next_one() {
 
     left();
     fs::write(room.path("theirs"), b"abc").unwrap();
-    let adopted = PartialFile::adopt(&room.dir, "theirs", PART, 1).unwrap().unwrap();
+    let adopted = PartialFile::adopt(&room.dir, "theirs", PART).unwrap().unwrap();
+    adopted.take_over(&room.dir, "theirs", 1, || {}).unwrap();
     assert_eq!(adopted.read_record().unwrap(), b"");
 }
 
@@ -223,7 +224,7 @@ fn two_runs_do_not_write_one_file() {
     // What another program has locked is not taken over.
     let theirs = fs::File::create(room.path("theirs")).unwrap();
     theirs.lock().unwrap();
-    assert!(locked(PartialFile::adopt(&room.dir, "theirs", PART, 1)));
+    assert!(locked(PartialFile::adopt(&room.dir, "theirs", PART)));
     let taken = PartialFile::create(&room.dir, PART);
     assert_eq!(taken.err(), Some(Cause::Disk(DiskProblem::Exists)));
 }
@@ -275,22 +276,37 @@ fn room_again(room: &Room, partial: &PartialFile) -> PartialFile {
 }
 
 #[test]
-fn a_plain_file_of_another_program_is_taken_over_and_given_back() {
+fn a_plain_file_of_another_program_is_left_alone_or_taken_over() {
     let room = Room::new();
-    let adopt = |name| PartialFile::adopt(&room.dir, name, PART, 1).unwrap();
+    let adopt = |name| PartialFile::adopt(&room.dir, name, PART).unwrap();
     assert!(adopt("theirs").is_none());
     fs::write(room.path("theirs"), b"half").unwrap();
     fs::set_permissions(room.path("theirs"), fs::Permissions::from_mode(0o640)).unwrap();
     let partial = adopt("theirs").expect("it is a plain file");
-    assert_eq!((room.names(), partial.size().unwrap()), (vec![OsString::from(PART)], 4));
+    assert_eq!((room.names(), partial.size().unwrap()), (vec![OsString::from("theirs")], 4));
     let now = rustix::time::clock_gettime(rustix::time::ClockId::Realtime).tv_sec;
     // The time of a file comes from a clock that is some milliseconds behind.
     assert!(partial.created().is_none_or(|at| (now - 60..=now).contains(&at)));
-    partial.write_record(b"x", 0).unwrap();
-    partial.give_back(&room.dir, "theirs", 1).unwrap();
-    drop(partial);
+    // Whatever comes of it, it is not ours to remove.
+    partial.discard();
     assert_eq!(room.names(), ["theirs"]);
     assert_eq!(fs::metadata(room.path("theirs")).unwrap().mode() & 0o777, 0o640);
+    // Somebody else's file is not taken instead of it.
+    fs::rename(room.path("theirs"), room.path("moved")).unwrap();
+    fs::write(room.path("theirs"), b"other").unwrap();
+    let record = || partial.write_record(b"x", 0).unwrap();
+    assert!(partial.take_over(&room.dir, "theirs", 1, record).is_err());
+    assert_eq!(room.names(), ["moved", "theirs"]);
+    fs::rename(room.path("moved"), room.path("theirs")).unwrap();
+    let record = || {
+        assert_eq!(room.names(), ["theirs"], "it is said what it is before it is that");
+        partial.write_record(b"x", 0).unwrap();
+    };
+    partial.take_over(&room.dir, "theirs", 1, record).unwrap();
+    assert_eq!(room.names(), [PART, &*format!("{PART}.record")]);
+    drop(partial);
+    fs::rename(room.path(PART), room.path("theirs")).unwrap();
+    fs::remove_file(room.path(&format!("{PART}.record"))).unwrap();
 
     fs::hard_link(room.path("theirs"), room.path("same")).unwrap();
     symlink("theirs", room.path("link")).unwrap();
@@ -301,7 +317,7 @@ fn a_plain_file_of_another_program_is_taken_over_and_given_back() {
     assert_eq!(room.names(), ["folder", "link", "same", "theirs"]);
     fs::remove_file(room.path("same")).unwrap();
     fs::write(room.path(PART), b"").unwrap();
-    let taken = PartialFile::adopt(&room.dir, "theirs", PART, 1).err();
+    let taken = adopt("theirs").unwrap().take_over(&room.dir, "theirs", 1, || {}).err();
     assert_eq!(taken, Some(Cause::Disk(DiskProblem::Exists)));
     assert!(room.path("theirs").exists());
 }
@@ -414,6 +430,6 @@ fn a_file_of_another_user_is_not_taken_up() {
     assert_eq!(room.names(), [""; 0]);
     fs::write(room.path("theirs"), b"x").unwrap();
     std::os::unix::fs::chown(room.path("theirs"), Some(65_534), None).unwrap();
-    assert!(PartialFile::adopt(&room.dir, "theirs", PART, 1).unwrap().is_none());
+    assert!(PartialFile::adopt(&room.dir, "theirs", PART).unwrap().is_none());
     assert_eq!(room.names(), ["theirs"]);
 }
