@@ -213,7 +213,7 @@ impl Fetch {
         }
         history.num_connects += history.trace.num_connects;
         if let Some(team) = &history.team {
-            history.came_before = team.partial.told().came;
+            history.came_before = team.partial.came_in_all();
             let last = history.trace.head.take();
             history.head_before = last.or_else(|| history.head_before.take());
         }
@@ -281,7 +281,7 @@ impl Fetch {
 
     /// The attempt failed; it counts as none where it brought so many bytes that are kept.
     pub(crate) fn count_fruit(&mut self) {
-        let came = self.history.team.as_ref().map_or(0, |team| team.partial.told().came);
+        let came = self.history.team.as_ref().map_or(0, |team| team.partial.came_in_all());
         let brought = came.saturating_sub(self.history.came_before);
         self.history.fruitful += u32::from(brought >= limits::LONG_BYTES_MIN);
     }
@@ -380,10 +380,13 @@ impl History {
 
     /// How a long body came, or came in part.
     fn told(&self) -> Option<Told> {
-        match &self.team {
-            Some(team) => Some(team.partial.told()),
-            None => Some(self.told).filter(|told| told.resume.is_some()),
-        }
+        let before = self.told;
+        let Some(team) = &self.team else {
+            return Some(before).filter(|told| told.resume.is_some());
+        };
+        let told = team.partial.told();
+        let num_connects = before.num_connects + told.num_connects;
+        Some(Told { resume: before.resume.or(told.resume), num_connects, ..told })
     }
 
     fn ends_ms(&self, paused_ms: u64) -> u64 {
@@ -429,11 +432,10 @@ fn counted<'t>(
         status: end.status(),
         fault: end.fault(),
         response_code: head.map_or(0, |head| head.status),
-        size_download: match (&told, history) {
-            (Some(told), _) => told.came,
-            (None, Some(history)) => history.trace.size_download,
-            (None, None) => 0,
-        },
+        size_download: history.map_or(0, |history| match (&history.team, &told) {
+            (Some(_), Some(told)) => told.came,
+            (_, _) => history.trace.size_download,
+        }),
         size_file: end.stored().map(|stored| stored.size),
         size_resumed: told.map_or(0, |told| told.resumed),
         num_parts: told.map_or(0, |told| told.num_parts).max(u32::from(head.is_some())),

@@ -174,7 +174,8 @@ impl<'r> FileReceiver<'r> {
             }
             // What is there is of no use, and there is nothing long any more.
             team.partial.outdate(Resume::Changed);
-            *self.told = team.partial.told();
+            let Told { resume, num_connects, .. } = team.partial.told();
+            *self.told = Told { resume, num_connects, ..Told::default() };
             *self.team = None;
         }
         if !is_long {
@@ -359,7 +360,7 @@ async fn finish_body(
                 // Nobody knows which of its bytes are wrong, nor whether ranges are what they say.
                 Mismatch::Digest { .. } | Mismatch::Size { .. } => {
                     partial.give_up_ranges();
-                    partial.outdate(Resume::Changed);
+                    partial.outdate(Resume::Unvouched);
                 }
             }
             return Err(file.wrong_digest(&mismatch));

@@ -93,9 +93,8 @@ impl Output {
         now_ms: u64,
     ) -> Partial {
         let of_run = (self.digesting(job), self.sharing);
-        let came = done.len_total();
         let partial = Partial::new(file, version, done, of_run, self.identity(job), now_ms);
-        partial.came_before(came);
+        partial.came_in_one();
         partial
     }
 
@@ -139,7 +138,7 @@ impl Output {
         let (validator, done) = (Validator::default(), Ranges::default());
         let version = Version { length: None, validator, is_ranged: true };
         let partial = Partial::new(file, version, done, of_run, Some(identity), now_ms);
-        partial.outdate(why);
+        partial.found_useless(why);
         Ok(Some(partial))
     }
 
@@ -153,12 +152,13 @@ impl Output {
         of_run: (Digesting, Sharing),
         now_ms: u64,
     ) -> Option<Partial> {
-        if !matches!(self.continuing, Continue::Validated | Continue::Always) {
+        let is_wanted = matches!(self.continuing, Continue::Validated | Continue::Always);
+        if !is_wanted || self.is_noted(folder, name, job) {
             return None;
         }
         let file = PartialFile::adopt(folder, name, &part_name(name), job.index).ok()??;
         match file.size() {
-            Ok(size) if size > 0 => Some(Partial::adopted(file, size, of_run, identity, now_ms)),
+            Ok(size) if size > 1 => Some(Partial::adopted(file, size, of_run, identity, now_ms)),
             // There is nothing to go on with.
             Ok(_) | Err(_) => {
                 let _ = file.give_back(folder, name, job.index);
