@@ -182,6 +182,9 @@ fn no_lie_about_the_rest_gets_into_a_file() {
     }
 }
 
+/// Bytes of a body that is cut off in its middle.
+const HALF: usize = 1 << 20;
+
 /// The head of a response that ends too early, and so much of its body.
 fn cut_off(fields: &str, len: usize, body: &[u8]) -> Script {
     let head = format!("HTTP/1.1 200 OK\r\n{fields}Content-Length: {len}\r\n\r\n");
@@ -190,14 +193,14 @@ fn cut_off(fields: &str, len: usize, body: &[u8]) -> Script {
 
 #[test]
 fn a_rest_that_somebody_coded_is_not_of_the_file() {
-    let body: Vec<u8> = (0..2 * MIB).map(|at| (at % 251) as u8).collect();
+    let body: Vec<u8> = (0..=250).cycle().take(2 * HALF).collect();
     let strong = "ETag: \"a\"\r\nAccept-Ranges: bytes\r\n";
-    let first = cut_off(strong, body.len(), &body[..MIB as usize]);
+    let first = cut_off(strong, body.len(), &body[..HALF]);
     let part = |fields: &str, bytes: &[u8]| {
-        let range = format!("Content-Range: bytes {MIB}-{}/{}\r\n", body.len() - 1, body.len());
+        let range = format!("Content-Range: bytes {HALF}-{}/{}\r\n", body.len() - 1, body.len());
         vec![Verb::Send(response("206 Partial Content", &format!("{range}{fields}"), bytes))]
     };
-    let rest = &body[MIB as usize..];
+    let rest = &body[HALF..];
     let whole = vec![Verb::Send(response("200 OK", strong, &body))];
     let coded = vec![b'z'; 1_000];
     for (what, answer) in [
@@ -226,9 +229,8 @@ fn assert_whole(server: &Rude, body: &[u8], what: &str) {
 
 #[test]
 fn a_whole_that_somebody_coded_is_stored_as_sent() {
-    let body = vec![b'a'; 2 * MIB as usize];
-    let first =
-        cut_off("ETag: \"a\"\r\nAccept-Ranges: bytes\r\n", body.len(), &body[..MIB as usize]);
+    let body = vec![b'a'; 2 * HALF];
+    let first = cut_off("ETag: \"a\"\r\nAccept-Ranges: bytes\r\n", body.len(), &body[..HALF]);
     let coded = vec![b'z'; 1_500_000];
     let fields = "ETag: W/\"a\"\r\nContent-Encoding: gzip\r\n";
     let whole = vec![Verb::Send(response("200 OK", fields, &coded))];
