@@ -83,7 +83,7 @@ fn fifty_kills_and_a_change_cost_what_the_help_says() {
     // all of them together less than the file.
     let step = len / (KILLS - CHANGE_AT) * 2 / 3;
     let file = served.file("killed", len).with("first", KILLS).with("stall", step + LOSS_MAX);
-    let (of_first, of_second) = kill_often(&sandbox, (&file, &["-s", "1"]), step);
+    let (of_first, of_second) = kill_often(&sandbox, (&file, &["-s", "1", "--retry", "0"]), step);
 
     let done = sandbox.pull().again().args(["-s", "1"]).arg(file.url()).run();
     done.assert_ok(1);
