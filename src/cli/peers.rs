@@ -17,11 +17,12 @@ pub(super) struct Peer {
 }
 
 /// All of them. wget2 has all flags of wget as well.
-pub(super) const PEERS: [Peer; 5] = [
+pub(super) const PEERS: [Peer; 6] = [
     Peer { name: "curl", table: include_str!("peers/curl.txt") },
     Peer { name: "wget", table: include_str!("peers/wget.txt") },
     Peer { name: "wget2", table: include_str!("peers/wget2.txt") },
     Peer { name: "aria2", table: include_str!("peers/aria2.txt") },
+    Peer { name: "axel", table: include_str!("peers/axel.txt") },
     Peer { name: "img2dataset", table: include_str!("peers/img2dataset.txt") },
 ];
 

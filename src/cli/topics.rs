@@ -27,7 +27,7 @@ const fn topic(name: &'static str, about: &'static str, text: &'static str) -> T
 }
 
 /// Every topic, in the order in which they are listed.
-pub const TOPICS: [Topic; 18] = [
+pub const TOPICS: [Topic; 19] = [
     topic(
         "lists",
         "what a list may be, and what one line of it can say",
@@ -89,6 +89,7 @@ pub const TOPICS: [Topic; 18] = [
         include_str!("topics/coming-from-wget.md"),
     ),
     topic("coming-from-aria2", "aria2's flags", include_str!("topics/coming-from-aria2.md")),
+    topic("coming-from-axel", "axel's flags", include_str!("topics/coming-from-axel.md")),
     topic(
         "coming-from-img2dataset",
         "img2dataset's arguments",

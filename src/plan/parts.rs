@@ -94,6 +94,8 @@ pub struct Parts {
     holes: Vec<Range<u64>>,
     active: Vec<Part>,
     taken: u64,
+    /// Parts that brought bytes of this version of the file.
+    fetched: u32,
     /// Name of the first part of this version of the file.
     version: u64,
     bytes_came: u64,
@@ -116,6 +118,8 @@ struct Part {
     rate: Rate,
     /// Time without bytes, and time from its beginning, before which the part does not lag.
     patience_ms: u64,
+    /// Whether bytes of it came.
+    has_come: bool,
     /// Whether another part took all that was left.
     is_cut: bool,
 }
@@ -138,6 +142,7 @@ impl Parts {
             done,
             active: Vec::new(),
             taken: 0,
+            fetched: 0,
             version: 0,
             bytes_came: 0,
             came_ms: 0,
@@ -204,9 +209,14 @@ impl Parts {
         self.active.len()
     }
 
-    /// Parts that were taken in all, also of earlier versions of the file.
-    pub fn taken_in_all(&self) -> u32 {
-        u32::try_from(self.taken).unwrap_or(u32::MAX)
+    /// Parts that brought bytes of this version of the file.
+    pub fn fetched(&self) -> u32 {
+        self.fetched
+    }
+
+    /// Counts what is there as one such part.
+    pub fn count_done_as_fetched(&mut self) {
+        self.fetched += u32::from(!self.done.is_empty());
     }
 
     /// Bytes that connections reported in all, also those that were not wanted any more.
@@ -302,6 +312,7 @@ impl Parts {
         let wanted = bytes.min(part.left());
         if wanted > 0 {
             self.came_ms = self.came_ms.max(now_ms);
+            self.fetched += u32::from(!std::mem::replace(&mut part.has_come, true));
             self.done.insert(part.position..part.position + wanted);
             part.position += wanted;
         }
@@ -362,6 +373,7 @@ impl Parts {
     /// parts under way. They may write until they leave, so nothing is taken before they all have.
     pub fn reset(&mut self, length: Option<u64>) {
         self.version = self.taken;
+        self.fetched = 0;
         self.length = length;
         self.done.clear();
         self.holes.clear();
@@ -397,8 +409,8 @@ impl Parts {
         let id = PartId(self.taken);
         self.taken += 1;
         let Range { start: position, end } = range;
-        let rate = Rate::new(now_ms);
-        self.active.push(Part { id, position, end, rate, patience_ms, is_cut: false });
+        let (rate, has_come, is_cut) = (Rate::new(now_ms), false, false);
+        self.active.push(Part { id, position, end, rate, patience_ms, has_come, is_cut });
         Taken { id, range, victim: victim.map(|victim| victim.id) }
     }
 

@@ -19,7 +19,7 @@ pub struct Counted<'a> {
     pub size_file: Option<u64>,
     /// Bytes of the file that were there before the run.
     pub size_resumed: u64,
-    /// Byte ranges of the file that were fetched by connections of their own.
+    /// Byte ranges that the file came in, each by a request of its own.
     pub num_parts: u32,
     /// Word for how the body was written, where `--write-mode` decides it.
     pub write_mode: Option<&'static str>,

@@ -1,6 +1,6 @@
 //! What became of an unfinished file that was there: the words of the column `resume`.
 
-/// What became of an unfinished file of an earlier attempt or run.
+/// What became of what an earlier run, or another program, left unfinished.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Resume {
     /// The bytes that were there are part of the file.

@@ -122,10 +122,10 @@ pub struct Row {
     pub digest: Option<Box<str>>,
     /// Bytes of the file that were there before the run.
     pub size_resumed: u64,
-    /// Byte ranges of the file that were fetched by connections of their own; 1 for a plain
+    /// Byte ranges that the file came in, each by a request of its own; 1 for a plain
     /// transfer, 0 where there was no response.
     pub num_parts: u32,
-    /// What became of an unfinished file, where there was one.
+    /// What became of what was there unfinished before the run, where something was.
     pub resume: Option<Resume>,
     /// Word for how the body was written, where `--write-mode` decides it. No column has it.
     pub write_mode: Option<&'static str>,

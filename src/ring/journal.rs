@@ -8,7 +8,7 @@ use std::io::{self, ErrorKind};
 use std::os::fd::{AsFd, AsRawFd as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Result of asking for a lock.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -21,12 +21,17 @@ pub enum Lock {
     Unknown,
 }
 
-/// Locks an open file against other runs (flock(2)).
+/// Locks an open file against other runs (flock(2)). The lock of somebody else is waited for, for a
+/// while: after `kill -9` the kernel holds those of a run for as long as it takes its rings apart.
 pub fn lock(file: &File) -> Lock {
-    match rustix::fs::flock(file, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Lock::Ours,
-        Err(Errno::WOULDBLOCK) => Lock::Others,
-        Err(_) => Lock::Unknown,
+    let end = Instant::now() + LOCK_PATIENCE;
+    loop {
+        match rustix::fs::flock(file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => return Lock::Ours,
+            Err(Errno::WOULDBLOCK) if Instant::now() >= end => return Lock::Others,
+            Err(Errno::WOULDBLOCK) => std::thread::sleep(LOCK_LOOK),
+            Err(_) => return Lock::Unknown,
+        }
     }
 }
 
@@ -122,6 +127,10 @@ pub fn sync_interval(real: Duration) -> Duration {
     shim::sync_interval(real)
 }
 
+/// Time for which somebody else's lock is waited for.
+const LOCK_PATIENCE: Duration = Duration::from_secs(2);
+/// Time between two looks at it.
+const LOCK_LOOK: Duration = Duration::from_millis(5);
 /// Most copies of deleted files beside each other.
 const COPIES_MAX: usize = 100;
 /// Longest value of an extended attribute, in bytes.

@@ -122,6 +122,12 @@ fn lines_that_were_discarded_are_done_for_those_who_discard() {
     assert_eq!(files.len(), 6);
     assert_eq!(files["hello"], b"hello");
 
+    let one = Sandbox::new();
+    discard(&one, &urls[..1], &[]).assert_ok(1);
+    let done = one.pull().again().list(&urls[..1]).run();
+    let told = "report.csv has no file, since --discard pulled it: it is pulled again\n";
+    assert!(done.stderr.contains("1 line of ") && done.stderr.contains(told), "{}", done.stderr);
+
     // Now there are files, for both.
     let asked = server.log().len();
     for pull in [sandbox.pull().again(), sandbox.pull().again().arg("--discard")] {

@@ -43,6 +43,18 @@ pub(crate) fn advanced(running: &mut Running, dir: &Path, name: &str) -> bool {
     is_ahead
 }
 
+/// Waits until the record of a file tells of something, and kills the run. Gives the record.
+pub(crate) fn kill_when_begun(mut running: Running, dir: &Path, name: &str) -> Record {
+    let is_begun = eventually(|| {
+        assert!(running.is_running(), "it ended by itself: {}", running.stderr());
+        record(dir, name).is_some_and(|record| !record.written.is_empty())
+    });
+    assert!(is_begun, "no record: {}", running.stderr());
+    running.signal(Signal::KILL);
+    drop(running);
+    record(dir, name).expect("one of its slots is always whole")
+}
+
 /// A file whose transfer takes some seconds.
 fn slow<'a>(served: &'a crate::origin::Served, name: &str) -> LargeFile<'a> {
     served.file(name, LEN).with("rate", RATE).with("send-buffer", 65_536)
@@ -50,10 +62,7 @@ fn slow<'a>(served: &'a crate::origin::Served, name: &str) -> LargeFile<'a> {
 
 /// Has a run begin `file` and be killed in the middle.
 fn kill_in_the_middle(sandbox: &Sandbox, file: &LargeFile<'_>, name: &str) {
-    let mut running = sandbox.pull().arg(file.url()).spawn();
-    assert!(advanced(&mut running, &sandbox.out(), name), "{}", running.stderr());
-    running.signal(Signal::KILL);
-    drop(running);
+    kill_when_begun(sandbox.pull().arg(file.url()).spawn(), &sandbox.out(), name);
     assert_eq!(sandbox.temporaries().len(), 2, "the file and its record");
 }
 
@@ -124,7 +133,8 @@ fn what_changed_before_a_retry_is_fetched_whole() {
     let file = file.with("change-after-requests", 1);
     let done = sandbox.pull().args(["--retry-delay", "0"]).arg(file.url()).run();
     let row = assert_came(&sandbox, &done, (&file, "moved-on"), 1);
-    assert_eq!(row["num_retries"], "1", "{row:#?}");
+    assert_eq!((&*row["num_retries"], &*row["resume"]), ("1", ""), "{row:#?}");
+    assert_eq!((&*row["size_download"], &*row["num_parts"]), ("8388608", "1"), "{row:#?}");
 }
 
 #[test]
@@ -377,7 +387,8 @@ fn what_is_there_of_another_url_is_not_gone_on_with() {
 fn a_file_that_another_run_writes_is_left_to_it() {
     let served = serve();
     let sandbox = Sandbox::new();
-    let file = slow(&served, "once");
+    // For longer than a lock is waited for.
+    let file = served.file("once", LEN).with("rate", 3_000_000).with("send-buffer", 65_536);
     let mut first = sandbox.pull().arg(file.url()).spawn();
     assert!(advanced(&mut first, &sandbox.out(), "once"), "{}", first.stderr());
     let url = file.url();

@@ -47,6 +47,7 @@ mod gone; // reports that are deleted or moved while their run goes on
 mod hostile; // every reply of tests/http through the real binary
 mod idle; // what comes between two requests is no answer
 mod inputs; // every format of lists, packed or not, wherever it comes from
+mod killed; // a large file that is killed again and again, and changes
 mod large; // big bodies, byte by byte
 mod leaks; // descriptors return after failures
 mod lists; // lists as they come from elsewhere
@@ -81,11 +82,13 @@ mod split; // one file over several connections, and what servers do to that
 mod spread; // one file from several hosts, and what mirrors do to that
 mod stdout; // a body on standard output, once and exact
 mod streams; // -o into FIFOs, devices and descriptors
+mod taken_up; // -c on files that are there, and what servers do to the rest of one
 mod timestamps; // -N and -R: the time of files, and what has not changed
 mod tls; // each bad certificate, and the ways around
 mod tls_client; // client certificates, pins, versions, and bad files of them
 mod tls_server; // servers that break TLS in the handshake or after it
 mod topics; // what README and help say to type works
 mod trust; // whom TLS trusts, as curl does, and what is said of others
+mod two_runs; // two at once: one report, one file, one unfinished file
 mod uring_absent; // the message when the kernel has no io_uring for us
 mod watch; // what is told of a run while it goes on

@@ -2,7 +2,7 @@
 //! does with ranges.
 
 use crate::checksums::sha256;
-use crate::cmd::{Done, Sandbox};
+use crate::cmd::{Done, Sandbox, eventually};
 use crate::large_origin::LargeFile;
 use crate::long::kill_often;
 use crate::origin::{Served, serve};
@@ -25,7 +25,13 @@ fn pull(sandbox: &Sandbox, file: &LargeFile<'_>) -> Done {
 /// Nothing of the run is left but the file.
 fn assert_whole(sandbox: &Sandbox, done: &Done, (file, name): (&LargeFile<'_>, &str)) {
     done.assert_ok(1);
-    assert_eq!(done.row(&file.url())["size_file"], LEN.to_string(), "{name}");
+    let row = done.row(&file.url());
+    let length = LEN.to_string();
+    // Whatever came twice, or of another version, and nothing was there before.
+    let columns = ["size_file", "size_download", "size_resumed", "resume"];
+    assert_eq!(columns.map(|column| &*row[column]), [&*length, &*length, "0", ""], "{name}");
+    let parts: u64 = row["num_parts"].parse().unwrap();
+    assert!((1..=file.stats().requests).contains(&parts), "{name}: {row:#?}");
     assert_eq!(sandbox.files().len(), 1, "{name}");
     assert_eq!(sandbox.temporaries(), Vec::<String>::new(), "{name}");
 }
@@ -63,6 +69,19 @@ fn one_part_is_one_request() {
     let stats = file.stats();
     assert_eq!((stats.requests, stats.range_requests), (1, 0), "{stats:?}");
     assert_eq!(done.row(&file.url())["num_parts"], "1");
+}
+
+#[test]
+fn the_shortest_parts_are_counted_once() {
+    let served = serve();
+    for (name, query, value) in [("short", "rate", 1_000_000), ("cut", "cut", 100_000)] {
+        let sandbox = Sandbox::new();
+        let file = served.file(name, LEN).with("send-buffer", 16_384).with(query, value);
+        let args = ["-s", "16", "-k", "16k", "--retry-delay", "0", "--retry", "200"];
+        let done = sandbox.pull().args(args).arg(file.url()).run();
+        assert_whole(&sandbox, &done, (&file, name));
+        file.assert_stored(&sandbox.out().join(name), 0);
+    }
 }
 
 #[test]
@@ -167,7 +186,9 @@ fn a_server_that_refuses_further_bodies_is_no_failure() {
     let done = pull(&sandbox, &file);
     assert_whole(&sandbox, &done, (&file, "alone"));
     file.assert_stored(&sandbox.out().join("alone"), 0);
-    assert_eq!(done.row(&file.url())["num_retries"], "0", "the job itself was never refused");
+    let row = done.row(&file.url());
+    assert_eq!(row["num_retries"], "0", "the job itself was never refused");
+    assert_eq!(row["num_parts"], "1", "no other request brought anything");
 }
 
 #[test]
@@ -188,4 +209,30 @@ fn a_limit_over_all_parts_changes_no_byte() {
     let done = sandbox.pull().args(FOUR).args(["--limit-rate", "6M"]).arg(file.url()).run();
     assert_whole(&sandbox, &done, (&file, "limited"));
     file.assert_stored(&sandbox.out().join("limited"), 0);
+}
+
+#[test]
+fn parts_are_shown_as_one_file_with_its_bytes_and_the_time_left() {
+    let served = serve();
+    let sandbox = Sandbox::new();
+    let file = served.file("shown", LEN).with("rate", 250_000).with("send-buffer", 65_536);
+    // What a person sees, and what a program does.
+    let pull = |sandbox: &Sandbox, mode| {
+        sandbox.pull().args(FOUR).args(["--progress", mode]).arg(file.url()).spawn()
+    };
+    let other = Sandbox::new();
+    let (line, json) = (pull(&sandbox, "plain"), pull(&other, "json"));
+    let shown = |line: &str| line.contains("% (") && line.contains(" of 8.4 MB), ");
+    let is_shown = || {
+        let stderr = line.stderr();
+        stderr.lines().any(|line| shown(line) && line.ends_with(" left"))
+    };
+    assert!(eventually(is_shown), "{}", line.stderr());
+    assert!(file.stats().sending_max > 1, "{:?}", file.stats());
+    let stderr = json.stderr();
+    let told = stderr.lines().map(|line| serde_json::from_str(line).expect(line));
+    let told: Vec<serde_json::Value> = told.collect();
+    let last = told.iter().rfind(|told| told["eta"].is_number()).expect(&stderr);
+    assert_eq!(last["bytes_expected"], LEN, "of one file, however many bring it: {last}");
+    assert!((1..LEN).contains(&last["bytes_there"].as_u64().unwrap()), "{last}");
 }

@@ -13,6 +13,7 @@ pub(super) fn is_theirs(flag: &str, peer: &str, value: &str) -> bool {
         ("-P", "curl") => value == "-",
         ("-Q", "curl") | ("-T", "curl" | "aria2") => !begins_a_number(value),
         ("-U", "curl") => is_login(value),
+        ("-s", "axel") => value.parse::<u64>().is_ok_and(|speed| speed > CONNECTIONS_MAX),
         ("-k" | "-s", "curl") => !begins_a_number(value),
         ("-u", "aria2") => begins_a_number(value) && !value.contains(':'),
         ("-w", "wget") => is_wait(value),
@@ -31,12 +32,20 @@ pub(super) fn is_behind_switch(flag: &str, value: &str) -> bool {
 /// Whether what stands behind a switch of ours is a value of that program's flag of this name, and
 /// no URL, which has a scheme, nor standard input.
 pub(super) fn is_value(flag: &str, peer: &str, text: &str) -> bool {
-    matches!((flag, peer), ("-c", "curl") | ("-R", "wget")) && !text.contains("://") && text != "-"
+    match (flag, peer) {
+        ("-c", "curl") | ("-R", "wget") => !text.contains("://") && text != "-",
+        ("-n", "axel") => !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()),
+        _ => false,
+    }
 }
 
 /// Whether a letter of ours takes such a text as it is, behind its long name.
 pub(in crate::cli) fn is_free(flag: &str, value: &str) -> bool {
-    matches!(flag, "-A" | "-d" | "-E" | "-e" | "-i" | "-P" | "-U" | "-w") && !is_url(value)
+    match flag {
+        "-A" | "-d" | "-E" | "-e" | "-i" | "-P" | "-U" | "-w" => !is_url(value),
+        "-s" => begins_a_number(value),
+        _ => false,
+    }
 }
 
 /// What to say about a letter whose value does not show whose it is, and which would do something
@@ -45,7 +54,7 @@ pub(in crate::cli) fn note(flag: &str, value: Option<&str>) -> Option<String> {
     match (flag, value) {
         ("-n", _) => Some(
             "-n takes passwords from ~/.netrc, as in curl; aria2's -n is the opposite, which is so \
-             without it (--netrc goes without this note)"
+             without it, and axel's is --split (--netrc goes without this note)"
                 .to_owned(),
         ),
         ("-m", Some(value)) => {
@@ -114,6 +123,9 @@ fn begins_a_number(value: &str) -> bool {
 
 /// More tries than this nobody asks for; it is a time.
 const TRIES_MAX: u32 = 30;
+
+/// More connections than this nobody asks for; it is bytes a second.
+const CONNECTIONS_MAX: u64 = 1_000;
 
 /// Suffixes that wget's users accept by their plain name. No User-Agent is one of these.
 const SUFFIXES: [&str; 32] = [

@@ -230,6 +230,9 @@ const TOLD: &[(&str, &str, &str)] = &[
     ("aria2", "-m", "0"),
     ("aria2", "-u", "10K"),
     ("aria2", "-T", "SECRET.torrent"),
+    ("axel", "-s", "500000"),
+    ("axel", "-n", "10"),
+    ("axel", "-k", ""),
 ];
 
 /// Those which nothing tells apart, or which would do the same.
@@ -243,6 +246,8 @@ const AMBIGUOUS: &[(&str, &str)] = &[
     ("aria2", "--dry-run"),
     // A note is told.
     ("aria2", "-n"),
+    ("axel", "-N"),
+    ("axel", "-c"),
     // All it can mean is the version.
     ("aria2", "-V"),
 ];
@@ -307,8 +312,19 @@ const WORDS: &[(&[&str], &str, &str)] = &[
     (
         &["-k"],
         "a value is required for '-k' but none was supplied",
-        "curl's -k: write --insecure; -k is --min-split-size, as in aria2",
+        "curl's and axel's -k: write --insecure; -k is --min-split-size, as in aria2",
     ),
+    (
+        &["-s", "1000000"],
+        "unexpected value for '-s'",
+        "axel's -s (--max-speed): write --limit-rate SPEED; -s is --split, as in aria2",
+    ),
+    (
+        &["-s", "1000000"],
+        "unexpected value for '-s'",
+        "to have it taken as it is, write --split=VALUE",
+    ),
+    (&["-n", "4"], "unexpected value for '-n'", "axel's -n (--num-connections): write --split N"),
     (
         &["-k", "https://h/SECRET"],
         "unexpected value for '-k'",
@@ -398,6 +414,7 @@ fn what_is_ours_stays_ours() {
         &["-E", "me.pem"],
         &["-H", "Referer: http://h/"],
         &["-x", "4"],
+        &["-s", "1000"],
         &["-T", "1.5"],
         &["--proxy", "http://p:1"],
         &["-fLq"],

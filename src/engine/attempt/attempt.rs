@@ -14,13 +14,14 @@ use crate::engine::output::destination::Output;
 use crate::engine::output::versions::Held;
 use crate::engine::say::say;
 use crate::engine::state::stop::Stop;
-use crate::fault::{Cause, Fault, Stage};
+use crate::fault::{Cause, DiskProblem, Fault, Stage};
 use crate::http::request::Conditions;
 use crate::plan::job::Job;
 use crate::ring::buf::Size;
 use crate::ring::conn::Connection;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 /// What an attempt is given.
 pub(crate) struct Given<'g> {
@@ -59,12 +60,13 @@ pub(crate) async fn attempt(
         Ok(pooled) => pooled,
         Err(refused) => return refused,
     };
-    if let Err(fault) = take_up(kit, output, fetch) {
-        return (fault.into(), pooled);
-    }
+    let has_waited = match take_up(kit, output, fetch).await {
+        Ok(has_waited) => has_waited,
+        Err(fault) => return (fault.into(), pooled),
+    };
     fetch.tell_way();
     // Either may have waited.
-    let has_waited = is_stream || kit.obeys_robots;
+    let has_waited = has_waited || is_stream || kit.obeys_robots;
     let now_ms = if has_waited { kit.now_ms() } else { now_ms };
     fill(kit, output, fetch, Given { pooled, now_ms, ..given }).await
 }
@@ -170,19 +172,34 @@ fn held(kit: &Kit, output: &Output, fetch: &Fetch) -> Option<Held> {
     if is_whole { output.held(&kit.dir, fetch.planned_name(), &fetch.job) } else { None }
 }
 
-/// Looks what an earlier run left of the body, before the first request.
-fn take_up(kit: &Kit, output: &Output, fetch: &mut Fetch) -> Result<(), Fault> {
+/// Looks what an earlier run left of the body, before the first request. Says whether that had to
+/// be waited for.
+async fn take_up(kit: &Kit, output: &Output, fetch: &mut Fetch) -> Result<bool, Fault> {
     let has_begun = fetch.history.team.is_some() || fetch.history.told.resume.is_some();
     if has_begun || !output.may_be_taken_up(&kit.dir, fetch.planned_name()) {
-        return Ok(());
+        return Ok(false);
     }
-    let found = output.find_partial(&kit.dir, fetch.planned_name(), &fetch.job, kit.now_ms())?;
-    if let Some(partial) = found {
+    let find = |now_ms| output.find_partial(&kit.dir, fetch.planned_name(), &fetch.job, now_ms);
+    let began_ms = kit.now_ms();
+    let (mut found, mut now_ms) = (find(began_ms), began_ms);
+    // The kernel holds the locks of a run that was killed for as long as it takes its rings apart.
+    while is_locked(&found) && now_ms < began_ms.saturating_add(LOCK_PATIENCE_MS) {
+        let bounds = kit.bounds(fetch.job_at_ms());
+        let waited = bounds.until(tokio::time::sleep(LOCK_LOOK)).await;
+        waited.map_err(|cause| Fault::new(Stage::Write, cause))?;
+        now_ms = kit.now_ms();
+        found = find(now_ms);
+    }
+    if let Some(partial) = found? {
         let team = Team::new(partial, &fetch.job, &fetch.history.hops);
         output.bodies.watch(&team.partial);
         fetch.history.team = Some(team);
     }
-    Ok(())
+    Ok(now_ms > began_ms)
+}
+
+fn is_locked<T>(found: &Result<T, Fault>) -> bool {
+    found.as_ref().is_err_and(|fault| fault.cause == Cause::Disk(DiskProblem::Locked))
 }
 
 /// Opens the stream of the run, where its body goes to no file. Says whether that is so.
@@ -195,3 +212,8 @@ async fn open_stream(kit: &Kit, output: &Output, job_at_ms: u64) -> Result<bool,
     let may_begin = || kit.common.stop.get() == Stop::Running;
     output.open_stream(kit.bounds(job_at_ms), may_begin, tell).await
 }
+
+/// Time for which a file that somebody has locked is waited for, in milliseconds.
+const LOCK_PATIENCE_MS: u64 = 2_000;
+/// Time between two looks at such a lock.
+const LOCK_LOOK: Duration = Duration::from_millis(5);

@@ -427,8 +427,9 @@ impl History {
         let Some(team) = &self.team else { return self.told };
         let told = team.partial.told();
         // What was given up before stays true.
-        let resume = told.resume.or(self.told.resume);
-        Told { resume, came: told.came + self.told.came, ..told }
+        let resume = self.told.resume.or(told.resume);
+        let num_connects = self.told.num_connects + told.num_connects;
+        Told { resume, num_connects, came: told.came + self.told.came, ..told }
     }
 
     /// Body bytes that came, without those of attempts of which nothing was kept.

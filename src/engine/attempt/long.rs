@@ -229,7 +229,8 @@ impl<'r> FileReceiver<'r> {
             // It was long, and is not any more: what is there is of no use.
             let is_same = why == Some(WhyWhole::RangesIgnored);
             team.partial.outdate(if is_same { Resume::NoRanges } else { Resume::Changed });
-            *self.told = team.partial.told();
+            let Told { resume, num_connects, .. } = team.partial.told();
+            *self.told = Told { resume, num_connects, ..Told::default() };
             *self.team = None;
         }
         let Some(version) = version else { return Ok(None) };

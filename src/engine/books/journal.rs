@@ -368,14 +368,7 @@ impl Opened {
                 done.add(row.sum, fate);
             }
         })?;
-        if !discarded.is_empty() {
-            say(&format!(
-                "{} {} of {} have no file, since --discard pulled them: they are pulled again",
-                Number(discarded.len()),
-                if discarded.len() == 1 { "line" } else { "lines" },
-                path.display()
-            ));
-        }
+        tell_discarded(path, discarded.len());
         let lost = lost.untold();
         if lost > 0 {
             say(&format!(
@@ -387,6 +380,20 @@ impl Opened {
         }
         Ok(scanned)
     }
+}
+
+/// Says how many lines of a report have no file, as one is wanted.
+fn tell_discarded(path: &Path, count: u64) {
+    let path = path.display();
+    let told = match count {
+        0 => return,
+        1 => format!("1 line of {path} has no file, since --discard pulled it: it is pulled again"),
+        _ => format!(
+            "{} lines of {path} have no file, since --discard pulled them: they are pulled again",
+            Number(count)
+        ),
+    };
+    say(&told);
 }
 
 /// The row of a line whose file is to be pulled again, made of the one that says ok.

@@ -113,9 +113,8 @@ impl Output {
         now_ms: u64,
     ) -> Partial {
         let of_run = (self.digesting(job), self.sharing(job));
-        let came = done.len_total();
         let partial = Partial::new(file, version, done, of_run, self.identity(job), now_ms);
-        partial.came_before(came);
+        partial.came_in_one();
         partial
     }
 
@@ -138,7 +137,7 @@ impl Output {
         let of_run = (self.digesting(job), self.sharing(job));
         let found = PartialFile::open(&folder, &part_name(name)).map_err(failed)?;
         let Some(file) = found else {
-            return Ok(self.adopt((&folder, name), identity, of_run, now_ms));
+            return Ok(self.adopt((&folder, name), (job, identity), of_run, now_ms));
         };
         let record =
             file.read_record().map_or(Err(Unusable::Damaged), |bytes| Record::decode(&bytes));
@@ -157,7 +156,7 @@ impl Output {
         let (validator, done) = (Validator::default(), Ranges::default());
         let version = Version { length: None, validator, source: 0, is_ranged: true };
         let partial = Partial::new(file, version, done, of_run, Some(identity), now_ms);
-        partial.outdate(why);
+        partial.found_useless(why);
         Ok(Some(partial))
     }
 
@@ -166,16 +165,17 @@ impl Output {
     fn adopt(
         &self,
         (folder, name): (&Dir, &str),
-        identity: Identity,
+        (job, identity): (&Job, Identity),
         of_run: (Digesting, Sharing),
         now_ms: u64,
     ) -> Option<Partial> {
-        if !matches!(self.continuing, Continue::Validated | Continue::Always) {
+        let is_wanted = matches!(self.continuing, Continue::Validated | Continue::Always);
+        if !is_wanted || self.is_noted(folder, name, job) {
             return None;
         }
         let file = PartialFile::adopt(folder, name, &part_name(name)).ok()??;
-        // Of an empty one there is nothing to go on with.
-        let size = file.size().ok().filter(|size| *size > 0)?;
+        // Of one that is shorter there is nothing to go on with.
+        let size = file.size().ok().filter(|size| *size > 1)?;
         Some(Partial::adopted(file, size, of_run, identity, now_ms))
     }
 

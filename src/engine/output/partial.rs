@@ -76,14 +76,12 @@ struct Work {
     is_outdated: bool,
     /// The record for later runs, where it is kept for them.
     keeping: Option<Keeping>,
-    /// Bytes that were there before the run.
-    resumed: u64,
-    /// What became of what was there.
+    /// What was there before the run, as far as it still is.
+    found: Ranges,
+    /// What became of what was there before the run.
     resume: Option<Resume>,
     /// What is there is of another program, and nothing vouches for it so far.
     adopted: Option<Adopted>,
-    /// Bytes that had come in this run before several could fill it.
-    came_before: u64,
     /// Connections that tasks beside the job opened.
     num_connects: u32,
     /// What shuts down the connections of parts, should somebody else fetch all of them.
@@ -129,9 +127,9 @@ pub(crate) enum Next {
 pub(crate) struct Told {
     /// Bytes that were there before the run.
     pub(crate) resumed: u64,
-    /// Bytes that came in this run.
+    /// Bytes of the version that is there by now which came in this run.
     pub(crate) came: u64,
-    /// Ranges that were fetched on connections of their own.
+    /// Ranges of it that were fetched by requests of their own.
     pub(crate) num_parts: u32,
     /// What became of what was there before the run.
     pub(crate) resume: Option<Resume>,
@@ -154,6 +152,20 @@ impl Work {
         let cut = Arc::new(AtomicBool::new(false));
         self.cuts.push((part.id, Arc::clone(&cut)));
         Claim::new(partial, part, cut)
+    }
+
+    /// What is there is of an earlier run.
+    fn take_found(&mut self) {
+        self.found = self.parts.done().clone();
+        self.resume = Some(Resume::Continued);
+    }
+
+    /// Nothing is left of what an earlier run left, for this reason.
+    fn lose_found(&mut self, why: Resume) {
+        self.found = Ranges::default();
+        if self.resume == Some(Resume::Continued) {
+            self.resume = Some(why);
+        }
     }
 
     /// Has the connection of a part shut down.
@@ -185,10 +197,9 @@ impl Partial {
             is_ranged,
             is_outdated: false,
             keeping: identity.map(|identity| Keeping::new(identity, source, None, now_ms)),
-            resumed: 0,
+            found: Ranges::default(),
             resume: None,
             adopted: None,
-            came_before: 0,
             num_connects: 0,
             cuts: Vec::new(),
             changes: 0,
@@ -211,19 +222,16 @@ impl Partial {
         let (length, validator) = (record.length, record.validator.clone());
         let version = Version { length, validator, source: 0, is_ranged: true };
         let done = record.trusted(identity.boot_id).clone();
-        let resumed = done.len_total();
         let partial = Self::new(file, version, done, of_run, None, now_ms);
         {
             let mut work = partial.lock();
             work.keeping = Some(Keeping::new(identity, 0, Some(record), now_ms));
-            work.resumed = resumed;
-            let resume = if resumed == 0 { Resume::NotSynced } else { Resume::Continued };
-            work.resume = Some(resume);
+            work.take_found();
         }
         partial
     }
 
-    /// A file of `size` bytes, at least one, that another program left under the final name: all
+    /// A file of `size` bytes, at least two, that another program left under the final name: all
     /// of it is taken for the begin of the body but the last byte, which is asked for so that there
     /// is a response to vouch for it.
     pub(crate) fn adopted(
@@ -241,9 +249,15 @@ impl Partial {
         {
             let mut work = partial.lock();
             work.adopted = Some(Adopted { created_s });
-            (work.resumed, work.resume) = (size - 1, Some(Resume::Continued));
+            work.take_found();
         }
         partial
+    }
+
+    /// Nothing of what an earlier run left is of use, for this reason.
+    pub(crate) fn found_useless(&self, why: Resume) {
+        self.lock().resume = Some(why);
+        self.outdate(why);
     }
 
     /// Whether nothing vouches so far for what another program left.
@@ -343,17 +357,15 @@ impl Partial {
         self.front().restart();
         let mut work = self.lock();
         let Version { length, validator, source, is_ranged } = version;
-        if work.resumed > 0 {
-            // It would be of use, had the server sent what was asked for.
-            work.resume = Some(Resume::NoRanges);
-        }
         work.parts.reset(length);
         work.mirrored.clear();
         work.validator = Arc::new(validator);
         self.source.store(source, Ordering::Release);
         work.version += 1;
         work.is_ranged = is_ranged && work.changes < CHANGES_MAX;
-        (work.is_outdated, work.resumed) = (false, 0);
+        work.is_outdated = false;
+        // Had it been another version, that would have been said.
+        work.lose_found(Resume::NoRanges);
         let Work { parts, validator, keeping, .. } = &mut *work;
         if let Some(keeping) = keeping {
             keeping.restart(source);
@@ -373,10 +385,7 @@ impl Partial {
         work.mirrored.clear();
         work.is_outdated = true;
         work.changes += 1;
-        if work.resumed > 0 || work.resume.is_none() {
-            work.resume = Some(why);
-        }
-        work.resumed = 0;
+        work.lose_found(why);
     }
 
     /// What is there is of no use, and nobody begins again.
@@ -439,10 +448,11 @@ impl Partial {
     /// What a row tells of it.
     pub(crate) fn told(&self) -> Told {
         let work = self.lock();
+        let resumed = work.found.len_total();
         Told {
-            resumed: work.resumed,
-            came: work.came_before + work.parts.came_in_all(),
-            num_parts: work.parts.taken_in_all(),
+            resumed,
+            came: work.parts.done().len_total() - resumed,
+            num_parts: work.parts.fetched(),
             resume: work.resume,
             num_connects: work.num_connects,
             write_mode: Some(self.file.chosen().word()),
@@ -494,9 +504,9 @@ impl Partial {
         self.lock().num_connects += count;
     }
 
-    /// Counts bytes that are there as bytes that came in this run.
-    pub(crate) fn came_before(&self, bytes: u64) {
-        self.lock().came_before = bytes;
+    /// What is there of it came in this run, in one response.
+    pub(crate) fn came_in_one(&self) {
+        self.lock().parts.count_done_as_fetched();
     }
 
     /// Whether the file is to be brought to the disk now; whoever is told so does it.
@@ -540,6 +550,7 @@ impl Partial {
         self.front().restart();
         let mut work = self.lock();
         work.mirrored.remove(range.clone());
+        work.found.remove(range.clone());
         work.parts.forget(range);
     }
 

@@ -31,6 +31,14 @@ impl Output {
         Some(Held { etag: etag.map(str::to_owned), since })
     }
 
+    /// Whether the file `name` in `folder` is known to be whole: a run noted which version it is,
+    /// and asks for another one only.
+    pub(super) fn is_noted(&self, folder: &Dir, name: &str, job: &Job) -> bool {
+        let stamp = folder.stamp_of(name).filter(|_| self.is_timestamping);
+        let note = stamp.and_then(|stamp| stamp.note);
+        note.is_some_and(|note| timestamp::etag_of(&note, url(job)).is_some())
+    }
+
     /// What the file of a job is to tell of the version that a response brings.
     pub(crate) fn stamp(&self, job: &Job, head: Option<&Head>) -> Option<Stamp> {
         let head = head.filter(|_| self.has_remote_time)?;

@@ -80,7 +80,7 @@ fn one_part_is_the_whole_file() {
     parts.leave(id);
     assert_eq!((parts.front(), parts.missing_bytes(), parts.is_whole()), (100, Some(0), true));
     assert_eq!((take(&mut parts, 30), parts.active(), parts.position(id)), (None, 0, None));
-    assert_eq!((parts.taken_in_all(), parts.came_in_all()), (1, 100));
+    assert_eq!((parts.fetched(), parts.came_in_all()), (1, 100));
 }
 
 #[test]
@@ -387,7 +387,10 @@ fn another_version_begins_anew() {
     assert_eq!(parts.active(), 0);
     let (third, range) = took(&mut parts, 30);
     assert!(range == (0..30 * MIB) && third != first && third != second);
-    assert_eq!((parts.taken_in_all(), parts.came_in_all()), (3, 2 * MIB));
+    assert_eq!((parts.fetched(), parts.came_in_all()), (0, 2 * MIB), "nothing of this version");
+    parts.came(third, MIB, 40);
+    parts.came(third, MIB, 50);
+    assert_eq!(parts.fetched(), 1);
 }
 
 #[test]

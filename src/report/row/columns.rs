@@ -88,7 +88,7 @@ pub const COLUMNS: [Column; 31] = [
         "path of the file, directory included; `-` for standard output, empty with `--discard`",
         |row| row.filename.as_deref().map_or(Cell::Nothing, Cell::Path),
     ),
-    column("size_download", "body bytes that came in this run for the file", |row| {
+    column("size_download", "body bytes of the file that came in this run", |row| {
         Cell::Number(row.size_download)
     }),
     column("content_type", "`Content-Type`", |row| Cell::text(row.content_type.as_deref())),
@@ -152,15 +152,14 @@ pub const COLUMNS: [Column; 31] = [
     }),
     column(
         "num_parts",
-        "byte ranges of the file that were fetched by connections of their own; 1 for a plain \
-         transfer",
+        "byte ranges that the file came in, each by a request of its own; 1 for a plain transfer",
         |row| Cell::Number(row.num_parts.into()),
     ),
     column(
         "resume",
-        "what became of an unfinished file: `continued`, or why it was fetched whole: `changed`, \
-         `no_validator`, `unvouched`, `no_ranges`, `damaged`, `foreign`, `not_synced`, \
-         `wrong_digest`",
+        "what became of what was there unfinished before this run: `continued`, or why the file \
+         was fetched whole: `changed`, `no_validator`, `unvouched`, `no_ranges`, `damaged`, \
+         `foreign`, `not_synced`, `wrong_digest`",
         |row| Cell::text(row.resume.map(Resume::as_str)),
     ),
 ];

@@ -34,7 +34,7 @@ struct Connection {
 #[derive(Debug)]
 struct Outcome {
     took_ms: u64,
-    num_taken: u32,
+    num_fetched: u32,
     bytes_came: u64,
 }
 
@@ -66,7 +66,7 @@ fn transfer(length: u64, speeds: &[Speed], splitting: Splitting) -> Outcome {
         }
         now_ms += TICK_MS;
     }
-    Outcome { took_ms: now_ms, num_taken: parts.taken_in_all(), bytes_came: parts.came_in_all() }
+    Outcome { took_ms: now_ms, num_fetched: parts.fetched(), bytes_came: parts.came_in_all() }
 }
 
 /// Does what one connection does within a tick.
@@ -136,8 +136,8 @@ fn equal_connections_end_together() {
     let outcome = transfer(2_048 * MIB, &speeds, split(16));
     let single = transfer(2_048 * MIB, &speeds[..1], split(16));
     assert!(outcome.took_ms * 15 < single.took_ms, "{outcome:?} {single:?}");
-    assert_eq!((outcome.bytes_came, outcome.num_taken), (2_048 * MIB, 16));
-    assert_eq!(single.num_taken, 1);
+    assert_eq!((outcome.bytes_came, outcome.num_fetched), (2_048 * MIB, 16));
+    assert_eq!(single.num_fetched, 1);
 }
 
 #[test]
