@@ -143,7 +143,7 @@ fn a_digest_that_is_wrong_with_what_was_there_is_right_without() {
     let done = pull.list([file.url(), format!("  checksum={digest}")]).run();
     done.assert_ok(1);
     file.assert_stored(&sandbox.out().join("digest"), 1);
-    assert_eq!(told(&done, &file.url()), ["ok", "unvouched", "0", &LEN.to_string()]);
+    assert_eq!(told(&done, &file.url()), ["ok", "wrong_digest", "0", &LEN.to_string()]);
     assert_eq!(sandbox.temporaries(), Vec::<String>::new());
 }
 
