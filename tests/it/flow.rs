@@ -3,7 +3,7 @@
 
 use crate::cmd::{Done, Row, Sandbox};
 use crate::large_origin::LargeFile;
-use crate::origin::serve;
+use crate::origin::{Served, serve, serve_at};
 use crate::rude::{Plan, Verb, ok, response};
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -12,6 +12,7 @@ use ringpull::origin;
 use ringpull::plan::checksum::{Hasher, Kind};
 use std::fs::File;
 use std::io::Write as _;
+use std::net::Ipv4Addr;
 
 const LEN: u64 = 8 << 20;
 /// Where a body goes.
@@ -104,6 +105,26 @@ fn a_body_without_a_length_that_lost_only_its_end_is_whole() {
     assert_eq!(row["response_code"], "416", "{row:#?}");
     file.assert_stored(&sandbox.path("body"), 0);
     assert_eq!(file.stats().body_bytes, LEN);
+}
+
+#[test]
+fn a_date_is_no_word_of_another_server() {
+    let (first, second) = (serve(), serve_at(Ipv4Addr::new(127, 0, 0, 2)));
+    let file = dated(&first).with("cut", 600_000);
+    // The same date, and other bytes.
+    let other = dated(&second).with("change", "content").with("change-after-requests", 0);
+    let sandbox = Sandbox::new();
+    let stdout = File::create(sandbox.path("body")).unwrap();
+    let args = ["-o", "-", "--retry", "1", "--retry-delay", "0"];
+    let line = format!("{}\t{}", file.url(), other.url());
+    let done = sandbox.pull().args(args).arg(line).spawn_into(stdout).wait();
+    stuck(&done, &done.rows[0]["url"], "http.range");
+    assert_eq!(assert_begin(&sandbox, &file), 1_200_000);
+    assert!(other.stats().requests > 0, "the mirror was asked");
+}
+
+fn dated(served: &Served) -> LargeFile<'_> {
+    served.file("dated", LEN).with("etag", "none").with("last-modified", 946_684_800)
 }
 
 #[test]

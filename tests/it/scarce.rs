@@ -48,8 +48,8 @@ fn run_short_of_descriptors(how: Names) {
     // A core that begins late needs some for its rings, of which it has two.
     let has_begun = || server.log().len() == HELD && running.rings() == 4;
     assert!(eventually(has_begun), "{}", running.stderr());
-    // A little room is left: for two or three jobs.
-    running.limit_descriptors(running.descriptors() as u64 + 6);
+    // A little room is left: for three or four jobs.
+    running.limit_descriptors(running.descriptors() as u64 + 8);
     running.feed((0..QUICK).map(quick));
     running.end_input();
     let is_told = eventually(|| running.stderr().contains(WARNING));

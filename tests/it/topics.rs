@@ -22,10 +22,12 @@ fn the_tasks_of_the_readme_can_be_done() {
     std::fs::write(sandbox.path("urls.txt"), urls.join("\n")).unwrap();
     std::fs::write(sandbox.path("urls.csv"), format!("url,id\n{}", rows.concat())).unwrap();
 
-    let tasks = commands_below("Ten tasks");
-    assert_eq!(tasks.len(), 10, "{tasks:?}");
+    let large = served.http("/bytes/20000000/large.iso");
+    let tasks = commands_below("Twelve tasks");
+    assert_eq!(tasks.len(), 12, "{tasks:?}");
     for task in &tasks {
         let task = task.replace("https://example.com/static/logo.png", &urls[0]);
+        let task = task.replace("https://example.com/large.iso", &large);
         for name in ["urls.txt", "urls.csv"] {
             std::fs::copy(sandbox.path(name), sandbox.out().join(name)).unwrap();
         }
@@ -39,6 +41,7 @@ fn the_tasks_of_the_readme_can_be_done() {
     let report = std::fs::read_to_string(sandbox.out().join("R.csv")).unwrap();
     assert_eq!(report.matches(",id of it").count(), 3, "{report}");
     assert!(sandbox.out().join("logo.png").exists());
+    assert_eq!(std::fs::metadata(sandbox.out().join("large.iso")).unwrap().len(), 20_000_000);
 }
 
 /// The commands of ours that a topic shows, each in one line.

@@ -405,6 +405,7 @@ impl History {
         }
         (self.elsewhere, self.fruitful, self.refusals) = (self.attempt, 0, Refusals::default());
         self.mirroring.proof = None;
+        self.flow.iter_mut().for_each(|flow| flow.leave_server());
         self.trace.remote_ip = None;
         self.is_retry_due = true;
         self.last_fault = Some(Box::new(fault.clone()));

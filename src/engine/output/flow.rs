@@ -26,6 +26,11 @@ impl Flow {
         &self.validator
     }
 
+    /// Another server is asked for the rest: a date says nothing to that one.
+    pub(crate) fn leave_server(&mut self) {
+        self.validator = Arc::new(self.validator.without_date());
+    }
+
     /// Bytes that came.
     pub(crate) fn bytes(&self) -> u64 {
         self.tally.bytes
