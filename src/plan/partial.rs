@@ -53,6 +53,17 @@ pub struct Record {
 }
 
 impl Record {
+    /// Forgets what lies behind the end of a file of so many bytes: it was cut since then.
+    pub fn cut(&mut self, size: u64) {
+        self.written.truncate(size);
+        self.synced.truncate(size);
+    }
+
+    /// Length of the file at most, in bytes, as far as the record knows.
+    pub fn size_max(&self) -> u64 {
+        self.length.unwrap_or_else(|| self.written.end())
+    }
+
     /// The ranges that can be trusted to be in the file: those that were written, if the machine
     /// runs since then, or else those that were synced.
     pub fn trusted(&self, boot_id: [u8; 16]) -> &Ranges {

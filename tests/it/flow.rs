@@ -112,14 +112,27 @@ fn a_date_is_no_word_of_another_server() {
     let (first, second) = (serve(), serve_at(Ipv4Addr::new(127, 0, 0, 2)));
     let file = dated(&first).with("cut", 600_000);
     // The same date, and other bytes.
-    let other = dated(&second).with("change", "content").with("change-after-requests", 0);
+    let other = || dated(&second).with("change", "content").with("change-after-requests", 0);
+    // Nor is a part that a mirror sends whatever If-Range says.
+    let rude = tagged(&first).with("cut", 600_000);
+    let ignoring = other().with("if-range", "ignored");
+    for (file, other) in [(file, other()), (rude, ignoring)] {
+        assert_stuck_at_mirror(&file, &other);
+    }
+}
+
+fn tagged(served: &Served) -> LargeFile<'_> {
+    served.file("tagged", LEN)
+}
+
+fn assert_stuck_at_mirror(file: &LargeFile<'_>, other: &LargeFile<'_>) {
     let sandbox = Sandbox::new();
     let stdout = File::create(sandbox.path("body")).unwrap();
     let args = ["-o", "-", "--retry", "1", "--retry-delay", "0"];
     let line = format!("{}\t{}", file.url(), other.url());
     let done = sandbox.pull().args(args).arg(line).spawn_into(stdout).wait();
     stuck(&done, &done.rows[0]["url"], "http.range");
-    assert_eq!(assert_begin(&sandbox, &file), 1_200_000);
+    assert_eq!(assert_begin(&sandbox, file), 1_200_000);
     assert!(other.stats().requests > 0, "the mirror was asked");
 }
 

@@ -7,6 +7,7 @@ use crate::large_origin::LargeFile;
 use crate::origin::serve;
 use ringpull::plan::partial::{Record, SLOT_BYTES, part_name, record_name};
 use rustix::process::Signal;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Child;
 
@@ -98,6 +99,20 @@ fn a_retry_asks_for_the_rest_only() {
         assert_eq!(stats.ranges[0].range.split('-').next(), Some(&*format!("bytes={cut}")));
         assert!(stats.ranges[0].if_range.is_some(), "{stats:?}");
         assert_eq!(stats.body_bytes, len, "no byte came twice");
+    }
+}
+
+#[test]
+fn what_somebody_cut_or_grew_is_as_it_is() {
+    let served = serve();
+    for (name, size) in [("cut", 1_000), ("emptied", 0), ("grown", 2 * LEN)] {
+        let sandbox = Sandbox::new();
+        let file = slow(&served, name);
+        kill_in_the_middle(&sandbox, &file, name);
+        let part = sandbox.out().join(part_name(name));
+        File::options().write(true).open(part).unwrap().set_len(size).unwrap();
+        let done = sandbox.pull().again().arg(file.url()).run();
+        assert_came(&sandbox, &done, (&file, name), 0);
     }
 }
 

@@ -126,6 +126,21 @@ fn no_lie_about_ranges_gets_into_a_file() {
 }
 
 #[test]
+fn a_server_that_sends_a_byte_at_a_time_is_not_asked_without_end() {
+    let served = serve();
+    for lie in ["shortened", "shortened-untold"] {
+        let sandbox = Sandbox::new();
+        let name = format!("bit-{lie}");
+        let file = slow(&served, &name).with("ranges", lie).with("by", LEN);
+        let done = pull(&sandbox, &file);
+        assert_whole(&sandbox, &done, (&file, &name));
+        file.assert_stored(&sandbox.out().join(&name), 0);
+        let stats = file.stats();
+        assert!(stats.range_requests < 20, "{lie}: {stats:?}");
+    }
+}
+
+#[test]
 fn bytes_that_are_silently_of_another_place_do_not_pass_a_checksum() {
     let served = serve();
     let sandbox = Sandbox::new();

@@ -49,6 +49,19 @@ fn what_curl_and_wget_left_is_continued() {
 }
 
 #[test]
+fn a_length_that_nobody_told_is_found_at_the_end() {
+    let served = serve();
+    let sandbox = Sandbox::new();
+    let file = served.file("untold", LEN).with("ranges", "total-unknown");
+    leave(&sandbox, &file, "untold", 0, LEN / 2);
+    let done = pull(&sandbox, &file.url(), &["-c"]);
+    done.assert_ok(1);
+    file.assert_stored(&sandbox.out().join("untold"), 0);
+    let (resumed, came) = ((LEN / 2 - 1).to_string(), (LEN / 2 + 1).to_string());
+    assert_eq!(told(&done, &file.url()), ["ok", "continued", &*resumed, &*came]);
+}
+
+#[test]
 fn what_nothing_vouches_for_is_fetched_whole() {
     let served = serve();
     for (name, query) in [("none", "last-modified"), ("now", "last-modified")] {

@@ -84,8 +84,9 @@ pub(crate) struct History {
     /// What a row tells of a body that was given up, or of what came of one that goes to no file
     /// before the last response.
     pub(crate) told: Told,
-    /// The last head of an attempt before this one, of a body that is gone on with.
-    head_before: Option<Box<Head>>,
+    /// What an attempt before this one saw, the last that had an answer, of a body that is gone on
+    /// with.
+    trace_before: Option<Box<Trace>>,
     /// Bytes of its body that had come when the attempt began.
     came_before: u64,
     /// Whether this is a task beside the job: it has no row.
@@ -221,10 +222,13 @@ impl Fetch {
         history.num_connects += history.trace.num_connects;
         history.came_before = history.told().came;
         if history.team.is_some() || history.flow.is_some() {
-            let last = history.trace.head.take();
-            history.head_before = last.or_else(|| history.head_before.take());
+            let last = std::mem::replace(&mut history.trace, Trace::new(now.at));
+            if last.head.is_some() {
+                history.trace_before = Some(Box::new(last));
+            }
+        } else {
+            history.trace = Trace::new(now.at);
         }
-        history.trace = Trace::new(now.at);
         history.file_name.forget();
         // Nobody's time runs while the disk is full.
         let since_ms = std::mem::replace(&mut history.paused_ms, paused_ms);
@@ -358,8 +362,9 @@ impl Fetch {
     pub(crate) fn row(&mut self, end: End, now: Instant, dir: &str) -> Row {
         let mut row = row(&self.job, self.name(), Some(&self.history), end, now, dir);
         let history = &mut *self.history;
-        let last = history.trace.head.take();
-        history.trace.head = last.or_else(|| history.head_before.take());
+        if let Some(before) = history.trace_before.take() {
+            history.trace.go_on_from(*before);
+        }
         history.trace.tell(&mut row);
         row
     }
@@ -388,7 +393,7 @@ impl History {
             team: None,
             flow: None,
             told: Told::default(),
-            head_before: None,
+            trace_before: None,
             came_before: 0,
             is_helper: false,
             mirroring: Mirroring::default(),
@@ -419,7 +424,8 @@ impl History {
 
     /// The last head that came.
     fn head(&self) -> Option<&Head> {
-        self.trace.head.as_deref().or(self.head_before.as_deref())
+        let before = self.trace_before.as_deref().and_then(|before| before.head.as_deref());
+        self.trace.head.as_deref().or(before)
     }
 
     /// How a body came whose bytes are kept from one response to the next, but for the last one of
@@ -450,7 +456,8 @@ impl History {
 
     fn times(&self, now: Instant) -> Times {
         let total = now.saturating_duration_since(self.began);
-        Times { queue: self.queue, total, ..self.trace.times }
+        let last = self.trace_before.as_deref().filter(|_| self.trace.saw_nothing());
+        Times { queue: self.queue, total, ..last.unwrap_or(&self.trace).times }
     }
 
     /// Tells why a job took so long whose time was over: that alone says little, and the fault

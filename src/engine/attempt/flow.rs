@@ -15,7 +15,7 @@ use crate::fault::{Cause, Fault, Stage};
 use crate::http::Head;
 use crate::plan::retry::{self, Class};
 use crate::plan::validator::Validator;
-use crate::plan::verdict::{Answer, Instead, WhyWhole, why_whole};
+use crate::plan::verdict::{Answer, BadPart, Instead, WhyWhole, why_whole};
 use crate::ring::buf::{RecvBuf, Size};
 use crate::ring::conn::Connection;
 use std::mem;
@@ -37,6 +37,12 @@ impl<'r> FileReceiver<'r> {
     {
         let Some(flow) = self.flow.take() else { return Ok(None) };
         match answer {
+            Answer::Part { .. } if !self.output.takes_unvouched() && !flow.fits_server(head) => {
+                *self.flow = Some(flow);
+                let why = &"nothing says that this server has the same version";
+                let fault = Fault::new(Stage::Head, Cause::Range).with_detail(why);
+                Err(self.instead_of_rest(Instead::BadPart(fault, BadPart::Unvouched)))
+            }
             Answer::Part { range, complete } => {
                 self.told.num_parts = self.told.num_parts.max(1) + 1;
                 let bounds = kit.bounds(self.job_at_ms);

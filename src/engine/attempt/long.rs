@@ -253,6 +253,12 @@ impl<'r> FileReceiver<'r> {
             return self.instead_of_rest(instead);
         }
         match instead {
+            Instead::NotRange { complete }
+                if self.team.as_ref().is_some_and(|team| team.partial.ends_at(complete)) =>
+            {
+                self.wanted = None;
+                Came::Range
+            }
             // The file has got shorter.
             Instead::NotRange { .. } => self.mistaken(BadPart::Changed),
             Instead::BadPart(_, why) => self.mistaken(why),
@@ -414,6 +420,9 @@ impl FileReceiver<'_> {
         // One that is to be shut down is of no further use.
         if filling.is_some_and(Filling::is_cut) {
             return Ok((self.lagged(kit), None));
+        }
+        if filling.is_some_and(Filling::is_short) {
+            return Ok((self.mistaken(BadPart::Lie), None));
         }
         Ok((Came::Range, ended.connection))
     }

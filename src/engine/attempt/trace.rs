@@ -59,6 +59,20 @@ impl Trace {
         (self.head, self.size_download) = (None, 0);
     }
 
+    /// Whether the attempt asked nobody for anything.
+    pub(crate) fn saw_nothing(&self) -> bool {
+        self.head.is_none() && self.remote_ip.is_none()
+    }
+
+    /// Tells of the attempt `before` what this one did not see.
+    pub(crate) fn go_on_from(&mut self, before: Self) {
+        if self.saw_nothing() {
+            *self = before;
+        } else if self.head.is_none() {
+            self.head = before.head;
+        }
+    }
+
     /// Tells a row what the last response says of itself.
     pub(crate) fn tell(&mut self, row: &mut Row) {
         row.remote_ip = self.remote_ip;

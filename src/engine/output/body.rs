@@ -115,8 +115,11 @@ impl<'c> Body<'c> {
             return Ok(None);
         }
         let (tally, length) = assembly.stop(last).await.map_err(write_fault)?;
-        let validator = rest.map_or_else(|| Arc::new(validator), |rest| rest.validator);
-        Ok(Some(Flow { tally, length, validator }))
+        let (validator, is_elsewhere) = match rest {
+            Some(rest) => (rest.validator, rest.is_elsewhere),
+            None => (Arc::new(validator), false),
+        };
+        Ok(Some(Flow { tally, length, validator, is_elsewhere }))
     }
 
     /// Whether a coding is undone.

@@ -2,6 +2,7 @@
 
 use crate::engine::output::assembly::Tally;
 use crate::fault::{Cause, Fault, Stage};
+use crate::http::Head;
 use crate::limits::LONG_BYTES_MIN;
 use crate::plan::validator::Validator;
 use crate::plan::verdict::PartAsk;
@@ -18,9 +19,17 @@ pub(crate) struct Flow {
     pub(super) length: Option<u64>,
     /// The version that it is of.
     pub(super) validator: Arc<Validator>,
+    /// Whether the rest comes from another server than the begin.
+    pub(super) is_elsewhere: bool,
 }
 
 impl Flow {
+    /// Whether a part that another server sends is of the same bytes: it has the same strong entity
+    /// tag. A server that ignores If-Range and says nothing of its version has compared nothing.
+    pub(crate) fn fits_server(&self, head: &Head) -> bool {
+        !self.is_elsewhere || self.validator.is_same_tag(head)
+    }
+
     /// The version that the rest must be of.
     pub(crate) fn validator(&self) -> &Arc<Validator> {
         &self.validator
@@ -29,6 +38,7 @@ impl Flow {
     /// Another server is asked for the rest: a date says nothing to that one.
     pub(crate) fn leave_server(&mut self) {
         self.validator = Arc::new(self.validator.without_date());
+        self.is_elsewhere = true;
     }
 
     /// Bytes that came.
@@ -80,12 +90,20 @@ pub(super) struct Rest {
     /// Offset in the body behind the last byte that comes.
     end: u64,
     pub(super) validator: Arc<Validator>,
+    /// Whether the begin of the body came from another server.
+    pub(super) is_elsewhere: bool,
 }
 
 impl Rest {
     /// The rest of what `flow` is the begin of, or as much of it as goes to `end`.
     pub(super) fn behind(flow: &Flow, end: u64) -> Self {
-        Self { before: flow.tally.bytes, end, validator: Arc::clone(&flow.validator) }
+        let Flow { tally, validator, is_elsewhere, .. } = flow;
+        Self {
+            before: tally.bytes,
+            end,
+            validator: Arc::clone(validator),
+            is_elsewhere: *is_elsewhere,
+        }
     }
 
     /// Length of the body when so many bytes of the response are there.
@@ -142,7 +160,7 @@ mod tests {
 
     fn flow(bytes: u64, length: Option<u64>, validator: Validator) -> Flow {
         let validator = Arc::new(validator);
-        let mut flow = Flow { tally: Tally::default(), length, validator };
+        let mut flow = Flow { tally: Tally::default(), length, validator, is_elsewhere: false };
         flow.tally.bytes = bytes;
         flow
     }

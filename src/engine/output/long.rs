@@ -141,23 +141,40 @@ impl Output {
         };
         let record =
             file.read_record().map_or(Err(Unusable::Damaged), |bytes| Record::decode(&bytes));
-        let why = match record {
-            Err(Unusable::Damaged) => Resume::Damaged,
-            Err(Unusable::Foreign) => Resume::Foreign,
-            Ok(record) if record.url != identity.url => Resume::Foreign,
-            Ok(record) if !record.validator.is_strong() && !self.takes_unvouched() => {
-                Resume::NoValidator
-            }
-            Ok(record) if record.trusted(identity.boot_id).is_empty() => Resume::NotSynced,
-            Ok(record) => {
-                return Ok(Some(Partial::found(file, &record, of_run, identity, now_ms)));
+        let (why, sequence) = match record {
+            Err(Unusable::Damaged) => (Resume::Damaged, 0),
+            Err(Unusable::Foreign) => (Resume::Foreign, 0),
+            Ok(mut record) => {
+                // Whatever a record says, a file that somebody has cut or grown is as it is.
+                let size = file.size().unwrap_or(0);
+                record.cut(size);
+                match self.why_useless(&record, &identity) {
+                    Some(why) => (why, record.sequence),
+                    None => {
+                        if size > record.size_max() {
+                            file.truncate(record.size_max()).map_err(failed)?;
+                        }
+                        return Ok(Some(Partial::found(file, &record, of_run, identity, now_ms)));
+                    }
+                }
             }
         };
         let (validator, done) = (Validator::default(), Ranges::default());
         let version = Version { length: None, validator, source: 0, is_ranged: true };
         let partial = Partial::new(file, version, done, of_run, Some(identity), now_ms);
-        partial.found_useless(why);
+        partial.found_useless(why, sequence);
         Ok(Some(partial))
+    }
+
+    /// Why nothing of a file counts that has this record, if that is so.
+    fn why_useless(&self, record: &Record, identity: &Identity) -> Option<Resume> {
+        if record.url != identity.url {
+            return Some(Resume::Foreign);
+        }
+        if !record.validator.is_strong() && !self.takes_unvouched() {
+            return Some(Resume::NoValidator);
+        }
+        record.trusted(identity.boot_id).is_empty().then_some(Resume::NotSynced)
     }
 
     /// The file that another program left under the final name, where the user wants that to be

@@ -254,9 +254,14 @@ impl Partial {
         partial
     }
 
-    /// Nothing of what an earlier run left is of use, for this reason.
-    pub(crate) fn found_useless(&self, why: Resume) {
-        self.lock().resume = Some(why);
+    /// Nothing of what an earlier run left is of use, for this reason. Its record was the update
+    /// `sequence`, and must not be taken for a newer one than those that follow.
+    pub(crate) fn found_useless(&self, why: Resume, sequence: u64) {
+        {
+            let mut work = self.lock();
+            work.resume = Some(why);
+            work.keeping.iter_mut().for_each(|keeping| keeping.follow(sequence));
+        }
         self.outdate(why);
     }
 
@@ -397,6 +402,18 @@ impl Partial {
     pub(crate) fn give_up_ranges(&self) {
         let mut work = self.lock();
         (work.is_ranged, work.changes) = (false, CHANGES_MAX);
+    }
+
+    /// A server that compared the version has nothing behind what came, and says how long all of it
+    /// is. Whether that is the end of the body, whose length was not known so far.
+    pub(crate) fn ends_at(&self, complete: Option<u64>) -> bool {
+        let mut work = self.lock();
+        let end = work.parts.done().front();
+        let is_end = work.parts.length().is_none()
+            && complete == Some(end)
+            && work.parts.done().end() == end
+            && work.validator.is_strong();
+        is_end && work.parts.set_length(end)
     }
 
     /// A response to a range tells how long the file is.

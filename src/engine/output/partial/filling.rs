@@ -4,6 +4,7 @@ use crate::engine::moment::ms;
 use crate::engine::output::partial::{FOLLOW_BYTES, Partial, io_cause};
 use crate::engine::output::stored::write_fault;
 use crate::fault::{Cause, Fault};
+use crate::limits::LONG_BYTES_MIN;
 use crate::plan::parts::{Course, Taken};
 use crate::plan::sources::Fit;
 use crate::ring::buf::RecvBuf;
@@ -105,6 +106,15 @@ impl Filling {
         if self.response_end == u64::MAX && !self.is_over {
             let _: bool = self.claim.partial.learn_length(self.at);
         }
+    }
+
+    /// Whether the response has ended where it must not: before its own end, or so soon that whoever
+    /// sends a byte at a time would be asked without end.
+    pub(crate) fn is_short(&self) -> bool {
+        let range = &self.claim.part.range;
+        let is_told = self.response_end != u64::MAX && !self.is_over;
+        let is_little = range.end != u64::MAX && self.at - range.start < LONG_BYTES_MIN;
+        is_told && (self.at < self.response_end || is_little)
     }
 
     /// Whether others bring ranges of the same body, or have.

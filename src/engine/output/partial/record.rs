@@ -62,6 +62,11 @@ impl Keeping {
         }
     }
 
+    /// What is written next comes after the update `sequence`.
+    pub(super) fn follow(&mut self, sequence: u64) {
+        self.sequence = self.sequence.max(sequence);
+    }
+
     /// Nothing of the file counts any more: it is the version of `source` from now on.
     pub(super) fn restart(&mut self, source: usize) {
         (self.synced, self.left_out) = Default::default();
