@@ -1,6 +1,8 @@
 //! Bodies that are larger than `--max-filesize` allows.
 
 use crate::cmd::Sandbox;
+use crate::long::kill_when_begun;
+use crate::origin::serve;
 use crate::rude::{self, Plan, Script, Verb, ok};
 
 fn chunked(body: &[u8]) -> Script {
@@ -60,4 +62,39 @@ fn what_stalls_beyond_the_size_is_too_large_and_not_late() {
     // And 0 is no limit.
     let server = Plan::new().otherwise(ok(&[b'x'; 2_000])).start();
     sandbox.pull().args(["--max-filesize", "0", &server.url("/a")]).run().assert_ok(1);
+}
+
+#[test]
+fn no_long_body_gets_longer_than_permitted() {
+    let served = serve();
+    let sandbox = Sandbox::new();
+    for verb in ["chunked", "close", "bytes"] {
+        let file = served.file_at(verb, verb, 5_000_000);
+        let done = sandbox.pull().args(["--max-filesize", "2M", &file.url()]).run();
+        assert_eq!(done.fault(&file.url()), "body.too_large");
+        assert_eq!(done.row(&file.url())["num_retries"], "0");
+        assert!(sandbox.files().is_empty() && sandbox.temporaries().is_empty(), "{verb}");
+        // What is as long as permitted comes.
+        let done = sandbox.pull().args(["--max-filesize", "5000000", &file.url()]).run();
+        done.assert_ok(1);
+        file.assert_stored(&sandbox.out().join(verb), 0);
+        std::fs::remove_file(sandbox.out().join(verb)).unwrap();
+    }
+}
+
+#[test]
+fn what_an_earlier_run_left_of_a_body_that_is_too_long_now_stays() {
+    let served = serve();
+    let sandbox = Sandbox::new();
+    let file = served.file("left", 16 << 20).with("rate", 8_000_000).with("send-buffer", 65_536);
+    kill_when_begun(sandbox.pull().arg(file.url()).spawn(), &sandbox.out(), "left");
+    let done = sandbox.pull().again().args(["--max-filesize", "10M", &file.url()]).run();
+    assert_eq!(done.fault(&file.url()), "body.too_large");
+    assert_eq!(sandbox.temporaries().len(), 2, "the file and its record");
+    let args = ["--retry-failed", "--max-filesize", "16M"];
+    let done = sandbox.pull().again().args(args).arg(file.url()).run();
+    assert_eq!(done.code(), 0, "{}", done.stderr);
+    file.assert_stored(&sandbox.out().join("left"), 0);
+    let row = done.rows.last().unwrap();
+    assert_eq!((&*row["status"], &*row["resume"]), ("ok", "continued"), "{row:#?}");
 }

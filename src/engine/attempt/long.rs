@@ -12,7 +12,7 @@ use crate::engine::output::body::Body;
 use crate::engine::output::partial::{Claim, Filling, Next, Told, Version};
 use crate::engine::output::stored::{Obstacle, Stored};
 use crate::engine::output::versions::Held;
-use crate::fault::{Fault, Stage};
+use crate::fault::{Cause, Fault, Stage};
 use crate::http::Head;
 use crate::http::request::Conditions;
 use crate::plan::checksum::Mismatch;
@@ -123,6 +123,7 @@ impl<'r> FileReceiver<'r> {
         'r: 'b,
     {
         self.check_length((head, &answer), is_coded)?;
+        self.check_permitted(&answer)?;
         if let Some(body) = self.go_on(kit, head, &answer)? {
             return Ok(body);
         }
@@ -193,6 +194,22 @@ impl<'r> FileReceiver<'r> {
             team.partial.outdate(Resume::Changed);
         }
         Err(self.wrong_digest(&mismatch))
+    }
+
+    /// Whether a file that a part comes of is as short as permitted, as far as the head tells.
+    ///
+    /// # Errors
+    /// It is longer.
+    fn check_permitted(&self, answer: &Answer) -> Result<(), Fault> {
+        match answer {
+            // It has the length of the file, or is not asked for more.
+            Answer::Part { .. } if self.is_of_mirror() => Ok(()),
+            Answer::Part { range, complete } => {
+                check_size(complete.unwrap_or(range.end), self.output.body_bytes_max)
+            }
+            // Looked at where it is known what becomes of it.
+            Answer::Whole => Ok(()),
+        }
     }
 
     /// A response brings all of the file. Gives what it fills, where that is a long body.
@@ -383,6 +400,10 @@ impl FileReceiver<'_> {
         }
         if let Some(filling) = body.filling() {
             let is_cut = filling.is_cut();
+            if let (Cause::TooLarge { .. }, Some(team)) = (&fault.cause, &*self.team) {
+                // No run with such a limit has a use for it.
+                team.partial.abandon();
+            }
             if fault.stage != Stage::Write {
                 // What cannot be written is asked for again.
                 let _ = body.write(buf).await;
@@ -458,6 +479,8 @@ async fn finish_body(
     team: &Team,
 ) -> Result<Outcome, Fault> {
     let partial = &team.partial;
+    // An earlier run may have permitted more.
+    check_size(partial.extent().0.unwrap_or_default(), file.output.body_bytes_max)?;
     let digest = match partial.digest().await? {
         Ok(digest) => digest,
         Err(mismatch) if partial.is_mixed() && team.give_up_mirrors() => {

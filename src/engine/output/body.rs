@@ -60,8 +60,9 @@ impl<'c> Body<'c> {
 
     /// The range of a long body that is coming now.
     pub(crate) fn of_range(output: &'c Output, index: u64, filling: Filling) -> Self {
-        let assembly = Assembly::of_range(output, index, filling);
-        Self { to: To::Assembly(assembly), bytes_max: None, rest: None, decoding: None }
+        let (assembly, bytes_max) =
+            (Assembly::of_range(output, index, filling), output.body_bytes_max);
+        Self { to: To::Assembly(assembly), bytes_max, rest: None, decoding: None }
     }
 
     /// What is missing of a body that goes to no file, or the begin of that: it goes to `end` of
@@ -175,7 +176,8 @@ impl<'c> Body<'c> {
     /// Whether so many bytes of the response are still few enough.
     pub(crate) fn admit(&self, bytes: u64) -> Result<(), Fault> {
         let bytes = self.rest.as_ref().map_or(Ok(bytes), |rest| rest.reach(bytes))?;
-        check_size(bytes, self.bytes_max)
+        let before = self.filling().map_or(0, Filling::begin);
+        check_size(before.saturating_add(bytes), self.bytes_max)
     }
 
     /// Takes the waiting body of `buf`.

@@ -91,6 +91,11 @@ impl Filling {
         self.is_over
     }
 
+    /// Offset of the first byte that the response brings.
+    pub(crate) fn begin(&self) -> u64 {
+        self.claim.part.range.start
+    }
+
     /// As [`Claim::cut`].
     pub(crate) fn cut(&self) -> &Arc<AtomicBool> {
         &self.claim.cut
