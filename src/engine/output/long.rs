@@ -1,5 +1,6 @@
 //! Which bodies are long, where what there is of them is kept, and how they are named.
 
+use crate::config::OnConflict;
 use crate::engine::output::destination::Output;
 use crate::engine::output::named::named_fault;
 use crate::engine::output::partial::{Digesting, Identity, Partial, Sharing, Version};
@@ -178,7 +179,8 @@ impl Output {
     }
 
     /// The file that another program left under the final name, where the user wants that to be
-    /// gone on with. It is left alone before a response vouches for it.
+    /// gone on with, and may lose it: it is no more afterwards. It is left alone before a response
+    /// vouches for it.
     fn adopt(
         &self,
         (folder, name): (&Dir, &str),
@@ -187,7 +189,8 @@ impl Output {
         now_ms: u64,
     ) -> Option<Partial> {
         let is_wanted = matches!(self.continuing, Continue::Validated | Continue::Always);
-        if !is_wanted || self.is_noted(folder, name, job) {
+        let may_replace = self.on_conflict == OnConflict::Overwrite;
+        if !is_wanted || !may_replace || self.is_noted(folder, name, job) {
             return None;
         }
         let file = PartialFile::adopt(folder, name, &part_name(name)).ok()??;
