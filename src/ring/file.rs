@@ -22,6 +22,7 @@ mod partial;
 mod probe;
 mod share;
 mod stamp;
+mod times;
 mod way;
 mod writes;
 
@@ -30,6 +31,7 @@ pub(super) use partial::RECORD_SUFFIX;
 pub use partial::{PartWriter, PartialFile, RECORD_BYTES_MAX};
 pub(super) use share::CacheShare;
 pub use stamp::Stamp;
+pub use times::FileTimes;
 
 use super::buf::RecvBuf;
 use super::dir::Dir;

@@ -1,6 +1,7 @@
 //! Files that another program left unfinished under their final name (`curl -C -`, `wget -c`):
 //! taken over with `-c` once a response vouches for them, and else left where they are.
 
+use crate::checksums::sha256;
 use crate::cmd::{Sandbox, eventually};
 use crate::large_origin::LargeFile;
 use crate::long::record;
@@ -9,6 +10,7 @@ use crate::rude::{Plan, Rude, Verb};
 use ringpull::origin;
 use rustix::process::Signal;
 use std::path::Path;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 const LEN: u64 = 4 << 20;
 /// What the other program had brought.
@@ -114,7 +116,7 @@ fn a_kill_before_the_answer_leaves_it_as_it_was() {
 
 #[test]
 fn a_kill_behind_the_answer_leaves_what_the_next_run_goes_on_with() {
-    let (server, body) = vouching(Verb::Rest(std::time::Duration::ZERO), Verb::Gate);
+    let (server, body) = vouching(Verb::Rest(Duration::ZERO), Verb::Gate);
     let sandbox = Sandbox::new();
     if !knows_births(&sandbox.out()) {
         return;
@@ -136,4 +138,160 @@ fn a_kill_behind_the_answer_leaves_what_the_next_run_goes_on_with() {
     assert!(sandbox.files()["a"] == body);
     assert!(server.heads("/a")[1].contains("If-Range: \"a\"\r\n"), "{:?}", server.heads("/a"));
     assert_eq!(sandbox.temporaries(), Vec::<String>::new());
+}
+
+/// Gives a file the time of so many hours ago, in full seconds.
+fn set_hours_ago(path: &Path, hours: u64) -> Duration {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let at = Duration::from_secs(now.as_secs() - hours * 3_600);
+    let file = std::fs::File::options().write(true).open(path).unwrap();
+    file.set_modified(UNIX_EPOCH + at).unwrap();
+    at
+}
+
+#[test]
+fn a_copy_that_kept_its_time_is_of_no_other_version() {
+    let served = serve();
+    // When it was written last, when the version of the server was made, and whether that is told
+    // by the time of the file.
+    for (written, made, is_same) in [(72, 1, false), (72, 96, false), (72, 72, true)] {
+        let sandbox = Sandbox::new();
+        if !knows_births(&sandbox.out()) {
+            return;
+        }
+        let name = format!("copy-{made}");
+        let file = served.file(&name, LEN);
+        let path = sandbox.out().join(&name);
+        let version = if is_same { 0 } else { 7 };
+        std::fs::write(&path, file.bytes(version, 0..LEFT)).unwrap();
+        let made = set_hours_ago(&path, made);
+        set_hours_ago(&path, written);
+        let file = file.with("last-modified", made.as_secs());
+        let done = sandbox.pull().args(["-c", &file.url()]).run();
+        done.assert_ok(1);
+        file.assert_stored(&path, 0);
+        let resume = if is_same { "continued" } else { "unvouched" };
+        assert_eq!(done.row(&file.url())["resume"], resume);
+    }
+}
+
+#[test]
+fn it_is_there_as_it_was_when_what_comes_of_it_has_another_digest() {
+    let served = serve();
+    for (name, len) in [("half", LEFT), ("whole", LEN)] {
+        for retries in ["0", "1"] {
+            let sandbox = Sandbox::new();
+            if !knows_births(&sandbox.out()) {
+                return;
+            }
+            let file = served.file(&format!("{name}-{retries}"), LEN);
+            let left = file.bytes(0, 0..len);
+            let path = sandbox.out().join(format!("{name}-{retries}"));
+            std::fs::write(&path, &left).unwrap();
+            let before = path.metadata().unwrap().modified().unwrap();
+            let pull = sandbox.pull().args(["-c", "--retry", retries, "--retry-delay", "0"]);
+            let lines = [file.url(), format!("  checksum={}", sha256(b"other"))];
+            let done = pull.list(lines).run();
+            assert_eq!(done.fault(&file.url()), "body.checksum");
+            assert_eq!(done.row(&file.url())["resume"], "wrong_digest");
+            assert!(std::fs::read(&path).unwrap() == left, "{name}: it is as it was");
+            assert_eq!(path.metadata().unwrap().modified().unwrap(), before);
+            assert_eq!(sandbox.temporaries(), Vec::<String>::new());
+        }
+    }
+}
+
+#[test]
+fn it_is_given_back_when_another_version_does_not_come() {
+    let (body, left) = (origin::body("/a", 4 << 20), 3_000_000);
+    let head = |fields: &str| {
+        format!(
+            "HTTP/1.1 206 Partial Content\r\nContent-Range: bytes {}-{}/{LEN}\r\nETag: \"a\"\r\n\
+             Last-Modified: Tue, 15 Nov 1994 12:45:26 GMT\r\n{fields}Content-Length: {}\r\n\r\n",
+            left - 1,
+            LEN - 1,
+            body.len() - left + 1
+        )
+    };
+    let some = [head("").as_bytes(), &body[left - 1..left + 500_000]].concat();
+    let changed = b"HTTP/1.1 200 OK\r\nETag: \"b\"\r\nContent-Length: 3000000\r\n\r\n".to_vec();
+    let server = Plan::new()
+        .on("/a", [vec![Verb::Send(some), Verb::Close], vec![Verb::Send(changed), Verb::Close]])
+        .start();
+    let sandbox = Sandbox::new();
+    if !knows_births(&sandbox.out()) {
+        return;
+    }
+    std::fs::write(sandbox.out().join("a"), &body[..left]).unwrap();
+    let args = ["-c", "--retry", "1", "--retry-delay", "0"];
+    let done = sandbox.pull().args(args).arg(server.url("/a")).run();
+    assert_eq!(done.row(&server.url("/a"))["resume"], "changed");
+    assert_eq!(done.row(&server.url("/a"))["status"], "failed");
+    assert!(sandbox.files()["a"] == body[..left], "it is as it was");
+}
+
+#[test]
+fn a_whole_one_keeps_its_name_while_it_is_looked_at() {
+    let body = origin::body("/a", usize::try_from(LEN).unwrap());
+    let head = format!(
+        "HTTP/1.1 206 Partial Content\r\nContent-Range: bytes {0}-{0}/{LEN}\r\nETag: \"a\"\r\n\
+         Last-Modified: Tue, 15 Nov 1994 12:45:26 GMT\r\nContent-Length: 1\r\n\r\n",
+        LEN - 1
+    );
+    let last = body[body.len() - 1];
+    for is_same in [true, false] {
+        let rest = vec![if is_same { last } else { !last }];
+        let looked = vec![Verb::Send(head.clone().into_bytes()), Verb::Gate, Verb::Send(rest)];
+        let whole = vec![Verb::Send(crate::rude::response("200 OK", "ETag: \"b\"\r\n", &body))];
+        let server = Plan::new().on("/a", [looked, whole]).start();
+        let sandbox = Sandbox::new();
+        if !knows_births(&sandbox.out()) {
+            return;
+        }
+        std::fs::write(sandbox.out().join("a"), &body).unwrap();
+        let before = sandbox.out().join("a").metadata().unwrap().modified().unwrap();
+        let running = sandbox.pull().args(["-c", &server.url("/a")]).spawn();
+        assert!(eventually(|| server.log() == ["/a"]), "{}", running.stderr());
+        assert!(sandbox.files()["a"] == body, "it is where it was");
+        server.open_gate();
+        let done = running.wait();
+        done.assert_ok(1);
+        let resume = if is_same { "continued" } else { "unvouched" };
+        assert_eq!(done.row(&server.url("/a"))["resume"], resume);
+        assert!(sandbox.files()["a"] == body);
+        let after = sandbox.out().join("a").metadata().unwrap().modified().unwrap();
+        assert_eq!(after == before, is_same, "nothing is written where nothing is missing");
+        assert_eq!(sandbox.temporaries(), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn what_is_not_to_be_replaced_is_not_gone_on_with() {
+    let served = serve();
+    let sandbox = Sandbox::new();
+    let file = left(&served, &sandbox, "kept");
+    let done = sandbox.pull().args(["-c", "--on-conflict", "rename", &file.url()]).run();
+    done.assert_ok(1);
+    let row = done.row(&file.url());
+    assert_eq!((&*row["resume"], &*row["size_resumed"]), ("", "0"), "{row:#?}");
+    assert!(sandbox.files()["kept"] == file.bytes(0, 0..LEFT), "it is as it was");
+    assert_eq!(sandbox.files().len(), 2);
+    file.assert_stored(Path::new(&row["filename"]), 0);
+    assert_eq!(sandbox.temporaries(), Vec::<String>::new());
+}
+
+#[test]
+fn it_stays_where_the_whole_is_larger_than_permitted() {
+    let served = serve();
+    for ranges in ["plain", "total-unknown"] {
+        let sandbox = Sandbox::new();
+        let mut file = left(&served, &sandbox, ranges);
+        if ranges != "plain" {
+            file = file.with("ranges", ranges);
+        }
+        let done = sandbox.pull().args(["-c", "--max-filesize", "3500000", &file.url()]).run();
+        assert_eq!(done.fault(&file.url()), "body.too_large");
+        assert!(sandbox.files()[ranges] == file.bytes(0, 0..LEFT), "it is as it was");
+        assert_eq!(sandbox.temporaries(), Vec::<String>::new());
+    }
 }

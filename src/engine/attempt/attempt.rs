@@ -167,7 +167,7 @@ fn held(kit: &Kit, output: &Output, fetch: &Fetch) -> Option<Held> {
     let History { team, told, .. } = &*fetch.history;
     // What another program left unfinished is no version of anything.
     let is_whole = told.resume.is_none()
-        && team.as_ref().is_none_or(|team| !team.partial.is_unvouched())
+        && team.as_ref().is_none_or(|team| !team.partial.is_adopted())
         && fetch.helps().is_none();
     if is_whole { output.held(&kit.dir, fetch.planned_name(), &fetch.job) } else { None }
 }

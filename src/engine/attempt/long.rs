@@ -240,12 +240,15 @@ impl<'r> FileReceiver<'r> {
             if self.is_helper || !team.is_alone() {
                 return Err(Outcome::Left.into());
             }
-            if let Some(version) = version {
+            let is_adopted = team.partial.is_adopted();
+            if !is_adopted && let Some(version) = version {
                 return Ok(Some(team.partial.restart(version, kit.now_ms())?));
             }
-            // It was long, and is not any more: what is there is of no use.
-            let is_same = why == Some(WhyWhole::RangesIgnored);
+            // It was long, and is not any more, or it is not ours: what is there is of no use.
+            // Had an adopted one been of another version, that would have been said.
+            let is_same = is_adopted || why == Some(WhyWhole::RangesIgnored);
             team.partial.outdate(if is_same { Resume::NoRanges } else { Resume::Changed });
+            team.partial.give_back()?;
             let Told { resume, num_connects, .. } = team.partial.told();
             *self.told = Told { resume, num_connects, ..Told::default() };
             *self.team = None;
@@ -314,8 +317,7 @@ impl<'r> FileReceiver<'r> {
     /// Whether a response vouches for what there is, which is taken over then.
     fn is_vouched_by(&self, kit: &Kit, head: &Head) -> bool {
         let Some(team) = &*self.team else { return true };
-        let name = self.planned.rsplit_once('/').map_or(self.planned, |(_, name)| name);
-        let file = (&kit.dir, name, self.job.index);
+        let file = (&kit.dir, self.job.index);
         team.partial.is_vouched_by(head, self.output.takes_unvouched(), file, kit.now_ms())
     }
 
@@ -489,7 +491,12 @@ async fn finish_body(
         }
         Err(mismatch) => {
             match &*mismatch {
-                Mismatch::Piece(piece) => partial.forget(piece.range.clone()),
+                Mismatch::Piece(piece) => {
+                    partial.forget(piece.range.clone());
+                    if !partial.may_be_written((&kit.dir, file.job.index), kit.now_ms()) {
+                        partial.outdate(Resume::WrongDigest);
+                    }
+                }
                 // Nobody knows which of its bytes are wrong, nor whether ranges are what they say.
                 Mismatch::Digest { .. } | Mismatch::Size { .. } => {
                     partial.give_up_ranges();

@@ -9,6 +9,7 @@
 //!   a record that tells of less than there is (`record`), and never of more.
 //! - It gets its name once, when nothing is missing and the digest is the one that was asked for.
 
+mod adopted;
 mod digest;
 mod filling;
 mod mirrored;
@@ -20,7 +21,6 @@ pub(crate) use record::Identity;
 
 use crate::engine::output::stored::write_fault;
 use crate::fault::Fault;
-use crate::http::{Head, HttpDate};
 use crate::plan::checksum::{Checksum, Mismatch};
 use crate::plan::partial::Record;
 use crate::plan::parts::{Course, PartId, Parts, Splitting, Taken};
@@ -28,9 +28,9 @@ use crate::plan::ranges::Ranges;
 use crate::plan::sources::Fit;
 use crate::plan::validator::Validator;
 use crate::report::Resume;
-use crate::ring::dir::Dir;
 use crate::ring::disk_cause;
 use crate::ring::file::{PartialFile, Stamp};
+use adopted::Adopted;
 use digest::Front;
 use record::Keeping;
 use std::io;
@@ -80,7 +80,7 @@ struct Work {
     found: Ranges,
     /// What became of what was there before the run.
     resume: Option<Resume>,
-    /// What is there is of another program, and nothing vouches for it so far.
+    /// What another program left, where it goes on from that.
     adopted: Option<Adopted>,
     /// Connections that tasks beside the job opened.
     num_connects: u32,
@@ -90,13 +90,6 @@ struct Work {
     changes: u32,
     /// Whether the file has its name, or is not worth to be kept.
     is_over: bool,
-}
-
-/// A file that another program left.
-#[derive(Clone, Copy, Debug)]
-struct Adopted {
-    /// When it was created, in seconds since 1970, where the file system knows.
-    created_s: Option<i64>,
 }
 
 /// A version of a file, as the head of a response tells of it.
@@ -231,29 +224,6 @@ impl Partial {
         partial
     }
 
-    /// A file of `size` bytes, at least two, that another program left under the final name: all
-    /// of it is taken for the begin of the body but the last byte, which is asked for so that there
-    /// is a response to vouch for it.
-    pub(crate) fn adopted(
-        file: PartialFile,
-        size: u64,
-        of_run: (Digesting, Sharing),
-        identity: Identity,
-        now_ms: u64,
-    ) -> Self {
-        let validator = Validator::default();
-        let version = Version { length: None, validator, source: 0, is_ranged: true };
-        let created_s = file.created();
-        let done = std::iter::once(0..size - 1).collect();
-        let partial = Self::new(file, version, done, of_run, Some(identity), now_ms);
-        {
-            let mut work = partial.lock();
-            work.adopted = Some(Adopted { created_s });
-            work.take_found();
-        }
-        partial
-    }
-
     /// Nothing of what an earlier run left is of use, for this reason. Its record was the update
     /// `sequence`, and must not be taken for a newer one than those that follow.
     pub(crate) fn found_useless(&self, why: Resume, sequence: u64) {
@@ -263,50 +233,6 @@ impl Partial {
             work.keeping.iter_mut().for_each(|keeping| keeping.follow(sequence));
         }
         self.outdate(why);
-    }
-
-    /// Whether nothing vouches so far for what another program left.
-    pub(crate) fn is_unvouched(&self) -> bool {
-        self.lock().adopted.is_some()
-    }
-
-    /// Whether a response vouches for what another program left under this name, for input line
-    /// `index`: the version that it is of was there before the file was created, so nothing else
-    /// can have come into that. Only then the file is taken over.
-    pub(crate) fn is_vouched_by(
-        &self,
-        head: &Head,
-        is_trusted: bool,
-        (dir, name, index): (&Dir, &str, u64),
-        now_ms: u64,
-    ) -> bool {
-        let mut work = self.lock();
-        let Some(Adopted { created_s }) = work.adopted else { return true };
-        let modified_s = head.last_modified.and_then(HttpDate::unix_s);
-        let modified_s = modified_s.and_then(|seconds| i64::try_from(seconds).ok());
-        let is_older =
-            modified_s.zip(created_s).is_some_and(|(modified, created)| modified < created);
-        if !is_older && !is_trusted {
-            return false;
-        }
-        work.validator = Arc::new(Validator::of(head));
-        let Work { parts, validator, keeping, .. } = &mut *work;
-        let record = || {
-            if let Some(keeping) = keeping {
-                keeping.tick(&self.file, (parts, validator), now_ms, true);
-            }
-        };
-        let is_taken = self.file.take_over(dir, name, index, record).is_ok();
-        if is_taken {
-            work.adopted = None;
-        }
-        is_taken
-    }
-
-    /// Lets go what another program left, which is of no use: it stays where it is.
-    pub(crate) fn let_go(&self) {
-        self.lock().is_over = true;
-        self.file.let_go();
     }
 
     fn lock(&self) -> MutexGuard<'_, Work> {
@@ -357,6 +283,7 @@ impl Partial {
     /// The file cannot be emptied.
     pub(crate) fn restart(self: &Arc<Self>, version: Version, now_ms: u64) -> Result<Claim, Fault> {
         assert_eq!(self.lock().parts.active(), 0, "others write into the file");
+        assert!(!self.is_adopted(), "it is to be given back");
         let emptied = self.file.truncate(0);
         emptied.map_err(write_fault)?;
         self.front().restart();
@@ -494,6 +421,7 @@ impl Partial {
     /// `fits` in some way.
     fn came(&self, id: PartId, bytes: u64, fits: Option<Fit>, now_ms: u64) -> Course {
         let mut work = self.lock();
+        let is_ours = work.is_ours();
         let Work { parts, validator, keeping, mirrored, .. } = &mut *work;
         let before = parts.position(id);
         let course = parts.came(id, bytes, now_ms);
@@ -503,7 +431,7 @@ impl Partial {
                 keeping.leave_out(before..after);
             }
         }
-        if let Some(keeping) = keeping {
+        if let Some(keeping) = keeping.as_mut().filter(|_| is_ours) {
             keeping.tick(&self.file, (parts, validator), now_ms, false);
         }
         course
@@ -528,7 +456,9 @@ impl Partial {
 
     /// Whether the file is to be brought to the disk now; whoever is told so does it.
     fn is_sync_due(&self, now_ms: u64) -> bool {
-        self.lock().keeping.as_mut().is_some_and(|keeping| keeping.begins_sync(now_ms))
+        let mut work = self.lock();
+        let is_ours = work.is_ours();
+        work.keeping.as_mut().is_some_and(|keeping| is_ours && keeping.begins_sync(now_ms))
     }
 
     /// Brings the file to the disk.
@@ -607,18 +537,22 @@ impl Partial {
 
 impl Drop for Partial {
     fn drop(&mut self) {
+        let source = self.source();
         let work = self.work.get_mut().unwrap_or_else(PoisonError::into_inner);
-        if work.is_over || work.adopted.is_some() {
+        if work.is_over || !work.is_ours() {
             return;
         }
         // What no server can vouch for is of no use to later runs.
         let is_of_use = work.is_ranged && !work.is_outdated && !work.parts.done().is_empty();
-        let Work { parts, validator, keeping, .. } = work;
-        match keeping {
-            Some(keeping) if is_of_use => {
-                keeping.tick(&self.file, (parts, validator), u64::MAX, true);
-            }
-            Some(_) | None => self.file.discard(),
+        let is_adopted = work.adopted.is_some();
+        let is_lasting = is_of_use && (!is_adopted || work.validator.is_strong());
+        if is_lasting && let Some(keeping) = &mut work.keeping {
+            keeping.tick(&self.file, (&work.parts, &work.validator), u64::MAX, true);
+        } else if is_adopted {
+            // Where the disk fails, it stays there with its record.
+            let _ = work.give_back(&self.file, source);
+        } else {
+            self.file.discard();
         }
     }
 }

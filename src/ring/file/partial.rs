@@ -20,6 +20,7 @@
 //! ends with the process, and it is asked for before the file is trusted. Where the file system has
 //! no locks, there is none.
 
+mod adopted;
 mod open;
 mod record;
 #[cfg(test)]
@@ -31,12 +32,12 @@ pub use writer::PartWriter;
 
 use super::way::Way;
 use super::{Fsync, Naming, Stamp, WriteMode, WriteOptions, close, way_in};
-use crate::fault::Cause;
+use crate::fault::{Cause, DiskProblem};
 use crate::ring::dir::Dir;
 use crate::ring::shim::{Op, call, call_after};
 use crate::ring::{disk_cause, op};
 use record::Record;
-use rustix::fs::{AtFlags, FlockOperation, StatxFlags};
+use rustix::fs::{AtFlags, FlockOperation};
 use rustix::io::Errno;
 use std::io;
 use std::os::fd::OwnedFd;
@@ -52,6 +53,8 @@ pub struct PartialFile {
     folder: OwnedFd,
     /// Temporary name in the folder.
     name: String,
+    /// The final name that it was adopted under, where another program left it.
+    adopted: Option<Box<str>>,
     /// The file, open for reading and writing.
     fd: OwnedFd,
     record: Record,
@@ -74,6 +77,7 @@ impl PartialFile {
         Ok(Self {
             folder,
             name: name.to_owned(),
+            adopted: None,
             fd,
             record: Record::beside(name),
             options: dir.run.write_options,
@@ -110,14 +114,6 @@ impl PartialFile {
     pub fn size(&self) -> io::Result<u64> {
         let stat = call(Op::Pread, || rustix::fs::fstat(&self.fd))?;
         Ok(u64::try_from(stat.st_size).unwrap_or_default())
-    }
-
-    /// Time at which the file was created (statx(2), STATX_BTIME), in seconds since 1970. `None`
-    /// where the file system does not keep it.
-    pub fn created(&self) -> Option<i64> {
-        let wanted = StatxFlags::BTIME;
-        let stat = rustix::fs::statx(&self.fd, "", AtFlags::EMPTY_PATH, wanted).ok()?;
-        (stat.stx_mask & wanted.bits() != 0).then_some(stat.stx_btime.tv_sec)
     }
 
     /// Reads from an offset on, most often from the page cache. Gives the number of bytes, which is
@@ -219,7 +215,8 @@ impl PartialFile {
 
     /// Gives the file, of which all was written, its final name, by the options of the run that
     /// `dir` is of; says whether that replaced a file. The record and the lock are gone then. Where
-    /// the run says so, file and name are on the disk before (`--fsync`).
+    /// the run says so, file and name are on the disk before (`--fsync`). One that was adopted and
+    /// not taken over may have it already.
     ///
     /// A file system behind a network or another process may tell only of a close(2) that it could
     /// not store what it had taken. Other cores may have the file open, so a second descriptor is
@@ -251,9 +248,17 @@ impl PartialFile {
         at.sign(&self.fd, index);
         let second = call(Op::Open, || rustix::io::fcntl_dupfd_cloexec(&self.fd, 0));
         call_after(Op::Close, close(second.map_err(cause)?)).map_err(cause)?;
-        let has_replaced = at.give_name_again(name, naming, index, |naming| {
-            at.give_name(&self.name, name, naming, index, false)
-        })?;
+        let from = match self.adopted_name() {
+            // Somebody else's file is not named instead of it.
+            Some(adopted) if !self.has_name(&at, adopted) => {
+                return Err(Cause::Disk(DiskProblem::Locked));
+            }
+            adopted => adopted.unwrap_or(&self.name),
+        };
+        let has_replaced = from != name
+            && at.give_name_again(name, naming, index, |naming| {
+                at.give_name(from, name, naming, index, false)
+            })?;
         self.is_gone.store(true, Ordering::Release);
         let synced = match folder {
             // The file stays where it is if this fails: it is whole, and what it replaced is gone.
@@ -267,11 +272,6 @@ impl PartialFile {
         }
         self.unlock();
         synced.map(|()| has_replaced)
-    }
-
-    /// Lets a file go that was adopted and not taken over: it stays as it is.
-    pub fn let_go(&self) {
-        self.unlock();
     }
 
     /// Removes file and record, unless the file has its final name. Nothing is to be written

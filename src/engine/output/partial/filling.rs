@@ -7,6 +7,7 @@ use crate::fault::{Cause, Fault};
 use crate::limits::LONG_BYTES_MIN;
 use crate::plan::parts::{Course, Taken};
 use crate::plan::sources::Fit;
+use crate::report::Resume;
 use crate::ring::buf::RecvBuf;
 use crate::ring::file::PartWriter;
 use std::ops::Range;
@@ -63,6 +64,8 @@ pub(crate) struct Filling {
     at: u64,
     /// Offset behind the last byte that the response brings, as far as that is known.
     response_end: u64,
+    /// Whether nothing is written, for the file is only compared with what comes.
+    is_look: bool,
     /// The part has its end, which may be before that of the response.
     is_over: bool,
     /// When the run began.
@@ -81,9 +84,12 @@ impl Filling {
         began: Instant,
     ) -> Result<Self, Fault> {
         let mut writer = claim.partial.file.writer().map_err(write_fault)?;
-        writer.expect(claim.part.range.clone());
+        let is_look = claim.partial.is_complete();
+        if !is_look {
+            writer.expect(claim.part.range.clone());
+        }
         let (at, response_end) = (claim.part.range.start, response_end.unwrap_or(u64::MAX));
-        Ok(Self { claim, writer, at, response_end, is_over: false, began })
+        Ok(Self { claim, writer, at, response_end, is_look, is_over: false, began })
     }
 
     /// Whether nothing more of the response is wanted.
@@ -144,12 +150,21 @@ impl Filling {
             buf.body_written();
             return Ok(());
         }
+        if self.is_look && !partial.has_bytes(buf.body(), self.at)? {
+            partial.outdate(Resume::Unvouched);
+            self.is_over = true;
+            buf.body_written();
+            return Ok(());
+        }
         if partial.is_digested
             && let Ok(mut front) = partial.front.try_lock()
         {
             front.take(buf.body(), self.at);
         }
-        self.writer.write(buf, self.at).await?;
+        match self.is_look {
+            true => buf.body_written(),
+            false => self.writer.write(buf, self.at).await?,
+        }
         self.at += bytes;
         let now_ms = self.now_ms();
         if matches!(partial.came(part.id, bytes, *fits, now_ms), Course::Ended) {

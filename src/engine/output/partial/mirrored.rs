@@ -17,7 +17,7 @@ impl Partial {
     /// Whether other sources may bring parts of it, if they fit.
     pub(crate) fn is_open_to_mirrors(&self) -> bool {
         let work = self.lock();
-        let is_known = work.parts.length().is_some() && work.adopted.is_none();
+        let is_known = work.parts.length().is_some() && work.is_ours();
         is_known && (self.is_proof || work.validator.has_strong_tag())
     }
 

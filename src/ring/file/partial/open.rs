@@ -1,4 +1,4 @@
-//! The ways to an unfinished file: made anew, found again, or taken over.
+//! The ways to an unfinished file: made anew, or found again.
 
 use super::record::name_beside;
 use super::{PartialFile, cause};
@@ -10,10 +10,9 @@ use crate::ring::{disk_cause, name_cause};
 use rustix::fs::{AtFlags, FileType, FlockOperation, Mode, OFlags, Stat};
 use rustix::io::Errno;
 use std::os::fd::OwnedFd;
-use std::sync::atomic::Ordering;
 
 /// What has a name in a directory, as far as an unfinished file is concerned.
-enum Found {
+pub(super) enum Found {
     /// A file of its own and of this user, open, and locked by this run.
     Ours(OwnedFd),
     /// A file that is known by another name too, belongs to another user, or may not be written.
@@ -64,75 +63,6 @@ impl PartialFile {
             }
         }
     }
-
-    /// Opens the plain file `final_name` that another program left unfinished (`curl -C -`,
-    /// `wget -c`). It keeps its name, and is not to be written, before it is taken over
-    /// ([`Self::take_over`]). `None` when there is no such file, or none of its own and of this
-    /// user. Programs that do not lock what they write are not noticed.
-    ///
-    /// # Errors
-    /// [`DiskProblem::Locked`] when another process has it locked.
-    pub fn adopt(dir: &Dir, final_name: &str, part_name: &str) -> Result<Option<Self>, Cause> {
-        if dir.look(final_name) != crate::ring::dir::Found::File {
-            return Ok(None);
-        }
-        let fd = match find(dir, final_name) {
-            Ok(Found::Ours(fd)) => fd,
-            Ok(Found::Nothing | Found::Foreign | Found::Link)
-            | Err(Cause::Disk(DiskProblem::NotAFile)) => return Ok(None),
-            Err(cause) => return Err(cause),
-        };
-        let file = Self::new(dir, part_name, fd).map_err(cause)?;
-        file.is_gone.store(true, Ordering::Release);
-        Ok(Some(file))
-    }
-
-    /// Takes over a file that was adopted under the name `final_name`, for input line `index`: it
-    /// gets the temporary name, where nothing may have that, behind its record, which `record`
-    /// writes. So who is killed at any moment leaves the file as it was, or an unfinished one with
-    /// a record.
-    ///
-    /// # Errors
-    /// When something else has either name, or the temporary one cannot be given. The file stays
-    /// where it is.
-    pub fn take_over(
-        &self,
-        dir: &Dir,
-        final_name: &str,
-        index: u64,
-        record: impl FnOnce(),
-    ) -> Result<(), Cause> {
-        let at = self.folder(dir)?;
-        if at.look(&self.name) != crate::ring::dir::Found::Nothing {
-            return Err(Cause::Disk(DiskProblem::Exists));
-        }
-        if !self.has_name(&at, final_name) {
-            return Err(Cause::Disk(DiskProblem::Locked));
-        }
-        remove_record(&at, &self.name)?;
-        record();
-        let taken = match at.rename_no_replace(final_name, &self.name, index) {
-            Ok(()) if self.has_name(&at, &self.name) => Ok(()),
-            // In this very moment it was replaced by somebody else, whose file goes back.
-            Ok(()) => {
-                let _: Result<(), Errno> = at.rename_no_replace(&self.name, final_name, index);
-                Err(Cause::Disk(DiskProblem::Locked))
-            }
-            Err(errno) => Err(name_cause(errno.raw_os_error())),
-        };
-        match taken {
-            Ok(()) => self.is_gone.store(false, Ordering::Release),
-            Err(_) => at.remove(self.record.name()),
-        }
-        taken
-    }
-
-    /// Whether it is this file that has a name.
-    fn has_name(&self, dir: &Dir, name: &str) -> bool {
-        let inode = |stat: Stat| (stat.st_dev, stat.st_ino);
-        let named = rustix::fs::statat(&*dir.fd, name, AtFlags::SYMLINK_NOFOLLOW).map(inode);
-        named.is_ok() && named == rustix::fs::fstat(&self.fd).map(inode)
-    }
 }
 
 impl OutFile {
@@ -171,7 +101,7 @@ impl OutFile {
 }
 
 /// Opens and locks the file of a name, if it is one that only this user can have written.
-fn find(dir: &Dir, name: &str) -> Result<Found, Cause> {
+pub(super) fn find(dir: &Dir, name: &str) -> Result<Found, Cause> {
     let at = &*dir.fd;
     let look = || call(Op::Open, || rustix::fs::statat(at, name, AtFlags::SYMLINK_NOFOLLOW));
     for _ in 0..TRIES_MAX {
@@ -239,7 +169,7 @@ fn lock(fd: &OwnedFd) -> Result<(), Cause> {
 }
 
 /// Removes a record whose file is gone, before there is another one that it would speak of.
-fn remove_record(dir: &Dir, name: &str) -> Result<(), Cause> {
+pub(super) fn remove_record(dir: &Dir, name: &str) -> Result<(), Cause> {
     let record = name_beside(name);
     match call(Op::Unlink, || rustix::fs::unlinkat(&*dir.fd, &record, AtFlags::empty())) {
         Ok(()) | Err(Errno::NOENT) => Ok(()),

@@ -204,7 +204,7 @@ fn a_record_without_its_file_is_not_believed_of_the_next_one() {
     left();
     fs::write(room.path("theirs"), b"abc").unwrap();
     let adopted = PartialFile::adopt(&room.dir, "theirs", PART).unwrap().unwrap();
-    adopted.take_over(&room.dir, "theirs", 1, || {}).unwrap();
+    adopted.take_over(&room.dir, 1, || {}).unwrap();
     assert_eq!(adopted.read_record().unwrap(), b"");
 }
 
@@ -286,7 +286,9 @@ fn a_plain_file_of_another_program_is_left_alone_or_taken_over() {
     assert_eq!((room.names(), partial.size().unwrap()), (vec![OsString::from("theirs")], 4));
     let now = rustix::time::clock_gettime(rustix::time::ClockId::Realtime).tv_sec;
     // The time of a file comes from a clock that is some milliseconds behind.
-    assert!(partial.created().is_none_or(|at| (now - 60..=now).contains(&at)));
+    let times = partial.times().unwrap();
+    assert!(times.created_s.is_none_or(|at| (now - 60..=now).contains(&at)), "{times:?}");
+    assert!((now - 60..=now).contains(&times.modified_s), "{times:?}");
     // Whatever comes of it, it is not ours to remove.
     partial.discard();
     assert_eq!(room.names(), ["theirs"]);
@@ -295,14 +297,14 @@ fn a_plain_file_of_another_program_is_left_alone_or_taken_over() {
     fs::rename(room.path("theirs"), room.path("moved")).unwrap();
     fs::write(room.path("theirs"), b"other").unwrap();
     let record = || partial.write_record(b"x", 0).unwrap();
-    assert!(partial.take_over(&room.dir, "theirs", 1, record).is_err());
+    assert!(partial.take_over(&room.dir, 1, record).is_err());
     assert_eq!(room.names(), ["moved", "theirs"]);
     fs::rename(room.path("moved"), room.path("theirs")).unwrap();
     let record = || {
         assert_eq!(room.names(), ["theirs"], "it is said what it is before it is that");
         partial.write_record(b"x", 0).unwrap();
     };
-    partial.take_over(&room.dir, "theirs", 1, record).unwrap();
+    partial.take_over(&room.dir, 1, record).unwrap();
     assert_eq!(room.names(), [PART, &*format!("{PART}.record")]);
     drop(partial);
     fs::rename(room.path(PART), room.path("theirs")).unwrap();
@@ -317,9 +319,60 @@ fn a_plain_file_of_another_program_is_left_alone_or_taken_over() {
     assert_eq!(room.names(), ["folder", "link", "same", "theirs"]);
     fs::remove_file(room.path("same")).unwrap();
     fs::write(room.path(PART), b"").unwrap();
-    let taken = adopt("theirs").unwrap().take_over(&room.dir, "theirs", 1, || {}).err();
+    let taken = adopt("theirs").unwrap().take_over(&room.dir, 1, || {}).err();
     assert_eq!(taken, Some(Cause::Disk(DiskProblem::Exists)));
     assert!(room.path("theirs").exists());
+}
+
+#[test]
+fn what_was_taken_over_goes_back_as_it_was() {
+    let old = std::time::UNIX_EPOCH + std::time::Duration::from_nanos(1_234_567_890_123_456_789);
+    for is_taken_by_another in [false, true] {
+        let room = Room::new();
+        let file = fs::File::create(room.path("theirs")).unwrap();
+        fs::write(room.path("theirs"), b"half").unwrap();
+        file.set_modified(old).unwrap();
+        let partial = PartialFile::adopt(&room.dir, "theirs", PART).unwrap().unwrap();
+        let times = partial.times().unwrap();
+        partial.take_over(&room.dir, 1, || partial.write_record(b"x", 0).unwrap()).unwrap();
+        fs::write(room.path(PART), b"half and more").unwrap();
+        let mut content = &b"half"[..];
+        if is_taken_by_another {
+            content = b"other";
+            fs::write(room.path("theirs"), content).unwrap();
+        }
+        partial.give_back(4, Some(times)).unwrap();
+        assert_eq!(room.names(), ["theirs"]);
+        assert_eq!(fs::read(room.path("theirs")).unwrap(), content);
+        let is_old = fs::metadata(room.path("theirs")).unwrap().modified().unwrap() == old;
+        assert_ne!(is_old, is_taken_by_another);
+        partial.discard();
+        fs::File::open(room.path("theirs")).unwrap().try_lock().expect("nobody has it");
+        assert_eq!(room.names(), ["theirs"]);
+    }
+}
+
+#[test]
+fn what_is_whole_where_it_stands_keeps_its_name_or_gets_another() {
+    for name in ["theirs", "other"] {
+        let room = Room::new();
+        fs::write(room.path("theirs"), b"whole").unwrap();
+        let partial = PartialFile::adopt(&room.dir, "theirs", PART).unwrap().unwrap();
+        on_rings(&room.dir, async move |dir| {
+            partial.finish(&dir, name, Naming::Replace, 1).await.unwrap();
+        });
+        assert_eq!(room.names(), [name]);
+        assert_eq!(fs::read(room.path(name)).unwrap(), b"whole");
+    }
+    // Somebody else's file is not named instead of it.
+    let room = Room::new();
+    fs::write(room.path("theirs"), b"whole").unwrap();
+    let partial = PartialFile::adopt(&room.dir, "theirs", PART).unwrap().unwrap();
+    fs::write(room.path("new"), b"new").unwrap();
+    fs::rename(room.path("new"), room.path("theirs")).unwrap();
+    let finish = async move |dir: Dir| partial.finish(&dir, "other", Naming::Replace, 1).await;
+    assert!(locked(on_rings(&room.dir, finish)));
+    assert_eq!(room.names(), ["theirs"]);
 }
 
 #[test]
