@@ -8,6 +8,7 @@ use crate::long::record;
 use crate::origin::{Served, serve};
 use crate::rude::{Plan, Rude, Verb};
 use ringpull::origin;
+use ringpull::plan::checksum::{Hasher, Kind};
 use rustix::process::Signal;
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -263,6 +264,40 @@ fn a_whole_one_keeps_its_name_while_it_is_looked_at() {
         assert_eq!(after == before, is_same, "nothing is written where nothing is missing");
         assert_eq!(sandbox.temporaries(), Vec::<String>::new());
     }
+}
+
+#[test]
+fn a_piece_of_a_whole_one_that_is_wrong_is_fetched_again() {
+    const MIB: usize = 1 << 20;
+    let served = serve();
+    let sandbox = Sandbox::new();
+    if !knows_births(&sandbox.out()) {
+        return;
+    }
+    let file = served.file("damaged", LEN);
+    let body = file.bytes(0, 0..LEN);
+    let sha1 = |piece: &[u8]| {
+        let mut hasher = Hasher::new(Kind::Sha1);
+        hasher.update(piece);
+        format!("<hash>{}</hash>", hasher.finish().to_string().split_once('=').unwrap().1)
+    };
+    let hashes: String = body.chunks(MIB).map(sha1).collect();
+    let metalink = format!(
+        "<metalink xmlns=\"urn:ietf:params:xml:ns:metalink\"><file name=\"damaged\"><url>{}</url>\
+         <pieces length=\"{MIB}\" type=\"sha-1\">{hashes}</pieces></file></metalink>",
+        file.url()
+    );
+    let list = sandbox.path("list.meta4");
+    std::fs::write(&list, metalink).unwrap();
+    let mut damaged = body;
+    damaged[2 * MIB + 7] ^= 1;
+    std::fs::write(sandbox.out().join("damaged"), damaged).unwrap();
+    let pull = sandbox.pull().args(["-c", "--retry", "1", "--retry-delay", "0", "-i"]);
+    let done = pull.arg(list).run();
+    done.assert_ok(1);
+    file.assert_stored(&sandbox.out().join("damaged"), 0);
+    assert_eq!(file.stats().body_bytes, 1 + MIB as u64, "the last byte, and the piece");
+    assert_eq!(sandbox.temporaries(), Vec::<String>::new());
 }
 
 #[test]
