@@ -119,8 +119,8 @@ impl Filling {
         }
     }
 
-    /// Whether the response has ended where it must not: before its own end, or so soon that whoever
-    /// sends a byte at a time would be asked without end.
+    /// Whether the response has ended where it must not: before its own end, or so soon that
+    /// whoever sends a byte at a time would be asked without end.
     pub(crate) fn is_short(&self) -> bool {
         let range = &self.claim.part.range;
         let is_told = self.response_end != u64::MAX && !self.is_over;
