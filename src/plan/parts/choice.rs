@@ -70,12 +70,8 @@ impl<'a> Field<'a> {
     }
 
     /// Whether nothing comes on a part, while something comes on others, or there are none.
-    ///
-    /// A part that is the last one, after others were done, is all that the file waits for, and
-    /// their connections have nothing to do: then it is given up much sooner.
     fn has_stalled(&self, part: &Part) -> bool {
-        let is_last = self.wanting == 1 && self.parts.pace.per_s().is_some();
-        let mut patience_ms = part.patience_ms / if is_last { LAST_FACTOR } else { 1 };
+        let mut patience_ms = part.patience_ms;
         if !part.rate.has_worked() {
             patience_ms = patience_ms.max((2 * self.parts.first_byte_ms).min(FIRST_BYTE_MS_MAX));
         }
@@ -137,7 +133,5 @@ const LAG_FACTOR: u64 = 2;
 /// so many milliseconds, and the time to a first byte, more: what it takes to cut a connection and
 /// to make another.
 const LAG_MS: u64 = 500;
-/// Share of its usual patience that the last part gets, as a divisor.
-const LAST_FACTOR: u64 = 4;
 /// Longest usual time to the first byte that a part is waited for twice of, in milliseconds.
 const FIRST_BYTE_MS_MAX: u64 = 30_000;
