@@ -3,8 +3,8 @@
 //! A task that goes to one asks for the first byte of the file before anything else, without
 //! If-Range: what the response says of the version and the length decides whether its bytes may
 //! stand beside the others. Only then it takes a part of the file, and its requests name the
-//! validator of its own server. So no range waits for a mirror that does not answer, and none is
-//! sent in vain by one that has another file.
+//! validator of its own server. So no range is in the hands of a mirror that does not answer, but
+//! the place of a helper is for a second; and none is sent in vain by one that has another file.
 
 use crate::engine::attempt::kit::Kit;
 use crate::engine::attempt::long::Todo;
