@@ -10,6 +10,7 @@ pub use journal::{JournalConfig, RetryFailed, SyncMode};
 pub use own::{OwnFiles, StatsFile};
 
 pub use crate::ring::dns::{DnsOptions, Family, ResolveOverride};
+pub use crate::ring::io::{Backend, Trigger};
 pub use crate::ring::file::{FileAllocation, FileOps, Fsync, WriteMode};
 pub use crate::ring::stream::Outlet;
 pub use crate::ring::tls::{Pins, TlsOptions, TlsVersion};
@@ -159,7 +160,10 @@ pub struct Config {
     pub stats: Option<StatsFile>,
     /// The command line, for the statistics; secrets are taken out.
     pub argv: Vec<String>,
-    /// CPUs to pin one worker each to; never empty, all permitted to this process.
+    /// Kernel interface that moves the bytes.
+    pub backend: Backend,
+    /// CPUs to pin one worker each to; never empty, all permitted to this process. One comes as
+    /// often as workers share it.
     pub cpus: Vec<usize>,
     /// How much is done at once, and asked of one host. The engine fills in how many cores there
     /// are, and for how many hosts it looks ahead.
@@ -247,6 +251,7 @@ impl Default for Config {
             journal: JournalConfig::default(),
             stats: None,
             argv: Vec::new(),
+            backend: Backend::default(),
             cpus: vec![0],
             limits: Limits::default(),
             is_lookahead_given: false,

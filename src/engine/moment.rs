@@ -2,6 +2,7 @@
 //! the waits of a job.
 
 use crate::fault::Cause;
+use crate::ring::io::Io;
 use std::cell::Cell;
 use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::Notify;
@@ -52,6 +53,8 @@ impl Clocks {
 /// What ends all waits of one job: its deadline, and that the run is to stop now.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Bounds<'c> {
+    /// Backend of the core, which has its timers.
+    pub(crate) io: &'c Io,
     /// When the run began.
     pub(crate) began: Instant,
     /// When the job is over, in milliseconds of the run.
@@ -69,7 +72,7 @@ impl Bounds<'_> {
             biased;
             done = doing => Ok(done),
             () = self.interrupt.notified() => Err(Cause::Interrupted),
-            () = tokio::time::sleep(left) => Err(Cause::JobTimeout),
+            () = self.io.sleep(left) => Err(Cause::JobTimeout),
         }
     }
 }

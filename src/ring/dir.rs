@@ -23,6 +23,7 @@ pub use kept::Kept;
 pub use rules::{Rules, Volume};
 
 use super::file::{CacheShare, Fsync};
+use super::io::Io;
 use super::mount::mount_id;
 use super::shim::{Op, call};
 use folders::Folders;
@@ -60,6 +61,8 @@ pub(super) struct OfRun {
     /// What long bodies may leave in the page cache.
     pub(super) cache_share: Arc<CacheShare>,
     folders: Rc<Folders>,
+    /// Backend of the core.
+    io: Io,
 }
 
 /// Abilities of a file system, as far as they are known.
@@ -151,6 +154,7 @@ impl Dir {
                 write_options,
                 cache_share: Arc::new(CacheShare::of_machine()),
                 folders: Rc::new(Folders::new(FOLDERS_MAX)),
+                io: Io::default(),
             }),
             fd: Rc::new(fd),
         })
@@ -162,6 +166,18 @@ impl Dir {
     pub fn keeping(mut self, folders_max: usize) -> Self {
         self.of_run().folders = Rc::new(Folders::new(folders_max.min(FOLDERS_MAX)));
         self
+    }
+
+    /// This directory for files that are written by `io`.
+    #[must_use]
+    pub fn by(mut self, io: Io) -> Self {
+        self.of_run().io = io;
+        self
+    }
+
+    /// Backend of the core.
+    pub(super) fn io(&self) -> &Io {
+        &self.run.io
     }
 
     /// State of the run, to be changed before the run begins.
@@ -345,6 +361,7 @@ impl From<SentDir> for Dir {
                 write_options: sent.write_options,
                 cache_share: sent.cache_share,
                 folders: Rc::new(Folders::new(sent.folders_max)),
+                io: Io::default(),
             }),
         }
     }

@@ -36,7 +36,8 @@ pub use times::FileTimes;
 use super::buf::RecvBuf;
 use super::dir::Dir;
 use super::shim::{Op, call, call_after};
-use super::{disk_cause, name_cause, op};
+use super::io::Chained;
+use super::{disk_cause, name_cause};
 use crate::fault::Cause;
 use descriptor::Descriptor;
 use rustix::event::{PollFd, PollFlags};
@@ -93,7 +94,7 @@ enum Place {
 }
 
 /// Result of a chain of operations.
-enum Chained {
+enum Chain {
     /// The whole chain was done.
     Done,
     /// The write was short or interrupted, and nothing was done after it.
@@ -117,7 +118,7 @@ impl OutFile {
             long: match expected {
                 SizeHint::Short => None,
                 SizeHint::Long(length) => {
-                    let mut long = Box::new(LongWriter::new(Arc::new(way_in(dir))));
+                    let mut long = Box::new(LongWriter::new(dir.io().clone(), Arc::new(way_in(dir))));
                     long.expect(0..length.unwrap_or_default());
                     Some(long)
                 }
@@ -171,7 +172,8 @@ impl OutFile {
             long.write(&fd, buf, &mut self.written).await?;
         } else if writes::is_by_ring(options, buf.body_len(), false, has_ring_writes) {
             let Some(fd) = self.fd.share() else { return Err(disk_cause(libc::EBADF)) };
-            writes::write_body(&fd, buf, &mut self.written, true, NO_FLAGS).await?;
+            let place = (self.dir.io(), &fd);
+            writes::write_body(place, buf, &mut self.written, true, NO_FLAGS).await?;
         } else {
             let Some(fd) = self.fd.get() else { return Err(disk_cause(libc::EBADF)) };
             writes::write_sync(fd, buf.body(), &mut self.written)?;
@@ -204,7 +206,7 @@ impl OutFile {
             && buf.body_len() > 0
         {
             let names = (c_string(from)?, c_string(name)?);
-            if let Chained::Done = self.finish_chain(buf, names).await? {
+            if let Chain::Done = self.finish_chain(buf, names).await? {
                 return Ok(false);
             }
         } else if buf.body_len() > 0 {
@@ -219,7 +221,7 @@ impl OutFile {
         if let Some(long) = &self.long
             && let Some(fd) = self.fd.share()
         {
-            long.way().leave(&fd).await;
+            long.way().leave(self.dir.io(), &fd).await;
         }
         // Opened before, so that a lack of descriptors does not come when the name is given.
         let dir = match fsync {
@@ -231,7 +233,7 @@ impl OutFile {
             at.give_name_again(name, naming, self.index, |naming| self.name(name, naming))?;
         if let Some(dir) = dir {
             // The file stays where it is if this fails: it is whole, and what it replaced is gone.
-            op::fsync(&dir).await.map_err(disk_cause)?;
+            at.io().fsync(&dir).await.map_err(disk_cause)?;
         }
         Ok(has_replaced)
     }
@@ -292,7 +294,7 @@ impl OutFile {
     /// Has the kernel write the file to the disk.
     async fn flush(&mut self) -> Result<(), Cause> {
         if let Some(fd) = self.fd.share() {
-            op::fsync(&fd).await.map_err(disk_cause)?;
+            self.dir.io().fsync(&fd).await.map_err(disk_cause)?;
             self.is_flushed = true;
         }
         Ok(())
@@ -317,18 +319,16 @@ impl OutFile {
         &mut self,
         buf: &mut RecvBuf,
         names: (CString, CString),
-    ) -> Result<Chained, Cause> {
+    ) -> Result<Chain, Cause> {
         self.reserve(buf.body_len() as u64).await?;
         let Some(fd) = self.fd.take() else {
             return Err(disk_cause(libc::EBADF));
         };
         let (memory, mut range) = buf.lend_body();
         let fd = fd.into_raw_fd();
-        let (write, close, rename) =
-            op::write_close_rename(fd, &self.dir.fd, names, memory, range.clone(), self.written);
-        let (written, memory) = write.await;
-        let closed = close.await;
-        let renamed = rename.await;
+        let (io, place) = (self.dir.io(), (fd, &self.dir.fd));
+        let chained = io.write_close_rename(place, names, memory, range.clone(), self.written);
+        let Chained { written, memory, closed, renamed } = chained.await;
         if closed == Err(libc::ECANCELED) {
             // SAFETY: the CLOSE did not run (one that fails has closed all the same, close(2)), so
             // the descriptor is still ours and nobody else's.
@@ -340,35 +340,35 @@ impl OutFile {
             (Ok(_), Ok(_), Ok(_)) => {
                 self.written += range.len() as u64;
                 self.place = Place::Final;
-                Ok(Chained::Done)
+                Ok(Chain::Done)
             }
             // All is written and closed: the plain calls look what has the name, and rename.
             (Ok(_), Ok(_), Err(libc::EINTR | libc::EEXIST | libc::EINVAL)) => {
                 self.written += range.len() as u64;
                 range.start = range.end;
-                Ok(Chained::Unfinished)
+                Ok(Chain::Unfinished)
             }
             (Ok(_), Ok(_), Err(errno)) => Err(name_cause(errno)),
             (Ok(0), Err(_), _) => Err(disk_cause(libc::ENOSPC)),
             (Ok(count), Err(libc::ECANCELED), _) => {
                 self.written += count as u64;
                 range.start += count;
-                Ok(Chained::Unfinished)
+                Ok(Chain::Unfinished)
             }
             (Ok(_), Err(errno), _) => Err(disk_cause(errno)),
-            (Err(libc::EINTR | libc::EAGAIN), ..) => Ok(Chained::Unfinished),
+            (Err(libc::EINTR | libc::EAGAIN), ..) => Ok(Chain::Unfinished),
             (Err(errno), ..) => Err(disk_cause(errno)),
         };
         let (done, memory) = match done {
-            Ok(Chained::Unfinished) if !range.is_empty() => {
+            Ok(Chain::Unfinished) if !range.is_empty() => {
                 let (result, memory) = match self.fd.share() {
                     Some(fd) => {
                         let written = &mut self.written;
-                        writes::write_ring(&fd, memory, range, written, NO_FLAGS).await
+                        writes::write_ring((self.dir.io(), &fd), memory, range, written, NO_FLAGS).await
                     }
                     None => (Err(disk_cause(libc::EBADF)), memory),
                 };
-                (result.map(|()| Chained::Unfinished), memory)
+                (result.map(|()| Chain::Unfinished), memory)
             }
             done => (done, memory),
         };

@@ -6,13 +6,13 @@
 //!   any time in between, and the operation keeps the file descriptor open as long.
 //! - An operation is never abandoned. A deadline shuts the socket down ([`deadline`]); the
 //!   operation then completes, is joined where it was awaited, and only then the socket is closed.
-//!   Operations that a panic leaves in flight are waited for before their runtime ends ([`setup`]).
+//!   Operations that a panic leaves in flight are waited for before their backend ends ([`io`]).
 //! - Every submission entry that points at memory counts as unsafe code and says, in a `KERNEL:`
 //!   note, who owns that memory until the completion.
 //! - No policy: what to fetch, how often and for how long is decided above.
 //!
-//! From the bottom up: `op` submits entries, `enter` has them leave early, [`buf`] has their
-//! memory, [`setup`] makes the ring; [`deadline`], [`tcp`], [`tls`] and [`conn`] are a connection,
+//! From the bottom up: [`io`] is the backend of a core, [`buf`] has the memory of its operations,
+//! [`setup`] asks the kernel what there is; [`deadline`], [`tcp`], [`tls`] and [`conn`] are a connection,
 //! [`dir`] and [`mod@file`] an output file, [`room`] what its disk has left, [`mount`] where that
 //! is, [`stream`] an output that is not a file, [`draft`] what replaces another file of the run;
 //! [`journal`] is what a report needs beside being written. [`dns`] and [`listen`] have threads of
@@ -24,13 +24,12 @@ pub mod deadline;
 pub mod dir;
 pub mod dns;
 pub mod draft;
-mod enter;
 pub mod file;
 pub mod heap;
+pub mod io;
 pub mod journal;
 pub mod listen;
 pub mod mount;
-mod op;
 pub mod room;
 pub mod setup;
 #[cfg(feature = "shim")]

@@ -190,6 +190,21 @@ impl Verdict {
         }
     }
 
+    /// Whether the operation is to be refused.
+    #[inline]
+    pub(super) fn is_refused(self) -> bool {
+        self.refused().is_some()
+    }
+
+    /// Error of an operation that is to be refused.
+    #[inline]
+    pub(super) fn refused(self) -> Option<i32> {
+        match self.injected() {
+            Some(Injected::Errno(errno)) => Some(errno),
+            Some(Injected::Short | Injected::Panic) | None => None,
+        }
+    }
+
     /// Takes note that the operation was submitted.
     #[inline]
     pub(super) fn strike(self) {

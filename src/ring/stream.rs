@@ -7,6 +7,7 @@
 //! between is a future that may be dropped, for epoll(7) has no memory of ours.
 
 use super::disk_cause;
+use super::io::Io;
 use super::file::{Fsync, close};
 use crate::fault::{Cause, DiskProblem};
 use rustix::event::{PollFd, PollFlags, Timespec};
@@ -19,8 +20,6 @@ use std::os::fd::{BorrowedFd, OwnedFd, RawFd};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
 
 /// Something that is written into and never replaced, because it is no file.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -112,13 +111,13 @@ impl Stream {
     ///
     /// # Errors
     /// When the device is full, the reader has gone (EPIPE), or the like.
-    pub async fn write(&self, mut bytes: &[u8]) -> Result<(), Cause> {
+    pub async fn write(&self, io: &Io, mut bytes: &[u8]) -> Result<(), Cause> {
         while !bytes.is_empty() {
             match self.try_write(bytes) {
                 Ok(0) => return Err(disk_cause(libc::EIO)),
                 Ok(count) => bytes = &bytes[count..],
                 Err(Errno::INTR) => {}
-                Err(Errno::AGAIN) => self.ready().await,
+                Err(Errno::AGAIN) => self.ready(io).await,
                 Err(errno) => return Err(disk_cause(errno.raw_os_error())),
             }
         }
@@ -144,16 +143,10 @@ impl Stream {
     }
 
     /// Waits until there may be room.
-    async fn ready(&self) {
-        // SAFETY: an OwnedFd in an Arc has one number, and is open for as long as that is held.
-        #[allow(unsafe_code, reason = "tokio cannot know what it is given")]
-        let registered =
-            unsafe { AsyncFd::register_with_interest(Arc::clone(&self.fd), Interest::WRITABLE) };
-        match registered {
-            // An error of the wait is told by the next write.
-            Ok(fd) => drop(fd.writable().await),
+    async fn ready(&self, io: &Io) {
+        if io.writable(&self.fd).await.is_err() {
             // A device that says EAGAIN and cannot be polled.
-            Err(_) => tokio::time::sleep(UNPOLLABLE_WAIT).await,
+            io.sleep(UNPOLLABLE_WAIT).await;
         }
     }
 

@@ -1,8 +1,9 @@
-//! One TCP socket driven by the ring.
+//! One TCP socket.
 
 use super::deadline::{Deadlines, Rule, Watch};
 use super::shim::{Op, call};
-use super::{op, socket_cause};
+use super::io::{self, Io, Wants};
+use super::socket_cause;
 use crate::fault::Cause;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, sockopt};
 use std::fmt;
@@ -74,6 +75,7 @@ pub enum Waiting {
 pub struct Socket {
     /// Declared first: the row goes before the descriptor it names.
     watch: Watch,
+    io: Io,
     fd: Rc<OwnedFd>,
     peer: IpAddr,
 }
@@ -84,12 +86,12 @@ impl Socket {
     /// # Errors
     /// Why there is no connection.
     pub async fn connect(
+        means: (&Io, &Deadlines),
         address: SocketAddr,
         timeout_ms: u64,
         job_at_ms: u64,
-        deadlines: &Deadlines,
     ) -> Result<Self, Cause> {
-        Self::begin(address, timeout_ms, job_at_ms, deadlines)?.await
+        Self::begin(means, address, timeout_ms, job_at_ms)?.await
     }
 
     /// Begins to connect, within `timeout_ms` and before the deadline of the job. The result must
@@ -98,14 +100,15 @@ impl Socket {
     /// # Errors
     /// When there is no socket to be had.
     pub fn begin(
+        (io, deadlines): (&Io, &Deadlines),
         address: SocketAddr,
         timeout_ms: u64,
         job_at_ms: u64,
-        deadlines: &Deadlines,
     ) -> Result<Connecting, Cause> {
         let until_ms = deadlines.now_ms().saturating_add(timeout_ms);
-        let attempt = Attempt::begin(address, timeout_ms, job_at_ms, deadlines)?;
-        Ok(Connecting { attempt, address, until_ms, job_at_ms, deadlines: deadlines.clone() })
+        let attempt = Attempt::begin((io, deadlines), address, timeout_ms, job_at_ms)?;
+        let (io, deadlines) = (io.clone(), deadlines.clone());
+        Ok(Connecting { attempt, address, until_ms, job_at_ms, io, deadlines })
     }
 
     /// The address of the other side.
@@ -164,8 +167,8 @@ impl Socket {
         range: Range<usize>,
     ) -> SentAndReceived {
         let length = bytes.len();
-        let sending = op::send(&self.fd, bytes, 0..length);
-        let receiving = op::recv(&self.fd, memory, range.clone(), false);
+        let sending = self.io.send(&self.fd, bytes, 0..length);
+        let receiving = self.io.recv(&self.fd, memory, range.clone(), Wants::Answer);
         let (sent, bytes) = sending.await;
         let (sent, bytes) = match sent {
             Ok(count) => self.finish_send(bytes, count).await,
@@ -191,9 +194,10 @@ impl Socket {
         range: Range<usize>,
         is_whole: bool,
     ) -> (Result<usize, Cause>, Vec<u8>) {
+        let wants = if is_whole { Wants::All } else { Wants::Any };
         loop {
             let received;
-            (received, memory) = op::recv(&self.fd, memory, range.clone(), is_whole).await;
+            (received, memory) = self.io.recv(&self.fd, memory, range.clone(), wants).await;
             if received != Err(libc::EINTR) {
                 return (self.judge(received), memory);
             }
@@ -218,7 +222,7 @@ impl Socket {
     ) -> (Result<(), Cause>, Vec<u8>) {
         while sent < bytes.len() {
             let length = bytes.len();
-            let (result, memory) = op::send(&self.fd, bytes, sent..length).await;
+            let (result, memory) = self.io.send(&self.fd, bytes, sent..length).await;
             bytes = memory;
             match result {
                 Ok(0) => return (Err(Cause::Reset), bytes),
@@ -253,6 +257,7 @@ pub struct Connecting {
     address: SocketAddr,
     until_ms: u64,
     job_at_ms: u64,
+    io: Io,
     deadlines: Deadlines,
 }
 
@@ -260,10 +265,7 @@ pub struct Connecting {
 struct Attempt {
     /// The socket; `None` once it was given away.
     socket: Option<Socket>,
-    connect: op::PlainOp<op::Connecting>,
-    timer: op::PlainOp<Box<op::Timespec>>,
-    /// Result of the connect, while the timer is waited for.
-    connected: Option<Result<usize, i32>>,
+    connect: io::Connect,
 }
 
 impl Connecting {
@@ -292,7 +294,8 @@ impl Future for Connecting {
                 Err(Cause::Socket(libc::EINTR)) if this.deadlines.now_ms() < this.until_ms => {
                     let left_ms = this.until_ms.saturating_sub(this.deadlines.now_ms()).max(1);
                     let (address, job_at_ms) = (this.address, this.job_at_ms);
-                    match Attempt::begin(address, left_ms, job_at_ms, &this.deadlines) {
+                    let means = (&this.io, &this.deadlines);
+                    match Attempt::begin(means, address, left_ms, job_at_ms) {
                         Ok(attempt) => this.attempt = attempt,
                         Err(cause) => return Poll::Ready(Err(cause)),
                     }
@@ -305,41 +308,37 @@ impl Future for Connecting {
 
 impl Attempt {
     fn begin(
+        (io, deadlines): (&Io, &Deadlines),
         address: SocketAddr,
         timeout_ms: u64,
         job_at_ms: u64,
-        deadlines: &Deadlines,
     ) -> Result<Self, Cause> {
         let family = match address {
             SocketAddr::V4(_) => AddressFamily::INET,
             SocketAddr::V6(_) => AddressFamily::INET6,
         };
-        // No SOCK_NONBLOCK: a ring operation on such a socket may end in a literal EAGAIN.
         let (kind, flags) = (SocketType::STREAM, SocketFlags::CLOEXEC);
         let fd = call(Op::Socket, || rustix::net::socket_with(family, kind, flags, None))
             .map_err(|errno| socket_cause(errno.raw_os_error()))?;
         // A request is one small segment that must not wait for company.
         call(Op::SetOption, || sockopt::set_tcp_nodelay(&fd, true))
             .map_err(|errno| socket_cause(errno.raw_os_error()))?;
+        io.prepare(&fd).map_err(|errno| socket_cause(errno.raw_os_error()))?;
         let fd = Rc::new(fd);
-        let socket = Socket { watch: deadlines.watch(&fd), fd, peer: address.ip() };
+        let (watch, io) = (deadlines.watch(&fd), io.clone());
+        let socket = Socket { watch, io, fd, peer: address.ip() };
         // Should the timer get lost, this deadline is a little later.
         let at_ms = deadlines.now_ms().saturating_add(timeout_ms).saturating_add(timeout_ms / 8);
         socket.arm(Rule::Total, at_ms, job_at_ms);
-        let (connect, timer) = op::connect(&socket.fd, &address, timeout_ms);
-        Ok(Self { socket: Some(socket), connect, timer, connected: None })
+        let connect = socket.io.connect(&socket.fd, &address, timeout_ms);
+        Ok(Self { socket: Some(socket), connect })
     }
 
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Result<Socket, Cause>> {
-        let connected = match self.connected {
-            Some(connected) => connected,
-            None => *self.connected.insert(ready!(Pin::new(&mut self.connect).poll(context))),
-        };
-        // The timer ends with the connect: as cancelled, or as the one that ended it.
-        let _: Result<usize, i32> = ready!(Pin::new(&mut self.timer).poll(context));
+        let connected = ready!(Pin::new(&mut self.connect).poll(context));
         let socket = self.socket.take().expect("it is awaited once");
         Poll::Ready(match (connected, socket.verdict()) {
-            (Ok(_), _) => Ok(socket),
+            (Ok(()), _) => Ok(socket),
             (Err(_), Some(cause)) => Err(cause),
             (Err(errno), None) => Err(socket_cause(errno)),
         })
@@ -359,6 +358,7 @@ impl Drop for Socket {
             let _: rustix::io::Result<()> =
                 rustix::net::shutdown(&self.fd, rustix::net::Shutdown::Both);
         }
+        self.io.forget(&self.fd);
     }
 }
 

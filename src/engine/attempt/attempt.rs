@@ -185,7 +185,7 @@ async fn take_up(kit: &Kit, output: &Output, fetch: &mut Fetch) -> Result<bool, 
     // The kernel holds the locks of a run that was killed for as long as it takes its rings apart.
     while is_locked(&found) && now_ms < began_ms.saturating_add(LOCK_PATIENCE_MS) {
         let bounds = kit.bounds(fetch.job_at_ms());
-        let waited = bounds.until(tokio::time::sleep(LOCK_LOOK)).await;
+        let waited = bounds.until(bounds.io.sleep(LOCK_LOOK)).await;
         waited.map_err(|cause| Fault::new(Stage::Write, cause))?;
         now_ms = kit.now_ms();
         found = find(now_ms);

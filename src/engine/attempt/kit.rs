@@ -20,6 +20,7 @@ use crate::ring::conn::Connection;
 use crate::ring::deadline::{Deadlines, StallLimits};
 use crate::ring::dir::Dir;
 use crate::ring::dns::Resolver;
+use crate::ring::io::Io;
 use crate::ring::tls::Settings;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -73,6 +74,8 @@ pub(crate) struct Ways {
 /// The means of one core; all of it belongs to its thread.
 pub(crate) struct Kit {
     pub(crate) common: Arc<Common>,
+    /// Backend of the core.
+    pub(crate) io: Io,
     pub(crate) clocks: Clocks,
     pub(crate) deadlines: Deadlines,
     pub(crate) timeouts: Timeouts,
@@ -110,7 +113,7 @@ impl Kit {
         common: Arc<Common>,
         ways: Ways,
         requests: Requests,
-        dir: Dir,
+        (io, dir): (Io, Dir),
     ) -> Self {
         let Ways { dns, tls, proxies } = ways;
         Self {
@@ -119,7 +122,8 @@ impl Kit {
             timeouts: config.timeouts,
             patience: patience(&config.timeouts),
             buffers: BufPool::default(),
-            dir,
+            dir: dir.by(io.clone()),
+            io,
             dns,
             address_policy: config.address_policy,
             tls,
@@ -147,9 +151,15 @@ impl Kit {
         self.deadlines.now_ms()
     }
 
+    /// What connections are made with.
+    pub(crate) fn means(&self) -> (&Io, &Deadlines) {
+        (&self.io, &self.deadlines)
+    }
+
     /// What ends the waits of a job that is over at `job_at_ms` of the run.
     pub(crate) fn bounds(&self, job_at_ms: u64) -> Bounds<'_> {
-        Bounds { began: self.common.began, job_at_ms, interrupt: &self.interrupt }
+        let (io, began, interrupt) = (&self.io, self.common.began, &self.interrupt);
+        Bounds { io, began, job_at_ms, interrupt }
     }
 
     /// Gives a connection to the origin of `target` back if nothing has come on it since its last

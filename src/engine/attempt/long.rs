@@ -155,7 +155,7 @@ impl<'r> FileReceiver<'r> {
             if let Some(team) = self.team.as_ref().filter(|_| !is_of_mirror) {
                 team.partial.set_stamp(self.output.stamp(self.job, Some(head)));
             }
-            let filling = Filling::new(claim, end, kit.common.began)?;
+            let filling = Filling::new(&kit.io, claim, end, kit.common.began)?;
             return Ok(Body::of_range(self.output, self.job.index, filling));
         }
         let (output, bounds) = (self.output, kit.bounds(self.job_at_ms));

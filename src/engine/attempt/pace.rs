@@ -10,6 +10,7 @@ use crate::engine::moment::Bounds;
 use crate::fault::{Cause, Fault, Stage};
 use crate::plan::pace::{Account, Bandwidth, GRAIN_BYTES_MIN};
 use crate::ring::conn::ReadHint;
+use crate::ring::io::Io;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -182,16 +183,16 @@ impl Pace {
 
     async fn pass(&mut self, bounds: Bounds<'_>, bytes: u64) -> Result<(), Cause> {
         self.settle();
-        bounds.until(self.pass_all(bytes)).await
+        bounds.until(self.pass_all(bounds.io, bytes)).await
     }
 
-    async fn pass_all(&mut self, bytes: u64) {
+    async fn pass_all(&mut self, io: &Io, bytes: u64) {
         self.taken = bytes;
         for account in &self.accounts {
             self.passed += 1;
             let wait_ns = account.take(bytes);
             if wait_ns > 0 {
-                tokio::time::sleep(Duration::from_nanos(wait_ns)).await;
+                io.sleep(Duration::from_nanos(wait_ns)).await;
             }
         }
     }
@@ -234,7 +235,7 @@ mod tests {
         let began = Instant::now();
         for _ in 0..times {
             pace.settle();
-            pace.pass_all(bytes).await;
+            pace.pass_all(&Io::default(), bytes).await;
             pace.came(usize::try_from(bytes).unwrap());
             log.borrow_mut().push((name, began.elapsed().as_millis()));
             // The receive, which is when others get in line.
@@ -292,10 +293,10 @@ mod tests {
             let paces = paces(Some(1_000), None, None);
             let began = Instant::now();
             let mut first = paces.attempt("host");
-            first.pass_all(60_000).await;
+            first.pass_all(&Io::default(), 60_000).await;
             first.came(1_000);
             drop(first);
-            paces.attempt("host").pass_all(1).await;
+            paces.attempt("host").pass_all(&Io::default(), 1).await;
             assert_eq!(began.elapsed().as_millis(), 1_000);
         });
     }
@@ -305,14 +306,14 @@ mod tests {
         on_a_clock_of_its_own(async {
             let paces = paces(Some(1_000), None, None);
             let mut first = paces.attempt("host");
-            first.pass_all(5_000).await;
+            first.pass_all(&Io::default(), 5_000).await;
             first.came(5_000);
             let mut second = paces.attempt("host");
             first.settle();
-            let given_up = tokio::time::timeout(Duration::from_secs(1), second.pass_all(9_000));
+            let given_up = tokio::time::timeout(Duration::from_secs(1), second.pass_all(&Io::default(), 9_000));
             assert!(given_up.await.is_err());
             drop(second);
-            first.pass_all(1).await;
+            first.pass_all(&Io::default(), 1).await;
             assert_eq!(first.accounts[0].began.elapsed().as_millis(), 5_000);
         });
     }
@@ -338,7 +339,7 @@ mod tests {
         on_a_clock_of_its_own(async {
             let paces = paces(None, Some(1_000), None);
             let mut pace = paces.attempt("a.example");
-            pace.pass_all(5_000).await;
+            pace.pass_all(&Io::default(), 5_000).await;
             pace.came(5_000);
             drop(pace);
             for n in 0..5 * HOSTS_CLEAR_MIN {

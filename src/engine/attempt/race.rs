@@ -9,6 +9,7 @@ use crate::engine::attempt::leftovers::Leftovers;
 use crate::engine::attempt::trace::Trace;
 use crate::fault::{Cause, Fault, Stage};
 use crate::plan::eyeballs::{Heard, Outcome, Race, Step};
+use crate::ring::io::Io;
 use crate::ring::tcp::{self, Connecting, Socket};
 use std::fmt::Write as _;
 use std::future::poll_fn;
@@ -39,7 +40,7 @@ pub(crate) async fn connect(
     let connected = match host.addresses {
         [address] => {
             let to = SocketAddr::new(*address, host.port);
-            Socket::connect(to, kit.timeouts.connect_ms, job_at_ms, &kit.deadlines)
+            Socket::connect(kit.means(), to, kit.timeouts.connect_ms, job_at_ms)
                 .await
                 .map_err(|cause| vec![(*address, cause)])
         }
@@ -74,7 +75,7 @@ async fn race(kit: &Kit, host: Host<'_>, job_at_ms: u64) -> Result<Socket, Faile
     let timeout_ms = kit.timeouts.connect_ms;
     let mut race = Race::new(order.len(), timeout_ms);
     // What goes out of scope unfinished is ended.
-    let mut running = Racers { running: Vec::new(), leftovers: &kit.leftovers };
+    let mut running = Racers { running: Vec::new(), io: &kit.io, leftovers: &kit.leftovers };
     let mut failed = Failed::new();
     loop {
         let now_ms = kit.now_ms();
@@ -82,7 +83,7 @@ async fn race(kit: &Kit, host: Host<'_>, job_at_ms: u64) -> Result<Socket, Faile
             Step::Begin(index) => {
                 let left_ms = (began_ms + timeout_ms).saturating_sub(now_ms).max(1);
                 let to = SocketAddr::new(order[index], host.port);
-                match Socket::begin(to, left_ms, job_at_ms, &kit.deadlines) {
+                match Socket::begin(kit.means(), to, left_ms, job_at_ms) {
                     Ok(connecting) => {
                         race.began(index, now_ms);
                         running.running.push((index, connecting));
@@ -175,6 +176,7 @@ fn fault(failed: &[(IpAddr, Cause)], port: u16) -> (Option<IpAddr>, Fault) {
 /// Attempts on their way, by their place in the order; the oldest first.
 struct Racers<'c> {
     running: Vec<(usize, Connecting)>,
+    io: &'c Io,
     leftovers: &'c Rc<Leftovers>,
 }
 
@@ -194,7 +196,7 @@ impl Racers<'_> {
             return Some(ended.await);
         }
         // It is not the attempts that may be dropped here, but this look at them.
-        tokio::time::timeout(Duration::from_millis(wait_ms), pin!(ended)).await.ok()
+        self.io.timeout(Duration::from_millis(wait_ms), pin!(ended)).await
     }
 
     fn give_way(&self, index: usize) {

@@ -13,6 +13,7 @@ use crate::engine::state::stop::Stop;
 use crate::plan::requests::Requests;
 use crate::report::view::{CoreView, TRANSFERS_MAX};
 use crate::ring::dir::SentDir;
+use crate::ring::io::Io;
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 use tokio::sync::Notify;
@@ -46,10 +47,10 @@ pub(crate) struct Core {
 }
 
 impl Core {
-    pub(crate) fn new(seed: Seed) -> Self {
+    pub(crate) fn new(seed: Seed, io: Io) -> Self {
         let Seed { index, shared, common, ways, ahead, requests, dir, idle_max, .. } = seed;
         Self {
-            kit: Kit::new(&shared.config, common, ways, requests, dir.into()),
+            kit: Kit::new(&shared.config, common, ways, requests, (io, dir.into())),
             desk: Desk::new(index, Arc::clone(&shared), ahead, idle_max),
             shortage: Shortage::default(),
             slot_ended: Notify::new(),

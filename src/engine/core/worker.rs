@@ -14,7 +14,8 @@ use crate::engine::state::stop::Stop;
 use crate::fault::{Cause, Fault, Stage};
 use crate::plan::schedule::{Granting, HostSignal};
 use crate::ring::conn::Connection;
-use crate::ring::setup::{self, CoreRings};
+use crate::ring::io;
+use crate::ring::setup;
 use std::cell::Cell;
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -29,8 +30,8 @@ pub(crate) fn run(seed: Seed) -> anyhow::Result<()> {
     // unpinned.
     let _: bool = setup::pin(seed.cpu);
     let (cpu, in_flight_max) = (seed.cpu, seed.in_flight_max);
-    let core = Rc::new(Core::new(seed));
-    CoreRings::run(cpu, in_flight_max, work(core))
+    let backend = seed.shared.config.backend;
+    io::run(backend, cpu, in_flight_max, |io| work(Rc::new(Core::new(seed, io))))
 }
 
 async fn work(core: Rc<Core>) {
@@ -39,7 +40,7 @@ async fn work(core: Rc<Core>) {
     let filling = async {
         while !desk.is_over() {
             fill(&core);
-            shared.queue.woken(desk.index, desk.nap()).await;
+            shared.queue.woken(&kit.io, desk.index, desk.nap()).await;
         }
     };
     if contained(&kit.polls, pin!(filling)).await.is_none() {
@@ -192,7 +193,7 @@ fn contained<F: Future>(
 /// on after a panic, while the run ends.
 async fn sweep(core: Rc<Core>) {
     loop {
-        tokio::time::sleep(SWEEP_INTERVAL).await;
+        core.kit.io.sleep(SWEEP_INTERVAL).await;
         if catch_unwind(AssertUnwindSafe(|| core.sweep())).is_err() {
             core.shared.stop.set_broken();
         }

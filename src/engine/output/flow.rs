@@ -139,6 +139,7 @@ impl Rest {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ring::io::Io;
     use crate::config::{Config, Destination};
     use crate::engine::moment::Bounds;
     use crate::engine::output::assembly::{Coming, KEPT_BYTES_MIN};
@@ -219,7 +220,9 @@ mod tests {
         let (root, buffers) = (tempfile::tempdir().unwrap(), BufPool::default());
         let dir = Dir::create(root.path(), WriteOptions::default()).unwrap();
         let (interrupt, job) = (Notify::new(), Job::from_argument(7, "http://h/a").unwrap());
-        let bounds = Bounds { began: Instant::now(), job_at_ms: 60_000, interrupt: &interrupt };
+        let io = Io::default();
+        let (began, job_at_ms) = (Instant::now(), 60_000);
+        let bounds = Bounds { io: &io, began, job_at_ms, interrupt: &interrupt };
         let length = content.len() as u64;
         let framing = Framing::Length(length);
         let coming = Coming { job: &job, path: "a", framing, is_coded: false };

@@ -30,6 +30,7 @@ use crate::plan::validator::Validator;
 use crate::report::Resume;
 use crate::ring::disk_cause;
 use crate::ring::file::{PartialFile, Stamp};
+use crate::ring::io::Io;
 use adopted::Adopted;
 use digest::Front;
 use record::Keeping;
@@ -462,9 +463,9 @@ impl Partial {
     }
 
     /// Brings the file to the disk.
-    async fn sync(&self, now_ms: impl Fn() -> u64) {
+    async fn sync(&self, io: &Io, now_ms: impl Fn() -> u64) {
         let done = self.lock().parts.done().clone();
-        let synced = self.file.sync_data().await;
+        let synced = self.file.sync_data(io).await;
         {
             let mut work = self.lock();
             let Work { parts, validator, keeping, is_outdated, .. } = &mut *work;
@@ -475,7 +476,7 @@ impl Partial {
             }
         }
         // What is not on the disk is fetched again after a power cut: that is all.
-        let _ = self.file.sync_record().await;
+        let _ = self.file.sync_record(io).await;
     }
 
     /// Computes the digest of what is there in order, a piece of it.

@@ -24,7 +24,7 @@ impl Outflow<'_> {
     pub(super) async fn write(&self, bytes: &[u8]) -> Result<(), Cause> {
         // Some may have gone out although the write fails.
         self.has_begun.fetch_or(!bytes.is_empty(), Ordering::Relaxed);
-        self.bounds.until(self.stream.write(bytes)).await?
+        self.bounds.until(self.stream.write(self.bounds.io, bytes)).await?
     }
 
     /// Ends the body, all of which was written.
@@ -65,7 +65,7 @@ impl Output {
                 let name = self.destination.name().unwrap_or_default();
                 tell(&format!("{}{name}", self.dir_shown));
             }
-            bounds.until(tokio::time::sleep(LOOK_EVERY)).await.map_err(failed)?;
+            bounds.until(bounds.io.sleep(LOOK_EVERY)).await.map_err(failed)?;
         }
         Ok(true)
     }

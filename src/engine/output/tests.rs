@@ -17,6 +17,7 @@ use crate::plan::name::Template;
 use crate::report::journal::Lost;
 use crate::ring::buf::{BufPool, RecvBuf, Size};
 use crate::ring::dir::{Dir, WriteOptions};
+use crate::ring::io::Io;
 use crate::ring::stream::Outlet;
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -35,6 +36,7 @@ struct Room {
     output: Output,
     buffers: BufPool,
     interrupt: Notify,
+    io: Io,
 }
 
 /// Why a body did not become a file.
@@ -100,7 +102,8 @@ impl Room {
     }
 
     fn bounds(&self) -> Bounds<'_> {
-        Bounds { began: Instant::now(), job_at_ms: 60_000, interrupt: &self.interrupt }
+        let (io, began, interrupt) = (&self.io, Instant::now(), &self.interrupt);
+        Bounds { io, began, job_at_ms: 60_000, interrupt }
     }
 
     /// Takes a body as an attempt does, in pieces of `piece` bytes, of which each waits in the

@@ -8,6 +8,7 @@ use crate::plan::schedule::{
 };
 use crate::plan::target::Target;
 use crate::plan::window::Shortage;
+use crate::ring::io::Io;
 use std::ops::Deref;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -182,8 +183,8 @@ impl Queue {
     }
 
     /// Waits for a wake of this core, at most so long.
-    pub(crate) async fn woken(&self, core: usize, at_most: Duration) {
-        self.wakes.woken(core, at_most).await;
+    pub(crate) async fn woken(&self, io: &Io, core: usize, at_most: Duration) {
+        self.wakes.woken(io, core, at_most).await;
     }
 
     /// Wakes all cores if the run is over: the last job of all may be one that nobody released.

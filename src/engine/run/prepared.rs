@@ -87,7 +87,9 @@ impl Prepared {
     /// The run cannot begin: no io_uring, a list that cannot be read or is another one than that of
     /// the report, a directory or report that cannot be written, too little of something.
     pub(crate) fn open(config: &Config) -> anyhow::Result<Self> {
-        setup::check_io_uring()?;
+        if config.backend.has_ring() {
+            setup::check_io_uring()?;
+        }
         setup::ignore_write_signals();
         let metrics = observe::listen(config.metrics_addr)?;
         let mut lists = Lists::open(&config.inputs, &config.input, &config.dir)?;

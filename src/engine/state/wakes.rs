@@ -1,6 +1,7 @@
 //! Sleepers and how they are woken: cores that want for work, and the reader that waits for room.
 
 use crate::plan::schedule::Wake;
+use crate::ring::io::Io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -41,10 +42,9 @@ impl Wakes {
     }
 
     /// Waits for a wake of this core, at most so long.
-    pub(crate) async fn woken(&self, core: usize, at_most: Duration) {
-        // Not a ring operation: this wait may be dropped.
-        let _: Result<(), tokio::time::error::Elapsed> =
-            tokio::time::timeout(at_most, self.cores[core].notified()).await;
+    pub(crate) async fn woken(&self, io: &Io, core: usize, at_most: Duration) {
+        // Not an operation of the kernel: this wait may be dropped.
+        let _: Option<()> = io.timeout(at_most, self.cores[core].notified()).await;
     }
 
     /// Waits until [`Wakes::made_room`] is called, or everybody is woken, or some time has passed.

@@ -14,16 +14,13 @@
 
 use super::writes::write_sync;
 use crate::fault::Cause;
-use crate::limits::RECV_BUFFER_LARGE_BYTES;
 use crate::ring::shim::{Op, call};
-use crate::ring::{disk_cause, op};
+use crate::ring::disk_cause;
+use crate::ring::io::{Aligned, Io};
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, StatxFlags};
 use rustix::io::Errno;
-use std::cell::{Cell, RefCell};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::rc::Rc;
-use tokio_uring::buf::fixed::FixedBufPool;
-use tokio_uring::buf::{IoBuf, IoBufMut};
 
 /// A second descriptor of a file, for writes around the page cache.
 #[derive(Debug)]
@@ -53,7 +50,7 @@ impl Direct {
     /// When a write failed.
     pub(super) async fn write(
         &self,
-        cached: &OwnedFd,
+        (io, cached): (&Io, &OwnedFd),
         body: &[u8],
         at: &mut u64,
     ) -> Result<bool, Cause> {
@@ -65,7 +62,7 @@ impl Direct {
                     write_sync(cached, &rest[..length], &mut end)?;
                     length
                 }
-                Piece::Direct(length) => match self.write_aligned(&rest[..length], *at).await {
+                Piece::Direct(length) => match io.write_aligned(&self.fd, &rest[..length], *at).await {
                     Ok(0) => return Err(disk_cause(libc::ENOSPC)),
                     Ok(count) => count,
                     Err(libc::EINTR | libc::EAGAIN) => continue,
@@ -89,19 +86,6 @@ impl Direct {
         call(Op::Pwrite, || rustix::io::pwrite(&self.fd, &memory.bytes()[..length], 0)).map(drop)
     }
 
-    async fn write_aligned(&self, piece: &[u8], at: u64) -> Result<usize, i32> {
-        let memory = memory();
-        let mut buf = memory.pool.next(BUFFER_BYTES).await;
-        buf[..piece.len()].copy_from_slice(piece);
-        let is_registered = memory.is_registered.get();
-        let done = op::write_fixed(&self.fd, buf, piece.len(), at, is_registered).await;
-        if is_registered && done == Err(libc::EFAULT) {
-            // It was another ring of this thread that knew it.
-            memory.is_registered.set(false);
-            return Err(libc::EINTR);
-        }
-        done
-    }
 }
 
 /// The next piece of a body, with its length in bytes.
@@ -115,7 +99,7 @@ enum Piece {
 fn cut(at: u64, length: usize, block: u64) -> Piece {
     let to_block = usize::try_from(at.next_multiple_of(block) - at).unwrap_or(usize::MAX);
     let block = usize::try_from(block).unwrap_or(usize::MAX);
-    let whole = length.min(BUFFER_BYTES) / block * block;
+    let whole = length.min(Aligned::BYTES) / block * block;
     match to_block {
         0 if whole > 0 => Piece::Direct(whole),
         0 => Piece::Cached(length),
@@ -131,96 +115,19 @@ fn cut(at: u64, length: usize, block: u64) -> Piece {
 fn block(fd: &OwnedFd) -> Result<u64, Errno> {
     let wanted = StatxFlags::DIOALIGN;
     let Ok(stat) = rustix::fs::statx(fd, "", AtFlags::EMPTY_PATH, wanted) else {
-        return Ok(PAGE_BYTES as u64);
+        return Ok(Aligned::PAGE_BYTES as u64);
     };
     if stat.stx_mask & wanted.bits() == 0 {
-        return Ok(PAGE_BYTES as u64);
+        return Ok(Aligned::PAGE_BYTES as u64);
     }
     let (offset, memory) = (stat.stx_dio_offset_align, stat.stx_dio_mem_align);
-    let block = u64::from(offset).max(PAGE_BYTES as u64);
+    let block = u64::from(offset).max(Aligned::PAGE_BYTES as u64);
     let is_possible = offset > 0
-        && u64::from(memory) <= PAGE_BYTES as u64
+        && u64::from(memory) <= Aligned::PAGE_BYTES as u64
         && block.is_power_of_two()
-        && block <= BUFFER_BYTES as u64;
+        && block <= Aligned::BYTES as u64;
     is_possible.then_some(block).ok_or(Errno::INVAL)
 }
-
-/// Aligned memory of one core.
-struct Memory {
-    pool: FixedBufPool<Aligned>,
-    is_registered: Cell<bool>,
-}
-
-thread_local! {
-    static MEMORY: RefCell<Option<Rc<Memory>>> = const { RefCell::new(None) };
-}
-
-/// The aligned memory of this core, which is made and registered when it is first asked for.
-fn memory() -> Rc<Memory> {
-    MEMORY.with_borrow_mut(|memory| {
-        let made = memory.get_or_insert_with(|| {
-            let pool = FixedBufPool::new((0..BUFFERS).map(|_| Aligned::new()));
-            let is_registered = Cell::new(pool.register().is_ok());
-            Rc::new(Memory { pool, is_registered })
-        });
-        Rc::clone(made)
-    })
-}
-
-/// [`BUFFER_BYTES`] bytes at an address that is a multiple of [`PAGE_BYTES`].
-struct Aligned {
-    memory: Vec<u8>,
-    begin: usize,
-}
-
-impl Aligned {
-    fn new() -> Self {
-        let memory = vec![0; BUFFER_BYTES + PAGE_BYTES];
-        let address = memory.as_ptr().addr();
-        Self { begin: address.next_multiple_of(PAGE_BYTES) - address, memory }
-    }
-
-    /// The bytes.
-    fn bytes(&self) -> &[u8] {
-        &self.memory[self.begin..self.begin + BUFFER_BYTES]
-    }
-}
-
-// SAFETY: the memory of a vector that is not changed in length stays where it is, even if the
-// vector is moved, and all of it is initialized.
-#[allow(unsafe_code, reason = "the ring takes other memory than that of vectors by this trait")]
-unsafe impl IoBuf for Aligned {
-    fn stable_ptr(&self) -> *const u8 {
-        self.bytes().as_ptr()
-    }
-
-    fn bytes_init(&self) -> usize {
-        BUFFER_BYTES
-    }
-
-    fn bytes_total(&self) -> usize {
-        BUFFER_BYTES
-    }
-}
-
-// SAFETY: as above; there is nothing to be initialized.
-#[allow(unsafe_code, reason = "the ring takes other memory than that of vectors by this trait")]
-unsafe impl IoBufMut for Aligned {
-    fn stable_mut_ptr(&mut self) -> *mut u8 {
-        self.memory[self.begin..].as_mut_ptr()
-    }
-
-    // SAFETY: nothing is done, whatever the caller knows.
-    unsafe fn set_init(&mut self, _count: usize) {}
-}
-
-/// Buffers of a core for direct writes: as many of its writes are under way at once.
-const BUFFERS: usize = 4;
-/// Length of such a buffer, in bytes: the body of one receive buffer.
-const BUFFER_BYTES: usize = RECV_BUFFER_LARGE_BYTES;
-/// Shortest block, in bytes: a page of nearly all machines, and what nearly all disks take.
-const PAGE_BYTES: usize = 4096;
-const _: () = assert!(BUFFER_BYTES.is_multiple_of(PAGE_BYTES));
 
 #[cfg(test)]
 mod tests {
@@ -238,7 +145,7 @@ mod tests {
             (1, 9000, Piece::Cached(4095)),
             (4095, 9000, Piece::Cached(1)),
             (4097, 10, Piece::Cached(10)),
-            (8192, BUFFER_BYTES + 5000, Piece::Direct(BUFFER_BYTES)),
+            (8192, Aligned::BYTES + 5000, Piece::Direct(Aligned::BYTES)),
         ] {
             assert_eq!(cut(at, length, block), piece, "{at} {length}");
         }
@@ -246,7 +153,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn pieces_tile_a_body(at in 0..1_u64 << 40, length in 1..3 * BUFFER_BYTES, bits in 12..17) {
+        fn pieces_tile_a_body(at in 0..1_u64 << 40, length in 1..3 * Aligned::BYTES, bits in 12..17) {
             let block = 1_u64 << bits;
             let (mut at, mut rest, mut cached) = (at, length, 0);
             while rest > 0 {
@@ -256,7 +163,7 @@ mod tests {
                         count
                     }
                     Piece::Direct(count) => {
-                        prop_assert!(at.is_multiple_of(block) && count <= BUFFER_BYTES);
+                        prop_assert!(at.is_multiple_of(block) && count <= Aligned::BYTES);
                         prop_assert!((count as u64).is_multiple_of(block));
                         count
                     }
@@ -265,16 +172,6 @@ mod tests {
                 (at, rest) = (at + count as u64, rest - count);
             }
             prop_assert!((cached as u64) < 2 * block);
-        }
-    }
-
-    #[test]
-    fn the_memory_is_aligned() {
-        for _ in 0..9 {
-            let mut memory = Aligned::new();
-            assert_eq!(memory.stable_ptr().addr() % 4096, 0);
-            assert_eq!(memory.stable_ptr(), memory.stable_mut_ptr().cast_const());
-            assert_eq!(memory.bytes().len(), BUFFER_BYTES);
         }
     }
 }

@@ -35,7 +35,8 @@ use super::{Fsync, Naming, Stamp, WriteMode, WriteOptions, close, way_in};
 use crate::fault::{Cause, DiskProblem};
 use crate::ring::dir::Dir;
 use crate::ring::shim::{Op, call, call_after};
-use crate::ring::{disk_cause, op};
+use crate::ring::disk_cause;
+use crate::ring::io::Io;
 use record::Record;
 use rustix::fs::{AtFlags, FlockOperation};
 use rustix::io::Errno;
@@ -147,8 +148,8 @@ impl PartialFile {
     ///
     /// # Errors
     /// When there is no other descriptor to be had.
-    pub fn writer(&self) -> Result<PartWriter, Cause> {
-        Ok(PartWriter::new(self.share()?, Arc::clone(&self.way)))
+    pub fn writer(&self, io: &Io) -> Result<PartWriter, Cause> {
+        Ok(PartWriter::new(io.clone(), self.share()?, Arc::clone(&self.way)))
     }
 
     /// Mode in which bytes are written from now on, as far as is known; never [`WriteMode::Auto`].
@@ -163,8 +164,8 @@ impl PartialFile {
     ///
     /// # Errors
     /// When bytes written since the last call could not be stored: they may be gone.
-    pub async fn sync_data(&self) -> Result<(), Cause> {
-        op::fdatasync(&self.share()?).await.map_err(disk_cause)
+    pub async fn sync_data(&self, io: &Io) -> Result<(), Cause> {
+        io.fdatasync(&self.share()?).await.map_err(disk_cause)
     }
 
     /// Waits until the record is on the disk, and when that was not yet so, the names of file and
@@ -172,12 +173,12 @@ impl PartialFile {
     ///
     /// # Errors
     /// When the disk failed.
-    pub async fn sync_record(&self) -> Result<(), Cause> {
+    pub async fn sync_record(&self, io: &Io) -> Result<(), Cause> {
         if let Some(record) = self.record.share()? {
-            op::fdatasync(&record).await.map_err(disk_cause)?;
+            io.fdatasync(&record).await.map_err(disk_cause)?;
         }
         if !self.has_durable_names.load(Ordering::Acquire) {
-            self.sync_folder().await?;
+            self.sync_folder(io).await?;
             self.has_durable_names.store(true, Ordering::Release);
         }
         Ok(())
@@ -188,9 +189,9 @@ impl PartialFile {
     ///
     /// # Errors
     /// As those two.
-    pub async fn sync(&self) -> Result<(), Cause> {
-        self.sync_data().await?;
-        self.sync_record().await
+    pub async fn sync(&self, io: &Io) -> Result<(), Cause> {
+        self.sync_data(io).await?;
+        self.sync_record(io).await
     }
 
     /// The record, at most [`RECORD_BYTES_MAX`] bytes of it; empty where there is none, or
@@ -233,12 +234,12 @@ impl PartialFile {
         index: u64,
     ) -> Result<bool, Cause> {
         let at = self.folder(dir)?;
-        let fsync = self.options.fsync;
+        let (io, fsync) = (dir.io(), self.options.fsync);
         if let Some(stamp) = self.stamp.lock().unwrap_or_else(PoisonError::into_inner).take() {
             stamp.apply(&self.fd);
         }
         if matches!(fsync, Fsync::File | Fsync::Dir) {
-            op::fsync(&self.share()?).await.map_err(disk_cause)?;
+            io.fsync(&self.share()?).await.map_err(disk_cause)?;
         }
         // Opened before, so that a lack of descriptors does not come when the name is given.
         let folder = match fsync {
@@ -262,13 +263,13 @@ impl PartialFile {
         self.is_gone.store(true, Ordering::Release);
         let synced = match folder {
             // The file stays where it is if this fails: it is whole, and what it replaced is gone.
-            Some(folder) => op::fsync(&folder).await.map_err(disk_cause),
+            Some(folder) => io.fsync(&folder).await.map_err(disk_cause),
             None => Ok(()),
         };
         // A record without a file says nothing: the next file of that name begins without it.
         at.remove(self.record.name());
         if let Ok(fd) = self.share() {
-            self.way.leave(&fd).await;
+            self.way.leave(io, &fd).await;
         }
         self.unlock();
         synced.map(|()| has_replaced)
@@ -293,14 +294,14 @@ impl PartialFile {
         let _: Result<(), Errno> = rustix::fs::flock(&self.fd, FlockOperation::Unlock);
     }
 
-    /// The descriptor for operations of the ring of this core.
+    /// The descriptor for operations of this core.
     fn share(&self) -> Result<Rc<OwnedFd>, Cause> {
         share(&self.fd).map_err(cause)
     }
 
-    async fn sync_folder(&self) -> Result<(), Cause> {
+    async fn sync_folder(&self, io: &Io) -> Result<(), Cause> {
         let readable = crate::ring::dir::readable(&self.folder).map_err(cause)?;
-        match op::fsync(&Rc::new(readable)).await {
+        match io.fsync(&Rc::new(readable)).await {
             // The file system syncs no directories: nothing more can be done.
             Ok(()) | Err(libc::EINVAL) => Ok(()),
             Err(errno) => Err(disk_cause(errno)),
@@ -308,7 +309,7 @@ impl PartialFile {
     }
 }
 
-/// A second descriptor, which the operations of one ring hold.
+/// A second descriptor, which the operations of one core hold.
 fn share(fd: &OwnedFd) -> Result<Rc<OwnedFd>, Errno> {
     call(Op::Open, || rustix::io::fcntl_dupfd_cloexec(fd, 0)).map(Rc::new)
 }

@@ -16,7 +16,8 @@ use super::writes::{self, Reservation};
 use crate::fault::Cause;
 use crate::limits::BODY_BYTES_LIMIT;
 use crate::ring::buf::RecvBuf;
-use crate::ring::{disk_cause, op};
+use crate::ring::disk_cause;
+use crate::ring::io::Io;
 use rustix::io::{Errno, ReadWriteFlags};
 use std::io::IoSliceMut;
 use std::ops::Range;
@@ -112,9 +113,9 @@ impl Way {
     }
 
     /// Has the page cache let go of what it has of the whole file, where that is asked for.
-    pub(super) async fn leave(&self, fd: &Rc<OwnedFd>) {
+    pub(super) async fn leave(&self, io: &Io, fd: &Rc<OwnedFd>) {
         if self.is_sparing() {
-            op::forget_cached(fd, 0..0).await;
+            io.forget_cached(fd, 0..0).await;
         }
     }
 
@@ -135,6 +136,7 @@ impl Way {
 /// One writer of a long body.
 #[derive(Debug)]
 pub(super) struct LongWriter {
+    io: Io,
     way: Arc<Way>,
     direct: Option<Direct>,
     behind: Behind,
@@ -142,9 +144,9 @@ pub(super) struct LongWriter {
 }
 
 impl LongWriter {
-    pub(super) fn new(way: Arc<Way>) -> Self {
+    pub(super) fn new(io: Io, way: Arc<Way>) -> Self {
         let (behind, reservation) = (Behind::default(), Reservation::NONE);
-        Self { way, direct: None, behind, reservation }
+        Self { io, way, direct: None, behind, reservation }
     }
 
     /// Expects the bytes of `range` next, from its begin on, and reserves space for them as they
@@ -167,11 +169,15 @@ impl LongWriter {
     /// # Errors
     /// When there is no room, or the disk failed.
     pub(super) async fn make_room(&mut self, fd: &Rc<OwnedFd>, end: u64) -> Result<(), Cause> {
-        self.reservation.cover(fd, end, self.way.options.ops).await
+        self.reservation.cover((&self.io, fd), end, self.way.options.ops).await
     }
 
     pub(super) fn way(&self) -> &Way {
         &self.way
+    }
+
+    pub(super) fn io(&self) -> &Io {
+        &self.io
     }
 
     /// Writes the waiting body of `buf` at offset `at`, which moves behind it. The body waits on.
@@ -197,7 +203,7 @@ impl LongWriter {
         let is_written = match chosen {
             WriteMode::Direct => self.write_direct(fd, buf, at).await?,
             WriteMode::DontCache => {
-                match writes::write_body(fd, buf, at, by_ring, DONT_CACHE).await {
+                match writes::write_body((&self.io, fd), buf, at, by_ring, DONT_CACHE).await {
                     Err(cause) if cause == disk_cause(libc::EOPNOTSUPP) => {
                         self.way.lacks_dont_cache.store(true, Ordering::Relaxed);
                         false
@@ -209,11 +215,12 @@ impl LongWriter {
         };
         if !is_written {
             *at = begin;
-            writes::write_body(fd, buf, at, by_ring, ReadWriteFlags::empty()).await?;
+            let place = (&self.io, fd);
+            writes::write_body(place, buf, at, by_ring, ReadWriteFlags::empty()).await?;
         }
         // Beside the direct writes, a page at the end of each.
         if matches!(self.way.chosen(), WriteMode::Behind | WriteMode::Direct) {
-            self.behind.written(fd, begin..*at).await;
+            self.behind.written((&self.io, fd), begin..*at).await;
         }
         Ok(())
     }
@@ -230,7 +237,9 @@ impl LongWriter {
             None => Direct::open(fd),
         };
         let is_written = match opened {
-            Ok(direct) => self.direct.insert(direct).write(fd, buf.body(), at).await?,
+            Ok(direct) => {
+                self.direct.insert(direct).write((&self.io, fd), buf.body(), at).await?
+            }
             Err(errno @ (Errno::MFILE | Errno::NFILE | Errno::NOMEM)) => {
                 return Err(disk_cause(errno.raw_os_error()));
             }
@@ -255,7 +264,7 @@ struct Behind {
 impl Behind {
     /// Takes note of a range that was written. A step behind it, begins to bring it to the disk;
     /// two steps behind, lets go of what is there by then.
-    async fn written(&mut self, fd: &Rc<OwnedFd>, range: Range<u64>) {
+    async fn written(&mut self, (io, fd): (&Io, &Rc<OwnedFd>), range: Range<u64>) {
         if range.start != self.end {
             *self = Self { begin: range.start, begun: range.start, end: range.start };
         }
@@ -263,11 +272,11 @@ impl Behind {
         if self.end - self.begun < STEP_BYTES {
             return;
         }
-        op::begin_write_back(fd, self.begun..self.end).await;
+        io.begin_write_back(fd, self.begun..self.end).await;
         // What was not yet on the disk when it was passed before, too.
         let from = self.begin.max(self.begun.saturating_sub(AGAIN_BYTES));
         if from < self.begun {
-            op::forget_cached(fd, from..self.begun).await;
+            io.forget_cached(fd, from..self.begun).await;
         }
         self.begun = self.end;
     }

@@ -5,9 +5,9 @@ use super::options::{FileAllocation, FileOps, WriteMode, WriteOptions};
 use crate::fault::Cause;
 use crate::limits::{ALLOCATE_BYTES_MAX, ALLOCATE_BYTES_MIN};
 use crate::ring::buf::RecvBuf;
-use crate::ring::shim::{Op, call, transfer};
-use crate::ring::{disk_cause, op};
-use rustix::fs::FallocateFlags;
+use crate::ring::shim::{Op, transfer};
+use crate::ring::disk_cause;
+use crate::ring::io::{self, Io};
 use rustix::io::{Errno, ReadWriteFlags};
 use std::io::IoSlice;
 use std::ops::Range;
@@ -38,7 +38,7 @@ pub(super) fn is_by_ring(
 /// Writes the waiting body of `buf` at offset `at`, which moves behind what was written, through
 /// the ring or by plain system calls, with flags of pwritev2(2). The body waits on.
 pub(super) async fn write_body(
-    fd: &Rc<OwnedFd>,
+    (io, fd): (&Io, &Rc<OwnedFd>),
     buf: &mut RecvBuf,
     at: &mut u64,
     is_by_ring: bool,
@@ -48,7 +48,7 @@ pub(super) async fn write_body(
         return write_sync_with(fd, buf.body(), at, flags);
     }
     let (memory, range) = buf.lend_body();
-    let (result, memory) = write_ring(fd, memory, range, at, flags).await;
+    let (result, memory) = write_ring((io, fd), memory, range, at, flags).await;
     buf.restore(memory);
     result
 }
@@ -56,15 +56,14 @@ pub(super) async fn write_body(
 /// Writes all of `memory[range]` through the ring, however many writes it takes, and gives the
 /// memory back. `at` moves behind what was written.
 pub(super) async fn write_ring(
-    fd: &Rc<OwnedFd>,
+    (io, fd): (&Io, &Rc<OwnedFd>),
     mut memory: Vec<u8>,
     mut range: Range<usize>,
     at: &mut u64,
     flags: ReadWriteFlags,
 ) -> (Result<(), Cause>, Vec<u8>) {
-    let rw_flags = i32::try_from(flags.bits()).unwrap_or_default();
     while !range.is_empty() {
-        let (count, back) = op::write(fd, memory, range.clone(), *at, rw_flags).await;
+        let (count, back) = io.write(fd, memory, range.clone(), (*at, flags)).await;
         memory = back;
         match count {
             Ok(0) => return (Err(disk_cause(libc::ENOSPC)), memory),
@@ -151,7 +150,7 @@ impl Reservation {
     /// When there is no room, or the disk failed.
     pub(super) async fn cover(
         &mut self,
-        fd: &Rc<OwnedFd>,
+        (io, fd): (&Io, &Rc<OwnedFd>),
         end: u64,
         ops: FileOps,
     ) -> Result<(), Cause> {
@@ -161,14 +160,9 @@ impl Reservation {
             let length = (needed - self.first).clamp(ALLOCATE_BYTES_MIN, ALLOCATE_BYTES_MAX);
             let step = start..end.min(start.saturating_add(length));
             let done = match ops {
-                FileOps::Sync => {
-                    let length = step.end - step.start;
-                    let flags = FallocateFlags::KEEP_SIZE;
-                    call(Op::Fallocate, || rustix::fs::fallocate(fd, flags, step.start, length))
-                        .map_err(Errno::raw_os_error)
-                }
+                FileOps::Sync => io::fallocate(fd, step.clone()),
                 FileOps::Auto | FileOps::Ring | FileOps::Chain => {
-                    op::fallocate(fd, step.clone()).await
+                    io.fallocate(fd, step.clone()).await
                 }
             };
             match done {

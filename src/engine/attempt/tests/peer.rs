@@ -13,7 +13,7 @@ use crate::plan::target::Target;
 use crate::report::journal::Lost;
 use crate::ring::dir::{Dir, WriteOptions};
 use crate::ring::dns::Resolver;
-use crate::ring::setup::CoreRings;
+use crate::ring::io::{self, Backend, Io};
 use crate::ring::tls::Settings;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -124,14 +124,15 @@ pub(super) fn on_a_core<T: Send + 'static>(
 ) -> T {
     let thread = move || {
         let dir = TempDir::new().unwrap();
-        let bench = bench(Config { dir: dir.path().to_owned(), ..config });
+        let config = Config { dir: dir.path().to_owned(), ..config };
         let cpu = core_affinity::get_core_ids().unwrap()[0].id;
-        CoreRings::run(cpu, 1, story(&bench)).unwrap()
+        let story = async |io| story(&bench(config, io)).await;
+        io::run(Backend::Uring, cpu, 1, story).unwrap()
     };
     std::thread::spawn(thread).join().unwrap()
 }
 
-fn bench(config: Config) -> Bench {
+fn bench(config: Config, io: Io) -> Bench {
     let stop = Arc::new(StopFlag::new(Arc::new(Wakes::new(1))));
     let common = Arc::new(Common::new(&config, Instant::now(), stop));
     let ways = Ways {
@@ -145,7 +146,7 @@ fn bench(config: Config) -> Bench {
     let rules = DirRules::new(&config, Some(&dir));
     Bench {
         output: Output::new(&config, rules, Lost::default()),
-        kit: Kit::new(&config, common, ways, requests, dir),
+        kit: Kit::new(&config, common, ways, requests, (io, dir)),
         dir: config.dir,
     }
 }

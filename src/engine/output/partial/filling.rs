@@ -10,6 +10,7 @@ use crate::plan::sources::Fit;
 use crate::report::Resume;
 use crate::ring::buf::RecvBuf;
 use crate::ring::file::PartWriter;
+use crate::ring::io::Io;
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -79,11 +80,12 @@ impl Filling {
     /// # Errors
     /// There is no descriptor to be had.
     pub(crate) fn new(
+        io: &Io,
         claim: Claim,
         response_end: Option<u64>,
         began: Instant,
     ) -> Result<Self, Fault> {
-        let mut writer = claim.partial.file.writer().map_err(write_fault)?;
+        let mut writer = claim.partial.file.writer(io).map_err(write_fault)?;
         let is_look = claim.partial.is_complete();
         if !is_look {
             writer.expect(claim.part.range.clone());
@@ -173,7 +175,7 @@ impl Filling {
         partial.follow(FOLLOW_BYTES).map_err(|error| io_cause(&error))?;
         if partial.is_sync_due(now_ms) {
             // Boxed, as what is rare is.
-            Box::pin(partial.sync(|| self.now_ms())).await;
+            Box::pin(partial.sync(self.writer.io(), || self.now_ms())).await;
         }
         Ok(())
     }

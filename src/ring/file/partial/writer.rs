@@ -4,6 +4,7 @@ use crate::fault::Cause;
 use crate::ring::buf::RecvBuf;
 use crate::ring::file::WriteMode;
 use crate::ring::file::way::{LongWriter, Way};
+use crate::ring::io::Io;
 use std::ops::Range;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
@@ -17,8 +18,13 @@ pub struct PartWriter {
 }
 
 impl PartWriter {
-    pub(super) fn new(fd: Rc<OwnedFd>, way: Arc<Way>) -> Self {
-        Self { fd, long: LongWriter::new(way) }
+    pub(super) fn new(io: Io, fd: Rc<OwnedFd>, way: Arc<Way>) -> Self {
+        Self { fd, long: LongWriter::new(io, way) }
+    }
+
+    /// Backend of this core.
+    pub fn io(&self) -> &Io {
+        self.long.io()
     }
 
     /// Expects the bytes of `range` next, from its begin on: space is reserved for them as they

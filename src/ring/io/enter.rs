@@ -126,8 +126,7 @@ fn rings() -> Vec<RawFd> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::op;
-    use super::super::setup::CoreRings;
+    use super::super::{Backend, run, uring};
     use super::*;
     use std::io::Read as _;
     use std::mem::ManuallyDrop;
@@ -138,11 +137,11 @@ mod tests {
 
     fn on_rings<T: Send + 'static>(story: impl AsyncFnOnce() -> T + Send + 'static) -> T {
         let cpu = core_affinity::get_core_ids().unwrap()[0].id;
-        std::thread::spawn(move || CoreRings::run(cpu, 1, story()).unwrap()).join().unwrap()
+        std::thread::spawn(move || run(Backend::Uring, cpu, 1, |_| story()).unwrap()).join().unwrap()
     }
 
-    fn send(fd: &Rc<OwnedFd>) -> op::BufOp {
-        op::send(fd, vec![b'x'], 0..1)
+    fn send(fd: &Rc<OwnedFd>) -> uring::BufOp {
+        uring::send(fd, vec![b'x'], 0..1)
     }
 
     #[test]
@@ -211,7 +210,7 @@ mod tests {
         let address = listener.local_addr().unwrap();
         let results = behind_each(async move |_| {
             let fd = Rc::new(tcp_socket(address));
-            let (connecting, timer) = op::connect(&fd, &address, 10_000);
+            let (connecting, timer) = uring::connect(&fd, &address, 10_000);
             // A timer that is linked to nothing is refused as EINVAL (io_uring_enter(2)).
             (connecting.await, timer.await)
         });
@@ -237,14 +236,14 @@ mod tests {
             std::fs::write(path.join(&from), b"").unwrap();
             // It may not be written, so all that is linked to the write must be cancelled.
             let file = OwnedFd::from(std::fs::File::open(path.join(&from)).unwrap());
-            let file = ManuallyDrop::new(file);
+            let file = ManuallyDruring::new(file);
             let [from, to] = [from, to].map(|name| std::ffi::CString::new(name).unwrap());
             let buf = b"whole".to_vec();
             let (write, close, rename) =
-                op::write_close_rename(file.as_raw_fd(), &root, (from, to), buf, 0..5, 0);
+                uring::write_close_rename((file.as_raw_fd(), &root), (from, to), buf, 0..5, 0);
             let results = (write.await.0, close.await, rename.await);
             if results.1 == Err(libc::ECANCELED) {
-                drop(ManuallyDrop::into_inner(file));
+                drop(ManuallyDruring::into_inner(file));
             }
             results
         });

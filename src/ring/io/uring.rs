@@ -5,10 +5,10 @@
 //! even if the future is dropped before; that table is what the `KERNEL:` notes below call the
 //! driver. It is so only while the runtime lives: tokio-uring 0.5.0 frees that data when the driver
 //! is dropped (`Driver::drop`), and cancels what is in flight after that. So operations are counted
-//! ([`in_flight`]), and a runtime is dropped only when there is none ([`super::setup`]).
+//! ([`in_flight`]), and a runtime is dropped only when there is none ([`super::start`]).
 
 use super::enter;
-use super::shim::{Op, Verdict};
+use crate::ring::shim::{Op, Verdict};
 use io_uring::squeue::{self, Flags};
 use io_uring::{cqueue, opcode, types};
 use rustix::net::SocketAddrAny;
@@ -215,26 +215,12 @@ pub(super) async fn forget_cached(fd: &Rc<OwnedFd>, range: Range<u64>) {
     let _: Result<usize, i32> = plain(Verdict::NONE, Rc::clone(fd), sqe, Flags::empty()).await;
 }
 
-/// FSYNC: brings the data of a file, or the names in a directory, to the disk.
-pub(super) async fn fsync(fd: &Rc<OwnedFd>) -> Result<(), i32> {
-    sync(fd, types::FsyncFlags::empty()).await
-}
-
-/// FSYNC with IORING_FSYNC_DATASYNC: brings the data of a file to the disk, and of the rest what is
-/// needed to find it again (fdatasync(2)).
-pub(super) async fn fdatasync(fd: &Rc<OwnedFd>) -> Result<(), i32> {
-    sync(fd, types::FsyncFlags::DATASYNC).await
-}
-
-async fn sync(fd: &Rc<OwnedFd>, flags: types::FsyncFlags) -> Result<(), i32> {
-    loop {
-        // KERNEL: points at no memory.
-        let sqe = opcode::Fsync::new(types::Fd(fd.as_raw_fd())).flags(flags).build();
-        match plain(Verdict::on(Op::Fsync), Rc::clone(fd), sqe, Flags::empty()).await {
-            Err(libc::EINTR) => {}
-            done => return done.map(drop),
-        }
-    }
+/// FSYNC; with `is_data`, IORING_FSYNC_DATASYNC.
+pub(super) async fn fsync(fd: &Rc<OwnedFd>, is_data: bool) -> Result<(), i32> {
+    let flags = if is_data { types::FsyncFlags::DATASYNC } else { types::FsyncFlags::empty() };
+    // KERNEL: points at no memory.
+    let sqe = opcode::Fsync::new(types::Fd(fd.as_raw_fd())).flags(flags).build();
+    plain(Verdict::on(Op::Fsync), Rc::clone(fd), sqe, Flags::empty()).await.map(drop)
 }
 
 /// FALLOCATE of `range` with FALLOC_FL_KEEP_SIZE: space is reserved, the file grows no longer.
@@ -288,8 +274,7 @@ pub(super) struct Renaming {
 /// that has the name is not replaced (RENAME_NOREPLACE). CLOSE takes the raw descriptor; the caller
 /// closes it when the second result is an error.
 pub(super) fn write_close_rename(
-    fd: RawFd,
-    dir: &Rc<OwnedFd>,
+    (fd, dir): (RawFd, &Rc<OwnedFd>),
     names: (CString, CString),
     buf: Vec<u8>,
     range: Range<usize>,

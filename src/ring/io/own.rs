@@ -1,0 +1,552 @@
+//! A ring of our own, for one thread: entered once a turn, to submit and to wait alike.
+//!
+//! SINGLE_ISSUER and DEFER_TASKRUN where the kernel has them (6.1): completions are worked out when
+//! the thread enters the ring to wait, and never interrupt it (io_uring_setup(2)).
+//!
+//! The data of an operation lives in the table of its ring until its completion was seen, even if
+//! the future is dropped before; that table is what the `KERNEL:` notes below call the ring. It is
+//! freed only when nothing is in flight ([`Ring::end`]).
+
+use super::Wants;
+use super::start::{CQ_ENTRIES_PER_SQ_ENTRY, END_PATIENCE};
+use super::aligned::Aligned;
+use super::exec::{Bell, Park};
+use crate::ring::shim::{self, Op, Verdict};
+use anyhow::{Context as _, bail};
+use io_uring_own::squeue::{Entry, Flags};
+use io_uring_own::{IoUring, opcode, types};
+use rustix::net::SocketAddrAny;
+use rustix::net::addr::SocketAddrArg as _;
+use slab::Slab;
+use std::cell::RefCell;
+use std::ffi::CString;
+use std::io;
+use std::net::SocketAddr;
+use std::ops::Range;
+use std::os::fd::{AsRawFd as _, OwnedFd, RawFd};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+/// A ring and its operations.
+pub(super) struct Ring {
+    ring: RefCell<IoUring>,
+    operations: RefCell<Slab<Slot>>,
+    /// Completions that were taken from the ring and are being told: which, and their results.
+    seen: RefCell<Vec<(u64, i32)>>,
+    bell: Arc<Bell>,
+    /// Whether the kernel knows [`POLL_FIRST`]: it is older than the flags of the ring.
+    has_poll_first: bool,
+}
+
+/// One operation.
+enum Slot {
+    /// The kernel works on it.
+    InFlight { data: Data, waker: Option<Waker> },
+    /// The kernel works on it, and nobody waits for it any more.
+    Abandoned {
+        /// Kept for the kernel.
+        _data: Data,
+    },
+    /// It is complete.
+    Done { data: Data, result: i32 },
+}
+
+/// Data that an operation owns until its completion: the memory that its entry points at, and the
+/// descriptor that it is about.
+pub(super) enum Data {
+    /// Memory that is sent, written, or received into.
+    Buf { _fd: Option<Rc<OwnedFd>>, buf: Vec<u8> },
+    /// No memory.
+    Fd { _fd: Rc<OwnedFd> },
+    /// Memory that is written around the page cache.
+    Aligned { _fd: Rc<OwnedFd>, memory: Aligned },
+    /// An encoded address.
+    Address { _fd: Rc<OwnedFd>, _address: Box<SocketAddrAny> },
+    /// A span of time.
+    Time { _time: Box<types::Timespec> },
+    /// Two names in a directory.
+    Names { _dir: Rc<OwnedFd>, _from: CString, _to: CString },
+    /// Nothing at all.
+    Nothing,
+}
+
+/// An operation in flight; to drop it abandons the operation, which goes on.
+pub(super) struct InFlight {
+    ring: Rc<Ring>,
+    /// Its place in the table; `None` once it was awaited.
+    key: Option<usize>,
+    verdict: Verdict,
+}
+
+impl Ring {
+    /// A ring of `entries` for the calling thread, whose kernel workers are bounded and stay on
+    /// `cpu`.
+    ///
+    /// # Errors
+    /// When there is none to be had.
+    pub(super) fn new(
+        entries: u32,
+        limits: ([u32; 2], &libc::cpu_set_t),
+        bell: Arc<Bell>,
+    ) -> anyhow::Result<Rc<Self>> {
+        let build = |is_flagged: bool| {
+            let mut builder = IoUring::builder();
+            builder.setup_cqsize(entries * CQ_ENTRIES_PER_SQ_ENTRY);
+            if is_flagged {
+                builder.setup_single_issuer().setup_defer_taskrun().setup_taskrun_flag();
+            }
+            builder.build(entries)
+        };
+        let (ring, has_poll_first) = match build(true) {
+            Err(error) if error.raw_os_error() == Some(libc::EINVAL) => (build(false), false),
+            ring => (ring, true),
+        };
+        let ring = ring.context("cannot set up an io_uring")?;
+        // Older kernels (before 5.15) lack both calls and work all the same.
+        let (mut workers, cpus) = limits;
+        let _: io::Result<()> = ring.submitter().register_iowq_max_workers(&mut workers);
+        let _: io::Result<()> = ring.submitter().register_iowq_aff(cpus);
+        let ring = Rc::new(Self {
+            ring: RefCell::new(ring),
+            operations: RefCell::default(),
+            seen: RefCell::default(),
+            bell,
+            has_poll_first,
+        });
+        ring.listen();
+        Ok(ring)
+    }
+
+    /// Has the bell of this thread end a wait.
+    fn listen(&self) {
+        let event = types::Fd(self.bell.event().as_raw_fd());
+        // KERNEL: points at no memory.
+        let entry = opcode::PollAdd::new(event, POLLIN).build().user_data(BELL);
+        self.push(&[entry]);
+    }
+
+    /// Operations that the kernel may still work on.
+    pub(super) fn in_flight(&self) -> usize {
+        let is_done = |slot: &Slot| matches!(slot, Slot::Done { .. });
+        self.operations.borrow().iter().filter(|(_, slot)| !is_done(slot)).count()
+    }
+
+    /// Ends a ring once nothing is in flight on it, and nobody holds an operation. One that does
+    /// not end within [`END_PATIENCE`] keeps its memory, and the whole ring, until the process
+    /// ends.
+    ///
+    /// # Errors
+    /// When something did not end.
+    pub(super) fn end(self: Rc<Self>) -> anyhow::Result<()> {
+        let ends = Instant::now() + END_PATIENCE;
+        if self.in_flight() > 0 {
+            // KERNEL: points at no memory.
+            let entry = opcode::AsyncCancel2::new(types::CancelBuilder::any()).build();
+            self.push(&[entry.user_data(IGNORED)]);
+        }
+        while self.in_flight() > 0 && Instant::now() < ends {
+            self.wait(Some(END_LOOK_INTERVAL));
+            self.dispatch();
+        }
+        let left = self.in_flight();
+        shim::runtime_ends(left);
+        if left == 0 {
+            return Ok(());
+        }
+        std::mem::forget(self);
+        let seconds = END_PATIENCE.as_secs();
+        bail!(
+            "{left} operations of the kernel did not end within {seconds} s after a panic, which \
+             is a bug: the rows are true, but files may be left unfinished"
+        )
+    }
+
+    /// Puts entries into the submission queue, one behind the other.
+    fn push(&self, entries: &[Entry]) {
+        let mut ring = self.ring.borrow_mut();
+        loop {
+            let mut queue = ring.submission();
+            if queue.capacity() - queue.len() >= entries.len() {
+                // SAFETY: what the entries point at is owned by a slot of the table until their
+                // completion, by the contract of every caller here.
+                #[allow(unsafe_code, reason = "the ring cannot know what entries point at")]
+                let pushed = unsafe { queue.push_multiple(entries) };
+                pushed.expect("there is room");
+                return;
+            }
+            drop(queue);
+            // A kernel that takes nothing now does so when completions were taken.
+            if ring.submit().is_err() {
+                drop(ring);
+                self.dispatch();
+                ring = self.ring.borrow_mut();
+            }
+        }
+    }
+
+    /// Submits one operation, to be awaited.
+    fn start(self: &Rc<Self>, verdict: Verdict, data: Data, entry: Entry) -> InFlight {
+        let [operation] = self.start_all([(verdict, data, entry, Flags::empty())]);
+        operation
+    }
+
+    /// Submits operations together; linked ones are a chain.
+    fn start_all<const N: usize>(
+        self: &Rc<Self>,
+        operations: [(Verdict, Data, Entry, Flags); N],
+    ) -> [InFlight; N] {
+        let started = operations.map(|(verdict, data, entry, flags)| {
+            let slot = Slot::InFlight { data, waker: None };
+            let key = self.operations.borrow_mut().insert(slot);
+            // KERNEL: what takes its place points at no memory, and there is no such descriptor:
+            // EBADF.
+            let refused = || opcode::Close::new(types::Fd(NO_FD)).build();
+            let entry = if verdict.is_refused() { refused() } else { entry };
+            let operation = InFlight { ring: Rc::clone(self), key: Some(key), verdict };
+            (operation, entry.flags(flags).user_data(key as u64))
+        });
+        self.push(&started.each_ref().map(|(_, entry)| entry.clone()));
+        started.map(|(operation, _)| {
+            operation.verdict.strike();
+            operation
+        })
+    }
+
+    /// SEND of `buf[range]`, all of it (MSG_WAITALL); see [`super::Io::send`].
+    pub(super) fn send(
+        self: &Rc<Self>,
+        fd: &Rc<OwnedFd>,
+        buf: Vec<u8>,
+        range: Range<usize>,
+    ) -> InFlight {
+        let verdict = Verdict::on(Op::Send);
+        let part = &buf[range];
+        let length = len_u32(verdict.len(part.len()));
+        // KERNEL: reads `buf`, owned by the ring in its slot until the completion.
+        let entry = opcode::Send::new(types::Fd(fd.as_raw_fd()), part.as_ptr(), length)
+            .flags(libc::MSG_WAITALL | libc::MSG_NOSIGNAL)
+            .build();
+        self.start(verdict, Data::of_buf(fd, buf), entry)
+    }
+
+    /// RECV into `buf[range]`; see [`super::Io::recv`].
+    pub(super) fn recv(
+        self: &Rc<Self>,
+        fd: &Rc<OwnedFd>,
+        mut buf: Vec<u8>,
+        range: Range<usize>,
+        wants: Wants,
+    ) -> InFlight {
+        let verdict = Verdict::on(Op::Recv);
+        let part = &mut buf[range];
+        let length = len_u32(verdict.len(part.len()));
+        let (flags, ioprio) = match wants {
+            Wants::All => (libc::MSG_WAITALL, 0),
+            Wants::Answer if self.has_poll_first => (0, POLL_FIRST),
+            Wants::Any | Wants::Answer => (0, 0),
+        };
+        // KERNEL: writes `buf`, owned by the ring in its slot until the completion.
+        let entry = opcode::Recv::new(types::Fd(fd.as_raw_fd()), part.as_mut_ptr(), length)
+            .flags(flags)
+            .ioprio(ioprio)
+            .build();
+        self.start(verdict, Data::of_buf(fd, buf), entry)
+    }
+
+    /// CONNECT linked to a LINK_TIMEOUT; both are to be awaited.
+    pub(super) fn connect(
+        self: &Rc<Self>,
+        fd: &Rc<OwnedFd>,
+        address: &SocketAddr,
+        timeout_ms: u64,
+    ) -> [InFlight; 2] {
+        let address = Box::new(address.as_any());
+        let (pointer, length) = (address.as_ptr().cast(), address.addr_len());
+        // KERNEL: reads the boxed address, owned by the ring in its slot until the completion.
+        let connect = opcode::Connect::new(types::Fd(fd.as_raw_fd()), pointer, length).build();
+        let time = Box::new(types::Timespec::from(Duration::from_millis(timeout_ms)));
+        // KERNEL: reads the boxed timespec, owned by the ring in its slot until the completion.
+        let timeout = opcode::LinkTimeout::new(&raw const *time).build();
+        let connecting = Data::Address { _fd: Rc::clone(fd), _address: address };
+        self.start_all([
+            (Verdict::on(Op::Connect), connecting, connect, Flags::IO_LINK),
+            (Verdict::NONE, Data::Time { _time: time }, timeout, Flags::empty()),
+        ])
+    }
+
+    /// POLL_ADD for POLLOUT: waits until something can be written.
+    pub(super) async fn writable(self: &Rc<Self>, fd: RawFd) -> Result<(), i32> {
+        // KERNEL: points at no memory. Whoever waits keeps the descriptor open.
+        let entry = opcode::PollAdd::new(types::Fd(fd), POLLOUT).build();
+        self.start(Verdict::NONE, Data::Nothing, entry).await.0.map(drop)
+    }
+
+    /// WRITE of `buf[range]` at a file offset, with flags of pwritev2(2).
+    pub(super) fn write(
+        self: &Rc<Self>,
+        fd: &Rc<OwnedFd>,
+        buf: Vec<u8>,
+        range: Range<usize>,
+        (offset, rw_flags): (u64, i32),
+    ) -> InFlight {
+        let verdict = Verdict::on(Op::Write);
+        let part = &buf[range];
+        let length = len_u32(verdict.len(part.len()));
+        // KERNEL: reads `buf`, owned by the ring in its slot until the completion.
+        let entry = opcode::Write::new(types::Fd(fd.as_raw_fd()), part.as_ptr(), length)
+            .offset(offset)
+            .rw_flags(rw_flags)
+            .build();
+        self.start(verdict, Data::of_buf(fd, buf), entry)
+    }
+
+    /// WRITE of the first `length` bytes of `memory` at a file offset.
+    pub(super) async fn write_aligned(
+        self: &Rc<Self>,
+        fd: &Rc<OwnedFd>,
+        memory: Aligned,
+        length: usize,
+        offset: u64,
+    ) -> (Result<usize, i32>, Aligned) {
+        let verdict = Verdict::on(Op::Write);
+        let part = &memory.bytes()[..length];
+        let length = len_u32(verdict.len(part.len()));
+        // KERNEL: reads `memory`, owned by the ring in its slot until the completion.
+        let entry = opcode::Write::new(types::Fd(fd.as_raw_fd()), part.as_ptr(), length)
+            .offset(offset)
+            .build();
+        let data = Data::Aligned { _fd: Rc::clone(fd), memory };
+        match self.start(verdict, data, entry).await {
+            (result, Data::Aligned { memory, .. }) => (result, memory),
+            (result, _) => (result, Aligned::new()),
+        }
+    }
+
+    /// FSYNC, or with `is_data` the data of a file only.
+    pub(super) async fn fsync(
+        self: &Rc<Self>,
+        fd: &Rc<OwnedFd>,
+        is_data: bool,
+    ) -> Result<(), i32> {
+        let flags =
+            if is_data { types::FsyncFlags::DATASYNC } else { types::FsyncFlags::empty() };
+        // KERNEL: points at no memory.
+        let entry = opcode::Fsync::new(types::Fd(fd.as_raw_fd())).flags(flags).build();
+        self.start(Verdict::on(Op::Fsync), Data::of_fd(fd), entry).await.0.map(drop)
+    }
+
+    /// FALLOCATE of `range` with FALLOC_FL_KEEP_SIZE.
+    pub(super) async fn fallocate(
+        self: &Rc<Self>,
+        fd: &Rc<OwnedFd>,
+        range: Range<u64>,
+    ) -> Result<(), i32> {
+        // KERNEL: points at no memory.
+        let entry = opcode::Fallocate::new(types::Fd(fd.as_raw_fd()), range.end - range.start)
+            .offset(range.start)
+            .mode(libc::FALLOC_FL_KEEP_SIZE)
+            .build();
+        self.start(Verdict::on(Op::Fallocate), Data::of_fd(fd), entry).await.0.map(drop)
+    }
+
+    /// SYNC_FILE_RANGE with SYNC_FILE_RANGE_WRITE.
+    pub(super) async fn begin_write_back(self: &Rc<Self>, fd: &Rc<OwnedFd>, range: Range<u64>) {
+        let length = u32::try_from(range.end - range.start).unwrap_or(u32::MAX);
+        // KERNEL: points at no memory.
+        let entry = opcode::SyncFileRange::new(types::Fd(fd.as_raw_fd()), length)
+            .offset(range.start)
+            .flags(libc::SYNC_FILE_RANGE_WRITE)
+            .build();
+        let (_, _) = self.start(Verdict::NONE, Data::of_fd(fd), entry).await;
+    }
+
+    /// FADVISE with POSIX_FADV_DONTNEED.
+    pub(super) async fn forget_cached(self: &Rc<Self>, fd: &Rc<OwnedFd>, range: Range<u64>) {
+        let length = i64::try_from(range.end - range.start).unwrap_or(i64::MAX);
+        let advice = libc::POSIX_FADV_DONTNEED;
+        // KERNEL: points at no memory.
+        let entry = opcode::Fadvise::new(types::Fd(fd.as_raw_fd()), length, advice)
+            .offset(range.start)
+            .build();
+        let (_, _) = self.start(Verdict::NONE, Data::of_fd(fd), entry).await;
+    }
+
+    /// WRITE, CLOSE and RENAMEAT as one chain; see [`super::Io::write_close_rename`].
+    pub(super) fn write_close_rename(
+        self: &Rc<Self>,
+        (fd, dir): (RawFd, &Rc<OwnedFd>),
+        (from, to): (CString, CString),
+        buf: Vec<u8>,
+        range: Range<usize>,
+        offset: u64,
+    ) -> [InFlight; 3] {
+        let part = &buf[range];
+        let verdict = Verdict::on(Op::Write);
+        let length = len_u32(verdict.len(part.len()));
+        // KERNEL: reads `buf`, owned by the ring in its slot until the completion.
+        let write = opcode::Write::new(types::Fd(fd), part.as_ptr(), length).offset(offset).build();
+        // KERNEL: points at no memory.
+        let close = opcode::Close::new(types::Fd(fd)).build();
+        let at = types::Fd(dir.as_raw_fd());
+        // KERNEL: reads both names, owned by the ring in their slot until the completion.
+        let rename = opcode::RenameAt::new(at, from.as_ptr(), at, to.as_ptr())
+            .flags(libc::RENAME_NOREPLACE)
+            .build();
+        let names = Data::Names { _dir: Rc::clone(dir), _from: from, _to: to };
+        let (close_verdict, rename_verdict) =
+            (verdict.linked(Op::Close), verdict.linked(Op::Rename));
+        self.start_all([
+            (verdict, Data::Buf { _fd: None, buf }, write, Flags::IO_LINK),
+            (close_verdict, Data::Nothing, close, Flags::IO_LINK),
+            (rename_verdict, names, rename, Flags::empty()),
+        ])
+    }
+}
+
+impl Park for Ring {
+    fn wait(&self, at_most: Option<Duration>) {
+        let mut ring = self.ring.borrow_mut();
+        let has_entries = !ring.submission().is_empty();
+        let has_work = ring.submission().taskrun();
+        let has_completions = !ring.completion().is_empty();
+        // What fails here (EINTR, ETIME, EBUSY) is tried again in the next turn.
+        let _: io::Result<usize> = match at_most {
+            _ if has_completions && !has_entries => Ok(0),
+            Some(Duration::ZERO) if !has_entries && !has_work => Ok(0),
+            Some(Duration::ZERO) => ring.submit(),
+            _ if has_completions => ring.submit(),
+            None => ring.submit_and_wait(1),
+            Some(at_most) => {
+                let time = types::Timespec::from(at_most);
+                ring.submitter().submit_with_args(1, &types::SubmitArgs::new().timespec(&time))
+            }
+        };
+    }
+
+    fn dispatch(&self) {
+        let mut seen = self.seen.take();
+        seen.extend(self.ring.borrow_mut().completion().map(|entry| {
+            (entry.user_data(), entry.result())
+        }));
+        for (key, result) in seen.drain(..) {
+            match (key, usize::try_from(key)) {
+                (BELL, _) => {
+                    self.bell.hush();
+                    self.listen();
+                }
+                (IGNORED, _) | (_, Err(_)) => {}
+                (_, Ok(key)) => self.complete(key, result),
+            }
+        }
+        self.seen.replace(seen);
+    }
+}
+
+impl Ring {
+    /// Takes note of a completion, and wakes who waits for it.
+    fn complete(&self, key: usize, result: i32) {
+        let mut operations = self.operations.borrow_mut();
+        let slot = operations.get_mut(key).expect("the kernel completes what was submitted, once");
+        let before = std::mem::replace(slot, Slot::Done { data: Data::Nothing, result });
+        match before {
+            Slot::InFlight { data, waker } => {
+                *slot = Slot::Done { data, result };
+                drop(operations);
+                if let Some(waker) = waker {
+                    waker.wake();
+                }
+            }
+            Slot::Abandoned { .. } | Slot::Done { .. } => {
+                operations.remove(key);
+            }
+        }
+    }
+}
+
+impl Data {
+    fn of_buf(fd: &Rc<OwnedFd>, buf: Vec<u8>) -> Self {
+        Self::Buf { _fd: Some(Rc::clone(fd)), buf }
+    }
+
+    fn of_fd(fd: &Rc<OwnedFd>) -> Self {
+        Self::Fd { _fd: Rc::clone(fd) }
+    }
+
+    /// The memory of a transfer.
+    pub(super) fn into_buf(self) -> Vec<u8> {
+        match self {
+            Self::Buf { buf, .. } => buf,
+            Self::Fd { .. }
+            | Self::Aligned { .. }
+            | Self::Address { .. }
+            | Self::Time { .. }
+            | Self::Names { .. }
+            | Self::Nothing => Vec::new(),
+        }
+    }
+}
+
+impl Future for InFlight {
+    type Output = (Result<usize, i32>, Data);
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let key = self.key.expect("an operation is awaited once");
+        let mut operations = self.ring.operations.borrow_mut();
+        if let Slot::InFlight { waker, .. } = &mut operations[key] {
+            match waker {
+                Some(waker) => waker.clone_from(context.waker()),
+                None => *waker = Some(context.waker().clone()),
+            }
+            return Poll::Pending;
+        }
+        let slot = operations.remove(key);
+        drop(operations);
+        self.key = None;
+        match slot {
+            Slot::Done { data, result } => {
+                let result = usize::try_from(result).map_err(|_| -result);
+                Poll::Ready((self.verdict.result(result), data))
+            }
+            Slot::InFlight { .. } | Slot::Abandoned { .. } => {
+                unreachable!("it is held, and was not in flight")
+            }
+        }
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        let Some(key) = self.key else { return };
+        let mut operations = self.ring.operations.borrow_mut();
+        if let Slot::InFlight { data, .. } = &mut operations[key] {
+            let data = std::mem::replace(data, Data::Nothing);
+            operations[key] = Slot::Abandoned { _data: data };
+        } else {
+            let done = operations.remove(key);
+            drop(operations);
+            drop(done);
+        }
+    }
+}
+
+/// Length of an operation as the kernel takes it: bounded by the buffers of this program, far below
+/// 4 GiB.
+fn len_u32(len: usize) -> u32 {
+    u32::try_from(len).expect("a buffer of this program is shorter than 4 GiB")
+}
+
+const POLLIN: u32 = libc::POLLIN as u32;
+const POLLOUT: u32 = libc::POLLOUT as u32;
+/// Flag of a receive for which nothing can be here yet: it is not tried before the socket says so
+/// (IORING_RECVSEND_POLL_FIRST, io_uring_prep_recv(3), Linux 5.19).
+const POLL_FIRST: u16 = 1;
+/// Mark of the bell's completion.
+const BELL: u64 = u64::MAX;
+/// Mark of a completion that says nothing.
+const IGNORED: u64 = u64::MAX - 1;
+const NO_FD: RawFd = -1;
+/// How often it is looked whether the last operations have ended.
+const END_LOOK_INTERVAL: Duration = Duration::from_millis(1);

@@ -1,0 +1,226 @@
+//! Ways to wait for many descriptors at once: epoll(7), select(2), or not at all.
+
+use super::Trigger;
+use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
+use rustix::event::{FdSetElement, FdSetIter, PollFd, PollFlags, Timespec};
+use rustix::io::Errno;
+use std::collections::BTreeMap;
+use std::os::fd::{AsRawFd as _, BorrowedFd, OwnedFd, RawFd};
+use std::time::Duration;
+
+/// How a thread waits for its descriptors.
+pub(super) enum Selector {
+    /// epoll(7).
+    Epoll {
+        epoll: OwnedFd,
+        trigger: Trigger,
+        /// What each descriptor is registered for, by its number; empty where it is not.
+        registered: Vec<EventFlags>,
+        events: Vec<Event>,
+    },
+    /// select(2).
+    Select {
+        /// Which of reading and writing is waited for.
+        wanted: BTreeMap<RawFd, [bool; 2]>,
+    },
+    /// Nothing is waited for: the calls do that.
+    Blocking,
+}
+
+/// A descriptor that is ready.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) struct Ready {
+    pub(super) fd: RawFd,
+    /// Whether it can be read, and written.
+    pub(super) can: [bool; 2],
+    /// Whether one side hung up, or an error came.
+    pub(super) is_over: bool,
+}
+
+impl Selector {
+    /// epoll(7), which also waits for `bell`.
+    ///
+    /// # Errors
+    /// When there is no descriptor for it.
+    pub(super) fn epoll(trigger: Trigger, bell: &OwnedFd) -> Result<Self, Errno> {
+        let epoll = epoll::create(CreateFlags::CLOEXEC)?;
+        epoll::add(&epoll, bell, data(bell.as_raw_fd()), EventFlags::IN)?;
+        let events = Vec::with_capacity(EVENTS_MAX);
+        Ok(Self::Epoll { epoll, trigger, registered: Vec::new(), events })
+    }
+
+    /// select(2).
+    pub(super) fn select() -> Self {
+        Self::Select { wanted: BTreeMap::new() }
+    }
+
+    /// Waits for a descriptor to be readable, writable, or both.
+    pub(super) fn want(&mut self, fd: RawFd, waits: [bool; 2]) -> Result<(), Errno> {
+        match self {
+            Self::Epoll { trigger: Trigger::Edge, .. } => {
+                self.register(fd, IN.union(OUT).union(EventFlags::ET))
+            }
+            Self::Epoll { trigger: Trigger::Level, registered, .. } => {
+                // What is registered stays so: it is often wanted again.
+                let before = registered.get(place(fd)).copied().unwrap_or(EventFlags::empty());
+                self.register(fd, before | flags(waits))
+            }
+            Self::Select { wanted } => {
+                if fd >= SELECT_FD_MAX {
+                    return Err(Errno::INVAL);
+                }
+                wanted.insert(fd, waits);
+                Ok(())
+            }
+            Self::Blocking => Ok(()),
+        }
+    }
+
+    /// Says only what somebody waits for from now on.
+    pub(super) fn spare(&mut self, fd: RawFd, waits: [bool; 2]) {
+        match self {
+            // It says everything once.
+            Self::Epoll { trigger: Trigger::Edge, .. } | Self::Blocking => {}
+            // A descriptor that was closed meanwhile is not registered any more.
+            Self::Epoll { .. } => drop(self.register(fd, flags(waits))),
+            Self::Select { wanted } => match waits {
+                [false, false] => drop(wanted.remove(&fd)),
+                waits => drop(wanted.insert(fd, waits)),
+            },
+        }
+    }
+
+    /// Forgets a descriptor; the kernel does so when it is closed (epoll(7)).
+    pub(super) fn forget(&mut self, fd: RawFd) {
+        match self {
+            Self::Epoll { registered, .. } => {
+                if let Some(registered) = registered.get_mut(place(fd)) {
+                    *registered = EventFlags::empty();
+                }
+            }
+            Self::Select { wanted } => drop(wanted.remove(&fd)),
+            Self::Blocking => {}
+        }
+    }
+
+    /// Registers a descriptor for these events, or for none.
+    fn register(&mut self, fd: RawFd, wanted: EventFlags) -> Result<(), Errno> {
+        let Self::Epoll { epoll, registered, .. } = self else { return Ok(()) };
+        if registered.len() <= place(fd) {
+            registered.resize(place(fd) + 1, EventFlags::empty());
+        }
+        let before = std::mem::replace(&mut registered[place(fd)], wanted);
+        if before == wanted && !wanted.is_empty() {
+            return Ok(());
+        }
+        // SAFETY: it is a number, not -1, borrowed for one call only; whoever waits for it holds
+        // it, and of another one the kernel says EBADF or ENOENT.
+        #[allow(unsafe_code, reason = "descriptors are known by their numbers here")]
+        let of = unsafe { BorrowedFd::borrow_raw(fd) };
+        if wanted.is_empty() {
+            // One that is registered for nothing would still be told of when it is over.
+            return epoll::delete(&epoll, of);
+        }
+        let done = match before.is_empty() {
+            true => match epoll::add(&epoll, of, data(fd), wanted) {
+                Err(Errno::EXIST) => epoll::modify(&epoll, of, data(fd), wanted),
+                done => done,
+            },
+            false => epoll::modify(&epoll, of, data(fd), wanted),
+        };
+        done.inspect_err(|_| registered[place(fd)] = EventFlags::empty())
+    }
+
+    /// Waits until something is ready, or `bell` can be read, or for `at_most` so long. Adds what
+    /// is ready.
+    pub(super) fn wait(
+        &mut self,
+        bell: &OwnedFd,
+        at_most: Option<Duration>,
+        ready: &mut Vec<Ready>,
+    ) {
+        let at_most = at_most.and_then(|time| Timespec::try_from(time).ok());
+        match self {
+            Self::Epoll { epoll, events, .. } => {
+                events.clear();
+                let buffer = rustix::buffer::spare_capacity(events);
+                // EINTR: the next turn waits again.
+                let _: Result<usize, Errno> = epoll::wait(epoll, buffer, at_most.as_ref());
+                ready.extend(events.drain(..).filter_map(|event| {
+                    let flags = event.flags;
+                    let fd = RawFd::try_from(event.data.u64()).ok()?;
+                    let can = [IN, OUT].map(|of| flags.intersects(of));
+                    Some(Ready { fd, can, is_over: flags.intersects(OVER) })
+                }));
+            }
+            Self::Select { wanted } => select(wanted, bell, at_most.as_ref(), ready),
+            Self::Blocking => {
+                let mut fds = [PollFd::new(bell, PollFlags::IN)];
+                if rustix::event::poll(&mut fds, at_most.as_ref()) == Ok(1) {
+                    ready.push(Ready { fd: bell.as_raw_fd(), can: [true, false], is_over: false });
+                }
+            }
+        }
+    }
+}
+
+/// Waits by select(2). What is ready is no longer wanted.
+fn select(
+    wanted: &mut BTreeMap<RawFd, [bool; 2]>,
+    bell: &OwnedFd,
+    at_most: Option<&Timespec>,
+    ready: &mut Vec<Ready>,
+) {
+    let bell = bell.as_raw_fd();
+    let count = wanted.last_key_value().map_or(bell, |(last, _)| bell.max(*last)) + 1;
+    let mut sets = [0, 1].map(|at| {
+        let mut set = vec![FdSetElement::default(); rustix::event::fd_set_num_elements(0, count)];
+        let of = wanted.iter().filter(|(_, waits)| waits[at]);
+        of.for_each(|(fd, _)| rustix::event::fd_set_insert(&mut set, *fd));
+        set
+    });
+    rustix::event::fd_set_insert(&mut sets[0], bell);
+    let [reads, writes] = &mut sets;
+    // SAFETY: the numbers are of descriptors that somebody waits for, and so holds open; of another
+    // one the kernel says EBADF and touches nothing.
+    #[allow(unsafe_code, reason = "select(2) knows descriptors by their numbers")]
+    let done = unsafe { rustix::event::select(count, Some(reads), Some(writes), None, at_most) };
+    if !done.is_ok_and(|count| count > 0) {
+        return;
+    }
+    for (at, set) in sets.iter().enumerate() {
+        for fd in FdSetIter::new(set) {
+            let mut can = [false; 2];
+            can[at] = true;
+            ready.push(Ready { fd, can, is_over: false });
+            if let Some(waits) = wanted.get_mut(&fd) {
+                waits[at] = false;
+            }
+        }
+    }
+    wanted.retain(|_, waits| *waits != [false; 2]);
+}
+
+fn flags(waits: [bool; 2]) -> EventFlags {
+    let [reads, writes] = waits;
+    let mut flags = EventFlags::empty();
+    flags.set(IN, reads);
+    flags.set(OUT, writes);
+    flags
+}
+
+fn data(fd: RawFd) -> EventData {
+    EventData::new_u64(u64::try_from(fd).expect("an open descriptor has a number"))
+}
+
+fn place(fd: RawFd) -> usize {
+    usize::try_from(fd).expect("an open descriptor has a number")
+}
+
+const IN: EventFlags = EventFlags::IN.union(EventFlags::RDHUP);
+const OUT: EventFlags = EventFlags::OUT;
+const OVER: EventFlags = EventFlags::HUP.union(EventFlags::ERR).union(EventFlags::RDHUP);
+/// Events taken with one call.
+const EVENTS_MAX: usize = 1_024;
+/// Descriptors that select(2) can wait for are below this number (FD_SETSIZE).
+pub(super) const SELECT_FD_MAX: RawFd = 1_024;

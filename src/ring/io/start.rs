@@ -1,0 +1,271 @@
+//! The begin and the end of a core's I/O: its backend is made, runs the core's story, and ends when
+//! nothing is in flight any more.
+
+use super::exec::{Bell, Timers, block_on};
+use super::own::Ring;
+use super::ready::Poller;
+use super::selector::Selector;
+use super::{Backend, Io, Kind, enter, uring};
+use crate::ring::shim;
+use anyhow::{Context as _, bail};
+use io_uring::IoUring;
+use std::io;
+use std::ops::RangeInclusive;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Entries that one job may have in a submission queue at a time: a chain of three. A full queue is
+/// flushed in the middle of a chain, which would take it apart, so it is made large enough, even
+/// where entries leave only when the runtime parks.
+const SQ_ENTRIES_PER_JOB: usize = 3;
+/// Bounds of the entries of a submission queue; the upper one is the kernel's (io_uring_setup(2)).
+const SQ_ENTRIES: RangeInclusive<usize> = 1_024..=32_768;
+/// Jobs that one core can have in flight.
+pub(super) const IN_FLIGHT_PER_CORE_MAX: usize = *SQ_ENTRIES.end() / SQ_ENTRIES_PER_JOB;
+/// Entries of the completion queue for each of the submission queue: an overflow costs the kernel
+/// an allocation.
+pub(super) const CQ_ENTRIES_PER_SQ_ENTRY: u32 = 2;
+const _: () = assert!(enter::ENTRIES_WAITING_MAX + SQ_ENTRIES_PER_JOB <= *SQ_ENTRIES.start());
+/// Kernel workers (io-wq) a core may have, bounded and unbounded: punted writes of one core gain
+/// nothing from more, and more would fight the pinned threads.
+const IOWQ_WORKERS_MAX: [u32; 2] = [2, 2];
+/// Longest time that operations which nobody waits for may take until their runtime ends.
+pub(super) const END_PATIENCE: Duration = Duration::from_secs(5);
+const END_LOOK_INTERVAL: Duration = Duration::from_millis(1);
+
+/// Runs `story` on a backend of the calling thread, which is pinned to `cpu` and has at most
+/// `in_flight` jobs, with all that it spawns. The backend ends without an operation in flight also
+/// when the story panics.
+///
+/// # Errors
+/// When the backend is not to be had, or an operation does not end.
+pub fn run<F: Future>(
+    backend: Backend,
+    cpu: usize,
+    in_flight: usize,
+    story: impl FnOnce(Io) -> F,
+) -> anyhow::Result<F::Output> {
+    match backend {
+        Backend::Uring => CoreRings::run(cpu, in_flight, story(Io::default())),
+        Backend::UringOwn => run_own(cpu, in_flight, story),
+        Backend::Epoll(trigger) => {
+            run_ready(story, |bell| Ok(Selector::epoll(trigger, bell.event())?))
+        }
+        Backend::Select => run_ready(story, |_| Ok(Selector::select())),
+        Backend::Blocking => run_ready(story, |_| Ok(Selector::Blocking)),
+    }
+}
+
+fn run_own<F: Future>(
+    cpu: usize,
+    in_flight: usize,
+    story: impl FnOnce(Io) -> F,
+) -> anyhow::Result<F::Output> {
+    let bell = bell()?;
+    let alone = enter::alone();
+    let limits = (IOWQ_WORKERS_MAX, &cpu_set(cpu));
+    let ring = Ring::new(sq_entries(in_flight), limits, Arc::clone(&bell))?;
+    drop(alone);
+    let timers = Rc::<Timers>::default();
+    let io = Io::new(Kind::Own(Rc::clone(&ring)), &timers);
+    let output = catch_unwind(AssertUnwindSafe(|| block_on(story(io), &*ring, &timers, &bell)));
+    let ended = ring.end();
+    let output = output.unwrap_or_else(|panic| resume_unwind(panic));
+    ended.map(|()| output)
+}
+
+fn run_ready<F: Future>(
+    story: impl FnOnce(Io) -> F,
+    selector: impl FnOnce(&Bell) -> io::Result<Selector>,
+) -> anyhow::Result<F::Output> {
+    let bell = bell()?;
+    let selector = selector(&bell).context("cannot set up epoll")?;
+    let poller = Poller::new(selector, Arc::clone(&bell));
+    let timers = Rc::<Timers>::default();
+    let io = Io::new(Kind::Ready(Rc::clone(&poller)), &timers);
+    let output = block_on(story(io), &*poller, &timers, &bell);
+    shim::runtime_ends(0);
+    Ok(output)
+}
+
+fn bell() -> anyhow::Result<Arc<Bell>> {
+    Bell::new().context("cannot make an eventfd")
+}
+
+/// Entries of a submission queue for so many jobs.
+fn sq_entries(in_flight: usize) -> u32 {
+    let entries = (in_flight * SQ_ENTRIES_PER_JOB).next_power_of_two();
+    let entries = entries.clamp(*SQ_ENTRIES.start(), *SQ_ENTRIES.end());
+    u32::try_from(entries).expect("the upper bound fits")
+}
+
+/// The rings of one core: tokio-uring's, and one that only serves to bound the kernel workers.
+struct CoreRings {
+    /// Dropped last. Worker limits belong to the thread, whichever ring sets them
+    /// (io_uring_register(2), IORING_REGISTER_IOWQ_MAX_WORKERS); made first, it also lowers their
+    /// default bound.
+    _control: IoUring,
+}
+
+impl CoreRings {
+    /// Sets up the calling thread, pinned to `cpu`, for `in_flight` jobs, and runs `future` on its
+    /// runtime, which ends without an operation in flight also when `future` panics.
+    ///
+    /// # Errors
+    /// When there are no rings to be had, or an operation does not end.
+    fn run<F: Future>(cpu: usize, in_flight: usize, future: F) -> anyhow::Result<F::Output> {
+        let alone = enter::alone();
+        let control = IoUring::new(4).context("cannot set up an io_uring")?;
+        // Older kernels (before 5.15) lack both calls and work all the same.
+        let mut workers = IOWQ_WORKERS_MAX;
+        let _: io::Result<()> = control.submitter().register_iowq_max_workers(&mut workers);
+        let _: io::Result<()> = control.submitter().register_iowq_aff(&cpu_set(cpu));
+        let rings = Self { _control: control };
+        let search = enter::Search::begin(&alone);
+        let runtime = runtime(in_flight)?;
+        search.end(&runtime);
+        drop(alone);
+        let output = catch_unwind(AssertUnwindSafe(|| runtime.block_on(future)));
+        let ended = end(runtime, END_PATIENCE);
+        let alone = enter::alone();
+        drop(rings);
+        drop(alone);
+        let output = output.unwrap_or_else(|panic| resume_unwind(panic));
+        ended.map(|()| output)
+    }
+}
+
+/// Ends a runtime once nothing is in flight on it. An operation is left over where a panic dropped
+/// the future that waited for it; the kernel may read or write the memory of the operation up to
+/// its completion. One that does not end in time, such as a write to a server that is gone, keeps
+/// that memory, and the whole runtime, until the process ends.
+fn end(runtime: tokio_uring::Runtime, patience: Duration) -> anyhow::Result<()> {
+    if uring::in_flight() > 0 {
+        runtime.block_on(async {
+            let ends = Instant::now() + patience;
+            // Their sockets were shut down, so this is for what is no socket's.
+            uring::cancel_all().await;
+            while uring::in_flight() > 0 && Instant::now() < ends {
+                tokio::time::sleep(END_LOOK_INTERVAL).await;
+            }
+        });
+    }
+    let left = uring::in_flight();
+    shim::runtime_ends(left);
+    enter::forget();
+    if left == 0 {
+        let _alone = enter::alone();
+        drop(runtime);
+        return Ok(());
+    }
+    std::mem::forget(runtime);
+    let seconds = patience.as_secs();
+    bail!(
+        "{left} operations of the kernel did not end within {seconds} s after a panic, which is a \
+         bug: the rows are true, but files may be left unfinished"
+    )
+}
+
+/// A tokio-uring runtime with COOP_TASKRUN (5.19) and SINGLE_ISSUER (6.0) where the kernel has
+/// them. Never DEFER_TASKRUN: completions would run only when the thread enters the ring to wait,
+/// and tokio-uring waits in epoll.
+fn runtime(in_flight: usize) -> anyhow::Result<tokio_uring::Runtime> {
+    let entries = sq_entries(in_flight);
+    let cq_entries = entries * CQ_ENTRIES_PER_SQ_ENTRY;
+    let mut flagged = tokio_uring::uring_builder();
+    flagged.setup_cqsize(cq_entries).setup_coop_taskrun().setup_single_issuer();
+    let mut plain = tokio_uring::uring_builder();
+    plain.setup_cqsize(cq_entries);
+    let build = |ring: &io_uring::Builder| {
+        tokio_uring::Runtime::new(tokio_uring::builder().entries(entries).uring_builder(ring))
+    };
+    match build(&flagged) {
+        Err(error) if error.raw_os_error() == Some(libc::EINVAL) => build(&plain),
+        other => other,
+    }
+    .context("cannot set up an io_uring")
+}
+
+/// A CPU mask of one CPU.
+fn cpu_set(cpu: usize) -> libc::cpu_set_t {
+    // SAFETY: cpu_set_t is plain integers, for which zero is a value; CPU_SET ignores a CPU beyond
+    // it.
+    #[allow(unsafe_code, reason = "libc offers the mask only through unsafe functions")]
+    unsafe {
+        let mut set: libc::cpu_set_t = std::mem::zeroed();
+        libc::CPU_SET(cpu, &mut set);
+        set
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Read as _;
+    use std::os::fd::OwnedFd;
+    use std::os::unix::net::UnixStream;
+    use std::rc::Rc;
+
+    /// Runs on rings of its own, on a thread of its own.
+    fn on_rings<T: Send + 'static>(
+        story: impl AsyncFnOnce() -> T + Send + 'static,
+    ) -> std::thread::Result<T> {
+        let cpu = core_affinity::get_core_ids().unwrap()[0].id;
+        let run = move || {
+            let ran = CoreRings::run(cpu, 1, story());
+            assert_eq!(uring::in_flight(), 0);
+            ran.unwrap()
+        };
+        std::thread::spawn(run).join()
+    }
+
+    #[test]
+    fn a_core_runs_a_future_on_its_rings() {
+        assert_eq!(on_rings(async || 42).unwrap(), 42);
+    }
+
+    #[test]
+    fn what_nobody_waits_for_has_ended_when_its_runtime_ends() {
+        for has_panic in [false, true] {
+            let (mine, mut theirs) = UnixStream::pair().unwrap();
+            let ended = on_rings(async move || {
+                let mine = Rc::new(OwnedFd::from(mine));
+                // One that was dropped, one that another task waits for.
+                drop(uring::recv(&mine, vec![0; 64], 0..64, true));
+                let waits = async move { uring::recv(&mine, vec![0; 64], 0..64, true).await.0 };
+                drop(tokio_uring::spawn(waits));
+                tokio::task::yield_now().await;
+                assert_eq!(uring::in_flight(), 2);
+                if has_panic {
+                    // Unwinds as a panic does, without a message among those of the tests.
+                    resume_unwind(Box::new("a bug"));
+                }
+            });
+            assert_eq!(ended.is_err(), has_panic);
+            // The last descriptor of it is closed.
+            assert_eq!(theirs.read(&mut [0]).unwrap(), 0);
+        }
+    }
+
+    #[test]
+    fn what_does_not_end_keeps_its_memory() {
+        let run = || {
+            let runtime = runtime(1).unwrap();
+            let held = Rc::new(());
+            let (watched, stuck) = (Rc::downgrade(&held), uring::Counted::one());
+            runtime.block_on(async move {
+                tokio_uring::spawn(async move {
+                    let _held = (held, stuck);
+                    std::future::pending::<()>().await;
+                });
+                tokio::task::yield_now().await;
+            });
+            let told = end(runtime, Duration::ZERO).unwrap_err().to_string();
+            assert!(told.contains("1 operations"), "{told}");
+            assert!(watched.upgrade().is_some(), "the runtime is there as long as the process");
+        };
+        std::thread::spawn(run).join().unwrap();
+    }
+}
