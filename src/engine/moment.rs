@@ -68,11 +68,13 @@ impl Bounds<'_> {
     /// over.
     pub(crate) async fn until<T>(&self, doing: impl Future<Output = T>) -> Result<T, Cause> {
         let left = Duration::from_millis(self.job_at_ms.saturating_sub(ms(self.began.elapsed())));
+        // Apart from the future, which is part of all that wait so.
+        let mut over = Box::pin(self.io.sleep(left));
         tokio::select! {
             biased;
             done = doing => Ok(done),
             () = self.interrupt.notified() => Err(Cause::Interrupted),
-            () = self.io.sleep(left) => Err(Cause::JobTimeout),
+            () = &mut over => Err(Cause::JobTimeout),
         }
     }
 }

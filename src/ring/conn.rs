@@ -309,8 +309,8 @@ pub const ROOM_MIN_BYTES: usize = 16_384;
 mod tests {
     use super::super::buf::Size;
     use super::super::deadline::Deadlines;
-    use super::super::setup::CoreRings;
     use super::*;
+    use crate::ring::io::on_each_backend;
     use rustix::event::{PollFd, PollFlags, poll};
     use rustix::net::sockopt;
     use std::io::Write as _;
@@ -319,11 +319,12 @@ mod tests {
 
     #[test]
     fn an_answer_that_came_before_the_request_was_sent_is_not_lost() {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
-        let story = async move || {
+        on_each_backend(async |io, backend| {
+            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+            let address = listener.local_addr().unwrap();
             let deadlines = Deadlines::new(Instant::now());
-            let socket = Socket::connect(address, 10_000, u64::MAX, &deadlines).await.unwrap();
+            let socket = Socket::connect((&io, &deadlines), address, 10_000, u64::MAX);
+            let socket = socket.await.unwrap();
             let (mut server, _) = listener.accept().unwrap();
             server.write_all(b"answer").unwrap();
             sockopt::set_socket_linger(&server, Some(Duration::ZERO)).unwrap();
@@ -335,18 +336,15 @@ mod tests {
             let (sent, _, received) =
                 connection.request(b"request".to_vec(), &mut buf, ReadHint::Any).await;
             assert!(matches!(sent, Err(Failure { cause: Cause::Reset, .. })), "{sent:?}");
-            assert_eq!(received, Ok(Received::Bytes));
+            assert_eq!(received, Ok(Received::Bytes), "{backend:?}");
             assert_eq!(buf.unread(), b"answer");
             assert!(!connection.is_reusable());
             // It was no FIN, so nothing ends here that an end would end.
             let end = connection.receive(&mut buf, ReadHint::Any).await;
             assert!(
                 matches!(end, Ok(Received::Cut) | Err(Failure { cause: Cause::Reset, .. })),
-                "{end:?}"
+                "{backend:?} {end:?}"
             );
-        };
-        let cpu = core_affinity::get_core_ids().unwrap()[0].id;
-        let thread = std::thread::spawn(move || CoreRings::run(cpu, 1, story()).unwrap());
-        thread.join().unwrap();
+        });
     }
 }

@@ -129,15 +129,18 @@ pub(in crate::ring) enum Wants {
 
 /// The backend of a core. A clone is the same one.
 #[derive(Clone, Default)]
-pub struct Io {
+pub struct Io(Rc<Inner>);
+
+#[derive(Default)]
+struct Inner {
     kind: Kind,
     /// The timers of the core; those of tokio where there are none.
     timers: Option<Rc<Timers>>,
     /// Memory for writes around the page cache, once there was one.
-    aligned: Rc<OnceCell<aligned::Memory>>,
+    aligned: OnceCell<aligned::Memory>,
 }
 
-#[derive(Clone, Default)]
+#[derive(Default)]
 enum Kind {
     /// The ring of tokio-uring's runtime that this thread runs.
     #[default]
@@ -149,7 +152,7 @@ enum Kind {
 impl Io {
     /// Waits for some time. The wait may be dropped.
     pub async fn sleep(&self, time: Duration) {
-        match (&self.timers, Instant::now().checked_add(time)) {
+        match (&self.0.timers, Instant::now().checked_add(time)) {
             (Some(timers), Some(at)) => timers.until(at).await,
             (Some(_), None) => std::future::pending().await,
             (None, _) => tokio::time::sleep(time).await,
@@ -167,13 +170,13 @@ impl Io {
 
     /// The backend of this kind, with these timers.
     fn new(kind: Kind, timers: &Rc<Timers>) -> Self {
-        Self { kind, timers: Some(Rc::clone(timers)), aligned: Rc::default() }
+        Self(Rc::new(Inner { kind, timers: Some(Rc::clone(timers)), aligned: OnceCell::new() }))
     }
 
     /// Prepares a socket that was made without O_NONBLOCK: a ring operation on one that has it may
     /// end in a literal EAGAIN.
     pub(in crate::ring) fn prepare(&self, socket: &OwnedFd) -> Result<(), Errno> {
-        match &self.kind {
+        match &self.0.kind {
             Kind::Uring | Kind::Own(_) => Ok(()),
             Kind::Ready(poller) => poller.prepare(socket),
         }
@@ -181,7 +184,7 @@ impl Io {
 
     /// Forgets a socket that is about to be closed.
     pub(in crate::ring) fn forget(&self, socket: &OwnedFd) {
-        match &self.kind {
+        match &self.0.kind {
             Kind::Uring | Kind::Own(_) => {}
             Kind::Ready(poller) => poller.forget(socket.as_raw_fd()),
         }
@@ -194,7 +197,7 @@ impl Io {
         address: &SocketAddr,
         timeout_ms: u64,
     ) -> Connect {
-        Connect(match &self.kind {
+        Connect(match &self.0.kind {
             Kind::Uring => {
                 let (connect, timer) = uring::connect(fd, address, timeout_ms);
                 Connecting::Uring { connect, timer, connected: None }
@@ -206,7 +209,7 @@ impl Io {
             Kind::Ready(poller) => {
                 let connect = ready::Connecting::new(poller, fd, address);
                 let at = Instant::now() + Duration::from_millis(timeout_ms);
-                let timer = self.timers.as_ref().map(|timers| timers.until(at));
+                let timer = self.0.timers.as_ref().map(|timers| timers.until(at));
                 Connecting::Ready { connect, timer }
             }
         })
@@ -219,11 +222,11 @@ impl Io {
         buf: Vec<u8>,
         range: Range<usize>,
     ) -> Transfer {
-        Transfer(match &self.kind {
+        Transfer(match &self.0.kind {
             Kind::Uring => Transferring::Uring(uring::send(fd, buf, range)),
             Kind::Own(ring) => Transferring::Own(ring.send(fd, buf, range)),
             Kind::Ready(poller) => {
-                Transferring::Ready(ready::Transfer::send(poller, fd, buf, range))
+                Transferring::Ready(Box::new(ready::Transfer::send(poller, fd, buf, range)))
             }
         })
     }
@@ -236,13 +239,14 @@ impl Io {
         range: Range<usize>,
         wants: Wants,
     ) -> Transfer {
-        Transfer(match &self.kind {
+        Transfer(match &self.0.kind {
             Kind::Uring => {
                 Transferring::Uring(uring::recv(fd, buf, range, wants == Wants::All))
             }
             Kind::Own(ring) => Transferring::Own(ring.recv(fd, buf, range, wants)),
             Kind::Ready(poller) => {
-                Transferring::Ready(ready::Transfer::receive(poller, fd, buf, range, wants))
+                let transfer = ready::Transfer::receive(poller, fd, buf, range, wants);
+                Transferring::Ready(Box::new(transfer))
             }
         })
     }
@@ -252,7 +256,7 @@ impl Io {
     /// # Errors
     /// When it cannot be waited for.
     pub(in crate::ring) async fn writable(&self, fd: &Arc<OwnedFd>) -> Result<(), i32> {
-        match &self.kind {
+        match &self.0.kind {
             Kind::Uring => {
                 // SAFETY: an OwnedFd in an Arc has one number, and is open for as long as that is
                 // held.
@@ -279,7 +283,7 @@ impl Io {
         (offset, flags): (u64, ReadWriteFlags),
     ) -> (Result<usize, i32>, Vec<u8>) {
         let rw_flags = i32::try_from(flags.bits()).unwrap_or_default();
-        match &self.kind {
+        match &self.0.kind {
             Kind::Uring => uring::write(fd, buf, range, offset, rw_flags).await,
             Kind::Own(ring) => {
                 let (result, data) = ring.write(fd, buf, range, (offset, rw_flags)).await;
@@ -307,7 +311,7 @@ impl Io {
 
     async fn sync(&self, fd: &Rc<OwnedFd>, is_data: bool) -> Result<(), i32> {
         loop {
-            let synced = match &self.kind {
+            let synced = match &self.0.kind {
                 Kind::Uring => uring::fsync(fd, is_data).await,
                 Kind::Own(ring) => ring.fsync(fd, is_data).await,
                 Kind::Ready(_) => call(Op::Fsync, || match is_data {
@@ -328,7 +332,7 @@ impl Io {
         fd: &Rc<OwnedFd>,
         range: Range<u64>,
     ) -> Result<(), i32> {
-        match &self.kind {
+        match &self.0.kind {
             Kind::Uring => uring::fallocate(fd, range).await,
             Kind::Own(ring) => ring.fallocate(fd, range).await,
             Kind::Ready(_) => fallocate(fd, range),
@@ -338,7 +342,7 @@ impl Io {
     /// Has the kernel begin to bring `range`, less than 4 GiB, to the disk (sync_file_range(2)).
     /// That this fails is told by the next fsync(2).
     pub(in crate::ring) async fn begin_write_back(&self, fd: &Rc<OwnedFd>, range: Range<u64>) {
-        match &self.kind {
+        match &self.0.kind {
             Kind::Uring => uring::begin_write_back(fd, range).await,
             Kind::Own(ring) => ring.begin_write_back(fd, range).await,
             Kind::Ready(_) => begin_write_back(fd, range),
@@ -348,7 +352,7 @@ impl Io {
     /// Has the page cache let go of those bytes of `range`, less than 2 GiB, that are on the disk
     /// (posix_fadvise(2), POSIX_FADV_DONTNEED). An empty range is all from its begin on.
     pub(in crate::ring) async fn forget_cached(&self, fd: &Rc<OwnedFd>, range: Range<u64>) {
-        match &self.kind {
+        match &self.0.kind {
             Kind::Uring => uring::forget_cached(fd, range).await,
             Kind::Own(ring) => ring.forget_cached(fd, range).await,
             Kind::Ready(_) => {
@@ -371,7 +375,7 @@ impl Io {
         range: Range<usize>,
         offset: u64,
     ) -> Chained {
-        match &self.kind {
+        match &self.0.kind {
             Kind::Uring => {
                 let (write, close, rename) =
                     uring::write_close_rename(place, names, buf, range, offset);
@@ -396,11 +400,34 @@ impl Io {
 
 impl fmt::Debug for Io {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self.kind {
+        f.write_str(match self.0.kind {
             Kind::Uring => "Uring",
             Kind::Own(_) => "Own",
             Kind::Ready(_) => "Ready",
         })
+    }
+}
+
+#[cfg(test)]
+impl Io {
+    /// Operations that the kernel may still work on.
+    pub(in crate::ring) fn in_flight(&self) -> usize {
+        match &self.0.kind {
+            Kind::Uring => uring::in_flight(),
+            Kind::Own(ring) => ring.in_flight(),
+            Kind::Ready(_) => 0,
+        }
+    }
+}
+
+/// Runs a story of a test on each backend, on a thread of its own.
+#[cfg(test)]
+pub(in crate::ring) fn on_each_backend(story: impl AsyncFn(Io, Backend) + Sync) {
+    let cpu = core_affinity::get_core_ids().expect("there is a CPU")[0].id;
+    for backend in Backend::ALL {
+        let run = || run(backend, cpu, 4, |io| story(io, backend)).expect("it is to be had");
+        let ended = std::thread::scope(|scope| scope.spawn(run).join());
+        assert!(ended.is_ok(), "{backend:?}");
     }
 }
 

@@ -158,12 +158,28 @@ impl Pull<'_> {
         if !self.is_again {
             self.command.arg("--fresh");
         }
+        if let Some(backend) = std::env::var_os(BACKEND).filter(|_| !self.asks_for_its_own()) {
+            self.command.arg("--backend").arg(backend);
+        }
         self.command.stdin(Stdio::piped()).stdout(stdout).stderr(File::create(&err).unwrap());
         let mut child = self.command.spawn().unwrap();
         let stdin = child.stdin.take();
         Running { child, stdin, out, err, report: self.report }
     }
 }
+
+impl Pull<'_> {
+    /// Whether the arguments are about a backend, or need one that has a ring.
+    fn asks_for_its_own(&self) -> bool {
+        let args: Vec<_> = self.command.get_args().collect();
+        let rings = [["--file-ops", "ring"], ["--file-ops", "chain"], ["--write-mode", "ring"]];
+        args.contains(&OsStr::new("--backend"))
+            || args.windows(2).any(|pair| rings.iter().any(|ring| pair == ring))
+    }
+}
+
+/// Environment variable of the tests: the backend that all runs have which do not ask for one.
+const BACKEND: &str = "RINGPULL_TEST_BACKEND";
 
 /// One run under way. It is killed when the test drops it.
 pub(crate) struct Running {

@@ -40,7 +40,8 @@ fn run_short_of_descriptors(how: Names) {
     };
     let pull =
         sandbox.pull().args(["-i", "-", "-j", "200", "-x", "100", "--retry", "0"]).args(&way);
-    let pull = pull.args(["--threads", "2", "--read-timeout", "10m"]);
+    // Its rings tell when a core has begun.
+    let pull = pull.args(["--threads", "2", "--read-timeout", "10m", "--backend", "uring"]);
     let mut running = pull.spawn();
     let held = |n: usize| server.url(&format!("/held{n}"));
     let quick = |n: usize| server.url_at(&hosts[n], &format!("/q{n}"));

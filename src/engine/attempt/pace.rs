@@ -310,7 +310,8 @@ mod tests {
             first.came(5_000);
             let mut second = paces.attempt("host");
             first.settle();
-            let given_up = tokio::time::timeout(Duration::from_secs(1), second.pass_all(&Io::default(), 9_000));
+            let io = Io::default();
+            let given_up = tokio::time::timeout(Duration::from_secs(1), second.pass_all(&io, 9_000));
             assert!(given_up.await.is_err());
             drop(second);
             first.pass_all(&Io::default(), 1).await;

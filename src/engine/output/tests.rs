@@ -79,7 +79,8 @@ impl Room {
         config.dir = "out".into();
         let rules = DirRules::new(&config, Some(&dir));
         let output = Output::new(&config, rules, lost);
-        Self { root, dir, output, buffers: BufPool::default(), interrupt: Notify::new() }
+        let (buffers, interrupt) = (BufPool::default(), Notify::new());
+        Self { root, dir, output, buffers, interrupt, io: Io::default() }
     }
 
     /// Everything that is in the directory, in order: paths and contents.

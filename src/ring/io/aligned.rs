@@ -48,7 +48,7 @@ impl Io {
         piece: &[u8],
         at: u64,
     ) -> Result<usize, i32> {
-        match self.aligned.get_or_init(|| Memory::new(&self.kind)) {
+        match self.0.aligned.get_or_init(|| Memory::new(&self.0.kind)) {
             Memory::Registered { pool, is_registered } => {
                 let mut buf = pool.next(Aligned::BYTES).await;
                 buf[..piece.len()].copy_from_slice(piece);
@@ -83,7 +83,7 @@ impl Io {
         length: usize,
         at: u64,
     ) -> (Result<usize, i32>, Aligned) {
-        match &self.kind {
+        match &self.0.kind {
             Kind::Own(ring) => ring.write_aligned(fd, memory, length, at).await,
             Kind::Uring | Kind::Ready(_) => {
                 let write = || rustix::io::pwrite(fd, &memory.bytes()[..length], at);

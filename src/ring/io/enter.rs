@@ -236,14 +236,14 @@ mod tests {
             std::fs::write(path.join(&from), b"").unwrap();
             // It may not be written, so all that is linked to the write must be cancelled.
             let file = OwnedFd::from(std::fs::File::open(path.join(&from)).unwrap());
-            let file = ManuallyDruring::new(file);
+            let file = ManuallyDrop::new(file);
             let [from, to] = [from, to].map(|name| std::ffi::CString::new(name).unwrap());
             let buf = b"whole".to_vec();
             let (write, close, rename) =
                 uring::write_close_rename((file.as_raw_fd(), &root), (from, to), buf, 0..5, 0);
             let results = (write.await.0, close.await, rename.await);
             if results.1 == Err(libc::ECANCELED) {
-                drop(ManuallyDruring::into_inner(file));
+                drop(ManuallyDrop::into_inner(file));
             }
             results
         });

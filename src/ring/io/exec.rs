@@ -238,7 +238,7 @@ mod tests {
             drop(send);
             sum
         });
-        assert_eq!(sum, (0..count).sum());
+        assert_eq!(sum, (0..count).sum::<u32>());
         answers.join().unwrap();
     }
 

@@ -6,8 +6,9 @@
 
 use super::Wants;
 use super::exec::{Bell, Park};
-use super::selector::{Ready, Selector};
+use super::selector::{Ready, Selector, WAYS, Way};
 use crate::ring::shim::{Op, Verdict, call};
+use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, sockopt};
 use std::cell::RefCell;
@@ -33,12 +34,12 @@ pub(super) struct Poller {
 /// State of one descriptor.
 #[derive(Debug, Default)]
 struct Socket {
-    directions: [Direction; 2],
+    directions: [Direction; WAYS],
     /// Whether one side hung up or an error came: there is always something to be told.
     is_over: bool,
 }
 
-/// State of one direction of a descriptor.
+/// State of one way in which a descriptor is waited for.
 #[derive(Debug, Default)]
 struct Direction {
     waker: Option<Waker>,
@@ -46,12 +47,6 @@ struct Direction {
     may_go: bool,
 }
 
-/// Direction of a transfer.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Way {
-    Read,
-    Write,
-}
 
 impl Poller {
     pub(super) fn new(selector: Selector, bell: Arc<Bell>) -> Rc<Self> {
@@ -66,6 +61,14 @@ impl Poller {
     /// Whether a call that cannot be done at once waits by itself.
     fn is_blocking(&self) -> bool {
         matches!(*self.selector.borrow(), Selector::Blocking)
+    }
+
+    /// Where nothing else waits for a socket: waits here until it can be written, as long as a call
+    /// may. Says whether it can.
+    fn has_waited_for(&self, fd: &OwnedFd) -> bool {
+        let at_most = Timespec::try_from(BLOCKED_MAX).ok();
+        let mut fds = [PollFd::new(fd, PollFlags::OUT)];
+        self.is_blocking() && rustix::event::poll(&mut fds, at_most.as_ref()) == Ok(1)
     }
 
     /// Prepares a socket for this backend.
@@ -111,7 +114,10 @@ impl Poller {
         change(&mut sockets[place(fd)])
     }
 
-    /// Waits until a call is worth trying. `Err` where the descriptor cannot be waited for.
+    /// Waits until a call is worth trying.
+    ///
+    /// # Errors
+    /// When the descriptor cannot be waited for.
     fn wait_for(&self, fd: RawFd, way: Way, context: &Context<'_>) -> Result<(), Errno> {
         if self.is_blocking() {
             // The call has waited already; others have their turn now.
@@ -147,7 +153,7 @@ impl Poller {
             }
         })
         .await?;
-        self.selector.borrow_mut().spare(fd, [false; 2]);
+        self.selector.borrow_mut().spare(fd, [false; WAYS]);
         self.forget(fd);
         Ok(())
     }
@@ -168,7 +174,7 @@ impl Park for Poller {
             }
             let (wakers, waits) = self.socket(fd, |socket| {
                 socket.is_over |= is_over;
-                let mut wakers = [None, None];
+                let mut wakers = [const { None }; WAYS];
                 for (at, direction) in socket.directions.iter_mut().enumerate() {
                     if can[at] || is_over {
                         direction.may_go = true;
@@ -338,24 +344,27 @@ impl Future for Connecting {
             return Poll::Ready(Err(errno));
         }
         let fd = self.fd.as_raw_fd();
-        if !std::mem::replace(&mut self.has_begun, true) || self.poller.is_blocking() {
+        if !std::mem::replace(&mut self.has_begun, true) {
             match rustix::net::connect(&self.fd, &self.address) {
-                Ok(()) | Err(Errno::ISCONN) => return Poll::Ready(Ok(())),
-                // EALREADY: the call before has waited for as long as it may.
-                Err(Errno::INPROGRESS | Errno::ALREADY) => {}
+                Ok(()) => return Poll::Ready(Ok(())),
+                Err(Errno::INPROGRESS) => {}
                 Err(errno) => return Poll::Ready(Err(errno.raw_os_error())),
             }
-        } else if self.poller.may_go(fd, Way::Write) {
-            return Poll::Ready(match sockopt::socket_error(&self.fd) {
-                Ok(Ok(())) => Ok(()),
-                Ok(Err(errno)) | Err(errno) => Err(errno.raw_os_error()),
-            });
+        } else if self.poller.may_go(fd, Way::Connect) || self.poller.has_waited_for(&self.fd) {
+            return Poll::Ready(connected(&self.fd).map_err(Errno::raw_os_error));
         }
-        match self.poller.wait_for(fd, Way::Write, context) {
+        match self.poller.wait_for(fd, Way::Connect, context) {
             Ok(()) => Poll::Pending,
             Err(errno) => Poll::Ready(Err(errno.raw_os_error())),
         }
     }
+}
+
+/// Result of a connect that went on in the background (connect(2), EINPROGRESS).
+fn connected(fd: &OwnedFd) -> Result<(), Errno> {
+    sockopt::socket_error(fd)??;
+    // One that was shut down meanwhile has no error and no peer.
+    rustix::net::getpeername(fd).map(drop)
 }
 
 fn place(fd: RawFd) -> usize {

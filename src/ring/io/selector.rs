@@ -20,19 +20,33 @@ pub(super) enum Selector {
     },
     /// select(2).
     Select {
-        /// Which of reading and writing is waited for.
-        wanted: BTreeMap<RawFd, [bool; 2]>,
+        /// Ways in which each descriptor is waited for.
+        wanted: BTreeMap<RawFd, [bool; WAYS]>,
     },
     /// Nothing is waited for: the calls do that.
     Blocking,
 }
 
+/// What a descriptor is waited for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Way {
+    /// To be readable.
+    Read,
+    /// To be writable.
+    Write,
+    /// To be connected, or not any more.
+    Connect,
+}
+
+/// Number of ways.
+pub(super) const WAYS: usize = 3;
+
 /// A descriptor that is ready.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) struct Ready {
     pub(super) fd: RawFd,
-    /// Whether it can be read, and written.
-    pub(super) can: [bool; 2],
+    /// Ways in which it is ready.
+    pub(super) can: [bool; WAYS],
     /// Whether one side hung up, or an error came.
     pub(super) is_over: bool,
 }
@@ -54,8 +68,8 @@ impl Selector {
         Self::Select { wanted: BTreeMap::new() }
     }
 
-    /// Waits for a descriptor to be readable, writable, or both.
-    pub(super) fn want(&mut self, fd: RawFd, waits: [bool; 2]) -> Result<(), Errno> {
+    /// Waits for a descriptor in some ways.
+    pub(super) fn want(&mut self, fd: RawFd, waits: [bool; WAYS]) -> Result<(), Errno> {
         match self {
             Self::Epoll { trigger: Trigger::Edge, .. } => {
                 self.register(fd, IN.union(OUT).union(EventFlags::ET))
@@ -77,14 +91,14 @@ impl Selector {
     }
 
     /// Says only what somebody waits for from now on.
-    pub(super) fn spare(&mut self, fd: RawFd, waits: [bool; 2]) {
+    pub(super) fn spare(&mut self, fd: RawFd, waits: [bool; WAYS]) {
         match self {
             // It says everything once.
             Self::Epoll { trigger: Trigger::Edge, .. } | Self::Blocking => {}
             // A descriptor that was closed meanwhile is not registered any more.
             Self::Epoll { .. } => drop(self.register(fd, flags(waits))),
             Self::Select { wanted } => match waits {
-                [false, false] => drop(wanted.remove(&fd)),
+                NONE => drop(wanted.remove(&fd)),
                 waits => drop(wanted.insert(fd, waits)),
             },
         }
@@ -149,7 +163,7 @@ impl Selector {
                 ready.extend(events.drain(..).filter_map(|event| {
                     let flags = event.flags;
                     let fd = RawFd::try_from(event.data.u64()).ok()?;
-                    let can = [IN, OUT].map(|of| flags.intersects(of));
+                    let can = [IN, OUT, OUT].map(|of| flags.intersects(of));
                     Some(Ready { fd, can, is_over: flags.intersects(OVER) })
                 }));
             }
@@ -157,7 +171,7 @@ impl Selector {
             Self::Blocking => {
                 let mut fds = [PollFd::new(bell, PollFlags::IN)];
                 if rustix::event::poll(&mut fds, at_most.as_ref()) == Ok(1) {
-                    ready.push(Ready { fd: bell.as_raw_fd(), can: [true, false], is_over: false });
+                    ready.push(Ready { fd: bell.as_raw_fd(), can: [true, false, false], is_over: false });
                 }
             }
         }
@@ -166,16 +180,16 @@ impl Selector {
 
 /// Waits by select(2). What is ready is no longer wanted.
 fn select(
-    wanted: &mut BTreeMap<RawFd, [bool; 2]>,
+    wanted: &mut BTreeMap<RawFd, [bool; WAYS]>,
     bell: &OwnedFd,
     at_most: Option<&Timespec>,
     ready: &mut Vec<Ready>,
 ) {
     let bell = bell.as_raw_fd();
     let count = wanted.last_key_value().map_or(bell, |(last, _)| bell.max(*last)) + 1;
-    let mut sets = [0, 1].map(|at| {
+    let mut sets = SET_WAYS.map(|ways| {
         let mut set = vec![FdSetElement::default(); rustix::event::fd_set_num_elements(0, count)];
-        let of = wanted.iter().filter(|(_, waits)| waits[at]);
+        let of = wanted.iter().filter(|(_, waits)| ways.iter().any(|way| waits[*way as usize]));
         of.for_each(|(fd, _)| rustix::event::fd_set_insert(&mut set, *fd));
         set
     });
@@ -188,24 +202,28 @@ fn select(
     if !done.is_ok_and(|count| count > 0) {
         return;
     }
-    for (at, set) in sets.iter().enumerate() {
+    for (ways, set) in SET_WAYS.iter().zip(&sets) {
         for fd in FdSetIter::new(set) {
-            let mut can = [false; 2];
-            can[at] = true;
+            let mut can = NONE;
+            ways.iter().for_each(|way| can[*way as usize] = true);
             ready.push(Ready { fd, can, is_over: false });
             if let Some(waits) = wanted.get_mut(&fd) {
-                waits[at] = false;
+                ways.iter().for_each(|way| waits[*way as usize] = false);
             }
         }
     }
-    wanted.retain(|_, waits| *waits != [false; 2]);
+    wanted.retain(|_, waits| *waits != NONE);
 }
 
-fn flags(waits: [bool; 2]) -> EventFlags {
-    let [reads, writes] = waits;
+/// Ways that the two sets of select(2) tell of. A connect that failed makes a socket writable; one
+/// that was shut down meanwhile makes it readable only.
+const SET_WAYS: [[Way; 2]; 2] = [[Way::Read, Way::Connect], [Way::Write, Way::Connect]];
+
+fn flags(waits: [bool; WAYS]) -> EventFlags {
+    let [reads, writes, connects] = waits;
     let mut flags = EventFlags::empty();
     flags.set(IN, reads);
-    flags.set(OUT, writes);
+    flags.set(OUT, writes || connects);
     flags
 }
 
@@ -217,6 +235,7 @@ fn place(fd: RawFd) -> usize {
     usize::try_from(fd).expect("an open descriptor has a number")
 }
 
+const NONE: [bool; WAYS] = [false; WAYS];
 const IN: EventFlags = EventFlags::IN.union(EventFlags::RDHUP);
 const OUT: EventFlags = EventFlags::OUT;
 const OVER: EventFlags = EventFlags::HUP.union(EventFlags::ERR).union(EventFlags::RDHUP);

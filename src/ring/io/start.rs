@@ -41,12 +41,12 @@ const END_LOOK_INTERVAL: Duration = Duration::from_millis(1);
 ///
 /// # Errors
 /// When the backend is not to be had, or an operation does not end.
-pub fn run<F: Future>(
+pub fn run<T>(
     backend: Backend,
     cpu: usize,
     in_flight: usize,
-    story: impl FnOnce(Io) -> F,
-) -> anyhow::Result<F::Output> {
+    story: impl AsyncFnOnce(Io) -> T,
+) -> anyhow::Result<T> {
     match backend {
         Backend::Uring => CoreRings::run(cpu, in_flight, story(Io::default())),
         Backend::UringOwn => run_own(cpu, in_flight, story),
@@ -58,11 +58,11 @@ pub fn run<F: Future>(
     }
 }
 
-fn run_own<F: Future>(
+fn run_own<T>(
     cpu: usize,
     in_flight: usize,
-    story: impl FnOnce(Io) -> F,
-) -> anyhow::Result<F::Output> {
+    story: impl AsyncFnOnce(Io) -> T,
+) -> anyhow::Result<T> {
     let bell = bell()?;
     let alone = enter::alone();
     let limits = (IOWQ_WORKERS_MAX, &cpu_set(cpu));
@@ -76,10 +76,10 @@ fn run_own<F: Future>(
     ended.map(|()| output)
 }
 
-fn run_ready<F: Future>(
-    story: impl FnOnce(Io) -> F,
+fn run_ready<T>(
+    story: impl AsyncFnOnce(Io) -> T,
     selector: impl FnOnce(&Bell) -> io::Result<Selector>,
-) -> anyhow::Result<F::Output> {
+) -> anyhow::Result<T> {
     let bell = bell()?;
     let selector = selector(&bell).context("cannot set up epoll")?;
     let poller = Poller::new(selector, Arc::clone(&bell));
@@ -202,42 +202,53 @@ fn cpu_set(cpu: usize) -> libc::cpu_set_t {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Wants;
     use super::*;
     use std::io::Read as _;
     use std::os::fd::OwnedFd;
     use std::os::unix::net::UnixStream;
     use std::rc::Rc;
 
-    /// Runs on rings of its own, on a thread of its own.
-    fn on_rings<T: Send + 'static>(
-        story: impl AsyncFnOnce() -> T + Send + 'static,
+    const RINGS: [Backend; 2] = [Backend::Uring, Backend::UringOwn];
+
+    /// Runs on a backend, on a thread of its own.
+    fn on<T: Send + 'static>(
+        backend: Backend,
+        story: impl AsyncFnOnce(Io) -> T + Send + 'static,
     ) -> std::thread::Result<T> {
         let cpu = core_affinity::get_core_ids().unwrap()[0].id;
-        let run = move || {
-            let ran = CoreRings::run(cpu, 1, story());
-            assert_eq!(uring::in_flight(), 0);
-            ran.unwrap()
-        };
-        std::thread::spawn(run).join()
+        std::thread::spawn(move || run(backend, cpu, 1, story).unwrap()).join()
     }
 
     #[test]
-    fn a_core_runs_a_future_on_its_rings() {
-        assert_eq!(on_rings(async || 42).unwrap(), 42);
+    fn a_core_runs_a_future_on_its_backend() {
+        for backend in Backend::ALL {
+            let told = on(backend, async |io| {
+                let task = tokio::task::spawn_local(async { 40 });
+                io.sleep(Duration::from_millis(1)).await;
+                let late = io.timeout(Duration::from_millis(1), std::future::pending::<u32>());
+                assert_eq!(late.await, None);
+                let soon = io.timeout(Duration::from_secs(60), std::future::ready(2)).await;
+                task.await.unwrap() + soon.unwrap()
+            });
+            assert_eq!(told.unwrap(), 42, "{backend:?}");
+        }
     }
 
     #[test]
-    fn what_nobody_waits_for_has_ended_when_its_runtime_ends() {
-        for has_panic in [false, true] {
+    fn what_nobody_waits_for_has_ended_when_its_backend_ends() {
+        for (backend, has_panic) in RINGS.into_iter().flat_map(|on| [(on, false), (on, true)]) {
             let (mine, mut theirs) = UnixStream::pair().unwrap();
-            let ended = on_rings(async move || {
+            let ended = on(backend, async move |io| {
                 let mine = Rc::new(OwnedFd::from(mine));
                 // One that was dropped, one that another task waits for.
-                drop(uring::recv(&mine, vec![0; 64], 0..64, true));
-                let waits = async move { uring::recv(&mine, vec![0; 64], 0..64, true).await.0 };
-                drop(tokio_uring::spawn(waits));
+                drop(io.recv(&mine, vec![0; 64], 0..64, Wants::All));
+                let (on, waits) = (io.clone(), Rc::clone(&mine));
+                drop(tokio::task::spawn_local(async move {
+                    on.recv(&waits, vec![0; 64], 0..64, Wants::All).await.0
+                }));
                 tokio::task::yield_now().await;
-                assert_eq!(uring::in_flight(), 2);
+                assert_eq!(io.in_flight(), 2);
                 if has_panic {
                     // Unwinds as a panic does, without a message among those of the tests.
                     resume_unwind(Box::new("a bug"));

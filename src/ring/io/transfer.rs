@@ -12,7 +12,7 @@ pub(in crate::ring) struct Transfer(pub(super) Transferring);
 pub(super) enum Transferring {
     Uring(uring::BufOp),
     Own(own::InFlight),
-    Ready(ready::Transfer),
+    Ready(Box<ready::Transfer>),
 }
 
 impl Future for Transfer {

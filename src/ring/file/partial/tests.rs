@@ -6,7 +6,7 @@ use crate::limits::ALLOCATE_BYTES_MIN;
 use crate::ring::buf::{BufPool, RecvBuf, Size};
 use crate::ring::dir::SentDir;
 use crate::ring::file::{FileAllocation, FileOps, OutFile, SizeHint, WriteMode};
-use crate::ring::setup::CoreRings;
+use crate::ring::io::{self, Backend, Io};
 use std::ffi::OsString;
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
@@ -63,7 +63,7 @@ fn names(dir: &Path) -> Vec<OsString> {
 fn on_rings<T: Send + 'static>(dir: &Dir, story: impl AsyncFnOnce(Dir) -> T + Send + 'static) -> T {
     let cpu = core_affinity::get_core_ids().unwrap()[0].id;
     let dir: SentDir = dir.send().unwrap();
-    let run = move || CoreRings::run(cpu, 1, story(Dir::from(dir))).unwrap();
+    let run = move || io::run(Backend::Uring, cpu, 1, |_| story(Dir::from(dir))).unwrap();
     std::thread::spawn(run).join().unwrap()
 }
 
@@ -102,7 +102,7 @@ fn cores_write_at_offsets_in_every_way() {
                 let (partial, dir) = (Arc::clone(&partial), room.dir.send().unwrap());
                 std::thread::spawn(move || {
                     on_rings(&Dir::from(dir), async move |_| {
-                        let mut writer = partial.writer().unwrap();
+                        let mut writer = partial.writer(&Io::default()).unwrap();
                         // From the back to the front, each core every second piece.
                         for number in (0..8_usize).rev().filter(|number| number % 2 == core) {
                             let at = number * piece;
@@ -133,7 +133,7 @@ fn space_is_reserved_for_a_part_and_no_more_than_comes() {
         let room = Room::with(WriteOptions { ops, allocation, ..WriteOptions::default() });
         let partial = Arc::new(room.create());
         let blocks = on_rings(&room.dir, async move |_| {
-            let mut writer = partial.writer().unwrap();
+            let mut writer = partial.writer(&Io::default()).unwrap();
             writer.expect(ALLOCATE_BYTES_MIN..100 * ALLOCATE_BYTES_MIN);
             writer.write(&mut body(b"begin"), ALLOCATE_BYTES_MIN).await.unwrap();
             let blocks = |partial: &PartialFile| rustix::fs::fstat(&partial.fd).unwrap().st_blocks;
@@ -213,7 +213,7 @@ fn two_runs_do_not_write_one_file() {
     let room = Room::new();
     let first = room.create();
     assert!(locked(PartialFile::open(&room.dir, PART)));
-    on_rings(&room.dir, async move |_| drop(first.writer().unwrap()));
+    on_rings(&room.dir, async move |_| drop(first.writer(&Io::default()).unwrap()));
     let second = room.open().expect("the lock went with the last descriptor");
     assert!(locked(PartialFile::open(&room.dir, PART)));
     second.discard();
@@ -384,7 +384,7 @@ fn a_file_whose_body_proves_long_is_kept() {
             file.write(&mut body(b"be")).await.unwrap();
             let partial = file.keep(PART).unwrap();
             assert!(locked(PartialFile::open(&dir, PART)));
-            partial.writer().unwrap().write(&mut body(b"gin"), 2).await.unwrap();
+            partial.writer(&Io::default()).unwrap().write(&mut body(b"gin"), 2).await.unwrap();
             let mut bytes = [0; 9];
             assert_eq!(partial.read_at(&mut bytes, 0).unwrap(), 5);
             assert_eq!(&bytes[..5], b"begin");
@@ -457,13 +457,13 @@ fn what_was_written_can_be_synced_in_two_steps() {
     let partial = room.create();
     on_rings(&room.dir, async move |_| {
         let is_durable = |partial: &PartialFile| partial.has_durable_names.load(Ordering::Acquire);
-        partial.sync_data().await.unwrap();
-        partial.sync_record().await.unwrap();
+        partial.sync_data(&Io::default()).await.unwrap();
+        partial.sync_record(&Io::default()).await.unwrap();
         assert!(is_durable(&partial));
         // The record is a new name in the folder.
         partial.write_record(b"x", 0).unwrap();
         assert!(!is_durable(&partial));
-        partial.sync().await.unwrap();
+        partial.sync(&Io::default()).await.unwrap();
         assert!(is_durable(&partial));
         partial.write_record(b"y", 0).unwrap();
         assert!(is_durable(&partial));

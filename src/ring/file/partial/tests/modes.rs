@@ -21,7 +21,7 @@ fn room(mode: WriteMode, ops: FileOps) -> Option<Room> {
 fn write_all(room: &Room, partial: &Arc<PartialFile>, pieces: Vec<(usize, usize)>) -> WriteMode {
     let partial = Arc::clone(partial);
     on_rings(&room.dir, async move |_| {
-        let mut writer = partial.writer().unwrap();
+        let mut writer = partial.writer(&Io::default()).unwrap();
         for (at, length) in pieces {
             let mut buf = body(&content(at, length));
             writer.write(&mut buf, at as u64).await.unwrap();
@@ -77,7 +77,7 @@ fn more_writers_than_buffers_take_turns() {
     on_rings(&room.dir, async move |_| {
         let write = async |number: usize| {
             let mut buf = body(&content(number * piece, piece));
-            let mut writer = shared.writer().unwrap();
+            let mut writer = shared.writer(&Io::default()).unwrap();
             writer.write(&mut buf, (number * piece) as u64).await.unwrap();
         };
         futures(count, write).await;
@@ -131,10 +131,10 @@ fn a_body_that_is_expected_to_be_very_long_leaves_the_page_cache_to_others() {
     let partial = Arc::new(room.create());
     let shared = Arc::clone(&partial);
     on_rings(&room.dir, async move |_| {
-        let mut writer = shared.writer().unwrap();
+        let mut writer = shared.writer(&Io::default()).unwrap();
         writer.expect(0..u64::MAX);
         assert_eq!(writer.chosen(), WriteMode::Ring, "that says nothing");
-        shared.writer().unwrap().expect(1 << 40..2 << 40);
+        shared.writer(&Io::default()).unwrap().expect(1 << 40..2 << 40);
         writer.write(&mut body(&content(0, 200_000)), 0).await.unwrap();
         let chosen = writer.chosen();
         let sparing = matches!(chosen, WriteMode::DontCache | WriteMode::Behind);
