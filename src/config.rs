@@ -10,8 +10,8 @@ pub use journal::{JournalConfig, RetryFailed, SyncMode};
 pub use own::{OwnFiles, StatsFile};
 
 pub use crate::ring::dns::{DnsOptions, Family, ResolveOverride};
-pub use crate::ring::io::{Backend, Trigger};
 pub use crate::ring::file::{FileAllocation, FileOps, Fsync, WriteMode};
+pub use crate::ring::io::{Backend, Trigger};
 pub use crate::ring::stream::Outlet;
 pub use crate::ring::tls::{Pins, TlsOptions, TlsVersion};
 

@@ -35,8 +35,8 @@ pub use times::FileTimes;
 
 use super::buf::RecvBuf;
 use super::dir::Dir;
-use super::shim::{Op, call, call_after};
 use super::io::Chained;
+use super::shim::{Op, call, call_after};
 use super::{disk_cause, name_cause};
 use crate::fault::Cause;
 use descriptor::Descriptor;
@@ -118,7 +118,8 @@ impl OutFile {
             long: match expected {
                 SizeHint::Short => None,
                 SizeHint::Long(length) => {
-                    let mut long = Box::new(LongWriter::new(dir.io().clone(), Arc::new(way_in(dir))));
+                    let mut long =
+                        Box::new(LongWriter::new(dir.io().clone(), Arc::new(way_in(dir))));
                     long.expect(0..length.unwrap_or_default());
                     Some(long)
                 }
@@ -364,7 +365,8 @@ impl OutFile {
                 let (result, memory) = match self.fd.share() {
                     Some(fd) => {
                         let written = &mut self.written;
-                        writes::write_ring((self.dir.io(), &fd), memory, range, written, NO_FLAGS).await
+                        writes::write_ring((self.dir.io(), &fd), memory, range, written, NO_FLAGS)
+                            .await
                     }
                     None => (Err(disk_cause(libc::EBADF)), memory),
                 };

@@ -28,10 +28,9 @@ pub(in crate::ring) use transfer::{Chained, Connect, Transfer};
 
 use crate::ring::shim::{Op, call};
 use exec::Timers;
-use start::IN_FLIGHT_PER_CORE_MAX;
-use transfer::{Connecting, Transferring};
 use rustix::fs::{Advice, FallocateFlags};
 use rustix::io::{Errno, ReadWriteFlags};
+use start::IN_FLIGHT_PER_CORE_MAX;
 use std::cell::OnceCell;
 use std::ffi::CString;
 use std::fmt;
@@ -45,6 +44,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
+use transfer::{Connecting, Transferring};
 
 /// Kernel interface that moves the bytes.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
@@ -240,9 +240,7 @@ impl Io {
         wants: Wants,
     ) -> Transfer {
         Transfer(match &self.0.kind {
-            Kind::Uring => {
-                Transferring::Uring(uring::recv(fd, buf, range, wants == Wants::All))
-            }
+            Kind::Uring => Transferring::Uring(uring::recv(fd, buf, range, wants == Wants::All)),
             Kind::Own(ring) => Transferring::Own(ring.recv(fd, buf, range, wants)),
             Kind::Ready(poller) => {
                 let transfer = ready::Transfer::receive(poller, fd, buf, range, wants);
@@ -261,9 +259,8 @@ impl Io {
                 // SAFETY: an OwnedFd in an Arc has one number, and is open for as long as that is
                 // held.
                 #[allow(unsafe_code, reason = "tokio cannot know what it is given")]
-                let registered = unsafe {
-                    AsyncFd::register_with_interest(Arc::clone(fd), Interest::WRITABLE)
-                };
+                let registered =
+                    unsafe { AsyncFd::register_with_interest(Arc::clone(fd), Interest::WRITABLE) };
                 // An error of the wait is told by the next write.
                 let fd = registered.map_err(|_| libc::EPERM)?;
                 drop(fd.writable().await);

@@ -7,8 +7,8 @@
 //! between is a future that may be dropped, for epoll(7) has no memory of ours.
 
 use super::disk_cause;
-use super::io::Io;
 use super::file::{Fsync, close};
+use super::io::Io;
 use crate::fault::{Cause, DiskProblem};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fs::{CWD, FileType, Mode, OFlags};

@@ -1,8 +1,8 @@
 //! One TCP socket.
 
 use super::deadline::{Deadlines, Rule, Watch};
-use super::shim::{Op, call};
 use super::io::{self, Io, Wants};
+use super::shim::{Op, call};
 use super::socket_cause;
 use crate::fault::Cause;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, sockopt};

@@ -311,7 +311,8 @@ mod tests {
             let mut second = paces.attempt("host");
             first.settle();
             let io = Io::default();
-            let given_up = tokio::time::timeout(Duration::from_secs(1), second.pass_all(&io, 9_000));
+            let given_up =
+                tokio::time::timeout(Duration::from_secs(1), second.pass_all(&io, 9_000));
             assert!(given_up.await.is_err());
             drop(second);
             first.pass_all(&Io::default(), 1).await;

@@ -139,7 +139,6 @@ impl Rest {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ring::io::Io;
     use crate::config::{Config, Destination};
     use crate::engine::moment::Bounds;
     use crate::engine::output::assembly::{Coming, KEPT_BYTES_MIN};
@@ -152,6 +151,7 @@ mod tests {
     use crate::report::journal::Lost;
     use crate::ring::buf::{BufPool, Size};
     use crate::ring::dir::{Dir, WriteOptions};
+    use crate::ring::io::Io;
     use std::time::Instant;
     use tokio::sync::Notify;
 

@@ -14,9 +14,9 @@
 
 use super::writes::write_sync;
 use crate::fault::Cause;
-use crate::ring::shim::{Op, call};
 use crate::ring::disk_cause;
 use crate::ring::io::{Aligned, Io};
+use crate::ring::shim::{Op, call};
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, StatxFlags};
 use rustix::io::Errno;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -62,13 +62,15 @@ impl Direct {
                     write_sync(cached, &rest[..length], &mut end)?;
                     length
                 }
-                Piece::Direct(length) => match io.write_aligned(&self.fd, &rest[..length], *at).await {
-                    Ok(0) => return Err(disk_cause(libc::ENOSPC)),
-                    Ok(count) => count,
-                    Err(libc::EINTR | libc::EAGAIN) => continue,
-                    Err(libc::EINVAL | libc::EOPNOTSUPP) => return Ok(false),
-                    Err(errno) => return Err(disk_cause(errno)),
-                },
+                Piece::Direct(length) => {
+                    match io.write_aligned(&self.fd, &rest[..length], *at).await {
+                        Ok(0) => return Err(disk_cause(libc::ENOSPC)),
+                        Ok(count) => count,
+                        Err(libc::EINTR | libc::EAGAIN) => continue,
+                        Err(libc::EINVAL | libc::EOPNOTSUPP) => return Ok(false),
+                        Err(errno) => return Err(disk_cause(errno)),
+                    }
+                }
             };
             *at += count as u64;
             rest = &rest[count..];
@@ -85,7 +87,6 @@ impl Direct {
         let memory = Aligned::new();
         call(Op::Pwrite, || rustix::io::pwrite(&self.fd, &memory.bytes()[..length], 0)).map(drop)
     }
-
 }
 
 /// The next piece of a body, with its length in bytes.

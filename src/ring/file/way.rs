@@ -237,9 +237,7 @@ impl LongWriter {
             None => Direct::open(fd),
         };
         let is_written = match opened {
-            Ok(direct) => {
-                self.direct.insert(direct).write((&self.io, fd), buf.body(), at).await?
-            }
+            Ok(direct) => self.direct.insert(direct).write((&self.io, fd), buf.body(), at).await?,
             Err(errno @ (Errno::MFILE | Errno::NFILE | Errno::NOMEM)) => {
                 return Err(disk_cause(errno.raw_os_error()));
             }

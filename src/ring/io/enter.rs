@@ -137,7 +137,9 @@ mod tests {
 
     fn on_rings<T: Send + 'static>(story: impl AsyncFnOnce() -> T + Send + 'static) -> T {
         let cpu = core_affinity::get_core_ids().unwrap()[0].id;
-        std::thread::spawn(move || run(Backend::Uring, cpu, 1, |_| story()).unwrap()).join().unwrap()
+        std::thread::spawn(move || run(Backend::Uring, cpu, 1, |_| story()).unwrap())
+            .join()
+            .unwrap()
     }
 
     fn send(fd: &Rc<OwnedFd>) -> uring::BufOp {

@@ -51,8 +51,7 @@ pub(super) fn block_on<F: Future>(
             bell.state.compare_exchange(AWAKE, ASLEEP, Ordering::AcqRel, Ordering::Acquire).is_ok();
         park.wait(if sleeps { next } else { Some(Duration::ZERO) });
         // From here on, a wake needs no system call.
-        let _ =
-            bell.state.compare_exchange(ASLEEP, AWAKE, Ordering::AcqRel, Ordering::Acquire);
+        let _ = bell.state.compare_exchange(ASLEEP, AWAKE, Ordering::AcqRel, Ordering::Acquire);
         park.dispatch();
     }
 }
@@ -96,8 +95,7 @@ impl Wake for Bell {
     fn wake_by_ref(self: &Arc<Self>) {
         if self.state.swap(RUNG, Ordering::AcqRel) == ASLEEP {
             // It can only fail by being full, and then it rings already.
-            let _: rustix::io::Result<usize> =
-                rustix::io::write(&self.event, &1_u64.to_ne_bytes());
+            let _: rustix::io::Result<usize> = rustix::io::write(&self.event, &1_u64.to_ne_bytes());
         }
     }
 }

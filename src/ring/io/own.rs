@@ -8,9 +8,9 @@
 //! freed only when nothing is in flight ([`Ring::end`]).
 
 use super::Wants;
-use super::start::{CQ_ENTRIES_PER_SQ_ENTRY, END_PATIENCE};
 use super::aligned::Aligned;
 use super::exec::{Bell, Park};
+use super::start::{CQ_ENTRIES_PER_SQ_ENTRY, END_PATIENCE};
 use crate::ring::shim::{self, Op, Verdict};
 use anyhow::{Context as _, bail};
 use io_uring_own::squeue::{Entry, Flags};
@@ -326,13 +326,8 @@ impl Ring {
     }
 
     /// FSYNC, or with `is_data` the data of a file only.
-    pub(super) async fn fsync(
-        self: &Rc<Self>,
-        fd: &Rc<OwnedFd>,
-        is_data: bool,
-    ) -> Result<(), i32> {
-        let flags =
-            if is_data { types::FsyncFlags::DATASYNC } else { types::FsyncFlags::empty() };
+    pub(super) async fn fsync(self: &Rc<Self>, fd: &Rc<OwnedFd>, is_data: bool) -> Result<(), i32> {
+        let flags = if is_data { types::FsyncFlags::DATASYNC } else { types::FsyncFlags::empty() };
         // KERNEL: points at no memory.
         let entry = opcode::Fsync::new(types::Fd(fd.as_raw_fd())).flags(flags).build();
         self.start(Verdict::on(Op::Fsync), Data::of_fd(fd), entry).await.0.map(drop)
@@ -428,9 +423,9 @@ impl Park for Ring {
 
     fn dispatch(&self) {
         let mut seen = self.seen.take();
-        seen.extend(self.ring.borrow_mut().completion().map(|entry| {
-            (entry.user_data(), entry.result())
-        }));
+        seen.extend(
+            self.ring.borrow_mut().completion().map(|entry| (entry.user_data(), entry.result())),
+        );
         for (key, result) in seen.drain(..) {
             match (key, usize::try_from(key)) {
                 (BELL, _) => {

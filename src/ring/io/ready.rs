@@ -47,7 +47,6 @@ struct Direction {
     may_go: bool,
 }
 
-
 impl Poller {
     pub(super) fn new(selector: Selector, bell: Arc<Bell>) -> Rc<Self> {
         Rc::new(Self {

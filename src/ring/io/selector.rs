@@ -171,7 +171,11 @@ impl Selector {
             Self::Blocking => {
                 let mut fds = [PollFd::new(bell, PollFlags::IN)];
                 if rustix::event::poll(&mut fds, at_most.as_ref()) == Ok(1) {
-                    ready.push(Ready { fd: bell.as_raw_fd(), can: [true, false, false], is_over: false });
+                    ready.push(Ready {
+                        fd: bell.as_raw_fd(),
+                        can: [true, false, false],
+                        is_over: false,
+                    });
                 }
             }
         }

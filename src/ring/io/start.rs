@@ -58,11 +58,7 @@ pub fn run<T>(
     }
 }
 
-fn run_own<T>(
-    cpu: usize,
-    in_flight: usize,
-    story: impl AsyncFnOnce(Io) -> T,
-) -> anyhow::Result<T> {
+fn run_own<T>(cpu: usize, in_flight: usize, story: impl AsyncFnOnce(Io) -> T) -> anyhow::Result<T> {
     let bell = bell()?;
     let alone = enter::alone();
     let limits = (IOWQ_WORKERS_MAX, &cpu_set(cpu));
