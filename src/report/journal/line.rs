@@ -2,8 +2,10 @@
 
 mod cells;
 mod columns;
+mod version;
 
-pub(super) use columns::Columns;
+pub(super) use columns::{Columns, Detail};
+pub use version::Version;
 
 use self::cells::{Cell, Cells, Unquoted};
 use self::columns::{Picked, WANTED, kept_of};
@@ -35,9 +37,18 @@ pub struct Entry<'a> {
     pub size_file: Option<u64>,
     /// Digest of the file as `checksum=` has it; empty when there is none.
     pub digest: Cow<'a, str>,
+    /// Version of the file of a row that says ok, where that is wanted and known.
+    pub version: Option<Version<'a>>,
 }
 
-impl Entry<'_> {
+impl<'a> Entry<'a> {
+    /// This entry with the version of its file, if it has a file.
+    fn with_version(self, version: impl FnOnce() -> Option<Version<'a>>) -> Self {
+        let has_file = self.status == Status::Ok && self.size_file.is_some();
+        let version = if has_file && !self.filename.is_empty() { version() } else { None };
+        Self { version, ..self }
+    }
+
     /// Whether the row says that the file of its line is to be pulled again, because it may be
     /// lost.
     pub fn is_lost(&self) -> bool {
@@ -130,6 +141,7 @@ impl fmt::Display for Problem {
 #[derive(Debug)]
 pub struct Lines {
     format: RowFormat,
+    detail: Detail,
     /// Columns of CSV, once its header line was read.
     columns: Option<Arc<Columns>>,
     has_rows: bool,
@@ -142,13 +154,19 @@ impl Lines {
     /// A reader of lines that should have this format.
     pub fn new(format: RowFormat) -> Self {
         let unquoted = Unquoted::default();
-        Self { format, columns: None, has_rows: false, kept: None, unquoted }
+        let detail = Detail::Fate;
+        Self { format, detail, columns: None, has_rows: false, kept: None, unquoted }
+    }
+
+    /// Reads so much of each row from now on.
+    pub(super) fn set_detail(&mut self, detail: Detail) {
+        self.detail = detail;
     }
 
     /// A reader of lines that come later and have the same columns.
     pub(super) fn part(&self) -> Self {
         let columns = self.columns.clone();
-        Self { columns, has_rows: self.has_rows, ..Self::new(self.format) }
+        Self { columns, detail: self.detail, has_rows: self.has_rows, ..Self::new(self.format) }
     }
 
     /// The columns of CSV, once its header line was read.
@@ -169,7 +187,7 @@ impl Lines {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         match self.format {
             RowFormat::Csv => self.read_csv(line),
-            RowFormat::JsonLines => match read_json(line) {
+            RowFormat::JsonLines => match read_json(line, self.detail) {
                 Ok(entry) => {
                     if !std::mem::replace(&mut self.has_rows, true) {
                         let keys = serde_json::from_slice(line).map_err(|_| Problem::Torn)?;
@@ -218,7 +236,7 @@ impl Lines {
         let header = line.split(|byte| *byte == b',');
         match self.format {
             RowFormat::Csv if line.starts_with(JSON_FIRST.as_bytes()) => Problem::IsJsonLines,
-            RowFormat::JsonLines if Columns::of(header).is_some() => Problem::IsCsv,
+            RowFormat::JsonLines if Columns::of(header, self.detail).is_some() => Problem::IsCsv,
             RowFormat::Csv | RowFormat::JsonLines => Problem::Stranger,
         }
     }
@@ -227,8 +245,8 @@ impl Lines {
         let is_quoted = memchr(b'"', line).is_some();
         if line.starts_with(b"url,") {
             let columns = match is_quoted {
-                false => Columns::of(line.split(|byte| *byte == b',')),
-                true => Columns::of(self.unquoted.cells(line)),
+                false => Columns::of(line.split(|byte| *byte == b','), self.detail),
+                true => Columns::of(self.unquoted.cells(line), self.detail),
             };
             if let Some(columns) = columns {
                 // Those of a report that goes on as it was stay the same ones.
@@ -286,9 +304,10 @@ fn entry_of<'a>(cells: [&'a [u8]; WANTED.len()]) -> Result<Entry<'a>, Problem> {
         (None, b"") => Ok(None),
         (None, _) => text(cell)?.parse().map(Some).map_err(|_| Problem::Nonsense(column)),
     };
-    let [url, index, status, response_code, error_code, filename, size_file, digest] = cells;
+    let [url, index, status, response_code, error_code, filename, size_file, digest, version @ ..] =
+        cells;
     let code = number(response_code, "response_code")?.unwrap_or(0);
-    Ok(Entry {
+    let entry = Entry {
         index: index_of(number(index, "index")?)?,
         url: url.into(),
         status: status_of(text(status)?)?,
@@ -297,7 +316,9 @@ fn entry_of<'a>(cells: [&'a [u8]; WANTED.len()]) -> Result<Entry<'a>, Problem> {
         filename: text(filename)?.into(),
         size_file: number(size_file, "size_file")?,
         digest: text(digest)?.into(),
-    })
+        version: None,
+    };
+    Ok(entry.with_version(|| Version::of_cells(version)))
 }
 
 /// A number of few digits, as nearly all are.
@@ -323,9 +344,9 @@ struct JsonRow<'a> {
     digest: Option<Cow<'a, str>>,
 }
 
-fn read_json(line: &[u8]) -> Result<Entry<'_>, Problem> {
+fn read_json(line: &[u8], detail: Detail) -> Result<Entry<'_>, Problem> {
     let row: JsonRow<'_> = serde_json::from_slice(line).map_err(|_| Problem::Torn)?;
-    Ok(Entry {
+    let entry = Entry {
         index: index_of(Some(row.index))?,
         url: match row.url {
             Cow::Borrowed(url) => url.as_bytes().into(),
@@ -337,6 +358,11 @@ fn read_json(line: &[u8]) -> Result<Entry<'_>, Problem> {
         filename: row.filename.unwrap_or_default(),
         size_file: row.size_file,
         digest: row.digest.unwrap_or_default(),
+        version: None,
+    };
+    Ok(match detail {
+        Detail::Fate => entry,
+        Detail::Version => entry.with_version(|| Version::of_json(line)),
     })
 }
 

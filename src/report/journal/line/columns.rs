@@ -35,13 +35,17 @@ pub(in crate::report::journal) struct Columns {
 }
 
 impl Columns {
-    /// Columns by the names of a header line; `None` when it is not one.
-    pub(super) fn of<'a>(names: impl Iterator<Item = &'a [u8]> + Clone) -> Option<Self> {
+    /// Columns by the names of a header line, as far as a row is wanted; `None` when it is not one.
+    pub(super) fn of<'a>(
+        names: impl Iterator<Item = &'a [u8]> + Clone,
+        detail: Detail,
+    ) -> Option<Self> {
         let text = |name: &[u8]| String::from_utf8_lossy(name).into_owned();
         let kept = kept_of(names.clone().map(text).collect());
         let own = names.clone().count() - kept.len();
         let is_current = names.clone().take(own).eq(NAMES.iter().map(|name| name.as_bytes()));
-        let slot = |name: &[u8]| WANTED.iter().position(|wanted| wanted.as_bytes() == name);
+        let wanted = &WANTED[..detail.columns()];
+        let slot = |name: &[u8]| wanted.iter().position(|wanted| wanted.as_bytes() == name);
         let slots: Vec<Option<usize>> = names.map(slot).collect();
         let has = |wanted: usize| slots.iter().filter(|slot| **slot == Some(wanted)).count() == 1;
         (0..NEEDED).all(has).then_some(Self { slots, kept, is_current })
@@ -68,9 +72,44 @@ impl Columns {
     }
 }
 
-/// The columns that matter, in the order of [`super::entry_of`].
-pub(super) const WANTED: [&str; 8] =
-    ["url", "index", "status", "response_code", "error_code", "filename", "size_file", "digest"];
+/// How much of a row is wanted.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(in crate::report::journal) enum Detail {
+    /// What became of its line.
+    Fate,
+    /// The version of its file as well.
+    Version,
+}
+
+impl Detail {
+    /// How many of the first columns of [`WANTED`] are picked.
+    fn columns(self) -> usize {
+        match self {
+            Self::Fate => FATE,
+            Self::Version => WANTED.len(),
+        }
+    }
+}
+
+/// The columns that matter, in the order of [`super::entry_of`]. A tag has quotes within quotes,
+/// which take longer to read.
+pub(super) const WANTED: [&str; 13] = [
+    "url",
+    "index",
+    "status",
+    "response_code",
+    "error_code",
+    "filename",
+    "size_file",
+    "digest",
+    "etag",
+    "attempted_at",
+    "time_total",
+    "url_effective",
+    "num_redirects",
+];
+/// Number of the first columns of [`WANTED`] that tell what became of a line.
+const FATE: usize = 8;
 /// Number of the first columns of [`WANTED`] that every report has.
 const NEEDED: usize = 3;
 
