@@ -2,7 +2,7 @@
 
 mod part;
 
-pub use self::part::{BadPart, PartAsk, WhyWhole, why_whole};
+pub use self::part::{BadPart, PartAsk, WhyWhole, ends_early, why_whole};
 use super::robots::refusal;
 use super::target::Target;
 use crate::fault::{Cause, Fault, Stage};

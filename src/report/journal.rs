@@ -19,7 +19,7 @@ mod url;
 
 pub use differ::Difference;
 pub use done::{Check, Done, Ended, Fate, Mismatch, Passed, Verdict, Which};
-pub use line::{Entry, Lines, Problem};
+pub use line::{Entry, Lines, Problem, Version};
 pub use lost::Lost;
 pub use packed::{Cut, Reader};
 pub use part::Part;

@@ -30,7 +30,7 @@ pub use options::{FileAllocation, FileOps, Fsync, WriteMode, WriteOptions};
 pub(super) use partial::RECORD_SUFFIX;
 pub use partial::{PartWriter, PartialFile, RECORD_BYTES_MAX};
 pub(super) use share::CacheShare;
-pub use stamp::Stamp;
+pub use stamp::{Made, Stamp};
 pub use times::FileTimes;
 
 use super::buf::RecvBuf;

@@ -1,8 +1,9 @@
 //! -N and -R: the time of files, and what is asked for again only if it has changed.
 
-use crate::cmd::Sandbox;
+use crate::cmd::{Sandbox, eventually};
 use crate::rude::{Plan, Rude, Script, Verb, response};
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 const DATE: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
@@ -131,6 +132,88 @@ fn pull_twice(report: &str) {
 fn has_notes(sandbox: &Sandbox) -> bool {
     let path = sandbox.out().join("tagged");
     rustix::fs::getxattr(path, "user.ringpull.etag", &mut [0_u8; 256][..]).is_ok()
+}
+
+/// What a report tells of a version counts for as long as nobody has touched the file.
+#[test]
+fn the_tag_is_taken_from_the_report_of_a_run_without_the_flag() {
+    for report in ["r.csv", "r.jsonl", "r.csv.gz", "r.jsonl.zst"] {
+        pull_with_and_without(report);
+    }
+}
+
+fn pull_with_and_without(report: &str) {
+    let dated = format!("Last-Modified: {DATE}\r\n");
+    let tagged = format!("ETag: \"one\"\r\n{dated}");
+    let server = Plan::new()
+        .on("/kept", [file(&tagged, b"one"), unchanged(&tagged), unchanged(&tagged)])
+        .on("/weak,%20%22b%22", [file("ETag: W/\"1,2\"\r\n", b"one"), unchanged("")])
+        .on("/long", [file(&tagged, &vec![b'x'; 3 << 20]), unchanged(&tagged)])
+        .on("/odd", [file("ETag: one\r\n", b"one"), unchanged("")])
+        .on("/dated", [file(&dated, b"one"), unchanged("")])
+        .otherwise(file(&tagged, b"one"))
+        .start();
+    let touched = ["/edited", "/chmod", "/replaced", "/copied", "/gone"];
+    let paths = ["/kept", "/weak,%20%22b%22", "/long", "/odd", "/dated"].into_iter().chain(touched);
+    let list: Vec<String> = paths.map(|path| server.url(path)).collect();
+    let sandbox = Sandbox::new();
+    let pull = || sandbox.pull().report(report).again().list(&list);
+    pull().run().assert_code(0);
+    let at = |name: &str| sandbox.out().join(name);
+    let has_attributes = keeps_attributes(&sandbox);
+    pass_a_tick(&sandbox);
+    let written = modified(&sandbox, "edited");
+    let set_back = |name: &str| {
+        fs::File::options().write(true).open(at(name)).unwrap().set_modified(written).unwrap();
+    };
+    fs::write(at("edited"), "two").unwrap();
+    set_back("edited");
+    fs::set_permissions(at("chmod"), fs::Permissions::from_mode(0o600)).unwrap();
+    fs::write(sandbox.path("other"), "two").unwrap();
+    fs::rename(sandbox.path("other"), at("replaced")).unwrap();
+    set_back("replaced");
+    fs::copy(at("copied"), sandbox.path("copy")).unwrap();
+    fs::rename(sandbox.path("copy"), at("copied")).unwrap();
+    fs::remove_file(at("gone")).unwrap();
+    pull().arg("-N").run().assert_code(0);
+    assert_eq!(server.log().len(), 2 * list.len(), "{report}");
+    let tag = |path: &str| sent(&server, path, "If-None-Match");
+    for path in touched.into_iter().chain(["/odd", "/dated"]) {
+        assert_eq!(tag(path), "", "{report} {path}");
+        let is_gone = path == "/gone";
+        assert_eq!(sent(&server, path, "If-Modified-Since").is_empty(), is_gone, "{report} {path}");
+    }
+    if has_attributes {
+        assert_eq!(tag("/kept"), "\"one\"", "{report}");
+        assert_eq!(sent(&server, "/kept", "If-Modified-Since"), "");
+        assert_eq!(tag("/long"), "\"one\"", "{report}");
+        assert_eq!(tag("/weak,%20%22b%22"), "W/\"1,2\"", "{report}");
+    }
+    assert_eq!(fs::read(at("edited")).unwrap(), b"one", "the server is believed");
+    let done = sandbox.pull().again().args(["-N", &server.url("/kept")]).run();
+    done.assert_code(0);
+    assert_eq!(done.row(&server.url("/kept"))["status"], "skipped");
+    if has_attributes {
+        assert_eq!(tag("/kept"), "\"one\"", "the file itself knows it by now");
+    }
+}
+
+/// Whether the file system keeps extended attributes of users.
+fn keeps_attributes(sandbox: &Sandbox) -> bool {
+    let path = sandbox.path("scratch");
+    fs::write(&path, "").unwrap();
+    rustix::fs::setxattr(path, "user.ringpull.test", b"1", rustix::fs::XattrFlags::empty()).is_ok()
+}
+
+/// Waits until the file system tells what happens now from what the run did.
+fn pass_a_tick(sandbox: &Sandbox) {
+    let path = sandbox.path("scratch");
+    let run_ended = SystemTime::now();
+    let is_later = || {
+        fs::write(&path, "").unwrap();
+        fs::metadata(&path).unwrap().modified().unwrap() > run_ended + Duration::from_millis(5)
+    };
+    assert!(eventually(is_later), "time stands still");
 }
 
 #[test]

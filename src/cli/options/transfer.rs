@@ -50,9 +50,10 @@ pub struct TransferArgs {
     pub min_split_size: Bytes,
     /// Fetch files that are there only if they have changed.
     ///
-    /// They are asked for with If-None-Match where their ETag is known, else with If-Modified-Since
-    /// and the time of the file. What has not changed is skipped, also where a report says that it
-    /// is done. Includes --remote-time. Not together with --no-clobber and --discard.
+    /// They are asked for with If-None-Match where their ETag is known, from the report or from an
+    /// earlier run with -N, else with If-Modified-Since and the time of the file. What has not
+    /// changed is skipped, also where a report says that it is done. Includes --remote-time. Not
+    /// together with --no-clobber and --discard.
     #[arg(short = 'N', long, alias = "conditional-get", conflicts_with = "discard")]
     pub timestamping: bool,
     /// Give files the time of their Last-Modified.

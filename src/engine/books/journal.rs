@@ -3,6 +3,7 @@
 mod fate;
 mod gone;
 mod mark;
+mod noted;
 mod scan;
 mod stale;
 mod sync;
@@ -70,7 +71,8 @@ pub(crate) struct Opened {
 struct Wanted {
     /// Files of theirs: rows of what was discarded are as good as none.
     files: bool,
-    /// Another request for each (`--timestamping`), since the file may have changed.
+    /// Another request for each (`--timestamping`), since the file may have changed. What rows
+    /// tell of versions is noted with their files.
     again: bool,
 }
 
@@ -337,9 +339,9 @@ impl Opened {
     ) -> anyhow::Result<Scanned> {
         let mut doubted = 0_u64;
         let Self { file, format, done, lost, .. } = self;
-        let source = Source::new(file, path, *format);
+        let source = Source::new(file, path, *format).with_versions(wanted.again);
         let take = |rows: &mut TakenRows, entry: &Entry<'_>, end| {
-            rows.take(entry, end > believed, wanted.files);
+            rows.take(entry, end > believed, wanted);
         };
         let mut discarded = RoaringTreemap::new();
         let scanned = scan_in_batches(source, helpers(threads), &take, |rows: TakenRows| {

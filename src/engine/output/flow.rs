@@ -3,9 +3,8 @@
 use crate::engine::output::assembly::Tally;
 use crate::fault::{Cause, Fault, Stage};
 use crate::http::Head;
-use crate::limits::LONG_BYTES_MIN;
 use crate::plan::validator::Validator;
-use crate::plan::verdict::PartAsk;
+use crate::plan::verdict::{self, PartAsk};
 use std::sync::Arc;
 
 /// What came of a body that goes to no file: all of it from its begin on, counted and passed on.
@@ -128,7 +127,7 @@ impl Rest {
     pub(super) fn lacks_more(&self, bytes: u64, length: Option<u64>) -> Result<bool, Fault> {
         let is_short = length != Some(self.before + bytes);
         let want = if is_short { length.unwrap_or(self.end) } else { self.end } - self.before;
-        if self.before + bytes < self.end || (is_short && bytes < LONG_BYTES_MIN) {
+        if verdict::ends_early(self.before..self.before + bytes, self.end, is_short) {
             let cut = Cause::Truncated { got: bytes, want: Some(want) };
             return Err(Fault::new(Stage::Body, cut));
         }
@@ -146,6 +145,7 @@ mod tests {
     use crate::engine::output::destination::Output;
     use crate::engine::output::dir_rules::DirRules;
     use crate::http::head::Framing;
+    use crate::limits::LONG_BYTES_MIN;
     use crate::plan::checksum::{Hasher, Kind};
     use crate::plan::job::Job;
     use crate::report::journal::Lost;

@@ -44,6 +44,13 @@ pub enum WhyWhole {
     RangesIgnored,
 }
 
+/// Whether a response ended where it must not. It brought the bytes `came` of a file, and said that
+/// it would go on to `end`. It must not end before that, nor so soon, while more `is_left`, that
+/// whoever sends a byte at a time would be asked without end.
+pub fn ends_early(came: Range<u64>, end: u64, is_left: bool) -> bool {
+    came.end < end || (is_left && came.end - came.start < limits::LONG_BYTES_MIN)
+}
+
 /// Which bytes a 206 brings, and how many the whole file has.
 pub(super) fn judge_part(
     head: &Head,

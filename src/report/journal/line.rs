@@ -1,8 +1,16 @@
 //! One line of a report: a header line, or the cells of a row that matter to a later run.
 
+mod cells;
+mod columns;
+mod version;
+
+pub(super) use columns::{Columns, Detail};
+pub use version::Version;
+
+use self::cells::{Cell, Cells, Unquoted};
+use self::columns::{Picked, WANTED, kept_of};
 use crate::fault::DISK_LOST;
 use crate::report::row::{NAMES, RowFormat, Status};
-use csv_core::ReadRecordResult;
 use memchr::memchr;
 use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
@@ -29,9 +37,18 @@ pub struct Entry<'a> {
     pub size_file: Option<u64>,
     /// Digest of the file as `checksum=` has it; empty when there is none.
     pub digest: Cow<'a, str>,
+    /// Version of the file of a row that says ok, where that is wanted and known.
+    pub version: Option<Version<'a>>,
 }
 
-impl Entry<'_> {
+impl<'a> Entry<'a> {
+    /// This entry with the version of its file, if it has a file.
+    fn with_version(self, version: impl FnOnce() -> Option<Version<'a>>) -> Self {
+        let has_file = self.status == Status::Ok && self.size_file.is_some();
+        let version = if has_file && !self.filename.is_empty() { version() } else { None };
+        Self { version, ..self }
+    }
+
     /// Whether the row says that the file of its line is to be pulled again, because it may be
     /// lost.
     pub fn is_lost(&self) -> bool {
@@ -124,6 +141,7 @@ impl fmt::Display for Problem {
 #[derive(Debug)]
 pub struct Lines {
     format: RowFormat,
+    detail: Detail,
     /// Columns of CSV, once its header line was read.
     columns: Option<Arc<Columns>>,
     has_rows: bool,
@@ -132,27 +150,23 @@ pub struct Lines {
     unquoted: Unquoted,
 }
 
-/// Takes the quotes from lines that have them anywhere.
-#[derive(Debug, Default)]
-struct Unquoted {
-    /// Made once: its table of states takes longer than many lines.
-    reader: Option<Box<csv_core::Reader>>,
-    /// Cells of a line, and where each ends.
-    cells: Vec<u8>,
-    ends: Vec<usize>,
-}
-
 impl Lines {
     /// A reader of lines that should have this format.
     pub fn new(format: RowFormat) -> Self {
         let unquoted = Unquoted::default();
-        Self { format, columns: None, has_rows: false, kept: None, unquoted }
+        let detail = Detail::Fate;
+        Self { format, detail, columns: None, has_rows: false, kept: None, unquoted }
+    }
+
+    /// Reads so much of each row from now on.
+    pub(super) fn set_detail(&mut self, detail: Detail) {
+        self.detail = detail;
     }
 
     /// A reader of lines that come later and have the same columns.
     pub(super) fn part(&self) -> Self {
         let columns = self.columns.clone();
-        Self { columns, has_rows: self.has_rows, ..Self::new(self.format) }
+        Self { columns, detail: self.detail, has_rows: self.has_rows, ..Self::new(self.format) }
     }
 
     /// The columns of CSV, once its header line was read.
@@ -173,7 +187,7 @@ impl Lines {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         match self.format {
             RowFormat::Csv => self.read_csv(line),
-            RowFormat::JsonLines => match read_json(line) {
+            RowFormat::JsonLines => match read_json(line, self.detail) {
                 Ok(entry) => {
                     if !std::mem::replace(&mut self.has_rows, true) {
                         let keys = serde_json::from_slice(line).map_err(|_| Problem::Torn)?;
@@ -222,7 +236,7 @@ impl Lines {
         let header = line.split(|byte| *byte == b',');
         match self.format {
             RowFormat::Csv if line.starts_with(JSON_FIRST.as_bytes()) => Problem::IsJsonLines,
-            RowFormat::JsonLines if Columns::of(header).is_some() => Problem::IsCsv,
+            RowFormat::JsonLines if Columns::of(header, self.detail).is_some() => Problem::IsCsv,
             RowFormat::Csv | RowFormat::JsonLines => Problem::Stranger,
         }
     }
@@ -231,8 +245,8 @@ impl Lines {
         let is_quoted = memchr(b'"', line).is_some();
         if line.starts_with(b"url,") {
             let columns = match is_quoted {
-                false => Columns::of(line.split(|byte| *byte == b',')),
-                true => Columns::of(self.unquoted.cells(line)),
+                false => Columns::of(line.split(|byte| *byte == b','), self.detail),
+                true => Columns::of(self.unquoted.cells(line), self.detail),
             };
             if let Some(columns) = columns {
                 // Those of a report that goes on as it was stay the same ones.
@@ -254,183 +268,6 @@ impl Lines {
             Picked::Torn | Picked::Odd => Err(Problem::Torn),
         }
     }
-}
-
-impl Unquoted {
-    /// The cells of a line without their quotes. A quoted cell that does not end within the line
-    /// makes it no row.
-    fn cells<'a>(&'a mut self, line: &[u8]) -> impl Iterator<Item = &'a [u8]> + Clone {
-        let Self { reader, cells, ends } = self;
-        let reader = reader.get_or_insert_with(|| Box::new(csv_core::Reader::new()));
-        reader.reset();
-        cells.resize(line.len(), 0);
-        ends.resize(line.len() + 1, 0);
-        let (result, _, written, ended) = reader.read_record(line, cells, ends);
-        let (more, last) = match result {
-            ReadRecordResult::InputEmpty => {
-                // The end of the input ends the last cell.
-                let (cells, ends) = (&mut cells[written..], &mut ends[ended..]);
-                let (_, _, more, last) = reader.read_record(&[], cells, ends);
-                (more, ended + last)
-            }
-            ReadRecordResult::OutputFull
-            | ReadRecordResult::OutputEndsFull
-            | ReadRecordResult::Record
-            | ReadRecordResult::End => (0, 0),
-        };
-        cells.truncate(written + more);
-        ends.truncate(last);
-        cells_of(cells, ends)
-    }
-}
-
-/// Cells in one buffer, by where each of them ends.
-fn cells_of<'a>(cells: &'a [u8], ends: &'a [usize]) -> impl Iterator<Item = &'a [u8]> + Clone {
-    let starts = std::iter::once(&0).chain(ends);
-    starts.zip(ends).map(|(start, end)| &cells[*start..*end])
-}
-
-/// A cell, as far as it is seen without a copy.
-enum Cell<'a> {
-    Is(&'a [u8]),
-    /// A cell in quotes, with quotes in it.
-    Doubled,
-    /// A line that [`Unquoted`] has to look at as a whole.
-    Odd,
-}
-
-/// The cells of a line whose quotes are where this program writes them: around a whole cell, and
-/// twice for one within it.
-struct Cells<'a> {
-    line: &'a [u8],
-    /// Begin of the next cell; `None` behind the last one.
-    begin: Option<usize>,
-    commas: Commas<'a>,
-    is_odd: bool,
-}
-
-impl<'a> Cells<'a> {
-    fn of(line: &'a [u8], is_quoted: bool) -> Self {
-        // With quotes in the line, these would end a record and be no part of it.
-        let is_odd = is_quoted && (memchr(b'\r', line).is_some() || line.starts_with(BOM));
-        Self { line, begin: Some(0), commas: Commas::of(line), is_odd }
-    }
-
-    /// A cell whose quote is in front of byte `begin`.
-    fn quoted(&mut self, begin: usize) -> Cell<'a> {
-        let (mut at, mut has_quotes) = (begin, false);
-        while let Some(quote) = memchr(b'"', &self.line[at..]) {
-            let end = at + quote;
-            self.begin = match self.line.get(end + 1) {
-                Some(b'"') => {
-                    (at, has_quotes) = (end + 2, true);
-                    continue;
-                }
-                // It is the next one behind those within the quotes.
-                Some(b',') => self.commas.find(|comma| *comma > end).map(|comma| comma + 1),
-                Some(_) => break,
-                None => None,
-            };
-            return if has_quotes { Cell::Doubled } else { Cell::Is(&self.line[begin..end]) };
-        }
-        self.is_odd = true;
-        Cell::Odd
-    }
-}
-
-impl<'a> Iterator for Cells<'a> {
-    type Item = Cell<'a>;
-
-    fn next(&mut self) -> Option<Cell<'a>> {
-        let begin = self.begin?;
-        if self.is_odd {
-            return Some(Cell::Odd);
-        }
-        if self.line.get(begin) == Some(&b'"') {
-            return Some(self.quoted(begin + 1));
-        }
-        let end = self.commas.next();
-        self.begin = end.map(|end| end + 1);
-        Some(Cell::Is(&self.line[begin..end.unwrap_or(self.line.len())]))
-    }
-}
-
-/// Positions of the commas of a line: eight bytes are looked at together, since most cells are
-/// short.
-struct Commas<'a> {
-    rest: &'a [u8],
-    /// Position of the word at hand in the line.
-    word_at: usize,
-    /// Commas of the word at hand that are still to come, as the top bits of their bytes.
-    found: u64,
-}
-
-impl<'a> Commas<'a> {
-    fn of(line: &'a [u8]) -> Self {
-        let (word, rest) = first_word(line);
-        Self { rest, word_at: 0, found: commas_in(word) }
-    }
-}
-
-impl Iterator for Commas<'_> {
-    type Item = usize;
-
-    fn next(&mut self) -> Option<usize> {
-        while self.found == 0 {
-            if self.rest.is_empty() {
-                return None;
-            }
-            let (word, rest) = first_word(self.rest);
-            self.rest = rest;
-            self.word_at += WORD_BYTES;
-            self.found = commas_in(word);
-        }
-        let at = self.word_at + (self.found.trailing_zeros() / u8::BITS) as usize;
-        self.found &= self.found - 1;
-        Some(at)
-    }
-}
-
-/// The first bytes as a number, the first one lowest and missing ones zero, and the bytes behind
-/// them.
-fn first_word(bytes: &[u8]) -> (u64, &[u8]) {
-    match bytes.split_first_chunk() {
-        Some((word, rest)) => (u64::from_le_bytes(*word), rest),
-        None => {
-            let mut word = [0; WORD_BYTES];
-            word[..bytes.len()].copy_from_slice(bytes);
-            (u64::from_le_bytes(word), &[])
-        }
-    }
-}
-
-/// The top bit of every byte that is a comma, and no other bit.
-fn commas_in(word: u64) -> u64 {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    const LOW: u64 = 0x7f * ONES;
-    let differs = word ^ (ONES * b',' as u64);
-    // The sum carries into the top bit of a byte whose other bits are not all zero.
-    !(((differs & LOW) + LOW) | differs | LOW)
-}
-
-/// Result of picking cells.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Picked {
-    /// The line has as many cells as there are columns.
-    Whole,
-    /// The line has more cells or fewer.
-    Torn,
-    /// The quotes must be taken from the line first.
-    Odd,
-}
-
-/// Names of a report's columns that are columns of the list: they follow our own, of this version
-/// or of one that had fewer. A report that another program made is not understood so.
-fn kept_of(names: Vec<String>) -> Vec<String> {
-    let own = names.iter().zip(NAMES).take_while(|(name, own)| name == own).count();
-    let kept = &names[own..];
-    let is_ours = own >= NEEDED && !kept.iter().any(|name| NAMES.contains(&name.as_str()));
-    if is_ours { kept.to_vec() } else { Vec::new() }
 }
 
 /// The names of an object's members, in their order.
@@ -460,51 +297,6 @@ impl<'de> Visitor<'de> for KeysOf {
     }
 }
 
-/// Positions of the columns that matter.
-#[derive(Debug, PartialEq)]
-pub(super) struct Columns {
-    /// Place of each column among [`WANTED`].
-    slots: Vec<Option<usize>>,
-    /// Names of the columns of the list, which follow.
-    kept: Vec<String>,
-    /// Whether the others are those of this version.
-    is_current: bool,
-}
-
-impl Columns {
-    /// Columns by the names of a header line; `None` when it is not one.
-    fn of<'a>(names: impl Iterator<Item = &'a [u8]> + Clone) -> Option<Self> {
-        let text = |name: &[u8]| String::from_utf8_lossy(name).into_owned();
-        let kept = kept_of(names.clone().map(text).collect());
-        let own = names.clone().count() - kept.len();
-        let is_current = names.clone().take(own).eq(NAMES.iter().map(|name| name.as_bytes()));
-        let slot = |name: &[u8]| WANTED.iter().position(|wanted| wanted.as_bytes() == name);
-        let slots: Vec<Option<usize>> = names.map(slot).collect();
-        let has = |wanted: usize| slots.iter().filter(|slot| **slot == Some(wanted)).count() == 1;
-        (0..NEEDED).all(has).then_some(Self { slots, kept, is_current })
-    }
-
-    /// Picks the cells that matter.
-    fn pick<'a>(
-        &self,
-        mut from: impl Iterator<Item = Cell<'a>>,
-        into: &mut [&'a [u8]; WANTED.len()],
-    ) -> Picked {
-        for slot in &self.slots {
-            match (from.next(), slot) {
-                (None, _) => return Picked::Torn,
-                (Some(Cell::Odd), _) | (Some(Cell::Doubled), Some(_)) => return Picked::Odd,
-                (Some(Cell::Is(cell)), Some(slot)) => into[*slot] = cell,
-                (Some(Cell::Is(_) | Cell::Doubled), None) => {}
-            }
-        }
-        match from.next() {
-            None => Picked::Whole,
-            Some(Cell::Is(_) | Cell::Doubled | Cell::Odd) => Picked::Torn,
-        }
-    }
-}
-
 fn entry_of<'a>(cells: [&'a [u8]; WANTED.len()]) -> Result<Entry<'a>, Problem> {
     let text = |cell: &'a [u8]| std::str::from_utf8(cell).map_err(|_| Problem::Torn);
     let number = |cell: &'a [u8], column| match (digits(cell), cell) {
@@ -512,9 +304,10 @@ fn entry_of<'a>(cells: [&'a [u8]; WANTED.len()]) -> Result<Entry<'a>, Problem> {
         (None, b"") => Ok(None),
         (None, _) => text(cell)?.parse().map(Some).map_err(|_| Problem::Nonsense(column)),
     };
-    let [url, index, status, response_code, error_code, filename, size_file, digest] = cells;
+    let [url, index, status, response_code, error_code, filename, size_file, digest, version @ ..] =
+        cells;
     let code = number(response_code, "response_code")?.unwrap_or(0);
-    Ok(Entry {
+    let entry = Entry {
         index: index_of(number(index, "index")?)?,
         url: url.into(),
         status: status_of(text(status)?)?,
@@ -523,7 +316,9 @@ fn entry_of<'a>(cells: [&'a [u8]; WANTED.len()]) -> Result<Entry<'a>, Problem> {
         filename: text(filename)?.into(),
         size_file: number(size_file, "size_file")?,
         digest: text(digest)?.into(),
-    })
+        version: None,
+    };
+    Ok(entry.with_version(|| Version::of_cells(version)))
 }
 
 /// A number of few digits, as nearly all are.
@@ -549,9 +344,9 @@ struct JsonRow<'a> {
     digest: Option<Cow<'a, str>>,
 }
 
-fn read_json(line: &[u8]) -> Result<Entry<'_>, Problem> {
+fn read_json(line: &[u8], detail: Detail) -> Result<Entry<'_>, Problem> {
     let row: JsonRow<'_> = serde_json::from_slice(line).map_err(|_| Problem::Torn)?;
-    Ok(Entry {
+    let entry = Entry {
         index: index_of(Some(row.index))?,
         url: match row.url {
             Cow::Borrowed(url) => url.as_bytes().into(),
@@ -563,6 +358,11 @@ fn read_json(line: &[u8]) -> Result<Entry<'_>, Problem> {
         filename: row.filename.unwrap_or_default(),
         size_file: row.size_file,
         digest: row.digest.unwrap_or_default(),
+        version: None,
+    };
+    Ok(match detail {
+        Detail::Fate => entry,
+        Detail::Version => entry.with_version(|| Version::of_json(line)),
     })
 }
 
@@ -576,15 +376,6 @@ fn status_of(word: &str) -> Result<Status, Problem> {
     found.ok_or(Problem::Nonsense("status"))
 }
 
-/// Bytes in one word.
-const WORD_BYTES: usize = 8;
-/// A byte order mark, which is no part of the first cell.
-const BOM: &[u8] = b"\xef\xbb\xbf";
-/// The columns that matter, in the order of [`entry_of`].
-const WANTED: [&str; 8] =
-    ["url", "index", "status", "response_code", "error_code", "filename", "size_file", "digest"];
-/// Number of the first columns of [`WANTED`] that every report has.
-const NEEDED: usize = 3;
 /// Begin of the first row of a report in JSON Lines.
 const JSON_FIRST: &str = "{\"url\":";
 
@@ -593,73 +384,12 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn slots(wanted: &[bool]) -> Columns {
-        let mut places = 0..WANTED.len();
-        let slot = |is_wanted: &bool| is_wanted.then(|| places.next()).flatten();
-        Columns { slots: wanted.iter().map(slot).collect(), kept: Vec::new(), is_current: true }
-    }
-
-    #[test]
-    fn quotes_where_they_are_written_need_no_copy() {
-        let cells = |line: &'static str| {
-            let cells = Cells::of(line.as_bytes(), true).map(|cell| match cell {
-                Cell::Is(cell) => std::str::from_utf8(cell).unwrap(),
-                Cell::Doubled => "doubled",
-                Cell::Odd => "odd",
-            });
-            cells.take(5).collect::<Vec<_>>().join("|")
-        };
-        for (line, seen) in [
-            ("a,\"b,c\",", "a|b,c|"),
-            ("\"\"\"82-4\"\"\",\"\"", "doubled|"),
-            ("a\"b,\"c\"", "a\"b|c"),
-            ("\"a\"b,c", "odd|odd|odd|odd|odd"),
-            ("a,\"b", "a|odd|odd|odd|odd"),
-            ("\"a\"\r,b", "odd|odd|odd|odd|odd"),
-        ] {
-            assert_eq!(cells(line), seen, "{line}");
-        }
-    }
-
     proptest! {
         #![proptest_config(ProptestConfig {
             failure_persistence: None,
             cases: 1_000,
             ..ProptestConfig::default()
         })]
-
-        /// What is seen without a copy is what the reader of CSV sees.
-        #[test]
-        fn cells_are_those_of_the_reader_of_csv(
-            cells in prop::collection::vec("(\u{feff})?(\"(a|,|\"\"){0,3}\"|[a,\"\r]{0,3})", 1..6),
-            wanted in prop::collection::vec(any::<bool>(), 1..7),
-        ) {
-            let line = cells.join(",");
-            // Others are never given to that reader.
-            if !line.contains('"') {
-                return Ok(());
-            }
-            let columns = slots(&wanted);
-            let (mut quick, mut slow) = ([&b""[..]; WANTED.len()], [&b""[..]; WANTED.len()]);
-            let mut unquoted = Unquoted::default();
-            let whole = columns.pick(unquoted.cells(line.as_bytes()).map(Cell::Is), &mut slow);
-            let picked = columns.pick(Cells::of(line.as_bytes(), true), &mut quick);
-            if picked != Picked::Odd {
-                prop_assert_eq!(picked, whole, "{:?}", line);
-                if whole == Picked::Whole {
-                    prop_assert_eq!(quick, slow, "{:?}", line);
-                }
-            }
-        }
-
-        #[test]
-        fn commas_are_where_they_are(bytes in prop::collection::vec(
-            prop_oneof![Just(b','), Just(b'-'), Just(0xac_u8), Just(0_u8), any::<u8>()], 0..40,
-        )) {
-            let commas = bytes.iter().enumerate().filter(|(_, byte)| **byte == b',');
-            let commas: Vec<usize> = commas.map(|(at, _)| at).collect();
-            prop_assert_eq!(Commas::of(&bytes).collect::<Vec<_>>(), commas);
-        }
 
         #[test]
         fn numbers_are_those_of_the_standard_library(text in "[+0-9 ]{0,21}") {

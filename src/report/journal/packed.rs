@@ -3,7 +3,7 @@
 //! Only whole parts of a packed report count ([`crate::report::packing`]). A part that was torn is
 //! at its end, as a line that was torn is at the end of a plain one.
 
-use super::line::{Entry, Problem};
+use super::line::{Detail, Entry, Problem};
 use super::{LINE_BYTES_MAX, Part, Refused, Scan, Scanned};
 use crate::report::packing::{self, FirstPart, PART_BYTES_MAX, Packing};
 use crate::report::row::RowFormat;
@@ -44,6 +44,12 @@ impl Reader {
     /// A reader of a report that has, or is to have, this format.
     pub fn new(format: RowFormat, packing: Packing) -> Self {
         Self { packing, scan: Scan::new(format), rows: Vec::new(), at: 0, cut_at: 0 }
+    }
+
+    /// This reader, reading the versions of files as well, which takes longer.
+    pub fn with_versions(mut self) -> Self {
+        self.scan.lines.set_detail(Detail::Version);
+        self
     }
 
     /// Takes the next bytes. `each` gets every row, and where in the file it ends: behind the part

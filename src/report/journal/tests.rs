@@ -3,6 +3,7 @@
 use super::*;
 use crate::exit::ExitStatus;
 use crate::fault::{Cause, Fault, Stage};
+use crate::report::packing::Packing;
 use crate::report::row::NAMES;
 use crate::report::row::tests::{row_failed, row_ok};
 use crate::report::{Row, RowEncoder, Status};
@@ -14,8 +15,9 @@ type Seen = (u64, String, Status, u16, String, String, Option<u64>, String);
 const FORMATS: [RowFormat; 2] = [RowFormat::Csv, RowFormat::JsonLines];
 
 fn seen(entry: &Entry<'_>) -> Seen {
-    let Entry { index, url, status, response_code, error_code, filename, size_file, digest } =
-        entry;
+    let Entry {
+        index, url, status, response_code, error_code, filename, size_file, digest, ..
+    } = entry;
     let [error_code, filename, digest] =
         [error_code, filename, digest].map(|text| text.to_string());
     let url = String::from_utf8(url.to_vec()).unwrap();
@@ -58,6 +60,34 @@ fn rows() -> Vec<Row> {
     rows[3].filename = Some("a, \"b\"".to_owned());
     rows[4].url = Vec::new();
     rows
+}
+
+#[test]
+fn versions_are_read_where_they_are_wanted() {
+    for format in FORMATS {
+        let mut rows = rows();
+        rows[5].filename = None;
+        rows.push(Row { index: 7, etag: None, ..row_ok() });
+        rows.push(Row { index: 8, etag: Some("W/\"a, \u{e9}\"".into()), ..row_ok() });
+        let report = encode(format, &rows);
+        let read = |reader: Reader| {
+            let (mut reader, mut tags) = (reader, Vec::new());
+            let used = reader.feed(&report, |entry, _| {
+                tags.extend(entry.version.map(|version| (entry.index, version.etag.into_owned())));
+            });
+            assert_eq!(used, Ok(report.len()));
+            tags
+        };
+        let reader = || Reader::new(format, Packing::None);
+        assert_eq!(read(reader()), []);
+        let tags = ["\"33a64df5\"", "W/\"a, \u{e9}\""].map(str::to_owned);
+        let [first, last] = tags;
+        assert_eq!(read(reader().with_versions()), [(1, first), (8, last)]);
+    }
+    // A report of a version that had none of these columns.
+    let mut reader = Reader::new(RowFormat::Csv, Packing::None).with_versions();
+    let old = b"url,index,status,filename,size_file,etag\nhttp://a/,1,ok,a,1,\"\"\"x\"\"\"\n";
+    reader.feed(old, |entry, _| assert_eq!((entry.index, entry.version), (1, None))).unwrap();
 }
 
 #[test]

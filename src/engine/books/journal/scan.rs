@@ -24,17 +24,25 @@ pub(crate) struct Source<'s> {
     file: &'s File,
     path: &'s Path,
     format: RowFormat,
+    /// Whether the versions of files are read, too.
+    has_versions: bool,
     /// Bytes read at once.
     read_bytes: usize,
 }
 
 impl<'s> Source<'s> {
     pub(crate) fn new(file: &'s File, path: &'s Path, format: RowFormat) -> Self {
-        Self { file, path, format, read_bytes: READ_BYTES }
+        Self { file, path, format, has_versions: false, read_bytes: READ_BYTES }
+    }
+
+    /// This report, with the versions of files if they are wanted.
+    pub(crate) fn with_versions(self, has_versions: bool) -> Self {
+        Self { has_versions, ..self }
     }
 
     fn reader(&self) -> Reader {
-        Reader::new(self.format, Packing::of(self.path))
+        let reader = Reader::new(self.format, Packing::of(self.path));
+        if self.has_versions { reader.with_versions() } else { reader }
     }
 
     fn cannot(&self) -> RunError {
@@ -55,9 +63,15 @@ pub(crate) fn scan(
     file: &File,
     path: &Path,
     format: RowFormat,
+    each: impl FnMut(&Entry<'_>, u64),
+) -> anyhow::Result<Scanned> {
+    scan_source(Source::new(file, path, format), each)
+}
+
+fn scan_source(
+    source: Source<'_>,
     mut each: impl FnMut(&Entry<'_>, u64),
 ) -> anyhow::Result<Scanned> {
-    let source = Source::new(file, path, format);
     let mut reader = source.reader();
     let mut input = Input::new(source);
     while input.fill().with_context(|| source.cannot())? {
@@ -292,15 +306,15 @@ mod tests {
     type Read = (Vec<(u64, String, u64)>, Result<Scanned, String>);
 
     fn told(entry: &Entry<'_>, end: u64) -> (u64, String, u64) {
-        let Entry { url, status, filename, size_file, .. } = entry;
+        let Entry { url, status, filename, size_file, version, .. } = entry;
         let url = String::from_utf8_lossy(url);
-        (entry.index, format!("{url} {status:?} {filename} {size_file:?}"), end)
+        (entry.index, format!("{url} {status:?} {filename} {size_file:?} {version:?}"), end)
     }
 
     fn by_one(source: Source<'_>) -> Read {
         let mut rows = Vec::new();
         let each = |entry: &Entry<'_>, end| rows.push(told(entry, end));
-        let scanned = scan(source.file, source.path, source.format, each);
+        let scanned = scan_source(source, each);
         (rows, scanned.map_err(|error| format!("{error:#}")))
     }
 
@@ -397,6 +411,7 @@ mod tests {
             zeros in prop::sample::select(vec![0_usize, 0, 700]),
             read_bytes in prop::sample::select(vec![1_usize, 300, 900, 5_000]),
             threads in 0_usize..4,
+            has_versions in any::<bool>(),
         ) {
             let dir = tempfile::tempdir().unwrap();
             let path = dir.path().join(format!("report{packing}"));
@@ -407,6 +422,7 @@ mod tests {
             file.write_all(&bytes).unwrap();
             let file = File::open(&path).unwrap();
             let source = Source { read_bytes, ..Source::new(&file, &path, format) };
+            let source = source.with_versions(has_versions);
             prop_assert_eq!(by_many(source, threads), by_one(source));
         }
     }

@@ -1,7 +1,7 @@
 //! Rows of an earlier run, as far as a later one takes them up.
 
 use super::fate::fate;
-use super::whole;
+use super::{Wanted, noted, whole};
 use crate::engine::books::given::Given;
 use crate::plan::target::LastOrigin;
 use crate::report::Status;
@@ -54,9 +54,9 @@ pub(super) struct TakenRow<'r> {
 
 impl TakenRows {
     /// Takes the next row, which is believed only with a proof where it is `is_late`. One whose
-    /// body was discarded is as good as none where a file `is_wanted` of it.
-    pub(super) fn take(&mut self, entry: &Entry<'_>, is_late: bool, is_wanted: bool) {
-        let is_discarded = is_wanted && entry.is_discarded();
+    /// body was discarded is as good as none where a file is wanted of it.
+    pub(super) fn take(&mut self, entry: &Entry<'_>, is_late: bool, wanted: Wanted) {
+        let is_discarded = wanted.files && entry.is_discarded();
         let fate = if is_discarded { Fate::Open } else { fate(entry) };
         let is_doubted = is_late && fate == Fate::Good;
         let says = if is_doubted && !whole::is_proved(entry) {
@@ -66,7 +66,11 @@ impl TakenRows {
         } else {
             Says::Fate(fate)
         };
-        let sum = RowSum::of(entry.index, Given::of_row(entry, &mut self.origin).url());
+        let given = Given::of_row(entry, &mut self.origin);
+        if let (Says::Fate(Fate::Good), Some(url)) = (says, given.url().normal) {
+            noted::note(entry, url);
+        }
+        let sum = RowSum::of(entry.index, given.url());
         self.names.push_str(&entry.filename);
         let is_ours = entry.status != Status::Skipped;
         let name_end = self.names.len();

@@ -4,9 +4,9 @@ use crate::engine::moment::ms;
 use crate::engine::output::partial::{FOLLOW_BYTES, Partial, io_cause};
 use crate::engine::output::stored::write_fault;
 use crate::fault::{Cause, Fault};
-use crate::limits::LONG_BYTES_MIN;
 use crate::plan::parts::{Course, Taken};
 use crate::plan::sources::Fit;
+use crate::plan::verdict;
 use crate::report::Resume;
 use crate::ring::buf::RecvBuf;
 use crate::ring::file::PartWriter;
@@ -126,8 +126,8 @@ impl Filling {
     pub(crate) fn is_short(&self) -> bool {
         let range = &self.claim.part.range;
         let is_told = self.response_end != u64::MAX && !self.is_over;
-        let is_little = range.end != u64::MAX && self.at - range.start < LONG_BYTES_MIN;
-        is_told && (self.at < self.response_end || is_little)
+        let is_left = range.end != u64::MAX;
+        is_told && verdict::ends_early(range.start..self.at, self.response_end, is_left)
     }
 
     /// Whether others bring ranges of the same body, or have.

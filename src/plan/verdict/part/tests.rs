@@ -247,6 +247,23 @@ fn why_a_file_came_whole() {
     assert_eq!(why_whole(&head(200, "Content-Length: 9\r\n"), &blind), WhyWhole::RangesIgnored);
 }
 
+#[test]
+fn a_response_may_end_where_it_said_or_after_enough() {
+    const MIB: u64 = limits::LONG_BYTES_MIN;
+    for (came, end, is_left, wanted) in [
+        (5..9, 9, false, false),
+        (5..8, 9, false, true),
+        (5..5, 9, false, true),
+        (5..9, 9, true, true),
+        (5..MIB + 4, MIB + 4, true, true),
+        (5..MIB + 5, MIB + 5, true, false),
+        (5..MIB + 5, MIB + 6, true, true),
+        (5..MIB + 5, MIB + 6, false, true),
+    ] {
+        assert_eq!(ends_early(came.clone(), end, is_left), wanted, "{came:?} {end} {is_left}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..Default::default() })]
 
