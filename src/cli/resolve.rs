@@ -73,8 +73,7 @@ pub struct Resolved {
 /// # Errors
 /// A [`RunError`] of class usage that names the option and what to do instead.
 pub fn resolve(args: &PullArgs, host: &Host) -> anyhow::Result<Resolved> {
-    let inputs = args.input.inputs(&args.urls)?;
-    check_output(args, &inputs)?;
+    let inputs = inputs(args)?;
     let (dir, output) = args.output.place()?;
     let path = named(&dir, output.as_ref());
     let own_files = written::check(args, &inputs, path.as_deref(), host.roots_file.as_deref())?;
@@ -142,6 +141,13 @@ pub fn resolve(args: &PullArgs, host: &Host) -> anyhow::Result<Resolved> {
         grace_ms: args.patience.grace.0,
     };
     Ok(Resolved { config, warnings, notes })
+}
+
+/// What is pulled.
+fn inputs(args: &PullArgs) -> anyhow::Result<Vec<Input>> {
+    let inputs = args.input.inputs(&args.urls)?;
+    check_output(args, &inputs)?;
+    Ok(inputs)
 }
 
 /// The caps of the run, but for what the engine fills in.

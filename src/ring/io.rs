@@ -13,6 +13,8 @@
 //! All but the first run on `exec`.
 
 mod aligned;
+mod backend;
+mod direct;
 mod enter;
 mod exec;
 mod own;
@@ -23,6 +25,8 @@ mod transfer;
 mod uring;
 
 pub(in crate::ring) use aligned::Aligned;
+pub(in crate::ring) use backend::Wants;
+pub use backend::{Backend, Trigger};
 pub use start::run;
 pub(in crate::ring) use transfer::{Chained, Connect, Transfer};
 
@@ -30,7 +34,6 @@ use crate::ring::shim::{Op, call};
 use exec::Timers;
 use rustix::fs::{Advice, FallocateFlags};
 use rustix::io::{Errno, ReadWriteFlags};
-use start::IN_FLIGHT_PER_CORE_MAX;
 use std::cell::OnceCell;
 use std::ffi::CString;
 use std::fmt;
@@ -46,87 +49,6 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use transfer::{Connecting, Transferring};
 
-/// Kernel interface that moves the bytes.
-#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
-pub enum Backend {
-    /// io_uring by tokio-uring.
-    #[default]
-    Uring,
-    /// io_uring by a ring of our own.
-    UringOwn,
-    /// Non-blocking sockets and epoll(7).
-    Epoll(Trigger),
-    /// Non-blocking sockets and select(2).
-    Select,
-    /// Blocking sockets, one thread a connection.
-    Blocking,
-}
-
-/// When epoll(7) tells of a descriptor that is ready.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-pub enum Trigger {
-    /// As long as it is.
-    Level,
-    /// Once, when it becomes so (EPOLLET).
-    Edge,
-}
-
-impl Backend {
-    /// All of them.
-    pub const ALL: [Self; 6] = [
-        Self::Uring,
-        Self::UringOwn,
-        Self::Epoll(Trigger::Level),
-        Self::Epoll(Trigger::Edge),
-        Self::Select,
-        Self::Blocking,
-    ];
-
-    /// Whether it needs io_uring.
-    pub fn has_ring(self) -> bool {
-        match self {
-            Self::Uring | Self::UringOwn => true,
-            Self::Epoll(_) | Self::Select | Self::Blocking => false,
-        }
-    }
-
-    /// The word of `--backend`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Uring => "uring",
-            Self::UringOwn => "uring-own",
-            Self::Epoll(Trigger::Level) => "epoll",
-            Self::Epoll(Trigger::Edge) => "epoll-edge",
-            Self::Select => "select",
-            Self::Blocking => "blocking",
-        }
-    }
-
-    /// Jobs that can be in flight on one core.
-    pub fn in_flight_per_core_max(self) -> usize {
-        match self {
-            Self::Uring | Self::UringOwn | Self::Epoll(_) => IN_FLIGHT_PER_CORE_MAX,
-            // Its other descriptors are below the same number.
-            Self::Select => SELECT_IN_FLIGHT_MAX,
-            Self::Blocking => 1,
-        }
-    }
-}
-
-/// Most jobs in flight whose sockets select(2) can wait for.
-const SELECT_IN_FLIGHT_MAX: usize = selector::SELECT_FD_MAX as usize / 4;
-
-/// How much a receive waits for.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(in crate::ring) enum Wants {
-    /// Whatever comes.
-    Any,
-    /// Whatever comes in answer to what is sent at the same time: nothing is here yet.
-    Answer,
-    /// All of it (MSG_WAITALL); less comes only at the end of the stream or with an error.
-    All,
-}
-
 /// The backend of a core. A clone is the same one.
 #[derive(Clone, Default)]
 pub struct Io(Rc<Inner>);
@@ -137,7 +59,7 @@ struct Inner {
     /// The timers of the core; those of tokio where there are none.
     timers: Option<Rc<Timers>>,
     /// Memory for writes around the page cache, once there was one.
-    aligned: OnceCell<aligned::Memory>,
+    aligned: OnceCell<direct::Memory>,
 }
 
 #[derive(Default)]

@@ -12,7 +12,7 @@
 //! - No policy: what to fetch, how often and for how long is decided above.
 //!
 //! From the bottom up: [`io`] is the backend of a core, [`buf`] has the memory of its operations,
-//! [`setup`] asks the kernel what there is; [`deadline`], [`tcp`], [`tls`] and [`conn`] are a connection,
+//! [`setup`] asks the kernel what there is; [`deadline`], [`tcp`], [`tls`], [`conn`] are a connection,
 //! [`dir`] and [`mod@file`] an output file, [`room`] what its disk has left, [`mount`] where that
 //! is, [`stream`] an output that is not a file, [`draft`] what replaces another file of the run;
 //! [`journal`] is what a report needs beside being written. [`dns`] and [`listen`] have threads of
@@ -42,6 +42,8 @@ mod tcp_info;
 pub mod terminal;
 pub mod title;
 pub mod tls;
+
+pub use io::{Backend, Trigger};
 
 use crate::fault::{Cause, DiskProblem};
 

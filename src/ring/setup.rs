@@ -1,5 +1,5 @@
-//! Questions to the kernel that are asked once: whether io_uring is to be had, the CPU of a core, and
-//! how many descriptors may be open.
+//! Questions to the kernel that are asked once: whether io_uring is to be had, the CPU of a core,
+//! and how many descriptors may be open.
 
 use anyhow::Context as _;
 use io_uring::IoUring;

@@ -154,7 +154,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn pieces_tile_a_body(at in 0..1_u64 << 40, length in 1..3 * Aligned::BYTES, bits in 12..17) {
+        fn pieces_tile_a_body(
+            at in 0..1_u64 << 40,
+            length in 1..3 * Aligned::BYTES,
+            bits in 12..17,
+        ) {
             let block = 1_u64 << bits;
             let (mut at, mut rest, mut cached) = (at, length, 0);
             while rest > 0 {

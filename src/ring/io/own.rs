@@ -7,10 +7,9 @@
 //! the future is dropped before; that table is what the `KERNEL:` notes below call the ring. It is
 //! freed only when nothing is in flight ([`Ring::end`]).
 
-use super::Wants;
 use super::aligned::Aligned;
+use super::backend::Wants;
 use super::exec::{Bell, Park};
-use super::start::{CQ_ENTRIES_PER_SQ_ENTRY, END_PATIENCE};
 use crate::ring::shim::{self, Op, Verdict};
 use anyhow::{Context as _, bail};
 use io_uring_own::squeue::{Entry, Flags};
@@ -50,7 +49,7 @@ enum Slot {
         /// Kept for the kernel.
         _data: Data,
     },
-    /// It is complete.
+    /// The operation is complete.
     Done { data: Data, result: i32 },
 }
 
@@ -76,7 +75,7 @@ pub(super) enum Data {
 /// An operation in flight; to drop it abandons the operation, which goes on.
 pub(super) struct InFlight {
     ring: Rc<Ring>,
-    /// Its place in the table; `None` once it was awaited.
+    /// Place of the operation in the table; `None` once it was awaited.
     key: Option<usize>,
     verdict: Verdict,
 }
@@ -543,5 +542,10 @@ const BELL: u64 = u64::MAX;
 /// Mark of a completion that says nothing.
 const IGNORED: u64 = u64::MAX - 1;
 const NO_FD: RawFd = -1;
+/// Entries of the completion queue for each of the submission queue: an overflow costs the kernel
+/// an allocation.
+pub(super) const CQ_ENTRIES_PER_SQ_ENTRY: u32 = 2;
+/// Longest time that operations which nobody waits for may take until their runtime ends.
+pub(super) const END_PATIENCE: Duration = Duration::from_secs(5);
 /// How often it is looked whether the last operations have ended.
 const END_LOOK_INTERVAL: Duration = Duration::from_millis(1);

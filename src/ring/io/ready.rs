@@ -4,7 +4,7 @@
 //! The memory of an operation belongs to its future. No kernel works on it between two calls, so a
 //! future may be dropped at any time.
 
-use super::Wants;
+use super::backend::Wants;
 use super::exec::{Bell, Park};
 use super::selector::{Ready, Selector, WAYS, Way};
 use crate::ring::shim::{Op, Verdict, call};

@@ -1,6 +1,6 @@
 //! Ways to wait for many descriptors at once: epoll(7), select(2), or not at all.
 
-use super::Trigger;
+use super::backend::{SELECT_FD_MAX, Trigger};
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 use rustix::event::{FdSetElement, FdSetIter, PollFd, PollFlags, Timespec};
 use rustix::io::Errno;
@@ -245,5 +245,3 @@ const OUT: EventFlags = EventFlags::OUT;
 const OVER: EventFlags = EventFlags::HUP.union(EventFlags::ERR).union(EventFlags::RDHUP);
 /// Events taken with one call.
 const EVENTS_MAX: usize = 1_024;
-/// Descriptors that select(2) can wait for are below this number (FD_SETSIZE).
-pub(super) const SELECT_FD_MAX: RawFd = 1_024;

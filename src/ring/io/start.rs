@@ -1,8 +1,9 @@
 //! The begin and the end of a core's I/O: its backend is made, runs the core's story, and ends when
 //! nothing is in flight any more.
 
+use super::backend::{SQ_ENTRIES, SQ_ENTRIES_PER_JOB};
 use super::exec::{Bell, Timers, block_on};
-use super::own::Ring;
+use super::own::{CQ_ENTRIES_PER_SQ_ENTRY, END_PATIENCE, Ring};
 use super::ready::Poller;
 use super::selector::Selector;
 use super::{Backend, Io, Kind, enter, uring};
@@ -10,29 +11,15 @@ use crate::ring::shim;
 use anyhow::{Context as _, bail};
 use io_uring::IoUring;
 use std::io;
-use std::ops::RangeInclusive;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Entries that one job may have in a submission queue at a time: a chain of three. A full queue is
-/// flushed in the middle of a chain, which would take it apart, so it is made large enough, even
-/// where entries leave only when the runtime parks.
-const SQ_ENTRIES_PER_JOB: usize = 3;
-/// Bounds of the entries of a submission queue; the upper one is the kernel's (io_uring_setup(2)).
-const SQ_ENTRIES: RangeInclusive<usize> = 1_024..=32_768;
-/// Jobs that one core can have in flight.
-pub(super) const IN_FLIGHT_PER_CORE_MAX: usize = *SQ_ENTRIES.end() / SQ_ENTRIES_PER_JOB;
-/// Entries of the completion queue for each of the submission queue: an overflow costs the kernel
-/// an allocation.
-pub(super) const CQ_ENTRIES_PER_SQ_ENTRY: u32 = 2;
 const _: () = assert!(enter::ENTRIES_WAITING_MAX + SQ_ENTRIES_PER_JOB <= *SQ_ENTRIES.start());
 /// Kernel workers (io-wq) a core may have, bounded and unbounded: punted writes of one core gain
 /// nothing from more, and more would fight the pinned threads.
 const IOWQ_WORKERS_MAX: [u32; 2] = [2, 2];
-/// Longest time that operations which nobody waits for may take until their runtime ends.
-pub(super) const END_PATIENCE: Duration = Duration::from_secs(5);
 const END_LOOK_INTERVAL: Duration = Duration::from_millis(1);
 
 /// Runs `story` on a backend of the calling thread, which is pinned to `cpu` and has at most

@@ -1,0 +1,96 @@
+//! Which backends there are, and what they carry.
+
+use std::ops::RangeInclusive;
+use std::os::fd::RawFd;
+
+/// Kernel interface that moves the bytes.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
+pub enum Backend {
+    /// io_uring by tokio-uring.
+    #[default]
+    Uring,
+    /// io_uring by a ring of our own.
+    UringOwn,
+    /// Non-blocking sockets and epoll(7).
+    Epoll(Trigger),
+    /// Non-blocking sockets and select(2).
+    Select,
+    /// Blocking sockets, one thread a connection.
+    Blocking,
+}
+
+/// When epoll(7) tells of a descriptor that is ready.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Trigger {
+    /// As long as it is.
+    Level,
+    /// Once, when it becomes so (EPOLLET).
+    Edge,
+}
+
+impl Backend {
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::Uring,
+        Self::UringOwn,
+        Self::Epoll(Trigger::Level),
+        Self::Epoll(Trigger::Edge),
+        Self::Select,
+        Self::Blocking,
+    ];
+
+    /// Whether it needs io_uring.
+    pub fn has_ring(self) -> bool {
+        match self {
+            Self::Uring | Self::UringOwn => true,
+            Self::Epoll(_) | Self::Select | Self::Blocking => false,
+        }
+    }
+
+    /// The word of `--backend`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Uring => "uring",
+            Self::UringOwn => "uring-own",
+            Self::Epoll(Trigger::Level) => "epoll",
+            Self::Epoll(Trigger::Edge) => "epoll-edge",
+            Self::Select => "select",
+            Self::Blocking => "blocking",
+        }
+    }
+
+    /// Jobs that can be in flight on one core.
+    pub fn in_flight_per_core_max(self) -> usize {
+        match self {
+            Self::Uring | Self::UringOwn | Self::Epoll(_) => IN_FLIGHT_PER_CORE_MAX,
+            // Its other descriptors are below the same number.
+            Self::Select => SELECT_IN_FLIGHT_MAX,
+            Self::Blocking => 1,
+        }
+    }
+}
+
+/// Most jobs in flight whose sockets select(2) can wait for.
+const SELECT_IN_FLIGHT_MAX: usize = SELECT_FD_MAX as usize / 4;
+
+/// How much a receive waits for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(in crate::ring) enum Wants {
+    /// Whatever comes.
+    Any,
+    /// Whatever comes in answer to what is sent at the same time: nothing is here yet.
+    Answer,
+    /// All of it (MSG_WAITALL); less comes only at the end of the stream or with an error.
+    All,
+}
+
+/// Entries that one job may have in a submission queue at a time: a chain of three. A full queue is
+/// flushed in the middle of a chain, which would take it apart, so it is made large enough, even
+/// where entries leave only when the runtime parks.
+pub(super) const SQ_ENTRIES_PER_JOB: usize = 3;
+/// Bounds of the entries of a submission queue; the upper one is the kernel's (io_uring_setup(2)).
+pub(super) const SQ_ENTRIES: RangeInclusive<usize> = 1_024..=32_768;
+/// Jobs that one core can have in flight.
+const IN_FLIGHT_PER_CORE_MAX: usize = *SQ_ENTRIES.end() / SQ_ENTRIES_PER_JOB;
+/// Descriptors that select(2) can wait for are below this number (FD_SETSIZE).
+pub(super) const SELECT_FD_MAX: RawFd = 1_024;
