@@ -77,7 +77,7 @@ pub const ALL: [Meaning; 12] = [
     meaning(
         ExitStatus::Regression,
         "regression",
-        "`ringpull bench --compare` found a cell that has become worse",
+        "`--compare` of the bench found a cell that has become worse",
     ),
     meaning(ExitStatus::Interrupted, "interrupted", "interrupted by SIGINT, SIGTERM or SIGHUP"),
 ];

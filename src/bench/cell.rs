@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// Whom the cells pull from.
+/// Server that the cells pull from.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Server {
     /// The embedded origin: its two URLs, and the certificate to trust.

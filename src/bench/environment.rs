@@ -1,6 +1,6 @@
 //! The machine, as results tell of it.
 
-use super::BenchConfig;
+use super::config::BenchConfig;
 use super::matrix::{Cell, Dest};
 use super::results::Environment;
 use crate::ring::setup;
@@ -40,6 +40,14 @@ pub(super) fn ask(config: &BenchConfig, cells: &[Cell]) -> Environment {
 /// The text of a small file of the kernel; empty where it cannot be read.
 pub(super) fn read(path: &str) -> String {
     fs::read_to_string(path).map(|text| text.trim().to_owned()).unwrap_or_default()
+}
+
+/// Whether this process has a capability, by its number in capabilities(7); `status` is the text of
+/// `/proc/self/status`.
+pub(super) fn has_capability(status: &str, number: u32) -> bool {
+    let effective = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
+    let effective = effective.and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok());
+    effective.is_some_and(|effective| effective & (1 << number) != 0)
 }
 
 /// Type and options of the file system that holds a path (proc_pid_mounts(5)).

@@ -1,7 +1,7 @@
 //! Kernel events of one repetition: system calls by name, and what io_uring does, counted by perf
 //! from the kernel's tracepoints.
 
-use super::environment::read;
+use super::environment::{has_capability, read};
 use crate::ring::child::{SYSCALLS, SYSCALLS_OLD};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -65,9 +65,7 @@ pub(super) fn check(program: &Path, out: &Path) -> Result<(), String> {
 
 /// What is in the way, from what perf says, the state of this process, and the sysctl.
 fn obstacle(told: &str, status: &str, paranoid: &str) -> String {
-    let effective = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
-    let effective = effective.and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok()).unwrap_or(0);
-    let has = |capability: u32| effective & (1 << capability) != 0;
+    let has = |capability: u32| has_capability(status, capability);
     if told.contains("No such file or directory") && told.starts_with(PERF) {
         return "the program perf is not there (Debian: linux-perf)".to_owned();
     }

@@ -41,7 +41,7 @@ pub enum Dest {
     Discard,
     /// Memory.
     Tmpfs,
-    /// Fresh directories in this one.
+    /// New directories in this one.
     Directory(PathBuf),
 }
 
@@ -190,8 +190,8 @@ fn check_name(name: &str, options: &[String]) -> Result<(), String> {
     }
     let axes = AXES.join(", ");
     Err(format!(
-        "there is no axis {name}, and no option --{name}; the axes are {axes}, and all long options \
-         of ringpull"
+        "there is no axis {name}, and no option --{name}; the axes are {axes}, and all long \
+         options of ringpull"
     ))
 }
 

@@ -64,7 +64,7 @@ pub struct Protocol {
     pub repeat: usize,
     /// Order of the cells: `abba`, each round in the reverse order of the one before.
     pub order: String,
-    /// Whom the cells pull from: `origin`, a URL or the path of a list.
+    /// Server that the cells pull from: `origin`, a URL or the path of a list.
     pub source: String,
     /// CPUs that clients are pinned to; a cell uses the first `cores` of them.
     pub cpus_client: Vec<usize>,
@@ -128,7 +128,7 @@ pub struct Repetition {
     pub resident_peak_bytes: u64,
     /// Files that were pulled.
     pub files: u64,
-    /// Their bytes, as received.
+    /// Body bytes of these files, as received.
     pub bytes: u64,
     /// Files that failed.
     pub failures: u64,
@@ -145,9 +145,9 @@ pub struct Repetition {
 /// A quantity that is told of every cell.
 #[derive(Clone, Copy, Debug)]
 pub struct Metric {
-    /// Its key in JSON.
+    /// Key of the quantity in JSON.
     pub name: &'static str,
-    /// Its value in one repetition.
+    /// Value of the quantity in one repetition.
     pub of: fn(&Repetition) -> Option<f64>,
 }
 

@@ -3,11 +3,13 @@
 mod client;
 
 use super::cell::{self, Server};
+use super::config::{BenchConfig, Source, Work};
 use super::environment::{self, TMPFS};
 use super::matrix::{Cell, Dest};
 use super::results::{CellResult, Protocol, Results, SCHEMA, SCHEMA_VERSION};
+use super::say::say;
 use super::server::Origin;
-use super::{BenchConfig, Source, Work, csv, events, text};
+use super::{csv, events, text};
 use crate::error::RunError;
 use crate::exit::ExitStatus;
 use crate::ring::setup;
@@ -81,11 +83,6 @@ fn status(end: &End, results: &Results) -> ExitStatus {
 
 fn cannot_write(path: &Path) -> RunError {
     RunError::local_file(format!("cannot write {}", path.display()))
-}
-
-/// Says something on standard error. A run does not stop because nobody reads it.
-pub(super) fn say(text: &str) {
-    let _ = writeln!(std::io::stderr(), "ringpull: {text}");
 }
 
 /// Cells whose files are the same ones: bytes of a file, and whether they come by https.

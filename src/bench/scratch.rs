@@ -1,5 +1,6 @@
 //! Directories that are gone when they are not needed any more, however the run ends.
 
+use super::say::say;
 use crate::error::RunError;
 use anyhow::Context as _;
 use std::fs::{self, DirBuilder};
@@ -35,7 +36,7 @@ impl Drop for Scratch {
     fn drop(&mut self) {
         // What cannot be removed is named: it may be large.
         if let Err(error) = remove(&self.path) {
-            super::run::say(&format!("cannot remove {}: {error}", self.path.display()));
+            say(&format!("cannot remove {}: {error}", self.path.display()));
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The embedded origin, as a program of its own on CPUs of its own.
 
 use super::cell::Server;
-use super::environment::read;
+use super::environment::{has_capability, read};
 use super::scratch::Scratch;
 use crate::error::RunError;
 use crate::ring::child::Child;
@@ -51,7 +51,7 @@ impl Origin {
         Ok((Self { child, congestion }, server))
     }
 
-    /// Its CPU time so far.
+    /// CPU time of the origin so far.
     pub(super) fn cpu_time(&self) -> Option<Duration> {
         self.child.cpu_time()
     }
@@ -64,6 +64,14 @@ impl Origin {
 
 /// A congestion control that does not collapse on a busy loopback, as bbr does.
 fn congestion() -> Option<&'static str> {
-    let allowed = read("/proc/sys/net/ipv4/tcp_allowed_congestion_control");
+    // Who may administer the network may use all that there are (tcp(7)).
+    let kind = match has_capability(&read("/proc/self/status"), CAP_NET_ADMIN) {
+        true => "available",
+        false => "allowed",
+    };
+    let allowed = read(&format!("/proc/sys/net/ipv4/tcp_{kind}_congestion_control"));
     ["cubic", "reno"].into_iter().find(|name| allowed.split_whitespace().any(|own| own == *name))
 }
+
+/// Number of the capability (capabilities(7)).
+const CAP_NET_ADMIN: u32 = 12;

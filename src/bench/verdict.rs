@@ -42,7 +42,7 @@ pub fn sentences(results: &Results) -> Vec<String> {
             cells.len()
         ));
     }
-    let judge = Judge { calm: &calm, limited: &limited };
+    let judge = Judge { all: &results.cells, calm: &calm, limited: &limited };
     for axis in results.protocol.compared.iter().filter(|axis| *axis != "size") {
         told.extend(judge.axis(axis));
     }
@@ -55,6 +55,7 @@ pub fn sentences(results: &Results) -> Vec<String> {
 
 /// The cells that a verdict rests on.
 struct Judge<'a> {
+    all: &'a [CellResult],
     calm: &'a [&'a CellResult],
     limited: &'a dyn Fn(&CellResult) -> bool,
 }
@@ -64,7 +65,7 @@ impl Judge<'_> {
     /// else.
     fn axis(&self, axis: &str) -> Vec<String> {
         let mut values: Vec<&str> = Vec::new();
-        for value in self.calm.iter().filter_map(|cell| cell.setting(axis)) {
+        for value in self.all.iter().filter_map(|cell| cell.setting(axis)) {
             if !values.contains(&value) {
                 values.push(value);
             }

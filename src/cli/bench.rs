@@ -143,7 +143,7 @@ fn cpus(args: &BenchArgs, host: &Host) -> anyhow::Result<Vec<usize>> {
 const URL_ANY: &str = "http://localhost/";
 /// What is measured without `--matrix`: less than two minutes.
 const MATRIX_DEFAULT: &str = "size=1k,50k,1m conns=16,256 dest=discard,tmpfs tls=off,on";
-/// The same where the server is the user's.
+/// What is measured without `--matrix` where the server is the user's.
 const MATRIX_FOREIGN: &str = "conns=16,64 dest=discard,tmpfs";
 
 #[cfg(test)]

@@ -17,8 +17,7 @@ use std::ffi::OsString;
     args_override_self = true,
     args_conflicts_with_subcommands = true,
     disable_help_subcommand = true,
-    override_usage = "ringpull [OPTIONS] [URL]...\n       ringpull origin [OPTIONS]\n       \
-                      ringpull bench [OPTIONS]\n       ringpull help [TOPIC]",
+    override_usage = "ringpull [OPTIONS] [URL]...\n       ringpull origin|bench|help ...",
     after_help = MORE,
     after_long_help = EXAMPLES
 )]

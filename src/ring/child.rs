@@ -34,7 +34,7 @@ pub struct Usage {
 /// How a program ended.
 #[derive(Clone, Copy, Debug)]
 pub struct Ended {
-    /// Its exit status, or the signal.
+    /// Exit status, or the signal that ended it.
     pub status: ExitStatus,
     /// Time from its start to its end.
     pub wall: Duration,
@@ -48,7 +48,7 @@ pub struct Child {
     pid: Pid,
     watched: OwnedFd,
     begun: Instant,
-    /// The other end of its standard output, where that is a pipe.
+    /// Read end of its standard output, where that is a pipe.
     pub stdout: Option<ChildStdout>,
     is_over: bool,
 }
@@ -90,7 +90,7 @@ impl Child {
         }
     }
 
-    /// Its number.
+    /// Process ID.
     pub fn id(&self) -> i32 {
         self.pid.as_raw_nonzero().get()
     }
@@ -242,7 +242,7 @@ pub const SYSCALLS: [(&str, libc::c_long); 54] = [
     ("writev", libc::SYS_writev),
 ];
 
-/// Those of them that newer architectures do not have.
+/// System calls of this kind that newer architectures do not have.
 #[cfg(target_arch = "x86_64")]
 pub const SYSCALLS_OLD: [(&str, libc::c_long); 7] = [
     ("access", libc::SYS_access),
@@ -253,6 +253,6 @@ pub const SYSCALLS_OLD: [(&str, libc::c_long); 7] = [
     ("select", libc::SYS_select),
     ("stat", libc::SYS_stat),
 ];
-/// Those of them that newer architectures do not have.
+/// System calls of this kind that newer architectures do not have.
 #[cfg(not(target_arch = "x86_64"))]
 pub const SYSCALLS_OLD: [(&str, libc::c_long); 0] = [];

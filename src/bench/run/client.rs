@@ -2,8 +2,8 @@
 //! statistics say about it.
 
 use super::{End, foreign};
-use crate::bench::BenchConfig;
 use crate::bench::cell::{self, Place, Server};
+use crate::bench::config::BenchConfig;
 use crate::bench::environment::TMPFS;
 use crate::bench::events;
 use crate::bench::matrix::{Cell, Dest};
@@ -24,7 +24,7 @@ use std::time::{Duration, Instant};
 
 /// What came of one repetition.
 pub(super) enum Outcome {
-    /// It counts.
+    /// A repetition that counts.
     Measured(Repetition),
     /// The program ended with an error, which another repetition would not change.
     Refused(String),
@@ -164,6 +164,9 @@ impl Clients {
             if self.stop.load(Ordering::Relaxed) {
                 return Ok(Outcome::Over(End::Interrupted));
             }
+            if self.origin.as_mut().is_some_and(Origin::is_dead) {
+                return Ok(Outcome::Over(origin_has_ended()));
+            }
             if begun.elapsed() > REPETITION_MAX {
                 let seconds = REPETITION_MAX.as_secs();
                 return Ok(Outcome::Refused(format!("killed: not over after {seconds} s")));
@@ -188,7 +191,7 @@ impl Clients {
             return Outcome::Over(End::Interrupted);
         }
         if self.origin.as_mut().is_some_and(Origin::is_dead) {
-            return Outcome::Over(End::ServerDead("the origin has ended".to_owned()));
+            return Outcome::Over(origin_has_ended());
         }
         let is_full = |stats: &Stats| {
             let codes = ["disk.enospc", "disk.edquot"];
@@ -200,9 +203,7 @@ impl Clients {
             return Outcome::Over(End::DiskFull(format!("dest={dest} is full")));
         }
         let told = fs::read_to_string(log).unwrap_or_default();
-        let last = told.lines().map(str::trim).rfind(|line| !line.is_empty());
-        let last = last.map(|line| line.strip_prefix("ringpull: ").unwrap_or(line).to_owned());
-        let why = last.unwrap_or_else(|| ended.status.to_string());
+        let why = reason(&told).unwrap_or_else(|| ended.status.to_string());
         let is_silent = stats.is_some_and(|stats| stats.successes == 0);
         if is_silent && ended.status.code() == Some(STATUS_NETWORK) {
             return Outcome::Over(End::ServerDead(format!("the server answers nothing ({why})")));
@@ -235,6 +236,19 @@ impl Clients {
         }
         Ok(self.dests[base].path("files"))
     }
+}
+
+fn origin_has_ended() -> End {
+    End::ServerDead("the origin has ended".to_owned())
+}
+
+/// The line of standard error that says why a program ended: that of a usage error, which hints
+/// follow, or the last one.
+fn reason(told: &str) -> Option<String> {
+    let mut lines = told.lines().map(str::trim).filter(|line| !line.is_empty());
+    let usage = lines.clone().find_map(|line| line.strip_prefix("error: "));
+    let last = || lines.next_back().map(|line| line.strip_prefix("ringpull: ").unwrap_or(line));
+    usage.or_else(last).map(str::to_owned)
 }
 
 fn cannot_use(path: &Path) -> RunError {
@@ -310,3 +324,28 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(20);
 const REPETITION_MAX: Duration = Duration::from_secs(300);
 /// Exit status of a program that found no network.
 const STATUS_NETWORK: i32 = crate::exit::ExitStatus::Network as i32;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_reason_of_an_end_is_one_line() {
+        for (told, expected) in [
+            ("", None),
+            (
+                "error: invalid value 'x'\n  [possible values: a]\n\nFor more, try\n",
+                Some("invalid value 'x'"),
+            ),
+            (
+                "ringpull: warning: w\nringpull: cannot do it: because\n\n",
+                Some("cannot do it: because"),
+            ),
+            ("thread panicked\n", Some("thread panicked")),
+        ] {
+            assert_eq!(reason(told).as_deref(), expected, "{told}");
+        }
+        assert_eq!(on_cpu("12345 6 7\n"), Some(Duration::from_nanos(12_345)));
+        assert_eq!(on_cpu(""), None);
+    }
+}
