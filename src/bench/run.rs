@@ -45,7 +45,11 @@ pub fn run(config: &BenchConfig) -> anyhow::Result<ExitStatus> {
     let stop = Arc::new(AtomicBool::new(false));
     let hangup = (!setup::ignores_hangup()).then_some(SIGHUP);
     for signal in [SIGINT, SIGTERM].into_iter().chain(hangup) {
-        signal_hook::flag::register(signal, Arc::clone(&stop)).context("cannot catch signals")?;
+        // Asked a second time, it ends at once, and the kernel ends what it has started.
+        let status = i32::from(ExitStatus::Interrupted.number());
+        signal_hook::flag::register_conditional_shutdown(signal, status, Arc::clone(&stop))
+            .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&stop)))
+            .context("cannot catch signals")?;
     }
     for path in config.json.iter().chain(&config.csv) {
         // Now, and not after minutes.

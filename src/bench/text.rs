@@ -264,6 +264,7 @@ mod tests {
             counts.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect();
         results.cells[0].events = Some(Events { files: 100, counts });
         results.notes.push("a note".to_owned());
+        results.environment.cpu_model = "CPU".to_owned();
         let text = render(&results);
         let line = |start: &str| text.lines().find(|line| line.starts_with(start)).unwrap();
         let words = |line: &str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
