@@ -1,7 +1,7 @@
 //! The embedded origin, as a program of its own on CPUs of its own.
 
 use super::cell::Server;
-use super::environment::{has_capability, read};
+use super::environment::read;
 use super::scratch::Scratch;
 use crate::error::RunError;
 use crate::ring::child::Child;
@@ -21,15 +21,32 @@ pub(super) struct Origin {
 }
 
 impl Origin {
-    /// Starts `ringpull origin` and waits until it listens.
+    /// Starts `ringpull origin` and waits until it listens. It sends with what does not collapse on
+    /// a busy loopback, as bbr does, where that is permitted.
     pub(super) fn start(
         program: &Path,
         scratch: &Scratch,
         cpus: &[usize],
     ) -> anyhow::Result<(Self, Server)> {
+        let available = read("/proc/sys/net/ipv4/tcp_available_congestion_control");
+        let is_there = |name: &&str| available.split_whitespace().any(|own| own == *name);
+        // The kernel alone knows what this process may choose (tcp(7)).
+        let chosen = CONGESTION.into_iter().filter(is_there).map(Some);
+        let mut chosen = chosen.map(|name| Self::start_with(program, scratch, cpus, name));
+        match chosen.find_map(Result::ok) {
+            Some(started) => Ok(started),
+            None => Self::start_with(program, scratch, cpus, None),
+        }
+    }
+
+    fn start_with(
+        program: &Path,
+        scratch: &Scratch,
+        cpus: &[usize],
+        congestion: Option<&'static str>,
+    ) -> anyhow::Result<(Self, Server)> {
         let failed = || RunError::internal("cannot start the origin");
         let (dir, log) = (scratch.path("origin"), scratch.path("origin.log"));
-        let congestion = congestion();
         let mut command = Command::new(program);
         command.args(["origin", "--dir"]).arg(&dir);
         command.args(congestion.iter().flat_map(|name| ["--congestion", name]));
@@ -62,16 +79,5 @@ impl Origin {
     }
 }
 
-/// A congestion control that does not collapse on a busy loopback, as bbr does.
-fn congestion() -> Option<&'static str> {
-    // Who may administer the network may use all that there are (tcp(7)).
-    let kind = match has_capability(&read("/proc/self/status"), CAP_NET_ADMIN) {
-        true => "available",
-        false => "allowed",
-    };
-    let allowed = read(&format!("/proc/sys/net/ipv4/tcp_{kind}_congestion_control"));
-    ["cubic", "reno"].into_iter().find(|name| allowed.split_whitespace().any(|own| own == *name))
-}
-
-/// Number of the capability (capabilities(7)).
-const CAP_NET_ADMIN: u32 = 12;
+/// Congestion controls to send with, the best first.
+const CONGESTION: [&str; 2] = ["cubic", "reno"];
