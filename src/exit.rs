@@ -28,6 +28,8 @@ pub enum ExitStatus {
     Status = 8,
     /// The run was stopped with work left.
     Stopped = 9,
+    /// `ringpull bench --compare` found something that has become worse.
+    Regression = 10,
     /// The run was interrupted: 128 and the number of SIGINT, as shells have it.
     Interrupted = 130,
 }
@@ -44,7 +46,7 @@ pub struct Meaning {
 }
 
 /// The table of exit statuses, in the order of their numbers.
-pub const ALL: [Meaning; 11] = [
+pub const ALL: [Meaning; 12] = [
     meaning(ExitStatus::Success, "success", "every URL is ok or skipped"),
     meaning(ExitStatus::Internal, "internal", "internal error, or no io_uring"),
     meaning(
@@ -71,6 +73,11 @@ pub const ALL: [Meaning; 11] = [
         ExitStatus::Stopped,
         "stopped",
         "ended by `--max-errors`, `--max-duration` or `--quota` with work left",
+    ),
+    meaning(
+        ExitStatus::Regression,
+        "regression",
+        "`--compare` of the bench found a cell that has become worse",
     ),
     meaning(ExitStatus::Interrupted, "interrupted", "interrupted by SIGINT, SIGTERM or SIGHUP"),
 ];
@@ -107,7 +114,7 @@ mod tests {
     #[test]
     fn the_numbers_are_wgets() {
         let numbers = ALL.map(|meaning| meaning.status.number());
-        assert_eq!(numbers, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 130]);
+        assert_eq!(numbers, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 130]);
         let words = ALL.map(|meaning| format!("{:?}", meaning.status).to_ascii_lowercase());
         assert_eq!(words, ALL.map(|meaning| meaning.name.replace('_', "")));
     }

@@ -12,6 +12,7 @@
 //!                            +-> http    the client side of HTTP/1.1: bytes to events     (pure)
 //!              fault, exit, limits       why a job failed; exit statuses; every constant
 //! origin                                 the embedded server of demo, tests and benches
+//! bench                                  `ringpull bench`: runs the program itself and counts
 //! ```
 //!
 //! One URL's walk: an input ([`plan::input`]) is read a look-ahead in front of the work, whatever
@@ -32,6 +33,7 @@
 //! The library carries no stability promise; it exists so that tests, benches and the binary share
 //! it.
 
+pub mod bench;
 pub mod cli;
 pub mod config;
 pub mod engine;

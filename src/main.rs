@@ -6,7 +6,7 @@ use ringpull::cli::{self, Command};
 use ringpull::exit::ExitStatus;
 use ringpull::ring::heap::Heap;
 use ringpull::ring::{setup, terminal, title};
-use ringpull::{engine, origin, report};
+use ringpull::{bench, engine, origin, report};
 use std::ffi::OsString;
 use std::io::Write;
 use std::process;
@@ -60,6 +60,15 @@ fn run(command: &Command, words: &[OsString]) -> anyhow::Result<ExitStatus> {
             origin::run(args.resolve()?)?;
             Ok(ExitStatus::Success)
         }
+        Command::Bench(args) => match cli::bench::resolve(args, &cli::Host::ask(words)?)? {
+            cli::bench::Asked::Measure(config) => bench::run(&config),
+            cli::bench::Asked::Compare { old, new } => {
+                let (text, status) = bench::compare::run(&old, &new)?;
+                // Nobody may listen any more.
+                let _ = std::io::stdout().write_all(text.as_bytes());
+                Ok(status)
+            }
+        },
         Command::Help(args) => {
             explain(args.topic);
             Ok(ExitStatus::Success)

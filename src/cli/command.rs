@@ -1,7 +1,7 @@
 //! The command line as a whole: what is pulled and how, or a subcommand.
 
 use crate::cli::argv;
-use crate::cli::options::{OriginArgs, PullArgs};
+use crate::cli::options::{BenchArgs, OriginArgs, PullArgs};
 use crate::cli::peers::PEERS;
 use crate::cli::topics::{self, Topic};
 use clap::error::ErrorKind;
@@ -17,8 +17,7 @@ use std::ffi::OsString;
     args_override_self = true,
     args_conflicts_with_subcommands = true,
     disable_help_subcommand = true,
-    override_usage = "ringpull [OPTIONS] [URL]...\n       ringpull origin [OPTIONS]\n       \
-                      ringpull help [TOPIC]",
+    override_usage = "ringpull [OPTIONS] [URL]...\n       ringpull origin|bench|help ...",
     after_help = MORE,
     after_long_help = EXAMPLES
 )]
@@ -37,6 +36,8 @@ pub enum Command {
     Pull(Box<PullArgs>),
     /// Serve synthetic files over HTTP and HTTPS, for demonstrations, tests and benchmarks
     Origin(OriginArgs),
+    /// Measure what ringpull costs on this machine, in all combinations of what is compared
+    Bench(Box<BenchArgs>),
     /// Explain a topic; without one, list the topics
     Help(HelpArgs),
 }

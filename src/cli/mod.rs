@@ -4,6 +4,7 @@
 //! this a terminal, does the list exist) are asked in [`resolve`](mod@resolve).
 
 mod argv;
+pub mod bench;
 mod command;
 pub mod options;
 mod outlet;

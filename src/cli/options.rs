@@ -1,5 +1,6 @@
 //! The options of the command line, a file a group: what is typed, and what it means to the run.
 
+mod bench;
 mod budget;
 mod concurrency;
 mod dns;
@@ -20,6 +21,7 @@ mod robots;
 mod tls;
 mod transfer;
 
+pub use bench::BenchArgs;
 pub use budget::BudgetArgs;
 pub use concurrency::ConcurrencyArgs;
 pub use dns::DnsArgs;

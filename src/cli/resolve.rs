@@ -2,6 +2,7 @@
 //! options, on a file or on this machine is checked here, before any work begins.
 
 use crate::cli::argv;
+use crate::cli::bench;
 use crate::cli::command::Command;
 use crate::cli::options::{NetrcFile, OutputName, PullArgs, lines, proxy, report};
 use crate::cli::secrets;
@@ -194,6 +195,10 @@ fn notes(
 pub fn secret_ranges(command: &Command, word: &str) -> Vec<Range<usize>> {
     match command {
         Command::Pull(args) => argv::secret_ranges(word, &secrets::of(args)),
+        Command::Bench(args) => {
+            let secrets = bench::secrets(args);
+            argv::secret_ranges(word, &secrets.iter().map(String::as_str).collect::<Vec<_>>())
+        }
         Command::Origin(_) | Command::Help(_) => Vec::new(),
     }
 }

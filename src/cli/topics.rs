@@ -27,7 +27,7 @@ const fn topic(name: &'static str, about: &'static str, text: &'static str) -> T
 }
 
 /// Every topic, in the order in which they are listed.
-pub const TOPICS: [Topic; 19] = [
+pub const TOPICS: [Topic; 20] = [
     topic(
         "lists",
         "what a list may be, and what one line of it can say",
@@ -72,6 +72,11 @@ pub const TOPICS: [Topic; 19] = [
         "origin",
         "the server for demonstrations and tests: paths, files, faults",
         include_str!("topics/origin.md"),
+    ),
+    topic(
+        "bench",
+        "comparing kernel paths, file systems and options by measuring",
+        include_str!("topics/bench.md"),
     ),
     topic(
         "troubleshooting",

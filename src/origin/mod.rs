@@ -45,6 +45,8 @@ pub struct OriginConfig {
     pub http_port: u16,
     /// Port of the HTTPS listener, 0 lets the kernel choose; `None` for no HTTPS.
     pub https_port: Option<u16>,
+    /// Congestion control that both listeners send with; `None` for the default.
+    pub congestion: Option<String>,
     /// Directory that takes `ca.pem` and `origin.json`; made when it is missing.
     pub dir: PathBuf,
 }

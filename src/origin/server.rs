@@ -27,14 +27,15 @@ pub struct Origin {
 
 impl Origin {
     pub(super) fn start(config: OriginConfig) -> anyhow::Result<Self> {
-        let OriginConfig { addr, http_port, https_port, dir } = config;
+        let OriginConfig { addr, http_port, https_port, congestion, dir } = config;
+        let listen = |port| listen(addr, port, congestion.as_deref());
         std::fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
         let ca_path = dir.join("ca.pem");
         let identity = cert::issue(addr)?;
         write(&ca_path, identity.ca_pem.as_bytes())?;
 
-        let (http, http_port) = listen(addr, http_port)?;
-        let https = https_port.map(|port| listen(addr, port)).transpose()?;
+        let (http, http_port) = listen(http_port)?;
+        let https = https_port.map(listen).transpose()?;
         let mut origin = Self {
             shared: Arc::new(Shared::new()),
             accepting: Vec::new(),
@@ -149,9 +150,14 @@ fn accept(shared: &Arc<Shared>, listener: &TcpListener, tls: Option<&Arc<ServerC
     }
 }
 
-fn listen(addr: IpAddr, port: u16) -> anyhow::Result<(TcpListener, u16)> {
+fn listen(addr: IpAddr, port: u16, congestion: Option<&str>) -> anyhow::Result<(TcpListener, u16)> {
     let at = SocketAddr::new(addr, port);
     let listener = TcpListener::bind(at).with_context(|| format!("cannot listen on {at}"))?;
+    if let Some(name) = congestion {
+        // What is accepted has it from here.
+        rustix::net::sockopt::set_tcp_congestion(&listener, name)
+            .with_context(|| format!("cannot send with the congestion control {name}"))?;
+    }
     // Listening again replaces the backlog of 128 that std asked for: a client's burst of connects
     // would overflow it and wait a second for its SYN to be sent again.
     rustix::net::listen(&listener, BACKLOG).with_context(|| format!("cannot listen on {at}"))?;

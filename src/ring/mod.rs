@@ -16,9 +16,10 @@
 //! [`dir`] and [`mod@file`] an output file, [`room`] what its disk has left, [`mount`] where that
 //! is, [`stream`] an output that is not a file, [`draft`] what replaces another file of the run;
 //! [`journal`] is what a report needs beside being written. [`dns`] and [`listen`] have threads of
-//! their own. Every call that a test may want to fail asks `shim` first.
+//! their own, [`child`] a process. Every call that a test may want to fail asks `shim` first.
 
 pub mod buf;
+pub mod child;
 pub mod conn;
 pub mod deadline;
 pub mod dir;

@@ -30,6 +30,7 @@ pub(crate) fn serve_at(addr: Ipv4Addr) -> Served {
         addr: addr.into(),
         http_port: 0,
         https_port: Some(0),
+        congestion: None,
         dir: dir.path().to_owned(),
     };
     Served { origin: origin::start(config).unwrap(), _dir: dir }

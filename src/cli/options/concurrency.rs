@@ -75,7 +75,7 @@ impl ConcurrencyArgs {
 pub struct CpuList(pub Vec<usize>);
 
 /// `--cpus`: `0,2-5`.
-fn cpus(text: &str) -> Result<CpuList, String> {
+pub(super) fn cpus(text: &str) -> Result<CpuList, String> {
     let mut list = Vec::new();
     for item in text.split(',') {
         let (first, last) = item.split_once('-').unwrap_or((item, item));

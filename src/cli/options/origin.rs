@@ -26,6 +26,9 @@ pub struct OriginArgs {
     /// Serve HTTP only
     #[arg(long, conflicts_with = "https_addr")]
     pub no_tls: bool,
+    /// Congestion control to send with, such as cubic [default: that of the machine]
+    #[arg(long, value_name = "NAME")]
+    pub congestion: Option<String>,
     /// Directory for origin.json (the ports) and ca.pem (the certificate to trust)
     #[arg(long, value_name = "DIR", default_value = ".", value_parser = values::path)]
     pub dir: PathBuf,
@@ -48,6 +51,7 @@ impl OriginArgs {
             addr: self.http_addr.ip(),
             http_port: self.http_addr.port(),
             https_port,
+            congestion: self.congestion.clone(),
             dir: self.dir.clone(),
         })
     }

@@ -1,0 +1,329 @@
+//! The matrix: axes and their values as typed, and every combination of them as a cell.
+
+use std::path::PathBuf;
+
+/// What is combined, in the order in which it was typed.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Matrix {
+    axes: Vec<Axis>,
+}
+
+/// One axis: a name, and the values that are compared.
+#[derive(Clone, Debug, PartialEq)]
+struct Axis {
+    name: String,
+    values: Vec<String>,
+}
+
+/// One combination: what one command line of ringpull is to do.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Cell {
+    /// Each axis with its value, as typed.
+    pub settings: Vec<(String, String)>,
+    /// Bytes of each file at the origin.
+    pub size: u64,
+    /// Downloads at a time, all of one host.
+    pub conns: usize,
+    /// CPUs of the client.
+    pub cores: usize,
+    /// Whether files come by https.
+    pub is_tls: bool,
+    /// Where they go.
+    pub dest: Dest,
+    /// Options of ringpull beside those, with their values.
+    pub options: Vec<(String, String)>,
+}
+
+/// Where files go.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Dest {
+    /// Nowhere: the network alone.
+    Discard,
+    /// Memory.
+    Tmpfs,
+    /// New directories in this one.
+    Directory(PathBuf),
+}
+
+impl Default for Cell {
+    fn default() -> Self {
+        Self {
+            settings: Vec::new(),
+            size: 50 << 10,
+            conns: 64,
+            cores: 1,
+            is_tls: false,
+            dest: Dest::Tmpfs,
+            options: Vec::new(),
+        }
+    }
+}
+
+impl Cell {
+    /// The name of the cell, by which it is found again in other results.
+    pub fn name(&self) -> String {
+        let settings = self.settings.iter().map(|(axis, value)| format!("{axis}={value}"));
+        settings.collect::<Vec<_>>().join(" ")
+    }
+
+    /// The value on an axis, as typed.
+    pub fn setting(&self, axis: &str) -> Option<&str> {
+        self.settings.iter().find(|(name, _)| name == axis).map(|(_, value)| value.as_str())
+    }
+
+    fn set(&mut self, axis: &str, value: &str) -> Result<(), String> {
+        let count = |text: &str| text.parse::<usize>().ok().filter(|count| *count > 0);
+        let wrong = |expected: &str| format!("{axis}={value}: {expected}");
+        match axis {
+            "size" => self.size = bytes(value).ok_or_else(|| wrong(SIZE_EXPECTED))?,
+            "conns" => self.conns = count(value).ok_or_else(|| wrong(COUNT_EXPECTED))?,
+            "cores" => self.cores = count(value).ok_or_else(|| wrong(COUNT_EXPECTED))?,
+            "tls" if value == "on" || value == "off" => self.is_tls = value == "on",
+            "tls" => return Err(wrong("there are on and off")),
+            "dest" => self.dest = dest(value).ok_or_else(|| wrong(DEST_EXPECTED))?,
+            option => self.options.push((option.to_owned(), value.to_owned())),
+        }
+        self.settings.push((axis.to_owned(), value.to_owned()));
+        Ok(())
+    }
+}
+
+impl Matrix {
+    /// Understands `size=1k,50k conns=16`; `options` are the long options of ringpull, each of
+    /// which is an axis too.
+    ///
+    /// # Errors
+    /// The axis or the value that there is not, and those that there are.
+    pub fn parse(text: &str, options: &[String]) -> Result<Self, String> {
+        let mut axes: Vec<Axis> = Vec::new();
+        for word in text.split_whitespace() {
+            let (name, values) = word.split_once('=').ok_or_else(|| {
+                format!("`{word}` is no axis with its values: write for instance size=1k,50k")
+            })?;
+            let name = name.trim_start_matches('-').to_owned();
+            check_name(&name, options)?;
+            let values: Vec<String> = values.split(',').map(str::to_owned).collect();
+            for (at, value) in values.iter().enumerate() {
+                if value.is_empty() {
+                    return Err(format!("the axis {name} has an empty value in `{word}`"));
+                }
+                if values[..at].contains(value) {
+                    return Err(format!("the axis {name} has the value {value} twice"));
+                }
+                Cell::default().set(&name, value)?;
+            }
+            if axes.iter().any(|axis| axis.name == name) {
+                return Err(format!("the axis {name} is there twice: give it all its values"));
+            }
+            axes.push(Axis { name, values });
+        }
+        let matrix = Self { axes };
+        let count =
+            matrix.axes.iter().try_fold(1_usize, |n, axis| n.checked_mul(axis.values.len()));
+        match count.filter(|count| *count <= CELLS_MAX) {
+            None => Err(format!("more than {CELLS_MAX} cells: leave values out")),
+            Some(_) if matrix.axes.is_empty() => Err("no axis: write for instance size=1k".into()),
+            Some(_) => matrix.check_writing().map(|()| matrix),
+        }
+    }
+
+    /// Names of the axes that have more than one value, in order.
+    pub fn compared(&self) -> Vec<&str> {
+        let compared = self.axes.iter().filter(|axis| axis.values.len() > 1);
+        compared.map(|axis| axis.name.as_str()).collect()
+    }
+
+    /// Whether there is such an axis.
+    pub fn has(&self, name: &str) -> bool {
+        self.axes.iter().any(|axis| axis.name == name)
+    }
+
+    /// All combinations, the last axis changing fastest. What says how files are written is left
+    /// out where none are, so that no work is in there twice.
+    pub fn cells(&self) -> Vec<Cell> {
+        let mut cells = vec![Cell::default()];
+        for axis in &self.axes {
+            let mut wider = Vec::with_capacity(cells.len() * axis.values.len());
+            for cell in &cells {
+                for value in &axis.values {
+                    let mut cell = cell.clone();
+                    // Each value was tried when the axis was understood.
+                    if cell.set(&axis.name, value).is_ok() {
+                        wider.push(cell);
+                    }
+                }
+            }
+            cells = wider;
+        }
+        let mut distinct: Vec<Cell> = Vec::with_capacity(cells.len());
+        for mut cell in cells {
+            if cell.dest == Dest::Discard {
+                cell.settings.retain(|(name, _)| !WRITING.contains(&name.as_str()));
+                cell.options.retain(|(name, _)| !WRITING.contains(&name.as_str()));
+            }
+            if !distinct.contains(&cell) {
+                distinct.push(cell);
+            }
+        }
+        distinct
+    }
+
+    fn check_writing(&self) -> Result<(), String> {
+        let writing = self.axes.iter().find(|axis| WRITING.contains(&axis.name.as_str()));
+        let dest = self.axes.iter().find(|axis| axis.name == "dest");
+        match (writing, dest) {
+            (Some(writing), Some(dest)) if dest.values == ["discard"] => Err(format!(
+                "{} says how files are written, and dest=discard writes none: leave one out",
+                writing.name
+            )),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn check_name(name: &str, options: &[String]) -> Result<(), String> {
+    if let Some((_, remedy)) = OWN.iter().find(|(own, _)| *own == name) {
+        return Err(format!("the option --{name} is set by the bench itself: {remedy}"));
+    }
+    if AXES.contains(&name) || options.iter().any(|option| option == name) {
+        return Ok(());
+    }
+    let axes = AXES.join(", ");
+    Err(format!(
+        "there is no axis {name}, and no option --{name}; the axes are {axes}, and all long \
+         options of ringpull"
+    ))
+}
+
+/// A number of bytes, plain or with k, m or g, each 1024 times the one before.
+fn bytes(text: &str) -> Option<u64> {
+    let (number, shift) = match text.strip_suffix(|c: char| c.is_ascii_alphabetic()) {
+        None => (text, 0),
+        Some(number) => {
+            let unit = text.chars().next_back()?.to_ascii_lowercase();
+            (number, [('k', 10), ('m', 20), ('g', 30)].iter().find(|(own, _)| *own == unit)?.1)
+        }
+    };
+    let is_digits = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+    let count: u64 = number.parse().ok().filter(|_| is_digits)?;
+    count.checked_mul(1 << shift).filter(|bytes| *bytes <= SIZE_MAX)
+}
+
+fn dest(text: &str) -> Option<Dest> {
+    match text {
+        "discard" => Some(Dest::Discard),
+        "tmpfs" => Some(Dest::Tmpfs),
+        path => path.contains('/').then(|| Dest::Directory(PathBuf::from(path))),
+    }
+}
+
+/// Axes that are no option of the same name.
+pub const AXES: [&str; 5] = ["size", "conns", "cores", "tls", "dest"];
+/// Axes that are the work and not a way to do it: between their values there is no better one.
+pub const WORK: [&str; 4] = ["size", "tls", "dest", "cores"];
+/// Options that the bench sets, and what is to be used in their place.
+const OWN: [(&str, &str); 12] = [
+    ("max-concurrent-downloads", "use conns"),
+    ("max-connections-per-host", "use conns"),
+    ("threads", "use cores"),
+    ("cpus", "use cores"),
+    ("dir", "use dest"),
+    ("discard", "use dest"),
+    ("output", "use dest"),
+    ("input-file", "give -i to the bench"),
+    ("stats", "the results have it all"),
+    ("quiet", "leave it out"),
+    ("help", "leave it out"),
+    ("version", "leave it out"),
+];
+/// Options that mean nothing where no file is written.
+const WRITING: [&str; 4] = ["write-mode", "file-ops", "file-allocation", "fsync"];
+/// Most cells of a matrix.
+const CELLS_MAX: usize = 500;
+/// Largest file.
+const SIZE_MAX: u64 = 64 << 30;
+const SIZE_EXPECTED: &str = "write a number of bytes, such as 1500, 50k or 1m, of at most 64g";
+const COUNT_EXPECTED: &str = "write a number of at least 1";
+const DEST_EXPECTED: &str =
+    "there are discard, tmpfs and directories, which have a / in their path";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn parse(text: &str) -> Result<Matrix, String> {
+        let options = ["split", "write-mode", "fsync", "dir", "rate"].map(str::to_owned);
+        Matrix::parse(text, &options)
+    }
+
+    #[test]
+    fn every_combination_is_a_cell() {
+        let matrix = parse("size=1k,50K,1m conns=16,256 dest=discard,/a/b tls=off,on split=4");
+        let matrix = matrix.unwrap();
+        assert_eq!(matrix.compared(), ["size", "conns", "dest", "tls"]);
+        let cells = matrix.cells();
+        assert_eq!(cells.len(), 24);
+        assert_eq!(cells[0].name(), "size=1k conns=16 dest=discard tls=off split=4");
+        assert_eq!(cells[1].name(), "size=1k conns=16 dest=discard tls=on split=4");
+        let last = &cells[23];
+        assert_eq!((last.size, last.conns, last.cores, last.is_tls), (1 << 20, 256, 1, true));
+        assert_eq!(last.dest, Dest::Directory("/a/b".into()));
+        assert_eq!(last.options, [("split".to_owned(), "4".to_owned())]);
+        assert_eq!((last.setting("size"), last.setting("cores")), (Some("1m"), None));
+    }
+
+    #[test]
+    fn how_files_are_written_counts_where_there_are_files() {
+        let cells = parse("write-mode=ring,sync,direct dest=discard,tmpfs").unwrap().cells();
+        let names: Vec<String> = cells.iter().map(Cell::name).collect();
+        assert_eq!(names.len(), 4, "{names:?}");
+        assert_eq!(names[0], "dest=discard");
+        let told = parse("write-mode=ring,sync dest=discard").unwrap_err();
+        assert!(told.contains("write-mode") && told.contains("dest=discard"), "{told}");
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        for (text, words) in [
+            ("", &["no axis"][..]),
+            ("size", &["`size`", "size=1k"]),
+            ("size=", &["size", "empty"]),
+            ("size=1k,,2k", &["size", "empty"]),
+            ("size=1x", &["size=1x", "50k"]),
+            ("size=65g", &["64g"]),
+            ("size=99999999999999999999", &["bytes"]),
+            ("size=+1k", &["bytes"]),
+            ("conns=0", &["conns=0", "at least 1"]),
+            ("cores=many", &["cores=many"]),
+            ("tls=1.1", &["tls=1.1", "on and off"]),
+            ("dest=home", &["dest=home", "discard", "tmpfs"]),
+            ("size=1k size=2k", &["size", "twice"]),
+            ("conns=4,4", &["conns", "4 twice"]),
+            ("frobnicate=1", &["frobnicate", "size, conns, cores, tls, dest", "options"]),
+            ("dir=a", &["--dir", "dest"]),
+        ] {
+            let told = parse(text).unwrap_err();
+            assert!(words.iter().all(|word| told.contains(word)), "{text}: {told}");
+        }
+        let many = (1..40).map(|n| n.to_string()).collect::<Vec<_>>().join(",");
+        assert!(parse(&format!("conns={many} split={many}")).unwrap_err().contains("500 cells"));
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_typed_panics(text in "[a-z=,0-9 /-]{0,40}") {
+            if let Ok(matrix) = parse(&text) {
+                let names: Vec<String> = matrix.cells().iter().map(Cell::name).collect();
+                let distinct: std::collections::BTreeSet<&String> = names.iter().collect();
+                prop_assert_eq!(distinct.len(), names.len());
+            }
+        }
+
+        #[test]
+        fn sizes_are_what_was_typed(number in 0_u64..60, unit in 0_usize..4) {
+            let text = format!("{number}{}", ["", "k", "M", "g"][unit]);
+            prop_assert_eq!(bytes(&text), Some(number << (10 * unit)));
+        }
+    }
+}
