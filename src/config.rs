@@ -13,7 +13,7 @@ pub use crate::ring::dns::{DnsOptions, Family, ResolveOverride};
 pub use crate::ring::file::{FileAllocation, FileOps, Fsync, WriteMode};
 pub use crate::ring::stream::Outlet;
 pub use crate::ring::tls::{Pins, TlsOptions, TlsVersion};
-pub use crate::ring::{Backend, Trigger};
+pub use crate::ring::{Backend, RingFlags, RingOptions, Trigger};
 
 use crate::limits;
 use crate::plan::address::AddressPolicy;
@@ -162,6 +162,8 @@ pub struct Config {
     pub argv: Vec<String>,
     /// Kernel interface that moves the bytes.
     pub backend: Backend,
+    /// How rings are set up, where the backend has them.
+    pub ring: RingOptions,
     /// CPUs to pin one worker each to; never empty, all permitted to this process. One comes as
     /// often as workers share it.
     pub cpus: Vec<usize>,
@@ -252,6 +254,7 @@ impl Default for Config {
             stats: None,
             argv: Vec::new(),
             backend: Backend::default(),
+            ring: RingOptions::default(),
             cpus: vec![0],
             limits: Limits::default(),
             is_lookahead_given: false,

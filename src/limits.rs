@@ -78,6 +78,8 @@ pub const NAMES_CLAIMED_BYTES_MAX: usize = 32 * 1024 * 1024;
 pub const IN_FLIGHT_DEFAULT: usize = 256;
 /// Most threads with one connection each (`--backend blocking`).
 pub const BLOCKING_THREADS_MAX: usize = 1_024;
+/// Most microseconds that a wait for completions waits for more (`--ring-min-wait`).
+pub const RING_MIN_WAIT_MAX_US: i64 = 100_000;
 /// Shortest length that `-k` takes, in bytes.
 pub const PART_BYTES_MIN_LOWEST: u64 = 16 << 10;
 /// Connections that a host begins with, unless `-x` says how many it may have.

@@ -112,6 +112,7 @@ pub fn resolve(args: &PullArgs, host: &Host) -> anyhow::Result<Resolved> {
         stats: args.report.stats.as_deref().map(report::stats),
         argv: argv::without_secrets(&host.argv, &secrets::of(args)),
         backend: args.kernel.backend,
+        ring: args.kernel.ring()?,
         cpus: args.kernel.workers(args.concurrency.cpus(&host.cpus)?, limits.in_flight_max),
         limits,
         is_lookahead_given: args.input.lookahead.is_some(),

@@ -26,7 +26,7 @@ mod uring;
 
 pub(in crate::ring) use aligned::Aligned;
 pub(in crate::ring) use backend::Wants;
-pub use backend::{Backend, Trigger};
+pub use backend::{Backend, IOWQ_WORKERS_MAX, RingFlags, RingOptions, SQ_ENTRIES, Trigger};
 pub use start::run;
 pub(in crate::ring) use transfer::{Chained, Connect, Transfer};
 
@@ -344,7 +344,10 @@ impl Io {
 pub(in crate::ring) fn on_each_backend(story: impl AsyncFn(Io, Backend) + Sync) {
     let cpu = core_affinity::get_core_ids().expect("there is a CPU")[0].id;
     for backend in Backend::ALL {
-        let run = || run(backend, cpu, 4, |io| story(io, backend)).expect("it is to be had");
+        let run = || {
+            run((backend, RingOptions::default()), cpu, 4, |io| story(io, backend))
+                .expect("it is to be had")
+        };
         let ended = std::thread::scope(|scope| scope.spawn(run).join());
         assert!(ended.is_ok(), "{backend:?}");
     }

@@ -45,7 +45,7 @@ pub mod terminal;
 pub mod title;
 pub mod tls;
 
-pub use io::{Backend, Trigger};
+pub use io::{Backend, RingFlags, RingOptions, Trigger};
 
 use crate::fault::{Cause, DiskProblem};
 

@@ -1,9 +1,10 @@
 //! Kernel paths, for those who compare them.
 
 use crate::cli::values;
-use crate::config::{Backend, FileOps, Trigger, WriteMode};
+use crate::config::{Backend, FileOps, RingFlags, RingOptions, Trigger, WriteMode};
 use crate::error::RunError;
 use crate::limits;
+use crate::ring::io::{IOWQ_WORKERS_MAX, SQ_ENTRIES};
 use anyhow::bail;
 use clap::Args;
 use clap::builder::TypedValueParser;
@@ -18,6 +19,33 @@ pub struct KernelArgs {
     #[arg(long, value_name = "INTERFACE", default_value = "uring", value_parser = backend(),
           hide_short_help = true)]
     pub backend: Backend,
+
+    /// How rings are set up.
+    ///
+    /// Flags that the kernel does not have are an error, unless they were chosen by auto.
+    #[arg(long, value_name = "FLAGS", default_value = "auto", value_parser = ring_flags(),
+          hide_short_help = true)]
+    pub ring_flags: RingFlags,
+
+    /// Entries of each submission queue [default: as many as -j needs].
+    ///
+    /// A power of two from 256 to 32768.
+    #[arg(long, value_name = "N", value_parser = ring_entries, hide_short_help = true)]
+    pub ring_entries: Option<u32>,
+
+    /// Longest wait for more completions once there is one, in microseconds.
+    ///
+    /// Trades latency for fewer system calls; --backend uring-own only, Linux 6.12.
+    #[arg(long, value_name = "MICROSECONDS", default_value_t = 0, hide_short_help = true,
+          value_parser = clap::value_parser!(u32).range(0..=limits::RING_MIN_WAIT_MAX_US))]
+    pub ring_min_wait: u32,
+
+    /// Kernel workers (io-wq) that each CPU may have.
+    ///
+    /// Bounded and unbounded ones each: they do what a ring cannot do at once, such as writes to ext4.
+    #[arg(long, value_name = "N", default_value_t = IOWQ_WORKERS_MAX, hide_short_help = true,
+          value_parser = clap::value_parser!(u32).range(1..=1_024))]
+    pub iowq_workers: u32,
 
     /// How files are written.
     ///
@@ -38,6 +66,38 @@ impl KernelArgs {
                 cpus.iter().copied().cycle().take(count).collect()
             }
         }
+    }
+
+    /// How rings are set up.
+    ///
+    /// # Errors
+    /// The backend has no ring, or not such a one.
+    pub(crate) fn ring(&self) -> anyhow::Result<RingOptions> {
+        let asked = [
+            (self.ring_flags != RingFlags::Auto, "--ring-flags", self.backend.has_ring()),
+            (self.ring_entries.is_some(), "--ring-entries", self.backend.has_ring()),
+            (self.iowq_workers != IOWQ_WORKERS_MAX, "--iowq-workers", self.backend.has_ring()),
+            (self.ring_min_wait > 0, "--ring-min-wait", self.backend == Backend::UringOwn),
+            (
+                matches!(self.ring_flags, RingFlags::Defer | RingFlags::SqPoll),
+                "--ring-flags defer or sqpoll",
+                self.backend == Backend::UringOwn,
+            ),
+        ];
+        let unfit = asked.into_iter().find(|(is_asked, _, is_fit)| *is_asked && !is_fit);
+        if let Some((_, option, _)) = unfit {
+            let backend = self.backend.as_str();
+            bail!(RunError::usage(format!(
+                "cannot use {option} with --backend {backend}: use --backend uring-own, or leave \
+                 it out"
+            )));
+        }
+        Ok(RingOptions {
+            flags: self.ring_flags,
+            entries: self.ring_entries,
+            workers_max: self.iowq_workers,
+            min_wait_us: self.ring_min_wait,
+        })
     }
 
     /// How files are written: through a ring only where there is one.
@@ -74,6 +134,29 @@ fn backend() -> impl TypedValueParser<Value = Backend> {
     values::one_of(Backend::ALL.map(|backend| (backend.as_str(), backend, meaning(backend))))
 }
 
+/// The values of `--ring-flags`.
+fn ring_flags() -> impl TypedValueParser<Value = RingFlags> {
+    let meaning = |flags| match flags {
+        RingFlags::Auto => "coop with uring, defer with uring-own, plain on an older kernel",
+        RingFlags::Plain => "none: a completion interrupts its thread",
+        RingFlags::Coop => "COOP_TASKRUN, SINGLE_ISSUER: it waits for the next system call",
+        RingFlags::Defer => "DEFER_TASKRUN, SINGLE_ISSUER: it waits until it is waited for",
+        RingFlags::SqPoll => "SQPOLL: a thread of the kernel submits, on a CPU of its own",
+    };
+    values::one_of(RingFlags::ALL.map(|flags| (flags.as_str(), flags, meaning(flags))))
+}
+
+/// The value of `--ring-entries`.
+fn ring_entries(text: &str) -> Result<u32, String> {
+    let entries = text.parse().ok().filter(|entries: &u32| entries.is_power_of_two());
+    let most = u32::try_from(*SQ_ENTRIES.end()).unwrap_or(u32::MAX);
+    let within = entries.filter(|entries| (SQ_ENTRIES_MIN..=most).contains(entries));
+    within.ok_or_else(|| format!("a power of two from {SQ_ENTRIES_MIN} to {most}"))
+}
+
+/// Fewest entries that can be asked for: a chain never waits for room.
+const SQ_ENTRIES_MIN: u32 = 256;
+
 /// The values of `--file-ops`.
 fn file_ops() -> impl TypedValueParser<Value = FileOps> {
     values::one_of([
@@ -95,7 +178,7 @@ fn file_ops() -> impl TypedValueParser<Value = FileOps> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::tests::{config, unusable};
+    use crate::cli::tests::{config, refused, unusable};
 
     #[test]
     fn backends() {
@@ -108,6 +191,41 @@ mod tests {
                 Backend::Blocking => (FileOps::Sync, 7),
             };
             assert_eq!((config.file_ops, config.cpus.len()), (ops, workers), "{backend:?}");
+        }
+    }
+
+    #[test]
+    fn rings() {
+        let ring = |line: &[&str]| config(&[line, &["u"]].concat()).ring;
+        let default = RingOptions::default();
+        assert_eq!(ring(&[]), default);
+        let own = ["--backend", "uring-own"];
+        for flags in RingFlags::ALL {
+            let line = [&own[..], &["--ring-flags", flags.as_str()]].concat();
+            assert_eq!(ring(&line), RingOptions { flags, ..default });
+        }
+        let line = ["--ring-entries", "512", "--iowq-workers", "7", "--ring-min-wait", "20"];
+        let wanted = RingOptions {
+            entries: Some(512),
+            workers_max: 7,
+            min_wait_us: 20,
+            ..RingOptions::default()
+        };
+        assert_eq!(ring(&[&own[..], &line].concat()), wanted);
+        for bad in ["0", "128", "300", "65536", "x"] {
+            let told = refused(&["--ring-entries", bad, "u"]);
+            assert!(told.contains("a power of two from 256 to 32768"), "{told}");
+        }
+        for (backend, line) in [
+            ("epoll", ["--ring-flags", "plain"]),
+            ("select", ["--ring-entries", "256"]),
+            ("blocking", ["--iowq-workers", "1"]),
+            ("uring", ["--ring-min-wait", "1"]),
+            ("uring", ["--ring-flags", "defer"]),
+            ("uring", ["--ring-flags", "sqpoll"]),
+        ] {
+            let told = unusable(&["--backend", backend, line[0], line[1], "u"]);
+            assert!(told.contains(line[0]) && told.contains(backend), "{told}");
         }
     }
 

@@ -30,7 +30,7 @@ pub(crate) fn run(seed: Seed) -> anyhow::Result<()> {
     // unpinned.
     let _: bool = setup::pin(seed.cpu);
     let (cpu, in_flight_max) = (seed.cpu, seed.in_flight_max);
-    let backend = seed.shared.config.backend;
+    let backend = (seed.shared.config.backend, seed.shared.config.ring);
     io::run(backend, cpu, in_flight_max, |io| work(Rc::new(Core::new(seed, io))))
 }
 

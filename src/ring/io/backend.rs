@@ -70,6 +70,58 @@ impl Backend {
     }
 }
 
+/// How the rings of a run are set up (io_uring_setup(2)).
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub struct RingOptions {
+    /// Flags of the ring.
+    pub flags: RingFlags,
+    /// Entries of each submission queue; as many as the jobs in flight need where it is not said.
+    pub entries: Option<u32>,
+    /// Kernel workers (io-wq) that each core may have, bounded and unbounded.
+    pub workers_max: u32,
+    /// Microseconds that a wait for one completion waits for more of them (Linux 6.12); 0 is none.
+    pub min_wait_us: u32,
+}
+
+impl Default for RingOptions {
+    fn default() -> Self {
+        let flags = RingFlags::default();
+        Self { flags, entries: None, workers_max: IOWQ_WORKERS_MAX, min_wait_us: 0 }
+    }
+}
+
+/// Flags of a ring: who works out the completions, and when.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
+pub enum RingFlags {
+    /// The best that backend and kernel have.
+    #[default]
+    Auto,
+    /// No flags: a completion interrupts its thread.
+    Plain,
+    /// COOP_TASKRUN and SINGLE_ISSUER: a completion waits for the next system call of its thread.
+    Coop,
+    /// DEFER_TASKRUN and SINGLE_ISSUER: a completion waits until its thread waits for it.
+    Defer,
+    /// SQPOLL: a thread of the kernel submits.
+    SqPoll,
+}
+
+impl RingFlags {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Auto, Self::Plain, Self::Coop, Self::Defer, Self::SqPoll];
+
+    /// The word of `--ring-flags`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Plain => "plain",
+            Self::Coop => "coop",
+            Self::Defer => "defer",
+            Self::SqPoll => "sqpoll",
+        }
+    }
+}
+
 /// Most jobs in flight whose sockets select(2) can wait for.
 const SELECT_IN_FLIGHT_MAX: usize = SELECT_FD_MAX as usize / 4;
 
@@ -84,12 +136,15 @@ pub(in crate::ring) enum Wants {
     All,
 }
 
+/// Kernel workers (io-wq) a core may have, bounded and unbounded: punted writes of one core gain
+/// nothing from more, and more would fight the pinned threads.
+pub const IOWQ_WORKERS_MAX: u32 = 2;
 /// Entries that one job may have in a submission queue at a time: a chain of three. A full queue is
 /// flushed in the middle of a chain, which would take it apart, so it is made large enough, even
 /// where entries leave only when the runtime parks.
 pub(super) const SQ_ENTRIES_PER_JOB: usize = 3;
 /// Bounds of the entries of a submission queue; the upper one is the kernel's (io_uring_setup(2)).
-pub(super) const SQ_ENTRIES: RangeInclusive<usize> = 1_024..=32_768;
+pub const SQ_ENTRIES: RangeInclusive<usize> = 1_024..=32_768;
 /// Jobs that one core can have in flight.
 const IN_FLIGHT_PER_CORE_MAX: usize = *SQ_ENTRIES.end() / SQ_ENTRIES_PER_JOB;
 /// Descriptors that select(2) can wait for are below this number (FD_SETSIZE).

@@ -126,7 +126,7 @@ fn rings() -> Vec<RawFd> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Backend, run, uring};
+    use super::super::{Backend, RingOptions, run, uring};
     use super::*;
     use std::io::Read as _;
     use std::mem::ManuallyDrop;
@@ -137,9 +137,11 @@ mod tests {
 
     fn on_rings<T: Send + 'static>(story: impl AsyncFnOnce() -> T + Send + 'static) -> T {
         let cpu = core_affinity::get_core_ids().unwrap()[0].id;
-        std::thread::spawn(move || run(Backend::Uring, cpu, 1, |_| story()).unwrap())
-            .join()
-            .unwrap()
+        std::thread::spawn(move || {
+            run((Backend::Uring, RingOptions::default()), cpu, 1, |_| story()).unwrap()
+        })
+        .join()
+        .unwrap()
     }
 
     fn send(fd: &Rc<OwnedFd>) -> uring::BufOp {

@@ -8,7 +8,7 @@
 //! freed only when nothing is in flight ([`Ring::end`]).
 
 use super::aligned::Aligned;
-use super::backend::Wants;
+use super::backend::{RingFlags, RingOptions, Wants};
 use super::exec::{Bell, Park};
 use crate::ring::shim::{self, Op, Verdict};
 use anyhow::{Context as _, bail};
@@ -38,6 +38,8 @@ pub(super) struct Ring {
     bell: Arc<Bell>,
     /// Whether the kernel knows [`POLL_FIRST`]: it is older than the flags of the ring.
     has_poll_first: bool,
+    /// See [`RingOptions::min_wait_us`].
+    min_wait_us: u32,
 }
 
 /// One operation.
@@ -81,29 +83,41 @@ pub(super) struct InFlight {
 }
 
 impl Ring {
-    /// A ring of `entries` for the calling thread, whose kernel workers are bounded and stay on
-    /// `cpu`.
+    /// A ring of `entries` for the calling thread, whose kernel workers have these limits: how
+    /// many, and on which CPUs.
     ///
     /// # Errors
     /// When there is none to be had.
     pub(super) fn new(
+        options: RingOptions,
         entries: u32,
         limits: ([u32; 2], &libc::cpu_set_t),
         bell: Arc<Bell>,
     ) -> anyhow::Result<Rc<Self>> {
-        let build = |is_flagged: bool| {
+        let build = |flags: RingFlags| {
             let mut builder = IoUring::builder();
             builder.setup_cqsize(entries * CQ_ENTRIES_PER_SQ_ENTRY);
-            if is_flagged {
-                builder.setup_single_issuer().setup_defer_taskrun().setup_taskrun_flag();
+            match flags {
+                RingFlags::Plain => {}
+                RingFlags::Coop => {
+                    builder.setup_single_issuer().setup_coop_taskrun().setup_taskrun_flag();
+                }
+                RingFlags::Auto | RingFlags::Defer => {
+                    builder.setup_single_issuer().setup_defer_taskrun().setup_taskrun_flag();
+                }
+                RingFlags::SqPoll => {
+                    builder.setup_single_issuer().setup_sqpoll(SQPOLL_IDLE_MS);
+                }
             }
             builder.build(entries)
         };
-        let (ring, has_poll_first) = match build(true) {
-            Err(error) if error.raw_os_error() == Some(libc::EINVAL) => (build(false), false),
-            ring => (ring, true),
+        let (ring, is_recent) = match (build(options.flags), options.flags) {
+            (Err(error), RingFlags::Auto) if error.raw_os_error() == Some(libc::EINVAL) => {
+                (build(RingFlags::Plain), false)
+            }
+            (ring, flags) => (ring, flags != RingFlags::Plain),
         };
-        let ring = ring.context("cannot set up an io_uring")?;
+        let ring = ring.with_context(|| cannot_set_up(options.flags))?;
         // Older kernels (before 5.15) lack both calls and work all the same.
         let (mut workers, cpus) = limits;
         let _: io::Result<()> = ring.submitter().register_iowq_max_workers(&mut workers);
@@ -113,7 +127,8 @@ impl Ring {
             operations: RefCell::default(),
             seen: RefCell::default(),
             bell,
-            has_poll_first,
+            has_poll_first: is_recent,
+            min_wait_us: options.min_wait_us,
         });
         ring.listen();
         Ok(ring)
@@ -412,10 +427,17 @@ impl Park for Ring {
             Some(Duration::ZERO) if !has_entries && !has_work => Ok(0),
             Some(Duration::ZERO) => ring.submit(),
             _ if has_completions => ring.submit(),
-            None => ring.submit_and_wait(1),
-            Some(at_most) => {
-                let time = types::Timespec::from(at_most);
-                ring.submitter().submit_with_args(1, &types::SubmitArgs::new().timespec(&time))
+            None if self.min_wait_us == 0 => ring.submit_and_wait(1),
+            at_most => {
+                let time = types::Timespec::from(at_most.unwrap_or(FOR_EVER));
+                let args = types::SubmitArgs::new().timespec(&time);
+                match self.min_wait_us {
+                    0 => ring.submitter().submit_with_args(1, &args),
+                    more_us => {
+                        let args = args.min_wait_usec(more_us);
+                        ring.submitter().submit_with_args(BATCH, &args)
+                    }
+                }
             }
         };
     }
@@ -526,6 +548,17 @@ impl Drop for InFlight {
     }
 }
 
+/// What is said where there is no ring with these flags.
+pub(super) fn cannot_set_up(flags: RingFlags) -> String {
+    match flags {
+        RingFlags::Auto => "cannot set up an io_uring".to_owned(),
+        flags => format!(
+            "cannot set up an io_uring with --ring-flags {}: this kernel may be too old for them",
+            flags.as_str()
+        ),
+    }
+}
+
 /// Length of an operation as the kernel takes it: bounded by the buffers of this program, far below
 /// 4 GiB.
 fn len_u32(len: usize) -> u32 {
@@ -542,6 +575,12 @@ const BELL: u64 = u64::MAX;
 /// Mark of a completion that says nothing.
 const IGNORED: u64 = u64::MAX - 1;
 const NO_FD: RawFd = -1;
+/// Completions that a wait for more than one ends with.
+const BATCH: usize = 32;
+/// A wait that has no end of its own.
+const FOR_EVER: Duration = Duration::from_secs(3_600);
+/// How long the thread of SQPOLL looks for entries before it sleeps.
+const SQPOLL_IDLE_MS: u32 = 100;
 /// Entries of the completion queue for each of the submission queue: an overflow costs the kernel
 /// an allocation.
 pub(super) const CQ_ENTRIES_PER_SQ_ENTRY: u32 = 2;

@@ -1,12 +1,12 @@
 //! The begin and the end of a core's I/O: its backend is made, runs the core's story, and ends when
 //! nothing is in flight any more.
 
-use super::backend::{SQ_ENTRIES, SQ_ENTRIES_PER_JOB};
+use super::backend::{Backend, RingFlags, RingOptions, SQ_ENTRIES, SQ_ENTRIES_PER_JOB};
 use super::exec::{Bell, Timers, block_on};
-use super::own::{CQ_ENTRIES_PER_SQ_ENTRY, END_PATIENCE, Ring};
+use super::own::{CQ_ENTRIES_PER_SQ_ENTRY, END_PATIENCE, Ring, cannot_set_up};
 use super::ready::Poller;
 use super::selector::Selector;
-use super::{Backend, Io, Kind, enter, uring};
+use super::{Io, Kind, enter, uring};
 use crate::ring::shim;
 use anyhow::{Context as _, bail};
 use io_uring::IoUring;
@@ -17,9 +17,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 const _: () = assert!(enter::ENTRIES_WAITING_MAX + SQ_ENTRIES_PER_JOB <= *SQ_ENTRIES.start());
-/// Kernel workers (io-wq) a core may have, bounded and unbounded: punted writes of one core gain
-/// nothing from more, and more would fight the pinned threads.
-const IOWQ_WORKERS_MAX: [u32; 2] = [2, 2];
 const END_LOOK_INTERVAL: Duration = Duration::from_millis(1);
 
 /// Runs `story` on a backend of the calling thread, which is pinned to `cpu` and has at most
@@ -29,14 +26,14 @@ const END_LOOK_INTERVAL: Duration = Duration::from_millis(1);
 /// # Errors
 /// When the backend is not to be had, or an operation does not end.
 pub fn run<T>(
-    backend: Backend,
+    (backend, options): (Backend, RingOptions),
     cpu: usize,
     in_flight: usize,
     story: impl AsyncFnOnce(Io) -> T,
 ) -> anyhow::Result<T> {
     match backend {
-        Backend::Uring => CoreRings::run(cpu, in_flight, story(Io::default())),
-        Backend::UringOwn => run_own(cpu, in_flight, story),
+        Backend::Uring => CoreRings::run(options, cpu, in_flight, story(Io::default())),
+        Backend::UringOwn => run_own(options, cpu, in_flight, story),
         Backend::Epoll(trigger) => {
             run_ready(story, |bell| Ok(Selector::epoll(trigger, bell.event())?))
         }
@@ -45,11 +42,17 @@ pub fn run<T>(
     }
 }
 
-fn run_own<T>(cpu: usize, in_flight: usize, story: impl AsyncFnOnce(Io) -> T) -> anyhow::Result<T> {
+fn run_own<T>(
+    options: RingOptions,
+    cpu: usize,
+    in_flight: usize,
+    story: impl AsyncFnOnce(Io) -> T,
+) -> anyhow::Result<T> {
     let bell = bell()?;
     let alone = enter::alone();
-    let limits = (IOWQ_WORKERS_MAX, &cpu_set(cpu));
-    let ring = Ring::new(sq_entries(in_flight), limits, Arc::clone(&bell))?;
+    let entries = sq_entries(options, in_flight);
+    let limits = ([options.workers_max; 2], &cpu_set(cpu));
+    let ring = Ring::new(options, entries, limits, Arc::clone(&bell))?;
     drop(alone);
     let timers = Rc::<Timers>::default();
     let io = Io::new(Kind::Own(Rc::clone(&ring)), &timers);
@@ -78,7 +81,10 @@ fn bell() -> anyhow::Result<Arc<Bell>> {
 }
 
 /// Entries of a submission queue for so many jobs.
-fn sq_entries(in_flight: usize) -> u32 {
+fn sq_entries(options: RingOptions, in_flight: usize) -> u32 {
+    if let Some(entries) = options.entries {
+        return entries;
+    }
     let entries = (in_flight * SQ_ENTRIES_PER_JOB).next_power_of_two();
     let entries = entries.clamp(*SQ_ENTRIES.start(), *SQ_ENTRIES.end());
     u32::try_from(entries).expect("the upper bound fits")
@@ -98,16 +104,21 @@ impl CoreRings {
     ///
     /// # Errors
     /// When there are no rings to be had, or an operation does not end.
-    fn run<F: Future>(cpu: usize, in_flight: usize, future: F) -> anyhow::Result<F::Output> {
+    fn run<F: Future>(
+        options: RingOptions,
+        cpu: usize,
+        in_flight: usize,
+        future: F,
+    ) -> anyhow::Result<F::Output> {
         let alone = enter::alone();
         let control = IoUring::new(4).context("cannot set up an io_uring")?;
         // Older kernels (before 5.15) lack both calls and work all the same.
-        let mut workers = IOWQ_WORKERS_MAX;
+        let mut workers = [options.workers_max; 2];
         let _: io::Result<()> = control.submitter().register_iowq_max_workers(&mut workers);
         let _: io::Result<()> = control.submitter().register_iowq_aff(&cpu_set(cpu));
         let rings = Self { _control: control };
         let search = enter::Search::begin(&alone);
-        let runtime = runtime(in_flight)?;
+        let runtime = runtime(options, in_flight)?;
         search.end(&runtime);
         drop(alone);
         let output = catch_unwind(AssertUnwindSafe(|| runtime.block_on(future)));
@@ -151,24 +162,25 @@ fn end(runtime: tokio_uring::Runtime, patience: Duration) -> anyhow::Result<()> 
     )
 }
 
-/// A tokio-uring runtime with COOP_TASKRUN (5.19) and SINGLE_ISSUER (6.0) where the kernel has
-/// them. Never DEFER_TASKRUN: completions would run only when the thread enters the ring to wait,
-/// and tokio-uring waits in epoll.
-fn runtime(in_flight: usize) -> anyhow::Result<tokio_uring::Runtime> {
-    let entries = sq_entries(in_flight);
-    let cq_entries = entries * CQ_ENTRIES_PER_SQ_ENTRY;
-    let mut flagged = tokio_uring::uring_builder();
-    flagged.setup_cqsize(cq_entries).setup_coop_taskrun().setup_single_issuer();
-    let mut plain = tokio_uring::uring_builder();
-    plain.setup_cqsize(cq_entries);
-    let build = |ring: &io_uring::Builder| {
-        tokio_uring::Runtime::new(tokio_uring::builder().entries(entries).uring_builder(ring))
+/// A tokio-uring runtime, with COOP_TASKRUN (5.19) and SINGLE_ISSUER (6.0) where the kernel has
+/// them and nothing else was asked for. Never DEFER_TASKRUN: completions would run only when the
+/// thread enters the ring to wait, and tokio-uring waits in epoll.
+fn runtime(options: RingOptions, in_flight: usize) -> anyhow::Result<tokio_uring::Runtime> {
+    let entries = sq_entries(options, in_flight);
+    let build = |is_flagged: bool| {
+        let mut ring = tokio_uring::uring_builder();
+        ring.setup_cqsize(entries * CQ_ENTRIES_PER_SQ_ENTRY);
+        if is_flagged {
+            ring.setup_coop_taskrun().setup_single_issuer();
+        }
+        tokio_uring::Runtime::new(tokio_uring::builder().entries(entries).uring_builder(&ring))
     };
-    match build(&flagged) {
-        Err(error) if error.raw_os_error() == Some(libc::EINVAL) => build(&plain),
-        other => other,
+    let runtime = build(options.flags != RingFlags::Plain);
+    match (runtime, options.flags) {
+        (Err(error), RingFlags::Auto) if error.raw_os_error() == Some(libc::EINVAL) => build(false),
+        (runtime, _) => runtime,
     }
-    .context("cannot set up an io_uring")
+    .with_context(|| cannot_set_up(options.flags))
 }
 
 /// A CPU mask of one CPU.
@@ -200,7 +212,8 @@ mod tests {
         story: impl AsyncFnOnce(Io) -> T + Send + 'static,
     ) -> std::thread::Result<T> {
         let cpu = core_affinity::get_core_ids().unwrap()[0].id;
-        std::thread::spawn(move || run(backend, cpu, 1, story).unwrap()).join()
+        std::thread::spawn(move || run((backend, RingOptions::default()), cpu, 1, story).unwrap())
+            .join()
     }
 
     #[test]
@@ -246,7 +259,7 @@ mod tests {
     #[test]
     fn what_does_not_end_keeps_its_memory() {
         let run = || {
-            let runtime = runtime(1).unwrap();
+            let runtime = runtime(RingOptions::default(), 1).unwrap();
             let held = Rc::new(());
             let (watched, stuck) = (Rc::downgrade(&held), uring::Counted::one());
             runtime.block_on(async move {

@@ -13,7 +13,7 @@ use crate::plan::target::Target;
 use crate::report::journal::Lost;
 use crate::ring::dir::{Dir, WriteOptions};
 use crate::ring::dns::Resolver;
-use crate::ring::io::{self, Backend, Io};
+use crate::ring::io::{self, Backend, Io, RingOptions};
 use crate::ring::tls::Settings;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -127,7 +127,7 @@ pub(super) fn on_a_core<T: Send + 'static>(
         let config = Config { dir: dir.path().to_owned(), ..config };
         let cpu = core_affinity::get_core_ids().unwrap()[0].id;
         let story = async |io| story(&bench(config, io)).await;
-        io::run(Backend::Uring, cpu, 1, story).unwrap()
+        io::run((Backend::Uring, RingOptions::default()), cpu, 1, story).unwrap()
     };
     std::thread::spawn(thread).join().unwrap()
 }

@@ -6,7 +6,7 @@ use crate::limits::ALLOCATE_BYTES_MIN;
 use crate::ring::buf::{BufPool, RecvBuf, Size};
 use crate::ring::dir::SentDir;
 use crate::ring::file::{FileAllocation, FileOps, OutFile, SizeHint, WriteMode};
-use crate::ring::io::{self, Backend, Io};
+use crate::ring::io::{self, Backend, Io, RingOptions};
 use std::ffi::OsString;
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
@@ -63,7 +63,10 @@ fn names(dir: &Path) -> Vec<OsString> {
 fn on_rings<T: Send + 'static>(dir: &Dir, story: impl AsyncFnOnce(Dir) -> T + Send + 'static) -> T {
     let cpu = core_affinity::get_core_ids().unwrap()[0].id;
     let dir: SentDir = dir.send().unwrap();
-    let run = move || io::run(Backend::Uring, cpu, 1, |_| story(Dir::from(dir))).unwrap();
+    let run = move || {
+        io::run((Backend::Uring, RingOptions::default()), cpu, 1, |_| story(Dir::from(dir)))
+            .unwrap()
+    };
     std::thread::spawn(run).join().unwrap()
 }
 
