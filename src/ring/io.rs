@@ -189,7 +189,7 @@ impl Io {
                 Ok(())
             }
             Kind::Own(ring) => ring.writable(fd.as_raw_fd()).await,
-            Kind::Ready(poller) => poller.writable(fd.as_raw_fd()).await,
+            Kind::Ready(poller) => poller.writable(fd).await,
         }
     }
 

@@ -23,6 +23,7 @@ mod adopted; // files that curl and wget left unfinished, with -c
 mod again; // what --verify found is pulled again by the same command
 mod answers; // what is an answer to a request for the whole, and what is none
 mod aria2; // lists and sessions of aria2, and what one line may ask for
+mod backends; // the same rows and files, whatever moves the bytes
 mod bench; // the bench: small matrices, what it writes, and how it ends
 mod budget; // runs that end before their list, and what they may cost
 mod changes; // lines that are done and ask for something else by now

@@ -37,7 +37,7 @@ pub(crate) fn sized(config: &Config, nofile: u64) -> anyhow::Result<Sizes> {
         config.dns.servers.len().max(1),
         config.dns.concurrency,
     );
-    let carried = config.backend.in_flight_per_core_max() * split.cores;
+    let carried = config.backend.in_flight_max(split.cores);
     let in_flight_max = wanted.min(split.jobs).min(carried);
     let what = match split.jobs < carried {
         true => format!(
@@ -58,7 +58,7 @@ pub(crate) fn sized(config: &Config, nofile: u64) -> anyhow::Result<Sizes> {
     let idle_max = in_flight_max.min(kept - folders_max * split.cores).div_ceil(split.cores);
     let dns = DnsOptions { concurrency: split.questions, ..config.dns.clone() };
     let cpus = cpus(config, split.cores);
-    let in_flight_max = in_flight_max.min(config.backend.in_flight_per_core_max() * cpus.len());
+    let in_flight_max = in_flight_max.min(config.backend.in_flight_max(cpus.len()));
     let limits = Limits {
         cores: cpus.len(),
         in_flight_max,

@@ -59,13 +59,13 @@ impl Backend {
         }
     }
 
-    /// Jobs that can be in flight on one core.
-    pub fn in_flight_per_core_max(self) -> usize {
+    /// Jobs that can be in flight on so many cores.
+    pub fn in_flight_max(self, cores: usize) -> usize {
         match self {
-            Self::Uring | Self::UringOwn | Self::Epoll(_) => IN_FLIGHT_PER_CORE_MAX,
-            // Its other descriptors are below the same number.
+            Self::Uring | Self::UringOwn | Self::Epoll(_) => IN_FLIGHT_PER_CORE_MAX * cores,
+            // It is about numbers of descriptors, which are those of the process.
             Self::Select => SELECT_IN_FLIGHT_MAX,
-            Self::Blocking => 1,
+            Self::Blocking => cores,
         }
     }
 }

@@ -9,6 +9,7 @@
 use rustix::event::{EventfdFlags, eventfd};
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::io;
 use std::os::fd::OwnedFd;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
@@ -22,19 +23,25 @@ use tokio::task::LocalSet;
 pub(super) trait Park {
     /// Submits what waits to be submitted, and waits until something happened, or `at_most` so
     /// long; for ever without it. With zero it looks only.
-    fn wait(&self, at_most: Option<Duration>);
+    ///
+    /// # Errors
+    /// When the kernel refuses to wait, now and in all turns to come.
+    fn wait(&self, at_most: Option<Duration>) -> io::Result<()>;
 
     /// Wakes the tasks for which something happened.
     fn dispatch(&self);
 }
 
 /// Runs a future and the tasks that it spawns until it is done. What it leaves behind is dropped.
+///
+/// # Errors
+/// When there is no waiting any more.
 pub(super) fn block_on<F: Future>(
     future: F,
     park: &impl Park,
     timers: &Timers,
     bell: &Arc<Bell>,
-) -> F::Output {
+) -> io::Result<F::Output> {
     let tasks = LocalSet::new();
     let mut story = pin!(tasks.run_until(future));
     let waker = Waker::from(Arc::clone(bell));
@@ -44,12 +51,12 @@ pub(super) fn block_on<F: Future>(
         if bell.state.swap(AWAKE, Ordering::AcqRel) == RUNG
             && let Poll::Ready(output) = story.as_mut().poll(&mut context)
         {
-            return output;
+            return Ok(output);
         }
         let next = timers.fire();
         let sleeps =
             bell.state.compare_exchange(AWAKE, ASLEEP, Ordering::AcqRel, Ordering::Acquire).is_ok();
-        park.wait(if sleeps { next } else { Some(Duration::ZERO) });
+        park.wait(if sleeps { next } else { Some(Duration::ZERO) })?;
         // From here on, a wake needs no system call.
         let _ = bell.state.compare_exchange(ASLEEP, AWAKE, Ordering::AcqRel, Ordering::Acquire);
         park.dispatch();
@@ -71,7 +78,7 @@ const ASLEEP: u8 = 1;
 const RUNG: u8 = 2;
 
 impl Bell {
-    pub(super) fn new() -> std::io::Result<Arc<Self>> {
+    pub(super) fn new() -> io::Result<Arc<Self>> {
         let event = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
         Ok(Arc::new(Self { state: AtomicU8::new(AWAKE), event }))
     }
@@ -176,9 +183,10 @@ mod tests {
     struct Alone(Arc<Bell>);
 
     impl Park for Alone {
-        fn wait(&self, at_most: Option<Duration>) {
+        fn wait(&self, at_most: Option<Duration>) -> io::Result<()> {
             let at_most = at_most.map(|time| Timespec::try_from(time).unwrap());
-            poll(&mut [PollFd::new(self.0.event(), PollFlags::IN)], at_most.as_ref()).unwrap();
+            poll(&mut [PollFd::new(self.0.event(), PollFlags::IN)], at_most.as_ref())?;
+            Ok(())
         }
 
         fn dispatch(&self) {
@@ -188,7 +196,7 @@ mod tests {
 
     fn run<F: Future>(story: impl FnOnce(Rc<Timers>) -> F) -> F::Output {
         let (bell, timers) = (Bell::new().unwrap(), Rc::default());
-        block_on(story(Rc::clone(&timers)), &Alone(Arc::clone(&bell)), &timers, &bell)
+        block_on(story(Rc::clone(&timers)), &Alone(Arc::clone(&bell)), &timers, &bell).unwrap()
     }
 
     #[test]

@@ -11,7 +11,7 @@ use super::aligned::Aligned;
 use super::backend::{RingFlags, RingOptions, Wants};
 use super::exec::{Bell, Park};
 use crate::ring::shim::{self, Op, Verdict};
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
 use io_uring_own::squeue::{Entry, Flags};
 use io_uring_own::{IoUring, opcode, types};
 use rustix::net::SocketAddrAny;
@@ -118,6 +118,10 @@ impl Ring {
             (ring, flags) => (ring, flags != RingFlags::Plain),
         };
         let ring = ring.with_context(|| cannot_set_up(options.flags))?;
+        ensure!(
+            ring.params().is_feature_ext_arg(),
+            "--backend uring-own needs Linux 5.11 or later; without it: --backend epoll"
+        );
         // Older kernels (before 5.15) lack both calls and work all the same.
         let (mut workers, cpus) = limits;
         let _: io::Result<()> = ring.submitter().register_iowq_max_workers(&mut workers);
@@ -162,7 +166,9 @@ impl Ring {
             self.push(&[entry.user_data(IGNORED)]);
         }
         while self.in_flight() > 0 && Instant::now() < ends {
-            self.wait(Some(END_LOOK_INTERVAL));
+            if self.wait(Some(END_LOOK_INTERVAL)).is_err() {
+                break;
+            }
             self.dispatch();
         }
         let left = self.in_flight();
@@ -193,7 +199,9 @@ impl Ring {
             }
             drop(queue);
             // A kernel that takes nothing now does so when completions were taken.
-            if ring.submit().is_err() {
+            if let Err(error) = ring.submit() {
+                let is_passing = PASSING.contains(&error.raw_os_error().unwrap_or_default());
+                assert!(is_passing, "cannot submit to an io_uring: {error}");
                 drop(ring);
                 self.dispatch();
                 ring = self.ring.borrow_mut();
@@ -416,13 +424,12 @@ impl Ring {
 }
 
 impl Park for Ring {
-    fn wait(&self, at_most: Option<Duration>) {
+    fn wait(&self, at_most: Option<Duration>) -> io::Result<()> {
         let mut ring = self.ring.borrow_mut();
         let has_entries = !ring.submission().is_empty();
         let has_work = ring.submission().taskrun();
         let has_completions = !ring.completion().is_empty();
-        // What fails here (EINTR, ETIME, EBUSY) is tried again in the next turn.
-        let _: io::Result<usize> = match at_most {
+        let entered = match at_most {
             _ if has_completions && !has_entries => Ok(0),
             Some(Duration::ZERO) if !has_entries && !has_work => Ok(0),
             Some(Duration::ZERO) => ring.submit(),
@@ -440,6 +447,12 @@ impl Park for Ring {
                 }
             }
         };
+        match entered {
+            // The time is over, a signal came, or the kernel wants its completions taken first: the
+            // next turn goes on (io_uring_enter(2)).
+            Err(error) if PASSING.contains(&error.raw_os_error().unwrap_or_default()) => Ok(()),
+            entered => entered.map(drop),
+        }
     }
 
     fn dispatch(&self) {
@@ -575,6 +588,8 @@ const BELL: u64 = u64::MAX;
 /// Mark of a completion that says nothing.
 const IGNORED: u64 = u64::MAX - 1;
 const NO_FD: RawFd = -1;
+/// Errors of io_uring_enter(2) that pass.
+const PASSING: [i32; 4] = [libc::EINTR, libc::ETIME, libc::EBUSY, libc::EAGAIN];
 /// Completions that a wait for more than one ends with.
 const BATCH: usize = 32;
 /// A wait that has no end of its own.

@@ -11,7 +11,8 @@ use crate::ring::shim::{Op, Verdict, call};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, sockopt};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
+use std::io;
 use std::net::SocketAddr;
 use std::ops::Range;
 use std::os::fd::{AsRawFd as _, OwnedFd, RawFd};
@@ -28,6 +29,11 @@ pub(super) struct Poller {
     sockets: RefCell<Vec<Socket>>,
     /// What became ready in this turn.
     ready: RefCell<Vec<Ready>>,
+    /// Tasks that go on in the next turn, whatever becomes ready.
+    later: RefCell<Vec<Waker>>,
+    /// Calls that this turn may still make, and bytes that they may still transfer: what is always
+    /// ready would have the thread for itself otherwise.
+    left: Cell<(usize, usize)>,
     bell: Arc<Bell>,
 }
 
@@ -37,6 +43,8 @@ struct Socket {
     directions: [Direction; WAYS],
     /// Whether one side hung up or an error came: there is always something to be told.
     is_over: bool,
+    /// An error that came behind bytes, for who asks next: the kernel tells it once.
+    error: Option<Errno>,
 }
 
 /// State of one way in which a descriptor is waited for.
@@ -53,6 +61,8 @@ impl Poller {
             selector: RefCell::new(selector),
             sockets: RefCell::default(),
             ready: RefCell::default(),
+            later: RefCell::default(),
+            left: Cell::new(TURN_MAX),
             bell,
         })
     }
@@ -120,7 +130,7 @@ impl Poller {
     fn wait_for(&self, fd: RawFd, way: Way, context: &Context<'_>) -> Result<(), Errno> {
         if self.is_blocking() {
             // The call has waited already; others have their turn now.
-            context.waker().wake_by_ref();
+            self.go_on_later(context);
             return Ok(());
         }
         let waits = self.socket(fd, |socket| {
@@ -135,36 +145,73 @@ impl Poller {
         self.selector.borrow_mut().want(fd, waits)
     }
 
-    /// Waits until something can be written to a descriptor.
+    /// Has a task go on in the next turn.
+    fn go_on_later(&self, context: &Context<'_>) {
+        self.later.borrow_mut().push(context.waker().clone());
+    }
+
+    /// Whether this turn may make another call.
+    fn has_turn(&self) -> bool {
+        let (calls, bytes) = self.left.get();
+        calls > 0 && bytes > 0
+    }
+
+    /// Counts a call that has transferred so many bytes.
+    fn count(&self, transferred: usize) {
+        let (calls, bytes) = self.left.get();
+        self.left.set((calls.saturating_sub(1), bytes.saturating_sub(transferred)));
+    }
+
+    /// Waits until something can be written to a descriptor. The wait may be dropped.
     ///
     /// # Errors
     /// When it cannot be waited for.
-    pub(super) async fn writable(&self, fd: RawFd) -> Result<(), i32> {
+    pub(super) async fn writable(&self, stream: &OwnedFd) -> Result<(), i32> {
+        let fd = stream.as_raw_fd();
+        let _waited = Waited { poller: self, fd };
         let mut has_waited = false;
         std::future::poll_fn(|context| {
-            if has_waited && (self.is_blocking() || self.may_go(fd, Way::Write)) {
+            let is_ready = || self.may_go(fd, Way::Write) || self.has_waited_for(stream);
+            if std::mem::replace(&mut has_waited, true) && is_ready() {
                 return Poll::Ready(Ok(()));
             }
-            has_waited = true;
             match self.wait_for(fd, Way::Write, context) {
                 Ok(()) => Poll::Pending,
                 Err(errno) => Poll::Ready(Err(errno.raw_os_error())),
             }
         })
-        .await?;
-        self.selector.borrow_mut().spare(fd, [false; WAYS]);
-        self.forget(fd);
-        Ok(())
+        .await
+    }
+}
+
+/// A wait for a descriptor that stays open, and is not waited for any more when this is dropped.
+struct Waited<'p> {
+    poller: &'p Poller,
+    fd: RawFd,
+}
+
+impl Drop for Waited<'_> {
+    fn drop(&mut self) {
+        self.poller.selector.borrow_mut().unregister(self.fd);
+        self.poller.forget(self.fd);
     }
 }
 
 impl Park for Poller {
-    fn wait(&self, at_most: Option<Duration>) {
+    fn wait(&self, at_most: Option<Duration>) -> io::Result<()> {
+        let has_more = !self.later.borrow().is_empty();
+        self.left.set(if self.is_blocking() { TURN_BLOCKING } else { TURN_MAX });
+        if has_more && self.is_blocking() {
+            return Ok(());
+        }
+        let at_most = if has_more { Some(Duration::ZERO) } else { at_most };
         let mut ready = self.ready.borrow_mut();
-        self.selector.borrow_mut().wait(self.bell.event(), at_most, &mut ready);
+        self.selector.borrow_mut().wait(self.bell.event(), at_most, &mut ready)?;
+        Ok(())
     }
 
     fn dispatch(&self) {
+        self.later.take().into_iter().for_each(Waker::wake);
         let mut seen = self.ready.take();
         for Ready { fd, can, is_over } in seen.drain(..) {
             if fd == self.bell.event().as_raw_fd() {
@@ -175,7 +222,7 @@ impl Park for Poller {
                 socket.is_over |= is_over;
                 let mut wakers = [const { None }; WAYS];
                 for (at, direction) in socket.directions.iter_mut().enumerate() {
-                    if can[at] || is_over {
+                    if can[at] {
                         direction.may_go = true;
                         wakers[at] = direction.waker.take();
                     }
@@ -282,6 +329,9 @@ impl Transfer {
             return Poll::Ready(Err(errno));
         }
         let (fd, way) = (self.fd.as_raw_fd(), self.way());
+        if let Some(errno) = self.poller.socket(fd, |socket| socket.error.take()) {
+            return Poll::Ready(Err(errno.raw_os_error()));
+        }
         let mut may_go = self.is_worth_a_try();
         loop {
             if !may_go {
@@ -290,9 +340,14 @@ impl Transfer {
                     Err(errno) => Poll::Ready(Err(errno.raw_os_error())),
                 };
             }
+            if !self.poller.has_turn() {
+                self.poller.go_on_later(context);
+                return Poll::Pending;
+            }
             let wanted = self.range.len() - self.done;
             match self.go() {
                 Ok(count) => {
+                    self.poller.count(count);
                     self.done += count;
                     // A short one found no more (epoll(7)); at the end there is always an end.
                     self.poller.set(fd, way, count == wanted || count == 0);
@@ -300,9 +355,15 @@ impl Transfer {
                         return Poll::Ready(Ok(self.done));
                     }
                 }
-                Err(Errno::AGAIN) => may_go = false,
+                Err(Errno::AGAIN) => {
+                    self.poller.count(0);
+                    may_go = false;
+                }
                 Err(Errno::INTR) => {}
-                Err(_) if self.done > 0 => return Poll::Ready(Ok(self.done)),
+                Err(errno) if self.done > 0 => {
+                    self.poller.socket(fd, |socket| socket.error = Some(errno));
+                    return Poll::Ready(Ok(self.done));
+                }
                 Err(errno) => return Poll::Ready(Err(errno.raw_os_error())),
             }
         }
@@ -370,6 +431,10 @@ fn place(fd: RawFd) -> usize {
     usize::try_from(fd).expect("an open descriptor has a number")
 }
 
+/// Calls of one turn, and bytes that they transfer.
+const TURN_MAX: (usize, usize) = (1_024, 4 << 20);
+/// The same of blocking sockets: each call may have waited as long as may be.
+const TURN_BLOCKING: (usize, usize) = (1, usize::MAX);
 /// Longest time that a call of a blocking socket waits: others wait as long, and so may deadlines
 /// be late by.
 const BLOCKED_MAX: Duration = Duration::from_millis(50);

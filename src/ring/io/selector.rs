@@ -80,8 +80,9 @@ impl Selector {
                 self.register(fd, before | flags(waits))
             }
             Self::Select { wanted } => {
+                // Too many descriptors are open for this way to wait.
                 if fd >= SELECT_FD_MAX {
-                    return Err(Errno::INVAL);
+                    return Err(Errno::MFILE);
                 }
                 wanted.insert(fd, waits);
                 Ok(())
@@ -101,6 +102,15 @@ impl Selector {
                 NONE => drop(wanted.remove(&fd)),
                 waits => drop(wanted.insert(fd, waits)),
             },
+        }
+    }
+
+    /// Waits for a descriptor no more that stays open.
+    pub(super) fn unregister(&mut self, fd: RawFd) {
+        match self {
+            Self::Epoll { .. } => drop(self.register(fd, EventFlags::empty())),
+            Self::Select { wanted } => drop(wanted.remove(&fd)),
+            Self::Blocking => {}
         }
     }
 
@@ -152,34 +162,36 @@ impl Selector {
         bell: &OwnedFd,
         at_most: Option<Duration>,
         ready: &mut Vec<Ready>,
-    ) {
+    ) -> Result<(), Errno> {
         let at_most = at_most.and_then(|time| Timespec::try_from(time).ok());
         match self {
             Self::Epoll { epoll, events, .. } => {
                 events.clear();
                 let buffer = rustix::buffer::spare_capacity(events);
-                // EINTR: the next turn waits again.
-                let _: Result<usize, Errno> = epoll::wait(epoll, buffer, at_most.as_ref());
+                waited(epoll::wait(epoll, buffer, at_most.as_ref()))?;
                 ready.extend(events.drain(..).filter_map(|event| {
                     let flags = event.flags;
                     let fd = RawFd::try_from(event.data.u64()).ok()?;
-                    let can = [IN, OUT, OUT].map(|of| flags.intersects(of));
-                    Some(Ready { fd, can, is_over: flags.intersects(OVER) })
+                    let can = [IN, OUT, OUT].map(|of| flags.intersects(of | BROKEN));
+                    Some(Ready { fd, can, is_over: flags.intersects(BROKEN | EventFlags::RDHUP) })
                 }));
             }
-            Self::Select { wanted } => select(wanted, bell, at_most.as_ref(), ready),
+            Self::Select { wanted } => select(wanted, bell, at_most.as_ref(), ready)?,
             Self::Blocking => {
                 let mut fds = [PollFd::new(bell, PollFlags::IN)];
-                if rustix::event::poll(&mut fds, at_most.as_ref()) == Ok(1) {
-                    ready.push(Ready {
-                        fd: bell.as_raw_fd(),
-                        can: [true, false, false],
-                        is_over: false,
-                    });
+                if waited(rustix::event::poll(&mut fds, at_most.as_ref()))? > 0 {
+                    let can = [true, false, false];
+                    ready.push(Ready { fd: bell.as_raw_fd(), can, is_over: false });
                 }
             }
         }
+        Ok(())
     }
+}
+
+/// Result of a wait: one that a signal ended found nothing.
+fn waited(result: Result<usize, Errno>) -> Result<usize, Errno> {
+    if result == Err(Errno::INTR) { Ok(0) } else { result }
 }
 
 /// Waits by select(2). What is ready is no longer wanted.
@@ -188,7 +200,7 @@ fn select(
     bell: &OwnedFd,
     at_most: Option<&Timespec>,
     ready: &mut Vec<Ready>,
-) {
+) -> Result<(), Errno> {
     let bell = bell.as_raw_fd();
     let count = wanted.last_key_value().map_or(bell, |(last, _)| bell.max(*last)) + 1;
     let mut sets = SET_WAYS.map(|ways| {
@@ -203,8 +215,8 @@ fn select(
     // one the kernel says EBADF and touches nothing.
     #[allow(unsafe_code, reason = "select(2) knows descriptors by their numbers")]
     let done = unsafe { rustix::event::select(count, Some(reads), Some(writes), None, at_most) };
-    if !done.is_ok_and(|count| count > 0) {
-        return;
+    if waited(done.map(|count| usize::try_from(count).unwrap_or_default()))? == 0 {
+        return Ok(());
     }
     for (ways, set) in SET_WAYS.iter().zip(&sets) {
         for fd in FdSetIter::new(set) {
@@ -217,6 +229,7 @@ fn select(
         }
     }
     wanted.retain(|_, waits| *waits != NONE);
+    Ok(())
 }
 
 /// Ways that the two sets of select(2) tell of. A connect that failed makes a socket writable; one
@@ -242,6 +255,7 @@ fn place(fd: RawFd) -> usize {
 const NONE: [bool; WAYS] = [false; WAYS];
 const IN: EventFlags = EventFlags::IN.union(EventFlags::RDHUP);
 const OUT: EventFlags = EventFlags::OUT;
-const OVER: EventFlags = EventFlags::HUP.union(EventFlags::ERR).union(EventFlags::RDHUP);
+/// What ends both directions.
+const BROKEN: EventFlags = EventFlags::HUP.union(EventFlags::ERR);
 /// Events taken with one call.
 const EVENTS_MAX: usize = 1_024;

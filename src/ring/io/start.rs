@@ -59,6 +59,7 @@ fn run_own<T>(
     let output = catch_unwind(AssertUnwindSafe(|| block_on(story(io), &*ring, &timers, &bell)));
     let ended = ring.end();
     let output = output.unwrap_or_else(|panic| resume_unwind(panic));
+    let output = output.context("cannot enter an io_uring any more")?;
     ended.map(|()| output)
 }
 
@@ -71,7 +72,7 @@ fn run_ready<T>(
     let poller = Poller::new(selector, Arc::clone(&bell));
     let timers = Rc::<Timers>::default();
     let io = Io::new(Kind::Ready(Rc::clone(&poller)), &timers);
-    let output = block_on(story(io), &*poller, &timers, &bell);
+    let output = block_on(story(io), &*poller, &timers, &bell).context("cannot wait any more")?;
     shim::runtime_ends(0);
     Ok(output)
 }
