@@ -195,6 +195,12 @@ fn check_name(name: &str, options: &[String]) -> Result<(), String> {
     ))
 }
 
+/// The number that the value of an axis stands for, if it is one: a count, or bytes.
+pub(super) fn number_of(value: &str) -> Option<f64> {
+    let number = value.parse::<f64>().ok().filter(|number| number.is_finite());
+    number.or_else(|| bytes(value).map(|bytes| bytes as f64))
+}
+
 /// A number of bytes, plain or with k, m or g, each 1024 times the one before.
 fn bytes(text: &str) -> Option<u64> {
     let (number, shift) = match text.strip_suffix(|c: char| c.is_ascii_alphabetic()) {

@@ -134,8 +134,14 @@ pub struct Repetition {
     pub failures: u64,
     /// Half of the files took no longer.
     pub latency_p50_s: f64,
+    /// Nine of ten took no longer.
+    #[serde(default)]
+    pub latency_p90_s: f64,
     /// 99 of 100 took no longer.
     pub latency_p99_s: f64,
+    /// 999 of 1,000 took no longer.
+    #[serde(default)]
+    pub latency_p999_s: f64,
     /// 9,999 of 10,000 took no longer.
     pub latency_p9999_s: f64,
     /// CPU time of the embedded origin meanwhile; none where the server is the user's.
@@ -179,8 +185,12 @@ pub const RESIDENT_MIB: Metric =
     metric("resident_peak_mib", |r| Some(r.resident_peak_bytes as f64 / (1 << 20) as f64));
 /// Latency that half of the files had at most, in milliseconds.
 pub const LATENCY_P50: Metric = metric("latency_p50_ms", |r| Some(r.latency_p50_s * 1e3));
+/// Latency that 90 % of the files had at most, in milliseconds.
+pub const LATENCY_P90: Metric = metric("latency_p90_ms", |r| Some(r.latency_p90_s * 1e3));
 /// Latency that 99 % of the files had at most, in milliseconds.
 pub const LATENCY_P99: Metric = metric("latency_p99_ms", |r| Some(r.latency_p99_s * 1e3));
+/// Latency that 99.9 % of the files had at most, in milliseconds.
+pub const LATENCY_P999: Metric = metric("latency_p999_ms", |r| Some(r.latency_p999_s * 1e3));
 /// Latency that 99.99 % of the files had at most, in milliseconds.
 pub const LATENCY_P9999: Metric = metric("latency_p9999_ms", |r| Some(r.latency_p9999_s * 1e3));
 /// CPUs that the client kept busy.
@@ -189,7 +199,7 @@ pub const CLIENT_CPUS: Metric = metric("client_cpus", |r| share(r.user_s + r.sys
 pub const SERVER_CPUS: Metric = metric("server_cpus", |r| share(r.server_cpu_s?, r.wall_s));
 
 /// All of them, in the order of the JSON.
-pub const METRICS: [Metric; 15] = [
+pub const METRICS: [Metric; 17] = [
     FILES_PER_S,
     BYTES_PER_S,
     CPU_PER_FILE,
@@ -201,7 +211,9 @@ pub const METRICS: [Metric; 15] = [
     FAULTS_PER_FILE,
     RESIDENT_MIB,
     LATENCY_P50,
+    LATENCY_P90,
     LATENCY_P99,
+    LATENCY_P999,
     LATENCY_P9999,
     CLIENT_CPUS,
     SERVER_CPUS,

@@ -1,0 +1,91 @@
+//! Facets: which cells are in one plot, and what they are called there.
+
+use crate::bench::results::CellResult;
+
+/// Cells of one plot.
+#[derive(Clone, Debug)]
+pub(super) struct Facet<'a> {
+    /// What they have in common, as axes with values; empty where there is one plot.
+    pub(super) title: String,
+    /// Each cell, by what tells it apart.
+    pub(super) cells: Vec<(String, &'a CellResult)>,
+}
+
+/// One plot for each value of `apart`; within it, cells are told apart by `within`.
+pub(super) fn split<'a>(
+    cells: &[&'a CellResult],
+    apart: &[&str],
+    within: &[&str],
+) -> Vec<Facet<'a>> {
+    let mut facets: Vec<Facet<'a>> = Vec::new();
+    for cell in cells {
+        let (title, label) = (words(cell, apart), words(cell, within));
+        match facets.iter_mut().find(|facet| facet.title == title) {
+            Some(facet) => facet.cells.push((label, cell)),
+            None => facets.push(Facet { title, cells: vec![(label, cell)] }),
+        }
+    }
+    facets
+}
+
+/// As few plots as it takes so that none has too many lines. A line is what the cells have on all
+/// axes.
+pub(super) fn fitted<'a>(cells: &[&'a CellResult], axes: &[&str]) -> Vec<Facet<'a>> {
+    let mut order: Vec<&str> = APART.into_iter().filter(|axis| axes.contains(axis)).collect();
+    order.extend(axes.iter().filter(|axis| !APART.contains(*axis)));
+    for count in 0..=order.len() {
+        let (apart, _) = order.split_at(count);
+        let within: Vec<&str> =
+            axes.iter().filter(|axis| !apart.contains(*axis)).copied().collect();
+        let facets = split(cells, apart, &within);
+        if count == order.len() || facets.iter().all(|facet| facet.labels().len() <= LINES_MAX) {
+            return facets;
+        }
+    }
+    Vec::new()
+}
+
+impl Facet<'_> {
+    /// The labels, each once.
+    pub(super) fn labels(&self) -> Vec<&str> {
+        let mut labels: Vec<&str> = Vec::new();
+        for (label, _) in &self.cells {
+            if !labels.contains(&label.as_str()) {
+                labels.push(label);
+            }
+        }
+        labels
+    }
+}
+
+fn words(cell: &CellResult, axes: &[&str]) -> String {
+    let words = axes.iter().filter_map(|axis| Some(format!("{axis}={}", cell.setting(axis)?)));
+    words.collect::<Vec<_>>().join(" ")
+}
+
+/// Axes whose values get plots of their own first, because they are different work.
+const APART: [&str; 4] = ["size", "tls", "dest", "cores"];
+/// Most lines of a plot that can be told apart.
+pub(super) const LINES_MAX: usize = 8;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bench::verdict::tests::results;
+
+    #[test]
+    fn no_plot_has_too_many_lines() {
+        let names: Vec<String> =
+            (0..30).map(|n| format!("size={}k tls={} conns={}", n % 3, n % 2, n % 5 + 1)).collect();
+        let named: Vec<(&str, f64)> = names.iter().map(|name| (name.as_str(), 1.0)).collect();
+        let results = results(&named);
+        let cells: Vec<&CellResult> = results.cells.iter().collect();
+        let facets = fitted(&cells, &["size", "tls", "conns"]);
+        assert_eq!(facets.len(), 6);
+        assert_eq!(facets[0].title, "size=0k tls=off".replace("off", "0"));
+        assert_eq!(facets[0].labels()[..2], ["conns=1", "conns=2"]);
+        assert_eq!(fitted(&cells[..4], &["size", "tls", "conns"]).len(), 1);
+        assert_eq!(fitted(&cells, &["tls"])[0].labels(), ["tls=0", "tls=1"]);
+        assert_eq!(fitted(&[], &["tls"]).len(), 0);
+    }
+}
