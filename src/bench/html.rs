@@ -36,7 +36,7 @@ pub fn render(results: &Results) -> String {
         .children(tables(results))
         .child(titled("Machine", facts_of(&results.environment)))
         .child(titled("Protocol", facts_of(&results.protocol)))
-        .children(section("Command lines", &results.cells, |_| commands(results)));
+        .children(commands(results));
     let mut page = "<!DOCTYPE html>\n".to_owned();
     element("html").with("lang", "en").child(head).child(body).write(&mut page);
     page
@@ -87,12 +87,6 @@ fn drawn(title: &str, text: &str, plots: Vec<Element>) -> Option<Element> {
         let plots = element("div").class("plots").children(plots);
         titled(title, element("p").class("soft").text(text)).child(plots)
     })
-}
-
-/// The head of a plot.
-fn caption(title: &str, facet: &str) -> Element {
-    let caption = element("figcaption").text(title);
-    if facet.is_empty() { caption } else { caption.child(element("span").text(facet)) }
 }
 
 fn tables(results: &Results) -> Vec<Element> {
@@ -154,23 +148,27 @@ fn word(value: &Value) -> String {
     }
 }
 
-fn commands(results: &Results) -> Element {
+fn commands(results: &Results) -> Option<Element> {
     let rows = results.cells.iter().filter(|cell| !cell.argv.is_empty()).map(|cell| {
         let name = element("th").with("scope", "row").text(verdict::named(&cell.name));
         let words = element("code").text(format!("ringpull {}", cell.argv.join(" ")));
         element("tr").child(name).child(element("td").child(words))
     });
-    let text = "What each cell ran the last time";
-    element("details")
-        .child(element("summary").text(text))
-        .child(element("table").class("facts").children(rows))
+    let rows: Vec<Element> = rows.collect();
+    let shown = section("Command lines", &rows, |rows| {
+        element("details")
+            .child(element("summary").text("What each cell ran the last time"))
+            .child(element("table").class("facts").children(rows.iter().cloned()))
+    });
+    // Nobody opens anything on paper.
+    shown.map(|shown| shown.class("screen"))
 }
 
 /// Colours of both modes, and paper. It holds no character that markup escapes.
 const STYLE: &str = include_str!("html/style.css");
 /// What stands above the plots.
 const BARS_TEXT: &str = "Medians of the repetitions, with 95 % intervals. Less CPU time is better, \
-                         and more files a second are.";
+                         and so are more files a second.";
 const CURVES_TEXT: &str =
     "Medians of the repetitions. So many percent of the files took no longer.";
 const LINES_TEXT: &str = "Medians of the repetitions, with 95 % intervals.";

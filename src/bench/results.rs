@@ -55,6 +55,22 @@ pub struct Environment {
     pub open_files: Vec<String>,
     /// Value of kernel.io_uring_disabled.
     pub io_uring_disabled: String,
+    /// What io_uring of this kernel takes.
+    #[serde(default)]
+    pub ring: RingFeatures,
+}
+
+/// What io_uring of a kernel takes, each name without IORING_SETUP_ and the like before it.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+pub struct RingFeatures {
+    /// Why there is none.
+    pub refused: Option<String>,
+    /// Flags of io_uring_setup(2).
+    pub setup_flags: Vec<String>,
+    /// Features that io_uring_setup(2) tells of.
+    pub features: Vec<String>,
+    /// Operations, of those that matter here.
+    pub operations: Vec<String>,
 }
 
 /// How it was measured.

@@ -58,6 +58,15 @@ fn head(results: &Results) -> String {
     }
     .expect("a String takes any text");
     text.push('\n');
+    let ring = &machine.ring;
+    match &ring.refused {
+        Some(why) => writeln!(text, "io_uring: {why}"),
+        None => {
+            let names = [&ring.setup_flags, &ring.operations].map(|names| names.join(" "));
+            writeln!(text, "io_uring: {}\n  operations: {}", names[0], names[1])
+        }
+    }
+    .expect("a String takes any text");
     for (path, kind) in &machine.file_systems {
         writeln!(text, "{path}: {kind}").expect("a String takes any text");
     }
@@ -84,9 +93,9 @@ const COLUMNS: [(&str, Metric, f64); 15] = [
 ];
 
 /// What the columns of the cells mean.
-pub(super) const COLUMNS_TEXT: &str = "CPU time of the client (us/file, of it user, system and, as far as seen, io-wq; ns/byte), \
-     context\nswitches and faults a file, RSS in MiB, latency in ms, CPUs in %; s: the server is \
-     the limit, n: noisy";
+pub(super) const COLUMNS_TEXT: &str = "CPU time of the client (us/file, of it user, system and, \
+     as far as seen, io-wq; ns/byte), context\nswitches and faults a file, RSS in MiB, latency in \
+     ms, CPUs in %; s: the server is the limit, n: noisy";
 /// What the table of kernel events is.
 pub(super) const EVENTS_TEXT: &str = "System calls and io_uring, a file, of one more repetition";
 
@@ -286,6 +295,8 @@ mod tests {
         results.cells[0].events = Some(Events { files: 100, counts });
         results.notes.push("a note".to_owned());
         results.environment.cpu_model = "CPU".to_owned();
+        results.environment.ring.setup_flags = vec!["CLAMP".to_owned(), "R_DISABLED".to_owned()];
+        results.environment.ring.operations = vec!["RECV".to_owned()];
         let text = render(&results);
         let line = |start: &str| text.lines().find(|line| line.starts_with(start)).unwrap();
         let words = |line: &str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
@@ -298,6 +309,7 @@ mod tests {
         let counted = words(text.lines().find(|line| line.ends_with("read 0.50")).unwrap());
         assert_eq!(counted[1..6], ["1.50", "1.00", "2.00", "4.00", "0"]);
         assert!(text.contains("\n  conns=2 against 1: CPU per file 2.00"), "{text}");
+        assert!(text.contains("\nio_uring: CLAMP R_DISABLED\n  operations: RECV\n"), "{text}");
         assert!(text.ends_with("\nNotes:\n  a note\n"), "{text}");
         assert!(text.lines().all(|line| line == line.trim_end()), "{text}");
     }

@@ -1,7 +1,7 @@
 //! Bars: one quantity of every cell, with its interval.
 
 use super::facets::Facet;
-use super::markup::{Element, element};
+use super::markup::{Element, caption, element};
 use super::scale::Scale;
 use crate::bench::results::{CellResult, Metric};
 use crate::bench::sample::Estimate;
@@ -34,7 +34,7 @@ pub(super) fn plot(facet: &Facet<'_>, title: &str, metric: Metric, cpus_origin: 
     });
     element("figure")
         .class("bars")
-        .child(super::caption(title, &facet.title))
+        .child(caption(title, &facet.title))
         .child(element("ul").children(rows))
 }
 

@@ -1,6 +1,6 @@
 //! Lines over two axes: a grid with names, the lines with their points, and what each line is.
 
-use super::markup::{Element, element};
+use super::markup::{Element, caption, element};
 use super::scale::{self, Scale};
 use crate::bench::verdict::named;
 
@@ -17,16 +17,18 @@ pub(super) struct Chart {
     pub(super) x: Scale,
     /// Values to the right that are named, ascending.
     pub(super) x_ticks: Vec<(f64, String)>,
-    /// The lines, eight at most.
+    /// The lines, [`LINES_MAX`](super::facets::LINES_MAX) at most.
     pub(super) lines: Vec<Line>,
 }
 
 /// A line.
 #[derive(Clone, Debug)]
 pub(super) struct Line {
+    /// Number of its colour and dashes.
+    pub(super) number: usize,
     /// What tells it from the others.
     pub(super) label: String,
-    /// Its points, from the left.
+    /// The points, from the left.
     pub(super) points: Vec<Point>,
 }
 
@@ -49,25 +51,25 @@ impl Chart {
         let heights: Vec<f64> =
             points.flat_map(|point| [point.y].into_iter().chain(ends(point))).collect();
         let y = Scale::rounded(&heights, BOTTOM, TOP);
-        let lines = self.lines.iter().enumerate().map(|(at, line)| self.line(at, line, &y));
+        let lines = self.lines.iter().map(|line| self.line(line, &y));
         let svg = element("svg")
             .with("viewBox", format!("0 0 {WIDTH} {HEIGHT}"))
             .with("role", "img")
             .with("aria-label", format!("{} over {}", self.title, self.x_name))
             .child(self.grid(&y))
             .children(lines);
-        let names = self.lines.iter().enumerate().map(|(at, line)| {
+        let names = self.lines.iter().map(|line| {
             let swatch = element("svg")
                 .class("swatch")
                 .with("viewBox", "0 0 28 10")
                 .with("aria-hidden", "true")
-                .child(path(at, "M0 5H28"))
-                .child(dot(at, 14.0, 5.0));
+                .child(path(line.number, "M0 5H28"))
+                .child(dot(line.number, 14.0, 5.0));
             element("li").child(swatch).child(element("span").text(named(&line.label)))
         });
         element("figure")
             .class("chart")
-            .child(super::caption(&self.title, &self.facet))
+            .child(caption(&self.title, &self.facet))
             .child(svg)
             .child(element("ul").class("legend").children(names))
     }
@@ -97,7 +99,8 @@ impl Chart {
         grid.child(label(middle, HEIGHT - 4.0, "middle", &self.x_name))
     }
 
-    fn line(&self, at: usize, line: &Line, y: &Scale) -> Element {
+    fn line(&self, line: &Line, y: &Scale) -> Element {
+        let at = line.number;
         let mut way = String::new();
         let mut intervals = String::new();
         for (number, point) in line.points.iter().enumerate() {

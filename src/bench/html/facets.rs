@@ -9,6 +9,8 @@ pub(super) struct Facet<'a> {
     pub(super) title: String,
     /// Each cell, by what tells it apart.
     pub(super) cells: Vec<(String, &'a CellResult)>,
+    /// The labels by number, which is the same in all plots where there are not too many.
+    pub(super) lines: Vec<String>,
 }
 
 /// One plot for each value of `apart`; within it, cells are told apart by `within`.
@@ -22,10 +24,24 @@ pub(super) fn split<'a>(
         let (title, label) = (words(cell, apart), words(cell, within));
         match facets.iter_mut().find(|facet| facet.title == title) {
             Some(facet) => facet.cells.push((label, cell)),
-            None => facets.push(Facet { title, cells: vec![(label, cell)] }),
+            None => facets.push(Facet { title, cells: vec![(label, cell)], lines: Vec::new() }),
         }
     }
+    number(&mut facets);
     facets
+}
+
+fn number(facets: &mut [Facet<'_>]) {
+    let mut all: Vec<String> = Vec::new();
+    for label in facets.iter().flat_map(Facet::labels) {
+        if !all.iter().any(|own| own == label) {
+            all.push(label.to_owned());
+        }
+    }
+    for facet in facets {
+        let own = facet.labels().into_iter().map(str::to_owned).collect();
+        facet.lines = if all.len() <= LINES_MAX { all.clone() } else { own };
+    }
 }
 
 /// As few plots as it takes so that none has too many lines. A line is what the cells have on all
@@ -56,6 +72,11 @@ impl Facet<'_> {
         }
         labels
     }
+
+    /// The number of a label.
+    pub(super) fn number(&self, label: &str) -> usize {
+        self.lines.iter().position(|own| own == label).unwrap_or(0)
+    }
 }
 
 fn words(cell: &CellResult, axes: &[&str]) -> String {
@@ -82,10 +103,14 @@ mod tests {
         let cells: Vec<&CellResult> = results.cells.iter().collect();
         let facets = fitted(&cells, &["size", "tls", "conns"]);
         assert_eq!(facets.len(), 6);
-        assert_eq!(facets[0].title, "size=0k tls=off".replace("off", "0"));
+        assert_eq!(facets[0].title, "size=0k tls=0");
         assert_eq!(facets[0].labels()[..2], ["conns=1", "conns=2"]);
         assert_eq!(fitted(&cells[..4], &["size", "tls", "conns"]).len(), 1);
         assert_eq!(fitted(&cells, &["tls"])[0].labels(), ["tls=0", "tls=1"]);
         assert_eq!(fitted(&[], &["tls"]).len(), 0);
+        let few = split(&[cells[1], cells[0], cells[7]], &["size"], &["conns"]);
+        assert_eq!((few[1].title.as_str(), few[1].number("conns=1")), ("size=0k", 2));
+        assert_eq!(few[0].number("conns=2"), 0, "and the same everywhere");
+        assert_eq!(few[0].number("conns=3"), 1);
     }
 }

@@ -80,6 +80,12 @@ impl Element {
     }
 }
 
+/// The head of a plot: what it shows, and of what.
+pub(super) fn caption(title: &str, facet: &str) -> Element {
+    let caption = element("figcaption").text(title);
+    if facet.is_empty() { caption } else { caption.child(element("span").text(facet)) }
+}
+
 fn escape(text: &str, out: &mut String) {
     for c in text.chars() {
         match c {

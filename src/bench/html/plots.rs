@@ -60,7 +60,11 @@ pub(super) fn curves(results: &Results) -> Vec<Element> {
         lines: facet
             .cells
             .iter()
-            .map(|(label, cell)| Line { label: label.clone(), points: latencies(cell) })
+            .map(|(label, cell)| Line {
+                number: facet.number(label),
+                label: label.clone(),
+                points: latencies(cell),
+            })
             .collect(),
         facet: facet.title,
     };
@@ -112,7 +116,7 @@ fn over(axis: &str, ticks: &[(f64, String)], facet: &Facet<'_>, measure: (&str, 
         });
         let mut points: Vec<Point> = points.collect();
         points.sort_by(|one, other| one.x.total_cmp(&other.x));
-        Line { label: label.to_owned(), points }
+        Line { number: facet.number(label), label: label.to_owned(), points }
     });
     Chart {
         title: title.to_owned(),
