@@ -84,8 +84,8 @@ fn words(cell: &CellResult, axes: &[&str]) -> String {
     words.collect::<Vec<_>>().join(" ")
 }
 
-/// Axes whose values get plots of their own first, because they are different work.
-const APART: [&str; 4] = ["size", "tls", "dest", "cores"];
+/// Axes whose values get plots of their own first, so that ways to do the same stay together.
+const APART: [&str; 5] = ["size", "tls", "dest", "cores", "conns"];
 /// Most lines of a plot that can be told apart.
 pub(super) const LINES_MAX: usize = 8;
 
