@@ -24,6 +24,8 @@ pub struct BenchConfig {
     pub json: Option<PathBuf>,
     /// File for the repetitions as CSV.
     pub csv: Option<PathBuf>,
+    /// File for the results as a page of HTML.
+    pub html: Option<PathBuf>,
     /// The command line, for the results.
     pub argv: Vec<String>,
     /// What in the words of cells nobody may see.

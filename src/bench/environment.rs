@@ -2,8 +2,8 @@
 
 use super::config::BenchConfig;
 use super::matrix::{Cell, Dest};
-use super::results::Environment;
-use crate::ring::setup;
+use super::results::{Environment, RingFeatures};
+use crate::ring::{probe, setup};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
@@ -34,6 +34,20 @@ pub(super) fn ask(config: &BenchConfig, cells: &[Cell]) -> Environment {
         congestion_control_of_origin: None,
         open_files: open_files(&read("/proc/self/limits")),
         io_uring_disabled: read("/proc/sys/kernel/io_uring_disabled"),
+        ring: ring(),
+    }
+}
+
+fn ring() -> RingFeatures {
+    let owned = |names: Vec<&str>| names.into_iter().map(str::to_owned).collect();
+    match probe::features() {
+        Ok(found) => RingFeatures {
+            refused: None,
+            setup_flags: owned(found.setup_flags),
+            features: owned(found.features),
+            operations: owned(found.operations),
+        },
+        Err(error) => RingFeatures { refused: Some(error.to_string()), ..RingFeatures::default() },
     }
 }
 

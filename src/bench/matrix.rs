@@ -1,5 +1,6 @@
 //! The matrix: axes and their values as typed, and every combination of them as a cell.
 
+use crate::ring::tls::Tls13Suite;
 use std::path::PathBuf;
 
 /// What is combined, in the order in which it was typed.
@@ -79,7 +80,11 @@ impl Cell {
             "conns" => self.conns = count(value).ok_or_else(|| wrong(COUNT_EXPECTED))?,
             "cores" => self.cores = count(value).ok_or_else(|| wrong(COUNT_EXPECTED))?,
             "tls" if value == "on" || value == "off" => self.is_tls = value == "on",
-            "tls" => return Err(wrong("there are on and off")),
+            "tls" => {
+                let suite = Tls13Suite::named(value).ok_or_else(|| wrong(&tls_expected()))?;
+                self.is_tls = true;
+                self.options.push((SUITES.to_owned(), suite.name().to_owned()));
+            }
             "dest" => self.dest = dest(value).ok_or_else(|| wrong(DEST_EXPECTED))?,
             option => self.options.push((option.to_owned(), value.to_owned())),
         }
@@ -123,7 +128,11 @@ impl Matrix {
         match count.filter(|count| *count <= CELLS_MAX) {
             None => Err(format!("more than {CELLS_MAX} cells: leave values out")),
             Some(_) if matrix.axes.is_empty() => Err("no axis: write for instance size=1k".into()),
-            Some(_) => matrix.check_writing().map(|()| matrix),
+            Some(_) => {
+                matrix.check_writing()?;
+                matrix.check_suites()?;
+                Ok(matrix)
+            }
         }
     }
 
@@ -179,6 +188,20 @@ impl Matrix {
             _ => Ok(()),
         }
     }
+
+    fn check_suites(&self) -> Result<(), String> {
+        let names_suite = |axis: &Axis| {
+            axis.name == "tls" && axis.values.iter().any(|value| Tls13Suite::named(value).is_some())
+        };
+        if self.has(SUITES) && self.axes.iter().any(names_suite) {
+            return Err(format!("both tls and {SUITES} name cipher suites: leave one out"));
+        }
+        Ok(())
+    }
+}
+
+fn tls_expected() -> String {
+    format!("there are off, on and {}", Tls13Suite::ALL.map(Tls13Suite::name).join(", "))
 }
 
 fn check_name(name: &str, options: &[String]) -> Result<(), String> {
@@ -193,6 +216,12 @@ fn check_name(name: &str, options: &[String]) -> Result<(), String> {
         "there is no axis {name}, and no option --{name}; the axes are {axes}, and all long \
          options of ringpull"
     ))
+}
+
+/// The number that the value of an axis stands for, if it is one: a count, or bytes.
+pub(super) fn number_of(value: &str) -> Option<f64> {
+    let number = value.parse::<f64>().ok().filter(|number| number.is_finite());
+    number.or_else(|| bytes(value).map(|bytes| bytes as f64))
 }
 
 /// A number of bytes, plain or with k, m or g, each 1024 times the one before.
@@ -217,6 +246,8 @@ fn dest(text: &str) -> Option<Dest> {
     }
 }
 
+/// Option that a cipher suite as the value of `tls` is given by.
+const SUITES: &str = "tls13-ciphers";
 /// Axes that are no option of the same name.
 pub const AXES: [&str; 5] = ["size", "conns", "cores", "tls", "dest"];
 /// Axes that are the work and not a way to do it: between their values there is no better one.
@@ -253,7 +284,8 @@ mod tests {
     use proptest::prelude::*;
 
     fn parse(text: &str) -> Result<Matrix, String> {
-        let options = ["split", "write-mode", "fsync", "dir", "rate"].map(str::to_owned);
+        let options =
+            ["split", "write-mode", "fsync", "dir", "rate", "tls13-ciphers"].map(str::to_owned);
         Matrix::parse(text, &options)
     }
 
@@ -271,6 +303,15 @@ mod tests {
         assert_eq!(last.dest, Dest::Directory("/a/b".into()));
         assert_eq!(last.options, [("split".to_owned(), "4".to_owned())]);
         assert_eq!((last.setting("size"), last.setting("cores")), (Some("1m"), None));
+    }
+
+    #[test]
+    fn cipher_suites_are_values_of_tls() {
+        let cells = parse("tls=off,on,TLS_CHACHA20_POLY1305_SHA256").unwrap().cells();
+        assert_eq!(cells.iter().map(|cell| cell.is_tls).collect::<Vec<_>>(), [false, true, true]);
+        let [none, some] = [1, 2].map(|at| cells[at].options.clone());
+        assert_eq!(none, []);
+        assert_eq!(some[0], (SUITES.to_owned(), "TLS_CHACHA20_POLY1305_SHA256".to_owned()));
     }
 
     #[test]
@@ -296,7 +337,8 @@ mod tests {
             ("size=+1k", &["bytes"]),
             ("conns=0", &["conns=0", "at least 1"]),
             ("cores=many", &["cores=many"]),
-            ("tls=1.1", &["tls=1.1", "on and off"]),
+            ("tls=1.1", &["tls=1.1", "off, on and TLS_AES_128_GCM_SHA256"]),
+            ("tls=TLS_AES_128_GCM_SHA256 tls13-ciphers=x", &["tls", "tls13-ciphers", "leave one"]),
             ("dest=home", &["dest=home", "discard", "tmpfs"]),
             ("size=1k size=2k", &["size", "twice"]),
             ("conns=4,4", &["conns", "4 twice"]),

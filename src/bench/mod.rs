@@ -1,10 +1,10 @@
 //! `ringpull bench`: drives the real program and compares what it costs.
 //!
-//! A [`matrix`] has cells; each is one command line of ringpull ([`cell`]), run in a process of its
+//! A [`matrix`] has cells; each is one command line of ringpull (`cell`), run in a process of its
 //! own and counted by the kernel (`run`), beside the embedded origin or a server of the user
 //! (`server`), again and again in an order that is fair. What comes of it ([`results`], with the
 //! machine in `environment` and kernel events from `events`) is judged ([`sample`], [`verdict`])
-//! and told ([`text`], [`csv`], and JSON by serde); [`compare`] reads two of those files.
+//! and told ([`text`], [`csv`], [`html`], and JSON by serde); [`compare`] reads two of those files.
 //!
 //! Nothing here uses the engine: what is measured is what a user would start.
 
@@ -14,6 +14,7 @@ mod config;
 pub mod csv;
 mod environment;
 mod events;
+pub mod html;
 pub mod matrix;
 pub mod results;
 mod run;

@@ -55,6 +55,22 @@ pub struct Environment {
     pub open_files: Vec<String>,
     /// Value of kernel.io_uring_disabled.
     pub io_uring_disabled: String,
+    /// What io_uring of this kernel takes.
+    #[serde(default)]
+    pub ring: RingFeatures,
+}
+
+/// What io_uring of a kernel takes, each name without IORING_SETUP_ and the like before it.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+pub struct RingFeatures {
+    /// Why there is none.
+    pub refused: Option<String>,
+    /// Flags of io_uring_setup(2).
+    pub setup_flags: Vec<String>,
+    /// Features that io_uring_setup(2) tells of.
+    pub features: Vec<String>,
+    /// Operations, of those that matter here.
+    pub operations: Vec<String>,
 }
 
 /// How it was measured.
@@ -134,8 +150,14 @@ pub struct Repetition {
     pub failures: u64,
     /// Half of the files took no longer.
     pub latency_p50_s: f64,
+    /// Nine of ten took no longer.
+    #[serde(default)]
+    pub latency_p90_s: f64,
     /// 99 of 100 took no longer.
     pub latency_p99_s: f64,
+    /// 999 of 1,000 took no longer.
+    #[serde(default)]
+    pub latency_p999_s: f64,
     /// 9,999 of 10,000 took no longer.
     pub latency_p9999_s: f64,
     /// CPU time of the embedded origin meanwhile; none where the server is the user's.
@@ -179,8 +201,12 @@ pub const RESIDENT_MIB: Metric =
     metric("resident_peak_mib", |r| Some(r.resident_peak_bytes as f64 / (1 << 20) as f64));
 /// Latency that half of the files had at most, in milliseconds.
 pub const LATENCY_P50: Metric = metric("latency_p50_ms", |r| Some(r.latency_p50_s * 1e3));
+/// Latency that 90 % of the files had at most, in milliseconds.
+pub const LATENCY_P90: Metric = metric("latency_p90_ms", |r| Some(r.latency_p90_s * 1e3));
 /// Latency that 99 % of the files had at most, in milliseconds.
 pub const LATENCY_P99: Metric = metric("latency_p99_ms", |r| Some(r.latency_p99_s * 1e3));
+/// Latency that 99.9 % of the files had at most, in milliseconds.
+pub const LATENCY_P999: Metric = metric("latency_p999_ms", |r| Some(r.latency_p999_s * 1e3));
 /// Latency that 99.99 % of the files had at most, in milliseconds.
 pub const LATENCY_P9999: Metric = metric("latency_p9999_ms", |r| Some(r.latency_p9999_s * 1e3));
 /// CPUs that the client kept busy.
@@ -189,7 +215,7 @@ pub const CLIENT_CPUS: Metric = metric("client_cpus", |r| share(r.user_s + r.sys
 pub const SERVER_CPUS: Metric = metric("server_cpus", |r| share(r.server_cpu_s?, r.wall_s));
 
 /// All of them, in the order of the JSON.
-pub const METRICS: [Metric; 15] = [
+pub const METRICS: [Metric; 17] = [
     FILES_PER_S,
     BYTES_PER_S,
     CPU_PER_FILE,
@@ -201,7 +227,9 @@ pub const METRICS: [Metric; 15] = [
     FAULTS_PER_FILE,
     RESIDENT_MIB,
     LATENCY_P50,
+    LATENCY_P90,
     LATENCY_P99,
+    LATENCY_P999,
     LATENCY_P9999,
     CLIENT_CPUS,
     SERVER_CPUS,

@@ -9,7 +9,7 @@ use super::matrix::{Cell, Dest};
 use super::results::{CellResult, Protocol, Results, SCHEMA, SCHEMA_VERSION};
 use super::say::say;
 use super::server::Origin;
-use super::{csv, events, text};
+use super::{csv, events, html, text};
 use crate::error::RunError;
 use crate::exit::ExitStatus;
 use crate::ring::setup;
@@ -51,7 +51,7 @@ pub fn run(config: &BenchConfig) -> anyhow::Result<ExitStatus> {
             .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&stop)))
             .context("cannot catch signals")?;
     }
-    for path in config.json.iter().chain(&config.csv) {
+    for path in config.json.iter().chain(&config.csv).chain(&config.html) {
         // Now, and not after minutes.
         let opened = OpenOptions::new().create(true).append(true).open(path);
         opened.with_context(|| cannot_write(path))?;
@@ -67,6 +67,9 @@ pub fn run(config: &BenchConfig) -> anyhow::Result<ExitStatus> {
     }
     if let Some(path) = &config.csv {
         std::fs::write(path, csv::encode(&results)).with_context(|| cannot_write(path))?;
+    }
+    if let Some(path) = &config.html {
+        std::fs::write(path, html::render(&results)).with_context(|| cannot_write(path))?;
     }
     // Nobody may listen any more.
     let _ = std::io::stdout().write_all(text::render(&results).as_bytes());

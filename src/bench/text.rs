@@ -14,12 +14,16 @@ use std::fmt::Write as _;
 pub fn render(results: &Results) -> String {
     let mut text = head(results);
     text += "\n";
-    text += &cells(results);
+    if let Some(table) = cells(results) {
+        text += &format!("{COLUMNS_TEXT}\n\n{}", table.text());
+    }
     let refused = results.cells.iter().filter_map(|cell| Some((cell, cell.error.as_ref()?)));
     for (cell, error) in refused {
         text += &format!("error: {}: {error}\n", verdict::named(&cell.name));
     }
-    text += &events(results);
+    if let Some(table) = events(results) {
+        text += &format!("\n{EVENTS_TEXT}:\n\n{}", table.text());
+    }
     text += "\nVerdict (ratios of medians, with 95 % intervals):\n";
     for sentence in verdict::sentences(results) {
         text += &format!("  {sentence}\n");
@@ -54,6 +58,15 @@ fn head(results: &Results) -> String {
     }
     .expect("a String takes any text");
     text.push('\n');
+    let ring = &machine.ring;
+    match &ring.refused {
+        Some(why) => writeln!(text, "io_uring: {why}"),
+        None => {
+            let names = [&ring.setup_flags, &ring.operations].map(|names| names.join(" "));
+            writeln!(text, "io_uring: {}\n  operations: {}", names[0], names[1])
+        }
+    }
+    .expect("a String takes any text");
     for (path, kind) in &machine.file_systems {
         writeln!(text, "{path}: {kind}").expect("a String takes any text");
     }
@@ -79,11 +92,26 @@ const COLUMNS: [(&str, Metric, f64); 15] = [
     ("origin", SERVER_CPUS, 100.0),
 ];
 
-fn cells(results: &Results) -> String {
+/// What the columns of the cells mean.
+pub(super) const COLUMNS_TEXT: &str = "CPU time of the client (us/file, of it user, system and, \
+     as far as seen, io-wq; ns/byte), context\nswitches and faults a file, RSS in MiB, latency in \
+     ms, CPUs in %; s: the server is the limit, n: noisy";
+/// What the table of kernel events is.
+pub(super) const EVENTS_TEXT: &str = "System calls and io_uring, a file, of one more repetition";
+
+/// Names, and as many words in each row. The first so many columns are words, the others numbers.
+pub(super) struct Table {
+    pub(super) left: usize,
+    pub(super) head: Vec<String>,
+    pub(super) rows: Vec<Vec<String>>,
+}
+
+/// The cells that were measured, a row each.
+pub(super) fn cells(results: &Results) -> Option<Table> {
     let measured: Vec<&CellResult> =
         results.cells.iter().filter(|cell| !cell.repetitions.is_empty()).collect();
     if measured.is_empty() {
-        return String::new();
+        return None;
     }
     let mut head = axes(results);
     let shown = COLUMNS
@@ -116,17 +144,17 @@ fn cells(results: &Results) -> String {
         row
     });
     let rows: Vec<Vec<String>> = rows.collect();
-    let text = "CPU time of the client (us/file, of it user, system and, as far as seen, io-wq; \
-                ns/byte), context\nswitches and faults a file, RSS in MiB, latency in ms, CPUs in \
-                %; s: the server is the limit, n: noisy\n\n";
-    format!("{text}{}", table(axes(results).len(), &head, &rows))
+    Some(Table { left: axes(results).len(), head, rows })
 }
 
 /// Names of the axes that tell cells apart; all of them where nothing does.
-fn axes(results: &Results) -> Vec<String> {
+pub(super) fn axes(results: &Results) -> Vec<String> {
     match results.protocol.compared.is_empty() {
         false => results.protocol.compared.clone(),
-        true => results.cells[0].settings.iter().map(|(axis, _)| axis.clone()).collect(),
+        true => {
+            let settings = results.cells.iter().take(1).flat_map(|cell| &cell.settings);
+            settings.map(|(axis, _)| axis.clone()).collect()
+        }
     }
 }
 
@@ -136,8 +164,8 @@ fn settings(results: &Results, cell: &CellResult) -> Vec<String> {
     values.collect()
 }
 
-/// Kernel events, a line a cell; nothing where none were counted.
-fn events(results: &Results) -> String {
+/// Kernel events, a row a cell; nothing where none were counted.
+pub(super) fn events(results: &Results) -> Option<Table> {
     let rows = results.cells.iter().filter_map(|cell| {
         let events = cell.events.as_ref().filter(|events| events.files > 0)?;
         let mut row = settings(results, cell);
@@ -164,14 +192,13 @@ fn events(results: &Results) -> String {
     });
     let rows: Vec<Vec<String>> = rows.collect();
     if rows.is_empty() {
-        return String::new();
+        return None;
     }
     let mut head = axes(results);
     let names =
         ["syscalls", "enters", "SQEs/enter", "CQEs/enter", "punts", "the most frequent others"];
     head.extend(names.map(str::to_owned));
-    let title = "\nSystem calls and io_uring, a file, of one more repetition:\n\n";
-    format!("{title}{}", table(axes(results).len(), &head, &rows))
+    Some(Table { left: axes(results).len(), head, rows })
 }
 
 impl Events {
@@ -188,26 +215,29 @@ impl Events {
     }
 }
 
-/// Columns as wide as they need to be: the first so many to the left, numbers to the right.
-fn table(left: usize, head: &[String], rows: &[Vec<String>]) -> String {
-    let widths: Vec<usize> = (0..head.len())
-        .map(|at| rows.iter().map(move |row| &row[at]).chain([&head[at]]))
-        .map(|column| column.map(|text| text.chars().count()).max().unwrap_or(0))
-        .collect();
-    let mut text = String::new();
-    for row in std::iter::once(head).chain(rows.iter().map(Vec::as_slice)) {
-        let cells = row.iter().zip(&widths).enumerate().map(|(at, (cell, &width))| {
-            let is_left = at < left || at + 1 == row.len();
-            if is_left { format!("{cell:<width$}") } else { format!("{cell:>width$}") }
-        });
-        text += cells.collect::<Vec<_>>().join("  ").trim_end();
-        text.push('\n');
+impl Table {
+    /// Columns as wide as they need to be: words to the left, numbers to the right.
+    fn text(&self) -> String {
+        let Self { left, head, rows } = self;
+        let widths: Vec<usize> = (0..head.len())
+            .map(|at| rows.iter().map(move |row| &row[at]).chain([&head[at]]))
+            .map(|column| column.map(|text| text.chars().count()).max().unwrap_or(0))
+            .collect();
+        let mut text = String::new();
+        for row in std::iter::once(head).chain(rows) {
+            let cells = row.iter().zip(&widths).enumerate().map(|(at, (cell, &width))| {
+                let is_left = at < *left || at + 1 == row.len();
+                if is_left { format!("{cell:<width$}") } else { format!("{cell:>width$}") }
+            });
+            text += cells.collect::<Vec<_>>().join("  ").trim_end();
+            text.push('\n');
+        }
+        text
     }
-    text
 }
 
 /// Three digits, more where they are before the point.
-fn number(value: f64) -> String {
+pub(super) fn number(value: f64) -> String {
     match value {
         value if value >= 999.5 => {
             // Rates and counts are far below what does not fit.
@@ -265,6 +295,8 @@ mod tests {
         results.cells[0].events = Some(Events { files: 100, counts });
         results.notes.push("a note".to_owned());
         results.environment.cpu_model = "CPU".to_owned();
+        results.environment.ring.setup_flags = vec!["CLAMP".to_owned(), "R_DISABLED".to_owned()];
+        results.environment.ring.operations = vec!["RECV".to_owned()];
         let text = render(&results);
         let line = |start: &str| text.lines().find(|line| line.starts_with(start)).unwrap();
         let words = |line: &str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
@@ -277,6 +309,7 @@ mod tests {
         let counted = words(text.lines().find(|line| line.ends_with("read 0.50")).unwrap());
         assert_eq!(counted[1..6], ["1.50", "1.00", "2.00", "4.00", "0"]);
         assert!(text.contains("\n  conns=2 against 1: CPU per file 2.00"), "{text}");
+        assert!(text.contains("\nio_uring: CLAMP R_DISABLED\n  operations: RECV\n"), "{text}");
         assert!(text.ends_with("\nNotes:\n  a note\n"), "{text}");
         assert!(text.lines().all(|line| line == line.trim_end()), "{text}");
     }

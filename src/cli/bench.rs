@@ -53,6 +53,7 @@ pub fn resolve(args: &BenchArgs, host: &Host) -> anyhow::Result<Asked> {
         cpus,
         json: args.json.clone(),
         csv: args.csv.clone(),
+        html: args.html.clone(),
         argv: argv::without_secrets(&host.argv, &shown),
         secrets,
         is_quiet: args.quiet,

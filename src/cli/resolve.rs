@@ -83,8 +83,7 @@ pub fn resolve(args: &PullArgs, host: &Host) -> anyhow::Result<Resolved> {
     let warnings = warnings(args, netrc.as_ref());
     let mut request = args.http.resolve(netrc.map(|file| file.netrc))?;
     let (proxies, proxy_note) = args.proxy.resolve(&host.proxy_variables, &mut request.headers)?;
-    let address_policy = args.dns.address_policy();
-    proxy::check_address_policy(address_policy, &proxies)?;
+    let address_policy = proxy::checked_address_policy(args.dns.address_policy(), &proxies)?;
     let (shard, shard_note) = args.lines.shard(&host.task_variables)?;
     let notes = notes(args, host, proxy_note.into_iter().chain(shard_note));
     let timeouts = args.patience.timeouts();

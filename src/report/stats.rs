@@ -36,6 +36,8 @@ pub struct Percentiles {
     pub p90: Duration,
     /// 99 of 100 rows took no longer.
     pub p99: Duration,
+    /// 999 of 1,000 rows took no longer.
+    pub p999: Duration,
     /// 9,999 of 10,000 rows took no longer.
     pub p9999: Duration,
     /// No row took longer.
@@ -379,7 +381,14 @@ impl Times {
             let micros = self.histogram.value_at_quantile(quantile);
             Duration::from_micros(micros).min(self.max)
         };
-        Percentiles { p50: at(0.5), p90: at(0.9), p99: at(0.99), p9999: at(0.9999), max: self.max }
+        Percentiles {
+            p50: at(0.5),
+            p90: at(0.9),
+            p99: at(0.99),
+            p999: at(0.999),
+            p9999: at(0.9999),
+            max: self.max,
+        }
     }
 }
 
@@ -433,17 +442,19 @@ struct JsonPercentiles {
     p50: f64,
     p90: f64,
     p99: f64,
+    p999: f64,
     p9999: f64,
     max: f64,
 }
 
 impl JsonPercentiles {
     fn new(times: Percentiles) -> Self {
-        let Percentiles { p50, p90, p99, p9999, max } = times;
+        let Percentiles { p50, p90, p99, p999, p9999, max } = times;
         Self {
             p50: seconds(p50),
             p90: seconds(p90),
             p99: seconds(p99),
+            p999: seconds(p999),
             p9999: seconds(p9999),
             max: seconds(max),
         }

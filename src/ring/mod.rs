@@ -12,12 +12,12 @@
 //! - No policy: what to fetch, how often and for how long is decided above.
 //!
 //! From the bottom up: [`io`] is the backend of a core, [`buf`] has the memory of its operations,
-//! [`setup`] asks the kernel what there is; [`deadline`], [`tcp`], [`tls`] and [`conn`] are a
-//! connection, [`dir`] and [`mod@file`] an output file, [`room`] what its disk has left, [`mount`]
-//! where that is, [`stream`] an output that is not a file, [`draft`] what replaces another file of
-//! the run; [`journal`] is what a report needs beside being written. [`dns`] and [`listen`] have
-//! threads of their own, [`child`] a process. Every call that a test may want to fail asks `shim`
-//! first.
+//! [`setup`] and [`probe`] ask the kernel what there is; [`deadline`], [`tcp`], [`tls`] and
+//! [`conn`] are a connection, [`dir`] and [`mod@file`] an output file, [`room`] what its disk has
+//! left, [`mount`] where that is, [`stream`] an output that is not a file, [`draft`] what replaces
+//! another file of the run; [`journal`] is what a report needs beside being written. [`dns`] and
+//! [`listen`] have threads of their own, [`child`] a process. Every call that a test may want to
+//! fail asks `shim` first.
 
 pub mod buf;
 pub mod child;
@@ -32,6 +32,7 @@ pub mod io;
 pub mod journal;
 pub mod listen;
 pub mod mount;
+pub mod probe;
 pub mod room;
 pub mod setup;
 #[cfg(feature = "shim")]
@@ -45,7 +46,7 @@ pub mod terminal;
 pub mod title;
 pub mod tls;
 
-pub use io::{Backend, RingFlags, RingOptions, Trigger};
+pub use io::{Backend, IOWQ_WORKERS_MAX, RingFlags, RingOptions, SQ_ENTRIES, Trigger};
 
 use crate::fault::{Cause, DiskProblem};
 

@@ -20,7 +20,7 @@ mod settings;
 mod trust;
 mod words;
 
-pub use options::{Pins, TlsOptions, TlsVersion};
+pub use options::{Pins, Tls13Suite, TlsOptions, TlsVersion};
 pub use settings::Settings;
 use words::ClientCertificate;
 

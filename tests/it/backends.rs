@@ -30,7 +30,7 @@ fn urls(served: &Served) -> Vec<String> {
     let paths: Vec<String> = bodies.chain(others.map(str::to_owned)).collect();
     let plain = paths.iter().map(|path| served.http(path));
     let secure = paths.iter().filter(|path| !path.contains("stall")).map(|path| served.https(path));
-    plain.chain(secure).chain(["http://127.0.0.1:1/refused".to_owned()]).collect()
+    plain.chain(secure).collect()
 }
 
 /// What the rows of a run say that does not hang on its pace, in the order of the list.

@@ -38,6 +38,7 @@ impl Lab {
         let mut command = command(env!("CARGO_BIN_EXE_ringpull"));
         command.env("TMPDIR", self.path("tmp")).current_dir(self.path("tmp")).arg("bench");
         command.arg("--json").arg(self.path("r.json")).arg("--csv").arg(self.path("r.csv"));
+        command.arg("--html").arg(self.path("r.html"));
         command.args(args);
         command
     }
@@ -68,7 +69,10 @@ fn told(command: &mut Command) -> (Option<i32>, String, String) {
 #[test]
 fn a_small_matrix_is_measured_told_and_written() {
     let lab = Lab::new();
-    let matrix = format!("size=1k tls=off,on conns=4 dest=discard,{}", lab.path("out").display());
+    let matrix = format!(
+        "size=1k tls=off,TLS_CHACHA20_POLY1305_SHA256 conns=4 dest=discard,{}",
+        lab.path("out").display()
+    );
     let args = ["--matrix", &matrix, "--repeat", "2", "--files", "20"];
     let (code, text, said) = lab.run(&args);
     assert_eq!(code, Some(0), "{text}\n{said}");
@@ -107,6 +111,10 @@ fn a_small_matrix_is_measured_told_and_written() {
         }
     }
     assert_eq!(repetitions, 8);
+    let probed = &environment["ring"];
+    assert_eq!(probed["refused"].is_null(), probed["operations"].to_string().contains("RECV"));
+    let page = fs::read_to_string(lab.path("r.html")).unwrap();
+    assert!(page.starts_with("<!DOCTYPE html>") && page.contains("<h2>Cells</h2>"), "{page}");
     let csv = fs::read_to_string(lab.path("r.csv")).unwrap();
     assert_eq!(csv.lines().count(), 9, "{csv}");
 }

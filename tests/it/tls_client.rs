@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use rcgen::{PKCS_ECDSA_P256_SHA256, PKCS_ECDSA_P384_SHA384, PKCS_ED25519, PKCS_RSA_SHA256};
 use rustls::crypto::aws_lc_rs::cipher_suite::{
     TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
-    TLS13_AES_128_GCM_SHA256, TLS13_CHACHA20_POLY1305_SHA256,
+    TLS13_AES_128_GCM_SHA256, TLS13_AES_256_GCM_SHA384, TLS13_CHACHA20_POLY1305_SHA256,
 };
 use rustls::version::{TLS12, TLS13};
 use std::path::PathBuf;
@@ -204,6 +204,39 @@ fn versions_are_kept_to() {
             done.assert_code(5);
         }
     }
+}
+
+#[test]
+fn suites_of_tls_1_3_are_kept_to() {
+    let identity = issue(Flaw::None);
+    let sandbox = trusting(&identity);
+    let suites = [
+        (TLS13_AES_128_GCM_SHA256, "TLS_AES_128_GCM_SHA256"),
+        (TLS13_AES_256_GCM_SHA384, "TLS_AES_256_GCM_SHA384"),
+        (TLS13_CHACHA20_POLY1305_SHA256, "TLS_CHACHA20_POLY1305_SHA256"),
+    ];
+    for (spoken, name) in suites {
+        let plan = Plan::new().otherwise(ok(b"x"));
+        // A server that speaks this one only.
+        let server = plan.start_tls_as(identity.suite_config(spoken));
+        let url = server.url("/a");
+        for (_, offered) in suites {
+            let done = pull(&sandbox, &url).args(["--tls13-ciphers", offered]).run();
+            if offered == name {
+                done.assert_ok(1);
+            } else {
+                assert_eq!(done.row(&url)["status"], "failed", "{offered}: {:#?}", done.rows);
+            }
+        }
+        let both = format!("TLS_AES_128_GCM_SHA256:{name}");
+        pull(&sandbox, &url).args(["--tls13-ciphers", &both]).run().assert_ok(1);
+    }
+    // What is chosen for TLS 1.3 says nothing about TLS 1.2.
+    let older = identity.strict_config(&[&TLS12], None);
+    let server = Plan::new().otherwise(ok(b"x")).start_tls_as(older);
+    let url = server.url("/a");
+    let done = pull(&sandbox, &url).args(["--tls13-ciphers", suites[2].1]).run();
+    done.assert_ok(1);
 }
 
 #[test]

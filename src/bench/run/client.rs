@@ -64,7 +64,9 @@ struct Stats {
 #[derive(Debug, Deserialize)]
 struct Percentiles {
     p50: f64,
+    p90: f64,
     p99: f64,
+    p999: f64,
     p9999: f64,
 }
 
@@ -276,7 +278,9 @@ fn repetition(
         bytes: stats.bytes,
         failures: stats.failed_to_download,
         latency_p50_s: stats.time_total.p50,
+        latency_p90_s: stats.time_total.p90,
         latency_p99_s: stats.time_total.p99,
+        latency_p999_s: stats.time_total.p999,
         latency_p9999_s: stats.time_total.p9999,
         server_cpu_s: server.map(|time| time.as_secs_f64()),
     }

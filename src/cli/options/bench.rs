@@ -41,10 +41,13 @@ pub struct BenchArgs {
     /// Write the repetitions as CSV
     #[arg(long, value_name = "FILE", value_parser = values::path)]
     pub csv: Option<PathBuf>,
+    /// Write the results as a page of HTML with plots
+    #[arg(long, value_name = "FILE", value_parser = values::path)]
+    pub html: Option<PathBuf>,
     /// Compare two results, measure nothing, and end with status 10 if anything has become worse
     #[arg(long, num_args = 2, value_names = ["OLD.json", "NEW.json"], value_parser = values::path,
           conflicts_with_all = ["matrix", "url", "input_file", "files", "bytes", "json", "csv",
-                                "cpus", "options"])]
+                                "html", "cpus", "options"])]
     pub compare: Vec<PathBuf>,
     /// Say nothing while it runs
     #[arg(short, long)]

@@ -1,10 +1,11 @@
 //! Kernel paths, for those who compare them.
 
 use crate::cli::values;
-use crate::config::{Backend, FileOps, RingFlags, RingOptions, Trigger, WriteMode};
+use crate::config::{
+    Backend, FileOps, IOWQ_WORKERS_MAX, RingFlags, RingOptions, SQ_ENTRIES, Trigger, WriteMode,
+};
 use crate::error::RunError;
 use crate::limits;
-use crate::ring::io::{IOWQ_WORKERS_MAX, SQ_ENTRIES};
 use anyhow::bail;
 use clap::Args;
 use clap::builder::TypedValueParser;
@@ -42,7 +43,7 @@ pub struct KernelArgs {
 
     /// Kernel workers (io-wq) that each CPU may have.
     ///
-    /// Bounded and unbounded ones each: they do what a ring cannot do at once, such as writes to ext4.
+    /// Bounded and unbounded ones each: they do what a ring cannot do at once (writes to ext4).
     #[arg(long, value_name = "N", default_value_t = IOWQ_WORKERS_MAX, hide_short_help = true,
           value_parser = clap::value_parser!(u32).range(1..=1_024))]
     pub iowq_workers: u32,

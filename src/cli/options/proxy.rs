@@ -105,14 +105,17 @@ pub(crate) fn ask(names: &[&'static str]) -> Vec<(&'static str, String)> {
 ///
 /// # Errors
 /// A [`RunError`] of class usage when only public addresses are to be reached through one.
-pub(crate) fn check_address_policy(policy: AddressPolicy, proxies: &Proxies) -> anyhow::Result<()> {
+pub(crate) fn checked_address_policy(
+    policy: AddressPolicy,
+    proxies: &Proxies,
+) -> anyhow::Result<AddressPolicy> {
     let all = [Scheme::Http, Scheme::Https].into_iter().filter_map(|scheme| proxies.of(scheme));
     match all.into_iter().find(|proxy| proxy.is_resolving()) {
         Some(proxy) if policy != AddressPolicy::Any => bail!(RunError::usage(format!(
             "cannot keep --no-private: {proxy} looks names up itself; go without it \
              (--proxy '') or through socks5://"
         ))),
-        Some(_) | None => Ok(()),
+        Some(_) | None => Ok(policy),
     }
 }
 

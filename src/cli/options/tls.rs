@@ -1,7 +1,7 @@
 //! How servers are authenticated, and how they authenticate us.
 
 use crate::cli::values;
-use crate::config::{Pins, TlsOptions, TlsVersion};
+use crate::config::{Pins, Tls13Suite, TlsOptions, TlsVersion};
 use base64::Engine as _;
 use clap::Args;
 use std::path::PathBuf;
@@ -49,7 +49,18 @@ pub struct TlsArgs {
     /// Without this, TLS 1.2 is spoken with servers that do not offer 1.3.
     #[arg(long = "tlsv1.3", overrides_with = "is_tls_1_2", hide_short_help = true)]
     pub is_tls_1_3: bool,
+    /// Cipher suites of TLS 1.3 to offer, separated by :, the one to prefer first.
+    ///
+    /// TLS_AES_128_GCM_SHA256, TLS_AES_256_GCM_SHA384 and TLS_CHACHA20_POLY1305_SHA256: all of them
+    /// without this, in this order. Those of TLS 1.2 stay as they are; --tlsv1.3 leaves them out.
+    #[arg(long = "tls13-ciphers", value_name = "LIST", value_parser = suites,
+          hide_short_help = true)]
+    pub suites_1_3: Option<Tls13Suites>,
 }
+
+/// Value of `--tls13-ciphers`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tls13Suites(pub Vec<Tls13Suite>);
 
 impl TlsArgs {
     /// What certificates are trusted and shown.
@@ -60,9 +71,30 @@ impl TlsArgs {
             cert_file: self.cert_file.clone(),
             key_file: self.key_file.clone(),
             version_min: if self.is_tls_1_3 { TlsVersion::V13 } else { TlsVersion::V12 },
+            suites_1_3: self.suites_1_3.as_ref().map(|list| list.0.clone()).unwrap_or_default(),
             pins: self.pins.clone(),
         }
     }
+}
+
+/// `--tls13-ciphers`: names with colons between.
+fn suites(text: &str) -> Result<Tls13Suites, String> {
+    let suite = |name: &str| {
+        Tls13Suite::named(name).ok_or_else(|| {
+            let names = Tls13Suite::ALL.map(Tls13Suite::name).join(", ");
+            format!(
+                "`{name}` is no cipher suite of TLS 1.3 here; there are {names}, with : between"
+            )
+        })
+    };
+    let mut suites = Vec::new();
+    for name in text.split(':') {
+        let suite = suite(name)?;
+        if !suites.contains(&suite) {
+            suites.push(suite);
+        }
+    }
+    Ok(Tls13Suites(suites))
 }
 
 /// `--pinnedpubkey`: `sha256//BASE64`, several with semicolons between; else the name of a file.
@@ -98,6 +130,19 @@ mod tests {
         let open = format!("{both};");
         for text in ["", "sha256//", "sha256//x", &short, &open, &both.replace(";sha256//", ";")] {
             assert!(pins(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn cipher_suites() {
+        let suites = |line: &[&str]| config(line).tls.suites_1_3;
+        assert_eq!(suites(&["u"]), []);
+        let list = "TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_GCM_SHA256:TLS_AES_128_GCM_SHA256";
+        let expected = [Tls13Suite::Chacha20Poly1305Sha256, Tls13Suite::Aes128GcmSha256];
+        assert_eq!(suites(&["--tls13-ciphers", list, "u"]), expected);
+        for list in ["", "TLS_AES_128_CCM_SHA256", "TLS_AES_128_GCM_SHA256:", "aes"] {
+            let told = refused(&["--tls13-ciphers", list, "u"]);
+            assert!(told.contains("TLS_AES_256_GCM_SHA384"), "{told}");
         }
     }
 

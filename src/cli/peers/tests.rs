@@ -185,6 +185,7 @@ const VALUES: &[&str] = &[
     "-",
     "1/s",
     "none",
+    "TLS_AES_128_GCM_SHA256",
     "prealloc",
     "windows",
     "bar",

@@ -89,6 +89,7 @@ const STATISTICS: &str = r#"{
     "p50": 12.345,
     "p90": 12.345,
     "p99": 12.345,
+    "p999": 12.345,
     "p9999": 12.345,
     "max": 12.345
   },
@@ -96,6 +97,7 @@ const STATISTICS: &str = r#"{
     "p50": 0.061,
     "p90": 0.061,
     "p99": 0.061,
+    "p999": 0.061,
     "p9999": 0.061,
     "max": 0.061
   },
@@ -242,8 +244,8 @@ fn percentiles_are_exact_to_three_digits() {
         row.times.total = Duration::from_millis(ms);
         stats.record(&row);
     }
-    let Percentiles { p50, p90, p99, p9999, max } = stats.time_total();
-    for (found, ms) in [(p50, 500), (p90, 900), (p99, 990), (p9999, 1_000)] {
+    let Percentiles { p50, p90, p99, p999, p9999, max } = stats.time_total();
+    for (found, ms) in [(p50, 500), (p90, 900), (p99, 990), (p999, 999), (p9999, 1_000)] {
         let (found, ms) = (found.as_secs_f64() * 1e3, f64::from(ms));
         assert!((found - ms).abs() <= ms / 1e3, "{found} for {ms}");
     }

@@ -8,7 +8,7 @@
 //! to the disk before a direct write of it, and drops them afterwards. The end is written last: the
 //! file grows in order, and what is beyond is not there yet.
 //!
-//! The aligned memory of a core is the same for all its connections ([`BUFFERS`]); whoever finds
+//! The aligned memory of a core is the same for all its connections; whoever finds
 //! none waits. To register it saves the kernel a look at its pages with each write; where the limit
 //! of locked memory forbids that (RLIMIT_MEMLOCK), it is used without.
 

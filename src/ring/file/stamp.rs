@@ -68,7 +68,7 @@ pub struct Made {
 }
 
 impl Made {
-    /// Leaves a note about the version of the file at `path`, as [`Stamp::apply`] does, if the file
+    /// Leaves a note about the version of the file at `path`, as `Stamp::apply` does, if the file
     /// is the one that was made, nobody has touched it since, and no note about it counts yet. Says
     /// whether it was left.
     ///

@@ -433,7 +433,7 @@ fn place(fd: RawFd) -> usize {
 
 /// Calls of one turn, and bytes that they transfer.
 const TURN_MAX: (usize, usize) = (1_024, 4 << 20);
-/// The same of blocking sockets: each call may have waited as long as may be.
+/// Calls and bytes of a turn of blocking sockets: each call may wait as long as may be.
 const TURN_BLOCKING: (usize, usize) = (1, usize::MAX);
 /// Longest time that a call of a blocking socket waits: others wait as long, and so may deadlines
 /// be late by.

@@ -1,7 +1,7 @@
 //! Settings that all TLS connections of a run share, made from files before anything else is
 //! touched: trust, versions, our own certificate, and the session store.
 
-use super::options::{Pins, TlsOptions, TlsVersion};
+use super::options::{Pins, Tls13Suite, TlsOptions, TlsVersion};
 use super::trust::{Trust, Verifier, certificates};
 use super::words;
 use crate::error::RunError;
@@ -9,7 +9,9 @@ use crate::limits::OPTION_FILE_BYTES_MAX;
 use anyhow::{Context as _, bail};
 use rustls::client::{ResolvesClientCert, Resumption};
 use rustls::crypto::CryptoProvider;
-use rustls::crypto::aws_lc_rs::cipher_suite::TLS13_AES_128_GCM_SHA256;
+use rustls::crypto::aws_lc_rs::cipher_suite::{
+    TLS13_AES_128_GCM_SHA256, TLS13_AES_256_GCM_SHA384, TLS13_CHACHA20_POLY1305_SHA256,
+};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{PrivateKeyDer, SubjectPublicKeyInfoDer};
 use rustls::sign::CertifiedKey;
@@ -45,7 +47,7 @@ impl Settings {
     /// # Errors
     /// When a file cannot be used: which one, with the remedy.
     pub fn new(tls: &TlsOptions) -> anyhow::Result<Self> {
-        let provider = Arc::new(provider());
+        let provider = Arc::new(provider(&tls.suites_1_3));
         let trust = Trust::new(tls)?;
         let trust = (!tls.insecure).then(|| Arc::new(trust));
         let verifier = Verifier {
@@ -101,8 +103,9 @@ pub(super) fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
 
 /// The library's own choice of algorithms, with AES-128 before AES-256, as browsers have it: both
 /// are good, and its SHA-256 has instructions of its own on most processors, which SHA-384 lacks.
-/// Handshakes are made of hashes.
-fn provider() -> CryptoProvider {
+/// Handshakes are made of hashes. Where suites of TLS 1.3 were chosen, it has these and no other of
+/// that version.
+fn provider(chosen: &[Tls13Suite]) -> CryptoProvider {
     let mut provider = rustls::crypto::aws_lc_rs::default_provider();
     let is_aes_128 = |suite: &SupportedCipherSuite| {
         matches!(
@@ -113,6 +116,15 @@ fn provider() -> CryptoProvider {
         )
     };
     provider.cipher_suites.sort_by_key(|suite| !is_aes_128(suite));
+    if !chosen.is_empty() {
+        let chosen = chosen.iter().map(|suite| match suite {
+            Tls13Suite::Aes128GcmSha256 => TLS13_AES_128_GCM_SHA256,
+            Tls13Suite::Aes256GcmSha384 => TLS13_AES_256_GCM_SHA384,
+            Tls13Suite::Chacha20Poly1305Sha256 => TLS13_CHACHA20_POLY1305_SHA256,
+        });
+        let others = provider.cipher_suites.iter().filter(|suite| suite.tls13().is_none());
+        provider.cipher_suites = chosen.chain(others.copied()).collect();
+    }
     provider
 }
 
