@@ -6,7 +6,7 @@
 
 use super::backend::Wants;
 use super::exec::{Bell, Park};
-use super::selector::{Ready, Selector, WAYS, Way};
+use super::selector::{Ready, Selector, WAYS, Way, place};
 use crate::ring::shim::{Op, Verdict, call};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::io::Errno;
@@ -80,11 +80,12 @@ impl Poller {
         self.is_blocking() && rustix::event::poll(&mut fds, at_most.as_ref()) == Ok(1)
     }
 
-    /// Prepares a socket for this backend.
+    /// Prepares a socket for this backend, whatever had its number before.
     ///
     /// # Errors
     /// What the kernel says.
     pub(super) fn prepare(&self, fd: &OwnedFd) -> Result<(), Errno> {
+        self.forget(fd.as_raw_fd());
         if !self.is_blocking() {
             return call(Op::SetOption, || rustix::io::ioctl_fionbio(fd, true));
         }
@@ -425,10 +426,6 @@ fn connected(fd: &OwnedFd) -> Result<(), Errno> {
     sockopt::socket_error(fd)??;
     // One that was shut down meanwhile has no error and no peer.
     rustix::net::getpeername(fd).map(drop)
-}
-
-fn place(fd: RawFd) -> usize {
-    usize::try_from(fd).expect("an open descriptor has a number")
 }
 
 /// Calls of one turn, and bytes that they transfer.

@@ -245,10 +245,11 @@ fn flags(waits: [bool; WAYS]) -> EventFlags {
 }
 
 fn data(fd: RawFd) -> EventData {
-    EventData::new_u64(u64::try_from(fd).expect("an open descriptor has a number"))
+    EventData::new_u64(place(fd) as u64)
 }
 
-fn place(fd: RawFd) -> usize {
+/// Place of a descriptor in tables by number.
+pub(super) fn place(fd: RawFd) -> usize {
     usize::try_from(fd).expect("an open descriptor has a number")
 }
 
