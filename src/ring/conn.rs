@@ -301,9 +301,9 @@ impl Connection {
     }
 }
 
-/// Free space that serves every connection: the plaintext of the longest TLS record
-/// (RFC 8446 section 5.1).
-pub const ROOM_MIN_BYTES: usize = 16_384;
+/// Free space that serves every connection, in bytes: the longest plaintext of a TLS record, with
+/// its type behind it (RFC 8446 section 5.2).
+pub const ROOM_MIN_BYTES: usize = 16_384 + 1;
 
 #[cfg(test)]
 mod tests {

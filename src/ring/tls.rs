@@ -1,21 +1,22 @@
-//! TLS over one socket. With its `settings` the only place of the client that names rustls (0.23,
+//! TLS over one socket. With its modules the only place of the client that names rustls (0.23,
 //! aws-lc-rs).
 //!
-//! The unbuffered API is used: records are decrypted in place in the receive buffer of ciphertext,
-//! and the plaintext of each is copied once into the buffer that the HTTP exchange reads. (rustls
-//! 0.23 holds the plaintext of a record in memory of its own, so that copy cannot be saved.)
+//! The handshake is made by rustls, and so is all of TLS 1.2 ([`library`]). With TLS 1.3 the
+//! records after it are read and written here ([`records`]): the library would copy each of them.
 
 use super::buf::{BufPool, RecvBuf, Size};
 use super::tcp::Socket;
 use crate::fault::{Cause, Failure};
+use records::Records;
 use rustls::client::UnbufferedClientConnection;
 use rustls::pki_types::ServerName;
-use rustls::unbuffered::{ConnectionState, EncodeError, EncryptError, UnbufferedStatus};
 use rustls::{HandshakeKind, ProtocolVersion};
 use std::fmt;
 use std::sync::Arc;
 
+mod library;
 mod options;
+mod records;
 mod settings;
 mod trust;
 mod words;
@@ -26,13 +27,28 @@ use words::ClientCertificate;
 
 /// The TLS state of one connection.
 pub struct Session {
-    tls: UnbufferedClientConnection,
+    layer: Layer,
+    wire: Wire,
+    client: ClientCertificate,
+    /// See [`Session::is_resumed`].
+    is_resumed: bool,
+}
+
+/// Maker and reader of the records.
+enum Layer {
+    /// rustls: in the handshake, and with TLS 1.2.
+    Library(Box<UnbufferedClientConnection>),
+    /// Our own, after a handshake of TLS 1.3.
+    Records(Box<Records>),
+}
+
+/// Ciphertext of one connection, in both directions.
+struct Wire {
     /// Ciphertext received and not yet decrypted.
     raw: RecvBuf,
     /// Records to be sent.
     outgoing: Vec<u8>,
     is_peer_closed: bool,
-    client: ClientCertificate,
     pool: BufPool,
 }
 
@@ -64,28 +80,52 @@ impl Session {
         let tls = UnbufferedClientConnection::new(Arc::clone(&settings.config), name);
         let client = ClientCertificate { is_given: settings.has_certificate, is_asked: false };
         let mut session = Self {
-            tls: tls.map_err(|error| words::failure(&error, client))?,
+            layer: Layer::Library(Box::new(tls.map_err(|error| words::failure(&error, client))?)),
+            wire: Wire::new(pool),
             client,
-            raw: pool.take(Size::Small),
-            outgoing: Vec::new(),
-            is_peer_closed: false,
-            pool: pool.clone(),
+            is_resumed: false,
         };
-        let mut no_plaintext = pool.take(Size::Small);
-        let result = session.shake(socket, &mut no_plaintext).await;
-        pool.give(no_plaintext);
-        result.map(|()| session)
+        let mut early = pool.take(Size::Small);
+        let result = session.shake(socket, &mut early).await;
+        let is_early = early.unread_len() > 0;
+        pool.give(early);
+        result?;
+        if is_early {
+            return Err(Failure::new(Cause::TlsProtocol, "it answered before it was asked"));
+        }
+        session.shaken()
+    }
+
+    /// What follows the handshake: our own records, where the library is in between of nothing.
+    fn shaken(self) -> Result<Self, Failure> {
+        let Layer::Library(tls) = self.layer else { return Ok(self) };
+        let is_resumed = tls.handshake_kind() == Some(HandshakeKind::Resumed);
+        let is_own =
+            tls.protocol_version() == Some(ProtocolVersion::TLSv1_3) && !self.wire.is_disturbed();
+        let layer = match is_own {
+            true => {
+                let records = Records::take_over(*tls);
+                let records = records.map_err(|error| words::failure(&error, self.client))?;
+                Layer::Records(Box::new(records))
+            }
+            false => Layer::Library(tls),
+        };
+        Ok(Self { layer, is_resumed, ..self })
     }
 
     /// Whether an earlier session was resumed.
     pub fn is_resumed(&self) -> bool {
-        self.tls.handshake_kind() == Some(HandshakeKind::Resumed)
+        self.is_resumed
     }
 
     /// The least ciphertext that `plain` bytes of plaintext come in: records that are as long, and
     /// have as little beside, as they can (RFC 8446 section 5.2, RFC 5246 section 6.2.3.3).
     pub fn ciphertext_min(&self, plain: u64) -> u64 {
-        let beside = match self.tls.protocol_version() {
+        let version = match &self.layer {
+            Layer::Library(tls) => tls.protocol_version(),
+            Layer::Records(_) => Some(ProtocolVersion::TLSv1_3),
+        };
+        let beside = match version {
             Some(ProtocolVersion::TLSv1_3) => RECORD_BESIDE_TLS13_BYTES,
             _ => RECORD_BESIDE_TLS12_BYTES,
         };
@@ -94,7 +134,7 @@ impl Session {
 
     /// Whether the peer has closed, or ciphertext is left that no request asked for.
     pub fn is_disturbed(&self) -> bool {
-        self.raw.unread_len() > 0 || self.is_peer_closed
+        self.wire.is_disturbed()
     }
 
     /// Encrypts `plain` into bytes to be sent, behind those that TLS itself has to send.
@@ -103,18 +143,18 @@ impl Session {
     ///
     /// When the session cannot encrypt any more.
     pub fn encrypt(&mut self, plain: &[u8]) -> Result<Vec<u8>, Failure> {
-        let mut unasked = self.pool.take(Size::Small);
+        let mut unasked = self.wire.pool.take(Size::Small);
         let mut request = Some(plain);
         let wait = self.pump(&mut unasked, &mut request);
         let is_useless = request.is_some()
             || unasked.unread_len() > 0
-            || self.is_peer_closed
-            || self.outgoing.is_empty();
-        self.pool.give(unasked);
+            || self.wire.is_peer_closed
+            || self.wire.outgoing.is_empty();
+        self.wire.pool.give(unasked);
         match wait? {
             // The peer closed it or spoke out of turn while it was idle.
             Wait::Traffic if is_useless => Err(Cause::Reset.into()),
-            Wait::Traffic => Ok(std::mem::take(&mut self.outgoing)),
+            Wait::Traffic => Ok(std::mem::take(&mut self.wire.outgoing)),
             Wait::Handshake | Wait::Room => Err(Cause::TlsProtocol.into()),
         }
     }
@@ -132,44 +172,38 @@ impl Session {
 
     /// Whether the peer said that nothing more will come (close_notify, RFC 8446 section 6.1).
     pub fn is_peer_closed(&self) -> bool {
-        self.is_peer_closed
+        self.wire.is_peer_closed
     }
 
     /// Records that TLS itself wants sent, if any.
     pub fn take_outgoing(&mut self) -> Option<Vec<u8>> {
-        (!self.outgoing.is_empty()).then(|| std::mem::take(&mut self.outgoing))
+        (!self.wire.outgoing.is_empty()).then(|| std::mem::take(&mut self.wire.outgoing))
     }
 
     /// Gives the buffer of ciphertext back while nothing is in it.
     pub fn park(&mut self) {
-        if self.raw.unread_len() == 0 {
-            self.give_raw();
+        if self.wire.raw.unread_len() == 0 {
+            self.wire.give_raw();
         }
     }
 
     /// The buffer of ciphertext, to be received into; as large as the plaintext's.
     pub fn raw(&mut self, size: Size) -> &mut RecvBuf {
-        if !self.raw.has_memory() {
-            self.raw = self.pool.take(size);
+        if !self.wire.raw.has_memory() {
+            self.wire.raw = self.wire.pool.take(size);
         }
-        if size == Size::Large && self.raw.size() == Size::Small {
-            self.pool.enlarge(&mut self.raw);
+        if size == Size::Large && self.wire.raw.size() == Size::Small {
+            self.wire.pool.enlarge(&mut self.wire.raw);
         }
-        self.raw.make_room();
-        &mut self.raw
-    }
-
-    fn give_raw(&mut self) {
-        if self.raw.has_memory() {
-            self.pool.give(std::mem::take(&mut self.raw));
-        }
+        self.wire.raw.make_room();
+        &mut self.wire.raw
     }
 
     async fn shake(&mut self, socket: &Socket, plain: &mut RecvBuf) -> Result<(), Failure> {
         loop {
             let wait = match self.pump(plain, &mut None) {
                 Ok(wait) => wait,
-                Err(Failure { cause, .. }) if self.raw.unread().starts_with(b"HTTP/") => {
+                Err(Failure { cause, .. }) if self.wire.raw.unread().starts_with(b"HTTP/") => {
                     let words = "it answers in plain HTTP; write http:// or another port";
                     return Err(Failure::new(cause, words));
                 }
@@ -180,110 +214,67 @@ impl Session {
                 sent?;
             }
             match wait {
-                Wait::Traffic if self.is_peer_closed => {
+                Wait::Traffic if self.wire.is_peer_closed => {
                     return Err(Failure::new(Cause::Closed, "closed in the TLS handshake"));
                 }
                 Wait::Traffic => return Ok(()),
                 Wait::Room => return Err(Cause::TlsProtocol.into()),
                 Wait::Handshake => {}
             }
-            self.raw.make_room();
-            let (memory, range) = self.raw.lend_free(self.raw.free_len());
+            self.wire.raw.make_room();
+            let (memory, range) = self.wire.raw.lend_free(self.wire.raw.free_len());
             let (received, memory) = socket.receive(memory, range, false).await;
-            self.raw.restore(memory);
+            self.wire.raw.restore(memory);
             match received? {
                 0 => return Err(Failure::new(Cause::Closed, "closed in the TLS handshake")),
-                count => self.raw.received(count),
+                count => self.wire.raw.received(count),
             }
         }
     }
 
-    /// Lets rustls work until it needs something from outside. Plaintext goes to `plain`; with
-    /// `request`, that is encrypted as soon as it may be.
+    /// Decrypts what is here into `plain` and heeds what TLS says in it, until something is needed
+    /// from outside; with `request`, that is encrypted as soon as it may be.
     fn pump(&mut self, plain: &mut RecvBuf, request: &mut Option<&[u8]>) -> Result<Wait, Failure> {
-        loop {
-            let UnbufferedStatus { discard, state } =
-                self.tls.process_tls_records(self.raw.unread());
-            self.client.is_asked |= settings::take_asked();
-            let wait = match state.map_err(|error| words::failure(&error, self.client))? {
-                ConnectionState::ReadTraffic(mut traffic) => {
-                    let mut wait = None;
-                    while let Some(length) = traffic.peek_len() {
-                        if length.get() > plain.free_len() {
-                            wait = Some(Wait::Room);
-                            break;
-                        }
-                        let Some(record) = traffic.next_record() else { break };
-                        let payload =
-                            record.map_err(|error| words::failure(&error, self.client))?.payload;
-                        plain.free()[..payload.len()].copy_from_slice(payload);
-                        plain.received(payload.len());
-                    }
-                    wait
-                }
-                ConnectionState::EncodeTlsData(mut data) => {
-                    encode(&mut self.outgoing, |out| match data.encode(out) {
-                        Err(EncodeError::InsufficientSize(size)) => Err(size.required_size),
-                        other => Ok(other.unwrap_or(0)),
-                    });
-                    None
-                }
-                ConnectionState::TransmitTlsData(data) => {
-                    // `outgoing` is sent by whoever called, before anything is waited for.
-                    data.done();
-                    None
-                }
-                ConnectionState::WriteTraffic(mut traffic) => match request.take() {
-                    Some(bytes) => {
-                        encode(&mut self.outgoing, |out| match traffic.encrypt(bytes, out) {
-                            Err(EncryptError::InsufficientSize(size)) => Err(size.required_size),
-                            other => Ok(other.unwrap_or(0)),
-                        });
-                        Some(Wait::Traffic)
-                    }
-                    None => Some(Wait::Traffic),
-                },
-                ConnectionState::BlockedHandshake => Some(Wait::Handshake),
-                ConnectionState::PeerClosed | ConnectionState::Closed => {
-                    self.is_peer_closed = true;
-                    Some(Wait::Traffic)
-                }
-                // Early data is a server's state; the enum may grow.
-                _ => return Err(Cause::TlsProtocol.into()),
-            };
-            self.raw.skip(discard);
-            if let Some(wait) = wait {
-                return Ok(wait);
-            }
+        let wait = match &mut self.layer {
+            Layer::Library(tls) => library::pump(tls, &mut self.wire, plain, request),
+            Layer::Records(records) => records.pump(&mut self.wire, plain, request),
+        };
+        self.client.is_asked |= settings::take_asked();
+        wait.map_err(|error| words::failure(&error, self.client))
+    }
+}
+
+impl Wire {
+    fn new(pool: &BufPool) -> Self {
+        Self {
+            raw: pool.take(Size::Small),
+            outgoing: Vec::new(),
+            is_peer_closed: false,
+            pool: pool.clone(),
+        }
+    }
+
+    /// Whether the peer has closed, or ciphertext is left.
+    fn is_disturbed(&self) -> bool {
+        self.raw.unread_len() > 0 || self.is_peer_closed
+    }
+
+    fn give_raw(&mut self) {
+        if self.raw.has_memory() {
+            self.pool.give(std::mem::take(&mut self.raw));
         }
     }
 }
 
 impl fmt::Debug for Session {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Session").field("is_peer_closed", &self.is_peer_closed).finish()
+        f.debug_struct("Session").field("is_peer_closed", &self.wire.is_peer_closed).finish()
     }
 }
 
-impl Drop for Session {
+impl Drop for Wire {
     fn drop(&mut self) {
         self.give_raw();
-    }
-}
-
-/// Appends to `outgoing` what `write` encodes, growing it to what `write` says it needs.
-fn encode(outgoing: &mut Vec<u8>, mut write: impl FnMut(&mut [u8]) -> Result<usize, usize>) {
-    let end = outgoing.len();
-    let mut room = RECORD_ROOM_BYTES;
-    loop {
-        outgoing.resize(end + room, 0);
-        match write(&mut outgoing[end..]) {
-            Ok(written) => {
-                outgoing.truncate(end + written);
-                return;
-            }
-            Err(required) => room = required,
-        }
     }
 }
 
@@ -295,6 +286,3 @@ const RECORD_BESIDE_TLS13_BYTES: u64 = 5 + 16 + 1;
 /// Least bytes of a record beside its plaintext with TLS 1.2; ChaCha20-Poly1305 has no explicit
 /// nonce either (RFC 7905).
 const RECORD_BESIDE_TLS12_BYTES: u64 = 5 + 16;
-
-/// First guess of the room a record to be sent needs, in bytes.
-const RECORD_ROOM_BYTES: usize = 1_024;

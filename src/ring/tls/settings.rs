@@ -71,6 +71,8 @@ impl Settings {
             .with_custom_certificate_verifier(Arc::new(verifier))
             .with_client_cert_resolver(Arc::new(Own { key: own }));
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        // For the records that follow the handshake, which are read and written here.
+        config.enable_secret_extraction = true;
         config.resumption = Resumption::in_memory_sessions(SESSIONS_MAX);
         Ok(Self { config: Arc::new(config), has_certificate, trust })
     }
