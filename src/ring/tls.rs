@@ -1,8 +1,8 @@
 //! TLS over one socket. With its modules the only place of the client that names rustls (0.23,
 //! aws-lc-rs).
 //!
-//! The handshake is made by rustls, and so is all of TLS 1.2 ([`library`]). With TLS 1.3 the
-//! records after it are read and written here ([`records`]): the library would copy each of them.
+//! The handshake is made by rustls, and so is all of TLS 1.2 (`library`). With TLS 1.3 the
+//! records after it are read and written here (`records`): the library would copy each of them.
 
 use super::buf::{BufPool, RecvBuf, Size};
 use super::tcp::Socket;
@@ -96,7 +96,7 @@ impl Session {
         session.shaken()
     }
 
-    /// What follows the handshake: our own records, where the library is in between of nothing.
+    /// Goes on behind the handshake with our own records, unless a part of one is with the library.
     fn shaken(self) -> Result<Self, Failure> {
         let Layer::Library(tls) = self.layer else { return Ok(self) };
         let is_resumed = tls.handshake_kind() == Some(HandshakeKind::Resumed);

@@ -1,3 +1,5 @@
+//! Records against the server of rustls, and against one that says whatever it likes by its keys.
+
 use super::*;
 use crate::ring::buf::{BufPool, Size};
 use crate::ring::tls::library;
@@ -99,6 +101,10 @@ impl Pair {
     }
 }
 
+/// Type and content of a record that a hostile server says.
+type Said = (u8, &'static [u8]);
+
+/// A client after its handshake, and a server with its keys and no manners.
 struct Hostile {
     records: Records,
     wire: Wire,
@@ -311,7 +317,7 @@ fn key_updates_without_data_are_limited() {
 fn records_that_break_the_rules_end_the_connection() {
     let alert = |number: u8| Error::AlertReceived(AlertDescription::from(number));
     let invalid = Error::InvalidMessage;
-    let said: &[(&[(u8, &[u8])], Error)] = &[
+    let said: &[(&[Said], Error)] = &[
         (&[(0, b"\0\0\0")], invalid(InvalidMessage::InvalidContentType)),
         (&[(21, &[2, 40])], alert(40)),
         // A level that says warning does not make it one (section 6).
