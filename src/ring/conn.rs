@@ -28,6 +28,9 @@ pub struct Connection {
 pub enum Received {
     /// Unread bytes were added to the buffer.
     Bytes,
+    /// Bytes were here before the request was sent, on a connection that had another one before:
+    /// they are no answer to it. They were dropped.
+    Early,
     /// The peer ended the connection in an orderly way (FIN; with TLS, close_notify).
     End,
     /// The connection ended without close_notify: it may have been cut (RFC 9112 section 9.8).
@@ -143,6 +146,16 @@ impl Connection {
             || (self.silent_in != Some(poll) && self.socket.waiting() != Waiting::Nothing)
     }
 
+    /// Whether the last receive says that nothing is behind the response that it ended, in which
+    /// case nobody has to look in this poll. See [`Connection::is_disturbed`] for `poll`.
+    pub fn is_drained(&mut self, poll: u64) -> bool {
+        let is_drained = self.socket.is_drained();
+        if is_drained {
+            self.silent_in = Some(poll);
+        }
+        is_drained
+    }
+
     /// Looks for bytes behind a response. Over TLS nobody can tell: the peer may send records of
     /// its own at any time. See [`Connection::is_disturbed`] for `poll`.
     pub fn peek_extra(&mut self, poll: u64) -> Waiting {
@@ -167,6 +180,7 @@ impl Connection {
         buf: &mut RecvBuf,
         hint: ReadHint,
     ) -> (Result<(), Failure>, Vec<u8>, Result<Received, Failure>) {
+        let is_plain = self.tls.is_none();
         let (bytes, into) = match &mut self.tls {
             None => (request, &mut *buf),
             Some(tls) => match tls.encrypt(&request) {
@@ -174,14 +188,17 @@ impl Connection {
                 Err(error) => return (Err(error), request, Ok(Received::Cut)),
             },
         };
-        let (memory, range) = into.lend_free(hint.at_most(into.free_len()));
-        let done = self.socket.send_and_receive(bytes, memory, range).await;
+        let lent = into.lend_free(hint.at_most(into.free_len()));
+        let done = self.socket.send_and_receive(bytes, lent, self.is_reused).await;
         into.restore(done.memory);
         let sent = done.sent.map_err(Failure::from);
         self.is_broken = sent.is_err();
         let received = match done.received.map_err(Failure::from) {
             Err(error) => Err(error),
             Ok(0) => Ok(self.end()),
+            Ok(_) if done.is_early && is_plain => Ok(Received::Early),
+            // Over TLS, the peer may send records of its own at any time.
+            Ok(_) if done.is_early => Ok(Received::Cut),
             Ok(count) => {
                 into.received(count);
                 self.opened(buf, hint).await
@@ -310,28 +327,124 @@ mod tests {
     use super::super::buf::Size;
     use super::super::deadline::Deadlines;
     use super::*;
-    use crate::ring::io::on_each_backend;
+    use crate::ring::io::{Io, on_each_backend};
     use rustix::event::{PollFd, PollFlags, poll};
     use rustix::net::sockopt;
-    use std::io::Write as _;
-    use std::net::TcpListener;
+    use std::io::{Read as _, Write as _};
+    use std::net::{TcpListener, TcpStream};
     use std::time::{Duration, Instant};
+
+    /// A connection to a server that is a test.
+    async fn connected(io: &Io) -> (Connection, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let deadlines = Deadlines::new(Instant::now());
+        let socket = Socket::connect((io, &deadlines), address, 10_000, u64::MAX);
+        let socket = socket.await.unwrap();
+        (Connection::plain(socket), listener.accept().unwrap().0)
+    }
+
+    /// Waits until there is something to be told of a connection, such as bytes or an end.
+    fn wait_for(connection: &Connection, events: PollFlags) {
+        poll(&mut [PollFd::new(connection.socket.descriptor(), events)], None).unwrap();
+    }
+
+    /// Sends a request, and says what came of it.
+    async fn ask(connection: &mut Connection, buf: &mut RecvBuf) -> Received {
+        let asking = connection.request(b"request".to_vec(), buf, ReadHint::Any);
+        let (sent, _, received) = asking.await;
+        sent.unwrap();
+        received.unwrap()
+    }
+
+    #[test]
+    fn what_was_here_before_the_request_does_not_answer_it() {
+        on_each_backend(async |io, backend| {
+            let (mut connection, mut server) = connected(&io).await;
+            let mut buf = BufPool::default().take(Size::Small);
+            server.write_all(b"busy").unwrap();
+            wait_for(&connection, PollFlags::IN);
+            // On a new connection it may well be the answer.
+            assert_eq!(ask(&mut connection, &mut buf).await, Received::Bytes, "{backend:?}");
+            connection.park();
+            server.read_exact(&mut [0; 7]).unwrap();
+            let answering = std::thread::spawn(move || {
+                server.read_exact(&mut [0; 7]).unwrap();
+                server.write_all(b"answer").unwrap();
+                server
+            });
+            assert_eq!(ask(&mut connection, &mut buf).await, Received::Bytes, "{backend:?}");
+            assert_eq!(buf.unread(), b"busyanswer");
+            let mut server = answering.join().unwrap();
+            server.write_all(b"unasked").unwrap();
+            wait_for(&connection, PollFlags::IN);
+            assert!(connection.is_disturbed(1), "{backend:?}");
+            if backend.has_ring() {
+                assert_eq!(ask(&mut connection, &mut buf).await, Received::Early, "{backend:?}");
+                assert_eq!(buf.unread(), b"busyanswer");
+            }
+        });
+    }
+
+    #[test]
+    fn a_receive_tells_whether_it_left_something() {
+        on_each_backend(async |io, backend| {
+            let tells = io.tells_rest();
+            assert!(backend.has_ring() || !tells, "{backend:?}");
+            let left: [(&[u8], bool); 3] = [(b"", false), (b"more", false), (b"", true)];
+            for (more, is_closed) in left {
+                let (mut connection, mut server) = connected(&io).await;
+                let mut buf = BufPool::default().take(Size::Small);
+                server.write_all(&[b"answer", more].concat()).unwrap();
+                if is_closed {
+                    server.shutdown(std::net::Shutdown::Write).unwrap();
+                    wait_for(&connection, PollFlags::RDHUP);
+                }
+                wait_for(&connection, PollFlags::IN);
+                for (count, is_whole) in [(2, false), (4, true)] {
+                    let (memory, range) = buf.lend_free(count);
+                    let received = connection.socket.receive(memory, range, is_whole).await;
+                    buf.restore(received.1);
+                    buf.received(received.0.unwrap());
+                    let is_last = is_whole && more.is_empty() && !is_closed;
+                    assert_eq!(
+                        connection.is_drained(1),
+                        tells && is_last,
+                        "{backend:?} {is_whole}"
+                    );
+                }
+                assert_eq!(buf.unread(), b"answer");
+                assert_eq!(connection.is_disturbed(1), !more.is_empty() || is_closed);
+            }
+        });
+    }
+
+    #[test]
+    fn a_receive_that_a_reset_cut_short_tells_nothing() {
+        on_each_backend(async |io, backend| {
+            let (mut connection, mut server) = connected(&io).await;
+            let mut buf = BufPool::default().take(Size::Small);
+            let ending = std::thread::spawn(move || {
+                server.write_all(b"half").unwrap();
+                sockopt::set_socket_linger(&server, Some(Duration::ZERO)).unwrap();
+                drop(server);
+            });
+            let received = connection.receive(&mut buf, ReadHint::Exactly(8)).await;
+            ending.join().unwrap();
+            assert!(received != Ok(Received::End), "{backend:?}");
+            assert!(!connection.is_drained(1), "{backend:?}");
+        });
+    }
 
     #[test]
     fn an_answer_that_came_before_the_request_was_sent_is_not_lost() {
         on_each_backend(async |io, backend| {
-            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-            let address = listener.local_addr().unwrap();
-            let deadlines = Deadlines::new(Instant::now());
-            let socket = Socket::connect((&io, &deadlines), address, 10_000, u64::MAX);
-            let socket = socket.await.unwrap();
-            let (mut server, _) = listener.accept().unwrap();
+            let (mut connection, mut server) = connected(&io).await;
             server.write_all(b"answer").unwrap();
             sockopt::set_socket_linger(&server, Some(Duration::ZERO)).unwrap();
             drop(server);
             // The reset is here.
-            poll(&mut [PollFd::new(socket.descriptor(), PollFlags::HUP)], None).unwrap();
-            let mut connection = Connection::plain(socket);
+            wait_for(&connection, PollFlags::HUP);
             let mut buf = BufPool::default().take(Size::Small);
             let (sent, _, received) =
                 connection.request(b"request".to_vec(), &mut buf, ReadHint::Any).await;

@@ -17,6 +17,7 @@ mod backend;
 mod direct;
 mod enter;
 mod exec;
+mod order;
 mod own;
 mod ready;
 mod selector;
@@ -27,8 +28,9 @@ mod uring;
 pub(in crate::ring) use aligned::Aligned;
 pub(in crate::ring) use backend::Wants;
 pub use backend::{Backend, IOWQ_WORKERS_MAX, RingFlags, RingOptions, SQ_ENTRIES, Trigger};
+pub(in crate::ring) use order::{Order, Sent};
 pub use start::run;
-pub(in crate::ring) use transfer::{Chained, Connect, Transfer};
+pub(in crate::ring) use transfer::{Chained, Connect, Transfer, Transferred};
 
 use crate::ring::shim::{Op, call};
 use exec::Timers;
@@ -60,6 +62,8 @@ struct Inner {
     timers: Option<Rc<Timers>>,
     /// Memory for writes around the page cache, once there was one.
     aligned: OnceCell<direct::Memory>,
+    /// Whether the completion of a receive says if there is more (Linux 5.19).
+    tells_rest: bool,
 }
 
 #[derive(Default)]
@@ -92,7 +96,25 @@ impl Io {
 
     /// The backend of this kind, with these timers.
     fn new(kind: Kind, timers: &Rc<Timers>) -> Self {
-        Self(Rc::new(Inner { kind, timers: Some(Rc::clone(timers)), aligned: OnceCell::new() }))
+        let tells_rest = match &kind {
+            Kind::Own(ring) => ring.tells_rest(),
+            Kind::Uring | Kind::Ready(_) => false,
+        };
+        let timers = Some(Rc::clone(timers));
+        Self(Rc::new(Inner { kind, timers, aligned: OnceCell::new(), tells_rest }))
+    }
+
+    /// The backend of tokio-uring's runtime, on a kernel that `tells_rest` or not.
+    fn of_runtime(tells_rest: bool) -> Self {
+        Self(Rc::new(Inner { tells_rest, ..Inner::default() }))
+    }
+
+    /// Whether operations are worked on in the order in which they were submitted.
+    pub(in crate::ring) fn has_order(&self) -> bool {
+        match &self.0.kind {
+            Kind::Uring | Kind::Own(_) => true,
+            Kind::Ready(_) => false,
+        }
     }
 
     /// Prepares a socket that was made without O_NONBLOCK: a ring operation on one that has it may
@@ -144,7 +166,7 @@ impl Io {
         buf: Vec<u8>,
         range: Range<usize>,
     ) -> Transfer {
-        Transfer(match &self.0.kind {
+        Transfer::send(match &self.0.kind {
             Kind::Uring => Transferring::Uring(uring::send(fd, buf, range)),
             Kind::Own(ring) => Transferring::Own(ring.send(fd, buf, range)),
             Kind::Ready(poller) => {
@@ -161,14 +183,16 @@ impl Io {
         range: Range<usize>,
         wants: Wants,
     ) -> Transfer {
-        Transfer(match &self.0.kind {
+        let length = range.len();
+        let doing = match &self.0.kind {
             Kind::Uring => Transferring::Uring(uring::recv(fd, buf, range, wants == Wants::All)),
             Kind::Own(ring) => Transferring::Own(ring.recv(fd, buf, range, wants)),
             Kind::Ready(poller) => {
                 let transfer = ready::Transfer::receive(poller, fd, buf, range, wants);
                 Transferring::Ready(Box::new(transfer))
             }
-        })
+        };
+        Transfer::receive(doing, length, wants, self.0.tells_rest)
     }
 
     /// Waits until something can be written to a stream. The wait may be dropped.
@@ -203,7 +227,10 @@ impl Io {
     ) -> (Result<usize, i32>, Vec<u8>) {
         let rw_flags = i32::try_from(flags.bits()).unwrap_or_default();
         match &self.0.kind {
-            Kind::Uring => uring::write(fd, buf, range, offset, rw_flags).await,
+            Kind::Uring => {
+                let (result, buf, _) = uring::write(fd, buf, range, offset, rw_flags).await;
+                (result, buf)
+            }
             Kind::Own(ring) => {
                 let (result, data) = ring.write(fd, buf, range, (offset, rw_flags)).await;
                 (result, data.into_buf())
@@ -329,6 +356,11 @@ impl fmt::Debug for Io {
 
 #[cfg(test)]
 impl Io {
+    /// Whether the completion of a receive says if there is more.
+    pub(in crate::ring) fn tells_rest(&self) -> bool {
+        self.0.tells_rest
+    }
+
     /// Operations that the kernel may still work on.
     pub(in crate::ring) fn in_flight(&self) -> usize {
         match &self.0.kind {

@@ -1,11 +1,12 @@
 //! One TCP socket.
 
 use super::deadline::{Deadlines, Rule, Watch};
-use super::io::{self, Io, Wants};
+use super::io::{self, Io, Order, Sent, Transferred, Wants};
 use super::shim::{Op, call};
 use super::socket_cause;
 use crate::fault::Cause;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, sockopt};
+use std::cell::{Cell, OnceCell};
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::ops::Range;
@@ -53,6 +54,8 @@ pub(super) struct SentAndReceived {
     pub(super) bytes: Vec<u8>,
     pub(super) received: Result<usize, Cause>,
     pub(super) memory: Vec<u8>,
+    /// Whether what was received was here before the bytes were sent.
+    pub(super) is_early: bool,
 }
 
 /// State of a socket that nobody receives from.
@@ -78,6 +81,10 @@ pub struct Socket {
     io: Io,
     fd: Rc<OwnedFd>,
     peer: IpAddr,
+    /// See [`Socket::is_drained`].
+    is_drained: Cell<bool>,
+    /// Made for the second request.
+    order: OnceCell<Box<Order>>,
 }
 
 impl Socket {
@@ -142,6 +149,12 @@ impl Socket {
         &self.fd
     }
 
+    /// Whether the last receive is known to have left nothing behind, neither bytes nor an end of
+    /// the stream, when the kernel made it. A reset alone is not told of.
+    pub(super) fn is_drained(&self) -> bool {
+        self.is_drained.get()
+    }
+
     /// Kind of bytes or event that waits to be received.
     pub fn waiting(&self) -> Waiting {
         let flags = rustix::net::RecvFlags::PEEK | rustix::net::RecvFlags::DONTWAIT;
@@ -159,32 +172,46 @@ impl Socket {
         self.finish_send(bytes, 0).await
     }
 
-    /// Sends all of `bytes` and receives once into `memory[range]`, both submitted at once.
+    /// Sends all of `bytes` and receives once into `memory[range]`, both submitted at once. With
+    /// `looks_first`, says whether what is received was here before, where a ring can tell.
     pub(super) async fn send_and_receive(
         &self,
         bytes: Vec<u8>,
-        memory: Vec<u8>,
-        range: Range<usize>,
+        (memory, range): (Vec<u8>, Range<usize>),
+        looks_first: bool,
     ) -> SentAndReceived {
         let length = bytes.len();
-        let sending = self.io.send(&self.fd, bytes, 0..length);
-        let receiving = self.io.recv(&self.fd, memory, range.clone(), Wants::Answer);
-        let (sent, bytes) = sending.await;
-        let (sent, bytes) = match sent {
-            Ok(count) => self.finish_send(bytes, count).await,
-            Err(libc::EINTR) => self.finish_send(bytes, 0).await,
-            Err(errno) => (Err(self.cause(errno)), bytes),
+        let looks_first = looks_first && self.io.has_order();
+        let wants = if looks_first { Wants::Any } else { Wants::Answer };
+        let mut receiving = self.io.recv(&self.fd, memory, range.clone(), wants);
+        let mut sending = self.io.send(&self.fd, bytes, 0..length);
+        let Sent { sent, received, is_early } = if looks_first {
+            let order = self.order.get_or_init(Box::default);
+            order.sent(&mut sending, &mut receiving).await
+        } else {
+            Sent { sent: sending.await, received: None, is_early: false }
+        };
+        let (sent, bytes) = match sent.result {
+            Ok(count) => self.finish_send(sent.memory, count).await,
+            Err(libc::EINTR) => self.finish_send(sent.memory, 0).await,
+            Err(errno) => (Err(self.cause(errno)), sent.memory),
         };
         if sent.is_err() {
             // No answer will come; the receive must be joined before the socket may be closed.
             let _: rustix::io::Result<()> =
                 rustix::net::shutdown(&self.fd, rustix::net::Shutdown::Both);
         }
-        let (received, memory) = match receiving.await {
-            (Err(libc::EINTR), memory) => self.receive(memory, range, false).await,
-            (received, memory) => (self.judge(received), memory),
+        let received = match received {
+            Some(received) => received,
+            None => receiving.await,
         };
-        SentAndReceived { sent, bytes, received, memory }
+        let (received, memory) = match received {
+            Transferred { result: Err(libc::EINTR), memory, .. } => {
+                self.receive(memory, range, false).await
+            }
+            received => self.judged(received),
+        };
+        SentAndReceived { sent, bytes, received, memory, is_early }
     }
 
     /// Receives into `memory[range]`, with `is_whole` until it is full; 0 is the end of the stream.
@@ -196,11 +223,11 @@ impl Socket {
     ) -> (Result<usize, Cause>, Vec<u8>) {
         let wants = if is_whole { Wants::All } else { Wants::Any };
         loop {
-            let received;
-            (received, memory) = self.io.recv(&self.fd, memory, range.clone(), wants).await;
-            if received != Err(libc::EINTR) {
-                return (self.judge(received), memory);
+            let received = self.io.recv(&self.fd, memory, range.clone(), wants).await;
+            if received.result != Err(libc::EINTR) {
+                return self.judged(received);
             }
+            memory = received.memory;
         }
     }
 
@@ -208,6 +235,7 @@ impl Socket {
     /// are none, or only the end of the stream.
     pub(super) fn receive_here(&self, memory: &mut [u8]) -> Result<usize, Cause> {
         let flags = rustix::net::RecvFlags::DONTWAIT;
+        self.is_drained.set(false);
         match call(Op::Recv, || rustix::net::recv(&self.fd, &mut *memory, flags)) {
             Ok((_, count)) => Ok(count),
             Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => Ok(0),
@@ -222,9 +250,9 @@ impl Socket {
     ) -> (Result<(), Cause>, Vec<u8>) {
         while sent < bytes.len() {
             let length = bytes.len();
-            let (result, memory) = self.io.send(&self.fd, bytes, sent..length).await;
-            bytes = memory;
-            match result {
+            let transferred = self.io.send(&self.fd, bytes, sent..length).await;
+            bytes = transferred.memory;
+            match transferred.result {
                 Ok(0) => return (Err(Cause::Reset), bytes),
                 Ok(count) => sent += count,
                 Err(libc::EINTR) => {}
@@ -232,6 +260,12 @@ impl Socket {
             }
         }
         (Ok(()), bytes)
+    }
+
+    /// Result of a receive, and its memory.
+    fn judged(&self, received: Transferred) -> (Result<usize, Cause>, Vec<u8>) {
+        self.is_drained.set(received.is_drained);
+        (self.judge(received.result), received.memory)
     }
 
     /// Result of a receive. One that was ended by a deadline looks like an end of the stream: the
@@ -326,7 +360,8 @@ impl Attempt {
         io.prepare(&fd).map_err(|errno| socket_cause(errno.raw_os_error()))?;
         let fd = Rc::new(fd);
         let (watch, io) = (deadlines.watch(&fd), io.clone());
-        let socket = Socket { watch, io, fd, peer: address.ip() };
+        let (is_drained, order) = (Cell::default(), OnceCell::new());
+        let socket = Socket { watch, io, fd, peer: address.ip(), is_drained, order };
         // Should the timer get lost, this deadline is a little later.
         let at_ms = deadlines.now_ms().saturating_add(timeout_ms).saturating_add(timeout_ms / 8);
         socket.arm(Rule::Total, at_ms, job_at_ms);

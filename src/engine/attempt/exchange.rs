@@ -93,7 +93,9 @@ pub(crate) async fn exchange(
             tell();
         }
         let arrived = Arrived { connection, received, pace: pace.as_mut() };
-        let responding = respond(kit, request, trace, &keep_alive, arrived, buf, receiver);
+        // Boxed, so that a slot that waits for an answer has no room for what comes after it.
+        let responding =
+            Box::pin(respond(kit, request, trace, &keep_alive, arrived, buf, receiver));
         match responding.await {
             Ok(Some(answered)) => {
                 keep_alive.settle();
@@ -122,7 +124,7 @@ async fn connect(
     let mut want = ReadHint::Any;
     if let Some(pace) = pace {
         kit.transfers.enter(trace.transfer, Phase::Turn);
-        want = pace.begin(kit.bounds(request.job_at_ms)).await?;
+        want = Box::pin(pace.begin(kit.bounds(request.job_at_ms))).await?;
         // The wait is not the server's fault.
         trace.began = Instant::now();
         // A server may have said something meanwhile.

@@ -100,9 +100,9 @@ impl<'o> KeepAlive<'o> {
         self.is_reused = is_reused;
     }
 
-    /// Whether the server closed the connection while it was idle. `sent` and `received` are what
-    /// came of the request and of the first receive, `unread_len` is how many bytes of an answer
-    /// there are.
+    /// Whether the server closed the connection while it was idle, or made it useless. `sent` and
+    /// `received` are what came of the request and of the first receive, `unread_len` is how many
+    /// bytes of an answer there are.
     pub(crate) fn was_closed(
         &self,
         sent: &Result<(), Failure>,
@@ -110,11 +110,15 @@ impl<'o> KeepAlive<'o> {
         unread_len: usize,
     ) -> bool {
         let is_closed = match (sent, received) {
+            (_, Ok(Received::Early)) => true,
             (Err(Failure { cause: Cause::Reset, .. }), _)
             | (_, Err(Failure { cause: Cause::Reset, .. })) => true,
             (Ok(()), Ok(Received::End | Received::Cut)) => true,
             (Err(_), _) | (_, Err(_) | Ok(Received::Bytes)) => false,
         };
+        if received == &Ok(Received::Early) {
+            self.origins.keep_none_to(self.origin);
+        }
         self.is_reused && is_closed && (unread_len == 0 || sent.is_err())
     }
 
@@ -150,13 +154,13 @@ impl<'o> KeepAlive<'o> {
         size_download: u64,
         poll: u64,
     ) -> Ended {
-        // A fresh connection has no response but its own, and the pool looks before it is used.
-        let behind = if reuse == Reuse::Close(CloseReason::BytesAfterEnd) {
-            Waiting::Bytes
-        } else if self.is_reused {
-            connection.peek_extra(poll)
-        } else {
-            Waiting::Nothing
+        let behind = match reuse {
+            Reuse::Close(CloseReason::BytesAfterEnd) => Waiting::Bytes,
+            // The last receive says so, but for a reset: who gives a connection up tells of that.
+            Reuse::Keep if connection.is_drained(poll) => Waiting::Nothing,
+            Reuse::Keep | Reuse::Close(_) if self.is_reused => connection.peek_extra(poll),
+            // A fresh connection has no response but its own, and the pool looks before it is used.
+            Reuse::Keep | Reuse::Close(_) => Waiting::Nothing,
         };
         if behind == Waiting::Bytes {
             self.origins.keep_none_to(self.origin);
@@ -219,6 +223,8 @@ mod tests {
             (Err(reset()), Ok(Received::Bytes), 3, true),
             (Ok(()), Err(Cause::Timeout.into()), 0, false),
             (Err(Cause::TlsProtocol.into()), Ok(Received::Cut), 0, false),
+            // Whatever it was, it came before the request.
+            (Ok(()), Ok(Received::Early), 0, true),
         ];
         let origins = Origins::default();
         for (sent, received, unread_len, is_closed) in table {

@@ -180,7 +180,7 @@ impl<'a> Response<'a> {
                     let left = self.buf.unread_len();
                     return self.exchange.receive_eof(left).map(Some).map_err(eof_fault);
                 }
-                Received::Cut => return Err(self.ended_early()),
+                Received::Cut | Received::Early => return Err(self.ended_early()),
             }
         }
     }

@@ -15,7 +15,7 @@ use super::exec::{Bell, Park};
 use crate::ring::shim::{self, Verdict};
 use anyhow::{Context as _, bail, ensure};
 use io_uring_own::squeue::{Entry, Flags};
-use io_uring_own::{IoUring, opcode, types};
+use io_uring_own::{IoUring, Probe, cqueue, opcode, types};
 use rustix::net::SocketAddrAny;
 use slab::Slab;
 use std::cell::RefCell;
@@ -32,11 +32,13 @@ use std::time::{Duration, Instant};
 pub(super) struct Ring {
     ring: RefCell<IoUring>,
     operations: RefCell<Slab<Slot>>,
-    /// Completions that were taken from the ring and are being told: which, and their results.
-    seen: RefCell<Vec<(u64, i32)>>,
+    /// Completions that were taken from the ring and are being told: which, their results and
+    /// flags.
+    seen: RefCell<Vec<(u64, i32, u32)>>,
     bell: Arc<Bell>,
-    /// Whether the kernel can skip the first try of a receive (5.19, before the flags of the ring).
-    has_poll_first: bool,
+    /// Whether the kernel can skip the first try of a receive, and says whether there is more behind
+    /// one (5.19).
+    has_5_19: bool,
     /// See [`RingOptions::min_wait_us`].
     min_wait_us: u32,
 }
@@ -51,7 +53,7 @@ enum Slot {
         _data: Data,
     },
     /// The operation is complete.
-    Done { data: Data, result: i32 },
+    Done { data: Data, result: i32, flags: u32 },
 }
 
 /// Data that an operation owns until its completion: the memory that its entry points at, and the
@@ -79,6 +81,8 @@ pub(super) struct InFlight {
     /// Place of the operation in the table; `None` once it was awaited.
     key: Option<usize>,
     verdict: Verdict,
+    /// Flags of the completion, once there is one.
+    flags: u32,
 }
 
 impl Ring {
@@ -110,11 +114,11 @@ impl Ring {
             }
             builder.build(entries)
         };
-        let (ring, is_recent) = match (build(options.flags), options.flags) {
+        let ring = match (build(options.flags), options.flags) {
             (Err(error), RingFlags::Auto) if error.raw_os_error() == Some(libc::EINVAL) => {
-                (build(RingFlags::Plain), false)
+                build(RingFlags::Plain)
             }
-            (ring, flags) => (ring, flags != RingFlags::Plain),
+            (ring, _) => ring,
         };
         let ring = ring.with_context(|| cannot_set_up(options.flags))?;
         ensure!(
@@ -125,16 +129,23 @@ impl Ring {
         let (mut workers, cpus) = limits;
         let _: io::Result<()> = ring.submitter().register_iowq_max_workers(&mut workers);
         let _: io::Result<()> = ring.submitter().register_iowq_aff(cpus);
+        let mut probe = Probe::new();
+        let is_probed = ring.submitter().register_probe(&mut probe).is_ok();
         let ring = Rc::new(Self {
             ring: RefCell::new(ring),
             operations: RefCell::default(),
             seen: RefCell::default(),
             bell,
-            has_poll_first: is_recent,
+            has_5_19: is_probed && probe.is_supported(OPCODE_5_19),
             min_wait_us: options.min_wait_us,
         });
         ring.listen();
         Ok(ring)
+    }
+
+    /// Whether the completion of a receive says if there is more.
+    pub(super) fn tells_rest(&self) -> bool {
+        self.has_5_19
     }
 
     /// Has the bell of this thread end a wait.
@@ -226,7 +237,7 @@ impl Ring {
             // EBADF.
             let refused = || opcode::Close::new(types::Fd(NO_FD)).build();
             let entry = if verdict.is_refused() { refused() } else { entry };
-            let operation = InFlight { ring: Rc::clone(self), key: Some(key), verdict };
+            let operation = InFlight { ring: Rc::clone(self), key: Some(key), verdict, flags: 0 };
             (operation, entry.flags(flags).user_data(key as u64))
         });
         self.push(&started.each_ref().map(|(_, entry)| entry.clone()));
@@ -271,17 +282,16 @@ impl Park for Ring {
 
     fn dispatch(&self) {
         let mut seen = self.seen.take();
-        seen.extend(
-            self.ring.borrow_mut().completion().map(|entry| (entry.user_data(), entry.result())),
-        );
-        for (key, result) in seen.drain(..) {
+        let told = |entry: cqueue::Entry| (entry.user_data(), entry.result(), entry.flags());
+        seen.extend(self.ring.borrow_mut().completion().map(told));
+        for (key, result, flags) in seen.drain(..) {
             match (key, usize::try_from(key)) {
                 (BELL, _) => {
                     self.bell.hush();
                     self.listen();
                 }
                 (IGNORED, _) | (_, Err(_)) => {}
-                (_, Ok(key)) => self.complete(key, result),
+                (_, Ok(key)) => self.complete(key, result, flags),
             }
         }
         self.seen.replace(seen);
@@ -290,13 +300,13 @@ impl Park for Ring {
 
 impl Ring {
     /// Takes note of a completion, and wakes who waits for it.
-    fn complete(&self, key: usize, result: i32) {
+    fn complete(&self, key: usize, result: i32, flags: u32) {
         let mut operations = self.operations.borrow_mut();
         let slot = operations.get_mut(key).expect("the kernel completes what was submitted, once");
-        let before = std::mem::replace(slot, Slot::Done { data: Data::Nothing, result });
+        let before = std::mem::replace(slot, Slot::Done { data: Data::Nothing, result, flags });
         match before {
             Slot::InFlight { data, waker } => {
-                *slot = Slot::Done { data, result };
+                *slot = Slot::Done { data, result, flags };
                 drop(operations);
                 if let Some(waker) = waker {
                     waker.wake();
@@ -332,6 +342,13 @@ impl Data {
     }
 }
 
+impl InFlight {
+    /// Flags of the completion, once it was awaited.
+    pub(super) fn flags(&self) -> u32 {
+        self.flags
+    }
+}
+
 impl Future for InFlight {
     type Output = (Result<usize, i32>, Data);
 
@@ -349,7 +366,8 @@ impl Future for InFlight {
         drop(operations);
         self.key = None;
         match slot {
-            Slot::Done { data, result } => {
+            Slot::Done { data, result, flags } => {
+                self.flags = flags;
                 let result = usize::try_from(result).map_err(|_| -result);
                 Poll::Ready((self.verdict.result(result), data))
             }
@@ -386,6 +404,8 @@ pub(super) fn cannot_set_up(flags: RingFlags) -> String {
     }
 }
 
+/// An operation that came with Linux 5.19, as did what no probe tells of.
+const OPCODE_5_19: u8 = opcode::Socket::CODE;
 const POLLIN: u32 = libc::POLLIN as u32;
 /// Mark of the bell's completion.
 const BELL: u64 = u64::MAX;

@@ -9,7 +9,7 @@ use super::selector::Selector;
 use super::{Io, Kind, enter, uring};
 use crate::ring::shim;
 use anyhow::{Context as _, bail};
-use io_uring::IoUring;
+use io_uring::{IoUring, Probe, opcode};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::rc::Rc;
@@ -18,6 +18,8 @@ use std::time::{Duration, Instant};
 
 const _: () = assert!(enter::ENTRIES_WAITING_MAX + SQ_ENTRIES_PER_JOB <= *SQ_ENTRIES.start());
 const END_LOOK_INTERVAL: Duration = Duration::from_millis(1);
+/// An operation that came with Linux 5.19, as did the flag that there is more behind a receive.
+const OPCODE_5_19: u8 = opcode::Socket::CODE;
 
 /// Runs `story` on a backend of the calling thread, which is pinned to `cpu` and has at most
 /// `in_flight` jobs, with all that it spawns. The backend ends without an operation in flight also
@@ -32,7 +34,7 @@ pub fn run<T>(
     story: impl AsyncFnOnce(Io) -> T,
 ) -> anyhow::Result<T> {
     match backend {
-        Backend::Uring => CoreRings::run(options, cpu, in_flight, story(Io::default())),
+        Backend::Uring => CoreRings::run(options, cpu, in_flight, story),
         Backend::UringOwn => run_own(options, cpu, in_flight, story),
         Backend::Epoll(trigger) => {
             run_ready(story, |bell| Ok(Selector::epoll(trigger, bell.event())?))
@@ -100,29 +102,32 @@ struct CoreRings {
 }
 
 impl CoreRings {
-    /// Sets up the calling thread, pinned to `cpu`, for `in_flight` jobs, and runs `future` on its
-    /// runtime, which ends without an operation in flight also when `future` panics.
+    /// Sets up the calling thread, pinned to `cpu`, for `in_flight` jobs, and runs `story` on its
+    /// runtime, which ends without an operation in flight also when `story` panics.
     ///
     /// # Errors
     /// When there are no rings to be had, or an operation does not end.
-    fn run<F: Future>(
+    fn run<T>(
         options: RingOptions,
         cpu: usize,
         in_flight: usize,
-        future: F,
-    ) -> anyhow::Result<F::Output> {
+        story: impl AsyncFnOnce(Io) -> T,
+    ) -> anyhow::Result<T> {
         let alone = enter::alone();
         let control = IoUring::new(4).context("cannot set up an io_uring")?;
         // Older kernels (before 5.15) lack both calls and work all the same.
         let mut workers = [options.workers_max; 2];
         let _: io::Result<()> = control.submitter().register_iowq_max_workers(&mut workers);
         let _: io::Result<()> = control.submitter().register_iowq_aff(&cpu_set(cpu));
+        let mut probe = Probe::new();
+        let is_probed = control.submitter().register_probe(&mut probe).is_ok();
+        let io = Io::of_runtime(is_probed && probe.is_supported(OPCODE_5_19));
         let rings = Self { _control: control };
         let search = enter::Search::begin(&alone);
         let runtime = runtime(options, in_flight)?;
         search.end(&runtime);
         drop(alone);
-        let output = catch_unwind(AssertUnwindSafe(|| runtime.block_on(future)));
+        let output = catch_unwind(AssertUnwindSafe(|| runtime.block_on(story(io))));
         let ended = end(runtime, END_PATIENCE);
         let alone = enter::alone();
         drop(rings);
@@ -242,7 +247,7 @@ mod tests {
                 drop(io.recv(&mine, vec![0; 64], 0..64, Wants::All));
                 let (on, waits) = (io.clone(), Rc::clone(&mine));
                 drop(tokio::task::spawn_local(async move {
-                    on.recv(&waits, vec![0; 64], 0..64, Wants::All).await.0
+                    on.recv(&waits, vec![0; 64], 0..64, Wants::All).await.result
                 }));
                 tokio::task::yield_now().await;
                 assert_eq!(io.in_flight(), 2);

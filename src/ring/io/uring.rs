@@ -30,7 +30,8 @@ pub(super) use io_uring::types::Timespec;
 pub(super) type InFlight<T> =
     InFlightOneshot<Held<<T as OneshotOutputTransform>::StoredData>, Holding<T>>;
 
-/// An operation in flight that gives its buffer back beside the result: a count, or an errno.
+/// An operation in flight that gives its buffer back beside the result, a count or an errno, and
+/// the flags of its completion.
 pub(super) type BufOp = InFlight<GiveBack>;
 
 /// An operation in flight whose data is of no further use.
@@ -91,11 +92,11 @@ pub(super) struct Transfer {
 pub(super) struct GiveBack(Verdict);
 
 impl OneshotOutputTransform for GiveBack {
-    type Output = (Result<usize, i32>, Vec<u8>);
+    type Output = (Result<usize, i32>, Vec<u8>, u32);
     type StoredData = Transfer;
 
     fn transform_oneshot_output(self, data: Transfer, cqe: cqueue::Entry) -> Self::Output {
-        (self.0.result(count(cqe.result())), data.buf)
+        (self.0.result(count(cqe.result())), data.buf, cqe.flags())
     }
 }
 

@@ -45,7 +45,7 @@ impl Ring {
         let length = len_u32(verdict.len(part.len()));
         let (flags, ioprio) = match wants {
             Wants::All => (libc::MSG_WAITALL, 0),
-            Wants::Answer if self.has_poll_first => (0, POLL_FIRST),
+            Wants::Answer if self.has_5_19 => (0, POLL_FIRST),
             Wants::Any | Wants::Answer => (0, 0),
         };
         // KERNEL: writes `buf`, owned by the ring in its slot until the completion.
