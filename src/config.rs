@@ -4,10 +4,12 @@
 mod destination;
 mod journal;
 mod own;
+mod pipeline;
 
 pub use destination::Destination;
 pub use journal::{JournalConfig, RetryFailed, SyncMode};
 pub use own::{OwnFiles, StatsFile};
+pub use pipeline::Pipeline;
 
 pub use crate::ring::dns::{DnsOptions, Family, ResolveOverride};
 pub use crate::ring::file::{FileAllocation, FileOps, Fsync, WriteMode};
@@ -164,6 +166,8 @@ pub struct Config {
     pub backend: Backend,
     /// How rings are set up, where the backend has them.
     pub ring: RingOptions,
+    /// Requests that are sent ahead of their turn.
+    pub pipeline: Pipeline,
     /// CPUs to pin one worker each to; never empty, all permitted to this process. One comes as
     /// often as workers share it.
     pub cpus: Vec<usize>,
@@ -255,6 +259,7 @@ impl Default for Config {
             argv: Vec::new(),
             backend: Backend::default(),
             ring: RingOptions::default(),
+            pipeline: Pipeline::default(),
             cpus: vec![0],
             limits: Limits::default(),
             is_lookahead_given: false,

@@ -155,6 +155,11 @@ pub const COUNT_MAX: usize = 1_000_000_000;
 /// CPUs of the largest machine Linux can be built for (`CONFIG_NR_CPUS`).
 pub const CPUS_MAX: usize = 8_192;
 
+/// Most requests that are sent at a time on one connection.
+pub const PIPELINE_MAX: i64 = 64;
+/// Responses that a connection has brought before requests are sent ahead on it.
+pub const PIPELINE_AFTER_DEFAULT: u32 = 16;
+
 /// Receive buffer of a connection that waits for an answer among very many, in bytes: a page.
 pub const RECV_BUFFER_FIRST_BYTES: usize = 4 * 1024;
 /// Connections of one core that may wait with a larger buffer.

@@ -112,6 +112,7 @@ pub fn resolve(args: &PullArgs, host: &Host) -> anyhow::Result<Resolved> {
         argv: argv::without_secrets(&host.argv, &secrets::of(args)),
         backend: args.kernel.backend,
         ring: args.kernel.ring()?,
+        pipeline: args.concurrency.pipeline(),
         cpus: args.kernel.workers(args.concurrency.cpus(&host.cpus)?, limits.in_flight_max),
         limits,
         is_lookahead_given: args.input.lookahead.is_some(),

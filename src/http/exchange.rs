@@ -8,6 +8,8 @@ use super::{CloseReason, Framing, ProtocolError, Reuse, Step};
 #[derive(Debug)]
 pub struct Exchange {
     state: State,
+    /// Whether bytes behind the response are those of another one.
+    is_followed: bool,
 }
 
 #[derive(Debug)]
@@ -41,7 +43,13 @@ impl Default for Exchange {
 impl Exchange {
     /// A machine that expects the response to one GET.
     pub fn new() -> Self {
-        Self { state: State::Head(HeadReader::default()) }
+        Self { state: State::Head(HeadReader::default()), is_followed: false }
+    }
+
+    /// A machine that expects the response to one GET and leaves what is behind it alone: other
+    /// requests were sent already (RFC 9112 section 9.3.2).
+    pub fn followed() -> Self {
+        Self { is_followed: true, ..Self::new() }
     }
 
     /// Reads from the front of `input`, which holds all bytes received and not yet used.
@@ -70,7 +78,7 @@ impl Exchange {
                 }
                 Err(error) => Err(error),
             },
-            State::Body(body) => body.receive(input),
+            State::Body(body) => body.receive(input, self.is_followed),
             State::End(reuse) => Ok(Step::End { used: 0, reuse: *reuse }),
             State::Failed(error) => Err(*error),
         };
@@ -128,14 +136,14 @@ impl Body {
         Self { decoder: Decoder::new(framing), reuse, got: 0, want }
     }
 
-    fn receive(&mut self, input: &mut [u8]) -> Result<Step, ProtocolError> {
+    fn receive(&mut self, input: &mut [u8], is_followed: bool) -> Result<Step, ProtocolError> {
         Ok(match self.decoder.decode(input)? {
             Decoded::NeedInput => Step::NeedInput,
             Decoded::Body { used, span } => {
                 self.got += span.len() as u64;
                 Step::Body { used, span }
             }
-            Decoded::End { used } if used < input.len() => {
+            Decoded::End { used } if used < input.len() && !is_followed => {
                 Step::End { used, reuse: Reuse::Close(CloseReason::BytesAfterEnd) }
             }
             Decoded::End { used } => Step::End { used, reuse: self.reuse },

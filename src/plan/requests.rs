@@ -85,6 +85,13 @@ impl Requests {
         find(fields).or_else(|| find(&self.fields)).unwrap_or(false)
     }
 
+    /// Whether the user has a say in what a request for a range would ask for: a range, a
+    /// condition, or a coding.
+    pub fn has_own_terms(&self) -> bool {
+        let is_term = |name: &str| TERMS.iter().any(|term| name.eq_ignore_ascii_case(term));
+        self.is_compressed() || self.fields.iter().any(|(name, _)| is_term(name))
+    }
+
     /// Writes the bytes of a request into `out`, for whoever reads it first.
     ///
     /// # Errors
@@ -146,6 +153,10 @@ impl Requests {
         Template::new(&parts).expect("fields are checked where they are read")
     }
 }
+
+/// Fields of the user that a request for a range would not send, or with another meaning.
+const TERMS: [&str; 6] =
+    ["range", "if-range", "if-match", "if-none-match", "if-modified-since", "accept-encoding"];
 
 #[cfg(test)]
 mod tests {

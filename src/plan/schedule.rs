@@ -31,6 +31,7 @@
 //! No call but [`Schedule::drain`] walks all hosts; records of hosts without work, connections and
 //! pause are freed.
 
+mod ahead;
 mod answers;
 mod breaker;
 mod bucket;

@@ -6,7 +6,7 @@ pub use self::part::{BadPart, PartAsk, WhyWhole, ends_early, why_whole};
 use super::robots::refusal;
 use super::target::Target;
 use crate::fault::{Cause, Fault, Stage};
-use crate::http::head::Location;
+use crate::http::head::{Framing, Location};
 use crate::http::{ContentRange, Head, RetryAfter};
 use crate::limits;
 use std::fmt;
@@ -20,6 +20,9 @@ pub enum Ask<'a> {
     /// The file of a job, all of it, if it is not the one that is here: the request has
     /// `If-None-Match` or `If-Modified-Since` of ours.
     FileIfChanged,
+    /// The file of a job, all of it, asked for as the range from its first byte to its last, so
+    /// that the answer differs from one to a request without a range.
+    FileByRange,
     /// A part of the file of a job, which is here in part.
     Part(PartAsk<'a>),
     /// A short text that the run itself needs, such as robots.txt.
@@ -116,6 +119,9 @@ pub fn judge(
             };
             return Err(Instead::NotRange { complete });
         }
+        (206, Ask::FileByRange) if is_all(head) => {
+            return judge_tags(head, policy).map(|()| Answer::Whole);
+        }
         // A part of something is no answer to a request for the whole (RFC 9110 section 15.3.7),
         // nor is it that there is no such part.
         (206 | 416, _) => match head.content_range {
@@ -137,6 +143,16 @@ pub fn judge(
         _ => status(),
     };
     Err(Instead::Failed(fault, head.retry_after))
+}
+
+/// Whether a range is the whole of its file, by all that the head says.
+fn is_all(head: &Head) -> bool {
+    match (head.content_range, head.framing) {
+        (Some(ContentRange::Part { first: 0, last, complete }), Framing::Length(length)) => {
+            complete == Some(length) && last.checked_add(1) == Some(length)
+        }
+        _ => false,
+    }
 }
 
 /// Whether `X-Robots-Tag` lets a file be taken.
@@ -268,13 +284,33 @@ mod tests {
             (429, "Retry-After: 7\r\n", "http.status Seconds(7)"),
             (503, "", "http.status"),
         ];
-        for ask in [Ask::File, Ask::FileIfChanged, TEXT] {
+        for ask in [Ask::File, Ask::FileIfChanged, Ask::FileByRange, TEXT] {
             for (status, lines, wanted) in table {
                 let told = told(ask, status, lines, ("https://h.example/d/a", 0), &policy());
                 let is_304 = (ask, status) == (Ask::FileIfChanged, 304);
                 let wanted = if is_304 { "not modified" } else { wanted };
                 assert_eq!(told, wanted, "{ask:?} {status} {lines:?}");
             }
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_asked_for_by_range_comes_as_a_whole() {
+        let length = |bytes| format!("Content-Length: {bytes}\r\n");
+        let table = [
+            ("Content-Range: bytes 0-9/10\r\n", length(10), "ok"),
+            // Not all of it, another length, an unknown one, and one that nobody announced.
+            ("Content-Range: bytes 0-8/10\r\n", length(9), "http.status"),
+            ("Content-Range: bytes 1-9/10\r\n", length(9), "http.status"),
+            ("Content-Range: bytes 0-9/10\r\n", length(9), "http.status"),
+            ("Content-Range: bytes 0-9/*\r\n", length(10), "http.status"),
+            ("Content-Range: bytes 0-9/10\r\n", String::new(), "http.status"),
+            ("", length(10), "http.status"),
+        ];
+        for (range, length, wanted) in table {
+            let lines = format!("{range}{length}");
+            let told = told(Ask::FileByRange, 206, &lines, ("http://h.example/a", 0), &policy());
+            assert_eq!(told.split(':').next(), Some(wanted), "{lines:?}");
         }
     }
 

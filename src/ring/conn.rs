@@ -5,6 +5,7 @@ use super::deadline::Rule;
 use super::tcp::{Socket, Waiting};
 use super::tls::{Session, Settings};
 use crate::fault::{Cause, Failure};
+use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -21,6 +22,28 @@ pub struct Connection {
     silent_in: Option<u64>,
     /// Whether a request could not be sent: one side hung up on the other, so no end is orderly.
     is_broken: bool,
+    /// Responses that came on it in good order.
+    answered: u32,
+    /// See [`Connection::send_ahead`].
+    ahead: Option<Box<Ahead>>,
+}
+
+/// A request that was sent before the response to the one before it had come.
+#[derive(Debug, PartialEq)]
+pub struct SentAhead {
+    /// Its bytes.
+    pub request: Vec<u8>,
+    /// Whether it asks for its target as one range, so that its response differs from the one
+    /// before it.
+    pub by_range: bool,
+}
+
+/// Requests whose responses are still to come, behind the one that is being read.
+#[derive(Debug, Default)]
+struct Ahead {
+    sent: VecDeque<SentAhead>,
+    /// What came of their responses together with those before them.
+    rest: RecvBuf,
 }
 
 /// Result of one receive.
@@ -61,7 +84,15 @@ impl ReadHint {
 impl Connection {
     /// Plain HTTP over a connected socket.
     pub fn plain(socket: Socket) -> Self {
-        Self { tls: None, socket, is_reused: false, silent_in: None, is_broken: false }
+        Self {
+            tls: None,
+            socket,
+            is_reused: false,
+            silent_in: None,
+            is_broken: false,
+            answered: 0,
+            ahead: None,
+        }
     }
 
     /// HTTP over TLS on a connection without it, which may be a tunnel. The caller armed its
@@ -105,7 +136,40 @@ impl Connection {
     pub fn is_reusable(&self) -> bool {
         !self.is_broken
             && self.socket.verdict().is_none()
-            && !self.tls.as_ref().is_some_and(|tls| tls.is_disturbed())
+            && (self.has_ahead() || !self.tls.as_ref().is_some_and(|tls| tls.is_disturbed()))
+    }
+
+    /// Responses that came on the connection in good order.
+    pub fn answered(&self) -> u32 {
+        self.answered
+    }
+
+    /// Counts a response that came in good order.
+    pub fn count_answer(&mut self) {
+        self.answered = self.answered.saturating_add(1);
+    }
+
+    /// Takes note of a request whose bytes go out with those of an earlier one.
+    pub fn send_ahead(&mut self, sent: SentAhead) {
+        self.ahead.get_or_insert_default().sent.push_back(sent);
+    }
+
+    /// Whether responses are to come to requests that were sent ahead. Then the connection is of
+    /// use to the jobs of these requests alone.
+    pub fn has_ahead(&self) -> bool {
+        self.ahead.as_ref().is_some_and(|ahead| !ahead.sent.is_empty())
+    }
+
+    /// Takes the first of the requests that were sent ahead, with what has come of its response:
+    /// that is what the connection brings next.
+    pub fn take_turn(&mut self) -> Option<(SentAhead, RecvBuf)> {
+        let ahead = self.ahead.as_mut()?;
+        Some((ahead.sent.pop_front()?, std::mem::take(&mut ahead.rest)))
+    }
+
+    /// Keeps what came behind a response, for whoever has the next turn.
+    pub fn keep_rest(&mut self, rest: RecvBuf) {
+        self.ahead.get_or_insert_default().rest = rest;
     }
 
     /// Whether the connection was kept after a request, so that bytes on it may answer another one.
@@ -115,6 +179,7 @@ impl Connection {
 
     /// Gives memory back: the request is over, and the connection is not needed for a while.
     pub fn park(&mut self) {
+        debug_assert!(!self.has_ahead(), "what comes next is for somebody else");
         self.is_reused = true;
         self.socket.disarm();
         if let Some(tls) = &mut self.tls {

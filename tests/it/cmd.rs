@@ -161,6 +161,9 @@ impl Pull<'_> {
         if let Some(backend) = std::env::var_os(BACKEND).filter(|_| !self.asks_for_its_own()) {
             self.command.arg("--backend").arg(backend);
         }
+        if let Some(depth) = std::env::var_os(PIPELINE).filter(|_| self.may_be_pipelined()) {
+            self.command.arg("--pipeline").arg(depth).args(["--pipeline-after", "1"]);
+        }
         self.command.stdin(Stdio::piped()).stdout(stdout).stderr(File::create(&err).unwrap());
         let mut child = self.command.spawn().unwrap();
         let stdin = child.stdin.take();
@@ -169,6 +172,17 @@ impl Pull<'_> {
 }
 
 impl Pull<'_> {
+    /// Whether the arguments leave room for requests that are sent ahead.
+    fn may_be_pipelined(&self) -> bool {
+        let others = ["--pipeline", "--compressed", "-N", "--timestamping", "--tpslimit"];
+        let rates = ["--rate", "--limit-rate", "--max-download-limit"];
+        let is_against = |arg: &OsStr| {
+            let arg = arg.to_string_lossy();
+            others.contains(&&*arg) || rates.iter().any(|rate| arg.starts_with(rate))
+        };
+        !self.command.get_args().any(is_against)
+    }
+
     /// Whether the arguments are about a backend, or need one that has a ring.
     fn asks_for_its_own(&self) -> bool {
         let args: Vec<_> = self.command.get_args().collect();
@@ -180,6 +194,10 @@ impl Pull<'_> {
 
 /// Environment variable of the tests: the backend that all runs have which do not ask for one.
 const BACKEND: &str = "RINGPULL_TEST_BACKEND";
+
+/// Environment variable of the tests: how many requests go out on a connection at a time, in all
+/// runs that do not ask for what forbids it.
+const PIPELINE: &str = "RINGPULL_TEST_PIPELINE";
 
 /// One run under way. It is killed when the test drops it.
 pub(crate) struct Running {

@@ -63,6 +63,7 @@ mod not_ours; // devices and the like in the tree stay; what was replaced is cou
 mod own_files; // no download takes the place of a file that the run needs
 mod pace; // bandwidth limits
 mod packed; // reports as gzip and zstd: read by others, torn, continued
+mod pipeline; // --pipeline: requests that are sent before their turn
 mod politeness; // what is asked of one host: connections, rests, rates, dead hosts
 mod private; // no spelling, name or redirect leads to a private address
 mod proxy; // who is asked for what, and who sees which credentials

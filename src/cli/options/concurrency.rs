@@ -1,6 +1,7 @@
 //! How much at once, and where.
 
 use crate::cli::values;
+use crate::config::Pipeline;
 use crate::error::RunError;
 use crate::limits;
 use anyhow::bail;
@@ -29,6 +30,25 @@ pub struct ConcurrencyArgs {
     #[arg(short = 'x', long, value_name = "N", value_parser = per_host,
           aliases = ["max-connection-per-server", "parallel-max-host", "max-conn-per-host"])]
     pub max_connections_per_host: Option<usize>,
+    /// Requests sent at a time on one connection, an experiment.
+    ///
+    /// Up to 64. With more than 1, requests for files that come next are sent together with the
+    /// one whose turn it is (HTTP pipelining), on connections that have served --pipeline-after
+    /// responses, to origins that support ranges: every second request is one for the range from
+    /// byte 0 on, so that responses cannot be taken for one another. At the first thing that is
+    /// out of order a host is asked singly again, at no cost for the URLs. See `ringpull help
+    /// kernel`.
+    #[arg(long, value_name = "N", hide_short_help = true, default_value_t = 1,
+          value_parser = clap::value_parser!(u32).range(1..=limits::PIPELINE_MAX),
+          conflicts_with_all = ["rate", "rate_per_host", "tpslimit", "limit_rate",
+              "limit_rate_per_host", "max_download_limit", "compressed", "timestamping"])]
+    pub pipeline: u32,
+    /// Responses in good order before requests are sent ahead on a connection.
+    ///
+    /// For --pipeline.
+    #[arg(long, value_name = "N", hide_short_help = true, requires = "pipeline",
+          default_value_t = limits::PIPELINE_AFTER_DEFAULT)]
+    pub pipeline_after: u32,
     /// Worker threads, each pinned to one CPU [default: one per CPU]
     ///
     /// At most as many as there are CPUs that this process may use (taskset, cgroups), or that
@@ -44,6 +64,11 @@ pub struct ConcurrencyArgs {
 }
 
 impl ConcurrencyArgs {
+    /// Requests that are sent ahead of their turn.
+    pub(crate) fn pipeline(&self) -> Pipeline {
+        Pipeline { depth: self.pipeline, after: self.pipeline_after }
+    }
+
     /// Permitted CPUs, of them those of `--cpus`, of them the first `--threads`.
     pub(crate) fn cpus(&self, permitted: &[usize]) -> anyhow::Result<Vec<usize>> {
         let mut cpus = permitted.to_vec();

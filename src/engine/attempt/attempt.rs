@@ -1,6 +1,7 @@
 //! One attempt of one job: its name is looked at, robots.txt is asked for where that is to be, and
 //! then the file.
 
+use crate::engine::attempt::ahead::Following;
 use crate::engine::attempt::exchange::{Answered, Start, exchange};
 use crate::engine::attempt::fetch::{Fetch, History, planned_name};
 use crate::engine::attempt::kit::Kit;
@@ -29,6 +30,8 @@ pub(crate) struct Given<'g> {
     pub(crate) pooled: Option<Connection>,
     /// The time in milliseconds of the run.
     pub(crate) now_ms: u64,
+    /// Jobs whose requests may go out with its own.
+    pub(crate) following: &'g Following,
     /// Is told of the first byte of an answer, where others wait for it.
     pub(crate) first_byte: Option<&'g dyn Fn()>,
     /// Seeks helpers for a long body.
@@ -73,7 +76,7 @@ pub(crate) async fn attempt(
 
 /// Asks for the file of a job, or for what is missing of it, until there is nothing more to do.
 async fn fill(kit: &Kit, output: &Output, fetch: &mut Fetch, given: Given<'_>) -> Answered {
-    let Given { mut pooled, mut now_ms, first_byte, enlist } = given;
+    let Given { mut pooled, mut now_ms, following, first_byte, enlist } = given;
     let is_helper = fetch.helps().is_some();
     let held = held(kit, output, fetch);
     let Fetch { job, name, history, .. } = fetch;
@@ -105,7 +108,7 @@ async fn fill(kit: &Kit, output: &Output, fetch: &mut Fetch, given: Given<'_>) -
     });
     let mut bytes = kit.request_memory();
     let mut buf = kit.buffers.take(kit.first_size());
-    let answered = loop {
+    let mut answered = loop {
         let file = receiver.file();
         match file.todo(kit) {
             Todo::Ask(claim) => file.want(claim),
@@ -118,8 +121,9 @@ async fn fill(kit: &Kit, output: &Output, fetch: &mut Fetch, given: Given<'_>) -
         let conditions = file.conditions(terms.as_deref(), held.as_ref());
         let asked = (conditions, cut.as_ref(), file.mirroring.ends_ms(job_at_ms));
         let request = Request { first_byte, failed_ip: *failed_ip, ..request(file, asked) };
-        let start =
-            Start { pooled: file.fit(pooled.take()), now_ms, memory: (&mut bytes, &mut buf) };
+        let pooled_fit = file.fit(pooled.take());
+        let memory = (&mut bytes, &mut buf);
+        let start = Start { pooled: pooled_fit, now_ms, following, memory };
         match exchange(kit, &request, trace, &mut receiver, start).await {
             Ok((Came::Range, connection)) => {
                 (pooled, now_ms) = (connection, kit.now_ms());
@@ -131,7 +135,10 @@ async fn fill(kit: &Kit, output: &Output, fetch: &mut Fetch, given: Given<'_>) -
         }
     };
     receiver.file().settle();
-    kit.buffers.give(buf);
+    match &mut answered.1 {
+        Some(connection) if connection.has_ahead() => connection.keep_rest(buf),
+        Some(_) | None => kit.buffers.give(buf),
+    }
     kit.keep_request_memory(bytes);
     answered
 }

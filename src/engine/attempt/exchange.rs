@@ -1,5 +1,6 @@
 //! One request and the response to it.
 
+use crate::engine::attempt::ahead::{self, Following, Turn};
 use crate::engine::attempt::keep_alive::{Ended, KeepAlive};
 use crate::engine::attempt::kit::Kit;
 use crate::engine::attempt::open::open;
@@ -29,6 +30,8 @@ pub(crate) struct Start<'s> {
     pub(crate) pooled: Option<Connection>,
     /// The time in milliseconds of the run.
     pub(crate) now_ms: u64,
+    /// Jobs whose requests may go out with this one.
+    pub(crate) following: &'s Following,
     /// Memory for the bytes of the request, and for what is received.
     pub(crate) memory: (&'s mut Vec<u8>, &'s mut RecvBuf),
 }
@@ -50,7 +53,7 @@ pub(crate) async fn exchange(
     receiver: &mut Receiver<'_>,
     start: Start<'_>,
 ) -> Result<Answered<Came>, Outcome> {
-    let Start { mut pooled, mut now_ms, memory: (bytes, buf) } = start;
+    let Start { mut pooled, mut now_ms, following, memory: (bytes, buf) } = start;
     let route = kit.proxies.choose(request.target);
     let paces = kit.common.paces.as_ref();
     let mut pace = paces.map(|paces| paces.attempt(request.target.host_header()));
@@ -65,7 +68,13 @@ pub(crate) async fn exchange(
         }
         keep_alive.begin(connection.is_reused());
         request.encode(&kit.requests, route, bytes)?;
-        let at_ms = now_ms.saturating_add(kit.timeouts.read_ms);
+        let turn = Turn::of(kit, (request, route), following, &mut connection, (bytes, buf))?;
+        let Some(turn) = turn else { continue };
+        let patience_ms = match turn {
+            Turn::Now => kit.timeouts.read_ms,
+            Turn::Ahead { .. } => kit.timeouts.read_ms.min(ahead::PATIENCE_MS),
+        };
+        let at_ms = now_ms.saturating_add(patience_ms);
         connection.arm(Rule::Total, at_ms, request.job_at_ms);
         connection.cut_by(request.cut);
         kit.transfers.enter(trace.transfer, Phase::Head);
@@ -74,10 +83,22 @@ pub(crate) async fn exchange(
         if buf.free_len() < connection.room_min_bytes() {
             kit.buffers.grow(buf, Size::Small);
         }
-        let asking = connection.request(std::mem::take(bytes), buf, want);
-        let (sent, memory, received) = asking.await;
-        *bytes = memory;
+        let (sent, received) = match turn {
+            Turn::Now => {
+                let asking = connection.request(std::mem::take(bytes), buf, want);
+                let (sent, memory, received) = asking.await;
+                *bytes = memory;
+                (sent, received)
+            }
+            Turn::Ahead { .. } if buf.unread_len() > 0 => (Ok(()), Ok(Received::Bytes)),
+            Turn::Ahead { .. } => (Ok(()), connection.receive(buf, want).await),
+        };
         if keep_alive.was_closed(&sent, &received, buf.unread_len()) {
+            renew(kit, buf);
+            continue;
+        }
+        if turn != Turn::Now && received.is_err() {
+            kit.common.origins.ask_singly(request.target.origin_str());
             renew(kit, buf);
             continue;
         }
@@ -92,7 +113,7 @@ pub(crate) async fn exchange(
         if let (Received::Bytes, Some(tell)) = (received, first_byte.take()) {
             tell();
         }
-        let arrived = Arrived { connection, received, pace: pace.as_mut() };
+        let arrived = Arrived { connection, turn, received, pace: pace.as_mut() };
         // Boxed, so that a slot that waits for an answer has no room for what comes after it.
         let responding =
             Box::pin(respond(kit, request, trace, &keep_alive, arrived, buf, receiver));
@@ -146,6 +167,7 @@ fn renew(kit: &Kit, buf: &mut RecvBuf) {
 /// The begin of a response.
 struct Arrived<'a> {
     connection: Connection,
+    turn: Turn,
     /// What the receive of its first bytes came to.
     received: Received,
     /// With a bandwidth limit.
@@ -163,14 +185,20 @@ async fn respond(
     buf: &mut RecvBuf,
     receiver: &mut Receiver<'_>,
 ) -> Result<Option<Answered<Came>>, Fault> {
-    let Arrived { connection, received, pace } = arrived;
+    let Arrived { connection, turn, received, pace } = arrived;
     let mut response = Response::new(kit, (&mut *trace, request.job_at_ms), connection, buf, pace);
     let head = response.head(received).await?;
     if keep_alive.doubts_head(&head) {
         return Ok(None);
     }
     let from = (request.target, request.num_redirects);
-    let answer = judge(&head, receiver.ask(), from, &kit.policy);
+    let answer = judge(&head, turn.ask(receiver.ask()), from, &kit.policy);
+    if turn.doubts(&head, &answer) {
+        if head.status < 400 {
+            kit.common.origins.ask_singly(request.target.origin_str());
+        }
+        return Ok(None);
+    }
     let (framing, reuse) = (head.framing, head.reuse);
     let is_coded = kit.requests.is_compressed()
         && head.content_encoding.as_deref().is_some_and(coding::is_gzip);

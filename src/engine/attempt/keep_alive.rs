@@ -18,27 +18,55 @@ use std::sync::{Mutex, PoisonError};
 #[derive(Debug, Default)]
 pub(crate) struct Origins {
     /// The origins that sent what nobody asked for.
-    talkative: Mutex<HashSet<Box<str>>>,
-    /// Whether there are talkative origins: asked for every response.
-    has_talkative: AtomicBool,
+    talkative: Remembered,
+    /// The origins that did not answer in order what was asked of them ahead.
+    disorderly: Remembered,
+}
+
+/// Origins that something is remembered of.
+#[derive(Debug, Default)]
+struct Remembered {
+    origins: Mutex<HashSet<Box<str>>>,
+    /// Whether there are any: asked for every response.
+    is_any: AtomicBool,
+}
+
+impl Remembered {
+    fn add(&self, origin: &str) {
+        let mut origins = self.origins.lock().unwrap_or_else(PoisonError::into_inner);
+        if origins.len() >= REMEMBERED_MAX {
+            origins.clear();
+        }
+        origins.insert(origin.into());
+        self.is_any.store(true, Ordering::Relaxed);
+    }
+
+    fn has(&self, origin: &str) -> bool {
+        self.is_any.load(Ordering::Relaxed)
+            && self.origins.lock().unwrap_or_else(PoisonError::into_inner).contains(origin)
+    }
 }
 
 impl Origins {
     /// The origin sends what nobody asked for: its connections are closed after one response from
     /// now on. What comes a moment too late to be seen would be taken for the next response.
     pub(crate) fn keep_none_to(&self, origin: &str) {
-        let mut talkative = self.talkative.lock().unwrap_or_else(PoisonError::into_inner);
-        if talkative.len() >= TALKATIVE_ORIGINS_MAX {
-            talkative.clear();
-        }
-        talkative.insert(origin.into());
-        self.has_talkative.store(true, Ordering::Relaxed);
+        self.talkative.add(origin);
     }
 
     /// Whether connections to this origin may be kept.
     pub(crate) fn may_keep(&self, origin: &str) -> bool {
-        !self.has_talkative.load(Ordering::Relaxed)
-            || !self.talkative.lock().unwrap_or_else(PoisonError::into_inner).contains(origin)
+        !self.talkative.has(origin)
+    }
+
+    /// The origin did not answer in order: it is asked for one thing at a time from now on.
+    pub(crate) fn ask_singly(&self, origin: &str) {
+        self.disorderly.add(origin);
+    }
+
+    /// Whether requests may be sent ahead to this origin.
+    pub(crate) fn may_ask_ahead(&self, origin: &str) -> bool {
+        !self.disorderly.has(origin)
     }
 
     /// An idle connection to this origin, if nothing has come on it since its last response. Every
@@ -155,6 +183,8 @@ impl<'o> KeepAlive<'o> {
         poll: u64,
     ) -> Ended {
         let behind = match reuse {
+            // It is for those whose requests were sent ahead.
+            Reuse::Keep if connection.has_ahead() => Waiting::Nothing,
             Reuse::Close(CloseReason::BytesAfterEnd) => Waiting::Bytes,
             // The last receive says so, but for a reset: who gives a connection up tells of that.
             Reuse::Keep if connection.is_drained(poll) => Waiting::Nothing,
@@ -168,6 +198,7 @@ impl<'o> KeepAlive<'o> {
         let is_kept =
             reuse == Reuse::Keep && connection.is_reusable() && self.origins.may_keep(self.origin);
         let is_ours = !self.doubts_end(size_download, behind);
+        connection.count_answer();
         Ended { connection: is_kept.then_some(connection), is_ours }
     }
 
@@ -180,8 +211,8 @@ impl<'o> KeepAlive<'o> {
     }
 }
 
-/// Origins remembered for sending what nobody asked for; with more of them, all are forgotten.
-const TALKATIVE_ORIGINS_MAX: usize = 4_096;
+/// Origins remembered for one thing; with more of them, all are forgotten.
+const REMEMBERED_MAX: usize = 4_096;
 
 /// Longest body that is asked for again when in doubt, in bytes: what is said unasked is short.
 const DOUBT_BYTES_MAX: u64 = 64 * 1024;
@@ -197,7 +228,7 @@ mod tests {
         assert!(origins.may_keep("http://a"));
         origins.keep_none_to("http://a");
         assert!(!origins.may_keep("http://a") && origins.may_keep("http://b"));
-        (0..TALKATIVE_ORIGINS_MAX).for_each(|n| origins.keep_none_to(&format!("http://{n}")));
+        (0..REMEMBERED_MAX).for_each(|n| origins.keep_none_to(&format!("http://{n}")));
         assert!(origins.may_keep("http://a"));
     }
 

@@ -1,6 +1,6 @@
 //! What the attempts of one core work with.
 
-use crate::config::{Config, ProgressMode, Timeouts};
+use crate::config::{Config, Pipeline, ProgressMode, Timeouts};
 use crate::engine::attempt::keep_alive::Origins;
 use crate::engine::attempt::leftovers::Leftovers;
 use crate::engine::attempt::pace::Paces;
@@ -91,6 +91,8 @@ pub(crate) struct Kit {
     pub(crate) policy: verdict::Policy,
     /// Whether robots.txt is asked for, and obeyed.
     pub(crate) obeys_robots: bool,
+    /// How many requests go out on one connection at a time.
+    pub(crate) pipeline: Pipeline,
     /// Whether waits are told of.
     pub(crate) tells_waits: bool,
     /// What the attempts do, for who asks.
@@ -135,6 +137,7 @@ impl Kit {
                 robots_tags: config.robots.tags.clone(),
             },
             obeys_robots: config.robots.is_obeyed,
+            pipeline: config.pipeline,
             tells_waits: config.summary && config.progress != ProgressMode::Json,
             transfers: Transfers::default(),
             leftovers: Rc::default(),

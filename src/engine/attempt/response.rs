@@ -37,7 +37,8 @@ impl<'a> Response<'a> {
         buf: &'a mut RecvBuf,
         pace: Option<&'a mut Pace>,
     ) -> Self {
-        Self { kit, trace, job_at_ms, connection, buf, exchange: Exchange::new(), pace }
+        let exchange = if connection.has_ahead() { Exchange::followed() } else { Exchange::new() };
+        Self { kit, trace, job_at_ms, connection, buf, exchange, pace }
     }
 
     /// The final head.

@@ -1,6 +1,7 @@
 //! robots.txt: asked for once an origin and run, before the first of its URLs, on the connection
 //! that this URL goes on to use. The other jobs of the origin wait meanwhile and hold no slot.
 
+use crate::engine::attempt::ahead::Following;
 use crate::engine::attempt::exchange::{Answered, Start, exchange};
 use crate::engine::attempt::fetch::Fetch;
 use crate::engine::attempt::hops::Hops;
@@ -114,7 +115,8 @@ async fn ask(
         };
         let mut buf = kit.buffers.take(Size::Small);
         let memory = (&mut bytes, &mut buf);
-        let start = Start { pooled: pooled.take(), now_ms: kit.now_ms(), memory };
+        let (following, now_ms) = (&Following::new(), kit.now_ms());
+        let start = Start { pooled: pooled.take(), now_ms, following, memory };
         let bytes_max = limits::ROBOTS_TXT_BYTES_MAX;
         let mut receiver = Receiver::Text { bytes_max, text: &mut text };
         let got = exchange(kit, &request, &mut trace, &mut receiver, start).await;

@@ -3,6 +3,7 @@
 mod peer;
 
 use self::peer::{Bench, Do, Peer, answer, on_a_core, send};
+use super::ahead::Following;
 use super::attempt::{Given, attempt};
 use super::exchange::{Answered, Start, exchange};
 use super::fetch::{Fetch, Waiting};
@@ -49,7 +50,8 @@ async fn ask(bench: &Bench, target: &Target, pooled: Option<Connection>) -> Text
     let transfer = kit.transfers.begin(1, target, trace.began);
     trace.transfer = transfer.index();
     let (mut bytes, mut buf, mut text) = (Vec::new(), kit.buffers.take(Size::Small), Vec::new());
-    let start = Start { pooled, now_ms: kit.now_ms(), memory: (&mut bytes, &mut buf) };
+    let (following, memory) = (&Following::new(), (&mut bytes, &mut buf));
+    let start = Start { pooled, now_ms: kit.now_ms(), following, memory };
     let mut receiver = Receiver::Text { bytes_max: 100, text: &mut text };
     let answered = exchange(kit, &request, &mut trace, &mut receiver, start).await;
     kit.buffers.give(buf);

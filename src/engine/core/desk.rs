@@ -1,6 +1,8 @@
 //! What one core takes from the queue, and gives back to it: jobs, and connections that the queue
 //! counts.
 
+use crate::config::Pipeline;
+use crate::engine::attempt::ahead::Following;
 use crate::engine::attempt::fetch::{Fetch, Waiting};
 use crate::engine::attempt::kit::Kit;
 use crate::engine::attempt::outcome::End;
@@ -15,6 +17,7 @@ use crate::engine::shared::Shared;
 use crate::engine::state::stop::Stop;
 use crate::fault::{Cause, Fault, Stage};
 use crate::plan::job::Job;
+use crate::plan::proxy::Route;
 use crate::plan::schedule::{
     After, Assignment, Connection as Granted, Grant, Granting, HostSignal, OriginId, Refused,
 };
@@ -30,6 +33,8 @@ pub(crate) struct Work {
     pub(crate) granted: Granting,
     /// A connection to its origin that was idle; without one it opens one.
     pub(crate) pooled: Option<Connection>,
+    /// Jobs that follow it on its connection, by its grant.
+    pub(crate) following: Following,
     /// Whether it is to find out if there is room on the disk.
     pub(crate) is_disk_probe: bool,
 }
@@ -183,6 +188,7 @@ impl Desk {
     fn work(&self, kit: &Kit, grant: Grant<Queued>, is_disk_probe: bool, now: Moment) -> Work {
         let Grant { item, origin, connection, round, is_probe } = grant;
         let granted = Granting { origin, round, is_probe };
+        let may_lead = !item.has_begun() && !is_probe && !is_disk_probe;
         let fetch = item.unpack().into_fetch(now, |history| self.rows.boxed(history));
         // A granted connection leaves the pool with its grant: the pool may close what is in it.
         let pooled = match connection {
@@ -197,7 +203,62 @@ impl Desk {
                 None
             }
         };
-        Work { fetch, granted, pooled, is_disk_probe }
+        let following = match &pooled {
+            Some(connection) if may_lead => self.following(kit, &fetch, connection, origin),
+            Some(_) | None => Following::new(),
+        };
+        Work { fetch, granted, pooled, following, is_disk_probe }
+    }
+
+    /// Jobs whose requests may go out together with that of `fetch`, on its connection.
+    fn following(
+        &self,
+        kit: &Kit,
+        fetch: &Fetch,
+        connection: &Connection,
+        origin: OriginId,
+    ) -> Following {
+        let Pipeline { depth, after } = kit.pipeline;
+        let may_be = depth > 1
+            && connection.answered() >= after
+            && kit.common.origins.may_ask_ahead(fetch.target().origin_str())
+            && !matches!(kit.proxies.choose(fetch.target()), Route::HttpForward(_))
+            && !kit.requests.has_own_terms();
+        if !may_be {
+            return Following::new();
+        }
+        let taken = self.shared.queue.take_ahead(origin, depth as usize - 1);
+        taken.into_iter().map(Queued::unpack).collect()
+    }
+
+    /// Goes on with the next job that follows by a grant, where its request is on its way on this
+    /// connection. Otherwise the grant is over, and those that follow go back to where they were.
+    pub(crate) fn go_on(
+        &self,
+        granted: Granting,
+        mut following: Following,
+        connection: Option<Connection>,
+        now: Moment,
+    ) -> Option<Work> {
+        let is_asked = connection.as_ref().is_some_and(Connection::has_ahead);
+        let may_go_on =
+            self.shared.stop.get() == Stop::Running && !self.shared.full_disk.is_paused();
+        if is_asked
+            && may_go_on
+            && let Some(waiting) = following.pop_front()
+        {
+            let fetch = waiting.into_fetch(now, |history| self.rows.boxed(history));
+            let pooled = connection;
+            return Some(Work { fetch, granted, pooled, following, is_disk_probe: false });
+        }
+        for waiting in following.into_iter().rev() {
+            let (target, ends_ms) = (waiting.target().clone(), waiting.ends_ms(self.paused_ms()));
+            self.shared.queue.push_front(&target, Queued::pack(waiting), ends_ms);
+        }
+        // What is still to come on it is for nobody.
+        let connection = connection.filter(|connection| !connection.has_ahead());
+        self.release(granted.origin, connection, now.ms);
+        None
     }
 
     /// Tells the queue what an attempt says about its host.
@@ -278,7 +339,8 @@ impl Desk {
         if !is_same_origin {
             *connection = None;
         }
-        *slot = Some(Work { fetch, granted, pooled: None, is_disk_probe: false });
+        let following = Following::new();
+        *slot = Some(Work { fetch, granted, pooled: None, following, is_disk_probe: false });
         true
     }
 

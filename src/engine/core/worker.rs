@@ -1,5 +1,6 @@
 //! The thread of one core: pinned, with its own ring, and slots on it that carry one job each.
 
+use crate::engine::attempt::ahead::Following;
 use crate::engine::attempt::attempt::{Given, attempt};
 use crate::engine::attempt::exchange::Answered;
 use crate::engine::attempt::fetch::Fetch;
@@ -69,6 +70,9 @@ async fn slot(end: SlotEnd, mut work: Option<Work>) {
     let mut now = core.kit.clocks.now();
     while work.is_some() {
         now = run_job(core, &mut work, now).await;
+        if work.is_some() {
+            continue;
+        }
         work = core.desk.take(&core.kit, now);
         if work.is_some() {
             // A core that was given work must ask on until there is none (see the schedule's
@@ -92,14 +96,16 @@ impl Drop for SlotEnd {
 }
 
 /// One attempt of one job, and what follows from it. It begins now, and ends at the moment that is
-/// given back. The job stays where its slot has it until that is known.
+/// given back. The job stays where its slot has it until that is known; then the slot has the job
+/// that follows it by its grant, if there is one.
 async fn run_job(core: &Rc<Core>, slot: &mut Option<Work>, now: Moment) -> Moment {
     let Some(work) = slot else { return now };
     let (granted, is_disk_probe) = (work.granted, work.is_disk_probe);
+    let following = std::mem::take(&mut work.following);
     let (fetch, pooled) = (&mut work.fetch, work.pooled.take());
     // Attempts stay where they are made: to move one is to copy all that it may ever hold.
     let (outcome, mut connection) =
-        pin!(attempt_once(core, fetch, pooled, Some(granted), now)).await;
+        pin!(attempt_once(core, fetch, (pooled, &following), Some(granted), now)).await;
     let mut now = core.kit.clocks.now();
     let mut next = follow(core, fetch, outcome, Some(granted), now);
     loop {
@@ -113,7 +119,8 @@ async fn run_job(core: &Rc<Core>, slot: &mut Option<Work>, now: Moment) -> Momen
             Next::Again(_) | Next::Ended(_) | Next::Idle | Next::Gone(_) => break,
         }
         let Some(Work { fetch, .. }) = slot else { break };
-        let again = Box::pin(attempt_once(core, fetch, connection.take(), None, now));
+        let place = (connection.take(), &following);
+        let again = Box::pin(attempt_once(core, fetch, place, None, now));
         let (outcome, kept) = again.await;
         connection = kept;
         now = core.kit.clocks.now();
@@ -142,7 +149,7 @@ async fn run_job(core: &Rc<Core>, slot: &mut Option<Work>, now: Moment) -> Momen
             Next::Idle | Next::Gone(_) => {}
         }
     }
-    core.desk.release(granted.origin, connection, now.ms);
+    *slot = core.desk.go_on(granted, following, connection, now);
     now
 }
 
@@ -150,7 +157,7 @@ async fn run_job(core: &Rc<Core>, slot: &mut Option<Work>, now: Moment) -> Momen
 async fn attempt_once(
     core: &Core,
     fetch: &mut Fetch,
-    pooled: Option<Connection>,
+    (pooled, following): (Option<Connection>, &Following),
     granted: Option<Granting>,
     now: Moment,
 ) -> Answered {
@@ -165,7 +172,7 @@ async fn attempt_once(
     };
     let first_byte = probe.is_some().then_some(&tell as &dyn Fn());
     let enlist = |recruit: Recruit<'_>| core.desk.enlist(recruit, core.kit.clocks.now());
-    let given = Given { pooled, now_ms: now.ms, first_byte, enlist: &enlist };
+    let given = Given { pooled, now_ms: now.ms, following, first_byte, enlist: &enlist };
     let attempt = pin!(attempt(&core.kit, &core.shared.output, fetch, given));
     contained(&core.kit.polls, attempt)
         .await

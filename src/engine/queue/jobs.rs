@@ -77,6 +77,20 @@ impl Queue {
         Taken { assignment: taken.assignment, has_unresolved: taken.has_unresolved, due_ms }
     }
 
+    /// Jobs that follow one that was granted, on its connection; see [`Schedule::take_ahead`].
+    pub(crate) fn take_ahead(&self, origin: OriginId, count_max: usize) -> Vec<Queued> {
+        let fits = |queued: &Queued| matches!(queued, Queued::Line(_));
+        let (taken, has_room) = {
+            let mut schedule = self.lock();
+            let taken = schedule.take_ahead(origin, count_max, fits);
+            (taken, schedule.room() * 2 >= self.lookahead_max)
+        };
+        if has_room {
+            self.wakes.made_room();
+        }
+        taken
+    }
+
     /// Tells what an attempt says about its host; see [`Schedule::observe`].
     pub(crate) fn observe(&self, origin: OriginId, round: Round, signal: HostSignal, now_ms: u64) {
         let wake = self.lock().observe(origin, round, signal, now_ms);

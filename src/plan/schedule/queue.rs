@@ -172,6 +172,11 @@ impl<T> Jobs<T> {
         node.item.is_some() && node.sequence == mark.sequence
     }
 
+    /// The first job of a queue.
+    pub(super) fn first(&self, list: List) -> Option<&T> {
+        if list.is_empty() { None } else { self.nodes[list.head].item.as_ref() }
+    }
+
     /// A job that is held.
     #[cfg(test)]
     pub(super) fn peek(&self, number: u32) -> Option<&T> {
