@@ -168,7 +168,9 @@ impl Connection {
     }
 
     /// Keeps what came behind a response, for whoever has the next turn.
-    pub fn keep_rest(&mut self, rest: RecvBuf) {
+    pub fn keep_rest(&mut self, mut rest: RecvBuf) {
+        // What was left of a body is not wanted.
+        rest.body_written();
         self.ahead.get_or_insert_default().rest = rest;
     }
 

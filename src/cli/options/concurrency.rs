@@ -36,12 +36,12 @@ pub struct ConcurrencyArgs {
     /// one whose turn it is (HTTP pipelining), on connections that have served --pipeline-after
     /// responses, to origins that support ranges: every second request is one for the range from
     /// byte 0 on, so that responses cannot be taken for one another. At the first thing that is
-    /// out of order a host is asked singly again, at no cost for the URLs. See `ringpull help
+    /// out of order an origin is asked singly again, at no cost for the URLs. See `ringpull help
     /// kernel`.
     #[arg(long, value_name = "N", hide_short_help = true, default_value_t = 1,
           value_parser = clap::value_parser!(u32).range(1..=limits::PIPELINE_MAX),
           conflicts_with_all = ["rate", "rate_per_host", "tpslimit", "limit_rate",
-              "limit_rate_per_host", "max_download_limit", "compressed", "timestamping"])]
+              "limit_rate_per_host", "max_download_limit", "compressed", "timestamping", "robots"])]
     pub pipeline: u32,
     /// Responses in good order before requests are sent ahead on a connection.
     ///

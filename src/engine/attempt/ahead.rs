@@ -3,13 +3,14 @@
 //! HTTP/1.1 tells the responses on a connection apart by their order alone, so one response too
 //! many or too few would give files the bodies of others. Two things keep that from happening:
 //!
-//! - Of the requests that go out together every second one asks for its target as a range, from the
-//!   first byte on. Its response is 206 and those of its neighbours are 200, so that one that is
-//!   not its own does not look like it.
+//! - Of the requests that go out together the first, the third and so on ask for their target as a
+//!   range, from the first byte on, and the last does not. The response to a range is 206 and those
+//!   of its neighbours are 200, also where another group follows: one that belongs to a neighbour
+//!   does not look like it.
 //! - Whatever differs from what is expected ends the matter: the connection is closed, what was
 //!   asked for on it is asked for singly, at no cost for the job, and nothing is sent ahead to
-//!   that origin any more. Failures (4xx and 5xx) look alike, so they are asked for singly as well;
-//!   an origin may have some of them.
+//!   that origin any more. Failures (4xx and 5xx) look alike, so what failed is asked for singly as
+//!   well; an origin may have some of them. Those that ask for patience are taken as they are.
 //!
 //! A request is recognized by its bytes when its turn comes. A job that has something else to ask
 //! by then gets another connection.
@@ -34,7 +35,10 @@ pub(crate) type Following = VecDeque<Waiting>;
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Turn {
     /// Its request goes out now.
-    Now,
+    Now {
+        /// As [`SentAhead::by_range`]; others go out with it then.
+        by_range: bool,
+    },
     /// Its request went out together with an earlier one.
     Ahead {
         /// As [`SentAhead::by_range`].
@@ -58,13 +62,15 @@ impl Turn {
         (bytes, buf): (&mut Vec<u8>, &mut RecvBuf),
     ) -> Result<Option<Self>, Fault> {
         let Some((sent, rest)) = connection.take_turn() else {
-            if connection.is_reused() {
+            let leads = connection.is_reused() && !following.is_empty();
+            if leads {
+                as_range(request).encode(&kit.requests, route, bytes)?;
                 add_following(kit, route, following, connection, bytes);
             }
-            return Ok(Some(Self::Now));
+            return Ok(Some(Self::Now { by_range: leads }));
         };
         if sent.by_range {
-            by_range(request).encode(&kit.requests, route, bytes)?;
+            as_range(request).encode(&kit.requests, route, bytes)?;
         }
         if sent.request != *bytes {
             return Ok(None);
@@ -78,19 +84,21 @@ impl Turn {
     /// What is asked for, where the job asks for `ask`.
     pub(crate) fn ask(self, ask: Ask<'_>) -> Ask<'_> {
         match self {
-            Self::Ahead { by_range: true } => Ask::FileByRange,
-            Self::Ahead { by_range: false } | Self::Now => ask,
+            Self::Ahead { by_range: true } | Self::Now { by_range: true } => Ask::FileByRange,
+            Self::Ahead { by_range: false } | Self::Now { by_range: false } => ask,
         }
     }
 
     /// Whether a head is doubted that was judged in this way: it may be of another response.
     pub(crate) fn doubts(self, head: &Head, judged: &Result<Answer, Instead>) -> bool {
         let expected = match self {
-            Self::Now => return false,
-            Self::Ahead { by_range: true } => 206,
+            Self::Now { by_range: false } => return false,
+            Self::Now { by_range: true } | Self::Ahead { by_range: true } => 206,
             Self::Ahead { by_range: false } => 200,
         };
-        head.status != expected || judged.is_err()
+        // To ask again at once would be what the server asks not to do. Nobody gets a body by it.
+        let asks_for_patience = matches!(head.status, 429 | 503);
+        !asks_for_patience && (head.status != expected || judged.is_err())
     }
 }
 
@@ -104,15 +112,15 @@ fn add_following(
 ) {
     for (number, waiting) in following.iter().enumerate() {
         let plain = first_request(waiting);
-        let is_ranged = number % 2 == 0;
-        let request = if is_ranged { by_range(&plain) } else { plain };
+        let by_range = number % 2 == 1;
+        let request = if by_range { as_range(&plain) } else { plain };
         let mut own = Vec::new();
         // The job itself tells of a URL that cannot be sent.
         if request.encode(&kit.requests, route, &mut own).is_err() {
             return;
         }
         bytes.extend_from_slice(&own);
-        connection.send_ahead(SentAhead { request: own, by_range: is_ranged });
+        connection.send_ahead(SentAhead { request: own, by_range });
     }
 }
 
@@ -134,7 +142,7 @@ fn first_request(waiting: &Waiting) -> Request<'_> {
 }
 
 /// The request, for the same as a range.
-fn by_range<'r>(request: &Request<'r>) -> Request<'r> {
+fn as_range<'r>(request: &Request<'r>) -> Request<'r> {
     Request { conditions: Conditions { range: Some((0, None)), ..request.conditions }, ..*request }
 }
 

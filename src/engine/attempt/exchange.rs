@@ -71,7 +71,7 @@ pub(crate) async fn exchange(
         let turn = Turn::of(kit, (request, route), following, &mut connection, (bytes, buf))?;
         let Some(turn) = turn else { continue };
         let patience_ms = match turn {
-            Turn::Now => kit.timeouts.read_ms,
+            Turn::Now { .. } => kit.timeouts.read_ms,
             Turn::Ahead { .. } => kit.timeouts.read_ms.min(ahead::PATIENCE_MS),
         };
         let at_ms = now_ms.saturating_add(patience_ms);
@@ -84,7 +84,7 @@ pub(crate) async fn exchange(
             kit.buffers.grow(buf, Size::Small);
         }
         let (sent, received) = match turn {
-            Turn::Now => {
+            Turn::Now { .. } => {
                 let asking = connection.request(std::mem::take(bytes), buf, want);
                 let (sent, memory, received) = asking.await;
                 *bytes = memory;
@@ -97,7 +97,7 @@ pub(crate) async fn exchange(
             renew(kit, buf);
             continue;
         }
-        if turn != Turn::Now && received.is_err() {
+        if matches!(turn, Turn::Ahead { .. }) && received.is_err() {
             kit.common.origins.ask_singly(request.target.origin_str());
             renew(kit, buf);
             continue;

@@ -254,7 +254,8 @@ fn begun(bench: &Bench, target: Target, name: &str) -> Fetch {
 }
 
 async fn pull(bench: &Bench, fetch: &mut Fetch, first_byte: Option<&dyn Fn()>) -> Answered {
-    let given = Given { pooled: None, now_ms: bench.kit.now_ms(), first_byte, enlist: &|_| {} };
+    let (following, now_ms) = (&Following::new(), bench.kit.now_ms());
+    let given = Given { pooled: None, now_ms, following, first_byte, enlist: &|_| {} };
     attempt(&bench.kit, &bench.output, fetch, given).await
 }
 

@@ -223,11 +223,13 @@ impl Desk {
             && connection.answered() >= after
             && kit.common.origins.may_ask_ahead(fetch.target().origin_str())
             && !matches!(kit.proxies.choose(fetch.target()), Route::HttpForward(_))
-            && !kit.requests.has_own_terms();
+            && !kit.requests.has_own_terms()
+            && self.shared.output.takes_every_job();
         if !may_be {
             return Following::new();
         }
-        let taken = self.shared.queue.take_ahead(origin, depth as usize - 1);
+        // An even number goes out in all (see `attempt::ahead`).
+        let taken = self.shared.queue.take_ahead(origin, depth as usize / 2 * 2 - 1);
         taken.into_iter().map(Queued::unpack).collect()
     }
 

@@ -12,6 +12,11 @@ use crate::ring::dir::{Dir, Found};
 use crate::ring::file::{Naming, OutFile};
 
 impl Output {
+    /// Whether no job is left out because of what is there.
+    pub(crate) fn takes_every_job(&self) -> bool {
+        !self.has_files() || matches!(self.on_conflict, OnConflict::Overwrite | OnConflict::Rename)
+    }
+
     /// Looks whether what has the name `path` beneath `dir` stands in the way of the file of input
     /// line `index`: before anything is asked for, and once more when the server proposes another
     /// one.

@@ -5,8 +5,8 @@ use super::place::OriginId;
 
 impl<T> Schedule<T> {
     /// Takes further jobs of an origin for somebody who has a grant for it: they share its
-    /// connection and end before it does. They are the first of their queue, as many as `fit` in a
-    /// row and no more than `count_max`. For each connection that the host may have one job is
+    /// connection and end before it does. They are the first of their queue, an odd number of them:
+    /// as many as `fit` in a row, no more than `count_max`. For each connection that the host may have one job is
     /// left, so that none of them has nothing to do while another one has much. None of a host that
     /// is left alone for now, or that has a rate to keep to.
     pub fn take_ahead(
@@ -29,13 +29,9 @@ impl<T> Schedule<T> {
         let left = host.open().max(host.window(&self.limits));
         let queue = &mut host.queues[origin.scheme as usize];
         let count = queue.len().saturating_sub(left).min(count_max);
-        let mut taken = Vec::new();
-        while taken.len() < count
-            && self.jobs.first(*queue).is_some_and(&fit)
-            && let Some(item) = self.jobs.pop_front(queue)
-        {
-            taken.push(item);
-        }
+        let count = self.jobs.iter(*queue).take(count).take_while(|item| fit(item)).count();
+        let odd = if count % 2 == 0 { count.saturating_sub(1) } else { count };
+        let taken: Vec<T> = (0..odd).filter_map(|_| self.jobs.pop_front(queue)).collect();
         self.queued -= taken.len();
         self.reindex(index);
         taken
@@ -59,10 +55,11 @@ mod tests {
         let mut take =
             |count_max, below| schedule.take_ahead(grant.origin, count_max, |item| *item < below);
         assert_eq!(take(3, 100), [1, 2, 3]);
-        assert_eq!(take(3, 4), [], "the first does not fit");
-        assert_eq!(take(3, 5), [4]);
-        assert_eq!(take(9, 100), [5, 6], "one is left for each connection");
-        assert_eq!(take(9, 100), []);
+        assert_eq!(take(3, 4), [0; 0], "the first does not fit");
+        assert_eq!(take(4, 6), [4], "the third does not fit, and two are not odd");
+        assert_eq!(take(9, 100), [5], "one is left for each connection");
+        assert_eq!(take(9, 100), [6]);
+        assert_eq!(take(9, 100), [0; 0]);
         assert_eq!((schedule.queued(), schedule.in_flight()), (3, 1));
         assert_eq!(schedule.drain(), [7, 8, 99]);
     }

@@ -172,9 +172,11 @@ impl<T> Jobs<T> {
         node.item.is_some() && node.sequence == mark.sequence
     }
 
-    /// The first job of a queue.
-    pub(super) fn first(&self, list: List) -> Option<&T> {
-        if list.is_empty() { None } else { self.nodes[list.head].item.as_ref() }
+    /// The jobs of a queue, in its order.
+    pub(super) fn iter(&self, list: List) -> impl Iterator<Item = &T> {
+        let node = |number: u32| (number != NIL).then(|| &self.nodes[number]);
+        let nodes = std::iter::successors(node(list.head), move |last| node(last.next));
+        nodes.filter_map(|node| node.item.as_ref())
     }
 
     /// A job that is held.
