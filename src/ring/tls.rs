@@ -125,6 +125,9 @@ impl Session {
     ///
     /// When a record is not in order, or the peer sent an alert.
     pub fn decrypt(&mut self, plain: &mut RecvBuf) -> Result<usize, Failure> {
+        if !plain.has_memory() {
+            *plain = self.pool.take(Size::Small);
+        }
         let before = plain.unread_len();
         self.pump(plain, &mut None)?;
         Ok(plain.unread_len() - before)
@@ -145,6 +148,14 @@ impl Session {
         if self.raw.unread_len() == 0 {
             self.give_raw();
         }
+    }
+
+    /// The buffer of ciphertext, which may have no memory, to be received into.
+    pub fn raw_as_it_is(&mut self) -> &mut RecvBuf {
+        if self.raw.has_memory() {
+            self.raw.make_room();
+        }
+        &mut self.raw
     }
 
     /// The buffer of ciphertext, to be received into; as large as the plaintext's.

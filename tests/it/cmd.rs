@@ -158,8 +158,15 @@ impl Pull<'_> {
         if !self.is_again {
             self.command.arg("--fresh");
         }
-        if let Some(backend) = std::env::var_os(BACKEND).filter(|_| !self.asks_for_its_own()) {
-            self.command.arg("--backend").arg(backend);
+        if !self.asks_for_its_own() {
+            for (option, variable) in [("--backend", BACKEND), ("--recv-mode", RECV_MODE)] {
+                self.command.args(
+                    std::env::var_os(variable)
+                        .map(|value| [option.into(), value])
+                        .into_iter()
+                        .flatten(),
+                );
+            }
         }
         self.command.stdin(Stdio::piped()).stdout(stdout).stderr(File::create(&err).unwrap());
         let mut child = self.command.spawn().unwrap();
@@ -180,6 +187,8 @@ impl Pull<'_> {
 
 /// Environment variable of the tests: the backend that all runs have which do not ask for one.
 const BACKEND: &str = "RINGPULL_TEST_BACKEND";
+/// Environment variable of the tests: how those runs receive.
+const RECV_MODE: &str = "RINGPULL_TEST_RECV_MODE";
 
 /// One run under way. It is killed when the test drops it.
 pub(crate) struct Running {

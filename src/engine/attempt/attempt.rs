@@ -17,7 +17,6 @@ use crate::engine::state::stop::Stop;
 use crate::fault::{Cause, DiskProblem, Fault, Stage};
 use crate::http::request::Conditions;
 use crate::plan::job::Job;
-use crate::ring::buf::Size;
 use crate::ring::conn::Connection;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -104,7 +103,7 @@ async fn fill(kit: &Kit, output: &Output, fetch: &mut Fetch, given: Given<'_>) -
         is_conditional: false,
     });
     let mut bytes = kit.request_memory();
-    let mut buf = kit.buffers.take(kit.first_size());
+    let mut buf = kit.first_buffer();
     let answered = loop {
         let file = receiver.file();
         match file.todo(kit) {
@@ -124,7 +123,7 @@ async fn fill(kit: &Kit, output: &Output, fetch: &mut Fetch, given: Given<'_>) -
             Ok((Came::Range, connection)) => {
                 (pooled, now_ms) = (connection, kit.now_ms());
                 trace.begin_next();
-                kit.buffers.give(std::mem::replace(&mut buf, kit.buffers.take(Size::Small)));
+                kit.buffers.give(std::mem::replace(&mut buf, kit.first_buffer()));
             }
             Ok((Came::Over(outcome), connection)) => break (outcome, connection),
             Err(outcome) => break (outcome, None),

@@ -71,7 +71,7 @@ pub(crate) async fn exchange(
         kit.transfers.enter(trace.transfer, Phase::Head);
         trace.remote_ip = Some(connection.peer());
         trace.is_tls_resumed = connection.is_tls_resumed();
-        if buf.free_len() < connection.room_min_bytes() {
+        if buf.has_memory() && buf.free_len() < connection.room_min_bytes() {
             kit.buffers.grow(buf, Size::Small);
         }
         let asking = connection.request(std::mem::take(bytes), buf, want);
@@ -140,7 +140,7 @@ async fn connect(
 
 /// A buffer without the bytes of an answer that is not ours.
 fn renew(kit: &Kit, buf: &mut RecvBuf) {
-    kit.buffers.give(std::mem::replace(buf, kit.buffers.take(Size::Small)));
+    kit.buffers.give(std::mem::replace(buf, kit.first_buffer()));
 }
 
 /// The begin of a response.

@@ -64,16 +64,19 @@ fn fill(core: &Rc<Core>) {
 }
 
 /// Runs one job after another, until there is none for this core.
-async fn slot(end: SlotEnd, mut work: Option<Work>) {
-    let core = &end.0;
-    let mut now = core.kit.clocks.now();
-    while work.is_some() {
-        now = run_job(core, &mut work, now).await;
-        work = core.desk.take(&core.kit, now);
-        if work.is_some() {
-            // A core that was given work must ask on until there is none (see the schedule's
-            // rules).
-            fill(core);
+#[allow(clippy::manual_async_fn, reason = "an argument of an async fn takes its place twice")]
+fn slot(end: SlotEnd, mut work: Option<Work>) -> impl Future<Output = ()> {
+    async move {
+        let core = &end.0;
+        let mut now = core.kit.clocks.now();
+        while work.is_some() {
+            now = run_job(core, &mut work, now).await;
+            work = core.desk.take(&core.kit, now);
+            if work.is_some() {
+                // A core that was given work must ask on until there is none (see the schedule's
+                // rules).
+                fill(core);
+            }
         }
     }
 }
