@@ -233,9 +233,12 @@ impl RecvBuf {
         (std::mem::take(&mut self.bytes), self.body.clone())
     }
 
-    /// Takes the memory back.
+    /// Takes the memory back, or other memory where none was lent.
     pub(super) fn restore(&mut self, bytes: Vec<u8>) {
         debug_assert!(self.bytes.is_empty());
+        if bytes.len() == RECV_BUFFER_FIRST_BYTES {
+            self.size = Size::First;
+        }
         debug_assert!(bytes.is_empty() || bytes.len() == self.size.bytes());
         self.bytes = bytes;
     }

@@ -35,7 +35,7 @@ pub(in crate::ring) use own::Unread;
 pub use start::run;
 pub(in crate::ring) use transfer::{Chained, Connect, Transfer, Transferred};
 
-use super::buf::BufPool;
+use super::buf::{BufPool, Size};
 use crate::ring::shim::{Op, call};
 use exec::Timers;
 use rustix::fs::{Advice, FallocateFlags};
@@ -140,9 +140,14 @@ impl Io {
 
     /// Whether what is received first of an answer brings its own memory: then none is to be lent.
     pub fn provides_memory(&self) -> bool {
+        self.provided_size().is_some()
+    }
+
+    /// Size of the memory that answers bring.
+    pub(in crate::ring) fn provided_size(&self) -> Option<Size> {
         match &self.0.kind {
-            Kind::Own(ring) => ring.provides_memory(),
-            Kind::Uring | Kind::Ready(_) => false,
+            Kind::Own(ring) => ring.provided_size(),
+            Kind::Uring | Kind::Ready(_) => None,
         }
     }
 

@@ -1,6 +1,5 @@
 //! One TCP socket.
 
-use super::buf::Size;
 use super::deadline::{Deadlines, Rule, Watch};
 use super::io::{self, Io, Order, Sent, Transferred, Unread, Wants};
 use super::shim::{Op, call};
@@ -225,7 +224,8 @@ impl Socket {
             }
             // The kernel had no memory to choose from.
             Transferred { result: Err(libc::ENOBUFS), memory, .. } if memory.is_empty() => {
-                let memory = self.io.buffers().take_memory(Size::Small);
+                let size = self.io.provided_size().unwrap_or_default();
+                let memory = self.io.buffers().take_memory(size);
                 let range = range.start..range.end.min(memory.len());
                 Box::pin(self.receive(memory, range, false)).await
             }

@@ -163,8 +163,11 @@ impl Session {
         if !self.raw.has_memory() {
             self.raw = self.pool.take(size);
         }
-        if size == Size::Large && self.raw.size() == Size::Small {
-            self.pool.enlarge(&mut self.raw);
+        match (self.raw.size(), size) {
+            // An answer may bring memory that is too small for a record.
+            (Size::First, _) => self.pool.grow(&mut self.raw, Size::Small),
+            (Size::Small, Size::Large) => self.pool.enlarge(&mut self.raw),
+            (Size::Small | Size::Large, _) => {}
         }
         self.raw.make_room();
         &mut self.raw

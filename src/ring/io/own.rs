@@ -17,7 +17,8 @@ pub(in crate::ring) use stream::Unread;
 use super::aligned::Aligned;
 use super::backend::{RecvMode, RingFlags, RingOptions};
 use super::exec::{Bell, Park};
-use crate::ring::buf::BufPool;
+use crate::limits::FIRST_BUFFERS_FROM;
+use crate::ring::buf::{BufPool, Size};
 use crate::ring::shim::{self, Verdict};
 use anyhow::{Context as _, bail, ensure};
 use io_uring_own::squeue::{Entry, Flags};
@@ -102,14 +103,14 @@ pub(super) struct InFlight {
 }
 
 impl Ring {
-    /// A ring of `entries` for the calling thread, whose kernel workers have these limits: how
+    /// A ring of `entries` for the calling thread and `in_flight` jobs, whose kernel workers have these limits: how
     /// many, and on which CPUs.
     ///
     /// # Errors
     /// When there is none to be had.
     pub(super) fn new(
         options: RingOptions,
-        entries: u32,
+        (entries, in_flight): (u32, usize),
         limits: ([u32; 2], &libc::cpu_set_t),
         bell: Arc<Bell>,
     ) -> anyhow::Result<Rc<Self>> {
@@ -149,7 +150,7 @@ impl Ring {
         let is_probed = ring.submitter().register_probe(&mut probe).is_ok();
         let has = |opcode| is_probed && probe.is_supported(opcode);
         let (recv_mode, buffers) = (options.recv_mode, BufPool::default());
-        let provided = provided(&ring, recv_mode, has, &buffers)?;
+        let provided = provided(&ring, (recv_mode, in_flight), has, &buffers)?;
         let ring = Rc::new(Self {
             ring: RefCell::new(ring),
             operations: RefCell::default(),
@@ -177,9 +178,9 @@ impl Ring {
         self.buffers.clone()
     }
 
-    /// Whether receives without memory get some.
-    pub(super) fn provides_memory(&self) -> bool {
-        self.provided.is_some()
+    /// Size of the memory that receives without memory get, where they do.
+    pub(super) fn provided_size(&self) -> Option<Size> {
+        self.provided.as_ref().map(|provided| provided.borrow().size())
     }
 
     /// Whether sockets are received from by one operation each.
@@ -456,14 +457,14 @@ impl Drop for InFlight {
     }
 }
 
-/// Provides a ring with memory for receives of this kind, where they need it, on a kernel that
-/// `has` an operation or not.
+/// Provides a ring for so many jobs with memory for receives of this kind, where they need it, on a
+/// kernel that `has` an operation or not.
 ///
 /// # Errors
 /// When the kernel is too old, or refuses.
 fn provided(
     ring: &IoUring,
-    recv_mode: RecvMode,
+    (recv_mode, in_flight): (RecvMode, usize),
     has: impl Fn(u8) -> bool,
     buffers: &BufPool,
 ) -> anyhow::Result<Option<RefCell<Provided>>> {
@@ -478,7 +479,13 @@ fn provided(
         "--recv-mode {mode} needs a newer kernel: Linux 5.19 for provided, 6.1 for multishot; \
          without them: --recv-mode oneshot"
     );
-    let provided = Provided::register(&ring.submitter(), buffers.clone());
+    // Where very many answers are under way at a time, each holds what its first bytes came in. What
+    // goes on to be received cannot be received in another way, so that has no second size.
+    let size = match recv_mode {
+        RecvMode::Provided if in_flight > FIRST_BUFFERS_FROM => Size::First,
+        _ => Size::Small,
+    };
+    let provided = Provided::register(&ring.submitter(), (buffers.clone(), size));
     let provided = provided
         .with_context(|| format!("cannot provide an io_uring with memory: --recv-mode {mode}"))?;
     Ok(Some(RefCell::new(provided)))

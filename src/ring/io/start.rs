@@ -52,7 +52,7 @@ fn run_own<T>(
     let alone = enter::alone();
     let entries = sq_entries(options, in_flight);
     let limits = ([options.workers_max; 2], &cpu_set(cpu));
-    let ring = Ring::new(options, entries, limits, Arc::clone(&bell))?;
+    let ring = Ring::new(options, (entries, in_flight), limits, Arc::clone(&bell))?;
     drop(alone);
     let timers = Rc::<Timers>::default();
     let io = Io::new(Kind::Own(Rc::clone(&ring)), &timers);

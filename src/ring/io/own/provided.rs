@@ -24,7 +24,9 @@ pub(super) struct Provided {
     memory: Vec<Vec<u8>>,
     /// Entries filled so far.
     tail: u16,
+    /// The buffers of the core, and the size of those that are provided.
     pool: BufPool,
+    size: Size,
 }
 
 /// As many entries as there are buffers, in a page of their own.
@@ -32,16 +34,19 @@ pub(super) struct Provided {
 struct Entries([BufRingEntry; PROVIDED_BUFFERS as usize]);
 
 impl Provided {
-    /// Provides the ring of `submitter` with memory from `pool`.
+    /// Provides the ring of `submitter` with buffers of this size from `pool`.
     ///
     /// # Errors
     /// When the kernel has no such rings.
-    pub(super) fn register(submitter: &Submitter<'_>, pool: BufPool) -> io::Result<Self> {
+    pub(super) fn register(
+        submitter: &Submitter<'_>,
+        (pool, size): (BufPool, Size),
+    ) -> io::Result<Self> {
         // SAFETY: the entries are plain integers, for which zero is a value.
         #[allow(unsafe_code, reason = "the type has no other way to be made")]
         let entries: Box<Entries> = unsafe { Box::new(std::mem::zeroed()) };
-        let memory = (0..PROVIDED_BUFFERS).map(|_| pool.take_memory(Size::Small)).collect();
-        let mut provided = Self { entries, memory, tail: 0, pool };
+        let memory = (0..PROVIDED_BUFFERS).map(|_| pool.take_memory(size)).collect();
+        let mut provided = Self { entries, memory, tail: 0, pool, size };
         let address = provided.entries.0.as_mut_ptr().expose_provenance() as u64;
         // SAFETY: the address is that of as many entries, at the start of a page. They stay there
         // until the ring is gone: whoever holds this holds the ring, and drops that first
@@ -75,10 +80,15 @@ impl Provided {
         tail.store(self.tail, Ordering::Release);
     }
 
+    /// Size of the buffers.
+    pub(super) fn size(&self) -> Size {
+        self.size
+    }
+
     /// Takes the memory that a completion names: the kernel is done with it. Other memory takes its
     /// place.
     pub(super) fn take(&mut self, identifier: u16) -> Vec<u8> {
-        let other = self.pool.take_memory(Size::Small);
+        let other = self.pool.take_memory(self.size);
         let taken = std::mem::replace(&mut self.memory[usize::from(identifier)], other);
         self.provide(identifier);
         taken
