@@ -103,8 +103,8 @@ pub(super) struct InFlight {
 }
 
 impl Ring {
-    /// A ring of `entries` for the calling thread and `in_flight` jobs, whose kernel workers have these limits: how
-    /// many, and on which CPUs.
+    /// A ring of `entries` for the calling thread and `in_flight` jobs, whose kernel workers have
+    /// these limits: how many, and on which CPUs.
     ///
     /// # Errors
     /// When there is none to be had.
@@ -479,8 +479,8 @@ fn provided(
         "--recv-mode {mode} needs a newer kernel: Linux 5.19 for provided, 6.1 for multishot; \
          without them: --recv-mode oneshot"
     );
-    // Where very many answers are under way at a time, each holds what its first bytes came in. What
-    // goes on to be received cannot be received in another way, so that has no second size.
+    // Where very many answers are under way at a time, each holds what its first bytes came in. A
+    // stream cannot be received from in another way beside, so it has no small buffers.
     let size = match recv_mode {
         RecvMode::Provided if in_flight > FIRST_BUFFERS_FROM => Size::First,
         _ => Size::Small,

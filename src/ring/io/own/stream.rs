@@ -4,10 +4,10 @@
 //!
 //! It is submitted when somebody first wants to receive, and goes on between two requests: it holds
 //! no memory while nothing comes. Its ring has DEFER_TASKRUN, so it goes on only when the thread
-//! enters the ring, and all that was received is told of then. What came and nobody has read yet is
-//! bounded: the receive is cancelled, and submitted again when all of it was read. It ends by itself
-//! with the stream, with the socket (which is shut down), and when the kernel has no memory to
-//! choose from; then one receive goes into memory of our own.
+//! enters the ring, and all that was received is told of then. What came and was not read yet is
+//! bounded: the receive is cancelled, and submitted again when all was read. It ends by itself with
+//! the stream, with the socket (which is shut down), and when the kernel has no memory to choose
+//! from; then one receive goes into memory of our own.
 
 use super::{GROUP, IGNORED, InFlight, Ring, Slot};
 use crate::ring::buf::Size;
@@ -270,3 +270,118 @@ impl Future for Receiving {
 
 /// Pieces of a stream that may wait to be read, before its receive is cancelled.
 const PIECES_UNREAD_MAX: usize = 4;
+
+#[cfg(test)]
+mod tests {
+    use crate::limits::{PROVIDED_BUFFERS, RECV_BUFFER_BYTES};
+    use crate::ring::io::{Backend, Io, RecvMode, RingOptions, Wants, run};
+    use std::io::{ErrorKind, Write as _};
+    use std::os::fd::OwnedFd;
+    use std::os::unix::net::UnixStream;
+    use std::rc::Rc;
+    use std::time::Duration;
+
+    /// Runs on a ring that receives in this way, on a thread of its own.
+    fn on_ring(recv_mode: RecvMode, story: impl AsyncFnOnce(Io) + Send + 'static) {
+        let cpu = core_affinity::get_core_ids().unwrap()[0].id;
+        let options = RingOptions { recv_mode, ..RingOptions::default() };
+        let run = move || run((Backend::UringOwn, options), cpu, 1, story).unwrap();
+        std::thread::spawn(run).join().unwrap();
+    }
+
+    fn pair() -> (Rc<OwnedFd>, UnixStream) {
+        let (mine, theirs) = UnixStream::pair().unwrap();
+        theirs.set_nonblocking(true).unwrap();
+        (Rc::new(mine.into()), theirs)
+    }
+
+    #[test]
+    fn who_finds_no_memory_is_told() {
+        on_ring(RecvMode::Provided, async |io| {
+            let count = usize::from(PROVIDED_BUFFERS) + 3;
+            let mut pairs: Vec<_> = (0..count).map(|_| pair()).collect();
+            pairs.iter_mut().for_each(|(_, theirs)| theirs.write_all(b"answer").unwrap());
+            // All of them are tried when the thread enters the ring, and none is given back before.
+            let receive = |(mine, _): &(Rc<OwnedFd>, UnixStream)| {
+                io.recv(mine, Vec::new(), 0..RECV_BUFFER_BYTES, Wants::Any)
+            };
+            let receiving: Vec<_> = pairs.iter().map(receive).collect();
+            let mut without = Vec::new();
+            for (receiving, pair) in receiving.into_iter().zip(&pairs) {
+                let received = receiving.await;
+                match received.result {
+                    Ok(count) => assert_eq!(&received.memory[..count], b"answer"),
+                    Err(errno) => {
+                        assert_eq!((errno, received.memory.len()), (libc::ENOBUFS, 0));
+                        without.push(pair);
+                    }
+                }
+            }
+            assert_eq!(without.len(), 3);
+            // By now there is some again, and nothing was lost.
+            for pair in without {
+                assert_eq!(receive(pair).await.result, Ok(6));
+            }
+        });
+    }
+
+    #[test]
+    fn what_nobody_reads_is_bounded_and_comes_in_order() {
+        on_ring(RecvMode::Multishot, async |io| {
+            let (mine, mut theirs) = pair();
+            theirs.write_all(&[0]).unwrap();
+            let first = io.recv(&mine, Vec::new(), 0..RECV_BUFFER_BYTES, Wants::Answer).await;
+            assert_eq!((first.result, first.memory.len()), (Ok(1), RECV_BUFFER_BYTES));
+            // Whatever the kernel takes, over many turns.
+            let (mut sent, bytes) = (0_usize, vec![0; 100_000]);
+            for _ in 0..300 {
+                let piece: Vec<u8> =
+                    (sent + 1..).take(bytes.len()).map(|n| (n % 251) as u8).collect();
+                match theirs.write(&piece) {
+                    Ok(count) => sent += count,
+                    Err(error) => assert_eq!(error.kind(), ErrorKind::WouldBlock),
+                }
+                io.sleep(Duration::from_micros(100)).await;
+            }
+            let bound = usize::from(PROVIDED_BUFFERS) * RECV_BUFFER_BYTES;
+            assert!((RECV_BUFFER_BYTES..bound).contains(&sent), "{sent}");
+            drop(theirs);
+            let (mut buf, mut expected) = (vec![0; 1_000], 1_usize);
+            loop {
+                let received = io.recv(&mine, buf, 7..1_000, Wants::All).await;
+                buf = received.memory;
+                let count = received.result.unwrap();
+                for byte in &buf[7..7 + count] {
+                    assert_eq!(usize::from(*byte), expected % 251, "{expected}");
+                    expected += 1;
+                }
+                if count < 993 {
+                    break;
+                }
+            }
+            assert_eq!(expected, sent + 1);
+            io.forget(&mine);
+        });
+    }
+
+    #[test]
+    fn a_stream_without_memory_to_choose_from_goes_on() {
+        on_ring(RecvMode::Multishot, async |io| {
+            let mut pairs: Vec<_> =
+                (0..usize::from(PROVIDED_BUFFERS) + 3).map(|_| pair()).collect();
+            pairs.iter_mut().for_each(|(_, theirs)| theirs.write_all(b"one").unwrap());
+            let receive = |(mine, _): &(Rc<OwnedFd>, UnixStream)| {
+                io.recv(mine, Vec::new(), 0..RECV_BUFFER_BYTES, Wants::Any)
+            };
+            for text in [&b"one"[..], b"two"] {
+                let receiving: Vec<_> = pairs.iter().map(receive).collect();
+                for receiving in receiving {
+                    let received = receiving.await;
+                    assert_eq!(&received.memory[..received.result.unwrap()], text);
+                }
+                pairs.iter_mut().for_each(|(_, theirs)| theirs.write_all(b"two").unwrap());
+            }
+            pairs.iter().for_each(|(mine, _)| io.forget(mine));
+        });
+    }
+}
