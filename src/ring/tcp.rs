@@ -98,7 +98,9 @@ impl Socket {
         timeout_ms: u64,
         job_at_ms: u64,
     ) -> Result<Self, Cause> {
-        Self::begin(means, address, timeout_ms, job_at_ms)?.await
+        // In one expression, it would take its place twice.
+        let mut connecting = Self::begin(means, address, timeout_ms, job_at_ms)?;
+        Pin::new(&mut connecting).await
     }
 
     /// Begins to connect, within `timeout_ms` and before the deadline of the job. The result must

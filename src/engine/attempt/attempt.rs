@@ -71,8 +71,10 @@ pub(crate) async fn attempt(
 }
 
 /// Asks for the file of a job, or for what is missing of it, until there is nothing more to do.
-async fn fill(kit: &Kit, output: &Output, fetch: &mut Fetch, given: Given<'_>) -> Answered {
-    let Given { mut pooled, mut now_ms, first_byte, enlist } = given;
+async fn fill(kit: &Kit, output: &Output, fetch: &mut Fetch, mut given: Given<'_>) -> Answered {
+    // What is moved out of an argument takes its place twice.
+    let pooled = &mut given.pooled;
+    let (mut now_ms, first_byte, enlist) = (given.now_ms, given.first_byte, given.enlist);
     let is_helper = fetch.helps().is_some();
     let held = held(kit, output, fetch);
     let Fetch { job, name, history, .. } = fetch;
@@ -109,19 +111,19 @@ async fn fill(kit: &Kit, output: &Output, fetch: &mut Fetch, given: Given<'_>) -
         match file.todo(kit) {
             Todo::Ask(claim) => file.want(claim),
             Todo::Probe => file.want_proof(),
-            Todo::Finish => break (Box::pin(finish(kit, file)).await, pooled),
-            Todo::Nothing => break (Outcome::Left, pooled),
+            Todo::Finish => break (Box::pin(finish(kit, file)).await, pooled.take()),
+            Todo::Nothing => break (Outcome::Left, pooled.take()),
         }
         let terms = file.terms();
         let cut = file.cut();
         let conditions = file.conditions(terms.as_deref(), held.as_ref());
         let asked = (conditions, cut.as_ref(), file.mirroring.ends_ms(job_at_ms));
         let request = Request { first_byte, failed_ip: *failed_ip, ..request(file, asked) };
-        let start =
-            Start { pooled: file.fit(pooled.take()), now_ms, memory: (&mut bytes, &mut buf) };
+        *pooled = file.fit(pooled.take());
+        let start = Start { pooled: &mut *pooled, now_ms, memory: (&mut bytes, &mut buf) };
         match exchange(kit, &request, trace, &mut receiver, start).await {
             Ok((Came::Range, connection)) => {
-                (pooled, now_ms) = (connection, kit.now_ms());
+                (*pooled, now_ms) = (connection, kit.now_ms());
                 trace.begin_next();
                 kit.buffers.give(std::mem::replace(&mut buf, kit.first_buffer()));
             }

@@ -25,8 +25,8 @@ use std::time::Instant;
 
 /// What an exchange begins with.
 pub(crate) struct Start<'s> {
-    /// A connection to the origin that was idle.
-    pub(crate) pooled: Option<Connection>,
+    /// A connection to the origin that was idle, to be taken.
+    pub(crate) pooled: &'s mut Option<Connection>,
     /// The time in milliseconds of the run.
     pub(crate) now_ms: u64,
     /// Memory for the bytes of the request, and for what is received.
@@ -50,7 +50,7 @@ pub(crate) async fn exchange(
     receiver: &mut Receiver<'_>,
     start: Start<'_>,
 ) -> Result<Answered<Came>, Outcome> {
-    let Start { mut pooled, mut now_ms, memory: (bytes, buf) } = start;
+    let Start { pooled, mut now_ms, memory: (bytes, buf) } = start;
     let route = kit.proxies.choose(request.target);
     let paces = kit.common.paces.as_ref();
     let mut pace = paces.map(|paces| paces.attempt(request.target.host_header()));

@@ -31,7 +31,7 @@ struct Text {
 }
 
 /// Asks for a text of up to 100 bytes, on this connection if there is one.
-async fn ask(bench: &Bench, target: &Target, pooled: Option<Connection>) -> Text {
+async fn ask(bench: &Bench, target: &Target, mut pooled: Option<Connection>) -> Text {
     let Bench { kit, .. } = bench;
     let request = Request {
         target,
@@ -49,7 +49,8 @@ async fn ask(bench: &Bench, target: &Target, pooled: Option<Connection>) -> Text
     let transfer = kit.transfers.begin(1, target, trace.began);
     trace.transfer = transfer.index();
     let (mut bytes, mut buf, mut text) = (Vec::new(), kit.buffers.take(Size::Small), Vec::new());
-    let start = Start { pooled, now_ms: kit.now_ms(), memory: (&mut bytes, &mut buf) };
+    let memory = (&mut bytes, &mut buf);
+    let start = Start { pooled: &mut pooled, now_ms: kit.now_ms(), memory };
     let mut receiver = Receiver::Text { bytes_max: 100, text: &mut text };
     let answered = exchange(kit, &request, &mut trace, &mut receiver, start).await;
     kit.buffers.give(buf);
