@@ -150,7 +150,7 @@ impl Ring {
         let is_probed = ring.submitter().register_probe(&mut probe).is_ok();
         let has = |opcode| is_probed && probe.is_supported(opcode);
         let (recv_mode, buffers) = (options.recv_mode, BufPool::default());
-        let provided = provided(&ring, (recv_mode, in_flight), has, &buffers)?;
+        let provided = provide(&ring, (recv_mode, in_flight), has, &buffers)?;
         let ring = Rc::new(Self {
             ring: RefCell::new(ring),
             operations: RefCell::default(),
@@ -462,7 +462,7 @@ impl Drop for InFlight {
 ///
 /// # Errors
 /// When the kernel is too old, or refuses.
-fn provided(
+fn provide(
     ring: &IoUring,
     (recv_mode, in_flight): (RecvMode, usize),
     has: impl Fn(u8) -> bool,
