@@ -15,7 +15,9 @@ pub use crate::ring::dns::{DnsOptions, Family, ResolveOverride};
 pub use crate::ring::file::{FileAllocation, FileOps, Fsync, WriteMode};
 pub use crate::ring::stream::Outlet;
 pub use crate::ring::tls::{Pins, Tls13Suite, TlsOptions, TlsVersion};
-pub use crate::ring::{Backend, IOWQ_WORKERS_MAX, RingFlags, RingOptions, SQ_ENTRIES, Trigger};
+pub use crate::ring::{
+    Backend, IOWQ_WORKERS_MAX, RecvMode, RingFlags, RingOptions, SQ_ENTRIES, Trigger,
+};
 
 use crate::limits;
 use crate::plan::address::AddressPolicy;

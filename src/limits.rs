@@ -162,6 +162,9 @@ pub const PIPELINE_AFTER_DEFAULT: u32 = 16;
 
 /// Receive buffer of a connection that waits for an answer among very many, in bytes: a page.
 pub const RECV_BUFFER_FIRST_BYTES: usize = 4 * 1024;
+/// Receive buffers that a core has the kernel choose from, where it does: a power of two. Each of
+/// them is used in its turn, so more of them are colder; a turn of a ring completes some twenty.
+pub const PROVIDED_BUFFERS: u16 = 32;
 /// Connections of one core that may wait with a larger buffer.
 pub const FIRST_BUFFERS_FROM: usize = 256;
 /// First receive buffer of a connection otherwise, in bytes: a head, a body of 60 KiB, and room for

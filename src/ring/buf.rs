@@ -28,12 +28,25 @@ pub struct BufPool {
 impl BufPool {
     /// A buffer, reused or new. Its contents are whatever was received before.
     pub fn take(&self, size: Size) -> RecvBuf {
+        RecvBuf::new(self.take_memory(size), size)
+    }
+
+    /// The memory of a buffer.
+    pub(super) fn take_memory(&self, size: Size) -> Vec<u8> {
         let bytes = self.free.borrow_mut()[size as usize].pop();
-        RecvBuf::new(bytes.unwrap_or_else(|| vec![0; size.bytes()]), size)
+        bytes.unwrap_or_else(|| vec![0; size.bytes()])
+    }
+
+    /// Gives back the memory of a small buffer.
+    pub(super) fn give_memory(&self, memory: Vec<u8>) {
+        self.give(RecvBuf::new(memory, Size::Small));
     }
 
     /// Gives a buffer back, whatever is in it.
     pub fn give(&self, buf: RecvBuf) {
+        if !buf.has_memory() {
+            return;
+        }
         let mut free = self.free.borrow_mut();
         let bytes = |size: Size| free[size as usize].len() * size.bytes();
         let kept = bytes(Size::First) + bytes(Size::Small) + bytes(Size::Large);
@@ -94,7 +107,8 @@ impl RecvBuf {
         self.size
     }
 
-    /// Whether the buffer has memory: more than a placeholder, and not lent to an operation.
+    /// Whether the buffer has memory: it is not lent to an operation, and did not begin without any
+    /// ([`RecvBuf::default`]), to be given some by what is received.
     pub fn has_memory(&self) -> bool {
         !self.bytes.is_empty()
     }
@@ -219,9 +233,13 @@ impl RecvBuf {
         (std::mem::take(&mut self.bytes), self.body.clone())
     }
 
-    /// Takes the memory back.
+    /// Takes the memory back, or other memory where none was lent.
     pub(super) fn restore(&mut self, bytes: Vec<u8>) {
-        debug_assert!(self.bytes.is_empty() && bytes.len() == self.size.bytes());
+        debug_assert!(self.bytes.is_empty());
+        if bytes.len() == RECV_BUFFER_FIRST_BYTES {
+            self.size = Size::First;
+        }
+        debug_assert!(bytes.is_empty() || bytes.len() == self.size.bytes());
         self.bytes = bytes;
     }
 

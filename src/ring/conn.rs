@@ -5,6 +5,7 @@ use super::deadline::Rule;
 use super::tcp::{Socket, Waiting};
 use super::tls::{Session, Settings};
 use crate::fault::{Cause, Failure};
+use crate::limits::RECV_BUFFER_BYTES;
 use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -234,9 +235,10 @@ impl Connection {
         waiting
     }
 
-    /// Sends a request and receives the first bytes of the answer. `request` comes back for reuse;
-    /// with TLS it is replaced by memory of its ciphertext. There may be an answer to a request
-    /// that could not be sent; the end of the connection does not end its body.
+    /// Sends a request and receives the first bytes of the answer, which may bring memory for a
+    /// buffer that has none ([`crate::ring::io::Io::provides_memory`]). `request` comes back for
+    /// reuse; with TLS it is replaced by memory of its ciphertext. There may be an answer to a
+    /// request that could not be sent; the end of the connection does not end its body.
     ///
     /// # Errors
     ///
@@ -251,11 +253,15 @@ impl Connection {
         let (bytes, into) = match &mut self.tls {
             None => (request, &mut *buf),
             Some(tls) => match tls.encrypt(&request) {
+                Ok(records) if self.socket.provides_memory() => (records, tls.raw_as_it_is()),
                 Ok(records) => (records, tls.raw(buf.size())),
                 Err(error) => return (Err(error), request, Ok(Received::Cut)),
             },
         };
-        let lent = into.lend_free(hint.at_most(into.free_len()));
+        let lent = match into.has_memory() {
+            true => into.lend_free(hint.at_most(into.free_len())),
+            false => (Vec::new(), 0..hint.at_most(RECV_BUFFER_BYTES)),
+        };
         let done = self.socket.send_and_receive(bytes, lent, self.is_reused).await;
         into.restore(done.memory);
         let sent = done.sent.map_err(Failure::from);
@@ -446,7 +452,7 @@ mod tests {
             server.write_all(b"unasked").unwrap();
             wait_for(&connection, PollFlags::IN);
             assert!(connection.is_disturbed(1), "{backend:?}");
-            if backend.has_ring() {
+            if io.has_order() {
                 assert_eq!(ask(&mut connection, &mut buf).await, Received::Early, "{backend:?}");
                 assert_eq!(buf.unread(), b"busyanswer");
             }

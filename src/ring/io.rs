@@ -27,11 +27,15 @@ mod uring;
 
 pub(in crate::ring) use aligned::Aligned;
 pub(in crate::ring) use backend::Wants;
-pub use backend::{Backend, IOWQ_WORKERS_MAX, RingFlags, RingOptions, SQ_ENTRIES, Trigger};
+pub use backend::{
+    Backend, IOWQ_WORKERS_MAX, RecvMode, RingFlags, RingOptions, SQ_ENTRIES, Trigger,
+};
 pub(in crate::ring) use order::{Order, Sent};
+pub(in crate::ring) use own::Unread;
 pub use start::run;
 pub(in crate::ring) use transfer::{Chained, Connect, Transfer, Transferred};
 
+use super::buf::{BufPool, Size};
 use crate::ring::shim::{Op, call};
 use exec::Timers;
 use rustix::fs::{Advice, FallocateFlags};
@@ -64,6 +68,7 @@ struct Inner {
     aligned: OnceCell<direct::Memory>,
     /// Whether the completion of a receive says if there is more (Linux 5.19).
     tells_rest: bool,
+    buffers: BufPool,
 }
 
 #[derive(Default)]
@@ -96,12 +101,12 @@ impl Io {
 
     /// The backend of this kind, with these timers.
     fn new(kind: Kind, timers: &Rc<Timers>) -> Self {
-        let tells_rest = match &kind {
-            Kind::Own(ring) => ring.tells_rest(),
-            Kind::Uring | Kind::Ready(_) => false,
+        let (tells_rest, buffers) = match &kind {
+            Kind::Own(ring) => (ring.tells_rest(), ring.buffers()),
+            Kind::Uring | Kind::Ready(_) => (false, BufPool::default()),
         };
         let timers = Some(Rc::clone(timers));
-        Self(Rc::new(Inner { kind, timers, aligned: OnceCell::new(), tells_rest }))
+        Self(Rc::new(Inner { kind, timers, aligned: OnceCell::new(), tells_rest, buffers }))
     }
 
     /// The backend of tokio-uring's runtime, on a kernel that `tells_rest` or not.
@@ -109,10 +114,12 @@ impl Io {
         Self(Rc::new(Inner { tells_rest, ..Inner::default() }))
     }
 
-    /// Whether operations are worked on in the order in which they were submitted.
+    /// Whether operations are worked on in the order in which they were submitted. A receive that
+    /// goes on is not submitted each time.
     pub(in crate::ring) fn has_order(&self) -> bool {
         match &self.0.kind {
-            Kind::Uring | Kind::Own(_) => true,
+            Kind::Uring => true,
+            Kind::Own(ring) => !ring.is_multishot(),
             Kind::Ready(_) => false,
         }
     }
@@ -126,10 +133,37 @@ impl Io {
         }
     }
 
+    /// The receive buffers of the core.
+    pub fn buffers(&self) -> BufPool {
+        self.0.buffers.clone()
+    }
+
+    /// Whether what is received first of an answer brings its own memory: then none is to be lent.
+    pub fn provides_memory(&self) -> bool {
+        self.provided_size().is_some()
+    }
+
+    /// Size of the memory that answers bring.
+    pub(in crate::ring) fn provided_size(&self) -> Option<Size> {
+        match &self.0.kind {
+            Kind::Own(ring) => ring.provided_size(),
+            Kind::Uring | Kind::Ready(_) => None,
+        }
+    }
+
+    /// What was received of a socket, and was not read by anybody.
+    pub(in crate::ring) fn unread(&self, socket: &OwnedFd) -> Unread {
+        match &self.0.kind {
+            Kind::Own(ring) => ring.unread(socket.as_raw_fd()),
+            Kind::Uring | Kind::Ready(_) => Unread::Nothing,
+        }
+    }
+
     /// Forgets a socket that is about to be closed.
     pub(in crate::ring) fn forget(&self, socket: &OwnedFd) {
         match &self.0.kind {
-            Kind::Uring | Kind::Own(_) => {}
+            Kind::Uring => {}
+            Kind::Own(ring) => ring.forget(socket.as_raw_fd()),
             Kind::Ready(poller) => poller.forget(socket.as_raw_fd()),
         }
     }
@@ -175,7 +209,9 @@ impl Io {
         })
     }
 
-    /// Receives into `buf[range]`; 0 is the end of the stream.
+    /// Receives into `buf[range]`; 0 is the end of the stream. A `buf` without memory, which is one
+    /// where the ring provides it, gets memory together with what is received; ENOBUFS when there
+    /// is none now.
     pub(in crate::ring) fn recv(
         &self,
         fd: &Rc<OwnedFd>,
@@ -186,6 +222,9 @@ impl Io {
         let length = range.len();
         let doing = match &self.0.kind {
             Kind::Uring => Transferring::Uring(uring::recv(fd, buf, range, wants == Wants::All)),
+            Kind::Own(ring) if ring.is_multishot() => {
+                Transferring::Stream(Box::new(ring.receiving(fd, buf, range, wants)))
+            }
             Kind::Own(ring) => Transferring::Own(ring.recv(fd, buf, range, wants)),
             Kind::Ready(poller) => {
                 let transfer = ready::Transfer::receive(poller, fd, buf, range, wants);
@@ -371,17 +410,18 @@ impl Io {
     }
 }
 
-/// Runs a story of a test on each backend, on a thread of its own.
+/// Runs a story of a test on each backend, and with each way to receive, on a thread of its own.
 #[cfg(test)]
 pub(in crate::ring) fn on_each_backend(story: impl AsyncFn(Io, Backend) + Sync) {
     let cpu = core_affinity::get_core_ids().expect("there is a CPU")[0].id;
-    for backend in Backend::ALL {
-        let run = || {
-            run((backend, RingOptions::default()), cpu, 4, |io| story(io, backend))
-                .expect("it is to be had")
-        };
+    let backends = Backend::ALL.map(|backend| (backend, RecvMode::Auto));
+    let modes =
+        [RecvMode::Provided, RecvMode::Multishot].map(|recv_mode| (Backend::UringOwn, recv_mode));
+    for (backend, recv_mode) in backends.into_iter().chain(modes) {
+        let options = RingOptions { recv_mode, ..RingOptions::default() };
+        let run = || run((backend, options), cpu, 4, |io| story(io, backend));
         let ended = std::thread::scope(|scope| scope.spawn(run).join());
-        assert!(ended.is_ok(), "{backend:?}");
+        assert!(ended.is_ok_and(|ended| ended.is_ok()), "{backend:?} {recv_mode:?}");
     }
 }
 

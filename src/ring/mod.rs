@@ -46,7 +46,7 @@ pub mod terminal;
 pub mod title;
 pub mod tls;
 
-pub use io::{Backend, IOWQ_WORKERS_MAX, RingFlags, RingOptions, SQ_ENTRIES, Trigger};
+pub use io::{Backend, IOWQ_WORKERS_MAX, RecvMode, RingFlags, RingOptions, SQ_ENTRIES, Trigger};
 
 use crate::fault::{Cause, DiskProblem};
 

@@ -1,7 +1,7 @@
 //! One TCP socket.
 
 use super::deadline::{Deadlines, Rule, Watch};
-use super::io::{self, Io, Order, Sent, Transferred, Wants};
+use super::io::{self, Io, Order, Sent, Transferred, Unread, Wants};
 use super::shim::{Op, call};
 use super::socket_cause;
 use crate::fault::Cause;
@@ -98,7 +98,9 @@ impl Socket {
         timeout_ms: u64,
         job_at_ms: u64,
     ) -> Result<Self, Cause> {
-        Self::begin(means, address, timeout_ms, job_at_ms)?.await
+        // In one expression, it would take its place twice.
+        let mut connecting = Self::begin(means, address, timeout_ms, job_at_ms)?;
+        Pin::new(&mut connecting).await
     }
 
     /// Begins to connect, within `timeout_ms` and before the deadline of the job. The result must
@@ -139,6 +141,11 @@ impl Socket {
         self.watch.disarm();
     }
 
+    /// Whether what is received first of an answer brings its own memory.
+    pub(super) fn provides_memory(&self) -> bool {
+        self.io.provides_memory()
+    }
+
     /// Why the socket was shut down from here, if it was.
     pub fn verdict(&self) -> Option<Cause> {
         self.watch.verdict()
@@ -157,6 +164,12 @@ impl Socket {
 
     /// Kind of bytes or event that waits to be received.
     pub fn waiting(&self) -> Waiting {
+        match self.io.unread(&self.fd) {
+            Unread::Bytes => return Waiting::Bytes,
+            Unread::End => return Waiting::End,
+            Unread::Error => return Waiting::Error,
+            Unread::Nothing => {}
+        }
         let flags = rustix::net::RecvFlags::PEEK | rustix::net::RecvFlags::DONTWAIT;
         let mut byte = [0_u8; 1];
         match call(Op::Peek, || rustix::net::recv(&self.fd, &mut byte, flags)) {
@@ -191,9 +204,11 @@ impl Socket {
         } else {
             Sent { sent: sending.await, received: None, is_early: false }
         };
+        // Boxed: what is rare has no room in a wait for an answer.
         let (sent, bytes) = match sent.result {
-            Ok(count) => self.finish_send(sent.memory, count).await,
-            Err(libc::EINTR) => self.finish_send(sent.memory, 0).await,
+            Ok(count) if count == length => (Ok(()), sent.memory),
+            Ok(count) => Box::pin(self.finish_send(sent.memory, count)).await,
+            Err(libc::EINTR) => Box::pin(self.finish_send(sent.memory, 0)).await,
             Err(errno) => (Err(self.cause(errno)), sent.memory),
         };
         if sent.is_err() {
@@ -207,7 +222,14 @@ impl Socket {
         };
         let (received, memory) = match received {
             Transferred { result: Err(libc::EINTR), memory, .. } => {
-                self.receive(memory, range, false).await
+                Box::pin(self.receive(memory, range, false)).await
+            }
+            // The kernel had no memory to choose from.
+            Transferred { result: Err(libc::ENOBUFS), memory, .. } if memory.is_empty() => {
+                let size = self.io.provided_size().unwrap_or_default();
+                let memory = self.io.buffers().take_memory(size);
+                let range = range.start..range.end.min(memory.len());
+                Box::pin(self.receive(memory, range, false)).await
             }
             received => self.judged(received),
         };

@@ -165,6 +165,9 @@ impl Session {
     ///
     /// When a record is not in order, or the peer sent an alert.
     pub fn decrypt(&mut self, plain: &mut RecvBuf) -> Result<usize, Failure> {
+        if !plain.has_memory() {
+            *plain = self.wire.pool.take(Size::Small);
+        }
         let before = plain.unread_len();
         self.pump(plain, &mut None)?;
         Ok(plain.unread_len() - before)
@@ -187,13 +190,24 @@ impl Session {
         }
     }
 
+    /// The buffer of ciphertext, which may have no memory, to be received into.
+    pub fn raw_as_it_is(&mut self) -> &mut RecvBuf {
+        if self.wire.raw.has_memory() {
+            self.wire.raw.make_room();
+        }
+        &mut self.wire.raw
+    }
+
     /// The buffer of ciphertext, to be received into; as large as the plaintext's.
     pub fn raw(&mut self, size: Size) -> &mut RecvBuf {
         if !self.wire.raw.has_memory() {
             self.wire.raw = self.wire.pool.take(size);
         }
-        if size == Size::Large && self.wire.raw.size() == Size::Small {
-            self.wire.pool.enlarge(&mut self.wire.raw);
+        match (self.wire.raw.size(), size) {
+            // An answer may bring memory that is too small for a record.
+            (Size::First, _) => self.wire.pool.grow(&mut self.wire.raw, Size::Small),
+            (Size::Small, Size::Large) => self.wire.pool.enlarge(&mut self.wire.raw),
+            (Size::Small | Size::Large, _) => {}
         }
         self.wire.raw.make_room();
         &mut self.wire.raw

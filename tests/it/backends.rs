@@ -184,3 +184,21 @@ fn a_body_that_never_pauses_has_the_deadline_of_its_job() {
         }
     }
 }
+
+#[test]
+fn very_many_answers_at_a_time_are_received_in_every_way() {
+    let served = serve();
+    // More than a core gives large buffers to, so that a TLS record needs several small ones.
+    let paths = (0..280).map(|n| format!("/bytes/{}/{n}", 9_000 + 100 * n));
+    let urls: Vec<String> =
+        paths.flat_map(|path| [served.http(&path), served.https(&format!("{path}s"))]).collect();
+    let mut first = None;
+    for mode in ["oneshot", "provided", "multishot"] {
+        let sandbox = Sandbox::new();
+        let pull = sandbox.pull().args(["--backend", "uring-own", "--recv-mode", mode]);
+        let pull = pull.args(["--threads", "1", "-j", "560", "-x", "280", "--cacert"]);
+        pull.arg(served.ca()).list(&urls).run().assert_ok(urls.len());
+        let files = sandbox.files();
+        assert!(files == *first.get_or_insert_with(|| files.clone()), "{mode}: other files");
+    }
+}

@@ -158,8 +158,15 @@ impl Pull<'_> {
         if !self.is_again {
             self.command.arg("--fresh");
         }
-        if let Some(backend) = std::env::var_os(BACKEND).filter(|_| !self.asks_for_its_own()) {
-            self.command.arg("--backend").arg(backend);
+        if !self.asks_for_its_own() {
+            for (option, variable) in [("--backend", BACKEND), ("--recv-mode", RECV_MODE)] {
+                self.command.args(
+                    std::env::var_os(variable)
+                        .map(|value| [option.into(), value])
+                        .into_iter()
+                        .flatten(),
+                );
+            }
         }
         if let Some(depth) = std::env::var_os(PIPELINE).filter(|_| self.may_be_pipelined()) {
             self.command.arg("--pipeline").arg(depth).args(["--pipeline-after", "1"]);
@@ -194,6 +201,8 @@ impl Pull<'_> {
 
 /// Environment variable of the tests: the backend that all runs have which do not ask for one.
 const BACKEND: &str = "RINGPULL_TEST_BACKEND";
+/// Environment variable of the tests: how those runs receive.
+const RECV_MODE: &str = "RINGPULL_TEST_RECV_MODE";
 
 /// Environment variable of the tests: how many requests go out on a connection at a time, in all
 /// runs that do not ask for what forbids it.

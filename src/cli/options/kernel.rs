@@ -2,7 +2,8 @@
 
 use crate::cli::values;
 use crate::config::{
-    Backend, FileOps, IOWQ_WORKERS_MAX, RingFlags, RingOptions, SQ_ENTRIES, Trigger, WriteMode,
+    Backend, FileOps, IOWQ_WORKERS_MAX, RecvMode, RingFlags, RingOptions, SQ_ENTRIES, Trigger,
+    WriteMode,
 };
 use crate::error::RunError;
 use crate::limits;
@@ -40,6 +41,13 @@ pub struct KernelArgs {
     #[arg(long, value_name = "MICROSECONDS", default_value_t = 0, hide_short_help = true,
           value_parser = clap::value_parser!(u32).range(0..=limits::RING_MIN_WAIT_MAX_US))]
     pub ring_min_wait: u32,
+
+    /// How answers are received.
+    ///
+    /// --backend uring-own only; see `ringpull help kernel`.
+    #[arg(long, value_name = "HOW", default_value = "auto", value_parser = recv_mode(),
+          hide_short_help = true)]
+    pub recv_mode: RecvMode,
 
     /// Kernel workers (io-wq) that each CPU may have.
     ///
@@ -79,12 +87,20 @@ impl KernelArgs {
             (self.ring_entries.is_some(), "--ring-entries", self.backend.has_ring()),
             (self.iowq_workers != IOWQ_WORKERS_MAX, "--iowq-workers", self.backend.has_ring()),
             (self.ring_min_wait > 0, "--ring-min-wait", self.backend == Backend::UringOwn),
+            (self.recv_mode != RecvMode::Auto, "--recv-mode", self.backend == Backend::UringOwn),
             (
                 matches!(self.ring_flags, RingFlags::Defer | RingFlags::SqPoll),
                 "--ring-flags defer or sqpoll",
                 self.backend == Backend::UringOwn,
             ),
         ];
+        let is_deferred = matches!(self.ring_flags, RingFlags::Auto | RingFlags::Defer);
+        if self.recv_mode == RecvMode::Multishot && !is_deferred {
+            let flags = self.ring_flags.as_str();
+            bail!(RunError::usage(format!(
+                "cannot use --recv-mode multishot with --ring-flags {flags}: leave one of them out"
+            )));
+        }
         let unfit = asked.into_iter().find(|(is_asked, _, is_fit)| *is_asked && !is_fit);
         if let Some((_, option, _)) = unfit {
             let backend = self.backend.as_str();
@@ -98,6 +114,7 @@ impl KernelArgs {
             entries: self.ring_entries,
             workers_max: self.iowq_workers,
             min_wait_us: self.ring_min_wait,
+            recv_mode: self.recv_mode,
         })
     }
 
@@ -145,6 +162,17 @@ fn ring_flags() -> impl TypedValueParser<Value = RingFlags> {
         RingFlags::SqPoll => "SQPOLL: a thread of the kernel submits, on a CPU of its own",
     };
     values::one_of(RingFlags::ALL.map(|flags| (flags.as_str(), flags, meaning(flags))))
+}
+
+/// The values of `--recv-mode`.
+fn recv_mode() -> impl TypedValueParser<Value = RecvMode> {
+    let meaning = |mode| match mode {
+        RecvMode::Auto => "oneshot",
+        RecvMode::Oneshot => "one operation for each receive, which holds its memory as it waits",
+        RecvMode::Provided => "the same, into memory that the kernel chooses when an answer comes",
+        RecvMode::Multishot => "one operation for a connection, into such memory (Linux 6.1)",
+    };
+    values::one_of(RecvMode::ALL.map(|mode| (mode.as_str(), mode, meaning(mode))))
 }
 
 /// The value of `--ring-entries`.
@@ -213,6 +241,13 @@ mod tests {
             ..RingOptions::default()
         };
         assert_eq!(ring(&[&own[..], &line].concat()), wanted);
+        for recv_mode in RecvMode::ALL {
+            let line = [&own[..], &["--recv-mode", recv_mode.as_str()]].concat();
+            assert_eq!(ring(&line), RingOptions { recv_mode, ..default });
+        }
+        let line = ["--recv-mode", "multishot", "--ring-flags", "coop", "u"];
+        let told = unusable(&[&own[..], &line].concat());
+        assert!(told.contains("--recv-mode multishot with --ring-flags coop"), "{told}");
         for bad in ["0", "128", "300", "65536", "x"] {
             let told = refused(&["--ring-entries", bad, "u"]);
             assert!(told.contains("a power of two from 256 to 32768"), "{told}");
@@ -222,6 +257,8 @@ mod tests {
             ("select", ["--ring-entries", "256"]),
             ("blocking", ["--iowq-workers", "1"]),
             ("uring", ["--ring-min-wait", "1"]),
+            ("uring", ["--recv-mode", "oneshot"]),
+            ("epoll", ["--recv-mode", "provided"]),
             ("uring", ["--ring-flags", "defer"]),
             ("uring", ["--ring-flags", "sqpoll"]),
         ] {

@@ -18,7 +18,6 @@ use crate::engine::state::stop::Stop;
 use crate::fault::{Cause, DiskProblem, Fault, Stage};
 use crate::http::request::Conditions;
 use crate::plan::job::Job;
-use crate::ring::buf::Size;
 use crate::ring::conn::Connection;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -75,8 +74,11 @@ pub(crate) async fn attempt(
 }
 
 /// Asks for the file of a job, or for what is missing of it, until there is nothing more to do.
-async fn fill(kit: &Kit, output: &Output, fetch: &mut Fetch, given: Given<'_>) -> Answered {
-    let Given { mut pooled, mut now_ms, following, first_byte, enlist } = given;
+async fn fill(kit: &Kit, output: &Output, fetch: &mut Fetch, mut given: Given<'_>) -> Answered {
+    // What is moved out of an argument takes its place twice.
+    let pooled = &mut given.pooled;
+    let (mut now_ms, following) = (given.now_ms, given.following);
+    let (first_byte, enlist) = (given.first_byte, given.enlist);
     let is_helper = fetch.helps().is_some();
     let held = held(kit, output, fetch);
     let Fetch { job, name, history, .. } = fetch;
@@ -107,28 +109,28 @@ async fn fill(kit: &Kit, output: &Output, fetch: &mut Fetch, given: Given<'_>) -
         is_conditional: false,
     });
     let mut bytes = kit.request_memory();
-    let mut buf = kit.buffers.take(kit.first_size());
+    let mut buf = kit.first_buffer();
     let mut answered = loop {
         let file = receiver.file();
         match file.todo(kit) {
             Todo::Ask(claim) => file.want(claim),
             Todo::Probe => file.want_proof(),
-            Todo::Finish => break (Box::pin(finish(kit, file)).await, pooled),
-            Todo::Nothing => break (Outcome::Left, pooled),
+            Todo::Finish => break (Box::pin(finish(kit, file)).await, pooled.take()),
+            Todo::Nothing => break (Outcome::Left, pooled.take()),
         }
         let terms = file.terms();
         let cut = file.cut();
         let conditions = file.conditions(terms.as_deref(), held.as_ref());
         let asked = (conditions, cut.as_ref(), file.mirroring.ends_ms(job_at_ms));
         let request = Request { first_byte, failed_ip: *failed_ip, ..request(file, asked) };
-        let pooled_fit = file.fit(pooled.take());
+        *pooled = file.fit(pooled.take());
         let memory = (&mut bytes, &mut buf);
-        let start = Start { pooled: pooled_fit, now_ms, following, memory };
+        let start = Start { pooled: &mut *pooled, now_ms, following, memory };
         match exchange(kit, &request, trace, &mut receiver, start).await {
             Ok((Came::Range, connection)) => {
-                (pooled, now_ms) = (connection, kit.now_ms());
+                (*pooled, now_ms) = (connection, kit.now_ms());
                 trace.begin_next();
-                kit.buffers.give(std::mem::replace(&mut buf, kit.buffers.take(Size::Small)));
+                kit.buffers.give(std::mem::replace(&mut buf, kit.first_buffer()));
             }
             Ok((Came::Over(outcome), connection)) => break (outcome, connection),
             Err(outcome) => break (outcome, None),

@@ -26,8 +26,8 @@ use std::time::Instant;
 
 /// What an exchange begins with.
 pub(crate) struct Start<'s> {
-    /// A connection to the origin that was idle.
-    pub(crate) pooled: Option<Connection>,
+    /// A connection to the origin that was idle, to be taken.
+    pub(crate) pooled: &'s mut Option<Connection>,
     /// The time in milliseconds of the run.
     pub(crate) now_ms: u64,
     /// Jobs whose requests may go out with this one.
@@ -53,7 +53,7 @@ pub(crate) async fn exchange(
     receiver: &mut Receiver<'_>,
     start: Start<'_>,
 ) -> Result<Answered<Came>, Outcome> {
-    let Start { mut pooled, mut now_ms, following, memory: (bytes, buf) } = start;
+    let Start { pooled, mut now_ms, following, memory: (bytes, buf) } = start;
     let route = kit.proxies.choose(request.target);
     let paces = kit.common.paces.as_ref();
     let mut pace = paces.map(|paces| paces.attempt(request.target.host_header()));
@@ -80,7 +80,7 @@ pub(crate) async fn exchange(
         kit.transfers.enter(trace.transfer, Phase::Head);
         trace.remote_ip = Some(connection.peer());
         trace.is_tls_resumed = connection.is_tls_resumed();
-        if buf.free_len() < connection.room_min_bytes() {
+        if buf.has_memory() && buf.free_len() < connection.room_min_bytes() {
             kit.buffers.grow(buf, Size::Small);
         }
         let (sent, received) = match turn {
@@ -91,7 +91,12 @@ pub(crate) async fn exchange(
                 (sent, received)
             }
             Turn::Ahead { .. } if buf.unread_len() > 0 => (Ok(()), Ok(Received::Bytes)),
-            Turn::Ahead { .. } => (Ok(()), connection.receive(buf, want).await),
+            Turn::Ahead { .. } => {
+                if !buf.has_memory() {
+                    *buf = kit.buffers.take(Size::Small);
+                }
+                (Ok(()), connection.receive(buf, want).await)
+            }
         };
         if keep_alive.was_closed(&sent, &received, buf.unread_len()) {
             renew(kit, buf);
@@ -161,7 +166,7 @@ async fn connect(
 
 /// A buffer without the bytes of an answer that is not ours.
 fn renew(kit: &Kit, buf: &mut RecvBuf) {
-    kit.buffers.give(std::mem::replace(buf, kit.buffers.take(Size::Small)));
+    kit.buffers.give(std::mem::replace(buf, kit.first_buffer()));
 }
 
 /// The begin of a response.

@@ -15,7 +15,7 @@ use crate::plan::proxy::Proxies;
 use crate::plan::requests::Requests;
 use crate::plan::target::Target;
 use crate::plan::verdict;
-use crate::ring::buf::{BufPool, Size};
+use crate::ring::buf::{BufPool, RecvBuf, Size};
 use crate::ring::conn::Connection;
 use crate::ring::deadline::{Deadlines, StallLimits};
 use crate::ring::dir::Dir;
@@ -123,7 +123,7 @@ impl Kit {
             deadlines: Deadlines::new(common.began),
             timeouts: config.timeouts,
             patience: patience(&config.timeouts),
-            buffers: BufPool::default(),
+            buffers: io.buffers(),
             dir: dir.by(io.clone()),
             io,
             dns,
@@ -175,10 +175,15 @@ impl Kit {
         self.common.origins.undisturbed(connection, target.origin_str(), self.polls.get())
     }
 
-    /// The buffer with which an answer is waited for. A buffer that a body was received into keeps
-    /// its memory, and where very many wait there would be one for each of them.
-    pub(crate) fn first_size(&self) -> Size {
-        if self.in_flight.get() > FIRST_BUFFERS_FROM { Size::First } else { Size::Small }
+    /// The buffer with which an answer is waited for: none where the answer brings its memory. A
+    /// buffer that a body was received into keeps its memory, and where very many wait there would
+    /// be one for each of them.
+    pub(crate) fn first_buffer(&self) -> RecvBuf {
+        match self.in_flight.get() {
+            _ if self.io.provides_memory() => RecvBuf::default(),
+            ..=FIRST_BUFFERS_FROM => self.buffers.take(Size::Small),
+            _ => self.buffers.take(Size::First),
+        }
     }
 
     /// Memory for a request, used again.

@@ -47,12 +47,12 @@ pub(crate) async fn open(
         Route::Tunnel(proxy) => {
             let mut connection = way.connect_to_proxy(proxy).await?;
             arm_connect(kit, &connection, job_at_ms);
-            let opened = tunnel::connect(kit, &mut connection, target, proxy).await;
+            let opened = Box::pin(tunnel::connect(kit, &mut connection, target, proxy)).await;
             opened.map_err(|fault| of_proxy(fault, proxy))?;
             connection
         }
         Route::Socks5(proxy, _) => {
-            let opened = way.socks5(proxy, target, destinations.as_deref()).await;
+            let opened = Box::pin(way.socks5(proxy, target, destinations.as_deref())).await;
             opened.map_err(|fault| of_proxy(fault, proxy))?
         }
     };
@@ -62,7 +62,9 @@ pub(crate) async fn open(
     kit.tls.read_named_roots();
     arm_connect(kit, &connection, job_at_ms);
     // Whoever is on the way: the certificate is that of the origin.
-    let connection = connection.into_secure(&kit.tls, target.host(), &kit.buffers).await;
+    // Boxed, as the others are: this future is there once for each connection that begins.
+    let securing = Box::pin(connection.into_secure(&kit.tls, target.host(), &kit.buffers));
+    let connection = securing.await;
     trace.times.appconnect = trace.began.elapsed();
     if let Some(complaint) = kit.tls.take_complaint() {
         say(&format!("warning: {complaint}"));

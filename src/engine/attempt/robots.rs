@@ -116,7 +116,7 @@ async fn ask(
         let mut buf = kit.buffers.take(Size::Small);
         let memory = (&mut bytes, &mut buf);
         let (following, now_ms) = (&Following::new(), kit.now_ms());
-        let start = Start { pooled: pooled.take(), now_ms, following, memory };
+        let start = Start { pooled: &mut pooled, now_ms, following, memory };
         let bytes_max = limits::ROBOTS_TXT_BYTES_MAX;
         let mut receiver = Receiver::Text { bytes_max, text: &mut text };
         let got = exchange(kit, &request, &mut trace, &mut receiver, start).await;

@@ -32,7 +32,7 @@ struct Text {
 }
 
 /// Asks for a text of up to 100 bytes, on this connection if there is one.
-async fn ask(bench: &Bench, target: &Target, pooled: Option<Connection>) -> Text {
+async fn ask(bench: &Bench, target: &Target, mut pooled: Option<Connection>) -> Text {
     let Bench { kit, .. } = bench;
     let request = Request {
         target,
@@ -51,7 +51,7 @@ async fn ask(bench: &Bench, target: &Target, pooled: Option<Connection>) -> Text
     trace.transfer = transfer.index();
     let (mut bytes, mut buf, mut text) = (Vec::new(), kit.buffers.take(Size::Small), Vec::new());
     let (following, memory) = (&Following::new(), (&mut bytes, &mut buf));
-    let start = Start { pooled, now_ms: kit.now_ms(), following, memory };
+    let start = Start { pooled: &mut pooled, now_ms: kit.now_ms(), following, memory };
     let mut receiver = Receiver::Text { bytes_max: 100, text: &mut text };
     let answered = exchange(kit, &request, &mut trace, &mut receiver, start).await;
     kit.buffers.give(buf);

@@ -81,12 +81,45 @@ pub struct RingOptions {
     pub workers_max: u32,
     /// Microseconds that a wait for one completion waits for more of them (Linux 6.12); 0 is none.
     pub min_wait_us: u32,
+    /// Memory that answers are received into, and how often it is asked for them.
+    pub recv_mode: RecvMode,
 }
 
 impl Default for RingOptions {
     fn default() -> Self {
         let flags = RingFlags::default();
-        Self { flags, entries: None, workers_max: IOWQ_WORKERS_MAX, min_wait_us: 0 }
+        let recv_mode = RecvMode::default();
+        Self { flags, entries: None, workers_max: IOWQ_WORKERS_MAX, min_wait_us: 0, recv_mode }
+    }
+}
+
+/// How a ring receives.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
+pub enum RecvMode {
+    /// The best that backend and kernel have.
+    #[default]
+    Auto,
+    /// One operation for each receive, into memory that it holds.
+    Oneshot,
+    /// As oneshot, but the kernel chooses the memory of the first bytes of an answer when they are
+    /// here (Linux 5.19).
+    Provided,
+    /// One operation for each connection, into memory that the kernel chooses (Linux 6.0).
+    Multishot,
+}
+
+impl RecvMode {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Auto, Self::Oneshot, Self::Provided, Self::Multishot];
+
+    /// The word of `--recv-mode`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Oneshot => "oneshot",
+            Self::Provided => "provided",
+            Self::Multishot => "multishot",
+        }
     }
 }
 

@@ -8,14 +8,22 @@
 //! freed only when nothing is in flight ([`Ring::end`]).
 
 mod operations;
+mod provided;
+mod stream;
+
+pub(super) use stream::Receiving;
+pub(in crate::ring) use stream::Unread;
 
 use super::aligned::Aligned;
-use super::backend::{RingFlags, RingOptions};
+use super::backend::{RecvMode, RingFlags, RingOptions};
 use super::exec::{Bell, Park};
+use crate::limits::FIRST_BUFFERS_FROM;
+use crate::ring::buf::{BufPool, Size};
 use crate::ring::shim::{self, Verdict};
 use anyhow::{Context as _, bail, ensure};
 use io_uring_own::squeue::{Entry, Flags};
 use io_uring_own::{IoUring, Probe, cqueue, opcode, types};
+use provided::{GROUP, Provided};
 use rustix::net::SocketAddrAny;
 use slab::Slab;
 use std::cell::RefCell;
@@ -27,20 +35,27 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
+use stream::{Stream, Streams};
 
 /// A ring and its operations.
 pub(super) struct Ring {
+    /// Declared first: it is gone before the memory that it was provided with.
     ring: RefCell<IoUring>,
     operations: RefCell<Slab<Slot>>,
     /// Completions that were taken from the ring and are being told: which, their results and
     /// flags.
     seen: RefCell<Vec<(u64, i32, u32)>>,
     bell: Arc<Bell>,
-    /// Whether the kernel can skip the first try of a receive, and says whether there is more behind
-    /// one (5.19).
+    /// Whether the kernel can skip the first try of a receive, and says whether there is more
+    /// behind one (5.19).
     has_5_19: bool,
     /// See [`RingOptions::min_wait_us`].
     min_wait_us: u32,
+    recv_mode: RecvMode,
+    /// Memory that the kernel chooses from.
+    provided: Option<RefCell<Provided>>,
+    streams: RefCell<Streams>,
+    buffers: BufPool,
 }
 
 /// One operation.
@@ -52,6 +67,8 @@ enum Slot {
         /// Kept for the kernel.
         _data: Data,
     },
+    /// The kernel goes on receiving.
+    Stream(Rc<Stream>),
     /// The operation is complete.
     Done { data: Data, result: i32, flags: u32 },
 }
@@ -86,14 +103,14 @@ pub(super) struct InFlight {
 }
 
 impl Ring {
-    /// A ring of `entries` for the calling thread, whose kernel workers have these limits: how
-    /// many, and on which CPUs.
+    /// A ring of `entries` for the calling thread and `in_flight` jobs, whose kernel workers have
+    /// these limits: how many, and on which CPUs.
     ///
     /// # Errors
     /// When there is none to be had.
     pub(super) fn new(
         options: RingOptions,
-        entries: u32,
+        (entries, in_flight): (u32, usize),
         limits: ([u32; 2], &libc::cpu_set_t),
         bell: Arc<Bell>,
     ) -> anyhow::Result<Rc<Self>> {
@@ -131,21 +148,44 @@ impl Ring {
         let _: io::Result<()> = ring.submitter().register_iowq_aff(cpus);
         let mut probe = Probe::new();
         let is_probed = ring.submitter().register_probe(&mut probe).is_ok();
+        let has = |opcode| is_probed && probe.is_supported(opcode);
+        let (recv_mode, buffers) = (options.recv_mode, BufPool::default());
+        let provided = provide(&ring, (recv_mode, in_flight), has, &buffers)?;
         let ring = Rc::new(Self {
             ring: RefCell::new(ring),
             operations: RefCell::default(),
             seen: RefCell::default(),
             bell,
-            has_5_19: is_probed && probe.is_supported(OPCODE_5_19),
+            has_5_19: has(OPCODE_5_19),
             min_wait_us: options.min_wait_us,
+            recv_mode,
+            provided,
+            streams: RefCell::default(),
+            buffers,
         });
         ring.listen();
         Ok(ring)
     }
 
-    /// Whether the completion of a receive says if there is more.
+    /// Whether the completion of a receive says if there is more. That of a receive that goes on
+    /// does not: what is more may be on its way here already.
     pub(super) fn tells_rest(&self) -> bool {
-        self.has_5_19
+        self.has_5_19 && !self.is_multishot()
+    }
+
+    /// The receive buffers of the core.
+    pub(super) fn buffers(&self) -> BufPool {
+        self.buffers.clone()
+    }
+
+    /// Size of the memory that receives without memory get, where they do.
+    pub(super) fn provided_size(&self) -> Option<Size> {
+        self.provided.as_ref().map(|provided| provided.borrow().size())
+    }
+
+    /// Whether sockets are received from by one operation each.
+    pub(super) fn is_multishot(&self) -> bool {
+        self.recv_mode == RecvMode::Multishot
     }
 
     /// Has the bell of this thread end a wait.
@@ -301,20 +341,44 @@ impl Park for Ring {
 impl Ring {
     /// Takes note of a completion, and wakes who waits for it.
     fn complete(&self, key: usize, result: i32, flags: u32) {
+        let memory = cqueue::buffer_select(flags).zip(self.provided.as_ref());
+        let memory = memory.map(|(named, provided)| provided.borrow_mut().take(named));
         let mut operations = self.operations.borrow_mut();
         let slot = operations.get_mut(key).expect("the kernel completes what was submitted, once");
+        if let Slot::Stream(stream) = slot {
+            let stream = Rc::clone(stream);
+            if !cqueue::more(flags) {
+                operations.remove(key);
+            }
+            drop(operations);
+            return self.told(&stream, key, (result, flags, memory));
+        }
         let before = std::mem::replace(slot, Slot::Done { data: Data::Nothing, result, flags });
         match before {
-            Slot::InFlight { data, waker } => {
+            Slot::InFlight { mut data, waker } => {
+                if let (Data::Buf { buf, .. }, Some(memory)) = (&mut data, memory) {
+                    *buf = memory;
+                }
                 *slot = Slot::Done { data, result, flags };
                 drop(operations);
                 if let Some(waker) = waker {
                     waker.wake();
                 }
             }
-            Slot::Abandoned { .. } | Slot::Done { .. } => {
+            Slot::Abandoned { .. } | Slot::Done { .. } | Slot::Stream(_) => {
                 operations.remove(key);
             }
+        }
+    }
+
+    /// Has a stream take note of a completion.
+    fn told(&self, stream: &Stream, key: usize, told: (i32, u32, Option<Vec<u8>>)) {
+        let (is_too_much, waker) = stream.complete(told);
+        if is_too_much {
+            self.cancel(key);
+        }
+        if let Some(waker) = waker {
+            waker.wake();
         }
     }
 }
@@ -371,7 +435,7 @@ impl Future for InFlight {
                 let result = usize::try_from(result).map_err(|_| -result);
                 Poll::Ready((self.verdict.result(result), data))
             }
-            Slot::InFlight { .. } | Slot::Abandoned { .. } => {
+            Slot::InFlight { .. } | Slot::Abandoned { .. } | Slot::Stream(_) => {
                 unreachable!("it is held, and was not in flight")
             }
         }
@@ -393,6 +457,40 @@ impl Drop for InFlight {
     }
 }
 
+/// Provides a ring for so many jobs with memory for receives of this kind, where they need it, on a
+/// kernel that `has` an operation or not.
+///
+/// # Errors
+/// When the kernel is too old, or refuses.
+fn provide(
+    ring: &IoUring,
+    (recv_mode, in_flight): (RecvMode, usize),
+    has: impl Fn(u8) -> bool,
+    buffers: &BufPool,
+) -> anyhow::Result<Option<RefCell<Provided>>> {
+    let since = match recv_mode {
+        RecvMode::Auto | RecvMode::Oneshot => return Ok(None),
+        RecvMode::Provided => OPCODE_5_19,
+        RecvMode::Multishot => OPCODE_6_1,
+    };
+    let mode = recv_mode.as_str();
+    ensure!(
+        has(since),
+        "--recv-mode {mode} needs a newer kernel: Linux 5.19 for provided, 6.1 for multishot; \
+         without them: --recv-mode oneshot"
+    );
+    // Where very many answers are under way at a time, each holds what its first bytes came in. A
+    // stream cannot be received from in another way beside, so it has no small buffers.
+    let size = match recv_mode {
+        RecvMode::Provided if in_flight > FIRST_BUFFERS_FROM => Size::First,
+        _ => Size::Small,
+    };
+    let provided = Provided::register(&ring.submitter(), (buffers.clone(), size));
+    let provided = provided
+        .with_context(|| format!("cannot provide an io_uring with memory: --recv-mode {mode}"))?;
+    Ok(Some(RefCell::new(provided)))
+}
+
 /// What is said where there is no ring with these flags.
 pub(super) fn cannot_set_up(flags: RingFlags) -> String {
     match flags {
@@ -404,8 +502,11 @@ pub(super) fn cannot_set_up(flags: RingFlags) -> String {
     }
 }
 
-/// An operation that came with Linux 5.19, as did what no probe tells of.
-const OPCODE_5_19: u8 = opcode::Socket::CODE;
+/// An operation that came with Linux 5.19 (IORING_OP_SOCKET), as did what no probe tells of.
+pub(super) const OPCODE_5_19: u8 = 45;
+/// An operation that came with Linux 6.1 (IORING_OP_SENDMSG_ZC), as did DEFER_TASKRUN; receives
+/// that go on are as old as 6.0.
+const OPCODE_6_1: u8 = 48;
 const POLLIN: u32 = libc::POLLIN as u32;
 /// Mark of the bell's completion.
 const BELL: u64 = u64::MAX;

@@ -3,13 +3,13 @@
 
 use super::backend::{Backend, RingFlags, RingOptions, SQ_ENTRIES, SQ_ENTRIES_PER_JOB};
 use super::exec::{Bell, Timers, block_on};
-use super::own::{CQ_ENTRIES_PER_SQ_ENTRY, END_PATIENCE, Ring, cannot_set_up};
+use super::own::{CQ_ENTRIES_PER_SQ_ENTRY, END_PATIENCE, OPCODE_5_19, Ring, cannot_set_up};
 use super::ready::Poller;
 use super::selector::Selector;
 use super::{Io, Kind, enter, uring};
 use crate::ring::shim;
 use anyhow::{Context as _, bail};
-use io_uring::{IoUring, Probe, opcode};
+use io_uring::{IoUring, Probe};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::rc::Rc;
@@ -18,8 +18,6 @@ use std::time::{Duration, Instant};
 
 const _: () = assert!(enter::ENTRIES_WAITING_MAX + SQ_ENTRIES_PER_JOB <= *SQ_ENTRIES.start());
 const END_LOOK_INTERVAL: Duration = Duration::from_millis(1);
-/// An operation that came with Linux 5.19, as did the flag that there is more behind a receive.
-const OPCODE_5_19: u8 = opcode::Socket::CODE;
 
 /// Runs `story` on a backend of the calling thread, which is pinned to `cpu` and has at most
 /// `in_flight` jobs, with all that it spawns. The backend ends without an operation in flight also
@@ -54,7 +52,7 @@ fn run_own<T>(
     let alone = enter::alone();
     let entries = sq_entries(options, in_flight);
     let limits = ([options.workers_max; 2], &cpu_set(cpu));
-    let ring = Ring::new(options, entries, limits, Arc::clone(&bell))?;
+    let ring = Ring::new(options, (entries, in_flight), limits, Arc::clone(&bell))?;
     drop(alone);
     let timers = Rc::<Timers>::default();
     let io = Io::new(Kind::Own(Rc::clone(&ring)), &timers);

@@ -27,6 +27,8 @@ pub(in crate::ring) struct Transferred {
 pub(super) enum Transferring {
     Uring(uring::BufOp),
     Own(own::InFlight),
+    /// Boxed: it is no part of most runs.
+    Stream(Box<own::Receiving>),
     Ready(Box<ready::Transfer>),
 }
 
@@ -59,6 +61,10 @@ impl Future for Transfer {
             Transferring::Own(operation) => {
                 let (result, data) = ready!(Pin::new(&mut *operation).poll(context));
                 (result, data.into_buf(), operation.flags())
+            }
+            Transferring::Stream(receiving) => {
+                let (result, memory) = ready!(Pin::new(receiving).poll(context));
+                (result, memory, SOCK_NONEMPTY)
             }
             Transferring::Ready(transfer) => {
                 let (result, memory) = ready!(Pin::new(transfer).poll(context));

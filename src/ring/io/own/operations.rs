@@ -1,6 +1,6 @@
 //! The operations of a ring: one entry each, or a chain.
 
-use super::{Data, InFlight, Ring};
+use super::{Data, GROUP, InFlight, Ring};
 use crate::ring::io::aligned::Aligned;
 use crate::ring::io::backend::Wants;
 use crate::ring::shim::{Op, Verdict};
@@ -41,19 +41,47 @@ impl Ring {
         wants: Wants,
     ) -> InFlight {
         let verdict = Verdict::on(Op::Recv);
+        if buf.is_empty() {
+            return self.recv_provided(fd, (verdict, range.len()), wants);
+        }
         let part = &mut buf[range];
         let length = len_u32(verdict.len(part.len()));
-        let (flags, ioprio) = match wants {
-            Wants::All => (libc::MSG_WAITALL, 0),
-            Wants::Answer if self.has_5_19 => (0, POLL_FIRST),
-            Wants::Any | Wants::Answer => (0, 0),
-        };
+        let (flags, ioprio) = (self.recv_flags(wants), self.recv_ioprio(wants));
         // KERNEL: writes `buf`, owned by the ring in its slot until the completion.
         let entry = opcode::Recv::new(types::Fd(fd.as_raw_fd()), part.as_mut_ptr(), length)
             .flags(flags)
             .ioprio(ioprio)
             .build();
         self.start(verdict, Data::of_buf(fd, buf), entry)
+    }
+
+    /// RECV into memory that the kernel chooses once there is something to receive.
+    fn recv_provided(
+        self: &Rc<Self>,
+        fd: &Rc<OwnedFd>,
+        (verdict, length): (Verdict, usize),
+        wants: Wants,
+    ) -> InFlight {
+        let length = len_u32(verdict.len(length));
+        // KERNEL: writes memory of the ring's own, which the completion names (`provided`).
+        let entry = opcode::Recv::new(types::Fd(fd.as_raw_fd()), std::ptr::null_mut(), length)
+            .flags(self.recv_flags(wants))
+            .ioprio(self.recv_ioprio(wants))
+            .buf_group(GROUP)
+            .build()
+            .flags(Flags::BUFFER_SELECT);
+        self.start(verdict, Data::of_buf(fd, Vec::new()), entry)
+    }
+
+    fn recv_flags(&self, wants: Wants) -> i32 {
+        match wants {
+            Wants::All => libc::MSG_WAITALL,
+            Wants::Any | Wants::Answer => 0,
+        }
+    }
+
+    fn recv_ioprio(&self, wants: Wants) -> u16 {
+        if wants == Wants::Answer && self.has_5_19 { POLL_FIRST } else { 0 }
     }
 
     /// CONNECT linked to a LINK_TIMEOUT; both are to be awaited.
