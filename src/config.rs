@@ -13,7 +13,9 @@ pub use crate::ring::dns::{DnsOptions, Family, ResolveOverride};
 pub use crate::ring::file::{FileAllocation, FileOps, Fsync, WriteMode};
 pub use crate::ring::stream::Outlet;
 pub use crate::ring::tls::{Pins, Tls13Suite, TlsOptions, TlsVersion};
-pub use crate::ring::{Backend, IOWQ_WORKERS_MAX, RingFlags, RingOptions, SQ_ENTRIES, Trigger};
+pub use crate::ring::{
+    Backend, IOWQ_WORKERS_MAX, Network, RingFlags, RingOptions, SQ_ENTRIES, Trigger,
+};
 
 use crate::limits;
 use crate::plan::address::AddressPolicy;
@@ -162,6 +164,8 @@ pub struct Config {
     pub argv: Vec<String>,
     /// Kernel interface that moves the bytes.
     pub backend: Backend,
+    /// Where answers come from.
+    pub network: Network,
     /// How rings are set up, where the backend has them.
     pub ring: RingOptions,
     /// CPUs to pin one worker each to; never empty, all permitted to this process. One comes as
@@ -254,6 +258,7 @@ impl Default for Config {
             stats: None,
             argv: Vec::new(),
             backend: Backend::default(),
+            network: Network::default(),
             ring: RingOptions::default(),
             cpus: vec![0],
             limits: Limits::default(),

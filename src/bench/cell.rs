@@ -46,6 +46,9 @@ pub(super) fn words(
         Dest::Discard => add(&[&"--discard"]),
         Dest::Tmpfs | Dest::Directory(_) => add(&[&"-d", &place.dir]),
     }
+    if !cell.part.has_network() {
+        add(&[&format!("--network=memory:{}", cell.size)]);
+    }
     match server {
         Server::Origin { ca, .. } => add(&[&"-i", &place.list, &"--proxy", &"", &"--cacert", ca]),
         Server::Url(_) => add(&[&"-i", &place.list, &"--name-template", &"{seq}"]),
@@ -131,6 +134,10 @@ mod tests {
         assert_eq!(
             line("conns=7 split=4 dest=discard", &origin()),
             format!("{common} --discard -i l --proxy  --cacert ca.pem --split=4 --retry=0")
+        );
+        assert_eq!(
+            line("conns=7 size=5 part=files", &origin()),
+            format!("{common} -d d --network=memory:5 -i l --proxy  --cacert ca.pem --retry=0")
         );
         assert_eq!(
             line("conns=7 dest=/t", &Server::Url("http://u/".into())),

@@ -92,7 +92,8 @@ fn drawn(title: &str, text: &str, plots: Vec<Element>) -> Option<Element> {
 fn tables(results: &Results) -> Vec<Element> {
     let cells = text::cells(results).map(|table| ("Cells", text::COLUMNS_TEXT, table));
     let events = text::events(results).map(|table| ("Kernel events", text::EVENTS_TEXT, table));
-    let tables = cells.into_iter().chain(events).map(|(title, text, table)| {
+    let parts = text::parts(results).map(|table| ("Parts", text::PARTS_TEXT, table));
+    let tables = cells.into_iter().chain(parts).chain(events).map(|(title, text, table)| {
         let wide = element("div").class("wide").child(numbers(&table));
         let text = element("p").class("soft").text(format!("{text}."));
         titled(title, text).child(wide).class("across")

@@ -1,5 +1,6 @@
 //! The results: one value that is printed, compared, and written as JSON and CSV.
 
+use super::parts::{self, Composition};
 use super::sample::{Estimate, REPEAT_MIN};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -26,6 +27,9 @@ pub struct Results {
     pub protocol: Protocol,
     /// The cells, in the order of the matrix.
     pub cells: Vec<CellResult>,
+    /// Cells that are the whole of parts that were measured too. Not read back.
+    #[serde(skip_deserializing)]
+    pub parts: Vec<Composition>,
 }
 
 /// The machine, and what was measured on it.
@@ -284,12 +288,27 @@ impl CellResult {
 }
 
 impl Results {
+    /// Results of so many cells, of a run that was not cut short.
+    pub fn new(environment: Environment, protocol: Protocol, cells: Vec<CellResult>) -> Self {
+        Self {
+            schema: SCHEMA.to_owned(),
+            schema_version: SCHEMA_VERSION,
+            end: "complete".to_owned(),
+            notes: Vec::new(),
+            environment,
+            protocol,
+            cells,
+            parts: Vec::new(),
+        }
+    }
+
     /// Derives the summaries from the repetitions.
     pub fn summarize(&mut self) {
         for cell in &mut self.cells {
             let named = METRICS.iter().map(|metric| (metric.name, cell.estimate(*metric)));
             cell.summary = named.filter_map(|(name, found)| Some((name, found?))).collect();
         }
+        self.parts = parts::compositions(&self.cells.iter().collect::<Vec<_>>());
     }
 }
 

@@ -6,7 +6,7 @@ use super::cell::{self, Server};
 use super::config::{BenchConfig, Source, Work};
 use super::environment::{self, TMPFS};
 use super::matrix::{Cell, Dest};
-use super::results::{CellResult, Protocol, Results, SCHEMA, SCHEMA_VERSION};
+use super::results::{CellResult, Protocol, Results};
 use super::say::say;
 use super::server::Origin;
 use super::{csv, events, html, text};
@@ -138,15 +138,7 @@ impl<'a> Bench<'a> {
             cpus_origin,
             compared: config.matrix.compared().into_iter().map(str::to_owned).collect(),
         };
-        let results = Results {
-            schema: SCHEMA.to_owned(),
-            schema_version: SCHEMA_VERSION,
-            end: String::new(),
-            notes,
-            environment,
-            protocol,
-            cells: Vec::new(),
-        };
+        let results = Results { notes, ..Results::new(environment, protocol, Vec::new()) };
         let found = cells.iter().map(|cell| CellResult {
             name: cell.name(),
             settings: cell.settings.clone(),

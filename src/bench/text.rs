@@ -6,7 +6,8 @@ use super::results::{
     FILES_PER_S, IOWQ_PER_FILE, LATENCY_P50, LATENCY_P99, LATENCY_P9999, Metric, RESIDENT_MIB,
     Results, SERVER_CPUS, SWITCHES_PER_FILE, SYSTEM_PER_FILE, USER_PER_FILE,
 };
-use super::verdict;
+use super::sample::Estimate;
+use super::{parts, verdict};
 use crate::report::Number;
 use std::fmt::Write as _;
 
@@ -20,6 +21,9 @@ pub fn render(results: &Results) -> String {
     let refused = results.cells.iter().filter_map(|cell| Some((cell, cell.error.as_ref()?)));
     for (cell, error) in refused {
         text += &format!("error: {}: {error}\n", verdict::named(&cell.name));
+    }
+    if let Some(table) = parts(results) {
+        text += &format!("\n{PARTS_TEXT}:\n\n{}", table.text());
     }
     if let Some(table) = events(results) {
         text += &format!("\n{EVENTS_TEXT}:\n\n{}", table.text());
@@ -96,6 +100,10 @@ const COLUMNS: [(&str, Metric, f64); 15] = [
 pub(super) const COLUMNS_TEXT: &str = "CPU time of the client (us/file, of it user, system and, \
      as far as seen, io-wq; ns/byte), context\nswitches and faults a file, RSS in MiB, latency in \
      ms, CPUs in %; s: the server is the limit, n: noisy";
+/// What the table of parts is.
+pub(super) const PARTS_TEXT: &str = "CPU time of the client, in us a file: the network alone, \
+     files alone, what is in both, the sum\n(network + files - neither) and the whole, with 95 % \
+     intervals";
 /// What the table of kernel events is.
 pub(super) const EVENTS_TEXT: &str = "System calls and io_uring, a file, of one more repetition";
 
@@ -162,6 +170,37 @@ fn settings(results: &Results, cell: &CellResult) -> Vec<String> {
     let values =
         axes(results).into_iter().map(|axis| cell.setting(&axis).unwrap_or("-").to_owned());
     values.collect()
+}
+
+/// The parts of the work beside the whole, a row for each cell that does both; nothing where there
+/// is none.
+pub(super) fn parts(results: &Results) -> Option<Table> {
+    let axes: Vec<String> = axes(results).into_iter().filter(|axis| axis != parts::AXIS).collect();
+    let nothing = || "-".to_owned();
+    let rows = results.parts.iter().map(|of| {
+        let setting = |axis: &String| {
+            let found = of.settings.iter().find(|(name, _)| name == axis);
+            found.map_or_else(nothing, |(_, value)| value.clone())
+        };
+        let mut row: Vec<String> = axes.iter().map(setting).collect();
+        let median = |found: &Estimate| number(found.median);
+        let interval = |found: &Estimate| format!("{}-{}", number(found.low), number(found.high));
+        row.extend([&of.network, &of.files].map(median));
+        row.push(of.neither.as_ref().map_or_else(nothing, median));
+        row.extend([median(&of.sum), interval(&of.sum), median(&of.whole), interval(&of.whole)]);
+        let ratio = of.whole_by_sum.map(|found| (found.ratio, found.low, found.high));
+        row.push(ratio.map_or_else(nothing, |(ratio, low, high)| {
+            format!("{ratio:.2} [{low:.2}, {high:.2}]")
+        }));
+        row
+    });
+    let rows: Vec<Vec<String>> = rows.collect();
+    if rows.is_empty() {
+        return None;
+    }
+    let left = axes.len();
+    let names = ["network", "files", "neither", "sum", "95 %", "whole", "95 %", "whole/sum"];
+    Some(Table { left, head: axes.into_iter().chain(names.map(str::to_owned)).collect(), rows })
 }
 
 /// Kernel events, a row a cell; nothing where none were counted.
@@ -276,6 +315,28 @@ mod tests {
         ] {
             assert_eq!(number(value), text);
         }
+    }
+
+    #[test]
+    fn parts_stand_beside_their_whole() {
+        let mut results = results(&[
+            ("size=1k dest=/a part=both", 45.0),
+            ("size=1k part=network", 30.0),
+            ("size=1k dest=/a part=files", 25.0),
+            ("size=1k part=neither", 10.0),
+        ]);
+        results.summarize();
+        let text = render(&results);
+        let at = text.find("network + files - neither)").expect("there is a table");
+        let table: Vec<Vec<&str>> = text[at..]
+            .lines()
+            .skip(2)
+            .take(2)
+            .map(|line| line.split_whitespace().collect())
+            .collect();
+        assert_eq!(table[0][..6], ["dest", "size", "network", "files", "neither", "sum"], "{text}");
+        assert_eq!(table[1][..6], ["/a", "1k", "30.0", "25.0", "10.0", "45.0"], "{text}");
+        assert_eq!(table[1][7..10], ["45.0", "44.9-45.1", "1.00"], "{text}");
     }
 
     #[test]

@@ -4,7 +4,7 @@ use super::command::{Command, command, parse};
 use super::options::{BenchArgs, PullArgs};
 use super::resolve::Host;
 use super::{argv, secrets};
-use crate::bench::{BenchConfig, Matrix, Source, Work};
+use crate::bench::{BenchConfig, Matrix, Source, Work, parts};
 use crate::error::RunError;
 use anyhow::bail;
 use std::ffi::OsString;
@@ -100,6 +100,14 @@ fn matrix(args: &BenchArgs) -> anyhow::Result<Matrix> {
         bail!(RunError::usage(format!(
             "cannot use the axis {axis} with {source}: it is about files of the embedded origin, \
              and those of {source} are what they are"
+        )));
+    }
+    if let Some(source) = foreign
+        && matrix.has_value(parts::AXIS, &["files", "neither"])
+    {
+        bail!(RunError::usage(format!(
+            "cannot use part=files or part=neither with {source}: nobody knows before how long its \
+             files are, which memory has to stand for; leave {source} out"
         )));
     }
     Ok(matrix)
@@ -199,6 +207,7 @@ mod tests {
             (&["--matrix", "colour=red"], &["colour", "conns", "long options"]),
             (&["--url", "http://h/", "--matrix", "tls=on"], &["tls", "--url"]),
             (&["-i", "/dev/null", "--matrix", "size=1k"], &["size", "-i"]),
+            (&["--url", "http://h/", "--matrix", "part=both,files"], &["part=files", "--url"]),
             (&["-i", "/nonexistent/list"], &["/nonexistent/list"]),
             (&["--url", "ftp://h/"], &["ftp://h/"]),
             (&["--url", "http://a:b@h/"], &["-u USER:PASSWORD"]),

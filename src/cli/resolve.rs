@@ -89,6 +89,7 @@ pub fn resolve(args: &PullArgs, host: &Host) -> anyhow::Result<Resolved> {
     let timeouts = args.patience.timeouts();
     let input = args.input.resolve(is_told(args))?;
     let limits = limits(args);
+    let network = args.kernel.network(args.report.report_path())?;
     let config = Config {
         budget: args.budget.resolve(),
         compute_hash: args.integrity.compute_hash.and_then(|hash| hash.0),
@@ -112,6 +113,7 @@ pub fn resolve(args: &PullArgs, host: &Host) -> anyhow::Result<Resolved> {
         argv: argv::without_secrets(&host.argv, &secrets::of(args)),
         backend: args.kernel.backend,
         ring: args.kernel.ring()?,
+        network,
         cpus: args.kernel.workers(args.concurrency.cpus(&host.cpus)?, limits.in_flight_max),
         limits,
         is_lookahead_given: args.input.lookahead.is_some(),
@@ -124,7 +126,7 @@ pub fn resolve(args: &PullArgs, host: &Host) -> anyhow::Result<Resolved> {
         retry: args.patience.retry(),
         bandwidth: args.pace.resolve(),
         tls: args.tls.resolve(),
-        dns: args.dns.resolve(&timeouts),
+        dns: args.dns.resolve(&timeouts, network),
         dns_cache: args.dns.dns_cache.clone(),
         address_policy,
         proxies,
@@ -168,6 +170,10 @@ fn warnings(args: &PullArgs, netrc: Option<&NetrcFile>) -> Vec<String> {
     let mut warnings = Vec::new();
     if args.tls.insecure {
         let text = "--insecure: certificates are not checked, anyone on the way can answer";
+        warnings.push(text.to_owned());
+    }
+    if args.kernel.is_network_made_up() {
+        let text = "--network memory: nothing comes from a server, and no file has its real bytes";
         warnings.push(text.to_owned());
     }
     if let Some(file) = netrc.filter(|file| file.is_readable_by_others) {

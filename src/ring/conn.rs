@@ -1,7 +1,9 @@
 //! One connection to an origin, with or without TLS: the same few methods for both.
 
 use super::buf::{BufPool, RecvBuf};
-use super::deadline::Rule;
+use super::deadline::{Deadlines, Rule};
+use super::line::Line;
+use super::memory::Memory;
 use super::tcp::{Socket, Waiting};
 use super::tls::{Session, Settings};
 use crate::fault::{Cause, Failure};
@@ -14,7 +16,7 @@ use std::sync::atomic::AtomicBool;
 pub struct Connection {
     /// Declared first: its buffer goes before the socket.
     tls: Option<Box<Session>>,
-    socket: Socket,
+    line: Line,
     /// See [`Connection::is_reused`].
     is_reused: bool,
     /// The poll, by the caller's count, in which nothing was found to wait on the connection.
@@ -58,7 +60,17 @@ impl ReadHint {
 impl Connection {
     /// Plain HTTP over a connected socket.
     pub fn plain(socket: Socket) -> Self {
-        Self { tls: None, socket, is_reused: false, silent_in: None, is_broken: false }
+        Self::over(Line::Socket(socket))
+    }
+
+    /// Plain HTTP with memory in place of a socket, which answers each request with a body of so
+    /// many bytes.
+    pub fn to_memory(deadlines: &Deadlines, body_bytes: u64) -> Self {
+        Self::over(Line::Memory(Box::new(Memory::new(deadlines, body_bytes))))
+    }
+
+    fn over(line: Line) -> Self {
+        Self { tls: None, line, is_reused: false, silent_in: None, is_broken: false }
     }
 
     /// HTTP over TLS on a connection without it, which may be a tunnel. The caller armed its
@@ -70,7 +82,7 @@ impl Connection {
     ///
     /// # Panics
     ///
-    /// When the connection has TLS already.
+    /// When the connection has TLS already, or is one to memory.
     pub async fn into_secure(
         self,
         settings: &Settings,
@@ -78,13 +90,14 @@ impl Connection {
         pool: &BufPool,
     ) -> Result<Self, Failure> {
         assert!(self.tls.is_none(), "TLS within TLS");
-        let session = Session::handshake(settings, host, &self.socket, pool).await?;
+        let Line::Socket(socket) = &self.line else { panic!("TLS with memory") };
+        let session = Session::handshake(settings, host, socket, pool).await?;
         Ok(Self { tls: Some(Box::new(session)), ..self })
     }
 
-    /// The address of the other side, which may be a proxy.
-    pub fn peer(&self) -> IpAddr {
-        self.socket.peer()
+    /// The address of the other side, which may be a proxy; memory has none.
+    pub fn peer(&self) -> Option<IpAddr> {
+        self.line.peer()
     }
 
     /// Whether the TLS session was resumed; `None` without TLS.
@@ -101,7 +114,7 @@ impl Connection {
     /// has not said goodbye, nothing that nobody asked for is left, and no deadline shut it down.
     pub fn is_reusable(&self) -> bool {
         !self.is_broken
-            && self.socket.verdict().is_none()
+            && self.line.verdict().is_none()
             && !self.tls.as_ref().is_some_and(|tls| tls.is_disturbed())
     }
 
@@ -113,7 +126,7 @@ impl Connection {
     /// Gives memory back: the request is over, and the connection is not needed for a while.
     pub fn park(&mut self) {
         self.is_reused = true;
-        self.socket.disarm();
+        self.line.disarm();
         if let Some(tls) = &mut self.tls {
             tls.park();
         }
@@ -121,18 +134,18 @@ impl Connection {
 
     /// Sets the deadlines of the waits that follow.
     pub fn arm(&self, rule: Rule, at_ms: u64, job_at_ms: u64) {
-        self.socket.arm(rule, at_ms, job_at_ms);
+        self.line.arm(rule, at_ms, job_at_ms);
     }
 
     /// Has the connection shut down soon after somebody sets `cut`, from whatever thread, or
     /// not any more.
     pub fn cut_by(&self, cut: Option<&Arc<AtomicBool>>) {
-        self.socket.cut_by(cut);
+        self.line.cut_by(cut);
     }
 
     /// Removes the deadlines: nothing waits any more.
     pub fn disarm(&self) {
-        self.socket.disarm();
+        self.line.disarm();
     }
 
     /// Whether bytes came on an idle connection, which makes it useless (RFC 9112 section 9.5). One
@@ -140,7 +153,7 @@ impl Connection {
     /// those who doubt the next response.
     pub fn is_disturbed(&self, poll: u64) -> bool {
         self.tls.as_ref().is_some_and(|tls| tls.is_disturbed())
-            || (self.silent_in != Some(poll) && self.socket.waiting() != Waiting::Nothing)
+            || (self.silent_in != Some(poll) && self.line.waiting() != Waiting::Nothing)
     }
 
     /// Looks for bytes behind a response. Over TLS nobody can tell: the peer may send records of
@@ -149,7 +162,7 @@ impl Connection {
         if self.tls.is_some() {
             return Waiting::Nothing;
         }
-        let waiting = self.socket.waiting();
+        let waiting = self.line.waiting();
         self.silent_in = (waiting == Waiting::Nothing).then_some(poll);
         waiting
     }
@@ -175,7 +188,7 @@ impl Connection {
             },
         };
         let (memory, range) = into.lend_free(hint.at_most(into.free_len()));
-        let done = self.socket.send_and_receive(bytes, memory, range).await;
+        let done = self.line.send_and_receive(bytes, memory, range).await;
         into.restore(done.memory);
         let sent = done.sent.map_err(Failure::from);
         self.is_broken = sent.is_err();
@@ -231,7 +244,7 @@ impl Connection {
         if self.tls.is_some() {
             return Ok(false);
         }
-        let count = self.socket.receive_here(buf.free())?;
+        let count = self.line.receive_here(buf.free())?;
         buf.received(count);
         Ok(count > 0)
     }
@@ -251,7 +264,7 @@ impl Connection {
     ) -> Result<Received, Failure> {
         loop {
             if let Some(records) = self.tls.as_mut().and_then(|tls| tls.take_outgoing()) {
-                let (sent, _) = self.socket.send(records).await;
+                let (sent, _) = self.line.send(records).await;
                 sent?;
             }
             // What will come at least, less the part of a record that is here already.
@@ -275,7 +288,7 @@ impl Connection {
                 sure => (usize::try_from(sure).map_or(free, |sure| sure.min(free)), true),
             };
             let (memory, range) = into.lend_free(count);
-            let (received, memory) = self.socket.receive(memory, range, is_whole).await;
+            let (received, memory) = self.line.receive(memory, range, is_whole).await;
             into.restore(memory);
             match received? {
                 0 => return Ok(self.end()),

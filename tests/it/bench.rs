@@ -5,9 +5,7 @@ use crate::cmd::{Sandbox, command, eventually};
 use crate::disk::mount_namespace;
 use crate::origin::serve;
 use crate::sockets::RefusingPort;
-use ringpull::bench::results::{
-    CellResult, Environment, Protocol, Repetition, Results, SCHEMA, SCHEMA_VERSION,
-};
+use ringpull::bench::results::{CellResult, Environment, Protocol, Repetition, Results, SCHEMA};
 use ringpull::ring::{child::Child, setup};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
@@ -140,6 +138,42 @@ fn what_is_refused_is_an_error_line_and_the_rest_goes_on() {
 }
 
 #[test]
+fn parts_are_measured_beside_the_whole() {
+    let lab = Lab::new();
+    let out = lab.path("out");
+    let matrix =
+        format!("size=1500 conns=4 part=both,network,files,neither dest={}", out.display());
+    let args = ["--matrix", &matrix, "--repeat", "2", "--files", "20"];
+    let (code, text, said) = lab.run(&args);
+    assert_eq!(code, Some(0), "{text}\n{said}");
+    let json = lab.json();
+    let cells = json["cells"].as_array().unwrap();
+    assert_eq!(cells.len(), 4);
+    for cell in cells {
+        for repetition in cell["repetitions"].as_array().unwrap() {
+            assert_eq!(repetition["files"], 20, "{cell}");
+            assert_eq!(repetition["bytes"], 20 * 1_500, "{cell}");
+        }
+        let argv = cell["argv"].to_string();
+        let (is_memory, has_files) =
+            (argv.contains("--network=memory:1500"), argv.contains("\"-d\""));
+        let expected = match cell["settings"][2][1].as_str().unwrap() {
+            "both" => (false, true),
+            "network" => (false, false),
+            "files" => (true, true),
+            _ => (true, false),
+        };
+        assert_eq!((is_memory, has_files), expected, "{cell}");
+    }
+    let parts = &json["parts"][0];
+    assert_eq!(parts["name"], cells[0]["name"]);
+    let median = |of: &str| parts[of]["median"].as_f64().unwrap();
+    assert!(median("network") > 0.0 && median("files") > 0.0 && median("whole") > 0.0, "{parts}");
+    assert!(text.contains("whole/sum"), "{text}");
+    lab.assert_nothing_left();
+}
+
+#[test]
 fn servers_and_lists_of_the_user() {
     let served = serve();
     let lab = Lab::new();
@@ -249,15 +283,7 @@ fn results(micros: f64) -> Results {
         repetitions: (0..7).map(repetition).collect(),
         ..CellResult::default()
     };
-    Results {
-        schema: SCHEMA.to_owned(),
-        schema_version: SCHEMA_VERSION,
-        end: "complete".to_owned(),
-        notes: Vec::new(),
-        environment: Environment::default(),
-        protocol: Protocol::default(),
-        cells: vec![cell],
-    }
+    Results::new(Environment::default(), Protocol::default(), vec![cell])
 }
 
 #[test]

@@ -79,6 +79,16 @@ fn a_page_has_plots_tables_errors_and_the_verdict() {
 }
 
 #[test]
+fn parts_have_a_table() {
+    let mut results = results(&[("part=both", 45.0), ("part=network", 30.0), ("part=files", 25.0)]);
+    results.summarize();
+    let page = render(&results);
+    elements(&page);
+    assert!(page.contains("<h2>Parts</h2>") && page.contains("whole/sum"), "{page}");
+    assert!(!render(&all_kinds()).contains("<h2>Parts</h2>"));
+}
+
+#[test]
 fn nothing_one_cell_and_errors_alone_are_pages_too() {
     let empty = results(&[]);
     let page = render(&empty);

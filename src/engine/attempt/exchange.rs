@@ -69,7 +69,7 @@ pub(crate) async fn exchange(
         connection.arm(Rule::Total, at_ms, request.job_at_ms);
         connection.cut_by(request.cut);
         kit.transfers.enter(trace.transfer, Phase::Head);
-        trace.remote_ip = Some(connection.peer());
+        trace.remote_ip = connection.peer();
         trace.is_tls_resumed = connection.is_tls_resumed();
         if buf.free_len() < connection.room_min_bytes() {
             kit.buffers.grow(buf, Size::Small);

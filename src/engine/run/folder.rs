@@ -1,11 +1,11 @@
 //! The directory of the run: made, tried, and flushed in the end.
 
-use crate::config::{Config, OwnFiles};
+use crate::config::{Config, Network, OwnFiles};
 use crate::error::RunError;
 use crate::ring::dir::{Dir, FileSystem, Kept, WriteOptions};
 use crate::ring::file::Fsync;
 use crate::ring::room;
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -34,6 +34,14 @@ pub(crate) fn check_output(config: &Config, dir: &Dir) -> anyhow::Result<Option<
     if !config.destination.has_files() {
         // No file is made then, least of all beside a device.
         return Ok(None);
+    }
+    if config.network != Network::Sockets && !dir.was_empty() {
+        bail!(RunError::usage(format!(
+            "cannot use --network memory with {}, which is not empty: what is written then is no \
+             file of any server, and would stand among or in place of those that are; give -d a \
+             directory that is empty or not there",
+            config.dir.display()
+        )));
     }
     match dir.check_writable() {
         // There may be room by the time that it is needed, and it is waited for.
