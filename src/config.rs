@@ -10,7 +10,7 @@ pub use journal::{JournalConfig, RetryFailed, SyncMode};
 pub use own::{OwnFiles, StatsFile};
 
 pub use crate::ring::dns::{DnsOptions, Family, ResolveOverride};
-pub use crate::ring::file::{FileAllocation, FileOps, Fsync, WriteMode};
+pub use crate::ring::file::{FileAllocation, FileOps, Fsync, NameBy, WriteMode};
 pub use crate::ring::stream::Outlet;
 pub use crate::ring::tls::{Pins, Tls13Suite, TlsOptions, TlsVersion};
 pub use crate::ring::{
@@ -213,6 +213,8 @@ pub struct Config {
     pub file_ops: FileOps,
     /// `--write-mode`: way of the bytes of long bodies to the disk.
     pub write_mode: WriteMode,
+    /// `--naming`: how files get their final names.
+    pub naming: NameBy,
     /// What must be on the disk before it counts as done.
     pub fsync: Fsync,
     /// Whether disk space is reserved.
@@ -294,6 +296,7 @@ impl Default for Config {
             checksum: None,
             file_ops: FileOps::default(),
             write_mode: WriteMode::default(),
+            naming: NameBy::default(),
             fsync: Fsync::default(),
             file_allocation: FileAllocation::default(),
             dirs: None,

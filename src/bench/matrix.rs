@@ -312,7 +312,8 @@ const OWN: [(&str, &str); 13] = [
 /// Axes and options that mean nothing where files come from memory.
 pub(super) const NETWORKING: [&str; 2] = ["tls", SUITES];
 /// Options that mean nothing where no file is written.
-pub(super) const WRITING: [&str; 4] = ["write-mode", "file-ops", "file-allocation", "fsync"];
+pub(super) const WRITING: [&str; 5] =
+    ["write-mode", "file-ops", "naming", "file-allocation", "fsync"];
 /// Most cells of a matrix.
 const CELLS_MAX: usize = 500;
 /// Largest file.

@@ -132,6 +132,7 @@ pub fn resolve(args: &PullArgs, host: &Host) -> anyhow::Result<Resolved> {
         proxies,
         file_ops: args.kernel.resolved_file_ops(args.transfer.write_mode)?,
         write_mode: args.transfer.write_mode,
+        naming: args.kernel.resolved_naming()?,
         fsync: fsync(args),
         file_allocation: args.output.file_allocation,
         dirs: args.output.dirs.clone(),

@@ -141,6 +141,8 @@ pub struct Stats {
     pub files_split: u64,
     /// Files by how their bodies were written, where `--write-mode` decides it.
     pub write_modes: BTreeMap<&'static str, u64>,
+    /// Files by how they got their names, as `--naming` says it.
+    pub namings: BTreeMap<&'static str, u64>,
     /// Files that took the place of one that was there before the run.
     pub files_replaced: u64,
     /// Sum of `num_retries`.
@@ -179,6 +181,7 @@ impl Default for Stats {
             files_resumed: 0,
             files_split: 0,
             write_modes: BTreeMap::new(),
+            namings: BTreeMap::new(),
             files_replaced: 0,
             retries: 0,
             redirects: 0,
@@ -212,6 +215,9 @@ impl Stats {
         self.files_split += u64::from(row.num_parts > 1);
         if let Some(mode) = row.write_mode {
             *self.write_modes.entry(mode).or_default() += 1;
+        }
+        if let Some(naming) = row.naming {
+            *self.namings.entry(naming).or_default() += 1;
         }
         self.files_replaced += u64::from(row.has_replaced);
         self.retries += u64::from(row.num_retries);
@@ -301,6 +307,7 @@ impl Stats {
             files_resumed: self.files_resumed,
             files_split: self.files_split,
             write_modes: &self.write_modes,
+            namings: &self.namings,
             files_per_second: per_second(self.ok as f64),
             bytes_per_second: per_second(self.bytes as f64),
             num_retries: self.retries,
@@ -418,6 +425,9 @@ struct Json<'a> {
     /// Word of each mode and its files; not there where no body was that long.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     write_modes: &'a BTreeMap<&'static str, u64>,
+    /// Word of each way to a name and its files; not there where none was written.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    namings: &'a BTreeMap<&'static str, u64>,
     files_per_second: f64,
     bytes_per_second: f64,
     num_retries: u64,

@@ -2,8 +2,8 @@
 
 use crate::cli::values;
 use crate::config::{
-    Backend, FileOps, IOWQ_WORKERS_MAX, Network, RingFlags, RingOptions, SQ_ENTRIES, Trigger,
-    WriteMode,
+    Backend, FileOps, IOWQ_WORKERS_MAX, NameBy, Network, RingFlags, RingOptions, SQ_ENTRIES,
+    Trigger, WriteMode,
 };
 use crate::error::RunError;
 use crate::limits;
@@ -56,6 +56,15 @@ pub struct KernelArgs {
     #[arg(long, value_name = "HOW", default_value = "auto", value_parser = file_ops(),
           hide_short_help = true)]
     pub file_ops: FileOps,
+
+    /// How files get their final names.
+    ///
+    /// A file system that cannot do what was asked for is an error. Long files that may be
+    /// continued have a temporary name whatever this says. What auto has chosen is in the
+    /// statistics.
+    #[arg(long, value_name = "HOW", default_value = "auto", value_parser = naming(),
+          hide_short_help = true)]
+    pub naming: NameBy,
 
     /// Where answers come from: sockets, or memory:SIZE.
     ///
@@ -141,6 +150,20 @@ impl KernelArgs {
         }
     }
 
+    /// How files get their final names.
+    ///
+    /// # Errors
+    /// A chain was asked for, which renames.
+    pub(crate) fn resolved_naming(&self) -> anyhow::Result<NameBy> {
+        match (self.naming, self.file_ops) {
+            (NameBy::Link, FileOps::Chain) => bail!(RunError::usage(
+                "cannot use --naming link with --file-ops chain, whose last operation is a rename: \
+                 leave one of them out"
+            )),
+            (naming, _) => Ok(naming),
+        }
+    }
+
     /// How files are written: through a ring only where there is one.
     ///
     /// # Errors
@@ -206,6 +229,16 @@ fn network(text: &str) -> Result<NetworkArg, String> {
         _ => return Err("write sockets, or memory:SIZE, such as memory:50k".to_owned()),
     };
     Ok(NetworkArg(network))
+}
+
+/// The values of `--naming`.
+fn naming() -> impl TypedValueParser<Value = NameBy> {
+    let meaning = |naming| match naming {
+        NameBy::Auto => "link for short files where the file system has that, else rename",
+        NameBy::Link => "no name until the file is whole (O_TMPFILE, linkat)",
+        NameBy::Rename => "a temporary name until the file is whole (renameat2)",
+    };
+    values::one_of(NameBy::ALL.map(|naming| (naming.word(), naming, meaning(naming))))
 }
 
 /// The values of `--file-ops`.
@@ -304,6 +337,17 @@ mod tests {
         }
         let told = unusable(&["--network", "memory:1k", "--report", "r.csv", "u"]);
         assert!(told.contains("--report r.csv") && told.contains("--report -"), "{told}");
+    }
+
+    #[test]
+    fn ways_to_a_name() {
+        for naming in NameBy::ALL {
+            assert_eq!(config(&["--naming", naming.word(), "u"]).naming, naming);
+        }
+        config(&["--naming", "rename", "--file-ops", "chain", "u"]);
+        let told = unusable(&["--naming", "link", "--file-ops", "chain", "u"]);
+        assert!(told.contains("--naming link with --file-ops chain"), "{told}");
+        assert!(refused(&["--naming", "move", "u"]).contains("rename"));
     }
 
     #[test]

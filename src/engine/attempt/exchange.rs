@@ -252,7 +252,13 @@ async fn keep_text(
     let (bytes, is_full) = body.into_text();
     *text = bytes;
     let size = text.len() as u64;
-    let stored = Stored { location: Location::Planned, size, digest: None, has_replaced: false };
+    let stored = Stored {
+        location: Location::Planned,
+        size,
+        digest: None,
+        naming: None,
+        has_replaced: false,
+    };
     let done = Outcome::Done(stored).into();
     match connection {
         Ok(connection) => Ok(Some((done, connection))),
