@@ -2,6 +2,7 @@
 
 use super::matrix::Matrix;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// What is measured, and where the results go.
 #[derive(Clone, Debug, PartialEq)]
@@ -54,4 +55,6 @@ pub enum Work {
     Files(u64),
     /// Number of bytes, in whole files.
     Bytes(u64),
+    /// As many files as there are in this time.
+    Time(Duration),
 }

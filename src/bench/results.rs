@@ -90,6 +90,9 @@ pub struct Protocol {
     pub cpus_client: Vec<usize>,
     /// CPUs that the embedded origin is pinned to.
     pub cpus_origin: Vec<usize>,
+    /// How long each repetition goes on, where it does not end with its list.
+    #[serde(default)]
+    pub time_s: Option<f64>,
     /// Axes with more than one value.
     pub compared: Vec<String>,
 }

@@ -9,6 +9,7 @@ use crate::error::RunError;
 use anyhow::bail;
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 use url::Url;
 
 /// What `ringpull bench` was asked to do.
@@ -44,10 +45,11 @@ pub fn resolve(args: &BenchArgs, host: &Host) -> anyhow::Result<Asked> {
         source: source(args)?,
         options: args.options.clone(),
         repeat: args.repeat,
-        work: match (args.files, args.bytes) {
-            (Some(files), _) => Work::Files(files as u64),
-            (None, Some(bytes)) => Work::Bytes(bytes.0),
-            (None, None) => Work::Fitted,
+        work: match (args.files, args.bytes, args.time) {
+            (Some(files), ..) => Work::Files(files as u64),
+            (None, Some(bytes), _) => Work::Bytes(bytes.0),
+            (None, None, Some(time)) => Work::Time(Duration::from_millis(time.0)),
+            (None, None, None) => Work::Fitted,
         },
         temporary: std::env::temp_dir(),
         cpus,
@@ -191,6 +193,7 @@ mod tests {
         assert_eq!(own.source, Source::Url("http://h/".to_owned()));
         assert_eq!((own.work, own.matrix.compared()), (Work::Files(9), vec!["split"]));
         assert_eq!(config(&["--bytes", "1k"]).work, Work::Bytes(1_024));
+        assert_eq!(config(&["--time", "1.5"]).work, Work::Time(Duration::from_millis(1_500)));
         let own = config(&["--", "--retry", "0", "-u", "me:secret"]);
         assert_eq!(own.options, ["--retry", "0", "-u", "me:secret"]);
         assert_eq!(own.secrets, ["me:secret"]);
@@ -226,6 +229,8 @@ mod tests {
             &["bench", "--compare", "a", "b", "--json", "c"],
             &["bench", "--url", "http://h/", "-i", "l"],
             &["bench", "--files", "1", "--bytes", "1k"],
+            &["bench", "--files", "1", "--time", "1"],
+            &["bench", "--time", "0"],
             &["bench", "--repeat", "0"],
             &["bench", "http://h/"],
         ] {

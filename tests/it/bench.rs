@@ -174,6 +174,37 @@ fn parts_are_measured_beside_the_whole() {
 }
 
 #[test]
+fn repetitions_end_with_their_time() {
+    let lab = Lab::new();
+    let matrix = format!("size=1k conns=4 dest=discard,{}", lab.path("out").display());
+    let args = ["--matrix", &matrix, "--repeat", "2", "--time", "0.3"];
+    let (code, text, said) = lab.run(&args);
+    assert_eq!(code, Some(0), "{text}\n{said}");
+    let json = lab.json();
+    assert_eq!(json["protocol"]["time_s"], 0.3);
+    for cell in json["cells"].as_array().unwrap() {
+        for repetition in cell["repetitions"].as_array().unwrap() {
+            let number = |key: &str| repetition[key].as_f64().unwrap();
+            assert!(number("wall_s") >= 0.3 && number("files") > 0.0, "{cell}");
+            assert_eq!(number("bytes"), number("files") * 1_024.0, "{cell}");
+        }
+        assert!(cell["argv"].to_string().contains("--max-duration=300ms"), "{cell}");
+    }
+    lab.assert_nothing_left();
+
+    // A list that is over before its time says nothing of that time.
+    let served = serve();
+    let list = lab.path("list.txt");
+    fs::write(&list, format!("{}\n", served.http("/bytes/100/x"))).unwrap();
+    let matrix = "conns=2 dest=discard";
+    let args = ["-i", list.to_str().unwrap(), "--matrix", matrix, "--repeat", "2", "--time", "9"];
+    let (code, text, said) = lab.run(&args);
+    assert_eq!(code, Some(1), "{text}\n{said}");
+    assert!(text.contains("its list was over before the 9000 ms of --time"), "{text}");
+    lab.assert_nothing_left();
+}
+
+#[test]
 fn servers_and_lists_of_the_user() {
     let served = serve();
     let lab = Lab::new();

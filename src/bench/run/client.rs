@@ -48,6 +48,8 @@ pub(super) struct Clients {
     stop: Arc<AtomicBool>,
     /// Files of the last repetition, by its own count.
     files: u64,
+    /// Whether its list was over before its time was.
+    pub(super) is_list_over: bool,
 }
 
 /// What a run says of itself (`--stats`).
@@ -59,6 +61,13 @@ struct Stats {
     end: String,
     status_dict: BTreeMap<String, u64>,
     time_total: Percentiles,
+}
+
+impl Stats {
+    /// Whether the run was ended by its time, and all that had begun by then was pulled.
+    fn is_time_over(&self) -> bool {
+        self.end == "max_duration" && self.failed_to_download == 0
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -99,14 +108,16 @@ impl Clients {
             cpus,
             stop,
             files: 0,
+            is_list_over: false,
         })
     }
 
-    /// Runs a cell once, under perf where kernel events are counted into a file.
+    /// Runs a cell once, for a list of so many files and at most so long; under perf where kernel
+    /// events are counted into a file.
     pub(super) fn run(
         &mut self,
         cell: &Cell,
-        files: u64,
+        (files, time): (u64, Option<Duration>),
         counted: Option<&Path>,
     ) -> anyhow::Result<Outcome> {
         let list = self.list(cell, files)?;
@@ -116,7 +127,7 @@ impl Clients {
         let _: std::io::Result<()> = fs::remove_file(&stats);
         let words = cell::words(
             cell,
-            Place { list: &list, stats: &stats, dir: &dir },
+            Place { list: &list, stats: &stats, dir: &dir, time },
             &self.server,
             &self.options,
         );
@@ -179,8 +190,9 @@ impl Clients {
         let stats = text.and_then(|text| serde_json::from_str::<Stats>(&text).ok());
         let server = server_before.zip(server_after).map(|(before, after)| after - before);
         match stats {
-            Some(stats) if ended.status.success() => {
+            Some(stats) if ended.status.success() || stats.is_time_over() => {
                 self.files = stats.successes;
+                self.is_list_over = !stats.is_time_over();
                 Ok(Outcome::Measured(repetition(&ended, &stats, workers.total(), server)))
             }
             stats => Ok(self.judge(&ended, cell, stats.as_ref(), log)),

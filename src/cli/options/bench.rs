@@ -1,6 +1,6 @@
 //! `ringpull bench`: what is measured, how often, and where the results go.
 
-use crate::cli::values::{self, Bytes};
+use crate::cli::values::{self, Bytes, Millis};
 use clap::Args;
 use std::path::PathBuf;
 
@@ -32,6 +32,10 @@ pub struct BenchArgs {
     /// Bytes of one repetition, in whole files
     #[arg(long, value_name = "SIZE", value_parser = values::bytes, conflicts_with = "url")]
     pub bytes: Option<Bytes>,
+    /// Pull for so many seconds in each repetition, whatever number of files that is
+    #[arg(long, value_name = "SECONDS", value_parser = values::deadline,
+          conflicts_with_all = ["files", "bytes"])]
+    pub time: Option<Millis>,
     /// CPUs to use, such as 0,2-5; a cell has `cores` of them, the origin the rest [default: all]
     #[arg(long, value_name = "LIST", value_parser = super::concurrency::cpus)]
     pub cpus: Option<super::concurrency::CpuList>,
@@ -46,8 +50,8 @@ pub struct BenchArgs {
     pub html: Option<PathBuf>,
     /// Compare two results, measure nothing, and end with status 10 if anything has become worse
     #[arg(long, num_args = 2, value_names = ["OLD.json", "NEW.json"], value_parser = values::path,
-          conflicts_with_all = ["matrix", "url", "input_file", "files", "bytes", "json", "csv",
-                                "html", "cpus", "options"])]
+          conflicts_with_all = ["matrix", "url", "input_file", "files", "bytes", "time", "json",
+                                "csv", "html", "cpus", "options"])]
     pub compare: Vec<PathBuf>,
     /// Say nothing while it runs
     #[arg(short, long)]
