@@ -13,6 +13,8 @@ pub struct BenchConfig {
     pub source: Source,
     /// Options of ringpull for all cells.
     pub options: Vec<String>,
+    /// Rate at which requests are due in all cells.
+    pub rate: Option<String>,
     /// Repetitions that count.
     pub repeat: usize,
     /// How much one repetition pulls.

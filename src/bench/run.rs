@@ -140,6 +140,7 @@ impl<'a> Bench<'a> {
             },
             cpus_client,
             cpus_origin,
+            rate: config.rate.clone(),
             time_s: match config.work {
                 Work::Time(time) => Some(time.as_secs_f64()),
                 Work::Fitted | Work::Files(_) | Work::Bytes(_) => None,
@@ -263,7 +264,7 @@ impl<'a> Bench<'a> {
         Ok(match outcome {
             Outcome::Measured(repetition) => {
                 let wall = Duration::from_secs_f64(repetition.wall_s);
-                found.repetitions.push(repetition);
+                found.repetitions.push(*repetition);
                 Ok(wall)
             }
             Outcome::Refused(why) => {

@@ -2,9 +2,10 @@
 
 use super::events::{ALL_CALLS, ONE_CALL};
 use super::results::{
-    BYTES_PER_S, CLIENT_CPUS, CPU_PER_BYTE, CPU_PER_FILE, CellResult, Events, FAULTS_PER_FILE,
-    FILES_PER_S, IOWQ_PER_FILE, LATENCY_P50, LATENCY_P99, LATENCY_P9999, Metric, RESIDENT_MIB,
-    Results, SERVER_CPUS, SWITCHES_PER_FILE, SYSTEM_PER_FILE, USER_PER_FILE,
+    BYTES_PER_S, CLIENT_CPUS, CPU_PER_BYTE, CPU_PER_FILE, CellResult, DUE_P50, DUE_P99, DUE_P9999,
+    Events, FAULTS_PER_FILE, FILES_PER_S, IOWQ_PER_FILE, LATE_P99, LATENCY_P50, LATENCY_P99,
+    LATENCY_P9999, Metric, RESIDENT_MIB, Results, SERVER_CPUS, SWITCHES_PER_FILE, SYSTEM_PER_FILE,
+    USER_PER_FILE,
 };
 use super::sample::Estimate;
 use super::{parts, verdict};
@@ -16,7 +17,7 @@ pub fn render(results: &Results) -> String {
     let mut text = head(results);
     text += "\n";
     if let Some(table) = cells(results) {
-        text += &format!("{COLUMNS_TEXT}\n\n{}", table.text());
+        text += &format!("{}\n\n{}", columns_text(results), table.text());
     }
     let refused = results.cells.iter().filter_map(|cell| Some((cell, cell.error.as_ref()?)));
     for (cell, error) in refused {
@@ -48,12 +49,14 @@ fn head(results: &Results) -> String {
         cpus.join(",")
     };
     let mut text = format!(
-        "ringpull bench {}: Linux {}, {}\n{} cells, {} repetitions each; clients on CPU {}",
+        "ringpull bench {}: Linux {}, {}\n{} cells, {} repetitions each{}{}; clients on CPU {}",
         machine.ringpull,
         machine.kernel,
         machine.cpu_model,
         results.cells.len(),
         protocol.repeat,
+        protocol.time_s.map_or_else(String::new, |time_s| format!(" of {time_s} s")),
+        protocol.rate.as_ref().map_or_else(String::new, |rate| format!(", requests due at {rate}")),
         cpus(&protocol.cpus_client),
     );
     match protocol.cpus_origin.is_empty() {
@@ -78,7 +81,7 @@ fn head(results: &Results) -> String {
 }
 
 /// What the columns of the cells are, above and within their table.
-const COLUMNS: [(&str, Metric, f64); 15] = [
+const COLUMNS: [(&str, Metric, f64); 19] = [
     ("files/s", FILES_PER_S, 1.0),
     ("MiB/s", BYTES_PER_S, 1.0 / 1_048_576.0),
     ("us/file", CPU_PER_FILE, 1.0),
@@ -92,12 +95,26 @@ const COLUMNS: [(&str, Metric, f64); 15] = [
     ("p50", LATENCY_P50, 1.0),
     ("p99", LATENCY_P99, 1.0),
     ("p99.99", LATENCY_P9999, 1.0),
+    ("due50", DUE_P50, 1.0),
+    ("due99", DUE_P99, 1.0),
+    ("due99.99", DUE_P9999, 1.0),
+    ("late99", LATE_P99, 1.0),
     ("client", CLIENT_CPUS, 100.0),
     ("origin", SERVER_CPUS, 100.0),
 ];
 
-/// What the columns of the cells mean.
-pub(super) const COLUMNS_TEXT: &str = "CPU time of the client (us/file, of it user, system and, \
+/// What the columns of the cells mean, where these are there.
+pub(super) fn columns_text(results: &Results) -> String {
+    let is_due = results.cells.iter().any(|cell| cell.estimate(DUE_P50).is_some());
+    match is_due {
+        true => format!("{COLUMNS_TEXT}{DUE_TEXT}"),
+        false => COLUMNS_TEXT.to_owned(),
+    }
+}
+
+const DUE_TEXT: &str = "\ndue50 to due99.99: latency from when a request was due, late99: how much \
+     later it began; b: behind the schedule";
+const COLUMNS_TEXT: &str = "CPU time of the client (us/file, of it user, system and, \
      as far as seen, io-wq; ns/byte), context\nswitches and faults a file, RSS in MiB, latency in \
      ms, CPUs in %; s: the server is the limit, n: noisy";
 /// What the table of parts is.
@@ -147,7 +164,7 @@ pub(super) fn cells(results: &Results) -> Option<Table> {
             }
         }
         let is_limited = cell.is_server_the_limit(results.protocol.cpus_origin.len());
-        let marks = [(is_limited, "s"), (cell.is_noisy(), "n")];
+        let marks = [(is_limited, "s"), (cell.is_noisy(), "n"), (cell.is_behind(), "b")];
         row.push(marks.iter().filter(|(is_so, _)| *is_so).map(|(_, mark)| *mark).collect());
         row
     });
@@ -356,6 +373,7 @@ mod tests {
         results.cells[0].events = Some(Events { files: 100, counts });
         results.notes.push("a note".to_owned());
         results.environment.cpu_model = "CPU".to_owned();
+        (results.protocol.time_s, results.protocol.rate) = (Some(1.5), Some("5/s".to_owned()));
         results.environment.ring.setup_flags = vec!["CLAMP".to_owned(), "R_DISABLED".to_owned()];
         results.environment.ring.operations = vec!["RECV".to_owned()];
         let text = render(&results);
@@ -370,6 +388,10 @@ mod tests {
         let counted = words(text.lines().find(|line| line.ends_with("read 0.50")).unwrap());
         assert_eq!(counted[1..6], ["1.50", "1.00", "2.00", "4.00", "0"]);
         assert!(text.contains("\n  conns=2 against 1: CPU per file 2.00"), "{text}");
+        assert!(
+            text.contains("7 repetitions each of 1.5 s, requests due at 5/s; clients"),
+            "{text}"
+        );
         assert!(text.contains("\nio_uring: CLAMP R_DISABLED\n  operations: RECV\n"), "{text}");
         assert!(text.ends_with("\nNotes:\n  a note\n"), "{text}");
         assert!(text.lines().all(|line| line == line.trim_end()), "{text}");

@@ -2,7 +2,7 @@
 
 use super::matrix::WORK;
 use super::parts::{self, Composition, compositions};
-use super::results::{CPU_PER_FILE, CellResult, FILES_PER_S, Metric, Results};
+use super::results::{CPU_PER_FILE, CellResult, FILES_PER_S, LATE_MAX, Metric, Results};
 use super::sample::{REPEAT_MIN, Ratio};
 use std::collections::BTreeSet;
 
@@ -43,6 +43,7 @@ pub fn sentences(results: &Results) -> Vec<String> {
             cells.len()
         ));
     }
+    told.extend(behind(&calm));
     let judge = Judge { all: &results.cells, calm: &calm, limited: &limited };
     for axis in results.protocol.compared.iter().filter(|axis| !APART.contains(&axis.as_str())) {
         told.extend(judge.axis(axis));
@@ -53,6 +54,20 @@ pub fn sentences(results: &Results) -> Vec<String> {
         told.push("there is nothing to compare: give an axis two values".to_owned());
     }
     told
+}
+
+/// What is to be said where requests began later than they were due.
+fn behind(cells: &[&CellResult]) -> Option<String> {
+    let behind: Vec<&&CellResult> = cells.iter().filter(|cell| cell.is_behind()).collect();
+    let latest = behind.iter().filter_map(|cell| cell.estimate(LATE_MAX)).map(|late| late.median);
+    let latest = latest.max_by(f64::total_cmp)?;
+    Some(format!(
+        "the schedule was not kept in {} of {} cells (marked b): requests began up to {latest:.0} \
+         ms after they were due, because connections (-j, -x) or CPU were lacking; latencies that \
+         count from their begin do not show that, those from when they were due do",
+        behind.len(),
+        cells.len()
+    ))
 }
 
 /// What the parts of some work come to, beside the whole of it.
@@ -240,6 +255,21 @@ pub(super) mod tests {
             told[1].starts_with("size=1k: least CPU per file with conns=1: 0.50 ["),
             "{told:#?}"
         );
+    }
+
+    #[test]
+    fn a_schedule_that_was_not_kept_is_named() {
+        let mut found = results(&[("conns=1", 10.0), ("conns=2", 20.0), ("conns=3", 20.0)]);
+        for (cell, late_s) in found.cells.iter_mut().zip([0.5, 0.002]) {
+            for repetition in &mut cell.repetitions {
+                (repetition.late_p99_s, repetition.late_max_s) = (Some(late_s), Some(late_s * 2.0));
+            }
+        }
+        let told = sentences(&found);
+        assert!(told[0].starts_with("the schedule was not kept in 1 of 3 cells"), "{told:#?}");
+        assert!(told[0].contains("up to 1000 ms"), "{told:#?}");
+        found.cells.remove(0);
+        assert!(!sentences(&found)[0].contains("schedule"));
     }
 
     #[test]

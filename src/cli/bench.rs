@@ -44,6 +44,7 @@ pub fn resolve(args: &BenchArgs, host: &Host) -> anyhow::Result<Asked> {
         matrix: matrix(args)?,
         source: source(args)?,
         options: args.options.clone(),
+        rate: args.rate.clone(),
         repeat: args.repeat,
         work: match (args.files, args.bytes, args.time) {
             (Some(files), ..) => Work::Files(files as u64),
@@ -103,6 +104,12 @@ fn matrix(args: &BenchArgs) -> anyhow::Result<Matrix> {
             "cannot use the axis {axis} with {source}: it is about files of the embedded origin, \
              and those of {source} are what they are"
         )));
+    }
+    if args.rate.is_some() && matrix.has("rate") {
+        bail!(RunError::usage(
+            "cannot use both --rate and the axis rate: leave one of them out (an axis of rates is \
+             measured from when requests are due with -- --open-loop)"
+        ));
     }
     if let Some(source) = foreign
         && matrix.has_value(parts::AXIS, &["files", "neither"])
@@ -211,6 +218,7 @@ mod tests {
             (&["--url", "http://h/", "--matrix", "tls=on"], &["tls", "--url"]),
             (&["-i", "/dev/null", "--matrix", "size=1k"], &["size", "-i"]),
             (&["--url", "http://h/", "--matrix", "part=both,files"], &["part=files", "--url"]),
+            (&["--rate", "5/s", "--matrix", "rate=1/s,2/s"], &["--rate", "-- --open-loop"]),
             (&["-i", "/nonexistent/list"], &["/nonexistent/list"]),
             (&["--url", "ftp://h/"], &["ftp://h/"]),
             (&["--url", "http://a:b@h/"], &["-u USER:PASSWORD"]),
@@ -231,6 +239,7 @@ mod tests {
             &["bench", "--files", "1", "--bytes", "1k"],
             &["bench", "--files", "1", "--time", "1"],
             &["bench", "--time", "0"],
+            &["bench", "--rate", "5"],
             &["bench", "--repeat", "0"],
             &["bench", "http://h/"],
         ] {

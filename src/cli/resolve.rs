@@ -83,13 +83,10 @@ pub fn resolve(args: &PullArgs, host: &Host) -> anyhow::Result<Resolved> {
     let warnings = warnings(args, netrc.as_ref());
     let mut request = args.http.resolve(netrc.map(|file| file.netrc))?;
     let (proxies, proxy_note) = args.proxy.resolve(&host.proxy_variables, &mut request.headers)?;
-    let address_policy = proxy::checked_address_policy(args.dns.address_policy(), &proxies)?;
     let (shard, shard_note) = args.lines.shard(&host.task_variables)?;
     let notes = notes(args, host, proxy_note.into_iter().chain(shard_note));
-    let timeouts = args.patience.timeouts();
     let input = args.input.resolve(is_told(args))?;
-    let limits = limits(args);
-    let network = args.kernel.network(args.report.report_path())?;
+    let limits = limits(args)?;
     let config = Config {
         budget: args.budget.resolve(),
         compute_hash: args.integrity.compute_hash.and_then(|hash| hash.0),
@@ -113,7 +110,7 @@ pub fn resolve(args: &PullArgs, host: &Host) -> anyhow::Result<Resolved> {
         argv: argv::without_secrets(&host.argv, &secrets::of(args)),
         backend: args.kernel.backend,
         ring: args.kernel.ring()?,
-        network,
+        network: args.kernel.network(args.report.report_path())?,
         cpus: args.kernel.workers(args.concurrency.cpus(&host.cpus)?, limits.in_flight_max),
         limits,
         is_lookahead_given: args.input.lookahead.is_some(),
@@ -122,13 +119,13 @@ pub fn resolve(args: &PullArgs, host: &Host) -> anyhow::Result<Resolved> {
         request,
         redirects: args.http.redirects(),
         body_bytes_max: args.http.max_filesize.map(|bytes| bytes.0).filter(|bytes| *bytes > 0),
-        timeouts,
+        timeouts: args.patience.timeouts(),
         retry: args.patience.retry(),
         bandwidth: args.pace.resolve(),
         tls: args.tls.resolve(),
-        dns: args.dns.resolve(&timeouts, network),
+        dns: args.dns.resolve(&args.patience.timeouts(), args.kernel.is_network_made_up()),
         dns_cache: args.dns.dns_cache.clone(),
-        address_policy,
+        address_policy: proxy::checked_address_policy(args.dns.address_policy(), &proxies)?,
         proxies,
         file_ops: args.kernel.resolved_file_ops(args.transfer.write_mode)?,
         write_mode: args.transfer.write_mode,
@@ -155,16 +152,16 @@ fn inputs(args: &PullArgs) -> anyhow::Result<Vec<Input>> {
 }
 
 /// The caps of the run, but for what the engine fills in.
-fn limits(args: &PullArgs) -> Limits {
+fn limits(args: &PullArgs) -> anyhow::Result<Limits> {
     let per_host = args.concurrency.max_connections_per_host;
-    let limits = args.politeness.limits(per_host);
-    Limits {
+    let limits = args.politeness.limits(per_host)?;
+    Ok(Limits {
         per_host_first: args.transfer.per_host_first(&limits, per_host.is_some()),
         in_flight_max: args.concurrency.max_concurrent_downloads,
         lookahead_max: args.input.lookahead.unwrap_or(limits.lookahead_max),
         retry_after_max_ms: args.patience.retry_after_max.0,
         ..limits
-    }
+    })
 }
 
 fn warnings(args: &PullArgs, netrc: Option<&NetrcFile>) -> Vec<String> {

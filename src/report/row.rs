@@ -57,6 +57,9 @@ impl Status {
 pub struct Times {
     /// Waiting for a slot before the first attempt.
     pub queue: Duration,
+    /// How much later than it was due the first attempt began, with `--open-loop`. No column has
+    /// it.
+    pub late: Option<Duration>,
     /// Until the name was resolved.
     pub namelookup: Duration,
     /// Until the TCP connection was open.

@@ -165,6 +165,17 @@ pub struct Stats {
     total: Times,
     /// `time_starttransfer` of rows that had a response.
     starttransfer: Times,
+    /// With `--open-loop`, of the rows of `total`.
+    open_loop: Option<Box<OpenLoop>>,
+}
+
+/// Times of rows whose requests were due at a time.
+#[derive(Clone, Debug)]
+struct OpenLoop {
+    /// From the time at which a request was due to the end of its row.
+    due: Times,
+    /// How much later than it was due a request began.
+    late: Times,
 }
 
 impl Default for Stats {
@@ -193,6 +204,7 @@ impl Default for Stats {
             exit_lowest: None,
             total: Times::new(),
             starttransfer: Times::new(),
+            open_loop: None,
         }
     }
 }
@@ -235,6 +247,11 @@ impl Stats {
                 // Of what was not tried there is no time.
                 if !row.times.total.is_zero() {
                     self.total.record(row.times.total);
+                    if let Some(late) = row.times.late {
+                        let of = self.open_loop.get_or_insert_with(Box::default);
+                        of.due.record(late + row.times.total);
+                        of.late.record(late);
+                    }
                 }
                 if !row.host.is_empty() {
                     let failures = u64::from(row.status == Status::Failed);
@@ -255,6 +272,13 @@ impl Stats {
     /// `time_total` of the rows that are ok or failed and were tried, to three digits.
     pub fn time_total(&self) -> Percentiles {
         self.total.percentiles()
+    }
+
+    /// Times from when the requests of these rows were due to their ends, and to their begins; none
+    /// without `--open-loop`.
+    pub fn time_due_and_late(&self) -> Option<[Percentiles; 2]> {
+        let of = self.open_loop.as_ref()?;
+        Some([&of.due, &of.late].map(Times::percentiles))
     }
 
     /// `time_starttransfer` of the rows that had a response, to three digits.
@@ -285,6 +309,7 @@ impl Stats {
         let mut status_dict = BTreeMap::from([("success", self.ok), ("skipped", self.skipped)]);
         status_dict.extend(self.faults.iter().map(|(code, fault)| (*code, fault.count)));
         let hosts = self.hosts.slowest(HOSTS_IN_JSON).into_iter();
+        let open_loop = self.time_due_and_late().map(|times| times.map(JsonPercentiles::new));
         let json = Json {
             count: self.count,
             successes: self.ok,
@@ -315,6 +340,8 @@ impl Stats {
             num_connects: self.connects,
             time_total: JsonPercentiles::new(self.time_total()),
             time_starttransfer: JsonPercentiles::new(self.time_starttransfer()),
+            time_due: open_loop.map(|[due, _]| due),
+            time_late: open_loop.map(|[_, late]| late),
             hosts: hosts.map(|(name, host)| JsonHost::new(name, host)).collect(),
             hosts_forgotten: self.hosts.forgotten(),
             hosts_pushing_back: pushing::json(&run.pushing),
@@ -338,6 +365,12 @@ impl Stats {
         }
         let explained = || FaultCount { count: 0, sentence: facts.sentence };
         self.faults.entry(facts.code).or_insert_with(explained).count += 1;
+    }
+}
+
+impl Default for OpenLoop {
+    fn default() -> Self {
+        Self { due: Times::new(), late: Times::new() }
     }
 }
 
@@ -435,6 +468,12 @@ struct Json<'a> {
     num_connects: u64,
     time_total: JsonPercentiles,
     time_starttransfer: JsonPercentiles,
+    /// From when each request was due; not there without `--open-loop`, as what follows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    time_due: Option<JsonPercentiles>,
+    /// From when each request was due to its begin.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    time_late: Option<JsonPercentiles>,
     hosts: Vec<JsonHost<'a>>,
     hosts_forgotten: u64,
     hosts_pushing_back: serde_json::Value,
@@ -447,7 +486,7 @@ struct Json<'a> {
     shard: Option<RunShard>,
 }
 
-#[derive(Serialize)]
+#[derive(Clone, Copy, Serialize)]
 struct JsonPercentiles {
     p50: f64,
     p90: f64,

@@ -205,6 +205,33 @@ fn repetitions_end_with_their_time() {
 }
 
 #[test]
+fn a_rate_is_measured_from_when_requests_are_due() {
+    let lab = Lab::new();
+    // One connection cannot answer 1,000 requests a second that take 20 ms each.
+    let served = serve();
+    let url = served.http("/delay/20/bytes/100/x");
+    let args = ["--url", &url, "--matrix", "conns=1,64 dest=discard", "--repeat", "2"];
+    let rate = ["--rate", "1000/s", "--files", "60"];
+    let (code, text, said) = lab.run(&[&args[..], &rate].concat());
+    assert_eq!(code, Some(0), "{text}\n{said}");
+    let json = lab.json();
+    assert_eq!(json["protocol"]["rate"], "1000/s");
+    for cell in json["cells"].as_array().unwrap() {
+        for repetition in cell["repetitions"].as_array().unwrap() {
+            let number = |key: &str| repetition[key].as_f64().unwrap();
+            assert!(number("due_p50_s") <= number("due_p9999_s"), "{repetition}");
+            assert!(number("due_p9999_s") >= number("late_max_s"), "{repetition}");
+            assert!(number("due_p50_s") >= 0.02, "{repetition}");
+        }
+    }
+    // The last of 60 requests was due after 59 ms, and began after 59 * 20 ms.
+    let late = json["cells"][0]["repetitions"][0]["late_max_s"].as_f64().unwrap();
+    assert!(late >= 59.0 * 0.019, "{late}");
+    assert!(text.contains("due99.99"), "{text}");
+    lab.assert_nothing_left();
+}
+
+#[test]
 fn servers_and_lists_of_the_user() {
     let served = serve();
     let lab = Lab::new();
