@@ -12,11 +12,11 @@ pub use own::{OwnFiles, StatsFile};
 pub use pipeline::Pipeline;
 
 pub use crate::ring::dns::{DnsOptions, Family, ResolveOverride};
-pub use crate::ring::file::{FileAllocation, FileOps, Fsync, WriteMode};
+pub use crate::ring::file::{FileAllocation, FileOps, Fsync, NameBy, WriteMode};
 pub use crate::ring::stream::Outlet;
 pub use crate::ring::tls::{Pins, Tls13Suite, TlsOptions, TlsVersion};
 pub use crate::ring::{
-    Backend, IOWQ_WORKERS_MAX, RecvMode, RingFlags, RingOptions, SQ_ENTRIES, Trigger,
+    Backend, IOWQ_WORKERS_MAX, Network, RecvMode, RingFlags, RingOptions, SQ_ENTRIES, Trigger,
 };
 
 use crate::limits;
@@ -166,6 +166,8 @@ pub struct Config {
     pub argv: Vec<String>,
     /// Kernel interface that moves the bytes.
     pub backend: Backend,
+    /// Where answers come from.
+    pub network: Network,
     /// How rings are set up, where the backend has them.
     pub ring: RingOptions,
     /// Requests that are sent ahead of their turn.
@@ -215,6 +217,8 @@ pub struct Config {
     pub file_ops: FileOps,
     /// `--write-mode`: way of the bytes of long bodies to the disk.
     pub write_mode: WriteMode,
+    /// `--naming`: how files get their final names.
+    pub naming: NameBy,
     /// What must be on the disk before it counts as done.
     pub fsync: Fsync,
     /// Whether disk space is reserved.
@@ -260,6 +264,7 @@ impl Default for Config {
             stats: None,
             argv: Vec::new(),
             backend: Backend::default(),
+            network: Network::default(),
             ring: RingOptions::default(),
             pipeline: Pipeline::default(),
             cpus: vec![0],
@@ -296,6 +301,7 @@ impl Default for Config {
             checksum: None,
             file_ops: FileOps::default(),
             write_mode: WriteMode::default(),
+            naming: NameBy::default(),
             fsync: Fsync::default(),
             file_allocation: FileAllocation::default(),
             dirs: None,

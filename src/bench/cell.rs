@@ -26,6 +26,8 @@ pub(super) struct Place<'a> {
     pub(super) stats: &'a Path,
     /// The directory that takes the files.
     pub(super) dir: &'a Path,
+    /// When the repetition ends, where that is not with its list.
+    pub(super) time: Option<Duration>,
 }
 
 /// The words behind the program's name. `options` are those of all cells.
@@ -46,10 +48,20 @@ pub(super) fn words(
         Dest::Discard => add(&[&"--discard"]),
         Dest::Tmpfs | Dest::Directory(_) => add(&[&"-d", &place.dir]),
     }
+    if !cell.part.has_network() {
+        add(&[&format!("--network=memory:{}", cell.size)]);
+    }
     match server {
         Server::Origin { ca, .. } => add(&[&"-i", &place.list, &"--proxy", &"", &"--cacert", ca]),
         Server::Url(_) => add(&[&"-i", &place.list, &"--name-template", &"{seq}"]),
         Server::List(list) => add(&[&"-i", list]),
+    }
+    if let Some(time) = place.time {
+        add(&[&format!("--max-duration={}ms", time.as_millis())]);
+        // The list is longer than the time, and what is read of it in vain is to be little.
+        if cell.options.iter().all(|(option, _)| option != "lookahead") {
+            add(&[&format!("--lookahead={}", LOOKAHEAD_MIN.max(4 * cell.conns))]);
+        }
     }
     for (option, value) in &cell.options {
         add(&[&format!("--{option}={value}")]);
@@ -84,6 +96,20 @@ pub(super) fn files_first(cell: &Cell, server: &Server) -> u64 {
     }
 }
 
+/// Files that are enough for this time, if one takes so many seconds in the fastest cell.
+pub(super) fn files_for(time: Duration, file_s: f64) -> u64 {
+    let files = time.as_secs_f64() / file_s.max(1e-9) * 3.0;
+    // What is cut off is less than a file.
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is bounded")]
+    let files = files as u64;
+    files.clamp(FILES_MIN, FILES_OF_TIME_MAX)
+}
+
+/// Twice as many files, where that is not too many.
+pub(super) fn files_more(files: u64) -> Option<u64> {
+    files.checked_mul(2).filter(|files| *files <= FILES_OF_TIME_MAX)
+}
+
 /// Files that take about [`TARGET`], if one takes so many seconds.
 pub(super) fn files_fitted(file_s: f64, size: u64) -> u64 {
     let fitted = TARGET.as_secs_f64() / file_s.max(1e-9);
@@ -104,6 +130,10 @@ const TARGET: Duration = Duration::from_millis(400);
 /// Fewest and most files of a repetition whose work was not given.
 const FILES_MIN: u64 = 16;
 const FILES_MAX: u64 = 100_000;
+/// Fewest lines that are read ahead in a repetition that ends with its time.
+const LOOKAHEAD_MIN: usize = 2_000;
+/// Most files of a repetition that ends with its time.
+const FILES_OF_TIME_MAX: u64 = 20_000_000;
 /// Most bytes of one, which may have to fit into memory.
 const BYTES_MAX: u64 = 512 << 20;
 
@@ -118,10 +148,15 @@ mod tests {
     }
 
     fn line(text: &str, server: &Server) -> String {
+        line_of(text, server, None)
+    }
+
+    fn line_of(text: &str, server: &Server, time: Option<Duration>) -> String {
         let options = ["split".to_owned()];
         let cell = &Matrix::parse(text, &options).unwrap().cells()[0];
         let [list, stats, dir] = ["l", "s", "d"].map(Path::new);
-        let words = words(cell, Place { list, stats, dir }, server, &["--retry=0".to_owned()]);
+        let words =
+            words(cell, Place { list, stats, dir, time }, server, &["--retry=0".to_owned()]);
         words.iter().map(|word| word.to_str().unwrap()).collect::<Vec<_>>().join(" ")
     }
 
@@ -131,6 +166,17 @@ mod tests {
         assert_eq!(
             line("conns=7 split=4 dest=discard", &origin()),
             format!("{common} --discard -i l --proxy  --cacert ca.pem --split=4 --retry=0")
+        );
+        assert_eq!(
+            line("conns=7 size=5 part=files", &origin()),
+            format!("{common} -d d --network=memory:5 -i l --proxy  --cacert ca.pem --retry=0")
+        );
+        assert_eq!(
+            line_of("conns=7 dest=discard", &origin(), Some(Duration::from_millis(1_500))),
+            format!(
+                "{common} --discard -i l --proxy  --cacert ca.pem --max-duration=1500ms \
+                 --lookahead=2000 --retry=0"
+            )
         );
         assert_eq!(
             line("conns=7 dest=/t", &Server::Url("http://u/".into())),
@@ -149,6 +195,14 @@ mod tests {
         assert_eq!(list(&cell, &origin(), 2), text);
         assert_eq!(list(&cell, &Server::Url("http://u/".into()), 2), "http://u/\nhttp://u/\n");
         assert_eq!(list(&cell, &Server::List("l".into()), 2), "");
+    }
+
+    #[test]
+    fn a_time_has_files_enough() {
+        let second = Duration::from_secs(1);
+        assert_eq!(files_for(second, 0.001), 3_000);
+        assert_eq!(files_for(second, 0.0), FILES_OF_TIME_MAX);
+        assert_eq!((files_more(5), files_more(FILES_OF_TIME_MAX)), (Some(10), None));
     }
 
     proptest! {

@@ -2,6 +2,7 @@
 
 use super::matrix::Matrix;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// What is measured, and where the results go.
 #[derive(Clone, Debug, PartialEq)]
@@ -12,6 +13,8 @@ pub struct BenchConfig {
     pub source: Source,
     /// Options of ringpull for all cells.
     pub options: Vec<String>,
+    /// Rate at which requests are due in all cells.
+    pub rate: Option<String>,
     /// Repetitions that count.
     pub repeat: usize,
     /// How much one repetition pulls.
@@ -54,4 +57,6 @@ pub enum Work {
     Files(u64),
     /// Number of bytes, in whole files.
     Bytes(u64),
+    /// As many files as there are in this time.
+    Time(Duration),
 }

@@ -32,6 +32,11 @@ pub fn render(results: &Results) -> String {
         .children(errors(results))
         .children(drawn("Every cell", BARS_TEXT, plots::bars(results)))
         .children(drawn("Latency", CURVES_TEXT, plots::curves(results)))
+        .children(drawn(
+            "Latency from when requests were due",
+            DUE_TEXT,
+            plots::curves_due(results),
+        ))
         .children(drawn("Scaling", LINES_TEXT, plots::lines(results)))
         .children(tables(results))
         .child(titled("Machine", facts_of(&results.environment)))
@@ -90,9 +95,11 @@ fn drawn(title: &str, text: &str, plots: Vec<Element>) -> Option<Element> {
 }
 
 fn tables(results: &Results) -> Vec<Element> {
-    let cells = text::cells(results).map(|table| ("Cells", text::COLUMNS_TEXT, table));
-    let events = text::events(results).map(|table| ("Kernel events", text::EVENTS_TEXT, table));
-    let tables = cells.into_iter().chain(events).map(|(title, text, table)| {
+    let cells = text::cells(results).map(|table| ("Cells", text::columns_text(results), table));
+    let events =
+        text::events(results).map(|table| ("Kernel events", text::EVENTS_TEXT.to_owned(), table));
+    let parts = text::parts(results).map(|table| ("Parts", text::PARTS_TEXT.to_owned(), table));
+    let tables = cells.into_iter().chain(parts).chain(events).map(|(title, text, table)| {
         let wide = element("div").class("wide").child(numbers(&table));
         let text = element("p").class("soft").text(format!("{text}."));
         titled(title, text).child(wide).class("across")
@@ -171,6 +178,8 @@ const BARS_TEXT: &str = "Medians of the repetitions, with 95 % intervals. Less C
                          and so are more files a second.";
 const CURVES_TEXT: &str =
     "Medians of the repetitions. So many percent of the files took no longer.";
+const DUE_TEXT: &str = "Medians of the repetitions. What a request waited because others were late \
+                        is in it, so that it is what a user would see at this rate.";
 const LINES_TEXT: &str = "Medians of the repetitions, with 95 % intervals.";
 
 #[cfg(test)]

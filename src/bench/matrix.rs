@@ -1,5 +1,6 @@
 //! The matrix: axes and their values as typed, and every combination of them as a cell.
 
+use super::parts::{AXIS as PART, Part};
 use crate::ring::tls::Tls13Suite;
 use std::path::PathBuf;
 
@@ -31,6 +32,8 @@ pub struct Cell {
     pub is_tls: bool,
     /// Where they go.
     pub dest: Dest,
+    /// What of the work is done.
+    pub part: Part,
     /// Options of ringpull beside those, with their values.
     pub options: Vec<(String, String)>,
 }
@@ -55,6 +58,7 @@ impl Default for Cell {
             cores: 1,
             is_tls: false,
             dest: Dest::Tmpfs,
+            part: Part::Both,
             options: Vec::new(),
         }
     }
@@ -72,6 +76,20 @@ impl Cell {
         self.settings.iter().find(|(name, _)| name == axis).map(|(_, value)| value.as_str())
     }
 
+    /// Forgets what says nothing of the part that the cell does, so that no work is there twice.
+    fn settle(&mut self) {
+        let is_heard = |part: Part, is_written: bool, name: &str| {
+            part.hears(name) && (is_written || !WRITING.contains(&name))
+        };
+        if !self.part.has_files() {
+            self.dest = Dest::Discard;
+        }
+        self.is_tls &= self.part.has_network();
+        let (part, is_written) = (self.part, self.dest != Dest::Discard);
+        self.settings.retain(|(name, _)| is_heard(part, is_written, name));
+        self.options.retain(|(name, _)| is_heard(part, is_written, name));
+    }
+
     fn set(&mut self, axis: &str, value: &str) -> Result<(), String> {
         let count = |text: &str| text.parse::<usize>().ok().filter(|count| *count > 0);
         let wrong = |expected: &str| format!("{axis}={value}: {expected}");
@@ -86,6 +104,7 @@ impl Cell {
                 self.options.push((SUITES.to_owned(), suite.name().to_owned()));
             }
             "dest" => self.dest = dest(value).ok_or_else(|| wrong(DEST_EXPECTED))?,
+            PART => self.part = Part::named(value).ok_or_else(|| wrong(&part_expected()))?,
             option => self.options.push((option.to_owned(), value.to_owned())),
         }
         self.settings.push((axis.to_owned(), value.to_owned()));
@@ -129,7 +148,8 @@ impl Matrix {
             None => Err(format!("more than {CELLS_MAX} cells: leave values out")),
             Some(_) if matrix.axes.is_empty() => Err("no axis: write for instance size=1k".into()),
             Some(_) => {
-                matrix.check_writing()?;
+                matrix.check_parts()?;
+                matrix.check_heard()?;
                 matrix.check_suites()?;
                 Ok(matrix)
             }
@@ -147,8 +167,15 @@ impl Matrix {
         self.axes.iter().any(|axis| axis.name == name)
     }
 
+    /// Whether an axis has one of these values.
+    pub fn has_value(&self, name: &str, values: &[&str]) -> bool {
+        let axis = self.axes.iter().find(|axis| axis.name == name);
+        axis.is_some_and(|axis| axis.values.iter().any(|value| values.contains(&value.as_str())))
+    }
+
     /// All combinations, the last axis changing fastest. What says how files are written is left
-    /// out where none are, so that no work is in there twice.
+    /// out where none are, and what says how they come where none do, so that no work is in there
+    /// twice.
     pub fn cells(&self) -> Vec<Cell> {
         let mut cells = vec![Cell::default()];
         for axis in &self.axes {
@@ -166,10 +193,7 @@ impl Matrix {
         }
         let mut distinct: Vec<Cell> = Vec::with_capacity(cells.len());
         for mut cell in cells {
-            if cell.dest == Dest::Discard {
-                cell.settings.retain(|(name, _)| !WRITING.contains(&name.as_str()));
-                cell.options.retain(|(name, _)| !WRITING.contains(&name.as_str()));
-            }
+            cell.settle();
             if !distinct.contains(&cell) {
                 distinct.push(cell);
             }
@@ -177,16 +201,29 @@ impl Matrix {
         distinct
     }
 
-    fn check_writing(&self) -> Result<(), String> {
-        let writing = self.axes.iter().find(|axis| WRITING.contains(&axis.name.as_str()));
-        let dest = self.axes.iter().find(|axis| axis.name == "dest");
-        match (writing, dest) {
-            (Some(writing), Some(dest)) if dest.values == ["discard"] => Err(format!(
-                "{} says how files are written, and dest=discard writes none: leave one out",
-                writing.name
-            )),
-            _ => Ok(()),
+    /// Both say that files are discarded, and only one of them says what else there is.
+    fn check_parts(&self) -> Result<(), String> {
+        if self.has(PART) && self.has_value("dest", &["discard"]) {
+            return Err("part=network is what dest=discard is: leave discard out".to_owned());
         }
+        Ok(())
+    }
+
+    /// An axis that says something of no cell was not meant so.
+    fn check_heard(&self) -> Result<(), String> {
+        let cells = self.cells();
+        let is_unheard =
+            |axis: &&Axis| !cells.iter().any(|cell| cell.setting(&axis.name).is_some());
+        let Some(Axis { name, .. }) = self.axes.iter().find(is_unheard) else { return Ok(()) };
+        let why = match self.axes.iter().find(|axis| axis.name == PART) {
+            None => "dest=discard writes none".to_owned(),
+            Some(part) => format!("{PART}={} has none", part.values.join(",")),
+        };
+        let about = match NETWORKING.contains(&name.as_str()) {
+            true => "is about the network",
+            false => "says how files are written",
+        };
+        Err(format!("{name} {about}, and {why}: leave one out"))
     }
 
     fn check_suites(&self) -> Result<(), String> {
@@ -198,6 +235,10 @@ impl Matrix {
         }
         Ok(())
     }
+}
+
+fn part_expected() -> String {
+    format!("there are {}", Part::ALL.map(Part::word).join(", "))
 }
 
 fn tls_expected() -> String {
@@ -249,17 +290,18 @@ fn dest(text: &str) -> Option<Dest> {
 /// Option that a cipher suite as the value of `tls` is given by.
 const SUITES: &str = "tls13-ciphers";
 /// Axes that are no option of the same name.
-pub const AXES: [&str; 5] = ["size", "conns", "cores", "tls", "dest"];
+pub const AXES: [&str; 6] = ["size", "conns", "cores", "tls", "dest", PART];
 /// Axes that are the work and not a way to do it: between their values there is no better one.
-pub const WORK: [&str; 4] = ["size", "tls", "dest", "cores"];
+pub const WORK: [&str; 5] = ["size", "tls", "dest", "cores", PART];
 /// Options that the bench sets, and what is to be used in their place.
-const OWN: [(&str, &str); 12] = [
+const OWN: [(&str, &str); 13] = [
     ("max-concurrent-downloads", "use conns"),
     ("max-connections-per-host", "use conns"),
     ("threads", "use cores"),
     ("cpus", "use cores"),
     ("dir", "use dest"),
     ("discard", "use dest"),
+    ("network", "use part"),
     ("output", "use dest"),
     ("input-file", "give -i to the bench"),
     ("stats", "the results have it all"),
@@ -267,8 +309,11 @@ const OWN: [(&str, &str); 12] = [
     ("help", "leave it out"),
     ("version", "leave it out"),
 ];
+/// Axes and options that mean nothing where files come from memory.
+pub(super) const NETWORKING: [&str; 2] = ["tls", SUITES];
 /// Options that mean nothing where no file is written.
-const WRITING: [&str; 4] = ["write-mode", "file-ops", "file-allocation", "fsync"];
+pub(super) const WRITING: [&str; 5] =
+    ["write-mode", "file-ops", "naming", "file-allocation", "fsync"];
 /// Most cells of a matrix.
 const CELLS_MAX: usize = 500;
 /// Largest file.
@@ -325,6 +370,24 @@ mod tests {
     }
 
     #[test]
+    fn parts_have_what_says_something_of_them() {
+        let text = "tls=off,on dest=/a,/b write-mode=ring,sync part=both,network,files,neither";
+        let cells = parse(text).unwrap().cells();
+        let of = |part: Part| -> Vec<String> {
+            cells.iter().filter(|cell| cell.part == part).map(Cell::name).collect()
+        };
+        assert_eq!(of(Part::Both).len(), 8);
+        assert_eq!(of(Part::Network), ["tls=off part=network", "tls=on part=network"]);
+        assert_eq!(of(Part::Neither), ["part=neither"]);
+        assert_eq!((of(Part::Files).len(), cells.len()), (4, 15));
+        assert_eq!(of(Part::Files)[0], "dest=/a write-mode=ring part=files");
+        for cell in cells {
+            assert!(cell.part.has_network() || !cell.is_tls, "{cell:?}");
+            assert_eq!(cell.dest == Dest::Discard, !cell.part.has_files(), "{cell:?}");
+        }
+    }
+
+    #[test]
     fn mistakes_are_named() {
         for (text, words) in [
             ("", &["no axis"][..]),
@@ -340,9 +403,14 @@ mod tests {
             ("tls=1.1", &["tls=1.1", "off, on and TLS_AES_128_GCM_SHA256"]),
             ("tls=TLS_AES_128_GCM_SHA256 tls13-ciphers=x", &["tls", "tls13-ciphers", "leave one"]),
             ("dest=home", &["dest=home", "discard", "tmpfs"]),
+            ("part=disk", &["part=disk", "both, network, files, neither"]),
+            ("part=both dest=discard,tmpfs", &["part=network", "leave discard out"]),
+            ("part=network,neither dest=tmpfs", &["dest", "part=network,neither", "leave one"]),
+            ("part=files,neither tls=on", &["tls", "network", "part=files,neither"]),
+            ("network=sockets", &["--network", "part"]),
             ("size=1k size=2k", &["size", "twice"]),
             ("conns=4,4", &["conns", "4 twice"]),
-            ("frobnicate=1", &["frobnicate", "size, conns, cores, tls, dest", "options"]),
+            ("frobnicate=1", &["frobnicate", "size, conns, cores, tls, dest, part", "options"]),
             ("dir=a", &["--dir", "dest"]),
         ] {
             let told = parse(text).unwrap_err();

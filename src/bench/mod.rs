@@ -3,8 +3,9 @@
 //! A [`matrix`] has cells; each is one command line of ringpull (`cell`), run in a process of its
 //! own and counted by the kernel (`run`), beside the embedded origin or a server of the user
 //! (`server`), again and again in an order that is fair. What comes of it ([`results`], with the
-//! machine in `environment` and kernel events from `events`) is judged ([`sample`], [`verdict`])
-//! and told ([`text`], [`csv`], [`html`], and JSON by serde); [`compare`] reads two of those files.
+//! machine in `environment` and kernel events from `events`) is judged ([`sample`], [`parts`],
+//! [`verdict`]) and told ([`text`], [`csv`], [`html`], and JSON by serde); [`compare`] reads two of
+//! those files.
 //!
 //! Nothing here uses the engine: what is measured is what a user would start.
 
@@ -16,6 +17,7 @@ mod environment;
 mod events;
 pub mod html;
 pub mod matrix;
+pub mod parts;
 pub mod results;
 mod run;
 pub mod sample;

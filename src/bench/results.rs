@@ -1,5 +1,6 @@
 //! The results: one value that is printed, compared, and written as JSON and CSV.
 
+use super::parts::{self, Composition};
 use super::sample::{Estimate, REPEAT_MIN};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -26,6 +27,9 @@ pub struct Results {
     pub protocol: Protocol,
     /// The cells, in the order of the matrix.
     pub cells: Vec<CellResult>,
+    /// Cells that are the whole of parts that were measured too. Not read back.
+    #[serde(skip_deserializing)]
+    pub parts: Vec<Composition>,
 }
 
 /// The machine, and what was measured on it.
@@ -86,6 +90,12 @@ pub struct Protocol {
     pub cpus_client: Vec<usize>,
     /// CPUs that the embedded origin is pinned to.
     pub cpus_origin: Vec<usize>,
+    /// Rate at which requests are due, where there is one for all cells.
+    #[serde(default)]
+    pub rate: Option<String>,
+    /// How long each repetition goes on, where it does not end with its list.
+    #[serde(default)]
+    pub time_s: Option<f64>,
     /// Axes with more than one value.
     pub compared: Vec<String>,
 }
@@ -160,6 +170,27 @@ pub struct Repetition {
     pub latency_p999_s: f64,
     /// 9,999 of 10,000 took no longer.
     pub latency_p9999_s: f64,
+    /// As `latency_p50_s`, from when each request was due; none without a rate, as what follows.
+    #[serde(default)]
+    pub due_p50_s: Option<f64>,
+    /// As `latency_p90_s`, from when each request was due.
+    #[serde(default)]
+    pub due_p90_s: Option<f64>,
+    /// As `latency_p99_s`, from when each request was due.
+    #[serde(default)]
+    pub due_p99_s: Option<f64>,
+    /// As `latency_p999_s`, from when each request was due.
+    #[serde(default)]
+    pub due_p999_s: Option<f64>,
+    /// As `latency_p9999_s`, from when each request was due.
+    #[serde(default)]
+    pub due_p9999_s: Option<f64>,
+    /// 99 of 100 requests began no later than so long after they were due.
+    #[serde(default)]
+    pub late_p99_s: Option<f64>,
+    /// The latest request began so long after it was due.
+    #[serde(default)]
+    pub late_max_s: Option<f64>,
     /// CPU time of the embedded origin meanwhile; none where the server is the user's.
     pub server_cpu_s: Option<f64>,
 }
@@ -209,13 +240,27 @@ pub const LATENCY_P99: Metric = metric("latency_p99_ms", |r| Some(r.latency_p99_
 pub const LATENCY_P999: Metric = metric("latency_p999_ms", |r| Some(r.latency_p999_s * 1e3));
 /// Latency that 99.99 % of the files had at most, in milliseconds.
 pub const LATENCY_P9999: Metric = metric("latency_p9999_ms", |r| Some(r.latency_p9999_s * 1e3));
+/// As [`LATENCY_P50`], from when each request was due.
+pub const DUE_P50: Metric = metric("due_p50_ms", |r| ms(r.due_p50_s));
+/// As [`LATENCY_P90`], from when each request was due.
+pub const DUE_P90: Metric = metric("due_p90_ms", |r| ms(r.due_p90_s));
+/// As [`LATENCY_P99`], from when each request was due.
+pub const DUE_P99: Metric = metric("due_p99_ms", |r| ms(r.due_p99_s));
+/// As [`LATENCY_P999`], from when each request was due.
+pub const DUE_P999: Metric = metric("due_p999_ms", |r| ms(r.due_p999_s));
+/// As [`LATENCY_P9999`], from when each request was due.
+pub const DUE_P9999: Metric = metric("due_p9999_ms", |r| ms(r.due_p9999_s));
+/// Time from when a request was due to its begin that 99 % had at most, in milliseconds.
+pub const LATE_P99: Metric = metric("late_p99_ms", |r| ms(r.late_p99_s));
+/// Longest of these times, in milliseconds.
+pub const LATE_MAX: Metric = metric("late_max_ms", |r| ms(r.late_max_s));
 /// CPUs that the client kept busy.
 pub const CLIENT_CPUS: Metric = metric("client_cpus", |r| share(r.user_s + r.system_s, r.wall_s));
 /// CPUs that the origin kept busy.
 pub const SERVER_CPUS: Metric = metric("server_cpus", |r| share(r.server_cpu_s?, r.wall_s));
 
 /// All of them, in the order of the JSON.
-pub const METRICS: [Metric; 17] = [
+pub const METRICS: [Metric; 24] = [
     FILES_PER_S,
     BYTES_PER_S,
     CPU_PER_FILE,
@@ -231,12 +276,23 @@ pub const METRICS: [Metric; 17] = [
     LATENCY_P99,
     LATENCY_P999,
     LATENCY_P9999,
+    DUE_P50,
+    DUE_P90,
+    DUE_P99,
+    DUE_P999,
+    DUE_P9999,
+    LATE_P99,
+    LATE_MAX,
     CLIENT_CPUS,
     SERVER_CPUS,
 ];
 
 const fn metric(name: &'static str, of: fn(&Repetition) -> Option<f64>) -> Metric {
     Metric { name, of }
+}
+
+fn ms(seconds: Option<f64>) -> Option<f64> {
+    seconds.map(|seconds| seconds * 1e3)
 }
 
 fn share(part: f64, whole: f64) -> Option<f64> {
@@ -273,6 +329,11 @@ impl CellResult {
         self.estimate(CPU_PER_FILE).is_some_and(|estimate| estimate.is_noisy())
     }
 
+    /// Whether requests began later than they were due, by more than timers are late by.
+    pub fn is_behind(&self) -> bool {
+        self.estimate(LATE_P99).is_some_and(|late| late.median > BEHIND_MS)
+    }
+
     /// Whether the origin, on so many CPUs, was busy all the time and the client was not.
     pub fn is_server_the_limit(&self, cpus_origin: usize) -> bool {
         let busy = |metric: Metric| self.estimate(metric).map(|estimate| estimate.median);
@@ -284,15 +345,33 @@ impl CellResult {
 }
 
 impl Results {
+    /// Results of so many cells, of a run that was not cut short.
+    pub fn new(environment: Environment, protocol: Protocol, cells: Vec<CellResult>) -> Self {
+        Self {
+            schema: SCHEMA.to_owned(),
+            schema_version: SCHEMA_VERSION,
+            end: "complete".to_owned(),
+            notes: Vec::new(),
+            environment,
+            protocol,
+            cells,
+            parts: Vec::new(),
+        }
+    }
+
     /// Derives the summaries from the repetitions.
     pub fn summarize(&mut self) {
         for cell in &mut self.cells {
             let named = METRICS.iter().map(|metric| (metric.name, cell.estimate(*metric)));
             cell.summary = named.filter_map(|(name, found)| Some((name, found?))).collect();
         }
+        self.parts = parts::compositions(&self.cells.iter().collect::<Vec<_>>());
     }
 }
 
+/// Milliseconds by which requests are late from which on the schedule is not kept. Timers are late
+/// by one or two.
+const BEHIND_MS: f64 = 10.0;
 /// Share of a CPU from which on it counts as busy.
 const BUSY: f64 = 0.9;
 

@@ -6,7 +6,7 @@ use super::cell::{self, Server};
 use super::config::{BenchConfig, Source, Work};
 use super::environment::{self, TMPFS};
 use super::matrix::{Cell, Dest};
-use super::results::{CellResult, Protocol, Results, SCHEMA, SCHEMA_VERSION};
+use super::results::{CellResult, Protocol, Results};
 use super::say::say;
 use super::server::Origin;
 use super::{csv, events, html, text};
@@ -102,6 +102,10 @@ struct Bench<'a> {
     found: Vec<CellResult>,
     clients: Clients,
     files: BTreeMap<Group, u64>,
+    /// How long a repetition goes on, where it does not end with its list.
+    time: Option<Duration>,
+    /// Files of lists that are long enough for that.
+    files_of_time: BTreeMap<Group, u64>,
     results: Results,
 }
 
@@ -136,17 +140,14 @@ impl<'a> Bench<'a> {
             },
             cpus_client,
             cpus_origin,
+            rate: config.rate.clone(),
+            time_s: match config.work {
+                Work::Time(time) => Some(time.as_secs_f64()),
+                Work::Fitted | Work::Files(_) | Work::Bytes(_) => None,
+            },
             compared: config.matrix.compared().into_iter().map(str::to_owned).collect(),
         };
-        let results = Results {
-            schema: SCHEMA.to_owned(),
-            schema_version: SCHEMA_VERSION,
-            end: String::new(),
-            notes,
-            environment,
-            protocol,
-            cells: Vec::new(),
-        };
+        let results = Results { notes, ..Results::new(environment, protocol, Vec::new()) };
         let found = cells.iter().map(|cell| CellResult {
             name: cell.name(),
             settings: cell.settings.clone(),
@@ -154,7 +155,12 @@ impl<'a> Bench<'a> {
             ..CellResult::default()
         });
         let found = found.collect();
-        Ok(Self { config, cells, found, clients, files: BTreeMap::new(), results })
+        let time = match config.work {
+            Work::Time(time) => Some(time),
+            Work::Fitted | Work::Files(_) | Work::Bytes(_) => None,
+        };
+        let (files, files_of_time) = (BTreeMap::new(), BTreeMap::new());
+        Ok(Self { config, cells, found, clients, files, time, files_of_time, results })
     }
 
     /// Warms up, measures in rounds, each in the reverse order of the one before, and counts.
@@ -165,15 +171,22 @@ impl<'a> Bench<'a> {
         let mut slowest: BTreeMap<Group, f64> = BTreeMap::new();
         for &at in &order {
             let (group, files) = self.work(at);
-            let wall = match self.repeat(at, files)? {
+            let wall = match self.repeat(at, files, None)? {
                 Ok(wall) => wall.as_secs_f64(),
                 Err(end) => return Ok(end),
             };
             if self.found[at].error.is_none() {
+                let file_s = wall / files as f64;
                 let longest = slowest.entry(group).or_default();
-                *longest = longest.max(wall / files as f64);
+                *longest = longest.max(file_s);
                 // For the cells to come, too: a machine may be slower than expected.
-                self.files.insert(group, cell::files_fitted(*longest, group.0));
+                let fitted = cell::files_fitted(*longest, group.0);
+                self.files.insert(group, fitted);
+                if let Some(time) = self.time {
+                    let files = cell::files_for(time, file_s);
+                    let enough = self.files_of_time.entry(group).or_default();
+                    *enough = files.max(*enough);
+                }
             }
         }
         self.found.iter_mut().for_each(|cell| cell.repetitions.clear());
@@ -181,8 +194,7 @@ impl<'a> Bench<'a> {
         for round in 0..self.config.repeat {
             self.tell_round(round, begun.elapsed().saturating_sub(warm));
             for &at in &order {
-                let files = self.work(at).1;
-                if let Err(end) = self.repeat(at, files)? {
+                if let Err(end) = self.measure_once(at)? {
                     return Ok(end);
                 }
             }
@@ -198,7 +210,7 @@ impl<'a> Bench<'a> {
         let files = match self.config.work {
             Work::Files(files) => files,
             Work::Bytes(bytes) => (bytes / cell.size.max(1)).max(1),
-            Work::Fitted => {
+            Work::Fitted | Work::Time(_) => {
                 let known = self.files.get(&group).copied();
                 known.unwrap_or_else(|| cell::files_first(cell, &self.clients.server))
             }
@@ -206,18 +218,53 @@ impl<'a> Bench<'a> {
         (group, files)
     }
 
+    /// One repetition that counts: of a list, or of a time, for which the list has to be long
+    /// enough.
+    fn measure_once(&mut self, at: usize) -> anyhow::Result<Result<(), End>> {
+        let (group, files) = self.work(at);
+        let Some(time) = self.time else {
+            return Ok(self.repeat(at, files, None)?.map(drop));
+        };
+        let is_list = matches!(self.clients.server, Server::List(_));
+        let mut files = self.files_of_time.get(&group).copied().unwrap_or(files);
+        loop {
+            if let Err(end) = self.repeat(at, files, Some(time))? {
+                return Ok(Err(end));
+            }
+            if self.found[at].error.is_some() || !self.clients.is_list_over {
+                return Ok(Ok(()));
+            }
+            self.found[at].repetitions.pop();
+            match cell::files_more(files).filter(|_| !is_list) {
+                Some(more) => files = more,
+                None => {
+                    let ms = time.as_millis();
+                    let why = format!("its list was over before the {ms} ms of --time were");
+                    self.found[at].error = Some(why);
+                    return Ok(Ok(()));
+                }
+            }
+            self.files_of_time.insert(group, files);
+        }
+    }
+
     /// One repetition of a cell that has not failed. What the kernel refuses is the cell's error.
-    fn repeat(&mut self, at: usize, files: u64) -> anyhow::Result<Result<Duration, End>> {
+    fn repeat(
+        &mut self,
+        at: usize,
+        files: u64,
+        time: Option<Duration>,
+    ) -> anyhow::Result<Result<Duration, End>> {
         let found = &mut self.found[at];
         if found.error.is_some() {
             return Ok(Ok(Duration::ZERO));
         }
-        let outcome = self.clients.run(&self.cells[at], files, None)?;
+        let outcome = self.clients.run(&self.cells[at], (files, time), None)?;
         found.argv = std::mem::take(&mut self.clients.argv);
         Ok(match outcome {
             Outcome::Measured(repetition) => {
                 let wall = Duration::from_secs_f64(repetition.wall_s);
-                found.repetitions.push(repetition);
+                found.repetitions.push(*repetition);
                 Ok(wall)
             }
             Outcome::Refused(why) => {
@@ -240,7 +287,9 @@ impl<'a> Bench<'a> {
                 continue;
             }
             let files = self.work(at).1;
-            if let Outcome::Over(end) = self.clients.run(&self.cells[at], files, Some(&out))? {
+            if let Outcome::Over(end) =
+                self.clients.run(&self.cells[at], (files, None), Some(&out))?
+            {
                 return Ok(end);
             }
             self.found[at].events = self.clients.events(&out);

@@ -2,11 +2,13 @@
 
 use super::events::{ALL_CALLS, ONE_CALL};
 use super::results::{
-    BYTES_PER_S, CLIENT_CPUS, CPU_PER_BYTE, CPU_PER_FILE, CellResult, Events, FAULTS_PER_FILE,
-    FILES_PER_S, IOWQ_PER_FILE, LATENCY_P50, LATENCY_P99, LATENCY_P9999, Metric, RESIDENT_MIB,
-    Results, SERVER_CPUS, SWITCHES_PER_FILE, SYSTEM_PER_FILE, USER_PER_FILE,
+    BYTES_PER_S, CLIENT_CPUS, CPU_PER_BYTE, CPU_PER_FILE, CellResult, DUE_P50, DUE_P99, DUE_P9999,
+    Events, FAULTS_PER_FILE, FILES_PER_S, IOWQ_PER_FILE, LATE_P99, LATENCY_P50, LATENCY_P99,
+    LATENCY_P9999, Metric, RESIDENT_MIB, Results, SERVER_CPUS, SWITCHES_PER_FILE, SYSTEM_PER_FILE,
+    USER_PER_FILE,
 };
-use super::verdict;
+use super::sample::Estimate;
+use super::{parts, verdict};
 use crate::report::Number;
 use std::fmt::Write as _;
 
@@ -15,11 +17,14 @@ pub fn render(results: &Results) -> String {
     let mut text = head(results);
     text += "\n";
     if let Some(table) = cells(results) {
-        text += &format!("{COLUMNS_TEXT}\n\n{}", table.text());
+        text += &format!("{}\n\n{}", columns_text(results), table.text());
     }
     let refused = results.cells.iter().filter_map(|cell| Some((cell, cell.error.as_ref()?)));
     for (cell, error) in refused {
         text += &format!("error: {}: {error}\n", verdict::named(&cell.name));
+    }
+    if let Some(table) = parts(results) {
+        text += &format!("\n{PARTS_TEXT}:\n\n{}", table.text());
     }
     if let Some(table) = events(results) {
         text += &format!("\n{EVENTS_TEXT}:\n\n{}", table.text());
@@ -44,12 +49,14 @@ fn head(results: &Results) -> String {
         cpus.join(",")
     };
     let mut text = format!(
-        "ringpull bench {}: Linux {}, {}\n{} cells, {} repetitions each; clients on CPU {}",
+        "ringpull bench {}: Linux {}, {}\n{} cells, {} repetitions each{}{}; clients on CPU {}",
         machine.ringpull,
         machine.kernel,
         machine.cpu_model,
         results.cells.len(),
         protocol.repeat,
+        protocol.time_s.map_or_else(String::new, |time_s| format!(" of {time_s} s")),
+        protocol.rate.as_ref().map_or_else(String::new, |rate| format!(", requests due at {rate}")),
         cpus(&protocol.cpus_client),
     );
     match protocol.cpus_origin.is_empty() {
@@ -74,7 +81,7 @@ fn head(results: &Results) -> String {
 }
 
 /// What the columns of the cells are, above and within their table.
-const COLUMNS: [(&str, Metric, f64); 15] = [
+const COLUMNS: [(&str, Metric, f64); 19] = [
     ("files/s", FILES_PER_S, 1.0),
     ("MiB/s", BYTES_PER_S, 1.0 / 1_048_576.0),
     ("us/file", CPU_PER_FILE, 1.0),
@@ -88,14 +95,32 @@ const COLUMNS: [(&str, Metric, f64); 15] = [
     ("p50", LATENCY_P50, 1.0),
     ("p99", LATENCY_P99, 1.0),
     ("p99.99", LATENCY_P9999, 1.0),
+    ("due50", DUE_P50, 1.0),
+    ("due99", DUE_P99, 1.0),
+    ("due99.99", DUE_P9999, 1.0),
+    ("late99", LATE_P99, 1.0),
     ("client", CLIENT_CPUS, 100.0),
     ("origin", SERVER_CPUS, 100.0),
 ];
 
-/// What the columns of the cells mean.
-pub(super) const COLUMNS_TEXT: &str = "CPU time of the client (us/file, of it user, system and, \
+/// What the columns of the cells mean, where these are there.
+pub(super) fn columns_text(results: &Results) -> String {
+    let is_due = results.cells.iter().any(|cell| cell.estimate(DUE_P50).is_some());
+    match is_due {
+        true => format!("{COLUMNS_TEXT}{DUE_TEXT}"),
+        false => COLUMNS_TEXT.to_owned(),
+    }
+}
+
+const DUE_TEXT: &str = "\ndue50 to due99.99: latency from when a request was due, late99: how much \
+     later it began; b: behind the schedule";
+const COLUMNS_TEXT: &str = "CPU time of the client (us/file, of it user, system and, \
      as far as seen, io-wq; ns/byte), context\nswitches and faults a file, RSS in MiB, latency in \
      ms, CPUs in %; s: the server is the limit, n: noisy";
+/// What the table of parts is.
+pub(super) const PARTS_TEXT: &str = "CPU time of the client, in us a file: the network alone, \
+     files alone, what is in both, the sum\n(network + files - neither) and the whole, with 95 % \
+     intervals";
 /// What the table of kernel events is.
 pub(super) const EVENTS_TEXT: &str = "System calls and io_uring, a file, of one more repetition";
 
@@ -139,7 +164,7 @@ pub(super) fn cells(results: &Results) -> Option<Table> {
             }
         }
         let is_limited = cell.is_server_the_limit(results.protocol.cpus_origin.len());
-        let marks = [(is_limited, "s"), (cell.is_noisy(), "n")];
+        let marks = [(is_limited, "s"), (cell.is_noisy(), "n"), (cell.is_behind(), "b")];
         row.push(marks.iter().filter(|(is_so, _)| *is_so).map(|(_, mark)| *mark).collect());
         row
     });
@@ -162,6 +187,37 @@ fn settings(results: &Results, cell: &CellResult) -> Vec<String> {
     let values =
         axes(results).into_iter().map(|axis| cell.setting(&axis).unwrap_or("-").to_owned());
     values.collect()
+}
+
+/// The parts of the work beside the whole, a row for each cell that does both; nothing where there
+/// is none.
+pub(super) fn parts(results: &Results) -> Option<Table> {
+    let axes: Vec<String> = axes(results).into_iter().filter(|axis| axis != parts::AXIS).collect();
+    let nothing = || "-".to_owned();
+    let rows = results.parts.iter().map(|of| {
+        let setting = |axis: &String| {
+            let found = of.settings.iter().find(|(name, _)| name == axis);
+            found.map_or_else(nothing, |(_, value)| value.clone())
+        };
+        let mut row: Vec<String> = axes.iter().map(setting).collect();
+        let median = |found: &Estimate| number(found.median);
+        let interval = |found: &Estimate| format!("{}-{}", number(found.low), number(found.high));
+        row.extend([&of.network, &of.files].map(median));
+        row.push(of.neither.as_ref().map_or_else(nothing, median));
+        row.extend([median(&of.sum), interval(&of.sum), median(&of.whole), interval(&of.whole)]);
+        let ratio = of.whole_by_sum.map(|found| (found.ratio, found.low, found.high));
+        row.push(ratio.map_or_else(nothing, |(ratio, low, high)| {
+            format!("{ratio:.2} [{low:.2}, {high:.2}]")
+        }));
+        row
+    });
+    let rows: Vec<Vec<String>> = rows.collect();
+    if rows.is_empty() {
+        return None;
+    }
+    let left = axes.len();
+    let names = ["network", "files", "neither", "sum", "95 %", "whole", "95 %", "whole/sum"];
+    Some(Table { left, head: axes.into_iter().chain(names.map(str::to_owned)).collect(), rows })
 }
 
 /// Kernel events, a row a cell; nothing where none were counted.
@@ -279,6 +335,28 @@ mod tests {
     }
 
     #[test]
+    fn parts_stand_beside_their_whole() {
+        let mut results = results(&[
+            ("size=1k dest=/a part=both", 45.0),
+            ("size=1k part=network", 30.0),
+            ("size=1k dest=/a part=files", 25.0),
+            ("size=1k part=neither", 10.0),
+        ]);
+        results.summarize();
+        let text = render(&results);
+        let at = text.find("network + files - neither)").expect("there is a table");
+        let table: Vec<Vec<&str>> = text[at..]
+            .lines()
+            .skip(2)
+            .take(2)
+            .map(|line| line.split_whitespace().collect())
+            .collect();
+        assert_eq!(table[0][..6], ["dest", "size", "network", "files", "neither", "sum"], "{text}");
+        assert_eq!(table[1][..6], ["/a", "1k", "30.0", "25.0", "10.0", "45.0"], "{text}");
+        assert_eq!(table[1][7..10], ["45.0", "44.9-45.1", "1.00"], "{text}");
+    }
+
+    #[test]
     fn the_text_has_cells_errors_events_and_a_verdict() {
         let mut results = results(&[("conns=1", 10.0), ("conns=2", 20.0), ("conns=3", 1.0)]);
         results.cells[2].error = Some("the kernel refuses it".to_owned());
@@ -295,6 +373,7 @@ mod tests {
         results.cells[0].events = Some(Events { files: 100, counts });
         results.notes.push("a note".to_owned());
         results.environment.cpu_model = "CPU".to_owned();
+        (results.protocol.time_s, results.protocol.rate) = (Some(1.5), Some("5/s".to_owned()));
         results.environment.ring.setup_flags = vec!["CLAMP".to_owned(), "R_DISABLED".to_owned()];
         results.environment.ring.operations = vec!["RECV".to_owned()];
         let text = render(&results);
@@ -309,6 +388,10 @@ mod tests {
         let counted = words(text.lines().find(|line| line.ends_with("read 0.50")).unwrap());
         assert_eq!(counted[1..6], ["1.50", "1.00", "2.00", "4.00", "0"]);
         assert!(text.contains("\n  conns=2 against 1: CPU per file 2.00"), "{text}");
+        assert!(
+            text.contains("7 repetitions each of 1.5 s, requests due at 5/s; clients"),
+            "{text}"
+        );
         assert!(text.contains("\nio_uring: CLAMP R_DISABLED\n  operations: RECV\n"), "{text}");
         assert!(text.ends_with("\nNotes:\n  a note\n"), "{text}");
         assert!(text.lines().all(|line| line == line.trim_end()), "{text}");

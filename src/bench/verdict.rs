@@ -1,7 +1,8 @@
 //! The verdict: what the cells say when they are compared, in sentences.
 
 use super::matrix::WORK;
-use super::results::{CPU_PER_FILE, CellResult, FILES_PER_S, Metric, Results};
+use super::parts::{self, Composition, compositions};
+use super::results::{CPU_PER_FILE, CellResult, FILES_PER_S, LATE_MAX, Metric, Results};
 use super::sample::{REPEAT_MIN, Ratio};
 use std::collections::BTreeSet;
 
@@ -42,16 +43,44 @@ pub fn sentences(results: &Results) -> Vec<String> {
             cells.len()
         ));
     }
+    told.extend(behind(&calm));
     let judge = Judge { all: &results.cells, calm: &calm, limited: &limited };
-    for axis in results.protocol.compared.iter().filter(|axis| *axis != "size") {
+    for axis in results.protocol.compared.iter().filter(|axis| !APART.contains(&axis.as_str())) {
         told.extend(judge.axis(axis));
     }
+    told.extend(compositions(&calm).iter().filter_map(composed));
     told.extend(judge.best(&results.protocol.compared));
     if told.is_empty() {
         told.push("there is nothing to compare: give an axis two values".to_owned());
     }
     told
 }
+
+/// What is to be said where requests began later than they were due.
+fn behind(cells: &[&CellResult]) -> Option<String> {
+    let behind: Vec<&&CellResult> = cells.iter().filter(|cell| cell.is_behind()).collect();
+    let latest = behind.iter().filter_map(|cell| cell.estimate(LATE_MAX)).map(|late| late.median);
+    let latest = latest.max_by(f64::total_cmp)?;
+    Some(format!(
+        "the schedule was not kept in {} of {} cells (marked b): requests began up to {latest:.0} \
+         ms after they were due, because connections (-j, -x) or CPU were lacking; latencies that \
+         count from their begin do not show that, those from when they were due do",
+        behind.len(),
+        cells.len()
+    ))
+}
+
+/// What the parts of some work come to, beside the whole of it.
+fn composed(of: &Composition) -> Option<String> {
+    let work: String = of.settings.iter().map(|(axis, value)| format!("{axis}={value} ")).collect();
+    let work = if work.is_empty() { String::new() } else { format!("{}: ", work.trim_end()) };
+    let less = if of.neither.is_some() { " - neither" } else { "" };
+    let whole = text(&of.whole_by_sum?);
+    Some(format!("{work}CPU per file of the whole, by network + files{less}: {whole}"))
+}
+
+/// Axes between whose values there is nothing to compare.
+const APART: [&str; 2] = ["size", parts::AXIS];
 
 /// The cells that a verdict rests on.
 struct Judge<'a> {
@@ -179,7 +208,7 @@ pub(super) fn named(name: &str) -> &str {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::bench::results::{Environment, Protocol, Repetition, SCHEMA, SCHEMA_VERSION};
+    use crate::bench::results::{Environment, Protocol, Repetition};
 
     /// Results with these cells, each with seven repetitions of about so many microseconds a file.
     pub(in crate::bench) fn results(cells: &[(&str, f64)]) -> Results {
@@ -206,15 +235,9 @@ pub(super) mod tests {
         let cells: Vec<CellResult> = cells.collect();
         compared.sort();
         compared.dedup();
-        Results {
-            schema: SCHEMA.to_owned(),
-            schema_version: SCHEMA_VERSION,
-            end: "complete".to_owned(),
-            notes: Vec::new(),
-            environment: Environment::default(),
-            protocol: Protocol { repeat: 7, cpus_origin: vec![0], compared, ..Protocol::default() },
-            cells,
-        }
+        let protocol =
+            Protocol { repeat: 7, cpus_origin: vec![0], compared, ..Protocol::default() };
+        Results::new(Environment::default(), protocol, cells)
     }
 
     #[test]
@@ -232,6 +255,39 @@ pub(super) mod tests {
             told[1].starts_with("size=1k: least CPU per file with conns=1: 0.50 ["),
             "{told:#?}"
         );
+    }
+
+    #[test]
+    fn a_schedule_that_was_not_kept_is_named() {
+        let mut found = results(&[("conns=1", 10.0), ("conns=2", 20.0), ("conns=3", 20.0)]);
+        for (cell, late_s) in found.cells.iter_mut().zip([0.5, 0.002]) {
+            for repetition in &mut cell.repetitions {
+                (repetition.late_p99_s, repetition.late_max_s) = (Some(late_s), Some(late_s * 2.0));
+            }
+        }
+        let told = sentences(&found);
+        assert!(told[0].starts_with("the schedule was not kept in 1 of 3 cells"), "{told:#?}");
+        assert!(told[0].contains("up to 1000 ms"), "{told:#?}");
+        found.cells.remove(0);
+        assert!(!sentences(&found)[0].contains("schedule"));
+    }
+
+    #[test]
+    fn parts_are_judged_by_their_sum() {
+        let mut found = results(&[
+            ("size=1k dest=/a part=both", 45.0),
+            ("size=1k part=network", 30.0),
+            ("size=1k dest=/a part=files", 25.0),
+            ("size=1k part=neither", 10.0),
+        ]);
+        let told = sentences(&found);
+        assert_eq!(told.len(), 1, "{told:#?}");
+        let words = "size=1k dest=/a: CPU per file of the whole, by network + files - neither: \
+                     no difference, 1.00 [";
+        assert!(told[0].starts_with(words), "{told:#?}");
+        found.cells.pop();
+        let told = sentences(&found);
+        assert!(told[0].contains("by network + files: 0.82 ["), "{told:#?}");
     }
 
     #[test]

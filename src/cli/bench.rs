@@ -4,11 +4,12 @@ use super::command::{Command, command, parse};
 use super::options::{BenchArgs, PullArgs};
 use super::resolve::Host;
 use super::{argv, secrets};
-use crate::bench::{BenchConfig, Matrix, Source, Work};
+use crate::bench::{BenchConfig, Matrix, Source, Work, parts};
 use crate::error::RunError;
 use anyhow::bail;
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 use url::Url;
 
 /// What `ringpull bench` was asked to do.
@@ -43,11 +44,13 @@ pub fn resolve(args: &BenchArgs, host: &Host) -> anyhow::Result<Asked> {
         matrix: matrix(args)?,
         source: source(args)?,
         options: args.options.clone(),
+        rate: args.rate.clone(),
         repeat: args.repeat,
-        work: match (args.files, args.bytes) {
-            (Some(files), _) => Work::Files(files as u64),
-            (None, Some(bytes)) => Work::Bytes(bytes.0),
-            (None, None) => Work::Fitted,
+        work: match (args.files, args.bytes, args.time) {
+            (Some(files), ..) => Work::Files(files as u64),
+            (None, Some(bytes), _) => Work::Bytes(bytes.0),
+            (None, None, Some(time)) => Work::Time(Duration::from_millis(time.0)),
+            (None, None, None) => Work::Fitted,
         },
         temporary: std::env::temp_dir(),
         cpus,
@@ -100,6 +103,20 @@ fn matrix(args: &BenchArgs) -> anyhow::Result<Matrix> {
         bail!(RunError::usage(format!(
             "cannot use the axis {axis} with {source}: it is about files of the embedded origin, \
              and those of {source} are what they are"
+        )));
+    }
+    if args.rate.is_some() && matrix.has("rate") {
+        bail!(RunError::usage(
+            "cannot use both --rate and the axis rate: leave one of them out (an axis of rates is \
+             measured from when requests are due with -- --open-loop)"
+        ));
+    }
+    if let Some(source) = foreign
+        && matrix.has_value(parts::AXIS, &["files", "neither"])
+    {
+        bail!(RunError::usage(format!(
+            "cannot use part=files or part=neither with {source}: nobody knows before how long its \
+             files are, which memory has to stand for; leave {source} out"
         )));
     }
     Ok(matrix)
@@ -183,6 +200,7 @@ mod tests {
         assert_eq!(own.source, Source::Url("http://h/".to_owned()));
         assert_eq!((own.work, own.matrix.compared()), (Work::Files(9), vec!["split"]));
         assert_eq!(config(&["--bytes", "1k"]).work, Work::Bytes(1_024));
+        assert_eq!(config(&["--time", "1.5"]).work, Work::Time(Duration::from_millis(1_500)));
         let own = config(&["--", "--retry", "0", "-u", "me:secret"]);
         assert_eq!(own.options, ["--retry", "0", "-u", "me:secret"]);
         assert_eq!(own.secrets, ["me:secret"]);
@@ -199,6 +217,8 @@ mod tests {
             (&["--matrix", "colour=red"], &["colour", "conns", "long options"]),
             (&["--url", "http://h/", "--matrix", "tls=on"], &["tls", "--url"]),
             (&["-i", "/dev/null", "--matrix", "size=1k"], &["size", "-i"]),
+            (&["--url", "http://h/", "--matrix", "part=both,files"], &["part=files", "--url"]),
+            (&["--rate", "5/s", "--matrix", "rate=1/s,2/s"], &["--rate", "-- --open-loop"]),
             (&["-i", "/nonexistent/list"], &["/nonexistent/list"]),
             (&["--url", "ftp://h/"], &["ftp://h/"]),
             (&["--url", "http://a:b@h/"], &["-u USER:PASSWORD"]),
@@ -217,6 +237,9 @@ mod tests {
             &["bench", "--compare", "a", "b", "--json", "c"],
             &["bench", "--url", "http://h/", "-i", "l"],
             &["bench", "--files", "1", "--bytes", "1k"],
+            &["bench", "--files", "1", "--time", "1"],
+            &["bench", "--time", "0"],
+            &["bench", "--rate", "5"],
             &["bench", "--repeat", "0"],
             &["bench", "http://h/"],
         ] {

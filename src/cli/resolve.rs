@@ -83,12 +83,10 @@ pub fn resolve(args: &PullArgs, host: &Host) -> anyhow::Result<Resolved> {
     let warnings = warnings(args, netrc.as_ref());
     let mut request = args.http.resolve(netrc.map(|file| file.netrc))?;
     let (proxies, proxy_note) = args.proxy.resolve(&host.proxy_variables, &mut request.headers)?;
-    let address_policy = proxy::checked_address_policy(args.dns.address_policy(), &proxies)?;
     let (shard, shard_note) = args.lines.shard(&host.task_variables)?;
     let notes = notes(args, host, proxy_note.into_iter().chain(shard_note));
-    let timeouts = args.patience.timeouts();
     let input = args.input.resolve(is_told(args))?;
-    let limits = limits(args);
+    let limits = limits(args)?;
     let config = Config {
         budget: args.budget.resolve(),
         compute_hash: args.integrity.compute_hash.and_then(|hash| hash.0),
@@ -113,6 +111,7 @@ pub fn resolve(args: &PullArgs, host: &Host) -> anyhow::Result<Resolved> {
         backend: args.kernel.backend,
         ring: args.kernel.ring()?,
         pipeline: args.concurrency.pipeline(),
+        network: args.kernel.network(args.report.report_path())?,
         cpus: args.kernel.workers(args.concurrency.cpus(&host.cpus)?, limits.in_flight_max),
         limits,
         is_lookahead_given: args.input.lookahead.is_some(),
@@ -121,16 +120,17 @@ pub fn resolve(args: &PullArgs, host: &Host) -> anyhow::Result<Resolved> {
         request,
         redirects: args.http.redirects(),
         body_bytes_max: args.http.max_filesize.map(|bytes| bytes.0).filter(|bytes| *bytes > 0),
-        timeouts,
+        timeouts: args.patience.timeouts(),
         retry: args.patience.retry(),
         bandwidth: args.pace.resolve(),
         tls: args.tls.resolve(),
-        dns: args.dns.resolve(&timeouts),
+        dns: args.dns.resolve(&args.patience.timeouts(), args.kernel.is_network_made_up()),
         dns_cache: args.dns.dns_cache.clone(),
-        address_policy,
+        address_policy: proxy::checked_address_policy(args.dns.address_policy(), &proxies)?,
         proxies,
         file_ops: args.kernel.resolved_file_ops(args.transfer.write_mode)?,
         write_mode: args.transfer.write_mode,
+        naming: args.kernel.resolved_naming()?,
         fsync: fsync(args),
         file_allocation: args.output.file_allocation,
         dirs: args.output.dirs.clone(),
@@ -153,22 +153,26 @@ fn inputs(args: &PullArgs) -> anyhow::Result<Vec<Input>> {
 }
 
 /// The caps of the run, but for what the engine fills in.
-fn limits(args: &PullArgs) -> Limits {
+fn limits(args: &PullArgs) -> anyhow::Result<Limits> {
     let per_host = args.concurrency.max_connections_per_host;
-    let limits = args.politeness.limits(per_host);
-    Limits {
+    let limits = args.politeness.limits(per_host)?;
+    Ok(Limits {
         per_host_first: args.transfer.per_host_first(&limits, per_host.is_some()),
         in_flight_max: args.concurrency.max_concurrent_downloads,
         lookahead_max: args.input.lookahead.unwrap_or(limits.lookahead_max),
         retry_after_max_ms: args.patience.retry_after_max.0,
         ..limits
-    }
+    })
 }
 
 fn warnings(args: &PullArgs, netrc: Option<&NetrcFile>) -> Vec<String> {
     let mut warnings = Vec::new();
     if args.tls.insecure {
         let text = "--insecure: certificates are not checked, anyone on the way can answer";
+        warnings.push(text.to_owned());
+    }
+    if args.kernel.is_network_made_up() {
+        let text = "--network memory: nothing comes from a server, and no file has its real bytes";
         warnings.push(text.to_owned());
     }
     if let Some(file) = netrc.filter(|file| file.is_readable_by_others) {

@@ -38,6 +38,12 @@ impl Clocks {
         self.known.set((Instant::now(), SystemTime::now()));
     }
 
+    /// How long ago a time of the run was, in milliseconds, at some moment.
+    pub(crate) fn since(&self, then_ms: u64, now: Moment) -> Duration {
+        let then = self.began + Duration::from_millis(then_ms);
+        now.at.saturating_duration_since(then)
+    }
+
     /// This moment.
     pub(crate) fn now(&self) -> Moment {
         let at = Instant::now();

@@ -369,7 +369,7 @@ impl<T> Schedule<T> {
     pub fn next_due_ms(&self) -> Option<u64> {
         let deferred = self.deferred.peek().map(|first| first.until_ms);
         let waits = self.waits.first().map(|first| first.0);
-        let rate = (self.is_rate_reached() && self.has_ready()).then(|| self.due.begins_ms());
+        let rate = (self.is_rate_reached() && self.has_ready()).then(|| self.rate_begins_ms());
         let dues = deferred.into_iter().chain(waits).chain(rate).chain(self.walk_due_ms);
         dues.chain(self.next_end_ms()).min()
     }

@@ -23,6 +23,8 @@ pub struct Counted<'a> {
     pub num_parts: u32,
     /// Word for how the body was written, where `--write-mode` decides it.
     pub write_mode: Option<&'static str>,
+    /// Word for how the file got its name, where it is a file.
+    pub naming: Option<&'static str>,
     /// Whether the file took the place of one that was there before the run.
     pub has_replaced: bool,
     /// Attempts after the first.
@@ -48,6 +50,7 @@ impl<'a> From<&'a Row> for Counted<'a> {
             size_resumed: row.size_resumed,
             num_parts: row.num_parts,
             write_mode: row.write_mode,
+            naming: row.naming,
             has_replaced: row.has_replaced,
             num_retries: row.num_retries,
             num_redirects: row.num_redirects,

@@ -57,6 +57,9 @@ impl Status {
 pub struct Times {
     /// Waiting for a slot before the first attempt.
     pub queue: Duration,
+    /// How much later than it was due the first attempt began, with `--open-loop`. No column has
+    /// it.
+    pub late: Option<Duration>,
     /// Until the name was resolved.
     pub namelookup: Duration,
     /// Until the TCP connection was open.
@@ -129,6 +132,8 @@ pub struct Row {
     pub resume: Option<Resume>,
     /// Word for how the body was written, where `--write-mode` decides it. No column has it.
     pub write_mode: Option<&'static str>,
+    /// Word for how the file got its name, where it is a file. No column has it.
+    pub naming: Option<&'static str>,
     /// Whether the file took the place of one that was there before the run. No column has it.
     pub has_replaced: bool,
     /// What the list says in the columns that the report keeps; empty where that is not known.
@@ -176,6 +181,7 @@ impl Row {
             num_parts: 0,
             resume: None,
             write_mode: None,
+            naming: None,
             has_replaced: false,
             kept: Vec::new(),
         }

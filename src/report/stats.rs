@@ -141,6 +141,8 @@ pub struct Stats {
     pub files_split: u64,
     /// Files by how their bodies were written, where `--write-mode` decides it.
     pub write_modes: BTreeMap<&'static str, u64>,
+    /// Files by how they got their names, as `--naming` says it.
+    pub namings: BTreeMap<&'static str, u64>,
     /// Files that took the place of one that was there before the run.
     pub files_replaced: u64,
     /// Sum of `num_retries`.
@@ -163,6 +165,17 @@ pub struct Stats {
     total: Times,
     /// `time_starttransfer` of rows that had a response.
     starttransfer: Times,
+    /// With `--open-loop`, of the rows of `total`.
+    open_loop: Option<Box<OpenLoop>>,
+}
+
+/// Times of rows whose requests were due at a time.
+#[derive(Clone, Debug)]
+struct OpenLoop {
+    /// From the time at which a request was due to the end of its row.
+    due: Times,
+    /// How much later than it was due a request began.
+    late: Times,
 }
 
 impl Default for Stats {
@@ -179,6 +192,7 @@ impl Default for Stats {
             files_resumed: 0,
             files_split: 0,
             write_modes: BTreeMap::new(),
+            namings: BTreeMap::new(),
             files_replaced: 0,
             retries: 0,
             redirects: 0,
@@ -190,6 +204,7 @@ impl Default for Stats {
             exit_lowest: None,
             total: Times::new(),
             starttransfer: Times::new(),
+            open_loop: None,
         }
     }
 }
@@ -213,6 +228,9 @@ impl Stats {
         if let Some(mode) = row.write_mode {
             *self.write_modes.entry(mode).or_default() += 1;
         }
+        if let Some(naming) = row.naming {
+            *self.namings.entry(naming).or_default() += 1;
+        }
         self.files_replaced += u64::from(row.has_replaced);
         self.retries += u64::from(row.num_retries);
         self.redirects += u64::from(row.num_redirects);
@@ -229,6 +247,11 @@ impl Stats {
                 // Of what was not tried there is no time.
                 if !row.times.total.is_zero() {
                     self.total.record(row.times.total);
+                    if let Some(late) = row.times.late {
+                        let of = self.open_loop.get_or_insert_with(Box::default);
+                        of.due.record(late + row.times.total);
+                        of.late.record(late);
+                    }
                 }
                 if !row.host.is_empty() {
                     let failures = u64::from(row.status == Status::Failed);
@@ -249,6 +272,13 @@ impl Stats {
     /// `time_total` of the rows that are ok or failed and were tried, to three digits.
     pub fn time_total(&self) -> Percentiles {
         self.total.percentiles()
+    }
+
+    /// Times from when the requests of these rows were due to their ends, and to their begins; none
+    /// without `--open-loop`.
+    pub fn time_due_and_late(&self) -> Option<[Percentiles; 2]> {
+        let of = self.open_loop.as_ref()?;
+        Some([&of.due, &of.late].map(Times::percentiles))
     }
 
     /// `time_starttransfer` of the rows that had a response, to three digits.
@@ -279,6 +309,7 @@ impl Stats {
         let mut status_dict = BTreeMap::from([("success", self.ok), ("skipped", self.skipped)]);
         status_dict.extend(self.faults.iter().map(|(code, fault)| (*code, fault.count)));
         let hosts = self.hosts.slowest(HOSTS_IN_JSON).into_iter();
+        let open_loop = self.time_due_and_late().map(|times| times.map(JsonPercentiles::new));
         let json = Json {
             count: self.count,
             successes: self.ok,
@@ -301,6 +332,7 @@ impl Stats {
             files_resumed: self.files_resumed,
             files_split: self.files_split,
             write_modes: &self.write_modes,
+            namings: &self.namings,
             files_per_second: per_second(self.ok as f64),
             bytes_per_second: per_second(self.bytes as f64),
             num_retries: self.retries,
@@ -308,6 +340,8 @@ impl Stats {
             num_connects: self.connects,
             time_total: JsonPercentiles::new(self.time_total()),
             time_starttransfer: JsonPercentiles::new(self.time_starttransfer()),
+            time_due: open_loop.map(|[due, _]| due),
+            time_late: open_loop.map(|[_, late]| late),
             hosts: hosts.map(|(name, host)| JsonHost::new(name, host)).collect(),
             hosts_forgotten: self.hosts.forgotten(),
             hosts_pushing_back: pushing::json(&run.pushing),
@@ -331,6 +365,12 @@ impl Stats {
         }
         let explained = || FaultCount { count: 0, sentence: facts.sentence };
         self.faults.entry(facts.code).or_insert_with(explained).count += 1;
+    }
+}
+
+impl Default for OpenLoop {
+    fn default() -> Self {
+        Self { due: Times::new(), late: Times::new() }
     }
 }
 
@@ -418,6 +458,9 @@ struct Json<'a> {
     /// Word of each mode and its files; not there where no body was that long.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     write_modes: &'a BTreeMap<&'static str, u64>,
+    /// Word of each way to a name and its files; not there where none was written.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    namings: &'a BTreeMap<&'static str, u64>,
     files_per_second: f64,
     bytes_per_second: f64,
     num_retries: u64,
@@ -425,6 +468,12 @@ struct Json<'a> {
     num_connects: u64,
     time_total: JsonPercentiles,
     time_starttransfer: JsonPercentiles,
+    /// From when each request was due; not there without `--open-loop`, as what follows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    time_due: Option<JsonPercentiles>,
+    /// From when each request was due to its begin.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    time_late: Option<JsonPercentiles>,
     hosts: Vec<JsonHost<'a>>,
     hosts_forgotten: u64,
     hosts_pushing_back: serde_json::Value,
@@ -437,7 +486,7 @@ struct Json<'a> {
     shard: Option<RunShard>,
 }
 
-#[derive(Serialize)]
+#[derive(Clone, Copy, Serialize)]
 struct JsonPercentiles {
     p50: f64,
     p90: f64,

@@ -1,7 +1,9 @@
 //! One connection to an origin, with or without TLS: the same few methods for both.
 
 use super::buf::{BufPool, RecvBuf};
-use super::deadline::Rule;
+use super::deadline::{Deadlines, Rule};
+use super::line::Line;
+use super::memory::Memory;
 use super::tcp::{Socket, Waiting};
 use super::tls::{Session, Settings};
 use crate::fault::{Cause, Failure};
@@ -16,7 +18,7 @@ use std::sync::atomic::AtomicBool;
 pub struct Connection {
     /// Declared first: its buffer goes before the socket.
     tls: Option<Box<Session>>,
-    socket: Socket,
+    line: Line,
     /// See [`Connection::is_reused`].
     is_reused: bool,
     /// The poll, by the caller's count, in which nothing was found to wait on the connection.
@@ -85,9 +87,19 @@ impl ReadHint {
 impl Connection {
     /// Plain HTTP over a connected socket.
     pub fn plain(socket: Socket) -> Self {
+        Self::over(Line::Socket(socket))
+    }
+
+    /// Plain HTTP with memory in place of a socket, which answers each request with a body of so
+    /// many bytes.
+    pub fn to_memory(deadlines: &Deadlines, body_bytes: u64) -> Self {
+        Self::over(Line::Memory(Box::new(Memory::new(deadlines, body_bytes))))
+    }
+
+    fn over(line: Line) -> Self {
         Self {
             tls: None,
-            socket,
+            line,
             is_reused: false,
             silent_in: None,
             is_broken: false,
@@ -105,7 +117,7 @@ impl Connection {
     ///
     /// # Panics
     ///
-    /// When the connection has TLS already.
+    /// When the connection has TLS already, or is one to memory.
     pub async fn into_secure(
         self,
         settings: &Settings,
@@ -113,13 +125,14 @@ impl Connection {
         pool: &BufPool,
     ) -> Result<Self, Failure> {
         assert!(self.tls.is_none(), "TLS within TLS");
-        let session = Session::handshake(settings, host, &self.socket, pool).await?;
+        let Line::Socket(socket) = &self.line else { panic!("TLS with memory") };
+        let session = Session::handshake(settings, host, socket, pool).await?;
         Ok(Self { tls: Some(Box::new(session)), ..self })
     }
 
-    /// The address of the other side, which may be a proxy.
-    pub fn peer(&self) -> IpAddr {
-        self.socket.peer()
+    /// The address of the other side, which may be a proxy; memory has none.
+    pub fn peer(&self) -> Option<IpAddr> {
+        self.line.peer()
     }
 
     /// Whether the TLS session was resumed; `None` without TLS.
@@ -136,7 +149,7 @@ impl Connection {
     /// has not said goodbye, nothing that nobody asked for is left, and no deadline shut it down.
     pub fn is_reusable(&self) -> bool {
         !self.is_broken
-            && self.socket.verdict().is_none()
+            && self.line.verdict().is_none()
             && (self.has_ahead() || !self.tls.as_ref().is_some_and(|tls| tls.is_disturbed()))
     }
 
@@ -184,7 +197,7 @@ impl Connection {
     pub fn park(&mut self) {
         debug_assert!(!self.has_ahead(), "what comes next is for somebody else");
         self.is_reused = true;
-        self.socket.disarm();
+        self.line.disarm();
         if let Some(tls) = &mut self.tls {
             tls.park();
         }
@@ -192,18 +205,18 @@ impl Connection {
 
     /// Sets the deadlines of the waits that follow.
     pub fn arm(&self, rule: Rule, at_ms: u64, job_at_ms: u64) {
-        self.socket.arm(rule, at_ms, job_at_ms);
+        self.line.arm(rule, at_ms, job_at_ms);
     }
 
     /// Has the connection shut down soon after somebody sets `cut`, from whatever thread, or
     /// not any more.
     pub fn cut_by(&self, cut: Option<&Arc<AtomicBool>>) {
-        self.socket.cut_by(cut);
+        self.line.cut_by(cut);
     }
 
     /// Removes the deadlines: nothing waits any more.
     pub fn disarm(&self) {
-        self.socket.disarm();
+        self.line.disarm();
     }
 
     /// Whether bytes came on an idle connection, which makes it useless (RFC 9112 section 9.5). One
@@ -211,13 +224,13 @@ impl Connection {
     /// those who doubt the next response.
     pub fn is_disturbed(&self, poll: u64) -> bool {
         self.tls.as_ref().is_some_and(|tls| tls.is_disturbed())
-            || (self.silent_in != Some(poll) && self.socket.waiting() != Waiting::Nothing)
+            || (self.silent_in != Some(poll) && self.line.waiting() != Waiting::Nothing)
     }
 
     /// Whether the last receive says that nothing is behind the response that it ended, in which
     /// case nobody has to look in this poll. See [`Connection::is_disturbed`] for `poll`.
     pub fn is_drained(&mut self, poll: u64) -> bool {
-        let is_drained = self.socket.is_drained();
+        let is_drained = self.line.is_drained();
         if is_drained {
             self.silent_in = Some(poll);
         }
@@ -230,7 +243,7 @@ impl Connection {
         if self.tls.is_some() {
             return Waiting::Nothing;
         }
-        let waiting = self.socket.waiting();
+        let waiting = self.line.waiting();
         self.silent_in = (waiting == Waiting::Nothing).then_some(poll);
         waiting
     }
@@ -253,7 +266,7 @@ impl Connection {
         let (bytes, into) = match &mut self.tls {
             None => (request, &mut *buf),
             Some(tls) => match tls.encrypt(&request) {
-                Ok(records) if self.socket.provides_memory() => (records, tls.raw_as_it_is()),
+                Ok(records) if self.line.provides_memory() => (records, tls.raw_as_it_is()),
                 Ok(records) => (records, tls.raw(buf.size())),
                 Err(error) => return (Err(error), request, Ok(Received::Cut)),
             },
@@ -262,7 +275,7 @@ impl Connection {
             true => into.lend_free(hint.at_most(into.free_len())),
             false => (Vec::new(), 0..hint.at_most(RECV_BUFFER_BYTES)),
         };
-        let done = self.socket.send_and_receive(bytes, lent, self.is_reused).await;
+        let done = self.line.send_and_receive(bytes, lent, self.is_reused).await;
         into.restore(done.memory);
         let sent = done.sent.map_err(Failure::from);
         self.is_broken = sent.is_err();
@@ -321,7 +334,7 @@ impl Connection {
         if self.tls.is_some() {
             return Ok(false);
         }
-        let count = self.socket.receive_here(buf.free())?;
+        let count = self.line.receive_here(buf.free())?;
         buf.received(count);
         Ok(count > 0)
     }
@@ -341,7 +354,7 @@ impl Connection {
     ) -> Result<Received, Failure> {
         loop {
             if let Some(records) = self.tls.as_mut().and_then(|tls| tls.take_outgoing()) {
-                let (sent, _) = self.socket.send(records).await;
+                let (sent, _) = self.line.send(records).await;
                 sent?;
             }
             // What will come at least, less the part of a record that is here already.
@@ -365,7 +378,7 @@ impl Connection {
                 sure => (usize::try_from(sure).map_or(free, |sure| sure.min(free)), true),
             };
             let (memory, range) = into.lend_free(count);
-            let (received, memory) = self.socket.receive(memory, range, is_whole).await;
+            let (received, memory) = self.line.receive(memory, range, is_whole).await;
             into.restore(memory);
             match received? {
                 0 => return Ok(self.end()),
@@ -419,7 +432,8 @@ mod tests {
 
     /// Waits until there is something to be told of a connection, such as bytes or an end.
     fn wait_for(connection: &Connection, events: PollFlags) {
-        poll(&mut [PollFd::new(connection.socket.descriptor(), events)], None).unwrap();
+        let Line::Socket(socket) = &connection.line else { panic!("no socket") };
+        poll(&mut [PollFd::new(socket.descriptor(), events)], None).unwrap();
     }
 
     /// Sends a request, and says what came of it.
@@ -476,7 +490,7 @@ mod tests {
                 wait_for(&connection, PollFlags::IN);
                 for (count, is_whole) in [(2, false), (4, true)] {
                     let (memory, range) = buf.lend_free(count);
-                    let received = connection.socket.receive(memory, range, is_whole).await;
+                    let received = connection.line.receive(memory, range, is_whole).await;
                     buf.restore(received.1);
                     buf.received(received.0.unwrap());
                     let is_last = is_whole && more.is_empty() && !is_closed;

@@ -53,6 +53,7 @@ struct Table {
     free: Vec<usize>,
     /// Time of the last sweep, in milliseconds.
     swept_ms: u64,
+    is_interrupted: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -162,11 +163,18 @@ impl Deadlines {
 
     /// Shuts down every socket that somebody waits for: the run is over.
     pub fn interrupt(&self) {
-        for row in &mut self.table.borrow_mut().rows {
+        let table = &mut *self.table.borrow_mut();
+        table.is_interrupted = true;
+        for row in &mut table.rows {
             if row.fd >= 0 && row.verdict.is_none() {
                 row.end(Cause::Interrupted);
             }
         }
+    }
+
+    /// Whether the run is over, for those who wait without a socket.
+    pub fn is_interrupted(&self) -> bool {
+        self.table.borrow().is_interrupted
     }
 }
 

@@ -52,6 +52,7 @@ pub struct Resolver {
     names: Arc<Names>,
     overrides: Arc<[ResolveOverride]>,
     family: Family,
+    is_needless: bool,
 }
 
 impl Resolver {
@@ -75,6 +76,7 @@ impl Resolver {
             names: Arc::new(Names::new()),
             overrides: options.overrides.clone().into(),
             family: options.family,
+            is_needless: options.is_needless,
         })
     }
 
@@ -91,9 +93,11 @@ impl Resolver {
         Some(answer.and_then(|addresses| self.allowed(addresses)))
     }
 
-    /// Whether `host` needs no question: it is an address, or an override gives some.
+    /// Whether `host` needs no question: it is an address, or an override gives some, or no name is
+    /// needed.
     pub fn is_given(&self, host: &str, port: u16) -> bool {
-        host.parse::<IpAddr>().is_ok()
+        self.is_needless
+            || host.parse::<IpAddr>().is_ok()
             || self.overrides.iter().any(|given| given.is_for(host, port))
     }
 
@@ -321,7 +325,7 @@ mod tests {
     fn orphan() -> Resolver {
         let (ask, _) = mpsc::unbounded_channel();
         let names = Arc::new(Names::new());
-        Resolver { ask, names, overrides: Arc::default(), family: Family::Any }
+        Resolver { ask, names, overrides: Arc::default(), family: Family::Any, is_needless: false }
     }
 
     fn lookup(resolver: &Resolver, host: &str, port: u16) -> Answer {

@@ -3,7 +3,7 @@
 //! A short body goes to a file without a name (open(2), O_TMPFILE) that is linked when it is whole:
 //! on ext4 that costs a third less than to create, write and rename, and a crash leaves nothing
 //! behind. A long one goes to a temporary name that is renamed, and so does every one where the
-//! file system has no unnamed files or the final name is taken.
+//! file system has no unnamed files or the final name is taken. [`NameBy`] says otherwise.
 //!
 //! The order at the end is: the last write, fsync(2) if asked for, close(2), the final name. Close
 //! comes first because a file system behind a network may report there, and only there, that it
@@ -26,7 +26,7 @@ mod times;
 mod way;
 mod writes;
 
-pub use options::{FileAllocation, FileOps, Fsync, WriteMode, WriteOptions};
+pub use options::{FileAllocation, FileOps, Fsync, NameBy, WriteMode, WriteOptions};
 pub(super) use partial::RECORD_SUFFIX;
 pub use partial::{PartWriter, PartialFile, RECORD_BYTES_MAX};
 pub(super) use share::CacheShare;
@@ -77,6 +77,7 @@ pub struct OutFile {
     fd: Descriptor,
     written: u64,
     is_flushed: bool,
+    name_by: NameBy,
     /// How the bytes of a long body go.
     long: Option<Box<LongWriter>>,
     stamp: Option<Stamp>,
@@ -111,6 +112,7 @@ impl OutFile {
         let file = |place, fd| Self {
             dir: dir.clone(),
             index,
+            name_by: if place == Place::Unnamed { NameBy::Link } else { NameBy::Rename },
             place,
             fd: Descriptor::Own(fd),
             written: 0,
@@ -126,9 +128,14 @@ impl OutFile {
             },
             stamp: None,
         };
-        // A chain renames, so it needs a name to rename from.
-        let can_link = dir.run.write_options.ops != FileOps::Chain;
-        let wants_unnamed = expected == SizeHint::Short && can_link && dir.offers.unnamed.get();
+        let WriteOptions { ops, name_by, .. } = dir.run.write_options;
+        let wants_unnamed = dir.offers.unnamed.get()
+            && match name_by {
+                // A chain renames, so it needs a name to rename from.
+                NameBy::Auto => expected == SizeHint::Short && ops != FileOps::Chain,
+                NameBy::Link => true,
+                NameBy::Rename => false,
+            };
         if wants_unnamed {
             let flags = OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC;
             match call(Op::Open, || rustix::fs::openat(&*dir.fd, ".", flags, mode)) {
@@ -154,6 +161,11 @@ impl OutFile {
     /// Sets what the file is to tell of its version when it is whole.
     pub fn set_stamp(&mut self, stamp: Option<Stamp>) {
         self.stamp = stamp;
+    }
+
+    /// Way in which the file gets its name, or has got it; never [`NameBy::Auto`].
+    pub fn name_by(&self) -> NameBy {
+        self.name_by
     }
 
     /// Bytes written so far.
@@ -261,6 +273,7 @@ impl OutFile {
                     let temporary = self.dir.temporary_name(self.index);
                     self.link(&temporary).map_err(cause)?;
                     self.place = Place::Temporary(temporary);
+                    self.name_by = NameBy::Rename;
                     is_taken = true;
                 }
                 Err(errno) => return Err(refused(errno)),

@@ -80,6 +80,13 @@ enum Kind {
     Ready(Rc<ready::Poller>),
 }
 
+/// A NOP in flight.
+enum Nop {
+    Uring(uring::PlainOp<()>),
+    Own(own::InFlight),
+    Nowhere,
+}
+
 impl Io {
     /// Waits for some time. The wait may be dropped.
     pub async fn sleep(&self, time: Duration) {
@@ -121,6 +128,26 @@ impl Io {
             Kind::Uring => true,
             Kind::Own(ring) => !ring.is_multishot(),
             Kind::Ready(_) => false,
+        }
+    }
+
+    /// Does nothing, by way of the ring: what an operation costs by itself (`benches/nop.rs`). It
+    /// is submitted when it is made, as all are.
+    ///
+    /// # Errors
+    /// There is no ring (ENOSYS).
+    pub fn nop(&self) -> impl Future<Output = Result<(), i32>> + use<> {
+        let started = match &self.0.kind {
+            Kind::Uring => Nop::Uring(uring::nop()),
+            Kind::Own(ring) => Nop::Own(ring.nop()),
+            Kind::Ready(_) => Nop::Nowhere,
+        };
+        async move {
+            match started {
+                Nop::Uring(nop) => nop.await.map(drop),
+                Nop::Own(nop) => nop.await.0.map(drop),
+                Nop::Nowhere => Err(libc::ENOSYS),
+            }
         }
     }
 
@@ -441,5 +468,24 @@ fn begin_write_back(fd: &OwnedFd, range: Range<u64>) {
     #[allow(unsafe_code, reason = "no safe wrapper makes this call")]
     unsafe {
         libc::sync_file_range(fd.as_raw_fd(), begin, length, libc::SYNC_FILE_RANGE_WRITE);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_nop_goes_by_the_ring_where_there_is_one() {
+        on_each_backend(async |io, backend| {
+            let expected = if backend.has_ring() { Ok(()) } else { Err(libc::ENOSYS) };
+            assert_eq!(io.nop().await, expected, "{backend:?}");
+            let together: Vec<_> = (0..9).map(|_| io.nop()).collect();
+            assert_eq!(io.in_flight(), if backend.has_ring() { 9 } else { 0 }, "{backend:?}");
+            for nop in together {
+                assert_eq!(nop.await, expected, "{backend:?}");
+            }
+            assert_eq!(io.in_flight(), 0);
+        });
     }
 }

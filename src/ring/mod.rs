@@ -13,11 +13,11 @@
 //!
 //! From the bottom up: [`io`] is the backend of a core, [`buf`] has the memory of its operations,
 //! [`setup`] and [`probe`] ask the kernel what there is; [`deadline`], [`tcp`], [`tls`] and
-//! [`conn`] are a connection, [`dir`] and [`mod@file`] an output file, [`room`] what its disk has
-//! left, [`mount`] where that is, [`stream`] an output that is not a file, [`draft`] what replaces
-//! another file of the run; [`journal`] is what a report needs beside being written. [`dns`] and
-//! [`listen`] have threads of their own, [`child`] a process. Every call that a test may want to
-//! fail asks `shim` first.
+//! [`conn`] are a connection (`line`: a socket, or `memory` in its place), [`dir`] and
+//! [`mod@file`] an output file, [`room`] what its disk has left, [`mount`] where that is,
+//! [`stream`] an output that is not a file, [`draft`] what replaces another file of the run;
+//! [`journal`] is what a report needs beside being written. [`dns`] and [`listen`] have threads of
+//! their own, [`child`] a process. Every call that a test may want to fail asks `shim` first.
 
 pub mod buf;
 pub mod child;
@@ -30,7 +30,9 @@ pub mod file;
 pub mod heap;
 pub mod io;
 pub mod journal;
+mod line;
 pub mod listen;
+mod memory;
 pub mod mount;
 pub mod probe;
 pub mod room;
@@ -47,6 +49,7 @@ pub mod title;
 pub mod tls;
 
 pub use io::{Backend, IOWQ_WORKERS_MAX, RecvMode, RingFlags, RingOptions, SQ_ENTRIES, Trigger};
+pub use memory::Network;
 
 use crate::fault::{Cause, DiskProblem};
 

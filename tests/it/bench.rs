@@ -5,9 +5,7 @@ use crate::cmd::{Sandbox, command, eventually};
 use crate::disk::mount_namespace;
 use crate::origin::serve;
 use crate::sockets::RefusingPort;
-use ringpull::bench::results::{
-    CellResult, Environment, Protocol, Repetition, Results, SCHEMA, SCHEMA_VERSION,
-};
+use ringpull::bench::results::{CellResult, Environment, Protocol, Repetition, Results, SCHEMA};
 use ringpull::ring::{child::Child, setup};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
@@ -140,6 +138,100 @@ fn what_is_refused_is_an_error_line_and_the_rest_goes_on() {
 }
 
 #[test]
+fn parts_are_measured_beside_the_whole() {
+    let lab = Lab::new();
+    let out = lab.path("out");
+    let matrix =
+        format!("size=1500 conns=4 part=both,network,files,neither dest={}", out.display());
+    let args = ["--matrix", &matrix, "--repeat", "2", "--files", "20"];
+    let (code, text, said) = lab.run(&args);
+    assert_eq!(code, Some(0), "{text}\n{said}");
+    let json = lab.json();
+    let cells = json["cells"].as_array().unwrap();
+    assert_eq!(cells.len(), 4);
+    for cell in cells {
+        for repetition in cell["repetitions"].as_array().unwrap() {
+            assert_eq!(repetition["files"], 20, "{cell}");
+            assert_eq!(repetition["bytes"], 20 * 1_500, "{cell}");
+        }
+        let argv = cell["argv"].to_string();
+        let (is_memory, has_files) =
+            (argv.contains("--network=memory:1500"), argv.contains("\"-d\""));
+        let expected = match cell["settings"][2][1].as_str().unwrap() {
+            "both" => (false, true),
+            "network" => (false, false),
+            "files" => (true, true),
+            _ => (true, false),
+        };
+        assert_eq!((is_memory, has_files), expected, "{cell}");
+    }
+    let parts = &json["parts"][0];
+    assert_eq!(parts["name"], cells[0]["name"]);
+    let median = |of: &str| parts[of]["median"].as_f64().unwrap();
+    assert!(median("network") > 0.0 && median("files") > 0.0 && median("whole") > 0.0, "{parts}");
+    assert!(text.contains("whole/sum"), "{text}");
+    lab.assert_nothing_left();
+}
+
+#[test]
+fn repetitions_end_with_their_time() {
+    let lab = Lab::new();
+    let matrix = format!("size=1k conns=4 dest=discard,{}", lab.path("out").display());
+    let args = ["--matrix", &matrix, "--repeat", "2", "--time", "0.3"];
+    let (code, text, said) = lab.run(&args);
+    assert_eq!(code, Some(0), "{text}\n{said}");
+    let json = lab.json();
+    assert_eq!(json["protocol"]["time_s"], 0.3);
+    for cell in json["cells"].as_array().unwrap() {
+        for repetition in cell["repetitions"].as_array().unwrap() {
+            let number = |key: &str| repetition[key].as_f64().unwrap();
+            assert!(number("wall_s") >= 0.3 && number("files") > 0.0, "{cell}");
+            assert_eq!(number("bytes"), number("files") * 1_024.0, "{cell}");
+        }
+        assert!(cell["argv"].to_string().contains("--max-duration=300ms"), "{cell}");
+    }
+    lab.assert_nothing_left();
+
+    // A list that is over before its time says nothing of that time.
+    let served = serve();
+    let list = lab.path("list.txt");
+    fs::write(&list, format!("{}\n", served.http("/bytes/100/x"))).unwrap();
+    let matrix = "conns=2 dest=discard";
+    let args = ["-i", list.to_str().unwrap(), "--matrix", matrix, "--repeat", "2", "--time", "9"];
+    let (code, text, said) = lab.run(&args);
+    assert_eq!(code, Some(1), "{text}\n{said}");
+    assert!(text.contains("its list was over before the 9000 ms of --time"), "{text}");
+    lab.assert_nothing_left();
+}
+
+#[test]
+fn a_rate_is_measured_from_when_requests_are_due() {
+    let lab = Lab::new();
+    // One connection cannot answer 1,000 requests a second that take 20 ms each.
+    let served = serve();
+    let url = served.http("/delay/20/bytes/100/x");
+    let args = ["--url", &url, "--matrix", "conns=1,64 dest=discard", "--repeat", "2"];
+    let rate = ["--rate", "1000/s", "--files", "60"];
+    let (code, text, said) = lab.run(&[&args[..], &rate].concat());
+    assert_eq!(code, Some(0), "{text}\n{said}");
+    let json = lab.json();
+    assert_eq!(json["protocol"]["rate"], "1000/s");
+    for cell in json["cells"].as_array().unwrap() {
+        for repetition in cell["repetitions"].as_array().unwrap() {
+            let number = |key: &str| repetition[key].as_f64().unwrap();
+            assert!(number("due_p50_s") <= number("due_p9999_s"), "{repetition}");
+            assert!(number("due_p9999_s") >= number("late_max_s"), "{repetition}");
+            assert!(number("due_p50_s") >= 0.02, "{repetition}");
+        }
+    }
+    // The last of 60 requests was due after 59 ms, and began after 59 * 20 ms.
+    let late = json["cells"][0]["repetitions"][0]["late_max_s"].as_f64().unwrap();
+    assert!(late >= 59.0 * 0.019, "{late}");
+    assert!(text.contains("due99.99"), "{text}");
+    lab.assert_nothing_left();
+}
+
+#[test]
 fn servers_and_lists_of_the_user() {
     let served = serve();
     let lab = Lab::new();
@@ -249,15 +341,7 @@ fn results(micros: f64) -> Results {
         repetitions: (0..7).map(repetition).collect(),
         ..CellResult::default()
     };
-    Results {
-        schema: SCHEMA.to_owned(),
-        schema_version: SCHEMA_VERSION,
-        end: "complete".to_owned(),
-        notes: Vec::new(),
-        environment: Environment::default(),
-        protocol: Protocol::default(),
-        cells: vec![cell],
-    }
+    Results::new(Environment::default(), Protocol::default(), vec![cell])
 }
 
 #[test]

@@ -5,7 +5,7 @@ use crate::cmd::{Done, Pull, Row, Sandbox, command, eventually, skip, skip_forbi
 use crate::disk::mount_namespace;
 use crate::fetch::FILE_OPS;
 use crate::filter::without;
-use crate::rude::{Plan, Rude, Verb, ok, response};
+use crate::rude::{Plan, Rude, Verb, chunked, ok, response};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A file system, and how it comes to be at `out`.
@@ -237,6 +237,44 @@ fn a_mode_that_is_not_there_is_named_with_the_remedy() {
         for word in [mode, "tmpfs", "use --write-mode auto"] {
             assert!(done.stderr.contains(word), "{word}: {}", done.stderr);
         }
+    }
+}
+
+#[test]
+fn files_get_their_names_in_the_way_that_is_asked_for() {
+    let body = vec![b'x'; 3_000_000];
+    // What comes in chunks is not continued, so that it may do without a name.
+    let long = vec![Verb::Send(chunked("", &body, 9_000))];
+    let server = Plan::new().on("/short", [ok(b"body")]).on("/long", [long]).start();
+    let urls = [server.url("/short"), server.url("/long")];
+    for mount in &DISKS {
+        for (naming, links, renames) in [("auto", 1, 1), ("link", 2, 0), ("rename", 0, 2)] {
+            let sandbox = Sandbox::new();
+            let stats = sandbox.path("s.json");
+            let args = ["--naming", naming, "--stats", stats.to_str().unwrap()];
+            let pull = sandbox.pull().args(args).list(&urls);
+            let Some(done) = run_on(mount, &sandbox, pull) else { return };
+            done.assert_ok(2);
+            let files = seen(&sandbox);
+            assert!(files["short"] == b"body" && files["long"] == body, "{naming}");
+            let told: serde_json::Value =
+                serde_json::from_slice(&std::fs::read(&stats).unwrap()).unwrap();
+            let count = |naming: &str| told["namings"][naming].as_u64().unwrap_or(0);
+            assert_eq!((count("link"), count("rename")), (links, renames), "{naming}: {told}");
+        }
+    }
+}
+
+#[test]
+fn a_name_that_cannot_be_linked_is_said_before() {
+    let server = Plan::new().otherwise(ok(b"body")).start();
+    let sandbox = Sandbox::new();
+    let pull = sandbox.pull().args(["--naming", "link"]).list(&[server.url("/a")]);
+    let Some(done) = run_on(&BINDFS, &sandbox, pull) else { return };
+    done.assert_code(3);
+    assert!(done.rows.is_empty());
+    for word in ["--naming link", "use --naming auto"] {
+        assert!(done.stderr.contains(word), "{word}: {}", done.stderr);
     }
 }
 

@@ -55,6 +55,7 @@ mod leaks; // descriptors return after failures
 mod lists; // lists as they come from elsewhere
 mod locations; // every form of Location, and what cannot be followed
 mod long; // long bodies go on where they ended
+mod made_up; // --network memory: files that nobody may take for those of a server
 mod memory; // what one connection costs at most
 mod metalink; // metalinks as lists: names, digests, sizes, pieces
 mod mirrors; // several sources of one file: who is asked when one fails

@@ -7,8 +7,8 @@ use super::markup::Element;
 use super::scale::Scale;
 use crate::bench::matrix::number_of;
 use crate::bench::results::{
-    CPU_PER_FILE, CellResult, FILES_PER_S, LATENCY_P50, LATENCY_P90, LATENCY_P99, LATENCY_P999,
-    LATENCY_P9999, Metric, Results,
+    CPU_PER_FILE, CellResult, DUE_P50, DUE_P90, DUE_P99, DUE_P999, DUE_P9999, FILES_PER_S,
+    LATENCY_P50, LATENCY_P90, LATENCY_P99, LATENCY_P999, LATENCY_P9999, Metric, Results,
 };
 use crate::bench::text;
 
@@ -23,6 +23,15 @@ const PERCENTILES: [(f64, &str, Metric); 5] = [
     (0.01, "99", LATENCY_P99),
     (0.001, "99.9", LATENCY_P999),
     (0.000_1, "99.99", LATENCY_P9999),
+];
+
+/// What is drawn of latencies from when requests were due.
+const PERCENTILES_DUE: [(f64, &str, Metric); 5] = [
+    (0.5, "50", DUE_P50),
+    (0.1, "90", DUE_P90),
+    (0.01, "99", DUE_P99),
+    (0.001, "99.9", DUE_P999),
+    (0.000_1, "99.99", DUE_P9999),
 ];
 
 /// The cells that can be drawn.
@@ -48,31 +57,48 @@ pub(super) fn bars(results: &Results) -> Vec<Element> {
 
 /// Latencies over their percentiles; each further step to the right is a tenth of the files.
 pub(super) fn curves(results: &Results) -> Vec<Element> {
+    curves_of(results, &cells(results), "Latency of a file, ms", &PERCENTILES)
+}
+
+/// Latencies from when requests were due, of the cells where that is known.
+pub(super) fn curves_due(results: &Results) -> Vec<Element> {
+    let is_due = |cell: &&CellResult| cell.estimate(DUE_P50).is_some();
+    let cells: Vec<&CellResult> = cells(results).into_iter().filter(is_due).collect();
+    let title = "Latency of a file from when its request was due, ms";
+    curves_of(results, &cells, title, &PERCENTILES_DUE)
+}
+
+fn curves_of(
+    results: &Results,
+    cells: &[&CellResult],
+    title: &str,
+    percentiles: &[(f64, &str, Metric); 5],
+) -> Vec<Element> {
     let axes = text::axes(results);
     let axes: Vec<&str> = axes.iter().map(String::as_str).collect();
-    let [(most, ..), .., (least, ..)] = PERCENTILES;
+    let [(most, ..), .., (least, ..)] = *percentiles;
     let chart = |facet: Facet<'_>| Chart {
-        title: "Latency of a file, ms".to_owned(),
+        title: title.to_owned(),
         x_name: "percentile".to_owned(),
         // The share of slower files falls to the right.
         x: Scale::logarithmic(1.0 / most, 1.0 / least, LEFT + INDENT, RIGHT - INDENT),
-        x_ticks: PERCENTILES.map(|(share, name, _)| (1.0 / share, name.to_owned())).to_vec(),
+        x_ticks: percentiles.map(|(share, name, _)| (1.0 / share, name.to_owned())).to_vec(),
         lines: facet
             .cells
             .iter()
             .map(|(label, cell)| Line {
                 number: facet.number(label),
                 label: label.clone(),
-                points: latencies(cell),
+                points: latencies(cell, percentiles),
             })
             .collect(),
         facet: facet.title,
     };
-    facets::fitted(&cells(results), &axes).into_iter().map(|facet| chart(facet).draw()).collect()
+    facets::fitted(cells, &axes).into_iter().map(|facet| chart(facet).draw()).collect()
 }
 
-fn latencies(cell: &CellResult) -> Vec<Point> {
-    let points = PERCENTILES.iter().filter_map(|(share, _, metric)| {
+fn latencies(cell: &CellResult, percentiles: &[(f64, &str, Metric); 5]) -> Vec<Point> {
+    let points = percentiles.iter().filter_map(|(share, _, metric)| {
         Some(Point { x: 1.0 / share, y: cell.estimate(*metric)?.median, interval: None })
     });
     points.collect()

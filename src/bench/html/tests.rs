@@ -79,6 +79,29 @@ fn a_page_has_plots_tables_errors_and_the_verdict() {
 }
 
 #[test]
+fn latencies_from_when_requests_were_due_have_plots_of_their_own() {
+    let mut results = results(&[("conns=4", 10.0), ("conns=9", 11.0)]);
+    for repetition in results.cells.iter_mut().flat_map(|cell| &mut cell.repetitions) {
+        (repetition.due_p50_s, repetition.due_p9999_s) = (Some(0.001), Some(0.1));
+    }
+    let page = render(&results);
+    // Bars, latencies of both kinds, and two measures over conns.
+    assert_eq!(elements(&page)["figure"], 2 + 2 + 2, "{page}");
+    assert!(page.contains("when its request was due") && page.contains("due99.99"));
+    assert!(!render(&all_kinds()).contains("was due"));
+}
+
+#[test]
+fn parts_have_a_table() {
+    let mut results = results(&[("part=both", 45.0), ("part=network", 30.0), ("part=files", 25.0)]);
+    results.summarize();
+    let page = render(&results);
+    elements(&page);
+    assert!(page.contains("<h2>Parts</h2>") && page.contains("whole/sum"), "{page}");
+    assert!(!render(&all_kinds()).contains("<h2>Parts</h2>"));
+}
+
+#[test]
 fn nothing_one_cell_and_errors_alone_are_pages_too() {
     let empty = results(&[]);
     let page = render(&empty);

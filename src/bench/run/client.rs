@@ -25,7 +25,7 @@ use std::time::{Duration, Instant};
 /// What came of one repetition.
 pub(super) enum Outcome {
     /// A repetition that counts.
-    Measured(Repetition),
+    Measured(Box<Repetition>),
     /// The program ended with an error, which another repetition would not change.
     Refused(String),
     /// The whole run is over.
@@ -48,6 +48,8 @@ pub(super) struct Clients {
     stop: Arc<AtomicBool>,
     /// Files of the last repetition, by its own count.
     files: u64,
+    /// Whether its list was over before its time was.
+    pub(super) is_list_over: bool,
 }
 
 /// What a run says of itself (`--stats`).
@@ -59,6 +61,16 @@ struct Stats {
     end: String,
     status_dict: BTreeMap<String, u64>,
     time_total: Percentiles,
+    /// From when each request was due to its end, and to its begin.
+    time_due: Option<Percentiles>,
+    time_late: Option<Percentiles>,
+}
+
+impl Stats {
+    /// Whether the run was ended by its time, and all that had begun by then was pulled.
+    fn is_time_over(&self) -> bool {
+        self.end == "max_duration" && self.failed_to_download == 0
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -68,6 +80,7 @@ struct Percentiles {
     p99: f64,
     p999: f64,
     p9999: f64,
+    max: f64,
 }
 
 impl Clients {
@@ -94,19 +107,21 @@ impl Clients {
             scratch,
             server,
             argv: Vec::new(),
-            options: config.options.clone(),
+            options: options(config),
             secrets: config.secrets.clone(),
             cpus,
             stop,
             files: 0,
+            is_list_over: false,
         })
     }
 
-    /// Runs a cell once, under perf where kernel events are counted into a file.
+    /// Runs a cell once, for a list of so many files and at most so long; under perf where kernel
+    /// events are counted into a file.
     pub(super) fn run(
         &mut self,
         cell: &Cell,
-        files: u64,
+        (files, time): (u64, Option<Duration>),
         counted: Option<&Path>,
     ) -> anyhow::Result<Outcome> {
         let list = self.list(cell, files)?;
@@ -116,7 +131,7 @@ impl Clients {
         let _: std::io::Result<()> = fs::remove_file(&stats);
         let words = cell::words(
             cell,
-            Place { list: &list, stats: &stats, dir: &dir },
+            Place { list: &list, stats: &stats, dir: &dir, time },
             &self.server,
             &self.options,
         );
@@ -179,9 +194,11 @@ impl Clients {
         let stats = text.and_then(|text| serde_json::from_str::<Stats>(&text).ok());
         let server = server_before.zip(server_after).map(|(before, after)| after - before);
         match stats {
-            Some(stats) if ended.status.success() => {
+            Some(stats) if ended.status.success() || stats.is_time_over() => {
                 self.files = stats.successes;
-                Ok(Outcome::Measured(repetition(&ended, &stats, workers.total(), server)))
+                self.is_list_over = !stats.is_time_over();
+                let measured = repetition(&ended, &stats, workers.total(), server);
+                Ok(Outcome::Measured(Box::new(measured)))
             }
             stats => Ok(self.judge(&ended, cell, stats.as_ref(), log)),
         }
@@ -240,6 +257,13 @@ impl Clients {
     }
 }
 
+/// Options of ringpull for all cells.
+fn options(config: &BenchConfig) -> Vec<String> {
+    let rate =
+        config.rate.iter().flat_map(|rate| ["--open-loop".to_owned(), format!("--rate={rate}")]);
+    rate.chain(config.options.iter().cloned()).collect()
+}
+
 fn origin_has_ended() -> End {
     End::ServerDead("the origin has ended".to_owned())
 }
@@ -264,6 +288,7 @@ fn repetition(
     server: Option<Duration>,
 ) -> Repetition {
     let usage = ended.usage;
+    let (due, late) = (stats.time_due.as_ref(), stats.time_late.as_ref());
     Repetition {
         wall_s: ended.wall.as_secs_f64(),
         user_s: usage.user.as_secs_f64(),
@@ -282,6 +307,13 @@ fn repetition(
         latency_p99_s: stats.time_total.p99,
         latency_p999_s: stats.time_total.p999,
         latency_p9999_s: stats.time_total.p9999,
+        due_p50_s: due.map(|due| due.p50),
+        due_p90_s: due.map(|due| due.p90),
+        due_p99_s: due.map(|due| due.p99),
+        due_p999_s: due.map(|due| due.p999),
+        due_p9999_s: due.map(|due| due.p9999),
+        late_p99_s: late.map(|late| late.p99),
+        late_max_s: late.map(|late| late.max),
         server_cpu_s: server.map(|time| time.as_secs_f64()),
     }
 }

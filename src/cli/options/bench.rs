@@ -1,6 +1,6 @@
 //! `ringpull bench`: what is measured, how often, and where the results go.
 
-use crate::cli::values::{self, Bytes};
+use crate::cli::values::{self, Bytes, Millis};
 use clap::Args;
 use std::path::PathBuf;
 
@@ -32,6 +32,13 @@ pub struct BenchArgs {
     /// Bytes of one repetition, in whole files
     #[arg(long, value_name = "SIZE", value_parser = values::bytes, conflicts_with = "url")]
     pub bytes: Option<Bytes>,
+    /// Pull for so many seconds in each repetition, whatever number of files that is
+    #[arg(long, value_name = "SECONDS", value_parser = time,
+          conflicts_with_all = ["files", "bytes"])]
+    pub time: Option<Millis>,
+    /// Begin requests at this rate, such as 500/s, and measure latencies from when each was due
+    #[arg(long, value_name = "N/s", value_parser = rate)]
+    pub rate: Option<String>,
     /// CPUs to use, such as 0,2-5; a cell has `cores` of them, the origin the rest [default: all]
     #[arg(long, value_name = "LIST", value_parser = super::concurrency::cpus)]
     pub cpus: Option<super::concurrency::CpuList>,
@@ -46,8 +53,8 @@ pub struct BenchArgs {
     pub html: Option<PathBuf>,
     /// Compare two results, measure nothing, and end with status 10 if anything has become worse
     #[arg(long, num_args = 2, value_names = ["OLD.json", "NEW.json"], value_parser = values::path,
-          conflicts_with_all = ["matrix", "url", "input_file", "files", "bytes", "json", "csv",
-                                "html", "cpus", "options"])]
+          conflicts_with_all = ["matrix", "url", "input_file", "files", "bytes", "time", "rate",
+                                "json", "csv", "html", "cpus", "options"])]
     pub compare: Vec<PathBuf>,
     /// Say nothing while it runs
     #[arg(short, long)]
@@ -55,4 +62,17 @@ pub struct BenchArgs {
     /// Options of ringpull for all cells, behind --
     #[arg(last = true, value_name = "OPTIONS", allow_hyphen_values = true)]
     pub options: Vec<String>,
+}
+
+/// `--time`: a span of time in which something can be pulled.
+fn time(text: &str) -> Result<Millis, String> {
+    match values::duration(text)? {
+        Millis(0) => Err("nothing can be pulled in no time: give a second or more".to_owned()),
+        time => Ok(time),
+    }
+}
+
+/// `--rate`, as the option of the same name of a pull understands it.
+fn rate(text: &str) -> Result<String, String> {
+    super::politeness::rate(text).map(|_| text.to_owned())
 }

@@ -69,8 +69,9 @@ pub struct DnsArgs {
 }
 
 impl DnsArgs {
-    /// How names are looked up. A lookup takes no longer than a connect unless said otherwise.
-    pub(crate) fn resolve(&self, timeouts: &Timeouts) -> DnsOptions {
+    /// How names are looked up, where any is needed. A lookup takes no longer than a connect unless
+    /// said otherwise.
+    pub(crate) fn resolve(&self, timeouts: &Timeouts, is_needless: bool) -> DnsOptions {
         let family = match (self.ipv4, self.ipv6) {
             (true, _) => Family::V4,
             (false, true) => Family::V6,
@@ -84,6 +85,7 @@ impl DnsArgs {
             timeout_ms: timeout_ms.min(timeouts.job_ms),
             overrides: self.resolve.clone(),
             family,
+            is_needless,
         }
     }
 

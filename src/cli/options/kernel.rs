@@ -2,14 +2,15 @@
 
 use crate::cli::values;
 use crate::config::{
-    Backend, FileOps, IOWQ_WORKERS_MAX, RecvMode, RingFlags, RingOptions, SQ_ENTRIES, Trigger,
-    WriteMode,
+    Backend, FileOps, IOWQ_WORKERS_MAX, NameBy, Network, RecvMode, RingFlags, RingOptions,
+    SQ_ENTRIES, Trigger, WriteMode,
 };
 use crate::error::RunError;
 use crate::limits;
 use anyhow::bail;
 use clap::Args;
 use clap::builder::TypedValueParser;
+use std::path::Path;
 
 /// Kernel paths, for those who compare them.
 #[derive(Debug, Args)]
@@ -62,7 +63,33 @@ pub struct KernelArgs {
     #[arg(long, value_name = "HOW", default_value = "auto", value_parser = file_ops(),
           hide_short_help = true)]
     pub file_ops: FileOps,
+
+    /// How files get their final names.
+    ///
+    /// A file system that cannot do what was asked for is an error. Long files that may be
+    /// continued have a temporary name whatever this says. What auto has chosen is in the
+    /// statistics.
+    #[arg(long, value_name = "HOW", default_value = "auto", value_parser = naming(),
+          hide_short_help = true)]
+    pub naming: NameBy,
+
+    /// Where answers come from: sockets, or memory:SIZE.
+    ///
+    /// With memory:SIZE nothing is asked of any server, and no name is looked up: each URL is
+    /// answered by SIZE bytes that the program makes up itself. It is for measuring what files cost
+    /// without a network (`ringpull help bench`, part=files), and pulls no real file. So it takes
+    /// no report, from which a later run would learn that the list is done, and no directory with
+    /// anything in it.
+    ///
+    /// Example: --network memory:50k
+    #[arg(long, value_name = "WHERE", default_value = "sockets", value_parser = network,
+          hide_short_help = true)]
+    pub network: NetworkArg,
 }
+
+/// Where answers come from, as it is typed.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct NetworkArg(Network);
 
 impl KernelArgs {
     /// The CPUs of the workers, of those that they may have: one each, but for a backend that has
@@ -116,6 +143,41 @@ impl KernelArgs {
             min_wait_us: self.ring_min_wait,
             recv_mode: self.recv_mode,
         })
+    }
+
+    /// Whether answers are made up.
+    pub(crate) fn is_network_made_up(&self) -> bool {
+        self.network.0 != Network::Sockets
+    }
+
+    /// Where answers come from. A report would say of what was made up that it was pulled.
+    ///
+    /// # Errors
+    /// There is to be a report.
+    pub(crate) fn network(&self, report: Option<&Path>) -> anyhow::Result<Network> {
+        match (self.network.0, report) {
+            (Network::Memory { .. }, Some(report)) => bail!(RunError::usage(format!(
+                "cannot use --network memory with --report {}: it would say of made-up bytes that \
+                 they are files of servers, and later runs would believe it; use --report -, or \
+                 leave it out",
+                report.display()
+            ))),
+            (network, _) => Ok(network),
+        }
+    }
+
+    /// How files get their final names.
+    ///
+    /// # Errors
+    /// A chain was asked for, which renames.
+    pub(crate) fn resolved_naming(&self) -> anyhow::Result<NameBy> {
+        match (self.naming, self.file_ops) {
+            (NameBy::Link, FileOps::Chain) => bail!(RunError::usage(
+                "cannot use --naming link with --file-ops chain, whose last operation is a rename: \
+                 leave one of them out"
+            )),
+            (naming, _) => Ok(naming),
+        }
     }
 
     /// How files are written: through a ring only where there is one.
@@ -185,6 +247,26 @@ fn ring_entries(text: &str) -> Result<u32, String> {
 
 /// Fewest entries that can be asked for: a chain never waits for room.
 const SQ_ENTRIES_MIN: u32 = 256;
+
+/// The value of `--network`.
+fn network(text: &str) -> Result<NetworkArg, String> {
+    let network = match text.split_once(':') {
+        None if text == "sockets" => Network::Sockets,
+        Some(("memory", size)) => Network::Memory { body_bytes: values::bytes(size)?.0 },
+        _ => return Err("write sockets, or memory:SIZE, such as memory:50k".to_owned()),
+    };
+    Ok(NetworkArg(network))
+}
+
+/// The values of `--naming`.
+fn naming() -> impl TypedValueParser<Value = NameBy> {
+    let meaning = |naming| match naming {
+        NameBy::Auto => "link for short files where the file system has that, else rename",
+        NameBy::Link => "no name until the file is whole (O_TMPFILE, linkat)",
+        NameBy::Rename => "a temporary name until the file is whole (renameat2)",
+    };
+    values::one_of(NameBy::ALL.map(|naming| (naming.word(), naming, meaning(naming))))
+}
 
 /// The values of `--file-ops`.
 fn file_ops() -> impl TypedValueParser<Value = FileOps> {
@@ -276,6 +358,32 @@ mod tests {
             let told = format!("cannot use {flag} {word} with --backend epoll");
             assert!(error.starts_with(&told), "{error}");
         }
+    }
+
+    #[test]
+    fn answers_from_memory() {
+        assert_eq!(config(&["u"]).network, Network::Sockets);
+        assert!(!config(&["u"]).dns.is_needless);
+        let made_up = config(&["--network", "memory:50k", "--report", "-", "u"]);
+        assert_eq!(made_up.network, Network::Memory { body_bytes: 50 << 10 });
+        assert!(made_up.dns.is_needless);
+        for bad in ["memory", "memory:", "memory:x", "socket", "sockets:1k", ""] {
+            let told = refused(&["--network", bad, "u"]);
+            assert!(told.contains("memory:50k") || told.contains("number of bytes"), "{told}");
+        }
+        let told = unusable(&["--network", "memory:1k", "--report", "r.csv", "u"]);
+        assert!(told.contains("--report r.csv") && told.contains("--report -"), "{told}");
+    }
+
+    #[test]
+    fn ways_to_a_name() {
+        for naming in NameBy::ALL {
+            assert_eq!(config(&["--naming", naming.word(), "u"]).naming, naming);
+        }
+        config(&["--naming", "rename", "--file-ops", "chain", "u"]);
+        let told = unusable(&["--naming", "link", "--file-ops", "chain", "u"]);
+        assert!(told.contains("--naming link with --file-ops chain"), "{told}");
+        assert!(refused(&["--naming", "move", "u"]).contains("rename"));
     }
 
     #[test]

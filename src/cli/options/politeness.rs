@@ -1,8 +1,10 @@
 //! How much is asked of one host, beside the number of connections.
 
 use crate::cli::values::{self, Millis};
+use crate::error::RunError;
 use crate::limits;
 use crate::plan::schedule::{Limits, Rate};
+use anyhow::bail;
 use clap::Args;
 
 /// How much is asked of one host, beside the number of connections.
@@ -22,6 +24,14 @@ pub struct PolitenessArgs {
     /// --max-time.
     #[arg(long, value_name = "N/UNIT", value_parser = rate)]
     pub rate: Option<Rate>,
+    /// Begin the requests of --rate when they are due, however late earlier ones were.
+    ///
+    /// For measurements: request N begins N intervals after the first one, in whole milliseconds,
+    /// and what was late is caught up with at once, as far as -j and -x permit. The statistics then
+    /// have times from when requests were due (time_due), which show what waits for a slow server
+    /// cost those behind it, and how late requests began (time_late).
+    #[arg(long, hide_short_help = true)]
+    pub open_loop: bool,
     /// Request rate at each host, such as 5/s.
     ///
     /// Written as for --rate, and counted in the same way. A rate that a host asks for
@@ -52,27 +62,37 @@ pub struct PolitenessArgs {
 
 impl PolitenessArgs {
     /// The caps of the run, as far as these options and `-x` (`per_host`) say what they are.
-    pub(crate) fn limits(&self, per_host: Option<usize>) -> Limits {
+    ///
+    /// # Errors
+    /// A schedule was asked for, and no rate.
+    pub(crate) fn limits(&self, per_host: Option<usize>) -> anyhow::Result<Limits> {
         let defaults = Limits::default();
         // What is fixed cannot be as many as pay.
         let fixed = self.fixed_connections.then_some(limits::PER_HOST_FIRST);
         let per_host = per_host.or(fixed);
-        Limits {
+        let rate = self.rate.or(self.tpslimit);
+        if self.open_loop && rate.is_none() {
+            bail!(RunError::usage(
+                "cannot use --open-loop without a rate, by which requests are due: add --rate 100/s"
+            ));
+        }
+        Ok(Limits {
             per_host_first: per_host.unwrap_or(defaults.per_host_first),
             per_host_max: per_host.unwrap_or(defaults.per_host_max),
             is_window_fixed: self.fixed_connections,
             host_fail_limit: self.host_fail_limit,
             host_fail_wait_ms: self.host_fail_wait.0,
-            rate: self.rate.or(self.tpslimit),
+            rate,
+            is_open_loop: self.open_loop,
             rate_per_host: self.rate_per_host,
             ..defaults
-        }
+        })
     }
 }
 
 /// `N/s`, `N/m`, `N/h`, `N/d`, or with a number before the unit. As curl's --rate, but without its
 /// default unit, which is an hour.
-fn rate(text: &str) -> Result<Rate, String> {
+pub(super) fn rate(text: &str) -> Result<Rate, String> {
     let unit = "give the unit: 5/s, 100/m, 1000/h or 1/5s";
     let (count, per) = text.split_once('/').ok_or(unit)?;
     let per = match per {
@@ -112,6 +132,16 @@ const RATE_MAX_TIMES_1000: u64 = 1_000_000_000;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::tests::{config, unusable};
+
+    #[test]
+    fn a_schedule_needs_a_rate() {
+        assert!(!config(&["--rate", "5/s", "u"]).limits.is_open_loop);
+        assert!(config(&["--rate", "5/s", "--open-loop", "u"]).limits.is_open_loop);
+        assert!(config(&["--tpslimit", "5", "--open-loop", "u"]).limits.is_open_loop);
+        assert!(unusable(&["--open-loop", "u"]).contains("--rate 100/s"));
+        assert!(unusable(&["--open-loop", "--rate-per-host", "5/s", "u"]).contains("--rate"));
+    }
 
     #[test]
     fn rates_need_their_unit() {

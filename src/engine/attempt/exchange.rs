@@ -78,7 +78,7 @@ pub(crate) async fn exchange(
         connection.arm(Rule::Total, at_ms, request.job_at_ms);
         connection.cut_by(request.cut);
         kit.transfers.enter(trace.transfer, Phase::Head);
-        trace.remote_ip = Some(connection.peer());
+        trace.remote_ip = connection.peer();
         trace.is_tls_resumed = connection.is_tls_resumed();
         if buf.has_memory() && buf.free_len() < connection.room_min_bytes() {
             kit.buffers.grow(buf, Size::Small);
@@ -287,7 +287,13 @@ async fn keep_text(
     let (bytes, is_full) = body.into_text();
     *text = bytes;
     let size = text.len() as u64;
-    let stored = Stored { location: Location::Planned, size, digest: None, has_replaced: false };
+    let stored = Stored {
+        location: Location::Planned,
+        size,
+        digest: None,
+        naming: None,
+        has_replaced: false,
+    };
     let done = Outcome::Done(stored).into();
     match connection {
         Ok(connection) => Ok(Some((done, connection))),

@@ -61,6 +61,8 @@ pub(crate) struct History {
     num_connects: u32,
     /// When the first attempt began.
     pub(crate) began: Instant,
+    /// How long before that it was due, where that was known.
+    late: Option<Duration>,
     attempted_at: SystemTime,
     /// When the job is over in any case, in milliseconds of the run.
     job_at_ms: u64,
@@ -373,6 +375,11 @@ impl Fetch {
 impl History {
     /// Nothing has happened so far. The first attempt begins about now, for
     /// [`Fetch::begin`] to say when.
+    /// The history of a job that begins so much later than it was due, where that was known.
+    pub(crate) fn late_by(self, late: Option<Duration>) -> Self {
+        Self { late, ..self }
+    }
+
     fn new(now: Moment) -> Self {
         Self {
             hops: Hops::default(),
@@ -381,6 +388,7 @@ impl History {
             is_retry_due: true,
             num_connects: 0,
             began: now.at,
+            late: None,
             attempted_at: now.date,
             job_at_ms: u64::MAX,
             paused_ms: 0,
@@ -457,7 +465,7 @@ impl History {
     fn times(&self, now: Instant) -> Times {
         let total = now.saturating_duration_since(self.began);
         let last = self.trace_before.as_deref().filter(|_| self.trace.saw_nothing());
-        Times { queue: self.queue, total, ..last.unwrap_or(&self.trace).times }
+        Times { queue: self.queue, late: self.late, total, ..last.unwrap_or(&self.trace).times }
     }
 
     /// Tells why a job took so long whose time was over: that alone says little, and the fault
@@ -499,6 +507,7 @@ fn counted<'t>(
         size_resumed: told.resumed,
         num_parts: told.num_parts.max(u32::from(head.is_some())),
         write_mode: told.write_mode.filter(|_| end.stored().is_some()),
+        naming: end.stored().and_then(|stored| stored.naming),
         has_replaced: end.stored().is_some_and(|stored| stored.has_replaced),
         num_retries: history.map_or(0, |history| history.attempt.saturating_sub(1)),
         num_redirects: history.map_or(0, |history| history.hops.num_redirects_total()),
@@ -524,6 +533,7 @@ fn row(job: &Job, name: &str, history: Option<&History>, end: End, now: Instant,
         size_resumed: counted.size_resumed,
         num_parts: counted.num_parts,
         write_mode: counted.write_mode,
+        naming: counted.naming,
         resume: history.and_then(|history| history.told().resume),
         has_replaced: counted.has_replaced,
         num_retries: counted.num_retries,

@@ -15,6 +15,7 @@ use crate::plan::proxy::Proxies;
 use crate::plan::requests::Requests;
 use crate::plan::target::Target;
 use crate::plan::verdict;
+use crate::ring::Network;
 use crate::ring::buf::{BufPool, RecvBuf, Size};
 use crate::ring::conn::Connection;
 use crate::ring::deadline::{Deadlines, StallLimits};
@@ -76,6 +77,8 @@ pub(crate) struct Kit {
     pub(crate) common: Arc<Common>,
     /// Backend of the core.
     pub(crate) io: Io,
+    /// Where answers come from.
+    pub(crate) network: Network,
     pub(crate) clocks: Clocks,
     pub(crate) deadlines: Deadlines,
     pub(crate) timeouts: Timeouts,
@@ -126,6 +129,7 @@ impl Kit {
             buffers: io.buffers(),
             dir: dir.by(io.clone()),
             io,
+            network: config.network,
             dns,
             address_policy: config.address_policy,
             tls,

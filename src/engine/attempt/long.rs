@@ -22,6 +22,7 @@ use crate::plan::validator::Validator;
 use crate::plan::verdict::{Answer, BadPart, Instead, PartAsk, WhyWhole, check_size, why_whole};
 use crate::report::Resume;
 use crate::ring::buf::RecvBuf;
+use crate::ring::file::NameBy;
 use std::sync::Arc;
 
 /// What an attempt does next about the body of its job.
@@ -512,7 +513,8 @@ async fn finish_body(
     Ok(match named {
         Ok((location, has_replaced)) => {
             let size = partial.extent().0.unwrap_or_default();
-            Outcome::Done(Stored { location, size, digest, has_replaced })
+            let naming = Some(NameBy::Rename.word());
+            Outcome::Done(Stored { location, size, digest, naming, has_replaced })
         }
         Err(obstacle) => {
             if matches!(obstacle, Obstacle::Kept) {

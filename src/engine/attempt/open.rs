@@ -13,6 +13,7 @@ use crate::http::tunnel::Destination;
 use crate::plan::address::{self, AddressPolicy, Kind};
 use crate::plan::proxy::{NamesBy, Proxies, Proxy, Route};
 use crate::plan::target::{Scheme, Target};
+use crate::ring::Network;
 use crate::ring::conn::Connection;
 use crate::ring::deadline::Rule;
 use crate::ring::dns::Resolver;
@@ -20,13 +21,18 @@ use crate::ring::tcp::{self, Socket};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-/// A new connection by this route, ready for the request.
+/// A new connection by this route, ready for the request; or one to memory, where that is the
+/// network.
 pub(crate) async fn open(
     kit: &Kit,
     request: &Request<'_>,
     trace: &mut Trace,
     route: Route<'_>,
 ) -> Result<Connection, Outcome> {
+    if let Network::Memory { body_bytes } = kit.network {
+        // No name, no address, no proxy, no TLS.
+        return Ok(Connection::to_memory(&kit.deadlines, body_bytes));
+    }
     let Request { target, job_at_ms, failed_ip, .. } = *request;
     let found = match route.proxy() {
         None => lookup_origin(kit, target, job_at_ms).await?,

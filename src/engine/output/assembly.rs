@@ -252,7 +252,11 @@ impl<'c> Assembly<'c> {
             }
         };
         let Tally { bytes: size, digest, .. } = self.tally;
-        Ok(Stored { location, size, digest, has_replaced })
+        let naming = match &self.place {
+            Place::File(file) => Some(file.name_by().word()),
+            Place::Range(_) | Place::Stream(_) | Place::Null => None,
+        };
+        Ok(Stored { location, size, digest, naming, has_replaced })
     }
 }
 

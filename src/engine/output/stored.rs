@@ -13,6 +13,8 @@ pub(crate) struct Stored {
     pub(crate) size: u64,
     /// Digest of the body, where one was computed.
     pub(crate) digest: Option<Checksum>,
+    /// Word of `--naming` for how the file got its name, where it is a file.
+    pub(crate) naming: Option<&'static str>,
     /// Whether the file took the place of another one.
     pub(crate) has_replaced: bool,
 }

@@ -1,11 +1,11 @@
 //! The directory of the run: made, tried, and flushed in the end.
 
-use crate::config::{Config, OwnFiles};
+use crate::config::{Config, NameBy, Network, OwnFiles};
 use crate::error::RunError;
 use crate::ring::dir::{Dir, FileSystem, Kept, WriteOptions};
 use crate::ring::file::Fsync;
 use crate::ring::room;
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use std::sync::Arc;
 pub(crate) fn open_dir(config: &Config) -> anyhow::Result<Dir> {
     let Config { fsync, file_allocation: allocation, file_ops: ops, write_mode: mode, .. } =
         *config;
-    let write_options = WriteOptions { fsync, allocation, ops, mode };
+    let write_options = WriteOptions { fsync, allocation, ops, mode, name_by: config.naming };
     if !config.destination.has_files() {
         return Dir::create(Path::new("."), write_options).context("cannot open .");
     }
@@ -35,10 +35,29 @@ pub(crate) fn check_output(config: &Config, dir: &Dir) -> anyhow::Result<Option<
         // No file is made then, least of all beside a device.
         return Ok(None);
     }
+    if config.network != Network::Sockets && !dir.was_empty() {
+        bail!(RunError::usage(format!(
+            "cannot use --network memory with {}, which is not empty: what is written then is no \
+             file of any server, and would stand among or in place of those that are; give -d a \
+             directory that is empty or not there",
+            config.dir.display()
+        )));
+    }
     match dir.check_writable() {
         // There may be room by the time that it is needed, and it is waited for.
         Err(error) if config.disk_wait_ms > 0 && room::is_lacking(&error) => {}
-        checked => checked.with_context(|| cannot_write_into(config))?,
+        checked => {
+            checked.with_context(|| cannot_write_into(config))?;
+            if config.naming == NameBy::Link && !dir.has_unnamed() {
+                bail!(RunError::local_file(format!(
+                    "--naming link is not to be had in {}, which is on {}: it has no files without \
+                     a name, or tells too late that it cannot store one; use --naming auto, or a \
+                     folder on another file system",
+                    config.dir.display(),
+                    dir.file_system()
+                )));
+            }
+        }
     }
     match dir.check_write_mode(config.write_mode) {
         Err(error) if config.disk_wait_ms > 0 && room::is_lacking(&error) => {}

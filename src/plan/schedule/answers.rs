@@ -29,6 +29,8 @@ pub struct Grant<T> {
     pub round: Round,
     /// Half-open probe: report its first byte to [`super::Schedule::observe`] at once.
     pub is_probe: bool,
+    /// When the request was due, in milliseconds, with `--open-loop`.
+    pub due_ms: Option<u64>,
 }
 
 /// What was granted to an attempt, for [`super::Schedule::observe`] and

@@ -30,6 +30,9 @@ pub struct Limits {
     pub retry_after_max_ms: u64,
     /// `--rate`: requests begun in the whole run.
     pub rate: Option<Rate>,
+    /// `--open-loop`: requests of `rate` begin when they are due from the first one on, and not
+    /// later because others were late.
+    pub is_open_loop: bool,
     /// `--rate-per-host`: requests begun for each host.
     pub rate_per_host: Option<Rate>,
 }
@@ -48,6 +51,7 @@ impl Default for Limits {
             host_fail_wait_ms: limits::HOST_FAIL_WAIT_DEFAULT_MS,
             retry_after_max_ms: limits::RETRY_AFTER_MAX_MS,
             rate: None,
+            is_open_loop: false,
             rate_per_host: None,
         }
     }

@@ -92,9 +92,9 @@ impl<T> Schedule<T> {
         let taker = &mut self.cores[core];
         taker.in_flight += 1;
         self.roomy.set(core, taker.in_flight < taker.in_flight_max);
-        self.count_request(index);
+        let due_ms = self.count_request(index);
         self.reindex(index);
-        Grant { item, origin: OriginId { host: id, scheme }, connection, round, is_probe }
+        Grant { item, due_ms, origin: OriginId { host: id, scheme }, connection, round, is_probe }
     }
 
     /// A small host whose home core has no room and no connection to it moves to the core that

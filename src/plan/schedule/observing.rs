@@ -152,15 +152,26 @@ impl<T> Schedule<T> {
 
     /// Whether no request may begin now, whatever its host.
     pub(super) fn is_rate_reached(&self) -> bool {
-        self.limits.rate.is_some() && self.due.begins_ms() > self.now_ms
+        self.limits.rate.is_some() && self.rate_begins_ms() > self.now_ms
     }
 
-    /// Counts a request of a host that begins.
-    pub(super) fn count_request(&mut self, index: u32) {
+    /// When the next request may begin by `--rate`, in milliseconds.
+    pub(super) fn rate_begins_ms(&self) -> u64 {
+        if self.limits.is_open_loop { self.due.on_schedule_ms() } else { self.due.begins_ms() }
+    }
+
+    /// Counts a request of a host that begins. Gives the time at which it was due, in milliseconds,
+    /// where that was known before.
+    pub(super) fn count_request(&mut self, index: u32) -> Option<u64> {
         let now_ms = self.now_ms;
-        if let Some(rate) = self.limits.rate {
-            self.due.begin(rate, now_ms);
-        }
+        let due_ms = match (self.limits.rate, self.limits.is_open_loop) {
+            (Some(rate), true) => Some(self.due.begin_on_schedule(rate, now_ms)),
+            (Some(rate), false) => {
+                self.due.begin(rate, now_ms);
+                None
+            }
+            (None, _) => None,
+        };
         let active = self.hosts.at_mut(index).active_mut();
         if let Some(rate) = self.limits.rate_per_host {
             active.due.begin(rate, now_ms);
@@ -168,6 +179,7 @@ impl<T> Schedule<T> {
         if let Some(pace) = active.throttle.pace_mut() {
             pace.begin(now_ms);
         }
+        due_ms
     }
 
     /// Takes back a request of a host that turned out not to be needed.

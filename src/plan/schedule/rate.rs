@@ -7,6 +7,9 @@
 //! host; here the clock is handed in, the record is there already, and a core must know when to
 //! wake.)
 //!
+//! With `--open-loop` the times of the run's requests are set beforehand, from the first one on: a
+//! request that is late moves none of those that follow, and it is known when each was due.
+//!
 //! Requests that may begin count: hops of redirects and further attempts are requests like any
 //! other. A job that turns out to need none is given back.
 
@@ -55,6 +58,23 @@ impl Due {
         self.at_ns.div_ceil(NS_PER_MS)
     }
 
+    /// When the next request is due on a schedule that nothing moves, in milliseconds: never
+    /// before, and all that were due meanwhile at once.
+    pub(super) fn on_schedule_ms(self) -> u64 {
+        self.at_ns.div_ceil(NS_PER_MS)
+    }
+
+    /// Counts a request that begins on such a schedule, the first of which is due now. Gives the
+    /// time at which it was due, in milliseconds.
+    pub(super) fn begin_on_schedule(&mut self, rate: Rate, now_ms: u64) -> u64 {
+        if !self.is_used() {
+            self.at_ns = now_ms.saturating_mul(NS_PER_MS);
+        }
+        let due_ms = self.on_schedule_ms();
+        self.at_ns = self.at_ns.saturating_add(rate.interval_ns);
+        due_ms
+    }
+
     pub(super) fn begin(&mut self, rate: Rate, now_ms: u64) {
         let now_ns = now_ms.saturating_mul(NS_PER_MS);
         self.at_ns = self.at_ns.max(now_ns).saturating_add(rate.interval_ns);
@@ -75,3 +95,23 @@ impl Due {
 const NS_PER_MS: u64 = 1_000_000;
 /// How early before it is due a request may begin, in nanoseconds: what a timer may be late by.
 const BURST_NS: u64 = 4_000_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_schedule_is_not_moved_by_what_is_late() {
+        let rate = Rate::new(2_000, 1_000);
+        let mut due = Due::default();
+        assert_eq!(due.begin_on_schedule(rate, 7), 7);
+        // The second one is due half a millisecond later, and that is a whole one here.
+        assert_eq!(due.on_schedule_ms(), 8);
+        let late: Vec<u64> = (0..5).map(|_| due.begin_on_schedule(rate, 1_000)).collect();
+        assert_eq!(late, [8, 8, 9, 9, 10]);
+        assert_eq!(due.on_schedule_ms(), 10);
+        due.give_back(rate);
+        assert_eq!(due.on_schedule_ms(), 10);
+        assert_eq!(due.begin_on_schedule(rate, 1_000), 10);
+    }
+}

@@ -23,6 +23,7 @@ pub(super) fn limits(cores: usize, in_flight_max: usize, per_host_max: usize) ->
         host_fail_wait_ms: 10_000,
         retry_after_max_ms: 300_000,
         rate: None,
+        is_open_loop: false,
         rate_per_host: None,
     }
 }

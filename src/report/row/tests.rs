@@ -26,6 +26,7 @@ pub(crate) fn row_ok() -> Row {
         http_minor_version: Some(1),
         tls_resumed: Some(true),
         times: Times {
+            late: None,
             queue: Duration::from_micros(1),
             namelookup: Duration::from_micros(1_000),
             connect: Duration::from_micros(20_999),
@@ -40,6 +41,7 @@ pub(crate) fn row_ok() -> Row {
         num_parts: 1,
         resume: None,
         write_mode: None,
+        naming: None,
         has_replaced: true,
         kept: Vec::new(),
     }

@@ -321,3 +321,41 @@ fn a_shard_says_which_one_it_is() {
     assert_eq!(json["shard"]["index"], 3);
     assert_eq!(json["shard"]["lines_of_others"], 70);
 }
+
+#[test]
+fn ways_to_names_are_counted() {
+    let named = |naming| Row { naming, ..row_ok() };
+    let stats =
+        stats(&[named(Some("link")), named(Some("rename")), named(Some("link")), named(None)]);
+    let json = stats.to_json(&run(RunEnd::Complete));
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["namings"], serde_json::json!({ "link": 2, "rename": 1 }));
+}
+
+#[test]
+fn times_count_from_when_requests_were_due_too() {
+    let late = |late_ms, total_ms| {
+        let times = super::super::row::Times {
+            late: Some(Duration::from_millis(late_ms)),
+            total: Duration::from_millis(total_ms),
+            ..row_ok().times
+        };
+        Row { times, ..row_ok() }
+    };
+    let told = stats(&[late(0, 10), late(90, 10), late(200, 20)]);
+    let [due, late] = told.time_due_and_late().unwrap();
+    let about = |time: Duration, ms: u64| {
+        let micros = time.as_micros().abs_diff(u128::from(ms) * 1_000);
+        assert!(micros * 500 <= u128::from(ms) * 1_000, "{time:?} {ms}");
+    };
+    about(due.p50, 100);
+    about(due.max, 220);
+    about(late.max, 200);
+    about(told.time_total().max, 20);
+    let run = run(RunEnd::Complete);
+    let json: serde_json::Value = serde_json::from_str(&told.to_json(&run)).unwrap();
+    assert_eq!((&json["time_due"]["max"], &json["time_late"]["max"]), (&0.22.into(), &0.2.into()));
+    let without: serde_json::Value =
+        serde_json::from_str(&stats(&[row_ok()]).to_json(&run)).unwrap();
+    assert!(without.get("time_due").is_none() && without.get("time_late").is_none());
+}

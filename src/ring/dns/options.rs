@@ -16,6 +16,8 @@ pub struct DnsOptions {
     pub overrides: Vec<ResolveOverride>,
     /// Families to look up and connect to.
     pub family: Family,
+    /// Whether no name is needed, since nothing is connected to.
+    pub is_needless: bool,
 }
 
 impl Default for DnsOptions {
@@ -26,6 +28,7 @@ impl Default for DnsOptions {
             timeout_ms: limits::TIMEOUT_CONNECT_DEFAULT_MS,
             overrides: Vec::new(),
             family: Family::default(),
+            is_needless: false,
         }
     }
 }

@@ -88,6 +88,33 @@ impl fmt::Display for WriteMode {
     }
 }
 
+/// Way in which a file gets its final name, as `--naming` chooses it. Long files that may be
+/// continued, or that several connections fill, have a temporary name whatever this says.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum NameBy {
+    /// `Link` for short files where the file system has that, else `Rename`.
+    #[default]
+    Auto,
+    /// The file has no name until it is whole (open(2), O_TMPFILE; linkat(2)).
+    Link,
+    /// The file has a temporary name, and is renamed when it is whole.
+    Rename,
+}
+
+impl NameBy {
+    /// Each way that can be asked for, in the order of the manual.
+    pub const ALL: [Self; 3] = [Self::Auto, Self::Link, Self::Rename];
+
+    /// Word of the way on the command line and in statistics.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Link => "link",
+            Self::Rename => "rename",
+        }
+    }
+}
+
 /// Options for writing files.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct WriteOptions {
@@ -99,6 +126,8 @@ pub struct WriteOptions {
     pub ops: FileOps,
     /// Which way the bytes of long bodies take to the disk.
     pub mode: WriteMode,
+    /// Which way files get their final names.
+    pub name_by: NameBy,
 }
 
 #[cfg(test)]

@@ -12,6 +12,13 @@ use std::io::{self, IoSlice};
 use std::os::fd::OwnedFd;
 
 impl Dir {
+    /// Whether files without a name are to be had in this directory, as [`Dir::check_writable`] has
+    /// found out. Not so where close(2) may say that a file could not be stored, which has its name
+    /// by then.
+    pub fn has_unnamed(&self) -> bool {
+        self.offers.unnamed.get()
+    }
+
     /// Checks that long bodies can be written in a mode in this directory: creates a file, writes
     /// to it in that mode and removes it. `Auto`, `Ring` and `Sync` are to be had everywhere.
     /// Directories beneath it may be on other file systems.

@@ -224,6 +224,12 @@ pub(super) async fn fsync(fd: &Rc<OwnedFd>, is_data: bool) -> Result<(), i32> {
     plain(Verdict::on(Op::Fsync), Rc::clone(fd), sqe, Flags::empty()).await.map(drop)
 }
 
+/// NOP.
+pub(super) fn nop() -> PlainOp<()> {
+    // KERNEL: points at no memory.
+    plain(Verdict::NONE, (), opcode::Nop::new().build(), Flags::empty())
+}
+
 /// FALLOCATE of `range` with FALLOC_FL_KEEP_SIZE: space is reserved, the file grows no longer.
 pub(super) async fn fallocate(fd: &Rc<OwnedFd>, range: Range<u64>) -> Result<(), i32> {
     let length = range.end - range.start;

@@ -427,6 +427,25 @@ fn a_rate_that_is_reached_wakes_a_core_in_time() {
 }
 
 #[test]
+fn a_schedule_goes_on_while_requests_are_late() {
+    let rate = Some(Rate::new(100, 1_000));
+    let mut one = One::new(Limits { rate, is_open_loop: true, ..limits(1, 3, 3) }, 50);
+    let due = |grants: &[Grant<u32>]| -> Vec<Option<u64>> {
+        grants.iter().map(|grant| grant.due_ms).collect()
+    };
+    let first = one.take();
+    assert_eq!(due(&first), [Some(0)], "the next is due in 10 ms");
+    assert_eq!(one.schedule.next_due_ms(), Some(10));
+    one.now_ms = 9;
+    assert!(one.take().is_empty(), "and not a little before");
+    // Two more are all that may be in flight; they began late, and the next were due meanwhile.
+    one.now_ms = 55;
+    assert_eq!(due(&one.take()), [Some(10), Some(20)]);
+    one.end(&first[0], GOOD);
+    assert_eq!(due(&one.take()), [Some(30)]);
+}
+
+#[test]
 fn a_high_rate_survives_a_clock_of_milliseconds() {
     let rate = Some(Rate::new(5_000, 1_000));
     let mut one = One::new(Limits { rate, lookahead_max: 9_000, ..limits(1, 9_000, 9_000) }, 9_000);

@@ -165,6 +165,12 @@ impl Ring {
         self.start(Verdict::on(Op::Fsync), Data::of_fd(fd), entry).await.0.map(drop)
     }
 
+    /// NOP.
+    pub(in crate::ring::io) fn nop(self: &Rc<Self>) -> InFlight {
+        // KERNEL: points at no memory.
+        self.start(Verdict::NONE, Data::Nothing, opcode::Nop::new().build())
+    }
+
     /// FALLOCATE of `range` with FALLOC_FL_KEEP_SIZE.
     pub(in crate::ring::io) async fn fallocate(
         self: &Rc<Self>,
