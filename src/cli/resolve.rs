@@ -7,7 +7,7 @@ use crate::cli::command::Command;
 use crate::cli::options::{NetrcFile, OutputName, PullArgs, lines, proxy, report};
 use crate::cli::secrets;
 use crate::cli::written;
-use crate::config::{Config, Fsync, Input, JournalConfig, ProgressMode, SyncMode};
+use crate::config::{Config, Fsync, Input, JournalConfig, OwnFiles, ProgressMode, SyncMode};
 use crate::error::RunError;
 use crate::plan::schedule::Limits;
 use anyhow::bail;
@@ -76,8 +76,7 @@ pub struct Resolved {
 pub fn resolve(args: &PullArgs, host: &Host) -> anyhow::Result<Resolved> {
     let inputs = inputs(args)?;
     let (dir, output) = args.output.place()?;
-    let path = named(&dir, output.as_ref());
-    let own_files = written::check(args, &inputs, path.as_deref(), host.roots_file.as_deref())?;
+    let own_files = own_files(args, &inputs, named(&dir, output.as_ref()), host)?;
     let destination = args.output.destination(&dir, output)?;
     let netrc = args.http.netrc()?;
     let warnings = warnings(args, netrc.as_ref());
@@ -143,6 +142,16 @@ pub fn resolve(args: &PullArgs, host: &Host) -> anyhow::Result<Resolved> {
         grace_ms: args.patience.grace.0,
     };
     Ok(Resolved { config, warnings, notes })
+}
+
+/// What no download may replace, where the one output is `path`.
+fn own_files(
+    args: &PullArgs,
+    inputs: &[Input],
+    path: Option<PathBuf>,
+    host: &Host,
+) -> anyhow::Result<OwnFiles> {
+    written::check(args, inputs, path.as_deref(), host.roots_file.as_deref())
 }
 
 /// What is pulled.

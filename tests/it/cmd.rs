@@ -204,6 +204,11 @@ const BACKEND: &str = "RINGPULL_TEST_BACKEND";
 /// Environment variable of the tests: how those runs receive.
 const RECV_MODE: &str = "RINGPULL_TEST_RECV_MODE";
 
+/// Whether the tests have requests sent ahead.
+pub(crate) fn is_pipelined() -> bool {
+    std::env::var_os(PIPELINE).is_some()
+}
+
 /// Environment variable of the tests: how many requests go out on a connection at a time, in all
 /// runs that do not ask for what forbids it.
 const PIPELINE: &str = "RINGPULL_TEST_PIPELINE";

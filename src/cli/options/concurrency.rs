@@ -41,7 +41,8 @@ pub struct ConcurrencyArgs {
     #[arg(long, value_name = "N", hide_short_help = true, default_value_t = 1,
           value_parser = clap::value_parser!(u32).range(1..=limits::PIPELINE_MAX),
           conflicts_with_all = ["rate", "rate_per_host", "tpslimit", "limit_rate",
-              "limit_rate_per_host", "max_download_limit", "compressed", "timestamping", "robots", "network"])]
+              "limit_rate_per_host", "max_download_limit", "compressed", "timestamping", "robots",
+              "network"])]
     pub pipeline: u32,
     /// Responses in good order before requests are sent ahead on a connection.
     ///

@@ -19,13 +19,13 @@ use crate::engine::attempt::fetch::Waiting;
 use crate::engine::attempt::hops::Hops;
 use crate::engine::attempt::kit::Kit;
 use crate::engine::attempt::request::Request;
-use crate::fault::Fault;
+use crate::fault::{Cause, Failure, Fault};
 use crate::http::Head;
 use crate::http::request::Conditions;
 use crate::plan::proxy::Route;
 use crate::plan::verdict::{Answer, Ask, Instead};
 use crate::ring::buf::RecvBuf;
-use crate::ring::conn::{Connection, SentAhead};
+use crate::ring::conn::{Connection, Received, SentAhead};
 use std::collections::VecDeque;
 
 /// Jobs that are to follow the one at hand on its connection, in the order of their requests.
@@ -89,8 +89,39 @@ impl Turn {
         }
     }
 
-    /// Whether a head is doubted that was judged in this way: it may be of another response.
-    pub(crate) fn doubts(self, head: &Head, judged: &Result<Answer, Instead>) -> bool {
+    /// How long the answer is waited for, in milliseconds, where it may take `read_ms`.
+    pub(crate) fn patience_ms(self, read_ms: u64) -> u64 {
+        match self {
+            Self::Now { .. } => read_ms,
+            Self::Ahead { .. } => read_ms.min(PATIENCE_MS),
+        }
+    }
+
+    /// Whether the server may have dropped a request that was sent ahead: nothing came in time.
+    /// Then its origin is asked singly from now on.
+    pub(crate) fn was_forgotten(
+        self,
+        received: &Result<Received, Failure>,
+        kit: &Kit,
+        request: &Request<'_>,
+    ) -> bool {
+        let is_late = matches!(received, Err(Failure { cause: Cause::Timeout, .. }));
+        let was_forgotten = is_late && matches!(self, Self::Ahead { .. });
+        if was_forgotten {
+            kit.common.origins.ask_singly(request.target.origin_str());
+        }
+        was_forgotten
+    }
+
+    /// Whether a head is doubted that was judged in this way: it may be of another response. Then
+    /// the origin of `request` is asked singly from now on, unless it is a failure.
+    pub(crate) fn doubts(
+        self,
+        head: &Head,
+        judged: &Result<Answer, Instead>,
+        kit: &Kit,
+        request: &Request<'_>,
+    ) -> bool {
         let expected = match self {
             Self::Now { by_range: false } => return false,
             Self::Now { by_range: true } | Self::Ahead { by_range: true } => 206,
@@ -98,7 +129,11 @@ impl Turn {
         };
         // To ask again at once would be what the server asks not to do. Nobody gets a body by it.
         let asks_for_patience = matches!(head.status, 429 | 503);
-        !asks_for_patience && (head.status != expected || judged.is_err())
+        let is_doubted = !asks_for_patience && (head.status != expected || judged.is_err());
+        if is_doubted && head.status < 400 {
+            kit.common.origins.ask_singly(request.target.origin_str());
+        }
+        is_doubted
     }
 }
 
@@ -148,4 +183,4 @@ fn as_range<'r>(request: &Request<'r>) -> Request<'r> {
 
 /// Longest wait for the response to a request that was sent ahead, in milliseconds: a server that
 /// has dropped it would be waited for in vain.
-pub(crate) const PATIENCE_MS: u64 = 5_000;
+const PATIENCE_MS: u64 = 5_000;

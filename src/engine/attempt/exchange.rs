@@ -1,6 +1,6 @@
 //! One request and the response to it.
 
-use crate::engine::attempt::ahead::{self, Following, Turn};
+use crate::engine::attempt::ahead::{Following, Turn};
 use crate::engine::attempt::keep_alive::{Ended, KeepAlive};
 use crate::engine::attempt::kit::Kit;
 use crate::engine::attempt::open::open;
@@ -70,11 +70,7 @@ pub(crate) async fn exchange(
         request.encode(&kit.requests, route, bytes)?;
         let turn = Turn::of(kit, (request, route), following, &mut connection, (bytes, buf))?;
         let Some(turn) = turn else { continue };
-        let patience_ms = match turn {
-            Turn::Now { .. } => kit.timeouts.read_ms,
-            Turn::Ahead { .. } => kit.timeouts.read_ms.min(ahead::PATIENCE_MS),
-        };
-        let at_ms = now_ms.saturating_add(patience_ms);
+        let at_ms = now_ms.saturating_add(turn.patience_ms(kit.timeouts.read_ms));
         connection.arm(Rule::Total, at_ms, request.job_at_ms);
         connection.cut_by(request.cut);
         kit.transfers.enter(trace.transfer, Phase::Head);
@@ -90,20 +86,11 @@ pub(crate) async fn exchange(
                 *bytes = memory;
                 (sent, received)
             }
-            Turn::Ahead { .. } if buf.unread_len() > 0 => (Ok(()), Ok(Received::Bytes)),
-            Turn::Ahead { .. } => {
-                if !buf.has_memory() {
-                    *buf = kit.buffers.take(Size::Small);
-                }
-                (Ok(()), connection.receive(buf, want).await)
-            }
+            Turn::Ahead { .. } => (Ok(()), turn_comes(kit, &mut connection, buf, want).await),
         };
-        if keep_alive.was_closed(&sent, &received, buf.unread_len()) {
-            renew(kit, buf);
-            continue;
-        }
-        if matches!(turn, Turn::Ahead { .. }) && received.is_err() {
-            kit.common.origins.ask_singly(request.target.origin_str());
+        if keep_alive.was_closed(&sent, &received, buf.unread_len())
+            || turn.was_forgotten(&received, kit, request)
+        {
             renew(kit, buf);
             continue;
         }
@@ -164,6 +151,22 @@ async fn connect(
     }
 }
 
+/// Receives the begin of the answer to a request that was sent ahead, unless it is here already.
+async fn turn_comes(
+    kit: &Kit,
+    connection: &mut Connection,
+    buf: &mut RecvBuf,
+    want: ReadHint,
+) -> Result<Received, Failure> {
+    if buf.unread_len() > 0 {
+        return Ok(Received::Bytes);
+    }
+    if !buf.has_memory() {
+        *buf = kit.buffers.take(Size::Small);
+    }
+    connection.receive(buf, want).await
+}
+
 /// A buffer without the bytes of an answer that is not ours.
 fn renew(kit: &Kit, buf: &mut RecvBuf) {
     kit.buffers.give(std::mem::replace(buf, kit.first_buffer()));
@@ -198,10 +201,7 @@ async fn respond(
     }
     let from = (request.target, request.num_redirects);
     let answer = judge(&head, turn.ask(receiver.ask()), from, &kit.policy);
-    if turn.doubts(&head, &answer) {
-        if head.status < 400 {
-            kit.common.origins.ask_singly(request.target.origin_str());
-        }
+    if turn.doubts(&head, &answer, kit, request) {
         return Ok(None);
     }
     let (framing, reuse) = (head.framing, head.reuse);
