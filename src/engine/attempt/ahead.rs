@@ -34,12 +34,12 @@ pub(crate) type Following = VecDeque<Waiting>;
 /// How the answer at hand was asked for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Turn {
-    /// Its request goes out now.
+    /// The request goes out now.
     Now {
         /// As [`SentAhead::by_range`]; others go out with it then.
         by_range: bool,
     },
-    /// Its request went out together with an earlier one.
+    /// The request went out together with an earlier one.
     Ahead {
         /// As [`SentAhead::by_range`].
         by_range: bool,
