@@ -185,6 +185,9 @@ impl Connection {
     pub fn keep_rest(&mut self, mut rest: RecvBuf) {
         // What was left of a body is not wanted.
         rest.body_written();
+        if rest.unread_len() == 0 {
+            rest.make_room();
+        }
         self.ahead.get_or_insert_default().rest = rest;
     }
 

@@ -2,6 +2,7 @@
 //! has its own body, and no URL fails or costs an attempt that would not have done so by itself.
 
 use crate::cmd::{Done, Sandbox, eventually};
+use crate::origin;
 use crate::rude::response;
 use crate::sockets::Acceptor;
 use rustix::net::sockopt::set_socket_linger;
@@ -192,6 +193,27 @@ fn requests_go_out_together_and_answers_are_told_apart() {
         assert!(!pair[0].is_ranged || !pair[1].is_ranged, "two answers that look alike");
     }
     assert!(asked[..AFTER].iter().all(|asked| !asked.is_ranged), "nothing is known so far");
+}
+
+#[test]
+fn answers_may_be_longer_than_what_is_received_at_a_time() {
+    let served = origin::serve();
+    for is_tls in [false, true] {
+        let sizes = [0, 1, 4_000, 50_000, 81_920, 300_000, 1_500_000];
+        let urls: Vec<String> = (0..140)
+            .map(|n| format!("/bytes/{}/{n}.bin", sizes[n * n % sizes.len()]))
+            .map(|path| if is_tls { served.https(&path) } else { served.http(&path) })
+            .collect();
+        let pull = |sandbox: &Sandbox, args: &[&str]| {
+            let pull = sandbox.pull().arg("--cacert").arg(served.ca()).args(args);
+            pull.args(["-x", "2", "--threads", "1"]).list(&urls).run().assert_ok(urls.len());
+            sandbox.files()
+        };
+        let [singly, ahead] = [Sandbox::new(), Sandbox::new()];
+        let singly = pull(&singly, &["--pipeline", "1"]);
+        let ahead = pull(&ahead, &["--pipeline", "8", "--pipeline-after", "1"]);
+        assert!(singly == ahead, "each has its own bytes");
+    }
 }
 
 #[test]

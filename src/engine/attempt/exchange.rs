@@ -76,7 +76,8 @@ pub(crate) async fn exchange(
         kit.transfers.enter(trace.transfer, Phase::Head);
         trace.remote_ip = connection.peer();
         trace.is_tls_resumed = connection.is_tls_resumed();
-        if buf.has_memory() && buf.free_len() < connection.room_min_bytes() {
+        let is_empty = buf.has_memory() && buf.unread_len() == 0;
+        if is_empty && buf.free_len() < connection.room_min_bytes() {
             kit.buffers.grow(buf, Size::Small);
         }
         let (sent, received) = match turn {
