@@ -34,7 +34,7 @@ pub struct Connection {
 /// A request that was sent before the response to the one before it had come.
 #[derive(Debug, PartialEq)]
 pub struct SentAhead {
-    /// Its bytes.
+    /// The bytes of the request.
     pub request: Vec<u8>,
     /// Whether it asks for its target as one range, so that its response differs from the one
     /// before it.

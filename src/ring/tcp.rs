@@ -216,6 +216,9 @@ impl Socket {
             let _: rustix::io::Result<()> =
                 rustix::net::shutdown(&self.fd, rustix::net::Shutdown::Both);
         }
+        // What was in vain brings nothing, and is made anew below.
+        let has_come = received.as_ref().is_some_and(|received| received.result.is_ok());
+        let is_early = is_early && has_come;
         let received = match received {
             Some(received) => received,
             None => receiving.await,

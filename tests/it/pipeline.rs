@@ -1,9 +1,10 @@
-//! --pipeline: requests that are sent before their turn. Whatever a server makes of them, every file
-//! has its own body, and no URL fails or costs an attempt that would not have done so by itself.
+//! --pipeline: requests that are sent before their turn. Whatever a server makes of them, every
+//! file has its own body, and no URL fails or costs an attempt that would not have done so by
+//! itself.
 
 use crate::cmd::{Done, Sandbox, eventually};
 use crate::origin;
-use crate::rude::response;
+use crate::rude::{self, response};
 use crate::sockets::Acceptor;
 use rustix::net::sockopt::set_socket_linger;
 use std::io::{Read, Write};
@@ -214,6 +215,35 @@ fn answers_may_be_longer_than_what_is_received_at_a_time() {
         let ahead = pull(&ahead, &["--pipeline", "8", "--pipeline-after", "1"]);
         assert!(singly == ahead, "each has its own bytes");
     }
+}
+
+/// Bodies that are filled by ranges, as chunked ones with a validator are, and long ones: their
+/// buffer may hold the answers to what was asked next.
+#[test]
+fn a_body_that_may_be_split_takes_nothing_from_those_behind_it() {
+    let chunked = |asked: &Asked| {
+        let range = asked.is_ranged.then(|| {
+            let length = asked.body().len();
+            format!("Content-Range: bytes 0-{}/{length}\r\n", length - 1)
+        });
+        let status = if asked.is_ranged { "206 Partial Content" } else { "200 OK" };
+        let fields =
+            format!("{}Accept-Ranges: bytes\r\nETag: \"v\"\r\n", range.unwrap_or_default());
+        match asked.is_ranged {
+            true => response(status, &fields, &asked.body()),
+            false => rude::chunked(&fields, &asked.body(), 7),
+        }
+    };
+    // The answers come together with the last one, so that they are received together.
+    let held = Mutex::new(Vec::new());
+    let server = Server::start(move |asked| {
+        let mut held = held.lock().unwrap();
+        held.extend(chunked(asked));
+        let is_last = asked.number < AFTER || (asked.number - AFTER) % DEPTH == DEPTH - 1;
+        let is_alone = asked.connection > 0 && !asked.is_ranged;
+        Reply::Send(if is_last || is_alone { std::mem::take(&mut held) } else { Vec::new() })
+    });
+    server.assert_own_bodies(&["--read-timeout", "2"]);
 }
 
 #[test]

@@ -35,9 +35,9 @@ pub struct ConcurrencyArgs {
     /// Up to 64. With more than 1, requests for files that come next are sent together with the
     /// one whose turn it is (HTTP pipelining), on connections that have served --pipeline-after
     /// responses, to origins that support ranges: every second request is one for the range from
-    /// byte 0 on, so that responses cannot be taken for one another. At the first thing that is
-    /// out of order an origin is asked singly again, at no cost for the URLs. See `ringpull help
-    /// kernel`.
+    /// byte 0 on, so that a response that comes twice or not at all is found out. Servers must
+    /// answer in order. At the first thing that is not as expected an origin is asked singly
+    /// again, at no cost for the URLs. An odd N sends one less. See `ringpull help kernel`.
     #[arg(long, value_name = "N", hide_short_help = true, default_value_t = 1,
           value_parser = clap::value_parser!(u32).range(1..=limits::PIPELINE_MAX),
           conflicts_with_all = ["rate", "rate_per_host", "tpslimit", "limit_rate",

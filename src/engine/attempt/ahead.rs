@@ -1,7 +1,9 @@
 //! Requests that are sent ahead of their turn (`--pipeline`; RFC 9112 section 9.3.2).
 //!
 //! HTTP/1.1 tells the responses on a connection apart by their order alone, so one response too
-//! many or too few would give files the bodies of others. Two things keep that from happening:
+//! many or too few would give files the bodies of others. Two things keep that from happening, with
+//! every server that answers in order, as it must (RFC 9112 section 9.3.2). Nothing does where a
+//! server swaps answers of requests that are two apart: nothing in an answer says whose it is.
 //!
 //! - Of the requests that go out together the first, the third and so on ask for their target as a
 //!   range, from the first byte on, and the last does not. The response to a range is 206 and those
@@ -47,9 +49,9 @@ pub(crate) enum Turn {
 }
 
 impl Turn {
-    /// Whose turn it is on a connection. `bytes` are those of `request`, which goes out by `route`;
-    /// requests of jobs that follow are added to one that goes out now. What has come of the
-    /// response is in `buf` then. Nothing where the connection brings something else next.
+    /// The turn of a request on a connection. `bytes` are those of `request`, which goes out by
+    /// `route`; requests of jobs that follow are added to one that goes out now. What has come of
+    /// the response is in `buf` then. Nothing where the connection brings something else next.
     ///
     /// # Errors
     ///
@@ -62,7 +64,9 @@ impl Turn {
         (bytes, buf): (&mut Vec<u8>, &mut RecvBuf),
     ) -> Result<Option<Self>, Fault> {
         let Some((sent, rest)) = connection.take_turn() else {
-            let leads = connection.is_reused() && !following.is_empty();
+            // Only who asks for all of a file gets it by a range.
+            let asks_for_all = request.conditions == Conditions::default();
+            let leads = connection.is_reused() && !following.is_empty() && asks_for_all;
             if leads {
                 as_range(request).encode(&kit.requests, route, bytes)?;
                 add_following(kit, route, following, connection, bytes);
@@ -73,6 +77,9 @@ impl Turn {
             as_range(request).encode(&kit.requests, route, bytes)?;
         }
         if sent.request != *bytes {
+            // It would be so again and again, as with files that are there in part.
+            kit.common.origins.ask_singly(request.target.origin_str());
+            kit.buffers.give(rest);
             return Ok(None);
         }
         if rest.has_memory() {

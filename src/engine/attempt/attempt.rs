@@ -128,6 +128,8 @@ async fn fill(kit: &Kit, output: &Output, fetch: &mut Fetch, mut given: Given<'_
         let start = Start { pooled: &mut *pooled, now_ms, following, memory };
         match exchange(kit, &request, trace, &mut receiver, start).await {
             Ok((Came::Range, connection)) => {
+                // What came behind it for others goes with its buffer.
+                let connection = connection.filter(|connection| !connection.has_ahead());
                 (*pooled, now_ms) = (connection, kit.now_ms());
                 trace.begin_next();
                 kit.buffers.give(std::mem::replace(&mut buf, kit.first_buffer()));

@@ -80,15 +80,8 @@ pub(crate) async fn exchange(
         if is_empty && buf.free_len() < connection.room_min_bytes() {
             kit.buffers.grow(buf, Size::Small);
         }
-        let (sent, received) = match turn {
-            Turn::Now { .. } => {
-                let asking = connection.request(std::mem::take(bytes), buf, want);
-                let (sent, memory, received) = asking.await;
-                *bytes = memory;
-                (sent, received)
-            }
-            Turn::Ahead { .. } => (Ok(()), turn_comes(kit, &mut connection, buf, want).await),
-        };
+        let asking = ask(kit, turn, &mut connection, (bytes, buf), want);
+        let (sent, received) = asking.await;
         if keep_alive.was_closed(&sent, &received, buf.unread_len())
             || turn.was_forgotten(&received, kit, request)
         {
@@ -152,20 +145,28 @@ async fn connect(
     }
 }
 
-/// Receives the begin of the answer to a request that was sent ahead, unless it is here already.
-async fn turn_comes(
+/// Sends a request, unless it was sent ahead, and receives the begin of its answer, unless that is
+/// here already. Gives what came of both.
+async fn ask(
     kit: &Kit,
+    turn: Turn,
     connection: &mut Connection,
-    buf: &mut RecvBuf,
+    (bytes, buf): (&mut Vec<u8>, &mut RecvBuf),
     want: ReadHint,
-) -> Result<Received, Failure> {
+) -> (Result<(), Failure>, Result<Received, Failure>) {
+    if let Turn::Now { .. } = turn {
+        let asking = connection.request(std::mem::take(bytes), buf, want);
+        let (sent, memory, received) = asking.await;
+        *bytes = memory;
+        return (sent, received);
+    }
     if buf.unread_len() > 0 {
-        return Ok(Received::Bytes);
+        return (Ok(()), Ok(Received::Bytes));
     }
     if !buf.has_memory() {
         *buf = kit.buffers.take(Size::Small);
     }
-    connection.receive(buf, want).await
+    (Ok(()), connection.receive(buf, want).await)
 }
 
 /// A buffer without the bytes of an answer that is not ours.
@@ -197,12 +198,9 @@ async fn respond(
     let Arrived { connection, turn, received, pace } = arrived;
     let mut response = Response::new(kit, (&mut *trace, request.job_at_ms), connection, buf, pace);
     let head = response.head(received).await?;
-    if keep_alive.doubts_head(&head) {
-        return Ok(None);
-    }
     let from = (request.target, request.num_redirects);
     let answer = judge(&head, turn.ask(receiver.ask()), from, &kit.policy);
-    if turn.doubts(&head, &answer, kit, request) {
+    if keep_alive.doubts_head(&head) || turn.doubts(&head, &answer, kit, request) {
         return Ok(None);
     }
     let (framing, reuse) = (head.framing, head.reuse);

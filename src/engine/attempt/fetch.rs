@@ -373,13 +373,13 @@ impl Fetch {
 }
 
 impl History {
-    /// Nothing has happened so far. The first attempt begins about now, for
-    /// [`Fetch::begin`] to say when.
     /// The history of a job that begins so much later than it was due, where that was known.
     pub(crate) fn late_by(self, late: Option<Duration>) -> Self {
         Self { late, ..self }
     }
 
+    /// Nothing has happened so far. The first attempt begins about now, for
+    /// [`Fetch::begin`] to say when.
     fn new(now: Moment) -> Self {
         Self {
             hops: Hops::default(),

@@ -188,7 +188,7 @@ impl Desk {
     fn work(&self, kit: &Kit, grant: Grant<Queued>, is_disk_probe: bool, now: Moment) -> Work {
         let Grant { item, origin, connection, round, is_probe, due_ms } = grant;
         let granted = Granting { origin, round, is_probe };
-        let may_lead = !item.has_begun() && !is_probe && !is_disk_probe;
+        let may_lead = matches!(item, Queued::Line(_)) && !is_probe && !is_disk_probe;
         let late = due_ms.map(|due_ms| kit.clocks.since(due_ms, now));
         let fetch = item.unpack().into_fetch(now, |history| self.rows.boxed(history.late_by(late)));
         // A granted connection leaves the pool with its grant: the pool may close what is in it.

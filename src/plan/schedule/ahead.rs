@@ -6,9 +6,9 @@ use super::place::OriginId;
 impl<T> Schedule<T> {
     /// Takes further jobs of an origin for somebody who has a grant for it: they share its
     /// connection and end before it does. They are the first of their queue, an odd number of them:
-    /// as many as `fit` in a row, no more than `count_max`. For each connection that the host may have one job is
-    /// left, so that none of them has nothing to do while another one has much. None of a host that
-    /// is left alone for now, or that has a rate to keep to.
+    /// as many as `fit` in a row, no more than `count_max`. For each connection that the host may
+    /// have one job is left, so that none of them has nothing to do while another one has much.
+    /// None of a host that is left alone for now, or that has a rate to keep to.
     pub fn take_ahead(
         &mut self,
         origin: OriginId,
