@@ -67,6 +67,8 @@ struct Server {
     ahead_max: Arc<AtomicUsize>,
     /// Requests, in order.
     asked: Arc<Mutex<Vec<Asked>>>,
+    /// Requests that may go out at a time.
+    depth: usize,
 }
 
 /// Requests that go out at a time.
@@ -89,12 +91,12 @@ impl Server {
             let (reply, most, log) = (Arc::clone(&reply), Arc::clone(&most), Arc::clone(&log));
             std::thread::spawn(move || serve(&socket, connection, &*reply, &most, &log));
         });
-        Self { acceptor, ahead_max, asked }
+        Self { acceptor, ahead_max, asked, depth: DEPTH }
     }
 
     fn pull(&self, sandbox: &Sandbox, args: &[&str]) -> Done {
         let address = self.acceptor.addr();
-        let (depth, after) = (DEPTH.to_string(), AFTER.to_string());
+        let (depth, after) = (self.depth.to_string(), AFTER.to_string());
         sandbox
             .pull()
             .args(["-x", "1", "-j", "1", "--threads", "1", "--retry", "0"])
@@ -234,15 +236,20 @@ fn a_body_that_may_be_split_takes_nothing_from_those_behind_it() {
             false => rude::chunked(&fields, &asked.body(), 7),
         }
     };
-    // The answers come together with the last one, so that they are received together.
+    // Four answers come together, so that they are received together: the second would take two
+    // with it, and the fifth looks like the third.
     let held = Mutex::new(Vec::new());
-    let server = Server::start(move |asked| {
+    let mut server = Server::start(move |asked| {
+        let is_of_group = asked.connection == 0 && (AFTER..AFTER + 8).contains(&asked.number);
+        if !is_of_group {
+            return Reply::Send(chunked(asked));
+        }
         let mut held = held.lock().unwrap();
         held.extend(chunked(asked));
-        let is_last = asked.number < AFTER || (asked.number - AFTER) % DEPTH == DEPTH - 1;
-        let is_alone = asked.connection > 0 && !asked.is_ranged;
-        Reply::Send(if is_last || is_alone { std::mem::take(&mut held) } else { Vec::new() })
+        let is_last = (asked.number - AFTER) % 4 == 3;
+        Reply::Send(if is_last { std::mem::take(&mut held) } else { Vec::new() })
     });
+    server.depth = 8;
     server.assert_own_bodies(&["--read-timeout", "2"]);
 }
 
