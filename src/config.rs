@@ -1,11 +1,13 @@
 //! What one run needs, as plain data with defaults. `cli::resolve` makes it from what was typed;
 //! the engine only reads it. No logic lives here.
 
+mod archive;
 mod destination;
 mod journal;
 mod own;
 mod pipeline;
 
+pub use archive::{Archive, ArchivePlace};
 pub use destination::Destination;
 pub use journal::{JournalConfig, RetryFailed, SyncMode};
 pub use own::{OwnFiles, StatsFile};

@@ -9,6 +9,7 @@
 //!   +----> engine --> config +-> ring    the story of every line; sockets, TLS, DNS, files
 //!                            +-> plan    jobs, names, which core works on what, retries   (pure)
 //!                            +-> report  rows, statistics, the summary                    (pure)
+//!                            +-> pack    archives: headers of tar, names, indexes         (pure)
 //!                            +-> http    the client side of HTTP/1.1: bytes to events     (pure)
 //!              fault, exit, limits       why a job failed; exit statuses; every constant
 //! origin                                 the embedded server of demo, tests and benches
@@ -43,6 +44,7 @@ pub mod fault;
 pub mod http;
 pub mod limits;
 pub mod origin;
+pub mod pack;
 pub mod plan;
 pub mod report;
 pub mod ring;

@@ -172,6 +172,13 @@ pub const FIRST_BUFFERS_FROM: usize = 256;
 pub const RECV_BUFFER_BYTES: usize = 80 * 1024;
 /// Receive buffer of a body that does not fit the first one, in bytes.
 pub const RECV_BUFFER_LARGE_BYTES: usize = 256 * 1024;
+/// Longest body that is collected in memory for an archive, in bytes; longer ones wait in a file.
+pub const MEMBER_MEMORY_BYTES_MAX: usize = 4 << 20;
+/// Bytes of bodies that are collected in memory at once over all cores, those that fit a receive
+/// buffer aside.
+pub const COLLECTED_BYTES_MAX: usize = 64 << 20;
+/// Files of a shard, unless the user says otherwise: as many as img2dataset puts there.
+pub const SHARD_FILES_DEFAULT: u64 = 10_000;
 
 /// Length of a body from which on what came of it outlives its run, and several connections may
 /// fill it, in bytes.

@@ -1,5 +1,6 @@
 //! The options of the command line, a file a group: what is typed, and what it means to the run.
 
+mod archive;
 mod bench;
 mod budget;
 mod concurrency;
@@ -21,6 +22,7 @@ mod robots;
 mod tls;
 mod transfer;
 
+pub use archive::ArchiveArgs;
 pub use bench::BenchArgs;
 pub use budget::BudgetArgs;
 pub use concurrency::ConcurrencyArgs;
@@ -64,6 +66,9 @@ pub struct PullArgs {
     /// Where files go.
     #[command(flatten)]
     pub output: OutputArgs,
+    /// Archives in place of files.
+    #[command(flatten)]
+    pub archive: ArchiveArgs,
     /// Large files, and files that are there.
     #[command(flatten)]
     pub transfer: TransferArgs,

@@ -7,8 +7,11 @@ use crate::cli::command::Command;
 use crate::cli::options::{NetrcFile, OutputName, PullArgs, lines, proxy, report};
 use crate::cli::secrets;
 use crate::cli::written;
-use crate::config::{Config, Fsync, Input, JournalConfig, OwnFiles, ProgressMode, SyncMode};
+use crate::config::{
+    Config, Destination, Fsync, Input, JournalConfig, OwnFiles, ProgressMode, SyncMode,
+};
 use crate::error::RunError;
+use crate::plan::input::KeptColumn;
 use crate::plan::schedule::Limits;
 use anyhow::bail;
 use std::ffi::OsString;
@@ -77,14 +80,14 @@ pub fn resolve(args: &PullArgs, host: &Host) -> anyhow::Result<Resolved> {
     let inputs = inputs(args)?;
     let (dir, output) = args.output.place()?;
     let own_files = own_files(args, &inputs, named(&dir, output.as_ref()), host)?;
-    let destination = args.output.destination(&dir, output)?;
+    let input = args.input.resolve(is_told(args), args.archive.caption_col.as_deref())?;
+    let destination = destination(args, (&dir, output), &input.columns.keep)?;
     let netrc = args.http.netrc()?;
     let warnings = warnings(args, netrc.as_ref());
     let mut request = args.http.resolve(netrc.map(|file| file.netrc))?;
     let (proxies, proxy_note) = args.proxy.resolve(&host.proxy_variables, &mut request.headers)?;
     let (shard, shard_note) = args.lines.shard(&host.task_variables)?;
     let notes = notes(args, host, proxy_note.into_iter().chain(shard_note));
-    let input = args.input.resolve(is_told(args))?;
     let limits = limits(args)?;
     let config = Config {
         budget: args.budget.resolve(),
@@ -219,13 +222,27 @@ pub fn secret_ranges(command: &Command, word: &str) -> Vec<Range<usize>> {
 
 /// `-o` names one file, so there must be exactly one URL.
 fn check_output(args: &PullArgs, inputs: &[Input]) -> anyhow::Result<()> {
-    if args.output.output.is_some() && !is_single(inputs) {
+    let is_one_archive = args.archive.is_packed() && is_body_printed(args);
+    if args.output.output.is_some() && !is_single(inputs) && !is_one_archive {
         bail!(RunError::usage(
             "cannot give several downloads the one name of -o: use -o with a single URL, \
              out=NAME lines in the list, or --name-template '{seq:06}-{name}'"
         ));
     }
     Ok(())
+}
+
+/// Where bodies go; `output` is what `-o` names in `dir`, and `kept` are the columns that rows
+/// have.
+fn destination(
+    args: &PullArgs,
+    (dir, output): (&Path, Option<OutputName>),
+    kept: &[KeptColumn],
+) -> anyhow::Result<Destination> {
+    match args.archive.destination(&args.output, output.as_ref(), kept)? {
+        Some(archive) => Ok(archive),
+        None => args.output.destination(dir, output),
+    }
 }
 
 /// The file that `-o` names, where it names one.
@@ -291,7 +308,10 @@ fn fsync(args: &PullArgs) -> Fsync {
 /// Whether somebody gets to see the columns that a list has and the report keeps.
 fn is_told(args: &PullArgs) -> bool {
     let report = &args.report;
-    report.report.is_some() || report.write_out.is_some() || args.lines.dry_run
+    report.report.is_some()
+        || report.write_out.is_some()
+        || args.lines.dry_run
+        || args.archive.has_rows()
 }
 
 /// Whether the download is standard output.

@@ -1,6 +1,6 @@
 //! Where bodies go.
 
-use super::Outlet;
+use super::{Archive, Outlet};
 
 /// Where the bodies of a run go: chosen once, for all of its jobs.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -20,23 +20,46 @@ pub enum Destination {
         /// What the name leads to.
         outlet: Outlet,
     },
+    /// Archives (`--output-format`), of which each has many bodies.
+    Archive(Archive),
     /// Nowhere (`--discard`): bodies are counted, digests computed, and nothing is kept.
     Null,
 }
 
 impl Destination {
-    /// Whether files are made and named.
+    /// Whether bodies become files, each with a name of its own.
     pub fn has_files(&self) -> bool {
         match self {
             Self::Files | Self::File(_) => true,
+            Self::Stdout | Self::Device { .. } | Self::Archive(_) | Self::Null => false,
+        }
+    }
+
+    /// Whether something is written beneath the directory of the run.
+    pub fn has_dir(&self) -> bool {
+        match self {
+            Self::Files | Self::File(_) => true,
+            Self::Archive(archive) => archive.shards().is_some(),
             Self::Stdout | Self::Device { .. } | Self::Null => false,
+        }
+    }
+
+    /// What bodies are packed into, where they are.
+    pub fn archive(&self) -> Option<&Archive> {
+        match self {
+            Self::Archive(archive) => Some(archive),
+            Self::Files | Self::File(_) | Self::Stdout | Self::Device { .. } | Self::Null => None,
         }
     }
 
     /// Whether anything is kept of bodies, which a row can be about.
     pub fn keeps_bodies(&self) -> bool {
         match self {
-            Self::Files | Self::File(_) | Self::Stdout | Self::Device { .. } => true,
+            Self::Files
+            | Self::File(_)
+            | Self::Stdout
+            | Self::Device { .. }
+            | Self::Archive(_) => true,
             Self::Null => false,
         }
     }
@@ -46,7 +69,7 @@ impl Destination {
     pub fn name(&self) -> Option<&str> {
         match self {
             // What is discarded has the name that its file would have.
-            Self::Files | Self::Null => None,
+            Self::Files | Self::Archive(_) | Self::Null => None,
             Self::File(name) | Self::Device { name, .. } => Some(name),
             Self::Stdout => Some(""),
         }
@@ -55,7 +78,7 @@ impl Destination {
     /// What the one body is streamed into, where that is no file.
     pub fn outlet(&self) -> Option<&Outlet> {
         match self {
-            Self::Files | Self::File(_) | Self::Null => None,
+            Self::Files | Self::File(_) | Self::Archive(_) | Self::Null => None,
             Self::Stdout => Some(&STDOUT),
             Self::Device { outlet, .. } => Some(outlet),
         }

@@ -121,6 +121,12 @@ impl Job {
         self.path_of(name)
     }
 
+    /// Whether the list or the template says what its file is called.
+    pub fn is_named(&self, template: Option<&Template>) -> bool {
+        let options = self.options.as_deref();
+        template.is_some() || options.is_some_and(|options| options.out.is_some())
+    }
+
     /// The path that the job asks for where a server proposes `name`, not yet claimed: `dir=` and
     /// that name. `None` where it says nothing new, or where `out=` has the say.
     pub fn proposed_path(&self, name: String) -> Option<String> {

@@ -1,5 +1,5 @@
-//! Where a body went, as the column `filename` tells it: the path of a file, or `-` for standard
-//! output.
+//! Where a body went, as the column `filename` tells it: the path of a file, that of a shard with
+//! the name of the member behind it, or `-` for standard output.
 
 /// What the column says of a body on standard output.
 pub const STDOUT: &str = "-";
@@ -10,6 +10,19 @@ pub fn of_file(dir: &str, path: &str) -> String {
     // A file may well have that name.
     let dir = if dir.is_empty() && path == STDOUT { "./" } else { dir };
     [dir, path].concat()
+}
+
+/// What the column says of the member `name` of a shard beneath the directory `dir`: as if the
+/// shard were a folder.
+pub fn of_member(dir: &str, shard: &str, name: &str) -> String {
+    [dir, shard, "/", name].concat()
+}
+
+/// The shard and the member that the column names, if it may name one: what a folder has in its
+/// name is looked at by nobody here.
+pub fn member(filename: &str) -> Option<(&str, &str)> {
+    let at = filename.find(".tar/")? + ".tar".len();
+    Some((&filename[..at], &filename[at + 1..]))
 }
 
 /// The file that the column names, if it names one.

@@ -175,6 +175,13 @@ impl Dir {
         self
     }
 
+    /// This directory for files that are brought to the disk as `fsync` says.
+    #[must_use]
+    pub fn flushing(mut self, fsync: Fsync) -> Self {
+        self.of_run().write_options.fsync = fsync;
+        self
+    }
+
     /// Backend of the core.
     pub(super) fn io(&self) -> &Io {
         &self.run.io

@@ -21,6 +21,7 @@ mod options;
 mod partial;
 mod probe;
 mod share;
+mod spill;
 mod stamp;
 mod times;
 mod way;
@@ -30,6 +31,7 @@ pub use options::{FileAllocation, FileOps, Fsync, NameBy, WriteMode, WriteOption
 pub(super) use partial::RECORD_SUFFIX;
 pub use partial::{PartWriter, PartialFile, RECORD_BYTES_MAX};
 pub(super) use share::CacheShare;
+pub use spill::Spill;
 pub use stamp::{Made, Stamp};
 pub use times::FileTimes;
 
@@ -176,8 +178,19 @@ impl OutFile {
     /// Writes the waiting body of `buf` behind the bytes written before.
     ///
     /// # Errors
-    /// When the write failed; nothing more can be written then.
+    /// When the write failed. Any part of the body may be in the file then, and it waits on: only
+    /// the same body may be written next.
     pub async fn write(&mut self, buf: &mut RecvBuf) -> Result<(), Cause> {
+        let begin = self.written;
+        let written = self.write_body(buf).await;
+        match &written {
+            Ok(()) => buf.body_written(),
+            Err(_) => self.written = begin,
+        }
+        written
+    }
+
+    async fn write_body(&mut self, buf: &mut RecvBuf) -> Result<(), Cause> {
         let options = self.dir.run.write_options;
         let has_ring_writes = self.dir.offers.has_ring_writes;
         if let Some(long) = &mut self.long {
@@ -191,7 +204,6 @@ impl OutFile {
             let Some(fd) = self.fd.get() else { return Err(disk_cause(libc::EBADF)) };
             writes::write_sync(fd, buf.body(), &mut self.written)?;
         }
-        buf.body_written();
         Ok(())
     }
 

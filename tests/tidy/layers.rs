@@ -19,7 +19,7 @@ const fn layer(name: &'static str, may_use: &'static [&'static str]) -> Layer {
     Layer { name, may_use }
 }
 
-const LAYERS: [Layer; 13] = [
+const LAYERS: [Layer; 14] = [
     layer("limits", &[]),
     layer("exit", &[]),
     layer("error", &["exit"]),
@@ -27,19 +27,22 @@ const LAYERS: [Layer; 13] = [
     layer("http", &["limits"]),
     layer("plan", &["http", "exit", "fault", "limits"]),
     layer("report", &["exit", "fault", "limits"]),
+    layer("pack", &[]),
     layer("ring", &["fault", "limits", "error"]),
     // The option types of the layers below it, and nothing that they do.
-    layer("config", &["limits", "plan", "report", "ring"]),
+    layer("config", &["limits", "pack", "plan", "report", "ring"]),
     layer(
         "engine",
-        &["config", "error", "exit", "fault", "http", "limits", "plan", "report", "ring"],
+        &[
+            "config", "error", "exit", "fault", "http", "limits", "pack", "plan", "report", "ring",
+        ],
     ),
     // It starts the program, and knows nothing of what that does inside.
     layer("bench", &["error", "exit", "limits", "report", "ring"]),
     layer(
         "cli",
         &[
-            "bench", "config", "error", "exit", "fault", "http", "limits", "origin", "plan",
+            "bench", "config", "error", "exit", "fault", "http", "limits", "origin", "pack", "plan",
             "report",
         ],
     ),
@@ -47,7 +50,7 @@ const LAYERS: [Layer; 13] = [
 ];
 
 /// Layers that are bytes in, values out.
-const PURE: [&str; 5] = ["http", "plan", "report", "fault", "config"];
+const PURE: [&str; 6] = ["http", "plan", "report", "pack", "fault", "config"];
 
 /// What a pure layer must not hold, and what to do instead.
 const IMPURE_WORDS: [(&str, &str); 25] = [

@@ -86,8 +86,9 @@ pub struct InputArgs {
 }
 
 impl InputArgs {
-    /// How the inputs are read. `is_told` says that somebody gets to see the columns that are kept.
-    pub(crate) fn resolve(&self, is_told: bool) -> anyhow::Result<Options> {
+    /// How the inputs are read. `is_told` says that somebody gets to see the columns that are kept,
+    /// of which `caption` is one.
+    pub(crate) fn resolve(&self, is_told: bool, caption: Option<&str>) -> anyhow::Result<Options> {
         if self.keep_cols.is_some() && !is_told {
             bail!(RunError::usage(
                 "--keep-cols copies columns into the report: give --report FILE"
@@ -99,7 +100,7 @@ impl InputArgs {
                 url: self.url_col.clone(),
                 out: self.out_col.clone(),
                 checksum: self.checksum_col.clone(),
-                keep: self.keep()?,
+                keep: self.keep(caption)?,
             },
             delimiter: self.delimiter,
             text: TextOptions { allows_host_header: self.allow_host_header, ..<_>::default() },
@@ -108,18 +109,19 @@ impl InputArgs {
 
     /// The columns that the report keeps, with names that nothing else in it has, whether a reader
     /// minds capitals or not.
-    fn keep(&self) -> anyhow::Result<Vec<KeptColumn>> {
+    fn keep(&self, caption: Option<&str>) -> anyhow::Result<Vec<KeptColumn>> {
         let typed = self.keep_cols.as_ref().map_or(&[][..], |names| &names.0);
+        let caption = caption.filter(|caption| typed.iter().all(|name| name != caption));
         let is_number = |name: &str| name.bytes().all(|byte| byte.is_ascii_digit());
         let has_header = self.url_col.as_deref().is_none_or(|name| !is_number(name));
         let mut columns: Vec<KeptColumn> = Vec::new();
-        for name in typed {
+        for name in typed.iter().map(String::as_str).chain(caption) {
             let report_name = match name {
                 number if is_number(number) && !has_header => format!("column_{number}"),
                 name if NAMES.iter().any(|own| own.eq_ignore_ascii_case(name)) => {
                     format!("list_{name}")
                 }
-                name => name.clone(),
+                name => name.to_owned(),
             };
             if columns.iter().any(|other| other.report_name.eq_ignore_ascii_case(&report_name)) {
                 bail!(RunError::usage(format!(
@@ -127,7 +129,7 @@ impl InputArgs {
                      one of them out, or give it another name in the list"
                 )));
             }
-            columns.push(KeptColumn { name: name.clone(), report_name });
+            columns.push(KeptColumn { name: name.to_owned(), report_name });
         }
         Ok(columns)
     }

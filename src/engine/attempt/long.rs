@@ -514,7 +514,7 @@ async fn finish_body(
         Ok((location, has_replaced)) => {
             let size = partial.extent().0.unwrap_or_default();
             let naming = Some(NameBy::Rename.word());
-            Outcome::Done(Stored { location, size, digest, naming, has_replaced })
+            Outcome::Done(Stored { location, size, digest, naming, has_replaced, body: None })
         }
         Err(obstacle) => {
             if matches!(obstacle, Obstacle::Kept) {

@@ -115,7 +115,7 @@ impl Opened {
             self.tell_lost(path).with_context(cannot)?;
         }
         // Read is what is in memory, which may not be on the disk yet.
-        if config.destination.has_files() {
+        if config.destination.has_dir() {
             let synced = FileSystem::of(&config.dir).and_then(|files| files.sync());
             synced.with_context(|| {
                 RunError::local_file(format!("cannot flush {}", config.dir.display()))

@@ -1,5 +1,6 @@
 //! What is kept of a run: rows, the report of earlier runs, what is left.
 
+pub(crate) mod beside;
 pub(crate) mod closing;
 pub(crate) mod dns_cache;
 pub(crate) mod given;

@@ -199,7 +199,7 @@ fn wait_for_robots(core: &Core, fetch: &Fetch) -> Next {
 /// A job lacked room for its file.
 fn met_full_disk(core: &Core, fetch: &mut Fetch, fault: &Fault) -> Full {
     // No device and no pipe ever gets room.
-    if !core.shared.output.has_files() {
+    if !core.shared.output.has_dir() {
         return Full::Fail;
     }
     // What no later run can go on with gives its room back.

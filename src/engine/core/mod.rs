@@ -7,6 +7,7 @@
 mod desk;
 mod follow;
 mod next;
+mod packer;
 mod pool;
 mod rows;
 mod shortage;

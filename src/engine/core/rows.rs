@@ -61,12 +61,17 @@ impl Rows {
                 Written::Row
             }
         };
-        // What there is of a body, with its file and its lock, ends with its job.
+        self.forget(fetch);
+        written
+    }
+
+    /// What there is of a body, with its file and its lock, ends with its job, whose row was
+    /// written or is to be.
+    pub(crate) fn forget(&self, mut fetch: Fetch) {
         if let Some(team) = fetch.history.team.take() {
             team.end();
         }
         self.histories.borrow_mut().push(fetch.history);
-        written
     }
 
     /// Ends a job while it waits.
@@ -79,7 +84,8 @@ impl Rows {
         self.shared.output.dir_shown()
     }
 
-    fn write(&self, row: &Row, left: Option<(&Job, &str)>) {
+    /// Gives a row to the books; `left` is the job and the path of its file, where it was not done.
+    pub(crate) fn write(&self, row: &Row, left: Option<(&Job, &str)>) {
         let mut scribe = self.scribe.borrow_mut();
         let encoded = scribe.as_mut().map(|scribe| scribe.encode(row));
         let left = left.map(|(job, name)| Left::Job(job, name));

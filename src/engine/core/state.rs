@@ -4,6 +4,7 @@ use crate::engine::attempt::fetch::Fetch;
 use crate::engine::attempt::kit::{Common, Kit, Ways};
 use crate::engine::attempt::outcome::End;
 use crate::engine::core::desk::Desk;
+use crate::engine::core::packer::Packer;
 use crate::engine::core::rows::Written;
 use crate::engine::core::shortage::Shortage;
 use crate::engine::moment::Moment;
@@ -40,6 +41,7 @@ pub(crate) struct Core {
     pub(crate) kit: Kit,
     pub(crate) desk: Desk,
     pub(crate) shortage: Shortage,
+    pub(crate) packer: Packer,
     pub(crate) slot_ended: Notify,
     random: RefCell<fastrand::Rng>,
     /// The last question about transfers that was answered.
@@ -53,6 +55,7 @@ impl Core {
             kit: Kit::new(&shared.config, common, ways, requests, (io, dir.into())),
             desk: Desk::new(index, Arc::clone(&shared), ahead, idle_max),
             shortage: Shortage::default(),
+            packer: Packer::new(shared.output.archive.as_ref()),
             slot_ended: Notify::new(),
             random: RefCell::new(fastrand::Rng::new()),
             answered: Cell::new(0),
@@ -68,6 +71,9 @@ impl Core {
     /// Ends a job. The moment after it comes back: a row may wait for the disk of the report, which
     /// is no time of the next job.
     pub(crate) fn close(&self, fetch: Fetch, end: End, now: Moment) -> Moment {
+        if let (Some(fault), Some(_)) = (end.fault(), &self.shared.output.archive) {
+            self.packer.count_failure(fault);
+        }
         match self.desk.rows.close(fetch, end, now) {
             Written::Counted => now,
             Written::Row => self.kit.clocks.now(),

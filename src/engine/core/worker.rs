@@ -51,6 +51,7 @@ async fn work(core: Rc<Core>) {
         core.slot_ended.notified().await;
     }
     kit.leftovers.ended().await;
+    core.finish_archive().await;
     sweeper.abort();
     desk.trim_idle(true);
     core.publish();
@@ -144,6 +145,9 @@ async fn run_job(core: &Rc<Core>, slot: &mut Option<Work>, now: Moment) -> Momen
     // The job is on its way before its grant ends, so that the run cannot seem to be over between.
     if let Some(Work { fetch, .. }) = slot.take() {
         match next {
+            Next::Ended(End::Done(stored)) if stored.body.is_some() => {
+                now = Box::pin(core.pack(fetch, stored, now)).await;
+            }
             Next::Ended(end) => now = core.close(fetch, end, now),
             Next::Again(Again::Redirected | Again::Full) => core.desk.requeue(fetch),
             Next::Again(Again::Unresolved) => core.desk.unresolve(fetch),

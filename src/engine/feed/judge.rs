@@ -9,6 +9,7 @@ use crate::engine::books::journal::Stale;
 use crate::engine::feed::naming::{Naming, index_of};
 use crate::engine::output::names::GivenNames;
 use crate::engine::state::reading::ReaderState;
+use crate::pack::{Form, member};
 use crate::plan::job::{BadLine, Entry, Job};
 use crate::plan::name::{Claimed, Dirs, Template};
 use crate::plan::shard::Shard;
@@ -131,25 +132,46 @@ impl<'r> Judge<'r> {
         Some(Judged { job, name, claimed })
     }
 
-    /// The path of a job's file, distinct within the run.
+    /// The path of a job's file, or the key of its sample, distinct within the run.
     fn name(&self, job: &Job) -> (String, Claimed) {
         match self.destination.name() {
             // It is the only one, and the user's own.
             Some(name) => (name.to_owned(), Claimed::AsAsked),
-            None => self.names.claim_noting(self.dir.as_ref(), self.path(job), job.index),
+            None if self.has_samples() && !job.is_named(self.template.as_ref()) => {
+                (member::key_of_index(job.index), Claimed::AsAsked)
+            }
+            None => {
+                let path = self.path(job);
+                let (path, claimed) = self.names.claim_noting(self.dir.as_ref(), path, job.index);
+                (self.of_claimed(path), claimed)
+            }
         }
     }
 
-    /// The path that a job asks for.
+    /// The name that a job has for this path, which was claimed for it.
+    pub(crate) fn of_claimed(&self, path: String) -> String {
+        if self.has_samples() { member::key_of_claimed(&path) } else { path }
+    }
+
+    /// Whether bodies become samples, which have keys.
+    fn has_samples(&self) -> bool {
+        self.destination.archive().is_some_and(|archive| archive.form == Form::WebDataset)
+    }
+
+    /// The path that a job asks for, or the key.
     pub(crate) fn path(&self, job: &Job) -> String {
         if let Some(name) = self.destination.name() {
             return name.to_owned();
+        }
+        if self.has_samples() && !job.is_named(self.template.as_ref()) {
+            return member::key_of_index(job.index);
         }
         let path = job.path(self.template.as_ref());
         let path = match &self.dirs {
             Some(dirs) => job.spread(path, dirs),
             None => path,
         };
+        let path = if self.has_samples() { member::key_of_path(&path).0 } else { path };
         self.names.fit(self.dir.as_ref(), path)
     }
 

@@ -134,7 +134,8 @@ impl<'r> Reader<'r> {
         self.at = index;
         if self.skip_ahead.ahead.is_judged(index) {
             if let (Ok(job), false) = (entry, self.skip_ahead.ahead.is_over(index)) {
-                let name = self.skip_ahead.ahead.name(index, self.judge.path(&job));
+                let path = self.skip_ahead.ahead.name(index, self.judge.path(&job));
+                let name = self.judge.of_claimed(path);
                 self.add(job, name);
             }
         } else if let Some(Judged { job, name, .. }) = self.judge(entry) {

@@ -1,6 +1,7 @@
 //! What a job is about, put together of what came.
 
 use crate::engine::moment::Bounds;
+use crate::engine::output::collected::Collected;
 use crate::engine::output::destination::Output;
 use crate::engine::output::named::named_fault;
 use crate::engine::output::partial::Filling;
@@ -51,6 +52,8 @@ enum Place<'c> {
     Range(Box<Filling>),
     /// What is no file, a buffer at a time: what has gone out cannot be taken back.
     Stream(Outflow<'c>),
+    /// Where all of it is to be before it goes into an archive.
+    Collected(Collected),
     /// Nowhere: it is counted, and that is all.
     Null,
 }
@@ -104,6 +107,8 @@ impl<'c> Assembly<'c> {
         let place = if let Some(outflow) = output.outflow(bounds) {
             assert!(!output.has_streamed(), "the stream has the begin of a body already");
             Place::Stream(outflow)
+        } else if let Some(archive) = &output.archive {
+            Place::Collected(archive.collect())
         } else if !output.has_files() {
             Place::Null
         } else {
@@ -133,7 +138,7 @@ impl<'c> Assembly<'c> {
     pub(super) fn filling(&self) -> Option<&Filling> {
         match &self.place {
             Place::Range(filling) => Some(filling),
-            Place::File(_) | Place::Stream(_) | Place::Null => None,
+            Place::File(_) | Place::Stream(_) | Place::Collected(_) | Place::Null => None,
         }
     }
 
@@ -153,14 +158,18 @@ impl<'c> Assembly<'c> {
     }
 
     /// Goes on with a body that goes to no file, whose begin was counted and passed on: it has
-    /// `length` bytes, if that is known.
+    /// `length` bytes, if that is known; what was `collected` of it is there.
     pub(super) fn go_on(
         output: &'c Output,
         index: u64,
-        (tally, length): (Tally, Option<u64>),
+        (tally, length, collected): (Tally, Option<u64>, Option<Collected>),
         bounds: Bounds<'c>,
     ) -> Self {
-        let place = output.outflow(bounds).map_or(Place::Null, Place::Stream);
+        let place = match (output.outflow(bounds), collected) {
+            (Some(outflow), _) => Place::Stream(outflow),
+            (None, Some(collected)) => Place::Collected(collected),
+            (None, None) => Place::Null,
+        };
         Self { output, index, place, length, tally }
     }
 
@@ -184,9 +193,16 @@ impl<'c> Assembly<'c> {
     ///
     /// # Errors
     /// It cannot be written.
-    pub(super) async fn stop(mut self, last: &mut RecvBuf) -> Result<(Tally, Option<u64>), Cause> {
+    pub(super) async fn stop(
+        mut self,
+        last: &mut RecvBuf,
+    ) -> Result<(Tally, Option<u64>, Option<Collected>), Cause> {
         self.write(last).await?;
-        Ok((self.tally, self.length))
+        let collected = match self.place {
+            Place::Collected(collected) => Some(collected),
+            Place::File(_) | Place::Range(_) | Place::Stream(_) | Place::Null => None,
+        };
+        Ok((self.tally, self.length, collected))
     }
 
     /// What did not come so far, as far as it is known how much there is.
@@ -210,6 +226,7 @@ impl<'c> Assembly<'c> {
                 buf.body_written();
                 Ok(())
             }
+            Place::Collected(collected) => collected.take(buf),
             Place::Null => {
                 buf.body_written();
                 Ok(())
@@ -246,6 +263,10 @@ impl<'c> Assembly<'c> {
                 (self.output.location_of_stream(), false)
             }
             Place::Range(_) => unreachable!("it has its name when nothing of it is missing"),
+            Place::Collected(collected) => {
+                collected.take_last(last).map_err(write_fault)?;
+                (Location::Null, false)
+            }
             Place::Null => {
                 last.body_written();
                 (Location::Null, false)
@@ -254,9 +275,13 @@ impl<'c> Assembly<'c> {
         let Tally { bytes: size, digest, .. } = self.tally;
         let naming = match &self.place {
             Place::File(file) => Some(file.name_by().word()),
-            Place::Range(_) | Place::Stream(_) | Place::Null => None,
+            Place::Range(_) | Place::Stream(_) | Place::Collected(_) | Place::Null => None,
         };
-        Ok(Stored { location, size, digest, naming, has_replaced })
+        let body = match std::mem::replace(&mut self.place, Place::Null) {
+            Place::Collected(collected) => Some(Box::new(collected)),
+            Place::File(_) | Place::Range(_) | Place::Stream(_) | Place::Null => None,
+        };
+        Ok(Stored { location, size, digest, naming, has_replaced, body })
     }
 }
 

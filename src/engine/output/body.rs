@@ -80,7 +80,8 @@ impl<'c> Body<'c> {
         let bytes_max = output.body_bytes_max;
         check_size(length.unwrap_or(end), bytes_max)?;
         let rest = Some(Box::new(Rest::behind(&flow, end)));
-        let assembly = Assembly::go_on(output, index, (flow.tally, length), bounds);
+        let came = (flow.tally, length, flow.collected);
+        let assembly = Assembly::go_on(output, index, came, bounds);
         Ok(Self { to: To::Assembly(assembly), bytes_max, rest, decoding: None })
     }
 
@@ -115,12 +116,12 @@ impl<'c> Body<'c> {
         if bytes < KEPT_BYTES_MIN as u64 && !assembly.is_out() {
             return Ok(None);
         }
-        let (tally, length) = assembly.stop(last).await.map_err(write_fault)?;
+        let (tally, length, collected) = assembly.stop(last).await.map_err(write_fault)?;
         let (validator, is_elsewhere) = match rest {
             Some(rest) => (rest.validator, rest.is_elsewhere),
             None => (Arc::new(validator), false),
         };
-        Ok(Some(Flow { tally, length, validator, is_elsewhere }))
+        Ok(Some(Flow { tally, length, validator, is_elsewhere, collected }))
     }
 
     /// Whether a coding is undone.

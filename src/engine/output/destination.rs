@@ -1,6 +1,7 @@
 //! Where the bodies of one run go.
 
 use crate::config::{Config, Destination, OnConflict};
+use crate::engine::output::archive::Archiving;
 use crate::engine::output::bodies::Bodies;
 use crate::engine::output::dir_rules::DirRules;
 use crate::engine::output::names::GivenNames;
@@ -52,6 +53,8 @@ pub(crate) struct Output {
     pub(super) stream: OnceLock<Stream>,
     /// Whether anything went there.
     pub(super) has_streamed: AtomicBool,
+    /// What bodies are packed into, where they are.
+    pub(crate) archive: Option<Archiving>,
 }
 
 impl Output {
@@ -91,12 +94,18 @@ impl Output {
             lost,
             stream: OnceLock::new(),
             has_streamed: AtomicBool::new(false),
+            archive: Archiving::of(config),
         }
     }
 
     /// Whether files are made.
     pub(crate) fn has_files(&self) -> bool {
         self.destination.has_files()
+    }
+
+    /// Whether anything is written beneath the directory of the run.
+    pub(crate) fn has_dir(&self) -> bool {
+        self.destination.has_dir()
     }
 
     /// The directory of the run as rows show it: with a `/` at its end, or empty.

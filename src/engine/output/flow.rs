@@ -1,6 +1,7 @@
 //! Bodies that go to no file: what came of one, for the next attempt, which goes on behind it.
 
 use crate::engine::output::assembly::Tally;
+use crate::engine::output::collected::Collected;
 use crate::fault::{Cause, Fault, Stage};
 use crate::http::Head;
 use crate::plan::validator::Validator;
@@ -20,6 +21,8 @@ pub(crate) struct Flow {
     pub(super) validator: Arc<Validator>,
     /// Whether the rest comes from another server than the begin.
     pub(super) is_elsewhere: bool,
+    /// The bytes themselves, where they are to go into an archive.
+    pub(super) collected: Option<Collected>,
 }
 
 impl Flow {
@@ -161,7 +164,8 @@ mod tests {
 
     fn flow(bytes: u64, length: Option<u64>, validator: Validator) -> Flow {
         let validator = Arc::new(validator);
-        let mut flow = Flow { tally: Tally::default(), length, validator, is_elsewhere: false };
+        let (tally, is_elsewhere, collected) = (Tally::default(), false, None);
+        let mut flow = Flow { tally, length, validator, is_elsewhere, collected };
         flow.tally.bytes = bytes;
         flow
     }

@@ -8,6 +8,7 @@
 //! - `flow`: what came of a body that goes to no file, for the next attempt.
 //! - `partial`: a long body that several attempts fill, side by side or one after the other.
 //! - `unfinished`: where something may be that earlier runs left of one.
+//! - `collected`: a body that is to go into an archive; `archive` has what threads share of those.
 //! - `bodies`: all of these, for those who watch the run.
 //! - `named`: the name of a file; `names` has those that the run has given, `dir_rules` what
 //!   directories make of them.
@@ -22,8 +23,10 @@
 //! stored.
 
 pub(crate) mod assembly;
+pub(crate) mod archive;
 pub(crate) mod bodies;
 pub(crate) mod body;
+pub(crate) mod collected;
 pub(crate) mod destination;
 pub(crate) mod dir_rules;
 pub(crate) mod flow;

@@ -1,5 +1,6 @@
 //! What came of a body, and where it is.
 
+use crate::engine::output::collected::Collected;
 use crate::fault::{Cause, Fault, Stage};
 use crate::plan::checksum::Checksum;
 use crate::report::location;
@@ -17,6 +18,8 @@ pub(crate) struct Stored {
     pub(crate) naming: Option<&'static str>,
     /// Whether the file took the place of another one.
     pub(crate) has_replaced: bool,
+    /// The body, where it is not stored yet: whoever makes its row packs both.
+    pub(crate) body: Option<Box<Collected>>,
 }
 
 /// Where a stored body is.
@@ -28,6 +31,8 @@ pub(crate) enum Location {
     Renamed(String),
     /// On standard output.
     Stdout,
+    /// In a shard: the file name of that, and the name of the member.
+    Member(String, String),
     /// Nowhere.
     Null,
 }
@@ -40,6 +45,7 @@ impl Location {
             Self::Planned => Some(location::of_file(dir, planned)),
             Self::Renamed(path) => Some(location::of_file(dir, path)),
             Self::Stdout => Some(location::STDOUT.to_owned()),
+            Self::Member(shard, name) => Some(location::of_member(dir, shard, name)),
             Self::Null => None,
         }
     }

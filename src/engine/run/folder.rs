@@ -14,7 +14,7 @@ pub(crate) fn open_dir(config: &Config) -> anyhow::Result<Dir> {
     let Config { fsync, file_allocation: allocation, file_ops: ops, write_mode: mode, .. } =
         *config;
     let write_options = WriteOptions { fsync, allocation, ops, mode, name_by: config.naming };
-    if !config.destination.has_files() {
+    if !config.destination.has_dir() {
         return Dir::create(Path::new("."), write_options).context("cannot open .");
     }
     Dir::create(&config.dir, write_options).with_context(|| cannot_write_into(config))
@@ -31,7 +31,7 @@ pub(crate) fn irreplaceable(config: &Config) -> Arc<Kept> {
 /// Finds out whether the directory of the run can be written; with `--fsync end` also gives the
 /// file system that is flushed when the run ends.
 pub(crate) fn check_output(config: &Config, dir: &Dir) -> anyhow::Result<Option<FileSystem>> {
-    if !config.destination.has_files() {
+    if !config.destination.has_dir() {
         // No file is made then, least of all beside a device.
         return Ok(None);
     }

@@ -199,7 +199,7 @@ fn open_report(
     let Some(report) = &config.report else { return Ok(None) };
     let kept = config.input.columns.report_names();
     let opened = journal::open(report, kept, config, dir, |filename, fate| {
-        if fate == Fate::Good {
+        if fate == Fate::Good && config.destination.has_files() {
             naming.keep(filename, (&config.dir, dir), rules);
         }
     })?;
@@ -215,7 +215,7 @@ fn begin_report(
 ) -> anyhow::Result<Option<(Stale, Removal)>> {
     let (Some(report), Some(opened)) = (&config.report, opened) else { return Ok(None) };
     opened.begin(&report.path, config)?;
-    if !config.destination.has_files() {
+    if !config.destination.has_dir() {
         return Ok(None);
     }
     opened.remove_stale(dir, last, config.limits.lookahead_max)

@@ -59,7 +59,7 @@ pub(crate) fn start(
     let Some(ToSync { report, epoch, is_due_at_end }) = to_sync else { return Ok(None) };
     let files = match config.journal.sync {
         SyncMode::None => return Ok(None),
-        SyncMode::Interval if config.destination.has_files() => {
+        SyncMode::Interval if config.destination.has_dir() => {
             Some(FileSystem::of(&config.dir).context("cannot open the directory to flush it")?)
         }
         SyncMode::Interval | SyncMode::Always => None,

@@ -1,0 +1,437 @@
+//! Bodies into archives: one open shard on each core, or the one archive on standard output.
+//!
+//! The row of a body is told when its shard has its name, and not before. So what is recorded is
+//! there, and of a run that is killed the open shards alone are pulled again. Until then rows wait
+//! here, with what a session would need of their jobs.
+
+use crate::engine::attempt::fetch::Fetch;
+use crate::engine::attempt::outcome::End;
+use crate::engine::books::beside::{self, Beside};
+use crate::engine::core::state::Core;
+use crate::engine::moment::Moment;
+use crate::engine::output::archive::{Archiving, ShardFile, Streaming};
+use crate::engine::output::collected::Collected;
+use crate::engine::output::stored::{Location, Stored, write_fault};
+use crate::engine::state::disk_full::{self, Full, Lacking};
+use crate::engine::state::stop::Stop;
+use crate::fault::{Cause, Fault};
+use crate::pack::index::Index;
+use crate::pack::stats::ShardStats;
+use crate::pack::{Form, member, tar};
+use crate::plan::job::Job;
+use crate::plan::name;
+use crate::report::row::Kept;
+use crate::report::{Row, RowEncoder, RowFormat, Status};
+use crate::ring::stream::{Outlet, Stream};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime};
+use tokio::sync::Mutex;
+
+/// What one core packs.
+pub(crate) struct Packer {
+    open: Mutex<Option<Shard>>,
+    encoder: RefCell<RowEncoder>,
+    /// Failures on this core since the shard was begun, by their code.
+    failures: RefCell<BTreeMap<&'static str, u64>>,
+}
+
+/// A shard that is being filled.
+struct Shard {
+    file: ShardFile,
+    packed: Vec<Packed>,
+    index: Index,
+    began: SystemTime,
+}
+
+/// A body in a shard that has no name yet.
+struct Packed {
+    row: Row,
+    /// The job and the path of its file, where a session may have to have it.
+    job: Option<Box<(Job, String)>>,
+}
+
+/// The bytes of one sample around its body.
+struct Sample {
+    /// Key, and extension of the body.
+    name: (String, String),
+    head: Vec<u8>,
+    body_bytes: u64,
+    /// What follows the body: its padding, and further members.
+    tail: Vec<u8>,
+    /// Extension, offset behind the begin of the sample, and size of each member.
+    members: Vec<(String, u64, u64)>,
+}
+
+impl Sample {
+    fn bytes(&self) -> u64 {
+        self.head.len() as u64 + self.body_bytes + self.tail.len() as u64
+    }
+
+    /// Appends a further member, behind the body.
+    fn push(&mut self, ext: &str, content: &[u8], mtime_s: u64) {
+        let (name, size) = (format!("{}.{ext}", self.name.0), content.len() as u64);
+        tar::push_header(&mut self.tail, &name, size, mtime_s);
+        self.members.push((ext.to_owned(), self.bytes(), size));
+        self.tail.extend_from_slice(content);
+        self.tail.resize(self.tail.len() + tar::padding(size), 0);
+    }
+}
+
+impl Packer {
+    /// Nothing is packed so far.
+    pub(crate) fn new(archive: Option<&Archiving>) -> Self {
+        let kept = archive.map(|archive| archive.kept.clone()).unwrap_or_default();
+        Self {
+            open: Mutex::new(None),
+            encoder: RefCell::new(RowEncoder::new(RowFormat::JsonLines).keeping(kept)),
+            failures: RefCell::default(),
+        }
+    }
+
+    /// Counts a failure among what is told of the open shard.
+    pub(crate) fn count_failure(&self, fault: &Fault) {
+        *self.failures.borrow_mut().entry(fault.code()).or_default() += 1;
+    }
+
+    /// The bytes around the body of a row, which has the name of the archive already.
+    fn sample(&self, archive: &Archiving, name: (String, String), row: &Row) -> Sample {
+        let since = row.attempted_at.duration_since(SystemTime::UNIX_EPOCH);
+        let mtime_s = since.map_or(0, |since| since.as_secs());
+        let body_bytes = row.size_file.unwrap_or_default();
+        let (mut head, mut tail) = (Vec::new(), Vec::new());
+        tar::push_header(&mut head, &joined(&name), body_bytes, mtime_s);
+        tail.resize(tar::padding(body_bytes), 0);
+        let members = vec![(name.1.clone(), head.len() as u64, body_bytes)];
+        let mut sample = Sample { name, head, body_bytes, tail, members };
+        if archive.form == Form::Tar {
+            return sample;
+        }
+        if let Some(Kept::Text(text)) = archive.caption.and_then(|at| row.kept.get(at)) {
+            sample.push("txt", text, mtime_s);
+        }
+        let mut json = Vec::new();
+        self.encoder.borrow_mut().encode(row, &mut json);
+        let key = serde_json::to_vec(&sample.name.0).unwrap_or_default();
+        let told = [b"{\"key\":", &*key, b",", json.get(1..).unwrap_or_default()].concat();
+        sample.push("json", told.trim_ascii_end(), mtime_s);
+        sample
+    }
+}
+
+impl Core {
+    /// Ends a job whose body is collected: it is packed, and its row is told with those of its
+    /// archive. The moment after it comes back.
+    pub(crate) async fn pack(&self, mut fetch: Fetch, mut stored: Stored, now: Moment) -> Moment {
+        let archive = self.shared.output.archive.as_ref().expect("what is collected is packed");
+        let body = stored.body.take().expect("it was collected");
+        let name = member_name(archive, &fetch);
+        if archive.shards.is_some() {
+            self.pack_into_shard(archive, &mut fetch, (stored, &body), name, now).await;
+        } else {
+            self.pack_into_stream(archive, &mut fetch, (stored, &body), name, now).await;
+        }
+        body.give_back(&self.kit.buffers);
+        self.desk.rows.forget(fetch);
+        self.kit.clocks.now()
+    }
+
+    async fn pack_into_shard(
+        &self,
+        archive: &Archiving,
+        fetch: &mut Fetch,
+        (mut stored, body): (Stored, &Collected),
+        name: (String, String),
+        now: Moment,
+    ) {
+        let mut open = self.packer.open.lock().await;
+        let estimate = tar::member_bytes(HEADERS_BYTES, stored.size);
+        if open.as_ref().is_some_and(|shard| shard.lacks_room(archive, estimate)) {
+            let full = open.take();
+            self.finish_shard(archive, full).await;
+        }
+        let dir = self.shared.output.dir_shown();
+        let mut shard = match open.take().map_or_else(|| self.begin_shard(archive), Ok) {
+            Ok(shard) => shard,
+            Err(fault) => {
+                let row = fetch.row(End::Failed(fault), now.at, dir);
+                return self.desk.rows.write(&row, Some((&fetch.job, fetch.name())));
+            }
+        };
+        stored.location = Location::Member(shard.file.name.clone(), joined(&name));
+        let row = fetch.row(End::Done(stored), now.at, dir);
+        let sample = self.packer.sample(archive, name, &row);
+        let job = self.shared.books.session().map(|_| {
+            let name = fetch.planned_name().to_owned();
+            Box::new((fetch.job.clone(), name))
+        });
+        shard.packed.push(Packed { row, job });
+        match self.append(&mut shard, &sample, body).await {
+            Ok(()) if shard.is_full(archive) => {
+                // Others begin the next one meanwhile.
+                drop(open);
+                self.finish_shard(archive, Some(shard)).await;
+            }
+            Ok(()) => *open = Some(shard),
+            Err(cause) => self.give_up_shard(shard, &cause).await,
+        }
+    }
+
+    fn begin_shard(&self, archive: &Archiving) -> Result<Shard, Fault> {
+        self.packer.failures.borrow_mut().clear();
+        let file = archive.begin_shard(&self.kit.dir, &self.kit.buffers)?;
+        let began = self.kit.clocks.now().date;
+        Ok(Shard { file, packed: Vec::new(), index: Index::default(), began })
+    }
+
+    /// Appends a sample to a shard.
+    async fn append(
+        &self,
+        shard: &mut Shard,
+        sample: &Sample,
+        body: &Collected,
+    ) -> Result<(), Cause> {
+        let begin = shard.file.length();
+        self.append_bytes(shard, &sample.head).await?;
+        let (mut at, mut buffer) = (0, Vec::new());
+        while at < sample.body_bytes {
+            let bytes = body.read(at, &mut buffer)?;
+            assert!(!bytes.is_empty(), "a collected body is shorter than its row says");
+            self.append_bytes(shard, bytes).await?;
+            at += bytes.len() as u64;
+        }
+        self.append_bytes(shard, &sample.tail).await?;
+        shard.index.begin_sample();
+        for (ext, offset, size) in &sample.members {
+            shard.index.push((&sample.name.0, ext), begin + offset, *size);
+        }
+        Ok(())
+    }
+
+    async fn append_bytes(&self, shard: &mut Shard, mut bytes: &[u8]) -> Result<(), Cause> {
+        loop {
+            let count = shard.file.append(bytes);
+            bytes = &bytes[count..];
+            if bytes.is_empty() {
+                return Ok(());
+            }
+            self.write(shard).await?;
+        }
+    }
+
+    /// Writes what was appended. A full disk is waited for as long as the run may be paused.
+    async fn write(&self, shard: &mut Shard) -> Result<(), Cause> {
+        loop {
+            let Err(cause) = shard.file.write().await else { return Ok(()) };
+            self.wait_for_room(cause, shard.file.length()).await?;
+        }
+    }
+
+    /// Waits for room on a full disk, after something of `bytes` could not be written there.
+    ///
+    /// # Errors
+    /// The cause, where it is another one, or the run does not wait for longer.
+    async fn wait_for_room(&self, cause: Cause, bytes: u64) -> Result<(), Cause> {
+        let fault = write_fault(cause.clone());
+        if !disk_full::lacks_room(&fault) {
+            return Err(cause);
+        }
+        let lacking = Lacking { fault: &fault, parents: "", head: None, received: bytes };
+        let Core { shared, kit, .. } = self;
+        match shared.full_disk.met(&lacking, kit.now_ms(), &shared.stop) {
+            Full::Wait => {}
+            Full::Stopped => return Err(Cause::Interrupted),
+            Full::Fail => return Err(cause),
+        }
+        while shared.full_disk.is_paused() && shared.stop.get() == Stop::Running {
+            kit.io.sleep(ROOM_LOOK).await;
+        }
+        match shared.full_disk.is_given_up() {
+            true => Err(cause),
+            false => Ok(()),
+        }
+    }
+
+    /// Nothing more comes: the open shard is finished, and so is the archive on standard output
+    /// where no other core adds to it.
+    pub(crate) async fn finish_archive(&self) {
+        let Some(archive) = &self.shared.output.archive else { return };
+        let open = self.packer.open.lock().await.take();
+        self.finish_shard(archive, open).await;
+        if archive.shards.is_none() && archive.is_last_core() {
+            self.end_stream(archive).await;
+        }
+    }
+
+    /// Gives a shard its name, and then its rows to the books.
+    async fn finish_shard(&self, archive: &Archiving, shard: Option<Shard>) {
+        let Some(mut shard) = shard else { return };
+        if let Err(cause) = self.name_shard(archive, &mut shard).await {
+            return self.give_up_shard(shard, &cause).await;
+        }
+        self.tell(shard.packed, None).await;
+    }
+
+    /// Makes a shard whole: its end, what stands beside it, and its name.
+    async fn name_shard(&self, archive: &Archiving, shard: &mut Shard) -> Result<(), Cause> {
+        self.append_bytes(shard, &tar::END).await?;
+        self.write(shard).await?;
+        let failures = std::mem::take(&mut *self.packer.failures.borrow_mut());
+        let time_s = [shard.began, self.kit.clocks.now().date].map(seconds);
+        let successes = shard.packed.len() as u64;
+        let stats = ShardStats { successes, failures, time_s: time_s.into() };
+        let rows = archive.has_metadata.then(|| shard.packed.iter().map(|packed| &packed.row));
+        let beside = Beside { index: &shard.index, stats: &stats, kept: &archive.kept, rows };
+        beside::write(&self.shared.config.dir, &shard.file.name, beside)?;
+        shard.file.finish().await
+    }
+
+    /// A shard cannot be written: it is gone, and what was in it has failed.
+    async fn give_up_shard(&self, shard: Shard, cause: &Cause) {
+        let Shard { file, packed, .. } = shard;
+        let fault = write_fault(cause.clone()).with_detail(format_args!("in {}", file.name));
+        drop(file);
+        self.tell(packed, Some(&fault)).await;
+    }
+
+    /// Gives rows to the books: with `fault`, as those of jobs that failed by it.
+    async fn tell(&self, packed: Vec<Packed>, fault: Option<&Fault>) {
+        for (count, Packed { mut row, job }) in (1..).zip(packed) {
+            if let Some(fault) = fault {
+                fail(&mut row, fault);
+            }
+            let left = job.as_deref().filter(|_| fault.is_some());
+            self.desk.rows.write(&row, left.map(|(job, name)| (job, &**name)));
+            if count % ROWS_AT_ONCE == 0 {
+                tokio::task::yield_now().await;
+            }
+        }
+    }
+
+    async fn pack_into_stream(
+        &self,
+        archive: &Archiving,
+        fetch: &mut Fetch,
+        (mut stored, body): (Stored, &Collected),
+        name: (String, String),
+        now: Moment,
+    ) {
+        stored.location = Location::Stdout;
+        let mut row = fetch.row(End::Done(stored), now.at, self.shared.output.dir_shown());
+        let sample = self.packer.sample(archive, name, &row);
+        let mut stream = archive.stream.lock().await;
+        let mut left = None;
+        if let Err(cause) = self.stream(&mut stream, &sample, body).await {
+            // What is behind a torn member is lost: nothing more is pulled for it.
+            self.shared.stop.set(Stop::Draining);
+            fail(&mut row, &write_fault(cause.clone()));
+            *stream = Streaming::Broken(cause);
+            left = Some((&fetch.job, fetch.name()));
+        }
+        drop(stream);
+        self.desk.rows.write(&row, left);
+    }
+
+    /// Writes a sample into the archive on standard output.
+    async fn stream(
+        &self,
+        streaming: &mut Streaming,
+        sample: &Sample,
+        body: &Collected,
+    ) -> Result<(), Cause> {
+        let stream = self.open_stream(streaming)?;
+        let bounds = self.kit.bounds(u64::MAX);
+        let io = bounds.io;
+        let mut pending = sample.head.clone();
+        let (mut at, mut buffer) = (0, Vec::new());
+        while at < sample.body_bytes {
+            let bytes = body.read(at, &mut buffer)?;
+            pending.extend_from_slice(bytes);
+            at += bytes.len() as u64;
+            if pending.len() >= STREAM_BYTES {
+                bounds.until(stream.write(io, &pending)).await??;
+                pending.clear();
+            }
+        }
+        pending.extend_from_slice(&sample.tail);
+        bounds.until(stream.write(io, &pending)).await?
+    }
+
+    fn open_stream<'s>(&self, streaming: &'s mut Streaming) -> Result<&'s Stream, Cause> {
+        if let Streaming::Closed = streaming {
+            let opened = Stream::open(&Outlet::Descriptor(1))?;
+            *streaming = Streaming::Open(opened.expect("a descriptor is open or an error"));
+        }
+        match streaming {
+            Streaming::Open(stream) => Ok(stream),
+            Streaming::Broken(cause) => Err(cause.clone()),
+            Streaming::Closed => unreachable!("it was opened above"),
+        }
+    }
+
+    /// Ends the archive on standard output, which is whole then: an empty one has its end, too.
+    async fn end_stream(&self, archive: &Archiving) {
+        let mut streaming = archive.stream.lock().await;
+        let Ok(stream) = self.open_stream(&mut streaming) else { return };
+        let bounds = self.kit.bounds(u64::MAX);
+        let written = bounds.until(stream.write(bounds.io, &tar::END)).await.flatten();
+        let finished = written.and_then(|()| stream.finish(self.shared.config.fsync));
+        if let Err(cause) = finished {
+            *streaming = Streaming::Broken(cause);
+        }
+    }
+}
+
+impl Shard {
+    fn size(&self) -> (u64, u64) {
+        (self.packed.len() as u64, self.file.length())
+    }
+
+    fn lacks_room(&self, archive: &Archiving, more: u64) -> bool {
+        archive.shards.as_ref().is_some_and(|(_, capacity)| capacity.lacks_room(self.size(), more))
+    }
+
+    fn is_full(&self, archive: &Archiving) -> bool {
+        archive.shards.as_ref().is_some_and(|(_, capacity)| capacity.is_full(self.size()))
+    }
+}
+
+/// What the body of a job is called in its archive: key, and extension where it has one.
+fn member_name(archive: &Archiving, fetch: &Fetch) -> (String, String) {
+    let planned = fetch.name();
+    if archive.form == Form::Tar {
+        return (planned.to_owned(), String::new());
+    }
+    let path = fetch.job.path(archive.template.as_ref());
+    let is_named = fetch.job.is_named(archive.template.as_ref());
+    let given = member::key_of_path(&path).1.filter(|_| is_named);
+    let head = fetch.history.trace.head.as_deref();
+    let content_type = head.and_then(|head| head.content_type.as_deref());
+    let url_name = name::from_target(fetch.target());
+    (planned.to_owned(), member::extension(given, content_type, &url_name))
+}
+
+fn joined((key, ext): &(String, String)) -> String {
+    if ext.is_empty() { key.clone() } else { format!("{key}.{ext}") }
+}
+
+/// Makes the row of what was pulled that of what could not be stored.
+fn fail(row: &mut Row, fault: &Fault) {
+    let is_cut = fault.cause == Cause::Interrupted;
+    row.status = if is_cut { Status::Cancelled } else { Status::Failed };
+    row.fault = Some(fault.clone());
+    (row.filename, row.size_file, row.digest) = (None, None, None);
+}
+
+fn seconds(at: SystemTime) -> f64 {
+    at.duration_since(SystemTime::UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64())
+}
+
+/// Bytes that headers and the row of a sample take, roughly.
+const HEADERS_BYTES: usize = 3 * tar::BLOCK_BYTES + 1_024;
+/// Rows that are told before others have their turn.
+const ROWS_AT_ONCE: u64 = 64;
+/// Bytes that are written into a stream at once, at least.
+const STREAM_BYTES: usize = 256 * 1024;
+/// How often the end of a pause is looked for.
+const ROOM_LOOK: Duration = Duration::from_millis(50);

@@ -1,0 +1,193 @@
+//! Archives that bodies are packed into: what all threads of a run know of them, and the file of
+//! one shard.
+
+use crate::config::{Archive, ArchivePlace, Config};
+use crate::engine::output::collected::{Account, Collected};
+use crate::engine::output::named::named_fault;
+use crate::fault::{Cause, Fault};
+use crate::pack::Form;
+use crate::pack::shard::{Capacity, ShardName};
+use crate::plan::name::Template;
+use crate::ring::buf::{BufPool, RecvBuf, Size};
+use crate::ring::dir::Dir;
+use crate::ring::file::{Fsync, Naming, OutFile, SizeHint};
+use crate::ring::stream::Stream;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use tokio::sync::Mutex;
+
+/// The archives of one run, for all of its threads.
+pub(crate) struct Archiving {
+    pub(crate) form: Form,
+    /// Which of the columns that rows keep is the caption.
+    pub(crate) caption: Option<usize>,
+    /// Names of the columns of the list that rows have.
+    pub(crate) kept: Vec<String>,
+    /// How samples are named, where the list does not say.
+    pub(crate) template: Option<Template>,
+    /// Whether the rows of a shard stand beside it as Parquet.
+    pub(crate) has_metadata: bool,
+    /// How shards are named and when they are full, where there are shards.
+    pub(crate) shards: Option<(ShardName, Capacity)>,
+    /// Bytes of bodies that wait in memory.
+    collected: Account,
+    /// Where those wait that are too long for that.
+    spill_dir: Arc<Path>,
+    /// Number of the next shard.
+    next: AtomicU64,
+    /// The one archive that goes to standard output.
+    pub(crate) stream: Mutex<Streaming>,
+    /// Cores that may still add to it.
+    cores_left: AtomicUsize,
+}
+
+/// How far the archive on standard output is.
+pub(crate) enum Streaming {
+    /// Nothing was written.
+    Closed,
+    /// So far every member is whole.
+    Open(Stream),
+    /// It cannot be written, for this reason: nothing more goes into it.
+    Broken(Cause),
+}
+
+impl Archiving {
+    /// The archives of a run, where bodies are packed.
+    pub(crate) fn of(config: &Config) -> Option<Self> {
+        let Archive { form, place, caption, has_metadata } = config.destination.archive()?;
+        Some(Self {
+            form: *form,
+            caption: *caption,
+            kept: config.input.columns.report_names(),
+            template: config.name_template.clone(),
+            has_metadata: *has_metadata,
+            shards: match place {
+                ArchivePlace::Shards(name, capacity) => Some((name.clone(), *capacity)),
+                ArchivePlace::Stdout => None,
+            },
+            collected: Account::default(),
+            spill_dir: match config.destination.has_dir() {
+                true => config.dir.as_path().into(),
+                false => std::env::temp_dir().into(),
+            },
+            next: AtomicU64::new(0),
+            stream: Mutex::new(Streaming::Closed),
+            cores_left: AtomicUsize::new(config.cpus.len()),
+        })
+    }
+
+    /// No shard is begun with a number below this one: they are there, or rows tell of them.
+    pub(crate) fn begin_at(&self, number: u64) {
+        self.next.fetch_max(number, Ordering::Relaxed);
+    }
+
+    /// Begins a body that is to be packed.
+    pub(super) fn collect(&self) -> Collected {
+        Collected::new(&self.spill_dir, &self.collected)
+    }
+
+    /// A core adds nothing more; whether it was the last one that could.
+    pub(crate) fn is_last_core(&self) -> bool {
+        self.cores_left.fetch_sub(1, Ordering::AcqRel) == 1
+    }
+}
+
+/// The file of a shard that is being filled. It has its name only when it is whole; dropped before
+/// that, it is gone.
+pub(crate) struct ShardFile {
+    /// File name of the shard, beneath the directory of the run.
+    pub(crate) name: String,
+    /// What stands for its number where files are told apart by lines.
+    index: u64,
+    file: OutFile,
+    /// Bytes on their way to the file.
+    staging: RecvBuf,
+    /// Bytes so far, those on their way included.
+    length: u64,
+    buffers: BufPool,
+}
+
+impl ShardFile {
+    /// Begins the next shard in a directory. What is in it is on the disk before it has its name.
+    ///
+    /// # Errors
+    /// No file can be made there.
+    pub(crate) fn create(
+        (number, names): (&AtomicU64, &ShardName),
+        dir: &Dir,
+        buffers: &BufPool,
+    ) -> Result<Self, Fault> {
+        let number = number.fetch_add(1, Ordering::Relaxed);
+        let (name, index) = (names.name(number), index_of(number));
+        let dir = dir.clone().flushing(Fsync::Dir);
+        let file = OutFile::create(&dir, index, SizeHint::Long(None));
+        let file = file.map_err(|cause| named_fault(cause, &name))?;
+        let staging = buffers.take(Size::Large);
+        Ok(Self { name, index, file, staging, length: 0, buffers: buffers.clone() })
+    }
+
+    /// Bytes so far.
+    pub(crate) fn length(&self) -> u64 {
+        self.length
+    }
+
+    /// Appends as many of these bytes as there is room for before the next [`ShardFile::write`],
+    /// and says how many that were.
+    pub(crate) fn append(&mut self, bytes: &[u8]) -> usize {
+        let count = bytes.len().min(self.staging.free_len());
+        self.staging.append_body(&bytes[..count]);
+        self.length += count as u64;
+        count
+    }
+
+    /// Writes what was appended.
+    ///
+    /// # Errors
+    /// It cannot be written; it waits on, and may be written again.
+    pub(crate) async fn write(&mut self) -> Result<(), Cause> {
+        if self.staging.body_len() > 0 {
+            self.file.write(&mut self.staging).await?;
+        }
+        self.staging.make_room();
+        Ok(())
+    }
+
+    /// Brings all that was written to the disk, and gives the file its name, which nothing else may
+    /// have.
+    ///
+    /// # Errors
+    /// As above, or the name is taken.
+    pub(crate) async fn finish(&mut self) -> Result<(), Cause> {
+        let Self { file, staging, name, .. } = self;
+        file.finish(staging, name, Naming::NoReplace).await.map(|_| ())
+    }
+
+    /// What stands for its number where files are told apart by lines.
+    pub(crate) fn index(&self) -> u64 {
+        self.index
+    }
+}
+
+impl Drop for ShardFile {
+    fn drop(&mut self) {
+        self.buffers.give(std::mem::take(&mut self.staging));
+    }
+}
+
+impl Archiving {
+    /// Begins the next shard; see [`ShardFile::create`].
+    ///
+    /// # Errors
+    /// No file can be made.
+    pub(crate) fn begin_shard(&self, dir: &Dir, buffers: &BufPool) -> Result<ShardFile, Fault> {
+        let (names, _) = self.shards.as_ref().expect("it is asked for where there are shards");
+        ShardFile::create((&self.next, names), dir, buffers)
+    }
+}
+
+/// What stands for the number of a shard where files are told apart by the lines that they are
+/// for: no list has as many lines.
+pub(crate) fn index_of(number: u64) -> u64 {
+    u64::MAX - number
+}
