@@ -3,8 +3,10 @@
 mod fate;
 mod gone;
 mod mark;
+mod members;
 mod noted;
 mod scan;
+mod shards;
 mod stale;
 mod sync;
 mod taken;
@@ -13,11 +15,13 @@ mod whole;
 pub(crate) use fate::fate;
 pub(crate) use gone::Watched;
 pub(crate) use scan::{Source, scan, scan_in_batches};
+pub(crate) use shards::{Tally, settle};
 pub(crate) use stale::{Removal, Stale};
 pub(crate) use sync::{Run, Syncer, ToSync, start as start_sync};
 pub(crate) use whole::compare;
 
 use self::mark::{Epoch, Mark};
+use self::shards::Gone;
 use self::taken::{Says, TakenRows};
 use crate::config::{Config, OnConflict, ReportFile, RetryFailed, SyncMode};
 use crate::engine::books::row_file::make_parent;
@@ -52,6 +56,8 @@ pub(crate) struct Opened {
     pub(crate) done: Done,
     /// The rows in it that are not believed.
     pub(crate) lost: Lost,
+    /// Shards whose rows are not believed, and that are removed.
+    gone: Gone,
     /// What the report is, as far as it was read.
     past: Past,
     epoch: Option<Epoch>,
@@ -95,6 +101,13 @@ impl Opened {
     /// that the rows in front of it are believed.
     pub(crate) fn begin(&mut self, path: &Path, config: &Config) -> anyhow::Result<()> {
         let cannot = || RunError::local_file(format!("cannot write {}", path.display()));
+        if !self.gone.is_empty() {
+            // Without these rows, a shard that is not there would count as one that was moved.
+            let gone = std::mem::take(&mut self.gone);
+            self.tell_lost(path, |entry, _| gone.has(entry)).with_context(cannot)?;
+            self.make_durable(path).with_context(cannot)?;
+            gone.remove(&config.dir)?;
+        }
         if self.token.is_none() || (self.past.is_current && !self.is_fresh) {
             return Ok(());
         }
@@ -112,7 +125,11 @@ impl Opened {
             };
         }
         if self.lost.untold() > 0 {
-            self.tell_lost(path).with_context(cannot)?;
+            let trusted = self.past.trusted;
+            let is_due = |entry: &Entry<'_>, end| {
+                end > trusted && matches!(entry.status, Status::Ok | Status::Skipped)
+            };
+            self.tell_lost(path, is_due).with_context(cannot)?;
         }
         // Read is what is in memory, which may not be on the disk yet.
         if config.destination.has_dir() {
@@ -138,8 +155,13 @@ impl Opened {
         sync_names(File::open(parent.unwrap_or_else(|| Path::new(".")))?)
     }
 
-    /// Appends a row for each line that was found to be lost, of the code `disk.lost`.
-    fn tell_lost(&mut self, path: &Path) -> anyhow::Result<()> {
+    /// Appends a row of the code `disk.lost` for each line that was found to be lost, by a row that
+    /// `is_due`, of which it is told where it ends.
+    fn tell_lost(
+        &mut self,
+        path: &Path,
+        is_due: impl Fn(&Entry<'_>, u64) -> bool,
+    ) -> anyhow::Result<()> {
         let mut encoder = RowEncoder::new(self.format).keeping(self.kept.clone());
         let mut out = Vec::new();
         if std::mem::take(&mut self.needs_header) {
@@ -154,8 +176,7 @@ impl Opened {
         };
         let mut written = Ok(());
         scan(file, path, *format, |entry, end| {
-            let is_due = end > past.trusted && matches!(entry.status, Status::Ok | Status::Skipped);
-            if is_due && end <= past.length && lost.tell(entry.index) {
+            if is_due(entry, end) && end <= past.length && lost.tell(entry.index) {
                 encoder.encode(&lost_row(entry), &mut out);
             }
             if out.len() > TOLD_BYTES_MAX && written.is_ok() {
@@ -178,10 +199,10 @@ impl Opened {
     }
 
     /// Has the run's files say whose they are: unfinished ones those of this report, and whole ones
-    /// those of its lines. What is replaced in any case need not say it.
-    pub(crate) fn mark(&self, dir: &mut Dir, policy: OnConflict) {
+    /// those of its lines. What is replaced in any case need not say it, but for shards.
+    pub(crate) fn mark(&self, dir: &mut Dir, policy: OnConflict, has_shards: bool) {
         self.token.iter().for_each(|token| dir.set_token(*token));
-        let owner = self.owner.filter(|_| policy != OnConflict::Overwrite);
+        let owner = self.owner.filter(|_| has_shards || policy != OnConflict::Overwrite);
         owner.iter().for_each(|owner| dir.set_owner(*owner));
     }
 
@@ -241,6 +262,7 @@ pub(crate) fn open(
             kept,
             done: Done::default(),
             lost: Lost::default(),
+            gone: Gone::default(),
             past: Past::default(),
             epoch: None,
             token: None,
@@ -265,6 +287,7 @@ pub(crate) fn open(
     let mut opened = Opened {
         done: Done::default(),
         lost: Lost::new(config.on_conflict != OnConflict::Overwrite || config.timestamping),
+        gone: Gone::default(),
         past: Past::default(),
         epoch: Epoch::now(&file, dir.mount_id()),
         file,

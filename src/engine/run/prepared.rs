@@ -3,7 +3,7 @@
 use crate::config::{Config, RequestConfig, StatsFile};
 use crate::engine::books::closing::Books;
 use crate::engine::books::dns_cache::DnsCache;
-use crate::engine::books::journal::{self, Opened, Removal, Stale, Syncer, Watched};
+use crate::engine::books::journal::{self, Opened, Removal, Stale, Syncer, Tally, Watched};
 use crate::engine::books::replace::Replacement;
 use crate::engine::books::row_sink::RowSink;
 use crate::engine::books::session::Session;
@@ -43,6 +43,8 @@ use std::time::{Instant, SystemTime};
 pub(crate) struct Prepared {
     /// With as much at once as this machine allows.
     config: Config,
+    /// Number of the first shard that may be begun, where bodies are packed.
+    first_shard: u64,
     metrics: Option<Listener>,
     lists: Lists,
     naming: Naming,
@@ -99,10 +101,12 @@ impl Prepared {
         let Sizes { config, idle_max, folders_max } = sized(config, nofile)?;
         let mut dir = open_dir(&config)?;
         let rules = DirRules::new(&config, config.destination.has_files().then_some(&dir));
-        let mut opened = open_report(&config, &mut naming, (&dir, &rules))?;
+        let mut tally = Tally::new(&config);
+        let mut opened = open_report(&config, &mut naming, (&dir, &rules), &mut tally)?;
         if let Some(opened) = &opened {
-            opened.mark(&mut dir, config.on_conflict);
+            opened.mark(&mut dir, config.on_conflict, config.destination.archive().is_some());
         }
+        let first_shard = journal::settle(&config, &tally, opened.as_mut(), &dir)?;
         let file_system = check_output(&config, &dir)?;
         let check = follow(&config, opened.as_mut(), &mut lists, (&dir, &rules), &mut naming)?;
         let dir = dir.keeping(folders_max);
@@ -110,8 +114,10 @@ impl Prepared {
         let dns = Resolver::start(&config.dns).with_context(scarcity::too_little)?;
         let cache = config.dns_cache.as_deref();
         let dns_cache = cache.map(|path| DnsCache::open(path, &dns)).transpose()?;
+        drop(tally);
         Ok(Self {
             config,
+            first_shard,
             metrics,
             lists,
             naming,
@@ -155,6 +161,7 @@ impl Prepared {
         let books = Books::new(rows, session, Arc::clone(&stop));
         let lost = lost.unwrap_or_default();
         let output = Output::new(&config, self.rules, lost);
+        output.archive.iter().for_each(|archive| archive.begin_at(self.first_shard));
         let shared = Arc::new(Shared::new(config, began, queue, stop, books, output));
         write_rows_at_last(&shared);
         shared.gauges.watch_dns(&self.dns);
@@ -195,10 +202,12 @@ fn open_report(
     config: &Config,
     naming: &mut Naming,
     (dir, rules): (&Dir, &DirRules),
+    tally: &mut Tally<'_>,
 ) -> anyhow::Result<Option<Opened>> {
     let Some(report) = &config.report else { return Ok(None) };
     let kept = config.input.columns.report_names();
     let opened = journal::open(report, kept, config, dir, |filename, fate| {
+        tally.count(filename, fate);
         if fate == Fate::Good && config.destination.has_files() {
             naming.keep(filename, (&config.dir, dir), rules);
         }

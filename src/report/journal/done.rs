@@ -106,6 +106,12 @@ impl Done {
         }
     }
 
+    /// Lets a line be pulled again, whatever its rows say.
+    pub fn reopen(&mut self, index: u64) {
+        self.is_taken_back |= self.good.contains(index);
+        self.forget(index);
+    }
+
     /// Whether there was no row.
     pub fn is_empty(&self) -> bool {
         self.blocks.is_empty()
