@@ -55,11 +55,9 @@ impl Destination {
     /// Whether anything is kept of bodies, which a row can be about.
     pub fn keeps_bodies(&self) -> bool {
         match self {
-            Self::Files
-            | Self::File(_)
-            | Self::Stdout
-            | Self::Device { .. }
-            | Self::Archive(_) => true,
+            Self::Files | Self::File(_) | Self::Stdout | Self::Device { .. } | Self::Archive(_) => {
+                true
+            }
             Self::Null => false,
         }
     }

@@ -75,10 +75,7 @@ mod tests {
         index.push(("a", "json"), 1_536, 9);
         index.begin_sample();
         index.push(("b c", ""), 3_072, 0);
-        assert_eq!(
-            index.text(),
-            "v1.2 2\njpg 512 7 a.jpg json 1536 9 a.json\n- 3072 0 b%20c\n"
-        );
+        assert_eq!(index.text(), "v1.2 2\njpg 512 7 a.jpg json 1536 9 a.json\n- 3072 0 b%20c\n");
         assert_eq!(Index::samples_of("v1.2 2\n"), Some(2));
         assert_eq!((Index::samples_of("v1.1 2"), Index::samples_of("")), (None, None));
     }

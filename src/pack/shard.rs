@@ -124,11 +124,25 @@ mod tests {
             assert_eq!(name.number(other), None, "{other}");
         }
         let part = ShardName::parse("part3-{shard}.x.tar").unwrap();
-        assert_eq!((part.name(0), part.number("part3-10.x.tar")), ("part3-0.x.tar".into(), Some(10)));
+        assert_eq!(
+            (part.name(0), part.number("part3-10.x.tar")),
+            ("part3-0.x.tar".into(), Some(10))
+        );
         assert_eq!(stem("00007.tar"), "00007");
         for bad in [
-            "", "a.tar", "{shard}", "{shard}{shard}.tar", "a/{shard}.tar", "{n}.tar", "{shard:5}.tar",
-            "{shard:0x}.tar", ".{shard}.tar", "3{shard}.tar", "{shard}9.tar", "{shard", "{shard}.tar.gz",
+            "",
+            "a.tar",
+            "{shard}",
+            "{shard}{shard}.tar",
+            "a/{shard}.tar",
+            "{n}.tar",
+            "{shard:5}.tar",
+            "{shard:0x}.tar",
+            ".{shard}.tar",
+            "3{shard}.tar",
+            "{shard}9.tar",
+            "{shard",
+            "{shard}.tar.gz",
         ] {
             assert_eq!(ShardName::parse(bad), Err(ShardNameError), "{bad}");
         }

@@ -135,7 +135,8 @@ pub fn read_members(
         if block == [0; BLOCK_BYTES] {
             return Ok(());
         }
-        let size = octal(&block[SIZE]).filter(|_| octal(&block[148..156]) == Some(checksum(&block)));
+        let size =
+            octal(&block[SIZE]).filter(|_| octal(&block[148..156]) == Some(checksum(&block)));
         let size = size.ok_or_else(|| not_tar("a header is damaged"))?;
         match block[KIND] {
             EXTENDED if size <= EXTENDED_BYTES_MAX => {
@@ -271,13 +272,9 @@ mod tests {
         let long = "n".repeat(101);
         let deep = format!("{}/{}", "d".repeat(155), "n".repeat(100));
         let deeper = format!("{}/{}", "d".repeat(156), "n".repeat(100));
-        for (name, blocks) in [
-            (&*"n".repeat(100), 1),
-            (&*long, 3),
-            (&*deep, 1),
-            (&*deeper, 3),
-            ("\u{e4}.jpg", 3),
-        ] {
+        for (name, blocks) in
+            [(&*"n".repeat(100), 1), (&*long, 3), (&*deep, 1), (&*deeper, 3), ("\u{e4}.jpg", 3)]
+        {
             let mut out = Vec::new();
             push_header(&mut out, name, 0, 0);
             assert_eq!(out.len(), blocks * BLOCK_BYTES, "{name}");

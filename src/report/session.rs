@@ -8,7 +8,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 pub type Login<'a> = (&'a str, Option<&'a str>);
 
 /// A job that is left.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 pub struct Left<'a> {
     /// `scheme://host/path`, without user information.
     pub url: &'a str,

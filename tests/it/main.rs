@@ -79,6 +79,7 @@ mod rows; // where rows go, and what is made visible in them
 mod scale; // lists of any length: what is told of them, who gets which lines
 mod scarce; // descriptors that run out slow a run down
 mod secrets; // they go to their origin, and nowhere else
+mod shards; // --output-format: archives that others read, and that are taken up again
 mod signals; // SIGINT once and twice
 mod sizes; // bodies larger than allowed
 mod slow; // bodies that come slowly

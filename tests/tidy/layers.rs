@@ -33,17 +33,15 @@ const LAYERS: [Layer; 14] = [
     layer("config", &["limits", "pack", "plan", "report", "ring"]),
     layer(
         "engine",
-        &[
-            "config", "error", "exit", "fault", "http", "limits", "pack", "plan", "report", "ring",
-        ],
+        &["config", "error", "exit", "fault", "http", "limits", "pack", "plan", "report", "ring"],
     ),
     // It starts the program, and knows nothing of what that does inside.
     layer("bench", &["error", "exit", "limits", "report", "ring"]),
     layer(
         "cli",
         &[
-            "bench", "config", "error", "exit", "fault", "http", "limits", "origin", "pack", "plan",
-            "report",
+            "bench", "config", "error", "exit", "fault", "http", "limits", "origin", "pack",
+            "plan", "report",
         ],
     ),
     layer("origin", &["limits"]),

@@ -7,12 +7,14 @@ use crate::engine::books::session::Session;
 use crate::engine::say::say;
 use crate::error::RunError;
 use crate::fault::escape_hidden;
+use crate::pack::member;
 use crate::plan::job::again;
-use crate::report::Status;
 use crate::report::journal::{Done, Entry, Fate, RowSum};
 use crate::report::session::Left;
 use crate::report::verify::{Found, Verified};
+use crate::report::{Status, location};
 use anyhow::Context as _;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, Write as _};
 use std::path::Path;
@@ -41,6 +43,7 @@ pub fn verify(config: &Config) -> anyhow::Result<Verified> {
         verified: Verified { failed: done.failed(), ..Verified::default() },
         done: &done,
         seen: Done::default(),
+        shards: BTreeSet::new(),
     };
     // Rows that a run writes meanwhile are another matter.
     let take = |looked: &mut Looked, entry: &Entry<'_>, end| {
@@ -50,8 +53,9 @@ pub fn verify(config: &Config) -> anyhow::Result<Verified> {
     };
     let threads = config.cpus.len().saturating_mul(THREADS_PER_CPU);
     scan_in_batches(source, threads, &take, |looked| check.take(looked))?;
-    let Checking { verified, left, .. } = check;
+    let Checking { verified, mut left, shards, .. } = check;
     if let Some(session) = &session {
+        leave_shards(source, &shards, &mut left)?;
         let token = token(&file).with_context(cannot)?;
         leave(session, left, &again::title(token, &path.to_string_lossy()), &config.dir);
         session.finish()?;
@@ -146,6 +150,8 @@ impl Wanted {
 struct Checking<'d> {
     /// What differs, where it is to be pulled again.
     left: Vec<Wanted>,
+    /// Shards with a member that differs.
+    shards: BTreeSet<Box<str>>,
     is_leaving: bool,
     verified: Verified,
     /// How many rows lines have, and of those with several how many came so far.
@@ -179,7 +185,9 @@ impl Checking<'_> {
                 told.extend_from_slice(
                     format!("{}\t{}\t{index}\n", found.word(), escape_hidden(filename)).as_bytes(),
                 );
-                if self.is_leaving {
+                if let Some((shard, _)) = packed(filename) {
+                    self.shards.insert(shard.into());
+                } else if self.is_leaving {
                     self.left.push(wanted);
                 }
             }
@@ -197,6 +205,47 @@ impl Checking<'_> {
     }
 }
 
+/// The shard and the member that a row tells of, if it does: a folder may have such a name as well.
+fn packed(filename: &str) -> Option<(&str, &str)> {
+    location::member(filename).filter(|(shard, _)| !Path::new(shard).is_dir())
+}
+
+/// Leaves all lines of shards of which a member differs: who pulls one member again has it in
+/// another shard, too.
+fn leave_shards(
+    source: Source<'_>,
+    shards: &BTreeSet<Box<str>>,
+    left: &mut Vec<Wanted>,
+) -> anyhow::Result<()> {
+    if shards.is_empty() {
+        return Ok(());
+    }
+    let mut lines = BTreeMap::new();
+    let is_of_shard = |entry: &Entry<'_>| {
+        let shard = location::member(&entry.filename).map(|(shard, _)| shard);
+        entry.status == Status::Ok && shard.is_some_and(|shard| shards.contains(shard))
+    };
+    let take = |found: &mut Vec<_>, entry: &Entry<'_>, _| {
+        found.push((entry.index, is_of_shard(entry).then(|| Wanted::of(entry))));
+    };
+    scan_in_batches(source, 0, &take, |found: Vec<(u64, Option<Wanted>)>| {
+        for (index, wanted) in found {
+            match wanted {
+                Some(wanted) => lines.insert(index, wanted),
+                None => lines.remove(&index),
+            };
+        }
+    })?;
+    left.extend(lines.into_values());
+    for shard in shards {
+        say(&format!(
+            "remove {shard} before what is left is pulled: all of its lines are, and would be twice \
+             in the set"
+        ));
+    }
+    Ok(())
+}
+
 /// Lists what is to be pulled again, by the numbers of the lines. Rows tell of no user information
 /// and no header fields. `dir` is the directory of the run that pulls it, if it was given.
 fn leave(session: &Session, mut left: Vec<Wanted>, title: &str, dir: &Path) {
@@ -210,6 +259,13 @@ fn leave(session: &Session, mut left: Vec<Wanted>, title: &str, dir: &Path) {
         }
         session.add_comment(&again::number(*index));
         let path = Path::new(&**filename);
+        if let Some((_, member)) = packed(filename) {
+            let (key, _) = member::key_of_path(member);
+            // A key that is the number of the line needs no name.
+            let out = (key != member::key_of_index(*index)).then_some(member);
+            session.add_left(&Left { url, out, ..Left::default() });
+            continue;
+        }
         // Names in a report count from the directory in which its run began. Where that of its
         // files is not known, the whole path finds it.
         let (folder, out) = match path.strip_prefix(dir) {

@@ -22,8 +22,8 @@
 //! Nothing here knows of attempts, cores or reports: callers say what comes, and are told what was
 //! stored.
 
-pub(crate) mod assembly;
 pub(crate) mod archive;
+pub(crate) mod assembly;
 pub(crate) mod bodies;
 pub(crate) mod body;
 pub(crate) mod collected;

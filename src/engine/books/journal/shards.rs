@@ -145,12 +145,13 @@ fn reopen(config: &Config, opened: &mut Opened, gone: Gone) -> anyhow::Result<()
         opened.done.reopen(index);
     }
     let count = gone.names.len();
-    let shards = if count == 1 { "shard" } else { "shards" };
+    let shards = if count == 1 { "shard is" } else { "shards are" };
+    let lines_with = if lines.len() == 1 { "line" } else { "lines" };
     let names = gone.names.iter().take(NAMES_MAX).map(String::as_str).collect::<Vec<_>>().join(" ");
     let more = if count > NAMES_MAX { " ..." } else { "" };
     say(&format!(
-        "{count} {shards} of an earlier run that did not come to write all of its rows is removed, \
-         and what was in it is pulled again ({} lines with a row): {names}{more}",
+        "{count} {shards} removed, and what was in there is pulled again: an earlier run ended \
+         before it had written all rows ({} {lines_with} with one): {names}{more}",
         Number(lines.len())
     ));
     opened.gone = gone;
