@@ -16,7 +16,7 @@ pub struct View {
     pub lines_read: u64,
     /// Whether all input lines were read.
     pub is_input_read: bool,
-    /// Rows with status `ok`.
+    /// Rows with status `ok`, and bodies in shards that have no name yet.
     pub ok: u64,
     /// Rows with status `skipped`.
     pub skipped: u64,

@@ -20,7 +20,7 @@ fn urls(served: &Served) -> Vec<String> {
 
 /// Mounts a small disk on `out`, and has somebody move what is whole to `seen` while the run is
 /// paused.
-fn emptied(options: &str) -> String {
+pub(crate) fn emptied(options: &str) -> String {
     format!(
         "mount -t tmpfs -o {options} none out
         set +e

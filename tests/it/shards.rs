@@ -3,6 +3,7 @@
 
 use crate::cmd::{Done, Pull, Sandbox, eventually};
 use crate::disk::run_with_mounts;
+use crate::full::emptied;
 use crate::origin::{Served, serve};
 use crate::rude::{Plan, Verb, ok, response};
 use ringpull::origin;
@@ -431,6 +432,20 @@ fn a_full_disk_in_the_middle_of_a_shard_is_waited_for_or_told() {
     for row in &done.rows {
         assert!(matches!(&*row["status"], "ok" | "failed" | "cancelled"), "{row:?}");
     }
+}
+
+#[test]
+fn a_disk_that_is_emptied_in_the_middle_takes_the_whole_set() {
+    let served = serve();
+    let sandbox = Sandbox::new();
+    let count = 64;
+    std::fs::write(sandbox.path("stderr"), b"").unwrap();
+    let args = ["--retry", "0", "--cpus", "0"];
+    let pull = webdataset(&sandbox, "6").args(args).list(urls(&served, count));
+    let Some(done) = run_with_mounts(&sandbox, &emptied("size=2m"), pull) else { return };
+    done.assert_ok(count);
+    assert_eq!(samples(&sandbox.path("seen")).len(), count);
+    assert!(done.stderr.contains("the run goes on"), "{}", done.stderr);
 }
 
 #[test]

@@ -166,6 +166,7 @@ impl Core {
             Box::new((fetch.job.clone(), name))
         });
         shard.packed.push(Packed { row, job });
+        archive.count_waiting();
         match self.append(&mut shard, &sample, body).await {
             Ok(()) if shard.is_full(archive) => {
                 // Others begin the next one meanwhile.
@@ -173,7 +174,7 @@ impl Core {
                 self.finish_shard(archive, Some(shard)).await;
             }
             Ok(()) => *open = Some(shard),
-            Err(cause) => self.give_up_shard(shard, &cause).await,
+            Err(cause) => self.give_up_shard(archive, shard, &cause).await,
         }
     }
 
@@ -221,17 +222,25 @@ impl Core {
 
     /// Writes what was appended. A full disk is waited for as long as the run may be paused.
     async fn write(&self, shard: &mut Shard) -> Result<(), Cause> {
+        let mut is_probe = false;
         loop {
-            let Err(cause) = shard.file.write().await else { return Ok(()) };
-            self.wait_for_room(cause, shard.file.length()).await?;
+            let Err(cause) = shard.file.write().await else { break };
+            is_probe = self.wait_for_room(cause, shard.file.length()).await?;
         }
+        if is_probe {
+            let Core { shared, kit, .. } = self;
+            shared.full_disk.probe_succeeded(kit.now_ms(), &shared.stop);
+        }
+        Ok(())
     }
 
-    /// Waits for room on a full disk, after something of `bytes` could not be written there.
+    /// Waits for room on a full disk, after something of `bytes` could not be written there. Says
+    /// whether what is written next is to find out if there is any: jobs that could are waiting for
+    /// this one.
     ///
     /// # Errors
     /// The cause, where it is another one, or the run does not wait for longer.
-    async fn wait_for_room(&self, cause: Cause, bytes: u64) -> Result<(), Cause> {
+    async fn wait_for_room(&self, cause: Cause, bytes: u64) -> Result<bool, Cause> {
         let fault = write_fault(cause.clone());
         if !disk_full::lacks_room(&fault) {
             return Err(cause);
@@ -244,11 +253,14 @@ impl Core {
             Full::Fail => return Err(cause),
         }
         while shared.full_disk.is_paused() && shared.stop.get() == Stop::Running {
+            if shared.full_disk.take_probe() {
+                return Ok(true);
+            }
             kit.io.sleep(ROOM_LOOK).await;
         }
         match shared.full_disk.is_given_up() {
             true => Err(cause),
-            false => Ok(()),
+            false => Ok(false),
         }
     }
 
@@ -267,9 +279,9 @@ impl Core {
     async fn finish_shard(&self, archive: &Archiving, shard: Option<Shard>) {
         let Some(mut shard) = shard else { return };
         if let Err(cause) = self.name_shard(archive, &mut shard).await {
-            return self.give_up_shard(shard, &cause).await;
+            return self.give_up_shard(archive, shard, &cause).await;
         }
-        self.tell(shard.packed, None).await;
+        self.tell(archive, shard.packed, None).await;
     }
 
     /// Makes a shard whole: its end, what stands beside it, and its name.
@@ -287,21 +299,22 @@ impl Core {
     }
 
     /// A shard cannot be written: it is gone, and what was in it has failed.
-    async fn give_up_shard(&self, shard: Shard, cause: &Cause) {
+    async fn give_up_shard(&self, archive: &Archiving, shard: Shard, cause: &Cause) {
         let Shard { file, packed, .. } = shard;
         let fault = write_fault(cause.clone()).with_detail(format_args!("in {}", file.name));
         drop(file);
-        self.tell(packed, Some(&fault)).await;
+        self.tell(archive, packed, Some(&fault)).await;
     }
 
     /// Gives rows to the books: with `fault`, as those of jobs that failed by it.
-    async fn tell(&self, packed: Vec<Packed>, fault: Option<&Fault>) {
+    async fn tell(&self, archive: &Archiving, packed: Vec<Packed>, fault: Option<&Fault>) {
         for (count, Packed { mut row, job }) in (1..).zip(packed) {
             if let Some(fault) = fault {
                 fail(&mut row, fault);
             }
             let left = job.as_deref().filter(|_| fault.is_some());
             self.desk.rows.write(&row, left.map(|(job, name)| (job, &**name)));
+            archive.count_told();
             if count % ROWS_AT_ONCE == 0 {
                 tokio::task::yield_now().await;
             }

@@ -34,6 +34,8 @@ pub(crate) struct Archiving {
     collected: Account,
     /// Where those wait that are too long for that.
     spill_dir: Arc<Path>,
+    /// Bodies in shards that have no name yet.
+    waiting: AtomicU64,
     /// Number of the next shard.
     next: AtomicU64,
     /// The one archive that goes to standard output.
@@ -71,6 +73,7 @@ impl Archiving {
                 true => config.dir.as_path().into(),
                 false => std::env::temp_dir().into(),
             },
+            waiting: AtomicU64::new(0),
             next: AtomicU64::new(0),
             stream: Mutex::new(Streaming::Closed),
             cores_left: AtomicUsize::new(config.cpus.len()),
@@ -85,6 +88,21 @@ impl Archiving {
     /// Begins a body that is to be packed.
     pub(super) fn collect(&self) -> Collected {
         Collected::new(&self.spill_dir, &self.collected)
+    }
+
+    /// A body is in a shard that has no name yet.
+    pub(crate) fn count_waiting(&self) {
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// One of them has its row.
+    pub(crate) fn count_told(&self) {
+        self.waiting.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Bodies in shards that have no name yet, whose rows wait for that.
+    pub(crate) fn waiting(&self) -> u64 {
+        self.waiting.load(Ordering::Relaxed)
     }
 
     /// A core adds nothing more; whether it was the last one that could.

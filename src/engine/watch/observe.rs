@@ -1,6 +1,7 @@
 //! What is told of a run while it goes on: progress, its state on SIGUSR1, and metrics.
 
 use crate::config::ProgressMode;
+use crate::engine::output::archive::Archiving;
 use crate::engine::say::say;
 use crate::engine::shared::Shared;
 use crate::engine::state::stop::Stop;
@@ -132,13 +133,15 @@ fn view(shared: &Shared) -> View {
     let total = shared.reader.total();
     let cores = shared.gauges.cores();
     let (names_known, names_asked) = shared.gauges.names();
+    // Those are done, and only their rows are not told yet.
+    let packed = shared.output.archive.as_ref().map_or(0, Archiving::waiting);
     let rows = shared.books.rows();
     let stats = rows.stats();
     View {
         elapsed: shared.began.elapsed(),
         lines_read: total.unwrap_or_else(|| shared.gauges.lines_read().max(stats.count)),
         is_input_read: total.is_some(),
-        ok: stats.ok,
+        ok: stats.ok + packed,
         skipped: stats.skipped,
         failed: stats.failed,
         cancelled: stats.cancelled,
