@@ -225,7 +225,7 @@ impl Core {
         let mut is_probe = false;
         loop {
             let Err(cause) = shard.file.write().await else { break };
-            is_probe = self.wait_for_room(cause, shard.file.length()).await?;
+            is_probe = self.wait_for_room(cause, shard.file.unwritten()).await?;
         }
         if is_probe {
             let Core { shared, kit, .. } = self;

@@ -116,8 +116,6 @@ impl Archiving {
 pub(crate) struct ShardFile {
     /// File name of the shard, beneath the directory of the run.
     pub(crate) name: String,
-    /// What stands for its number where files are told apart by lines.
-    index: u64,
     file: OutFile,
     /// Bytes on their way to the file.
     staging: RecvBuf,
@@ -142,12 +140,17 @@ impl ShardFile {
         let file = OutFile::create(&dir, index, SizeHint::Long(None));
         let file = file.map_err(|cause| named_fault(cause, &name))?;
         let staging = buffers.take(Size::Large);
-        Ok(Self { name, index, file, staging, length: 0, buffers: buffers.clone() })
+        Ok(Self { name, file, staging, length: 0, buffers: buffers.clone() })
     }
 
     /// Bytes so far.
     pub(crate) fn length(&self) -> u64 {
         self.length
+    }
+
+    /// Bytes that were appended and not yet written.
+    pub(crate) fn unwritten(&self) -> u64 {
+        self.staging.body_len() as u64
     }
 
     /// Appends as many of these bytes as there is room for before the next [`ShardFile::write`],
@@ -179,11 +182,6 @@ impl ShardFile {
     pub(crate) async fn finish(&mut self) -> Result<(), Cause> {
         let Self { file, staging, name, .. } = self;
         file.finish(staging, name, Naming::NoReplace).await.map(|_| ())
-    }
-
-    /// What stands for its number where files are told apart by lines.
-    pub(crate) fn index(&self) -> u64 {
-        self.index
     }
 }
 
