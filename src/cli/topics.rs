@@ -27,7 +27,7 @@ const fn topic(name: &'static str, about: &'static str, text: &'static str) -> T
 }
 
 /// Every topic, in the order in which they are listed.
-pub const TOPICS: [Topic; 20] = [
+pub const TOPICS: [Topic; 21] = [
     topic(
         "lists",
         "what a list may be, and what one line of it can say",
@@ -43,6 +43,11 @@ pub const TOPICS: [Topic; 20] = [
         "output",
         "names of files, files that exist, full disks, checksums",
         include_str!("topics/output.md"),
+    ),
+    topic(
+        "shards",
+        "tar archives in place of files: WebDataset, and one stream",
+        include_str!("topics/shards.md"),
     ),
     topic("report", "rows and columns of --report", include_str!("topics/report.md")),
     topic(

@@ -28,11 +28,12 @@ impl Index {
         if !self.lines.is_empty() && !self.lines.ends_with('\n') {
             self.lines.push(' ');
         }
-        let dot = if ext.is_empty() { "" } else { "." };
         // No extension would be no word.
-        let word = if ext.is_empty() { "-" } else { ext };
-        let name = escape_blanks(key);
-        let _ = write!(self.lines, "{word} {offset} {size} {name}{dot}{ext}");
+        self.lines.push_str(if ext.is_empty() { "-" } else { ext });
+        let _ = write!(self.lines, " {offset} {size} ");
+        self.lines.push_str(&escape_blanks(key));
+        self.lines.push_str(if ext.is_empty() { "" } else { "." });
+        self.lines.push_str(ext);
     }
 
     /// How many samples there are.

@@ -87,6 +87,12 @@ impl Default for ShardName {
     }
 }
 
+/// What stands for the number of a shard where files are told apart by the lines that they are
+/// for: no list has as many lines.
+pub fn index_of(number: u64) -> u64 {
+    u64::MAX - number
+}
+
 /// The stem of the name of a shard: what stands beside it is named after it.
 pub fn stem(name: &str) -> &str {
     name.strip_suffix(".tar").unwrap_or(name)

@@ -106,6 +106,11 @@ pub fn disk_cause(errno: i32) -> Cause {
     })
 }
 
+/// The cause of a failed operation on a file; see [`disk_cause`].
+pub fn io_cause(error: &std::io::Error) -> Cause {
+    disk_cause(error.raw_os_error().unwrap_or(libc::EIO))
+}
+
 /// The cause of a failed operation that gives a file or a directory its name: as [`disk_cause`],
 /// but for errors that say that the file system does not allow the name.
 pub fn name_cause(errno: i32) -> Cause {

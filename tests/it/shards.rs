@@ -1,7 +1,7 @@
 //! --output-format: bodies as members of archives, which other programs read; and shards that are
 //! taken up again, with every line in the set once.
 
-use crate::cmd::{Done, Pull, Sandbox, eventually};
+use crate::cmd::{Done, Pull, Sandbox, command, eventually};
 use crate::disk::run_with_mounts;
 use crate::full::emptied;
 use crate::origin::{Served, serve};
@@ -12,7 +12,7 @@ use rustix::process::Signal;
 use std::collections::{BTreeMap, HashMap};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 /// The members of one archive, in their order.
 fn members(archive: &[u8]) -> Vec<(String, Vec<u8>)> {
@@ -160,7 +160,7 @@ fn tar_and_python_read_what_was_packed() {
     let wanted = members(&std::fs::read(shard).unwrap());
     assert_eq!(wanted.len(), 44);
     let folder = tempfile::tempdir().unwrap();
-    let tar = Command::new("tar").arg("-xf").arg(shard).arg("-C").arg(folder.path()).output();
+    let tar = command("tar").arg("-xf").arg(shard).arg("-C").arg(folder.path()).output();
     let tar = tar.unwrap();
     assert!(tar.status.success() && tar.stderr.is_empty(), "{tar:?}");
     for (name, content) in &wanted {
@@ -169,7 +169,7 @@ fn tar_and_python_read_what_was_packed() {
     let script = "import sys, tarfile, hashlib\n\
         for m in (t := tarfile.open(sys.argv[1])):\n    \
         print(m.name, m.size, hashlib.md5(t.extractfile(m).read()).hexdigest())";
-    let python = Command::new("python3").args(["-X", "utf8", "-c", script]).arg(shard).output();
+    let python = command("python3").args(["-X", "utf8", "-c", script]).arg(shard).output();
     let told = String::from_utf8(python.unwrap().stdout).unwrap();
     assert_eq!(told.lines().count(), 44);
     for ((name, content), line) in wanted.iter().zip(told.lines()) {
@@ -304,7 +304,7 @@ fn the_archive_on_standard_output_is_read_by_tar() {
             let n = if format == "tar" { n } else { n - 1 };
             assert!(*content == origin::body(&path(n), len(n)), "{name}");
         }
-        let mut tar = Command::new("tar");
+        let mut tar = command("tar");
         tar.arg("-t").stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut tar = tar.spawn().unwrap();
         let mut stdin = tar.stdin.take().unwrap();
@@ -489,7 +489,7 @@ fn options_that_do_not_go_together_are_told() {
         (&["--output-format", "webdataset", "-N"], "--timestamping"),
     ] {
         let sandbox = Sandbox::new();
-        let done = sandbox.pull().args(args).arg("http://127.0.0.1:1/x").run();
+        let done = sandbox.pull().args(args).arg("http://127.0.0.1/x").run();
         assert_eq!(done.code(), 2, "{args:?}: {}", done.stderr);
         assert!(done.stderr.contains(says), "{args:?}: {}", done.stderr);
     }

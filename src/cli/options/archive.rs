@@ -22,16 +22,17 @@ pub struct ArchiveArgs {
     ///
     /// webdataset packs them into shards, tar archives in --dir of which each core fills one: a
     /// body is KEY.EXT, its row and the columns of --keep-cols are KEY.json, its caption is
-    /// KEY.txt. KEY is the line number, such as 000000012, or what out= or --name-template says. tar
-    /// has bodies only, under the paths that their files would have. -o - writes one archive to
-    /// stdout. See `ringpull help shards`.
+    /// KEY.txt. KEY is the line number, such as 000000012, or what out= or --name-template says.
+    /// tar has bodies only, under the paths that their files would have. -o - writes one archive
+    /// to stdout. See `ringpull help shards`.
     ///
     /// Example: -i list.csv --output-format webdataset -d data --report report.csv
     #[arg(long, value_name = "FORMAT", default_value = "files", value_parser = form())]
     pub output_format: OutputFormat,
     /// Files in a shard.
     #[arg(long, alias = "number-sample-per-shard", value_name = "N", hide_short_help = true,
-          value_parser = clap::value_parser!(u64).range(1..), default_value_t = SHARD_FILES_DEFAULT)]
+          value_parser = clap::value_parser!(u64).range(1..),
+          default_value_t = SHARD_FILES_DEFAULT)]
     pub shard_files: u64,
     /// Size that a shard does not exceed, unless one file alone does.
     #[arg(long, value_name = "SIZE", value_parser = values::bytes, hide_short_help = true)]
@@ -39,8 +40,8 @@ pub struct ArchiveArgs {
     /// Name of every shard; {shard:05d} is its number.
     ///
     /// What stands beside a shard is named after it: 00000.idx, an index for NVIDIA DALI, and
-    /// 00000_stats.json, counts in the keys of img2dataset. Machines that write into one folder need
-    /// names of their own.
+    /// 00000_stats.json, counts in the keys of img2dataset. Machines that write into one folder
+    /// need names of their own.
     ///
     /// Example: --shard-name 'part3-{shard:05d}.tar'
     #[arg(long, value_name = "TEMPLATE", hide_short_help = true, value_parser = shard_name)]
@@ -58,7 +59,7 @@ pub enum OutputFormat {
     /// Every body is a file.
     Files,
     /// Bodies are packed.
-    Packed(Form),
+    Archive(Form),
 }
 
 impl ArchiveArgs {
@@ -74,7 +75,7 @@ impl ArchiveArgs {
         output: Option<&OutputName>,
         kept: &[KeptColumn],
     ) -> anyhow::Result<Option<Destination>> {
-        let OutputFormat::Packed(form) = self.output_format else {
+        let OutputFormat::Archive(form) = self.output_format else {
             self.check_unused()?;
             return Ok(None);
         };
@@ -104,7 +105,7 @@ impl ArchiveArgs {
 
     /// Whether rows are in archives, where somebody gets to see them.
     pub(crate) fn has_rows(&self) -> bool {
-        self.output_format == OutputFormat::Packed(Form::WebDataset)
+        self.output_format == OutputFormat::Archive(Form::WebDataset)
     }
 
     /// Whether bodies are packed.
@@ -150,10 +151,10 @@ fn form() -> impl TypedValueParser<Value = OutputFormat> {
         ("files", OutputFormat::Files, "every body is a file"),
         (
             "webdataset",
-            OutputFormat::Packed(Form::WebDataset),
+            OutputFormat::Archive(Form::WebDataset),
             "shards with KEY.EXT, KEY.json and KEY.txt",
         ),
-        ("tar", OutputFormat::Packed(Form::Tar), "shards with the bodies alone"),
+        ("tar", OutputFormat::Archive(Form::Tar), "shards with the bodies alone"),
     ])
 }
 

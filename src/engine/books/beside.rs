@@ -7,8 +7,8 @@ use crate::pack::index::Index;
 use crate::pack::shard::stem;
 use crate::pack::stats::ShardStats;
 use crate::report::Row;
-use crate::ring::disk_cause;
 use crate::ring::draft::Access;
+use crate::ring::io_cause;
 use std::io;
 use std::path::Path;
 
@@ -18,7 +18,7 @@ pub(crate) struct Beside<'b, R> {
     pub(crate) stats: &'b ShardStats,
     /// Names of the columns of the list that rows have.
     pub(crate) kept: &'b [String],
-    /// Its rows, where they are wanted.
+    /// Rows of the shard, where they are wanted.
     pub(crate) rows: Option<R>,
 }
 
@@ -40,7 +40,7 @@ where
     };
     let written = write(INDEX, beside.index.text().as_bytes())
         .and_then(|()| write(STATS, beside.stats.text().as_bytes()));
-    written.map_err(|error| disk_cause(error.raw_os_error().unwrap_or(libc::EIO)))
+    written.map_err(|error| io_cause(&error))
 }
 
 /// Suffixes of the files beside a shard, behind the stem of its name.

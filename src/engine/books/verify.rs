@@ -239,8 +239,8 @@ fn leave_shards(
     left.extend(lines.into_values());
     for shard in shards {
         say(&format!(
-            "remove {shard} before what is left is pulled: all of its lines are, and would be twice \
-             in the set"
+            "remove {shard} before what is left is pulled: all of its lines are, and would be \
+             twice in the set"
         ));
     }
     Ok(())

@@ -23,7 +23,7 @@ use crate::plan::name;
 use crate::report::row::Kept;
 use crate::report::{Row, RowEncoder, RowFormat, Status};
 use crate::ring::stream::{Outlet, Stream};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 use tokio::sync::Mutex;
@@ -32,6 +32,8 @@ use tokio::sync::Mutex;
 pub(crate) struct Packer {
     open: Mutex<Option<Shard>>,
     encoder: RefCell<RowEncoder>,
+    /// Memory of a sample, used again.
+    memory: Cell<Memory>,
     /// Failures on this core since the shard was begun, by their code.
     failures: RefCell<BTreeMap<&'static str, u64>>,
 }
@@ -39,14 +41,14 @@ pub(crate) struct Packer {
 /// A shard that is being filled.
 struct Shard {
     file: ShardFile,
-    packed: Vec<Packed>,
+    packed: Vec<PackedBody>,
     index: Index,
     began: SystemTime,
 }
 
 /// A body in a shard that has no name yet.
-struct Packed {
-    row: Row,
+struct PackedBody {
+    row: Box<Row>,
     /// The job and the path of its file, where a session may have to have it.
     job: Option<Box<(Job, String)>>,
 }
@@ -55,26 +57,40 @@ struct Packed {
 struct Sample {
     /// Key, and extension of the body.
     name: (String, String),
-    head: Vec<u8>,
     body_bytes: u64,
+    memory: Memory,
+}
+
+/// What is put together for one sample.
+#[derive(Default)]
+struct Memory {
+    /// What stands before the body.
+    head: Vec<u8>,
     /// What follows the body: its padding, and further members.
     tail: Vec<u8>,
-    /// Extension, offset behind the begin of the sample, and size of each member.
-    members: Vec<(String, u64, u64)>,
+    /// Extension, offset behind the begin of the sample, and size of each further member.
+    members: Vec<(&'static str, u64, u64)>,
+    json: Vec<u8>,
 }
 
 impl Sample {
     fn bytes(&self) -> u64 {
-        self.head.len() as u64 + self.body_bytes + self.tail.len() as u64
+        let Memory { head, tail, .. } = &self.memory;
+        head.len() as u64 + self.body_bytes + tail.len() as u64
     }
 
-    /// Appends a further member, behind the body.
-    fn push(&mut self, ext: &str, content: &[u8], mtime_s: u64) {
-        let (name, size) = (format!("{}.{ext}", self.name.0), content.len() as u64);
-        tar::push_header(&mut self.tail, &name, size, mtime_s);
-        self.members.push((ext.to_owned(), self.bytes(), size));
-        self.tail.extend_from_slice(content);
-        self.tail.resize(self.tail.len() + tar::padding(size), 0);
+    /// Appends the header of a further member of so many bytes, behind the body. Its content comes
+    /// next, and [`Sample::end`] then.
+    fn begin(&mut self, ext: &'static str, size: u64, mtime_s: u64) {
+        let name = [&*self.name.0, ".", ext].concat();
+        tar::push_header(&mut self.memory.tail, &name, size, mtime_s);
+        let offset = self.bytes();
+        self.memory.members.push((ext, offset, size));
+    }
+
+    fn end(&mut self, size: u64) {
+        let tail = &mut self.memory.tail;
+        tail.resize(tail.len() + tar::padding(size), 0);
     }
 }
 
@@ -85,6 +101,7 @@ impl Packer {
         Self {
             open: Mutex::new(None),
             encoder: RefCell::new(RowEncoder::new(RowFormat::JsonLines).keeping(kept)),
+            memory: Cell::default(),
             failures: RefCell::default(),
         }
     }
@@ -99,22 +116,34 @@ impl Packer {
         let since = row.attempted_at.duration_since(SystemTime::UNIX_EPOCH);
         let mtime_s = since.map_or(0, |since| since.as_secs());
         let body_bytes = row.size_file.unwrap_or_default();
-        let (mut head, mut tail) = (Vec::new(), Vec::new());
-        tar::push_header(&mut head, &joined(&name), body_bytes, mtime_s);
+        let mut memory = self.memory.take();
+        let Memory { head, tail, members, json } = &mut memory;
+        head.clear();
+        tail.clear();
+        members.clear();
+        tar::push_header(head, &joined(&name), body_bytes, mtime_s);
         tail.resize(tar::padding(body_bytes), 0);
-        let members = vec![(name.1.clone(), head.len() as u64, body_bytes)];
-        let mut sample = Sample { name, head, body_bytes, tail, members };
         if archive.form == Form::Tar {
-            return sample;
+            return Sample { name, body_bytes, memory };
         }
+        json.clear();
+        self.encoder.borrow_mut().encode(row, json);
+        let json = std::mem::take(json);
+        let mut sample = Sample { name, body_bytes, memory };
         if let Some(Kept::Text(text)) = archive.caption.and_then(|at| row.kept.get(at)) {
-            sample.push("txt", text, mtime_s);
+            sample.begin("txt", text.len() as u64, mtime_s);
+            sample.memory.tail.extend_from_slice(text);
+            sample.end(text.len() as u64);
         }
-        let mut json = Vec::new();
-        self.encoder.borrow_mut().encode(row, &mut json);
-        let key = serde_json::to_vec(&sample.name.0).unwrap_or_default();
-        let told = [b"{\"key\":", &*key, b",", json.get(1..).unwrap_or_default()].concat();
-        sample.push("json", told.trim_ascii_end(), mtime_s);
+        // What the encoder gives begins with a brace and ends with a line end.
+        let row = json.get(1..).unwrap_or_default().trim_ascii_end();
+        let key = serde_json::to_string(&sample.name.0).unwrap_or_default();
+        let parts = [b"{\"key\":", key.as_bytes(), b",", row];
+        let size = parts.iter().map(|part| part.len() as u64).sum();
+        sample.begin("json", size, mtime_s);
+        parts.iter().for_each(|part| sample.memory.tail.extend_from_slice(part));
+        sample.end(size);
+        sample.memory.json = json;
         sample
     }
 }
@@ -151,30 +180,34 @@ impl Core {
             self.finish_shard(archive, full).await;
         }
         let dir = self.shared.output.dir_shown();
-        let mut shard = match open.take().map_or_else(|| self.begin_shard(archive), Ok) {
-            Ok(shard) => shard,
-            Err(fault) => {
-                let row = fetch.row(End::Failed(fault), now.at, dir);
-                return self.desk.rows.write(&row, Some((&fetch.job, fetch.name())));
+        if open.is_none() {
+            match self.begin_shard(archive) {
+                Ok(shard) => *open = Some(shard),
+                Err(fault) => {
+                    let row = fetch.row(End::Failed(fault), now.at, dir);
+                    return self.desk.rows.write(&row, Some((&fetch.job, fetch.name())));
+                }
             }
-        };
+        }
+        let Some(shard) = &mut *open else { return };
         stored.location = Location::Member(shard.file.name.clone(), joined(&name));
-        let row = fetch.row(End::Done(stored), now.at, dir);
+        let row = Box::new(fetch.row(End::Done(stored), now.at, dir));
         let sample = self.packer.sample(archive, name, &row);
         let job = self.shared.books.session().map(|_| {
             let name = fetch.planned_name().to_owned();
             Box::new((fetch.job.clone(), name))
         });
-        shard.packed.push(Packed { row, job });
+        shard.packed.push(PackedBody { row, job });
         archive.count_waiting();
-        match self.append(&mut shard, &sample, body).await {
-            Ok(()) if shard.is_full(archive) => {
-                // Others begin the next one meanwhile.
-                drop(open);
-                self.finish_shard(archive, Some(shard)).await;
-            }
-            Ok(()) => *open = Some(shard),
-            Err(cause) => self.give_up_shard(archive, shard, &cause).await,
+        let appended = self.append(shard, &sample, body).await;
+        self.packer.memory.set(sample.memory);
+        let is_full = shard.is_full(archive);
+        let done = if appended.is_err() || is_full { open.take() } else { None };
+        // Others begin the next one meanwhile.
+        drop(open);
+        match (appended, done) {
+            (Err(cause), Some(shard)) => self.give_up_shard(archive, shard, &cause).await,
+            (_, done) => self.finish_shard(archive, done).await,
         }
     }
 
@@ -193,7 +226,8 @@ impl Core {
         body: &Collected,
     ) -> Result<(), Cause> {
         let begin = shard.file.length();
-        self.append_bytes(shard, &sample.head).await?;
+        let Memory { head, tail, members, .. } = &sample.memory;
+        self.append_bytes(shard, head).await?;
         let (mut at, mut buffer) = (0, Vec::new());
         while at < sample.body_bytes {
             let bytes = body.read(at, &mut buffer)?;
@@ -201,10 +235,12 @@ impl Core {
             self.append_bytes(shard, bytes).await?;
             at += bytes.len() as u64;
         }
-        self.append_bytes(shard, &sample.tail).await?;
+        self.append_bytes(shard, tail).await?;
+        let (key, ext) = (&*sample.name.0, &*sample.name.1);
         shard.index.begin_sample();
-        for (ext, offset, size) in &sample.members {
-            shard.index.push((&sample.name.0, ext), begin + offset, *size);
+        shard.index.push((key, ext), begin + head.len() as u64, sample.body_bytes);
+        for (ext, offset, size) in members {
+            shard.index.push((key, ext), begin + offset, *size);
         }
         Ok(())
     }
@@ -292,7 +328,7 @@ impl Core {
         let time_s = [shard.began, self.kit.clocks.now().date].map(seconds);
         let successes = shard.packed.len() as u64;
         let stats = ShardStats { successes, failures, time_s: time_s.into() };
-        let rows = archive.has_metadata.then(|| shard.packed.iter().map(|packed| &packed.row));
+        let rows = archive.has_metadata.then(|| shard.packed.iter().map(|packed| &*packed.row));
         let beside = Beside { index: &shard.index, stats: &stats, kept: &archive.kept, rows };
         beside::write(&self.shared.config.dir, &shard.file.name, beside)?;
         shard.file.finish().await
@@ -307,8 +343,8 @@ impl Core {
     }
 
     /// Gives rows to the books: with `fault`, as those of jobs that failed by it.
-    async fn tell(&self, archive: &Archiving, packed: Vec<Packed>, fault: Option<&Fault>) {
-        for (count, Packed { mut row, job }) in (1..).zip(packed) {
+    async fn tell(&self, archive: &Archiving, packed: Vec<PackedBody>, fault: Option<&Fault>) {
+        for (count, PackedBody { mut row, job }) in (1..).zip(packed) {
             if let Some(fault) = fault {
                 fail(&mut row, fault);
             }
@@ -355,7 +391,7 @@ impl Core {
         let stream = self.open_stream(streaming)?;
         let bounds = self.kit.bounds(u64::MAX);
         let io = bounds.io;
-        let mut pending = sample.head.clone();
+        let mut pending = sample.memory.head.clone();
         let (mut at, mut buffer) = (0, Vec::new());
         while at < sample.body_bytes {
             let bytes = body.read(at, &mut buffer)?;
@@ -366,7 +402,7 @@ impl Core {
                 pending.clear();
             }
         }
-        pending.extend_from_slice(&sample.tail);
+        pending.extend_from_slice(&sample.memory.tail);
         bounds.until(stream.write(io, &pending)).await?
     }
 

@@ -6,7 +6,7 @@ use crate::engine::output::collected::{Account, Collected};
 use crate::engine::output::named::named_fault;
 use crate::fault::{Cause, Fault};
 use crate::pack::Form;
-use crate::pack::shard::{Capacity, ShardName};
+use crate::pack::shard::{Capacity, ShardName, index_of};
 use crate::plan::name::Template;
 use crate::ring::buf::{BufPool, RecvBuf, Size};
 use crate::ring::dir::Dir;
@@ -50,7 +50,7 @@ pub(crate) enum Streaming {
     Closed,
     /// So far every member is whole.
     Open(Stream),
-    /// It cannot be written, for this reason: nothing more goes into it.
+    /// Nothing more goes into it: it cannot be written, for this reason.
     Broken(Cause),
 }
 
@@ -200,10 +200,4 @@ impl Archiving {
         let (names, _) = self.shards.as_ref().expect("it is asked for where there are shards");
         ShardFile::create((&self.next, names), dir, buffers)
     }
-}
-
-/// What stands for the number of a shard where files are told apart by the lines that they are
-/// for: no list has as many lines.
-pub(crate) fn index_of(number: u64) -> u64 {
-    u64::MAX - number
 }
