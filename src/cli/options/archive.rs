@@ -16,7 +16,7 @@ use super::OutputArgs;
 
 /// Archives in place of files.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Archives")]
+#[command(next_help_heading = "Output")]
 pub struct ArchiveArgs {
     /// What bodies become: files, samples of webdataset, or members of tar.
     ///
@@ -30,11 +30,15 @@ pub struct ArchiveArgs {
     #[arg(long, value_name = "FORMAT", default_value = "files", value_parser = form())]
     pub output_format: OutputFormat,
     /// Files in a shard.
+    ///
+    /// The last one of each core may have fewer. A row waits for its shard, 1 KB of memory each.
     #[arg(long, alias = "number-sample-per-shard", value_name = "N", hide_short_help = true,
           value_parser = clap::value_parser!(u64).range(1..),
           default_value_t = SHARD_FILES_DEFAULT)]
     pub shard_files: u64,
     /// Size that a shard does not exceed, unless one file alone does.
+    ///
+    /// Beside --shard-files: a shard is full by either. Without it there is no such limit.
     #[arg(long, value_name = "SIZE", value_parser = values::bytes, hide_short_help = true)]
     pub shard_bytes: Option<Bytes>,
     /// Name of every shard; {shard:05d} is its number.

@@ -190,7 +190,7 @@ impl Core {
             }
         }
         let Some(shard) = &mut *open else { return };
-        stored.location = Location::Member(shard.file.name.clone(), joined(&name));
+        stored.location = Location::Member(Box::new((shard.file.name.clone(), joined(&name))));
         let row = Box::new(fetch.row(End::Done(stored), now.at, dir));
         let sample = self.packer.sample(archive, name, &row);
         let job = self.shared.books.session().map(|_| {

@@ -32,7 +32,7 @@ pub(crate) enum Location {
     /// On standard output.
     Stdout,
     /// In a shard: the file name of that, and the name of the member.
-    Member(String, String),
+    Member(Box<(String, String)>),
     /// Nowhere.
     Null,
 }
@@ -45,7 +45,7 @@ impl Location {
             Self::Planned => Some(location::of_file(dir, planned)),
             Self::Renamed(path) => Some(location::of_file(dir, path)),
             Self::Stdout => Some(location::STDOUT.to_owned()),
-            Self::Member(shard, name) => Some(location::of_member(dir, shard, name)),
+            Self::Member(member) => Some(location::of_member(dir, &member.0, &member.1)),
             Self::Null => None,
         }
     }
