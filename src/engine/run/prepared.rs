@@ -150,7 +150,7 @@ impl Prepared {
         dir.set_kept(irreplaceable(&config));
         let (began, started_at) = (Instant::now(), SystemTime::now());
         let wakes = Arc::new(Wakes::new(config.cpus.len()));
-        let queue = Queue::new(config.limits, Arc::clone(&wakes));
+        let queue = Queue::new(config.limits, config.budget.files_max, Arc::clone(&wakes));
         let stop = Arc::new(StopFlag::new(wakes));
         let books = Books::new(rows, session, Arc::clone(&stop));
         let lost = lost.unwrap_or_default();

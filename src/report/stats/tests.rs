@@ -284,6 +284,8 @@ fn the_lowest_status_of_all_faults_counts() {
             assert_eq!(exit_status(&stats(rows), RunEnd::Stopped(Limit::Quota), ok_if).number(), 9);
         }
         let pardoned = if (4..=8).contains(&code) { 0 } else { code };
+        let sample = RunEnd::Stopped(Limit::Files);
+        assert_eq!(exit_status(&stats(rows), sample, None).number(), pardoned);
         assert_eq!(exit_status(&stats(rows), RunEnd::Complete, Some(0.0)).number(), pardoned);
         assert_eq!(exit_status(&stats(rows), RunEnd::Complete, Some(100.0)).number(), code);
     }
