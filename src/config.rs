@@ -1,11 +1,13 @@
 //! What one run needs, as plain data with defaults. `cli::resolve` makes it from what was typed;
 //! the engine only reads it. No logic lives here.
 
+mod dedupe;
 mod destination;
 mod journal;
 mod own;
 mod pipeline;
 
+pub use dedupe::Dedupe;
 pub use destination::Destination;
 pub use journal::{JournalConfig, RetryFailed, SyncMode};
 pub use own::{OwnFiles, StatsFile};
@@ -184,6 +186,8 @@ pub struct Config {
     pub is_dry_run: bool,
     /// `--shard`: the hosts whose lines are pulled, where they are not all.
     pub shard: Option<Shard>,
+    /// What is pulled and stored once only.
+    pub dedupe: Dedupe,
     /// What requests carry.
     pub request: RequestConfig,
     /// Which redirects are followed.
@@ -272,6 +276,7 @@ impl Default for Config {
             is_lookahead_given: false,
             is_dry_run: false,
             shard: None,
+            dedupe: Dedupe::default(),
             request: RequestConfig {
                 headers: Vec::new(),
                 user_agent: concat!("ringpull/", env!("CARGO_PKG_VERSION")).to_owned(),

@@ -279,6 +279,8 @@ pub enum Cause {
     Location,
     /// A redirect from https to http, not allowed by the user.
     Downgrade,
+    /// An earlier line of the list has the same URL (`--dedupe url`).
+    DuplicateUrl,
     /// robots.txt does not permit this URL to robots (`--robots`).
     RobotsDisallowed,
     /// The response has a tag that asks robots not to use it (`--respect-x-robots-tag`); the detail

@@ -3,6 +3,7 @@
 mod bench;
 mod budget;
 mod concurrency;
+mod dedupe;
 mod dns;
 mod http;
 mod input;
@@ -24,6 +25,7 @@ mod transfer;
 pub use bench::BenchArgs;
 pub use budget::BudgetArgs;
 pub use concurrency::ConcurrencyArgs;
+pub use dedupe::{DedupeArgs, DedupeBy};
 pub use dns::DnsArgs;
 pub(crate) use http::NetrcFile;
 pub use http::{HeaderArg, HttpArgs};
@@ -61,6 +63,9 @@ pub struct PullArgs {
     /// Which lines of it are pulled.
     #[command(flatten)]
     pub lines: LinesArgs,
+    /// What is pulled and stored once only.
+    #[command(flatten)]
+    pub dedupe: DedupeArgs,
     /// Where files go.
     #[command(flatten)]
     pub output: OutputArgs,

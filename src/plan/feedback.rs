@@ -100,6 +100,7 @@ fn blame(fault: &Fault, route: Route<'_>) -> Blame {
         | Cause::HostRefuses
         | Cause::RobotsDisallowed
         | Cause::RobotsTag
+        | Cause::DuplicateUrl
         | Cause::RobotsUnreachable
         | Cause::Disk(_)
         | Cause::Resources(_)

@@ -6,7 +6,7 @@
 //! ([`checksum`]); which bytes of one file are there, which connection fetches the others
 //! ([`parts`], [`ranges`]) and from where ([`sources`]), and how that is kept beside it
 //! ([`partial`]); what a list holds ([`census`]) and says besides ([`kept`]), and which machine
-//! pulls what ([`shard`]); what one run tells the next about names ([`dns_cache`]), what sites ask
+//! pulls what ([`shard`]); what was [`seen`] before; what one run tells the next about names ([`dns_cache`]), what sites ask
 //! of robots ([`robots`]), and when a full disk has [`room`].
 //!
 //! Pure: no socket, file, clock, runtime or randomness of its own. Time comes in as milliseconds
@@ -34,6 +34,7 @@ pub mod retry;
 pub mod robots;
 pub mod room;
 pub mod schedule;
+pub mod seen;
 pub mod shard;
 pub mod sources;
 pub mod target;

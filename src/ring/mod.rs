@@ -36,6 +36,7 @@ mod memory;
 pub mod mount;
 pub mod probe;
 pub mod room;
+pub mod scratch;
 pub mod setup;
 #[cfg(feature = "shim")]
 pub mod shim;

@@ -571,6 +571,13 @@ pub(crate) fn bad_line_row(line: &BadLine) -> Row {
     }
 }
 
+/// The row of a job that is not tried, because it has the URL of line `first`.
+pub(crate) fn duplicate_row(job: &Job, first: u64) -> Row {
+    let end = End::Refused(Fault::new(Stage::Input, Cause::DuplicateUrl));
+    let row = row(job, "", None, end, Instant::now(), "");
+    Row { url_effective: None, duplicate_of: Some(first), ..row }
+}
+
 /// What the list says in the columns that the report keeps.
 fn kept(values: &Kept) -> Vec<row::Kept> {
     let of = |value| match value {

@@ -98,7 +98,10 @@ impl<'r> Reader<'r> {
                 return Ok(());
             }
             match item {
-                Item::Entry(entry) => self.entry(entry),
+                Item::Entry(entry) => {
+                    self.entry(entry);
+                    self.judge.check_failed()?;
+                }
                 // What a slow writer of a pipe has sent must not wait for a full batch.
                 Item::Pause => self.push_batch(),
             }

@@ -46,6 +46,7 @@ pub fn is_of_source(cause: &Cause) -> bool {
         | Cause::JobTimeout
         | Cause::Interrupted
         | Cause::Input(_)
+        | Cause::DuplicateUrl
         | Cause::Panic => false,
     }
 }

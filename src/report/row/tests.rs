@@ -40,6 +40,7 @@ pub(crate) fn row_ok() -> Row {
         size_resumed: 0,
         num_parts: 1,
         resume: None,
+        duplicate_of: None,
         write_mode: None,
         naming: None,
         has_replaced: true,
