@@ -130,6 +130,18 @@ pub struct Timeouts {
     pub speed_ms: u64,
 }
 
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            connect_ms: limits::TIMEOUT_CONNECT_DEFAULT_MS,
+            read_ms: limits::TIMEOUT_READ_DEFAULT_MS,
+            job_ms: limits::TIMEOUT_JOB_DEFAULT_MS,
+            speed_min: limits::SPEED_MIN_DEFAULT_BYTES_PER_S,
+            speed_ms: limits::SPEED_TIME_DEFAULT_MS,
+        }
+    }
+}
+
 /// Everything one run needs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
@@ -287,13 +299,7 @@ impl Default for Config {
             },
             redirects: Redirects::default(),
             body_bytes_max: None,
-            timeouts: Timeouts {
-                connect_ms: limits::TIMEOUT_CONNECT_DEFAULT_MS,
-                read_ms: limits::TIMEOUT_READ_DEFAULT_MS,
-                job_ms: limits::TIMEOUT_JOB_DEFAULT_MS,
-                speed_min: limits::SPEED_MIN_DEFAULT_BYTES_PER_S,
-                speed_ms: limits::SPEED_TIME_DEFAULT_MS,
-            },
+            timeouts: Timeouts::default(),
             retry: retry::Policy::default(),
             bandwidth: Bandwidth::default(),
             tls: TlsOptions::default(),

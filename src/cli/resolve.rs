@@ -84,8 +84,7 @@ pub fn resolve(args: &PullArgs, host: &Host) -> anyhow::Result<Resolved> {
     let (proxies, proxy_note) = args.proxy.resolve(&host.proxy_variables, &mut request.headers)?;
     let (shard, shard_note) = args.lines.shard(&host.task_variables)?;
     let notes = notes(args, host, proxy_note.into_iter().chain(shard_note));
-    let input = args.input.resolve(is_told(args))?;
-    let limits = limits(args)?;
+    let (input, limits) = (args.input.resolve(is_told(args))?, limits(args)?);
     let config = Config {
         budget: args.budget.resolve(),
         compute_hash: args.integrity.compute_hash.and_then(|hash| hash.0),

@@ -2,19 +2,21 @@
 //!
 //! The newest entries are in a table of bounded size. When that is full it is written out as one
 //! sorted run, and begins anew; runs of one size are merged into one of the next size when there
-//! are [`RUNS_OF_A_TIER`] of them. So there are few runs, and of each only the begin of every
-//! [`run::BLOCK_ENTRIES`]th key is in memory (an eighth of a byte an entry): a key is looked up by
-//! reading one block, nearly always.
+//! are four of them. So there are few runs, and of each only the begin of every 64th key is in
+//! memory (an eighth of a byte an entry): a key is looked up by reading one block, nearly always.
 //!
 //! Keys are hashes of 256 bits: two things that have the same one are the same thing.
 
+mod log;
 mod run;
 #[cfg(test)]
 mod tests;
 
 use hashbrown::hash_table::Entry as Slot;
 use hashbrown::{DefaultHashBuilder, HashTable};
+pub use log::Log;
 use run::Run;
+use std::fmt::Debug;
 use std::hash::BuildHasher as _;
 use std::io;
 
@@ -27,7 +29,7 @@ pub fn key_of(bytes: &[u8]) -> Key {
 }
 
 /// Room for what does not fit into memory.
-pub trait Room {
+pub trait Room: Debug {
     /// One piece of it, which is gone when it is dropped.
     type Piece: Piece;
 
@@ -39,7 +41,7 @@ pub trait Room {
 }
 
 /// A piece of [`Room`]: bytes that are appended, and read anywhere.
-pub trait Piece {
+pub trait Piece: Debug {
     /// Appends all of these bytes.
     ///
     /// # Errors

@@ -115,8 +115,8 @@ mod tests {
         };
         assert_eq!(
             dry.text(),
-            "dry run: 12 lines: 1 URL to pull, 3 with the URL of an earlier line, 2 bad, 6 blank or \
-             comments or options\n\
+            "dry run: 12 lines: 1 URL to pull, 3 with the URL of an earlier line, 2 bad, \
+             6 blank or comments or options\n\
              1 host; those with the most URLs:\n\
              \x20       1  a.example:81\n\
              one CPU parses and names 2,000 lines/s, and schedules 1,000,000 lines/s; 1.5 s in \

@@ -98,6 +98,14 @@ fn write_summary(text: &mut String, stats: &Stats, run: &RunInfo) -> fmt::Result
         0 => {}
         files => writeln!(text, "{} replaced one that was there", Of(files, "file"))?,
     }
+    match (stats.files_linked, Size(stats.bytes_linked)) {
+        (0, _) => {}
+        (1, size) => writeln!(text, "1 file is a link to another with the same content: {size}")?,
+        (files, size) => {
+            let files = Of(files, "file");
+            writeln!(text, "{files} are links to others with the same content: {size}")?;
+        }
+    }
     if let Some(RunShard { index, count, lines_of_others }) = run.shard {
         let are = if lines_of_others == 1 { "is" } else { "are" };
         let others = Of(lines_of_others, "line");

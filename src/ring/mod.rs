@@ -42,6 +42,7 @@ pub mod setup;
 pub mod shim;
 #[cfg(not(feature = "shim"))]
 mod shim;
+pub mod stored;
 pub mod stream;
 pub mod tcp;
 mod tcp_info;

@@ -2,6 +2,7 @@
 //! pardons.
 
 use crate::cmd::{Done, Sandbox, eventually};
+use crate::origin::serve;
 use crate::rude::{Plan, Rude, Script, Verb, ok, redirect, response};
 use rustix::process::Signal;
 
@@ -199,6 +200,22 @@ fn a_line_counts_once_whatever_it_takes() {
         assert_eq!([status("ok"), status("failed"), status("skipped")], [4, 1, 1], "{flags:?}");
         assert_eq!(sandbox.files().len(), 5);
     }
+}
+
+#[test]
+fn helpers_and_mirrors_are_no_files_of_their_own() {
+    let served = serve();
+    let files: Vec<_> =
+        (0..4).map(|n| served.file(&format!("f{n}"), 8 << 20).with("rate", 8_000_000)).collect();
+    let gone = served.http("/status/404");
+    let list: Vec<String> = files.iter().map(|file| format!("{gone}\t{}", file.url())).collect();
+    let sandbox = Sandbox::new();
+    let flags = ["--max-files", "2", "-s", "4", "-k", "1M", "--name-template", "{seq}"];
+    let done = sandbox.pull().args(flags).list(&list).run();
+    done.assert_code(0);
+    assert_eq!((count(&done, "ok"), done.rows.len()), (2, 2));
+    assert_eq!(sandbox.files().into_keys().collect::<Vec<_>>(), ["1", "2"]);
+    assert_eq!([&files[2], &files[3]].map(|file| file.stats().requests), [0, 0]);
 }
 
 #[test]

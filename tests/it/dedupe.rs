@@ -1,7 +1,9 @@
 //! `--dedupe`: URLs that are pulled once, and bodies that are stored once.
 
 use crate::cmd::{Done, Sandbox, eventually};
+use crate::origin::serve;
 use crate::rude::{Plan, Rude, Verb, ok, response};
+use std::os::unix::fs::MetadataExt as _;
 
 /// Of every row its line, what became of it, and the line that it is a duplicate of.
 fn rows(done: &Done) -> Vec<(String, String, String)> {
@@ -131,4 +133,180 @@ fn more_urls_than_fit_into_memory_are_known() {
         assert_eq!((row.1.as_str(), row.2.clone()), ("skipped", (400 - at).to_string()));
     }
     assert!(sandbox.temporaries().is_empty());
+}
+
+/// Number of the file of this name.
+fn inode(sandbox: &Sandbox, name: &str) -> u64 {
+    std::fs::metadata(sandbox.out().join(name)).unwrap().ino()
+}
+
+/// A server with two bodies, one of them at many URLs.
+fn twins() -> (Rude, Vec<String>) {
+    let server = Plan::new()
+        .on("/other", [ok(b"other one")])
+        .on("/empty", [ok(b"")])
+        .on("/none", [ok(b"")])
+        .otherwise(ok(b"same body"))
+        .start();
+    let paths = ["/a", "/b", "/other", "/empty", "/none", "/c"];
+    let list = paths.map(|path| server.url(path)).to_vec();
+    (server, list)
+}
+
+#[test]
+fn a_body_is_stored_once() {
+    let (server, list) = twins();
+    for (flags, digest) in [
+        (&[][..], "blake3="),
+        (&["--compute-hash", "sha256"], "sha-256="),
+        (&["--backend", "epoll", "--file-ops", "sync", "--fsync", "dir"], "blake3="),
+        (&["--naming", "rename"], "blake3="),
+    ] {
+        let sandbox = Sandbox::new();
+        let more = ["--dedupe", "content", "-j", "1", "--threads", "1"];
+        let done = sandbox.pull().args(more).args(flags).list(&list).run();
+        done.assert_code(0);
+        let rows = rows(&done);
+        let empty = |index| (index, "ok", "");
+        let one = (1, "ok", "");
+        let wanted = [one, (2, "ok", "1"), (3, "ok", ""), empty(4), empty(5), (6, "ok", "1")];
+        assert_eq!(rows, told(&wanted));
+        let first = inode(&sandbox, "a");
+        let is_first = |name: &str| inode(&sandbox, name) == first;
+        assert_eq!(["b", "c", "other", "empty"].map(is_first), [true, true, false, false]);
+        assert_ne!(inode(&sandbox, "empty"), inode(&sandbox, "none"));
+        assert_eq!(sandbox.files()["c"], b"same body");
+        assert!(done.rows.iter().all(|row| row["digest"].starts_with(digest)));
+        assert!(sandbox.temporaries().is_empty());
+        assert!(done.stderr.contains("2 files are links to others"), "{}", done.stderr);
+    }
+    assert_eq!(server.log().len(), 4 * 6, "each is pulled");
+}
+
+#[test]
+fn a_body_of_an_earlier_run_is_known_by_the_report() {
+    let (_server, list) = twins();
+    for (change, is_linked) in [("", true), ("deleted", false), ("changed", false)] {
+        let sandbox = Sandbox::new();
+        let pull = || sandbox.pull().args(["--dedupe", "content", "-j", "1", "--threads", "1"]);
+        pull().list(&list[..1]).run().assert_code(0);
+        let first = sandbox.out().join("a");
+        match change {
+            "deleted" => std::fs::remove_file(&first).unwrap(),
+            "changed" => std::fs::write(&first, b"some bod?").unwrap(),
+            _ => {}
+        }
+        let done = pull().list(&list[..3]).again().run();
+        done.assert_code(0);
+        let of_second = rows(&done)[1].2.clone();
+        assert_eq!(of_second, if is_linked { "1" } else { "" }, "{change}");
+        // The number of a file that is gone may be given again.
+        let names = std::fs::metadata(sandbox.out().join("b")).unwrap().nlink();
+        assert_eq!(names, if is_linked { 2 } else { 1 }, "{change}");
+        assert_eq!(sandbox.files()["b"], b"same body");
+        // The one that is there by now is the first.
+        let done = pull().list(&list).again().run();
+        done.assert_code(0);
+        assert_eq!(inode(&sandbox, "c"), inode(&sandbox, "b"));
+        let last = rows(&done).into_iter().find(|row| row.0 == "6").unwrap();
+        assert_eq!(last.2 == "1", is_linked);
+    }
+}
+
+#[test]
+fn a_file_that_was_changed_meanwhile_is_not_linked_to() {
+    let gated = vec![Verb::Gate, Verb::Send(response("200 OK", "", b"same body"))];
+    for change in ["deleted", "changed"] {
+        let server = Plan::new().on("/b", [gated.clone()]).otherwise(ok(b"same body")).start();
+        let list = ["/a", "/b", "/c"].map(|path| server.url(path));
+        let sandbox = Sandbox::new();
+        let flags = ["--dedupe", "content", "-j", "1", "--threads", "1"];
+        let running = sandbox.pull().args(flags).list(&list).spawn();
+        assert!(eventually(|| server.log().iter().any(|path| path == "/b")));
+        let first = sandbox.out().join("a");
+        match change {
+            "deleted" => std::fs::remove_file(&first).unwrap(),
+            _ => std::fs::write(&first, b"other").unwrap(),
+        }
+        server.open_gate();
+        let done = running.wait();
+        done.assert_code(0);
+        assert_eq!(rows(&done), told(&[(1, "ok", ""), (2, "ok", ""), (3, "ok", "2")]));
+        assert_eq!(inode(&sandbox, "b"), inode(&sandbox, "c"));
+        assert_eq!(sandbox.files()["c"], b"same body");
+    }
+}
+
+#[test]
+fn a_link_takes_its_name_as_a_file_does() {
+    let (_server, list) = twins();
+    for (policy, ok, code) in
+        [("overwrite", 2, 0), ("rename", 2, 0), ("skip", 1, 0), ("error", 1, 3)]
+    {
+        let sandbox = Sandbox::new();
+        std::fs::write(sandbox.out().join("b"), "it was there").unwrap();
+        let flags = ["--dedupe", "content", "-j", "1", "--threads", "1", "--on-conflict", policy];
+        let done = sandbox.pull().args(flags).list(&list[..2]).run();
+        done.assert_code(code);
+        let count = done.rows.iter().filter(|row| row["status"] == "ok").count();
+        assert_eq!(count, ok, "{policy}");
+        let second = if policy == "rename" { "b.1" } else { "b" };
+        let is_linked = inode(&sandbox, second) == inode(&sandbox, "a");
+        assert_eq!(is_linked, ok == 2, "{policy}");
+        assert_eq!(sandbox.files()["b"] == b"it was there", policy != "overwrite");
+        assert!(sandbox.temporaries().is_empty());
+        // All of it once more, over links.
+        let done = sandbox.pull().args(flags).list(&list).run();
+        assert!(!done.rows.is_empty() && sandbox.temporaries().is_empty());
+        if policy == "overwrite" {
+            assert_eq!(inode(&sandbox, "b"), inode(&sandbox, "c"));
+        }
+    }
+}
+
+#[test]
+fn of_many_cores_one_stores_a_body() {
+    let served = serve();
+    let body = |n: usize| served.http(&format!("/bytes/{}/{n}", 900 + n % 7));
+    let list: Vec<String> = (0..350).map(body).collect();
+    let sandbox = Sandbox::new();
+    let flags = ["--dedupe", "content", "--threads", "2", "-j", "200", "-x", "100"];
+    let memory = ["--dedupe-memory", "1k", "--name-template", "{seq}"];
+    let done = sandbox.pull().args(flags).args(memory).list(&list).run();
+    done.assert_code(0);
+    let bodies: std::collections::BTreeSet<Vec<u8>> = sandbox.files().into_values().collect();
+    let names: Vec<String> = sandbox.files().into_keys().collect();
+    let inodes: std::collections::BTreeSet<u64> =
+        names.iter().map(|name| inode(&sandbox, name)).collect();
+    assert_eq!((names.len(), inodes.len()), (350, bodies.len()));
+    let firsts = done.rows.iter().filter(|row| row["duplicate_of"].is_empty()).count();
+    assert_eq!(firsts, bodies.len());
+    assert!(sandbox.temporaries().is_empty());
+}
+
+#[test]
+fn long_bodies_are_stored_once_too() {
+    let body: Vec<u8> = (0..3_000_000_u32).map(|n| (n / 7).to_le_bytes()[0]).collect();
+    let server = Plan::new().otherwise(ok(&body)).start();
+    let list = ["/a", "/b"].map(|path| server.url(path));
+    let sandbox = Sandbox::new();
+    let flags = ["--dedupe", "url,content", "-j", "1", "--threads", "1"];
+    let done = sandbox.pull().args(flags).list(&list).run();
+    done.assert_code(0);
+    assert_eq!(rows(&done), told(&[(1, "ok", ""), (2, "ok", "1")]));
+    assert_eq!(inode(&sandbox, "a"), inode(&sandbox, "b"));
+    assert!(sandbox.files()["b"] == body && sandbox.temporaries().is_empty());
+    let names = std::fs::read_dir(sandbox.out()).unwrap().count();
+    assert_eq!(names, 2);
+}
+
+#[test]
+fn without_files_there_is_nothing_to_link() {
+    let sandbox = Sandbox::new();
+    for flags in [&["--discard"][..], &["-o", "-"]] {
+        let url = "http://h.example/";
+        let done = sandbox.pull().args(["--dedupe", "content"]).args(flags).arg(url).run();
+        done.assert_code(2);
+        assert!(done.stderr.contains("--dedupe content"), "{}", done.stderr);
+    }
 }

@@ -41,7 +41,8 @@ pub struct BudgetArgs {
     /// --save-session. The exit status is 0 with N files, whatever servers did with other lines.
     ///
     /// Example: --max-files 100
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..),
+          hide_short_help = true)]
     pub max_files: Option<u64>,
     /// Exit status 0 when at least P% of the URLs are ok.
     ///

@@ -25,7 +25,14 @@ pub struct DedupeArgs {
     /// names share one file: its time (-R), its attributes, and what is written into it later.
     ///
     /// Both may be given.
-    #[arg(long, value_name = "url,content", value_delimiter = ',', value_enum)]
+    #[arg(
+        long,
+        value_name = "url,content",
+        value_delimiter = ',',
+        value_enum,
+        hide_possible_values = true,
+        hide_short_help = true
+    )]
     pub dedupe: Vec<DedupeBy>,
     /// Memory for what --dedupe has seen; more goes to disk.
     ///

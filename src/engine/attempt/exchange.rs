@@ -292,6 +292,7 @@ async fn keep_text(
         digest: None,
         naming: None,
         has_replaced: false,
+        duplicate_of: None,
     };
     let done = Outcome::Done(stored).into();
     match connection {

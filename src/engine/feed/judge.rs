@@ -239,7 +239,8 @@ impl<'r> Judge<'r> {
         self.bad.len()
     }
 
-    /// Gives the rows of lines that are not tried. `false` when the run is over before all of them had theirs.
+    /// Gives the rows of lines that are not tried. `false` when the run is over before all of them
+    /// had theirs.
     pub(crate) fn tell_bad_lines(&mut self) -> bool {
         self.books.rows().set_passed(self.check.passed());
         let (mut is_over, mut is_cut) = (false, false);

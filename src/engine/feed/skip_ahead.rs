@@ -42,8 +42,8 @@ struct Sweep {
 }
 
 impl SkipAhead {
-    /// One that goes ahead where the inputs can be read twice; not where `is_sample` (`--max-files`)
-    /// wants the first lines.
+    /// One that goes ahead where the inputs can be read twice; not where the first lines are wanted
+    /// (`is_sample`, by `--max-files`).
     pub(crate) fn new(lists: &Lists, lookahead_max: usize, is_sample: bool) -> Self {
         let may_go = !is_sample && lists.onward().is_some();
         let reserve = if may_go { lookahead_max / RESERVE_SHARE } else { 0 };

@@ -2,14 +2,16 @@
 
 use crate::engine::moment::Bounds;
 use crate::engine::output::destination::Output;
+use crate::engine::output::link::Once;
 use crate::engine::output::named::named_fault;
 use crate::engine::output::partial::Filling;
 use crate::engine::output::stored::{Location, Obstacle, Stored, write_fault};
+use crate::engine::output::stored_once::Content;
 use crate::engine::output::stream::Outflow;
 use crate::fault::{Cause, Fault};
 use crate::http::head::Framing;
 use crate::limits::RECV_BUFFER_BYTES;
-use crate::plan::checksum::{Check, Checksum, Mismatch};
+use crate::plan::checksum::{Check, Digests, Mismatch};
 use crate::plan::job::Job;
 use crate::ring::buf::RecvBuf;
 use crate::ring::dir::Dir;
@@ -41,6 +43,8 @@ pub(crate) struct Assembly<'c> {
     /// How long the body will be, if that is known.
     length: Option<u64>,
     tally: Tally,
+    /// The directory of the run, where each body is to be stored once.
+    dir: Option<Dir>,
 }
 
 /// Where what came of a body is.
@@ -63,7 +67,7 @@ pub(super) struct Tally {
     /// How many there must be.
     size: Option<u64>,
     check: Option<Box<Check>>,
-    digest: Option<Checksum>,
+    digests: Option<Digests>,
 }
 
 impl Tally {
@@ -108,12 +112,17 @@ impl<'c> Assembly<'c> {
             Place::Null
         } else {
             let file = dir.create_file(path, job.index, coming.expected());
-            Place::File(file.map_err(|cause| named_fault(cause, path))?)
+            let mut file = file.map_err(|cause| named_fault(cause, path))?;
+            if output.stored_once.is_some() {
+                file.want_print();
+            }
+            Place::File(file)
         };
         let digesting = output.digesting(job);
         let (size, check) = (digesting.expected.size, digesting.check());
-        let tally = Tally { bytes: 0, size, check, digest: None };
-        Ok(Self { output, index: job.index, place, length: coming.length(), tally })
+        let tally = Tally { bytes: 0, size, check, digests: None };
+        let dir = output.stored_once.is_some().then(|| dir.clone());
+        Ok(Self { output, index: job.index, place, length: coming.length(), tally, dir })
     }
 
     /// What its file is to tell of the version that came, where it is one.
@@ -126,7 +135,7 @@ impl<'c> Assembly<'c> {
     /// The range of a long body that a response brings.
     pub(super) fn of_range(output: &'c Output, index: u64, filling: Filling) -> Self {
         let place = Place::Range(Box::new(filling));
-        Self { output, index, place, length: None, tally: Tally::default() }
+        Self { output, index, place, length: None, tally: Tally::default(), dir: None }
     }
 
     /// The range of a long body that comes, if it is one.
@@ -161,7 +170,7 @@ impl<'c> Assembly<'c> {
         bounds: Bounds<'c>,
     ) -> Self {
         let place = output.outflow(bounds).map_or(Place::Null, Place::Stream);
-        Self { output, index, place, length, tally }
+        Self { output, index, place, length, tally, dir: None }
     }
 
     /// Bytes that came, but for those that wait.
@@ -227,7 +236,7 @@ impl<'c> Assembly<'c> {
         debug_assert!(self.missing().is_empty(), "a whole body lacks {:?}", self.missing());
         Mismatch::check_size(self.tally.bytes, self.tally.size)?;
         let check = self.tally.check.take();
-        self.tally.digest = check.map(|check| check.finish()).transpose()?;
+        self.tally.digests = check.map(|check| check.finish()).transpose()?;
         Ok(())
     }
 
@@ -237,6 +246,19 @@ impl<'c> Assembly<'c> {
         last: &mut RecvBuf,
         path: &str,
     ) -> Result<Stored, Obstacle> {
+        let digest = self.tally.digests.map(|digests| digests.row);
+        let mut claim = None;
+        if let Some(dir) = &self.dir {
+            let content = Content::of(self.tally.digests.as_ref(), self.tally.bytes);
+            // Boxed, as what is rare is: a slot has room for all that an attempt may wait in.
+            match Box::pin(self.output.link_or_store(content, dir, (path, self.index))).await? {
+                Once::Linked(linked) => {
+                    last.body_written();
+                    return Ok(linked.stored(self.tally.bytes, digest));
+                }
+                Once::Store(of) => claim = of,
+            }
+        }
         let (location, has_replaced) = match &mut self.place {
             Place::File(file) => self.output.name(file, last, path, self.index).await?,
             Place::Stream(outflow) => {
@@ -251,12 +273,15 @@ impl<'c> Assembly<'c> {
                 (Location::Null, false)
             }
         };
-        let Tally { bytes: size, digest, .. } = self.tally;
-        let naming = match &self.place {
-            Place::File(file) => Some(file.name_by().word()),
-            Place::Range(_) | Place::Stream(_) | Place::Null => None,
+        let (naming, print) = match &self.place {
+            Place::File(file) => (Some(file.name_by()), file.print()),
+            Place::Range(_) | Place::Stream(_) | Place::Null => (None, None),
         };
-        Ok(Stored { location, size, digest, naming, has_replaced })
+        if let Some(claim) = claim {
+            claim.remember(self.index, location.path(path), print.map(|print| print.0));
+        }
+        let size = self.tally.bytes;
+        Ok(Stored { location, size, digest, naming, has_replaced, duplicate_of: None })
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::fault::{Cause, Fault, Stage};
 use crate::plan::checksum::Checksum;
 use crate::report::location;
+use crate::ring::file::NameBy;
 
 /// What came of a body.
 #[derive(Debug)]
@@ -13,10 +14,12 @@ pub(crate) struct Stored {
     pub(crate) size: u64,
     /// Digest of the body, where one was computed.
     pub(crate) digest: Option<Checksum>,
-    /// Word of `--naming` for how the file got its name, where it is a file.
-    pub(crate) naming: Option<&'static str>,
+    /// How the file got its name, where it is a file.
+    pub(crate) naming: Option<NameBy>,
     /// Whether the file took the place of another one.
     pub(crate) has_replaced: bool,
+    /// Number of the line that the body was stored for, where that is another one.
+    pub(crate) duplicate_of: Option<u64>,
 }
 
 /// Where a stored body is.
@@ -33,6 +36,15 @@ pub(crate) enum Location {
 }
 
 impl Location {
+    /// Where a file is beneath the directory of the run, of which `planned` is the path that its
+    /// job had for it.
+    pub(super) fn path<'p>(&'p self, planned: &'p str) -> &'p str {
+        match self {
+            Self::Renamed(path) => path,
+            Self::Planned | Self::Stdout | Self::Null => planned,
+        }
+    }
+
     /// What the column `filename` says of the body. `dir` is the directory as rows show it,
     /// `planned` the path that the job had for the file.
     pub(crate) fn shown(&self, dir: &str, planned: &str) -> Option<String> {

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 pub(crate) type SeenInRun = Seen<Spill>;
 
 /// Where such files are made.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Spill {
     dir: PathBuf,
 }

@@ -76,6 +76,8 @@ const STATISTICS: &str = r#"{
   },
   "bytes": 100000,
   "bytes_stored": 100000,
+  "files_linked": 0,
+  "bytes_linked": 0,
   "bytes_resumed": 0,
   "files_replaced": 2,
   "files_resumed": 0,
