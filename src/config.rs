@@ -2,12 +2,14 @@
 //! the engine only reads it. No logic lives here.
 
 mod archive;
+mod dedupe;
 mod destination;
 mod journal;
 mod own;
 mod pipeline;
 
 pub use archive::{Archive, ArchivePlace};
+pub use dedupe::Dedupe;
 pub use destination::Destination;
 pub use journal::{JournalConfig, RetryFailed, SyncMode};
 pub use own::{OwnFiles, StatsFile};
@@ -130,6 +132,18 @@ pub struct Timeouts {
     pub speed_ms: u64,
 }
 
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            connect_ms: limits::TIMEOUT_CONNECT_DEFAULT_MS,
+            read_ms: limits::TIMEOUT_READ_DEFAULT_MS,
+            job_ms: limits::TIMEOUT_JOB_DEFAULT_MS,
+            speed_min: limits::SPEED_MIN_DEFAULT_BYTES_PER_S,
+            speed_ms: limits::SPEED_TIME_DEFAULT_MS,
+        }
+    }
+}
+
 /// Everything one run needs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
@@ -186,6 +200,8 @@ pub struct Config {
     pub is_dry_run: bool,
     /// `--shard`: the hosts whose lines are pulled, where they are not all.
     pub shard: Option<Shard>,
+    /// What is pulled and stored once only.
+    pub dedupe: Dedupe,
     /// What requests carry.
     pub request: RequestConfig,
     /// Which redirects are followed.
@@ -274,6 +290,7 @@ impl Default for Config {
             is_lookahead_given: false,
             is_dry_run: false,
             shard: None,
+            dedupe: Dedupe::default(),
             request: RequestConfig {
                 headers: Vec::new(),
                 user_agent: concat!("ringpull/", env!("CARGO_PKG_VERSION")).to_owned(),
@@ -284,13 +301,7 @@ impl Default for Config {
             },
             redirects: Redirects::default(),
             body_bytes_max: None,
-            timeouts: Timeouts {
-                connect_ms: limits::TIMEOUT_CONNECT_DEFAULT_MS,
-                read_ms: limits::TIMEOUT_READ_DEFAULT_MS,
-                job_ms: limits::TIMEOUT_JOB_DEFAULT_MS,
-                speed_min: limits::SPEED_MIN_DEFAULT_BYTES_PER_S,
-                speed_ms: limits::SPEED_TIME_DEFAULT_MS,
-            },
+            timeouts: Timeouts::default(),
             retry: retry::Policy::default(),
             bandwidth: Bandwidth::default(),
             tls: TlsOptions::default(),

@@ -279,6 +279,10 @@ pub enum Cause {
     Location,
     /// A redirect from https to http, not allowed by the user.
     Downgrade,
+    /// An earlier line of the list has the same URL (`--dedupe url`).
+    DuplicateUrl,
+    /// The archive has the same body for another line (`--dedupe content`).
+    DuplicateBody,
     /// robots.txt does not permit this URL to robots (`--robots`).
     RobotsDisallowed,
     /// The response has a tag that asks robots not to use it (`--respect-x-robots-tag`); the detail

@@ -159,6 +159,8 @@ pub const CPUS_MAX: usize = 8_192;
 pub const PIPELINE_MAX: i64 = 64;
 /// Responses that a connection has brought before requests are sent ahead on it.
 pub const PIPELINE_AFTER_DEFAULT: u32 = 16;
+/// Bytes of memory for what `--dedupe` has seen.
+pub const DEDUPE_MEMORY_BYTES_DEFAULT: u64 = 1 << 30;
 
 /// Receive buffer of a connection that waits for an answer among very many, in bytes: a page.
 pub const RECV_BUFFER_FIRST_BYTES: usize = 4 * 1024;

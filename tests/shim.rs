@@ -17,6 +17,7 @@ mod sockets;
 use cmd::{Done, Sandbox};
 use origin::{Served, serve};
 use std::collections::BTreeMap;
+use std::os::unix::fs::MetadataExt as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Mutex;
@@ -135,6 +136,39 @@ fn space_may_not_be_reserved() {
         let places = places(&clean, &["fallocate"]);
         assert!(!places.is_empty(), "{clean:?}");
         pull.check_all(&WAYS, &clean, places);
+    }
+}
+
+#[test]
+fn a_body_that_cannot_be_linked_is_stored() {
+    let served = serve();
+    let list = ["a", "b", "c"].map(|name| served.http(&format!("/bytes/900/same?{name}")));
+    let flags = ["--dedupe", "content", "-j", "1", "--threads", "1", "--naming", "link"];
+    let run = |lines: &[String], fault: &str| {
+        let sandbox = Sandbox::new();
+        let pull = sandbox.pull().args(flags).args(["--name-template", "{seq}"]);
+        let done = pull.env("RINGPULL_SHIM", fault).list(lines).run();
+        done.assert_code(0);
+        (sandbox, done)
+    };
+    // The next one is that of the second name.
+    let (_, clean) = run(&list[..1], "count");
+    let links = clean.stderr.rsplit_once(" link=").unwrap().1;
+    let at = links.split_once(' ').unwrap().0.parse::<u32>().unwrap() + 1;
+    // EPERM and ENOENT are first taken for what the kernel says who wants it by way of /proc.
+    let next = at + 1;
+    for fault in [
+        format!("link:emlink@{at}"),
+        format!("link:exdev@{at}"),
+        format!("link:eperm@{at}-{next}"),
+        format!("link:enoent@{at}-{next}"),
+    ] {
+        let (sandbox, done) = run(&list, &fault);
+        let of: Vec<&str> = done.rows.iter().map(|row| &*row["duplicate_of"]).collect();
+        assert_eq!(of, ["", "", "2"], "{fault}");
+        let inode = |name| std::fs::metadata(sandbox.out().join(name)).unwrap().ino();
+        assert!(inode("1") != inode("2") && inode("2") == inode("3"), "{fault}");
+        assert!(sandbox.files().into_values().all(|bytes| bytes.len() == 900));
     }
 }
 

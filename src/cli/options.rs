@@ -4,6 +4,7 @@ mod archive;
 mod bench;
 mod budget;
 mod concurrency;
+mod dedupe;
 mod dns;
 mod http;
 mod input;
@@ -26,6 +27,7 @@ pub use archive::ArchiveArgs;
 pub use bench::BenchArgs;
 pub use budget::BudgetArgs;
 pub use concurrency::ConcurrencyArgs;
+pub use dedupe::{DedupeArgs, DedupeBy};
 pub use dns::DnsArgs;
 pub(crate) use http::NetrcFile;
 pub use http::{HeaderArg, HttpArgs};
@@ -63,6 +65,9 @@ pub struct PullArgs {
     /// Which lines of it are pulled.
     #[command(flatten)]
     pub lines: LinesArgs,
+    /// What is pulled and stored once only.
+    #[command(flatten)]
+    pub dedupe: DedupeArgs,
     /// Where files go.
     #[command(flatten)]
     pub output: OutputArgs,

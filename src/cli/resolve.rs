@@ -97,6 +97,7 @@ pub fn resolve(args: &PullArgs, host: &Host) -> anyhow::Result<Resolved> {
         printed: args.report.printed(&input.columns, is_body_printed(args))?,
         input,
         dir,
+        dedupe: args.dedupe.resolve(&destination)?,
         timestamping: args.transfer.timestamping(&args.output, destination.has_files())?,
         destination,
         own_files,

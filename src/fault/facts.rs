@@ -188,6 +188,8 @@ fn facts(cause: &Cause, stage: Stage) -> Facts {
             "the redirect leads from https to http (--allow-downgrade)"),
         // CURLE_ABORTED_BY_CALLBACK: it was our own decision. Rows that are skipped add nothing
         // to the exit status.
+        DuplicateUrl => row("dedupe.url", 42, ExitStatus::Success, "an earlier line has this URL"),
+        DuplicateBody => row("dedupe.content", 42, ExitStatus::Success, "another line has this body"),
         RobotsDisallowed => status("robots.disallowed", 42, 0, "robots.txt disallows this URL"),
         RobotsTag => status("robots.tag", 42, 0,
             "the X-Robots-Tag of the response asks robots not to use it"),
@@ -340,6 +342,8 @@ pub fn every_cause() -> impl Iterator<Item = Cause> {
         Cause::Redirects { limit: 0 },
         Cause::Location,
         Cause::Downgrade,
+        Cause::DuplicateUrl,
+        Cause::DuplicateBody,
         Cause::RobotsDisallowed,
         Cause::RobotsTag,
         Cause::RobotsUnreachable,

@@ -89,6 +89,8 @@ http.host_busy 22 8 the host refuses all requests; this URL was not tried
 http.redirects 47 7 more redirects than the 20 of --max-redirs
 http.location 8 7 the redirect has no usable Location
 http.downgrade 1 7 the redirect leads from https to http (--allow-downgrade)
+dedupe.url 42 0 an earlier line has this URL
+dedupe.content 42 0 another line has this body
 robots.disallowed 42 8 robots.txt disallows this URL
 robots.tag 42 8 the X-Robots-Tag of the response asks robots not to use it
 robots.unreachable 22 4 robots.txt could not be fetched, so nothing is permitted
@@ -307,6 +309,8 @@ fn add_from_head(faults: &mut Vec<Fault>) {
     add(&[Stage::Head], Cause::Redirects { limit: 20 });
     add(&[Stage::Head], Cause::Location);
     add(&[Stage::Head], Cause::Downgrade);
+    add(&[Stage::Connect], Cause::DuplicateUrl);
+    add(&[Stage::Write], Cause::DuplicateBody);
     add(&[Stage::Head], Cause::RobotsDisallowed);
     add(&[Stage::Head], Cause::RobotsTag);
     add(&[Stage::Head], Cause::RobotsUnreachable);

@@ -373,6 +373,10 @@ pub struct Check {
     /// Computes the digest of the row, and that of `expected` unless `proof` does.
     record: Hasher,
     proof: Option<Hasher>,
+    /// Computes what tells the content from any other, where neither of these two does.
+    content: Option<Hasher>,
+    /// Whether that is wanted.
+    wants_content: bool,
     /// Checks the pieces where there is no checksum of the whole file, until one is wrong.
     pieces: Option<PieceCheck>,
     wrong: Option<Box<WrongPiece>>,
@@ -395,7 +399,23 @@ impl Check {
         let kind = record.or(expected_kind).or_else(|| pieces.map(|pieces| pieces.kind()))?;
         let proof = expected_kind.filter(|expected| *expected != kind).map(Hasher::new);
         let pieces = pieces.map(|pieces| PieceCheck::new(Arc::clone(pieces), 0));
-        Some(Self { expected: *checksum, record: Hasher::new(kind), proof, pieces, wrong: None })
+        Some(Self {
+            expected: *checksum,
+            record: Hasher::new(kind),
+            proof,
+            content: None,
+            wants_content: false,
+            pieces,
+            wrong: None,
+        })
+    }
+
+    /// This check, which finds out besides what tells the content from any other.
+    pub fn with_content(self) -> Self {
+        let has_it = |hasher: &Hasher| hasher.kind() == CONTENT;
+        let is_known = has_it(&self.record) || self.proof.as_ref().is_some_and(has_it);
+        let content = (!is_known).then(|| Hasher::new(CONTENT));
+        Self { content, wants_content: true, ..self }
     }
 
     /// Takes the next bytes of the file.
@@ -404,6 +424,9 @@ impl Check {
         if let Some(proof) = &mut self.proof {
             proof.update(bytes);
         }
+        if let Some(content) = &mut self.content {
+            content.update(bytes);
+        }
         if let Some(pieces) = &mut self.pieces
             && let Err(wrong) = pieces.update(bytes)
         {
@@ -411,11 +434,11 @@ impl Check {
         }
     }
 
-    /// The digest of the row.
+    /// The digest of the row, and what tells the content from any other.
     ///
     /// # Errors
     /// When the file is not the expected one.
-    pub fn finish(self) -> Result<Checksum, Box<Mismatch>> {
+    pub fn finish(self) -> Result<Digests, Box<Mismatch>> {
         let pieces = self.pieces.map_or(Ok(()), PieceCheck::finish);
         if let Some(wrong) = self.wrong.or_else(|| pieces.err()) {
             return Err(Mismatch::Piece(*wrong).into());
@@ -424,10 +447,27 @@ impl Check {
         let got = self.proof.map_or(record, Hasher::finish);
         match self.expected {
             Some(expected) if expected != got => Err(Mismatch::Digest { got, expected }.into()),
-            Some(_) | None => Ok(record),
+            Some(_) | None => {
+                let content = self.content.map(Hasher::finish);
+                let known = [record, got].into_iter().find(|digest| digest.kind() == CONTENT);
+                let content = content.or(known).filter(|_| self.wants_content);
+                Ok(Digests { row: record, content })
+            }
         }
     }
 }
+
+/// Digests of a file that is the expected one.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Digests {
+    /// Digest for the row of the file.
+    pub row: Checksum,
+    /// Digest that tells the content from any other, where that is wanted: BLAKE3.
+    pub content: Option<Checksum>,
+}
+
+/// The kind of digest that tells a content from any other.
+const CONTENT: Kind = Kind::Blake3;
 
 /// A file that is not the expected one.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -520,6 +560,28 @@ mod tests {
     ];
 
     #[test]
+    fn what_tells_contents_apart_is_computed_once() {
+        let of = |kind: Kind| {
+            let mut hasher = Hasher::new(kind);
+            hasher.update(b"abc");
+            hasher.finish()
+        };
+        let kinds = [None, Some(Kind::Blake3), Some(Kind::Sha256)];
+        for (expected, record) in kinds.iter().flat_map(|one| kinds.map(|other| (*one, other))) {
+            let Some(check) = Check::new(expected.map(of), record) else { continue };
+            let mut check = check.with_content();
+            let is_known = [expected, record].contains(&Some(Kind::Blake3));
+            assert_eq!(check.content.is_some(), !is_known, "{expected:?} {record:?}");
+            check.update(b"a");
+            check.update(b"bc");
+            let row = of(record.or(expected).unwrap());
+            assert_eq!(check.finish(), Ok(Digests { row, content: Some(of(Kind::Blake3)) }));
+        }
+        let check = Check::new(None, Some(Kind::Blake3)).unwrap();
+        assert_eq!(check.finish().unwrap().content, None, "nobody asked");
+    }
+
+    #[test]
     fn known_answers() {
         for (kind, (of_abc, of_nothing)) in
             Kind::ALL.into_iter().zip(OF_ABC.into_iter().zip(OF_NOTHING))
@@ -588,7 +650,7 @@ mod tests {
             let mut check = Check::new(expected, record).unwrap();
             check.update(b"a");
             check.update(b"bc");
-            check.finish().map(|digest| digest.to_string())
+            check.finish().map(|digests| digests.row.to_string())
         };
         // What the list wants, what the row should have, what it gets.
         let right = [(None, 6, 6), (Some(0), 0, 0), (Some(3), 6, 6)];
@@ -613,7 +675,7 @@ mod tests {
         let check = |expected: &Expected, record, file: &[u8]| {
             let mut check = Check::of(expected, record).unwrap();
             file.chunks(2).for_each(|part| check.update(part));
-            check.finish().map(|digest| digest.to_string()).map_err(|wrong| wrong.to_string())
+            check.finish().map(|digests| digests.row.to_string()).map_err(|wrong| wrong.to_string())
         };
         assert_eq!(check(&expected, None, b"abc"), Ok(OF_ABC[1].to_owned()));
         assert_eq!(check(&expected, Some(Kind::Md5), b"abc"), Ok(OF_ABC[0].to_owned()));

@@ -100,6 +100,8 @@ fn blame(fault: &Fault, route: Route<'_>) -> Blame {
         | Cause::HostRefuses
         | Cause::RobotsDisallowed
         | Cause::RobotsTag
+        | Cause::DuplicateUrl
+        | Cause::DuplicateBody
         | Cause::RobotsUnreachable
         | Cause::Disk(_)
         | Cause::Resources(_)

@@ -6,8 +6,9 @@
 //! ([`checksum`]); which bytes of one file are there, which connection fetches the others
 //! ([`parts`], [`ranges`]) and from where ([`sources`]), and how that is kept beside it
 //! ([`partial`]); what a list holds ([`census`]) and says besides ([`kept`]), and which machine
-//! pulls what ([`shard`]); what one run tells the next about names ([`dns_cache`]), what sites ask
-//! of robots ([`robots`]), and when a full disk has [`room`].
+//! pulls what ([`shard`]); what was [`seen`] before, and which [`contents`] are stored; what one
+//! run tells the next about names ([`dns_cache`]), what sites ask of robots ([`robots`]), and when
+//! a full disk has [`room`].
 //!
 //! Pure: no socket, file, clock, runtime or randomness of its own. Time comes in as milliseconds
 //! since the run began, random numbers come in as arguments.
@@ -15,6 +16,7 @@
 pub mod address;
 pub mod census;
 pub mod checksum;
+pub mod contents;
 pub mod dns_cache;
 pub mod eyeballs;
 pub mod feedback;
@@ -34,6 +36,7 @@ pub mod retry;
 pub mod robots;
 pub mod room;
 pub mod schedule;
+pub mod seen;
 pub mod shard;
 pub mod sources;
 pub mod target;

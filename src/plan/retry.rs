@@ -142,7 +142,9 @@ pub fn class(cause: &Cause) -> Class {
         Cause::Socks(_) => Class::Later,
         Cause::ProxyAuth | Cause::ProxyProtocol => Class::Permanent,
         Cause::RobotsUnreachable => Class::Transient,
-        Cause::RobotsDisallowed | Cause::RobotsTag => Class::Permanent,
+        Cause::DuplicateUrl | Cause::DuplicateBody | Cause::RobotsDisallowed | Cause::RobotsTag => {
+            Class::Permanent
+        }
         // A name may be made, and a full disk is not emptied by filling it again.
         Cause::NameNotFound => Class::Later,
         Cause::Disk(DiskProblem::NoSpace | DiskProblem::Quota) => Class::Later,
@@ -278,6 +280,8 @@ HostRefuses Transient
 Redirects { limit: 20 } Permanent
 Location Permanent
 Downgrade Permanent
+DuplicateUrl Permanent
+DuplicateBody Permanent
 RobotsDisallowed Permanent
 RobotsTag Permanent
 RobotsUnreachable Transient

@@ -14,6 +14,9 @@ pub struct Budget {
     pub duration_max_ms: Option<u64>,
     /// `--quota`: body bytes that may be received.
     pub bytes_max: Option<u64>,
+    /// `--max-files`: files that are wanted, at least 1. Lines begin only as long as they may all
+    /// be among them.
+    pub files_max: Option<u64>,
     /// `--ok-if`: percentage of rows that are ok, or were there, from which on failures of servers
     /// and the network do not count for the exit status.
     pub ok_percent_min: Option<f64>,
@@ -37,6 +40,8 @@ pub enum Limit {
     Duration,
     /// `--quota`
     Quota,
+    /// `--max-files`
+    Files,
 }
 
 impl Limit {
@@ -46,6 +51,7 @@ impl Limit {
             Self::Errors => "max_errors",
             Self::Duration => "max_duration",
             Self::Quota => "quota",
+            Self::Files => "max_files",
         }
     }
 }
@@ -57,6 +63,7 @@ impl fmt::Display for Limit {
             Self::Errors => "too many failures, --max-errors",
             Self::Duration => "the time is over, --max-duration",
             Self::Quota => "enough bytes came, --quota",
+            Self::Files => "so many files are done, --max-files",
         })
     }
 }
@@ -75,7 +82,10 @@ pub fn spent(budget: &Budget, stats: &Stats, elapsed: impl FnOnce() -> Duration)
                 && stats.failed as f64 * 100.0 > percent * tried as f64
         }
     };
-    if has_too_many_errors {
+    // The last file of all is what was asked for, whatever else is used up with it.
+    if budget.files_max.is_some_and(|files| stats.ok >= files) {
+        Some(Limit::Files)
+    } else if has_too_many_errors {
         Some(Limit::Errors)
     } else if budget.bytes_max.is_some_and(|bytes| stats.bytes >= bytes) {
         Some(Limit::Quota)
@@ -117,6 +127,7 @@ mod tests {
         let percent = errors(ErrorsMax::Percent(2.5));
         let bytes = row_ok().size_download;
         let quota = Budget { bytes_max: Some(2 * bytes), ..none };
+        let files = Budget { files_max: Some(3), ..count };
         let time = Budget { duration_max_ms: Some(1_000), ..none };
         let table = [
             (none, stats(9, 0, 1_000), second, None),
@@ -131,6 +142,10 @@ mod tests {
             (errors(ErrorsMax::Percent(100.0)), stats(0, 0, 100), second, None),
             (quota, stats(1, 9, 0), second, None),
             (quota, stats(2, 0, 0), second, Some(Limit::Quota)),
+            (files, stats(2, 9, 2), second, None),
+            (files, stats(3, 0, 0), second, Some(Limit::Files)),
+            (files, stats(3, 0, 3), second, Some(Limit::Files)),
+            (files, stats(2, 0, 3), second, Some(Limit::Errors)),
             (time, stats(1, 0, 0), second, Some(Limit::Duration)),
             (time, stats(1, 0, 0), second - Duration::from_micros(1), None),
         ];

@@ -27,6 +27,8 @@ pub struct Counted<'a> {
     pub naming: Option<&'static str>,
     /// Whether the file took the place of one that was there before the run.
     pub has_replaced: bool,
+    /// Whether the file is one that was stored for another line (`--dedupe content`).
+    pub is_linked: bool,
     /// Attempts after the first.
     pub num_retries: u32,
     /// Redirects followed.
@@ -52,6 +54,7 @@ impl<'a> From<&'a Row> for Counted<'a> {
             write_mode: row.write_mode,
             naming: row.naming,
             has_replaced: row.has_replaced,
+            is_linked: row.status == Status::Ok && row.duplicate_of.is_some(),
             num_retries: row.num_retries,
             num_redirects: row.num_redirects,
             num_connects: row.num_connects,

@@ -14,6 +14,8 @@ pub struct DryRun {
     pub jobs: u64,
     /// Lines that would fail as they stand.
     pub bad: u64,
+    /// Lines that have the URL of an earlier one, and would not be pulled.
+    pub duplicates: u64,
     /// Lines that are other shards'.
     pub others: u64,
     /// Different hosts, ports included.
@@ -42,10 +44,15 @@ impl DryRun {
     }
 
     fn write(&self, text: &mut String) -> fmt::Result {
-        let Self { lines, jobs, bad, others, hosts, .. } = *self;
+        let Self { lines, jobs, bad, duplicates, others, hosts, .. } = *self;
         write!(text, "dry run: {}: {} to pull", Of(lines, "line"), Of(jobs, "URL"))?;
-        let rest = lines.saturating_sub(jobs + bad + others);
-        for (count, what) in [(bad, "bad"), (rest, "blank or comments or options")] {
+        let rest = lines.saturating_sub(jobs + bad + duplicates + others);
+        let others_than_jobs = [
+            (duplicates, "with the URL of an earlier line"),
+            (bad, "bad"),
+            (rest, "blank or comments or options"),
+        ];
+        for (count, what) in others_than_jobs {
             if count > 0 {
                 write!(text, ", {} {what}", Number(count))?;
             }
@@ -97,6 +104,7 @@ mod tests {
             lines: 12,
             jobs: 1,
             bad: 2,
+            duplicates: 3,
             hosts: 1,
             largest: vec![("a.example:81".to_owned(), 1)],
             time_parse: Duration::from_millis(6),
@@ -107,7 +115,8 @@ mod tests {
         };
         assert_eq!(
             dry.text(),
-            "dry run: 12 lines: 1 URL to pull, 2 bad, 9 blank or comments or options\n\
+            "dry run: 12 lines: 1 URL to pull, 3 with the URL of an earlier line, 2 bad, \
+             6 blank or comments or options\n\
              1 host; those with the most URLs:\n\
              \x20       1  a.example:81\n\
              one CPU parses and names 2,000 lines/s, and schedules 1,000,000 lines/s; 1.5 s in \

@@ -30,7 +30,7 @@ use std::time::{Duration, SystemTime};
 pub enum Status {
     /// The whole body is in its file.
     Ok,
-    /// Nothing was asked for: the file was there (`--no-clobber`).
+    /// Nothing was asked for: the file was there (`--no-clobber`), or the fault says why.
     Skipped,
     /// The job failed; the fault says why.
     Failed,
@@ -130,6 +130,8 @@ pub struct Row {
     pub num_parts: u32,
     /// What became of what was there unfinished before the run, where something was.
     pub resume: Option<Resume>,
+    /// Number of the first line with the same URL or the same body, where that was found out.
+    pub duplicate_of: Option<u64>,
     /// Word for how the body was written, where `--write-mode` decides it. No column has it.
     pub write_mode: Option<&'static str>,
     /// Word for how the file got its name, where it is a file. No column has it.
@@ -180,6 +182,7 @@ impl Row {
             size_resumed: 0,
             num_parts: 0,
             resume: None,
+            duplicate_of: None,
             write_mode: None,
             naming: None,
             has_replaced: false,

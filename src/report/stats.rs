@@ -133,6 +133,10 @@ pub struct Stats {
     pub bytes: u64,
     /// Sum of `size_file`.
     pub bytes_stored: u64,
+    /// Files that are links to one that was stored for another line (`--dedupe content`).
+    pub files_linked: u64,
+    /// Bytes of `bytes_stored` that these take no room for.
+    pub bytes_linked: u64,
     /// Sum of `size_resumed`.
     pub bytes_resumed: u64,
     /// Files some bytes of which were there before the run.
@@ -188,6 +192,8 @@ impl Default for Stats {
             cancelled: 0,
             bytes: 0,
             bytes_stored: 0,
+            files_linked: 0,
+            bytes_linked: 0,
             bytes_resumed: 0,
             files_resumed: 0,
             files_split: 0,
@@ -222,6 +228,10 @@ impl Stats {
         }
         self.bytes += row.size_download;
         self.bytes_stored += row.size_file.unwrap_or(0);
+        if row.is_linked {
+            self.files_linked += 1;
+            self.bytes_linked += row.size_file.unwrap_or(0);
+        }
         self.bytes_resumed += row.size_resumed;
         self.files_resumed += u64::from(row.size_resumed > 0);
         self.files_split += u64::from(row.num_parts > 1);
@@ -327,6 +337,8 @@ impl Stats {
             response_codes: &self.response_codes,
             bytes: self.bytes,
             bytes_stored: self.bytes_stored,
+            files_linked: self.files_linked,
+            bytes_linked: self.bytes_linked,
             bytes_resumed: self.bytes_resumed,
             files_replaced: self.files_replaced,
             files_resumed: self.files_resumed,
@@ -451,6 +463,8 @@ struct Json<'a> {
     response_codes: &'a BTreeMap<u16, u64>,
     bytes: u64,
     bytes_stored: u64,
+    files_linked: u64,
+    bytes_linked: u64,
     bytes_resumed: u64,
     files_replaced: u64,
     files_resumed: u64,

@@ -1,6 +1,6 @@
 //! The end of a run for people: a few lines of text, and the exit status of the process.
 
-use super::budget;
+use super::budget::{self, Limit};
 use super::figures::{Number, Of, Rate, Size, Time};
 use super::hosts::Host;
 use super::journal::Passed;
@@ -55,20 +55,25 @@ fn shortened(text: &str, chars_max: usize) -> Cow<'_, str> {
 
 /// The exit status of a run: that of its end, or the lowest of its faults, as wget counts them;
 /// internal when a row failed and nobody said why, which is a bug. With `ok_percent_min`
-/// (`--ok-if`) so many good rows make a success of what is the servers' fault.
+/// (`--ok-if`) so many good rows make a success of what is the servers' fault, as all the files of
+/// `--max-files` do.
 pub fn exit_status(stats: &Stats, end: RunEnd, ok_percent_min: Option<f64>) -> ExitStatus {
     match end {
         RunEnd::Interrupted => ExitStatus::Interrupted,
         RunEnd::DiskFull => ExitStatus::LocalFile,
-        RunEnd::Stopped(_) => ExitStatus::Stopped,
-        RunEnd::Complete => {
+        RunEnd::Stopped(Limit::Errors | Limit::Duration | Limit::Quota) => ExitStatus::Stopped,
+        RunEnd::Stopped(Limit::Files) | RunEnd::Complete => {
             let is_clean = stats.failed == 0 && stats.cancelled == 0;
             let unexplained = if is_clean { ExitStatus::Success } else { ExitStatus::Internal };
             let status = stats.exit_lowest().unwrap_or(unexplained);
             let of_servers = ExitStatus::Network..=ExitStatus::Status;
-            let is_pardoned =
-                of_servers.contains(&status) && budget::is_pardoned(ok_percent_min, stats);
-            if is_pardoned { ExitStatus::Success } else { status }
+            let is_good_enough =
+                end != RunEnd::Complete || budget::is_pardoned(ok_percent_min, stats);
+            if of_servers.contains(&status) && is_good_enough {
+                ExitStatus::Success
+            } else {
+                status
+            }
         }
     }
 }
@@ -92,6 +97,14 @@ fn write_summary(text: &mut String, stats: &Stats, run: &RunInfo) -> fmt::Result
     match stats.files_replaced {
         0 => {}
         files => writeln!(text, "{} replaced one that was there", Of(files, "file"))?,
+    }
+    match (stats.files_linked, Size(stats.bytes_linked)) {
+        (0, _) => {}
+        (1, size) => writeln!(text, "1 file is a link to another with the same content: {size}")?,
+        (files, size) => {
+            let files = Of(files, "file");
+            writeln!(text, "{files} are links to others with the same content: {size}")?;
+        }
     }
     if let Some(RunShard { index, count, lines_of_others }) = run.shard {
         let are = if lines_of_others == 1 { "is" } else { "are" };

@@ -54,6 +54,8 @@ pub(super) struct OfRun {
     token: Option<u64>,
     /// Number that files are signed with.
     owner: Option<u64>,
+    /// Whether files of one line may be links to those of another.
+    has_links: bool,
     /// Files and folders that no file beneath may replace.
     kept: Arc<Kept>,
     was_empty: bool,
@@ -111,6 +113,7 @@ pub struct SentDir {
     nonce: u32,
     token: Option<u64>,
     owner: Option<u64>,
+    has_links: bool,
     kept: Arc<Kept>,
     was_empty: bool,
     write_options: WriteOptions,
@@ -149,6 +152,7 @@ impl Dir {
                 nonce: fastrand::u32(..),
                 token: None,
                 owner: None,
+                has_links: false,
                 kept: Arc::default(),
                 was_empty: is_empty(&fd),
                 write_options,
@@ -205,6 +209,7 @@ impl Dir {
             nonce: self.run.nonce,
             token: self.run.token,
             owner: self.run.owner,
+            has_links: self.run.has_links,
             kept: Arc::clone(&self.run.kept),
             was_empty: self.run.was_empty,
             write_options: self.run.write_options,
@@ -363,6 +368,7 @@ impl From<SentDir> for Dir {
                 nonce: sent.nonce,
                 token: sent.token,
                 owner: sent.owner,
+                has_links: sent.has_links,
                 kept: sent.kept,
                 was_empty: sent.was_empty,
                 write_options: sent.write_options,

@@ -19,6 +19,7 @@ mod descriptor;
 mod direct;
 mod options;
 mod partial;
+mod print;
 mod probe;
 mod share;
 mod spill;
@@ -30,6 +31,7 @@ mod writes;
 pub use options::{FileAllocation, FileOps, Fsync, NameBy, WriteMode, WriteOptions};
 pub(super) use partial::RECORD_SUFFIX;
 pub use partial::{PartWriter, PartialFile, RECORD_BYTES_MAX};
+pub use print::FilePrint;
 pub(super) use share::CacheShare;
 pub use spill::Spill;
 pub use stamp::{Made, Stamp};
@@ -83,6 +85,8 @@ pub struct OutFile {
     /// How the bytes of a long body go.
     long: Option<Box<LongWriter>>,
     stamp: Option<Stamp>,
+    /// What the file was like before it got its name, and whether that is wanted.
+    print: (bool, Option<FilePrint>),
 }
 
 /// Name of a file that is written.
@@ -129,6 +133,7 @@ impl OutFile {
                 }
             },
             stamp: None,
+            print: (false, None),
         };
         let WriteOptions { ops, name_by, .. } = dir.run.write_options;
         let wants_unnamed = dir.offers.unnamed.get()
@@ -163,6 +168,16 @@ impl OutFile {
     /// Sets what the file is to tell of its version when it is whole.
     pub fn set_stamp(&mut self, stamp: Option<Stamp>) {
         self.stamp = stamp;
+    }
+
+    /// Has a look taken at the file when it is whole, for [`Self::print`].
+    pub fn want_print(&mut self) {
+        self.print.0 = true;
+    }
+
+    /// What the file was like when it got its name, if that was wanted and could be found out.
+    pub fn print(&self) -> Option<FilePrint> {
+        self.print.1
     }
 
     /// Way in which the file gets its name, or has got it; never [`NameBy::Auto`].
@@ -268,6 +283,9 @@ impl OutFile {
     fn name(&mut self, name: &str, naming: Naming) -> Result<bool, Cause> {
         if let Some(fd) = self.fd.get() {
             self.dir.sign(fd, self.index);
+            if self.print.0 {
+                self.print.1 = FilePrint::of_file(fd);
+            }
         }
         let mut is_taken = false;
         if self.place == Place::Unnamed {

@@ -36,11 +36,13 @@ mod memory;
 pub mod mount;
 pub mod probe;
 pub mod room;
+pub mod scratch;
 pub mod setup;
 #[cfg(feature = "shim")]
 pub mod shim;
 #[cfg(not(feature = "shim"))]
 mod shim;
+pub mod stored;
 pub mod stream;
 pub mod tcp;
 mod tcp_info;

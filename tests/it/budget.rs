@@ -2,7 +2,8 @@
 //! pardons.
 
 use crate::cmd::{Done, Sandbox, eventually};
-use crate::rude::{Plan, Rude, Script, Verb, ok, response};
+use crate::origin::serve;
+use crate::rude::{Plan, Rude, Script, Verb, ok, redirect, response};
 use rustix::process::Signal;
 
 /// One job after the other.
@@ -153,6 +154,91 @@ fn so_many_good_ones_pardon_the_others() {
 }
 
 #[test]
+fn a_sample_is_exactly_so_large_and_asks_for_no_more() {
+    let (server, urls) = every_nth_fails(4, 400);
+    let flags = ["--max-files", "90", "-j", "1000", "-x", "300", "--retry", "0", "--threads", "2"];
+    let more = ["--stats", "stats.json", "--save-session", "left.txt"];
+    let sandbox = Sandbox::new();
+    let done = sandbox.pull().args(flags).args(more).list(&urls).run();
+    // What servers did with other lines does not count.
+    done.assert_code(0);
+    assert_eq!((count(&done, "ok"), sandbox.files().len()), (90, 90));
+    assert_eq!(end(&sandbox), "max_files");
+    assert!(done.stderr.contains("(stopped: so many files are done, --max-files)"));
+    // Every fourth of the first 120 failed, and each let another line begin.
+    assert!((28..=31).contains(&count(&done, "failed")), "{}", count(&done, "failed"));
+    assert_eq!(server.log().len(), done.rows.len(), "nothing else was asked for");
+    let last = done.rows.iter().map(|row| row["index"].parse::<usize>().unwrap()).max();
+    assert!(last.unwrap() <= 121, "{last:?}");
+    // The rest is left: another run takes it up.
+    let left = std::fs::read_to_string(sandbox.path("left.txt")).unwrap();
+    let left = left.lines().filter(|line| line.starts_with("http")).count();
+    assert_eq!(left, 400 - 90);
+    let again = sandbox.pull().args(flags).list(&urls).again().run();
+    again.assert_code(0);
+    assert_eq!(sandbox.files().len(), 180, "so many of each run");
+}
+
+#[test]
+fn a_line_counts_once_whatever_it_takes() {
+    let busy = || vec![Verb::Send(response("503 Busy", "Retry-After: 0\r\n", b""))];
+    let server = Plan::new()
+        .on("/0", [busy(), busy(), ok(b"zero")])
+        .on("/1", [redirect("/there")])
+        .on("/2", [not_found()])
+        .on("/4", [vec![Verb::Close], ok(b"four")])
+        .otherwise(ok(b"content"))
+        .start();
+    let urls: Vec<String> = (0..20).map(|n| server.url(&format!("/{n}"))).collect();
+    for flags in [["-j", "1"], ["-j", "64"], ["--pipeline", "4"]] {
+        let sandbox = Sandbox::new();
+        std::fs::write(sandbox.out().join("3"), "it was there").unwrap();
+        let more = ["--max-files", "4", "--retry-delay", "1ms", "--on-conflict", "skip"];
+        let done = sandbox.pull().args(flags).args(more).list(&urls).run();
+        done.assert_code(0);
+        let status = |wanted| count(&done, wanted);
+        assert_eq!([status("ok"), status("failed"), status("skipped")], [4, 1, 1], "{flags:?}");
+        assert_eq!(sandbox.files().len(), 5);
+    }
+}
+
+#[test]
+fn helpers_and_mirrors_are_no_files_of_their_own() {
+    let served = serve();
+    let files: Vec<_> =
+        (0..4).map(|n| served.file(&format!("f{n}"), 8 << 20).with("rate", 8_000_000)).collect();
+    let gone = served.http("/status/404");
+    let list: Vec<String> = files.iter().map(|file| format!("{gone}\t{}", file.url())).collect();
+    let sandbox = Sandbox::new();
+    let flags = ["--max-files", "2", "-s", "4", "-k", "1M", "--name-template", "{seq}"];
+    let done = sandbox.pull().args(flags).list(&list).run();
+    done.assert_code(0);
+    assert_eq!((count(&done, "ok"), done.rows.len()), (2, 2));
+    assert_eq!(sandbox.files().into_keys().collect::<Vec<_>>(), ["1", "2"]);
+    assert_eq!([&files[2], &files[3]].map(|file| file.stats().requests), [0, 0]);
+}
+
+#[test]
+fn a_list_may_have_fewer_files_than_are_wanted() {
+    let (_server, urls) = every_nth_fails(5, 10);
+    let sandbox = Sandbox::new();
+    let flags = ["--retry", "0", "--stats", "stats.json", "--max-files"];
+    let done = sandbox.pull().args(flags).arg("9").list(&urls).run();
+    done.assert_code(8);
+    assert_eq!((done.rows.len(), end(&sandbox).as_str()), (10, "complete"));
+    // Nothing is left behind the last one, and a bad line there is not looked at.
+    let sandbox = Sandbox::new();
+    let done = sandbox.pull().args(flags).arg("8").list(&urls).run();
+    done.assert_code(0);
+    let mut bad = urls[1..3].to_vec();
+    bad.push("nonsense".to_owned());
+    let sandbox = Sandbox::new();
+    let done = sandbox.pull().args(flags).arg("2").list(&bad).run();
+    done.assert_code(0);
+    assert_eq!((done.rows.len(), end(&sandbox).as_str()), (2, "max_files"));
+}
+
+#[test]
 fn numbers_that_are_none_are_refused() {
     let sandbox = Sandbox::new();
     let flags = [
@@ -163,6 +249,7 @@ fn numbers_that_are_none_are_refused() {
         ["--ok-if", "1e1"],
         ["--ok-if", "%"],
         ["--max-duration", "0"],
+        ["--max-files", "0"],
         ["--quota", "x"],
     ];
     for flag in flags {

@@ -30,6 +30,7 @@ mod changes; // lines that are done and ask for something else by now
 mod checksums; // what is stored is what was asked for, or nothing
 mod coding; // --compressed: what is decoded, and what is stored as sent
 mod columns; // what a report says of the list, so that both can be joined
+mod dedupe;
 mod dirs; // --dirs: which folder a file goes into
 mod discard; // --discard: rows and no files
 mod disk; // full, read-only and vanished places; flushing and reserving

@@ -10,7 +10,7 @@ const COLUMNS: &str = "url,response_code,index,status,error_code,error_message,e
     size_download,content_type,content_encoding,etag,num_retries,num_redirects,url_effective,\
     remote_ip,http_version,num_connects,tls_resumed,time_queue,time_namelookup,time_connect,\
     time_appconnect,time_starttransfer,time_total,attempted_at,size_file,digest,size_resumed,\
-    num_parts,resume";
+    num_parts,resume,duplicate_of";
 
 /// A list as people have them, and the rows it must give: the URL and how it ends.
 fn wild_list(served: &Served) -> (Vec<String>, Vec<(String, &'static str)>) {

@@ -478,6 +478,37 @@ fn a_damaged_member_is_found_and_its_shard_is_pulled_again() {
 }
 
 #[test]
+fn a_body_is_packed_once_and_other_rows_point_at_its_line() {
+    let sandbox = Sandbox::new();
+    // Three bodies for forty lines; an empty one is nothing to save.
+    let bodies = [origin::body("/a", 900), origin::body("/b", 70_000), Vec::new()];
+    let mut plan = Plan::new();
+    for n in 0..40 {
+        plan = plan.on(&format!("/{n}"), [ok(&bodies[n % 3])]);
+    }
+    let server = plan.start();
+    let lines: Vec<String> = (0..40).map(|n| server.url(&format!("/{n}"))).collect();
+    let args = ["--dedupe", "content", "-i", "list.txt"];
+    std::fs::write(sandbox.path("list.txt"), lines[..20].join("\n")).unwrap();
+    let first = webdataset(&sandbox, "3").args(args).run();
+    assert_eq!(first.code(), 0, "{}", first.stderr);
+    // The list grows: what the rows of the first run say is known.
+    std::fs::write(sandbox.path("list.txt"), lines.join("\n")).unwrap();
+    let done = webdataset(&sandbox, "3").again().args(args).run();
+    assert_eq!(done.code(), 0, "{}", done.stderr);
+    let samples = samples(&sandbox.out());
+    let empty = (0..40).filter(|n| n % 3 == 2).count();
+    assert_eq!(samples.len(), 2 + empty, "{:?}", samples.keys());
+    let last = last_rows(&done);
+    assert_eq!(last.len(), 40);
+    for row in last.values().filter(|row| row["status"] != "ok") {
+        assert_eq!((&*row["status"], &*row["error_code"]), ("skipped", "dedupe.content"));
+        assert!(samples.contains_key(&row["duplicate_of"].parse().unwrap()), "{row:?}");
+        assert_eq!(row["filename"], "");
+    }
+}
+
+#[test]
 fn options_that_do_not_go_together_are_told() {
     for (args, says) in [
         (&["--shard-files", "5"][..], "--output-format webdataset"),

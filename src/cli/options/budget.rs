@@ -32,6 +32,18 @@ pub struct BudgetArgs {
     #[arg(short = 'Q', long, alias = "max-transfer", value_name = "SIZE",
           value_parser = values::bytes)]
     pub quota: Option<Bytes>,
+    /// End the run when N files are done: a sample of a list.
+    ///
+    /// N files of this run, neither more nor fewer: a line begins only as long as those done and
+    /// those under way come to fewer than N. They are the first lines of the list that can be
+    /// pulled: for one that fails, after its retries, or that is skipped, the next one begins.
+    /// What an earlier run has done does not count. The lines behind are not started, and are in
+    /// --save-session. The exit status is 0 with N files, whatever servers did with other lines.
+    ///
+    /// Example: --max-files 100
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..),
+          hide_short_help = true)]
+    pub max_files: Option<u64>,
     /// Exit status 0 when at least P% of the URLs are ok.
     ///
     /// In place of 4 to 8, the failures of servers and the network; see `ringpull help exit`.
@@ -49,6 +61,7 @@ impl BudgetArgs {
         Budget {
             errors_max: self.max_errors.or(fail_early),
             duration_max_ms: self.max_duration.map(|time| time.0),
+            files_max: self.max_files,
             bytes_max: self.quota.map(|bytes| bytes.0).filter(|bytes| *bytes > 0),
             ok_percent_min: self.ok_if,
         }

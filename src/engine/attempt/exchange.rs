@@ -293,6 +293,7 @@ async fn keep_text(
         naming: None,
         has_replaced: false,
         body: None,
+        duplicate_of: None,
     };
     let done = Outcome::Done(stored).into();
     match connection {

@@ -20,6 +20,7 @@ use crate::plan::retry::{self, Refusals};
 use crate::plan::sources::Leave;
 use crate::plan::target::Target;
 use crate::report::{Counted, Row, Times, location, row};
+use crate::ring::file::NameBy;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -507,8 +508,9 @@ fn counted<'t>(
         size_resumed: told.resumed,
         num_parts: told.num_parts.max(u32::from(head.is_some())),
         write_mode: told.write_mode.filter(|_| end.stored().is_some()),
-        naming: end.stored().and_then(|stored| stored.naming),
+        naming: end.stored().and_then(|stored| stored.naming.map(NameBy::word)),
         has_replaced: end.stored().is_some_and(|stored| stored.has_replaced),
+        is_linked: end.stored().is_some_and(|stored| stored.duplicate_of.is_some()),
         num_retries: history.map_or(0, |history| history.attempt.saturating_sub(1)),
         num_redirects: history.map_or(0, |history| history.hops.num_redirects_total()),
         num_connects: history
@@ -549,6 +551,7 @@ fn row(job: &Job, name: &str, history: Option<&History>, end: End, now: Instant,
         End::Done(stored) => {
             row.filename = stored.location.shown(dir, name);
             row.digest = stored.digest.map(|digest| digest.to_string().into());
+            row.duplicate_of = stored.duplicate_of;
         }
         End::Skipped => row.filename = Some(location::of_file(dir, name)),
         End::Refused(fault) => row.fault = Some(fault),
@@ -569,6 +572,13 @@ pub(crate) fn bad_line_row(line: &BadLine) -> Row {
         kept: kept(&line.kept),
         ..Row::new(line.index, line.text.clone(), SystemTime::now())
     }
+}
+
+/// The row of a job that is not tried, because it has the URL of line `first`.
+pub(crate) fn duplicate_row(job: &Job, first: u64) -> Row {
+    let end = End::Refused(Fault::new(Stage::Input, Cause::DuplicateUrl));
+    let row = row(job, "", None, end, Instant::now(), "");
+    Row { url_effective: None, duplicate_of: Some(first), ..row }
 }
 
 /// What the list says in the columns that the report keeps.

@@ -10,7 +10,7 @@ use crate::engine::attempt::trace::Trace;
 use crate::engine::output::assembly::{Coming, Kept};
 use crate::engine::output::body::Body;
 use crate::engine::output::partial::{Claim, Filling, Next, Told, Version};
-use crate::engine::output::stored::{Obstacle, Stored};
+use crate::engine::output::stored::Obstacle;
 use crate::engine::output::versions::Held;
 use crate::fault::{Cause, Fault, Stage};
 use crate::http::Head;
@@ -22,7 +22,6 @@ use crate::plan::validator::Validator;
 use crate::plan::verdict::{Answer, BadPart, Instead, PartAsk, WhyWhole, check_size, why_whole};
 use crate::report::Resume;
 use crate::ring::buf::RecvBuf;
-use crate::ring::file::NameBy;
 use std::sync::Arc;
 
 /// What an attempt does next about the body of its job.
@@ -484,8 +483,8 @@ async fn finish_body(
     let partial = &team.partial;
     // An earlier run may have permitted more.
     check_size(partial.extent().0.unwrap_or_default(), file.output.body_bytes_max)?;
-    let digest = match partial.digest().await? {
-        Ok(digest) => digest,
+    let digests = match partial.digest().await? {
+        Ok(digests) => digests,
         Err(mismatch) if partial.is_mixed() && team.give_up_mirrors() => {
             partial.forget_mirrored(&mismatch);
             return Ok(Outcome::Mixed);
@@ -508,14 +507,10 @@ async fn finish_body(
         }
     };
     file.name.recall();
-    let (path, index) = (file.path(), file.job.index);
-    let named = file.output.name_partial(&kit.dir, partial, path, index).await;
+    let place = (file.path(), file.job.index);
+    let named = Box::pin(file.output.name_partial(&kit.dir, partial, place, digests)).await;
     Ok(match named {
-        Ok((location, has_replaced)) => {
-            let size = partial.extent().0.unwrap_or_default();
-            let naming = Some(NameBy::Rename.word());
-            Outcome::Done(Stored { location, size, digest, naming, has_replaced, body: None })
-        }
+        Ok(stored) => Outcome::Done(stored),
         Err(obstacle) => {
             if matches!(obstacle, Obstacle::Kept) {
                 // Another file has the name, and stays.

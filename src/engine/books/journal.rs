@@ -22,6 +22,7 @@ pub(crate) use whole::compare;
 
 use self::mark::{Epoch, Mark};
 use self::shards::Gone;
+pub(crate) use self::taken::Body;
 use self::taken::{Says, TakenRows};
 use crate::config::{Config, OnConflict, ReportFile, RetryFailed, SyncMode};
 use crate::engine::books::row_file::make_parent;
@@ -80,6 +81,8 @@ struct Wanted {
     /// Another request for each (`--timestamping`), since the file may have changed. What rows
     /// tell of versions is noted with their files.
     again: bool,
+    /// Which body each file has (`--dedupe content`).
+    bodies: bool,
 }
 
 /// What was found in a report.
@@ -236,7 +239,7 @@ impl Opened {
 
 /// Opens the report for appending, and reads what is in it, where that is a file. A torn end is cut
 /// off. `kept` are the names of the columns of the list that rows have; `each` gets the name of the
-/// file of every row, and what it says of its line.
+/// file of every row, what it says of its line, and which body the file has, where that is wanted.
 ///
 /// # Errors
 /// It cannot be opened, read or written; another run has it; it is not a report in its format, or
@@ -246,7 +249,7 @@ pub(crate) fn open(
     kept: Vec<String>,
     config: &Config,
     dir: &Dir,
-    each: impl FnMut(&str, Fate),
+    each: impl FnMut(&str, Fate, Option<Body>),
 ) -> anyhow::Result<Opened> {
     let is_fresh = config.journal.is_fresh;
     let (path, format) = (&report.path, report.format);
@@ -302,7 +305,8 @@ pub(crate) fn open(
     };
     if !is_fresh {
         let wants_files = config.destination.keeps_bodies();
-        let wanted = Wanted { files: wants_files, again: config.timestamping };
+        let (again, bodies) = (config.timestamping, config.dedupe.contents);
+        let wanted = Wanted { files: wants_files, again, bodies };
         opened.read(path, config.cpus.len(), wanted, each)?;
     }
     Ok(opened)
@@ -315,7 +319,7 @@ impl Opened {
         path: &Path,
         threads: usize,
         wanted: Wanted,
-        each: impl FnMut(&str, Fate),
+        each: impl FnMut(&str, Fate, Option<Body>),
     ) -> anyhow::Result<()> {
         let cannot = || RunError::local_file(format!("cannot write {}", path.display()));
         let mark = Mark::of(&self.file);
@@ -358,7 +362,7 @@ impl Opened {
         path: &Path,
         threads: usize,
         (believed, wanted): (u64, Wanted),
-        mut each: impl FnMut(&str, Fate),
+        mut each: impl FnMut(&str, Fate, Option<Body>),
     ) -> anyhow::Result<Scanned> {
         let mut doubted = 0_u64;
         let Self { file, format, done, lost, .. } = self;
@@ -389,7 +393,7 @@ impl Opened {
                     Fate::Good if wanted.again => Fate::Open,
                     fate => fate,
                 };
-                each(row.filename, fate);
+                each(row.filename, fate, row.body);
                 done.add(row.sum, fate);
             }
         })?;

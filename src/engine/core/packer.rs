@@ -10,8 +10,9 @@ use crate::engine::books::beside::{self, Beside};
 use crate::engine::core::state::Core;
 use crate::engine::moment::Moment;
 use crate::engine::output::archive::{Archiving, ShardFile, Streaming};
-use crate::engine::output::collected::Collected;
+use crate::engine::output::collected::{Collected, ToPack};
 use crate::engine::output::stored::{Location, Stored, write_fault};
+use crate::engine::output::stored_once::{Claim, Content, Known};
 use crate::engine::state::disk_full::{self, Full, Lacking};
 use crate::engine::state::stop::Stop;
 use crate::fault::{Cause, Fault};
@@ -153,23 +154,55 @@ impl Core {
     /// archive. The moment after it comes back.
     pub(crate) async fn pack(&self, mut fetch: Fetch, mut stored: Stored, now: Moment) -> Moment {
         let archive = self.shared.output.archive.as_ref().expect("what is collected is packed");
-        let body = stored.body.take().expect("it was collected");
+        let ToPack { bytes: body, content } = *stored.body.take().expect("it was collected");
         let name = member_name(archive, &fetch);
-        if archive.shards.is_some() {
-            self.pack_into_shard(archive, &mut fetch, (stored, &body), name, now).await;
-        } else {
-            self.pack_into_stream(archive, &mut fetch, (stored, &body), name, now).await;
+        match self.known(archive, content, fetch.job.index).await {
+            Once::At(first) => {
+                stored.duplicate_of = Some(first);
+                let row = duplicate_row(&mut fetch, stored, now);
+                let row = archive.once.wait(first, row);
+                row.iter().for_each(|row| self.desk.rows.write(row, None));
+            }
+            Once::Nowhere(claim) => {
+                let sample = (stored, &body, claim);
+                if archive.shards.is_some() {
+                    self.pack_into_shard(archive, &mut fetch, sample, name, now).await;
+                } else {
+                    self.pack_into_stream(archive, &mut fetch, sample, name, now).await;
+                }
+            }
         }
         body.give_back(&self.kit.buffers);
         self.desk.rows.forget(fetch);
         self.kit.clocks.now()
     }
 
+    /// The line that has the body already, where bodies are packed once only.
+    async fn known(&self, archive: &Archiving, content: Option<Content>, index: u64) -> Once<'_> {
+        let (Some(once), Some(content)) = (&self.shared.output.stored_once, content) else {
+            return Once::Nowhere(None);
+        };
+        let mut useless = None;
+        loop {
+            match once.known(content, useless).await {
+                None => return Once::Nowhere(None),
+                Some(Known::Nowhere(claim)) => return Once::Nowhere(Some(claim)),
+                // What this line had before is packed anew.
+                Some(Known::At(found))
+                    if found.first.index == index || archive.once.is_lost(found.first.index) =>
+                {
+                    useless = Some(found.at);
+                }
+                Some(Known::At(found)) => return Once::At(found.first.index),
+            }
+        }
+    }
+
     async fn pack_into_shard(
         &self,
         archive: &Archiving,
         fetch: &mut Fetch,
-        (mut stored, body): (Stored, &Collected),
+        (mut stored, body, claim): (Stored, &Collected, Option<Claim<'_>>),
         name: (String, String),
         now: Moment,
     ) {
@@ -190,6 +223,7 @@ impl Core {
             }
         }
         let Some(shard) = &mut *open else { return };
+        let path = format!("{}/{}", shard.file.name, joined(&name));
         stored.location = Location::Member(Box::new((shard.file.name.clone(), joined(&name))));
         let row = Box::new(fetch.row(End::Done(stored), now.at, dir));
         let sample = self.packer.sample(archive, name, &row);
@@ -199,6 +233,10 @@ impl Core {
         });
         shard.packed.push(PackedBody { row, job });
         archive.count_waiting();
+        if let Some(claim) = claim {
+            archive.once.begin(fetch.job.index);
+            claim.remember(fetch.job.index, &path, None);
+        }
         let appended = self.append(shard, &sample, body).await;
         self.packer.memory.set(sample.memory);
         let is_full = shard.is_full(archive);
@@ -351,6 +389,14 @@ impl Core {
             let left = job.as_deref().filter(|_| fault.is_some());
             self.desk.rows.write(&row, left.map(|(job, name)| (job, &**name)));
             archive.count_told();
+            if self.shared.output.stored_once.is_some() {
+                for mut row in archive.once.end(row.index, fault.is_some()) {
+                    if let Some(fault) = fault {
+                        fail(&mut row, fault);
+                    }
+                    self.desk.rows.write(&row, None);
+                }
+            }
             if count % ROWS_AT_ONCE == 0 {
                 tokio::task::yield_now().await;
             }
@@ -361,7 +407,7 @@ impl Core {
         &self,
         archive: &Archiving,
         fetch: &mut Fetch,
-        (mut stored, body): (Stored, &Collected),
+        (mut stored, body, claim): (Stored, &Collected, Option<Claim<'_>>),
         name: (String, String),
         now: Moment,
     ) {
@@ -376,6 +422,8 @@ impl Core {
             fail(&mut row, &write_fault(cause.clone()));
             *stream = Streaming::Broken(cause);
             left = Some((&fetch.job, fetch.name()));
+        } else if let Some(claim) = claim {
+            claim.remember(fetch.job.index, "", None);
         }
         drop(stream);
         self.desk.rows.write(&row, left);
@@ -429,6 +477,23 @@ impl Core {
             *streaming = Streaming::Broken(cause);
         }
     }
+}
+
+/// Whether the body of a job is packed already.
+enum Once<'c> {
+    /// The body is packed, for the line of this number.
+    At(u64),
+    /// The body is to be packed, and whoever has a claim says where.
+    Nowhere(Option<Claim<'c>>),
+}
+
+/// The row of a job whose body is that of another line, which has it in an archive.
+fn duplicate_row(fetch: &mut Fetch, stored: Stored, now: Moment) -> Row {
+    let mut row = fetch.row(End::Done(stored), now.at, "");
+    row.status = Status::Skipped;
+    row.fault = Some(write_fault(Cause::DuplicateBody));
+    (row.filename, row.size_file) = (None, None);
+    row
 }
 
 impl Shard {

@@ -49,6 +49,7 @@ impl Rows {
 
     /// Ends a job.
     pub(crate) fn close(&self, mut fetch: Fetch, end: End, now: Moment) -> Written {
+        self.return_ticket(&end);
         let written = match end {
             End::Done(_) | End::Skipped if !self.shared.books.reads_rows() => {
                 self.shared.books.count(&fetch.counted(&end, now.at));
@@ -76,8 +77,16 @@ impl Rows {
 
     /// Ends a job while it waits.
     pub(crate) fn close_waiting(&self, mut waiting: Waiting, end: End, now: Moment) {
+        self.return_ticket(&end);
         let row = waiting.row(end, now.at, self.dir_shown());
         self.write(&row, Some((&waiting.job, waiting.planned_name())));
+    }
+
+    /// Where only so many files are wanted, another line may begin in place of one without a file.
+    fn return_ticket(&self, end: &End) {
+        if !matches!(end, End::Done(_)) {
+            self.shared.queue.return_ticket();
+        }
     }
 
     fn dir_shown(&self) -> &str {

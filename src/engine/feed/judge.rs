@@ -2,19 +2,23 @@
 //! whose it is, what its report says of it, and the name of its file.
 
 use crate::config::{Config, Destination};
-use crate::engine::attempt::fetch::bad_line_row;
+use crate::engine::attempt::fetch::{bad_line_row, duplicate_row};
 use crate::engine::books::closing::{Books, Closing, Left};
 use crate::engine::books::given::Given;
 use crate::engine::books::journal::Stale;
 use crate::engine::feed::naming::{Naming, index_of};
 use crate::engine::output::names::GivenNames;
 use crate::engine::state::reading::ReaderState;
+use crate::engine::state::spill::{SeenInRun, Spill};
+use crate::error::RunError;
 use crate::pack::{Form, member};
 use crate::plan::job::{BadLine, Entry, Job};
 use crate::plan::name::{Claimed, Dirs, Template};
+use crate::plan::seen::{Seen, key_of};
 use crate::plan::shard::Shard;
 use crate::report::journal::{Check, Mismatch, Verdict};
 use crate::ring::dir::Dir;
+use anyhow::Context as _;
 
 /// Judges the lines of one run.
 pub(crate) struct Judge<'r> {
@@ -34,11 +38,23 @@ pub(crate) struct Judge<'r> {
     check: Check,
     /// Looks for what earlier runs left unfinished.
     stale: Option<Stale>,
+    /// URLs of the lines so far, with the number of the first line of each (`--dedupe url`).
+    urls: Option<SeenInRun>,
+    /// Why no more lines can be judged.
+    failure: Option<anyhow::Error>,
     /// Where the list differs from the one that the report was written for.
     mismatch: Option<Mismatch>,
-    /// Lines without a job, of which there is no row yet.
-    bad: Vec<BadLine>,
+    /// Lines that are not tried, of which there is no row yet.
+    bad: Vec<Untried>,
     rows: u64,
+}
+
+/// A line that is not tried.
+enum Untried {
+    /// The line is not a job.
+    Bad(BadLine),
+    /// The line has the URL of an earlier one, which has this number.
+    Duplicate(Box<Job>, u64),
 }
 
 /// A line that is to be pulled.
@@ -63,6 +79,7 @@ impl<'r> Judge<'r> {
         for path in naming.reserved {
             names.claim(dir.as_ref(), path, 0);
         }
+        let urls = config.dedupe.urls.then(|| seen(config, dir.is_some()));
         Self {
             books,
             names,
@@ -73,6 +90,8 @@ impl<'r> Judge<'r> {
             dirs: config.dirs.clone(),
             shard: config.shard.unwrap_or(Shard::WHOLE),
             check,
+            urls,
+            failure: None,
             stale: None,
             mismatch: None,
             bad: Vec::new(),
@@ -99,7 +118,7 @@ impl<'r> Judge<'r> {
             Err(_) if !self.shard.has_bad_lines() => self.reader.passed_on(),
             Err(line) if verdict == Verdict::Pull => {
                 self.rows += 1;
-                self.bad.push(line);
+                self.bad.push(Untried::Bad(line));
             }
             Err(line) => self.books.leave(Left::Line(&line.text)),
         }
@@ -110,6 +129,21 @@ impl<'r> Judge<'r> {
         let is_own = self.shard.has(job.target.host());
         if !is_own {
             self.reader.passed_on();
+        }
+        match self.first_of(&job) {
+            Ok(None) => {}
+            // It has no file, and takes no name from others.
+            Ok(Some(first)) => {
+                if is_own && verdict == Verdict::Pull {
+                    self.rows += 1;
+                    self.bad.push(Untried::Duplicate(Box::new(job), first));
+                }
+                return None;
+            }
+            Err(error) => {
+                self.failure.get_or_insert(error);
+                return None;
+            }
         }
         if verdict == Verdict::Good {
             // The name of its file was kept; nobody gets the one that it asked for either.
@@ -130,6 +164,27 @@ impl<'r> Judge<'r> {
         }
         self.rows += 1;
         Some(Judged { job, name, claimed })
+    }
+
+    /// The number of the first line with the URL of this job, if that is an earlier one.
+    fn first_of(&mut self, job: &Job) -> anyhow::Result<Option<u64>> {
+        let Some(urls) = &mut self.urls else { return Ok(None) };
+        let key = key_of(job.target.as_str().as_bytes());
+        let first = urls.find_or_set(key, job.index);
+        first.with_context(|| {
+            RunError::local_file(
+                "cannot write down which URLs came before, of which there are more than fit into \
+                 memory (--dedupe-memory)",
+            )
+        })
+    }
+
+    /// Gives up where lines cannot be judged any more.
+    ///
+    /// # Errors
+    /// Why that is so, once.
+    pub(crate) fn check_failed(&mut self) -> anyhow::Result<()> {
+        self.failure.take().map_or(Ok(()), Err)
     }
 
     /// The path of a job's file, or the key of its sample, distinct within the run.
@@ -201,39 +256,57 @@ impl<'r> Judge<'r> {
         self.rows
     }
 
-    /// Lines without a job of which there is no row yet.
+    /// Lines that are not tried, of which there is no row yet.
     pub(crate) fn bad_lines(&self) -> usize {
         self.bad.len()
     }
 
-    /// Gives the rows of bad lines. `false` when the run is over before all of them had theirs.
+    /// Gives the rows of lines that are not tried. `false` when the run is over before all of them
+    /// had theirs.
     pub(crate) fn tell_bad_lines(&mut self) -> bool {
         self.books.rows().set_passed(self.check.passed());
         let (mut is_over, mut is_cut) = (false, false);
-        for line in self.bad.drain(..) {
-            // It is left whether it has its row in time or not.
-            let left = Left::Line(&line.text);
+        for line in std::mem::take(&mut self.bad) {
             if is_over {
                 is_cut = true;
-                self.books.leave(left);
-            } else {
-                let row = &bad_line_row(&line);
-                is_over = !self.books.close(&Closing { row, encoded: None, left: Some(left) });
+                self.leave(&line);
+                continue;
             }
+            let (row, left) = match &line {
+                // It is left whether it has its row in time or not.
+                Untried::Bad(line) => (bad_line_row(line), Some(Left::Line(&line.text))),
+                Untried::Duplicate(job, first) => (duplicate_row(job, *first), None),
+            };
+            is_over = !self.books.close(&Closing { row: &row, encoded: None, left });
         }
         !is_cut
     }
 
-    /// Bad lines have no row any more, and are left.
-    pub(crate) fn leave_bad_lines(&mut self) {
-        let books = self.books;
-        self.bad.drain(..).for_each(|line| books.leave(Left::Line(&line.text)));
+    /// Tells the session of a line that is not tried, and has no row either.
+    fn leave(&self, line: &Untried) {
+        match line {
+            Untried::Bad(line) => self.books.leave(Left::Line(&line.text)),
+            Untried::Duplicate(job, _) => self.books.leave(Left::Job(job, &self.path(job))),
+        }
     }
+
+    /// Lines that are not tried have no row any more, and are left.
+    pub(crate) fn leave_bad_lines(&mut self) {
+        std::mem::take(&mut self.bad).iter().for_each(|line| self.leave(line));
+    }
+}
+
+/// What is known of URLs before the first line. A rehearsal leaves no trace in the directory of the
+/// run, and where there are no files there may be none.
+fn seen(config: &Config, has_dir: bool) -> SeenInRun {
+    let room = if has_dir { Spill::new(config.dir.clone()) } else { Spill::elsewhere() };
+    Seen::new(room, config.dedupe.memory_bytes)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Dedupe;
     use crate::engine::books::row_sink::RowSink;
     use crate::engine::output::dir_rules::DirRules;
     use crate::engine::state::stop::StopFlag;
@@ -265,6 +338,25 @@ mod tests {
         let (names, bad, rows, others) = judge(&Config::default(), &urls);
         assert_eq!(names, ["a.jpg", "a.3.jpg", "c"]);
         assert_eq!((bad, rows, others), (1, 4, 0));
+    }
+
+    #[test]
+    fn a_url_is_pulled_once_in_whatever_shard() {
+        let urls =
+            ["http://a/x", "http://b/x", "http://u:p@A:80/x#top", "http://b/x", "http://a/y"];
+        let dedupe = Dedupe { urls: true, ..Dedupe::default() };
+        let config = Config { dedupe, ..Config::default() };
+        let (names, bad, rows, _) = judge(&config, &urls);
+        // No name is taken by a line that has no file.
+        assert_eq!((names, bad, rows), (["x", "x.2", "y"].map(str::to_owned).to_vec(), 0, 5));
+        let part = |index| {
+            let shard = Some(Shard::new(index, 2));
+            judge(&Config { shard, ..config.clone() }, &urls)
+        };
+        let (first, second) = (part(0), part(1));
+        let mut names = [first.0, second.0].concat();
+        names.sort_unstable();
+        assert_eq!((names, first.2 + second.2), (["x", "x.2", "y"].map(str::to_owned).to_vec(), 5));
     }
 
     #[test]

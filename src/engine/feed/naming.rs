@@ -50,7 +50,7 @@ impl Naming {
 }
 
 /// The path of a row's file beneath the directory of the run, which may be spelled otherwise now.
-fn beneath(root: &Path, filename: &str) -> Option<String> {
+pub(crate) fn beneath(root: &Path, filename: &str) -> Option<String> {
     if let Some(path) = plainly_beneath(root, filename) {
         return Some(path.to_owned());
     }

@@ -35,7 +35,8 @@ pub(crate) struct Reader<'r> {
 impl<'r> Reader<'r> {
     /// One that has not begun.
     pub(crate) fn new(shared: &'r Shared, lists: Lists, judge: Judge<'r>) -> Self {
-        let skip_ahead = SkipAhead::new(&lists, shared.config.limits.lookahead_max);
+        let is_sample = shared.config.budget.files_max.is_some();
+        let skip_ahead = SkipAhead::new(&lists, shared.config.limits.lookahead_max, is_sample);
         Self {
             shared,
             lists,
@@ -89,6 +90,7 @@ impl<'r> Reader<'r> {
 
     fn read(&mut self) -> anyhow::Result<()> {
         while self.judge.mismatch().is_none()
+            && self.wait_for_ticket()
             && let Some(item) = self.lists.next()?
         {
             self.is_cut |= self.shared.stop.get() != Stop::Running;
@@ -96,7 +98,10 @@ impl<'r> Reader<'r> {
                 return Ok(());
             }
             match item {
-                Item::Entry(entry) => self.entry(entry),
+                Item::Entry(entry) => {
+                    self.entry(entry);
+                    self.judge.check_failed()?;
+                }
                 // What a slow writer of a pipe has sent must not wait for a full batch.
                 Item::Pause => self.push_batch(),
             }
@@ -181,6 +186,20 @@ impl<'r> Reader<'r> {
         }
     }
 
+    /// Waits until one more line may begin than are at hand, or the run stops: of what is behind
+    /// the files that are wanted nothing is read. The lines of a report have to be seen first.
+    /// Always `true`: a list that has ended by then is known to have.
+    fn wait_for_ticket(&mut self) -> bool {
+        let queue = &self.shared.queue;
+        if self.judge.is_confirmed() && queue.tickets() <= self.batch.len() as u64 {
+            self.push_batch();
+            while queue.tickets() == 0 && self.shared.stop.get() == Stop::Running {
+                queue.wait_for_room(0);
+            }
+        }
+        true
+    }
+
     /// Puts the batch on the schedule, waiting for room; not before its lines are known to be those
     /// of the report.
     fn push_batch(&mut self) {
@@ -198,7 +217,8 @@ impl<'r> Reader<'r> {
                 self.is_cut = true;
                 return batch.into_iter().for_each(|queued| queued.leave(&self.shared.books));
             };
-            let count = batch.len().min(room).min(PUSHED_AT_ONCE);
+            let tickets = usize::try_from(self.shared.queue.tickets()).unwrap_or(usize::MAX);
+            let count = batch.len().min(room).min(tickets).min(PUSHED_AT_ONCE);
             if self.shared.queue.push_all(batch.drain(..count)) {
                 // On one CPU they would work only when the time slice of this thread is over.
                 std::thread::yield_now();
@@ -217,7 +237,7 @@ impl<'r> Reader<'r> {
                 let room = schedule.room();
                 (room, (1..=reserve).contains(&room) && schedule.is_starving())
             };
-            if room > reserve {
+            if room > reserve && self.shared.queue.tickets() > 0 {
                 return Some(room - reserve);
             }
             if self.shared.stop.get() != Stop::Running {

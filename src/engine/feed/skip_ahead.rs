@@ -42,9 +42,11 @@ struct Sweep {
 }
 
 impl SkipAhead {
-    /// One that goes ahead where the inputs can be read twice.
-    pub(crate) fn new(lists: &Lists, lookahead_max: usize) -> Self {
-        let reserve = if lists.onward().is_some() { lookahead_max / RESERVE_SHARE } else { 0 };
+    /// One that goes ahead where the inputs can be read twice; not where the first lines are wanted
+    /// (`is_sample`, by `--max-files`).
+    pub(crate) fn new(lists: &Lists, lookahead_max: usize, is_sample: bool) -> Self {
+        let may_go = !is_sample && lists.onward().is_some();
+        let reserve = if may_go { lookahead_max / RESERVE_SHARE } else { 0 };
         Self {
             sweep: None,
             begins_at: Instant::now(),

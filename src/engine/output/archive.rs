@@ -8,13 +8,15 @@ use crate::fault::{Cause, Fault};
 use crate::pack::Form;
 use crate::pack::shard::{Capacity, ShardName, index_of};
 use crate::plan::name::Template;
+use crate::report::Row;
 use crate::ring::buf::{BufPool, RecvBuf, Size};
 use crate::ring::dir::Dir;
 use crate::ring::file::{Fsync, Naming, OutFile, SizeHint};
 use crate::ring::stream::Stream;
+use std::collections::HashMap;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, MutexGuard, PoisonError};
 use tokio::sync::Mutex;
 
 /// The archives of one run, for all of its threads.
@@ -36,12 +38,59 @@ pub(crate) struct Archiving {
     spill_dir: Arc<Path>,
     /// Bodies in shards that have no name yet.
     waiting: AtomicU64,
+    /// Bodies of these whose content is packed once only.
+    pub(crate) once: PackedOnce,
     /// Number of the next shard.
     next: AtomicU64,
     /// The one archive that goes to standard output.
     pub(crate) stream: Mutex<Streaming>,
     /// Cores that may still add to it.
     cores_left: AtomicUsize,
+}
+
+/// Bodies that are packed once only, while the shards that they are in have no name yet: by the
+/// number of the line that has the body, the rows of lines that have the same one. They wait for
+/// the row of that line, for they are worth nothing without it.
+#[derive(Default)]
+pub(crate) struct PackedOnce(std::sync::Mutex<HashMap<u64, Option<Vec<Row>>>>);
+
+impl PackedOnce {
+    fn lines(&self) -> MutexGuard<'_, HashMap<u64, Option<Vec<Row>>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The body of this line is in a shard that has no name yet.
+    pub(crate) fn begin(&self, first: u64) {
+        self.lines().insert(first, Some(Vec::new()));
+    }
+
+    /// Keeps the row of a line with the same body as line `first` until that has its own. Gives it
+    /// back where it need not wait.
+    pub(crate) fn wait(&self, first: u64, row: Row) -> Option<Row> {
+        match self.lines().get_mut(&first) {
+            Some(Some(rows)) => {
+                rows.push(row);
+                None
+            }
+            Some(None) | None => Some(row),
+        }
+    }
+
+    /// The line has its row: gives those that waited for it. Where its shard could not be written,
+    /// nobody may point at it from then on.
+    pub(crate) fn end(&self, first: u64, is_lost: bool) -> Vec<Row> {
+        let mut lines = self.lines();
+        let rows = match is_lost {
+            true => lines.insert(first, None),
+            false => lines.remove(&first),
+        };
+        rows.flatten().unwrap_or_default()
+    }
+
+    /// Whether the body of this line could not be stored.
+    pub(crate) fn is_lost(&self, first: u64) -> bool {
+        matches!(self.lines().get(&first), Some(None))
+    }
 }
 
 /// How far the archive on standard output is.
@@ -74,6 +123,7 @@ impl Archiving {
                 false => std::env::temp_dir().into(),
             },
             waiting: AtomicU64::new(0),
+            once: PackedOnce::default(),
             next: AtomicU64::new(0),
             stream: Mutex::new(Streaming::Closed),
             cores_left: AtomicUsize::new(config.cpus.len()),

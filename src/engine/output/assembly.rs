@@ -1,16 +1,18 @@
 //! What a job is about, put together of what came.
 
 use crate::engine::moment::Bounds;
-use crate::engine::output::collected::Collected;
+use crate::engine::output::collected::{Collected, ToPack};
 use crate::engine::output::destination::Output;
+use crate::engine::output::link::Once;
 use crate::engine::output::named::named_fault;
 use crate::engine::output::partial::Filling;
 use crate::engine::output::stored::{Location, Obstacle, Stored, write_fault};
+use crate::engine::output::stored_once::Content;
 use crate::engine::output::stream::Outflow;
 use crate::fault::{Cause, Fault};
 use crate::http::head::Framing;
 use crate::limits::RECV_BUFFER_BYTES;
-use crate::plan::checksum::{Check, Checksum, Mismatch};
+use crate::plan::checksum::{Check, Digests, Mismatch};
 use crate::plan::job::Job;
 use crate::ring::buf::RecvBuf;
 use crate::ring::dir::Dir;
@@ -42,6 +44,8 @@ pub(crate) struct Assembly<'c> {
     /// How long the body will be, if that is known.
     length: Option<u64>,
     tally: Tally,
+    /// The directory of the run, where each body is to be stored once.
+    dir: Option<Dir>,
 }
 
 /// Where what came of a body is.
@@ -66,7 +70,7 @@ pub(super) struct Tally {
     /// How many there must be.
     size: Option<u64>,
     check: Option<Box<Check>>,
-    digest: Option<Checksum>,
+    digests: Option<Digests>,
 }
 
 impl Tally {
@@ -113,12 +117,19 @@ impl<'c> Assembly<'c> {
             Place::Null
         } else {
             let file = dir.create_file(path, job.index, coming.expected());
-            Place::File(file.map_err(|cause| named_fault(cause, path))?)
+            let mut file = file.map_err(|cause| named_fault(cause, path))?;
+            if output.stored_once.is_some() {
+                file.want_print();
+            }
+            Place::File(file)
         };
         let digesting = output.digesting(job);
         let (size, check) = (digesting.expected.size, digesting.check());
-        let tally = Tally { bytes: 0, size, check, digest: None };
-        Ok(Self { output, index: job.index, place, length: coming.length(), tally })
+        let tally = Tally { bytes: 0, size, check, digests: None };
+        // Of what is packed, whoever packs it asks.
+        let is_linked = output.stored_once.is_some() && output.archive.is_none();
+        let dir = is_linked.then(|| dir.clone());
+        Ok(Self { output, index: job.index, place, length: coming.length(), tally, dir })
     }
 
     /// What its file is to tell of the version that came, where it is one.
@@ -131,7 +142,7 @@ impl<'c> Assembly<'c> {
     /// The range of a long body that a response brings.
     pub(super) fn of_range(output: &'c Output, index: u64, filling: Filling) -> Self {
         let place = Place::Range(Box::new(filling));
-        Self { output, index, place, length: None, tally: Tally::default() }
+        Self { output, index, place, length: None, tally: Tally::default(), dir: None }
     }
 
     /// The range of a long body that comes, if it is one.
@@ -170,7 +181,7 @@ impl<'c> Assembly<'c> {
             (None, Some(collected)) => Place::Collected(collected),
             (None, None) => Place::Null,
         };
-        Self { output, index, place, length, tally }
+        Self { output, index, place, length, tally, dir: None }
     }
 
     /// Bytes that came, but for those that wait.
@@ -244,7 +255,7 @@ impl<'c> Assembly<'c> {
         debug_assert!(self.missing().is_empty(), "a whole body lacks {:?}", self.missing());
         Mismatch::check_size(self.tally.bytes, self.tally.size)?;
         let check = self.tally.check.take();
-        self.tally.digest = check.map(|check| check.finish()).transpose()?;
+        self.tally.digests = check.map(|check| check.finish()).transpose()?;
         Ok(())
     }
 
@@ -254,6 +265,19 @@ impl<'c> Assembly<'c> {
         last: &mut RecvBuf,
         path: &str,
     ) -> Result<Stored, Obstacle> {
+        let digest = self.tally.digests.map(|digests| digests.row);
+        let mut claim = None;
+        if let Some(dir) = &self.dir {
+            let content = Content::of(self.tally.digests.as_ref(), self.tally.bytes);
+            // Boxed, as what is rare is: a slot has room for all that an attempt may wait in.
+            match Box::pin(self.output.link_or_store(content, dir, (path, self.index))).await? {
+                Once::Linked(linked) => {
+                    last.body_written();
+                    return Ok(linked.stored(self.tally.bytes, digest));
+                }
+                Once::Store(of) => claim = of,
+            }
+        }
         let (location, has_replaced) = match &mut self.place {
             Place::File(file) => self.output.name(file, last, path, self.index).await?,
             Place::Stream(outflow) => {
@@ -272,16 +296,20 @@ impl<'c> Assembly<'c> {
                 (Location::Null, false)
             }
         };
-        let Tally { bytes: size, digest, .. } = self.tally;
-        let naming = match &self.place {
-            Place::File(file) => Some(file.name_by().word()),
-            Place::Range(_) | Place::Stream(_) | Place::Collected(_) | Place::Null => None,
+        let (naming, print) = match &self.place {
+            Place::File(file) => (Some(file.name_by()), file.print()),
+            Place::Range(_) | Place::Stream(_) | Place::Collected(_) | Place::Null => (None, None),
         };
+        if let Some(claim) = claim {
+            claim.remember(self.index, location.path(path), print.map(|print| print.0));
+        }
+        let size = self.tally.bytes;
+        let content = Content::of(self.tally.digests.as_ref(), size);
         let body = match std::mem::replace(&mut self.place, Place::Null) {
-            Place::Collected(collected) => Some(Box::new(collected)),
+            Place::Collected(bytes) => Some(Box::new(ToPack { bytes, content })),
             Place::File(_) | Place::Range(_) | Place::Stream(_) | Place::Null => None,
         };
-        Ok(Stored { location, size, digest, naming, has_replaced, body })
+        Ok(Stored { location, size, digest, naming, has_replaced, duplicate_of: None, body })
     }
 }
 

@@ -4,6 +4,7 @@
 //! A body that fits its receive buffer stays there. A longer one is put together in memory, and one
 //! that is too long for that, or comes when too many others wait there, in a file without a name.
 
+use crate::engine::output::stored_once::Content;
 use crate::fault::Cause;
 use crate::limits::{COLLECTED_BYTES_MAX, MEMBER_MEMORY_BYTES_MAX};
 use crate::ring::buf::{BufPool, RecvBuf};
@@ -15,6 +16,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Bytes of collected bodies that are in memory, over all cores.
 pub(crate) type Account = Arc<AtomicUsize>;
+
+/// A whole body that is to be packed.
+#[derive(Debug)]
+pub(crate) struct ToPack {
+    pub(crate) bytes: Collected,
+    /// What the body is known by, where bodies are packed once only.
+    pub(crate) content: Option<Content>,
+}
 
 /// What came of a body so far, in order.
 #[derive(Debug)]

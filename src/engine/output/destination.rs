@@ -6,6 +6,7 @@ use crate::engine::output::bodies::Bodies;
 use crate::engine::output::dir_rules::DirRules;
 use crate::engine::output::names::GivenNames;
 use crate::engine::output::partial::Sharing;
+use crate::engine::output::stored_once::StoredOnce;
 use crate::engine::output::unfinished::Unfinished;
 use crate::plan::checksum::{Checksum, Kind};
 use crate::plan::name::Dirs;
@@ -47,6 +48,8 @@ pub(crate) struct Output {
     pub(super) boot_id: [u8; 16],
     /// The names of its files.
     pub(crate) names: GivenNames,
+    /// Bodies that are stored, where each is to be stored once.
+    pub(crate) stored_once: Option<StoredOnce>,
     /// Lines whose rows are not believed.
     lost: Lost,
     /// Where the one body goes, once that is open, if it goes to no file.
@@ -77,7 +80,10 @@ impl Output {
                 && config.name_template.is_none()
                 && config.destination == Destination::Files,
             dirs: config.dirs.clone(),
-            compute_hash: config.compute_hash,
+            // What tells bodies apart is for the row, too, unless that has another one.
+            compute_hash: config
+                .compute_hash
+                .or_else(|| config.dedupe.contents.then_some(Kind::Blake3)),
             checksum: config.checksum,
             body_bytes_max: config.body_bytes_max,
             is_timestamping: config.timestamping,
@@ -91,11 +97,17 @@ impl Output {
             bodies: Bodies::default(),
             boot_id: boot_id(),
             names: GivenNames::new(rules),
+            stored_once: None,
             lost,
             stream: OnceLock::new(),
             has_streamed: AtomicBool::new(false),
             archive: Archiving::of(config),
         }
+    }
+
+    /// This output, which stores each body once, and knows which ones are stored.
+    pub(crate) fn storing_once(self, stored_once: Option<StoredOnce>) -> Self {
+        Self { stored_once, ..self }
     }
 
     /// Whether files are made.

@@ -2,12 +2,15 @@
 
 use crate::config::OnConflict;
 use crate::engine::output::destination::Output;
+use crate::engine::output::link::Once;
 use crate::engine::output::named::named_fault;
 use crate::engine::output::partial::{Digesting, Identity, Partial, Sharing, Version};
-use crate::engine::output::stored::{Location, Obstacle};
+use crate::engine::output::stored::{Obstacle, Stored};
+use crate::engine::output::stored_once::Content;
 use crate::fault::Fault;
 use crate::http::Head;
 use crate::limits::LONG_BYTES_MIN;
+use crate::plan::checksum::Digests;
 use crate::plan::job::Job;
 use crate::plan::partial::{Continue, Record, Unusable, part_name, url_digest};
 use crate::plan::ranges::Ranges;
@@ -16,7 +19,7 @@ use crate::plan::target::Target;
 use crate::plan::validator::Validator;
 use crate::report::Resume;
 use crate::ring::dir::Dir;
-use crate::ring::file::PartialFile;
+use crate::ring::file::{NameBy, PartialFile};
 
 impl Output {
     /// Whether a body is long: worth to be gone on with by other runs, and to be filled by several
@@ -53,7 +56,8 @@ impl Output {
 
     /// What is asked of the digest of a file.
     pub(super) fn digesting(&self, job: &Job) -> Digesting {
-        Digesting { expected: job.expected(self.checksum), record: self.compute_hash }
+        let is_content = self.stored_once.is_some();
+        Digesting { expected: job.expected(self.checksum), record: self.compute_hash, is_content }
     }
 
     /// How many connections may fill the file of a job: those of all hosts that have it.
@@ -199,22 +203,36 @@ impl Output {
         Some(Partial::adopted(file, size, of_run, identity, now_ms))
     }
 
-    /// Gives a body of which nothing is missing the name `path`, or another one where it may. Says
-    /// where it is now, and whether it replaced a file.
+    /// Gives a body with these digests, of which nothing is missing, the name `path`, or another
+    /// one where it may.
     pub(crate) async fn name_partial(
         &self,
         dir: &Dir,
         partial: &Partial,
-        path: &str,
-        index: u64,
-    ) -> Result<(Location, bool), Obstacle> {
-        let file = partial.file();
-        let named = self
+        (path, index): (&str, u64),
+        digests: Option<Digests>,
+    ) -> Result<Stored, Obstacle> {
+        let (file, size) = (partial.file(), partial.extent().0.unwrap_or_default());
+        let digest = digests.map(|digests| digests.row);
+        let content = Content::of(digests.as_ref(), size);
+        let claim = match self.link_or_store(content, dir, (path, index)).await? {
+            Once::Linked(linked) => {
+                file.discard();
+                partial.finished();
+                return Ok(linked.stored(size, digest));
+            }
+            Once::Store(claim) => claim,
+        };
+        let (location, has_replaced) = self
             .give_name(path, index, async |name, naming| {
                 file.finish(dir, name, naming, index).await
             })
             .await?;
         partial.finished();
-        Ok(named)
+        if let Some(claim) = claim {
+            claim.remember(index, location.path(path), file.print().map(|print| print.0));
+        }
+        let naming = Some(NameBy::Rename);
+        Ok(Stored { location, size, digest, naming, has_replaced, duplicate_of: None, body: None })
     }
 }

@@ -12,6 +12,8 @@
 //! - `bodies`: all of these, for those who watch the run.
 //! - `named`: the name of a file; `names` has those that the run has given, `dir_rules` what
 //!   directories make of them.
+//! - `stored_once`: which bodies are stored already, and where; `link` gives their files further
+//!   names.
 //! - `versions`: what is kept of the version of a file with it, and asked about later.
 //! - `stream`: what is no file and is written into.
 //! - `stored`: what came of a body.
@@ -30,11 +32,13 @@ pub(crate) mod collected;
 pub(crate) mod destination;
 pub(crate) mod dir_rules;
 pub(crate) mod flow;
+mod link;
 mod long;
 pub(crate) mod named;
 pub(crate) mod names;
 pub(crate) mod partial;
 pub(crate) mod stored;
+pub(crate) mod stored_once;
 pub(crate) mod stream;
 mod unfinished;
 pub(crate) mod versions;

@@ -21,7 +21,7 @@ pub(crate) use record::Identity;
 
 use crate::engine::output::stored::write_fault;
 use crate::fault::Fault;
-use crate::plan::checksum::{Checksum, Mismatch};
+use crate::plan::checksum::{Digests, Mismatch};
 use crate::plan::partial::Record;
 use crate::plan::parts::{Course, PartId, Parts, Splitting, Taken};
 use crate::plan::ranges::Ranges;
@@ -506,7 +506,7 @@ impl Partial {
     ///
     /// # Errors
     /// The file cannot be read; or it is not the one that was asked for.
-    pub(crate) async fn digest(&self) -> Result<Result<Option<Checksum>, Box<Mismatch>>, Fault> {
+    pub(crate) async fn digest(&self) -> Result<Result<Option<Digests>, Box<Mismatch>>, Fault> {
         let until = self.lock().parts.front();
         loop {
             let read = self.front().catch_up(&self.file, until, FOLLOW_BYTES);

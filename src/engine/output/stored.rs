@@ -1,9 +1,10 @@
 //! What came of a body, and where it is.
 
-use crate::engine::output::collected::Collected;
+use crate::engine::output::collected::ToPack;
 use crate::fault::{Cause, Fault, Stage};
 use crate::plan::checksum::Checksum;
 use crate::report::location;
+use crate::ring::file::NameBy;
 
 /// What came of a body.
 #[derive(Debug)]
@@ -14,12 +15,14 @@ pub(crate) struct Stored {
     pub(crate) size: u64,
     /// Digest of the body, where one was computed.
     pub(crate) digest: Option<Checksum>,
-    /// Word of `--naming` for how the file got its name, where it is a file.
-    pub(crate) naming: Option<&'static str>,
+    /// How the file got its name, where it is a file.
+    pub(crate) naming: Option<NameBy>,
     /// Whether the file took the place of another one.
     pub(crate) has_replaced: bool,
+    /// Number of the line that the body was stored for, where that is another one.
+    pub(crate) duplicate_of: Option<u64>,
     /// The body, where it is not stored yet: whoever makes its row packs both.
-    pub(crate) body: Option<Box<Collected>>,
+    pub(crate) body: Option<Box<ToPack>>,
 }
 
 /// Where a stored body is.
@@ -38,6 +41,15 @@ pub(crate) enum Location {
 }
 
 impl Location {
+    /// Where a file is beneath the directory of the run, of which `planned` is the path that its
+    /// job had for it.
+    pub(super) fn path<'p>(&'p self, planned: &'p str) -> &'p str {
+        match self {
+            Self::Renamed(path) => path,
+            Self::Planned | Self::Stdout | Self::Member(_) | Self::Null => planned,
+        }
+    }
+
     /// What the column `filename` says of the body. `dir` is the directory as rows show it,
     /// `planned` the path that the job had for the file.
     pub(crate) fn shown(&self, dir: &str, planned: &str) -> Option<String> {

@@ -10,6 +10,7 @@ use crate::plan::target::Target;
 use crate::plan::window::Shortage;
 use crate::ring::io::Io;
 use std::ops::Deref;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use std::vec::Drain;
@@ -20,6 +21,9 @@ pub(crate) struct Queue {
     schedule: Mutex<Schedule<Queued>>,
     wakes: Arc<Wakes>,
     lookahead_max: usize,
+    /// Lines that may still begin (`--max-files`): each one takes a ticket when it is put here, and
+    /// gives it back if no file comes of it.
+    tickets: Option<AtomicU64>,
 }
 
 /// What a core got.
@@ -44,10 +48,29 @@ impl Deref for View<'_> {
 }
 
 impl Queue {
-    /// An empty one with these caps; `wakes` are the sleepers of the run.
-    pub(crate) fn new(limits: Limits, wakes: Arc<Wakes>) -> Self {
+    /// An empty one with these caps, for `files_max` files where there are to be no more; `wakes`
+    /// are the sleepers of the run.
+    pub(crate) fn new(limits: Limits, files_max: Option<u64>, wakes: Arc<Wakes>) -> Self {
         let lookahead_max = limits.lookahead_max;
-        Self { schedule: Mutex::new(Schedule::new(limits)), wakes, lookahead_max }
+        let tickets = files_max.map(AtomicU64::new);
+        Self { schedule: Mutex::new(Schedule::new(limits)), wakes, lookahead_max, tickets }
+    }
+
+    /// How many lines may still begin. Only the reader makes them fewer.
+    pub(crate) fn tickets(&self) -> u64 {
+        self.tickets.as_ref().map_or(u64::MAX, |tickets| tickets.load(Ordering::Relaxed))
+    }
+
+    /// No file comes of a line that was put here: another one may begin.
+    pub(crate) fn return_ticket(&self) {
+        if let Some(tickets) = &self.tickets {
+            {
+                // The reader looks at them behind this lock before it sleeps.
+                let _schedule = self.lock();
+                tickets.fetch_add(1, Ordering::Relaxed);
+            }
+            self.wakes.made_room();
+        }
     }
 
     /// A panic while it was held is a bug that ends its thread, not the others.
@@ -233,19 +256,23 @@ impl Queue {
         room
     }
 
-    /// Takes jobs of the input, for which there is room. Whether anybody was woken.
+    /// Takes jobs of the input, for which there is room, and a ticket for each. Whether anybody was
+    /// woken.
     pub(crate) fn push_all(&self, jobs: Drain<'_, Queued>) -> bool {
+        if let Some(tickets) = &self.tickets {
+            tickets.fetch_sub(jobs.len() as u64, Ordering::Relaxed);
+        }
         let wakes = self.lock().push_all(jobs, Queued::place);
         let is_any = !wakes.is_empty();
         wakes.into_iter().for_each(|wake| self.wakes.deliver(wake));
         is_any
     }
 
-    /// Waits until there is room for more than `reserve` jobs, or the run stops, or some time has
-    /// passed.
+    /// Waits until there is room for more than `reserve` jobs and a line may begin, or the run
+    /// stops, or some time has passed.
     pub(crate) fn wait_for_room(&self, reserve: usize) {
         let schedule = self.lock();
-        if schedule.room() <= reserve {
+        if schedule.room() <= reserve || self.tickets() == 0 {
             drop(self.wakes.wait_for_room(schedule));
         }
     }

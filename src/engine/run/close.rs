@@ -19,7 +19,7 @@ use crate::engine::shared::Shared;
 use crate::engine::watch::observe;
 use crate::error::RunError;
 use crate::fault::{Cause, Fault, Stage};
-use crate::report::{Number, RunEnd, RunInfo, RunShard, Stats, summary};
+use crate::report::{Limit, Number, RunEnd, RunInfo, RunShard, Stats, summary};
 use crate::ring::setup;
 use anyhow::Context as _;
 use std::time::{Instant, SystemTime};
@@ -65,7 +65,8 @@ pub(crate) fn close(
     let (failure, saved) = save_session(shared, &writes, failure);
     let has_work_left = shared.reader.total().is_none() || untouched > 0 || stats.cancelled > 0;
     let end = match watch.end {
-        RunEnd::Stopped(_) if !has_work_left => RunEnd::Complete,
+        // A sample is what was asked for, however long the list is.
+        RunEnd::Stopped(limit) if !has_work_left && limit != Limit::Files => RunEnd::Complete,
         end => end,
     };
     let info = info(shared, started_at, end);

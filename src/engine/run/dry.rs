@@ -17,10 +17,10 @@ use crate::engine::state::stop::StopFlag;
 use crate::engine::state::wakes::Wakes;
 use crate::plan::census::{Census, Distinct};
 use crate::plan::schedule::{After, Assignment, Limits, Schedule};
-use crate::report::RunEnd;
 use crate::report::budget::Budget;
 use crate::report::dry::DryRun;
 use crate::report::journal::Check;
+use crate::report::{RunEnd, Stats};
 use crate::ring::setup;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -63,7 +63,7 @@ pub fn dry_run(config: &Config) -> anyhow::Result<Ended> {
     written?;
     failures.iter().for_each(|failure| say(failure));
     if config.summary {
-        let told = DryRun { others: reader.others(), ..rehearsal.told(lines, stats.count) };
+        let told = DryRun { others: reader.others(), ..rehearsal.told(lines, &stats) };
         say(told.text().trim_end());
     }
     read.map(|()| Ended { stats, end: RunEnd::Complete })
@@ -80,6 +80,9 @@ fn read_all(
         match lists.next() {
             Ok(Some(Item::Entry(entry))) => {
                 let judged = judge.line(entry);
+                if let Err(error) = judge.check_failed() {
+                    break Err(error);
+                }
                 batch.extend(judged.map(|judged| Queued::of_job(judged.job, judged.name, 0)));
             }
             Ok(Some(Item::Pause)) => {}
@@ -153,7 +156,7 @@ impl Rehearsal {
         self.time_schedule += setup::thread_time() - begun;
     }
 
-    fn told(&self, lines: u64, rows_bad: u64) -> DryRun {
+    fn told(&self, lines: u64, stats: &Stats) -> DryRun {
         let (hosts, is_estimate) = match self.census.distinct() {
             Distinct::Exactly(hosts) => (hosts, false),
             Distinct::About(hosts) => (hosts, true),
@@ -162,7 +165,8 @@ impl Rehearsal {
         DryRun {
             lines,
             jobs: self.jobs,
-            bad: rows_bad,
+            bad: stats.failed,
+            duplicates: stats.skipped,
             others: 0,
             hosts,
             is_estimate,

@@ -3,16 +3,17 @@
 use crate::config::{Config, RequestConfig, StatsFile};
 use crate::engine::books::closing::Books;
 use crate::engine::books::dns_cache::DnsCache;
-use crate::engine::books::journal::{self, Opened, Removal, Stale, Syncer, Tally, Watched};
+use crate::engine::books::journal::{self, Body, Opened, Removal, Stale, Syncer, Tally, Watched};
 use crate::engine::books::replace::Replacement;
 use crate::engine::books::row_sink::RowSink;
 use crate::engine::books::session::Session;
 use crate::engine::books::write_out::RowPrinter;
 use crate::engine::feed::compare::follow;
 use crate::engine::feed::inputs::Lists;
-use crate::engine::feed::naming::Naming;
+use crate::engine::feed::naming::{Naming, beneath};
 use crate::engine::output::destination::Output;
 use crate::engine::output::dir_rules::DirRules;
+use crate::engine::output::stored_once::StoredOnce;
 use crate::engine::queue::jobs::Queue;
 use crate::engine::run::folder::{check_output, irreplaceable, open_dir};
 use crate::engine::run::scarcity;
@@ -25,6 +26,7 @@ use crate::engine::state::wakes::Wakes;
 use crate::engine::watch::observe;
 use crate::error::RunError;
 use crate::http::request::{Codings, Parts};
+use crate::plan::contents::First;
 use crate::plan::requests::Requests;
 use crate::report::journal::{Check, Fate};
 use crate::ring::dir::{Dir, FileSystem};
@@ -60,6 +62,8 @@ pub(crate) struct Prepared {
     requests: Requests,
     dns: Resolver,
     dns_cache: Option<DnsCache>,
+    /// Bodies that earlier runs have stored, where each is to be stored once.
+    stored_once: Option<StoredOnce>,
 }
 
 /// A run that has begun: what earlier runs left under the names of its files is replaced.
@@ -101,10 +105,16 @@ impl Prepared {
         let Sizes { config, idle_max, folders_max } = sized(config, nofile)?;
         let mut dir = open_dir(&config)?;
         let rules = DirRules::new(&config, config.destination.has_files().then_some(&dir));
+        let stored_once = config
+            .dedupe
+            .contents
+            .then(|| StoredOnce::new(config.dir.clone(), config.dedupe.memory_bytes));
         let mut tally = Tally::new(&config);
-        let mut opened = open_report(&config, &mut naming, (&dir, &rules), &mut tally)?;
+        let told = (&mut naming, stored_once.as_ref(), &mut tally);
+        let mut opened = open_report(&config, told, (&dir, &rules))?;
         if let Some(opened) = &opened {
             opened.mark(&mut dir, config.on_conflict, config.destination.archive().is_some());
+            dir.set_links(config.dedupe.contents && config.destination.has_files());
         }
         let first_shard = journal::settle(&config, &tally, opened.as_mut(), &dir)?;
         let file_system = check_output(&config, &dir)?;
@@ -131,6 +141,7 @@ impl Prepared {
             requests,
             dns,
             dns_cache,
+            stored_once,
         })
     }
 
@@ -156,11 +167,11 @@ impl Prepared {
         dir.set_kept(irreplaceable(&config));
         let (began, started_at) = (Instant::now(), SystemTime::now());
         let wakes = Arc::new(Wakes::new(config.cpus.len()));
-        let queue = Queue::new(config.limits, Arc::clone(&wakes));
+        let queue = Queue::new(config.limits, config.budget.files_max, Arc::clone(&wakes));
         let stop = Arc::new(StopFlag::new(wakes));
         let books = Books::new(rows, session, Arc::clone(&stop));
         let lost = lost.unwrap_or_default();
-        let output = Output::new(&config, self.rules, lost);
+        let output = Output::new(&config, self.rules, lost).storing_once(self.stored_once);
         output.archive.iter().for_each(|archive| archive.begin_at(self.first_shard));
         let shared = Arc::new(Shared::new(config, began, queue, stop, books, output));
         write_rows_at_last(&shared);
@@ -200,16 +211,21 @@ fn requests(config: &RequestConfig) -> anyhow::Result<Requests> {
 /// Opens the report, if there is to be one, and reads what earlier runs wrote there.
 fn open_report(
     config: &Config,
-    naming: &mut Naming,
+    (naming, stored_once, tally): (&mut Naming, Option<&StoredOnce>, &mut Tally<'_>),
     (dir, rules): (&Dir, &DirRules),
-    tally: &mut Tally<'_>,
 ) -> anyhow::Result<Option<Opened>> {
     let Some(report) = &config.report else { return Ok(None) };
     let kept = config.input.columns.report_names();
-    let opened = journal::open(report, kept, config, dir, |filename, fate| {
+    let opened = journal::open(report, kept, config, dir, |filename, fate, body| {
         tally.count(filename, fate);
         if fate == Fate::Good && config.destination.has_files() {
             naming.keep(filename, (&config.dir, dir), rules);
+        }
+        if let (Some(stored_once), Some(body)) = (stored_once, body)
+            && let Some(path) = beneath(&config.dir, filename)
+        {
+            let Body { index, key, size } = body;
+            stored_once.remember(key, &First { index, size, print: None, path });
         }
     })?;
     Ok(Some(opened))

@@ -4,5 +4,6 @@ pub(crate) mod disk_full;
 pub(crate) mod gauges;
 pub(crate) mod reading;
 pub(crate) mod shortage;
+pub(crate) mod spill;
 pub(crate) mod stop;
 pub(crate) mod wakes;

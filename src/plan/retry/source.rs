@@ -46,6 +46,8 @@ pub fn is_of_source(cause: &Cause) -> bool {
         | Cause::JobTimeout
         | Cause::Interrupted
         | Cause::Input(_)
+        | Cause::DuplicateUrl
+        | Cause::DuplicateBody
         | Cause::Panic => false,
     }
 }

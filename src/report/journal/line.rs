@@ -37,6 +37,8 @@ pub struct Entry<'a> {
     pub size_file: Option<u64>,
     /// Digest of the file as `checksum=` has it; empty when there is none.
     pub digest: Cow<'a, str>,
+    /// Number of the line that the same body was stored for, or that has the same URL.
+    pub duplicate_of: Option<u64>,
     /// Version of the file of a row that says ok, where that is wanted and known.
     pub version: Option<Version<'a>>,
 }
@@ -304,8 +306,8 @@ fn entry_of<'a>(cells: [&'a [u8]; WANTED.len()]) -> Result<Entry<'a>, Problem> {
         (None, b"") => Ok(None),
         (None, _) => text(cell)?.parse().map(Some).map_err(|_| Problem::Nonsense(column)),
     };
-    let [url, index, status, response_code, error_code, filename, size_file, digest, version @ ..] =
-        cells;
+    let [url, index, status, response_code, rest @ ..] = cells;
+    let [error_code, filename, size_file, digest, duplicate_of, version @ ..] = rest;
     let code = number(response_code, "response_code")?.unwrap_or(0);
     let entry = Entry {
         index: index_of(number(index, "index")?)?,
@@ -316,6 +318,7 @@ fn entry_of<'a>(cells: [&'a [u8]; WANTED.len()]) -> Result<Entry<'a>, Problem> {
         filename: text(filename)?.into(),
         size_file: number(size_file, "size_file")?,
         digest: text(digest)?.into(),
+        duplicate_of: digits(duplicate_of),
         version: None,
     };
     Ok(entry.with_version(|| Version::of_cells(version)))
@@ -342,6 +345,7 @@ struct JsonRow<'a> {
     filename: Option<Cow<'a, str>>,
     size_file: Option<u64>,
     digest: Option<Cow<'a, str>>,
+    duplicate_of: Option<u64>,
 }
 
 fn read_json(line: &[u8], detail: Detail) -> Result<Entry<'_>, Problem> {
@@ -358,6 +362,7 @@ fn read_json(line: &[u8], detail: Detail) -> Result<Entry<'_>, Problem> {
         filename: row.filename.unwrap_or_default(),
         size_file: row.size_file,
         digest: row.digest.unwrap_or_default(),
+        duplicate_of: row.duplicate_of,
         version: None,
     };
     Ok(match detail {

@@ -37,6 +37,30 @@ fn read(format: RowFormat, report: &[u8], piece: usize) -> Result<(Vec<Seen>, Sc
     scan.finish(&rest).map(|scanned| (rows, scanned))
 }
 
+#[test]
+fn a_duplicate_is_read_back_where_its_column_is() {
+    for format in FORMATS {
+        let row = Row { duplicate_of: Some(17), ..row_ok() };
+        let report = String::from_utf8(encode(format, &[row, row_ok()])).unwrap();
+        let mut found = Vec::new();
+        let mut scan = Scan::new(format);
+        scan.feed(report.as_bytes(), |entry, _| found.push(entry.duplicate_of)).unwrap();
+        assert_eq!(found, [Some(17), None]);
+        // A version that had no such column.
+        let without = |line: &str| match format {
+            RowFormat::Csv => line.rsplit_once(',').unwrap().0.to_owned() + "\n",
+            RowFormat::JsonLines => {
+                line.rsplit_once(",\"duplicate_of\"").unwrap().0.to_owned() + "}\n"
+            }
+        };
+        let older: String = report.lines().map(without).collect();
+        found.clear();
+        let mut scan = Scan::new(format);
+        scan.feed(older.as_bytes(), |entry, _| found.push(entry.duplicate_of)).unwrap();
+        assert_eq!(found, [None, None], "{older}");
+    }
+}
+
 fn encode(format: RowFormat, rows: &[Row]) -> Vec<u8> {
     let mut encoder = RowEncoder::new(format);
     let mut report = Vec::new();

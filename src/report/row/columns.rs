@@ -56,7 +56,7 @@ impl<'a> Cell<'a> {
 }
 
 /// The columns, in order.
-pub const COLUMNS: [Column; 31] = [
+pub const COLUMNS: [Column; 32] = [
     column(
         "url",
         "as the list gave it, byte for byte, without user and password; the whole line when it is \
@@ -161,6 +161,12 @@ pub const COLUMNS: [Column; 31] = [
          was fetched whole: `changed`, `no_validator`, `unvouched`, `no_ranges`, `damaged`, \
          `foreign`, `not_synced`, `wrong_digest`",
         |row| Cell::text(row.resume.map(Resume::as_str)),
+    ),
+    column(
+        "duplicate_of",
+        "number of the first line with this URL, or with this body, whose file this one is \
+         (`--dedupe`)",
+        |row| row.duplicate_of.map_or(Cell::Nothing, Cell::Number),
     ),
 ];
 

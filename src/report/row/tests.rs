@@ -40,6 +40,7 @@ pub(crate) fn row_ok() -> Row {
         size_resumed: 0,
         num_parts: 1,
         resume: None,
+        duplicate_of: None,
         write_mode: None,
         naming: None,
         has_replaced: true,
@@ -111,7 +112,7 @@ fn header_of_csv() {
         size_download,content_type,content_encoding,etag,num_retries,num_redirects,url_effective,\
         remote_ip,http_version,num_connects,tls_resumed,time_queue,time_namelookup,time_connect,\
         time_appconnect,time_starttransfer,time_total,attempted_at,size_file,digest,\
-        size_resumed,num_parts,resume\n";
+        size_resumed,num_parts,resume,duplicate_of\n";
     assert_eq!(String::from_utf8(out).expect("text"), header);
     let mut out = Vec::new();
     RowEncoder::new(RowFormat::JsonLines).header(&mut out);
@@ -125,13 +126,13 @@ fn rows_in_csv() {
         encode(RowFormat::Csv, &row_ok()),
         "https://a.example/1.jpg,200,1,ok,,,0,images/1.jpg,50000,image/jpeg,,\"\"\"33a64df5\"\"\",\
          0,1,\"https://cdn.example/1.jpg?a=1,2\",192.0.2.1,1.1,2,true,0.000001,0.001000,0.020999,\
-         0.041000,0.061000,12.345000,2025-11-20T08:45:45.067Z,50000,sha-256=00ff,0,1,\n"
+         0.041000,0.061000,12.345000,2025-11-20T08:45:45.067Z,50000,sha-256=00ff,0,1,,\n"
     );
     assert_eq!(
         encode(RowFormat::Csv, &row_skipped()),
         format!(
             "http://b.example/,,7,skipped,,,0,images/2.jpg,0,,,,0,0,,,,0,,{zeros},0.000000,\
-             1970-01-01T00:00:00.000Z,,,0,0,\n"
+             1970-01-01T00:00:00.000Z,,,0,0,,\n"
         )
     );
     let row = row_failed();
@@ -140,7 +141,7 @@ fn rows_in_csv() {
         encode(RowFormat::Csv, &row),
         format!(
             "http://b.example/,404,7,failed,{code},{message},{exit},,0,,,,1,0,,,1.0,1,,{zeros},\
-             2.000000,1970-01-01T00:00:00.000Z,,,0,0,\n"
+             2.000000,1970-01-01T00:00:00.000Z,,,0,0,,\n"
         )
     );
     let row = row_cancelled();
@@ -149,7 +150,7 @@ fn rows_in_csv() {
         encode(RowFormat::Csv, &row),
         format!(
             "http://b.example/,,7,cancelled,{code},{message},{exit},,0,,,,0,0,,,,0,,{zeros},\
-             0.000000,1970-01-01T00:00:00.000Z,,,0,0,\n"
+             0.000000,1970-01-01T00:00:00.000Z,,,0,0,,\n"
         )
     );
     let first = "\"\\u{1b}[2J say \"\"hi\"\", \u{85}\\u{0}you\\r\\né\",,7,failed,";
@@ -179,7 +180,8 @@ fn rows_in_json_lines() {
          \"time_namelookup\":0.001000,\"time_connect\":0.020999,\"time_appconnect\":0.041000,\
          \"time_starttransfer\":0.061000,\"time_total\":12.345000,\
          \"attempted_at\":\"2025-11-20T08:45:45.067Z\",\"size_file\":50000,\
-         \"digest\":\"sha-256=00ff\",\"size_resumed\":0,\"num_parts\":1,\"resume\":null}\n"
+         \"digest\":\"sha-256=00ff\",\"size_resumed\":0,\"num_parts\":1,\"resume\":null,\
+         \"duplicate_of\":null}\n"
     );
     assert_eq!(
         encode(RowFormat::JsonLines, &row_skipped()),
@@ -191,7 +193,8 @@ fn rows_in_json_lines() {
              \"url_effective\":null,\"remote_ip\":null,\"http_version\":null,\"num_connects\":0,\
              \"tls_resumed\":null,{zeros},\"time_total\":0.000000,\
              \"attempted_at\":\"1970-01-01T00:00:00.000Z\",\"size_file\":null,\"digest\":null,\
-             \"size_resumed\":0,\"num_parts\":0,\"resume\":null}}\n"
+             \"size_resumed\":0,\"num_parts\":0,\"resume\":null,\
+             \"duplicate_of\":null}}\n"
         )
     );
     for row in [row_failed(), row_cancelled()] {
@@ -234,12 +237,15 @@ fn columns_of_the_list_come_last() {
         encoder.encode(&row, &mut out);
         let out = String::from_utf8(out).expect("text");
         let (header, line) = out.split_once('\n').expect("two lines");
-        assert!(header.ends_with(",resume,caption,\"a \"\"b\"\"\",n"), "{header}");
-        assert!(line.ends_with(&format!("Z,,,0,0,,{csv}\n")), "{line}");
+        assert!(header.ends_with(",resume,duplicate_of,caption,\"a \"\"b\"\"\",n"), "{header}");
+        assert!(line.ends_with(&format!("Z,,,0,0,,,{csv}\n")), "{line}");
         let mut out = Vec::new();
         RowEncoder::new(RowFormat::JsonLines).keeping(names.clone()).encode(&row, &mut out);
         let line = String::from_utf8(out).expect("text");
-        assert!(line.ends_with(&format!(",\"resume\":null,\"caption\":{json}}}\n")), "{line}");
+        assert!(
+            line.ends_with(&format!(",\"duplicate_of\":null,\"caption\":{json}}}\n")),
+            "{line}"
+        );
     }
 }
 
@@ -249,12 +255,12 @@ fn points_in_time_that_rfc_3339_cannot_write_are_clamped() {
     row.attempted_at = SystemTime::UNIX_EPOCH - Duration::from_secs(1);
     assert!(
         encode(RowFormat::Csv, &row)
-            .ends_with(",1970-01-01T00:00:00.000Z,50000,sha-256=00ff,0,1,\n")
+            .ends_with(",1970-01-01T00:00:00.000Z,50000,sha-256=00ff,0,1,,\n")
     );
     row.attempted_at = SystemTime::UNIX_EPOCH + YEAR_9999 * 2;
     assert!(
         encode(RowFormat::Csv, &row)
-            .ends_with(",9999-12-31T23:59:59.000Z,50000,sha-256=00ff,0,1,\n")
+            .ends_with(",9999-12-31T23:59:59.000Z,50000,sha-256=00ff,0,1,,\n")
     );
 }
 

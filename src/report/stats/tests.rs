@@ -76,6 +76,8 @@ const STATISTICS: &str = r#"{
   },
   "bytes": 100000,
   "bytes_stored": 100000,
+  "files_linked": 0,
+  "bytes_linked": 0,
   "bytes_resumed": 0,
   "files_replaced": 2,
   "files_resumed": 0,
@@ -284,6 +286,8 @@ fn the_lowest_status_of_all_faults_counts() {
             assert_eq!(exit_status(&stats(rows), RunEnd::Stopped(Limit::Quota), ok_if).number(), 9);
         }
         let pardoned = if (4..=8).contains(&code) { 0 } else { code };
+        let sample = RunEnd::Stopped(Limit::Files);
+        assert_eq!(exit_status(&stats(rows), sample, None).number(), pardoned);
         assert_eq!(exit_status(&stats(rows), RunEnd::Complete, Some(0.0)).number(), pardoned);
         assert_eq!(exit_status(&stats(rows), RunEnd::Complete, Some(100.0)).number(), code);
     }

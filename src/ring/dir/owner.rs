@@ -16,6 +16,12 @@ impl Dir {
         self.of_run().owner = Some(owner);
     }
 
+    /// Expects files of one line to be links to those of another (`--dedupe content`): they are
+    /// signed as those of the first.
+    pub fn set_links(&mut self, has_links: bool) {
+        self.of_run().has_links = has_links;
+    }
+
     /// Signs an open file as that of an input line, if there is a report, and if the file system
     /// keeps extended attributes.
     pub(in crate::ring) fn sign(&self, file: &OwnedFd, index: u64) {
@@ -38,12 +44,24 @@ impl Dir {
         let Some(owner) = self.run.owner else { return false };
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         rustix::fs::openat(&*self.fd, name, flags, Mode::empty())
-            .is_ok_and(|file| xattr(file, XATTR_OWNER) == Some(signature(owner, index)))
+            .ok()
+            .and_then(|file| xattr(file, XATTR_OWNER))
+            .is_some_and(|found| {
+                // One that has a row by now has a name that no other line is given.
+                let may_be_link = self.run.has_links && stat.st_nlink > 1;
+                let is_of_report = || found.starts_with(&signature_of(owner));
+                found == signature(owner, index) || may_be_link && is_of_report()
+            })
     }
 }
 
 fn signature(owner: u64, index: u64) -> String {
-    format!("{owner:016x}-{index}")
+    format!("{}{index}", signature_of(owner))
+}
+
+/// Begin of the signatures of a report's files.
+fn signature_of(owner: u64) -> String {
+    format!("{owner:016x}-")
 }
 
 /// Name of the extended attribute.

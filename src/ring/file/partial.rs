@@ -30,6 +30,7 @@ mod writer;
 pub(in crate::ring) use record::RECORD_SUFFIX;
 pub use writer::PartWriter;
 
+use super::print::FilePrint;
 use super::way::Way;
 use super::{Fsync, Naming, Stamp, WriteMode, WriteOptions, close, way_in};
 use crate::fault::{Cause, DiskProblem};
@@ -115,6 +116,11 @@ impl PartialFile {
     pub fn size(&self) -> io::Result<u64> {
         let stat = call(Op::Pread, || rustix::fs::fstat(&self.fd))?;
         Ok(u64::try_from(stat.st_size).unwrap_or_default())
+    }
+
+    /// What the file is like.
+    pub fn print(&self) -> Option<FilePrint> {
+        FilePrint::of_file(&self.fd)
     }
 
     /// Reads from an offset on, most often from the page cache. Gives the number of bytes, which is

@@ -3,6 +3,8 @@
 use super::fate::fate;
 use super::{Wanted, noted, whole};
 use crate::engine::books::given::Given;
+use crate::plan::checksum::{Checksum, Kind};
+use crate::plan::seen::Key;
 use crate::plan::target::LastOrigin;
 use crate::report::Status;
 use crate::report::journal::{Entry, Fate, RowSum};
@@ -24,8 +26,32 @@ struct Taken {
     is_doubted: bool,
     is_ours: bool,
     is_discarded: bool,
+    body: Option<Body>,
     /// Where its name ends.
     name_end: usize,
+}
+
+/// What a row tells of the body that its file has.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Body {
+    /// Number of the line that the body was stored for first.
+    pub(crate) index: u64,
+    /// BLAKE3 of the file.
+    pub(crate) key: Key,
+    /// Bytes of the file.
+    pub(crate) size: u64,
+}
+
+impl Body {
+    /// What a row tells that says ok; nothing without such a digest.
+    fn of(entry: &Entry<'_>) -> Option<Self> {
+        let digest = Checksum::parse(&entry.digest).ok();
+        let digest = digest.filter(|digest| digest.kind() == Kind::Blake3)?;
+        let is_file = entry.status == Status::Ok && !entry.filename.is_empty();
+        let (key, size) = (*digest.digest().first_chunk()?, entry.size_file?);
+        let index = entry.duplicate_of.unwrap_or(entry.index);
+        (is_file && size > 0).then_some(Self { index, key, size })
+    }
 }
 
 /// What a taken row says of its line.
@@ -49,6 +75,8 @@ pub(super) struct TakenRow<'r> {
     pub(super) is_ours: bool,
     /// Whether its body was discarded, and a file is wanted.
     pub(super) is_discarded: bool,
+    /// The body that its file has, where that is wanted and known.
+    pub(super) body: Option<Body>,
     pub(super) filename: &'r str,
 }
 
@@ -74,16 +102,18 @@ impl TakenRows {
         self.names.push_str(&entry.filename);
         let is_ours = entry.status != Status::Skipped;
         let name_end = self.names.len();
-        self.rows.push(Taken { sum, says, is_doubted, is_ours, is_discarded, name_end });
+        let is_there = wanted.bodies && matches!(says, Says::Fate(Fate::Good));
+        let body = if is_there { Body::of(entry) } else { None };
+        self.rows.push(Taken { sum, says, is_doubted, is_ours, is_discarded, body, name_end });
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = TakenRow<'_>> {
         let mut name_at = 0;
         self.rows.iter().map(move |row| {
-            let Taken { sum, says, is_doubted, is_ours, is_discarded, name_end } = *row;
+            let Taken { sum, says, is_doubted, is_ours, is_discarded, body, name_end } = *row;
             let name = std::mem::replace(&mut name_at, name_end)..name_end;
             let filename = &self.names[name];
-            TakenRow { sum, says, is_doubted, is_ours, is_discarded, filename }
+            TakenRow { sum, says, is_doubted, is_ours, is_discarded, body, filename }
         })
     }
 }

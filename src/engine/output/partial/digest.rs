@@ -1,7 +1,7 @@
 //! The digest of a body that is not filled in order: it follows the front, behind which nothing is
 //! missing.
 
-use crate::plan::checksum::{Check, Checksum, Expected, Kind, Mismatch};
+use crate::plan::checksum::{Check, Digests, Expected, Kind, Mismatch};
 use crate::ring::file::PartialFile;
 use std::io;
 
@@ -12,12 +12,15 @@ pub(crate) struct Digesting {
     pub(crate) expected: Expected,
     /// The kind that its row has.
     pub(crate) record: Option<Kind>,
+    /// Whether it is asked what tells the content from any other.
+    pub(crate) is_content: bool,
 }
 
 impl Digesting {
     /// What computes it; nothing where nothing is asked for.
     pub(in crate::engine::output) fn check(&self) -> Option<Box<Check>> {
-        Check::of(&self.expected, self.record).map(Box::new)
+        let check = Check::of(&self.expected, self.record)?;
+        Some(Box::new(if self.is_content { check.with_content() } else { check }))
     }
 }
 
@@ -83,7 +86,7 @@ impl Front {
     }
 
     /// The digest of all of it, of so many bytes, where one is wanted.
-    pub(super) fn finish(&mut self, size: u64) -> Result<Option<Checksum>, Box<Mismatch>> {
+    pub(super) fn finish(&mut self, size: u64) -> Result<Option<Digests>, Box<Mismatch>> {
         self.memory = Vec::new();
         Mismatch::check_size(size, self.digesting.expected.size)?;
         self.check.take().map(|check| check.finish()).transpose()

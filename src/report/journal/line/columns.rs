@@ -93,7 +93,7 @@ impl Detail {
 
 /// The columns that matter, in the order of [`super::entry_of`]. A tag has quotes within quotes,
 /// which take longer to read.
-pub(super) const WANTED: [&str; 13] = [
+pub(super) const WANTED: [&str; 14] = [
     "url",
     "index",
     "status",
@@ -102,6 +102,7 @@ pub(super) const WANTED: [&str; 13] = [
     "filename",
     "size_file",
     "digest",
+    "duplicate_of",
     "etag",
     "attempted_at",
     "time_total",
@@ -109,7 +110,7 @@ pub(super) const WANTED: [&str; 13] = [
     "num_redirects",
 ];
 /// Number of the first columns of [`WANTED`] that tell what became of a line.
-const FATE: usize = 8;
+const FATE: usize = 9;
 /// Number of the first columns of [`WANTED`] that every report has.
 const NEEDED: usize = 3;
 
