@@ -80,15 +80,14 @@ pub fn resolve(args: &PullArgs, host: &Host) -> anyhow::Result<Resolved> {
     let inputs = inputs(args)?;
     let (dir, output) = args.output.place()?;
     let own_files = own_files(args, &inputs, named(&dir, output.as_ref()), host)?;
-    let input = args.input.resolve(is_told(args), args.archive.caption_col.as_deref())?;
+    let input = args.input.resolve(is_told(args), &args.archive)?;
     let destination = destination(args, (&dir, output), &input.columns.keep)?;
     let netrc = args.http.netrc()?;
     let warnings = warnings(args, netrc.as_ref());
     let mut request = args.http.resolve(netrc.map(|file| file.netrc))?;
     let (proxies, proxy_note) = args.proxy.resolve(&host.proxy_variables, &mut request.headers)?;
-    let (shard, shard_note) = args.lines.shard(&host.task_variables)?;
+    let ((shard, shard_note), limits) = (args.lines.shard(&host.task_variables)?, limits(args)?);
     let notes = notes(args, host, proxy_note.into_iter().chain(shard_note));
-    let limits = limits(args)?;
     let config = Config {
         budget: args.budget.resolve(),
         compute_hash: args.integrity.compute_hash.and_then(|hash| hash.0),

@@ -12,8 +12,6 @@ pub struct Archive {
     pub place: ArchivePlace,
     /// Which of the columns that the report keeps is the caption of a sample, counted from 0.
     pub caption: Option<usize>,
-    /// Whether each shard has a Parquet file of its rows beside it.
-    pub has_metadata: bool,
 }
 
 /// Where archives go.

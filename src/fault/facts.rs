@@ -171,8 +171,7 @@ fn facts(cause: &Cause, stage: Stage) -> Facts {
         Range => protocol("http.range", 33,
             "the server did not send the part of the file that was asked for"),
         // As a wrong checksum.
-        Changed => protocol("http.changed", 18,
-            "the file changed on the server while it was fetched"),
+        Changed => protocol("http.changed", 18, "the file changed on the server meanwhile"),
         TooLarge { .. } =>
             protocol("body.too_large", 63, "the body is larger than {}--max-filesize"),
         Status(code) =>
@@ -188,8 +187,8 @@ fn facts(cause: &Cause, stage: Stage) -> Facts {
             "the redirect leads from https to http (--allow-downgrade)"),
         // CURLE_ABORTED_BY_CALLBACK: it was our own decision. Rows that are skipped add nothing
         // to the exit status.
-        DuplicateUrl => row("dedupe.url", 42, ExitStatus::Success, "an earlier line has this URL"),
-        DuplicateBody => row("dedupe.content", 42, ExitStatus::Success, "another line has this body"),
+        DuplicateUrl => seen("dedupe.url", "an earlier line has this URL"),
+        DuplicateBody => seen("dedupe.content", "another line has this body"),
         RobotsDisallowed => status("robots.disallowed", 42, 0, "robots.txt disallows this URL"),
         RobotsTag => status("robots.tag", 42, 0,
             "the X-Robots-Tag of the response asks robots not to use it"),
@@ -210,6 +209,11 @@ fn facts(cause: &Cause, stage: Stage) -> Facts {
         Panic => row("run.panic", 2, ExitStatus::Internal,
             "internal error (a bug in ringpull; please report it)"),
     }
+}
+
+/// The row of what the list, or the archive, has already.
+const fn seen(code: &'static str, sentence: &'static str) -> Facts {
+    row(code, 42, ExitStatus::Success, sentence)
 }
 
 /// The row of a body that cannot be decoded. Three problems are one kind of failure to those who

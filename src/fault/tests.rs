@@ -79,7 +79,7 @@ body.bomb 61 7 the body decodes to far more than was received
 body.checksum 18 7 the file does not have the expected checksum
 body.checksum 18 7 the file does not have the expected checksum
 http.range 33 7 the server did not send the part of the file that was asked for
-http.changed 18 7 the file changed on the server while it was fetched
+http.changed 18 7 the file changed on the server meanwhile
 body.too_large 63 7 the body is larger than the 1024 bytes of --max-filesize
 http.status 22 6 the server answered 401
 http.status 22 6 the server answered 407

@@ -38,7 +38,8 @@ pub fn push_header(out: &mut Vec<u8>, name: &str, size: u64, mtime_s: u64) {
 
 /// Zeros between the content of a member of `size` bytes and the next header.
 pub fn padding(size: u64) -> usize {
-    (size.wrapping_neg() % BLOCK_BYTES as u64) as usize
+    let last = size % BLOCK_BYTES as u64;
+    (BLOCK_BYTES - usize::try_from(last).unwrap_or(0)) % BLOCK_BYTES
 }
 
 /// Bytes that a member takes, its headers and padding included, whose header is of `header_bytes`.
@@ -140,7 +141,7 @@ pub fn read_members(
         let size = size.ok_or_else(|| not_tar("a header is damaged"))?;
         match block[KIND] {
             EXTENDED if size <= EXTENDED_BYTES_MAX => {
-                let mut records = vec![0; size as usize];
+                let mut records = vec![0; usize::try_from(size).unwrap_or(0)];
                 read_at(&mut records, at)?;
                 for (key, value) in records_of(&records) {
                     match key {
@@ -247,7 +248,7 @@ mod tests {
     fn read(bytes: &[u8]) -> io::Result<Vec<Member>> {
         let mut members = Vec::new();
         let read_at = |buffer: &mut [u8], at: u64| {
-            let from = bytes.get(at as usize..at as usize + buffer.len());
+            let from = usize::try_from(at).ok().and_then(|at| bytes.get(at..at + buffer.len()));
             buffer.copy_from_slice(from.ok_or(io::ErrorKind::UnexpectedEof)?);
             Ok(())
         };
@@ -316,8 +317,9 @@ mod tests {
             prop_assert_eq!(read.len(), members.len());
             for (member, (name, content)) in read.iter().zip(members) {
                 prop_assert_eq!(&member.name, name);
-                let range = member.offset as usize..(member.offset + member.size) as usize;
-                prop_assert_eq!(&bytes[range], content);
+                let at = usize::try_from(member.offset).unwrap();
+                prop_assert_eq!(member.size, content.len() as u64);
+                prop_assert_eq!(&bytes[at..at + content.len()], content);
             }
         }
     }

@@ -18,12 +18,13 @@ use std::process::Stdio;
 fn members(archive: &[u8]) -> Vec<(String, Vec<u8>)> {
     let mut found = Vec::new();
     let read_at = |buffer: &mut [u8], at: u64| {
-        let from = archive.get(at as usize..at as usize + buffer.len());
+        let from = usize::try_from(at).ok().and_then(|at| archive.get(at..at + buffer.len()));
         buffer.copy_from_slice(from.ok_or(io::ErrorKind::UnexpectedEof)?);
         Ok(())
     };
     read_members(read_at, |Member { name, offset, size }| {
-        found.push((name, archive[offset as usize..(offset + size) as usize].to_vec()));
+        let [at, size] = [offset, size].map(|number| usize::try_from(number).unwrap());
+        found.push((name, archive[at..at + size].to_vec()));
     })
     .unwrap_or_else(|error| panic!("{error}, after {:?}", found.last()));
     found
@@ -98,7 +99,7 @@ fn assert_set(sandbox: &Sandbox, count: usize) -> Samples {
     let samples = samples(&sandbox.out());
     assert_eq!(samples.len(), count);
     for (index, sample) in &samples {
-        let n = *index as usize - 1;
+        let n = usize::try_from(*index).unwrap() - 1;
         assert!(sample["bin"] == origin::body(&path(n), len(n)), "line {index}");
     }
     samples

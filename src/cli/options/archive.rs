@@ -104,7 +104,7 @@ impl ArchiveArgs {
                  --output-format webdataset"
             ));
         }
-        Ok(Some(Destination::Archive(Archive { form, place, caption, has_metadata: false })))
+        Ok(Some(Destination::Archive(Archive { form, place, caption })))
     }
 
     /// Whether rows are in archives, where somebody gets to see them.

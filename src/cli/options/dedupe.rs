@@ -18,12 +18,13 @@ pub struct DedupeArgs {
     /// of the list (out=, header=, checksum=), nor what became of the first line.
     ///
     /// content: a body that is the same as one that is stored (BLAKE3 and length) becomes a hard
-    /// link to that file; in archives it is left out, its row says skipped (dedupe.content), and
-    /// duplicate_of has the number of the line whose body it is. Its row is ok with a name of its own, and duplicate_of. It is pulled all
-    /// the same. Files of earlier runs are known by the report, if it has their digests
-    /// (--compute-hash blake3, or --dedupe content without another --compute-hash). A file that
-    /// was changed since, or cannot be linked, is no reason to fail: the body is stored. Linked
-    /// names share one file: its time (-R), its attributes, and what is written into it later.
+    /// link to that file. Its row is ok with a name of its own, and duplicate_of. In archives it is
+    /// left out: its row says skipped (dedupe.content), and duplicate_of is the line whose body it
+    /// is. It is pulled all the same. Files of earlier runs are known by the report, if it has
+    /// their digests (--compute-hash blake3, or --dedupe content without another --compute-hash). A
+    /// file that was changed since, or cannot be linked, is no reason to fail: the body is stored.
+    /// Linked names share one file: its time (-R), its attributes, and what is written into it
+    /// later.
     ///
     /// Both may be given.
     #[arg(

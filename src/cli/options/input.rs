@@ -1,5 +1,6 @@
 //! Where input comes from, and how it is read.
 
+use crate::cli::options::ArchiveArgs;
 use crate::cli::values;
 use crate::config::Input;
 use crate::error::RunError;
@@ -87,8 +88,8 @@ pub struct InputArgs {
 
 impl InputArgs {
     /// How the inputs are read. `is_told` says that somebody gets to see the columns that are kept,
-    /// of which `caption` is one.
-    pub(crate) fn resolve(&self, is_told: bool, caption: Option<&str>) -> anyhow::Result<Options> {
+    /// of which the caption of `archive` is one.
+    pub(crate) fn resolve(&self, is_told: bool, archive: &ArchiveArgs) -> anyhow::Result<Options> {
         if self.keep_cols.is_some() && !is_told {
             bail!(RunError::usage(
                 "--keep-cols copies columns into the report: give --report FILE"
@@ -100,7 +101,7 @@ impl InputArgs {
                 url: self.url_col.clone(),
                 out: self.out_col.clone(),
                 checksum: self.checksum_col.clone(),
-                keep: self.keep(caption)?,
+                keep: self.keep(archive)?,
             },
             delimiter: self.delimiter,
             text: TextOptions { allows_host_header: self.allow_host_header, ..<_>::default() },
@@ -109,8 +110,11 @@ impl InputArgs {
 
     /// The columns that the report keeps, with names that nothing else in it has, whether a reader
     /// minds capitals or not.
-    fn keep(&self, caption: Option<&str>) -> anyhow::Result<Vec<KeptColumn>> {
+    fn keep(&self, archive: &ArchiveArgs) -> anyhow::Result<Vec<KeptColumn>> {
         let typed = self.keep_cols.as_ref().map_or(&[][..], |names| &names.0);
+        // A sample says its key beside its row.
+        let key = archive.has_rows().then_some("key");
+        let caption = archive.caption_col.as_deref();
         let caption = caption.filter(|caption| typed.iter().all(|name| name != caption));
         let is_number = |name: &str| name.bytes().all(|byte| byte.is_ascii_digit());
         let has_header = self.url_col.as_deref().is_none_or(|name| !is_number(name));
@@ -118,7 +122,12 @@ impl InputArgs {
         for name in typed.iter().map(String::as_str).chain(caption) {
             let report_name = match name {
                 number if is_number(number) && !has_header => format!("column_{number}"),
-                name if NAMES.iter().any(|own| own.eq_ignore_ascii_case(name)) => {
+                name if NAMES
+                    .iter()
+                    .copied()
+                    .chain(key)
+                    .any(|own| own.eq_ignore_ascii_case(name)) =>
+                {
                     format!("list_{name}")
                 }
                 name => name.to_owned(),

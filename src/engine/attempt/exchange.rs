@@ -292,7 +292,6 @@ async fn keep_text(
         digest: None,
         naming: None,
         has_replaced: false,
-        body: None,
         duplicate_of: None,
     };
     let done = Outcome::Done(stored).into();

@@ -10,6 +10,7 @@ mod next;
 mod packer;
 mod pool;
 mod rows;
+mod sample;
 mod shortage;
 pub(crate) mod state;
 pub(crate) mod worker;

@@ -6,7 +6,8 @@
 
 use crate::engine::attempt::fetch::Fetch;
 use crate::engine::attempt::outcome::End;
-use crate::engine::books::beside::{self, Beside};
+use crate::engine::books::beside;
+use crate::engine::core::sample::{Sample, Sampler, joined};
 use crate::engine::core::state::Core;
 use crate::engine::moment::Moment;
 use crate::engine::output::archive::{Archiving, ShardFile, Streaming};
@@ -21,10 +22,9 @@ use crate::pack::stats::ShardStats;
 use crate::pack::{Form, member, tar};
 use crate::plan::job::Job;
 use crate::plan::name;
-use crate::report::row::Kept;
-use crate::report::{Row, RowEncoder, RowFormat, Status};
+use crate::report::{Row, Status};
 use crate::ring::stream::{Outlet, Stream};
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 use tokio::sync::Mutex;
@@ -32,9 +32,7 @@ use tokio::sync::Mutex;
 /// What one core packs.
 pub(crate) struct Packer {
     open: Mutex<Option<Shard>>,
-    encoder: RefCell<RowEncoder>,
-    /// Memory of a sample, used again.
-    memory: Cell<Memory>,
+    sampler: Sampler,
     /// Failures on this core since the shard was begun, by their code.
     failures: RefCell<BTreeMap<&'static str, u64>>,
 }
@@ -54,98 +52,16 @@ struct PackedBody {
     job: Option<Box<(Job, String)>>,
 }
 
-/// The bytes of one sample around its body.
-struct Sample {
-    /// Key, and extension of the body.
-    name: (String, String),
-    body_bytes: u64,
-    memory: Memory,
-}
-
-/// What is put together for one sample.
-#[derive(Default)]
-struct Memory {
-    /// What stands before the body.
-    head: Vec<u8>,
-    /// What follows the body: its padding, and further members.
-    tail: Vec<u8>,
-    /// Extension, offset behind the begin of the sample, and size of each further member.
-    members: Vec<(&'static str, u64, u64)>,
-    json: Vec<u8>,
-}
-
-impl Sample {
-    fn bytes(&self) -> u64 {
-        let Memory { head, tail, .. } = &self.memory;
-        head.len() as u64 + self.body_bytes + tail.len() as u64
-    }
-
-    /// Appends the header of a further member of so many bytes, behind the body. Its content comes
-    /// next, and [`Sample::end`] then.
-    fn begin(&mut self, ext: &'static str, size: u64, mtime_s: u64) {
-        let name = [&*self.name.0, ".", ext].concat();
-        tar::push_header(&mut self.memory.tail, &name, size, mtime_s);
-        let offset = self.bytes();
-        self.memory.members.push((ext, offset, size));
-    }
-
-    fn end(&mut self, size: u64) {
-        let tail = &mut self.memory.tail;
-        tail.resize(tail.len() + tar::padding(size), 0);
-    }
-}
-
 impl Packer {
     /// Nothing is packed so far.
     pub(crate) fn new(archive: Option<&Archiving>) -> Self {
         let kept = archive.map(|archive| archive.kept.clone()).unwrap_or_default();
-        Self {
-            open: Mutex::new(None),
-            encoder: RefCell::new(RowEncoder::new(RowFormat::JsonLines).keeping(kept)),
-            memory: Cell::default(),
-            failures: RefCell::default(),
-        }
+        Self { open: Mutex::new(None), sampler: Sampler::new(kept), failures: RefCell::default() }
     }
 
     /// Counts a failure among what is told of the open shard.
     pub(crate) fn count_failure(&self, fault: &Fault) {
         *self.failures.borrow_mut().entry(fault.code()).or_default() += 1;
-    }
-
-    /// The bytes around the body of a row, which has the name of the archive already.
-    fn sample(&self, archive: &Archiving, name: (String, String), row: &Row) -> Sample {
-        let since = row.attempted_at.duration_since(SystemTime::UNIX_EPOCH);
-        let mtime_s = since.map_or(0, |since| since.as_secs());
-        let body_bytes = row.size_file.unwrap_or_default();
-        let mut memory = self.memory.take();
-        let Memory { head, tail, members, json } = &mut memory;
-        head.clear();
-        tail.clear();
-        members.clear();
-        tar::push_header(head, &joined(&name), body_bytes, mtime_s);
-        tail.resize(tar::padding(body_bytes), 0);
-        if archive.form == Form::Tar {
-            return Sample { name, body_bytes, memory };
-        }
-        json.clear();
-        self.encoder.borrow_mut().encode(row, json);
-        let json = std::mem::take(json);
-        let mut sample = Sample { name, body_bytes, memory };
-        if let Some(Kept::Text(text)) = archive.caption.and_then(|at| row.kept.get(at)) {
-            sample.begin("txt", text.len() as u64, mtime_s);
-            sample.memory.tail.extend_from_slice(text);
-            sample.end(text.len() as u64);
-        }
-        // What the encoder gives begins with a brace and ends with a line end.
-        let row = json.get(1..).unwrap_or_default().trim_ascii_end();
-        let key = serde_json::to_string(&sample.name.0).unwrap_or_default();
-        let parts = [b"{\"key\":", key.as_bytes(), b",", row];
-        let size = parts.iter().map(|part| part.len() as u64).sum();
-        sample.begin("json", size, mtime_s);
-        parts.iter().for_each(|part| sample.memory.tail.extend_from_slice(part));
-        sample.end(size);
-        sample.memory.json = json;
-        sample
     }
 }
 
@@ -154,7 +70,9 @@ impl Core {
     /// archive. The moment after it comes back.
     pub(crate) async fn pack(&self, mut fetch: Fetch, mut stored: Stored, now: Moment) -> Moment {
         let archive = self.shared.output.archive.as_ref().expect("what is collected is packed");
-        let ToPack { bytes: body, content } = *stored.body.take().expect("it was collected");
+        let body = std::mem::replace(&mut stored.location, Location::Null);
+        let Location::Collected(body) = body else { unreachable!("it was collected") };
+        let ToPack { bytes: body, content } = *body;
         let name = member_name(archive, &fetch);
         match self.known(archive, content, fetch.job.index).await {
             Once::At(first) => {
@@ -226,7 +144,7 @@ impl Core {
         let path = format!("{}/{}", shard.file.name, joined(&name));
         stored.location = Location::Member(Box::new((shard.file.name.clone(), joined(&name))));
         let row = Box::new(fetch.row(End::Done(stored), now.at, dir));
-        let sample = self.packer.sample(archive, name, &row);
+        let sample = self.packer.sampler.sample(archive, name, &row);
         let job = self.shared.books.session().map(|_| {
             let name = fetch.planned_name().to_owned();
             Box::new((fetch.job.clone(), name))
@@ -238,7 +156,7 @@ impl Core {
             claim.remember(fetch.job.index, &path, None);
         }
         let appended = self.append(shard, &sample, body).await;
-        self.packer.memory.set(sample.memory);
+        self.packer.sampler.keep(sample);
         let is_full = shard.is_full(archive);
         let done = if appended.is_err() || is_full { open.take() } else { None };
         // Others begin the next one meanwhile.
@@ -264,8 +182,7 @@ impl Core {
         body: &Collected,
     ) -> Result<(), Cause> {
         let begin = shard.file.length();
-        let Memory { head, tail, members, .. } = &sample.memory;
-        self.append_bytes(shard, head).await?;
+        self.append_bytes(shard, sample.head()).await?;
         let (mut at, mut buffer) = (0, Vec::new());
         while at < sample.body_bytes {
             let bytes = body.read(at, &mut buffer)?;
@@ -273,12 +190,10 @@ impl Core {
             self.append_bytes(shard, bytes).await?;
             at += bytes.len() as u64;
         }
-        self.append_bytes(shard, tail).await?;
-        let (key, ext) = (&*sample.name.0, &*sample.name.1);
+        self.append_bytes(shard, sample.tail()).await?;
         shard.index.begin_sample();
-        shard.index.push((key, ext), begin + head.len() as u64, sample.body_bytes);
-        for (ext, offset, size) in members {
-            shard.index.push((key, ext), begin + offset, *size);
+        for (ext, offset, size) in sample.members() {
+            shard.index.push((&sample.name.0, ext), begin + offset, size);
         }
         Ok(())
     }
@@ -302,7 +217,7 @@ impl Core {
             is_probe = self.wait_for_room(cause, shard.file.unwritten()).await?;
         }
         if is_probe {
-            let Core { shared, kit, .. } = self;
+            let Self { shared, kit, .. } = self;
             shared.full_disk.probe_succeeded(kit.now_ms(), &shared.stop);
         }
         Ok(())
@@ -320,7 +235,7 @@ impl Core {
             return Err(cause);
         }
         let lacking = Lacking { fault: &fault, parents: "", head: None, received: bytes };
-        let Core { shared, kit, .. } = self;
+        let Self { shared, kit, .. } = self;
         match shared.full_disk.met(&lacking, kit.now_ms(), &shared.stop) {
             Full::Wait => {}
             Full::Stopped => return Err(Cause::Interrupted),
@@ -352,23 +267,22 @@ impl Core {
     /// Gives a shard its name, and then its rows to the books.
     async fn finish_shard(&self, archive: &Archiving, shard: Option<Shard>) {
         let Some(mut shard) = shard else { return };
-        if let Err(cause) = self.name_shard(archive, &mut shard).await {
+        if let Err(cause) = self.name_shard(&mut shard).await {
             return self.give_up_shard(archive, shard, &cause).await;
         }
         self.tell(archive, shard.packed, None).await;
     }
 
     /// Makes a shard whole: its end, what stands beside it, and its name.
-    async fn name_shard(&self, archive: &Archiving, shard: &mut Shard) -> Result<(), Cause> {
+    async fn name_shard(&self, shard: &mut Shard) -> Result<(), Cause> {
         self.append_bytes(shard, &tar::END).await?;
         self.write(shard).await?;
         let failures = std::mem::take(&mut *self.packer.failures.borrow_mut());
         let time_s = [shard.began, self.kit.clocks.now().date].map(seconds);
         let successes = shard.packed.len() as u64;
         let stats = ShardStats { successes, failures, time_s: time_s.into() };
-        let rows = archive.has_metadata.then(|| shard.packed.iter().map(|packed| &*packed.row));
-        let beside = Beside { index: &shard.index, stats: &stats, kept: &archive.kept, rows };
-        beside::write(&self.shared.config.dir, &shard.file.name, beside)?;
+        let dir = &self.shared.config.dir;
+        beside::write(dir, &shard.file.name, (&shard.index, &stats))?;
         shard.file.finish().await
     }
 
@@ -413,7 +327,7 @@ impl Core {
     ) {
         stored.location = Location::Stdout;
         let mut row = fetch.row(End::Done(stored), now.at, self.shared.output.dir_shown());
-        let sample = self.packer.sample(archive, name, &row);
+        let sample = self.packer.sampler.sample(archive, name, &row);
         let mut stream = archive.stream.lock().await;
         let mut left = None;
         if let Err(cause) = self.stream(&mut stream, &sample, body).await {
@@ -439,7 +353,7 @@ impl Core {
         let stream = self.open_stream(streaming)?;
         let bounds = self.kit.bounds(u64::MAX);
         let io = bounds.io;
-        let mut pending = sample.memory.head.clone();
+        let mut pending = sample.head().to_vec();
         let (mut at, mut buffer) = (0, Vec::new());
         while at < sample.body_bytes {
             let bytes = body.read(at, &mut buffer)?;
@@ -450,7 +364,7 @@ impl Core {
                 pending.clear();
             }
         }
-        pending.extend_from_slice(&sample.memory.tail);
+        pending.extend_from_slice(sample.tail());
         bounds.until(stream.write(io, &pending)).await?
     }
 
@@ -471,8 +385,10 @@ impl Core {
         let mut streaming = archive.stream.lock().await;
         let Ok(stream) = self.open_stream(&mut streaming) else { return };
         let bounds = self.kit.bounds(u64::MAX);
-        let written = bounds.until(stream.write(bounds.io, &tar::END)).await.flatten();
-        let finished = written.and_then(|()| stream.finish(self.shared.config.fsync));
+        let written = bounds.until(stream.write(bounds.io, &tar::END)).await;
+        let finished = written
+            .and_then(|written| written)
+            .and_then(|()| stream.finish(self.shared.config.fsync));
         if let Err(cause) = finished {
             *streaming = Streaming::Broken(cause);
         }
@@ -523,10 +439,6 @@ fn member_name(archive: &Archiving, fetch: &Fetch) -> (String, String) {
     let content_type = head.and_then(|head| head.content_type.as_deref());
     let url_name = name::from_target(fetch.target());
     (planned.to_owned(), member::extension(given, content_type, &url_name))
-}
-
-fn joined((key, ext): &(String, String)) -> String {
-    if ext.is_empty() { key.clone() } else { format!("{key}.{ext}") }
 }
 
 /// Makes the row of what was pulled that of what could not be stored.

@@ -145,7 +145,7 @@ async fn run_job(core: &Rc<Core>, slot: &mut Option<Work>, now: Moment) -> Momen
     // The job is on its way before its grant ends, so that the run cannot seem to be over between.
     if let Some(Work { fetch, .. }) = slot.take() {
         match next {
-            Next::Ended(End::Done(stored)) if stored.body.is_some() => {
+            Next::Ended(End::Done(stored)) if stored.is_collected() => {
                 now = Box::pin(core.pack(fetch, stored, now)).await;
             }
             Next::Ended(end) => now = core.close(fetch, end, now),

@@ -28,8 +28,6 @@ pub(crate) struct Archiving {
     pub(crate) kept: Vec<String>,
     /// How samples are named, where the list does not say.
     pub(crate) template: Option<Template>,
-    /// Whether the rows of a shard stand beside it as Parquet.
-    pub(crate) has_metadata: bool,
     /// How shards are named and when they are full, where there are shards.
     pub(crate) shards: Option<(ShardName, Capacity)>,
     /// Bytes of bodies that wait in memory.
@@ -106,13 +104,12 @@ pub(crate) enum Streaming {
 impl Archiving {
     /// The archives of a run, where bodies are packed.
     pub(crate) fn of(config: &Config) -> Option<Self> {
-        let Archive { form, place, caption, has_metadata } = config.destination.archive()?;
+        let Archive { form, place, caption } = config.destination.archive()?;
         Some(Self {
             form: *form,
             caption: *caption,
             kept: config.input.columns.report_names(),
             template: config.name_template.clone(),
-            has_metadata: *has_metadata,
             shards: match place {
                 ArchivePlace::Shards(name, capacity) => Some((name.clone(), *capacity)),
                 ArchivePlace::Stdout => None,

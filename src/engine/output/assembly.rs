@@ -305,11 +305,11 @@ impl<'c> Assembly<'c> {
         }
         let size = self.tally.bytes;
         let content = Content::of(self.tally.digests.as_ref(), size);
-        let body = match std::mem::replace(&mut self.place, Place::Null) {
-            Place::Collected(bytes) => Some(Box::new(ToPack { bytes, content })),
-            Place::File(_) | Place::Range(_) | Place::Stream(_) | Place::Null => None,
+        let location = match std::mem::replace(&mut self.place, Place::Null) {
+            Place::Collected(bytes) => Location::Collected(Box::new(ToPack { bytes, content })),
+            Place::File(_) | Place::Range(_) | Place::Stream(_) | Place::Null => location,
         };
-        Ok(Stored { location, size, digest, naming, has_replaced, duplicate_of: None, body })
+        Ok(Stored { location, size, digest, naming, has_replaced, duplicate_of: None })
     }
 }
 

@@ -96,7 +96,10 @@ impl Collected {
     /// # Errors
     /// They cannot be read.
     pub(crate) fn read<'b>(&'b self, at: u64, buffer: &'b mut Vec<u8>) -> Result<&'b [u8], Cause> {
-        let from = |bytes: &'b [u8]| bytes.get(at as usize..).unwrap_or_default();
+        let from = |bytes: &'b [u8]| {
+            let at = usize::try_from(at).unwrap_or(usize::MAX);
+            bytes.get(at..).unwrap_or_default()
+        };
         match &self.bytes {
             Bytes::Buffer(buf) => Ok(from(buf.body())),
             Bytes::Memory(memory) => Ok(from(memory)),

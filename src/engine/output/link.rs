@@ -26,8 +26,7 @@ impl Linked {
     pub(super) fn stored(self, size: u64, digest: Option<Checksum>) -> Stored {
         let Self { location, has_replaced, first } = self;
         let naming = Some(NameBy::Link);
-        let duplicate_of = Some(first);
-        Stored { location, size, digest, naming, has_replaced, duplicate_of, body: None }
+        Stored { location, size, digest, naming, has_replaced, duplicate_of: Some(first) }
     }
 }
 

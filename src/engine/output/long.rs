@@ -233,6 +233,6 @@ impl Output {
             claim.remember(index, location.path(path), file.print().map(|print| print.0));
         }
         let naming = Some(NameBy::Rename);
-        Ok(Stored { location, size, digest, naming, has_replaced, duplicate_of: None, body: None })
+        Ok(Stored { location, size, digest, naming, has_replaced, duplicate_of: None })
     }
 }

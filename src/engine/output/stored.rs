@@ -21,12 +21,17 @@ pub(crate) struct Stored {
     pub(crate) has_replaced: bool,
     /// Number of the line that the body was stored for, where that is another one.
     pub(crate) duplicate_of: Option<u64>,
-    /// The body, where it is not stored yet: whoever makes its row packs both.
-    pub(crate) body: Option<Box<ToPack>>,
+}
+
+impl Stored {
+    /// Whether the body is in no archive yet.
+    pub(crate) fn is_collected(&self) -> bool {
+        matches!(self.location, Location::Collected(_))
+    }
 }
 
 /// Where a stored body is.
-#[derive(Debug, Eq, PartialEq)]
+#[derive(Debug)]
 pub(crate) enum Location {
     /// Under the path that its job had for it.
     Planned,
@@ -36,8 +41,18 @@ pub(crate) enum Location {
     Stdout,
     /// In a shard: the file name of that, and the name of the member.
     Member(Box<(String, String)>),
+    /// In no archive yet: whoever makes the row packs both.
+    Collected(Box<ToPack>),
     /// Nowhere.
     Null,
+}
+
+/// For tests: places are the same that look the same.
+#[cfg(test)]
+impl PartialEq for Location {
+    fn eq(&self, other: &Self) -> bool {
+        format!("{self:?}") == format!("{other:?}")
+    }
 }
 
 impl Location {
@@ -46,7 +61,9 @@ impl Location {
     pub(super) fn path<'p>(&'p self, planned: &'p str) -> &'p str {
         match self {
             Self::Renamed(path) => path,
-            Self::Planned | Self::Stdout | Self::Member(_) | Self::Null => planned,
+            Self::Planned | Self::Stdout | Self::Member(_) | Self::Collected(_) | Self::Null => {
+                planned
+            }
         }
     }
 
@@ -58,7 +75,7 @@ impl Location {
             Self::Renamed(path) => Some(location::of_file(dir, path)),
             Self::Stdout => Some(location::STDOUT.to_owned()),
             Self::Member(member) => Some(location::of_member(dir, &member.0, &member.1)),
-            Self::Null => None,
+            Self::Collected(_) | Self::Null => None,
         }
     }
 }
