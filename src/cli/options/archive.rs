@@ -18,7 +18,7 @@ use super::OutputArgs;
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Output")]
 pub struct ArchiveArgs {
-    /// What bodies become: files, samples of webdataset, or members of tar.
+    /// Files, or tar shards: webdataset or tar.
     ///
     /// webdataset packs them into shards, tar archives in --dir of which each core fills one: a
     /// body is KEY.EXT, its row and the columns of --keep-cols are KEY.json, its caption is
@@ -27,7 +27,8 @@ pub struct ArchiveArgs {
     /// to stdout. See `ringpull help shards`.
     ///
     /// Example: -i list.csv --output-format webdataset -d data --report report.csv
-    #[arg(long, value_name = "FORMAT", default_value = "files", value_parser = form())]
+    #[arg(long, value_name = "FORMAT", default_value = "files", value_parser = form(),
+          hide_possible_values = true)]
     pub output_format: OutputFormat,
     /// Files in a shard.
     ///

@@ -56,7 +56,7 @@ pub struct OutputArgs {
     ///
     /// Only the last component of what the final response says is used. -o, out= and
     /// --name-template go before it.
-    #[arg(short = 'J', long, alias = "remote-header-name")]
+    #[arg(short = 'J', long, alias = "remote-header-name", hide_short_help = true)]
     pub content_disposition: bool,
     /// Names that files may have: unix or windows.
     ///

@@ -198,6 +198,7 @@ const VALUES: &[&str] = &[
     "h:80:127.0.0.1",
     "http://p:1",
     "md5=0cc175b9c0f1b6a831c399e269772661",
+    "webdataset",
 ];
 
 /// Flags of ours that mean something else in another program, which a value tells apart.

@@ -82,7 +82,7 @@ impl Core {
                 row.iter().for_each(|row| self.desk.rows.write(row, None));
             }
             Once::Nowhere(claim) => {
-                let sample = (stored, &body, claim);
+                let sample = (stored, &*body, claim);
                 if archive.shards.is_some() {
                     self.pack_into_shard(archive, &mut fetch, sample, name, now).await;
                 } else {

@@ -57,7 +57,7 @@ enum Place<'c> {
     /// What is no file, a buffer at a time: what has gone out cannot be taken back.
     Stream(Outflow<'c>),
     /// Where all of it is to be before it goes into an archive.
-    Collected(Collected),
+    Collected(Box<Collected>),
     /// Nowhere: it is counted, and that is all.
     Null,
 }
@@ -112,7 +112,7 @@ impl<'c> Assembly<'c> {
             assert!(!output.has_streamed(), "the stream has the begin of a body already");
             Place::Stream(outflow)
         } else if let Some(archive) = &output.archive {
-            Place::Collected(archive.collect())
+            Place::Collected(Box::new(archive.collect()))
         } else if !output.has_files() {
             Place::Null
         } else {
@@ -173,7 +173,7 @@ impl<'c> Assembly<'c> {
     pub(super) fn go_on(
         output: &'c Output,
         index: u64,
-        (tally, length, collected): (Tally, Option<u64>, Option<Collected>),
+        (tally, length, collected): (Tally, Option<u64>, Option<Box<Collected>>),
         bounds: Bounds<'c>,
     ) -> Self {
         let place = match (output.outflow(bounds), collected) {
@@ -207,7 +207,7 @@ impl<'c> Assembly<'c> {
     pub(super) async fn stop(
         mut self,
         last: &mut RecvBuf,
-    ) -> Result<(Tally, Option<u64>, Option<Collected>), Cause> {
+    ) -> Result<(Tally, Option<u64>, Option<Box<Collected>>), Cause> {
         self.write(last).await?;
         let collected = match self.place {
             Place::Collected(collected) => Some(collected),

@@ -20,7 +20,7 @@ pub(crate) type Account = Arc<AtomicUsize>;
 /// A whole body that is to be packed.
 #[derive(Debug)]
 pub(crate) struct ToPack {
-    pub(crate) bytes: Collected,
+    pub(crate) bytes: Box<Collected>,
     /// What the body is known by, where bodies are packed once only.
     pub(crate) content: Option<Content>,
 }

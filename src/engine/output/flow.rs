@@ -22,7 +22,7 @@ pub(crate) struct Flow {
     /// Whether the rest comes from another server than the begin.
     pub(super) is_elsewhere: bool,
     /// The bytes themselves, where they are to go into an archive.
-    pub(super) collected: Option<Collected>,
+    pub(super) collected: Option<Box<Collected>>,
 }
 
 impl Flow {
