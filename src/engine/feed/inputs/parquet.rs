@@ -1,15 +1,12 @@
 //! One Parquet file, read from its end: its columns part by part, so that memory is bounded by some
 //! rows and a page of each column that is wanted.
 
-mod column;
 mod footer;
-mod guard;
 
 pub(super) use footer::begins_as_parquet;
 
-use self::column::Column;
-use self::guard::guarded;
 use super::item::unusable;
+use crate::engine::parquet::{Column, guarded};
 use crate::error::RunError;
 use crate::plan::input::Options;
 use crate::plan::input::parquet::{Fields, Rows};
@@ -138,7 +135,7 @@ impl Rowed {
         let begun = guarded(|| {
             let group = self.file.get_row_group(number)?;
             let fields = self.rows.fields().fields().iter();
-            let columns = fields.map(|field| Column::new(&*group, field));
+            let columns = fields.map(|field| Column::new(&*group, field.leaf));
             Ok((usize::try_from(group.metadata().num_rows())?, columns.collect::<Result<_, _>>()?))
         });
         let (rows, columns) = begun.with_context(|| damaged(number))?;

@@ -10,7 +10,7 @@ use std::sync::Once;
 
 /// Does what reads a file, and makes an error of a panic. What `work` has changed is not to be used
 /// after an error.
-pub(super) fn guarded<T>(work: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Result<T> {
+pub(crate) fn guarded<T>(work: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Result<T> {
     static HOOKED: Once = Once::new();
     HOOKED.call_once(|| {
         let told = panic::take_hook();

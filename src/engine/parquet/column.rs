@@ -1,14 +1,14 @@
 //! One column of a row group, read some rows at a time.
 
 use super::guard::Pages;
-use crate::plan::input::parquet::{Field, Scalar};
+use crate::plan::input::parquet::Scalar;
 use anyhow::{Context as _, ensure};
 use parquet::column::reader::{ColumnReader, ColumnReaderImpl, get_column_reader};
 use parquet::data_type::{ByteArray, DataType, FixedLenByteArray, Int96};
 use parquet::file::reader::RowGroupReader;
 
 /// A column and the values of some rows.
-pub(super) struct Column {
+pub(crate) struct Column {
     reader: ColumnReader,
     /// The definition level of a value that is there; 0 where every row has one.
     level_max: i16,
@@ -32,11 +32,11 @@ enum Values {
 }
 
 impl Column {
-    /// Begins to read a column of a row group.
-    pub(super) fn new(group: &dyn RowGroupReader, field: &Field) -> anyhow::Result<Self> {
-        let column = group.metadata().column(field.leaf).column_descr_ptr();
+    /// Begins to read the column of this number of a row group.
+    pub(crate) fn new(group: &dyn RowGroupReader, leaf: usize) -> anyhow::Result<Self> {
+        let column = group.metadata().column(leaf).column_descr_ptr();
         let level_max = column.max_def_level();
-        let pages = Pages(group.get_column_page_reader(field.leaf)?);
+        let pages = Pages(group.get_column_page_reader(leaf)?);
         let reader = get_column_reader(column, Box::new(pages));
         let values = match &reader {
             ColumnReader::BoolColumnReader(_) => Values::Truth(Vec::new()),
@@ -53,7 +53,7 @@ impl Column {
     }
 
     /// Reads so many rows, which are there; those before were given.
-    pub(super) fn fill(&mut self, count: usize) -> anyhow::Result<()> {
+    pub(crate) fn fill(&mut self, count: usize) -> anyhow::Result<()> {
         (self.rows_given, self.values_given) = (0, 0);
         let levels = &mut self.levels;
         let (rows, values) = match (&mut self.reader, &mut self.values) {
@@ -94,7 +94,7 @@ impl Column {
     }
 
     /// Passes over so many rows, from the front of the row group.
-    pub(super) fn skip(&mut self, count: usize) -> anyhow::Result<()> {
+    pub(crate) fn skip(&mut self, count: usize) -> anyhow::Result<()> {
         let skipped = match &mut self.reader {
             ColumnReader::BoolColumnReader(reader) => reader.skip_records(count),
             ColumnReader::Int32ColumnReader(reader) => reader.skip_records(count),
@@ -110,7 +110,7 @@ impl Column {
     }
 
     /// The value of the next of the rows that were read; `None` where there is none.
-    pub(super) fn next(&mut self) -> Option<Scalar<'_>> {
+    pub(crate) fn next(&mut self) -> Option<Scalar<'_>> {
         let is_there = self.level_max == 0 || self.levels[self.rows_given] == self.level_max;
         self.rows_given += 1;
         if !is_there {
