@@ -13,6 +13,7 @@
 //! - `books`: one row for each line, the report of earlier runs, what is left in the end; `verify`
 //!   compares a tree with its report.
 //! - `watch`: what those who watch a run are shown.
+//! - `parquet`: columns of Parquet files, which are lists and reports.
 //! - `queue`: jobs that wait for a core, and names that are asked for ahead of them.
 //! - `state`: small values that threads share, each with its lock.
 //!
@@ -25,6 +26,7 @@ mod core;
 mod feed;
 mod moment;
 mod output;
+mod parquet;
 mod queue;
 mod run;
 mod say;

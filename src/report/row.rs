@@ -411,7 +411,7 @@ impl serde_json::ser::Formatter for Escaping {
     }
 }
 
-fn push_json_text(out: &mut Vec<u8>, text: &str, is_escaped: fn(char) -> bool) {
+pub(super) fn push_json_text(out: &mut Vec<u8>, text: &str, is_escaped: fn(char) -> bool) {
     serde_json::Serializer::with_formatter(out, Escaping(is_escaped))
         .serialize_str(text)
         .expect("a Vec takes any bytes");
@@ -424,7 +424,7 @@ fn show<'a>(buffer: &'a mut String, value: &dyn Display) -> &'a str {
     buffer
 }
 
-fn push_number(out: &mut Vec<u8>, number: u64) {
+pub(super) fn push_number(out: &mut Vec<u8>, number: u64) {
     let mut digits = [0_u8; 20];
     let mut at = digits.len();
     let mut rest = number;
@@ -440,7 +440,7 @@ fn push_number(out: &mut Vec<u8>, number: u64) {
 }
 
 /// Seconds with six decimals, the rest cut off.
-fn push_seconds(out: &mut Vec<u8>, time: Duration) {
+pub(super) fn push_seconds(out: &mut Vec<u8>, time: Duration) {
     push_number(out, time.as_secs());
     let mut decimals = [b'.', 0, 0, 0, 0, 0, 0];
     let mut rest = u64::from(time.subsec_micros());

@@ -14,6 +14,7 @@ mod nameserver; // a DNS server with the answers of the test
 mod nginx; // Debian's nginx on free ports, and pulls from it
 mod origin; // the embedded origin, asked by a raw socket and by curl
 mod origin_ranges; // its ranges, validators, changes and faults
+mod python; // other readers and writers of files, in Python
 mod relay; // a proxy, well-behaved or not
 mod rude; // a server that does to each request what a script says
 mod sockets; // ports that refuse, ports that swallow, one raw exchange
@@ -65,6 +66,7 @@ mod not_ours; // devices and the like in the tree stay; what was replaced is cou
 mod own_files; // no download takes the place of a file that the run needs
 mod pace; // bandwidth limits
 mod packed; // reports as gzip and zstd: read by others, torn, continued
+mod parquet; // Parquet files as lists, written by pyarrow
 mod pipeline; // --pipeline: requests that are sent before their turn
 mod politeness; // what is asked of one host: connections, rests, rates, dead hosts
 mod private; // no spelling, name or redirect leads to a private address

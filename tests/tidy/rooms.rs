@@ -8,7 +8,7 @@ use super::imports::Graph;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Every room, and the rooms that it may use. `mod.rs`, the map, belongs to none.
-pub(crate) const ROOMS: [(&str, &[&str]); 12] = [
+pub(crate) const ROOMS: [(&str, &[&str]); 13] = [
     (
         "run",
         &[
@@ -16,15 +16,19 @@ pub(crate) const ROOMS: [(&str, &[&str]); 12] = [
             "moment", "say",
         ],
     ),
-    ("feed", &["shared", "queue", "attempt", "books", "output", "state", "moment", "say"]),
+    (
+        "feed",
+        &["shared", "queue", "attempt", "books", "output", "parquet", "state", "moment", "say"],
+    ),
     ("core", &["shared", "queue", "attempt", "books", "output", "state", "moment", "say"]),
     ("watch", &["shared", "queue", "attempt", "books", "output", "state", "moment", "say"]),
     ("shared", &["queue", "attempt", "books", "output", "state", "moment"]),
     ("queue", &["attempt", "books", "state", "moment"]),
     ("attempt", &["output", "state", "moment", "say"]),
     ("output", &["state", "moment", "say"]),
-    ("books", &["state", "moment", "say"]),
+    ("books", &["parquet", "state", "moment", "say"]),
     ("state", &["moment", "say"]),
+    ("parquet", &[]),
     ("moment", &[]),
     ("say", &[]),
 ];

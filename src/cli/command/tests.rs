@@ -80,7 +80,6 @@ fn underscores_of_flags_are_dashes() {
     assert_eq!(args.urls, ["e_f"]);
     assert_eq!(pull(&["--", "--url_list"]).urls, ["--url_list"]);
     assert!(refused(&["--no_such_flag", "u"]).contains("--no_such_flag"));
-    assert!(refused(&["--input-format", "parquet", "u"]).contains("Parquet is not read"));
 }
 
 #[test]

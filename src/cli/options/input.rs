@@ -21,9 +21,9 @@ pub struct InputArgs {
     ///
     /// Repeatable: lists are read in the order given, before the URLs of the command line, and
     /// lines are numbered over all of them. A list is text (one URL a line, `#` comments, aria2's
-    /// indented option lines, mirrors behind TABs), CSV, TSV, JSON Lines or a metalink, as its
-    /// suffix or its begin says; gzip and zstd are undone. Of a folder, all files but hidden ones
-    /// are read, in the order of their names.
+    /// indented option lines, mirrors behind TABs), CSV, TSV, JSON Lines, Parquet or a metalink, as
+    /// its suffix or its begin says; gzip and zstd are undone. Of a folder all files are read, in
+    /// the order of their names, but those whose names begin with `.` or `_`.
     ///
     /// Example: -i part-1.csv.gz -i more/. See `ringpull help lists`.
     #[arg(short = 'i', long = "input-file", alias = "url-list", value_name = "FILE",
@@ -42,15 +42,15 @@ pub struct InputArgs {
     /// trust.
     #[arg(long, hide_short_help = true)]
     pub allow_host_header: bool,
-    /// Lists are txt, csv, tsv, jsonl or meta4 [default: by suffix]
+    /// Lists are txt, csv, tsv, jsonl, parquet or meta4 [default: by suffix]
     ///
     /// Without it each list is what its suffix says: .csv; .tsv and .tab; .jsonl, .ndjson and
-    /// .json; .meta4. Anything else is text, which aria2's input files are too, and so is standard
-    /// input, unless it begins as a metalink does. Compression is told by the first bytes of a
-    /// list, whatever its name.
+    /// .json; .parquet; .meta4. Anything else is text, which aria2's input files are too, and so is
+    /// standard input, unless it begins as a metalink or a Parquet file does. Compression is told
+    /// by the first bytes of a list, whatever its name.
     #[arg(long, value_name = "FORMAT", value_parser = input_format)]
     pub input_format: Option<Format>,
-    /// Column with the URL in CSV and TSV, or member in JSON Lines.
+    /// Column with the URL in tables, or member in JSON Lines.
     ///
     /// A number, from 1, says that tables have no header line; then other columns are numbers, too.
     /// [default: url, URL or image_url, else the only column]
@@ -225,8 +225,8 @@ fn input_format(text: &str) -> Result<Format, String> {
         "tsv" => Ok(Format::Tsv),
         "jsonl" | "ndjson" | "json" => Ok(Format::JsonLines),
         "metalink" | "meta4" => Ok(Format::Metalink),
-        "parquet" => Err("Parquet is not read: save the table as CSV".to_owned()),
-        _ => Err("use txt, csv, tsv, jsonl or meta4".to_owned()),
+        "parquet" => Ok(Format::Parquet),
+        _ => Err("use txt, csv, tsv, jsonl, parquet or meta4".to_owned()),
     }
 }
 
@@ -244,13 +244,14 @@ fn refuse_list(url: &str) -> anyhow::Result<()> {
 }
 
 /// The regular files of a folder, by the bytes of their names, so that line numbers stay what they
-/// are. Hidden files are left out, and so are folders within it.
+/// are. Hidden files are left out, what Spark and the like write beside their parts (`_SUCCESS`),
+/// and folders within it.
 fn folder(path: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let doing = || RunError::usage(format!("cannot read the folder {}", path.display()));
     let mut files = Vec::new();
     for entry in fs::read_dir(path).with_context(doing)? {
         let entry = entry.with_context(doing)?;
-        if entry.file_name().as_bytes().starts_with(b".") {
+        if matches!(entry.file_name().as_bytes(), [b'.' | b'_', ..]) {
             continue;
         }
         let file = entry.path();
@@ -261,7 +262,8 @@ fn folder(path: &Path) -> anyhow::Result<Vec<PathBuf>> {
         }
     }
     if files.is_empty() {
-        let what = "there is no list in it; hidden files and folders within it are not read";
+        let what = "there is no list in it; folders within it and files whose names begin with . \
+                    or _ are not read";
         return Err(anyhow::anyhow!(what)).with_context(doing);
     }
     files.sort_by(|a, b| a.as_os_str().as_bytes().cmp(b.as_os_str().as_bytes()));
@@ -298,7 +300,7 @@ mod tests {
     #[test]
     fn a_folder_is_the_files_in_it_by_name() {
         let dir = tempfile::tempdir().unwrap();
-        for name in ["b", "a", "B", ".hidden", "c.csv.gz"] {
+        for name in ["b", "a", "B", ".hidden", "_SUCCESS", "c.csv.gz"] {
             fs::write(dir.path().join(name), b"").unwrap();
         }
         fs::create_dir(dir.path().join("within")).unwrap();
@@ -319,6 +321,7 @@ mod tests {
             ("json", Format::JsonLines),
             ("jsonl.gz", Format::JsonLines),
             ("meta4", Format::Metalink),
+            ("parquet", Format::Parquet),
         ] {
             let config = config(&["--input_format", word, "--url_col=link", "u"]);
             assert_eq!(config.input.format, Some(format), "{word}");

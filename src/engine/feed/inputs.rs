@@ -3,6 +3,7 @@
 
 mod arguments;
 mod item;
+mod parquet;
 mod reader;
 mod source;
 mod stream;
@@ -131,10 +132,14 @@ impl Lists {
     fn end_current(&mut self) {
         let Some(current) = self.current.take() else { return };
         self.lines_before = current.lines_total();
-        if let InputReader::Bytes(stream) = current {
-            self.notes.passed_over.extend(stream.passed_over());
-            self.notes.left_out += stream.left_out();
-            self.notes.empty.extend(stream.into_empty_name());
+        match current {
+            InputReader::Arguments(_) => {}
+            InputReader::Bytes(stream) => {
+                self.notes.passed_over.extend(stream.passed_over());
+                self.notes.left_out += stream.left_out();
+                self.notes.empty.extend(stream.into_empty_name());
+            }
+            InputReader::Rows(rows) => self.notes.empty.extend(rows.into_empty_name()),
         }
     }
 

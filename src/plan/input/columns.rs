@@ -75,19 +75,25 @@ pub(super) fn pick(names: &[&str], wanted: &Columns) -> Result<Picked, FormError
             quoted(only)
         )));
     }
+    find_all(&names, wanted)
+}
+
+/// Finds the columns among these names.
+pub(super) fn find_all(names: &[&str], wanted: &Columns) -> Result<Picked, FormError> {
     let find = |name: &str, flag: &str| {
         let exact = names.iter().position(|known| *known == name);
         let found = exact.or_else(|| {
             let mut alike = (0..names.len()).filter(|at| names[*at].eq_ignore_ascii_case(name));
             alike.next().filter(|_| alike.next().is_none())
         });
-        found.ok_or_else(|| no_column(&format!("no column {name:?}"), &names, flag))
+        found.ok_or_else(|| no_column(&format!("no column {name:?}"), names, flag))
     };
     let keep = |column: &KeptColumn| find(&column.name, KEEP_FLAG);
     let url = match &wanted.url {
         Some(name) => find(name, "--url-col")?,
-        None => default_url(&names)
-            .ok_or_else(|| no_column("no column \"url\"", &names, "--url-col"))?,
+        None => {
+            default_url(names).ok_or_else(|| no_column("no column \"url\"", names, "--url-col"))?
+        }
     };
     let optional =
         |name: &Option<String>, flag| name.as_deref().map(|name| find(name, flag)).transpose();

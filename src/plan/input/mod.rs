@@ -8,6 +8,7 @@ mod columns;
 mod json;
 mod lines;
 mod metalink;
+pub mod parquet;
 mod sniff;
 mod table;
 mod unpack;
@@ -37,6 +38,8 @@ pub enum Format {
     JsonLines,
     /// Metalink 4 (RFC 5854), which has no lines: its `file` elements are counted.
     Metalink,
+    /// Parquet, which is read from its end ([`parquet`]), and so is no [`List`].
+    Parquet,
 }
 
 /// How inputs are read; the URLs of the command line are always text.
@@ -67,6 +70,8 @@ pub fn format_of(name: &str) -> Format {
         Format::JsonLines
     } else if ends(&[".meta4", ".metalink"]) {
         Format::Metalink
+    } else if ends(&[".parquet", ".parq", ".pq"]) {
+        Format::Parquet
     } else {
         Format::Text
     }
@@ -114,7 +119,7 @@ impl List {
             (Form::Table(Box::new(table)), table::RAW_BYTES_MAX)
         };
         let (form, limit) = match format {
-            Format::Text => (
+            Format::Text | Format::Parquet => (
                 Form::Text(Box::new(Lines::new(lines_before).ruled(&options.text))),
                 LINE_PREFIX_BYTES,
             ),
@@ -128,6 +133,7 @@ impl List {
         };
         let may_be_xml = format == Format::Text && options.format.is_none();
         let refusal = match format {
+            Format::Parquet => Some(NO_STREAM),
             Format::Text | Format::JsonLines | Format::Metalink if options.delimiter.is_some() => {
                 Some(NO_DELIMITER)
             }
@@ -347,6 +353,9 @@ const NO_DELIMITER: &str = "it is not a table, and --delimiter is for tables; ad
      csv if it is one, or leave --delimiter out";
 const NO_COLUMNS: &str = "it is a list of plain URLs or a metalink, and --keep-cols is for CSV, \
      TSV and JSON Lines; say with --input-format if it is one of these";
+const NO_STREAM: &str = "it is not a Parquet file, or comes packed or through a pipe, and Parquet \
+     is read from its end; save it to a file as it is and give that, or say with --input-format \
+     what it is";
 /// Suffixes of compressed files. The compression itself is known by the first bytes of a file.
 const PACKED_SUFFIXES: [&str; 4] = [".gz", ".gzip", ".zst", ".zstd"];
 

@@ -222,8 +222,8 @@ const MAGICS: [(&[u8], Packing); 11] = [
     (b"7z\xbc\xaf\x27\x1c", Packing::Foreign("a 7z archive: unpack it first")),
     (b"SQLite format 3\0", Packing::Foreign("a database: export its table as CSV")),
 ];
-const PARQUET: &str = "a Parquet file, which is not read: save it as CSV, for instance with \
-     duckdb -c \"COPY (SELECT url FROM 'FILE') TO 'list.csv'\"";
+const PARQUET: &str = "Parquet, which is read from its end: save it to a file, and give that as -i \
+     FILE.parquet";
 const GZIP: &str = "gzip";
 const ZSTD: &str = "zstd";
 

@@ -1,8 +1,9 @@
-//! The input that is being read, whatever it is. Another kind of input (a table that is read from
-//! its end, for instance) is one more variant with a file of its own.
+//! The input that is being read, whatever it is. Another kind of input is one more variant with a
+//! file of its own.
 
 use super::arguments::Arguments;
 use super::item::Item;
+use super::parquet::Rowed;
 use super::source::Source;
 use super::stream::Stream;
 
@@ -12,6 +13,8 @@ pub(super) enum InputReader {
     Arguments(Arguments),
     /// Lines, or rows of a table, as bytes that come.
     Bytes(Box<Stream>),
+    /// Rows of a Parquet file, whose parts are found from its end.
+    Rows(Box<Rowed>),
 }
 
 /// A second reader of an input.
@@ -28,6 +31,7 @@ impl InputReader {
         match self {
             Self::Arguments(arguments) => arguments.next().map(Ok),
             Self::Bytes(stream) => stream.next(),
+            Self::Rows(rows) => rows.next().map(|entry| entry.map(Item::Entry)),
         }
     }
 
@@ -44,14 +48,17 @@ impl InputReader {
                 }
                 Some(Second::Here(Self::Bytes(Box::new(stream.onward(file).ok()?))))
             }
-            (Self::Bytes(_), Source::Stdin(_) | Source::Arguments(_)) => None,
+            (Self::Rows(rows), Source::Parquet(path)) => {
+                Some(Second::Here(Self::Rows(Box::new(rows.onward(path)?))))
+            }
+            (Self::Bytes(_) | Self::Rows(_), _) => None,
         }
     }
 
     /// Whether it comes to its end without anybody's help.
     pub(super) fn is_steady(&self) -> bool {
         match self {
-            Self::Arguments(_) => true,
+            Self::Arguments(_) | Self::Rows(_) => true,
             Self::Bytes(stream) => stream.is_steady(),
         }
     }
@@ -61,6 +68,7 @@ impl InputReader {
         match self {
             Self::Arguments(arguments) => arguments.lines_total(),
             Self::Bytes(stream) => stream.lines_total(),
+            Self::Rows(rows) => rows.lines_total(),
         }
     }
 }

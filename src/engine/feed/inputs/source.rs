@@ -2,9 +2,11 @@
 
 use super::arguments::Arguments;
 use super::item::unusable;
+use super::parquet::{Rowed, begins_as_parquet};
 use super::reader::InputReader;
 use super::stream::Stream;
 use crate::config::Input;
+use crate::error::RunError;
 use crate::plan::input::{Format, List, Options, format_of};
 use anyhow::Context as _;
 use std::fs::File;
@@ -21,6 +23,8 @@ fn format_of_input(config: &Options, name: &str) -> Format {
 pub(super) enum Source {
     /// A file, or a pipe in the file system; and the token of the report whose lines are in it.
     File { path: PathBuf, report: Option<u64> },
+    /// A Parquet file.
+    Parquet(PathBuf),
     /// Standard input, read once.
     Stdin(File),
     /// URLs given as arguments.
@@ -36,6 +40,9 @@ impl Source {
         let (file, name) = match self {
             Self::Arguments(urls) => {
                 return Ok(InputReader::Arguments(Arguments::new(urls.clone(), lines_before)));
+            }
+            Self::Parquet(path) => {
+                return Ok(InputReader::Rows(Box::new(Rowed::open(path, config, lines_before)?)));
             }
             Self::Stdin(file) => {
                 (file.try_clone().context("cannot read standard input")?, STDIN.to_owned())
@@ -56,7 +63,8 @@ impl Source {
             Self::File { path, report } if path.is_file() => {
                 Some(Self::File { path: path.clone(), report: *report })
             }
-            Self::File { .. } | Self::Stdin(_) => None,
+            Self::Parquet(path) if path.is_file() => Some(Self::Parquet(path.clone())),
+            Self::File { .. } | Self::Parquet(_) | Self::Stdin(_) => None,
             Self::Arguments(urls) => Some(Self::Arguments(urls.clone())),
         }
     }
@@ -76,8 +84,24 @@ impl Source {
                 let name = path.display().to_string();
                 let cannot = || unusable(&name);
                 let mut report = None;
-                if path.metadata().with_context(cannot)?.is_file() {
-                    let format = format_of_input(config, &name);
+                let mut format = format_of_input(config, &name);
+                let is_file = path.metadata().with_context(cannot)?.is_file();
+                if format == Format::Text && config.format.is_none() && is_file {
+                    // A file of any name that begins so is no text.
+                    let file = File::open(path).with_context(cannot)?;
+                    if begins_as_parquet(&file) {
+                        format = Format::Parquet;
+                    }
+                }
+                if format == Format::Parquet {
+                    if !is_file {
+                        let error = RunError::usage(PIPED);
+                        return Err(anyhow::Error::new(error).context(cannot()));
+                    }
+                    Rowed::open(path, config, 0)?;
+                    return Ok(Self::Parquet(path.clone()));
+                }
+                if is_file {
                     let list = List::new(format, config, 0);
                     let file = File::open(path).with_context(cannot)?;
                     report = Stream::new(file, name.clone(), list).check()?;
@@ -88,5 +112,7 @@ impl Source {
     }
 }
 
+const PIPED: &str = "it is a pipe or a device, and Parquet is read from its end: save it to a file \
+     and give that";
 /// What standard input is called.
 const STDIN: &str = "standard input";
