@@ -12,6 +12,8 @@ pub struct Archive {
     pub place: ArchivePlace,
     /// Which of the columns that the report keeps is the caption of a sample, counted from 0.
     pub caption: Option<usize>,
+    /// Whether the rows of each shard stand beside it as Parquet.
+    pub has_table: bool,
 }
 
 /// Where archives go.

@@ -51,6 +51,12 @@ pub struct ArchiveArgs {
     /// Example: --shard-name 'part3-{shard:05d}.tar'
     #[arg(long, value_name = "TEMPLATE", hide_short_help = true, value_parser = shard_name)]
     pub shard_name: Option<ShardName>,
+    /// Write the rows of every shard beside it, as Parquet.
+    ///
+    /// 00000.parquet has the columns of the report, those of --keep-cols, and key: what img2dataset
+    /// writes beside its shards. Failures have no sample, and are in the report alone.
+    #[arg(long, hide_short_help = true)]
+    pub shard_parquet: bool,
     /// Column of the list that becomes KEY.txt.
     ///
     /// It is one of --keep-cols then, whether named there or not.
@@ -105,7 +111,12 @@ impl ArchiveArgs {
                  --output-format webdataset"
             ));
         }
-        Ok(Some(Destination::Archive(Archive { form, place, caption })))
+        Ok(Some(Destination::Archive(Archive {
+            form,
+            place,
+            caption,
+            has_table: self.shard_parquet,
+        })))
     }
 
     /// Whether rows are in archives, where somebody gets to see them.
@@ -124,6 +135,7 @@ impl ArchiveArgs {
             ("--shard-bytes", self.shard_bytes.is_some()),
             ("--shard-name", self.shard_name.is_some()),
             ("--caption-col", self.caption_col.is_some()),
+            ("--shard-parquet", self.shard_parquet),
         ];
         if let Some((flag, _)) = typed.iter().find(|(_, is_typed)| *is_typed) {
             bail!(RunError::usage(format!(

@@ -48,6 +48,8 @@ struct Shard {
 /// A body in a shard that has no name yet.
 struct PackedBody {
     row: Box<Row>,
+    /// The key of its sample, where that is to be told.
+    key: String,
     /// The job and the path of its file, where a session may have to have it.
     job: Option<Box<(Job, String)>>,
 }
@@ -149,7 +151,8 @@ impl Core {
             let name = fetch.planned_name().to_owned();
             Box::new((fetch.job.clone(), name))
         });
-        shard.packed.push(PackedBody { row, job });
+        let key = if archive.has_table { sample.name.0.clone() } else { String::new() };
+        shard.packed.push(PackedBody { row, key, job });
         archive.count_waiting();
         if let Some(claim) = claim {
             archive.once.begin(fetch.job.index);
@@ -267,22 +270,27 @@ impl Core {
     /// Gives a shard its name, and then its rows to the books.
     async fn finish_shard(&self, archive: &Archiving, shard: Option<Shard>) {
         let Some(mut shard) = shard else { return };
-        if let Err(cause) = self.name_shard(&mut shard).await {
+        if let Err(cause) = self.name_shard(archive, &mut shard).await {
             return self.give_up_shard(archive, shard, &cause).await;
         }
         self.tell(archive, shard.packed, None).await;
     }
 
     /// Makes a shard whole: its end, what stands beside it, and its name.
-    async fn name_shard(&self, shard: &mut Shard) -> Result<(), Cause> {
+    async fn name_shard(&self, archive: &Archiving, shard: &mut Shard) -> Result<(), Cause> {
         self.append_bytes(shard, &tar::END).await?;
         self.write(shard).await?;
         let failures = std::mem::take(&mut *self.packer.failures.borrow_mut());
         let time_s = [shard.began, self.kit.clocks.now().date].map(seconds);
         let successes = shard.packed.len() as u64;
         let stats = ShardStats { successes, failures, time_s: time_s.into() };
-        let dir = &self.shared.config.dir;
-        beside::write(dir, &shard.file.name, (&shard.index, &stats))?;
+        let table = archive.has_table.then(|| {
+            let rows = shard.packed.iter_mut().map(|packed| (&mut *packed.row, packed.key.clone()));
+            beside::table(rows, &archive.kept)
+        });
+        let table = table.transpose()?;
+        let (dir, name) = (&self.shared.config.dir, &shard.file.name);
+        beside::write(dir, name, (&shard.index, &stats, table.as_deref()))?;
         shard.file.finish().await
     }
 
@@ -296,7 +304,7 @@ impl Core {
 
     /// Gives rows to the books: with `fault`, as those of jobs that failed by it.
     async fn tell(&self, archive: &Archiving, packed: Vec<PackedBody>, fault: Option<&Fault>) {
-        for (count, PackedBody { mut row, job }) in (1..).zip(packed) {
+        for (count, PackedBody { mut row, job, .. }) in (1..).zip(packed) {
             if let Some(fault) = fault {
                 fail(&mut row, fault);
             }

@@ -26,6 +26,8 @@ pub(crate) struct Archiving {
     pub(crate) caption: Option<usize>,
     /// Names of the columns of the list that rows have.
     pub(crate) kept: Vec<String>,
+    /// Whether the rows of a shard stand beside it as Parquet.
+    pub(crate) has_table: bool,
     /// How samples are named, where the list does not say.
     pub(crate) template: Option<Template>,
     /// How shards are named and when they are full, where there are shards.
@@ -104,10 +106,11 @@ pub(crate) enum Streaming {
 impl Archiving {
     /// The archives of a run, where bodies are packed.
     pub(crate) fn of(config: &Config) -> Option<Self> {
-        let Archive { form, place, caption } = config.destination.archive()?;
+        let Archive { form, place, caption, has_table } = config.destination.archive()?;
         Some(Self {
             form: *form,
             caption: *caption,
+            has_table: *has_table,
             kept: config.input.columns.report_names(),
             template: config.name_template.clone(),
             shards: match place {
