@@ -5,6 +5,7 @@ use crate::cmd::{Done, Pull, Sandbox, command, eventually};
 use crate::disk::run_with_mounts;
 use crate::full::emptied;
 use crate::origin::{Served, serve};
+use crate::python::python;
 use crate::rude::{Plan, Verb, ok, response};
 use ringpull::origin;
 use ringpull::pack::tar::{Member, read_members};
@@ -176,6 +177,60 @@ fn tar_and_python_read_what_was_packed() {
     for ((name, content), line) in wanted.iter().zip(told.lines()) {
         assert!(line.starts_with(&format!("{name} {} ", content.len())), "{line}");
     }
+}
+
+#[test]
+fn webdataset_reads_samples_from_shards_and_from_a_pipe() {
+    let served = serve();
+    let sandbox = Sandbox::new();
+    let count = 30;
+    webdataset(&sandbox, "7").list(urls(&served, count)).run().assert_ok(count);
+    let of_shards = r"
+import hashlib, json, sys
+import webdataset as wds
+for sample in wds.WebDataset(sys.argv[1:], shardshuffle=False, empty_check=False):
+    row = json.loads(sample['json'])
+    assert sample['__key__'] == row['key'], sample.keys()
+    print(row['index'], row['url'], hashlib.md5(sample['bin']).hexdigest())
+";
+    let Some(told) = python(of_shards, shards(&sandbox.out())) else { return };
+    let mut from_shards: Vec<&str> = told.lines().collect();
+    from_shards.sort_unstable();
+    assert_eq!(from_shards.len(), count);
+    let list = sandbox.path("list.txt");
+    let pipe = format!(
+        "pipe:{} -i {} --output-format webdataset -o - -q",
+        env!("CARGO_BIN_EXE_ringpull"),
+        list.display()
+    );
+    let told = python(of_shards, [pipe]).expect("as before");
+    let mut from_pipe: Vec<&str> = told.lines().collect();
+    from_pipe.sort_unstable();
+    assert_eq!(from_pipe, from_shards);
+}
+
+#[test]
+fn the_rows_of_a_shard_are_a_table_beside_it() {
+    let served = serve();
+    let sandbox = Sandbox::new();
+    let list = format!(
+        "url,caption\n{},one\n{},\n{},x\n",
+        served.http("/image/1.jpg"),
+        served.http("/image/2.jpg"),
+        served.http("/status/404")
+    );
+    std::fs::write(sandbox.path("l.csv"), list).unwrap();
+    let args = ["-i", "l.csv", "--caption-col", "caption", "--shard-parquet", "--cpus", "0"];
+    webdataset(&sandbox, "10").args(args).run().assert_code(8);
+    let script = r"
+import sys
+import pyarrow.parquet as pq
+for row in sorted(pq.read_table(sys.argv[1]).to_pylist(), key=lambda row: row['index']):
+    print(row['index'], row['status'], row['key'], row['caption'], row['size_file'] > 0)
+";
+    let table = sandbox.out().join("00000.parquet");
+    let Some(told) = python(script, [table]) else { return };
+    assert_eq!(told, "2 ok 000000002 one True\n3 ok 000000003 None True\n");
 }
 
 #[test]
