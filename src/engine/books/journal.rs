@@ -1,5 +1,6 @@
 //! The report as a journal: found, locked, read back and repaired before a run begins.
 
+mod carry;
 mod fate;
 mod gone;
 mod mark;
@@ -10,6 +11,7 @@ mod sync;
 mod taken;
 mod whole;
 
+pub(crate) use carry::{carry, durable};
 pub(crate) use fate::fate;
 pub(crate) use gone::Watched;
 pub(crate) use scan::{Source, scan, scan_in_batches};
@@ -409,7 +411,7 @@ fn lost_row(entry: &Entry<'_>) -> Row {
 }
 
 /// Refuses a report whose rows have other columns of the list than those to come.
-fn check_kept(
+pub(crate) fn check_kept(
     path: &Path,
     format: RowFormat,
     found: Option<&[String]>,

@@ -4,6 +4,7 @@ use crate::config::{Config, RequestConfig, StatsFile};
 use crate::engine::books::closing::Books;
 use crate::engine::books::dns_cache::DnsCache;
 use crate::engine::books::journal::{self, Opened, Removal, Stale, Syncer, Watched};
+use crate::engine::books::parquet::{PendingTable, Table, restore};
 use crate::engine::books::replace::Replacement;
 use crate::engine::books::row_sink::RowSink;
 use crate::engine::books::session::Session;
@@ -50,6 +51,8 @@ pub(crate) struct Prepared {
     rules: DirRules,
     /// Idle connections that one core may keep.
     idle_max: usize,
+    /// What the report becomes in the end, if that is another file.
+    table: Option<Table>,
     opened: Option<Opened>,
     check: Check,
     /// What is flushed in the end.
@@ -73,6 +76,8 @@ pub(crate) struct Beside {
     pub(crate) stats_file: Option<Replacement>,
     pub(crate) file_system: Option<FileSystem>,
     pub(crate) dns_cache: Option<DnsCache>,
+    /// The file that the report becomes in the end.
+    pub(crate) table: Option<PendingTable>,
     /// The report where it is looked for.
     pub(crate) watched: Option<Watched>,
     pub(crate) syncer: Option<Syncer>,
@@ -99,7 +104,7 @@ impl Prepared {
         let Sizes { config, idle_max, folders_max } = sized(config, nofile)?;
         let mut dir = open_dir(&config)?;
         let rules = DirRules::new(&config, config.destination.has_files().then_some(&dir));
-        let mut opened = open_report(&config, &mut naming, (&dir, &rules))?;
+        let (mut opened, table) = open_report(&config, &mut naming, (&dir, &rules))?;
         if let Some(opened) = &opened {
             opened.mark(&mut dir, config.on_conflict);
         }
@@ -118,6 +123,7 @@ impl Prepared {
             dir,
             rules,
             idle_max,
+            table,
             opened,
             check,
             file_system,
@@ -134,13 +140,15 @@ impl Prepared {
     /// # Errors
     /// A file of the run cannot be written.
     pub(crate) fn begin(self, signals: &Signals) -> anyhow::Result<Begun> {
-        let Self { config, mut naming, mut dir, mut opened, check, .. } = self;
+        let Self { config, mut naming, mut dir, mut opened, table, check, .. } = self;
         let stats_file = config.stats.as_ref().map(|stats| create(stats, &config)).transpose()?;
         let session = Session::of(&config)?;
         let report = begin_report(&config, opened.as_mut(), check.last(), &dir)?;
         let (stale, removal) = report.unzip();
         let to_sync = opened.as_ref().map(Opened::to_sync).transpose()?.flatten();
         let watched = Watched::of(&config, opened.as_ref())?;
+        let table = table.zip(opened.as_ref()).map(|(table, opened)| table.begin(opened));
+        let table = table.transpose()?;
         let lost = opened.as_mut().map(|opened| std::mem::take(&mut opened.lost));
         let report = opened.map(Opened::into_appending);
         let mut rows = RowSink::new(report, &config.budget, config.disk_wait_ms > 0);
@@ -172,8 +180,16 @@ impl Prepared {
             dns: self.dns,
         };
         let (file_system, dns_cache) = (self.file_system, self.dns_cache);
-        let beside =
-            Beside { started_at, stats_file, file_system, dns_cache, watched, syncer, removal };
+        let beside = Beside {
+            started_at,
+            stats_file,
+            file_system,
+            dns_cache,
+            table,
+            watched,
+            syncer,
+            removal,
+        };
         Ok(Begun { shared, to_start, beside })
     }
 }
@@ -195,15 +211,17 @@ fn open_report(
     config: &Config,
     naming: &mut Naming,
     (dir, rules): (&Dir, &DirRules),
-) -> anyhow::Result<Option<Opened>> {
-    let Some(report) = &config.report else { return Ok(None) };
+) -> anyhow::Result<(Option<Opened>, Option<Table>)> {
+    let Some(report) = &config.report else { return Ok((None, None)) };
     let kept = config.input.columns.report_names();
+    let restored = restore(report, &kept, config.journal.is_fresh)?;
     let opened = journal::open(report, kept, config, dir, |filename, fate| {
         if fate == Fate::Good {
             naming.keep(filename, (&config.dir, dir), rules);
         }
     })?;
-    Ok(Some(opened))
+    let table = restored.map(|restored| restored.checked(&opened)).transpose()?;
+    Ok((Some(opened), table))
 }
 
 /// Makes the report ready for rows, and begins to look for what its runs left unfinished.

@@ -1,6 +1,6 @@
 //! The columns of a report as a schema of Parquet.
 
-use super::invalid;
+use super::invalid::invalid;
 use crate::report::row::NAMES;
 use parquet::basic::{LogicalType, Repetition, TimeUnit, Type as Physical};
 use parquet::schema::types::{SchemaDescriptor, Type};
@@ -104,10 +104,10 @@ impl Found {
             Some(name) if at < own => Kind::of(name).physical() == physical,
             Some(_) | None => physical == Physical::BYTE_ARRAY,
         };
-        let kinds = columns.iter().map(|column| column.physical_type()).enumerate();
+        let mut kinds = columns.iter().map(|column| column.physical_type()).enumerate();
         let is_ours = own >= REQUIRED_AT
             && is_flat
-            && kinds.map(is_kind).all(|is_kind| is_kind)
+            && kinds.all(is_kind)
             && !kept.iter().any(|name| NAMES.contains(&name.as_str()));
         is_ours.then_some(Self { own, kept })
     }
