@@ -75,6 +75,8 @@ pub struct ReportFile {
     pub path: PathBuf,
     /// How rows are encoded.
     pub format: RowFormat,
+    /// The Parquet file of which this is the journal: it has all rows when the run has ended.
+    pub parquet: Option<PathBuf>,
 }
 
 /// What standard output gets of every row.

@@ -99,8 +99,11 @@ impl Own {
 
 /// All of them: an option that names a file gets its line here, and nowhere else.
 fn own(args: &PullArgs, inputs: &[Input], output: Option<&Path>, roots: Option<&Path>) -> Vec<Own> {
+    let journal = args.report.journal_path();
+    let report = if journal.is_some() { Role::Drafted } else { Role::Written };
     let written = [
-        ("--report", args.report.report_path(), Role::Written),
+        ("--report", args.report.report_path(), report),
+        ("--report", journal.as_deref(), Role::Written),
         ("--stats", args.report.stats.as_deref(), Role::Written),
         ("--save-session", args.journal.save_session.as_deref(), Role::Session),
         ("--dns-cache", args.dns.dns_cache.as_deref(), Role::Drafted),

@@ -1,11 +1,11 @@
 //! Rows, statistics and progress of a run, encoded; the caller owns the files.
 //!
-//! Rows ([`row`], packed by [`packing`], as a table: [`parquet`], or in a form of the user's:
-//! [`write_out`]), with what became of unfinished files ([`resume`]), and their way back in the next
-//! run ([`journal`]); what is [`counted`] of them and adds up to ([`stats`], [`hosts`], [`summary`]) and whether that is
-//! enough ([`budget`]); what is left ([`session`]), is to come ([`dry`]) or differs ([`verify`]);
-//! and how a run stands ([`view`], [`progress`], [`state`], [`metrics`]), with the hosts that push
-//! back ([`pushing`]).
+//! Rows ([`row`], packed by [`packing`], as a table ([`parquet`]), or in a form of the user's
+//! ([`write_out`])), with what became of unfinished files ([`resume`]), and their way back in the
+//! next run ([`journal`]); what is [`counted`] of them and adds up to ([`stats`], [`hosts`],
+//! [`summary`]) and whether that is enough ([`budget`]); what is left ([`session`]), is to come
+//! ([`dry`]) or differs ([`verify`]); and how a run stands ([`view`], [`progress`], [`state`],
+//! [`metrics`]), with the hosts that push back ([`pushing`]).
 
 pub mod budget;
 pub mod counted;

@@ -3,8 +3,9 @@
 //!
 //! A report in Parquet can be written only when all of it is known; until then it is a journal in
 //! JSON Lines beside its name. Whether a value of a kept column was a text or another value of JSON
-//! is noted beside the rows ([`marks`]), since both are texts in the table.
+//! is noted beside the rows (`marks`), since both are texts in the table.
 
+mod invalid;
 mod line;
 mod marks;
 mod schema;
@@ -33,9 +34,4 @@ pub fn write(rows: &[Row], kept: &[String], out: impl Write + Send) -> io::Resul
         writer.line(&line)?;
     }
     writer.finish().map(|_| ())
-}
-
-/// The error of something in a file that no row has.
-fn invalid(what: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, what)
 }

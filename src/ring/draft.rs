@@ -114,6 +114,20 @@ impl Draft {
         Ok(renamed?)
     }
 
+    /// Gives the draft its final name, which nothing must have.
+    ///
+    /// # Errors
+    /// When something has the name, or the draft cannot have it: then the draft is gone.
+    pub fn publish_new(self) -> io::Result<()> {
+        match &self.temporary {
+            Some(name) => {
+                rustix::fs::linkat(&self.dir, name, &self.dir, &self.name, AtFlags::empty())?;
+            }
+            None => link(&self.file, &self.dir, &self.name)?,
+        }
+        Ok(())
+    }
+
     fn check_replaceable(&self) -> Result<(), Errno> {
         match rustix::fs::statat(&self.dir, &self.name, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) => match FileType::from_raw_mode(stat.st_mode) {
@@ -124,6 +138,19 @@ impl Draft {
             Err(_) => Ok(()),
         }
     }
+}
+
+/// A file without a name, which is gone when it is closed: beside `path`, or where temporary files
+/// are kept.
+///
+/// # Errors
+/// When no file can be made there.
+pub fn unnamed(path: &Path) -> io::Result<File> {
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let flags = OFlags::RDWR | OFlags::CLOEXEC | OFlags::TMPFILE;
+    let open = |dir: &Path| rustix::fs::openat(CWD, dir, flags, Mode::from_raw_mode(0o600));
+    let beside = open(parent.unwrap_or_else(|| Path::new(".")));
+    Ok(beside.or_else(|_| open(&std::env::temp_dir()))?.into())
 }
 
 /// The path that a path leads to, be it there or not: links stay, and the file that they lead to is
@@ -205,6 +232,24 @@ mod tests {
 
     fn kind(mode: u32) -> FileType {
         FileType::from_raw_mode(mode)
+    }
+
+    #[test]
+    fn a_new_file_takes_the_place_of_none() {
+        for can_be_unnamed in [true, false] {
+            let root = tempfile::tempdir().unwrap();
+            let path = root.path().join("file");
+            let begin = || Draft::new(&path, Access::AsBefore, can_be_unnamed).unwrap();
+            let draft = begin();
+            draft.file().unwrap().write_all(b"one").unwrap();
+            draft.publish_new().unwrap();
+            let error = begin().publish_new().unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
+            assert_eq!((fs::read(&path).unwrap(), names(root.path()).len()), (b"one".to_vec(), 1));
+            let mut unnamed = unnamed(&path).unwrap();
+            unnamed.write_all(b"two").unwrap();
+            assert_eq!(names(root.path()).len(), 1);
+        }
     }
 
     #[test]

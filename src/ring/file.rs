@@ -47,7 +47,7 @@ use descriptor::Descriptor;
 use rustix::event::{PollFd, PollFlags};
 use rustix::fs::{AtFlags, CWD, Mode, OFlags};
 use rustix::io::{Errno, ReadWriteFlags};
-use std::ffi::CString;
+use std::ffi::{CString, OsStr};
 use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -523,7 +523,8 @@ pub fn close(fd: impl Into<OwnedFd>) -> Result<(), Errno> {
 
 /// Gives an open file without a name the first one. linkat(2) takes the descriptor itself from
 /// Linux 6.10 on, before that only with CAP_DAC_READ_SEARCH; by way of /proc it always does.
-pub(super) fn link(fd: &OwnedFd, to: &OwnedFd, name: &str) -> Result<(), Errno> {
+pub(super) fn link(fd: &OwnedFd, to: &OwnedFd, name: impl AsRef<OsStr>) -> Result<(), Errno> {
+    let name = name.as_ref();
     match call(Op::Link, || rustix::fs::linkat(fd, "", to, name, AtFlags::EMPTY_PATH)) {
         Err(Errno::NOENT | Errno::PERM | Errno::INVAL) => {
             let path = format!("/proc/self/fd/{}", fd.as_raw_fd());

@@ -67,6 +67,7 @@ mod own_files; // no download takes the place of a file that the run needs
 mod pace; // bandwidth limits
 mod packed; // reports as gzip and zstd: read by others, torn, continued
 mod parquet; // Parquet files as lists, written by pyarrow
+mod parquet_report; // reports in Parquet: read by others, continued, killed
 mod pipeline; // --pipeline: requests that are sent before their turn
 mod politeness; // what is asked of one host: connections, rests, rates, dead hosts
 mod private; // no spelling, name or redirect leads to a private address

@@ -17,9 +17,10 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Report")]
 pub struct ReportArgs {
-    /// One row per line: FILE.csv or .jsonl; - is stdout.
+    /// One row per line: FILE.csv, .jsonl or .parquet; - is stdout.
     ///
-    /// The name decides the format; .gz or .zst behind it packs the rows. A report that exists is
+    /// The name decides the format; .gz or .zst behind it packs the rows. A Parquet file is written
+    /// when the run ends; until then its rows are in FILE.parquet.journal. A report that exists is
     /// continued: lines that it says are done are passed over, so that the same command finishes
     /// what is left. See `ringpull help report` and `ringpull help resume`.
     ///
@@ -31,7 +32,7 @@ pub struct ReportArgs {
     /// For names that do not say it, and for `--report -`, which is csv by default.
     #[arg(long, value_name = "FORMAT", requires = "report",
           value_parser = report_format(), hide_short_help = true)]
-    pub report_format: Option<RowFormat>,
+    pub report_format: Option<ReportForm>,
     /// Statistics of the run, as JSON.
     ///
     /// Written once, at its end: counts, bytes, times, faults.
@@ -75,6 +76,15 @@ impl ReportArgs {
         report.map(|report| report.path.as_path())
     }
 
+    /// The journal of the report, if that is a Parquet file.
+    pub fn journal_path(&self) -> Option<PathBuf> {
+        let by_name = self.report.as_ref().and_then(|report| report.format);
+        let path = self.report_path()?;
+        let mut journal = path.as_os_str().to_owned();
+        journal.push(".journal");
+        (by_name.or(self.report_format) == Some(ReportForm::Parquet)).then(|| journal.into())
+    }
+
     /// What standard output gets of every row, if anything. The report has the kept ones of
     /// `columns` too; `is_body_printed` says that the download is standard output.
     pub(crate) fn printed(
@@ -107,12 +117,22 @@ impl ReportArgs {
             (by_name, asked) => by_name.or(asked).with_context(|| {
                 RunError::usage(format!(
                     "cannot tell the format of --report {}: its name must end in .csv or .jsonl \
-                     (and .gz or .zst behind that), or say --report-format csv or jsonl",
+                     (and .gz or .zst behind that) or .parquet, or say --report-format csv, jsonl \
+                     or parquet",
                     path.display()
                 ))
             })?,
         };
-        Ok(Some(ReportFile { path: path.to_owned(), format }))
+        Ok(Some(match (format, self.journal_path()) {
+            (ReportForm::Rows(format), _) => {
+                ReportFile { path: path.to_owned(), format, parquet: None }
+            }
+            (ReportForm::Parquet, journal) => ReportFile {
+                path: journal.unwrap_or_default(),
+                format: RowFormat::JsonLines,
+                parquet: Some(path.to_owned()),
+            },
+        }))
     }
 
     /// How rows are encoded that go to standard output, where nothing else may go then.
@@ -126,7 +146,13 @@ impl ReportArgs {
                 "cannot write both --report - and {other} to standard output: {remedy}"
             )));
         }
-        Ok(self.report_format.unwrap_or(RowFormat::Csv))
+        match self.report_format.unwrap_or(ReportForm::Rows(RowFormat::Csv)) {
+            ReportForm::Rows(format) => Ok(format),
+            ReportForm::Parquet => bail!(RunError::usage(
+                "cannot write --report - as Parquet, which is written as a whole when the run \
+                 ends: give --report FILE.parquet"
+            )),
+        }
     }
 
     /// What was asked for; else a bar where somebody can see it and did not ask for quiet.
@@ -145,14 +171,24 @@ pub struct ReportName {
     /// As it was typed; `-` is standard output.
     pub path: PathBuf,
     /// What its suffix says.
-    pub format: Option<RowFormat>,
+    pub format: Option<ReportForm>,
+}
+
+/// What a report is in the end.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum ReportForm {
+    /// A row is appended when its line is done.
+    Rows(RowFormat),
+    /// A table, written when the run ends.
+    Parquet,
 }
 
 /// The values of `--report-format`.
-fn report_format() -> impl TypedValueParser<Value = RowFormat> {
+fn report_format() -> impl TypedValueParser<Value = ReportForm> {
     values::one_of([
-        ("csv", RowFormat::Csv, "RFC 4180, with a header line"),
-        ("jsonl", RowFormat::JsonLines, "a JSON object a line"),
+        ("csv", ReportForm::Rows(RowFormat::Csv), "RFC 4180, with a header line"),
+        ("jsonl", ReportForm::Rows(RowFormat::JsonLines), "a JSON object a line"),
+        ("parquet", ReportForm::Parquet, "a table with typed columns, written at the end"),
     ])
 }
 
@@ -172,9 +208,14 @@ fn report_name(text: &str) -> Result<ReportName, String> {
     let packed = lower.strip_suffix(".gz").or_else(|| lower.strip_suffix(".zst"));
     let plain = packed.unwrap_or(&lower);
     let format = if plain.ends_with(".csv") {
-        Some(RowFormat::Csv)
+        Some(ReportForm::Rows(RowFormat::Csv))
     } else if plain.ends_with(".jsonl") {
-        Some(RowFormat::JsonLines)
+        Some(ReportForm::Rows(RowFormat::JsonLines))
+    } else if plain.ends_with(".parquet") {
+        if packed.is_some() {
+            return Err("Parquet is compressed within: leave .gz or .zst out".to_owned());
+        }
+        Some(ReportForm::Parquet)
     } else {
         None
     };
@@ -222,10 +263,12 @@ mod tests {
     #[test]
     fn report_names() {
         let format = |text| report_name(text).unwrap().format;
-        assert_eq!(format("a/R.CSV"), Some(RowFormat::Csv));
-        assert_eq!(format("r.jsonl"), Some(RowFormat::JsonLines));
-        assert_eq!(format("r.csv.gz"), Some(RowFormat::Csv));
-        assert_eq!(format("r.jsonl.ZST"), Some(RowFormat::JsonLines));
+        assert_eq!(format("a/R.CSV"), Some(ReportForm::Rows(RowFormat::Csv)));
+        assert_eq!(format("r.jsonl"), Some(ReportForm::Rows(RowFormat::JsonLines)));
+        assert_eq!(format("r.csv.gz"), Some(ReportForm::Rows(RowFormat::Csv)));
+        assert_eq!(format("r.jsonl.ZST"), Some(ReportForm::Rows(RowFormat::JsonLines)));
+        assert_eq!(format("r.Parquet"), Some(ReportForm::Parquet));
+        assert!(report_name("r.parquet.zst").unwrap_err().contains("leave .gz or .zst out"));
         for text in ["r.json", "csv", "-", "/dev/fd/3", "r.gz", "r.csv.bz2"] {
             assert_eq!(format(text), None, "{text}");
         }
@@ -235,7 +278,10 @@ mod tests {
     #[test]
     fn names_of_the_options() {
         let report = options(&["--report", "R.csv"]).report.report.unwrap();
-        assert_eq!((report.path, report.format), (PathBuf::from("R.csv"), Some(RowFormat::Csv)));
+        assert_eq!(
+            (report.path, report.format),
+            (PathBuf::from("R.csv"), Some(ReportForm::Rows(RowFormat::Csv)))
+        );
         assert!(refused(&["--report-format", "csv", "u"]).contains("--report"));
         assert_eq!(options(&["--stats", "s.json"]).report.stats, Some(PathBuf::from("s.json")));
         for (word, value) in [
@@ -291,5 +337,27 @@ mod tests {
         assert_eq!(progress(&["--progress", "plain", "u"], true), (ProgressMode::Plain, true));
         assert_eq!(progress(&["--progress", "bar", "u"], false), (ProgressMode::Bar, true));
         assert_eq!(progress(&["--progress", "none", "u"], true), (ProgressMode::None, true));
+    }
+
+    #[test]
+    fn a_table_has_a_journal_beside_it() {
+        for args in [
+            &["--report", "a/r.parquet"][..],
+            &["--report", "a/r.parquet", "--report-format", "parquet"],
+        ] {
+            let report = config(&[args, &["u"]].concat()).report.unwrap();
+            assert_eq!(report.parquet, Some("a/r.parquet".into()));
+            assert_eq!(report.path, PathBuf::from("a/r.parquet.journal"));
+            assert_eq!(report.format, RowFormat::JsonLines);
+        }
+        let report = config(&["--report", "r", "--report-format", "parquet", "u"]).report.unwrap();
+        assert_eq!((report.parquet, report.path), (Some("r".into()), "r.journal".into()));
+        let report = config(&["--report", "r.jsonl", "u"]).report.unwrap();
+        assert_eq!((report.parquet, report.path), (None, "r.jsonl".into()));
+        let text = unusable(&["--report", "-", "--report-format", "parquet", "u"]);
+        assert!(text.contains("FILE.parquet"), "{text}");
+        let own = config(&["--report", "r.parquet", "u"]).own_files.files;
+        let has = |name: &str| own.iter().any(|path| path.ends_with(name));
+        assert!(has("r.parquet") && has("r.parquet.journal"), "{own:?}");
     }
 }

@@ -1,5 +1,6 @@
 //! The report as a journal: found, locked, read back and repaired before a run begins.
 
+mod carry;
 mod fate;
 mod gone;
 mod mark;
@@ -12,16 +13,17 @@ mod sync;
 mod taken;
 mod whole;
 
+pub(crate) use carry::{carry, durable};
 pub(crate) use fate::fate;
 pub(crate) use gone::Watched;
+pub(crate) use members::members_of;
 pub(crate) use scan::{Source, scan, scan_in_batches};
-pub(crate) use shards::{Tally, settle};
+pub(crate) use shards::{Gone, Tally};
 pub(crate) use stale::{Removal, Stale};
 pub(crate) use sync::{Run, Syncer, ToSync, start as start_sync};
 pub(crate) use whole::compare;
 
 use self::mark::{Epoch, Mark};
-use self::shards::Gone;
 pub(crate) use self::taken::Body;
 use self::taken::{Says, TakenRows};
 use crate::config::{Config, OnConflict, ReportFile, RetryFailed, SyncMode};
@@ -144,6 +146,20 @@ impl Opened {
         self.make_durable(path).with_context(cannot)?;
         self.set_mark(self.file.metadata().with_context(cannot)?.len());
         Ok(())
+    }
+
+    /// Lets the lines of shards that are gone be pulled again, and says how many have a row there.
+    ///
+    /// # Errors
+    /// The report cannot be read.
+    pub(crate) fn leave_out(&mut self, report: &ReportFile, gone: Gone) -> anyhow::Result<u64> {
+        let lines = gone.lines(&self.file, report)?;
+        for index in &lines {
+            self.lost.find(index, "");
+            self.done.reopen(index);
+        }
+        self.gone = gone;
+        Ok(lines.len())
     }
 
     fn set_mark(&self, length: u64) {
@@ -436,7 +452,7 @@ fn lost_row(entry: &Entry<'_>) -> Row {
 }
 
 /// Refuses a report whose rows have other columns of the list than those to come.
-fn check_kept(
+pub(crate) fn check_kept(
     path: &Path,
     format: RowFormat,
     found: Option<&[String]>,

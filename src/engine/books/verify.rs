@@ -3,6 +3,7 @@
 
 use crate::config::Config;
 use crate::engine::books::journal::{Source, compare, fate, helpers, scan_in_batches, token};
+use crate::engine::books::parquet::unnamed_journal;
 use crate::engine::books::session::Session;
 use crate::engine::say::say;
 use crate::error::RunError;
@@ -26,10 +27,13 @@ use std::path::Path;
 /// The report cannot be read, or is none.
 pub fn verify(config: &Config) -> anyhow::Result<Verified> {
     let report = config.report.as_ref().context("--verify has a report")?;
-    let (path, format) = (&report.path, report.format);
+    // A journal has all that its table has, and more.
+    let table = report.parquet.as_ref().filter(|_| !report.path.exists());
+    let (path, format) = (table.unwrap_or(&report.path), report.format);
     let cannot = || RunError::local_file(format!("cannot read the report {}", path.display()));
     let file = File::open(path).with_context(cannot)?;
-    let source = Source::new(&file, path, format);
+    let unpacked = table.map(|table| unnamed_journal(table, &file)).transpose()?;
+    let source = Source::new(unpacked.as_ref().unwrap_or(&file), path, format);
     let mut done = Done::default();
     let take = |fates: &mut Vec<_>, entry: &Entry<'_>, _| fates.push((entry.index, fate(entry)));
     let scanned = scan_in_batches(source, helpers(config.cpus.len()), &take, |fates| {

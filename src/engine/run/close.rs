@@ -4,7 +4,8 @@ use crate::config::{ProgressMode, StatsFile};
 use crate::engine::attempt::outcome::End;
 use crate::engine::books::closing::{Closing, Left};
 use crate::engine::books::dns_cache::DnsCache;
-use crate::engine::books::journal::Removal;
+use crate::engine::books::journal::{Removal, Syncer, Watched};
+use crate::engine::books::parquet::PendingTable;
 use crate::engine::books::write_out::RowPrinter;
 use crate::engine::queue::queued::Queued;
 use crate::engine::run::ended::Ended;
@@ -22,6 +23,7 @@ use crate::fault::{Cause, Fault, Stage};
 use crate::report::{Limit, Number, RunEnd, RunInfo, RunShard, Stats, summary};
 use crate::ring::setup;
 use anyhow::Context as _;
+use std::io;
 use std::time::{Instant, SystemTime};
 
 /// Ends a run whose threads have ended: finishes what went on beside them, and writes what is left
@@ -36,8 +38,9 @@ pub(crate) fn close(
     signals: &Signals,
     beside: Beside,
 ) -> anyhow::Result<Ended> {
-    let Beside { started_at, stats_file, file_system, dns_cache, watched, syncer, removal } =
-        beside;
+    let Beside { started_at, stats_file, file_system, dns_cache, removal, .. } = beside;
+    let report =
+        EndingReport { table: beside.table, watched: beside.watched, syncer: beside.syncer };
     let removed = removal.map_or(0, Removal::finish);
     if removed > 0 && shared.config.summary {
         say(&format!("{removed} unfinished files of an earlier run were removed"));
@@ -57,11 +60,7 @@ pub(crate) fn close(
     let (stats, written) = rows.finish();
     drop(rows);
     // What the run leaves beside the report is written in any case.
-    let written = written
-        .with_context(|| RunError::local_file("cannot write the report, which ended the run"));
-    let failure = written.err().or_else(scarcity::failure).or(failure);
-    let failure = failure.or_else(|| syncer.and_then(|syncer| syncer.finish().err()));
-    let failure = first_of(failure, watched.and_then(|watched| watched.finish().err()));
+    let failure = report.end(written, failure);
     let (failure, saved) = save_session(shared, &writes, failure);
     let has_work_left = shared.reader.total().is_none() || untouched > 0 || stats.cancelled > 0;
     let end = match watch.end {
@@ -91,6 +90,31 @@ pub(crate) fn close(
     match failure.or_else(|| printed.err()) {
         Some(error) => Err(error),
         None => Ok(Ended { stats, end }),
+    }
+}
+
+/// What goes on beside the rows of a report, until all of them are written.
+struct EndingReport {
+    table: Option<PendingTable>,
+    watched: Option<Watched>,
+    syncer: Option<Syncer>,
+}
+
+impl EndingReport {
+    /// Brings the report to the disk, and into the form that was asked for. Gives the first thing
+    /// that failed, with `failure` or here.
+    fn end(self, written: io::Result<()>, failure: Option<anyhow::Error>) -> Option<anyhow::Error> {
+        let written = written
+            .with_context(|| RunError::local_file("cannot write the report, which ended the run"));
+        let mut is_whole = written.is_ok();
+        let failure = written.err().or_else(scarcity::failure).or(failure);
+        let failure = failure.or_else(|| self.syncer.and_then(|syncer| syncer.finish().err()));
+        let watched = self.watched.map_or(Ok(()), Watched::finish);
+        is_whole &= watched.is_ok();
+        let failure = first_of(failure, watched.err());
+        // Rows that are missing in the journal would be missing in the table.
+        let table = self.table.filter(|_| is_whole).map_or(Ok(()), PendingTable::finish);
+        first_of(failure, table.err())
     }
 }
 

@@ -4,9 +4,11 @@ use crate::config::{Config, RequestConfig, StatsFile};
 use crate::engine::books::closing::Books;
 use crate::engine::books::dns_cache::DnsCache;
 use crate::engine::books::journal::{self, Body, Opened, Removal, Stale, Syncer, Tally, Watched};
+use crate::engine::books::parquet::{PendingTable, Table, restore};
 use crate::engine::books::replace::Replacement;
 use crate::engine::books::row_sink::RowSink;
 use crate::engine::books::session::Session;
+use crate::engine::books::shards::settle;
 use crate::engine::books::write_out::RowPrinter;
 use crate::engine::feed::compare::follow;
 use crate::engine::feed::inputs::Lists;
@@ -54,6 +56,8 @@ pub(crate) struct Prepared {
     rules: DirRules,
     /// Idle connections that one core may keep.
     idle_max: usize,
+    /// What the report becomes in the end, if that is another file.
+    table: Option<Table>,
     opened: Option<Opened>,
     check: Check,
     /// What is flushed in the end.
@@ -79,6 +83,8 @@ pub(crate) struct Beside {
     pub(crate) stats_file: Option<Replacement>,
     pub(crate) file_system: Option<FileSystem>,
     pub(crate) dns_cache: Option<DnsCache>,
+    /// The file that the report becomes in the end.
+    pub(crate) table: Option<PendingTable>,
     /// The report where it is looked for.
     pub(crate) watched: Option<Watched>,
     pub(crate) syncer: Option<Syncer>,
@@ -111,12 +117,12 @@ impl Prepared {
             .then(|| StoredOnce::new(config.dir.clone(), config.dedupe.memory_bytes));
         let mut tally = Tally::new(&config);
         let told = (&mut naming, stored_once.as_ref(), &mut tally);
-        let mut opened = open_report(&config, told, (&dir, &rules))?;
+        let (mut opened, table) = open_report(&config, told, (&dir, &rules))?;
         if let Some(opened) = &opened {
             opened.mark(&mut dir, config.on_conflict, config.destination.archive().is_some());
             dir.set_links(config.dedupe.contents && config.destination.has_files());
         }
-        let first_shard = journal::settle(&config, &tally, opened.as_mut(), &dir)?;
+        let first_shard = settle(&config, &tally, opened.as_mut(), &dir)?;
         let file_system = check_output(&config, &dir)?;
         let check = follow(&config, opened.as_mut(), &mut lists, (&dir, &rules), &mut naming)?;
         let dir = dir.keeping(folders_max);
@@ -134,6 +140,7 @@ impl Prepared {
             dir,
             rules,
             idle_max,
+            table,
             opened,
             check,
             file_system,
@@ -151,13 +158,15 @@ impl Prepared {
     /// # Errors
     /// A file of the run cannot be written.
     pub(crate) fn begin(self, signals: &Signals) -> anyhow::Result<Begun> {
-        let Self { config, mut naming, mut dir, mut opened, check, .. } = self;
+        let Self { config, mut naming, mut dir, mut opened, table, check, .. } = self;
         let stats_file = config.stats.as_ref().map(|stats| create(stats, &config)).transpose()?;
         let session = Session::of(&config)?;
         let report = begin_report(&config, opened.as_mut(), check.last(), &dir)?;
         let (stale, removal) = report.unzip();
         let to_sync = opened.as_ref().map(Opened::to_sync).transpose()?.flatten();
         let watched = Watched::of(&config, opened.as_ref())?;
+        let table = table.zip(opened.as_ref()).map(|(table, opened)| table.begin(opened));
+        let table = table.transpose()?;
         let lost = opened.as_mut().map(|opened| std::mem::take(&mut opened.lost));
         let report = opened.map(Opened::into_appending);
         let mut rows = RowSink::new(report, &config.budget, config.disk_wait_ms > 0);
@@ -190,8 +199,16 @@ impl Prepared {
             dns: self.dns,
         };
         let (file_system, dns_cache) = (self.file_system, self.dns_cache);
-        let beside =
-            Beside { started_at, stats_file, file_system, dns_cache, watched, syncer, removal };
+        let beside = Beside {
+            started_at,
+            stats_file,
+            file_system,
+            dns_cache,
+            table,
+            watched,
+            syncer,
+            removal,
+        };
         Ok(Begun { shared, to_start, beside })
     }
 }
@@ -213,9 +230,10 @@ fn open_report(
     config: &Config,
     (naming, stored_once, tally): (&mut Naming, Option<&StoredOnce>, &mut Tally<'_>),
     (dir, rules): (&Dir, &DirRules),
-) -> anyhow::Result<Option<Opened>> {
-    let Some(report) = &config.report else { return Ok(None) };
+) -> anyhow::Result<(Option<Opened>, Option<Table>)> {
+    let Some(report) = &config.report else { return Ok((None, None)) };
     let kept = config.input.columns.report_names();
+    let restored = restore(report, &kept, config.journal.is_fresh)?;
     let opened = journal::open(report, kept, config, dir, |filename, fate, body| {
         tally.count(filename, fate);
         if fate == Fate::Good && config.destination.has_files() {
@@ -228,7 +246,8 @@ fn open_report(
             stored_once.remember(key, &First { index, size, print: None, path });
         }
     })?;
-    Ok(Some(opened))
+    let table = restored.map(|restored| restored.checked(&opened)).transpose()?;
+    Ok((Some(opened), table))
 }
 
 /// Makes the report ready for rows, and begins to look for what its runs left unfinished.

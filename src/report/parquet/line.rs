@@ -1,6 +1,6 @@
 //! Lines of a report in JSON Lines to values of columns, and back.
 
-use super::invalid;
+use super::invalid::nonsense;
 use super::marks::Marks;
 use super::schema::{Found, Kind};
 use crate::fault::is_hidden;
@@ -229,8 +229,4 @@ fn of_list(raw: &str) -> Option<Parsed> {
     }
     let text = raw.starts_with('"').then(|| serde_json::from_str(raw).ok()).flatten();
     Some(text.map_or_else(|| Parsed::Json(raw.to_owned()), Parsed::Text))
-}
-
-pub(super) fn nonsense(name: &str) -> io::Error {
-    invalid(format!("no row has such a value in the column {name}"))
 }

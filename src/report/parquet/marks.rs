@@ -1,6 +1,6 @@
 //! Which values of a kept column are JSON that is no text: the numbers of their rows.
 
-use super::invalid;
+use super::invalid::invalid;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use parquet::file::metadata::KeyValue;

@@ -1,6 +1,6 @@
 //! The columns of a report as a schema of Parquet.
 
-use super::invalid;
+use super::invalid::invalid;
 use crate::report::row::NAMES;
 use parquet::basic::{LogicalType, Repetition, TimeUnit, Type as Physical};
 use parquet::schema::types::{SchemaDescriptor, Type};

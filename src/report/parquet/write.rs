@@ -1,7 +1,7 @@
 //! Lines of a report in JSON Lines to a Parquet file, some rows in memory at a time.
 
-use super::invalid;
-use super::line::{Parsed, nonsense, parse};
+use super::invalid::{invalid, nonsense};
+use super::line::{Parsed, parse};
 use super::marks::Marks;
 use super::schema::{Kind, is_required, schema};
 use crate::report::row::NAMES;

@@ -64,11 +64,6 @@ pub(super) fn find(filename: &str) -> io::Result<Option<(Arc<OpenShard>, &str)>>
     Ok(Some((shard, name)))
 }
 
-/// Forgets what is known of shards, which may be others by now.
-pub(super) fn forget() {
-    KNOWN.lock().unwrap_or_else(PoisonError::into_inner).clear();
-}
-
 /// Shards whose members are known, the one that was asked for last at the end. Rows of one shard
 /// follow each other, and several threads read a report.
 static KNOWN: Mutex<Vec<(Box<str>, Arc<OpenShard>)>> = Mutex::new(Vec::new());

@@ -77,7 +77,7 @@ impl<'c> Changes<'c> {
         if self.asked.is_empty() {
             return Ok(());
         }
-        let ReportFile { path, format } = self.report;
+        let ReportFile { path, format, .. } = self.report;
         let cannot = || format!("cannot read the report {}", path.display());
         let file = File::open(path).with_context(cannot)?;
         scan(&file, path, *format, |entry, _| {

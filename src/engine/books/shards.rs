@@ -1,0 +1,118 @@
+//! Shards of earlier runs, taken up with their report.
+//!
+//! A shard has its name before its rows are written, so a run that is killed may leave one of which
+//! not all rows are there. What is in it would be pulled once more, and be twice in the set: so
+//! such a shard is removed, and all of its lines are pulled again. It is the same with a shard of
+//! which a row is not believed.
+
+use crate::config::Config;
+use crate::engine::books::journal::{Gone, Opened, Tally, members_of};
+use crate::engine::say::say;
+use crate::error::RunError;
+use crate::pack::index::Index;
+use crate::pack::shard::{index_of, stem};
+use crate::pack::{Form, tar};
+use crate::report::Number;
+use crate::ring::dir::Dir;
+use anyhow::{Context as _, bail};
+use std::fs::{self, File};
+use std::io::Read as _;
+use std::path::Path;
+
+/// Compares the shards of a directory with the rows of the report, if there is one. Shards that are
+/// to be removed are noted with it, and their lines are open again. Gives the number of the first
+/// shard that this run may begin.
+///
+/// # Errors
+/// There is a shard that the report knows nothing of, or one cannot be read.
+pub(crate) fn settle(
+    config: &Config,
+    tally: &Tally<'_>,
+    opened: Option<&mut Opened>,
+    dir: &Dir,
+) -> anyhow::Result<u64> {
+    let Some(names) = tally.names else { return Ok(0) };
+    let cannot = || RunError::local_file(format!("cannot read {}", config.dir.display()));
+    let mut first = tally.next();
+    let mut gone = Gone::default();
+    for entry in fs::read_dir(&config.dir).with_context(cannot)? {
+        let name = entry.with_context(cannot)?.file_name();
+        let Some((name, number)) = name.to_str().and_then(|name| Some((name, names.number(name)?)))
+        else {
+            continue;
+        };
+        first = first.max(number + 1);
+        let rows = tally.rows_of(number);
+        let is_ours = rows > 0 || dir.is_own(name, index_of(number));
+        if !is_ours || opened.is_none() {
+            bail!(strange(config, name));
+        }
+        if rows < samples(&config.dir, name, form(config))? {
+            gone.names.insert(name.to_owned());
+        }
+    }
+    if let (Some(opened), false) = (opened, gone.is_empty()) {
+        reopen(config, opened, gone)?;
+    }
+    Ok(first)
+}
+
+/// Lets the lines of shards that are gone be pulled again.
+fn reopen(config: &Config, opened: &mut Opened, gone: Gone) -> anyhow::Result<()> {
+    let Some(report) = &config.report else { return Ok(()) };
+    let count = gone.names.len();
+    let shards = if count == 1 { "shard is" } else { "shards are" };
+    let names = gone.names.iter().take(NAMES_MAX).map(String::as_str).collect::<Vec<_>>().join(" ");
+    let more = if count > NAMES_MAX { " ..." } else { "" };
+    let names = format!("{names}{more}");
+    let lines = opened.leave_out(report, gone)?;
+    let lines_with = if lines == 1 { "line" } else { "lines" };
+    say(&format!(
+        "{count} {shards} removed, and what was in there is pulled again: an earlier run ended \
+         before it had written all rows ({} {lines_with} with one): {names}",
+        Number(lines)
+    ));
+    Ok(())
+}
+
+/// How many files a shard has: by its index, or by its headers where that is missing.
+fn samples(dir: &Path, name: &str, form: Form) -> anyhow::Result<u64> {
+    let mut first = [0; FIRST_LINE_BYTES];
+    let read = File::open(dir.join(format!("{}.idx", stem(name)))).and_then(|mut index| {
+        let count = index.read(&mut first)?;
+        Ok(first[..count].split(|byte| *byte == b'\n').next().unwrap_or_default())
+    });
+    let line = read.ok().and_then(|line| std::str::from_utf8(line).ok());
+    if let Some(samples) = line.and_then(Index::samples_of) {
+        return Ok(samples);
+    }
+    let path = dir.join(name);
+    let mut samples = 0;
+    members_of(&path, |tar::Member { name, .. }| {
+        samples += u64::from(form == Form::Tar || name.ends_with(".json"));
+    })
+    .with_context(|| RunError::local_file(format!("cannot read the shard {}", path.display())))?;
+    Ok(samples)
+}
+
+fn strange(config: &Config, name: &str) -> RunError {
+    let dir = config.dir.display();
+    let why = match &config.report {
+        Some(report) => format!("the report {} knows nothing of", report.path.display()),
+        None => "another run made".to_owned(),
+    };
+    RunError::usage(format!(
+        "cannot add shards to {dir}, which has {name}, a shard that {why}: give the --report of \
+         that run to go on with it, another -d or --shard-name to make a set beside it, or remove \
+         it"
+    ))
+}
+
+fn form(config: &Config) -> Form {
+    config.destination.archive().map_or(Form::Tar, |archive| archive.form)
+}
+
+/// Shards that are named one by one.
+const NAMES_MAX: usize = 5;
+/// Longest first line of an index, in bytes.
+const FIRST_LINE_BYTES: usize = 64;
