@@ -93,7 +93,7 @@ fn others_read_what_the_same_rows_say_in_json() {
     ] {
         assert_eq!(types[name], kind, "{name}");
     }
-    assert_eq!(types.as_object().unwrap().len(), 33);
+    assert_eq!(types.as_object().unwrap().len(), 34);
     let mut wanted: Vec<Value> =
         done.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     // In the table all of the list is text.

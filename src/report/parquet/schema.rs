@@ -30,7 +30,9 @@ impl Kind {
         match name {
             "response_code" | "exitcode" | "num_retries" | "num_redirects" | "num_connects"
             | "num_parts" => Self::Int32,
-            "index" | "size_download" | "size_file" | "size_resumed" => Self::Int64,
+            "index" | "size_download" | "size_file" | "size_resumed" | "duplicate_of" => {
+                Self::Int64
+            }
             "time_queue" | "time_namelookup" | "time_connect" | "time_appconnect"
             | "time_starttransfer" | "time_total" => Self::Seconds,
             "attempted_at" => Self::Instant,
