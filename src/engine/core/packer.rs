@@ -32,6 +32,9 @@ use tokio::sync::Mutex;
 /// What one core packs.
 pub(crate) struct Packer {
     open: Mutex<Option<Shard>>,
+    /// Held by whoever finishes a shard. Nobody begins the next but one before that is done, so
+    /// that no more rows wait than those of two shards.
+    finishing: Mutex<()>,
     sampler: Sampler,
     /// Failures on this core since the shard was begun, by their code.
     failures: RefCell<BTreeMap<&'static str, u64>>,
@@ -58,7 +61,12 @@ impl Packer {
     /// Nothing is packed so far.
     pub(crate) fn new(archive: Option<&Archiving>) -> Self {
         let kept = archive.map(|archive| archive.kept.clone()).unwrap_or_default();
-        Self { open: Mutex::new(None), sampler: Sampler::new(kept), failures: RefCell::default() }
+        Self {
+            open: Mutex::new(None),
+            finishing: Mutex::new(()),
+            sampler: Sampler::new(kept),
+            failures: RefCell::default(),
+        }
     }
 
     /// Counts a failure among what is told of the open shard.
@@ -130,7 +138,9 @@ impl Core {
         let estimate = tar::member_bytes(HEADERS_BYTES, stored.size);
         if open.as_ref().is_some_and(|shard| shard.lacks_room(archive, estimate)) {
             let full = open.take();
+            let turn = self.packer.finishing.lock().await;
             self.finish_shard(archive, full).await;
+            drop(turn);
         }
         let dir = self.shared.output.dir_shown();
         if open.is_none() {
@@ -162,12 +172,17 @@ impl Core {
         self.packer.sampler.keep(sample);
         let is_full = shard.is_full(archive);
         let done = if appended.is_err() || is_full { open.take() } else { None };
+        let turn = match &done {
+            Some(_) => Some(self.packer.finishing.lock().await),
+            None => None,
+        };
         // Others begin the next one meanwhile.
         drop(open);
         match (appended, done) {
             (Err(cause), Some(shard)) => self.give_up_shard(archive, shard, &cause).await,
             (_, done) => self.finish_shard(archive, done).await,
         }
+        drop(turn);
     }
 
     fn begin_shard(&self, archive: &Archiving) -> Result<Shard, Fault> {
@@ -464,7 +479,7 @@ fn seconds(at: SystemTime) -> f64 {
 /// Bytes that headers and the row of a sample take, roughly.
 const HEADERS_BYTES: usize = 3 * tar::BLOCK_BYTES + 1_024;
 /// Rows that are told before others have their turn.
-const ROWS_AT_ONCE: u64 = 64;
+const ROWS_AT_ONCE: u64 = 512;
 /// Bytes that are written into a stream at once, at least.
 const STREAM_BYTES: usize = 256 * 1024;
 /// How often the end of a pause is looked for.
