@@ -6,6 +6,7 @@ use crate::rude::{Plan, Rude, Verb, ok, response};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use std::fs;
+use std::os::unix::fs::MetadataExt as _;
 
 /// Prints the rows of a report by pyarrow, in the form of JSON Lines, behind a line with the types.
 const READ: &str = r#"
@@ -229,8 +230,12 @@ fn a_killed_run_leaves_its_journal_and_the_next_one_goes_on_with_it() {
     done.assert_code(0);
     assert_eq!(server.log().len() - before, 4, "{}", done.stderr);
     assert!(is_there(&sandbox, "r.parquet") && !is_there(&sandbox, "r.parquet.journal"));
+    let file = fs::metadata(sandbox.path("r.parquet")).unwrap().ino();
     pull().assert_code(0);
     assert_eq!(server.log().len() - before, 4);
+    let same = fs::metadata(sandbox.path("r.parquet")).unwrap().ino();
+    assert_eq!(same, file, "nothing was added, so nothing is written");
+    assert!(!is_there(&sandbox, "r.parquet.journal"));
     // A journal that is there has everything, whatever the file has.
     let old = fs::read(sandbox.path("r.parquet")).unwrap();
     fs::write(sandbox.path("r.parquet.journal"), &journal).unwrap();

@@ -36,6 +36,17 @@ pub(crate) struct Table {
     journal: PathBuf,
     /// Whether the journal was made of the file for this run, which has not begun.
     is_made: bool,
+    /// What the journal had then, if it has what the file has.
+    made: Option<Unpacked>,
+}
+
+/// Rows of a Parquet file that are a journal.
+#[derive(Clone, Copy, Debug, Default)]
+struct Unpacked {
+    bytes: u64,
+    rows: u64,
+    /// Bytes of the rows that the file is known to have on the disk.
+    durable: u64,
 }
 
 /// A Parquet file that is written when its run ends.
@@ -62,7 +73,12 @@ pub(crate) fn restore(
         is_made: false,
         parquet: file_id(parquet),
         journal: file_id(journal),
-        table: Table { parquet: parquet.to_owned(), journal: journal.to_owned(), is_made: false },
+        table: Table {
+            parquet: parquet.to_owned(),
+            journal: journal.to_owned(),
+            is_made: false,
+            made: None,
+        },
     };
     if restored.journal.is_some() || restored.parquet.is_none() {
         return Ok(Some(restored));
@@ -73,12 +89,18 @@ pub(crate) fn restore(
     let to = draft.file().with_context(cannot)?;
     let permissions = from.metadata().with_context(|| cannot_read(parquet))?.permissions();
     to.set_permissions(permissions).with_context(cannot)?;
-    let told = if is_fresh { 0 } else { unpack(&from, &to, parquet, Some(kept))? };
-    let made = carry(&from, &to, told).and_then(|()| to.sync_all());
-    made.and_then(|()| draft.publish_new()).with_context(cannot)?;
-    sync_folder(journal).with_context(cannot)?;
+    let unpacked = (!is_fresh).then(|| unpack(&from, &to, parquet, Some(kept))).transpose()?;
+    let durable = unpacked.map_or(0, |unpacked| unpacked.durable);
+    carry(&from, &to, durable).and_then(|()| to.sync_all()).with_context(cannot)?;
     restored.journal = FileId::of(&to);
+    match draft.publish_new() {
+        Ok(()) => sync_folder(journal).with_context(cannot)?,
+        // Another run was faster, and has its lock.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(Some(restored)),
+        Err(error) => return Err(error).with_context(cannot),
+    }
     restored.is_made = true;
+    restored.table.made = unpacked;
     Ok(Some(restored))
 }
 
@@ -116,7 +138,26 @@ impl Table {
         Ok(PendingTable { table: self, journal, kept: opened.kept.clone() })
     }
 
+    /// Whether the file has all rows of its journal already; then it is noted with it what is
+    /// noted with that.
+    fn is_whole(&self, journal: &File) -> anyhow::Result<bool> {
+        let Some(made) = self.made else { return Ok(false) };
+        let told = match durable(journal) {
+            Some(bytes) if bytes == made.bytes => made.rows,
+            Some(0) | None => 0,
+            Some(_) => return Ok(false),
+        };
+        if journal.metadata()?.len() != made.bytes {
+            return Ok(false);
+        }
+        carry(journal, &File::open(&self.parquet)?, told)?;
+        Ok(true)
+    }
+
     fn pack(&self, journal: &File, kept: &[String]) -> anyhow::Result<()> {
+        if self.is_whole(journal)? {
+            return Ok(());
+        }
         let draft = Draft::beside(&self.parquet, Access::AsBefore)?;
         let to = draft.file()?;
         let known = durable(journal).unwrap_or_default();
@@ -182,9 +223,13 @@ pub(crate) fn unnamed_journal(parquet: &Path, from: &File) -> anyhow::Result<Fil
     Ok(to)
 }
 
-/// Writes the rows of a Parquet file as lines. Says how many bytes they are as far as the file is
-/// known to be durable.
-fn unpack(from: &File, to: &File, path: &Path, kept: Option<&[String]>) -> anyhow::Result<u64> {
+/// Writes the rows of a Parquet file as lines.
+fn unpack(
+    from: &File,
+    to: &File,
+    path: &Path,
+    kept: Option<&[String]>,
+) -> anyhow::Result<Unpacked> {
     let refused = || {
         RunError::usage(format!(
             "cannot continue {}, and it is left as it is (give another --report, or --fresh to \
@@ -203,26 +248,25 @@ fn unpack(from: &File, to: &File, path: &Path, kept: Option<&[String]>) -> anyho
     }
     let known = durable(from).unwrap_or_default();
     let mut out = BufWriter::with_capacity(READ_BYTES, to);
-    let (mut at, mut told) = (0, 0);
+    let mut unpacked = Unpacked::default();
     let count = found.count();
     let noted = file.metadata().file_metadata().key_value_metadata();
     let mut lines = Lines::new(found, noted).context(DAMAGED).with_context(refused)?;
-    let mut rows = 0;
     for number in 0..file.num_row_groups() {
         let mut group = Group::begin(&file, number, count).with_context(refused)?;
         let mut line = Vec::new();
         while group.next(&mut lines, &mut line).with_context(refused)? {
-            rows += 1;
-            at += line.len() as u64;
-            told = if rows <= known { at } else { told };
-            out.write_all(&line).with_context(|| cannot_read(path))?;
+            unpacked.rows += 1;
+            unpacked.bytes += line.len() as u64;
+            if unpacked.rows <= known {
+                unpacked.durable = unpacked.bytes;
+            }
+            out.write_all(&line).with_context(|| cannot_unpack(path))?;
             line.clear();
         }
     }
-    out.flush().with_context(|| {
-        RunError::local_file(format!("cannot write the journal of {}", path.display()))
-    })?;
-    Ok(told)
+    out.flush().with_context(|| cannot_unpack(path))?;
+    Ok(unpacked)
 }
 
 /// A row group of a report that is read back.
@@ -301,6 +345,10 @@ fn sync_folder(path: &Path) -> io::Result<()> {
 
 fn cannot_read(path: &Path) -> RunError {
     RunError::local_file(format!("cannot read the report {}", path.display()))
+}
+
+fn cannot_unpack(path: &Path) -> RunError {
+    RunError::local_file(format!("cannot write the journal of {}", path.display()))
 }
 
 const NO_REPORT: &str = "this is not a report of ringpull in Parquet";
