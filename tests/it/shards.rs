@@ -565,6 +565,23 @@ fn a_body_is_packed_once_and_other_rows_point_at_its_line() {
 }
 
 #[test]
+fn a_sample_of_a_list_is_packed() {
+    let served = serve();
+    for args in [&[][..], &["--dedupe", "content"]] {
+        let sandbox = Sandbox::new();
+        let mut lines = urls(&served, 200);
+        lines.insert(3, served.http("/status/404"));
+        let again = lines[5].clone();
+        lines.insert(7, again);
+        let pull = webdataset(&sandbox, "1000").args(["--max-files", "50"]).args(args);
+        let done = pull.list(lines).run();
+        assert_eq!(done.code(), 0, "{}", done.stderr);
+        let ok = done.rows.iter().filter(|row| row["status"] == "ok").count();
+        assert_eq!((samples(&sandbox.out()).len(), ok), (50, 50), "{}", done.stderr);
+    }
+}
+
+#[test]
 fn options_that_do_not_go_together_are_told() {
     for (args, says) in [
         (&["--shard-files", "5"][..], "--output-format webdataset"),

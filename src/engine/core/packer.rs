@@ -87,6 +87,7 @@ impl Core {
         match self.known(archive, content, fetch.job.index).await {
             Once::At(first) => {
                 stored.duplicate_of = Some(first);
+                self.shared.queue.return_ticket();
                 let row = duplicate_row(&mut fetch, stored, now);
                 let row = archive.once.wait(first, row);
                 row.iter().for_each(|row| self.desk.rows.write(row, None));
@@ -164,6 +165,7 @@ impl Core {
         let key = if archive.has_table { sample.name.0.clone() } else { String::new() };
         shard.packed.push(PackedBody { row, key, job });
         archive.count_waiting();
+        self.end_when_enough(archive);
         if let Some(claim) = claim {
             archive.once.begin(fetch.job.index);
             claim.remember(fetch.job.index, &path, None);
@@ -183,6 +185,15 @@ impl Core {
             (_, done) => self.finish_shard(archive, done).await,
         }
         drop(turn);
+    }
+
+    /// Ends a run that has as many files as it is to have: those in open shards count, which have
+    /// their rows when the run ends.
+    fn end_when_enough(&self, archive: &Archiving) {
+        let Some(files_max) = self.shared.config.budget.files_max else { return };
+        if self.shared.books.rows().stats().ok + archive.waiting() >= files_max {
+            self.shared.stop.set(Stop::Draining);
+        }
     }
 
     fn begin_shard(&self, archive: &Archiving) -> Result<Shard, Fault> {
@@ -322,6 +333,7 @@ impl Core {
         for (count, PackedBody { mut row, job, .. }) in (1..).zip(packed) {
             if let Some(fault) = fault {
                 fail(&mut row, fault);
+                self.shared.queue.return_ticket();
             }
             let left = job.as_deref().filter(|_| fault.is_some());
             self.desk.rows.write(&row, left.map(|(job, name)| (job, &**name)));
