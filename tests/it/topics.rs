@@ -23,8 +23,8 @@ fn the_tasks_of_the_readme_can_be_done() {
     std::fs::write(sandbox.path("urls.csv"), format!("url,id\n{}", rows.concat())).unwrap();
 
     let large = served.http("/bytes/20000000/large.iso");
-    let tasks = commands_below("Twelve tasks");
-    assert_eq!(tasks.len(), 12, "{tasks:?}");
+    let tasks = commands_below("Thirteen tasks");
+    assert_eq!(tasks.len(), 13, "{tasks:?}");
     for task in &tasks {
         let task = task.replace("https://example.com/static/logo.png", &urls[0]);
         let task = task.replace("https://example.com/large.iso", &large);
