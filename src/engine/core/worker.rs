@@ -236,7 +236,7 @@ mod tests {
     fn a_slot_is_small() {
         // It lives as long as its core, and there are as many as jobs in flight.
         let bytes = future_bytes(slot);
-        assert!(bytes <= 3_840, "{bytes}");
+        assert!(bytes <= 3_872, "{bytes}");
     }
 
     #[test]

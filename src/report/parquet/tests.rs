@@ -94,6 +94,7 @@ fn full_row() -> Row {
         size_resumed: 9,
         num_parts: 4,
         resume: Some(Resume::Continued),
+        duplicate_of: Some(3),
         ..Row::new(7, "http://h/a\u{1b}\u{202e}".into(), at(1_700_000_000_123))
     }
 }
