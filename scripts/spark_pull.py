@@ -25,8 +25,10 @@ DataFrame must have the same rows each time; their order does not matter. URLs t
 and no failures of tasks.
 
 One ringpull uses all CPUs of its machine: let one task run on each (spark.task.cpus as large as
-spark.executor.cores). Needs PySpark 3.4 or later, and nothing else.
+spark.executor.cores). Needs PySpark 3.4 and Python 3.9 or later, and nothing else.
 """
+
+from __future__ import annotations
 
 import argparse
 import array
@@ -37,6 +39,7 @@ import itertools
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import socket
@@ -58,7 +61,7 @@ REPORT = (
     "content_type content_encoding etag num_retries num_redirects url_effective remote_ip "
     "http_version num_connects tls_resumed time_queue time_namelookup time_connect "
     "time_appconnect time_starttransfer time_total attempted_at size_file digest size_resumed "
-    "num_parts resume duplicate_of"
+    "num_parts resume"
 ).split()
 INTEGERS = {"response_code", "index", "exitcode", "duplicate_of"}
 # What this job says itself to ringpull.
@@ -282,8 +285,9 @@ def _replace(path: pathlib.Path, lines: Iterable[str]) -> int:
     """Writes a file as a whole or not at all; how many lines it has. The caller has the lock."""
     draft, count = path.with_suffix(".draft"), 0
     with draft.open("w", encoding="utf-8", newline="") as file:
-        for count, line in enumerate(lines, 1):
+        for line in lines:
             file.write(f"{line}\n")
+            count += 1
         file.flush()
         os.fsync(file.fileno())
     draft.replace(path)
@@ -306,7 +310,7 @@ def _write_once(path: pathlib.Path, lines: Iterable[str]) -> int:
     return count
 
 
-def _last_rows(report: pathlib.Path, count: int) -> "array.array[int]":
+def _last_rows(report: pathlib.Path, count: int) -> array.array[int]:
     """Where the last row of each line begins in the report."""
     last = array.array("q", [-1]) * count
     offset = 0
@@ -341,16 +345,25 @@ def main(args: Sequence[str]) -> None:
     suffix = given.input.rstrip("/").rpartition(".")[2]
     kind = given.input_format or (suffix if suffix in ("csv", "json", "orc") else "parquet")
     reader = spark.read.format(kind)
-    table = (reader.option("header", True) if kind == "csv" else reader).load(given.input)
+    if kind == "csv":
+        # Quotes in quotes are doubled, as RFC 4180 has it.
+        reader = reader.options(header=True, escape='"')
+    table = reader.load(given.input)
+    path = pathlib.Path(os.path.abspath(given.output), "rows.parquet").as_uri()
     try:
         rows = pull(table, url_col=given.url_col, out=given.output, parts=given.parts,
                     keep=given.keep_cols.split(",") if given.keep_cols else None,
                     output_format=given.output_format, options=args[split + 1:],
                     binary=given.binary)
+        rows.write.mode(given.mode).parquet(path)
     except (ValueError, OSError) as error:
         sys.exit(f"spark_pull: {error}")
-    path = pathlib.Path(os.path.abspath(given.output), "rows.parquet").as_uri()
-    rows.write.mode(given.mode).parquet(path)
+    except Exception as error:
+        # What a task says, without what Spark has around it.
+        told = re.search(r"RuntimeError: (.+?)\n(?:\n|\tat )", str(error), re.DOTALL)
+        if told is None:
+            raise
+        sys.exit(f"spark_pull: {told[1]}")
     for status, count in sorted(spark.read.parquet(path).groupBy("status").count().collect()):
         print(f"{status}: {count}")
 

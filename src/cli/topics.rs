@@ -65,7 +65,7 @@ pub const TOPICS: [Topic; 20] = [
     topic("kernel", "io_uring, CPUs, memory, descriptors", include_str!("topics/kernel.md")),
     topic(
         "many-machines",
-        "one list on several machines: Slurm, Kubernetes",
+        "one list on several machines: Slurm, Kubernetes, Spark",
         include_str!("topics/many-machines.md"),
     ),
     topic(

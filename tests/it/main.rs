@@ -14,6 +14,7 @@ mod nameserver; // a DNS server with the answers of the test
 mod nginx; // Debian's nginx on free ports, and pulls from it
 mod origin; // the embedded origin, asked by a raw socket and by curl
 mod origin_ranges; // its ranges, validators, changes and faults
+mod python; // other readers and writers of files, in Python
 mod relay; // a proxy, well-behaved or not
 mod rude; // a server that does to each request what a script says
 mod sockets; // ports that refuse, ports that swallow, one raw exchange
@@ -83,6 +84,7 @@ mod shards; // --output-format: archives that others read, and that are taken up
 mod signals; // SIGINT once and twice
 mod sizes; // bodies larger than allowed
 mod slow; // bodies that come slowly
+mod spark; // a Spark job: killed executors, second attempts, and what must be asked once
 mod split; // one file over several connections, and what servers do to that
 mod spread; // one file from several hosts, and what mirrors do to that
 mod stdout; // a body on standard output, once and exact
