@@ -70,7 +70,7 @@ pub const TOPICS: [Topic; 21] = [
     topic("kernel", "io_uring, CPUs, memory, descriptors", include_str!("topics/kernel.md")),
     topic(
         "many-machines",
-        "one list on several machines: Slurm, Kubernetes",
+        "one list on several machines: Slurm, Kubernetes, Spark",
         include_str!("topics/many-machines.md"),
     ),
     topic(

@@ -87,6 +87,7 @@ mod shards; // --output-format: archives that others read, and that are taken up
 mod signals; // SIGINT once and twice
 mod sizes; // bodies larger than allowed
 mod slow; // bodies that come slowly
+mod spark; // a Spark job: killed executors, second attempts, and what must be asked once
 mod split; // one file over several connections, and what servers do to that
 mod spread; // one file from several hosts, and what mirrors do to that
 mod stdout; // a body on standard output, once and exact

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 /// The members of one archive, in their order.
-fn members(archive: &[u8]) -> Vec<(String, Vec<u8>)> {
+pub(crate) fn members(archive: &[u8]) -> Vec<(String, Vec<u8>)> {
     let mut found = Vec::new();
     let read_at = |buffer: &mut [u8], at: u64| {
         let from = usize::try_from(at).ok().and_then(|at| archive.get(at..at + buffer.len()));
@@ -32,7 +32,7 @@ fn members(archive: &[u8]) -> Vec<(String, Vec<u8>)> {
 }
 
 /// Names of the shards of a directory, sorted.
-fn shards(dir: &Path) -> Vec<PathBuf> {
+pub(crate) fn shards(dir: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
     let mut shards: Vec<PathBuf> =
         entries.filter(|path| path.extension().is_some_and(|ext| ext == "tar")).collect();
