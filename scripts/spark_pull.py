@@ -61,7 +61,7 @@ REPORT = (
     "content_type content_encoding etag num_retries num_redirects url_effective remote_ip "
     "http_version num_connects tls_resumed time_queue time_namelookup time_connect "
     "time_appconnect time_starttransfer time_total attempted_at size_file digest size_resumed "
-    "num_parts resume"
+    "num_parts resume duplicate_of"
 ).split()
 INTEGERS = {"response_code", "index", "exitcode", "duplicate_of"}
 # What this job says itself to ringpull.
