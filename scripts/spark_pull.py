@@ -360,7 +360,7 @@ def main(args: Sequence[str]) -> None:
         sys.exit(f"spark_pull: {error}")
     except Exception as error:
         # What a task says, without what Spark has around it.
-        told = re.search(r"RuntimeError: (.+?)\n(?:\n|\tat )", str(error), re.DOTALL)
+        told = re.search(r"RuntimeError: (.+?)\s*\n\tat ", str(error), re.DOTALL)
         if told is None:
             raise
         sys.exit(f"spark_pull: {told[1]}")

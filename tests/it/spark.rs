@@ -220,7 +220,7 @@ fn a_killed_executor_costs_nothing_twice() {
         "refused: no column 'link'; there are: status, url",
         "set was begun with parts=4, not 5",
         "refused: --fresh is set by the job itself",
-        "status 2, not begun\nerror: unexpected argument '--no-such-option' found\n",
+        "status 2, not begun\nerror: unexpected argument '--no-such-option' found\n\nUsage",
         "the DataFrame is not the one that this output was begun with",
         "has no program no-such-program: ship it",
     ] {

@@ -23,7 +23,7 @@ spark = (SparkSession.builder.master("local-cluster[2,1,1024]").appName("ringpul
          .config("spark.executor.memory", "512m").config("spark.driver.memory", "512m")
          .config("spark.speculation", "true").config("spark.speculation.minTaskRuntime", "1ms")
          .config("spark.speculation.quantile", "0.1").config("spark.speculation.multiplier", "1.1")
-         .config("spark.files", binary)
+         .config("spark.files", binary).config("spark.task.maxFailures", "2")
          .config("spark.sql.warehouse.dir", str(here / "warehouse")).getOrCreate())
 spark.sparkContext.setLogLevel("ERROR")
 df = spark.read.json("list.jsonl")
