@@ -145,9 +145,10 @@ impl Core {
         }
         let dir = self.shared.output.dir_shown();
         if open.is_none() {
-            match self.begin_shard(archive) {
+            match self.begin_shard(archive).await {
                 Ok(shard) => *open = Some(shard),
                 Err(fault) => {
+                    self.shared.queue.return_ticket();
                     let row = fetch.row(End::Failed(fault), now.at, dir);
                     return self.desk.rows.write(&row, Some((&fetch.job, fetch.name())));
                 }
@@ -196,9 +197,20 @@ impl Core {
         }
     }
 
-    fn begin_shard(&self, archive: &Archiving) -> Result<Shard, Fault> {
+    /// Begins a shard. A full disk is waited for as long as the run may be paused.
+    async fn begin_shard(&self, archive: &Archiving) -> Result<Shard, Fault> {
         self.packer.failures.borrow_mut().clear();
-        let file = archive.begin_shard(&self.kit.dir, &self.kit.buffers)?;
+        let mut is_probe = false;
+        let file = loop {
+            match archive.begin_shard(&self.kit.dir, &self.kit.buffers) {
+                Ok(file) => break file,
+                Err(fault) => {
+                    let waited = self.wait_for_room(fault.cause.clone(), 0).await;
+                    is_probe = waited.map_err(|_| fault)?;
+                }
+            }
+        };
+        self.found_room(is_probe);
         let began = self.kit.clocks.now().date;
         Ok(Shard { file, packed: Vec::new(), index: Index::default(), began })
     }
@@ -245,11 +257,16 @@ impl Core {
             let Err(cause) = shard.file.write().await else { break };
             is_probe = self.wait_for_room(cause, shard.file.unwritten()).await?;
         }
+        self.found_room(is_probe);
+        Ok(())
+    }
+
+    /// What was to find out whether there is room has found some.
+    fn found_room(&self, is_probe: bool) {
         if is_probe {
             let Self { shared, kit, .. } = self;
             shared.full_disk.probe_succeeded(kit.now_ms(), &shared.stop);
         }
-        Ok(())
     }
 
     /// Waits for room on a full disk, after something of `bytes` could not be written there. Says
@@ -316,7 +333,12 @@ impl Core {
         });
         let table = table.transpose()?;
         let (dir, name) = (&self.shared.config.dir, &shard.file.name);
-        beside::write(dir, name, (&shard.index, &stats, table.as_deref()))?;
+        let beside = (&shard.index, &stats, table.as_deref());
+        let mut is_probe = false;
+        while let Err(cause) = beside::write(dir, name, beside) {
+            is_probe = self.wait_for_room(cause, 0).await?;
+        }
+        self.found_room(is_probe);
         shard.file.finish().await
     }
 
