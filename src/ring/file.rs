@@ -278,6 +278,12 @@ impl OutFile {
         Ok(has_replaced)
     }
 
+    /// Removes a finished file of this name again.
+    pub fn take_back(&self, name: &str) {
+        debug_assert_eq!(self.place, Place::Final, "nobody knows whose the name is");
+        self.dir.remove(name);
+    }
+
     /// Closes the file and gives it its final name, in the order that its place allows. Says
     /// whether that replaced a file.
     fn name(&mut self, name: &str, naming: Naming) -> Result<bool, Cause> {

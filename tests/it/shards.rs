@@ -470,6 +470,29 @@ fn shards_of_others_are_left_alone() {
 }
 
 #[test]
+fn a_shard_that_another_run_has_named_meanwhile_stays_as_it_is() {
+    let served = serve();
+    let sandbox = Sandbox::new();
+    let lines = urls(&served, 9);
+    let args = ["-i", "-", "--cpus", "0"];
+    let mut running = webdataset(&sandbox, "9").args(args).spawn();
+    running.feed(&lines[..3]);
+    assert!(eventually(|| !sandbox.temporaries().is_empty()), "{}", running.stderr());
+    for name in ["00000.tar", "00000.idx"] {
+        std::fs::write(sandbox.out().join(name), b"of another").unwrap();
+    }
+    running.feed(&lines[3..]);
+    running.end_input();
+    let done = running.wait();
+    done.assert_code(3);
+    assert!(done.rows.iter().all(|row| row["error_code"] == "disk.exists"), "{:#?}", done.rows);
+    for name in ["00000.tar", "00000.idx"] {
+        assert_eq!(std::fs::read(sandbox.out().join(name)).unwrap(), b"of another");
+    }
+    assert_eq!(sandbox.temporaries(), Vec::<String>::new());
+}
+
+#[test]
 fn a_full_disk_in_the_middle_of_a_shard_is_waited_for_or_told() {
     let served = serve();
     let sandbox = Sandbox::new();

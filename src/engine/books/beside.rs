@@ -13,6 +13,9 @@ use crate::ring::io_cause;
 use std::io;
 use std::path::Path;
 
+/// Index and statistics of a shard, and its rows as Parquet where they are wanted.
+pub(crate) type Beside<'b> = (&'b Index, &'b ShardStats, Option<&'b [u8]>);
+
 /// Writes what stands beside the shard of this file name in `dir`: each file takes the place of one
 /// that a run left which did not come to name its shard.
 ///
@@ -21,7 +24,7 @@ use std::path::Path;
 pub(crate) fn write(
     dir: &Path,
     name: &str,
-    (index, stats, table): (&Index, &ShardStats, Option<&[u8]>),
+    (index, stats, table): Beside<'_>,
 ) -> Result<(), Cause> {
     let stem = stem(name);
     let write = |suffix: &str, bytes: &[u8]| -> io::Result<()> {

@@ -6,7 +6,7 @@
 
 use crate::engine::attempt::fetch::Fetch;
 use crate::engine::attempt::outcome::End;
-use crate::engine::books::beside;
+use crate::engine::books::beside::{self, Beside};
 use crate::engine::core::sample::{Sample, Sampler, joined};
 use crate::engine::core::state::Core;
 use crate::engine::moment::Moment;
@@ -332,14 +332,25 @@ impl Core {
             beside::table(rows, &archive.kept)
         });
         let table = table.transpose()?;
-        let (dir, name) = (&self.shared.config.dir, &shard.file.name);
+        // The name first: where another run has it, what stands beside it is that run's.
+        shard.file.finish().await?;
         let beside = (&shard.index, &stats, table.as_deref());
+        let written = self.write_beside(&shard.file.name, beside).await;
+        if written.is_err() {
+            shard.file.take_back();
+        }
+        written
+    }
+
+    /// Writes what stands beside a shard. A full disk is waited for as long as the run may be
+    /// paused.
+    async fn write_beside(&self, name: &str, beside: Beside<'_>) -> Result<(), Cause> {
         let mut is_probe = false;
-        while let Err(cause) = beside::write(dir, name, beside) {
+        while let Err(cause) = beside::write(&self.shared.config.dir, name, beside) {
             is_probe = self.wait_for_room(cause, 0).await?;
         }
         self.found_room(is_probe);
-        shard.file.finish().await
+        Ok(())
     }
 
     /// A shard cannot be written: it is gone, and what was in it has failed.

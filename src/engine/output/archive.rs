@@ -203,6 +203,11 @@ impl ShardFile {
         self.staging.body_len() as u64
     }
 
+    /// Removes the file, which has its name.
+    pub(crate) fn take_back(&self) {
+        self.file.take_back(&self.name);
+    }
+
     /// Appends as many of these bytes as there is room for before the next [`ShardFile::write`],
     /// and says how many that were.
     pub(crate) fn append(&mut self, bytes: &[u8]) -> usize {
