@@ -80,8 +80,9 @@ def pull(df: DataFrame, *, url_col: str, out: str, parts: int, keep: Sequence[st
     """Has the URLs of `df` pulled when the DataFrame of rows that it gives is evaluated.
 
     To evaluate it again reads what is there. `keep` names the columns that the rows have beside
-    those of ringpull's report: all of them without it. `binary` is a path on the driver, or the
-    name of a file that was shipped, or of a program that all workers have.
+    those of ringpull's report, all of them without it; `options` that name columns find no others.
+    `binary` is a path on the driver, or the name of a file that was shipped, or of a program that
+    all workers have.
     """
     keep = [name for name in df.columns if name != url_col] if keep is None else list(keep)
     _check(df, url_col, keep, parts, output_format, options)
@@ -203,12 +204,12 @@ class Job:
             fcntl.flock(lock, fcntl.LOCK_EX)
             count = _write_once(folder / "list.jsonl", lines)
             # By an earlier attempt, or when the DataFrame was evaluated before.
-            if not done.exists() or done.read_text().strip() != self.run:
+            is_done = done.exists() and done.read_text().strip() == self.run
+            if not is_done:
                 self._ringpull(part, folder, lock.fileno())
-                # A report that is short of rows is not done.
-                _last_rows(report, count)
-                _replace(done, [self.run])
             last = _last_rows(report, count)
+            if not is_done:
+                _replace(done, [self.run])
         names = [_renamed(name, REPORT) for name in self.keep]
         with report.open("rb") as file:
             for offset in last:
@@ -284,7 +285,7 @@ def _die_with_parent() -> Callable[[], None]:
 def _replace(path: pathlib.Path, lines: Iterable[str]) -> int:
     """Writes a file as a whole or not at all; how many lines it has. The caller has the lock."""
     draft, count = path.with_suffix(".draft"), 0
-    with draft.open("w", encoding="utf-8", newline="") as file:
+    with draft.open("w", encoding="utf-8", newline="\n") as file:
         for line in lines:
             file.write(f"{line}\n")
             count += 1
@@ -299,14 +300,14 @@ def _write_once(path: pathlib.Path, lines: Iterable[str]) -> int:
     if not path.exists():
         return _replace(path, lines)
     count = 0
-    with path.open(encoding="utf-8", newline="") as file:
+    with path.open(encoding="utf-8", newline="\n") as file:
         before = (line.removesuffix("\n") for line in file)
         for count, (old, new) in enumerate(itertools.zip_longest(before, lines), 1):
             if old != new:
                 raise RuntimeError(
-                    f"{path}, line {count}, is now {new}: the DataFrame is not the one that this "
-                    "output was begun with; take another output. If it gives other rows each time "
-                    "(a sample, a limit), write it to a file and pull that")
+                    f"{path}, line {count}, is now {new or 'gone'}: the DataFrame is not the one "
+                    "that this output was begun with; take another output. If it gives other rows "
+                    "each time (a sample, a limit), write it to a file and pull that")
     return count
 
 
@@ -349,7 +350,7 @@ def main(args: Sequence[str]) -> None:
         # Quotes in quotes are doubled, as RFC 4180 has it.
         reader = reader.options(header=True, escape='"')
     table = reader.load(given.input)
-    path = pathlib.Path(os.path.abspath(given.output), "rows.parquet").as_uri()
+    path = f"file://{os.path.abspath(given.output)}/rows.parquet"
     try:
         rows = pull(table, url_col=given.url_col, out=given.output, parts=given.parts,
                     keep=given.keep_cols.split(",") if given.keep_cols else None,
