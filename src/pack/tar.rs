@@ -176,7 +176,8 @@ fn read_member(
     read_at(&mut block, *at)?;
     *at += BLOCK_BYTES as u64;
     let said = size.map_err(|_| not_tar("an extended header is damaged"))?;
-    let size = said.or_else(|| octal(&block[SIZE]));
+    let is_whole = octal(&block[148..156]) == Some(checksum(&block));
+    let size = said.or_else(|| octal(&block[SIZE])).filter(|size| is_whole && *size < FILE_BYTES);
     let size = size.ok_or_else(|| not_tar("a header is damaged"))?;
     let name = path.unwrap_or_else(|| name_of(&block));
     each(Member { name, offset: *at, size });
@@ -220,6 +221,8 @@ const NAME_BYTES: usize = 100;
 const PREFIX_BYTES: usize = 155;
 /// Largest size that eleven octal digits say, in bytes.
 const SIZE_MAX: u64 = (1 << 33) - 1;
+/// Length that no file has, in bytes: offsets that are added up do not overflow.
+const FILE_BYTES: u64 = 1 << 62;
 /// Longest extended header that is read, in bytes.
 const EXTENDED_BYTES_MAX: u64 = 1 << 20;
 const SIZE: std::ops::Range<usize> = 124..136;
@@ -298,6 +301,16 @@ mod tests {
         damaged[3] ^= 1;
         assert_eq!(read(&damaged).unwrap_err().to_string(), "a header is damaged");
         assert!(read(&[]).is_err());
+        for size in [u64::MAX - 1_535, u64::MAX, FILE_BYTES - 1] {
+            let (mut endless, mut records) = (Vec::new(), Vec::new());
+            push_record(&mut records, "size", &size.to_string());
+            push_block(&mut endless, (b"x", b""), (records.len() as u64, 0), EXTENDED);
+            endless.extend_from_slice(&records);
+            endless.resize(2 * BLOCK_BYTES, 0);
+            push_block(&mut endless, (b"a", b""), (0, 0), REGULAR);
+            endless.extend_from_slice(&END);
+            assert!(read(&endless).is_err(), "{size}");
+        }
     }
 
     proptest! {

@@ -18,11 +18,13 @@ pub fn of_member(dir: &str, shard: &str, name: &str) -> String {
     [dir, shard, "/", name].concat()
 }
 
-/// The shard and the member that the column names, if it may name one: what a folder has in its
-/// name is looked at by nobody here.
-pub fn member(filename: &str) -> Option<(&str, &str)> {
-    let at = filename.find(".tar/")? + ".tar".len();
-    Some((&filename[..at], &filename[at + 1..]))
+/// The shards and members that the column may name, the shortest path of a shard first: folders and
+/// members may have such names as well, and who asks knows which is a shard.
+pub fn members(filename: &str) -> impl Iterator<Item = (&str, &str)> {
+    filename.match_indices(".tar/").map(|(at, _)| {
+        let at = at + ".tar".len();
+        (&filename[..at], &filename[at + 1..])
+    })
 }
 
 /// The file that the column names, if it names one.
@@ -47,5 +49,18 @@ mod tests {
             assert_eq!(file(shown), Some(shown));
         }
         assert_eq!((file(""), file(STDOUT)), (None, None));
+    }
+
+    #[test]
+    fn every_shard_that_may_be_meant_is_named() {
+        let named = of_member("set.tar/", "00001.tar", "a.tar/b.jpg");
+        let found: Vec<_> = members(&named).collect();
+        let wanted = [
+            ("set.tar", "00001.tar/a.tar/b.jpg"),
+            ("set.tar/00001.tar", "a.tar/b.jpg"),
+            ("set.tar/00001.tar/a.tar", "b.jpg"),
+        ];
+        assert_eq!(found, wanted);
+        assert_eq!(members("a/b.tar").count(), 0);
     }
 }

@@ -447,6 +447,29 @@ fn a_shard_whose_rows_are_not_all_there_is_pulled_anew() {
 }
 
 #[test]
+fn a_whole_set_stays_whatever_its_folder_is_called_and_its_indexes_say() {
+    let served = serve();
+    let count = 30;
+    for folder in ["set.tar", "sets.tar/out", "00001.tar"] {
+        let sandbox = Sandbox::new();
+        let out = sandbox.path(folder);
+        let pull = || {
+            let args = ["--output-format", "webdataset", "--shard-files", "10", "--cpus", "0"];
+            // As a user types it: from where the run is.
+            sandbox.pull_into(Path::new(folder)).again().args(args)
+        };
+        pull().list(urls(&served, count)).run().assert_ok(count);
+        let before = shards(&out);
+        std::fs::write(out.join("00001.idx"), "v1.2 999\n").unwrap();
+        let done = pull().args(["-i", "list.txt"]).run();
+        assert_eq!((done.code(), done.rows.len()), (0, count), "{folder}: {}", done.stderr);
+        assert_eq!(shards(&out), before, "{folder}");
+        let verified = sandbox.pull().again().arg("--verify").run();
+        assert_eq!(verified.code(), 0, "{folder}: {}", verified.stderr);
+    }
+}
+
+#[test]
 fn shards_of_others_are_left_alone() {
     let served = serve();
     let sandbox = Sandbox::new();

@@ -34,7 +34,7 @@ pub(crate) fn settle(
     let Some(names) = tally.names else { return Ok(0) };
     let cannot = || RunError::local_file(format!("cannot read {}", config.dir.display()));
     let mut first = tally.next();
-    let mut gone = Gone::default();
+    let mut gone = Gone { dir: config.dir.clone(), ..Gone::default() };
     for entry in fs::read_dir(&config.dir).with_context(cannot)? {
         let name = entry.with_context(cannot)?.file_name();
         let Some((name, number)) = name.to_str().and_then(|name| Some((name, names.number(name)?)))
@@ -47,7 +47,10 @@ pub(crate) fn settle(
         if !is_ours || opened.is_none() {
             bail!(strange(config, name));
         }
-        if rows < samples(&config.dir, name, form(config))? {
+        // What stands beside a shard may be wrong: before it is removed, it is asked itself.
+        if rows < samples(&config.dir, name, form(config))?
+            && rows < members(&config.dir, name, form(config))?
+        {
             gone.names.insert(name.to_owned());
         }
     }
@@ -86,6 +89,11 @@ fn samples(dir: &Path, name: &str, form: Form) -> anyhow::Result<u64> {
     if let Some(samples) = line.and_then(Index::samples_of) {
         return Ok(samples);
     }
+    members(dir, name, form)
+}
+
+/// How many files a shard has, by its headers.
+fn members(dir: &Path, name: &str, form: Form) -> anyhow::Result<u64> {
     let path = dir.join(name);
     let mut samples = 0;
     members_of(&path, |tar::Member { name, .. }| {

@@ -211,7 +211,7 @@ impl Checking<'_> {
 
 /// The shard and the member that a row tells of, if it does: a folder may have such a name as well.
 fn packed(filename: &str) -> Option<(&str, &str)> {
-    location::member(filename).filter(|(shard, _)| !Path::new(shard).is_dir())
+    location::members(filename).find(|(shard, _)| !Path::new(shard).is_dir())
 }
 
 /// Leaves all lines of shards of which a member differs: who pulls one member again has it in
@@ -226,8 +226,8 @@ fn leave_shards(
     }
     let mut lines = BTreeMap::new();
     let is_of_shard = |entry: &Entry<'_>| {
-        let shard = location::member(&entry.filename).map(|(shard, _)| shard);
-        entry.status == Status::Ok && shard.is_some_and(|shard| shards.contains(shard))
+        entry.status == Status::Ok
+            && location::members(&entry.filename).any(|(shard, _)| shards.contains(shard))
     };
     let take = |found: &mut Vec<_>, entry: &Entry<'_>, _| {
         found.push((entry.index, is_of_shard(entry).then(|| Wanted::of(entry))));

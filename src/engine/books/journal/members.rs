@@ -38,11 +38,10 @@ pub(crate) fn members_of(path: &Path, each: impl FnMut(Member)) -> io::Result<Fi
 /// # Errors
 /// The shard cannot be read.
 pub(super) fn find(filename: &str) -> io::Result<Option<(Arc<OpenShard>, &str)>> {
-    let Some((path, name)) = location::member(filename) else { return Ok(None) };
-    // A folder may have such a name as well.
-    if !Path::new(path).metadata().is_ok_and(|found| found.is_file()) {
+    let is_file = |path: &str| Path::new(path).metadata().is_ok_and(|found| found.is_file());
+    let Some((path, name)) = location::members(filename).find(|(path, _)| is_file(path)) else {
         return Ok(None);
-    }
+    };
     let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(at) = known.iter().position(|(shard, _)| **shard == *path) {
         let shard = known.remove(at);

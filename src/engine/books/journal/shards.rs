@@ -12,11 +12,12 @@ use roaring::RoaringTreemap;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// How many lines the rows of a report say are in each shard.
 pub(crate) struct Tally<'c> {
     pub(crate) names: Option<&'c ShardName>,
+    dir: &'c Path,
     rows: BTreeMap<u64, i64>,
 }
 
@@ -25,13 +26,15 @@ impl<'c> Tally<'c> {
     pub(crate) fn new(config: &'c Config) -> Self {
         let archive = config.destination.archive();
         let names = archive.and_then(|archive| archive.shards()).map(|(names, _)| names);
-        Self { names, rows: BTreeMap::new() }
+        Self { names, dir: &config.dir, rows: BTreeMap::new() }
     }
 
     /// Counts a row with this file name: one that takes back what a row before it said counts
     /// against that.
     pub(crate) fn count(&mut self, filename: &str, fate: Fate) {
-        let Some(number) = self.names.and_then(|names| number_of(names, filename)) else { return };
+        let Some(names) = self.names else { return };
+        let shard = shard_of(self.dir, filename, |name| names.number(name).is_some());
+        let Some(number) = shard.and_then(|name| names.number(name)) else { return };
         *self.rows.entry(number).or_default() += if fate == Fate::Good { 1 } else { -1 };
     }
 
@@ -50,6 +53,8 @@ impl<'c> Tally<'c> {
 #[derive(Default)]
 pub(crate) struct Gone {
     pub(crate) names: BTreeSet<String>,
+    /// The directory that they are in, as the user wrote it.
+    pub(crate) dir: PathBuf,
 }
 
 impl Gone {
@@ -60,8 +65,8 @@ impl Gone {
 
     /// Whether a row tells of a member of one.
     pub(super) fn has(&self, entry: &Entry<'_>) -> bool {
-        let shard = location::member(&entry.filename).map(|(shard, _)| name_of(shard));
-        entry.status == Status::Ok && shard.is_some_and(|name| self.names.contains(name))
+        entry.status == Status::Ok
+            && shard_of(&self.dir, &entry.filename, |name| self.names.contains(name)).is_some()
     }
 
     /// The lines whose last row tells of a member of one.
@@ -103,10 +108,35 @@ impl Gone {
     }
 }
 
-fn number_of(names: &ShardName, filename: &str) -> Option<u64> {
-    names.number(name_of(location::member(filename)?.0))
+/// The file name of the shard that a row names, by what is one: neither the directory of the run
+/// nor what is in a shard is taken for it, whatever they are called.
+fn shard_of<'f>(dir: &Path, filename: &'f str, is_shard: impl Fn(&str) -> bool) -> Option<&'f str> {
+    let beneath = dir.to_str().and_then(|dir| filename.strip_prefix(dir));
+    let shards = location::members(beneath.unwrap_or(filename)).map(|(shard, _)| shard);
+    let mut names = shards.map(|shard| shard.rsplit('/').next().unwrap_or(shard));
+    names.find(|name| is_shard(name))
 }
 
-fn name_of(path: &str) -> &str {
-    path.rsplit('/').next().unwrap_or(path)
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shard_is_told_from_folders_and_members_of_such_names() {
+        let names = ShardName::default();
+        let of = |dir: &str, filename| {
+            shard_of(Path::new(dir), filename, |name| names.number(name).is_some())
+        };
+        for (dir, filename) in [
+            ("out", "out/00007.tar/a.jpg"),
+            (".", "00007.tar/a.jpg"),
+            ("set.tar", "set.tar/00007.tar/a.jpg"),
+            ("other", "set.tar/x/00007.tar/a.jpg"),
+            ("00001.tar", "00001.tar/00007.tar/a.jpg"),
+            ("out", "out/00007.tar/00001.tar/a.jpg"),
+        ] {
+            assert_eq!(of(dir, filename), Some("00007.tar"), "{filename}");
+        }
+        assert_eq!(of("set.tar", "set.tar/a.jpg"), None);
+    }
 }
