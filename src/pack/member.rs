@@ -18,7 +18,11 @@ pub fn key_of_path(path: &str) -> (String, Option<&str>) {
         Some((stem, ext)) if is_extension(ext) && !stem.is_empty() => (stem, Some(ext)),
         Some(_) | None => (name, None),
     };
-    (format!("{folder}{}", stem.replace(['.', CLAIMED], "_")), ext)
+    let mut stem = stem.replace(['.', CLAIMED], "_");
+    while stem.len() > KEY_BYTES_MAX {
+        stem.pop();
+    }
+    (format!("{folder}{stem}"), ext)
 }
 
 /// The key that a sample has got, where the one that its line asked for was taken: what tells it
@@ -84,6 +88,9 @@ const MEDIA_TYPES: [(&str, &str); 26] = [
     ("text/xml", "xml"),
 ];
 const EXTENSION_BYTES_MAX: usize = 16;
+/// Longest last component of a key that is asked for, in bytes: a file name has 255, of which the
+/// longest extension (`.data.json`, or 17) and a number that tells equal keys apart are left.
+const KEY_BYTES_MAX: usize = 216;
 /// What stands in a key in front of the number that tells it from an equal one.
 const CLAIMED: char = '~';
 
@@ -105,6 +112,8 @@ mod tests {
         ] {
             assert_eq!(key_of_path(path), (key.to_owned(), ext), "{path}");
         }
+        let (key, _) = key_of_path(&format!("d/{}.jpg", "\u{e4}".repeat(120)));
+        assert_eq!(key, format!("d/{}", "\u{e4}".repeat(KEY_BYTES_MAX / 2)));
         assert_eq!(key_of_claimed("v1.2/a.3"), "v1.2/a~3");
         assert_eq!(key_of_index(7), "000000007");
         assert_eq!(key_of_index(12_345_678_901), "12345678901");

@@ -611,6 +611,66 @@ fn a_body_is_packed_once_and_other_rows_point_at_its_line() {
 }
 
 #[test]
+fn no_row_points_at_a_line_that_is_in_no_shard() {
+    let body = origin::body("/a", 900);
+    for rows_left in [1, 2, 3] {
+        let gone = vec![Verb::Send(response("404 Not Found", "", b"")), Verb::Close];
+        let mut plan = Plan::new()
+            .on("/a", [ok(&body), gone.clone(), gone])
+            .on("/b", [ok(&body), ok(&body), ok(&body)]);
+        for n in 0..8 {
+            let path = format!("/{n}");
+            let other = origin::body(&path, 500);
+            plan = plan.on(&path, [ok(&other), ok(&other), ok(&other)]);
+        }
+        let server = plan.start();
+        let mut lines = vec![server.url("/a"), server.url("/b")];
+        lines.extend((0..8).map(|n| server.url(&format!("/{n}"))));
+        let sandbox = Sandbox::new();
+        let args = ["--dedupe", "content", "-j", "1", "--cpus", "0"];
+        let done = webdataset(&sandbox, "5").args(args).list(&lines).run();
+        assert_eq!(done.code(), 0, "{}", done.stderr);
+        assert_eq!(done.row(&lines[1])["duplicate_of"], "1");
+        // Killed while it wrote the rows of the first shard.
+        let report = sandbox.path("report.csv");
+        let text = std::fs::read_to_string(&report).unwrap();
+        let left: Vec<&str> = text.split_inclusive('\n').take(1 + rows_left).collect();
+        std::fs::write(&report, left.concat()).unwrap();
+
+        let done = webdataset(&sandbox, "5").again().args(args).args(["-i", "list.txt"]).run();
+        assert_eq!(done.code(), 8, "{}", done.stderr);
+        let again = webdataset(&sandbox, "5").again().args(args).args(["-i", "list.txt"]).run();
+        let last = last_rows(&again);
+        assert_eq!((&*last["1"]["status"], &*last["2"]["status"]), ("failed", "ok"), "{rows_left}");
+        let samples = samples(&sandbox.out());
+        assert!(samples[&2]["bin"] == body, "{rows_left}");
+        assert_eq!(samples.len(), 9, "{:?}", samples.keys());
+    }
+}
+
+#[test]
+fn what_could_not_be_written_is_left_with_all_that_points_at_it() {
+    let sandbox = Sandbox::new();
+    let bodies = [origin::body("/a", 300_000), origin::body("/b", 300_000)];
+    let mut plan = Plan::new();
+    for n in 0..12 {
+        plan = plan.on(&format!("/{n}"), [ok(&bodies[n % 2])]);
+    }
+    let server = plan.start();
+    let lines = (0..12).map(|n| server.url(&format!("/{n}")));
+    let args = ["--dedupe", "content", "--disk-wait", "0", "--save-session", "left.txt"];
+    let pull = webdataset(&sandbox, "20").args(args).args(["--cpus", "0"]).list(lines);
+    let mounts = "mount -t tmpfs -o size=200k none out";
+    let Some(done) = run_with_mounts(&sandbox, mounts, pull) else { return };
+    done.assert_code(3);
+    assert!(done.rows.iter().all(|row| row["status"] == "failed"), "{:#?}", done.rows);
+    assert!(done.rows.iter().all(|row| row["duplicate_of"].is_empty()), "{:#?}", done.rows);
+    let left = std::fs::read_to_string(sandbox.path("left.txt")).unwrap();
+    let urls = left.lines().filter(|line| line.starts_with("http://")).count();
+    assert_eq!(urls, 12, "{left}");
+}
+
+#[test]
 fn a_sample_of_a_list_is_packed() {
     let served = serve();
     for args in [&[][..], &["--dedupe", "content"]] {

@@ -5,8 +5,8 @@
 //! such a shard is removed, and all of its lines are pulled again. It is the same with a shard of
 //! which a row is not believed.
 
-use crate::config::Config;
-use crate::engine::books::journal::{Gone, Opened, Tally, members_of};
+use crate::config::{Config, ReportFile};
+use crate::engine::books::journal::{Gone, Opened, Tally, members_of, scan};
 use crate::engine::say::say;
 use crate::error::RunError;
 use crate::pack::index::Index;
@@ -15,6 +15,7 @@ use crate::pack::{Form, tar};
 use crate::report::Number;
 use crate::ring::dir::Dir;
 use anyhow::{Context as _, bail};
+use roaring::RoaringTreemap;
 use std::fs::{self, File};
 use std::io::Read as _;
 use std::path::Path;
@@ -54,15 +55,19 @@ pub(crate) fn settle(
             gone.names.insert(name.to_owned());
         }
     }
-    if let (Some(opened), false) = (opened, gone.is_empty()) {
-        reopen(config, opened, gone)?;
+    if let (Some(opened), Some(report)) = (opened, &config.report) {
+        if !gone.is_empty() {
+            reopen(opened, report, gone)?;
+        }
+        if config.dedupe.contents {
+            reopen_pointing(opened, report)?;
+        }
     }
     Ok(first)
 }
 
 /// Lets the lines of shards that are gone be pulled again.
-fn reopen(config: &Config, opened: &mut Opened, gone: Gone) -> anyhow::Result<()> {
-    let Some(report) = &config.report else { return Ok(()) };
+fn reopen(opened: &mut Opened, report: &ReportFile, gone: Gone) -> anyhow::Result<()> {
     let count = gone.names.len();
     let shards = if count == 1 { "shard is" } else { "shards are" };
     let names = gone.names.iter().take(NAMES_MAX).map(String::as_str).collect::<Vec<_>>().join(" ");
@@ -75,6 +80,31 @@ fn reopen(config: &Config, opened: &mut Opened, gone: Gone) -> anyhow::Result<()
          before it had written all rows ({} {lines_with} with one): {names}",
         Number(lines)
     ));
+    Ok(())
+}
+
+/// Lets lines be pulled again that were left out for the body of another line, where that one is
+/// not done: the set has the body no more.
+fn reopen_pointing(opened: &mut Opened, report: &ReportFile) -> anyhow::Result<()> {
+    let Opened { file, done, .. } = opened;
+    let mut lines = RoaringTreemap::new();
+    scan(file, &report.path, report.format, |entry, _| {
+        let is_pointing = entry.error_code == DUPLICATE;
+        match entry.duplicate_of.filter(|first| is_pointing && !done.has(*first)) {
+            Some(_) => lines.insert(entry.index),
+            None => lines.remove(entry.index),
+        };
+    })?;
+    lines.iter().for_each(|line| done.reopen(line));
+    if !lines.is_empty() {
+        say(&format!(
+            "{} pulled again, whose body was that of another line, which is pulled again, too",
+            match lines.len() {
+                1 => "1 line is".to_owned(),
+                count => format!("{} lines are", Number(count)),
+            }
+        ));
+    }
     Ok(())
 }
 
@@ -120,6 +150,8 @@ fn form(config: &Config) -> Form {
     config.destination.archive().map_or(Form::Tar, |archive| archive.form)
 }
 
+/// The code of rows that point at the line whose body an archive has.
+const DUPLICATE: &str = "dedupe.content";
 /// Shards that are named one by one.
 const NAMES_MAX: usize = 5;
 /// Longest first line of an index, in bytes.

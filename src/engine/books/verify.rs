@@ -241,7 +241,7 @@ fn leave_shards(
         }
     })?;
     left.extend(lines.into_values());
-    for shard in shards {
+    for shard in shards.iter().filter(|shard| Path::new(&***shard).exists()) {
         say(&format!(
             "remove {shard} before what is left is pulled: all of its lines are, and would be \
              twice in the set"

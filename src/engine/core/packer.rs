@@ -4,13 +4,15 @@
 //! there, and of a run that is killed the open shards alone are pulled again. Until then rows wait
 //! here, with what a session would need of their jobs.
 
+mod stream;
+
 use crate::engine::attempt::fetch::Fetch;
 use crate::engine::attempt::outcome::End;
 use crate::engine::books::beside::{self, Beside};
 use crate::engine::core::sample::{Sample, Sampler, joined};
 use crate::engine::core::state::Core;
 use crate::engine::moment::Moment;
-use crate::engine::output::archive::{Archiving, ShardFile, Streaming};
+use crate::engine::output::archive::{Archiving, Pointing, ShardFile, Untold};
 use crate::engine::output::collected::{Collected, ToPack};
 use crate::engine::output::stored::{Location, Stored, write_fault};
 use crate::engine::output::stored_once::{Claim, Content, Known};
@@ -23,7 +25,6 @@ use crate::pack::{Form, member, tar};
 use crate::plan::job::Job;
 use crate::plan::name;
 use crate::report::{Row, Status};
-use crate::ring::stream::{Outlet, Stream};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
@@ -36,7 +37,7 @@ pub(crate) struct Packer {
     /// that no more rows wait than those of two shards.
     finishing: Mutex<()>,
     sampler: Sampler,
-    /// Failures on this core since the shard was begun, by their code.
+    /// Failures on this core that no shard has told of, by their code.
     failures: RefCell<BTreeMap<&'static str, u64>>,
 }
 
@@ -48,13 +49,23 @@ struct Shard {
     began: SystemTime,
 }
 
+/// A body that an archive is to have.
+struct Packing<'b> {
+    stored: Stored,
+    body: &'b Collected,
+    /// Where it is told which line has the body, if that is to be told.
+    claim: Option<Claim<'b>>,
+    /// Key and extension of its member.
+    name: (String, String),
+    /// When the last byte of it was there.
+    now: Moment,
+}
+
 /// A body in a shard that has no name yet.
 struct PackedBody {
-    row: Box<Row>,
+    untold: Untold,
     /// The key of its sample, where that is to be told.
     key: String,
-    /// The job and the path of its file, where a session may have to have it.
-    job: Option<Box<(Job, String)>>,
 }
 
 impl Packer {
@@ -84,26 +95,47 @@ impl Core {
         let Location::Collected(body) = body else { unreachable!("it was collected") };
         let ToPack { bytes: body, content } = *body;
         let name = member_name(archive, &fetch);
-        match self.known(archive, content, fetch.job.index).await {
-            Once::At(first) => {
-                stored.duplicate_of = Some(first);
-                self.shared.queue.return_ticket();
-                let row = duplicate_row(&mut fetch, stored, now);
-                let row = archive.once.wait(first, row);
-                row.iter().for_each(|row| self.desk.rows.write(row, None));
+        let pointing = loop {
+            match self.known(archive, content, fetch.job.index).await {
+                Once::Nowhere(claim) => break Err(claim),
+                Once::At(first) => {
+                    stored.duplicate_of = Some(first);
+                    let pointing = archive.once.point(first, || {
+                        let job = self.job_of(&fetch);
+                        Untold { row: duplicate_row(&mut fetch, &mut stored, now), job }
+                    });
+                    // Another core may have lost it since it was known.
+                    if !matches!(pointing, Pointing::Lost) {
+                        break Ok(pointing);
+                    }
+                    stored.duplicate_of = None;
+                }
             }
-            Once::Nowhere(claim) => {
-                let sample = (stored, &*body, claim);
-                if archive.shards.is_some() {
-                    self.pack_into_shard(archive, &mut fetch, sample, name, now).await;
-                } else {
-                    self.pack_into_stream(archive, &mut fetch, sample, name, now).await;
+        };
+        match pointing {
+            Ok(pointing) => {
+                self.shared.queue.return_ticket();
+                if let Pointing::Told(told) = pointing {
+                    self.desk.rows.write(&told.row, None);
+                }
+            }
+            Err(claim) => {
+                let packing = Packing { stored, body: &body, claim, name, now };
+                match archive.shards {
+                    Some(_) => self.pack_into_shard(archive, &mut fetch, packing).await,
+                    None => self.pack_into_stream(archive, &mut fetch, packing).await,
                 }
             }
         }
         body.give_back(&self.kit.buffers);
         self.desk.rows.forget(fetch);
         self.kit.clocks.now()
+    }
+
+    /// What a session would have to have of a job, where there is one.
+    fn job_of(&self, fetch: &Fetch) -> Option<Box<(Job, String)>> {
+        let job = || Box::new((fetch.job.clone(), fetch.planned_name().to_owned()));
+        self.shared.books.session().map(|_| job())
     }
 
     /// The line that has the body already, where bodies are packed once only.
@@ -127,14 +159,8 @@ impl Core {
         }
     }
 
-    async fn pack_into_shard(
-        &self,
-        archive: &Archiving,
-        fetch: &mut Fetch,
-        (mut stored, body, claim): (Stored, &Collected, Option<Claim<'_>>),
-        name: (String, String),
-        now: Moment,
-    ) {
+    async fn pack_into_shard(&self, archive: &Archiving, fetch: &mut Fetch, packing: Packing<'_>) {
+        let Packing { mut stored, body, claim, name, now } = packing;
         let mut open = self.packer.open.lock().await;
         let estimate = tar::member_bytes(HEADERS_BYTES, stored.size);
         if open.as_ref().is_some_and(|shard| shard.lacks_room(archive, estimate)) {
@@ -159,12 +185,9 @@ impl Core {
         stored.location = Location::Member(Box::new((shard.file.name.clone(), joined(&name))));
         let row = Box::new(fetch.row(End::Done(stored), now.at, dir));
         let sample = self.packer.sampler.sample(archive, name, &row);
-        let job = self.shared.books.session().map(|_| {
-            let name = fetch.planned_name().to_owned();
-            Box::new((fetch.job.clone(), name))
-        });
         let key = if archive.has_table { sample.name.0.clone() } else { String::new() };
-        shard.packed.push(PackedBody { row, key, job });
+        let untold = Untold { row, job: self.job_of(fetch) };
+        shard.packed.push(PackedBody { untold, key });
         archive.count_waiting();
         self.end_when_enough(archive);
         if let Some(claim) = claim {
@@ -199,7 +222,6 @@ impl Core {
 
     /// Begins a shard. A full disk is waited for as long as the run may be paused.
     async fn begin_shard(&self, archive: &Archiving) -> Result<Shard, Fault> {
-        self.packer.failures.borrow_mut().clear();
         let mut is_probe = false;
         let file = loop {
             match archive.begin_shard(&self.kit.dir, &self.kit.buffers) {
@@ -328,7 +350,8 @@ impl Core {
         let successes = shard.packed.len() as u64;
         let stats = ShardStats { successes, failures, time_s: time_s.into() };
         let table = archive.has_table.then(|| {
-            let rows = shard.packed.iter_mut().map(|packed| (&mut *packed.row, packed.key.clone()));
+            let rows =
+                shard.packed.iter_mut().map(|packed| (&mut *packed.untold.row, packed.key.clone()));
             beside::table(rows, &archive.kept)
         });
         let table = table.transpose()?;
@@ -363,103 +386,32 @@ impl Core {
 
     /// Gives rows to the books: with `fault`, as those of jobs that failed by it.
     async fn tell(&self, archive: &Archiving, packed: Vec<PackedBody>, fault: Option<&Fault>) {
-        for (count, PackedBody { mut row, job, .. }) in (1..).zip(packed) {
-            if let Some(fault) = fault {
-                fail(&mut row, fault);
+        let has_pointing = self.shared.output.stored_once.is_some();
+        for (count, PackedBody { untold, .. }) in (1..).zip(packed) {
+            let first = untold.row.index;
+            self.tell_one(untold, fault);
+            archive.count_told();
+            if fault.is_some() {
                 self.shared.queue.return_ticket();
             }
-            let left = job.as_deref().filter(|_| fault.is_some());
-            self.desk.rows.write(&row, left.map(|(job, name)| (job, &**name)));
-            archive.count_told();
-            if self.shared.output.stored_once.is_some() {
-                for mut row in archive.once.end(row.index, fault.is_some()) {
-                    if let Some(fault) = fault {
-                        fail(&mut row, fault);
-                    }
-                    self.desk.rows.write(&row, None);
-                }
-            }
+            let pointing = match fault {
+                _ if !has_pointing => Vec::new(),
+                None => archive.once.end(first),
+                Some(_) => archive.once.lose(first),
+            };
+            pointing.into_iter().for_each(|untold| self.tell_one(untold, fault));
             if count % ROWS_AT_ONCE == 0 {
                 tokio::task::yield_now().await;
             }
         }
     }
 
-    async fn pack_into_stream(
-        &self,
-        archive: &Archiving,
-        fetch: &mut Fetch,
-        (mut stored, body, claim): (Stored, &Collected, Option<Claim<'_>>),
-        name: (String, String),
-        now: Moment,
-    ) {
-        stored.location = Location::Stdout;
-        let mut row = fetch.row(End::Done(stored), now.at, self.shared.output.dir_shown());
-        let sample = self.packer.sampler.sample(archive, name, &row);
-        let mut stream = archive.stream.lock().await;
-        let mut left = None;
-        if let Err(cause) = self.stream(&mut stream, &sample, body).await {
-            // What is behind a torn member is lost: nothing more is pulled for it.
-            self.shared.stop.set(Stop::Draining);
-            fail(&mut row, &write_fault(cause.clone()));
-            *stream = Streaming::Broken(cause);
-            left = Some((&fetch.job, fetch.name()));
-        } else if let Some(claim) = claim {
-            claim.remember(fetch.job.index, "", None);
+    fn tell_one(&self, Untold { mut row, job }: Untold, fault: Option<&Fault>) {
+        if let Some(fault) = fault {
+            fail(&mut row, fault);
         }
-        drop(stream);
-        self.desk.rows.write(&row, left);
-    }
-
-    /// Writes a sample into the archive on standard output.
-    async fn stream(
-        &self,
-        streaming: &mut Streaming,
-        sample: &Sample,
-        body: &Collected,
-    ) -> Result<(), Cause> {
-        let stream = self.open_stream(streaming)?;
-        let bounds = self.kit.bounds(u64::MAX);
-        let io = bounds.io;
-        let mut pending = sample.head().to_vec();
-        let (mut at, mut buffer) = (0, Vec::new());
-        while at < sample.body_bytes {
-            let bytes = body.read(at, &mut buffer)?;
-            pending.extend_from_slice(bytes);
-            at += bytes.len() as u64;
-            if pending.len() >= STREAM_BYTES {
-                bounds.until(stream.write(io, &pending)).await??;
-                pending.clear();
-            }
-        }
-        pending.extend_from_slice(sample.tail());
-        bounds.until(stream.write(io, &pending)).await?
-    }
-
-    fn open_stream<'s>(&self, streaming: &'s mut Streaming) -> Result<&'s Stream, Cause> {
-        if let Streaming::Closed = streaming {
-            let opened = Stream::open(&Outlet::Descriptor(1))?;
-            *streaming = Streaming::Open(opened.expect("a descriptor is open or an error"));
-        }
-        match streaming {
-            Streaming::Open(stream) => Ok(stream),
-            Streaming::Broken(cause) => Err(cause.clone()),
-            Streaming::Closed => unreachable!("it was opened above"),
-        }
-    }
-
-    /// Ends the archive on standard output, which is whole then: an empty one has its end, too.
-    async fn end_stream(&self, archive: &Archiving) {
-        let mut streaming = archive.stream.lock().await;
-        let Ok(stream) = self.open_stream(&mut streaming) else { return };
-        let bounds = self.kit.bounds(u64::MAX);
-        let written = bounds.until(stream.write(bounds.io, &tar::END)).await;
-        let finished = written
-            .and_then(|written| written)
-            .and_then(|()| stream.finish(self.shared.config.fsync));
-        if let Err(cause) = finished {
-            *streaming = Streaming::Broken(cause);
-        }
+        let left = job.as_deref().filter(|_| fault.is_some());
+        self.desk.rows.write(&row, left.map(|(job, name)| (job, &**name)));
     }
 }
 
@@ -472,8 +424,11 @@ enum Once<'c> {
 }
 
 /// The row of a job whose body is that of another line, which has it in an archive.
-fn duplicate_row(fetch: &mut Fetch, stored: Stored, now: Moment) -> Row {
-    let mut row = fetch.row(End::Done(stored), now.at, "");
+fn duplicate_row(fetch: &mut Fetch, stored: &mut Stored, now: Moment) -> Box<Row> {
+    let Stored { size, digest, naming, has_replaced, duplicate_of, .. } = *stored;
+    let location = Location::Null;
+    let stored = Stored { location, size, digest, naming, has_replaced, duplicate_of };
+    let mut row = Box::new(fetch.row(End::Done(stored), now.at, ""));
     row.status = Status::Skipped;
     row.fault = Some(write_fault(Cause::DuplicateBody));
     (row.filename, row.size_file) = (None, None);
@@ -515,6 +470,7 @@ fn fail(row: &mut Row, fault: &Fault) {
     row.status = if is_cut { Status::Cancelled } else { Status::Failed };
     row.fault = Some(fault.clone());
     (row.filename, row.size_file, row.digest) = (None, None, None);
+    row.duplicate_of = None;
 }
 
 fn seconds(at: SystemTime) -> f64 {
@@ -525,7 +481,5 @@ fn seconds(at: SystemTime) -> f64 {
 const HEADERS_BYTES: usize = 3 * tar::BLOCK_BYTES + 1_024;
 /// Rows that are told before others have their turn.
 const ROWS_AT_ONCE: u64 = 512;
-/// Bytes that are written into a stream at once, at least.
-const STREAM_BYTES: usize = 256 * 1024;
 /// How often the end of a pause is looked for.
 const ROOM_LOOK: Duration = Duration::from_millis(50);

@@ -92,8 +92,11 @@ impl Sampler {
         let mut json = std::mem::take(json);
         let mut sample = Sample { name, body_bytes, memory };
         if archive.form == Form::WebDataset {
-            if let Some(Kept::Text(text)) = archive.caption.and_then(|at| row.kept.get(at)) {
-                sample.push("txt", &[text], mtime_s);
+            match archive.caption.and_then(|at| row.kept.get(at)) {
+                Some(Kept::Text(text) | Kept::Json(text)) if !text.is_empty() => {
+                    sample.push("txt", &[text], mtime_s);
+                }
+                Some(_) | None => {}
             }
             self.encoder.borrow_mut().encode(row, &mut json);
             // What the encoder gives begins with a brace and ends with a line end.

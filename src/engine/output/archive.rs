@@ -7,6 +7,7 @@ use crate::engine::output::named::named_fault;
 use crate::fault::{Cause, Fault};
 use crate::pack::Form;
 use crate::pack::shard::{Capacity, ShardName, index_of};
+use crate::plan::job::Job;
 use crate::plan::name::Template;
 use crate::report::Row;
 use crate::ring::buf::{BufPool, RecvBuf, Size};
@@ -52,10 +53,27 @@ pub(crate) struct Archiving {
 /// number of the line that has the body, the rows of lines that have the same one. They wait for
 /// the row of that line, for they are worth nothing without it.
 #[derive(Default)]
-pub(crate) struct PackedOnce(std::sync::Mutex<HashMap<u64, Option<Vec<Row>>>>);
+pub(crate) struct PackedOnce(std::sync::Mutex<HashMap<u64, Option<Vec<Untold>>>>);
+
+/// A row that is not told yet, and what a session would have to have: the job and the path of its
+/// file.
+pub(crate) struct Untold {
+    pub(crate) row: Box<Row>,
+    pub(crate) job: Option<Box<(Job, String)>>,
+}
+
+/// What becomes of a row that points at another line.
+pub(crate) enum Pointing {
+    /// The row waits for that of the other line.
+    Waits,
+    /// This row may be told: the line that it points at has its own.
+    Told(Untold),
+    /// Nothing may point at that line: its body is not there.
+    Lost,
+}
 
 impl PackedOnce {
-    fn lines(&self) -> MutexGuard<'_, HashMap<u64, Option<Vec<Row>>>> {
+    fn lines(&self) -> MutexGuard<'_, HashMap<u64, Option<Vec<Untold>>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -64,30 +82,30 @@ impl PackedOnce {
         self.lines().insert(first, Some(Vec::new()));
     }
 
-    /// Keeps the row of a line with the same body as line `first` until that has its own. Gives it
-    /// back where it need not wait.
-    pub(crate) fn wait(&self, first: u64, row: Row) -> Option<Row> {
+    /// Has a row point at line `first`, unless the body of that is not there: then it is not made.
+    pub(crate) fn point(&self, first: u64, row: impl FnOnce() -> Untold) -> Pointing {
         match self.lines().get_mut(&first) {
             Some(Some(rows)) => {
-                rows.push(row);
-                None
+                rows.push(row());
+                Pointing::Waits
             }
-            Some(None) | None => Some(row),
+            Some(None) => Pointing::Lost,
+            None => Pointing::Told(row()),
         }
     }
 
-    /// The line has its row: gives those that waited for it. Where its shard could not be written,
-    /// nobody may point at it from then on.
-    pub(crate) fn end(&self, first: u64, is_lost: bool) -> Vec<Row> {
-        let mut lines = self.lines();
-        let rows = match is_lost {
-            true => lines.insert(first, None),
-            false => lines.remove(&first),
-        };
-        rows.flatten().unwrap_or_default()
+    /// The line has its row: gives those that waited for it.
+    pub(crate) fn end(&self, first: u64) -> Vec<Untold> {
+        self.lines().remove(&first).flatten().unwrap_or_default()
     }
 
-    /// Whether the body of this line could not be stored.
+    /// The body of this line is not there: nothing may point at it from then on. Gives the rows
+    /// that did.
+    pub(crate) fn lose(&self, first: u64) -> Vec<Untold> {
+        self.lines().insert(first, None).flatten().unwrap_or_default()
+    }
+
+    /// Whether the body of this line is not there.
     pub(crate) fn is_lost(&self, first: u64) -> bool {
         matches!(self.lines().get(&first), Some(None))
     }

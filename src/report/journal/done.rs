@@ -106,6 +106,11 @@ impl Done {
         }
     }
 
+    /// Whether the file of this line is there.
+    pub fn has(&self, index: u64) -> bool {
+        self.good.contains(index)
+    }
+
     /// Lets a line be pulled again, whatever its rows say.
     pub fn reopen(&mut self, index: u64) {
         self.is_taken_back |= self.good.contains(index);

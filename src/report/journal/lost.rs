@@ -44,6 +44,11 @@ impl Lost {
         }
     }
 
+    /// The lines that are pulled again.
+    pub fn lines(&self) -> impl Iterator<Item = u64> + '_ {
+        self.lines.iter()
+    }
+
     /// Lines that the report does not call lost yet.
     pub fn untold(&self) -> u64 {
         self.untold.len()
