@@ -260,10 +260,11 @@ fn journal(args: &PullArgs) -> anyhow::Result<JournalConfig> {
     let needy = [
         ("--retry-failed", typed.retry_failed.is_some()),
         ("--verify", typed.verify),
+        ("--check-integrity", typed.check_integrity),
         ("--fresh", typed.fresh),
     ];
     if args.report.is_report_printed()
-        && let Some((flag, _)) = needy[..2].iter().find(|(_, is_typed)| *is_typed)
+        && let Some((flag, _)) = needy[..3].iter().find(|(_, is_typed)| *is_typed)
     {
         bail!(RunError::usage(format!(
             "cannot use {flag} with --report -, from which nothing is read back: give --report a \

@@ -13,6 +13,8 @@ pub struct JournalConfig {
     pub save_session: Option<PathBuf>,
     /// `--verify`: a tree is compared with the report, and nothing is pulled.
     pub is_verify: bool,
+    /// `--check-integrity`: files that are not as their rows say are pulled again.
+    pub is_check: bool,
     /// `--sync`: what of the report outlasts a power loss.
     pub sync: SyncMode,
 }

@@ -128,6 +128,7 @@ pub fn read_members(
     mut read_at: impl FnMut(&mut [u8], u64) -> io::Result<()>,
     mut each: impl FnMut(Member),
 ) -> io::Result<()> {
+    let mut read_at = |buffer: &mut [u8], at| read_at(buffer, at).map_err(cut_short);
     let (mut at, mut block) = (0, [0; BLOCK_BYTES]);
     let (mut path, mut length) = (None, None);
     loop {
@@ -162,6 +163,14 @@ pub fn read_members(
             }
             _ => return Err(not_tar("it has members that are no files")),
         }
+    }
+}
+
+/// An error of reading, with what it says of an archive.
+fn cut_short(error: io::Error) -> io::Error {
+    match error.kind() {
+        io::ErrorKind::UnexpectedEof => io::Error::new(error.kind(), "it is cut short"),
+        _ => error,
     }
 }
 

@@ -516,6 +516,30 @@ fn a_shard_that_another_run_has_named_meanwhile_stays_as_it_is() {
 }
 
 #[test]
+fn two_runs_do_not_make_shards_of_the_same_names_at_once() {
+    let served = serve();
+    let sandbox = Sandbox::new();
+    let lines = urls(&served, 9);
+    let args = ["-i", "-", "--cpus", "0"];
+    let mut running = webdataset(&sandbox, "9").args(args).spawn();
+    running.feed(&lines[..3]);
+    assert!(eventually(|| !sandbox.temporaries().is_empty()), "{}", running.stderr());
+    let other = |more: &[&str]| {
+        let pull = webdataset(&sandbox, "9").report("other.csv").args(more);
+        pull.list(&lines).run()
+    };
+    let refused = other(&[]);
+    assert_eq!(refused.code(), 3, "{}", refused.stderr);
+    assert!(refused.stderr.contains("another run makes some of the same"), "{}", refused.stderr);
+    let beside = other(&["--shard-name", "b-{shard}.tar"]);
+    assert_eq!(beside.code(), 0, "{}", beside.stderr);
+    running.feed(&lines[3..]);
+    running.end_input();
+    running.wait().assert_code(0);
+    assert_eq!(sandbox.temporaries(), Vec::<String>::new());
+}
+
+#[test]
 fn a_full_disk_in_the_middle_of_a_shard_is_waited_for_or_told() {
     let served = serve();
     let sandbox = Sandbox::new();
@@ -577,6 +601,76 @@ fn a_damaged_member_is_found_and_its_shard_is_pulled_again() {
     assert_eq!(done.code(), 0, "{}", done.stderr);
     assert_set(&sandbox, count);
     assert_eq!(verify().code(), 0);
+}
+
+#[test]
+fn a_damaged_shard_is_pulled_again_with_what_the_list_says_of_it() {
+    for damage in ["bit", "cut", "gone", "cut and without index"] {
+        let served = serve();
+        let sandbox = Sandbox::new();
+        let list: String =
+            (0..12).map(|n| format!("{},caption {n}\n", served.http(&path(n)))).collect();
+        std::fs::write(sandbox.path("list.csv"), format!("url,text\n{list}")).unwrap();
+        let args = ["--cpus", "0", "--compute-hash", "sha256", "--caption-col", "text"];
+        let pull = || webdataset(&sandbox, "4").again().args(args).args(["-i", "list.csv"]);
+        pull().run().assert_ok(12);
+        let shard = sandbox.out().join("00001.tar");
+        let mut bytes = std::fs::read(&shard).unwrap();
+        match damage {
+            "gone" => std::fs::remove_file(&shard).unwrap(),
+            "bit" => {
+                // The first byte of the first body.
+                bytes[512] ^= 1;
+                std::fs::write(&shard, bytes).unwrap();
+            }
+            _ => std::fs::write(&shard, &bytes[..bytes.len() / 2]).unwrap(),
+        }
+        if damage.ends_with("index") {
+            std::fs::remove_file(sandbox.out().join("00001.idx")).unwrap();
+            // Whoever only goes on is told.
+            let done = pull().run();
+            assert_eq!(done.code(), 0, "{damage}: {}", done.stderr);
+            assert!(done.stderr.contains("is damaged: it is cut short"), "{}", done.stderr);
+        }
+        let done = pull().arg("--check-integrity").run();
+        assert_eq!(done.code(), 0, "{damage}: {}", done.stderr);
+        assert!(done.stderr.contains("of 12 files"), "{damage}: {}", done.stderr);
+        let samples = samples(&sandbox.out());
+        assert_eq!(samples.len(), 12, "{damage}");
+        for (index, sample) in samples {
+            // The header is the first line.
+            let n = usize::try_from(index).unwrap() - 2;
+            assert!(sample["txt"] == format!("caption {n}").as_bytes(), "{damage}: {index}");
+            assert!(sample["bin"] == origin::body(&path(n), len(n)), "{damage}: {index}");
+        }
+        let told: Vec<_> = last_rows(&done).into_values().cloned().collect();
+        assert!(told.iter().all(|row| row["text"].starts_with("caption")), "{damage}: {told:#?}");
+        assert_eq!(sandbox.pull().again().arg("--verify").run().code(), 0, "{damage}");
+        assert_eq!(pull().arg("--check-integrity").run().code(), 0, "{damage}");
+    }
+}
+
+#[test]
+fn a_report_of_loose_files_is_none_of_shards_and_the_other_way_round() {
+    let served = serve();
+    let sandbox = Sandbox::new();
+    let done = sandbox.pull().args(["--cpus", "0"]).list(urls(&served, 3)).run();
+    done.assert_ok(3);
+    let other = webdataset(&sandbox, "4").again().args(["-i", "list.txt"]).run();
+    assert_eq!(other.code(), 2, "{}", other.stderr);
+    assert!(other.stderr.contains("it tells of loose files"), "{}", other.stderr);
+
+    std::fs::remove_file(sandbox.path("report.csv")).unwrap();
+    let done = webdataset(&sandbox, "4").args(["--cpus", "0"]).list(urls(&served, 3)).run();
+    done.assert_ok(3);
+    for is_moved in [false, true] {
+        if is_moved {
+            std::fs::rename(sandbox.out(), sandbox.path("elsewhere")).unwrap();
+        }
+        let other = sandbox.pull().again().args(["-i", "list.txt"]).run();
+        assert_eq!(other.code(), 2, "{}", other.stderr);
+        assert!(other.stderr.contains("it tells of files in shards"), "{}", other.stderr);
+    }
 }
 
 #[test]

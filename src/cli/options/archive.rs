@@ -100,7 +100,7 @@ impl ArchiveArgs {
             Some(OutputName::Stdout) => ArchivePlace::Stdout,
             Some(OutputName::Path(_)) => bail!(RunError::usage(
                 "cannot give archives one name: with --output-format, -o is - for one archive on \
-                 standard output; shards go into -d, named by --shard-name"
+                 standard output (-o - > FILE.tar); shards go into -d, named by --shard-name"
             )),
         };
         let is_caption = |column: &KeptColumn| Some(&column.name) == self.caption_col.as_ref();

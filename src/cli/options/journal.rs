@@ -35,6 +35,13 @@ pub struct JournalArgs {
     /// output, and the exit status is 7. Needs --report; takes no list.
     #[arg(long)]
     pub verify: bool,
+    /// Pull files again that are not as the report says.
+    ///
+    /// Before the run goes on with its report, it compares what is there as --verify does: what is
+    /// missing, of another length or of another digest is pulled again, and of a shard with such a
+    /// member all lines. Needs --report.
+    #[arg(long, hide_short_help = true)]
+    pub check_integrity: bool,
     /// When the report and its files are brought to the disk.
     ///
     /// What is not there yet at a power cut is pulled again by the next run, unless it has a digest
@@ -61,6 +68,16 @@ impl JournalArgs {
                  no failures to retry"
             ));
         }
+        if self.check_integrity && (self.fresh || self.verify) {
+            let other = if self.fresh { "--fresh" } else { "--verify" };
+            let why = match self.fresh {
+                true => "a report that is begun anew says nothing of files",
+                false => "one pulls files again, the other only tells of them",
+            };
+            bail!(RunError::usage(format!(
+                "cannot use --check-integrity and {other} together: {why}"
+            )));
+        }
         if self.save_session.as_ref().is_some_and(|path| path.as_os_str() == "-") {
             bail!(RunError::usage(
                 "cannot save the session to standard output: it takes its name when the run has \
@@ -71,6 +88,7 @@ impl JournalArgs {
             is_fresh: self.fresh,
             retry_failed: self.retry_failed.unwrap_or_default(),
             is_verify: self.verify,
+            is_check: self.check_integrity,
             save_session: self.save_session.clone(),
             sync: self.sync,
         })

@@ -349,8 +349,8 @@ const WORDS: &[(&[&str], &str, &str)] = &[
     (
         &["-V", "-i", "list"],
         "unexpected argument '-V' found beside other words",
-        "aria2's -V (--check-integrity): checksum=TYPE=HEX below a URL of a list, or \
-             --checksum, is always checked; -V is --version",
+        "aria2's -V: write --check-integrity; it needs --report, by which it knows the files; -V \
+             is --version",
     ),
     (
         &["--no-metalink"],

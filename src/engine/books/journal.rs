@@ -11,6 +11,7 @@ mod shards;
 mod stale;
 mod sync;
 mod taken;
+mod told;
 mod whole;
 
 pub(crate) use carry::{carry, durable};
@@ -25,7 +26,7 @@ pub(crate) use whole::compare;
 
 use self::mark::{Epoch, Mark};
 pub(crate) use self::taken::Body;
-use self::taken::{Says, TakenRows};
+use self::taken::{Belief, Says, TakenRows};
 use crate::config::{Config, OnConflict, ReportFile, RetryFailed, SyncMode};
 use crate::engine::books::row_file::make_parent;
 use crate::engine::books::row_sink::Appending;
@@ -35,7 +36,7 @@ use crate::fault::{Cause, DiskProblem, Fault, Stage};
 use crate::limits::LOOKAHEAD_JOBS_DEFAULT;
 use crate::report::journal::{Done, Entry, Fate, Lost, Scanned, Which};
 use crate::report::packing::{Packing, pack};
-use crate::report::{Number, Row, RowEncoder, RowFormat, Status};
+use crate::report::{Row, RowEncoder, RowFormat, Status};
 use crate::ring::dir::{Dir, FileSystem, sync_names};
 use crate::ring::journal::{Lock, durable_writes, lock, machine, set_xattr, xattr};
 use anyhow::{Context as _, bail};
@@ -85,6 +86,8 @@ struct Wanted {
     again: bool,
     /// Which body each file has (`--dedupe content`).
     bodies: bool,
+    /// A look at each, whether it is as its row says (`--check-integrity`).
+    compared: bool,
 }
 
 /// What was found in a report.
@@ -113,7 +116,8 @@ impl Opened {
             self.make_durable(path).with_context(cannot)?;
             gone.remove(&config.dir)?;
         }
-        if self.token.is_none() || (self.past.is_current && !self.is_fresh) {
+        let is_current = self.past.is_current && !self.is_fresh && self.lost.untold() == 0;
+        if self.token.is_none() || is_current {
             return Ok(());
         }
         if self.is_fresh || self.past.rows == 0 {
@@ -322,7 +326,8 @@ pub(crate) fn open(
     if !is_fresh {
         let wants_files = config.destination.keeps_bodies();
         let (again, bodies) = (config.timestamping, config.dedupe.contents);
-        let wanted = Wanted { files: wants_files, again, bodies };
+        let compared = config.journal.is_check;
+        let wanted = Wanted { files: wants_files, again, bodies, compared };
         opened.read(path, config.cpus.len(), wanted, each)?;
     }
     Ok(opened)
@@ -365,7 +370,7 @@ impl Opened {
         self.past = Past {
             length: scanned.whole,
             rows: scanned.rows,
-            trusted: believed,
+            trusted: if wanted.compared { 0 } else { believed },
             is_current: is_same && mark.is_some_and(|mark| mark.length <= scanned.whole),
         };
         Ok(())
@@ -384,7 +389,12 @@ impl Opened {
         let Self { file, format, done, lost, .. } = self;
         let source = Source::new(file, path, *format).with_versions(wanted.again);
         let take = |rows: &mut TakenRows, entry: &Entry<'_>, end| {
-            rows.take(entry, end > believed, wanted);
+            let belief = match wanted.compared {
+                _ if end > believed => Belief::Proved,
+                true => Belief::Compared,
+                false => Belief::Whole,
+            };
+            rows.take(entry, belief, wanted);
         };
         let mut discarded = RoaringTreemap::new();
         let scanned = scan_in_batches(source, helpers(threads), &take, |rows: TakenRows| {
@@ -413,32 +423,10 @@ impl Opened {
                 done.add(row.sum, fate);
             }
         })?;
-        tell_discarded(path, discarded.len());
-        let lost = lost.untold();
-        if lost > 0 {
-            say(&format!(
-                "warning: since the last sync of {} the machine was restarted, or a disk mounted \
-                 again: of {doubted} files pulled after it {lost} are pulled again, because they \
-                 are lost or nothing proves that they are whole (a digest would: --compute-hash)",
-                path.display()
-            ));
-        }
+        told::discarded(path, discarded.len());
+        told::lost(path, (lost.untold(), doubted), believed < u64::MAX, wanted.compared);
         Ok(scanned)
     }
-}
-
-/// Says how many lines of a report have no file, as one is wanted.
-fn tell_discarded(path: &Path, count: u64) {
-    let path = path.display();
-    let told = match count {
-        0 => return,
-        1 => format!("1 line of {path} has no file, since --discard pulled it: it is pulled again"),
-        _ => format!(
-            "{} lines of {path} have no file, since --discard pulled them: they are pulled again",
-            Number(count)
-        ),
-    };
-    say(&told);
 }
 
 /// The row of a line whose file is to be pulled again, made of the one that says ok.

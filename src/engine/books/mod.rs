@@ -10,6 +10,7 @@ pub(crate) mod replace;
 pub(crate) mod row_file;
 pub(crate) mod row_sink;
 pub(crate) mod session;
+pub(crate) mod shard_claim;
 pub(crate) mod shards;
 pub(crate) mod verify;
 pub(crate) mod write_out;

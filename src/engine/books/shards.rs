@@ -17,7 +17,7 @@ use crate::ring::dir::Dir;
 use anyhow::{Context as _, bail};
 use roaring::RoaringTreemap;
 use std::fs::{self, File};
-use std::io::Read as _;
+use std::io::{self, Read as _};
 use std::path::Path;
 
 /// Compares the shards of a directory with the rows of the report, if there is one. Shards that are
@@ -25,13 +25,15 @@ use std::path::Path;
 /// shard that this run may begin.
 ///
 /// # Errors
-/// There is a shard that the report knows nothing of, or one cannot be read.
+/// There is a shard that the report knows nothing of, or one cannot be read. The report tells of
+/// loose files where there are to be shards, or the other way round.
 pub(crate) fn settle(
     config: &Config,
     tally: &Tally<'_>,
     opened: Option<&mut Opened>,
     dir: &Dir,
 ) -> anyhow::Result<u64> {
+    config.report.as_ref().map_or(Ok(()), |report| tally.check(&report.path))?;
     let Some(names) = tally.names else { return Ok(0) };
     let cannot = || RunError::local_file(format!("cannot read {}", config.dir.display()));
     let mut first = tally.next();
@@ -48,11 +50,24 @@ pub(crate) fn settle(
         if !is_ours || opened.is_none() {
             bail!(strange(config, name));
         }
-        // What stands beside a shard may be wrong: before it is removed, it is asked itself.
-        if rows < samples(&config.dir, name, form(config))?
-            && rows < members(&config.dir, name, form(config))?
-        {
-            gone.names.insert(name.to_owned());
+        match has_untold(config, name, rows) {
+            Ok(true) => {
+                gone.names.insert(name.to_owned());
+            }
+            Ok(false) => {}
+            Err(error) if is_damage(&error) && rows == 0 => {
+                gone.names.insert(name.to_owned());
+            }
+            Err(error) if is_damage(&error) => say(&format!(
+                "warning: the shard {} is damaged: {error}; --check-integrity removes it, and has \
+                 its lines pulled again",
+                config.dir.join(name).display()
+            )),
+            Err(error) => {
+                let path = config.dir.join(name);
+                let cannot = format!("cannot read the shard {}", path.display());
+                return Err(error).context(RunError::local_file(cannot));
+            }
         }
     }
     if let (Some(opened), Some(report)) = (opened, &config.report) {
@@ -108,8 +123,20 @@ fn reopen_pointing(opened: &mut Opened, report: &ReportFile) -> anyhow::Result<(
     Ok(())
 }
 
+/// Whether a shard has files of which no row tells, by this number of rows.
+fn has_untold(config: &Config, name: &str, rows: u64) -> io::Result<bool> {
+    // What stands beside a shard may be wrong: before it is removed, it is asked itself.
+    Ok(rows < samples(&config.dir, name, form(config))?
+        && rows < members(&config.dir, name, form(config))?)
+}
+
+/// Whether a shard that could not be read is no whole archive.
+fn is_damage(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData)
+}
+
 /// How many files a shard has: by its index, or by its headers where that is missing.
-fn samples(dir: &Path, name: &str, form: Form) -> anyhow::Result<u64> {
+fn samples(dir: &Path, name: &str, form: Form) -> io::Result<u64> {
     let mut first = [0; FIRST_LINE_BYTES];
     let read = File::open(dir.join(format!("{}.idx", stem(name)))).and_then(|mut index| {
         let count = index.read(&mut first)?;
@@ -123,13 +150,11 @@ fn samples(dir: &Path, name: &str, form: Form) -> anyhow::Result<u64> {
 }
 
 /// How many files a shard has, by its headers.
-fn members(dir: &Path, name: &str, form: Form) -> anyhow::Result<u64> {
-    let path = dir.join(name);
+fn members(dir: &Path, name: &str, form: Form) -> io::Result<u64> {
     let mut samples = 0;
-    members_of(&path, |tar::Member { name, .. }| {
+    members_of(&dir.join(name), |tar::Member { name, .. }| {
         samples += u64::from(form == Form::Tar || name.ends_with(".json"));
-    })
-    .with_context(|| RunError::local_file(format!("cannot read the shard {}", path.display())))?;
+    })?;
     Ok(samples)
 }
 

@@ -41,6 +41,7 @@ pub(crate) fn close(
     let Beside { started_at, stats_file, file_system, dns_cache, removal, .. } = beside;
     let report =
         EndingReport { table: beside.table, watched: beside.watched, syncer: beside.syncer };
+    drop(beside.shard_claim);
     let removed = removal.map_or(0, Removal::finish);
     if removed > 0 && shared.config.summary {
         say(&format!("{removed} unfinished files of an earlier run were removed"));

@@ -8,6 +8,7 @@ use crate::engine::books::parquet::{PendingTable, Table, restore};
 use crate::engine::books::replace::Replacement;
 use crate::engine::books::row_sink::RowSink;
 use crate::engine::books::session::Session;
+use crate::engine::books::shard_claim::ShardClaim;
 use crate::engine::books::shards::settle;
 use crate::engine::books::write_out::RowPrinter;
 use crate::engine::feed::compare::follow;
@@ -49,6 +50,7 @@ pub(crate) struct Prepared {
     config: Config,
     /// Number of the first shard that may be begun, where bodies are packed.
     first_shard: u64,
+    shard_claim: Option<ShardClaim>,
     metrics: Option<Listener>,
     lists: Lists,
     naming: Naming,
@@ -90,6 +92,7 @@ pub(crate) struct Beside {
     pub(crate) syncer: Option<Syncer>,
     /// The removal of what earlier runs left unfinished.
     pub(crate) removal: Option<Removal>,
+    pub(crate) shard_claim: Option<ShardClaim>,
 }
 
 impl Prepared {
@@ -122,6 +125,8 @@ impl Prepared {
             opened.mark(&mut dir, config.on_conflict, config.destination.archive().is_some());
             dir.set_links(config.dedupe.contents && config.destination.has_files());
         }
+        let names = tally.names.map(|names| ShardClaim::take(&config.dir, names));
+        let shard_claim = names.transpose()?.flatten();
         let first_shard = settle(&config, &tally, opened.as_mut(), &dir)?;
         let file_system = check_output(&config, &dir)?;
         let check = follow(&config, opened.as_mut(), &mut lists, (&dir, &rules), &mut naming)?;
@@ -134,6 +139,7 @@ impl Prepared {
         Ok(Self {
             config,
             first_shard,
+            shard_claim,
             metrics,
             lists,
             naming,
@@ -217,6 +223,7 @@ impl Prepared {
             watched,
             syncer,
             removal,
+            shard_claim: self.shard_claim,
         };
         Ok(Begun { shared, to_start, beside })
     }

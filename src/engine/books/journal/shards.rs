@@ -4,10 +4,11 @@ use super::scan::scan;
 use crate::config::{Config, ReportFile};
 use crate::engine::books::beside::SUFFIXES;
 use crate::error::RunError;
+use crate::fault::escape_hidden;
 use crate::pack::shard::{ShardName, stem};
 use crate::report::journal::{Entry, Fate};
 use crate::report::{Status, location};
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use roaring::RoaringTreemap;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
@@ -19,6 +20,10 @@ pub(crate) struct Tally<'c> {
     pub(crate) names: Option<&'c ShardName>,
     dir: &'c Path,
     rows: BTreeMap<u64, i64>,
+    has_files: bool,
+    /// What the first row names that tells of a loose file where there are to be shards, or of a
+    /// shard where there are to be loose files.
+    other: Option<String>,
 }
 
 impl<'c> Tally<'c> {
@@ -26,16 +31,49 @@ impl<'c> Tally<'c> {
     pub(crate) fn new(config: &'c Config) -> Self {
         let archive = config.destination.archive();
         let names = archive.and_then(|archive| archive.shards()).map(|(names, _)| names);
-        Self { names, dir: &config.dir, rows: BTreeMap::new() }
+        let has_files = config.destination.has_files();
+        Self { names, dir: &config.dir, rows: BTreeMap::new(), has_files, other: None }
     }
 
     /// Counts a row with this file name: one that takes back what a row before it said counts
     /// against that.
     pub(crate) fn count(&mut self, filename: &str, fate: Fate) {
+        if fate == Fate::Good && self.other.is_none() && self.is_other(filename) {
+            self.other = Some(filename.to_owned());
+        }
         let Some(names) = self.names else { return };
         let shard = shard_of(self.dir, filename, |name| names.number(name).is_some());
         let Some(number) = shard.and_then(|name| names.number(name)) else { return };
         *self.rows.entry(number).or_default() += if fate == Fate::Good { 1 } else { -1 };
+    }
+
+    /// Whether a file name is that of what this run does not make.
+    fn is_other(&self, filename: &str) -> bool {
+        let Some(filename) = location::file(filename) else { return false };
+        let mut members = location::members(filename);
+        match self.names {
+            Some(_) => members.next().is_none(),
+            None => self.has_files && members.any(|(shard, _)| !Path::new(shard).is_dir()),
+        }
+    }
+
+    /// Checks that the lines which are done went where this run has the others go.
+    ///
+    /// # Errors
+    /// A [`RunError`] of class usage: one has a loose file and is to be in a shard, or the other
+    /// way round.
+    pub(crate) fn check(&self, report: &Path) -> anyhow::Result<()> {
+        let Some(other) = &self.other else { return Ok(()) };
+        let (is, wanted) = match self.names {
+            Some(_) => ("loose files", "shards (--output-format)"),
+            None => ("files in shards", "loose files; --output-format makes shards"),
+        };
+        bail!(RunError::usage(format!(
+            "cannot continue {}: it tells of {is}, such as {}, and this run is to make {wanted}: \
+             give another --report, or --fresh to begin anew",
+            report.display(),
+            escape_hidden(other)
+        )))
     }
 
     /// Number behind that of the last shard that rows tell of.

@@ -31,6 +31,17 @@ struct Taken {
     name_end: usize,
 }
 
+/// How far a row that says ok is believed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Belief {
+    /// A row is right.
+    Whole,
+    /// A row is right unless its file is another one.
+    Compared,
+    /// A row is right where its file has the digest that it says.
+    Proved,
+}
+
 /// What a row tells of the body that its file has.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Body {
@@ -61,7 +72,7 @@ pub(super) enum Says {
     Fate(Fate),
     /// The row's file is lost, as was found out before.
     Lost,
-    /// The row's file was pulled, and nothing proves that it is there by now.
+    /// The row's file was pulled, and is not there by now, or nothing proves that it is.
     LostNow,
 }
 
@@ -69,7 +80,7 @@ pub(super) enum Says {
 pub(super) struct TakenRow<'r> {
     pub(super) sum: RowSum,
     pub(super) says: Says,
-    /// Whether a proof was asked for.
+    /// Whether its file was looked at.
     pub(super) is_doubted: bool,
     /// Whether a file that it names is one that it was pulled into.
     pub(super) is_ours: bool,
@@ -81,13 +92,19 @@ pub(super) struct TakenRow<'r> {
 }
 
 impl TakenRows {
-    /// Takes the next row, which is believed only with a proof where it is `is_late`. One whose
-    /// body was discarded is as good as none where a file is wanted of it.
-    pub(super) fn take(&mut self, entry: &Entry<'_>, is_late: bool, wanted: Wanted) {
+    /// Takes the next row, of which is believed what `belief` says. One whose body was discarded is
+    /// as good as none where a file is wanted of it.
+    pub(super) fn take(&mut self, entry: &Entry<'_>, belief: Belief, wanted: Wanted) {
         let is_discarded = wanted.files && entry.is_discarded();
         let fate = if is_discarded { Fate::Open } else { fate(entry) };
-        let is_doubted = is_late && fate == Fate::Good;
-        let says = if is_doubted && !whole::is_proved(entry) {
+        let is_doubted = belief != Belief::Whole && fate == Fate::Good;
+        let is_refuted = is_doubted
+            && match belief {
+                Belief::Whole => false,
+                Belief::Compared => !whole::is_as_told(entry),
+                Belief::Proved => !whole::is_proved(entry),
+            };
+        let says = if is_refuted {
             Says::LostNow
         } else if entry.is_lost() {
             Says::Lost

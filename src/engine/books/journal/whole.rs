@@ -103,6 +103,16 @@ pub(super) fn is_proved(entry: &Entry<'_>) -> bool {
     }
 }
 
+/// Whether nothing contradicts a row that says ok or skipped.
+pub(super) fn is_as_told(entry: &Entry<'_>) -> bool {
+    match entry.status {
+        Status::Ok => {
+            compare(&entry.filename, entry.size_file, &entry.digest).is_ok_and(Found::is_as_told)
+        }
+        Status::Skipped | Status::Failed | Status::Cancelled => is_proved(entry),
+    }
+}
+
 fn is_missing(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
