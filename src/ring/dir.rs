@@ -186,6 +186,14 @@ impl Dir {
         self
     }
 
+    /// This directory for long files of which [`WriteMode::Auto`](super::file::WriteMode) leaves
+    /// nothing in the page cache, however much of that is free.
+    #[must_use]
+    pub fn sparing_cache(mut self) -> Self {
+        self.of_run().cache_share = Arc::new(CacheShare::with(0));
+        self
+    }
+
     /// Backend of the core.
     pub(super) fn io(&self) -> &Io {
         &self.run.io

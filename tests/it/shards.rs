@@ -2,6 +2,7 @@
 //! taken up again, with every line in the set once.
 
 use crate::cmd::{Done, Pull, Sandbox, command, eventually};
+use crate::coding::gzip;
 use crate::disk::run_with_mounts;
 use crate::full::emptied;
 use crate::origin::{Served, serve};
@@ -291,6 +292,48 @@ fn keys_have_no_dots_and_are_distinct_and_extensions_do_not_collide() {
     );
     let samples = samples(&sandbox.out());
     assert!(samples.values().all(|sample| sample.len() == 2), "{:?}", samples.keys());
+}
+
+#[test]
+fn what_is_packed_is_what_a_file_would_have() {
+    let (short, long) = (vec![b's'; 3_000], origin::body("/long", 600_000));
+    let coded = |body: &[u8]| {
+        vec![Verb::Send(response("200 OK", "Content-Encoding: gzip\r\n", &gzip(body)))]
+    };
+    let server = Plan::new()
+        .on("/short", [coded(&short)])
+        .on("/long", [coded(&long)])
+        .on("/gone", [vec![Verb::Send(response("404 Not Found", "", b""))]])
+        .on(
+            "/torn",
+            [vec![
+                Verb::Send(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nto".to_vec()),
+                Verb::Close,
+            ]],
+        )
+        .on("/mirror", [ok(&long), ok(&long)])
+        .start();
+    let mirrored = |path| format!("{}\t{}", server.url(path), server.url("/mirror"));
+    let lines = [server.url("/short"), server.url("/long"), mirrored("/gone"), mirrored("/torn")];
+    for format in ["webdataset", "tar"] {
+        let sandbox = Sandbox::new();
+        let args = ["--output-format", format, "--compressed", "--retry", "0", "--cpus", "0"];
+        let done = sandbox.pull().args(args).list(&lines).run();
+        assert_eq!(done.code(), 0, "{}", done.stderr);
+        let all: Vec<_> = shards(&sandbox.out())
+            .iter()
+            .flat_map(|shard| members(&std::fs::read(shard).unwrap()))
+            .filter(|(name, _)| !name.ends_with(".json"))
+            .collect();
+        assert_eq!(all.len(), 4);
+        for row in &done.rows {
+            let name = row["filename"].rsplit_once(".tar/").unwrap().1;
+            let (_, body) = all.iter().find(|(member, _)| member == name).unwrap();
+            let wanted = if row["index"] == "1" { &short } else { &long };
+            assert!(body == wanted, "{format}: {row:?}");
+        }
+        assert_eq!(sandbox.pull().again().arg("--verify").run().code(), 0);
+    }
 }
 
 #[test]
