@@ -38,6 +38,7 @@ use crate::plan::verdict::Redirects;
 use crate::plan::{input, retry, robots};
 use crate::report::RowFormat;
 use crate::report::budget::Budget;
+use crate::report::look::Look;
 use crate::report::write_out::WriteOut;
 use std::fmt;
 use std::net::SocketAddr;
@@ -91,14 +92,14 @@ pub enum PrintedRows {
 /// How progress is shown, on standard error.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum ProgressMode {
-    /// One line redrawn in place.
+    /// A line or two, redrawn in place.
     Bar,
-    /// One line of text every few seconds.
+    /// One line of text now and then.
+    #[default]
     Plain,
-    /// One JSON object every second.
+    /// One JSON object now and then.
     Json,
     /// Nothing.
-    #[default]
     None,
 }
 
@@ -254,6 +255,11 @@ pub struct Config {
     pub robots: robots::Options,
     /// How progress is shown.
     pub progress: ProgressMode,
+    /// `--summary-interval`: time between two lines or objects of progress, in milliseconds; 0 is
+    /// none of them.
+    pub progress_interval_ms: u64,
+    /// What standard error may be written.
+    pub look: Look,
     /// `--metrics-addr`: where metrics are served; port 0 is any free one.
     pub metrics_addr: Option<SocketAddr>,
     /// What standard output gets of every row.
@@ -324,6 +330,8 @@ impl Default for Config {
             disk_wait_ms: limits::DISK_WAIT_DEFAULT_MS,
             robots: robots::Options::default(),
             progress: ProgressMode::default(),
+            progress_interval_ms: limits::PROGRESS_LOG_DEFAULT_MS,
+            look: Look::default(),
             metrics_addr: None,
             printed: None,
             summary: true,
