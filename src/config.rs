@@ -103,6 +103,28 @@ pub enum ProgressMode {
     None,
 }
 
+/// What is shown on standard error, and in which look.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ProgressOptions {
+    /// `--progress`
+    pub mode: ProgressMode,
+    /// `--summary-interval`: time between two lines or objects of progress, in milliseconds; 0 is
+    /// none of them.
+    pub interval_ms: u64,
+    /// What standard error may be written, progress or not.
+    pub look: Look,
+}
+
+impl Default for ProgressOptions {
+    fn default() -> Self {
+        Self {
+            mode: ProgressMode::default(),
+            interval_ms: limits::PROGRESS_LOG_DEFAULT_MS,
+            look: Look::default(),
+        }
+    }
+}
+
 /// What every request carries beside its own target. `Debug` shows no value that may be a secret.
 #[derive(Clone, PartialEq)]
 pub struct RequestConfig {
@@ -254,12 +276,7 @@ pub struct Config {
     /// What sites ask of robots.
     pub robots: robots::Options,
     /// How progress is shown.
-    pub progress: ProgressMode,
-    /// `--summary-interval`: time between two lines or objects of progress, in milliseconds; 0 is
-    /// none of them.
-    pub progress_interval_ms: u64,
-    /// What standard error may be written.
-    pub look: Look,
+    pub progress: ProgressOptions,
     /// `--metrics-addr`: where metrics are served; port 0 is any free one.
     pub metrics_addr: Option<SocketAddr>,
     /// What standard output gets of every row.
@@ -329,9 +346,7 @@ impl Default for Config {
             restrict_names: None,
             disk_wait_ms: limits::DISK_WAIT_DEFAULT_MS,
             robots: robots::Options::default(),
-            progress: ProgressMode::default(),
-            progress_interval_ms: limits::PROGRESS_LOG_DEFAULT_MS,
-            look: Look::default(),
+            progress: ProgressOptions::default(),
             metrics_addr: None,
             printed: None,
             summary: true,

@@ -147,9 +147,9 @@ pub const SPEED_TIME_DEFAULT_MS: u64 = 30_000;
 pub const GRACE_DEFAULT_MS: u64 = 5_000;
 /// Time between two lines of progress in a log, in milliseconds.
 pub const PROGRESS_LOG_DEFAULT_MS: u64 = 60_000;
-/// The same where lines were asked for.
+/// Time between two lines of progress that were asked for, in milliseconds.
 pub const PROGRESS_PLAIN_DEFAULT_MS: u64 = 5_000;
-/// The same of JSON objects.
+/// Time between two JSON objects of progress, in milliseconds.
 pub const PROGRESS_JSON_DEFAULT_MS: u64 = 1_000;
 /// Time for which an idle connection is kept, in milliseconds.
 pub const IDLE_CONNECTION_MAX_MS: u64 = 30_000;

@@ -113,15 +113,15 @@ mod tests {
     fn lines_are_broken_between_words() {
         assert_eq!(
             told(Some(40)),
-            "  received   9.2 MB in 3.6 s, 2.5 MB/s,\n             547 files/s\n  failures   4,000  \
-             http.status  the\n             server said so\n                 1  tls  broken\n  \
-             by status  404 (4,000)\n"
+            "  received   9.2 MB in 3.6 s, 2.5 MB/s,\n             547 files/s\n\
+             \x20 failures   4,000  http.status  the\n             server said so\n\
+             \x20                1  tls  broken\n  by status  404 (4,000)\n"
         );
         assert_eq!(
             told(Some(20)),
-            "  received 9.2 MB in\n    3.6 s, 2.5 MB/s,\n    547 files/s\n  failures 4,000\n    \
-             http.status  the\n    server said so\n        1  tls\n    broken\n  by status 404\n    \
-             (4,000)\n"
+            "  received 9.2 MB in\n    3.6 s, 2.5 MB/s,\n    547 files/s\n\
+             \x20 failures 4,000\n    http.status  the\n    server said so\n        1  tls\n\
+             \x20   broken\n  by status 404\n    (4,000)\n"
         );
         for columns in 20..100 {
             let text = told(Some(columns));

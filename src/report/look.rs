@@ -33,7 +33,7 @@ pub enum Tint {
 pub struct Page {
     /// Columns of the terminal; `None` where it is none.
     pub columns: Option<usize>,
-    /// Its look.
+    /// Look of the stream.
     pub look: Look,
 }
 

@@ -64,9 +64,9 @@ impl Display {
 /// Where bytes are told of.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Bytes {
-    /// They stand in a line of their own.
+    /// A line of their own.
     Apart,
-    /// They stand beside the rest.
+    /// The line of the rest.
     Beside,
 }
 
@@ -85,7 +85,7 @@ fn share_shown(view: &View, has_bytes: bool) -> Option<(u64, u64)> {
     }
 }
 
-/// The same of the second line.
+/// What the bar of the second line is about, if there is to be one.
 fn bytes_shown(view: &View) -> Option<(u64, u64)> {
     let LongFiles { bytes, bytes_there, .. } = view.long;
     (view.total() != Some(1) && !view.is_paused).then_some((bytes_there, bytes))
@@ -424,8 +424,9 @@ mod tests {
     fn a_line_without_a_width_says_it_all() {
         assert_eq!(
             line(&view(), &Meter::default()),
-            "after 10.0 s: 33% (50 of 150), 5.0 files/s, 1.0 MB/s, 20 s left, 2 failed, 8 in flight, 92 waiting; \
-             held up: slow.example 1,204 (429, rests 12 s), dead.example:8080 310 (down)"
+            "after 10.0 s: 33% (50 of 150), 5.0 files/s, 1.0 MB/s, 20 s left, 2 failed, \
+             8 in flight, 92 waiting; held up: slow.example 1,204 (429, rests 12 s), \
+             dead.example:8080 310 (down)"
         );
     }
 

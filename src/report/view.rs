@@ -214,6 +214,8 @@ pub struct Meter {
     rates: Option<Rates>,
     /// Rows when they were last seen to grow, and when that was.
     grown: Option<(u64, Duration)>,
+    /// Bytes when they were last seen to grow, and when that was.
+    came: Option<(u64, Duration)>,
 }
 
 /// Speeds in units a second.
@@ -231,11 +233,15 @@ impl Meter {
     pub fn measure(&mut self, view: &View) {
         if view.idle().is_some() {
             self.grown = Some((view.done(), view.elapsed));
+            self.came = Some((view.bytes, view.elapsed));
             self.before = Some((view.elapsed, view.done(), view.bytes));
             return;
         }
         if self.grown.is_none_or(|(done, _)| done < view.done()) {
             self.grown = Some((view.done(), view.elapsed));
+        }
+        if self.came.is_none_or(|(bytes, _)| bytes < view.bytes) {
+            self.came = Some((view.bytes, view.elapsed));
         }
         let (elapsed, done, bytes) = self.before.unwrap_or_default();
         let seconds = view.elapsed.saturating_sub(elapsed).as_secs_f64();
@@ -252,8 +258,12 @@ impl Meter {
             return;
         };
         let kept = 0.5_f64.powf(seconds / HALF_LIFE_S);
-        rates.files = rates.files * kept + now.files * (1.0 - kept);
-        rates.bytes = rates.bytes * kept + now.bytes * (1.0 - kept);
+        // What has only begun to move was not slow before.
+        let with = |before: f64, now: f64| match before > 0.0 {
+            true => before * kept + now * (1.0 - kept),
+            false => now,
+        };
+        *rates = Rates { files: with(rates.files, now.files), bytes: with(rates.bytes, now.bytes) };
     }
 
     /// The rates, or those of the run so far before the first look.
@@ -288,8 +298,7 @@ impl Meter {
     /// Time until so many files are done.
     fn left_by_files(&self, view: &View, left: u64) -> Option<Duration> {
         let rate = self.rates(view).files;
-        let grown = self.grown.filter(|(done, _)| *done == view.done());
-        let silence = grown.map_or(Duration::ZERO, |(_, at)| view.elapsed.saturating_sub(at));
+        let silence = silence(self.grown, view.done(), view.elapsed);
         (rate > 0.0)
             .then(|| Duration::from_secs_f64((left as f64 / rate).min(LEFT_S_MAX)).max(silence))
     }
@@ -303,8 +312,16 @@ impl Meter {
             (_, done) => view.bytes.saturating_sub(view.long.bytes_there) as f64 / done as f64,
         };
         let bytes = view.long.bytes_left() as f64 + others as f64 * mean;
-        (rate >= BYTES_RATE_MIN).then(|| Duration::from_secs_f64((bytes / rate).min(LEFT_S_MAX)))
+        let silence = silence(self.came, view.bytes, view.elapsed);
+        (rate >= BYTES_RATE_MIN)
+            .then(|| Duration::from_secs_f64((bytes / rate).min(LEFT_S_MAX)).max(silence))
     }
+}
+
+/// How long a number has not grown, by when it was last seen to.
+fn silence(seen: Option<(u64, Duration)>, now: u64, elapsed: Duration) -> Duration {
+    let seen = seen.filter(|(before, _)| *before == now);
+    seen.map_or(Duration::ZERO, |(_, at)| elapsed.saturating_sub(at))
 }
 
 /// Slowest rate from which a time left is told, in bytes a second.
@@ -422,6 +439,23 @@ pub(crate) mod tests {
         let meter = Meter { rates: Some(Rates { files: 0.0, bytes: 1e6 }), ..Meter::default() };
         assert_eq!(meter.left(&others).map(|left| left.as_secs()), Some(60 + 2 * 2));
         assert_eq!(meter.left(&View { ok: 0, failed: 0, ..others }), None);
+    }
+
+    #[test]
+    fn what_begins_late_was_not_slow_and_what_stalls_takes_long() {
+        let seconds = Duration::from_secs;
+        let long = LongFiles { count: 1, bytes: 100_000_000, bytes_there: 50_000_000 };
+        let one = View { lines_read: 1, ok: 0, skipped: 0, failed: 0, long, ..view() };
+        let at = |s, bytes| View { elapsed: seconds(s), bytes, ..one.clone() };
+        let mut meter = Meter::default();
+        meter.measure(&at(9, 0));
+        meter.measure(&at(10, 10_000_000));
+        assert_eq!(meter.rates(&one).bytes, 1e7);
+        assert_eq!(meter.left(&at(10, 10_000_000)), Some(seconds(5)));
+        for s in 11..=25 {
+            meter.measure(&at(s, 10_000_000));
+        }
+        assert!(meter.left(&at(25, 10_000_000)) >= Some(seconds(15)));
     }
 
     #[test]

@@ -2,11 +2,12 @@
 
 use crate::cli::outlet::{Leads, leads};
 use crate::cli::values::{self, Millis};
-use crate::config::{PrintedRows, ProgressMode, ReportFile, StatsFile};
+use crate::config::{PrintedRows, ProgressMode, ProgressOptions, ReportFile, StatsFile};
 use crate::error::RunError;
 use crate::limits;
 use crate::plan::input::Columns;
 use crate::report::RowFormat;
+use crate::report::look::Look;
 use crate::report::write_out::WriteOut;
 use anyhow::{Context as _, bail};
 use clap::Args;
@@ -178,14 +179,15 @@ impl ReportArgs {
         }
     }
 
-    /// Time between two lines or objects of progress, in milliseconds; 0 is none of them.
-    pub(crate) fn interval_ms(&self, mode: ProgressMode) -> u64 {
+    /// Progress in this mode and look.
+    pub(crate) fn shown(&self, mode: ProgressMode, look: Look) -> ProgressOptions {
         let usual = match (mode, self.progress) {
             (ProgressMode::Json, _) => limits::PROGRESS_JSON_DEFAULT_MS,
             (_, Some(_)) => limits::PROGRESS_PLAIN_DEFAULT_MS,
             (_, None) => limits::PROGRESS_LOG_DEFAULT_MS,
         };
-        self.summary_interval.map_or(usual, |interval| interval.0)
+        let interval_ms = self.summary_interval.map_or(usual, |interval| interval.0);
+        ProgressOptions { mode, interval_ms, look }
     }
 }
 
@@ -352,7 +354,7 @@ mod tests {
             let Command::Pull(args) = typed(line) else { panic!("{line:?} pulls nothing") };
             let host = Host { is_stderr_terminal, is_stdout_terminal: true, ..host() };
             let config = resolve(&args, &host).unwrap().config;
-            (config.progress, config.summary)
+            (config.progress.mode, config.summary)
         };
         assert_eq!(progress(&["u"], true), (ProgressMode::Bar, true));
         assert_eq!(progress(&["u"], false), (ProgressMode::Plain, true));
@@ -369,7 +371,7 @@ mod tests {
 
     #[test]
     fn lines_of_progress_have_their_time() {
-        let interval = |words: &[&str]| config(&[words, &["u"]].concat()).progress_interval_ms;
+        let interval = |words: &[&str]| config(&[words, &["u"]].concat()).progress.interval_ms;
         assert_eq!(interval(&[]), 60_000);
         assert_eq!(interval(&["--progress", "plain"]), 5_000);
         assert_eq!(interval(&["--progress", "json"]), 1_000);

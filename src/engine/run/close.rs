@@ -135,7 +135,7 @@ struct Told<'t> {
 
 fn tell(shared: &Shared, told: &Told<'_>) {
     // Who reads JSON from standard error reads nothing else.
-    let is_json = shared.config.progress == ProgressMode::Json;
+    let is_json = shared.config.progress.mode == ProgressMode::Json;
     if !is_json {
         told.failures.iter().for_each(|failure| say(failure));
     }
@@ -145,7 +145,7 @@ fn tell(shared: &Shared, told: &Told<'_>) {
         let is_all_read = shared.reader.total().is_some();
         let untouched = summary::not_started(told.untouched as u64, is_all_read);
         let left = untouched.into_iter().filter(|_| told.is_stopped).chain(told.saved.clone());
-        let page = Page { columns: terminal::columns(), look: shared.config.look };
+        let page = Page { columns: terminal::columns(), look: shared.config.progress.look };
         let left: Vec<String> = left.collect();
         say(summary::text(told.stats, told.info, &left, page).trim_end());
     }

@@ -120,7 +120,7 @@ impl<'s> Observer<'s> {
         let is_over = self.shared.stop.cores_done() > 0;
         let silent = if is_over { Vec::new() } else { silent };
         let view = full_view(self.shared);
-        let tell = match self.shared.config.progress {
+        let tell = match self.shared.config.progress.mode {
             ProgressMode::Json => state::json,
             ProgressMode::Bar | ProgressMode::Plain | ProgressMode::None => state::text,
         };
@@ -273,7 +273,7 @@ pub(crate) fn serve(
     // A port that nobody chose has to be told.
     let is_told = config.summary || config.metrics_addr.is_some_and(|addr| addr.port() == 0);
     let url = format!("http://{}{}", listener.addr(), served::PATH);
-    match config.progress {
+    match config.progress.mode {
         ProgressMode::Json => say(&serde_json::json!({ "metrics": url }).to_string()),
         ProgressMode::Bar | ProgressMode::Plain | ProgressMode::None if is_told => {
             say(&format!("metrics: {url}"));

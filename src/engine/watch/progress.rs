@@ -1,6 +1,6 @@
 //! What a person or a script sees while the run goes on, on standard error.
 
-use crate::config::{Config, ProgressMode};
+use crate::config::{Config, ProgressMode, ProgressOptions};
 use crate::engine::say::{self, say};
 use crate::report::look::Look;
 use crate::report::view::{Meter, View};
@@ -20,7 +20,7 @@ pub(crate) struct Progress {
 
 impl Progress {
     pub(crate) fn new(config: &Config) -> Self {
-        let &Config { progress: mode, progress_interval_ms: interval_ms, look, .. } = config;
+        let ProgressOptions { mode, interval_ms, look } = config.progress;
         let asked = Some(Duration::from_millis(interval_ms)).filter(|asked| !asked.is_zero());
         let interval = match mode {
             ProgressMode::Bar => Some(BAR_INTERVAL),

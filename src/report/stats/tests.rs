@@ -205,8 +205,8 @@ fn a_summary_says_what_applies() {
     let again = Stats { passed, ..Stats::default() };
     assert_eq!(
         text(&again, &complete),
-        "nothing left to pull\n  before  1,203 lines done by earlier runs, 3 of them failed; --retry-failed \
-         tries again, --retry-failed=transient only 1 that may well succeed\n"
+        "nothing left to pull\n  before  1,203 lines done by earlier runs, 3 of them failed; \
+         --retry-failed tries again, --retry-failed=transient only 1 that may well succeed\n"
     );
 }
 
