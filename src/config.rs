@@ -43,6 +43,7 @@ use crate::report::write_out::WriteOut;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Where input lines come from. `Debug` shows no URL: there may be user information in it.
 #[derive(Clone, PartialEq)]
@@ -53,6 +54,30 @@ pub enum Input {
     Stdin,
     /// URLs given as arguments, each one input line.
     Urls(Vec<String>),
+    /// URLs that another program gives one by one, each one input line.
+    Given(Given),
+}
+
+/// URLs that a program gives while they are pulled.
+#[derive(Clone)]
+pub struct Given(Arc<Mutex<dyn Iterator<Item = String> + Send>>);
+
+impl Given {
+    /// The URLs that `urls` gives.
+    pub fn new(urls: impl Iterator<Item = String> + Send + 'static) -> Self {
+        Self(Arc::new(Mutex::new(urls)))
+    }
+
+    /// The next URL; may wait for as long as the program likes.
+    pub fn next(&self) -> Option<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).next()
+    }
+}
+
+impl PartialEq for Given {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
 }
 
 /// What to do when the final name exists before the run.
@@ -360,6 +385,7 @@ impl fmt::Debug for Input {
         match self {
             Self::File(path) => f.debug_tuple("File").field(path).finish(),
             Self::Stdin => f.write_str("Stdin"),
+            Self::Given(_) => f.write_str("Given"),
             Self::Urls(urls) => f.debug_tuple("Urls").field(&urls.len()).finish(),
         }
     }

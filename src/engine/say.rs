@@ -9,6 +9,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 /// they come again.
 pub(crate) fn say(text: &str) {
     let mut screen = screen();
+    if screen.is_silent {
+        return;
+    }
     let before = screen.cleared();
     write(&format!("{before}{}\n", screen.look.readable(text)));
 }
@@ -29,6 +32,11 @@ pub(crate) fn clear() {
     }
 }
 
+/// From now on nothing is said.
+pub(crate) fn be_silent() {
+    screen().is_silent = true;
+}
+
 /// From now on what is said has this look.
 pub(crate) fn set_look(look: Look) {
     screen().look = look;
@@ -36,6 +44,8 @@ pub(crate) fn set_look(look: Look) {
 
 /// The last lines of the terminal.
 struct Screen {
+    /// Whether nothing is said: the program is another one's.
+    is_silent: bool,
     look: Look,
     /// Columns that each line of progress takes; none is drawn while it is empty.
     widths: Vec<usize>,
@@ -96,6 +106,7 @@ fn screen() -> MutexGuard<'static, Screen> {
 
 /// There is one terminal.
 static SCREEN: Mutex<Screen> = Mutex::new(Screen {
+    is_silent: false,
     look: Look { has_color: false, is_ascii: false },
     widths: Vec::new(),
     columns: 0,
@@ -104,6 +115,10 @@ static SCREEN: Mutex<Screen> = Mutex::new(Screen {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn empty() -> Screen {
+        Screen { is_silent: false, look: Look::default(), widths: Vec::new(), columns: 0 }
+    }
 
     fn lines(lines: &[&str]) -> (Vec<String>, Vec<usize>) {
         let lines: Vec<String> = lines.iter().map(|line| (*line).to_owned()).collect();
@@ -118,7 +133,7 @@ mod tests {
 
     #[test]
     fn lines_are_drawn_over_those_before() {
-        let mut screen = Screen { look: Look::default(), widths: Vec::new(), columns: 0 };
+        let mut screen = empty();
         assert_eq!(screen.cleared(), "", "nothing is there");
         assert_eq!(draw(&mut screen, &["one"], 20), "\r\x1b[?7lone\x1b[K\x1b[?7h");
         assert_eq!(
@@ -137,7 +152,7 @@ mod tests {
 
     #[test]
     fn a_terminal_that_shrinks_has_broken_the_lines() {
-        let mut screen = Screen { look: Look::default(), widths: Vec::new(), columns: 0 };
+        let mut screen = empty();
         let _ = draw(&mut screen, &["seventeen letters", "six"], 20);
         assert_eq!(draw(&mut screen, &["s"], 10), "\r\x1b[2A\x1b[J\r\x1b[?7ls\x1b[K\x1b[?7h");
         assert_eq!(draw(&mut screen, &["s"], 30), "\r\x1b[?7ls\x1b[K\x1b[?7h");

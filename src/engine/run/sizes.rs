@@ -79,7 +79,7 @@ fn cpus(config: &Config, cores_max: usize) -> Vec<usize> {
     cpus.truncate(cores_max);
     let urls = config.inputs.iter().try_fold(0_usize, |count, input| match input {
         Input::Urls(urls) => Some(count + urls.len()),
-        Input::File(_) | Input::Stdin => None,
+        Input::File(_) | Input::Stdin | Input::Given(_) => None,
     });
     if let Some(urls) = urls.filter(|urls| *urls < cpus.len()) {
         let here = setup::current_cpu();
