@@ -38,10 +38,12 @@ use crate::plan::verdict::Redirects;
 use crate::plan::{input, retry, robots};
 use crate::report::RowFormat;
 use crate::report::budget::Budget;
+use crate::report::look::Look;
 use crate::report::write_out::WriteOut;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Where input lines come from. `Debug` shows no URL: there may be user information in it.
 #[derive(Clone, PartialEq)]
@@ -52,6 +54,30 @@ pub enum Input {
     Stdin,
     /// URLs given as arguments, each one input line.
     Urls(Vec<String>),
+    /// URLs that another program gives one by one, each one input line.
+    Given(Given),
+}
+
+/// URLs that a program gives while they are pulled.
+#[derive(Clone)]
+pub struct Given(Arc<Mutex<dyn Iterator<Item = String> + Send>>);
+
+impl Given {
+    /// The URLs that `urls` gives.
+    pub fn new(urls: impl Iterator<Item = String> + Send + 'static) -> Self {
+        Self(Arc::new(Mutex::new(urls)))
+    }
+
+    /// The next URL; may wait for as long as the program likes.
+    pub fn next(&self) -> Option<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).next()
+    }
+}
+
+impl PartialEq for Given {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
 }
 
 /// What to do when the final name exists before the run.
@@ -91,15 +117,37 @@ pub enum PrintedRows {
 /// How progress is shown, on standard error.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum ProgressMode {
-    /// One line redrawn in place.
+    /// A line or two, redrawn in place.
     Bar,
-    /// One line of text every few seconds.
+    /// One line of text now and then.
+    #[default]
     Plain,
-    /// One JSON object every second.
+    /// One JSON object now and then.
     Json,
     /// Nothing.
-    #[default]
     None,
+}
+
+/// What is shown on standard error, and in which look.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ProgressOptions {
+    /// `--progress`
+    pub mode: ProgressMode,
+    /// `--summary-interval`: time between two lines or objects of progress, in milliseconds; 0 is
+    /// none of them.
+    pub interval_ms: u64,
+    /// What standard error may be written, progress or not.
+    pub look: Look,
+}
+
+impl Default for ProgressOptions {
+    fn default() -> Self {
+        Self {
+            mode: ProgressMode::default(),
+            interval_ms: limits::PROGRESS_LOG_DEFAULT_MS,
+            look: Look::default(),
+        }
+    }
 }
 
 /// What every request carries beside its own target. `Debug` shows no value that may be a secret.
@@ -253,7 +301,7 @@ pub struct Config {
     /// What sites ask of robots.
     pub robots: robots::Options,
     /// How progress is shown.
-    pub progress: ProgressMode,
+    pub progress: ProgressOptions,
     /// `--metrics-addr`: where metrics are served; port 0 is any free one.
     pub metrics_addr: Option<SocketAddr>,
     /// What standard output gets of every row.
@@ -323,7 +371,7 @@ impl Default for Config {
             restrict_names: None,
             disk_wait_ms: limits::DISK_WAIT_DEFAULT_MS,
             robots: robots::Options::default(),
-            progress: ProgressMode::default(),
+            progress: ProgressOptions::default(),
             metrics_addr: None,
             printed: None,
             summary: true,
@@ -337,6 +385,7 @@ impl fmt::Debug for Input {
         match self {
             Self::File(path) => f.debug_tuple("File").field(path).finish(),
             Self::Stdin => f.write_str("Stdin"),
+            Self::Given(_) => f.write_str("Given"),
             Self::Urls(urls) => f.debug_tuple("Urls").field(&urls.len()).finish(),
         }
     }

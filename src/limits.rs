@@ -145,6 +145,12 @@ pub const SPEED_MIN_DEFAULT_BYTES_PER_S: u64 = 100;
 pub const SPEED_TIME_DEFAULT_MS: u64 = 30_000;
 /// Time that jobs in flight get to finish after the first SIGINT or SIGTERM, in milliseconds.
 pub const GRACE_DEFAULT_MS: u64 = 5_000;
+/// Time between two lines of progress in a log, in milliseconds.
+pub const PROGRESS_LOG_DEFAULT_MS: u64 = 60_000;
+/// Time between two lines of progress that were asked for, in milliseconds.
+pub const PROGRESS_PLAIN_DEFAULT_MS: u64 = 5_000;
+/// Time between two JSON objects of progress, in milliseconds.
+pub const PROGRESS_JSON_DEFAULT_MS: u64 = 1_000;
 /// Time for which an idle connection is kept, in milliseconds.
 pub const IDLE_CONNECTION_MAX_MS: u64 = 30_000;
 

@@ -4,6 +4,7 @@
 use ringpull::cli::topics::{self, Style, Topic};
 use ringpull::cli::{self, Command};
 use ringpull::exit::ExitStatus;
+use ringpull::report::look::Look;
 use ringpull::ring::heap::Heap;
 use ringpull::ring::{setup, terminal, title};
 use ringpull::{bench, engine, origin, report};
@@ -79,8 +80,7 @@ fn run(command: &Command, words: &[OsString]) -> anyhow::Result<ExitStatus> {
 /// Prints a topic of the help, or which topics there are, for the width of the terminal.
 fn explain(topic: Option<&'static Topic>) {
     let columns = terminal::columns_of_output();
-    let (no_color, term) = (std::env::var_os("NO_COLOR"), std::env::var_os("TERM"));
-    let style = Style::of(columns.is_some(), no_color.as_deref(), term.as_deref());
+    let style = Style::of(Look::of(columns.is_some(), |name| std::env::var_os(name)));
     let columns = columns.unwrap_or(COLUMNS_DEFAULT);
     let text = match topic {
         Some(topic) => topic.render(columns, style),

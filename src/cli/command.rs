@@ -91,7 +91,7 @@ Examples:
   ringpull -i urls.txt -d images --report REPORT.csv
   ringpull -o logo.png https://example.com/static/logo.png
 
-These are the most common options: `ringpull --help` explains all of them, with their values, and
+These are the most common options: `ringpull --help` explains all of them, with their values, and \
 `ringpull help` lists the topics that are explained at length.";
 
 /// The end of `--help`.

@@ -13,6 +13,7 @@ use crate::config::{
 use crate::error::RunError;
 use crate::plan::input::KeptColumn;
 use crate::plan::schedule::Limits;
+use crate::report::look::Look;
 use anyhow::bail;
 use std::ffi::OsString;
 use std::io::IsTerminal;
@@ -26,6 +27,10 @@ pub struct Host {
     pub cpus: Vec<usize>,
     /// Whether somebody can see a bar.
     pub is_stderr_terminal: bool,
+    /// Whether what is printed goes to a terminal, which is that of the bar.
+    pub is_stdout_terminal: bool,
+    /// What standard error may be written.
+    pub look: Look,
     /// The command line as it was typed.
     pub argv: Vec<String>,
     /// Environment variables about proxies that are set and not empty, by name.
@@ -50,9 +55,12 @@ impl Host {
         let mut cpus: Vec<usize> = cpus.into_iter().map(|cpu| cpu.id).collect();
         cpus.sort_unstable();
         let argv = words.iter().map(|word| word.to_string_lossy().into_owned()).collect();
+        let is_stderr_terminal = std::io::stderr().is_terminal();
         Ok(Self {
             cpus,
-            is_stderr_terminal: std::io::stderr().is_terminal(),
+            is_stderr_terminal,
+            is_stdout_terminal: std::io::stdout().is_terminal(),
+            look: Look::of(is_stderr_terminal, |name| std::env::var_os(name)),
             argv,
             proxy_variables: proxy::ask(&proxy::VARIABLES),
             task_variables: proxy::ask(&lines::VARIABLES),
@@ -139,7 +147,7 @@ pub fn resolve(args: &PullArgs, host: &Host) -> anyhow::Result<Resolved> {
         restrict_names: args.output.restrict_file_names,
         disk_wait_ms: args.output.disk_wait.0,
         robots: args.robots.resolve(),
-        progress: args.report.progress(host.is_stderr_terminal),
+        progress: args.report.shown(progress(args, host), host.look),
         metrics_addr: args.report.metrics_addr,
         summary: !args.report.quiet,
         grace_ms: args.patience.grace.0,
@@ -194,6 +202,13 @@ fn warnings(args: &PullArgs, netrc: Option<&NetrcFile>) -> Vec<String> {
     warnings
 }
 
+/// How progress is shown. Where rows or a body go to the terminal too, no bar is drawn among them.
+fn progress(args: &PullArgs, host: &Host) -> ProgressMode {
+    let is_printed =
+        args.report.write_out.is_some() || args.report.is_report_printed() || is_body_printed(args);
+    args.report.progress(host.is_stderr_terminal, is_printed && host.is_stdout_terminal)
+}
+
 /// What a user should know of what was typed, and of what the environment says besides.
 fn notes(
     args: &PullArgs,
@@ -201,8 +216,7 @@ fn notes(
     of_environment: impl Iterator<Item = String>,
 ) -> Vec<String> {
     // Who reads JSON from standard error reads nothing else.
-    let progress = args.report.progress(host.is_stderr_terminal);
-    if args.report.quiet || progress == ProgressMode::Json {
+    if args.report.quiet || progress(args, host) == ProgressMode::Json {
         return Vec::new();
     }
     args.notes.iter().cloned().chain(of_environment).collect()

@@ -5,6 +5,7 @@ use super::options::PullArgs;
 use super::resolve::{Host, Resolved, resolve};
 use crate::config::Config;
 use crate::exit::ExitStatus;
+use crate::report::look::Look;
 use std::ffi::OsString;
 use std::fs;
 
@@ -13,6 +14,8 @@ pub(super) fn host() -> Host {
     Host {
         cpus: vec![0, 1, 2, 5],
         is_stderr_terminal: false,
+        is_stdout_terminal: false,
+        look: Look::default(),
         argv: Vec::new(),
         proxy_variables: Vec::new(),
         task_variables: Vec::new(),

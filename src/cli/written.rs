@@ -117,7 +117,7 @@ fn own(args: &PullArgs, inputs: &[Input], output: Option<&Path>, roots: Option<&
             Some(Own::new(format!("the list {}", list.display()), list, Role::List))
         }
         Input::Stdin => Some(Own::open("the list on standard input", &io::stdin())),
-        Input::Urls(_) => None,
+        Input::Urls(_) | Input::Given(_) => None,
     }));
     let printed = [
         (args.report.write_out.is_some(), "what -w writes to standard output"),

@@ -34,7 +34,8 @@ mod shared;
 mod state;
 mod watch;
 
+pub use books::listener::{Backlog, RowListener};
 pub use books::verify::verify;
 pub use run::dry::dry_run;
 pub use run::ended::Ended;
-pub use run::pull::run;
+pub use run::pull::{embedded, run};

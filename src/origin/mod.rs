@@ -32,9 +32,9 @@ use anyhow::Context;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use std::io::{Read, Write};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Where the origin listens and where it writes what others need to find and trust it.
 #[derive(Clone, Debug, PartialEq)]
@@ -49,6 +49,21 @@ pub struct OriginConfig {
     pub congestion: Option<String>,
     /// Directory that takes `ca.pem` and `origin.json`; made when it is missing.
     pub dir: PathBuf,
+}
+
+/// Starts an origin within this process that serves HTTP alone, on a free port of 127.0.0.1, with
+/// its files in a folder of `dir`.
+///
+/// # Errors
+/// As for [`start`].
+pub fn start_beneath(dir: &Path) -> anyhow::Result<Origin> {
+    start(OriginConfig {
+        addr: Ipv4Addr::LOCALHOST.into(),
+        http_port: 0,
+        https_port: None,
+        congestion: None,
+        dir: dir.join("origin"),
+    })
 }
 
 /// Starts the origin within this process. It serves until the value is dropped.

@@ -5,7 +5,7 @@
 //! next run ([`journal`]); what is [`counted`] of them and adds up to ([`stats`], [`hosts`],
 //! [`summary`]) and whether that is enough ([`budget`]); what is left ([`session`]), is to come
 //! ([`dry`]) or differs ([`verify`]); and how a run stands ([`view`], [`progress`], [`state`],
-//! [`metrics`]), with the hosts that push back ([`pushing`]).
+//! [`metrics`]), with the hosts that push back ([`pushing`]), and the [`look`] of all that.
 
 pub mod budget;
 pub mod counted;
@@ -13,7 +13,9 @@ pub mod dry;
 mod figures;
 pub mod hosts;
 pub mod journal;
+mod labelled;
 pub mod location;
+pub mod look;
 pub mod metrics;
 pub mod packing;
 pub mod parquet;

@@ -1,32 +1,133 @@
-//! Progress in one line, made for as many columns as there are: what people look for first (the
-//! share that is done, rate, time left, failures), and the rest as there is room.
+//! Progress in a line or two, made for as many columns as there are: what people look for first
+//! (the share that is done, rate, time left, failures), and the rest as there is room. Long files
+//! under way have a line of their own, with their bytes.
 
-use super::figures::{Count, HostName, Left, Rate, Size};
+use super::figures::{Count, HostName, Left, Of, Rate, Size, Time};
+use super::look::{Look, Tint};
 use super::pushing;
-use super::view::{Holdup, LongFiles, Meter, View};
+use super::view::{Holdup, Idle, LongFiles, Meter, View};
 use crate::fault::escape_hidden;
 use std::fmt;
 
-/// Progress of a run in at most `columns` columns, or in one line of any length.
-pub fn line(view: &View, meter: &Meter, columns: Option<usize>) -> String {
-    let parts = parts(view, meter);
-    let Some(columns) = columns else { return joined(&parts, &longest(&parts), ", ") };
-    let separator = if columns < NARROW_COLUMNS { " " } else { ", " };
-    let (line, width) = fitted(&parts, separator, columns);
-    if width > columns {
-        return cut(&line, columns);
+/// Progress of a run in one line of any length, for a log.
+pub fn line(view: &View, meter: &Meter) -> String {
+    let parts = parts(view, meter, Bytes::Beside);
+    let line = joined(&parts, &longest(&parts), ", ", Look::default());
+    format!("after {}: {line}", Time(view.elapsed))
+}
+
+/// Progress that is drawn over what was drawn before.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Display {
+    /// Whether there was a line for bytes: it does not come and go with every file.
+    has_bytes: bool,
+}
+
+impl Display {
+    /// Progress of a run in one line or two, for a terminal of so many columns and rows.
+    pub fn lines(
+        &mut self,
+        view: &View,
+        meter: &Meter,
+        (columns, rows): (usize, usize),
+        look: Look,
+    ) -> Vec<String> {
+        let has_room = rows >= ROWS_MIN;
+        self.has_bytes = has_room && has_bytes(view, self.has_bytes);
+        let bytes = if self.has_bytes { Bytes::Apart } else { Bytes::Beside };
+        let separator = if columns < NARROW_COLUMNS { " " } else { ", " };
+        let mut lines = vec![Line::fitted(parts(view, meter, bytes), separator, columns)];
+        if self.has_bytes {
+            lines.push(Line::fitted(bytes_parts(view, meter), separator, columns));
+        } else if let Some(sizes) = lines[0].lacks_sizes().filter(|_| has_room) {
+            let line = Line::fitted(vec![sizes], separator, columns);
+            lines.extend(Some(line).filter(|line| line.width <= columns));
+        }
+        let width = lines.iter().map(|line| line.width).max().unwrap_or(0);
+        // Its length must not follow every digit of the rest.
+        let bar_columns = BARS_COLUMNS.into_iter().find(|bar| width + bar < columns);
+        let shares = [share_shown(view, self.has_bytes), bytes_shown(view)];
+        let drawn = |(line, share): (Line, Option<(u64, u64)>)| {
+            let text = match line.width > columns {
+                true => cut(&line.text(separator, Look::default()), columns),
+                false => line.text(separator, look),
+            };
+            match share.zip(bar_columns) {
+                Some((share, columns)) => format!("{} {text}", bar(share, columns, look)),
+                None => text,
+            }
+        };
+        lines.into_iter().zip(shares).map(drawn).map(|line| look.fitting(line)).collect()
     }
-    // Its length must not follow every digit of the rest.
-    let bar_columns = BARS_COLUMNS.into_iter().find(|bar| width + bar < columns);
-    match (view.total(), bar_columns) {
-        (Some(total), Some(columns)) if !view.is_paused && view.done() > 0 && total > 1 => {
-            format!("{} {line}", bar((view.done(), total), columns))
+}
+
+/// Where bytes are told of.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Bytes {
+    /// A line of their own.
+    Apart,
+    /// The line of the rest.
+    Beside,
+}
+
+/// Whether long files under way are worth a line; one that is there stays a while.
+fn has_bytes(view: &View, had_bytes: bool) -> bool {
+    let bytes_min = if had_bytes { UNDER_WAY_BYTES_MIN / 4 } else { UNDER_WAY_BYTES_MIN };
+    view.total() != Some(1) && view.long.bytes >= bytes_min
+}
+
+/// What the bar of the first line is about, if there is to be one.
+fn share_shown(view: &View, has_bytes: bool) -> Option<(u64, u64)> {
+    let total = view.total().filter(|_| !view.is_paused)?;
+    match one_file(view) {
+        Some(LongFiles { bytes, bytes_there, .. }) => Some((bytes_there, bytes)),
+        None => (total > 1 && (view.done() > 0 || has_bytes)).then_some((view.done(), total)),
+    }
+}
+
+/// What the bar of the second line is about, if there is to be one.
+fn bytes_shown(view: &View) -> Option<(u64, u64)> {
+    let LongFiles { bytes, bytes_there, .. } = view.long;
+    (view.total() != Some(1) && !view.is_paused).then_some((bytes_there, bytes))
+}
+
+/// Parts that fit into a number of columns.
+struct Line {
+    parts: Vec<Part>,
+    /// The form in which each part is shown.
+    chosen: Vec<Option<usize>>,
+    width: usize,
+}
+
+impl Line {
+    /// The forms of lowest rank that fit together. The first form of all is there in any case.
+    fn fitted(parts: Vec<Part>, separator: &str, columns: usize) -> Self {
+        let mut ranked: Vec<(u8, usize, usize)> = Vec::new();
+        for (part, Part { forms, .. }) in parts.iter().enumerate() {
+            ranked.extend(forms.iter().enumerate().map(|(form, (rank, _))| (*rank, part, form)));
         }
-        (Some(1), Some(columns)) if !view.is_paused && one_file(view).is_some() => {
-            let LongFiles { bytes, bytes_there, .. } = view.long;
-            format!("{} {line}", bar((bytes_there, bytes), columns))
+        ranked.sort_unstable();
+        let (mut chosen, mut width) = (vec![None; parts.len()], 0);
+        for (place, (_, part, form)) in ranked.into_iter().enumerate() {
+            let mut with = chosen.clone();
+            with[part] = Some(form);
+            let with_width = columns_of(&joined(&parts, &with, separator, Look::default()));
+            if place == 0 || with_width <= columns {
+                (chosen, width) = (with, with_width);
+            }
         }
-        (_, _) => line,
+        Self { parts, chosen, width }
+    }
+
+    fn text(&self, separator: &str, look: Look) -> String {
+        joined(&self.parts, &self.chosen, separator, look)
+    }
+
+    /// The sizes of one file, where there was no room for them.
+    fn lacks_sizes(&self) -> Option<Part> {
+        let sizes = self.parts.first().and_then(|share| share.sizes.clone())?;
+        let is_there = self.chosen.first() == Some(&Some(self.parts[0].forms.len() - 1));
+        (!is_there).then(|| Part::of([(0, sizes)]))
     }
 }
 
@@ -37,31 +138,37 @@ struct Part {
     forms: Vec<(u8, String)>,
     /// Separator between it and the part before, where that is not the usual one.
     before: Option<&'static str>,
+    tint: Tint,
+    /// The sizes that the last form has, for a line of their own.
+    sizes: Option<String>,
 }
 
 impl Part {
     fn of(forms: impl Into<Vec<(u8, String)>>) -> Self {
-        Self { forms: forms.into(), before: None }
+        Self { forms: forms.into(), before: None, tint: Tint::None, sizes: None }
+    }
+
+    fn tinted(self, tint: Tint) -> Self {
+        Self { tint, ..self }
     }
 }
 
 /// All parts, in the order in which they are read.
-fn parts(view: &View, meter: &Meter) -> Vec<Part> {
+fn parts(view: &View, meter: &Meter, place: Bytes) -> Vec<Part> {
     let rates = meter.rates(view);
     let is_one = view.total() == Some(1);
     let mut parts = vec![share(view)];
-    if view.is_paused {
-        parts.push(Part::of([(1, "paused".to_owned()), (2, PAUSED.to_owned())]));
-    } else if view.is_stopping {
-        parts.push(Part::of([(1, "stopping".to_owned())]));
-    }
-    if !is_one && view.done() > 0 {
+    let idle = view.idle();
+    parts.extend(standstill(view, idle).map(|part| part.tinted(Tint::Warning)));
+    if !is_one && view.done() > 0 && idle.is_none() {
         let rate = Rate(rates.files);
         parts.push(Part::of([(3, format!("{rate}/s")), (6, format!("{rate} files/s"))]));
     }
-    let speed = format!("{}/s", speed(rates.bytes));
-    parts.push(Part::of([(if is_one { 3 } else { 8 }, speed)]));
-    if !is_one && view.long.bytes >= UNDER_WAY_BYTES_MIN {
+    if place == Bytes::Beside && idle.is_none() {
+        let speed = format!("{}/s", speed(rates.bytes));
+        parts.push(Part::of([(if is_one { 3 } else { 8 }, speed)]));
+    }
+    if place == Bytes::Beside && has_bytes(view, false) {
         let LongFiles { bytes, bytes_there, .. } = view.long;
         let under_way = format!("{} of {} under way", Size(bytes_there), Size(bytes));
         parts.push(Part::of([(8, under_way)]));
@@ -71,11 +178,35 @@ fn parts(view: &View, meter: &Meter) -> Vec<Part> {
     }
     let failed = view.failed + view.cancelled;
     if failed > 0 {
-        parts.push(Part::of([(5, format!("{} failed", Count(failed)))]));
+        parts.push(Part::of([(5, format!("{} failed", Count(failed)))]).tinted(Tint::Bad));
     }
-    if !is_one {
+    if !is_one && idle.is_none() {
         parts.push(Part::of([(9, format!("{} in flight", Count(view.in_flight as u64)))]));
     }
+    parts.extend(waiting_parts(view));
+    parts
+}
+
+/// Why the run does not go on, or will not.
+fn standstill(view: &View, idle: Option<Idle>) -> Option<Part> {
+    if view.is_paused {
+        return Some(Part::of([(1, "paused".to_owned()), (2, PAUSED.to_owned())]));
+    }
+    if view.is_stopping {
+        return Some(Part::of([(1, "stopping".to_owned())]));
+    }
+    Some(match idle? {
+        Idle::Hosts(rest) => {
+            let rest = Left(rest);
+            Part::of([(1, format!("rests {rest}")), (6, format!("hosts rest, on in {rest}"))])
+        }
+        Idle::List => Part::of([(1, "waits".to_owned()), (2, "waits for the list".to_owned())]),
+    })
+}
+
+/// What waits, and for whom.
+fn waiting_parts(view: &View) -> Vec<Part> {
+    let mut parts = Vec::new();
     let waiting = (view.queued + view.deferred) as u64;
     if waiting > 0 {
         parts.push(Part::of([(11, format!("{} waiting", Count(waiting)))]));
@@ -86,24 +217,38 @@ fn parts(view: &View, meter: &Meter) -> Vec<Part> {
         forms.extend(
             others.first().map(|second| (12, format!("{first}, {}", Held(second, HOST_CHARS_MAX)))),
         );
-        parts.push(Part { forms, before: Some("; ") });
+        parts.push(Part { before: Some("; "), ..Part::of(forms) }.tinted(Tint::Warning));
     }
     if let Some(worst) = pushing::worst(&view.pushing) {
         let forms = vec![(13, worst.briefly(HOST_CHARS_MAX))];
-        parts.push(Part { forms, before: Some("; ") });
+        parts.push(Part { before: Some("; "), ..Part::of(forms) }.tinted(Tint::Warning));
     }
+    parts
+}
+
+/// The parts of the line for bytes.
+fn bytes_parts(view: &View, meter: &Meter) -> Vec<Part> {
+    let LongFiles { count, bytes, bytes_there } = view.long;
+    let percent = format!("{}%", percent(bytes_there, bytes));
+    let sizes = format!("{percent} ({} of {})", Size(bytes_there), Size(bytes));
+    let mut parts = vec![Part::of([(0, percent), (2, sizes)]).tinted(Tint::Strong)];
+    if view.idle().is_none() {
+        parts.push(Part::of([(1, format!("{}/s", speed(meter.rates(view).bytes)))]));
+    }
+    parts.push(Part::of([(3, format!("{} under way", Of(count, "long file")))]));
     parts
 }
 
 /// The part that says how much is done, of how much.
 fn share(view: &View) -> Part {
     let done = Count(view.done());
-    match view.total() {
+    let part = match view.total() {
         Some(1) => match one_file(view) {
             Some(LongFiles { bytes, bytes_there, .. }) => {
                 let percent = percent(bytes_there, bytes);
-                let sizes = format!("{percent}% ({} of {})", Size(bytes_there), Size(bytes));
-                Part::of([(0, format!("{percent}%")), (7, sizes)])
+                let sizes = format!("{} of {}", Size(bytes_there), Size(bytes));
+                let forms = [(0, format!("{percent}%")), (7, format!("{percent}% ({sizes})"))];
+                Part { sizes: Some(sizes), ..Part::of(forms) }
             }
             None => Part::of([(0, Size(view.bytes).to_string())]),
         },
@@ -116,7 +261,8 @@ fn share(view: &View) -> Part {
             let counts = format!("{done} of at least {}", Count(view.lines_read));
             Part::of([(0, format!("{done} done")), (7, counts)])
         }
-    }
+    };
+    part.tinted(Tint::Strong)
 }
 
 /// The long file under way of a run that has one file.
@@ -130,51 +276,30 @@ fn percent(done: u64, total: u64) -> u64 {
     u64::try_from(percent).map_or(100, |percent| percent.min(100))
 }
 
-/// The forms of lowest rank that fit together, and how many columns they take. The first form of
-/// all is there in any case.
-fn fitted(parts: &[Part], separator: &str, columns: usize) -> (String, usize) {
-    let mut ranked: Vec<(u8, usize, usize)> = Vec::new();
-    for (part, Part { forms, .. }) in parts.iter().enumerate() {
-        ranked.extend(forms.iter().enumerate().map(|(form, (rank, _))| (*rank, part, form)));
-    }
-    ranked.sort_unstable();
-    let mut chosen = vec![None; parts.len()];
-    let (mut line, mut width) = (String::new(), 0);
-    for (place, (_, part, form)) in ranked.into_iter().enumerate() {
-        let mut with = chosen.clone();
-        with[part] = Some(form);
-        let text = joined(parts, &with, separator);
-        let text_width = columns_of(&text);
-        if place == 0 || text_width <= columns {
-            (chosen, line, width) = (with, text, text_width);
-        }
-    }
-    (line, width)
-}
-
 fn longest(parts: &[Part]) -> Vec<Option<usize>> {
     parts.iter().map(|part| part.forms.len().checked_sub(1)).collect()
 }
 
-fn joined(parts: &[Part], chosen: &[Option<usize>], separator: &str) -> String {
+fn joined(parts: &[Part], chosen: &[Option<usize>], separator: &str, look: Look) -> String {
     let mut line = String::new();
     for (part, form) in parts.iter().zip(chosen) {
         let Some(form) = form else { continue };
         if !line.is_empty() {
             line.push_str(part.before.unwrap_or(separator));
         }
-        line.push_str(&part.forms[*form].1);
+        line.push_str(&look.paint(part.tint, &part.forms[*form].1));
     }
     line
 }
 
 /// A bar of this many columns, for `done` of `total`.
-fn bar((done, total): (u64, u64), columns: usize) -> String {
+fn bar((done, total): (u64, u64), columns: usize, look: Look) -> String {
     let inner = columns - 2;
     let full = u128::from(done) * inner as u128 / u128::from(total.max(1));
     let full = usize::try_from(full).map_or(inner, |full| full.min(inner));
     let tip = if full < inner { ">" } else { "" };
-    format!("[{}{tip}{}]", "=".repeat(full), " ".repeat(inner - full - tip.len()))
+    let done = format!("{}{tip}", "=".repeat(full));
+    format!("[{}{}]", look.paint(Tint::Good, &done), " ".repeat(inner - done.len()))
 }
 
 /// Columns of a terminal that a text takes at most: beyond ASCII a character may take two.
@@ -214,6 +339,8 @@ pub(super) const PAUSED: &str = "paused: the disk is full";
 /// Length of all long files under way from which on it is told among many files, in bytes: those
 /// of a few megabytes come and go.
 const UNDER_WAY_BYTES_MIN: u64 = 64 << 20;
+/// Rows of a terminal from which on a second line is drawn.
+const ROWS_MIN: usize = 4;
 /// Most characters of a host's name.
 const HOST_CHARS_MAX: usize = 40;
 /// With fewer columns than this, words are apart by blanks only.
@@ -230,12 +357,17 @@ mod tests {
     /// Of all widths, those that a table names.
     fn shown(view: &View, widths: &[usize]) -> Vec<String> {
         for columns in 0..=250 {
-            let line = line(view, &Meter::default(), Some(columns));
-            assert!(columns_of(&line) <= columns, "{columns}: {line}");
-            assert!(!line.contains(char::is_control), "{columns}: {line}");
-            assert!(columns < 5 || !line.is_empty(), "{columns}");
+            for line in lines(view, columns) {
+                assert!(columns_of(&line) <= columns, "{columns}: {line}");
+                assert!(!line.contains(char::is_control), "{columns}: {line}");
+                assert!(columns < 5 || !line.is_empty(), "{columns}");
+            }
         }
-        widths.iter().map(|columns| line(view, &Meter::default(), Some(*columns))).collect()
+        widths.iter().map(|columns| lines(view, *columns).join("\n")).collect()
+    }
+
+    fn lines(view: &View, columns: usize) -> Vec<String> {
+        Display::default().lines(view, &Meter::default(), (columns, 24), Look::default())
     }
 
     #[test]
@@ -285,15 +417,16 @@ mod tests {
         );
         // No host is to blame when there is no room for more.
         let full = View { in_flight_max: 8, ..view() };
-        assert!(!line(&full, &Meter::default(), None).contains("held up"));
+        assert!(!line(&full, &Meter::default()).contains("held up"));
     }
 
     #[test]
     fn a_line_without_a_width_says_it_all() {
         assert_eq!(
-            line(&view(), &Meter::default(), None),
-            "33% (50 of 150), 5.0 files/s, 1.0 MB/s, 20 s left, 2 failed, 8 in flight, 92 waiting; \
-             held up: slow.example 1,204 (429, rests 12 s), dead.example:8080 310 (down)"
+            line(&view(), &Meter::default()),
+            "after 10.0 s: 33% (50 of 150), 5.0 files/s, 1.0 MB/s, 20 s left, 2 failed, \
+             8 in flight, 92 waiting; held up: slow.example 1,204 (429, rests 12 s), \
+             dead.example:8080 310 (down)"
         );
     }
 
@@ -346,8 +479,8 @@ mod tests {
             shown(&one, &[4, 20, 40, 60, 80]),
             [
                 "12%",
-                "12% 1.1 GB/s",
-                "[=>        ] 12%, 1.1 GB/s, 1m20s left",
+                "12% 1.1 GB/s\n12.3 GB of 100.0 GB",
+                "[=>        ] 12%, 1.1 GB/s, 1m20s left\n12.3 GB of 100.0 GB",
                 "[=>        ] 12% (12.3 GB of 100.0 GB), 1.1 GB/s, 1m20s left",
                 "[==>                     ] 12% (12.3 GB of 100.0 GB), 1.1 GB/s, 1m20s left",
             ]
@@ -360,12 +493,91 @@ mod tests {
         let over = View { ok: 1, in_flight: 0, long: LongFiles::default(), ..one.clone() };
         assert_eq!(shown(&over, &[80]), ["11.0 GB, 1.1 GB/s"]);
         let many = View { lines_read: 4, ok: 2, in_flight: 2, ..one };
-        let text = line(&many, &Meter::default(), None);
-        let wanted = "50% (2 of 4), 0.2 files/s, 1.1 GB/s, 12.3 GB of 100.0 GB under way, ";
+        let text = line(&many, &Meter::default());
+        let wanted =
+            "after 10.0 s: 50% (2 of 4), 0.2 files/s, 1.1 GB/s, 12.3 GB of 100.0 GB under way, ";
         assert!(text.starts_with(wanted), "{text}");
         let short = LongFiles { bytes: UNDER_WAY_BYTES_MIN - 1, ..long };
-        let text = line(&View { long: short, ..many }, &Meter::default(), None);
+        let text = line(&View { long: short, ..many }, &Meter::default());
         assert!(!text.contains("under way"), "{text}");
+    }
+
+    #[test]
+    fn a_run_that_can_only_wait_says_so() {
+        let calm = View { holdups: Vec::new(), failed: 0, in_flight: 0, ..view() };
+        let rests = View { next_at: Duration::from_secs(18), ..calm.clone() };
+        assert_eq!(
+            shown(&rests, &[20, 40, 80]),
+            [
+                "32% rests 8 s",
+                "32%, hosts rest, on in 8 s, 30 s left",
+                "[===>      ] 32% (48 of 150), hosts rest, on in 8 s, 30 s left, 92 waiting",
+            ]
+        );
+        let reading = View { is_input_read: false, lines_read: 48, queued: 0, deferred: 0, ..calm };
+        assert_eq!(
+            shown(&reading, &[20, 40, 80]),
+            [
+                "48 done waits",
+                "48 of at least 48, waits for the list",
+                "48 of at least 48, waits for the list",
+            ]
+        );
+    }
+
+    #[test]
+    fn long_files_among_others_have_a_line_of_their_own() {
+        let long = LongFiles { count: 3, bytes: 300_000_000, bytes_there: 157_000_000 };
+        let calm = View { holdups: Vec::new(), queued: 0, deferred: 0, failed: 0, ..view() };
+        let run = View { long, ..calm };
+        assert_eq!(
+            shown(&run, &[20, 40, 80, 150]),
+            [
+                "32% 4.8/s 2m23s left\n52% 1.0 MB/s",
+                "32% (48 of 150), 4.8 files/s, 2m23s left\n52% (157.0 MB of 300.0 MB), 1.0 MB/s",
+                "[===>      ] 32% (48 of 150), 4.8 files/s, 2m23s left, 8 in flight\n\
+                 [=====>    ] 52% (157.0 MB of 300.0 MB), 1.0 MB/s, 3 long files under way",
+                "[=======>                ] 32% (48 of 150), 4.8 files/s, 2m23s left, 8 in flight\n\
+                 [============>           ] 52% (157.0 MB of 300.0 MB), 1.0 MB/s, 3 long files \
+                 under way",
+            ]
+        );
+        // It stays while there is something to be said, and needs a screen that is not tiny.
+        let mut display = Display::default();
+        let meter = Meter::default();
+        let mut lines = |bytes, rows| {
+            let view = View { long: LongFiles { bytes, ..long }, ..run.clone() };
+            display.lines(&view, &meter, (80, rows), Look::default()).len()
+        };
+        let less = UNDER_WAY_BYTES_MIN - 1;
+        let told =
+            [(less, 24), (less + 1, 3), (less + 1, 4), (less, 24), (less / 4, 24), (less, 9)];
+        assert_eq!(told.map(|(bytes, rows)| lines(bytes, rows)), [1, 1, 2, 2, 1, 1]);
+    }
+
+    #[test]
+    fn colours_take_no_room() {
+        let look = Look { has_color: true, is_ascii: true };
+        let mut view = View { elapsed: Duration::from_secs(10), ..view() };
+        view.holdups[0].host = "b\u{fc}cher.example".to_owned();
+        for columns in [5, 20, 40, 80, 150, 250] {
+            let plain = Display::default().lines(
+                &view,
+                &Meter::default(),
+                (columns, 24),
+                Look { has_color: false, ..look },
+            );
+            let color = Display::default().lines(&view, &Meter::default(), (columns, 24), look);
+            let mut bare = color.join("\n");
+            for code in ["1", "31", "32", "33", "0"] {
+                bare = bare.replace(&format!("\x1b[{code}m"), "");
+            }
+            assert_eq!(bare, plain.join("\n"));
+            assert!(bare.is_ascii() && color[0].contains("\x1b[1m33%"), "{color:?}");
+        }
+        let wide = Display::default().lines(&view, &Meter::default(), (250, 24), look).remove(0);
+        assert!(wide.contains("\x1b[31m2 failed\x1b[0m, 8 in flight"), "{wide:?}");
+        assert!(wide.contains("; \x1b[33mheld up: b?cher.example"), "{wide:?}");
     }
 
     #[test]

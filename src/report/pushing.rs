@@ -57,17 +57,14 @@ impl fmt::Display for Pushing {
     }
 }
 
-/// The lines of the summary; empty where no host is to be shown.
-pub fn summary(hosts: &[Pushing]) -> String {
-    let mut text = String::new();
-    for host in hosts.iter().take(HOSTS_SHOWN) {
-        text.push_str(&format!("{host}\n"));
-    }
+/// The lines of the summary; none where no host is to be shown.
+pub fn summary(hosts: &[Pushing]) -> Vec<String> {
+    let mut lines: Vec<String> = hosts.iter().take(HOSTS_SHOWN).map(Pushing::to_string).collect();
     let more = hosts.len().saturating_sub(HOSTS_SHOWN) as u64;
     if more > 0 {
-        text.push_str(&format!("{} refused requests\n", Of(more, "more host")));
+        lines.push(format!("{} refused requests", Of(more, "more host")));
     }
-    text
+    lines
 }
 
 /// The worst host that still has jobs.
@@ -161,9 +158,9 @@ pub(crate) mod tests {
         assert_eq!(names, ["worst.example", "busy.example", "paced.example"]);
         assert_eq!(worst(&named).unwrap().briefly(40), "busy.example refuses 30%, 15 at once");
         assert_eq!(worst(&named[2..]), None);
-        assert_eq!((summary(&[]), summary(&named).lines().count()), (String::new(), 3));
+        assert_eq!((summary(&[]).len(), summary(&named).len()), (0, 3));
         let many = vec![named[1].clone(); 7];
-        assert!(summary(&many).ends_with("\n2 more hosts refused requests\n"));
+        assert_eq!(summary(&many)[HOSTS_SHOWN], "2 more hosts refused requests");
         let json = json(&named);
         assert_eq!(
             (&json[0]["refusals"], &json[2]["requests_per_second"]),

@@ -4,6 +4,8 @@ use super::budget::{self, Limit};
 use super::figures::{Number, Of, Rate, Size, Time};
 use super::hosts::Host;
 use super::journal::Passed;
+use super::labelled::Labelled;
+use super::look::{Look, Page, Tint};
 use super::progress::speed;
 use super::pushing;
 use super::row::{Row, Status};
@@ -11,13 +13,25 @@ use super::stats::{FaultCount, RunEnd, RunInfo, RunShard, Stats};
 use crate::exit::ExitStatus;
 use crate::fault::{Stage, escape_hidden};
 use std::borrow::Cow;
-use std::fmt::{self, Write as _};
 
 /// The text that is printed at the end of a run, its last line end included.
-pub fn text(stats: &Stats, run: &RunInfo) -> String {
-    let mut text = String::new();
-    write_summary(&mut text, stats, run).expect("a String takes any text");
-    text
+/// `left` says what became of the lines that were not begun.
+pub fn text(stats: &Stats, run: &RunInfo, left: &[String], page: Page) -> String {
+    let mut lines = Labelled::default();
+    push_passed(&mut lines, stats.passed);
+    push_files(&mut lines, stats);
+    if let Some(RunShard { index, count, lines_of_others }) = run.shard {
+        let are = if lines_of_others == 1 { "is" } else { "are" };
+        let others = Of(lines_of_others, "line");
+        lines.push("shard", format!("{index}/{count}: {others} {are} for other shards"));
+    }
+    push_speed(&mut lines, stats, run);
+    push_requests(&mut lines, stats);
+    push_faults(&mut lines, stats);
+    push_hosts(&mut lines, stats);
+    pushing::summary(&run.pushing).into_iter().for_each(|line| lines.push("refusals", line));
+    left.iter().for_each(|line| lines.push("left", line.clone()));
+    rows(stats, run.end, page.look) + &lines.text(page)
 }
 
 /// The line for a failed row in a run without a report: which one, why, and the code; `None` for
@@ -91,191 +105,186 @@ pub fn not_started(lines: u64, is_all_read: bool) -> Option<String> {
     }
 }
 
-fn write_summary(text: &mut String, stats: &Stats, run: &RunInfo) -> fmt::Result {
-    write_rows(text, stats, run.end)?;
-    write_passed(text, stats.passed)?;
-    match stats.files_replaced {
-        0 => {}
-        files => writeln!(text, "{} replaced one that was there", Of(files, "file"))?,
-    }
-    match (stats.files_linked, Size(stats.bytes_linked)) {
-        (0, _) => {}
-        (1, size) => writeln!(text, "1 file is a link to another with the same content: {size}")?,
-        (files, size) => {
-            let files = Of(files, "file");
-            writeln!(text, "{files} are links to others with the same content: {size}")?;
-        }
-    }
-    if let Some(RunShard { index, count, lines_of_others }) = run.shard {
-        let are = if lines_of_others == 1 { "is" } else { "are" };
-        let others = Of(lines_of_others, "line");
-        writeln!(text, "shard {index}/{count}: {others} {are} for other shards")?;
-    }
-    write_speed(text, stats, run)?;
-    write_requests(text, stats)?;
-    write_faults(text, stats)?;
-    write_hosts(text, stats)?;
-    text.push_str(&pushing::summary(&run.pushing));
-    Ok(())
-}
-
-/// Writes the number of lines by status, and why that is all.
-fn write_rows(text: &mut String, stats: &Stats, end: RunEnd) -> fmt::Result {
+/// The number of lines by status, and why that is all.
+fn rows(stats: &Stats, end: RunEnd, look: Look) -> String {
     let Stats { count, ok, skipped, failed, cancelled, .. } = *stats;
-    match end {
+    let mut text = match end {
         RunEnd::Complete if count == 0 && stats.passed.good + stats.passed.failed > 0 => {
-            text.push_str("nothing left to pull");
+            "nothing left to pull".to_owned()
         }
-        _ => write!(text, "{}", Of(count, "URL"))?,
-    }
-    let mut before = ": ";
-    let rows = [(ok, "ok"), (skipped, "skipped"), (failed, "failed"), (cancelled, "cancelled")];
-    for (rows, status) in rows.into_iter().filter(|(rows, _)| *rows > 0) {
-        write!(text, "{before}{} {status}", Number(rows))?;
-        before = ", ";
+        _ => Of(count, "URL").to_string(),
+    };
+    let rows = [
+        (ok, "ok", Tint::Good),
+        (skipped, "skipped", Tint::None),
+        (failed, "failed", Tint::Bad),
+        (cancelled, "cancelled", Tint::Warning),
+    ];
+    for (place, (rows, status, tint)) in rows.into_iter().filter(|(rows, ..)| *rows > 0).enumerate()
+    {
+        text.push_str(if place == 0 { ": " } else { ", " });
+        text.push_str(&look.paint(tint, &format!("{} {status}", Number(rows))));
     }
     if let (1, Some((code, _))) = (count, stats.faults.first_key_value()) {
-        write!(text, " ({code}")?;
         match stats.response_codes.range(400..).next() {
-            Some((status, _)) => write!(text, ", status {status})")?,
-            None => text.push(')'),
+            Some((status, _)) => text.push_str(&format!(" ({code}, status {status})")),
+            None => text.push_str(&format!(" ({code})")),
         }
     }
     match end {
-        RunEnd::Complete => text.push('\n'),
-        RunEnd::Interrupted => text.push_str(" (interrupted)\n"),
-        RunEnd::Stopped(limit) => writeln!(text, " (stopped: {limit})")?,
-        RunEnd::DiskFull => text.push_str(" (stopped: the disk is full)\n"),
-    }
-    Ok(())
-}
-
-/// Writes what earlier runs did, where this one continued their report.
-fn write_passed(text: &mut String, passed: Passed) -> fmt::Result {
-    let Passed { good, failed, transient, .. } = passed;
-    if good + failed == 0 {
-        return Ok(());
-    }
-    write!(text, "{} done by earlier runs", Of(good + failed, "line"))?;
-    let failures = Number(failed);
-    match (failed, transient) {
-        (0, _) => text.push('\n'),
-        (_, 0) => writeln!(text, ", {failures} of them failed; --retry-failed tries again")?,
-        (_, _) => writeln!(
-            text,
-            ", {failures} of them failed; --retry-failed tries again, \
-             --retry-failed=transient only {} that may well succeed",
-            Number(transient)
-        )?,
-    }
-    Ok(())
-}
-
-/// Writes the size and the speed. One file has no rate, and few have no percentile.
-fn write_speed(text: &mut String, stats: &Stats, run: &RunInfo) -> fmt::Result {
-    if stats.count == 0 {
-        return Ok(());
-    }
-    let seconds = run.duration.as_secs_f64().max(1e-6);
-    write!(text, "{} in {}", Size(stats.bytes), Time(run.duration))?;
-    if stats.ok > 1 {
-        write!(text, ", {} files/s", Rate(stats.ok as f64 / seconds))?;
-    }
-    if stats.bytes > 0 {
-        write!(text, ", {}/s", speed(stats.bytes as f64 / seconds))?;
+        RunEnd::Complete => {}
+        RunEnd::Interrupted => text.push_str(" (interrupted)"),
+        RunEnd::Stopped(limit) => text.push_str(&format!(" (stopped: {limit})")),
+        RunEnd::DiskFull => text.push_str(" (stopped: the disk is full)"),
     }
     text.push('\n');
+    text
+}
+
+/// What earlier runs did, where this one continued their report.
+fn push_passed(lines: &mut Labelled, passed: Passed) {
+    let Passed { good, failed, transient, .. } = passed;
+    if good + failed == 0 {
+        return;
+    }
+    let done = format!("{} done by earlier runs", Of(good + failed, "line"));
+    let failures = Number(failed);
+    let text = match (failed, transient) {
+        (0, _) => done,
+        (_, 0) => format!("{done}, {failures} of them failed; --retry-failed tries again"),
+        (_, _) => format!(
+            "{done}, {failures} of them failed; --retry-failed tries again, \
+             --retry-failed=transient only {} that may well succeed",
+            Number(transient)
+        ),
+    };
+    lines.push("before", text);
+}
+
+/// Files that took the place of others, or are links.
+fn push_files(lines: &mut Labelled, stats: &Stats) {
+    if stats.files_replaced > 0 {
+        let was = if stats.files_replaced == 1 { "that was" } else { "that were" };
+        lines.push("replaced", format!("{} {was} there", Of(stats.files_replaced, "file")));
+    }
+    let size = Size(stats.bytes_linked);
+    match stats.files_linked {
+        0 => {}
+        1 => lines.push("links", format!("1 file, to another with the same content: {size}")),
+        files => {
+            let files = Of(files, "file");
+            lines.push("links", format!("{files}, to others with the same content: {size}"));
+        }
+    }
+}
+
+/// The size and the speed. One file has no rate, and few have no percentile.
+fn push_speed(lines: &mut Labelled, stats: &Stats, run: &RunInfo) {
+    if stats.count == 0 {
+        return;
+    }
+    let seconds = run.duration.as_secs_f64().max(1e-6);
+    let (mut text, label) = match stats.bytes {
+        0 => (Time(run.duration).to_string(), "time"),
+        bytes => {
+            let speed = speed(bytes as f64 / seconds);
+            (format!("{} in {}, {speed}/s", Size(bytes), Time(run.duration)), "received")
+        }
+    };
+    if stats.ok > 1 {
+        text.push_str(&format!(", {} files/s", Rate(stats.ok as f64 / seconds)));
+    }
+    lines.push(label, text);
     let (files, times) = (stats.tried(), stats.time_total());
     if files > 1 {
-        write!(text, "time of a file: half within {}", Time(times.p50))?;
-        if files >= PERCENTILE_FILES_MIN {
-            write!(text, ", 99% within {}", Time(times.p99))?;
-        }
-        writeln!(text, ", longest {}", Time(times.max))?;
+        let most = match files >= PERCENTILE_FILES_MIN {
+            true => format!(", 99% within {}", Time(times.p99)),
+            false => String::new(),
+        };
+        let (half, longest) = (Time(times.p50), Time(times.max));
+        lines.push("per file", format!("half within {half}{most}, longest {longest}"));
     }
-    Ok(())
 }
 
-/// Writes the requests, as far as there was more than one connection for one URL.
-fn write_requests(text: &mut String, stats: &Stats) -> fmt::Result {
+/// The requests, as far as there was more than one connection for one URL.
+fn push_requests(lines: &mut Labelled, stats: &Stats) {
     let connects = if stats.count > 1 { stats.connects } else { 0 };
-    let mut before = "";
     let counts =
         [(connects, "connection"), (stats.retries, "retry"), (stats.redirects, "redirect")];
-    for (count, what) in counts.into_iter().filter(|(count, _)| *count > 0) {
-        write!(text, "{before}{}", Of(count, what))?;
-        before = ", ";
+    let counts = counts.into_iter().filter(|(count, _)| *count > 0);
+    let told: Vec<String> = counts.map(|(count, what)| Of(count, what).to_string()).collect();
+    if !told.is_empty() {
+        lines.push("requests", told.join(", "));
     }
-    if !before.is_empty() {
-        text.push('\n');
-    }
-    Ok(())
 }
 
-/// Writes fault codes, the most frequent first. With one URL the code stands beside it.
-fn write_faults(text: &mut String, stats: &Stats) -> fmt::Result {
+/// Fault codes, the most frequent first. With one URL the code stands beside it.
+fn push_faults(lines: &mut Labelled, stats: &Stats) {
     if stats.faults.is_empty() || stats.count < 2 {
-        return Ok(());
+        return;
     }
     let mut faults: Vec<(&str, FaultCount)> =
         stats.faults.iter().map(|(code, fault)| (*code, *fault)).collect();
     // A stable sort keeps codes of the same count in alphabetical order.
     faults.sort_by_key(|(_, fault)| std::cmp::Reverse(fault.count));
-    let width = faults.iter().take(FAULTS_SHOWN).map(|(code, _)| code.len()).max().unwrap_or(0);
+    let shown = &faults[..faults.len().min(FAULTS_SHOWN)];
+    let rest: u64 = faults[shown.len()..].iter().map(|(_, fault)| fault.count).sum();
+    let code_columns = shown.iter().map(|(code, _)| code.len()).max().unwrap_or(0);
+    let most = shown.iter().map(|(_, fault)| fault.count).max().unwrap_or(0).max(rest);
+    let count_columns = Number(most).to_string().len();
     let has_failures = stats.failed + stats.cancelled > 0;
-    text.push_str(if has_failures { "failures by cause:\n" } else { "skipped by cause:\n" });
-    for (code, fault) in faults.iter().take(FAULTS_SHOWN) {
-        writeln!(text, "{:>9}  {code:width$}  {}", Number(fault.count), fault.sentence)?;
+    let (label, tint) =
+        if has_failures { ("failures", Tint::Bad) } else { ("skipped", Tint::None) };
+    let mut push = |count: u64, what: String| {
+        lines.push_tinted(label, tint, format!("{:>count_columns$}  {what}", Number(count)));
+    };
+    for (code, fault) in shown {
+        push(fault.count, format!("{code:code_columns$}  {}", fault.sentence));
     }
-    if faults.len() > FAULTS_SHOWN {
-        let rest: u64 = faults[FAULTS_SHOWN..].iter().map(|(_, fault)| fault.count).sum();
-        let more = (faults.len() - FAULTS_SHOWN) as u64;
-        writeln!(text, "{:>9}  with {}", Number(rest), Of(more, "other cause"))?;
+    if rest > 0 {
+        let more = (faults.len() - shown.len()) as u64;
+        push(rest, format!("with {}", Of(more, "other cause")));
     }
-    write_statuses(text, stats)
+    push_statuses(lines, stats);
 }
 
-/// Writes status codes of failures, the most frequent first.
-fn write_statuses(text: &mut String, stats: &Stats) -> fmt::Result {
+/// Status codes of failures, the most frequent first.
+fn push_statuses(lines: &mut Labelled, stats: &Stats) {
     let mut refused: Vec<(u16, u64)> =
         stats.response_codes.range(400..).map(|(status, count)| (*status, *count)).collect();
     refused.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
-    let mut before = match refused.len() {
-        0..=STATUSES_SHOWN => "failures by status: ",
-        _ => "most frequent statuses of failures: ",
-    };
-    for (status, count) in refused.iter().take(STATUSES_SHOWN) {
-        write!(text, "{before}{status} ({})", Number(*count))?;
-        before = ", ";
+    let more = if refused.len() > STATUSES_SHOWN { ", and others" } else { "" };
+    let told: Vec<String> = (refused.iter().take(STATUSES_SHOWN))
+        .map(|(status, count)| format!("{status} ({})", Number(*count)))
+        .collect();
+    if !told.is_empty() {
+        lines.push("statuses", format!("{}{more}", told.join(", ")));
     }
-    if !refused.is_empty() {
-        text.push('\n');
-    }
-    Ok(())
 }
 
-/// Writes the hosts on which most time was spent. One host alone is not repeated.
-fn write_hosts(text: &mut String, stats: &Stats) -> fmt::Result {
+/// The hosts on which most time was spent. One host alone is not repeated.
+fn push_hosts(lines: &mut Labelled, stats: &Stats) {
     let hosts = stats.hosts.slowest(HOSTS_SHOWN);
     if hosts.len() < 2 {
-        return Ok(());
+        return;
     }
-    text.push_str("slowest hosts, by time spent:\n");
+    let longest = hosts.iter().map(|(_, host)| Time(host.time).to_string().len()).max();
+    let time_columns = longest.unwrap_or(0);
     for (name, host) in hosts {
         let Host { count, failures, bytes, time } = *host;
-        write!(text, "{:>9}  {}: {}", Time(time), escape_hidden(name), Of(count, "URL"))?;
+        let (time, name) = (Time(time), escape_hidden(name));
+        let mut text = format!("{time:>time_columns$}  {name}: {}", Of(count, "URL"));
         if count > 1 {
-            write!(text, " at {} each", Time(host.time_mean()))?;
+            text.push_str(&format!(" at {} each", Time(host.time_mean())));
         }
         if failures > 0 {
-            write!(text, ", {} failed", Number(failures))?;
+            text.push_str(&format!(", {} failed", Number(failures)));
         }
         if bytes > 0 {
-            write!(text, ", {}", Size(bytes))?;
+            text.push_str(&format!(", {}", Size(bytes)));
         }
-        text.push('\n');
+        lines.push("slowest", text);
     }
-    Ok(())
 }
 
 /// Characters of a URL in a line about a failure, and of that line before its code.

@@ -60,6 +60,20 @@ pub struct View {
     pub names_known: usize,
     /// Names that are being looked up.
     pub names_asked: usize,
+    /// When the first job that waits may begin, on the clock of `elapsed`; zero where one may at
+    /// any time.
+    pub next_at: Duration,
+    /// When all jobs can have begun at the earliest, on the same clock.
+    pub all_begun_at: Duration,
+}
+
+/// What a run waits for in which nothing is in flight.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Idle {
+    /// Hosts that are to be left alone for so long.
+    Hosts(Duration),
+    /// More lines of a list that somebody writes.
+    List,
 }
 
 /// One core, as it was a moment ago.
@@ -174,6 +188,19 @@ impl View {
         self.is_input_read.then_some(self.lines_read)
     }
 
+    /// What a run waits for in which nothing is in flight; `None` where it works.
+    pub fn idle(&self) -> Option<Idle> {
+        let waiting = self.queued + self.deferred;
+        if self.in_flight > 0 || self.is_paused || self.is_stopping {
+            return None;
+        }
+        let rest = self.next_at.saturating_sub(self.elapsed);
+        match waiting {
+            0 => (!self.is_input_read && self.done() >= self.lines_read).then_some(Idle::List),
+            _ => (!rest.is_zero()).then_some(Idle::Hosts(rest)),
+        }
+    }
+
     /// Whether jobs wait although there is room for them, so that hosts hold the run up.
     pub fn is_held_up(&self) -> bool {
         self.in_flight < self.in_flight_max && self.queued > 0
@@ -187,6 +214,8 @@ pub struct Meter {
     rates: Option<Rates>,
     /// Rows when they were last seen to grow, and when that was.
     grown: Option<(u64, Duration)>,
+    /// Bytes when they were last seen to grow, and when that was.
+    came: Option<(u64, Duration)>,
 }
 
 /// Speeds in units a second.
@@ -200,9 +229,19 @@ pub struct Rates {
 
 impl Meter {
     /// Looks at the run, once a second at most; older measurements count half after three seconds.
+    /// Time in which a run could only wait is none in which it was slow.
     pub fn measure(&mut self, view: &View) {
+        if view.idle().is_some() {
+            self.grown = Some((view.done(), view.elapsed));
+            self.came = Some((view.bytes, view.elapsed));
+            self.before = Some((view.elapsed, view.done(), view.bytes));
+            return;
+        }
         if self.grown.is_none_or(|(done, _)| done < view.done()) {
             self.grown = Some((view.done(), view.elapsed));
+        }
+        if self.came.is_none_or(|(bytes, _)| bytes < view.bytes) {
+            self.came = Some((view.bytes, view.elapsed));
         }
         let (elapsed, done, bytes) = self.before.unwrap_or_default();
         let seconds = view.elapsed.saturating_sub(elapsed).as_secs_f64();
@@ -219,8 +258,12 @@ impl Meter {
             return;
         };
         let kept = 0.5_f64.powf(seconds / HALF_LIFE_S);
-        rates.files = rates.files * kept + now.files * (1.0 - kept);
-        rates.bytes = rates.bytes * kept + now.bytes * (1.0 - kept);
+        // What has only begun to move was not slow before.
+        let with = |before: f64, now: f64| match before > 0.0 {
+            true => before * kept + now * (1.0 - kept),
+            false => now,
+        };
+        *rates = Rates { files: with(rates.files, now.files), bytes: with(rates.bytes, now.bytes) };
     }
 
     /// The rates, or those of the run so far before the first look.
@@ -234,18 +277,28 @@ impl Meter {
     /// Time left, once the total is known, if something moves and something is left. Where nothing
     /// was done for a while, it takes as long again at least: the last files may be large. With
     /// long files under way it is the time of the bytes that are to come, where each file that has
-    /// not begun is taken to be as long as those before it.
+    /// not begun is taken to be as long as those before it. What hosts have asked to wait is waited
+    /// in any case.
     pub fn left(&self, view: &View) -> Option<Duration> {
         let left = view.total()?.saturating_sub(view.done());
         if view.is_paused || view.is_stopping || left == 0 {
             return None;
         }
-        if view.long.count > 0 {
-            return self.left_by_bytes(view, left.saturating_sub(view.long.count));
-        }
+        let rest = match view.idle() {
+            Some(Idle::Hosts(rest)) => rest,
+            Some(Idle::List) | None => Duration::ZERO,
+        };
+        let work = match view.long.count {
+            0 => self.left_by_files(view, left),
+            long => self.left_by_bytes(view, left.saturating_sub(long)),
+        };
+        Some((work? + rest).max(view.all_begun_at.saturating_sub(view.elapsed)))
+    }
+
+    /// Time until so many files are done.
+    fn left_by_files(&self, view: &View, left: u64) -> Option<Duration> {
         let rate = self.rates(view).files;
-        let grown = self.grown.filter(|(done, _)| *done == view.done());
-        let silence = grown.map_or(Duration::ZERO, |(_, at)| view.elapsed.saturating_sub(at));
+        let silence = silence(self.grown, view.done(), view.elapsed);
         (rate > 0.0)
             .then(|| Duration::from_secs_f64((left as f64 / rate).min(LEFT_S_MAX)).max(silence))
     }
@@ -259,8 +312,16 @@ impl Meter {
             (_, done) => view.bytes.saturating_sub(view.long.bytes_there) as f64 / done as f64,
         };
         let bytes = view.long.bytes_left() as f64 + others as f64 * mean;
-        (rate >= BYTES_RATE_MIN).then(|| Duration::from_secs_f64((bytes / rate).min(LEFT_S_MAX)))
+        let silence = silence(self.came, view.bytes, view.elapsed);
+        (rate >= BYTES_RATE_MIN)
+            .then(|| Duration::from_secs_f64((bytes / rate).min(LEFT_S_MAX)).max(silence))
     }
+}
+
+/// How long a number has not grown, by when it was last seen to.
+fn silence(seen: Option<(u64, Duration)>, now: u64, elapsed: Duration) -> Duration {
+    let seen = seen.filter(|(before, _)| *before == now);
+    seen.map_or(Duration::ZERO, |(_, at)| elapsed.saturating_sub(at))
 }
 
 /// Slowest rate from which a time left is told, in bytes a second.
@@ -317,6 +378,8 @@ pub(crate) mod tests {
             hosts_lowered: 0,
             names_known: 1_030,
             names_asked: 2,
+            next_at: Duration::ZERO,
+            all_begun_at: Duration::ZERO,
         }
     }
 
@@ -379,10 +442,56 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn what_begins_late_was_not_slow_and_what_stalls_takes_long() {
+        let seconds = Duration::from_secs;
+        let long = LongFiles { count: 1, bytes: 100_000_000, bytes_there: 50_000_000 };
+        let one = View { lines_read: 1, ok: 0, skipped: 0, failed: 0, long, ..view() };
+        let at = |s, bytes| View { elapsed: seconds(s), bytes, ..one.clone() };
+        let mut meter = Meter::default();
+        meter.measure(&at(9, 0));
+        meter.measure(&at(10, 10_000_000));
+        assert_eq!(meter.rates(&one).bytes, 1e7);
+        assert_eq!(meter.left(&at(10, 10_000_000)), Some(seconds(5)));
+        for s in 11..=25 {
+            meter.measure(&at(s, 10_000_000));
+        }
+        assert!(meter.left(&at(25, 10_000_000)) >= Some(seconds(15)));
+    }
+
+    #[test]
+    fn what_hosts_asked_to_wait_is_waited() {
+        let seconds = Duration::from_secs;
+        let mut meter = Meter::default();
+        meter.measure(&view());
+        // Others go on meanwhile.
+        let rests = View { all_begun_at: seconds(75), ..view() };
+        assert_eq!(meter.left(&rests), Some(seconds(65)));
+        assert_eq!(meter.left(&View { all_begun_at: seconds(12), ..view() }), Some(seconds(20)));
+        // Nothing can go on: the rate is none of those seconds, and they come on top.
+        for at in 11..=29 {
+            let idle = View { elapsed: seconds(at), in_flight: 0, next_at: seconds(30), ..view() };
+            assert_eq!(idle.idle(), Some(Idle::Hosts(seconds(30 - at))));
+            meter.measure(&idle);
+            assert_eq!(meter.left(&idle), Some(seconds(30 - at + 20)));
+        }
+        let works = View { elapsed: seconds(30), next_at: seconds(30), in_flight: 0, ..view() };
+        assert_eq!((works.idle(), meter.left(&works)), (None, Some(seconds(20))));
+        let list = View { queued: 0, deferred: 0, is_input_read: false, lines_read: 50, ..works };
+        assert_eq!(list.idle(), Some(Idle::List));
+        assert_eq!(View { lines_read: 51, ..list.clone() }.idle(), None, "rows are on their way");
+        assert_eq!(View { is_paused: true, ..list }.idle(), None);
+    }
+
+    #[test]
     fn rates_follow_the_recent_past() {
         let mut meter = Meter::default();
-        let at =
-            |s, ok, bytes| View { elapsed: Duration::from_secs(s), ok, bytes, ..View::default() };
+        let at = |s, ok, bytes| View {
+            elapsed: Duration::from_secs(s),
+            ok,
+            bytes,
+            in_flight: 1,
+            ..View::default()
+        };
         meter.measure(&at(2, 20, 2_000));
         assert_eq!(meter.rates(&at(2, 0, 0)), Rates { files: 10.0, bytes: 1_000.0 });
         // Too soon for a look.

@@ -36,11 +36,15 @@ pub fn is_short() -> bool {
     IS_SHORT.load(Ordering::Relaxed)
 }
 
-/// Keeps `bytes` of address space back, once. No page of it is touched.
+/// Keeps `bytes` of address space back, once: another run of the process finds them kept. No page
+/// of it is touched.
 ///
 /// # Errors
 /// When there is not so much.
 pub fn keep_reserve(bytes: usize) -> io::Result<()> {
+    if !RESERVE.load(Ordering::Relaxed).is_null() {
+        return Ok(());
+    }
     let layout = reserve_layout(bytes).ok_or(io::ErrorKind::OutOfMemory)?;
     // SAFETY: the layout is not empty.
     #[allow(unsafe_code, reason = "the global allocator must not be asked for it")]

@@ -70,6 +70,11 @@ pub fn raise_nofile() -> anyhow::Result<u64> {
     Ok(limit.maximum.unwrap_or(u64::MAX))
 }
 
+/// The soft limit of open files, as it is.
+pub fn nofile() -> u64 {
+    rustix::process::getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
+}
+
 /// The CPU that the calling thread runs on at this moment.
 pub fn current_cpu() -> usize {
     rustix::thread::sched_getcpu()

@@ -4,27 +4,37 @@ use rustix::stdio::{stderr, stdout};
 use rustix::termios::tcgetwinsize;
 use std::os::fd::AsFd;
 
-/// The columns of standard error at this moment; `None` where it is not a terminal, or is one on
-/// which a line cannot be written over (`TERM=dumb`).
-pub fn columns() -> Option<usize> {
+/// The size of a terminal.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Size {
+    /// Columns.
+    pub columns: usize,
+    /// Rows.
+    pub rows: usize,
+}
+
+/// The size of standard error at this moment; `None` where it is not a terminal, or is one on which
+/// a line cannot be written over (`TERM=dumb`).
+pub fn size() -> Option<Size> {
     if std::env::var_os("TERM").is_some_and(|term| term == "dumb") {
         return None;
     }
-    columns_of(stderr())
+    size_of(stderr())
+}
+
+/// The columns of standard error as they are now; nothing where it is not a terminal.
+pub fn columns() -> Option<usize> {
+    size_of(stderr()).map(|size| size.columns)
 }
 
 /// The columns of standard output as they are now; nothing where it is not a terminal.
 pub fn columns_of_output() -> Option<usize> {
-    columns_of(stdout())
+    size_of(stdout()).map(|size| size.columns)
 }
 
-fn columns_of(stream: impl AsFd) -> Option<usize> {
-    match tcgetwinsize(stream).ok()?.ws_col {
-        // Serial lines and the like do not say.
-        0 => Some(COLUMNS_DEFAULT),
-        columns => Some(columns.into()),
-    }
+fn size_of(stream: impl AsFd) -> Option<Size> {
+    let size = tcgetwinsize(stream).ok()?;
+    // Serial lines and the like do not say.
+    let or = |told: u16, default| if told == 0 { default } else { told.into() };
+    Some(Size { columns: or(size.ws_col, 80), rows: or(size.ws_row, 24) })
 }
-
-/// Columns of a terminal that does not tell.
-const COLUMNS_DEFAULT: usize = 80;

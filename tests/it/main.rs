@@ -40,6 +40,7 @@ mod dns; // lookups: families, caching, overrides
 mod dns_cache; // what one run tells the next about names
 mod dns_servers; // many names, and servers that fail
 mod drafts; // files beside the one they replace: not followed, not left behind
+mod embed; // pulls within another program
 mod endless; // servers that never come to an end
 mod eyeballs; // hosts with several addresses: who is connected to, and what becomes of the others
 mod faults; // each bad input has its code, its row, and costs nothing else

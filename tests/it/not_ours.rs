@@ -129,7 +129,7 @@ fn files_that_were_there_and_are_not_any_more_are_counted() {
         let pull = || sandbox.pull().args(["-J", "--file-ops", mode]).list(&list);
         let (count, told) = replaced(&sandbox, pull());
         assert_eq!(count, 5, "{mode}: short, long, dangling, theirs, sub/deep");
-        assert!(told.contains("\n5 files replaced one that was there\n"), "{told}");
+        assert!(told.contains("5 files that were there\n"), "{told}");
         assert_eq!(std::fs::read(at("short")).unwrap(), b"new");
         assert_eq!(std::fs::read(at("link")).unwrap(), b"old");
         let (count, _) = replaced(&sandbox, pull());

@@ -83,7 +83,7 @@ fn shards_share_a_list_and_give_each_file_the_name_it_has_without_them() {
         done.assert_code(if shard == 0 { 2 } else { 0 });
         let part = ends(&done);
         assert!(part.len() > 10, "{}", part.len());
-        let told = format!("shard {shard}/3: {} lines are for other shards\n", 122 - part.len());
+        let told = format!("{shard}/3: {} lines are for other shards\n", 122 - part.len());
         assert!(done.stderr.contains(&told), "{}", done.stderr);
         for (index, end) in part {
             assert_eq!(joined.insert(index, end), None, "line {index} is in two shards");

@@ -324,7 +324,92 @@ fn a_bar_gives_way_to_the_state() {
     let start = shown.rfind("state after ").expect(&shown);
     // The line of the bar was taken away (CSI K, to the end of the line), and the state begins at
     // its start.
-    assert!(shown[..start].ends_with("\u{1b}[K\r\u{1b}[K"), "{shown:?}");
+    assert!(shown[..start].ends_with("\u{1b}[?7h\r\u{1b}[K"), "{shown:?}");
+}
+
+#[test]
+fn a_log_gets_lines_now_and_then() {
+    let server = server();
+    let sandbox = Sandbox::new();
+    let running = start(&sandbox, &server, &["--summary-interval", "20ms"]);
+    let told = || {
+        let stderr = running.stderr();
+        stderr.lines().any(|line| line.starts_with("after ") && line.contains(": 57% (4 of 7), "))
+    };
+    assert!(eventually(told), "{}", running.stderr());
+    assert!(!running.stderr().contains('\u{1b}'), "{}", running.stderr());
+    server.open_gate();
+    running.wait().assert_code(8);
+    let quiet = sandbox.pull().args(["-q", "--summary-interval", "1ms", &server.url("/a")]).run();
+    assert_eq!(quiet.stderr, "");
+    let none = sandbox.pull().args(["--summary-interval", "0", &server.url("/a")]).run();
+    assert!(none.stderr.starts_with("1 URL: 1 ok\n"), "{}", none.stderr);
+}
+
+/// What a run shows on a terminal of script(1) with so many columns, until `wanted` is shown;
+/// `None` where script(1) is not there.
+fn shown(server: &Rude, words: &str, columns: u16, wanted: &str) -> Option<String> {
+    let mut script = command("script");
+    script.arg("--version").stdout(Stdio::null()).stderr(Stdio::null());
+    if !script.status().is_ok_and(|status| status.success()) {
+        skip("script(1) is not installed");
+        return None;
+    }
+    let sandbox = Sandbox::new();
+    let (ringpull, dir) = (env!("CARGO_BIN_EXE_ringpull"), sandbox.out());
+    let set = format!("stty cols {columns} rows 24; export TERM=xterm LANG=C.UTF-8");
+    let words = words.replacen("ringpull", &format!("{ringpull} -d {}", dir.display()), 1);
+    let mut script = command("script");
+    script.args(["-qec", &format!("{set}; {words}"), "/dev/null"]).stdout(Stdio::piped());
+    let mut child = script.stdin(Stdio::null()).spawn().unwrap();
+    let mut out = child.stdout.take().unwrap();
+    let mut shown = Vec::new();
+    let text = |shown: &[u8]| String::from_utf8_lossy(shown).into_owned();
+    while !text(&shown).contains(wanted) {
+        let mut piece = [0; 1_000];
+        let count = std::io::Read::read(&mut out, &mut piece).unwrap();
+        assert_ne!(count, 0, "{:?}", text(&shown));
+        shown.extend(&piece[..count]);
+    }
+    server.open_gate();
+    std::io::Read::read_to_end(&mut out, &mut shown).unwrap();
+    child.wait().unwrap();
+    Some(text(&shown))
+}
+
+/// A server with one long file, of which few bytes come.
+fn long() -> Rude {
+    let head = b"HTTP/1.1 200 OK\r\nContent-Length: 100000000\r\n\r\n".to_vec();
+    let long = vec![Verb::Send(head), Verb::Send(BODY.to_vec()), Verb::Gate, Verb::Cut];
+    Plan::new().on("/a", [ok(b"a")]).otherwise(long).start()
+}
+
+#[test]
+fn a_long_file_has_a_line_and_failures_a_colour() {
+    for (set, has_color) in [("", true), ("NO_COLOR=1", false)] {
+        let server = long();
+        let words = format!("{set} ringpull --retry 0 {} {}", server.url("/a"), server.url("/l"));
+        let wanted = if has_color { "long file under way\u{1b}" } else { "long file under way" };
+        let Some(shown) = shown(&server, &words, 100, wanted) else { return };
+        let (before, end) = shown.rsplit_once("2 URLs: ").expect(&shown);
+        // Both lines are taken away before anything else is said.
+        assert!(before.contains("\u{1b}[1A\r\u{1b}[J"), "{shown:?}");
+        assert!(before.contains("50% (1 of 2)") && before.contains("of 100.0 MB)"), "{shown:?}");
+        assert_eq!(before.contains("\u{1b}[1m50% (1 of 2)\u{1b}[0m"), has_color, "{shown:?}");
+        assert_eq!(end.contains("\u{1b}[31m1 failed\u{1b}[0m"), has_color, "{shown:?}");
+    }
+}
+
+#[test]
+fn nothing_is_drawn_among_what_is_printed() {
+    let server = server();
+    let words = format!("ringpull -w '%{{url}}\\n' {} {}", server.url("/a"), server.url("/held"));
+    let Some(shown) = shown(&server, &words, 40, "/a\r\n") else { return };
+    assert!(!shown.contains("\u{1b}[K"), "{shown:?}");
+    assert!(shown.contains("\r\n  received  5.0 kB in "), "{shown:?}");
+    // The summary is as wide as the terminal.
+    let summary = shown.split_once("2 URLs: ").expect(&shown).1;
+    assert!(summary.lines().skip(1).all(|line| line.len() <= 40), "{shown:?}");
 }
 
 #[test]

@@ -19,7 +19,7 @@ const fn layer(name: &'static str, may_use: &'static [&'static str]) -> Layer {
     Layer { name, may_use }
 }
 
-const LAYERS: [Layer; 14] = [
+const LAYERS: [Layer; 15] = [
     layer("limits", &[]),
     layer("exit", &[]),
     layer("error", &["exit"]),
@@ -45,6 +45,8 @@ const LAYERS: [Layer; 14] = [
         ],
     ),
     layer("origin", &["limits"]),
+    // What the command line is to a shell, for another program.
+    layer("pull", &["cli", "config", "engine", "error", "exit", "report"]),
 ];
 
 /// Layers that are bytes in, values out.

@@ -1,11 +1,13 @@
 //! What is told of a run, while it goes on and afterwards.
 
 use crate::cli::outlet::{Leads, leads};
-use crate::cli::values;
-use crate::config::{PrintedRows, ProgressMode, ReportFile, StatsFile};
+use crate::cli::values::{self, Millis};
+use crate::config::{PrintedRows, ProgressMode, ProgressOptions, ReportFile, StatsFile};
 use crate::error::RunError;
+use crate::limits;
 use crate::plan::input::Columns;
 use crate::report::RowFormat;
+use crate::report::look::Look;
 use crate::report::write_out::WriteOut;
 use anyhow::{Context as _, bail};
 use clap::Args;
@@ -40,9 +42,19 @@ pub struct ReportArgs {
     pub stats: Option<PathBuf>,
     /// Progress on stderr.
     ///
-    /// [default: bar on a terminal, else none]
+    /// [default: bar on a terminal, else plain]
+    ///
+    /// A bar is as wide as the terminal, in colour unless NO_COLOR is set; it is left out where
+    /// rows or a body are printed to the same terminal. See `ringpull help watch`.
     #[arg(long, value_name = "HOW", value_parser = progress())]
     pub progress: Option<ProgressMode>,
+    /// Time between two lines of progress where stderr is not a terminal; 0 is none.
+    ///
+    /// [default: 1m; with --progress plain 5s, with --progress json 1s]
+    ///
+    /// Example: --summary-interval 10s
+    #[arg(long, value_name = "TIME", value_parser = values::duration, hide_short_help = true)]
+    pub summary_interval: Option<Millis>,
     /// No progress and no summary; errors only.
     ///
     /// The first failures are still told when there is no report.
@@ -155,13 +167,27 @@ impl ReportArgs {
         }
     }
 
-    /// What was asked for; else a bar where somebody can see it and did not ask for quiet.
-    pub(crate) fn progress(&self, is_stderr_terminal: bool) -> ProgressMode {
+    /// What was asked for; else a bar where somebody can see it, and lines where nobody can. Quiet
+    /// is neither, and so is a terminal that is printed to.
+    pub(crate) fn progress(&self, is_stderr_terminal: bool, is_printed_to: bool) -> ProgressMode {
         match self.progress {
             Some(typed) => typed,
-            None if is_stderr_terminal && !self.quiet => ProgressMode::Bar,
-            None => ProgressMode::None,
+            None if self.quiet => ProgressMode::None,
+            None if !is_stderr_terminal => ProgressMode::Plain,
+            None if is_printed_to => ProgressMode::None,
+            None => ProgressMode::Bar,
         }
+    }
+
+    /// Progress in this mode and look.
+    pub(crate) fn shown(&self, mode: ProgressMode, look: Look) -> ProgressOptions {
+        let usual = match (mode, self.progress) {
+            (ProgressMode::Json, _) => limits::PROGRESS_JSON_DEFAULT_MS,
+            (_, Some(_)) => limits::PROGRESS_PLAIN_DEFAULT_MS,
+            (_, None) => limits::PROGRESS_LOG_DEFAULT_MS,
+        };
+        let interval_ms = self.summary_interval.map_or(usual, |interval| interval.0);
+        ProgressOptions { mode, interval_ms, look }
     }
 }
 
@@ -195,9 +221,9 @@ fn report_format() -> impl TypedValueParser<Value = ReportForm> {
 /// The values of `--progress`.
 fn progress() -> impl TypedValueParser<Value = ProgressMode> {
     values::one_of([
-        ("bar", ProgressMode::Bar, "one line, drawn anew in its place"),
-        ("plain", ProgressMode::Plain, "a line of text every few seconds"),
-        ("json", ProgressMode::Json, "a JSON object every second"),
+        ("bar", ProgressMode::Bar, "a line or two, drawn anew in their place"),
+        ("plain", ProgressMode::Plain, "a line of text now and then"),
+        ("json", ProgressMode::Json, "a JSON object now and then"),
         ("none", ProgressMode::None, "nothing"),
     ])
 }
@@ -326,17 +352,31 @@ mod tests {
     fn a_bar_is_for_a_terminal_without_quiet() {
         let progress = |line: &[&str], is_stderr_terminal| {
             let Command::Pull(args) = typed(line) else { panic!("{line:?} pulls nothing") };
-            let host = Host { is_stderr_terminal, ..host() };
+            let host = Host { is_stderr_terminal, is_stdout_terminal: true, ..host() };
             let config = resolve(&args, &host).unwrap().config;
-            (config.progress, config.summary)
+            (config.progress.mode, config.summary)
         };
         assert_eq!(progress(&["u"], true), (ProgressMode::Bar, true));
-        assert_eq!(progress(&["u"], false), (ProgressMode::None, true));
+        assert_eq!(progress(&["u"], false), (ProgressMode::Plain, true));
+        for printed in [&["-o", "-", "u"][..], &["-w", "%{url}", "u"], &["--report", "-", "u"]] {
+            assert_eq!(progress(printed, true), (ProgressMode::None, true), "{printed:?}");
+        }
         assert_eq!(progress(&["-q", "u"], true), (ProgressMode::None, false));
         assert_eq!(progress(&["-q", "--progress", "json", "u"], true), (ProgressMode::Json, false));
         assert_eq!(progress(&["--progress", "plain", "u"], true), (ProgressMode::Plain, true));
         assert_eq!(progress(&["--progress", "bar", "u"], false), (ProgressMode::Bar, true));
+        assert_eq!(progress(&["-q", "u"], false), (ProgressMode::None, false));
         assert_eq!(progress(&["--progress", "none", "u"], true), (ProgressMode::None, true));
+    }
+
+    #[test]
+    fn lines_of_progress_have_their_time() {
+        let interval = |words: &[&str]| config(&[words, &["u"]].concat()).progress.interval_ms;
+        assert_eq!(interval(&[]), 60_000);
+        assert_eq!(interval(&["--progress", "plain"]), 5_000);
+        assert_eq!(interval(&["--progress", "json"]), 1_000);
+        assert_eq!(interval(&["--progress", "json", "--summary-interval", "1m"]), 60_000);
+        assert_eq!(interval(&["--summary-interval", "0"]), 0);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! and as terms with explanations where they do not. Code keeps its lines, however long.
 
 use super::markdown::{Block, Face, Span, Table, spans};
-use std::ffi::OsStr;
+use crate::report::look::Look;
 
 /// How a text is set off where it is bold or code.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -14,12 +14,10 @@ pub enum Style {
 }
 
 impl Style {
-    /// The style of an output, by what the environment has in `NO_COLOR` and `TERM`.
+    /// The style of an output.
     #[must_use]
-    pub fn of(is_terminal: bool, no_color: Option<&OsStr>, term: Option<&OsStr>) -> Self {
-        let is_forbidden = no_color.is_some_and(|value| !value.is_empty());
-        let is_dumb = term.is_some_and(|term| term == "dumb");
-        if is_terminal && !is_forbidden && !is_dumb { Self::Ansi } else { Self::Plain }
+    pub fn of(look: Look) -> Self {
+        if look.has_color { Self::Ansi } else { Self::Plain }
     }
 }
 

@@ -142,7 +142,7 @@ impl Kit {
             },
             obeys_robots: config.robots.is_obeyed,
             pipeline: config.pipeline,
-            tells_waits: config.summary && config.progress != ProgressMode::Json,
+            tells_waits: config.summary && config.progress.mode != ProgressMode::Json,
             transfers: Transfers::default(),
             leftovers: Rc::default(),
             in_flight: Cell::new(0),

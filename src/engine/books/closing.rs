@@ -1,5 +1,6 @@
 //! The end of a line: its row, and what the session of the run is told of it.
 
+use crate::engine::books::listener::Backlog;
 use crate::engine::books::row_sink::{RowSink, Scribe};
 use crate::engine::books::session::Session;
 use crate::engine::state::stop::{Stop, StopFlag};
@@ -18,6 +19,8 @@ pub(crate) struct Books {
     reads_rows: bool,
     /// What encodes rows, for each core to have its own.
     scribe: Option<Scribe>,
+    /// Rows that wait for whoever embeds the run.
+    backlog: Option<Arc<Backlog>>,
 }
 
 /// How a line ends.
@@ -41,8 +44,8 @@ pub(crate) enum Left<'l> {
 impl Books {
     /// The books of a run that `stop` ends.
     pub(crate) fn new(rows: RowSink, session: Option<Session>, stop: Arc<StopFlag>) -> Self {
-        let (reads_rows, scribe) = (rows.reads_rows(), rows.scribe());
-        Self { rows: Mutex::new(rows), session, stop, reads_rows, scribe }
+        let (reads_rows, scribe, backlog) = (rows.reads_rows(), rows.scribe(), rows.backlog());
+        Self { rows: Mutex::new(rows), session, stop, reads_rows, scribe, backlog }
     }
 
     /// Ends a line: the session is told what is left of it, its row is taken, and the run stops if
@@ -96,6 +99,25 @@ impl Books {
         self.scribe.clone()
     }
 
+    /// Whether nothing begins because rows wait that nobody takes.
+    pub(crate) fn is_held(&self) -> bool {
+        self.backlog.as_ref().is_some_and(|backlog| backlog.is_holding())
+    }
+
+    /// Lets jobs begin again if enough rows were taken.
+    pub(crate) fn release(&self) {
+        if self.backlog.as_ref().is_some_and(|backlog| backlog.may_release()) {
+            self.stop.wake_all();
+        }
+    }
+
+    /// Waits while rows wait that nobody takes, unless the run stops.
+    pub(crate) fn wait_for_listener(&self) {
+        while self.is_held() && self.stop.get() == Stop::Running {
+            std::thread::sleep(LISTENER_WAIT);
+        }
+    }
+
     /// The rows, behind their lock.
     pub(crate) fn rows(&self) -> MutexGuard<'_, RowSink> {
         self.rows.lock().unwrap_or_else(PoisonError::into_inner)
@@ -122,6 +144,8 @@ impl Books {
     }
 }
 
+/// How often it is looked whether rows were taken.
+const LISTENER_WAIT: Duration = Duration::from_millis(5);
 /// How often the lock of the rows is tried when memory has run out, and how long between: its
 /// holder may be the thread that tries.
 const ROWS_ATTEMPTS: usize = 200;

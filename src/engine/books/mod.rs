@@ -5,6 +5,7 @@ pub(crate) mod closing;
 pub(crate) mod dns_cache;
 pub(crate) mod given;
 pub(crate) mod journal;
+pub(crate) mod listener;
 pub(crate) mod parquet;
 pub(crate) mod replace;
 pub(crate) mod row_file;

@@ -1,5 +1,6 @@
 //! Where rows go: the report file and the statistics, behind one lock.
 
+use crate::engine::books::listener::{Backlog, RowListener};
 use crate::engine::books::row_file::{Flushed, RowFile};
 use crate::engine::books::write_out::RowPrinter;
 use crate::report::budget::{self, Budget};
@@ -8,6 +9,7 @@ use crate::report::packing::Packing;
 use crate::report::{Counted, Limit, Row, RowEncoder, RowFormat, Stats, summary};
 use std::fs::File;
 use std::io;
+use std::sync::Arc;
 use std::time::Instant;
 
 /// Takes one row per input line.
@@ -21,6 +23,8 @@ pub(crate) struct RowSink {
     printed: Option<RowPrinter>,
     /// Whether that is the report.
     is_report_printed: bool,
+    /// Who takes the rows in this process.
+    listener: Option<RowListener>,
 }
 
 /// What the run may cost, and what of it is used up.
@@ -87,7 +91,18 @@ impl RowSink {
             spending,
             printed: None,
             is_report_printed: false,
+            listener: None,
         }
+    }
+
+    /// Has every row told to a listener too.
+    pub(crate) fn tell(&mut self, listener: Option<RowListener>) {
+        self.listener = listener;
+    }
+
+    /// The rows that wait for the listener, if there is one.
+    pub(crate) fn backlog(&self) -> Option<Arc<Backlog>> {
+        self.listener.as_ref().map(RowListener::backlog)
     }
 
     /// Has every row written to standard output too.
@@ -111,6 +126,7 @@ impl RowSink {
     /// As [`Self::record`], of a row that [`Self::scribe`] has encoded, where there is a scribe.
     pub(crate) fn record_encoded(&mut self, row: &Row, encoded: Option<&[u8]>) -> bool {
         self.stats.record(row);
+        self.listener.iter_mut().for_each(|listener| listener.take(row));
         let can_print = self.printed.as_mut().is_none_or(|printed| printed.take(row));
         let can_write = self.write(row, encoded) && can_print;
         can_write && self.spent().is_none()
@@ -125,7 +141,7 @@ impl RowSink {
 
     /// Whether rows are written somewhere. Those of failures are told of anyway.
     pub(crate) fn reads_rows(&self) -> bool {
-        self.report.is_some() || self.printed.is_some()
+        self.report.is_some() || self.printed.is_some() || self.listener.is_some()
     }
 
     /// What the run has used up of what it may cost, the first of it, if anything.
@@ -157,7 +173,7 @@ impl RowSink {
 
     /// Whether there is a report that tells of failures.
     fn is_told(&self) -> bool {
-        self.report.is_some() || self.is_report_printed
+        self.report.is_some() || self.is_report_printed || self.listener.is_some()
     }
 
     /// What is written to standard output, to be finished.
@@ -184,6 +200,7 @@ impl RowSink {
 
     /// Ends the report: its counters, and why a row could not be written, if one could not.
     pub(crate) fn finish(&mut self) -> (Stats, io::Result<()>) {
+        self.listener = None;
         let written = self.report.take().map_or(Ok(()), |report| report.rows.close());
         (std::mem::take(&mut self.stats), written)
     }

@@ -101,7 +101,7 @@ impl Desk {
 
     /// How long the core may sleep if nobody wakes it.
     pub(crate) fn nap(&self) -> Duration {
-        if self.shared.full_disk.is_paused() {
+        if self.shared.full_disk.is_paused() || self.shared.books.is_held() {
             // What is due may not begin: whoever ends the pause wakes everybody.
             return Duration::from_millis(NAP_MAX_MS);
         }
@@ -115,6 +115,9 @@ impl Desk {
 
     /// A job that this core may run now. On a full disk there is one at a time, and it is a probe.
     pub(crate) fn take(&self, kit: &Kit, now: Moment) -> Option<Work> {
+        if self.shared.books.is_held() {
+            return None;
+        }
         let full_disk = &self.shared.full_disk;
         if !full_disk.is_paused() {
             return self.take_granted(kit, false, now);

@@ -133,7 +133,7 @@ impl Lists {
         let Some(current) = self.current.take() else { return };
         self.lines_before = current.lines_total();
         match current {
-            InputReader::Arguments(_) => {}
+            InputReader::Arguments(_) | InputReader::Given { .. } => {}
             InputReader::Bytes(stream) => {
                 self.notes.passed_over.extend(stream.passed_over());
                 self.notes.left_out += stream.left_out();

@@ -177,6 +177,7 @@ impl<'r> Reader<'r> {
     fn bad_lines(&mut self) {
         self.is_cut |= !self.judge.tell_bad_lines();
         self.shared.full_disk.wait(&self.shared.stop);
+        self.shared.books.wait_for_listener();
     }
 
     /// Gives the rows of bad lines, once they are known to be those of the report.

@@ -20,8 +20,9 @@ use crate::engine::shared::Shared;
 use crate::engine::watch::observe;
 use crate::error::RunError;
 use crate::fault::{Cause, Fault, Stage};
+use crate::report::look::Page;
 use crate::report::{Limit, Number, RunEnd, RunInfo, RunShard, Stats, summary};
-use crate::ring::setup;
+use crate::ring::{setup, terminal};
 use anyhow::Context as _;
 use std::io;
 use std::time::{Instant, SystemTime};
@@ -134,21 +135,19 @@ struct Told<'t> {
 
 fn tell(shared: &Shared, told: &Told<'_>) {
     // Who reads JSON from standard error reads nothing else.
-    let is_json = shared.config.progress == ProgressMode::Json;
+    let is_json = shared.config.progress.mode == ProgressMode::Json;
     if !is_json {
         told.failures.iter().for_each(|failure| say(failure));
     }
     // What is wrong with the list comes first.
     let has_begun = !shared.reader.is_list_refused() || told.stats.count > 0;
     if shared.config.summary && !is_json && has_begun {
-        say(summary::text(told.stats, told.info).trim_end());
-        if told.is_stopped {
-            let is_all_read = shared.reader.total().is_some();
-            summary::not_started(told.untouched as u64, is_all_read)
-                .iter()
-                .for_each(|left| say(left));
-        }
-        told.saved.iter().for_each(|saved| say(saved));
+        let is_all_read = shared.reader.total().is_some();
+        let untouched = summary::not_started(told.untouched as u64, is_all_read);
+        let left = untouched.into_iter().filter(|_| told.is_stopped).chain(told.saved.clone());
+        let page = Page { columns: terminal::columns(), look: shared.config.progress.look };
+        let left: Vec<String> = left.collect();
+        say(summary::text(told.stats, told.info, &left, page).trim_end());
     }
 }
 

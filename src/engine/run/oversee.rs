@@ -70,6 +70,7 @@ pub(crate) fn oversee(shared: &Shared, signals: &Signals, beside: &mut Beside) -
         shared
             .full_disk
             .mind(shared.now_ms(), &shared.stop, || shared.books.rows().flush() == Flushed::All);
+        shared.books.release();
         observer.look(signals.asked());
         beside.dns_cache.iter_mut().for_each(DnsCache::tick);
     }

@@ -4,6 +4,7 @@ use crate::config::{Config, Destination, RequestConfig, StatsFile};
 use crate::engine::books::closing::Books;
 use crate::engine::books::dns_cache::DnsCache;
 use crate::engine::books::journal::{self, Body, Opened, Removal, Stale, Syncer, Tally, Watched};
+use crate::engine::books::listener::RowListener;
 use crate::engine::books::parquet::{PendingTable, Table, restore};
 use crate::engine::books::replace::Replacement;
 use crate::engine::books::row_sink::RowSink;
@@ -96,21 +97,19 @@ pub(crate) struct Beside {
 }
 
 impl Prepared {
-    /// Opens and looks at everything that a run needs.
+    /// Opens and looks at everything that a run needs, which may have `nofile` files open.
     ///
     /// # Errors
     /// The run cannot begin: no io_uring, a list that cannot be read or is another one than that of
     /// the report, a directory or report that cannot be written, too little of something.
-    pub(crate) fn open(config: &Config) -> anyhow::Result<Self> {
+    pub(crate) fn open(config: &Config, nofile: u64) -> anyhow::Result<Self> {
         if config.backend.has_ring() {
             setup::check_io_uring()?;
         }
-        setup::ignore_write_signals();
         let metrics = observe::listen(config.metrics_addr)?;
         let mut lists = Lists::open(&config.inputs, &config.input, &config.dir)?;
         let mut naming = Naming::new(config);
         let tls = Settings::new(&config.tls)?;
-        let nofile = setup::raise_nofile()?;
         let Sizes { config, idle_max, folders_max } = sized(config, nofile)?;
         let mut dir = open_dir(&config)?;
         let rules = DirRules::new(&config, config.destination.has_files().then_some(&dir));
@@ -163,7 +162,11 @@ impl Prepared {
     ///
     /// # Errors
     /// A file of the run cannot be written.
-    pub(crate) fn begin(self, signals: &Signals) -> anyhow::Result<Begun> {
+    pub(crate) fn begin(
+        self,
+        signals: &Signals,
+        listener: Option<RowListener>,
+    ) -> anyhow::Result<Begun> {
         let Self { config, mut naming, mut dir, mut opened, table, check, .. } = self;
         let stats_file = config.stats.as_ref().map(|stats| create(stats, &config)).transpose()?;
         let session = Session::of(&config)?;
@@ -177,6 +180,7 @@ impl Prepared {
         let report = opened.map(Opened::into_appending);
         let mut rows = RowSink::new(report, &config.budget, config.disk_wait_ms > 0);
         rows.print(RowPrinter::of(&config));
+        rows.tell(listener);
         signals.set_begun();
         naming.reserve(&config);
         dir.set_kept(irreplaceable(&config));

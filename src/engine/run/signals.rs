@@ -51,6 +51,11 @@ impl Signals {
         Ok(signals)
     }
 
+    /// None are caught: the program that embeds the run asks for its end by raising the count.
+    pub(crate) fn none(count: Arc<AtomicUsize>) -> Self {
+        Self { count, asked: Arc::default(), is_begun: Arc::default() }
+    }
+
     /// From now on a signal lets the run end in good order.
     pub(crate) fn set_begun(&self) {
         self.is_begun.store(true, Ordering::Relaxed);

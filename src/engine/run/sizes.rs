@@ -50,7 +50,7 @@ pub(crate) fn sized(config: &Config, nofile: u64) -> anyhow::Result<Sizes> {
     };
     // Less than half is not what was asked for, and whoever wants it quiet has to know that too.
     let is_told = config.summary && in_flight_max < wanted || in_flight_max < wanted.div_ceil(2);
-    if is_told && config.progress != ProgressMode::Json {
+    if is_told && config.progress.mode != ProgressMode::Json {
         say(&format!("warning: {what}"));
     }
     let kept = split.kept + 2 * (split.jobs - in_flight_max);
@@ -79,7 +79,7 @@ fn cpus(config: &Config, cores_max: usize) -> Vec<usize> {
     cpus.truncate(cores_max);
     let urls = config.inputs.iter().try_fold(0_usize, |count, input| match input {
         Input::Urls(urls) => Some(count + urls.len()),
-        Input::File(_) | Input::Stdin => None,
+        Input::File(_) | Input::Stdin | Input::Given(_) => None,
     });
     if let Some(urls) = urls.filter(|urls| *urls < cpus.len()) {
         let here = setup::current_cpu();
@@ -100,7 +100,7 @@ fn lookahead_max(config: &Config) -> usize {
     }
     if let Some(bytes) = limit_bytes
         && config.summary
-        && config.progress != ProgressMode::Json
+        && config.progress.mode != ProgressMode::Json
     {
         let limit = bytes >> 20;
         say(&format!(

@@ -79,7 +79,7 @@ impl FullDisk {
             dir: config.dir.clone(),
             wait_ms,
             is_decoded: config.request.compressed,
-            is_quiet: config.progress == ProgressMode::Json,
+            is_quiet: config.progress.mode == ProgressMode::Json,
             state: Mutex::new(State {
                 pause: Pause::new(wait_ms),
                 places: Vec::new(),

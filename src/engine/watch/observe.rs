@@ -27,6 +27,7 @@ pub(crate) struct Observer<'s> {
     /// Looked for now and then: that walks over hosts.
     holdups: Vec<Holdup>,
     pushing: Vec<Pushing>,
+    forecast: Forecast,
     holdups_at: Instant,
     /// Requests for the state that were heard.
     asked: usize,
@@ -45,8 +46,9 @@ impl<'s> Observer<'s> {
     pub(crate) fn new(shared: &'s Shared) -> Self {
         Self {
             shared,
-            progress: Progress::new(shared.config.progress),
+            progress: Progress::new(&shared.config),
             meter: Meter::default(),
+            forecast: Forecast::default(),
             measure_at: shared.began,
             holdups: Vec::new(),
             pushing: Vec::new(),
@@ -63,9 +65,10 @@ impl<'s> Observer<'s> {
             self.measure_at = now + MEASURE_EVERY;
             self.meter.measure(&self.view());
         }
-        if self.holdups_at <= now && self.progress.is_shown() {
+        if self.holdups_at <= now && self.is_to_be_known() {
             self.holdups = holdups(self.shared);
             self.pushing = pushing(self.shared);
+            self.forecast = Forecast::of(self.shared);
             // Cores wait meanwhile: for next to nothing of their time.
             self.holdups_at = now + MEASURE_EVERY.max(now.elapsed() * HOLDUPS_PART);
         }
@@ -82,6 +85,13 @@ impl<'s> Observer<'s> {
             let view = self.view();
             self.progress.show(&view, &self.meter);
         }
+    }
+
+    /// Whether somebody is about to be told of hosts, or the run may stand still for them.
+    fn is_to_be_known(&self) -> bool {
+        let soon = self.shared.began.elapsed() + MEASURE_EVERY;
+        let is_idle = || self.shared.queue.view().in_flight() == 0;
+        self.progress.is_due(soon) || (self.progress.is_shown() && is_idle())
     }
 
     /// The last look.
@@ -110,7 +120,7 @@ impl<'s> Observer<'s> {
         let is_over = self.shared.stop.cores_done() > 0;
         let silent = if is_over { Vec::new() } else { silent };
         let view = full_view(self.shared);
-        let tell = match self.shared.config.progress {
+        let tell = match self.shared.config.progress.mode {
             ProgressMode::Json => state::json,
             ProgressMode::Bar | ProgressMode::Plain | ProgressMode::None => state::text,
         };
@@ -120,7 +130,8 @@ impl<'s> Observer<'s> {
 
     fn view(&self) -> View {
         let (holdups, pushing) = (self.holdups.clone(), self.pushing.clone());
-        View { holdups, pushing, ..view(self.shared) }
+        let Forecast { next_at, all_begun_at } = self.forecast;
+        View { holdups, pushing, next_at, all_begun_at, ..view(self.shared) }
     }
 }
 
@@ -163,6 +174,29 @@ fn view(shared: &Shared) -> View {
         hosts_lowered: 0,
         names_known,
         names_asked,
+        next_at: Duration::ZERO,
+        all_begun_at: Duration::ZERO,
+    }
+}
+
+/// When waiting jobs can go on, on the clock of the run.
+#[derive(Clone, Copy, Debug, Default)]
+struct Forecast {
+    next_at: Duration,
+    all_begun_at: Duration,
+}
+
+impl Forecast {
+    fn of(shared: &Shared) -> Self {
+        let now_ms = shared.now_ms();
+        let found = shared.queue.view().forecast(now_ms);
+        let at = |for_ms: u64| match for_ms {
+            0 => Duration::ZERO,
+            for_ms => Duration::from_millis(now_ms.saturating_add(for_ms)),
+        };
+        // Shorter pauses come and go.
+        let next_ms = if found.next_ms < REST_MIN_MS { 0 } else { found.next_ms };
+        Self { next_at: at(next_ms), all_begun_at: at(found.all_begun_ms) }
     }
 }
 
@@ -176,7 +210,10 @@ fn long_files(shared: &Shared) -> LongFiles {
 /// The view of a run with all that is to be said of its hosts, which walks every host.
 fn full_view(shared: &Shared) -> View {
     let troubles = shared.queue.view().troubles(shared.now_ms());
+    let Forecast { next_at, all_begun_at } = Forecast::of(shared);
     View {
+        next_at,
+        all_begun_at,
         holdups: holdups(shared),
         pushing: pushing(shared),
         hosts_resting: troubles.resting,
@@ -236,7 +273,7 @@ pub(crate) fn serve(
     // A port that nobody chose has to be told.
     let is_told = config.summary || config.metrics_addr.is_some_and(|addr| addr.port() == 0);
     let url = format!("http://{}{}", listener.addr(), served::PATH);
-    match config.progress {
+    match config.progress.mode {
         ProgressMode::Json => say(&serde_json::json!({ "metrics": url }).to_string()),
         ProgressMode::Bar | ProgressMode::Plain | ProgressMode::None if is_told => {
             say(&format!("metrics: {url}"));
@@ -258,6 +295,8 @@ pub(crate) fn serve(
 const HOLDUPS_PART: u32 = 100;
 /// How often speed is measured, and hosts are looked for that hold the run up.
 const MEASURE_EVERY: Duration = Duration::from_secs(1);
+/// Shortest time that nothing can begin which is told of, in milliseconds.
+const REST_MIN_MS: u64 = 1_000;
 /// How long cores have to answer: many times their sweep.
 const ANSWERS_WITHIN: Duration = Duration::from_millis(500);
 /// Hosts that hold the run up, as many as are told of.

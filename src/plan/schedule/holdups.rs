@@ -130,7 +130,7 @@ impl<T> Schedule<T> {
         troubles
     }
 
-    fn why(&self, host: &Host, now_ms: u64) -> Option<WaitReason> {
+    pub(super) fn why(&self, host: &Host, now_ms: u64) -> Option<WaitReason> {
         let left = |until_ms: u64| Some(until_ms.saturating_sub(now_ms)).filter(|left| *left > 0);
         let active = host.active.as_ref();
         if let Some(breaker) = active.map(|active| &active.throttle.breaker) {

@@ -34,6 +34,11 @@ impl Rate {
     pub(super) fn per_s(count: f32) -> Self {
         Self { interval_ns: (1e9 / f64::from(count)) as u64 }
     }
+
+    /// Requests a second.
+    pub(super) fn in_s(self) -> f64 {
+        1e9 / self.interval_ns as f64
+    }
 }
 
 /// When the next request is due, in nanoseconds of the run.

@@ -2,14 +2,19 @@
 
 use super::*;
 use crate::fault::{Cause, DiskProblem, Stage};
+use crate::report::look::{Look, Page};
 use crate::report::row::Row;
 use crate::report::row::tests::{row_bad_input, row_cancelled, row_failed, row_ok, row_skipped};
-use crate::report::summary::{exit_status, text};
+use crate::report::summary::{self, exit_status};
 
 fn stats(rows: &[Row]) -> Stats {
     let mut stats = Stats::default();
     rows.iter().for_each(|row| stats.record(row));
     stats
+}
+
+fn text(stats: &Stats, run: &RunInfo) -> String {
+    summary::text(stats, run, &[], Page::default())
 }
 
 fn run(end: RunEnd) -> RunInfo {
@@ -34,7 +39,8 @@ fn hosts_that_push_back_are_named() {
     let run = RunInfo { pushing, ..run(RunEnd::Complete) };
     let stats = stats(&rows());
     let text = text(&stats, &run);
-    let line = "img.example refused 4% of 2,000 requests; asked at 9.6 requests/s since\n";
+    let line =
+        "\n  refusals  img.example refused 4% of 2,000 requests; asked at 9.6 requests/s since\n";
     assert!(text.ends_with(line), "{text}");
     let json: serde_json::Value = serde_json::from_str(&stats.to_json(&run)).unwrap();
     let host = &json["hosts_pushing_back"][0];
@@ -154,18 +160,16 @@ fn statistics_file_of_nothing() {
 fn summary() {
     insta::assert_snapshot!(text(&stats(&rows()), &run(RunEnd::Interrupted)), @r"
     6 URLs: 2 ok, 1 skipped, 2 failed, 1 cancelled (interrupted)
-    2 files replaced one that was there
-    100.0 kB in 2.5 s, 0.8 files/s, 40.0 kB/s
-    time of a file: half within 12.3 s, longest 12.3 s
-    5 connections, 1 retry, 2 redirects
-    failures by cause:
-            1  http.status      the server answered with an error status
-            1  input.url        the input line is not a URL
-            1  run.interrupted  the run ended before this URL was done
-    failures by status: 404 (1)
-    slowest hosts, by time spent:
-       24.6 s  cdn.example:443: 2 URLs at 12.3 s each, 100.0 kB
-        2.0 s  b.example:80: 1 URL, 1 failed
+      replaced  2 files that were there
+      received  100.0 kB in 2.5 s, 40.0 kB/s, 0.8 files/s
+      per file  half within 12.3 s, longest 12.3 s
+      requests  5 connections, 1 retry, 2 redirects
+      failures  1  http.status      the server answered with an error status
+                1  input.url        the input line is not a URL
+                1  run.interrupted  the run ended before this URL was done
+      statuses  404 (1)
+      slowest   24.6 s  cdn.example:443: 2 URLs at 12.3 s each, 100.0 kB
+                 2.0 s  b.example:80: 1 URL, 1 failed
     ");
 }
 
@@ -175,34 +179,34 @@ fn a_summary_says_what_applies() {
     let one = |row: Row| text(&stats(&[row]), &complete);
     insta::assert_snapshot!(one(Row { has_replaced: false, num_redirects: 0, ..row_ok() }), @r"
     1 URL: 1 ok
-    50.0 kB in 2.5 s, 20.0 kB/s
+      received  50.0 kB in 2.5 s, 20.0 kB/s
     ");
     insta::assert_snapshot!(one(row_ok()), @r"
     1 URL: 1 ok
-    1 file replaced one that was there
-    50.0 kB in 2.5 s, 20.0 kB/s
-    1 redirect
+      replaced  1 file that was there
+      received  50.0 kB in 2.5 s, 20.0 kB/s
+      requests  1 redirect
     ");
     insta::assert_snapshot!(one(row_failed()), @r"
     1 URL: 1 failed (http.status, status 404)
-    0 B in 2.5 s
-    1 retry
+      time      2.5 s
+      requests  1 retry
     ");
     insta::assert_snapshot!(one(row_bad_input()), @r"
     1 URL: 1 failed (input.url)
-    0 B in 2.5 s
+      time  2.5 s
     ");
     insta::assert_snapshot!(one(row_skipped()), @r"
     1 URL: 1 skipped
-    0 B in 2.5 s
+      time  2.5 s
     ");
     assert_eq!(text(&Stats::default(), &complete), "0 URLs\n");
     let passed = Passed { good: 1_200, failed: 3, transient: 1, ..Passed::default() };
     let again = Stats { passed, ..Stats::default() };
     assert_eq!(
         text(&again, &complete),
-        "nothing left to pull\n1,203 lines done by earlier runs, 3 of them failed; --retry-failed \
-         tries again, --retry-failed=transient only 1 that may well succeed\n"
+        "nothing left to pull\n  before  1,203 lines done by earlier runs, 3 of them failed; \
+         --retry-failed tries again, --retry-failed=transient only 1 that may well succeed\n"
     );
 }
 
@@ -213,7 +217,7 @@ fn what_was_not_tried_took_no_time() {
     let mut rows = vec![untried; 98];
     rows.extend([row_ok(), row_ok()]);
     let text = text(&stats(&rows), &run(RunEnd::Complete));
-    assert!(text.contains("\ntime of a file: half within 12.3 s, longest 12.3 s\n"), "{text}");
+    assert!(text.contains("\n  per file  half within 12.3 s, longest 12.3 s\n"), "{text}");
 }
 
 #[test]
@@ -225,16 +229,14 @@ fn thousands_are_apart() {
     }
     insta::assert_snapshot!(text(&many, &run(RunEnd::Complete)), @r"
     3,998 URLs: 1,999 ok, 1,999 failed
-    1,999 files replaced one that was there
-    100.0 MB in 2.5 s, 800 files/s, 40.0 MB/s
-    time of a file: half within 2.0 s, 99% within 12.3 s, longest 12.3 s
-    5,997 connections, 1,999 retries, 1,999 redirects
-    failures by cause:
-        1,999  http.status  the server answered with an error status
-    failures by status: 404 (1,999)
-    slowest hosts, by time spent:
-        6h51m  cdn.example:443: 1,999 URLs at 12.3 s each, 100.0 MB
-        1h06m  b.example:80: 1,999 URLs at 2.0 s each, 1,999 failed
+      replaced  1,999 files that were there
+      received  100.0 MB in 2.5 s, 40.0 MB/s, 800 files/s
+      per file  half within 2.0 s, 99% within 12.3 s, longest 12.3 s
+      requests  5,997 connections, 1,999 retries, 1,999 redirects
+      failures  1,999  http.status  the server answered with an error status
+      statuses  404 (1,999)
+      slowest   6h51m  cdn.example:443: 1,999 URLs at 12.3 s each, 100.0 MB
+                1h06m  b.example:80: 1,999 URLs at 2.0 s each, 1,999 failed
     ");
 }
 
@@ -320,7 +322,7 @@ fn a_shard_says_which_one_it_is() {
     let shard = Some(RunShard { index: 3, count: 4, lines_of_others: 70 });
     let run = RunInfo { shard, ..run(RunEnd::Complete) };
     let text = text(&Stats::default(), &run);
-    assert!(text.contains("shard 3/4: 70 lines are for other shards\n"), "{text}");
+    assert!(text.contains("  shard  3/4: 70 lines are for other shards\n"), "{text}");
     let json: serde_json::Value = serde_json::from_str(&Stats::default().to_json(&run)).unwrap();
     assert_eq!(json["shard"]["index"], 3);
     assert_eq!(json["shard"]["lines_of_others"], 70);
@@ -362,4 +364,52 @@ fn times_count_from_when_requests_were_due_too() {
     let without: serde_json::Value =
         serde_json::from_str(&stats(&[row_ok()]).to_json(&run)).unwrap();
     assert!(without.get("time_due").is_none() && without.get("time_late").is_none());
+}
+
+#[test]
+fn a_summary_is_as_wide_as_the_terminal() {
+    let stats = stats(&rows());
+    let left = ["5 lines not started".to_owned(), "5 URLs are left, in l.txt".to_owned()];
+    let shown = |columns| {
+        let page = Page { columns: Some(columns), ..Page::default() };
+        summary::text(&stats, &run(RunEnd::Complete), &left, page)
+    };
+    insta::assert_snapshot!(shown(40), @r"
+    6 URLs: 2 ok, 1 skipped, 2 failed, 1 cancelled
+      replaced  2 files that were there
+      received  100.0 kB in 2.5 s,
+                40.0 kB/s, 0.8 files/s
+      per file  half within 12.3 s, longest
+                12.3 s
+      requests  5 connections, 1 retry,
+                2 redirects
+      failures  1  http.status      the
+                server answered with an
+                error status
+                1  input.url        the
+                input line is not a URL
+                1  run.interrupted  the run
+                ended before this URL was
+                done
+      statuses  404 (1)
+      slowest   24.6 s  cdn.example:443:
+                2 URLs at 12.3 s each,
+                100.0 kB
+                 2.0 s  b.example:80: 1 URL,
+                1 failed
+      left      5 lines not started
+                5 URLs are left, in l.txt
+    ");
+    let narrow = shown(20);
+    let begin = "\n  replaced 2 files\n    that were there\n  received 100.0 kB\n    in 2.5 s,\n";
+    assert!(narrow.contains(begin), "{narrow}");
+    assert_eq!(shown(150), shown(80));
+    assert!(
+        shown(80)
+            .ends_with("  left      5 lines not started\n            5 URLs are left, in l.txt\n")
+    );
+    let color = Page { look: Look { has_color: true, ..Look::default() }, ..Page::default() };
+    let color = summary::text(&stats, &run(RunEnd::Complete), &[], color);
+    assert!(color.contains(" \x1b[31m2 failed\x1b[0m, "), "{color:?}");
+    assert!(color.contains("\n  \x1b[31mfailures\x1b[0m  1  http.status"), "{color:?}");
 }

@@ -6,6 +6,7 @@ use crate::cli::tests::{options, refused};
 use crate::config::Config;
 use crate::exit::ExitStatus;
 use crate::plan::target::{Scheme, Target};
+use crate::report::look::Look;
 use std::ffi::OsString;
 
 /// The words of a command line, split at spaces.
@@ -23,6 +24,8 @@ fn try_resolve(line: &str, environment: &[(&'static str, &str)]) -> anyhow::Resu
     let host = Host {
         cpus: vec![0],
         is_stderr_terminal: false,
+        is_stdout_terminal: false,
+        look: Look::default(),
         argv,
         proxy_variables,
         task_variables: Vec::new(),

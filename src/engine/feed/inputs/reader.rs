@@ -6,11 +6,15 @@ use super::item::Item;
 use super::parquet::Rowed;
 use super::source::Source;
 use super::stream::Stream;
+use crate::config::Given;
+use crate::plan::job::Job;
 
 /// What reads one input.
 pub(super) enum InputReader {
     /// URLs given one by one.
     Arguments(Arguments),
+    /// URLs that a program gives one by one, and lines up to here.
+    Given { given: Given, lines: u64 },
     /// Lines, or rows of a table, as bytes that come.
     Bytes(Box<Stream>),
     /// Rows of a Parquet file, whose parts are found from its end.
@@ -30,6 +34,11 @@ impl InputReader {
     pub(super) fn next(&mut self) -> Option<anyhow::Result<Item>> {
         match self {
             Self::Arguments(arguments) => arguments.next().map(Ok),
+            Self::Given { given, lines } => {
+                let url = given.next()?;
+                *lines += 1;
+                Some(Ok(Item::Entry(Job::from_argument(*lines, &url))))
+            }
             Self::Bytes(stream) => stream.next(),
             Self::Rows(rows) => rows.next().map(|entry| entry.map(Item::Entry)),
         }
@@ -51,7 +60,7 @@ impl InputReader {
             (Self::Rows(rows), Source::Parquet(path)) => {
                 Some(Second::Here(Self::Rows(Box::new(rows.onward(path)?))))
             }
-            (Self::Bytes(_) | Self::Rows(_), _) => None,
+            (Self::Bytes(_) | Self::Rows(_) | Self::Given { .. }, _) => None,
         }
     }
 
@@ -59,6 +68,7 @@ impl InputReader {
     pub(super) fn is_steady(&self) -> bool {
         match self {
             Self::Arguments(_) | Self::Rows(_) => true,
+            Self::Given { .. } => false,
             Self::Bytes(stream) => stream.is_steady(),
         }
     }
@@ -67,6 +77,7 @@ impl InputReader {
     pub(super) fn lines_total(&self) -> u64 {
         match self {
             Self::Arguments(arguments) => arguments.lines_total(),
+            Self::Given { lines, .. } => *lines,
             Self::Bytes(stream) => stream.lines_total(),
             Self::Rows(rows) => rows.lines_total(),
         }

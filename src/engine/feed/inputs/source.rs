@@ -5,7 +5,7 @@ use super::item::unusable;
 use super::parquet::{Rowed, begins_as_parquet};
 use super::reader::InputReader;
 use super::stream::Stream;
-use crate::config::Input;
+use crate::config::{Given, Input};
 use crate::error::RunError;
 use crate::plan::input::{Format, List, Options, format_of};
 use anyhow::Context as _;
@@ -29,6 +29,8 @@ pub(super) enum Source {
     Stdin(File),
     /// URLs given as arguments.
     Arguments(Vec<String>),
+    /// URLs that a program gives one by one.
+    Given(Given),
 }
 
 impl Source {
@@ -40,6 +42,10 @@ impl Source {
         let (file, name) = match self {
             Self::Arguments(urls) => {
                 return Ok(InputReader::Arguments(Arguments::new(urls.clone(), lines_before)));
+            }
+            Self::Given(given) => {
+                let given = given.clone();
+                return Ok(InputReader::Given { given, lines: lines_before });
             }
             Self::Parquet(path) => {
                 return Ok(InputReader::Rows(Box::new(Rowed::open(path, config, lines_before)?)));
@@ -64,7 +70,7 @@ impl Source {
                 Some(Self::File { path: path.clone(), report: *report })
             }
             Self::Parquet(path) if path.is_file() => Some(Self::Parquet(path.clone())),
-            Self::File { .. } | Self::Parquet(_) | Self::Stdin(_) => None,
+            Self::File { .. } | Self::Parquet(_) | Self::Stdin(_) | Self::Given(_) => None,
             Self::Arguments(urls) => Some(Self::Arguments(urls.clone())),
         }
     }
@@ -76,6 +82,7 @@ impl Source {
     pub(super) fn look(input: &Input, config: &Options) -> anyhow::Result<Self> {
         Ok(match input {
             Input::Urls(urls) => Self::Arguments(urls.clone()),
+            Input::Given(given) => Self::Given(given.clone()),
             Input::Stdin => {
                 let stdin = io::stdin().as_fd().try_clone_to_owned();
                 Self::Stdin(File::from(stdin.context("cannot read standard input")?))

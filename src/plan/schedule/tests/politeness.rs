@@ -504,3 +504,27 @@ fn a_host_that_does_not_answer_leaves_half_of_the_slots_to_others() {
         assert_eq!(one.rounds(2, HostSignal::Answered), [2, 4], "{signal:?}");
     }
 }
+
+#[test]
+fn what_time_alone_says_is_known() {
+    let mut schedule = Schedule::new(limits(1, 50, 4));
+    assert_eq!(schedule.forecast(0), Forecast::default());
+    push(&mut schedule, "a", 0..3);
+    assert_eq!(schedule.forecast(0), Forecast::default(), "all of them may begin");
+    schedule.pause(at("a"), 5_000);
+    assert_eq!(schedule.forecast(1_000), Forecast { next_ms: 4_000, all_begun_ms: 4_000 });
+    schedule.defer(at("b"), 9, 3_000, u64::MAX);
+    assert_eq!(schedule.forecast(1_000), Forecast { next_ms: 2_000, all_begun_ms: 4_000 });
+    schedule.defer(at("b"), 10, 9_000, u64::MAX);
+    assert_eq!(schedule.forecast(1_000), Forecast { next_ms: 2_000, all_begun_ms: 8_000 });
+    push(&mut schedule, "c", 20..21);
+    assert_eq!(schedule.forecast(1_000), Forecast { next_ms: 0, all_begun_ms: 8_000 });
+    // By a rate it takes longer than that.
+    for (rate, rate_per_host) in
+        [(Some(Rate::new(2, 1_000)), None), (None, Some(Rate::new(2, 1_000)))]
+    {
+        let mut paced = Schedule::new(Limits { rate, rate_per_host, ..limits(1, 50, 4) });
+        push(&mut paced, "a", 0..20);
+        assert_eq!(paced.forecast(0), Forecast { next_ms: 0, all_begun_ms: 10_000 });
+    }
+}
