@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Makes the wheel: the program and the package `ringpull` beside it.
 
-    wheel.py --binary FILE --dist DIR [--notices FILE]
+    wheel.py --binary FILE --dist DIR [--notices FILE] [--level N]
 
 It is also the backend by which pip builds from the sources (PEP 517). A wheel is a zip of known
 layout (PEP 427), so there is no tool that would compile the crate a second time in its own way;
@@ -50,7 +50,7 @@ def built() -> str:
     return str(ROOT / target / "release" / "ringpull")
 
 
-def make(binary: Path, dist: Path, notices: Path | None) -> Path:
+def make(binary: Path, dist: Path, notices: Path | None, level: int = 9) -> Path:
     """Writes the wheel into the folder; its path."""
     crate = tomllib.loads((ROOT / "Cargo.toml").read_text())["package"]
     name = f"ringpull-{crate['version']}"
@@ -69,7 +69,7 @@ def make(binary: Path, dist: Path, notices: Path | None) -> Path:
     files[f"{info}/RECORD"] = "\n".join([*record, f"{info}/RECORD,,", ""]).encode()
     dist.mkdir(parents=True, exist_ok=True)
     wheel = dist / f"{name}-{tag}.whl"
-    write(wheel, files)
+    write(wheel, files, level)
     return wheel
 
 
@@ -107,11 +107,11 @@ def digest(data: bytes) -> str:
     return base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode()
 
 
-def write(path: Path, files: dict[str, bytes]) -> None:
+def write(path: Path, files: dict[str, bytes], level: int) -> None:
     """A zip of these files, all of one time."""
     moment = time.gmtime(max(EARLIEST, int(os.environ.get("SOURCE_DATE_EPOCH", EARLIEST))))[:6]
     draft = path.with_suffix(".draft")
-    with zipfile.ZipFile(draft, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+    with zipfile.ZipFile(draft, "w", zipfile.ZIP_DEFLATED, compresslevel=level) as archive:
         for name, data in files.items():
             entry = zipfile.ZipInfo(name, moment)
             entry.compress_type = zipfile.ZIP_DEFLATED
@@ -126,8 +126,9 @@ def main() -> None:
     parser.add_argument("--binary", type=Path, required=True)
     parser.add_argument("--dist", type=Path, required=True)
     parser.add_argument("--notices", type=Path)
+    parser.add_argument("--level", type=int, default=9, help="of the compression [9]")
     given = parser.parse_args()
-    print(make(given.binary, given.dist, given.notices))
+    print(make(given.binary, given.dist, given.notices, given.level))
 
 
 if __name__ == "__main__":

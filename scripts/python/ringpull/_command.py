@@ -48,7 +48,8 @@ def _installed() -> Iterator[Path]:
     yield Path(sysconfig.get_path("scripts"), "ringpull")
     package = Path(__file__).resolve().parent
     yield package.parent / "bin" / "ringpull"
-    yield package.parents[3] / "bin" / "ringpull"
+    for above in [*package.parents][3:4]:
+        yield above / "bin" / "ringpull"
     yield Path(sysconfig.get_path("scripts", f"{os.name}_user"), "ringpull")
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 
 class Error(Exception):
     """A run that failed. Its text is what the program said.
@@ -64,19 +62,18 @@ class Interrupted(Error):
     """Status 130: somebody sent the program a signal. (Ctrl-C in Python is KeyboardInterrupt.)"""
 
 
-class _Table:
-    BY_STATUS: ClassVar[dict[int, type[Error]]] = {
-        1: InternalError,
-        2: UsageError,
-        3: LocalFileError,
-        4: NetworkError,
-        5: TlsError,
-        6: AuthError,
-        7: ProtocolError,
-        8: StatusError,
-        9: Stopped,
-        130: Interrupted,
-    }
+_BY_STATUS: dict[int, type[Error]] = {
+    1: InternalError,
+    2: UsageError,
+    3: LocalFileError,
+    4: NetworkError,
+    5: TlsError,
+    6: AuthError,
+    7: ProtocolError,
+    8: StatusError,
+    9: Stopped,
+    130: Interrupted,
+}
 
 
 def of_status(status: int, end: str | None, message: str) -> Error:
@@ -84,4 +81,4 @@ def of_status(status: int, end: str | None, message: str) -> Error:
     if not message:
         message = f"killed by signal {-status}" if status < 0 else f"exit status {status}"
         message = f"the run ended early ({end})" if end else message
-    return _Table.BY_STATUS.get(status, Error)(message, status, end)
+    return _BY_STATUS.get(status, Error)(message, status, end)

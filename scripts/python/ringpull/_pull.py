@@ -131,7 +131,12 @@ def _readable(run: Run) -> Iterator[asyncio.Future[None]]:
     """A future of when there is something to do in a turn."""
     loop = asyncio.get_running_loop()
     is_readable: asyncio.Future[None] = loop.create_future()
-    loop.add_reader(run.fileno(), lambda: is_readable.done() or is_readable.set_result(None))
+
+    def tell() -> None:
+        if not is_readable.done():
+            is_readable.set_result(None)
+
+    loop.add_reader(run.fileno(), tell)
     try:
         yield is_readable
     finally:

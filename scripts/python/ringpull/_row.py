@@ -10,9 +10,6 @@ from typing import Any, Optional
 
 from ._errors import Error
 
-# What it is in the columns, for `_values`; the names are those of `ringpull help report`.
-_MOMENT = "attempted_at"
-
 
 # The types are written so that typing.get_type_hints() understands them in Python 3.9, too.
 @dataclasses.dataclass(frozen=True)
@@ -86,15 +83,11 @@ def parse(line: bytes) -> Row:
     """The row of a line of JSON."""
     try:
         told = json.loads(line)
-        values = [told.pop(name) for name in _COLUMNS]
-        moment = told_at(values[_COLUMNS.index(_MOMENT)])
+        values = {name: told.pop(name) for name in _COLUMNS}
+        # Python 3.9 and 3.10 do not know that Z is UTC.
+        moment = values["attempted_at"].replace("Z", "+00:00")
+        values["attempted_at"] = datetime.datetime.fromisoformat(moment)
     except (ValueError, KeyError, AttributeError) as error:
         text = f"the program wrote what is no row ({error!r}): {line[:200]!r}"
         raise Error(text) from error
-    values[_COLUMNS.index(_MOMENT)] = moment
-    return Row(*values, told)
-
-
-def told_at(text: str) -> datetime.datetime:
-    """A point in time; Python 3.9 and 3.10 do not know that Z is UTC."""
-    return datetime.datetime.fromisoformat(text.replace("Z", "+00:00"))
+    return Row(**values, kept=told)
