@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import itertools
 import threading
 from collections.abc import AsyncIterator, Iterator
@@ -97,9 +96,9 @@ def test_to_be_cancelled_ends_the_run(url: Url, tmp_path: Path) -> None:
 def test_leaving_the_loop_ends_the_run(url: Url, tmp_path: Path) -> None:
     async def main() -> None:
         rows = ringpull.pull_async(endless(url), dir=tmp_path, lookahead=100)
-        async with contextlib.aclosing(rows):
-            async for _ in rows:
-                break
+        async for _ in rows:
+            break
+        await rows.aclose()
         assert not running(tmp_path)
 
     asyncio.run(main())

@@ -29,7 +29,8 @@ def test_one_that_cannot_be_run(tmp_path: Path) -> None:
     plain = tmp_path / "plain"
     folder.mkdir()
     plain.write_text("no program")
-    for binary in [tmp_path / "absent", plain, folder, "no-such-program-anywhere"]:
+    absent = str(tmp_path / "absent")
+    for binary in [absent, str(plain), str(folder), "no-such-program-anywhere"]:
         with pytest.raises(ringpull.BinaryError, match="cannot run .*" + Path(binary).name):
             list(ringpull.pull([], binary=binary))
 
@@ -69,8 +70,8 @@ print([row.status for row in ringpull.pull([url], dir=out, backend="epoll")])
 
 @pytest.mark.parametrize("reason", [errno.ENOSYS, errno.EPERM])
 def test_a_kernel_without_io_uring(reason: int, url: Url, tmp_path: Path) -> None:
-    words = [sys.executable, "-c", WITHOUT_IO_URING, str(reason), url("/image/1.jpg"), tmp_path]
-    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    words = [sys.executable, "-c", WITHOUT_IO_URING, str(reason), url("/image/1.jpg")]
+    done = subprocess.run([*words, str(tmp_path)], capture_output=True, text=True, check=False)
     if done.returncode == 99 and "RINGPULL_TEST_NO_SKIP" not in os.environ:
         pytest.skip("seccomp filters are not to be had here")
     assert done.returncode == 0, done.stderr

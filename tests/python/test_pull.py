@@ -205,7 +205,8 @@ for row in ringpull.pull(urls, dir=out, report=report, lookahead=100):
 
 def script(url: Url, tmp_path: Path) -> subprocess.Popen[str]:
     """A process that pulls without end, and has pulled something."""
-    words = [sys.executable, "-c", SCRIPT, url(""), tmp_path / "out", tmp_path / "r.jsonl"]
+    paths = [str(tmp_path / "out"), str(tmp_path / "r.jsonl")]
+    words = [sys.executable, "-c", SCRIPT, url(""), *paths]
     process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stdout is not None and process.stdout.readline()
     return process
