@@ -112,6 +112,15 @@ fn the_debian_package_and_the_licences_are_whole() {
     run(command("dpkg-deb").arg("-x").arg(released.file(".deb")).arg(&unpacked));
     let version = run(command(unpacked.join("usr/bin/ringpull")).arg("--version"));
     assert_eq!(version.trim(), format!("ringpull {}", env!("CARGO_PKG_VERSION")));
+    for path in [
+        "man/man1/ringpull.1.gz",
+        "bash-completion/completions/ringpull",
+        "zsh/vendor-completions/_ringpull",
+        "fish/vendor_completions.d/ringpull.fish",
+    ] {
+        let len = std::fs::metadata(unpacked.join("usr/share").join(path)).unwrap().len();
+        assert!(len > 1000, "{path}: {len} bytes");
+    }
     let doc = unpacked.join("usr/share/doc/ringpull");
     assert!(doc.join("copyright").exists() && doc.join("THIRD-PARTY.txt.gz").exists());
     let control = run(command("dpkg-deb").arg("-I").arg(released.file(".deb")));

@@ -66,6 +66,9 @@ def words(has_urls: bool, options: Mapping[str, Option]) -> list[str]:
     if "shard" not in options:
         # All of the list, also where the environment is that of one task of many.
         made.append("--shard=0/1")
+    if "config" not in options:
+        # What this says decides, and not what somebody wants on the command line.
+        made.append("--no-config")
     for name, value in options.items():
         made += _option(name, value)
     return made
