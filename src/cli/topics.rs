@@ -27,7 +27,7 @@ const fn topic(name: &'static str, about: &'static str, text: &'static str) -> T
 }
 
 /// Every topic, in the order in which they are listed.
-pub const TOPICS: [Topic; 21] = [
+pub const TOPICS: [Topic; 23] = [
     topic(
         "lists",
         "what a list may be, and what one line of it can say",
@@ -72,6 +72,16 @@ pub const TOPICS: [Topic; 21] = [
         "many-machines",
         "one list on several machines: Slurm, Kubernetes, Spark",
         include_str!("topics/many-machines.md"),
+    ),
+    topic(
+        "python",
+        "pip install, and a generator of rows for Python and asyncio",
+        include_str!("topics/python.md"),
+    ),
+    topic(
+        "containers",
+        "images, io_uring and seccomp, limits",
+        include_str!("topics/containers.md"),
     ),
     topic(
         "origin",

@@ -103,3 +103,4 @@ mod trust; // whom TLS trusts, as curl does, and what is said of others
 mod two_runs; // two at once: one report, one file, one unfinished file
 mod uring_absent; // the message when the kernel has no io_uring for us
 mod watch; // what is told of a run while it goes on
+mod wheel; // what scripts/release makes: installed, used from Python, licensed

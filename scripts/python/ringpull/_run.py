@@ -1,0 +1,231 @@
+"""One run of the program: its list goes in, its rows come out, in turns that wait for neither
+longer than for the other. Nothing here knows who waits, a generator or an event loop."""
+
+from __future__ import annotations
+
+import collections
+import json
+import logging
+import os
+import select
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import IO
+
+from . import _errors
+from ._errors import BinaryError
+from ._row import Row, parse
+
+LOG = logging.getLogger("ringpull")
+
+# How much of the list is ready at once, in bytes.
+_AHEAD_BYTES = 1 << 16
+# How long URLs are collected before they are sent, in seconds: a slow source sends each at once.
+_COLLECT_S = 0.005
+_READ_BYTES = 1 << 18
+# Lines of standard error that an exception can tell.
+_TOLD_LINES = 100
+# What the program says that is not why it ended.
+_BESIDE = ("ringpull: warning: ", "ringpull: note: ", "failed: ")
+
+Lines = Iterator[bytes]
+
+
+class Run:
+    """A program that runs. `turn` until `is_over`, then `check`; and `close` in any case."""
+
+    def __init__(self, command: Sequence[str], stats: str | None, lines: Lines | None) -> None:
+        self._lines = lines
+        self._rows, self._told = _Split(), _Split()
+        self._last: collections.deque[str] = collections.deque(maxlen=_TOLD_LINES)
+        self._stats, self._stats_path = bytearray(), stats
+        self._ready = bytearray()
+        self._is_fed = False
+        self._interrupts = 0
+        self._epoll = select.epoll()
+        reading, writing = os.pipe()
+        try:
+            self._child = _start([*command, f"--stats=/dev/fd/{writing}"], writing)
+        except BaseException:
+            os.close(reading)
+            self._epoll.close()
+            raise
+        finally:
+            os.close(writing)
+        assert self._child.stdin and self._child.stdout and self._child.stderr
+        self._stdin = self._child.stdin
+        os.set_blocking(self._stdin.fileno(), False)
+        self._is_writing = False
+        # What is read, and who takes what comes.
+        self._outputs: dict[int, tuple[IO[bytes], Callable[[bytes], list[Row]]]] = {}
+        takers = (self._take_rows, self._take_text, self._take_stats)
+        pipes = (self._child.stdout, self._child.stderr, open(reading, "rb", buffering=0))
+        for pipe, taker in zip(pipes, takers):
+            self._outputs[pipe.fileno()] = pipe, taker
+            self._epoll.register(pipe, select.EPOLLIN)
+        self._watch_stdin(lines is not None)
+
+    def fileno(self) -> int:
+        """A descriptor that is readable when there is something to do."""
+        return self._epoll.fileno()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the program has said all it says."""
+        return not self._outputs
+
+    @property
+    def has_room(self) -> bool:
+        """Whether more of the list is wanted."""
+        return not self._is_fed and len(self._ready) < _AHEAD_BYTES
+
+    def put(self, line: bytes) -> None:
+        """Has a line sent."""
+        self._ready += line
+        self._watch_stdin(True)
+
+    def end_of_list(self) -> None:
+        """There are no more lines."""
+        self._is_fed = True
+        self._watch_stdin(True)
+
+    def turn(self, timeout: float | None) -> list[Row]:
+        """Waits until something can be read or sent, or so many seconds: the rows that came."""
+        rows: list[Row] = []
+        for source, _ in self._epoll.poll(timeout):
+            if source in self._outputs:
+                rows += self._read(source)
+            else:
+                self._write()
+        return rows
+
+    def check(self) -> None:
+        """Waits for the end of the program, and raises what became of a run that failed."""
+        status = self._child.wait()
+        end = self._end()
+        # Where a run comes to its end, its status is that of single URLs.
+        if status != 0 and end != "complete":
+            told = "\n".join(line for line in self._last if not line.startswith(_BESIDE))
+            raise _errors.of_status(status, end, told.strip().removeprefix("ringpull: "))
+
+    def interrupt(self) -> bool:
+        """Has the program end in good order, the second time at once. False says that this was
+        done, and it still runs."""
+        self._close_stdin()
+        self._interrupts += 1
+        self._child.send_signal(signal.SIGINT)
+        return self._interrupts <= 2
+
+    def close(self) -> None:
+        """Waits for the program, which is killed if it still runs, and closes everything."""
+        if not self.is_over:
+            self._child.kill()
+        self._close_stdin()
+        self._child.wait()
+        for output in [*self._outputs]:
+            self._close_output(output)
+        self._epoll.close()
+        if self._stats_path is not None and self._stats:
+            with open(self._stats_path, "wb") as file:
+                file.write(self._stats)
+
+    def _read(self, source: int) -> list[Row]:
+        data = os.read(source, _READ_BYTES)
+        rows = self._outputs[source][1](data)
+        if not data:
+            self._close_output(source)
+        return rows
+
+    def _take_rows(self, data: bytes) -> list[Row]:
+        return [parse(line) for line in self._rows.lines(data)]
+
+    def _take_text(self, data: bytes) -> list[Row]:
+        for raw in self._told.lines(data):
+            line = raw.decode(errors="replace")
+            self._last.append(line)
+            is_warning = line.startswith("ringpull: ") and not line.startswith("ringpull: note: ")
+            LOG.log(logging.WARNING if is_warning else logging.INFO, "%s", line)
+        return []
+
+    def _take_stats(self, data: bytes) -> list[Row]:
+        self._stats += data
+        return []
+
+    def _end(self) -> str | None:
+        """How the run ended, where it came to an end."""
+        try:
+            return str(json.loads(self._stats)["end"])
+        except (ValueError, KeyError):
+            return None
+
+    def _write(self) -> None:
+        if self._lines is not None:
+            self._collect(self._lines)
+        try:
+            sent = os.write(self._stdin.fileno(), self._ready) if self._ready else 0
+        except BlockingIOError:
+            return
+        except BrokenPipeError:
+            # It wants no more: --max-files, or an error that it tells of.
+            self._is_fed, sent = True, len(self._ready)
+        del self._ready[:sent]
+        if not self._ready and self._is_fed:
+            self._close_stdin()
+        elif not self._ready and self._lines is None:
+            self._watch_stdin(False)
+
+    def _collect(self, lines: Lines) -> None:
+        until = time.monotonic() + _COLLECT_S
+        while self.has_room:
+            line = next(lines, None)
+            if line is None:
+                self._is_fed = True
+                return
+            self._ready += line
+            if time.monotonic() > until:
+                return
+
+    def _watch_stdin(self, is_wanted: bool) -> None:
+        if is_wanted == self._is_writing or self._stdin.closed:
+            return
+        self._is_writing = is_wanted
+        if is_wanted:
+            self._epoll.register(self._stdin.fileno(), select.EPOLLOUT)
+        else:
+            self._epoll.unregister(self._stdin.fileno())
+
+    def _close_stdin(self) -> None:
+        self._watch_stdin(False)
+        self._is_fed = True
+        self._stdin.close()
+
+    def _close_output(self, output: int) -> None:
+        self._epoll.unregister(output)
+        self._outputs.pop(output)[0].close()
+
+
+class _Split:
+    """Bytes as they come, given as lines."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+
+    def lines(self, data: bytes) -> list[bytes]:
+        """The lines that these bytes end; no bytes are the end of all."""
+        if not data:
+            data, self._rest = self._rest, b""
+            return [data] if data else []
+        *whole, self._rest = (self._rest + data).split(b"\n")
+        return whole
+
+
+def _start(command: Sequence[str], writing: int) -> subprocess.Popen[bytes]:
+    try:
+        # A session of its own: Ctrl-C is Python's, which then interrupts the program once.
+        return subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            bufsize=0, pass_fds=(writing,), start_new_session=True)
+    except OSError as error:
+        raise BinaryError(f"cannot run {command[0]}: {error.strerror}") from error

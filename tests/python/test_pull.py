@@ -1,0 +1,241 @@
+"""`ringpull.pull`: rows, lists of any kind, options, and every way to end."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import itertools
+import json
+import pickle
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import Url, assert_whole, eventually, running
+
+import ringpull
+
+
+def test_rows_are_typed(url: Url, tmp_path: Path) -> None:
+    (row,) = ringpull.pull([url("/image/7.jpg")], dir=tmp_path)
+    path = tmp_path / "7.jpg"
+    assert (row.ok, row.status, row.response_code, row.index) == (True, "ok", 200, 1)
+    assert row.filename == str(path) and path.stat().st_size == row.size_file == row.size_download
+    assert row.content_type == "image/jpeg" and row.error_code is None and row.kept == {}
+    assert isinstance(row.time_total, float) and row.time_total > 0
+    assert row.attempted_at.utcoffset() == datetime.timedelta(0)
+    assert row.tls_resumed is None
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        row.status = "failed"  # type: ignore[misc]
+    assert not hasattr(row, "__dict__")
+    assert pickle.loads(pickle.dumps(row)) == row
+
+
+def test_the_fields_are_the_columns_of_the_report(tmp_path: Path) -> None:
+    told = subprocess.run([ringpull.binary_path(), "help", "report"], capture_output=True,
+                          text=True, check=True).stdout
+    table = re.split(r"\n\n", told.split("  Column ", 1)[1], maxsplit=1)[0]
+    columns = re.findall(r"^  ([a-z_]+) ", table, re.MULTILINE)
+    fields = [field.name for field in dataclasses.fields(ringpull.Row)]
+    assert [*columns, "kept"] == fields
+
+
+def test_every_url_has_a_row_and_failures_raise_nothing(
+    url: Url, images: list[str], tmp_path: Path
+) -> None:
+    # What a list of text would take for a comment, an option of the line above, or two lines.
+    odd = ["# no comment", "  out=x", f"{url('/image/1.jpg')}\n{url('/image/2.jpg')}", "", "\ud800"]
+    urls = [*images, url("/status/404"), *odd]
+    rows = list(ringpull.pull(iter(urls), dir=tmp_path, retry=0))
+    assert sorted(row.index for row in rows) == list(range(1, len(urls) + 1))
+    by_index = {row.index: row for row in rows}
+    assert all(by_index[n].ok and by_index[n].url == urls[n - 1] for n in range(1, 201))
+    codes = [by_index[n].error_code for n in range(201, len(urls) + 1)]
+    assert codes[0] == "http.status" and all(str(code).startswith("input.") for code in codes[1:])
+    assert by_index[201].response_code == 404
+    assert len(list(tmp_path.iterdir())) == 200
+
+
+def test_lines_have_columns(url: Url, tmp_path: Path) -> None:
+    lines: list[ringpull.Line] = [
+        {"link": url("/image/1.jpg"), "to": "a/b.jpg", "id": 7, "tags": ["x"]},
+        url("/image/2.jpg"),
+    ]
+    rows = sorted(ringpull.pull(lines, dir=tmp_path, url_col="link", out_col="to",
+                                keep_cols="id,tags"), key=lambda row: row.index)
+    assert rows[0].filename == str(tmp_path / "a/b.jpg")
+    assert [row.kept for row in rows] == [{"id": 7, "tags": ["x"]}, {"id": None, "tags": None}]
+
+
+def test_lists_of_files(images: list[str], tmp_path: Path) -> None:
+    (tmp_path / "urls.txt").write_text("\n".join(images))
+    rows = list(ringpull.pull(input_file=tmp_path / "urls.txt", dir=tmp_path / "out"))
+    assert sorted(row.url for row in rows) == sorted(images)
+
+
+def test_options_are_those_of_the_program(url: Url, tmp_path: Path) -> None:
+    options: dict[str, Any] = {
+        "header": ["X-One: 1", "X-Two: 2"], "name_template": "{seq:04}", "retry": 1,
+        "max_time": 30.5, "no_clobber": False, "compressed": True, "continue_": True,
+        "compute_hash": "sha256", "stats": tmp_path / "s.json", "report": tmp_path / "r.csv",
+        "tlsv1_3": True, "user_agent": None,
+    }
+    (row,) = ringpull.pull([url("/image/1.jpg")], dir=tmp_path / "out", **options)
+    assert row.filename == str(tmp_path / "out" / "0001") and str(row.digest).startswith("sha-256=")
+    stats = json.loads((tmp_path / "s.json").read_text())
+    assert stats["successes"] == 1
+    told = {"--header=X-One: 1", "--continue", "--compressed", "--tlsv1.3", "--max-time=30.5"}
+    assert told - {"--header=X-One: 1"} <= set(stats["argv"])
+    assert "--no-clobber" not in stats["argv"] and len((tmp_path / "r.csv").read_text()) > 0
+    # The report says that all is done.
+    assert list(ringpull.pull([url("/image/1.jpg")], dir=tmp_path / "out", **options)) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"max_eror": 3}, "'--max-eror'"),
+        ({"retry": "many"}, "many"),
+        ({"header": [True]}, "--header"),
+        ({"output": "-"}, "-o"),
+        ({"report": "-"}, "standard output"),
+        ({"dry_run": True}, "dry_run"),
+        ({"write_out": "x"}, "write_out"),
+        ({"input_file": "x"}, "input_file"),
+    ],
+)
+def test_a_wrong_option_is_a_usage_error(
+    options: dict[str, Any], told: str, images: list[str], tmp_path: Path
+) -> None:
+    with pytest.raises(ringpull.UsageError, match=re.escape(told)) as raised:
+        list(ringpull.pull(images, dir=tmp_path / "out", **options))
+    assert raised.value.status in (2, None)
+    assert not (tmp_path / "out").exists() and not running(tmp_path)
+
+
+def test_values_of_no_kind(tmp_path: Path) -> None:
+    wrong: Any = {"a": 1}
+    for options in [{"header": wrong}, {"stats": 3}]:
+        with pytest.raises(TypeError, match=next(iter(options))):
+            list(ringpull.pull([], dir=tmp_path, **options))
+    with pytest.raises(TypeError, match=r"\[url\]"):
+        ringpull.pull("http://localhost/", dir=tmp_path)
+    numbers: Any = [1]
+    with pytest.raises(TypeError, match="not 1"):
+        list(ringpull.pull(numbers, dir=tmp_path))
+    assert not running(tmp_path)
+
+
+def test_what_ends_a_run_is_raised(url: Url, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(ringpull.LocalFileError, match="file") as local:
+        list(ringpull.pull([url("/image/1.jpg")], dir=tmp_path / "file"))
+    assert (local.value.status, local.value.end) == (3, None)
+    bad = (url("/status/404") for _ in itertools.count())
+    rows = []
+    with pytest.raises(ringpull.Stopped, match="--max-errors") as stopped:
+        for row in ringpull.pull(bad, dir=tmp_path / "out", max_errors=5, lookahead=100):
+            rows.append(row)
+    assert (stopped.value.status, stopped.value.end) == (9, "max_errors")
+    assert len(rows) >= 5 and {row.error_code for row in rows} == {"http.status"}
+
+
+def test_a_sample_needs_no_more_of_the_list(url: Url, tmp_path: Path) -> None:
+    urls = (url(f"/image/{n}.jpg") for n in itertools.count())
+    assert len(list(ringpull.pull(urls, dir=tmp_path, max_files=20, lookahead=100))) == 20
+    assert_whole(tmp_path)
+
+
+def test_leaving_the_loop_ends_the_run_in_good_order(url: Url, tmp_path: Path) -> None:
+    asked = 0
+
+    def endless() -> Iterator[str]:
+        nonlocal asked
+        for asked in itertools.count():
+            yield url(f"/image/{asked}.jpg")
+
+    report, out = tmp_path / "r.jsonl", tmp_path / "out"
+    pulling = ringpull.pull(endless(), dir=out, lookahead=100, report=report)
+    assert next(pulling).ok
+    # The list is asked for as it is wanted.
+    assert asked < 20_000
+    assert running(tmp_path)
+    pulling.close()
+    assert not running(tmp_path)
+    rows = [json.loads(line) for line in report.read_text().splitlines()]
+    assert len(rows) == len(list(out.iterdir()))
+    assert_whole(out)
+
+
+def test_a_list_that_fails_ends_the_run(images: list[str], tmp_path: Path) -> None:
+    def failing() -> Iterator[str]:
+        yield from images
+        raise LookupError("the list")
+
+    with pytest.raises(LookupError, match="the list"):
+        list(ringpull.pull(failing(), dir=tmp_path))
+    assert not running(tmp_path)
+    assert_whole(tmp_path)
+
+
+def test_long_lists_and_slow_readers_block_nothing(tmp_path: Path) -> None:
+    # List and rows are each a hundred times what a pipe holds; the program makes up the bodies.
+    count, long = 10_000, "x" * 1000
+    urls = (f"http://localhost/{long}/{n}" for n in range(count))
+    pulling = ringpull.pull(urls, network="memory:10", discard=True, lookahead=100)
+    first = next(pulling)
+    indices = {first.index} | {row.index for row in pulling}
+    assert indices == set(range(1, count + 1))
+
+
+SCRIPT = """
+import itertools, sys
+import ringpull
+base, out, report = sys.argv[1:]
+urls = (f"{base}/image/{n}.jpg" for n in itertools.count())
+for row in ringpull.pull(urls, dir=out, report=report, lookahead=100):
+    print(row.index, flush=True)
+"""
+
+
+def script(url: Url, tmp_path: Path) -> subprocess.Popen[str]:
+    """A process that pulls without end, and has pulled something."""
+    paths = [str(tmp_path / "out"), str(tmp_path / "r.jsonl")]
+    words = [sys.executable, "-c", SCRIPT, url(""), *paths]
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None and process.stdout.readline()
+    return process
+
+
+def test_ctrl_c_ends_both(url: Url, tmp_path: Path) -> None:
+    process = script(url, tmp_path)
+    process.send_signal(signal.SIGINT)
+    _, told = process.communicate()
+    assert process.returncode == -signal.SIGINT and told.rstrip().endswith("KeyboardInterrupt")
+    assert not running(tmp_path)
+    rows = [json.loads(line) for line in (tmp_path / "r.jsonl").read_text().splitlines()]
+    assert len(rows) == len(list((tmp_path / "out").iterdir()))
+    assert_whole(tmp_path / "out")
+
+
+def test_a_killed_python_leaves_nobody_behind(url: Url, tmp_path: Path) -> None:
+    process = script(url, tmp_path)
+    process.kill()
+    process.communicate()
+    assert eventually(lambda: not running(tmp_path))
+    assert_whole(tmp_path / "out")
+
+
+def test_a_signal_of_others_is_told(url: Url, tmp_path: Path) -> None:
+    urls = (url(f"/image/{n}.jpg") for n in itertools.count())
+    pulling = ringpull.pull(urls, dir=tmp_path, lookahead=100)
+    next(pulling)
+    subprocess.run(["kill", *running(tmp_path)], check=True)
+    with pytest.raises(ringpull.Interrupted) as raised:
+        list(pulling)
+    assert (raised.value.status, raised.value.end) == (130, "interrupted")
