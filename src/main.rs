@@ -18,7 +18,7 @@ fn main() -> process::ExitCode {
     // It asks how a run goes; before there is one, it must not end the process.
     setup::ignore_state_signal();
     let words: Vec<OsString> = std::env::args_os().collect();
-    let command = match cli::parse(words.clone()) {
+    let command = match cli::parse_with(words.clone(), &cli::Around::ask()) {
         Ok(command) => command,
         Err(error) => return usage(&error),
     };
@@ -69,6 +69,12 @@ fn run(command: &Command, words: &[OsString]) -> anyhow::Result<ExitStatus> {
                 Ok(status)
             }
         },
+        Command::Config(args) => {
+            args.shown.warnings.iter().for_each(|warning| tell(&format!("warning: {warning}")));
+            let text = args.shown.render(terminal::columns_of_output());
+            let _ = std::io::stdout().write_all(text.as_bytes());
+            Ok(ExitStatus::Success)
+        }
         Command::Help(args) => {
             explain(args.topic);
             Ok(ExitStatus::Success)

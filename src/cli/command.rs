@@ -1,12 +1,15 @@
 //! The command line as a whole: what is pulled and how, or a subcommand.
 
-use crate::cli::argv;
+use crate::cli::argv::{self, Given, Typed};
 use crate::cli::options::{BenchArgs, OriginArgs, PullArgs};
 use crate::cli::peers::PEERS;
+use crate::cli::secrets;
+use crate::cli::settings::{Around, Held, Shown};
 use crate::cli::topics::{self, Topic};
 use clap::error::ErrorKind;
-use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::ffi::OsString;
+use std::fmt;
 
 /// Pull lists of URLs onto disk through io_uring, and report what happened to each
 #[derive(Parser)]
@@ -17,7 +20,7 @@ use std::ffi::OsString;
     args_override_self = true,
     args_conflicts_with_subcommands = true,
     disable_help_subcommand = true,
-    override_usage = "ringpull [OPTIONS] [URL]...\n       ringpull origin|bench|help ...",
+    override_usage = "ringpull [OPTIONS] [URL]...\n       ringpull origin|bench|config|help ...",
     after_help = MORE,
     after_long_help = EXAMPLES
 )]
@@ -38,8 +41,28 @@ pub enum Command {
     Origin(OriginArgs),
     /// Measure what ringpull costs on this machine, in all combinations of what is compared
     Bench(Box<BenchArgs>),
+    /// Show the value of every option, and where it comes from
+    Config(ConfigArgs),
     /// Explain a topic; without one, list the topics
     Help(HelpArgs),
+}
+
+/// The run whose options are shown.
+#[derive(Args)]
+pub struct ConfigArgs {
+    /// Options of a run
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "OPTIONS")]
+    words: Vec<OsString>,
+    /// What holds.
+    #[arg(skip)]
+    pub shown: Shown,
+}
+
+/// Shows nothing: options may hold secrets.
+impl fmt::Debug for ConfigArgs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ConfigArgs").finish_non_exhaustive()
+    }
 }
 
 /// What is explained.
@@ -54,28 +77,75 @@ fn topic(name: &str) -> Result<&'static Topic, String> {
     topics::find(name).ok_or_else(|| topics::unknown(name))
 }
 
-/// Understands the words of the command line, the program's name first. A subcommand is one only as
-/// the first word; none has a scheme, so none can be meant as a URL.
+/// As [`parse_with`], without a config file and variables.
+///
+/// # Errors
+/// As for [`parse_with`].
+pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Command, clap::Error> {
+    parse_with(words, &Around::default())
+}
+
+/// Understands the words of the command line, the program's name first, and of what is
+/// around them. A subcommand is one only as the first word; none has a scheme, so none can be meant
+/// as a URL.
 ///
 /// # Errors
 /// Whatever clap has to say, help and version included; `print` and `exit_code` of the error fit.
-pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Command, clap::Error> {
+pub fn parse_with(
+    words: impl IntoIterator<Item = OsString>,
+    around: &Around,
+) -> Result<Command, clap::Error> {
     let mut command = command();
     let typed = argv::rewrite(&mut command, words, &PEERS)?;
-    let matches = command.try_get_matches_from_mut(typed.words).map_err(argv::explain)?;
-    let line = CommandLine::from_arg_matches(&matches);
-    let CommandLine { command: subcommand, mut pull } =
-        line.map_err(|error| error.format(&mut command))?;
-    if let Some(subcommand) = subcommand {
-        return Ok(subcommand);
+    if typed.is_subcommand {
+        let matches = command.try_get_matches_from_mut(typed.words).map_err(argv::explain)?;
+        let line = CommandLine::from_arg_matches(&matches);
+        let line = line.map_err(|error| error.format(&mut command))?;
+        return match line.command {
+            Some(Command::Config(args)) => shown(args, around),
+            Some(subcommand) => Ok(subcommand),
+            None => Ok(Command::Pull(Box::new(line.pull))),
+        };
     }
-    pull.notes = typed.notes;
+    let (pull, _) = pull(&mut command, typed, around)?;
     if pull.urls.is_empty() && pull.input.files.is_empty() && !pull.journal.verify {
         let hint =
             "nothing to pull: give URLs, -i FILE with one URL a line, or - for standard input";
         return Err(command.error(ErrorKind::MissingRequiredArgument, hint));
     }
     Ok(Command::Pull(Box::new(pull)))
+}
+
+/// The options of a run, and what clap has of them.
+fn pull(
+    command: &mut clap::Command,
+    typed: Typed,
+    around: &Around,
+) -> Result<(PullArgs, ArgMatches), clap::Error> {
+    // Help is to be had whatever a file says.
+    let is_help = |given: &Given| matches!(given.id.as_str(), "help" | "version");
+    let held = match typed.given.iter().any(is_help) {
+        true => Held::default(),
+        false => Held::new(command, around, &typed.given, typed.config())
+            .map_err(|told| clap::Error::raw(ErrorKind::ValueValidation, told + "\n"))?,
+    };
+    let mut words = typed.words;
+    words.splice(1..1, held.words());
+    let matches = command.try_get_matches_from_mut(words).map_err(argv::explain)?;
+    let mut line =
+        CommandLine::from_arg_matches(&matches).map_err(|error| error.format(command))?;
+    (line.pull.notes, line.pull.held) = (typed.notes, held);
+    Ok((line.pull, matches))
+}
+
+/// What holds for a run with these options.
+fn shown(args: ConfigArgs, around: &Around) -> Result<Command, clap::Error> {
+    let mut command = command();
+    let words = std::iter::once(OsString::from("ringpull")).chain(args.words);
+    let typed = argv::rewrite(&mut command, words, &PEERS)?;
+    let (pull, matches) = pull(&mut command, typed, around)?;
+    let shown = Shown::new(&command, &matches, &pull.held, &secrets::of(&pull));
+    Ok(Command::Config(ConfigArgs { words: Vec::new(), shown }))
 }
 
 /// The command line as clap knows it.

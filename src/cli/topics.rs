@@ -10,6 +10,8 @@ mod limits;
 mod markdown;
 mod peers;
 
+use super::nearest;
+
 pub use layout::Style;
 
 /// One topic of the help.
@@ -27,7 +29,7 @@ const fn topic(name: &'static str, about: &'static str, text: &'static str) -> T
 }
 
 /// Every topic, in the order in which they are listed.
-pub const TOPICS: [Topic; 21] = [
+pub const TOPICS: [Topic; 22] = [
     topic(
         "lists",
         "what a list may be, and what one line of it can say",
@@ -59,6 +61,11 @@ pub const TOPICS: [Topic; 21] = [
         "large",
         "large files: continuing, several connections, how they are written",
         include_str!("topics/large.md"),
+    ),
+    topic(
+        "config",
+        "options from a config file and from environment variables",
+        include_str!("topics/config.md"),
     ),
     topic("exit", "exit statuses, and the code of every failure", include_str!("topics/exit.md")),
     topic("watch", "progress, signals, metrics, --write-out", include_str!("topics/watch.md")),
@@ -159,29 +166,7 @@ fn nearest(name: &str) -> Option<&'static str> {
     if let Some(own) = names().find(is_part).filter(|_| name.len() > 1) {
         return Some(own);
     }
-    let near = names().map(|own| (distance(&name, own), own)).min()?;
-    // A third of the letters may be wrong; more is another word.
-    (near.0 <= near.1.len().max(3) / 3).then_some(near.1)
-}
-
-/// Letters to insert, remove, replace or swap with their neighbour until one text is the other.
-fn distance(a: &str, b: &str) -> usize {
-    let (a, b) = (a.as_bytes(), b.as_bytes());
-    let mut rows: Vec<Vec<usize>> = vec![(0..=b.len()).collect()];
-    for (line, from) in a.iter().enumerate() {
-        let above = &rows[line];
-        let mut row = vec![line + 1];
-        for (at, to) in b.iter().enumerate() {
-            let replaced = above[at] + usize::from(from != to);
-            let mut least = replaced.min(row[at] + 1).min(above[at + 1] + 1);
-            if line > 0 && at > 0 && a[line - 1] == *to && b[at - 1] == *from {
-                least = least.min(rows[line - 1][at - 1] + 1);
-            }
-            row.push(least);
-        }
-        rows.push(row);
-    }
-    rows[a.len()][b.len()]
+    nearest::nearest(&name, names())
 }
 
 /// Width of the list of topics in a message, which does not ask how wide the terminal is.

@@ -31,6 +31,7 @@ mod changes; // lines that are done and ask for something else by now
 mod checksums; // what is stored is what was asked for, or nothing
 mod coding; // --compressed: what is decoded, and what is stored as sent
 mod columns; // what a report says of the list, so that both can be joined
+mod configured; // options from a config file and the environment
 mod dedupe;
 mod dirs; // --dirs: which folder a file goes into
 mod discard; // --discard: rows and no files
