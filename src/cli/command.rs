@@ -4,7 +4,8 @@ use crate::cli::argv::{self, Given, Typed};
 use crate::cli::options::{BenchArgs, OriginArgs, PullArgs};
 use crate::cli::peers::PEERS;
 use crate::cli::secrets;
-use crate::cli::settings::{Around, Held, Shown};
+use crate::cli::settings::held::Held;
+use crate::cli::settings::{Around, Shown, held};
 use crate::cli::topics::{self, Topic};
 use clap::error::ErrorKind;
 use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -126,7 +127,7 @@ fn pull(
     let is_help = |given: &Given| matches!(given.id.as_str(), "help" | "version");
     let held = match typed.given.iter().any(is_help) {
         true => Held::default(),
-        false => Held::new(command, around, &typed.given, typed.config())
+        false => held(command, around, &typed.given, typed.config())
             .map_err(|told| clap::Error::raw(ErrorKind::ValueValidation, told + "\n"))?,
     };
     let mut words = typed.words;

@@ -49,7 +49,7 @@ pub use settings::SettingsArgs;
 pub use tls::TlsArgs;
 pub use transfer::TransferArgs;
 
-use super::settings::Held;
+use super::settings::held::Held;
 use clap::Args;
 use std::fmt;
 

@@ -1,7 +1,8 @@
 //! A config file: TOML with the long names of options, without their dashes.
 
-use super::{Place, Setting, Value, is_secret, options};
+use super::setting::{Place, Setting, Value, options};
 use crate::cli::nearest::nearest;
+use crate::cli::secrets::is_secret;
 use crate::cli::values;
 use clap::{Arg, Command};
 use std::ffi::OsString;
@@ -154,7 +155,7 @@ fn refuse(setting: &Setting, is_users: bool) -> Result<(), String> {
     if !is_users {
         return Ok(());
     }
-    if setting.name == "user" || setting.words.iter().any(|word| is_credential(word)) {
+    if setting.name == "user" || setting.words.iter().any(is_credential) {
         return Err("every host of every list would get it: name a netrc-file, which has a \
                     password for each host, or give it to one run, by --config FILE or by the \
                     environment"
@@ -174,7 +175,7 @@ fn is_private(setting: &Setting) -> bool {
     let has_user = |word: &OsString| word.to_string_lossy().contains('@');
     match setting.name.as_str() {
         "header" => setting.words.iter().any(is_credential),
-        name => is_secret(name) && (!is_url || setting.words.iter().any(has_user)),
+        name => is_secret(&format!("--{name}")) && (!is_url || setting.words.iter().any(has_user)),
     }
 }
 

@@ -1,6 +1,7 @@
 //! `ringpull config`: every option, its value, and where that comes from.
 
-use super::{Held, is_additive, is_optional, options};
+use super::held::Held;
+use super::setting::{is_additive, is_optional, options};
 use crate::cli::argv;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command};
@@ -23,7 +24,7 @@ struct Row {
 }
 
 impl Shown {
-    /// Those of all options that the help has; what is in `secrets` is masked.
+    /// Rows of all options that the help has; what is in `secrets` is masked.
     pub(in crate::cli) fn new(
         command: &Command,
         matches: &ArgMatches,

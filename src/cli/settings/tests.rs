@@ -1,5 +1,6 @@
 //! What holds of command line, environment and file, and what clap needs for it.
 
+use super::setting::options;
 use super::*;
 use crate::cli::command::{Command as Asked, command, parse_with};
 use crate::cli::options::PullArgs;
@@ -91,10 +92,22 @@ fn the_command_line_goes_before_the_environment_and_that_before_the_file() {
 #[test]
 fn values_of_every_kind() {
     let machine = Machine::new(
-        "split = 4\nspeed-limit = 0\nretry-failed = true\nreport = 'r.csv'\nno-private = 'own'\n\
-         respect-x-robots-tag = true\ncontinue = false\ntlsv1.3 = true\ndns-servers = ['127.0.0.1', \
-         '127.0.0.2:54']\nresolve = ['a:80:127.0.0.1', 'b:80:127.0.0.1']\ncacert = 'ca'\nnetrc = \
-         false\ncompute-hash = 'sha256'\n",
+        &[
+            "split = 4",
+            "speed-limit = 0",
+            "retry-failed = true",
+            "report = 'r.csv'",
+            "no-private = 'own'",
+            "respect-x-robots-tag = true",
+            "continue = false",
+            "tlsv1.3 = true",
+            "dns-servers = ['127.0.0.1', '127.0.0.2:54']",
+            "resolve = ['a:80:127.0.0.1', 'b:80:127.0.0.1']",
+            "cacert = 'ca'",
+            "netrc = false",
+            "compute-hash = 'sha256'",
+        ]
+        .join("\n"),
         &[
             ("RINGPULL_TIMESTAMPING", "1"),
             ("RINGPULL_COMPRESSED", "0"),
@@ -129,8 +142,8 @@ fn values_of_every_kind() {
 #[test]
 fn what_cannot_go_with_something_above_it_has_no_effect() {
     let machine = Machine::new(
-        "no-clobber = true\nrate = '9/s'\nconnect-timeout = 5\nipv6 = true\nretry = 9\nname-template \
-         = '{seq}'\nprogress = 'bar'\nfsync = 'file'",
+        "no-clobber = true\nrate = '9/s'\nconnect-timeout = 5\nipv6 = true\nretry = 9\n\
+         name-template = '{seq}'\nprogress = 'bar'\nfsync = 'file'",
         &[],
     );
     let args =

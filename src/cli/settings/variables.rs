@@ -1,7 +1,7 @@
 //! `RINGPULL_` and the long name of an option in capitals, with `_` for `-`: what the environment
 //! says of it.
 
-use super::{Place, Setting, Value, is_additive, is_optional, options};
+use super::setting::{Place, Setting, Value, is_additive, is_optional, options};
 use crate::cli::nearest::nearest;
 use clap::{Arg, ArgAction, Command};
 use std::ffi::{OsStr, OsString};

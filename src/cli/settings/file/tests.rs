@@ -36,13 +36,13 @@ fn mistakes_have_a_file_a_line_and_what_would_be_right() {
         ("dir = ['a', 'b']", "c.toml:1", &["one value, DIR"]),
         ("cacert = [['a']]", "c.toml:1", &["texts in quotes"]),
         ("on-conflict = 'x'", "c.toml:1", &["use one of overwrite, skip, rename, error"]),
-        ("user-agent = 'a\\nb'", "c.toml:1", &["control characters"]),
+        ("user-agent = \"a\\nb\"", "c.toml:1", &["control characters"]),
         ("retry = 1\nretry = 2", "c.toml:2", &["duplicate"]),
         ("retry = \n", "c.toml:1", &[]),
         ("dir = unquoted", "c.toml:1", &["quoted"]),
         ("fresh = true", "c.toml:1", &["`fresh`", "every run", "--config FILE"]),
         ("user = 'me:SECRET'", "c.toml:1", &["netrc-file"]),
-        ("header = ['A: 1', 'cookie : SECRET']", "c.toml:1", &["netrc-file"]),
+        ("header = ['A: 1', 'cookie: SECRET']", "c.toml:1", &["netrc-file"]),
         ("header = 'SECRET'", "c.toml:1", &["Name: value"]),
     ] {
         let told = told(text);
