@@ -71,12 +71,19 @@ fn run(command: &Command, words: &[OsString]) -> anyhow::Result<ExitStatus> {
         },
         Command::Config(args) => {
             args.shown.warnings.iter().for_each(|warning| tell(&format!("warning: {warning}")));
-            let text = args.shown.render(terminal::columns_of_output());
-            let _ = std::io::stdout().write_all(text.as_bytes());
+            print(&args.shown.render(terminal::columns_of_output()));
             Ok(ExitStatus::Success)
         }
         Command::Help(args) => {
             explain(args.topic);
+            Ok(ExitStatus::Success)
+        }
+        Command::Man => {
+            print(&cli::man::page());
+            Ok(ExitStatus::Success)
+        }
+        Command::Completions(args) => {
+            print(&cli::completions::script(args.shell));
             Ok(ExitStatus::Success)
         }
     }
@@ -92,6 +99,10 @@ fn explain(topic: Option<&'static Topic>) {
         Some(topic) => topic.render(columns, style),
         None => topics::list(columns, style),
     };
+    print(&text);
+}
+
+fn print(text: &str) {
     // Nobody listens when the stream is closed (`ringpull help lists | head -1`).
     let _ = std::io::stdout().write_all(text.as_bytes());
 }

@@ -7,8 +7,11 @@ use crate::cli::secrets;
 use crate::cli::settings::held::Held;
 use crate::cli::settings::{Around, Shown, held};
 use crate::cli::topics::{self, Topic};
+use crate::cli::values;
+use clap::builder::TypedValueParser;
 use clap::error::ErrorKind;
 use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap_complete::Shell;
 use std::ffi::OsString;
 use std::fmt;
 
@@ -46,6 +49,36 @@ pub enum Command {
     Config(ConfigArgs),
     /// Explain a topic; without one, list the topics
     Help(HelpArgs),
+    /// Print the page of the manual
+    ///
+    /// For instance: ringpull man >~/.local/share/man/man1/ringpull.1
+    #[command(hide = true)]
+    Man,
+    /// Print what completes options in a shell
+    ///
+    /// For instance:
+    ///   bash: ringpull completions bash >~/.local/share/bash-completion/completions/ringpull
+    ///   zsh:  ringpull completions zsh >_ringpull, in a directory of $fpath
+    ///   fish: ringpull completions fish >~/.config/fish/completions/ringpull.fish
+    #[command(hide = true, verbatim_doc_comment)]
+    Completions(CompletionsArgs),
+}
+
+/// The shell in which options are completed.
+#[derive(Args, Debug)]
+pub struct CompletionsArgs {
+    /// The shell
+    #[arg(value_name = "SHELL", value_parser = shell())]
+    pub shell: Shell,
+}
+
+/// The values of SHELL.
+fn shell() -> impl TypedValueParser<Value = Shell> {
+    values::one_of([
+        ("bash", Shell::Bash, "the shell of most machines"),
+        ("zsh", Shell::Zsh, "that of macOS, and of many others"),
+        ("fish", Shell::Fish, "fish"),
+    ])
 }
 
 /// The run whose options are shown.
@@ -151,9 +184,14 @@ fn shown(args: ConfigArgs, around: &Around) -> Result<Command, clap::Error> {
 
 /// The command line as clap knows it.
 pub(super) fn command() -> clap::Command {
-    let mut command = CommandLine::command();
+    let mut command = unbuilt();
     command.build();
     command
+}
+
+/// The same, to be changed.
+pub(super) fn unbuilt() -> clap::Command {
+    CommandLine::command()
 }
 
 /// The end of `-h`.
@@ -166,7 +204,7 @@ These are the most common options: `ringpull --help` explains all of them, with 
 `ringpull help` lists the topics that are explained at length.";
 
 /// The end of `--help`.
-const EXAMPLES: &str = "\
+pub(super) const EXAMPLES: &str = "\
 Values:
   TIME         seconds (10, 1.5), or a number with ms, s, m, h or d (500ms, 2m)
   BYTES, SIZE  a number, or one with k, M, G, T or P, each 1024 times the one before (1.5k, 20M)

@@ -6,6 +6,8 @@
 mod argv;
 pub mod bench;
 mod command;
+pub mod completions;
+pub mod man;
 mod nearest;
 pub mod options;
 mod outlet;
@@ -19,6 +21,6 @@ pub mod topics;
 pub mod values;
 mod written;
 
-pub use command::{Command, ConfigArgs, HelpArgs, parse, parse_with};
+pub use command::{Command, CompletionsArgs, ConfigArgs, HelpArgs, parse, parse_with};
 pub use resolve::{Host, Resolved, resolve, secret_ranges};
 pub use settings::{Around, Shown};

@@ -220,7 +220,11 @@ pub fn secret_ranges(command: &Command, word: &str) -> Vec<Range<usize>> {
             let secrets = bench::secrets(args);
             argv::secret_ranges(word, &secrets.iter().map(String::as_str).collect::<Vec<_>>())
         }
-        Command::Config(_) | Command::Origin(_) | Command::Help(_) => Vec::new(),
+        Command::Config(_)
+        | Command::Origin(_)
+        | Command::Help(_)
+        | Command::Man
+        | Command::Completions(_) => Vec::new(),
     }
 }
 

@@ -13,6 +13,7 @@ mod peers;
 use super::nearest;
 
 pub use layout::Style;
+pub(super) use markdown::{Face, spans};
 
 /// One topic of the help.
 #[derive(Debug)]
@@ -29,7 +30,7 @@ const fn topic(name: &'static str, about: &'static str, text: &'static str) -> T
 }
 
 /// Every topic, in the order in which they are listed.
-pub const TOPICS: [Topic; 22] = [
+pub const TOPICS: [Topic; 23] = [
     topic(
         "lists",
         "what a list may be, and what one line of it can say",
@@ -50,6 +51,11 @@ pub const TOPICS: [Topic; 22] = [
         "shards",
         "tar archives in place of files: WebDataset, and one stream",
         include_str!("topics/shards.md"),
+    ),
+    topic(
+        "datasets",
+        "from a list of URLs and captions to a training set",
+        include_str!("topics/datasets.md"),
     ),
     topic("report", "rows and columns of --report", include_str!("topics/report.md")),
     topic(

@@ -40,6 +40,7 @@ mod disposition; // names that servers propose
 mod dns; // lookups: families, caching, overrides
 mod dns_cache; // what one run tells the next about names
 mod dns_servers; // many names, and servers that fail
+mod documented; // the commands that the topics of the help show
 mod drafts; // files beside the one they replace: not followed, not left behind
 mod endless; // servers that never come to an end
 mod eyeballs; // hosts with several addresses: who is connected to, and what becomes of the others
