@@ -233,7 +233,8 @@ class Job:
         data = pathlib.Path(self.root, "data")
         stats = folder / "stats.json"
         stats.unlink(missing_ok=True)
-        command = [_find(self.binary), "-q", "-i", str(folder / "list.jsonl"),
+        # What this job is told decides, not a config file of the worker.
+        command = [_find(self.binary), "--no-config", "-q", "-i", str(folder / "list.jsonl"),
                    "--input-format", "jsonl", "--url-col", self.url_col,
                    "--report", str(folder / "report.jsonl"), "--stats", str(stats),
                    # Not the share that a Slurm array or an Indexed Job around Spark would give.

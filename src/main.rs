@@ -19,7 +19,7 @@ fn main() -> process::ExitCode {
     // It asks how a run goes; before there is one, it must not end the process.
     setup::ignore_state_signal();
     let words: Vec<OsString> = std::env::args_os().collect();
-    let command = match cli::parse(words.clone()) {
+    let command = match cli::parse_with(words.clone(), &cli::Around::ask()) {
         Ok(command) => command,
         Err(error) => return usage(&error),
     };
@@ -70,8 +70,21 @@ fn run(command: &Command, words: &[OsString]) -> anyhow::Result<ExitStatus> {
                 Ok(status)
             }
         },
+        Command::Config(args) => {
+            args.shown.warnings.iter().for_each(|warning| tell(&format!("warning: {warning}")));
+            print(&args.shown.render(terminal::columns_of_output()));
+            Ok(ExitStatus::Success)
+        }
         Command::Help(args) => {
             explain(args.topic);
+            Ok(ExitStatus::Success)
+        }
+        Command::Man => {
+            print(&cli::man::page());
+            Ok(ExitStatus::Success)
+        }
+        Command::Completions(args) => {
+            print(&cli::completions::script(args.shell));
             Ok(ExitStatus::Success)
         }
     }
@@ -86,6 +99,10 @@ fn explain(topic: Option<&'static Topic>) {
         Some(topic) => topic.render(columns, style),
         None => topics::list(columns, style),
     };
+    print(&text);
+}
+
+fn print(text: &str) {
     // Nobody listens when the stream is closed (`ringpull help lists | head -1`).
     let _ = std::io::stdout().write_all(text.as_bytes());
 }

@@ -6,8 +6,10 @@ use super::secrets::is_secret;
 use crate::plan::target::userinfo_range;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, ArgAction, Command};
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::ops::Range;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::PathBuf;
 
 /// What was typed, as clap understands it.
 #[derive(Debug)]
@@ -16,6 +18,35 @@ pub(super) struct Typed {
     pub(super) words: Vec<OsString>,
     /// What the user should know about letters that mean something else elsewhere.
     pub(super) notes: Vec<String>,
+    /// Which options there were.
+    pub(super) given: Vec<Given>,
+    /// Whether the first word is a subcommand.
+    pub(super) is_subcommand: bool,
+}
+
+impl Typed {
+    /// The last `--config` before `--`, and whether there is a `--no-config`. Neither can be the
+    /// value of another option.
+    pub(super) fn config(&self) -> (Option<PathBuf>, bool) {
+        let (mut file, mut is_off) = (None, false);
+        let mut words = self.words.iter().take_while(|word| *word != "--");
+        while let Some(word) = words.next() {
+            match word.as_bytes().strip_prefix(b"--config") {
+                Some([]) => file = words.next().map(PathBuf::from),
+                Some([b'=', path @ ..]) => file = Some(PathBuf::from(OsStr::from_bytes(path))),
+                _ => is_off |= word == "--no-config",
+            }
+        }
+        (file, is_off)
+    }
+}
+
+/// An option that was typed, by its id.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) struct Given {
+    pub(super) id: String,
+    /// Whether it holds: `--quiet=false` does not, and yet was typed.
+    pub(super) is_on: bool,
 }
 
 /// Makes clap's words of what was typed. wget's `-nc` is no bundle of letters (clap would read it
@@ -41,7 +72,7 @@ pub(super) fn rewrite(
         None => (command, peers),
     };
     let options = command.get_arguments().filter_map(Known::new).collect();
-    let typed = Typed { words, notes: Vec::new() };
+    let typed = Typed { words, notes: Vec::new(), given: Vec::new(), is_subcommand };
     let mut reader = Reader { options, peers, is_alone: rest.len() == 1, typed };
     let mut words = rest.into_iter().peekable();
     while let Some(word) = words.next() {
@@ -74,6 +105,8 @@ pub(super) fn rewrite(
 /// One option of clap's.
 #[derive(Debug)]
 struct Known {
+    /// What clap calls it.
+    id: String,
     /// All its names, with their dashes; the first long one is the one in the help.
     names: Vec<String>,
     /// Whether the next word is its value, when its own word has none.
@@ -92,6 +125,7 @@ impl Known {
         let names: Vec<String> = longs.chain(shorts).collect();
         let action = arg.get_action();
         (!names.is_empty()).then(|| Self {
+            id: arg.get_id().to_string(),
             names,
             takes_value: action.takes_values() && !arg.is_require_equals_set(),
             is_switch: matches!(action, ArgAction::SetTrue),
@@ -120,11 +154,10 @@ impl Reader<'_> {
             None => (text, None),
         };
         match (name, value) {
-            ("--check-certificate", Some("false")) => {
-                self.typed.words.push(OsString::from("--insecure"));
-                return Ok(false);
+            ("--check-certificate", Some("false")) => return self.long("--insecure", next),
+            ("--check-certificate", None | Some("true")) => {
+                return self.long("--insecure=false", next);
             }
-            ("--check-certificate", None | Some("true")) => return Ok(false),
             _ => {}
         }
         let dashed = name.replace('_', "-");
@@ -134,6 +167,8 @@ impl Reader<'_> {
             return if answers.is_empty() { Ok(false) } else { Err(unknown(name, "", &answers)) };
         };
         let takes_next = option.takes_value && value.is_none();
+        let is_on = !(option.is_switch && value == Some("false"));
+        let given = Given { id: option.id.clone(), is_on };
         match value {
             Some("true") if option.is_switch => self.typed.words.push(OsString::from(dashed)),
             Some("false") if option.is_switch => {}
@@ -145,14 +180,14 @@ impl Reader<'_> {
                 self.typed.words.push(OsString::from(dashed));
             }
         }
+        self.typed.given.push(given);
         Ok(takes_next && next.is_some())
     }
 
     /// Letters behind one dash, the last of them perhaps with its value; as [`Self::long`].
     fn short(&mut self, text: &str, next: Option<&str>) -> Result<bool, String> {
         if text == "-nc" {
-            self.typed.words.push(OsString::from("--no-clobber"));
-            return Ok(false);
+            return self.long("--no-clobber", next);
         }
         if text.len() == 3 && text.starts_with("-n") {
             // wget's -nd and its like are no bundles either.
@@ -169,7 +204,10 @@ impl Reader<'_> {
                 break;
             };
             let rest = &text[at + letter.len_utf8()..];
-            if option.takes_value {
+            let given = Given { id: option.id.clone(), is_on: true };
+            let takes_value = option.takes_value;
+            self.typed.given.push(given);
+            if takes_value {
                 let attached = (!rest.is_empty()).then(|| rest.strip_prefix('=').unwrap_or(rest));
                 takes_next = attached.is_none() && next.is_some();
                 let value = attached.or(next);

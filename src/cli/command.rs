@@ -1,12 +1,19 @@
 //! The command line as a whole: what is pulled and how, or a subcommand.
 
-use crate::cli::argv;
+use crate::cli::argv::{self, Given, Typed};
 use crate::cli::options::{BenchArgs, OriginArgs, PullArgs};
 use crate::cli::peers::PEERS;
+use crate::cli::secrets;
+use crate::cli::settings::held::Held;
+use crate::cli::settings::{Around, Shown, held};
 use crate::cli::topics::{self, Topic};
+use crate::cli::values;
+use clap::builder::TypedValueParser;
 use clap::error::ErrorKind;
-use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap_complete::Shell;
 use std::ffi::OsString;
+use std::fmt;
 
 /// Pull lists of URLs onto disk through io_uring, and report what happened to each
 #[derive(Parser)]
@@ -17,7 +24,7 @@ use std::ffi::OsString;
     args_override_self = true,
     args_conflicts_with_subcommands = true,
     disable_help_subcommand = true,
-    override_usage = "ringpull [OPTIONS] [URL]...\n       ringpull origin|bench|help ...",
+    override_usage = "ringpull [OPTIONS] [URL]...\n       ringpull origin|bench|config|help ...",
     after_help = MORE,
     after_long_help = EXAMPLES
 )]
@@ -38,8 +45,58 @@ pub enum Command {
     Origin(OriginArgs),
     /// Measure what ringpull costs on this machine, in all combinations of what is compared
     Bench(Box<BenchArgs>),
+    /// Show the value of every option, and where it comes from
+    Config(ConfigArgs),
     /// Explain a topic; without one, list the topics
     Help(HelpArgs),
+    /// Print the page of the manual
+    ///
+    /// For instance: ringpull man >~/.local/share/man/man1/ringpull.1
+    #[command(hide = true)]
+    Man,
+    /// Print what completes options in a shell
+    ///
+    /// For instance:
+    ///   bash: ringpull completions bash >~/.local/share/bash-completion/completions/ringpull
+    ///   zsh:  ringpull completions zsh >_ringpull, in a directory of $fpath
+    ///   fish: ringpull completions fish >~/.config/fish/completions/ringpull.fish
+    #[command(hide = true, verbatim_doc_comment)]
+    Completions(CompletionsArgs),
+}
+
+/// The shell in which options are completed.
+#[derive(Args, Debug)]
+pub struct CompletionsArgs {
+    /// The shell
+    #[arg(value_name = "SHELL", value_parser = shell())]
+    pub shell: Shell,
+}
+
+/// The values of SHELL.
+fn shell() -> impl TypedValueParser<Value = Shell> {
+    values::one_of([
+        ("bash", Shell::Bash, "the shell of most machines"),
+        ("zsh", Shell::Zsh, "that of macOS, and of many others"),
+        ("fish", Shell::Fish, "fish"),
+    ])
+}
+
+/// The run whose options are shown.
+#[derive(Args)]
+pub struct ConfigArgs {
+    /// Options of a run
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "OPTIONS")]
+    words: Vec<OsString>,
+    /// What holds.
+    #[arg(skip)]
+    pub shown: Shown,
+}
+
+/// Shows nothing: options may hold secrets.
+impl fmt::Debug for ConfigArgs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ConfigArgs").finish_non_exhaustive()
+    }
 }
 
 /// What is explained.
@@ -54,22 +111,37 @@ fn topic(name: &str) -> Result<&'static Topic, String> {
     topics::find(name).ok_or_else(|| topics::unknown(name))
 }
 
-/// Understands the words of the command line, the program's name first. A subcommand is one only as
-/// the first word; none has a scheme, so none can be meant as a URL.
+/// As [`parse_with`], without a config file and variables.
+///
+/// # Errors
+/// As for [`parse_with`].
+pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Command, clap::Error> {
+    parse_with(words, &Around::default())
+}
+
+/// Understands the words of the command line, the program's name first, and of what is
+/// around them. A subcommand is one only as the first word; none has a scheme, so none can be meant
+/// as a URL.
 ///
 /// # Errors
 /// Whatever clap has to say, help and version included; `print` and `exit_code` of the error fit.
-pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Command, clap::Error> {
+pub fn parse_with(
+    words: impl IntoIterator<Item = OsString>,
+    around: &Around,
+) -> Result<Command, clap::Error> {
     let mut command = command();
     let typed = argv::rewrite(&mut command, words, &PEERS)?;
-    let matches = command.try_get_matches_from_mut(typed.words).map_err(argv::explain)?;
-    let line = CommandLine::from_arg_matches(&matches);
-    let CommandLine { command: subcommand, mut pull } =
-        line.map_err(|error| error.format(&mut command))?;
-    if let Some(subcommand) = subcommand {
-        return Ok(subcommand);
+    if typed.is_subcommand {
+        let matches = command.try_get_matches_from_mut(typed.words).map_err(argv::explain)?;
+        let line = CommandLine::from_arg_matches(&matches);
+        let line = line.map_err(|error| error.format(&mut command))?;
+        return match line.command {
+            Some(Command::Config(args)) => shown(args, around),
+            Some(subcommand) => Ok(subcommand),
+            None => Ok(Command::Pull(Box::new(line.pull))),
+        };
     }
-    pull.notes = typed.notes;
+    let (pull, _) = pull(&mut command, typed, around)?;
     if pull.urls.is_empty() && pull.input.files.is_empty() && !pull.journal.verify {
         let hint =
             "nothing to pull: give URLs, -i FILE with one URL a line, or - for standard input";
@@ -78,11 +150,48 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Command, clap:
     Ok(Command::Pull(Box::new(pull)))
 }
 
+/// The options of a run, and what clap has of them.
+fn pull(
+    command: &mut clap::Command,
+    typed: Typed,
+    around: &Around,
+) -> Result<(PullArgs, ArgMatches), clap::Error> {
+    // Help is to be had whatever a file says.
+    let is_help = |given: &Given| matches!(given.id.as_str(), "help" | "version");
+    let held = match typed.given.iter().any(is_help) {
+        true => Held::default(),
+        false => held(command, around, &typed.given, typed.config())
+            .map_err(|told| clap::Error::raw(ErrorKind::ValueValidation, told + "\n"))?,
+    };
+    let mut words = typed.words;
+    words.splice(1..1, held.words());
+    let matches = command.try_get_matches_from_mut(words).map_err(argv::explain)?;
+    let mut line =
+        CommandLine::from_arg_matches(&matches).map_err(|error| error.format(command))?;
+    (line.pull.notes, line.pull.held) = (typed.notes, held);
+    Ok((line.pull, matches))
+}
+
+/// What holds for a run with these options.
+fn shown(args: ConfigArgs, around: &Around) -> Result<Command, clap::Error> {
+    let mut command = command();
+    let words = std::iter::once(OsString::from("ringpull")).chain(args.words);
+    let typed = argv::rewrite(&mut command, words, &PEERS)?;
+    let (pull, matches) = pull(&mut command, typed, around)?;
+    let shown = Shown::new(&command, &matches, &pull.held, &secrets::of(&pull));
+    Ok(Command::Config(ConfigArgs { words: Vec::new(), shown }))
+}
+
 /// The command line as clap knows it.
 pub(super) fn command() -> clap::Command {
-    let mut command = CommandLine::command();
+    let mut command = unbuilt();
     command.build();
     command
+}
+
+/// The same, to be changed.
+pub(super) fn unbuilt() -> clap::Command {
+    CommandLine::command()
 }
 
 /// The end of `-h`.
@@ -95,7 +204,7 @@ These are the most common options: `ringpull --help` explains all of them, with 
 `ringpull help` lists the topics that are explained at length.";
 
 /// The end of `--help`.
-const EXAMPLES: &str = "\
+pub(super) const EXAMPLES: &str = "\
 Values:
   TIME         seconds (10, 1.5), or a number with ms, s, m, h or d (500ms, 2m)
   BYTES, SIZE  a number, or one with k, M, G, T or P, each 1024 times the one before (1.5k, 20M)

@@ -6,16 +6,21 @@
 mod argv;
 pub mod bench;
 mod command;
+pub mod completions;
+pub mod man;
+mod nearest;
 pub mod options;
 mod outlet;
 mod peers;
 pub mod resolve;
 mod secrets;
+mod settings;
 #[cfg(test)]
 mod tests;
 pub mod topics;
 pub mod values;
 mod written;
 
-pub use command::{Command, HelpArgs, parse};
+pub use command::{Command, CompletionsArgs, ConfigArgs, HelpArgs, parse, parse_with};
 pub use resolve::{Host, Resolved, resolve, secret_ranges};
+pub use settings::{Around, Shown};

@@ -20,6 +20,7 @@ mod politeness;
 pub(crate) mod proxy;
 pub(crate) mod report;
 mod robots;
+mod settings;
 mod tls;
 mod transfer;
 
@@ -44,9 +45,11 @@ pub use politeness::PolitenessArgs;
 pub use proxy::ProxyArgs;
 pub use report::ReportArgs;
 pub use robots::RobotsArgs;
+pub use settings::SettingsArgs;
 pub use tls::TlsArgs;
 pub use transfer::TransferArgs;
 
+use super::settings::held::Held;
 use clap::Args;
 use std::fmt;
 
@@ -59,6 +62,9 @@ pub struct PullArgs {
     /// FILE.
     #[arg(value_name = "URL")]
     pub urls: Vec<String>,
+    /// Where options come from, besides the command line.
+    #[command(flatten)]
+    pub settings: SettingsArgs,
     /// Where input comes from, and how it is read.
     #[command(flatten)]
     pub input: InputArgs,
@@ -122,6 +128,9 @@ pub struct PullArgs {
     /// What the user should know about letters that mean something else elsewhere.
     #[arg(skip)]
     pub notes: Vec<String>,
+    /// What config file and environment say, as far as it holds.
+    #[arg(skip)]
+    pub held: Held,
 }
 
 /// Shows nothing: URLs and options may hold secrets.

@@ -85,6 +85,10 @@ pub struct Resolved {
 /// # Errors
 /// A [`RunError`] of class usage that names the option and what to do instead.
 pub fn resolve(args: &PullArgs, host: &Host) -> anyhow::Result<Resolved> {
+    resolved(args, host).map_err(|error| args.held.located(error))
+}
+
+fn resolved(args: &PullArgs, host: &Host) -> anyhow::Result<Resolved> {
     let inputs = inputs(args)?;
     let (dir, output) = args.output.place()?;
     let own_files = own_files(args, &inputs, named(&dir, output.as_ref()), host)?;
@@ -186,7 +190,7 @@ fn limits(args: &PullArgs) -> anyhow::Result<Limits> {
 }
 
 fn warnings(args: &PullArgs, netrc: Option<&NetrcFile>) -> Vec<String> {
-    let mut warnings = Vec::new();
+    let mut warnings = args.held.warnings().to_vec();
     if args.tls.insecure {
         let text = "--insecure: certificates are not checked, anyone on the way can answer";
         warnings.push(text.to_owned());
@@ -230,7 +234,11 @@ pub fn secret_ranges(command: &Command, word: &str) -> Vec<Range<usize>> {
             let secrets = bench::secrets(args);
             argv::secret_ranges(word, &secrets.iter().map(String::as_str).collect::<Vec<_>>())
         }
-        Command::Origin(_) | Command::Help(_) => Vec::new(),
+        Command::Config(_)
+        | Command::Origin(_)
+        | Command::Help(_)
+        | Command::Man
+        | Command::Completions(_) => Vec::new(),
     }
 }
 

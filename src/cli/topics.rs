@@ -10,7 +10,10 @@ mod limits;
 mod markdown;
 mod peers;
 
+use super::nearest;
+
 pub use layout::Style;
+pub(super) use markdown::{Face, spans};
 
 /// One topic of the help.
 #[derive(Debug)]
@@ -49,6 +52,11 @@ pub const TOPICS: [Topic; 23] = [
         "tar archives in place of files: WebDataset, and one stream",
         include_str!("topics/shards.md"),
     ),
+    topic(
+        "datasets",
+        "from a list of URLs and captions to a training set",
+        include_str!("topics/datasets.md"),
+    ),
     topic("report", "rows and columns of --report", include_str!("topics/report.md")),
     topic(
         "resume",
@@ -59,6 +67,11 @@ pub const TOPICS: [Topic; 23] = [
         "large",
         "large files: continuing, several connections, how they are written",
         include_str!("topics/large.md"),
+    ),
+    topic(
+        "config",
+        "options from a config file and from environment variables",
+        include_str!("topics/config.md"),
     ),
     topic("exit", "exit statuses, and the code of every failure", include_str!("topics/exit.md")),
     topic("watch", "progress, signals, metrics, --write-out", include_str!("topics/watch.md")),
@@ -169,29 +182,7 @@ fn nearest(name: &str) -> Option<&'static str> {
     if let Some(own) = names().find(is_part).filter(|_| name.len() > 1) {
         return Some(own);
     }
-    let near = names().map(|own| (distance(&name, own), own)).min()?;
-    // A third of the letters may be wrong; more is another word.
-    (near.0 <= near.1.len().max(3) / 3).then_some(near.1)
-}
-
-/// Letters to insert, remove, replace or swap with their neighbour until one text is the other.
-fn distance(a: &str, b: &str) -> usize {
-    let (a, b) = (a.as_bytes(), b.as_bytes());
-    let mut rows: Vec<Vec<usize>> = vec![(0..=b.len()).collect()];
-    for (line, from) in a.iter().enumerate() {
-        let above = &rows[line];
-        let mut row = vec![line + 1];
-        for (at, to) in b.iter().enumerate() {
-            let replaced = above[at] + usize::from(from != to);
-            let mut least = replaced.min(row[at] + 1).min(above[at + 1] + 1);
-            if line > 0 && at > 0 && a[line - 1] == *to && b[at - 1] == *from {
-                least = least.min(rows[line - 1][at - 1] + 1);
-            }
-            row.push(least);
-        }
-        rows.push(row);
-    }
-    rows[a.len()][b.len()]
+    nearest::nearest(&name, names())
 }
 
 /// Width of the list of topics in a message, which does not ask how wide the terminal is.

@@ -31,6 +31,7 @@ mod changes; // lines that are done and ask for something else by now
 mod checksums; // what is stored is what was asked for, or nothing
 mod coding; // --compressed: what is decoded, and what is stored as sent
 mod columns; // what a report says of the list, so that both can be joined
+mod configured; // options from a config file and the environment
 mod dedupe;
 mod dirs; // --dirs: which folder a file goes into
 mod discard; // --discard: rows and no files
@@ -39,6 +40,7 @@ mod disposition; // names that servers propose
 mod dns; // lookups: families, caching, overrides
 mod dns_cache; // what one run tells the next about names
 mod dns_servers; // many names, and servers that fail
+mod documented; // the commands that the topics of the help show
 mod drafts; // files beside the one they replace: not followed, not left behind
 mod embed; // pulls within another program
 mod endless; // servers that never come to an end

@@ -21,7 +21,7 @@ pub struct IntegrityArgs {
     /// URL for this.
     ///
     /// Example: --checksum sha-256=0f343b0931126a20f133d67c2b018a3b...
-    #[arg(long, value_name = "TYPE=HEX")]
+    #[arg(long, value_name = "TYPE=HEX", hide_short_help = true)]
     pub checksum: Option<Checksum>,
 }
 

@@ -180,6 +180,7 @@ fn every_flag_of_every_program_is_accepted_or_answered() {
 /// One of these is right for every flag that takes a value.
 const VALUES: &[&str] = &[
     "",
+    "/dev/null",
     "1",
     "1M",
     "-",

@@ -25,14 +25,14 @@ pub(super) struct Table {
 
 /// A stretch of text that looks the same.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(super) struct Span {
-    pub(super) text: String,
-    pub(super) face: Face,
+pub(in crate::cli) struct Span {
+    pub(in crate::cli) text: String,
+    pub(in crate::cli) face: Face,
 }
 
 /// How a stretch of text looks.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Face {
+pub(in crate::cli) enum Face {
     Text,
     Bold,
     Code,
@@ -121,7 +121,7 @@ fn cells(line: &str) -> Vec<String> {
 }
 
 /// The stretches of a text: `code` between grave accents, bold text between double asterisks.
-pub(super) fn spans(text: &str) -> Vec<Span> {
+pub(in crate::cli) fn spans(text: &str) -> Vec<Span> {
     let mut spans = Vec::new();
     let mut is_bold = false;
     // Every second part is code.

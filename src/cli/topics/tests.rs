@@ -169,16 +169,6 @@ fn names_that_were_meant() {
     }
 }
 
-#[test]
-fn distances() {
-    let table = [("", "", 0), ("", "ab", 2), ("ab", "", 2), ("abc", "abd", 1), ("abc", "bc", 1)];
-    for (a, b, count) in table {
-        assert_eq!(distance(a, b), count, "{a} {b}");
-    }
-    assert_eq!(distance("resume", "result"), 2);
-    assert_eq!((distance("ilsts", "lists"), distance("exti", "exit")), (1, 1));
-}
-
 /// The commands of this program in a line of a shell: each from its name to what ends it there.
 fn commands(line: &str) -> Vec<Vec<String>> {
     let (mut commands, mut words, mut word) = (Vec::new(), Vec::new(), None::<String>);
@@ -260,6 +250,10 @@ fn every_command_can_be_typed() {
                 continue;
             }
             count += 1;
+            // The file of a topic is not there.
+            let is_job = words.iter().any(|word| word == "job.toml");
+            let words = words.iter().map(|word| word.replace("job.toml", "/dev/null"));
+            let words: Vec<String> = words.chain(is_job.then(|| "http://h/".to_owned())).collect();
             if let Err(error) = parse(words.iter().map(OsString::from)) {
                 assert!(!error.use_stderr(), "{name}: {words:?}: {error}");
             }

@@ -1,0 +1,188 @@
+//! `ringpull config`: every option, its value, and where that comes from.
+
+use super::held::Held;
+use super::setting::{is_additive, is_optional, options};
+use crate::cli::argv;
+use clap::parser::ValueSource;
+use clap::{Arg, ArgAction, ArgMatches, Command};
+use std::ffi::OsStr;
+
+/// What holds for a run.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Shown {
+    rows: Vec<Row>,
+    /// What the user should know besides.
+    pub warnings: Vec<String>,
+}
+
+/// One value of an option.
+#[derive(Clone, Debug, Eq, PartialEq)]
+struct Row {
+    option: String,
+    value: String,
+    origin: String,
+}
+
+impl Shown {
+    /// Rows of all options that the help has; what is in `secrets` is masked.
+    pub(in crate::cli) fn new(
+        command: &Command,
+        matches: &ArgMatches,
+        held: &Held,
+        secrets: &[&str],
+    ) -> Self {
+        let visible = options(command).filter(|arg| !arg.is_hide_set());
+        let own = visible.filter(|arg| !matches!(arg.get_id().as_str(), "config" | "no_config"));
+        let rows = config(matches, held).into_iter();
+        let mut rows: Vec<Row> =
+            rows.chain(own.flat_map(|arg| rows_of(arg, matches, held))).collect();
+        for row in &mut rows {
+            let value = std::slice::from_ref(&row.value);
+            row.value = argv::without_secrets(value, secrets).concat().escape_debug().to_string();
+        }
+        Self { rows, warnings: held.warnings.clone() }
+    }
+
+    /// The rows in columns, or below one another where a terminal is too narrow for these. Into
+    /// anything else one a line, with a TAB between its cells and the whole path of the file.
+    #[must_use]
+    pub fn render(&self, columns: Option<usize>) -> String {
+        let Some(columns) = columns else {
+            let line = |row: &Row| format!("{}\t{}\t{}\n", row.option, row.value, row.origin);
+            return self.rows.iter().map(line).collect();
+        };
+        let width = |cell: fn(&Row) -> &str| {
+            self.rows.iter().map(|row| cell(row).chars().count()).max().unwrap_or_default()
+        };
+        let (option, origin) = (width(|row| &row.option), width(Row::origin_short));
+        let room = columns.saturating_sub(option + origin + 2 * GAP);
+        let value = width(|row| &row.value).min(room).min(VALUE_COLUMNS_MAX);
+        if value < VALUE_COLUMNS_MIN {
+            let lines =
+                |row: &Row| format!("{}\n  {}\n  {}\n", row.option, row.value, row.origin_short());
+            return self.rows.iter().map(lines).collect();
+        }
+        let mut out = String::new();
+        for row in &self.rows {
+            let mut cells = (row.option.as_str(), row.origin_short());
+            for part in wrapped(&row.value, value) {
+                let line = format!("{:option$}  {part:value$}  {}", cells.0, cells.1);
+                out += line.trim_end();
+                out.push('\n');
+                cells = ("", "");
+            }
+        }
+        out
+    }
+}
+
+impl Row {
+    /// The place without the folder of the file, which the first row has.
+    fn origin_short(&self) -> &str {
+        self.origin.rsplit('/').next().unwrap_or_default()
+    }
+}
+
+/// The words of a text in lines of this width; a longer word has a line alone.
+fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        let Some(line) = lines.last_mut() else { continue };
+        if line.is_empty() {
+            line.push_str(word);
+        } else if line.chars().count() + 1 + word.chars().count() <= width {
+            line.push(' ');
+            line.push_str(word);
+        } else {
+            lines.push(word.to_owned());
+        }
+    }
+    lines
+}
+
+/// The config file itself.
+fn config(matches: &ArgMatches, held: &Held) -> Vec<Row> {
+    let is_typed = |id| matches.value_source(id) == Some(ValueSource::CommandLine);
+    let origin = match (is_typed("config"), is_typed("no_config"), held.is_file_of_variable) {
+        (true, ..) | (_, true, _) => COMMAND_LINE,
+        (_, _, true) => "environment RINGPULL_CONFIG",
+        _ => DEFAULT,
+    };
+    let value = match &held.file {
+        Some((path, true)) => path.display().to_string(),
+        Some((path, false)) => format!("{} (not there)", path.display()),
+        None => NONE.to_owned(),
+    };
+    vec![Row { option: "config".to_owned(), value, origin: origin.to_owned() }]
+}
+
+/// A row for each value of what may be given several times, one for anything else.
+fn rows_of(arg: &Arg, matches: &ArgMatches, held: &Held) -> Vec<Row> {
+    let id = arg.get_id().as_str();
+    let row = |value: String, origin: String| Row {
+        option: arg.get_long().unwrap_or_default().to_owned(),
+        value,
+        origin,
+    };
+    let settings: Vec<_> = held.settings.iter().filter(|setting| setting.id == id).collect();
+    let is_switch = matches!(arg.get_action(), ArgAction::SetTrue);
+    if is_switch {
+        let origin = match (matches.value_source(id), settings.last()) {
+            (_, Some(setting)) => setting.place.to_string(),
+            (Some(ValueSource::CommandLine), None) => COMMAND_LINE.to_owned(),
+            (_, None) if held.is_put_off(id) => COMMAND_LINE.to_owned(),
+            _ => DEFAULT.to_owned(),
+        };
+        return vec![row(matches.get_flag(id).to_string(), origin)];
+    }
+    let text = |values: &[&OsStr]| {
+        if values == [OsStr::new("")] && is_optional(arg) {
+            return "true".to_owned();
+        }
+        let texts: Vec<String> = values.iter().map(|v| v.to_string_lossy().into_owned()).collect();
+        let between = arg.get_value_delimiter().map(String::from).unwrap_or_default();
+        texts.join(&between)
+    };
+    let typed: Vec<&OsStr> = matches.get_raw(id).into_iter().flatten().collect();
+    if !typed.is_empty() && matches.value_source(id) == Some(ValueSource::CommandLine) {
+        let places = settings.iter().flat_map(|setting| {
+            let place = setting.place.to_string();
+            std::iter::repeat_n(place, setting.words.len())
+        });
+        let mut places: Vec<String> = places.collect();
+        if is_additive(arg) {
+            places.resize(typed.len(), COMMAND_LINE.to_owned());
+            let pairs = typed.iter().zip(places);
+            return pairs.map(|(value, place)| row(text(&[value]), place)).collect();
+        }
+        let last = if id == "users" { &typed[typed.len() - 1..] } else { &typed[..] };
+        let place = places.pop().unwrap_or_else(|| COMMAND_LINE.to_owned());
+        return vec![row(text(last), place)];
+    }
+    if let Some(setting) = settings.last() {
+        return vec![row("false".to_owned(), setting.place.to_string())];
+    }
+    let default = if typed.is_empty() { default_of_help(arg) } else { text(&typed) };
+    vec![row(default, DEFAULT.to_owned())]
+}
+
+/// What the help says in words that the default is.
+fn default_of_help(arg: &Arg) -> String {
+    let texts = arg.get_help().into_iter().chain(arg.get_long_help()).map(ToString::to_string);
+    let default = |text: String| {
+        let (_, rest) = text.split_once("[default: ")?;
+        let (default, _) = rest.split_once(']')?;
+        Some(default.split_whitespace().collect::<Vec<_>>().join(" "))
+    };
+    texts.into_iter().find_map(default).unwrap_or_else(|| NONE.to_owned())
+}
+
+/// Columns between two cells.
+const GAP: usize = 2;
+/// Fewest columns in which values can be read.
+const VALUE_COLUMNS_MIN: usize = 12;
+/// Most columns of values, since what follows belongs to them.
+const VALUE_COLUMNS_MAX: usize = 48;
+const COMMAND_LINE: &str = "command line";
+const DEFAULT: &str = "default";
+const NONE: &str = "-";
