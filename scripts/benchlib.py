@@ -362,8 +362,8 @@ def watch(process):
 
 
 def peak_kib(pid):
-    """The largest resident size of a process so far; with children, what all hold now (the parts that
-    they share counted once)."""
+    """The largest resident size of a process so far; with children, what all hold now, where what
+    they share counts once."""
     with contextlib.suppress(OSError):
         family = list(descendants(pid))
         if family:

@@ -11,11 +11,10 @@
     epoll       the same with epoll
     ten         requests, the first URL ten times, through its redirects
 
-`scripts/bench-python` runs them beside ringpull and others. What they promise is what such scripts
-promise: all of the list on one host, whole answers with a length, and an exception for the rest.
-Without --at-once each holds as many connections as its library does when it is not told, and the plain
-sockets are 64. The three
-first and the last need requests, `aiohttp` needs aiohttp.
+`scripts/bench-python` runs them beside ringpull and others. They promise what such scripts promise:
+all of a list of one host, whole answers with a length, and an exception for the rest. Without
+--at-once each holds as many connections as its library does when it is not told, and the plain
+sockets are 64. The three first and the last need requests, `aiohttp` needs aiohttp.
 """
 
 import argparse
