@@ -216,6 +216,32 @@ class Host:
         self.process.stdout.close()
 
 
+class Origin:
+    """A running `ringpull origin`: its URLs, and the certificate that it is trusted by."""
+
+    def __init__(self, program, folder, cpu):
+        self.folder = folder
+        with pinned(cpu):
+            self.process = subprocess.Popen([program, "origin", "--dir", str(folder)],
+                                            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                                            stdin=subprocess.DEVNULL)
+        self.process.stdout.readline()
+        told = json.loads((folder / "origin.json").read_text())
+        self.urls = {scheme: told[scheme] for scheme in ("http", "https")}
+        self.ca = told["ca"]
+
+    def cpu_s(self):
+        """CPU time of all its threads that still run."""
+        tasks = pathlib.Path(f"/proc/{self.process.pid}/task").iterdir()
+        return sum(cpu_seconds(f"{self.process.pid}/task/{task.name}") for task in tasks)
+
+    def stop(self):
+        self.process.kill()
+        self.process.wait()
+        self.process.stdout.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
 def wait_for_port(address):
     for _ in range(200):
         with contextlib.suppress(OSError), socket.create_connection(address, 1):
@@ -304,7 +330,7 @@ def run_client(command, cpus, environment, folder):
     # The kernel starts ru_maxrss at the size of the process that forked: this one. It is exact
     # only above that; below, the samples stand.
     if usage.ru_maxrss > resource.getrusage(resource.RUSAGE_SELF).ru_maxrss:
-        rss_kib = usage.ru_maxrss
+        rss_kib = max(rss_kib, usage.ru_maxrss)
     fault = f"killed after {RUN_SECONDS_MAX} s" if is_late else None
     if process.returncode and not is_late:
         fault = f"exit status {process.returncode}"
@@ -336,9 +362,30 @@ def watch(process):
 
 
 def peak_kib(pid):
+    """The largest resident size of a process so far; with children, what all hold now, where what
+    they share counts once."""
+    with contextlib.suppress(OSError):
+        family = list(descendants(pid))
+        if family:
+            return sum(map(own_kib, [pid, *family]))
     with contextlib.suppress(OSError):
         status = pathlib.Path(f"/proc/{pid}/status").read_text()
         found = re.search(r"VmHWM:\s+(\d+) kB", status)
+        return int(found.group(1)) if found else 0
+    return 0
+
+
+def descendants(pid):
+    for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
+        for child in (task / "children").read_text().split():
+            yield int(child)
+            with contextlib.suppress(OSError):
+                yield from descendants(int(child))
+
+
+def own_kib(pid):
+    with contextlib.suppress(OSError):
+        found = re.search(r"Pss:\s+(\d+) kB", pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text())
         return int(found.group(1)) if found else 0
     return 0
 
@@ -491,6 +538,8 @@ class Bench:
         self.home.mkdir()
         self.environment = {"PATH": SEARCH_PATH, "HOME": str(self.home), "LC_ALL": "C"}
         self.commands = {}
+        # Further files of the results, by name.
+        self.files = {}
 
     def program(self, name):
         """The path of a program of ours: what was given, or what cargo makes."""
@@ -539,17 +588,11 @@ class Bench:
     @contextlib.contextmanager
     def origin(self):
         """The embedded server on the server's CPU. Gives its http URL."""
-        folder = self.scratch / "origin"
-        with pinned(self.cpu_server):
-            process = subprocess.Popen([self.binary, "origin", "--dir", str(folder)],
-                                       stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        served_by = Origin(self.binary, self.scratch / "origin", self.cpu_server)
         try:
-            process.stdout.readline()
-            yield json.loads((folder / "origin.json").read_text())["http"]
+            yield served_by.urls["http"]
         finally:
-            process.kill()
-            process.wait()
-            shutil.rmtree(folder, ignore_errors=True)
+            served_by.stop()
 
 
 def in_namespace(flags):
@@ -645,6 +688,8 @@ def write(bench, machine, scenarios, done):
         lines += [f"## {name}: {first[0].lower()}{first[1:]}", "", *table, ""]
     text = "\n".join(lines)
     (folder / "results.md").write_text(text)
+    for name, content in bench.files.items():
+        (folder / name).write_text(content)
     document = {"machine": machine, "commands": bench.commands,
                 "data": {name: data for name, (data, _) in done.items()}}
     (folder / "results.json").write_text(
