@@ -30,7 +30,7 @@ const fn topic(name: &'static str, about: &'static str, text: &'static str) -> T
 }
 
 /// Every topic, in the order in which they are listed.
-pub const TOPICS: [Topic; 23] = [
+pub const TOPICS: [Topic; 25] = [
     topic(
         "lists",
         "what a list may be, and what one line of it can say",

@@ -236,7 +236,7 @@ fn code(text: &str) -> Vec<String> {
 }
 
 fn inline(text: &str) -> Vec<String> {
-    let spans = markdown::spans(text).into_iter().filter(|span| span.face == Face::Code);
+    let spans = spans(text).into_iter().filter(|span| span.face == Face::Code);
     spans.map(|span| span.text).collect()
 }
 
