@@ -11,12 +11,14 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 /// How commands begin that are not run here, and where they are.
-const ELSEWHERE: [(&str, &str); 5] = [
+const ELSEWHERE: [(&str, &str); 7] = [
     (
         "ringpull bench",
         "bench.rs runs small matrices; the parser reads these (cli/topics/tests.rs)",
     ),
     ("ringpull origin --dir /tmp/origin", "origin.rs: it does not end by itself"),
+    ("COPY ringpull", "a line of a Containerfile"),
+    ("podman ", "a container, which takes an image and a runtime"),
     ("exec ringpull -i /data/urls.txt", "spread.rs: a Kubernetes Job"),
     ("url = \"pipe:ringpull -i list.csv", "packed.rs and shards.rs: a command in Python"),
     ("ringpull -i urls.txt -d images --proxy socks5h://", "proxy.rs: a proxy of the test"),
