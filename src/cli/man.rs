@@ -17,7 +17,7 @@ pub fn page() -> String {
     page.line(".nh\n.ad l");
     page.section("NAME");
     let about = command.get_about().map(ToString::to_string).unwrap_or_default();
-    page.line(&format!("ringpull \\- {}", escaped(&first_lower(&about))));
+    page.line(&filled(&format!("ringpull - {}", first_lower(&about))));
     page.section("SYNOPSIS");
     page.line("\\fBringpull\\fR [\\fIOPTIONS\\fR] [\\fIURL\\fR]...\n.br");
     let commands = || command.get_subcommands().filter(|command| !command.is_hide_set());
@@ -97,10 +97,12 @@ impl Page {
         }
     }
 
+    /// Commands; one that is too long goes on in the next line.
     fn code(&mut self, text: &str) {
         self.line(".nf");
         for line in text.lines() {
-            self.line(&escaped(line.trim()));
+            let lines = wrapped(line.trim(), CODE_COLUMNS).join(" \\\n    ");
+            lines.lines().for_each(|line| self.line(&guarded(&escaped(line))));
         }
         self.line(".fi");
     }
@@ -137,7 +139,13 @@ impl Page {
             term += &if is_optional { format!("[={value}]") } else { format!(" {value}") };
         }
         let help = arg.get_long_help().or_else(|| arg.get_help());
-        self.term(&term, &help.map(ToString::to_string).unwrap_or_default());
+        let help = match arg.get_id().as_str() {
+            "help" => {
+                "Print the most common options with `-h`, all of them with `--help`.".to_owned()
+            }
+            _ => help.map(ToString::to_string).unwrap_or_default(),
+        };
+        self.term(&term, &help);
         let values = arg.get_possible_values();
         let values = values.iter().filter_map(|value| Some((value.get_name(), value.get_help()?)));
         let values: Vec<_> = values.collect();
@@ -163,14 +171,30 @@ impl Page {
     }
 }
 
-/// Text with its code in bold, one line.
+/// Text with its code in bold, in lines that are not too long.
 fn filled(text: &str) -> String {
     let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
     let spans = topics::spans(&text).into_iter().map(|span| match span.face {
         Face::Text => escaped(&span.text),
         Face::Bold | Face::Code => bold(&span.text),
     });
-    guarded(&spans.collect::<String>())
+    let lines = wrapped(&spans.collect::<String>(), SOURCE_COLUMNS);
+    lines.iter().map(|line| guarded(line)).collect::<Vec<_>>().join("\n")
+}
+
+/// The words of a text in lines of this many bytes.
+fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split(' ') {
+        match lines.last_mut().filter(|line| line.len() + 1 + word.len() <= width) {
+            Some(line) => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            None => lines.push(word.to_owned()),
+        }
+    }
+    lines
 }
 
 /// A line that is no request of roff.
@@ -221,6 +245,11 @@ fn parts_of_the_end() -> (String, String) {
     (part("Values:"), part("Examples:"))
 }
 
+/// Longest line of the source of the page.
+const SOURCE_COLUMNS: usize = 78;
+/// Longest line of a command, so that it fits 80 columns beside its indentation.
+const CODE_COLUMNS: usize = 68;
+/// Where options are that have no heading in the help.
 const GENERAL: &str = "General";
 
 const DESCRIPTION: &str = "\
@@ -232,8 +261,7 @@ A list has one URL a line, or is CSV, TSV, JSON Lines, Parquet or a metalink, pa
 file has its name when it is whole: after a crash or a power cut, too. Given again, the same \
 command with the same `--report` passes over the lines that are done and pulls what is left.
 
-Names of options follow curl, wget and aria2 where these agree. When an option is given twice, \
-the last one counts, unless its text says Repeatable.";
+Names of options follow curl, wget and aria2 where these agree.";
 
 const ENVIRONMENT: [(&str, &str); 6] = [
     (
@@ -275,6 +303,7 @@ mod tests {
     fn text_is_no_request() {
         assert_eq!(filled(".a `b-c`"), "\\&.a \\fBb\\-c\\fR");
         assert_eq!(filled("'a'\nb"), "\\(aqa\\(aq b");
+        assert!(filled(&"long word ".repeat(50)).lines().all(|line| line.len() <= SOURCE_COLUMNS));
         assert_eq!(escaped("a\\b^~`"), "a\\eb\\(ha\\(ti\\(ga");
         assert_eq!(escaped("\u{e9}"), "\\[u00E9]");
     }

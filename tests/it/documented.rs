@@ -28,6 +28,7 @@ fn made_local(line: &str, server: &Rude, cpu: &str) -> String {
     let mut line = line.replace("https://example.com/", &base);
     for (shown, here) in [
         ("/shared/", "./"),
+        ("$SLURM_ARRAY_TASK_ID", "0"),
         ("/dev/shm/new", "new"),
         ("/mnt/usb", "usb"),
         ("127.0.0.1:9400", "127.0.0.1:0"),
@@ -94,16 +95,10 @@ fn furnish(dir: &Path, server: &Rude) {
         fs::create_dir(dir.join(folder)).unwrap();
     }
     write("lists/part-1.csv", &parts);
+    fs::copy(dir.join("laion.csv"), dir.join("laion/part-0.csv")).unwrap();
     // Parquet files are what ringpull writes itself.
-    for (from, to, columns) in [
-        ("urls.csv", "urls.parquet", "caption"),
-        ("urls.csv", "table.parquet", "caption"),
-        ("laion.csv", "laion/part-0.parquet", "URL,TEXT"),
-    ] {
-        let column = if from == "laion.csv" { "URL" } else { "url" };
-        let line = format!(
-            "ringpull -q -i {from} --url-col {column} --keep-cols {columns} --discard --report {to}"
-        );
+    for to in ["urls.parquet", "table.parquet"] {
+        let line = format!("ringpull -q -i urls.csv --keep-cols caption --discard --report {to}");
         let (code, told) = typed(dir, &line);
         assert_eq!(code, Some(0), "{line}: {told}");
     }
@@ -132,8 +127,20 @@ fn typed(dir: &Path, line: &str) -> (Option<i32>, String) {
     let path = std::env::join_paths([bin, Path::new("/usr/bin"), Path::new("/bin")]).unwrap();
     let mut shell = command("/bin/sh");
     shell.current_dir(dir).env("HOME", dir).env("PATH", path).args(["-e", "-c", line]);
-    let done = shell.env("SLURM_ARRAY_TASK_ID", "0").output().unwrap();
+    let done = shell.output().unwrap();
     (done.status.code(), String::from_utf8_lossy(&done.stderr).into_owned())
+}
+
+/// What a command has that is about the report of the one before.
+const GOES_ON: [&str; 4] = ["--verify", "--retry-failed", "left.txt", "ringpull -N "];
+
+/// Removes the reports of a folder.
+fn forget_reports(dir: &Path) {
+    for entry in fs::read_dir(dir).unwrap().map(Result::unwrap) {
+        if entry.file_name().to_string_lossy().starts_with("REPORT") {
+            fs::remove_file(entry.path()).unwrap();
+        }
+    }
 }
 
 /// A CPU that this process may use, as `--cpus` takes it.
@@ -152,6 +159,7 @@ fn every_command_of_a_topic_can_be_done() {
         topics.filter(|path| path.extension() == Some("md".as_ref())).collect();
     topics.sort();
     let (mut count, mut elsewhere) = (0, [0; ELSEWHERE.len()]);
+    let mut failures = Vec::new();
     for path in topics {
         let server = Plan::new().on("/list.gz", [ok(&gzip(b"a"))]).otherwise(ok(b"good")).start();
         let sandbox = Sandbox::new();
@@ -165,11 +173,17 @@ fn every_command_of_a_topic_can_be_done() {
                 furnish(&sandbox.out(), &server);
             }
             let own = made_local(&line, &server, &cpu());
+            if !GOES_ON.iter().any(|part| line.contains(part)) {
+                forget_reports(&sandbox.out());
+            }
             let (code, told) = typed(&sandbox.out(), &own);
-            assert_eq!(code, Some(0), "{}: {own}: {told}", path.display());
+            if code != Some(0) {
+                failures.push(format!("{}: {own}: {code:?} {told}", path.display()));
+            }
             count += 1;
         }
     }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
     assert!(count > 50, "{count}");
     for ((begin, _), count) in ELSEWHERE.iter().zip(elsewhere) {
         assert!(count > 0, "no topic has {begin}");

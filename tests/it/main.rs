@@ -68,6 +68,7 @@ mod names; // safe, distinct, deterministic names; conflicts
 mod not_ours; // devices and the like in the tree stay; what was replaced is counted
 mod own_files; // no download takes the place of a file that the run needs
 mod pace; // bandwidth limits
+mod packaged; // the page of the manual, and completions in real shells
 mod packed; // reports as gzip and zstd: read by others, torn, continued
 mod parquet; // Parquet files as lists, written by pyarrow
 mod parquet_report; // reports in Parquet: read by others, continued, killed
