@@ -231,9 +231,8 @@ class Origin:
         self.ca = told["ca"]
 
     def cpu_s(self):
-        """CPU time of all its threads that still run."""
-        tasks = pathlib.Path(f"/proc/{self.process.pid}/task").iterdir()
-        return sum(cpu_seconds(f"{self.process.pid}/task/{task.name}") for task in tasks)
+        """CPU time of all its threads, ended ones too: it has one for each connection."""
+        return cpu_of_process(self.process.pid)
 
     def stop(self):
         self.process.kill()
@@ -395,6 +394,11 @@ def cpu_seconds(pid):
     with contextlib.suppress(OSError):
         text = pathlib.Path(f"/proc/{pid}/schedstat").read_text()
         return int(text.split()[0]) / 1e9
+    return cpu_of_process(pid)
+
+
+def cpu_of_process(pid):
+    """CPU time of all threads of a process, ended ones too, in ticks of the kernel."""
     stat = pathlib.Path(f"/proc/{pid}/stat").read_text()
     fields = stat.rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

@@ -52,7 +52,7 @@ pub enum Status {
     Ok,
     /// Nothing was asked for: the file was there, or it is a duplicate.
     Skipped,
-    /// It failed; [`Row::problem`] says why.
+    /// The URL failed; [`Row::problem`] says why.
     Failed,
     /// The pull ended before it was done.
     Cancelled,

@@ -145,8 +145,10 @@ fn a_pull_that_is_stopped_or_dropped_ends_at_once() {
     let stopped = pull("stopped");
     let canceller = stopped.canceller();
     std::thread::scope(|scope| {
+        let server = &server;
         scope.spawn(move || {
             heard.recv().unwrap();
+            assert!(eventually(|| server.log().len() == 2), "{:?}", server.log());
             canceller.stop();
         });
         let summary = stopped

@@ -194,19 +194,21 @@ def test_long_lists_and_slow_readers_block_nothing(tmp_path: Path) -> None:
 
 
 SCRIPT = """
-import itertools, sys
+import itertools, logging, sys
 import ringpull
-base, out, report = sys.argv[1:]
-urls = (f"{base}/image/{n}.jpg" for n in itertools.count())
-for row in ringpull.pull(urls, dir=out, report=report, lookahead=100):
+base, held, out, report = sys.argv[1:]
+logging.basicConfig(level=logging.INFO, stream=sys.stdout, format="%(message)s")
+images = (f"{base}/image/{n}.jpg" for n in itertools.count())
+urls = itertools.chain([next(images)], [base + held] if held else [], images)
+for row in ringpull.pull(urls, dir=out, report=report, lookahead=100, grace="1h"):
     print(row.index, flush=True)
 """
 
 
-def script(url: Url, tmp_path: Path) -> subprocess.Popen[str]:
-    """A process that pulls without end, and has pulled something."""
+def script(url: Url, tmp_path: Path, held: str = "") -> subprocess.Popen[str]:
+    """A process that pulls without end, has pulled something, and may wait for an answer."""
     paths = [str(tmp_path / "out"), str(tmp_path / "r.jsonl")]
-    words = [sys.executable, "-c", SCRIPT, url(""), *paths]
+    words = [sys.executable, "-c", SCRIPT, url(""), held, *paths]
     process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stdout is not None and process.stdout.readline()
     return process
@@ -220,6 +222,18 @@ def test_ctrl_c_ends_both(url: Url, tmp_path: Path) -> None:
     assert not running(tmp_path)
     rows = [json.loads(line) for line in (tmp_path / "r.jsonl").read_text().splitlines()]
     assert len(rows) == len(list((tmp_path / "out").iterdir()))
+    assert_whole(tmp_path / "out")
+
+
+def test_a_second_ctrl_c_waits_for_nothing(url: Url, tmp_path: Path) -> None:
+    process = script(url, tmp_path, "/delay/600000/bytes/5")
+    assert process.stdout is not None
+    process.send_signal(signal.SIGINT)
+    assert any("interrupted" in line for line in process.stdout)
+    process.send_signal(signal.SIGINT)
+    _, told = process.communicate()
+    assert process.returncode == -signal.SIGINT and told.rstrip().endswith("KeyboardInterrupt")
+    assert not running(tmp_path)
     assert_whole(tmp_path / "out")
 
 

@@ -23,7 +23,7 @@ pub(crate) struct RowSink {
     printed: Option<RowPrinter>,
     /// Whether that is the report.
     is_report_printed: bool,
-    /// Who takes the rows in this process.
+    /// The function of this process that takes every row.
     listener: Option<RowListener>,
 }
 
