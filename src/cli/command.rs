@@ -189,7 +189,7 @@ pub(super) fn command() -> clap::Command {
     command
 }
 
-/// The same, to be changed.
+/// The command line as clap has it before it is built, for it to be changed.
 pub(super) fn unbuilt() -> clap::Command {
     CommandLine::command()
 }

@@ -129,7 +129,9 @@ fn a_pull_that_is_cancelled_waits_for_what_is_in_flight() {
         server.open_gate();
         joined.join().unwrap().unwrap()
     });
-    assert_eq!((joined.ok, joined.urls, joined.is_complete), (2, 2, false));
+    // Whether the third one began before the pull saw that it is to end is a matter of time.
+    assert_eq!((joined.ok, joined.cancelled, joined.is_complete), (joined.urls, 0, false));
+    assert!(joined.ok >= 2, "{joined:?}");
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! scripts/bench-python: the usual ways of Python and the other downloaders pull a short list, right
-//! to the byte, and whoever cannot take part is named.
+//! scripts/bench-python: the usual ways of Python and the other downloaders pull a short list,
+//! right to the byte, and whoever cannot take part is named.
 
 use crate::cmd::{Sandbox, command, skip};
 use crate::python::python_path;
