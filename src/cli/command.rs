@@ -189,7 +189,7 @@ pub(super) fn command() -> clap::Command {
     command
 }
 
-/// The same, to be changed.
+/// The command line before clap has built it: it may still be changed.
 pub(super) fn unbuilt() -> clap::Command {
     CommandLine::command()
 }

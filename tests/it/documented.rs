@@ -33,7 +33,7 @@ fn made_local(line: &str, server: &Rude, cpu: &str) -> String {
         ("$SLURM_ARRAY_TASK_ID", "0"),
         ("/dev/shm/new", "new"),
         ("/mnt/usb", "usb"),
-        ("127.0.0.1:9400", "127.0.0.1:0"),
+        (":9400", ":0"),
         (" --no-private", ""),
         ("--cpus 0,2-5", cpu),
     ] {
