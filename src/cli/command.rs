@@ -189,7 +189,7 @@ pub(super) fn command() -> clap::Command {
     command
 }
 
-/// The command line as clap has it before it is built, for it to be changed.
+/// The command line before clap has built it: it may still be changed.
 pub(super) fn unbuilt() -> clap::Command {
     CommandLine::command()
 }

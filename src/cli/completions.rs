@@ -48,8 +48,8 @@ fn for_fish(script: &str) -> String {
     let topics = TOPICS.map(|topic| topic.name).join(" ");
     for (command, words) in [("help", topics.as_str()), ("completions", "bash zsh fish")] {
         out += &format!(
-            "complete -c ringpull -n \"__fish_ringpull_using_subcommand {command}\" -f \
-             -a \"{words}\"\n"
+            "complete -c ringpull -n \"__fish_ringpull_using_subcommand {command}\" \
+             -f -a \"{words}\"\n"
         );
     }
     out
