@@ -309,7 +309,7 @@ impl DiskProblem {
             Self::Io => disk("disk.eio", "the disk failed (input/output error)"),
             Self::Lost => disk(
                 DISK_LOST,
-                "the file may not have survived a power loss or the loss of its disk",
+                "the file is not as its row says, or may not have survived a power loss",
             ),
             Self::Other(_) => disk("disk.other", "{the file could not be written}"),
         }

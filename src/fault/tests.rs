@@ -120,7 +120,7 @@ disk.in_use 23 3 the run itself needs the file or folder there
 disk.locked 23 3 another run is writing the file
 disk.name 23 3 the file system refuses the name
 disk.eio 23 3 the disk failed (input/output error)
-disk.lost 23 3 the file may not have survived a power loss or the loss of its disk
+disk.lost 23 3 the file is not as its row says, or may not have survived a power loss
 disk.other 23 3 {os error 40}
 run.resources 7 3 this machine is out of file descriptors while connecting
 run.resources 23 3 this machine is out of memory while writing the file

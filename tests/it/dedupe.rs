@@ -178,7 +178,11 @@ fn a_body_is_stored_once() {
         assert_eq!(sandbox.files()["c"], b"same body");
         assert!(done.rows.iter().all(|row| row["digest"].starts_with(digest)));
         assert!(sandbox.temporaries().is_empty());
-        assert!(done.stderr.contains("2 files are links to others"), "{}", done.stderr);
+        assert!(
+            done.stderr.contains("2 files, to others with the same content"),
+            "{}",
+            done.stderr
+        );
     }
     assert_eq!(server.log().len(), 4 * 6, "each is pulled");
 }

@@ -54,6 +54,7 @@ mod gone; // reports that are deleted or moved while their run goes on
 mod hostile; // every reply of tests/http through the real binary
 mod idle; // what comes between two requests is no answer
 mod inputs; // every format of lists, packed or not, wherever it comes from
+mod integrity; // what is not as the report says is pulled again
 mod killed; // a large file that is killed again and again, and changes
 mod large; // big bodies, byte by byte
 mod leaks; // descriptors return after failures

@@ -19,7 +19,7 @@ pub(crate) use fate::fate;
 pub(crate) use gone::Watched;
 pub(crate) use members::members_of;
 pub(crate) use scan::{Source, scan, scan_in_batches};
-pub(crate) use shards::{Gone, Tally};
+pub(crate) use shards::{ASIDE, Gone, Tally};
 pub(crate) use stale::{Removal, Stale};
 pub(crate) use sync::{Run, Syncer, ToSync, start as start_sync};
 pub(crate) use whole::compare;
@@ -385,7 +385,7 @@ impl Opened {
         (believed, wanted): (u64, Wanted),
         mut each: impl FnMut(&str, Fate, Option<Body>),
     ) -> anyhow::Result<Scanned> {
-        let mut doubted = 0_u64;
+        let mut doubted = RoaringTreemap::new();
         let Self { file, format, done, lost, .. } = self;
         let source = Source::new(file, path, *format).with_versions(wanted.again);
         let take = |rows: &mut TakenRows, entry: &Entry<'_>, end| {
@@ -399,7 +399,13 @@ impl Opened {
         let mut discarded = RoaringTreemap::new();
         let scanned = scan_in_batches(source, helpers(threads), &take, |rows: TakenRows| {
             for row in rows.iter() {
-                doubted += u64::from(row.is_doubted);
+                let index = row.sum.index();
+                if row.is_doubted {
+                    doubted.insert(index);
+                }
+                // Who left a file alone says nothing of what is in it.
+                let is_good = matches!(row.says, Says::Fate(Fate::Good));
+                let is_still_lost = is_good && !row.is_ours && lost.is_untold(index);
                 if row.is_discarded {
                     discarded.insert(row.sum.index());
                 } else if !discarded.is_empty() {
@@ -407,6 +413,7 @@ impl Opened {
                 }
                 let filename = if row.is_ours { row.filename } else { "" };
                 match row.says {
+                    _ if is_still_lost => {}
                     Says::LostNow => lost.find(row.sum.index(), filename),
                     Says::Lost => lost.told(row.sum.index(), filename),
                     Says::Fate(Fate::Good) => lost.forget(row.sum.index()),
@@ -416,7 +423,7 @@ impl Opened {
                     }
                 }
                 let fate = match row.fate() {
-                    Fate::Good if wanted.again => Fate::Open,
+                    Fate::Good if wanted.again || is_still_lost => Fate::Open,
                     fate => fate,
                 };
                 each(row.filename, fate, row.body);
@@ -424,7 +431,8 @@ impl Opened {
             }
         })?;
         told::discarded(path, discarded.len());
-        told::lost(path, (lost.untold(), doubted), believed < u64::MAX, wanted.compared);
+        let counts = (lost.untold(), doubted.len());
+        told::lost(path, counts, believed < u64::MAX, wanted.compared);
         Ok(scanned)
     }
 }

@@ -6,16 +6,16 @@
 //! which a row is not believed.
 
 use crate::config::{Config, ReportFile};
-use crate::engine::books::journal::{Gone, Opened, Tally, members_of, scan};
+use crate::engine::books::journal::{ASIDE, Gone, Opened, Tally, members_of, scan};
 use crate::engine::say::say;
 use crate::error::RunError;
 use crate::pack::index::Index;
 use crate::pack::shard::{index_of, stem};
 use crate::pack::{Form, tar};
-use crate::report::Number;
+use crate::report::{Number, Status};
 use crate::ring::dir::Dir;
 use anyhow::{Context as _, bail};
-use roaring::RoaringTreemap;
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::path::Path;
@@ -37,7 +37,8 @@ pub(crate) fn settle(
     let Some(names) = tally.names else { return Ok(0) };
     let cannot = || RunError::local_file(format!("cannot read {}", config.dir.display()));
     let mut first = tally.next();
-    let mut gone = Gone { dir: config.dir.clone(), ..Gone::default() };
+    let is_kept = config.journal.is_check;
+    let mut gone = Gone { dir: config.dir.clone(), is_kept, ..Gone::default() };
     for entry in fs::read_dir(&config.dir).with_context(cannot)? {
         let name = entry.with_context(cannot)?.file_name();
         let Some((name, number)) = name.to_str().and_then(|name| Some((name, names.number(name)?)))
@@ -46,7 +47,9 @@ pub(crate) fn settle(
         };
         first = first.max(number + 1);
         let rows = tally.rows_of(number);
-        let is_ours = rows > 0 || dir.is_own(name, index_of(number));
+        // One that is set aside need not be asked more than that.
+        let is_told = rows > 0 || is_kept && tally.has_named(number);
+        let is_ours = is_told || dir.is_own(name, index_of(number));
         if !is_ours || opened.is_none() {
             bail!(strange(config, name));
         }
@@ -59,8 +62,8 @@ pub(crate) fn settle(
                 gone.names.insert(name.to_owned());
             }
             Err(error) if is_damage(&error) => say(&format!(
-                "warning: the shard {} is damaged: {error}; --check-integrity removes it, and has \
-                 its lines pulled again",
+                "warning: the shard {} is damaged: {error}; --check-integrity sets it aside, and \
+                 has its lines pulled again",
                 config.dir.join(name).display()
             )),
             Err(error) => {
@@ -69,6 +72,10 @@ pub(crate) fn settle(
                 return Err(error).context(RunError::local_file(cannot));
             }
         }
+    }
+    if is_kept {
+        // Of those that are not there, what stood beside them goes.
+        gone.names.extend(tally.refuted().map(|number| names.name(number)));
     }
     if let (Some(opened), Some(report)) = (opened, &config.report) {
         if !gone.is_empty() {
@@ -83,40 +90,70 @@ pub(crate) fn settle(
 
 /// Lets the lines of shards that are gone be pulled again.
 fn reopen(opened: &mut Opened, report: &ReportFile, gone: Gone) -> anyhow::Result<()> {
-    let count = gone.names.len();
+    let there = gone.names.iter().filter(|name| gone.dir.join(name).exists());
+    let there: Vec<&str> = there.map(String::as_str).collect();
+    let count = there.len();
     let shards = if count == 1 { "shard is" } else { "shards are" };
-    let names = gone.names.iter().take(NAMES_MAX).map(String::as_str).collect::<Vec<_>>().join(" ");
     let more = if count > NAMES_MAX { " ..." } else { "" };
-    let names = format!("{names}{more}");
+    let names = format!("{}{more}", there[..count.min(NAMES_MAX)].join(" "));
+    let is_kept = gone.is_kept;
     let lines = opened.leave_out(report, gone)?;
-    let lines_with = if lines == 1 { "line" } else { "lines" };
-    say(&format!(
-        "{count} {shards} removed, and what was in there is pulled again: an earlier run ended \
-         before it had written all rows ({} {lines_with} with one): {names}",
-        Number(lines)
-    ));
+    let (lines_with, lines) = (if lines == 1 { "line" } else { "lines" }, Number(lines));
+    match (count, is_kept) {
+        (0, _) => {}
+        (_, true) => say(&format!(
+            "{count} {shards} set aside ({ASIDE} behind the name), and what is in there is pulled \
+             again ({lines} {lines_with}); remove what is aside when all of it has come: {names}"
+        )),
+        (_, false) => say(&format!(
+            "{count} {shards} removed, and what was in there is pulled again: an earlier run ended \
+             before it had written all rows ({lines} {lines_with} with one): {names}"
+        )),
+    }
     Ok(())
 }
 
 /// Lets lines be pulled again that were left out for the body of another line, where that one is
-/// not done: the set has the body no more.
+/// not done, or has been pulled again since: the set may have the body no more.
 fn reopen_pointing(opened: &mut Opened, report: &ReportFile) -> anyhow::Result<()> {
     let Opened { file, done, .. } = opened;
-    let mut lines = RoaringTreemap::new();
+    // Of each such line, the other one, and the number of the row that says so.
+    let mut pointing: BTreeMap<u64, (u64, u64)> = BTreeMap::new();
+    let mut row = 0;
     scan(file, &report.path, report.format, |entry, _| {
-        let is_pointing = entry.error_code == DUPLICATE;
-        match entry.duplicate_of.filter(|first| is_pointing && !done.has(*first)) {
-            Some(_) => lines.insert(entry.index),
-            None => lines.remove(entry.index),
+        row += 1;
+        match entry.duplicate_of.filter(|_| entry.error_code == DUPLICATE) {
+            Some(first) => pointing.insert(entry.index, (first, row)),
+            None => pointing.remove(&entry.index),
         };
     })?;
-    lines.iter().for_each(|line| done.reopen(line));
+    if pointing.is_empty() {
+        return Ok(());
+    }
+    // Of the other lines, the number of the last row that is about a body of theirs.
+    let mut firsts: BTreeMap<u64, u64> = pointing.values().map(|(first, _)| (*first, 0)).collect();
+    row = 0;
+    scan(file, &report.path, report.format, |entry, _| {
+        row += 1;
+        if let Some(last) = firsts.get_mut(&entry.index)
+            && (entry.status == Status::Ok || entry.is_lost())
+        {
+            *last = row;
+        }
+    })?;
+    let is_gone = |(first, row): (u64, u64)| !done.has(first) || firsts[&first] > row;
+    let lines: Vec<u64> = pointing
+        .into_iter()
+        .filter(|(_, pointing)| is_gone(*pointing))
+        .map(|(line, _)| line)
+        .collect();
+    lines.iter().for_each(|line| done.reopen(*line));
     if !lines.is_empty() {
         say(&format!(
             "{} pulled again, whose body was that of another line, which is pulled again, too",
             match lines.len() {
                 1 => "1 line is".to_owned(),
-                count => format!("{} lines are", Number(count)),
+                count => format!("{} lines are", Number(count as u64)),
             }
         ));
     }

@@ -15,7 +15,7 @@ use crate::report::session::Left;
 use crate::report::verify::{Found, Verified};
 use crate::report::{Status, location};
 use anyhow::Context as _;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::File;
 use std::io::{self, Write as _};
 use std::path::Path;
@@ -45,6 +45,7 @@ pub fn verify(config: &Config) -> anyhow::Result<Verified> {
         left: Vec::new(),
         is_leaving: session.is_some(),
         verified: Verified { failed: done.failed(), ..Verified::default() },
+        before: HashMap::new(),
         done: &done,
         seen: Done::default(),
         shards: BTreeSet::new(),
@@ -90,6 +91,8 @@ enum Row {
 enum Look {
     /// A file.
     File(Wanted),
+    /// What the row before says: the file was left alone.
+    AsBefore,
     /// Nothing: the line was not brought to an end.
     Open,
     /// Nothing.
@@ -125,7 +128,11 @@ impl Looked {
             (Some(true), true) => self.verified.open += 1,
             (Some(true), false) => self.several(entry.index, Look::Open),
             (Some(false), true) => {}
-            (Some(false), false) => self.several(entry.index, Look::Nothing),
+            (Some(false), false) => {
+                let is_left = entry.status == Status::Skipped && !entry.filename.is_empty();
+                let look = if is_left { Look::AsBefore } else { Look::Nothing };
+                self.several(entry.index, look);
+            }
         }
     }
 
@@ -158,6 +165,8 @@ struct Checking<'d> {
     shards: BTreeSet<Box<str>>,
     is_leaving: bool,
     verified: Verified,
+    /// Files of lines whose last row is still to come.
+    before: HashMap<u64, Wanted>,
     /// How many rows lines have, and of those with several how many came so far.
     done: &'d Done,
     seen: Done,
@@ -170,19 +179,12 @@ impl Checking<'_> {
         for row in looked.rows {
             let (wanted, found) = match row {
                 Row::Differs(wanted, found) => (wanted, found),
-                Row::OneOfSeveral(index, look) if self.is_last(index) => match look {
-                    Look::Nothing => continue,
-                    Look::Open => {
-                        self.verified.open += 1;
-                        continue;
-                    }
-                    Look::File(wanted) => {
-                        let found = wanted.look();
-                        self.verified.count(found);
-                        (wanted, found)
-                    }
-                },
-                Row::OneOfSeveral(..) => continue,
+                Row::OneOfSeveral(index, look) => {
+                    let Some(wanted) = self.wanted(index, look) else { continue };
+                    let found = wanted.look();
+                    self.verified.count(found);
+                    (wanted, found)
+                }
             };
             if !found.is_as_told() {
                 let Wanted { index, filename, .. } = &wanted;
@@ -200,6 +202,26 @@ impl Checking<'_> {
             // Whoever stopped listening still gets the exit status.
             let _: io::Result<()> = io::stdout().lock().write_all(&told);
         }
+    }
+
+    /// The file that is to be looked at, if this is the last row of its line, which has several.
+    fn wanted(&mut self, index: u64, look: Look) -> Option<Wanted> {
+        let is_last = self.is_last(index);
+        let before = self.before.remove(&index);
+        let wanted = match look {
+            Look::File(wanted) => Some(wanted),
+            Look::AsBefore => before,
+            Look::Open => {
+                self.verified.open += u64::from(is_last);
+                None
+            }
+            Look::Nothing => None,
+        };
+        if is_last {
+            return wanted;
+        }
+        wanted.and_then(|wanted| self.before.insert(index, wanted));
+        None
     }
 
     /// Whether this is the last row of its line, which has several.

@@ -12,7 +12,7 @@ use crate::engine::books::beside::{self, Beside};
 use crate::engine::core::sample::{Sample, Sampler, joined};
 use crate::engine::core::state::Core;
 use crate::engine::moment::Moment;
-use crate::engine::output::archive::{Archiving, Pointing, ShardFile, Untold};
+use crate::engine::output::archive::{Archiving, PACKED, Pointing, ShardFile, Untold};
 use crate::engine::output::collected::{Collected, ToPack};
 use crate::engine::output::stored::{Location, Stored, write_fault};
 use crate::engine::output::stored_once::{Claim, Content, Known};
@@ -151,7 +151,7 @@ impl Core {
                 Some(Known::Nowhere(claim)) => return Once::Nowhere(Some(claim)),
                 // What this line had before is packed anew.
                 Some(Known::At(found))
-                    if found.first.index == index || archive.once.is_lost(found.first.index) =>
+                    if found.first.index == index || archive.once.is_useless(&found.first) =>
                 {
                     useless = Some(found.at);
                 }
@@ -186,7 +186,7 @@ impl Core {
         if let Some(claim) = claim {
             archive.once.begin(fetch.job.index);
             let path = format!("{}/{member}", shard.file.name);
-            claim.remember(fetch.job.index, &path, None);
+            claim.remember(fetch.job.index, &path, Some(PACKED));
         }
         stored.location = Location::Member(Box::new((shard.file.name.clone(), member)));
         let row = Box::new(fetch.row(End::Done(stored), now.at, dir));
@@ -331,7 +331,8 @@ impl Core {
             kit.io.sleep(ROOM_LOOK).await;
         }
         match shared.full_disk.is_given_up() {
-            true => Err(cause),
+            // The same command goes on, as with files of their own.
+            true => Err(Cause::Interrupted),
             false => Ok(false),
         }
     }

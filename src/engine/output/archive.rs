@@ -7,13 +7,16 @@ use crate::engine::output::named::named_fault;
 use crate::fault::{Cause, Fault};
 use crate::pack::Form;
 use crate::pack::shard::{Capacity, ShardName, index_of};
+use crate::plan::contents::{First, Print};
 use crate::plan::job::Job;
 use crate::plan::name::Template;
 use crate::report::Row;
+use crate::report::journal::Lost;
 use crate::ring::buf::{BufPool, RecvBuf, Size};
 use crate::ring::dir::Dir;
 use crate::ring::file::{Fsync, Naming, OutFile, SizeHint, WriteMode};
 use crate::ring::stream::Stream;
+use roaring::RoaringTreemap;
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -53,7 +56,11 @@ pub(crate) struct Archiving {
 /// number of the line that has the body, the rows of lines that have the same one. They wait for
 /// the row of that line, for they are worth nothing without it.
 #[derive(Default)]
-pub(crate) struct PackedOnce(std::sync::Mutex<HashMap<u64, Option<Vec<Untold>>>>);
+pub(crate) struct PackedOnce {
+    lines: std::sync::Mutex<HashMap<u64, Option<Vec<Untold>>>>,
+    /// Lines of which what earlier rows say is not so, or was not so at some time.
+    stale: RoaringTreemap,
+}
 
 /// A row that is not told yet, and what a session would have to have: the job and the path of its
 /// file.
@@ -72,9 +79,24 @@ pub(crate) enum Pointing {
     Lost,
 }
 
+/// What a body looks like that was packed in this run: it is told from those of earlier rows.
+pub(crate) const PACKED: Print = [0; 40];
+
 impl PackedOnce {
     fn lines(&self) -> MutexGuard<'_, HashMap<u64, Option<Vec<Untold>>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// None so far, with what an earlier run has lost.
+    pub(crate) fn without(lost: &Lost) -> Self {
+        let lines = lost.lines().map(|line| (line, None)).collect();
+        Self { lines: std::sync::Mutex::new(lines), stale: lost.ever().clone() }
+    }
+
+    /// Whether the body that was found for a line is one that it does not have: of a line that was
+    /// pulled again, only what was packed in this run is known.
+    pub(crate) fn is_useless(&self, found: &First) -> bool {
+        self.is_lost(found.index) || found.print.is_none() && self.stale.contains(found.index)
     }
 
     /// The body of this line is in a shard that has no name yet.
@@ -106,7 +128,7 @@ impl PackedOnce {
     }
 
     /// Whether the body of this line is not there.
-    pub(crate) fn is_lost(&self, first: u64) -> bool {
+    fn is_lost(&self, first: u64) -> bool {
         matches!(self.lines().get(&first), Some(None))
     }
 }
@@ -123,7 +145,7 @@ pub(crate) enum Streaming {
 
 impl Archiving {
     /// The archives of a run, where bodies are packed.
-    pub(crate) fn of(config: &Config) -> Option<Self> {
+    pub(crate) fn of(config: &Config, lost: &Lost) -> Option<Self> {
         let Archive { form, place, caption, has_table } = config.destination.archive()?;
         Some(Self {
             form: *form,
@@ -141,7 +163,7 @@ impl Archiving {
                 false => std::env::temp_dir().into(),
             },
             waiting: AtomicU64::new(0),
-            once: PackedOnce::default(),
+            once: PackedOnce::without(lost),
             next: AtomicU64::new(0),
             stream: Mutex::new(Streaming::Closed),
             cores_left: AtomicUsize::new(config.cpus.len()),

@@ -70,6 +70,7 @@ impl Output {
             dir if dir.ends_with('/') => dir.to_owned(),
             dir => format!("{dir}/"),
         };
+        let archive = Archiving::of(config, &lost);
         Self {
             destination: config.destination.clone(),
             dir_shown,
@@ -101,7 +102,7 @@ impl Output {
             lost,
             stream: OnceLock::new(),
             has_streamed: AtomicBool::new(false),
-            archive: Archiving::of(config),
+            archive,
         }
     }
 
@@ -123,6 +124,12 @@ impl Output {
     /// The directory of the run as rows show it: with a `/` at its end, or empty.
     pub(crate) fn dir_shown(&self) -> &str {
         &self.dir_shown
+    }
+
+    /// Whether the file of input line `index` is pulled again because that of an earlier run is not
+    /// believed.
+    pub(super) fn has_lost(&self, index: u64) -> bool {
+        self.lost.has(index)
     }
 
     /// Whether the file of this path was pulled for input line `index`, by a row that is not

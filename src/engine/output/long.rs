@@ -197,6 +197,10 @@ impl Output {
         if !is_wanted || !may_replace || self.is_noted(folder, name, job) {
             return None;
         }
+        // What an earlier run has pulled, and may be damaged anywhere.
+        if self.has_lost(job.index) {
+            return None;
+        }
         let file = PartialFile::adopt(folder, name, &part_name(name)).ok()??;
         // Of one that is shorter there is nothing to go on with.
         let size = file.size().ok().filter(|size| *size > 1)?;

@@ -1,6 +1,6 @@
 //! What a run needs before it begins, and the step after which it has begun.
 
-use crate::config::{Config, Destination, RequestConfig, StatsFile};
+use crate::config::{Config, RequestConfig, StatsFile};
 use crate::engine::books::closing::Books;
 use crate::engine::books::dns_cache::DnsCache;
 use crate::engine::books::journal::{self, Body, Opened, Removal, Stale, Syncer, Tally, Watched};
@@ -190,16 +190,7 @@ impl Prepared {
         let stop = Arc::new(StopFlag::new(wakes));
         let books = Books::new(rows, session, Arc::clone(&stop));
         let lost = lost.unwrap_or_default();
-        let lost_lines: Vec<u64> = match &config.destination {
-            Destination::Archive(_) => lost.lines().collect(),
-            _ => Vec::new(),
-        };
         let output = Output::new(&config, self.rules, lost).storing_once(self.stored_once);
-        if let Some(archive) = &output.archive {
-            for line in lost_lines {
-                let _ = archive.once.lose(line);
-            }
-        }
         output.archive.iter().for_each(|archive| archive.begin_at(self.first_shard));
         let shared = Arc::new(Shared::new(config, began, queue, stop, books, output));
         write_rows_at_last(&shared);

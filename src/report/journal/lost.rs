@@ -9,6 +9,8 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 #[derive(Clone, Debug, Default)]
 pub struct Lost {
     lines: RoaringTreemap,
+    /// Lines that are or were lost.
+    ever: RoaringTreemap,
     /// Lost lines of which no row of the report says so yet.
     untold: RoaringTreemap,
     /// Hashes of lines and the names of their files; `None` where nobody asks.
@@ -31,6 +33,7 @@ impl Lost {
     /// Adds a line that a row says is lost, with its file.
     pub fn told(&mut self, index: u64, filename: &str) {
         self.lines.insert(index);
+        self.ever.insert(index);
         self.untold.remove(index);
         if let Some(files) = self.files.as_mut().filter(|_| !filename.is_empty()) {
             files.insert(hash(index, filename));
@@ -47,6 +50,22 @@ impl Lost {
     /// The lines that are pulled again.
     pub fn lines(&self) -> impl Iterator<Item = u64> + '_ {
         self.lines.iter()
+    }
+
+    /// Whether this line is pulled again.
+    pub fn has(&self, index: u64) -> bool {
+        self.lines.contains(index)
+    }
+
+    /// Lines of which the report said at some time that they are lost, and what they have is not
+    /// what an earlier row says.
+    pub fn ever(&self) -> &RoaringTreemap {
+        &self.ever
+    }
+
+    /// Whether a line was found to be lost now, and the report does not say so yet.
+    pub fn is_untold(&self, index: u64) -> bool {
+        self.untold.contains(index)
     }
 
     /// Lines that the report does not call lost yet.

@@ -21,6 +21,12 @@ pub(crate) struct Tally<'c> {
     dir: &'c Path,
     rows: BTreeMap<u64, i64>,
     has_files: bool,
+    /// Whether files are compared with their rows.
+    is_check: bool,
+    /// Rows of files that are there, as far as they were looked for.
+    there: u64,
+    /// What the first row names whose file is not there, or is not as it says.
+    lost: Option<String>,
     /// What the first row names that tells of a loose file where there are to be shards, or of a
     /// shard where there are to be loose files.
     other: Option<String>,
@@ -32,14 +38,27 @@ impl<'c> Tally<'c> {
         let archive = config.destination.archive();
         let names = archive.and_then(|archive| archive.shards()).map(|(names, _)| names);
         let has_files = config.destination.has_files();
-        Self { names, dir: &config.dir, rows: BTreeMap::new(), has_files, other: None }
+        Self {
+            names,
+            dir: &config.dir,
+            rows: BTreeMap::new(),
+            has_files,
+            is_check: config.journal.is_check,
+            there: 0,
+            lost: None,
+            other: None,
+        }
     }
 
     /// Counts a row with this file name: one that takes back what a row before it said counts
     /// against that.
     pub(crate) fn count(&mut self, filename: &str, fate: Fate) {
-        if fate == Fate::Good && self.other.is_none() && self.is_other(filename) {
+        if self.other.is_none() && self.is_other(filename) {
             self.other = Some(filename.to_owned());
+        }
+        if self.is_check && !filename.is_empty() {
+            self.there += u64::from(fate == Fate::Good);
+            self.lost.get_or_insert_with(|| filename.to_owned());
         }
         let Some(names) = self.names else { return };
         let shard = shard_of(self.dir, filename, |name| names.number(name).is_some());
@@ -63,6 +82,7 @@ impl<'c> Tally<'c> {
     /// A [`RunError`] of class usage: one has a loose file and is to be in a shard, or the other
     /// way round.
     pub(crate) fn check(&self, report: &Path) -> anyhow::Result<()> {
+        self.check_place(report)?;
         let Some(other) = &self.other else { return Ok(()) };
         let (is, wanted) = match self.names {
             Some(_) => ("loose files", "shards (--output-format)"),
@@ -74,6 +94,41 @@ impl<'c> Tally<'c> {
             report.display(),
             escape_hidden(other)
         )))
+    }
+
+    /// Checks that files are not compared from another directory than that in which they were
+    /// pulled: none would be found, and all of them be pulled again.
+    fn check_place(&self, report: &Path) -> anyhow::Result<()> {
+        let Some(lost) = self.lost.as_deref().filter(|_| self.is_check && self.there == 0) else {
+            return Ok(());
+        };
+        let is_shard = |path: &&str| {
+            let name = path.rsplit('/').next().unwrap_or(path);
+            self.names.is_some_and(|names| names.number(name).is_some())
+        };
+        let told = location::members(lost).map(|(path, _)| path).find(is_shard).unwrap_or(lost);
+        let name = Path::new(told).file_name().unwrap_or_default();
+        let here = self.dir.join(name);
+        if Path::new(told).exists() || !here.exists() {
+            return Ok(());
+        }
+        bail!(RunError::usage(format!(
+            "cannot compare with {}: not one file is where it says; {} is not there, and {} is: \
+             give the command in the directory in which the run began, with the same -d",
+            report.display(),
+            escape_hidden(told),
+            here.display()
+        )))
+    }
+
+    /// Whether a row tells of the shard of this number, be it right or not.
+    pub(crate) fn has_named(&self, number: u64) -> bool {
+        self.rows.contains_key(&number)
+    }
+
+    /// Numbers of the shards of which no row holds that tells of them.
+    pub(crate) fn refuted(&self) -> impl Iterator<Item = u64> + '_ {
+        self.rows.keys().copied().filter(|number| self.rows_of(*number) == 0)
     }
 
     /// Number behind that of the last shard that rows tell of.
@@ -93,6 +148,8 @@ pub(crate) struct Gone {
     pub(crate) names: BTreeSet<String>,
     /// The directory that they are in, as the user wrote it.
     pub(crate) dir: PathBuf,
+    /// Whether they are set aside under another name: what of them is good may be had nowhere else.
+    pub(crate) is_kept: bool,
 }
 
 impl Gone {
@@ -131,9 +188,13 @@ impl Gone {
         for name in &self.names {
             let beside = SUFFIXES.iter().map(|suffix| format!("{}{suffix}", stem(name)));
             // The shard goes last: without it, nobody would look for the others.
-            for name in beside.chain([name.clone()]) {
-                let path = dir.join(name);
-                match fs::remove_file(&path) {
+            for gone in beside.chain([name.clone()]) {
+                let path = dir.join(&gone);
+                let removed = match self.is_kept && gone == *name {
+                    true => fs::rename(&path, dir.join(format!("{name}{ASIDE}"))),
+                    false => fs::remove_file(&path),
+                };
+                match removed {
                     Err(error) if error.kind() != io::ErrorKind::NotFound => {
                         let cannot = format!("cannot remove {}", path.display());
                         return Err(error).context(RunError::local_file(cannot));
@@ -145,6 +206,9 @@ impl Gone {
         Ok(())
     }
 }
+
+/// What is behind the name of a shard that is set aside: it is none any more.
+pub(crate) const ASIDE: &str = ".damaged";
 
 /// The file name of the shard that a row names, by what is one: neither the directory of the run
 /// nor what is in a shard is taken for it, whatever they are called.

@@ -7,13 +7,19 @@ use std::path::Path;
 /// Says how many files of a report were looked at, and how many of them are pulled again.
 /// `is_restarted` says whether a power cut may have taken some.
 pub(super) fn lost(path: &Path, (lost, seen): (u64, u64), is_restarted: bool, is_compared: bool) {
-    let (path, lost, seen) = (path.display(), Number(lost), Number(seen));
+    let path = path.display();
     if is_compared {
-        say(&format!(
-            "of {seen} files of {path} that were compared, {lost} are not as it says, and are \
-             pulled again"
-        ));
-    } else if is_restarted && lost.0 > 0 {
+        let compared = match seen {
+            1 => format!("the one file of {path} was compared"),
+            _ => format!("{} files of {path} were compared", Number(seen)),
+        };
+        say(&match lost {
+            0 => format!("{compared}: as it says (by length, where it has no digest)"),
+            1 => format!("{compared}: 1 is not as it says"),
+            _ => format!("{compared}: {} are not as it says", Number(lost)),
+        });
+    } else if is_restarted && lost > 0 {
+        let (lost, seen) = (Number(lost), Number(seen));
         say(&format!(
             "warning: since the last sync of {path} the machine was restarted, or a disk mounted \
              again: of {seen} files pulled after it {lost} are pulled again, because they are \

@@ -5,7 +5,7 @@ use crate::engine::attempt::fetch::Fetch;
 use crate::engine::attempt::outcome::End;
 use crate::engine::core::sample::Sample;
 use crate::engine::core::state::Core;
-use crate::engine::output::archive::{Archiving, Streaming};
+use crate::engine::output::archive::{Archiving, PACKED, Streaming};
 use crate::engine::output::collected::Collected;
 use crate::engine::output::stored::{Location, write_fault};
 use crate::engine::state::stop::Stop;
@@ -33,7 +33,7 @@ impl Core {
             *stream = Streaming::Broken(cause);
             left = Some((&fetch.job, fetch.name()));
         } else if let Some(claim) = claim {
-            claim.remember(fetch.job.index, "", None);
+            claim.remember(fetch.job.index, "", Some(PACKED));
         }
         drop(stream);
         self.desk.rows.write(&row, left);
