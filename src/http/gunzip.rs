@@ -25,6 +25,9 @@ enum State {
     Between,
     /// Within the zero bytes behind the last member.
     Padding,
+    /// The data ended within a member. What its decoder made of the question whether it did is no
+    /// content.
+    Cut,
 }
 
 /// Why gzip data has no content from some byte on.
@@ -65,6 +68,7 @@ impl Gunzip {
             State::Between => Err(GunzipError::Garbage),
             State::Padding if input.iter().any(|byte| *byte != 0) => Err(GunzipError::Garbage),
             State::Padding => Ok(input.len()),
+            State::Cut => Err(GunzipError::EndsEarly),
             State::Member(decoder) => {
                 let used = decoder.write(input).and_then(|used| {
                     if used == 0 {
@@ -99,11 +103,15 @@ impl Gunzip {
     /// # Errors
     /// As [`Gunzip::decode`].
     pub fn finish(&mut self, out: &mut Vec<u8>) -> Result<(), GunzipError> {
-        let State::Member(decoder) = &mut self.state else { return Ok(()) };
+        let decoder = match &mut self.state {
+            State::Member(decoder) => decoder,
+            State::Cut => return Err(GunzipError::EndsEarly),
+            State::Start | State::Between | State::Padding => return Ok(()),
+        };
         // Only a member that is complete takes no further byte.
-        match decoder.write(&[0]) {
-            Ok(0) => {}
-            Ok(_) | Err(_) => return Err(GunzipError::EndsEarly),
+        if !matches!(decoder.write(&[0]), Ok(0)) {
+            self.state = State::Cut;
+            return Err(GunzipError::EndsEarly);
         }
         decoder.try_finish().map_err(GunzipError::Damaged)?;
         give(decoder, out);

@@ -66,6 +66,8 @@ pub enum RunEnd {
     Stopped(Limit),
     /// The disk was full for longer than `--disk-wait`.
     DiskFull,
+    /// The run as a whole failed, as when its list cannot be read to the end.
+    Failed,
 }
 
 impl RunEnd {
@@ -76,6 +78,7 @@ impl RunEnd {
             Self::Interrupted => "interrupted",
             Self::Stopped(limit) => limit.as_str(),
             Self::DiskFull => "disk_full",
+            Self::Failed => "failed",
         }
     }
 }

@@ -76,7 +76,8 @@ pub fn exit_status(stats: &Stats, end: RunEnd, ok_percent_min: Option<f64>) -> E
         RunEnd::Interrupted => ExitStatus::Interrupted,
         RunEnd::DiskFull => ExitStatus::LocalFile,
         RunEnd::Stopped(Limit::Errors | Limit::Duration | Limit::Quota) => ExitStatus::Stopped,
-        RunEnd::Stopped(Limit::Files) | RunEnd::Complete => {
+        // What failed as a whole has an error, which has a status of its own.
+        RunEnd::Stopped(Limit::Files) | RunEnd::Complete | RunEnd::Failed => {
             let is_clean = stats.failed == 0 && stats.cancelled == 0;
             let unexplained = if is_clean { ExitStatus::Success } else { ExitStatus::Internal };
             let status = stats.exit_lowest().unwrap_or(unexplained);
@@ -132,7 +133,7 @@ fn rows(stats: &Stats, end: RunEnd, look: Look) -> String {
         }
     }
     match end {
-        RunEnd::Complete => {}
+        RunEnd::Complete | RunEnd::Failed => {}
         RunEnd::Interrupted => text.push_str(" (interrupted)"),
         RunEnd::Stopped(limit) => text.push_str(&format!(" (stopped: {limit})")),
         RunEnd::DiskFull => text.push_str(" (stopped: the disk is full)"),

@@ -290,7 +290,13 @@ impl Meter {
         };
         let work = match view.long.count {
             0 => self.left_by_files(view, left),
-            long => self.left_by_bytes(view, left.saturating_sub(long)),
+            long => {
+                let others = left.saturating_sub(long);
+                let bytes = self.left_by_bytes(view, others);
+                // Many short files take long for other reasons than their bytes.
+                let files = self.left_by_files(view, others).filter(|_| others > 0);
+                bytes.map(|bytes| files.map_or(bytes, |files| bytes.max(files)))
+            }
         };
         Some((work? + rest).max(view.all_begun_at.saturating_sub(view.elapsed)))
     }

@@ -68,6 +68,7 @@ pub(crate) fn close(
     let end = match watch.end {
         // A sample is what was asked for, however long the list is.
         RunEnd::Stopped(limit) if !has_work_left && limit != Limit::Files => RunEnd::Complete,
+        RunEnd::Complete if failure.is_some() => RunEnd::Failed,
         end => end,
     };
     let info = info(shared, started_at, end);

@@ -301,8 +301,16 @@ mod tests {
     fn cut_and_damaged_data_is_an_error_behind_what_was_good() {
         let text = text();
         for data in [gzip(&text), zstd(&text)] {
-            for end in (12..data.len()).step_by(997) {
+            for end in (12..data.len()).step_by(97) {
                 let (content, result) = unpack(&data[..end], 1_000, 1_000);
+                let mut unpacker = Unpacker::new(Packing::of(&data).unwrap()).unwrap().unwrap();
+                let (mut at, mut output) = (0, vec![0; 1_000]);
+                while at < end {
+                    at += unpacker.unpack(&data[at..end], &mut output).unwrap().0;
+                }
+                while unpacker.unpack(&[], &mut output).unwrap() != (0, 0) {}
+                assert!(unpacker.finish().is_err());
+                assert_eq!(unpacker.unpack(&[], &mut output).unwrap(), (0, 0), "no more: {end}");
                 assert!(matches!(result, Err(UnpackError::EndsEarly(_))), "{end}: {result:?}");
                 assert!(text.starts_with(&content), "{end}");
             }
