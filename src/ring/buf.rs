@@ -102,12 +102,6 @@ impl RecvBuf {
         Self { bytes, size, body: 0..0, unread: 0..0 }
     }
 
-    /// Memory all of which is the waiting body. It is of no size that a [`BufPool`] keeps.
-    pub fn of_body(bytes: Vec<u8>) -> Self {
-        let end = bytes.len();
-        Self { bytes, size: Size::Large, body: 0..end, unread: end..end }
-    }
-
     /// Size class of the buffer.
     pub fn size(&self) -> Size {
         self.size
@@ -245,8 +239,7 @@ impl RecvBuf {
         if bytes.len() == RECV_BUFFER_FIRST_BYTES {
             self.size = Size::First;
         }
-        let is_of_size = bytes.is_empty() || bytes.len() == self.size.bytes();
-        debug_assert!(is_of_size || self.body == (0..bytes.len()), "a pool would keep it");
+        debug_assert!(bytes.is_empty() || bytes.len() == self.size.bytes());
         self.bytes = bytes;
     }
 

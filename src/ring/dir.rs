@@ -22,7 +22,7 @@ pub use found::Found;
 pub use kept::Kept;
 pub use rules::{Rules, Volume};
 
-use super::file::{CacheShare, Fsync, WriteMode};
+use super::file::{CacheShare, Fsync};
 use super::io::Io;
 use super::mount::mount_id;
 use super::shim::{Op, call};
@@ -186,18 +186,11 @@ impl Dir {
         self
     }
 
-    /// Way of the bytes of long bodies to the disk.
-    pub fn write_mode(&self) -> WriteMode {
-        self.run.write_options.mode
-    }
-
-    /// This directory for long files that leave nothing in the page cache, however much of that is
-    /// free, unless another way was asked for or there is only memory behind it.
+    /// This directory for long files of which [`WriteMode::Auto`](super::file::WriteMode) leaves
+    /// nothing in the page cache, however much of that is free.
     #[must_use]
     pub fn sparing_cache(mut self) -> Self {
-        if self.run.write_options.mode == WriteMode::Auto && !self.offers.is_in_memory {
-            self.of_run().write_options.mode = WriteMode::Behind;
-        }
+        self.of_run().cache_share = Arc::new(CacheShare::with(0));
         self
     }
 

@@ -25,7 +25,6 @@ use crate::pack::{Form, member, tar};
 use crate::plan::job::Job;
 use crate::plan::name;
 use crate::report::{Row, Status};
-use crate::ring::buf::RecvBuf;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
@@ -53,7 +52,7 @@ struct Shard {
 /// A body that an archive is to have.
 struct Packing<'b> {
     stored: Stored,
-    body: &'b mut Collected,
+    body: &'b Collected,
     /// Where it is told which line has the body, if that is to be told.
     claim: Option<Claim<'b>>,
     /// Key and extension of its member.
@@ -94,7 +93,7 @@ impl Core {
         let archive = self.shared.output.archive.as_ref().expect("what is collected is packed");
         let body = std::mem::replace(&mut stored.location, Location::Null);
         let Location::Collected(body) = body else { unreachable!("it was collected") };
-        let ToPack { bytes: mut body, content } = *body;
+        let ToPack { bytes: body, content } = *body;
         let name = member_name(archive, &fetch);
         let pointing = loop {
             match self.known(archive, content, fetch.job.index).await {
@@ -121,7 +120,7 @@ impl Core {
                 }
             }
             Err(claim) => {
-                let packing = Packing { stored, body: &mut body, claim, name, now };
+                let packing = Packing { stored, body: &body, claim, name, now };
                 match archive.shards {
                     Some(_) => self.pack_into_shard(archive, &mut fetch, packing).await,
                     None => self.pack_into_stream(archive, &mut fetch, packing).await,
@@ -196,6 +195,10 @@ impl Core {
         shard.packed.push(PackedBody { untold, key });
         archive.count_waiting();
         self.end_when_enough(archive);
+        if let Some(claim) = claim {
+            archive.once.begin(fetch.job.index);
+            claim.remember(fetch.job.index, &path, None);
+        }
         let appended = self.append(shard, &sample, body).await;
         self.packer.sampler.keep(sample);
         let is_full = shard.is_full(archive);
@@ -244,23 +247,16 @@ impl Core {
         &self,
         shard: &mut Shard,
         sample: &Sample,
-        body: &mut Collected,
+        body: &Collected,
     ) -> Result<(), Cause> {
         let begin = shard.file.length();
         self.append_bytes(shard, sample.head()).await?;
-        let lent = if shard.file.takes_bodies() { body.lend() } else { None };
-        if let Some(mut lent) = lent {
-            let written = self.write(shard, Some(&mut lent)).await;
-            body.take_back(lent);
-            written?;
-        } else {
-            let (mut at, mut buffer) = (0, Vec::new());
-            while at < sample.body_bytes {
-                let bytes = body.read(at, &mut buffer)?;
-                assert!(!bytes.is_empty(), "a collected body is shorter than its row says");
-                self.append_bytes(shard, bytes).await?;
-                at += bytes.len() as u64;
-            }
+        let (mut at, mut buffer) = (0, Vec::new());
+        while at < sample.body_bytes {
+            let bytes = body.read(at, &mut buffer)?;
+            assert!(!bytes.is_empty(), "a collected body is shorter than its row says");
+            self.append_bytes(shard, bytes).await?;
+            at += bytes.len() as u64;
         }
         self.append_bytes(shard, sample.tail()).await?;
         shard.index.begin_sample();
@@ -277,22 +273,16 @@ impl Core {
             if bytes.is_empty() {
                 return Ok(());
             }
-            self.write(shard, None).await?;
+            self.write(shard).await?;
         }
     }
 
-    /// Writes what was appended, and a body behind it if there is one. A full disk is waited for as
-    /// long as the run may be paused.
-    async fn write(&self, shard: &mut Shard, mut body: Option<&mut RecvBuf>) -> Result<(), Cause> {
+    /// Writes what was appended. A full disk is waited for as long as the run may be paused.
+    async fn write(&self, shard: &mut Shard) -> Result<(), Cause> {
         let mut is_probe = false;
         loop {
-            let written = match &mut body {
-                Some(body) => shard.file.write_body(body).await,
-                None => shard.file.write().await,
-            };
-            let Err(cause) = written else { break };
-            let lent = body.as_ref().map_or(0, |body| body.body_len() as u64);
-            is_probe = self.wait_for_room(cause, shard.file.unwritten() + lent).await?;
+            let Err(cause) = shard.file.write().await else { break };
+            is_probe = self.wait_for_room(cause, shard.file.unwritten()).await?;
         }
         self.found_room(is_probe);
         Ok(())
@@ -360,7 +350,7 @@ impl Core {
     /// Makes a shard whole: its end, what stands beside it, and its name.
     async fn name_shard(&self, archive: &Archiving, shard: &mut Shard) -> Result<(), Cause> {
         self.append_bytes(shard, &tar::END).await?;
-        self.write(shard, None).await?;
+        self.write(shard).await?;
         let failures = std::mem::take(&mut *self.packer.failures.borrow_mut());
         let time_s = [shard.began, self.kit.clocks.now().date].map(seconds);
         let successes = shard.packed.len() as u64;

@@ -14,7 +14,7 @@ use crate::report::Row;
 use crate::report::journal::Lost;
 use crate::ring::buf::{BufPool, RecvBuf, Size};
 use crate::ring::dir::Dir;
-use crate::ring::file::{Fsync, Naming, OutFile, SizeHint, WriteMode};
+use crate::ring::file::{Fsync, Naming, OutFile, SizeHint};
 use crate::ring::stream::Stream;
 use roaring::RoaringTreemap;
 use std::collections::HashMap;
@@ -211,7 +211,6 @@ pub(crate) struct ShardFile {
     staging: RecvBuf,
     /// Bytes so far, those on their way included.
     length: u64,
-    takes_bodies: bool,
     buffers: BufPool,
 }
 
@@ -227,13 +226,13 @@ impl ShardFile {
     ) -> Result<Self, Fault> {
         let number = number.fetch_add(1, Ordering::Relaxed);
         let (name, index) = (names.name(number), index_of(number));
-        // The disk may as well begin with what is waited for in the end.
+        // The disk may as well begin at once with what is waited for in the end: half of the time
+        // to write a shard (`benches/results/README.md`, packed datasets).
         let dir = dir.clone().flushing(Fsync::Dir).sparing_cache();
         let file = OutFile::create(&dir, index, SizeHint::Long(None));
         let file = file.map_err(|cause| named_fault(cause, &name))?;
         let staging = buffers.take(Size::Large);
-        let takes_bodies = !matches!(dir.write_mode(), WriteMode::Direct | WriteMode::DontCache);
-        Ok(Self { name, file, staging, length: 0, takes_bodies, buffers: buffers.clone() })
+        Ok(Self { name, file, staging, length: 0, buffers: buffers.clone() })
     }
 
     /// Bytes so far.
@@ -269,24 +268,6 @@ impl ShardFile {
             self.file.write(&mut self.staging).await?;
         }
         self.staging.make_room();
-        Ok(())
-    }
-
-    /// Whether long bodies are written from where they are: not so where a write is to be aligned,
-    /// or begins to bring to the disk what it has.
-    pub(crate) fn takes_bodies(&self) -> bool {
-        self.takes_bodies
-    }
-
-    /// Writes what was appended, and a body behind it.
-    ///
-    /// # Errors
-    /// It cannot be written; what is left of both waits on, and may be written again.
-    pub(crate) async fn write_body(&mut self, body: &mut RecvBuf) -> Result<(), Cause> {
-        self.write().await?;
-        let count = body.body_len() as u64;
-        self.file.write(body).await?;
-        self.length += count;
         Ok(())
     }
 

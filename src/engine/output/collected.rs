@@ -111,27 +111,6 @@ impl Collected {
         }
     }
 
-    /// Lends all of the body, to be written from where it is, if it is in memory and long enough
-    /// for that to cost less than a copy. It is gone then; the buffer comes back by
-    /// [`Collected::take_back`].
-    pub(crate) fn lend(&mut self) -> Option<RecvBuf> {
-        match &mut self.bytes {
-            Bytes::Buffer(buf) if buf.body_len() >= LENT_BYTES_MIN => Some(mem::take(buf)),
-            Bytes::Memory(memory) if memory.len() >= LENT_BYTES_MIN => {
-                self.account.fetch_sub(memory.len(), Ordering::Relaxed);
-                Some(RecvBuf::of_body(mem::take(memory)))
-            }
-            Bytes::Buffer(_) | Bytes::Memory(_) | Bytes::File(_) => None,
-        }
-    }
-
-    /// Takes back what was lent.
-    pub(crate) fn take_back(&mut self, lent: RecvBuf) {
-        if let Bytes::Buffer(buf) = &mut self.bytes {
-            *buf = lent;
-        }
-    }
-
     /// Gives the memory back, which others may use.
     pub(crate) fn give_back(mut self, buffers: &BufPool) {
         if let Bytes::Buffer(buf) = &mut self.bytes {
@@ -148,9 +127,6 @@ impl Drop for Collected {
     }
 }
 
-/// Shortest body that is lent, in bytes: two more writes cost about as much as to copy that many
-/// out of one cache and into another.
-const LENT_BYTES_MIN: usize = 32 * 1024;
 /// Bytes of a file that are read at once.
 const READ_BYTES: usize = 256 * 1024;
 
@@ -196,13 +172,6 @@ mod tests {
             assert!(all(&collected) == piece.repeat(pieces), "{pieces} pieces");
             assert_eq!(matches!(collected.bytes, Bytes::File(_)), is_file, "{pieces}");
             assert_eq!(matches!(collected.bytes, Bytes::Buffer(_)), pieces == 1);
-            match collected.lend() {
-                Some(lent) => {
-                    assert!(!is_file && lent.body() == piece.repeat(pieces), "{pieces} pieces");
-                    collected.take_back(lent);
-                }
-                None => assert!(is_file, "{pieces} pieces"),
-            }
             collected.give_back(&buffers);
             assert_eq!(account.load(Ordering::Relaxed), others);
         }

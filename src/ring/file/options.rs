@@ -61,7 +61,7 @@ pub enum WriteMode {
     DontCache,
     /// Through the page cache, which is told to let go of what is on the disk
     /// (sync_file_range(2), posix_fadvise(2)): what `Auto` does where `DontCache` is not to be
-    /// had, and for files of which it leaves nothing in any case. It cannot be asked for.
+    /// had. It cannot be asked for.
     Behind,
 }
 

@@ -31,7 +31,7 @@ impl CacheShare {
     }
 
     /// A share of so many bytes.
-    pub(super) fn with(bytes: u64) -> Self {
+    pub(in crate::ring) fn with(bytes: u64) -> Self {
         Self { left_bytes: AtomicU64::new(bytes) }
     }
 
