@@ -444,7 +444,10 @@ pub(crate) mod tests {
             View { ok: 2, skipped: 0, failed: 2, lines_read: 8, bytes: 18_000_000, ..last };
         let meter = Meter { rates: Some(Rates { files: 0.0, bytes: 1e6 }), ..Meter::default() };
         assert_eq!(meter.left(&others).map(|left| left.as_secs()), Some(60 + 2 * 2));
-        assert_eq!(meter.left(&View { ok: 0, failed: 0, ..others }), None);
+        assert_eq!(meter.left(&View { ok: 0, failed: 0, ..others.clone() }), None);
+        // Many small ones take as long as they took so far.
+        let slow = Meter { rates: Some(Rates { files: 0.02, bytes: 1e6 }), ..Meter::default() };
+        assert_eq!(slow.left(&others).map(|left| left.as_secs()), Some(100));
     }
 
     #[test]

@@ -228,7 +228,11 @@ fn data_that_breaks_off_ends_its_input_behind_what_was_read() {
         fs::write(sandbox.path("list"), &bytes).unwrap();
         fs::write(sandbox.path("next"), server.url("/next")).unwrap();
         let lists = ["list", "next"].map(|name| sandbox.path(name));
-        let done = sandbox.pull().arg("-i").arg(&lists[0]).arg("-i").arg(&lists[1]).run();
+        let stats = sandbox.path("stats.json");
+        let pull = sandbox.pull().arg("-i").arg(&lists[0]).arg("-i").arg(&lists[1]);
+        let done = pull.arg("--stats").arg(&stats).run();
+        let stats = fs::read_to_string(stats).unwrap();
+        assert!(stats.contains("\"end\": \"failed\""), "{stats}");
         let names: Vec<String> = sandbox.files().into_keys().collect();
         assert_eq!(names, ["1", "2"], "no torn URL, and nothing whose number may change");
         done.assert_code(3);
