@@ -27,7 +27,8 @@ class InternalError(Error):
 
 
 class UsageError(Error):
-    """Status 2: an option or a value that the program does not have."""
+    """Status 2: an option or a value that the program does not have, or a list that it cannot
+    read."""
 
 
 class LocalFileError(Error):

@@ -291,8 +291,8 @@ def _started(
     try:
         # A session of its own: Ctrl-C is Python's, which then interrupts the program once.
         return subprocess.Popen(
-            command, stdin=stdin.fileno(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0,
-            pass_fds=(writing,), start_new_session=True)
+            command, stdin=stdin.fileno(), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            bufsize=0, pass_fds=(writing,), start_new_session=True)
     except OSError as error:
         raise BinaryError(f"cannot run {command[0]}: {error.strerror}") from error
 
