@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import multiprocessing
 import os
 import signal
@@ -25,9 +26,32 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarn
 @pytest.fixture(autouse=True)
 def _no_test_hangs() -> Iterator[None]:
     # Without what is tested here a run waits for ever for the end of a pipe.
+    def fail(*_: object) -> None:
+        raise TimeoutError("it hangs")
+
+    before = signal.signal(signal.SIGALRM, fail)
     signal.alarm(120)
     yield
     signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
+
+
+class Held:
+    """A list that goes on until somebody has had enough of it."""
+
+    def __init__(self, url: Url) -> None:
+        self.urls: list[str] = []
+        self.is_enough = False
+        self._url = url
+
+    def __iter__(self) -> Iterator[str]:
+        while not self.is_enough:
+            self.urls.append(self._url(f"/image/{len(self.urls)}.jpg"))
+            yield self.urls[-1]
+
+    def assert_all(self, rows: list[ringpull.Row]) -> None:
+        """Each URL that was given has its row."""
+        assert sorted(row.url for row in rows) == sorted(self.urls) and self.is_enough
 
 
 class Child:
@@ -54,57 +78,69 @@ class Child:
         os.waitpid(self._pid, 0)
 
 
+def descriptors() -> dict[int, str]:
+    """Descriptors of this process, and what they are."""
+    found = {}
+    for path in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(OSError):
+            found[int(path.name)] = os.readlink(path)
+    return found
+
+
 def name_of(filename: str) -> str:
     return Path(filename).name
 
 
-def test_a_pool_of_processes_takes_the_rows(images: list[str], tmp_path: Path) -> None:
+def test_a_pool_of_processes_takes_the_rows(url: Url, tmp_path: Path) -> None:
+    held, rows, names = Held(url), [], []
     context = multiprocessing.get_context("fork")
     with ProcessPoolExecutor(2, mp_context=context) as pool:
-        names = [pool.submit(name_of, str(row.filename))
-                 for row in ringpull.pull(iter(images), dir=tmp_path, lookahead=100)]
+        for row in ringpull.pull(held, dir=tmp_path, lookahead=100):
+            rows.append(row)
+            names.append(pool.submit(name_of, str(row.filename)))
+            held.is_enough = len(rows) > 200
         assert sorted(name.result() for name in names) == sorted(os.listdir(tmp_path))
-    assert len(names) == len(images)
+    held.assert_all(rows)
 
 
-def test_a_child_that_lives_on_holds_nothing(images: list[str], tmp_path: Path) -> None:
-    rows = ringpull.pull(iter(images), dir=tmp_path, lookahead=100)
+def test_a_child_that_lives_on_holds_nothing(url: Url, tmp_path: Path) -> None:
+    held, before = Held(url), descriptors()
+    rows = ringpull.pull(held, dir=tmp_path, lookahead=100)
     pulled = [next(rows)]
-    before = set(os.listdir("/proc/self/fd"))
+    # The list, three outputs, and epoll.
+    ours = {number for number in descriptors() if number not in before}
+    assert len(ours) == 5
 
     def check() -> None:
-        links = {os.readlink(f"/proc/self/fd/{name}") for name in before
-                 if os.path.lexists(f"/proc/self/fd/{name}")}
-        assert not any("eventpoll" in link for link in links)
+        assert not ours & {*descriptors()}
 
     child = Child(check)
+    held.is_enough = True
     pulled += rows
     child.end()
-    assert child.is_done and len(pulled) == len(images)
+    assert child.is_done
+    held.assert_all(pulled)
     assert_whole(tmp_path)
 
 
-def test_the_end_of_the_list_is_seen_whoever_has_its_descriptor(
-    images: list[str], tmp_path: Path
-) -> None:
-    before = set(os.listdir("/proc/self/fd"))
-    rows = ringpull.pull(iter(images), dir=tmp_path, lookahead=100)
+def test_the_end_of_the_list_is_seen_whoever_has_its_descriptor(url: Url, tmp_path: Path) -> None:
+    held, before = Held(url), descriptors()
+    rows = ringpull.pull(held, dir=tmp_path, lookahead=100)
     pulled = [next(rows)]
-    new = set(os.listdir("/proc/self/fd")) - before
-    links = {int(name): os.readlink(f"/proc/self/fd/{name}") for name in new
-             if os.path.lexists(f"/proc/self/fd/{name}")}
-    copies = [os.dup(number) for number, link in links.items() if link.startswith("socket:")]
+    # Those that are read are at their end when the program is.
+    copies = [os.dup(number) for number in descriptors() if number not in before]
+    held.is_enough = True
     pulled += rows
     for copy in copies:
         os.close(copy)
-    assert copies and len(pulled) == len(images)
+    assert len(copies) == 5
+    held.assert_all(pulled)
 
 
 @pytest.mark.parametrize("is_closed", [True, False])
-def test_the_copy_of_a_child_harms_nothing(
-    is_closed: bool, images: list[str], tmp_path: Path
-) -> None:
-    rows = ringpull.pull(iter(images), dir=tmp_path, stats=tmp_path / "s.json", lookahead=100)
+def test_the_copy_of_a_child_harms_nothing(is_closed: bool, url: Url, tmp_path: Path) -> None:
+    held, stats = Held(url), tmp_path / "s.json"
+    rows = ringpull.pull(held, dir=tmp_path / "out", stats=stats, lookahead=100)
     pulled = [next(rows)]
 
     def use() -> None:
@@ -113,34 +149,29 @@ def test_the_copy_of_a_child_harms_nothing(
         else:
             with pytest.raises(ringpull.Error, match="forked"):
                 next(rows)
-        assert not (tmp_path / "s.json").stat().st_size
+        assert not stats.stat().st_size
 
     child = Child(use)
     assert child.is_done and running(tmp_path)
+    held.is_enough = True
     pulled += rows
     child.end()
-    assert sorted(row.url for row in pulled) == sorted(images)
-    assert (tmp_path / "s.json").stat().st_size
+    held.assert_all(pulled)
+    assert stats.stat().st_size
 
 
-def test_a_child_during_asyncio(images: list[str], tmp_path: Path) -> None:
+def test_a_child_during_asyncio(url: Url, tmp_path: Path) -> None:
     async def main() -> None:
-        has_row, is_forked = asyncio.Event(), asyncio.Event()
+        held = Held(url)
         pulled = []
-
-        async def pulling() -> None:
-            async for row in ringpull.pull_async(iter(images), dir=tmp_path, lookahead=100):
-                pulled.append(row)
-                has_row.set()
-                await is_forked.wait()
-
-        task = asyncio.create_task(pulling())
-        await has_row.wait()
-        child = Child(lambda: None)
-        is_forked.set()
-        await task
+        async for row in ringpull.pull_async(held, dir=tmp_path, lookahead=100):
+            pulled.append(row)
+            if len(pulled) == 1:
+                child = Child(lambda: None)
+                held.is_enough = True
         child.end()
-        assert child.is_done and len(pulled) == len(images)
+        assert child.is_done
+        held.assert_all(pulled)
 
     asyncio.run(main())
 
@@ -170,7 +201,7 @@ def test_a_wait_in_asyncio_that_a_child_closes(url: Url, tmp_path: Path) -> None
 
 
 def test_forks_of_other_threads_while_runs_begin(images: list[str], tmp_path: Path) -> None:
-    children = []
+    children: list[Child] = []
     is_over = threading.Event()
 
     def fork() -> None:

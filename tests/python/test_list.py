@@ -74,7 +74,7 @@ def test_repeatable_options_are_those_of_the_program() -> None:
                           check=True).stdout
     paragraphs = re.split(r"\n +(?:-\w, )?--(?=[a-z])", told.split("\nValues:")[0])
     options = {re.split(r"[^a-z0-9.-]", text, maxsplit=1)[0]: text for text in paragraphs[1:]}
-    repeatable = {name for name, text in options.items() if "\n          Repeatable." in text}
+    repeatable = {name for name, text in options.items() if "\n          Repeatable" in text}
     assert len(repeatable) > 3
     # The others are aliases, which the help does not show.
     assert repeatable == {*_command._REPEATED} & {*options}
