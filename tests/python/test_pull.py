@@ -11,6 +11,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,8 @@ def test_rows_are_typed(url: Url, tmp_path: Path) -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         row.status = "failed"  # type: ignore[misc]
     assert not hasattr(row, "__dict__")
-    assert pickle.loads(pickle.dumps(row)) == row
+    copy = pickle.loads(pickle.dumps(row))
+    assert copy == row and {copy, row} == {row}
 
 
 def test_the_fields_are_the_columns_of_the_report(tmp_path: Path) -> None:
@@ -70,11 +72,16 @@ def test_lines_have_columns(url: Url, tmp_path: Path) -> None:
                                 keep_cols="id,tags"), key=lambda row: row.index)
     assert rows[0].filename == str(tmp_path / "a/b.jpg")
     assert [row.kept for row in rows] == [{"id": 7, "tags": ["x"]}, {"id": None, "tags": None}]
+    assert len({*rows}) == 2
 
 
 def test_lists_of_files(images: list[str], tmp_path: Path) -> None:
     (tmp_path / "urls.txt").write_text("\n".join(images))
     rows = list(ringpull.pull(input_file=tmp_path / "urls.txt", dir=tmp_path / "out"))
+    assert sorted(row.url for row in rows) == sorted(images)
+    # One that is open gives lines with their ends.
+    with open(tmp_path / "urls.txt") as file:
+        rows = list(ringpull.pull(file, dir=tmp_path / "out"))
     assert sorted(row.url for row in rows) == sorted(images)
 
 
@@ -102,8 +109,13 @@ def test_options_are_those_of_the_program(url: Url, tmp_path: Path) -> None:
         ({"max_eror": 3}, "'--max-eror'"),
         ({"retry": "many"}, "many"),
         ({"header": [True]}, "--header"),
-        ({"output": "-"}, "-o"),
+        ({"output": "-"}, "output: the rows"),
+        ({"stats": "-"}, "stats: the rows"),
         ({"report": "-"}, "standard output"),
+        ({"help": True}, "help"),
+        ({"version": True}, "version"),
+        ({"progress": "plain"}, "progress"),
+        ({"retry": [1, 2]}, "retry takes one value"),
         ({"dry_run": True}, "dry_run"),
         ({"write_out": "x"}, "write_out"),
         ({"input_file": "x"}, "input_file"),
@@ -138,7 +150,7 @@ def test_what_ends_a_run_is_raised(url: Url, tmp_path: Path) -> None:
     assert (local.value.status, local.value.end) == (3, None)
     bad = (url("/status/404") for _ in itertools.count())
     rows = []
-    with pytest.raises(ringpull.Stopped, match="--max-errors") as stopped:
+    with pytest.raises(ringpull.Stopped, match="^the run ended early: too many URLs") as stopped:
         for row in ringpull.pull(bad, dir=tmp_path / "out", max_errors=5, lookahead=100):
             rows.append(row)
     assert (stopped.value.status, stopped.value.end) == (9, "max_errors")
@@ -177,9 +189,14 @@ def test_a_list_that_fails_ends_the_run(images: list[str], tmp_path: Path) -> No
         yield from images
         raise LookupError("the list")
 
+    rows = []
     with pytest.raises(LookupError, match="the list"):
-        list(ringpull.pull(failing(), dir=tmp_path))
+        for row in ringpull.pull(failing(), dir=tmp_path):
+            rows.append(row)
     assert not running(tmp_path)
+    # What is done has its row.
+    done = sorted(str(row.filename) for row in rows if row.ok)
+    assert done == sorted(str(path) for path in tmp_path.iterdir())
     assert_whole(tmp_path)
 
 
@@ -191,6 +208,22 @@ def test_long_lists_and_slow_readers_block_nothing(tmp_path: Path) -> None:
     first = next(pulling)
     indices = {first.index} | {row.index for row in pulling}
     assert indices == set(range(1, count + 1))
+
+
+def test_rows_in_flight_when_the_list_fails(url: Url, tmp_path: Path) -> None:
+    def failing() -> Iterator[str]:
+        yield url("/delay/500/bytes/5")
+        # A source that is as slow as this has each of its URLs sent at once.
+        time.sleep(0.01)
+        yield url("/image/1.jpg")
+        assert eventually((tmp_path / "1.jpg").exists)
+        raise LookupError("the list")
+
+    rows = []
+    with pytest.raises(LookupError, match="the list"):
+        for row in ringpull.pull(failing(), dir=tmp_path, threads=1, grace="1h"):
+            rows.append(row)
+    assert [(row.index, row.ok) for row in rows] == [(2, True), (1, True)]
 
 
 SCRIPT = """

@@ -11,37 +11,28 @@ The program `ringpull` does the work; this package runs it, feeds it the list an
 
 from ._command import Option, binary_path
 from ._errors import (
-    AuthError,
     BinaryError,
     Error,
     InternalError,
     Interrupted,
     LocalFileError,
-    NetworkError,
-    ProtocolError,
-    StatusError,
     Stopped,
-    TlsError,
     UsageError,
 )
-from ._pull import Line, pull, pull_async
+from ._line import Line
+from ._pull import pull, pull_async
 from ._row import Row
 
 __all__ = [
-    "AuthError",
     "BinaryError",
     "Error",
     "InternalError",
     "Interrupted",
     "Line",
     "LocalFileError",
-    "NetworkError",
     "Option",
-    "ProtocolError",
     "Row",
-    "StatusError",
     "Stopped",
-    "TlsError",
     "UsageError",
     "binary_path",
     "pull",

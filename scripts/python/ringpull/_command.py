@@ -8,23 +8,39 @@ import shutil
 import sysconfig
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Union
+from typing import Any, Union
 
 from ._errors import BinaryError, UsageError
 
 Value = Union[str, int, float, "os.PathLike[str]"]
 Option = Union[Value, None, Sequence[Value]]
 """What the value of an option can be: True is an option without a value, False and None are as if
-it were not given, and a list gives it once for each of its values."""
+it were not given. A list is for options that are Repeatable, and for those whose values are one
+text with commas."""
 
-# What has no rows, or is how they come.
+# Options that print or have no rows, and those that are how the rows come.
 _REFUSED = {
-    "dry_run": "it gives no rows: run the program itself",
+    "dry-run": "it gives no rows: run the program itself",
     "verify": "it gives no rows: run the program itself",
-    "write_out": "it is how the rows come to Python",
+    "help": "it gives no rows: run the program itself",
+    "version": "it gives no rows: run the program itself",
+    "write-out": "it is how the rows come to Python",
+    "progress": "the rows tell of it",
+    "summary-interval": "the rows tell of it",
+    "quiet": "it always is",
 }
+# Options whose value may be standard output, on which the rows come.
+_PRINTED = ("output", "out", "report", "stats")
 # How the list comes to the program.
-_OF_LISTS = ("input_file", "input_format")
+_OF_LISTS = ("input-file", "url-list", "input-format")
+# Options that add up when they are given several times.
+_REPEATED = ("input-file", "url-list", "header", "cacert", "ca-certificate", "resolve")
+# What separates the values of options that have several in one text.
+_JOINED = {
+    "keep-cols": ",", "save-additional-columns": ",", "dedupe": ",", "cpus": ",",
+    "noproxy": ",", "dns-servers": ",", "async-dns-server": ",", "respect-x-robots-tag": ",",
+    "tls13-ciphers": ":", "pinnedpubkey": ";",
+}  # fmt: skip
 
 
 def binary_path(binary: str | os.PathLike[str] | None = None) -> str:
@@ -53,12 +69,36 @@ def _installed() -> Iterator[Path]:
     yield Path(sysconfig.get_path("scripts", f"{os.name}_user"), "ringpull")
 
 
-def words(has_urls: bool, options: Mapping[str, Option]) -> list[str]:
-    """The options of the command line."""
-    for name in options:
-        if name in _REFUSED:
-            raise UsageError(f"{name}: {_REFUSED[name]}")
-        if has_urls and name in _OF_LISTS:
+def command(
+    has_urls: bool,
+    dir: str | os.PathLike[str] | None,
+    binary: str | os.PathLike[str] | None,
+    options: Mapping[str, Option],
+) -> list[str]:
+    """The program and its options. What is wrong at first sight is raised."""
+    program = binary_path(binary)
+    if not os.path.isfile(program):
+        raise BinaryError(f"cannot run {program}: there is no such program")
+    if not os.access(program, os.X_OK):
+        raise BinaryError(f"cannot run {program}: it may not be executed")
+    given = {_flag(name): value for name, value in {"dir": dir, **options}.items()}
+    given = {flag: value for flag, value in given.items() if value is not None}
+    return [program, *_words(has_urls, given)]
+
+
+def _flag(name: str) -> str:
+    # continue_=True, since `continue` is Python's, and tlsv1_3 for --tlsv1.3.
+    return re.sub(r"(?<=\d)_(?=\d)", ".", name.rstrip("_")).replace("_", "-")
+
+
+def _words(has_urls: bool, options: Mapping[str, Option]) -> list[str]:
+    for flag, value in options.items():
+        name = flag.replace("-", "_")
+        if flag in _REFUSED and value is not False:
+            raise UsageError(f"{name}: {_REFUSED[flag]}")
+        if flag in _PRINTED and value == "-":
+            raise UsageError(f"{name}: the rows come on standard output, and nothing else can")
+        if has_urls and flag in _OF_LISTS:
             raise UsageError(f"{name} says where URLs are, and there are urls: give one of them")
     made = ["--quiet", r"--write-out=%{json}\n"]
     if has_urls:
@@ -69,19 +109,37 @@ def words(has_urls: bool, options: Mapping[str, Option]) -> list[str]:
     if "config" not in options:
         # What this says decides, and not what somebody wants on the command line.
         made.append("--no-config")
-    for name, value in options.items():
-        made += _option(name, value)
+    for flag, value in options.items():
+        # Statistics come through Python, which has to know how the run ended.
+        made += _option(flag, value) if flag != "stats" else []
     return made
 
 
-def _option(name: str, value: Option) -> Iterator[str]:
-    # continue_=True, since `continue` is Python's, and tlsv1_3 for --tlsv1.3.
-    flag = re.sub(r"(?<=\d)_(?=\d)", ".", name.rstrip("_")).replace("_", "-")
-    values = value if isinstance(value, (list, tuple)) else [value]
-    for one in values:
-        if one is True:
-            yield f"--{flag}"
-        elif isinstance(one, (str, int, float, os.PathLike)) and one is not False:
-            yield f"--{flag}={os.fspath(one) if isinstance(one, os.PathLike) else one}"
-        elif one is not None and one is not False:
-            raise TypeError(f"{name}: {one!r} is no text, number, path, bool or list of these")
+def _option(flag: str, value: Option) -> Iterator[str]:
+    if not isinstance(value, (list, tuple)):
+        yield from _word(flag, value)
+    elif flag in _REPEATED:
+        for one in value:
+            yield from _word(flag, one)
+    elif flag in _JOINED:
+        texts = [_text(flag, one) for one in value]
+        if texts:
+            yield f"--{flag}={_JOINED[flag].join(texts)}"
+    else:
+        raise UsageError(f"{flag.replace('-', '_')} takes one value, and not a list")
+
+
+def _word(flag: str, value: Any) -> Iterator[str]:
+    if value is True:
+        yield f"--{flag}"
+    elif value is not None and value is not False:
+        yield f"--{flag}={_text(flag, value)}"
+
+
+def _text(flag: str, value: Any) -> str:
+    if isinstance(value, os.PathLike):
+        return str(os.fspath(value))
+    if isinstance(value, (str, int, float)) and not isinstance(value, bool):
+        return str(value)
+    raise TypeError(
+        f"{flag.replace('-', '_')}: {value!r} is no text, number, path, bool or list of these")

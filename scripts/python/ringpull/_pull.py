@@ -4,19 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import os
 from collections.abc import AsyncGenerator, AsyncIterable, Generator, Iterable, Iterator, Mapping
-from typing import Any, Union
+from typing import Any
 
-from ._command import Option, binary_path, words
+from ._command import Option, command
+from ._line import Line, encode
 from ._row import Row
 from ._run import Run
-
-Line = Union[str, Mapping[str, Any]]
-"""A URL; or what the list says beside it, as an object of JSON Lines with the URL in `url` (or in
-the column that `url_col` names), for `keep_cols`, `out_col`, `checksum_col`, `caption_col`."""
-
 
 def pull(
     urls: Iterable[Line] | None = None,
@@ -31,11 +26,15 @@ def pull(
     there is `input_file`. Options are the long ones of the program with `_` for `-`
     (`retry=3, header=["A: b"], compressed=True, continue_=True`); `ringpull --help` has all.
 
-    URLs that fail are rows. What ends the run raises an `Error`. Ctrl-C, and leaving the loop, end
-    the run in good order: downloads in flight have `grace` to finish.
+    URLs that fail are rows. What ends the run raises an `Error`, and what `urls` raises is raised
+    after the rows of what is done. Ctrl-C, and leaving the loop, end the run in good order:
+    downloads in flight have `grace` to finish.
+
+    What is wrong at first sight is raised here; the program begins with the first row that is asked
+    for.
     """
     lines = None if urls is None else _lines(urls, options)
-    made = _command(urls is not None, dir, binary, options)
+    made = command(urls is not None, dir, binary, options)
     return _rows(made, _stats(options), lines)
 
 
@@ -47,7 +46,9 @@ def _rows(
         if lines is None:
             run.end_of_list()
         while not run.is_over:
-            yield from run.turn(None)
+            for row in run.turn(None):
+                yield row
+                run.assert_own()
         run.check()
     finally:
         _end(run)
@@ -82,7 +83,7 @@ def pull_async(
         source = _Source(urls, _key(options))
     elif urls is not None:
         source = _lines(urls, options)
-    made = _command(urls is not None, dir, binary, options)
+    made = command(urls is not None, dir, binary, options)
     return _rows_async(made, _stats(options), source)
 
 
@@ -102,6 +103,7 @@ async def _rows_async(
                 await feeder.feed(run)
             for row in run.turn(0):
                 yield row
+                run.assert_own()
         run.check()
     finally:
         await _end_async(run, feeder)
@@ -140,7 +142,9 @@ def _readable(run: Run) -> Iterator[asyncio.Future[None]]:
     try:
         yield is_readable
     finally:
-        loop.remove_reader(run.fileno())
+        # The loop of a process that was forked shares what it watches with the other one.
+        if run.is_own:
+            loop.remove_reader(run.fileno())
 
 
 async def _ready(run: Run) -> None:
@@ -154,6 +158,7 @@ class _Source:
 
     def __init__(self, urls: AsyncIterable[Line], key: str) -> None:
         self._urls, self._key = urls.__aiter__(), key
+        self._count = 0
         self._next: asyncio.Task[bytes | None] | None = None
 
     async def feed(self, run: Run) -> None:
@@ -166,8 +171,12 @@ class _Source:
                 waits.add(self._next)
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         if self._next is not None and self._next.done():
-            line = self._next.result()
-            self._next = None
+            task, self._next = self._next, None
+            try:
+                line = task.result()
+            except Exception as failure:
+                run.fail(failure)
+                return
             if line is None:
                 run.end_of_list()
             else:
@@ -180,24 +189,16 @@ class _Source:
 
     async def _line(self) -> bytes | None:
         try:
-            return _line(await self._urls.__anext__(), self._key)
+            url = await self._urls.__anext__()
         except StopAsyncIteration:
             return None
-
-
-def _command(
-    has_urls: bool,
-    dir: str | os.PathLike[str] | None,
-    binary: str | os.PathLike[str] | None,
-    options: Mapping[str, Option],
-) -> list[str]:
-    named = {"dir": dir, **options, "stats": None}
-    return [binary_path(binary), *words(has_urls, named)]
+        self._count += 1
+        return encode(url, self._key, self._count)
 
 
 def _stats(options: Mapping[str, Option]) -> str | None:
     """Where statistics go. They come through Python, which has to know how the run ended."""
-    stats = options.get("stats")
+    stats = options.get("stats") or None
     if stats is None or isinstance(stats, (str, os.PathLike)):
         return None if stats is None else os.fspath(stats)
     raise TypeError(f"stats is a path, not {stats!r}")
@@ -211,13 +212,4 @@ def _lines(urls: Iterable[Line], options: Mapping[str, Option]) -> Iterator[byte
     if isinstance(urls, (str, bytes, Mapping)):
         raise TypeError(f"urls is one {type(urls).__name__}; for one URL there is [url]")
     key = _key(options)
-    return (_line(url, key) for url in iter(urls))
-
-
-def _line(url: Line, key: str) -> bytes:
-    """A line of the list, in JSON: no URL can be taken for a comment or two lines."""
-    if isinstance(url, str):
-        url = {key: url}
-    elif not isinstance(url, Mapping):
-        raise TypeError(f"a URL is text or a mapping, not {url!r}")
-    return json.dumps(dict(url)).encode() + b"\n"
+    return (encode(url, key, number) for number, url in enumerate(iter(urls), 1))

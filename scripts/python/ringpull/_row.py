@@ -66,6 +66,10 @@ class Row:
         """Whether the whole body is in its file."""
         return self.status == "ok"
 
+    def __hash__(self) -> int:
+        # Not of `kept`, which can hold lists and dictionaries.
+        return hash((self.index, self.url, self.attempted_at))
+
     def __getstate__(self) -> tuple[Any, ...]:
         return tuple(getattr(self, name) for name in _NAMES)
 

@@ -4,21 +4,26 @@ longer than for the other. Nothing here knows who waits, a generator or an event
 from __future__ import annotations
 
 import collections
-import json
+import contextlib
 import logging
 import os
 import select
 import signal
+import socket
 import subprocess
+import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from typing import IO
 
 from . import _errors
-from ._errors import BinaryError
+from ._errors import BinaryError, Error
 from ._row import Row, parse
+from ._stats import Stats
 
 LOG = logging.getLogger("ringpull")
+LOG.addHandler(logging.NullHandler())
 
 # How much of the list is ready at once, in bytes.
 _AHEAD_BYTES = 1 << 16
@@ -28,35 +33,57 @@ _READ_BYTES = 1 << 18
 # Lines of standard error that an exception can tell.
 _TOLD_LINES = 100
 # What the program says that is not why it ended.
-_BESIDE = ("ringpull: warning: ", "ringpull: note: ", "failed: ")
+_BESIDE = ("ringpull: warning: ", "ringpull: note: ", "warning: ", "failed: ")
+# How it begins to say why it ends.
+_FATAL = ("ringpull: ", "error: ")
 
 Lines = Iterator[bytes]
 
 
 class Run:
-    """A program that runs. `turn` until `is_over`, then `check`; and `close` in any case."""
+    """A program that runs. `turn` until `is_over`, then `check`; and `close` in any case.
+
+    A process that is forked meanwhile has a copy, which holds nothing of the run and does nothing.
+    """
 
     def __init__(self, command: Sequence[str], stats: str | None, lines: Lines | None) -> None:
+        self.is_own = True
         self._lines = lines
         self._rows, self._told = _Split(), _Split()
         self._last: collections.deque[str] = collections.deque(maxlen=_TOLD_LINES)
-        self._stats, self._stats_path = bytearray(), stats
+        # Why the program ends, which is for the exception and not for the log.
+        self._fatal: list[str] = []
+        # What the source of the list raised.
+        self._failure: Exception | None = None
+        self._stats = Stats(stats)
         self._ready = bytearray()
         self._is_fed = False
         self._interrupts = 0
         self._epoll = select.epoll()
-        reading, writing = os.pipe()
         try:
-            self._child = _start([*command, f"--stats=/dev/fd/{writing}"], writing)
+            with _STARTING:
+                self._start(command)
+        except BaseException:
+            self._epoll.close()
+            self._stats.close()
+            raise
+        self._watch_stdin(lines is not None)
+
+    def _start(self, command: Sequence[str]) -> None:
+        reading, writing = os.pipe()
+        # Not a pipe: the end of a pipe is not seen while any process has a copy of its descriptor.
+        self._stdin, theirs = socket.socketpair()
+        try:
+            self._child = _started([*command, f"--stats=/dev/fd/{writing}"], theirs, writing)
         except BaseException:
             os.close(reading)
-            self._epoll.close()
+            self._stdin.close()
             raise
         finally:
             os.close(writing)
-        assert self._child.stdin and self._child.stdout and self._child.stderr
-        self._stdin = self._child.stdin
-        os.set_blocking(self._stdin.fileno(), False)
+            theirs.close()
+        assert self._child.stdout and self._child.stderr
+        self._stdin.setblocking(False)
         self._is_writing = False
         # What is read, and who takes what comes.
         self._outputs: dict[int, tuple[IO[bytes], Callable[[bytes], list[Row]]]] = {}
@@ -65,7 +92,26 @@ class Run:
         for pipe, taker in zip(pipes, takers):
             self._outputs[pipe.fileno()] = pipe, taker
             self._epoll.register(pipe, select.EPOLLIN)
-        self._watch_stdin(lines is not None)
+        _LIVE.add(self)
+
+    def disown(self) -> None:
+        """Lets go of the run in a process that was forked. Nothing is unregistered, since what
+        epoll watches is shared with the process that has the run."""
+        self.is_own = False
+        self._is_fed = True
+        # There is nobody to wait for, or to send a signal to.
+        self._child.returncode = 0
+        self._stdin.close()
+        for pipe, _ in self._outputs.values():
+            pipe.close()
+        self._outputs.clear()
+        self._epoll.close()
+
+    def assert_own(self) -> None:
+        """Raises in a process that was forked."""
+        if not self.is_own:
+            raise Error("this is a copy of a pull in a process that was forked; its rows go to "
+                        "the process that began it")
 
     def fileno(self) -> int:
         """A descriptor that is readable when there is something to do."""
@@ -91,6 +137,13 @@ class Run:
         self._is_fed = True
         self._watch_stdin(True)
 
+    def fail(self, failure: Exception) -> None:
+        """The source of the list raised this: the run ends in good order, with the rows of what is
+        done, and `check` raises it."""
+        self._failure = failure
+        self._close_stdin()
+        self._child.send_signal(signal.SIGINT)
+
     def turn(self, timeout: float | None) -> list[Row]:
         """Waits until something can be read or sent, or so many seconds: the rows that came."""
         rows: list[Row] = []
@@ -103,23 +156,29 @@ class Run:
 
     def check(self) -> None:
         """Waits for the end of the program, and raises what became of a run that failed."""
+        self.assert_own()
+        if self._failure is not None:
+            raise self._failure
         status = self._child.wait()
-        end = self._end()
-        # Where a run comes to its end, its status is that of single URLs.
-        if status != 0 and end != "complete":
-            told = "\n".join(line for line in self._last if not line.startswith(_BESIDE))
-            raise _errors.of_status(status, end, told.strip().removeprefix("ringpull: "))
+        if self._stats.is_failure(status, bool(self._fatal)):
+            beside = (line for line in self._last if not line.startswith(_BESIDE))
+            told, self._fatal = self._fatal or [*beside], []
+            raise _errors.of_status(status, self._stats.end, "\n".join(told))
 
     def interrupt(self) -> bool:
         """Has the program end in good order, the second time at once. False says that this was
         done, and it still runs."""
         self._close_stdin()
         self._interrupts += 1
-        self._child.send_signal(signal.SIGINT)
+        if self._failure is None or self._interrupts > 1:
+            self._child.send_signal(signal.SIGINT)
         return self._interrupts <= 2
 
     def close(self) -> None:
         """Waits for the program, which is killed if it still runs, and closes everything."""
+        _LIVE.discard(self)
+        if not self.is_own:
+            return
         if not self.is_over:
             self._child.kill()
         self._close_stdin()
@@ -127,9 +186,9 @@ class Run:
         for output in [*self._outputs]:
             self._close_output(output)
         self._epoll.close()
-        if self._stats_path is not None and self._stats:
-            with open(self._stats_path, "wb") as file:
-                file.write(self._stats)
+        for line in self._fatal:
+            LOG.warning("%s", line)
+        self._stats.close()
 
     def _read(self, source: int) -> list[Row]:
         data = os.read(source, _READ_BYTES)
@@ -145,29 +204,30 @@ class Run:
         for raw in self._told.lines(data):
             line = raw.decode(errors="replace")
             self._last.append(line)
-            is_warning = line.startswith("ringpull: ") and not line.startswith("ringpull: note: ")
-            LOG.log(logging.WARNING if is_warning else logging.INFO, "%s", line)
+            is_beside = line.startswith(_BESIDE)
+            if not is_beside and (self._fatal or line.startswith(_FATAL)):
+                self._fatal.append(line)
+            else:
+                is_warning = line.startswith(("ringpull: warning: ", "warning: "))
+                LOG.log(logging.WARNING if is_warning else logging.INFO, "%s", line)
         return []
 
     def _take_stats(self, data: bytes) -> list[Row]:
-        self._stats += data
+        self._stats.take(data)
         return []
-
-    def _end(self) -> str | None:
-        """How the run ended, where it came to an end."""
-        try:
-            return str(json.loads(self._stats)["end"])
-        except (ValueError, KeyError):
-            return None
 
     def _write(self) -> None:
         if self._lines is not None:
-            self._collect(self._lines)
+            try:
+                self._collect(self._lines)
+            except Exception as failure:
+                self.fail(failure)
+                return
         try:
-            sent = os.write(self._stdin.fileno(), self._ready) if self._ready else 0
+            sent = self._stdin.send(self._ready, socket.MSG_NOSIGNAL) if self._ready else 0
         except BlockingIOError:
             return
-        except BrokenPipeError:
+        except ConnectionError:
             # It wants no more: --max-files, or an error that it tells of.
             self._is_fed, sent = True, len(self._ready)
         del self._ready[:sent]
@@ -188,7 +248,7 @@ class Run:
                 return
 
     def _watch_stdin(self, is_wanted: bool) -> None:
-        if is_wanted == self._is_writing or self._stdin.closed:
+        if is_wanted == self._is_writing or self._stdin.fileno() < 0:
             return
         self._is_writing = is_wanted
         if is_wanted:
@@ -199,7 +259,11 @@ class Run:
     def _close_stdin(self) -> None:
         self._watch_stdin(False)
         self._is_fed = True
-        self._stdin.close()
+        if self._stdin.fileno() >= 0:
+            # This is the end for the program, whoever else has the socket. It may be gone already.
+            with contextlib.suppress(OSError):
+                self._stdin.shutdown(socket.SHUT_WR)
+            self._stdin.close()
 
     def _close_output(self, output: int) -> None:
         self._epoll.unregister(output)
@@ -221,11 +285,31 @@ class _Split:
         return whole
 
 
-def _start(command: Sequence[str], writing: int) -> subprocess.Popen[bytes]:
+def _started(
+    command: Sequence[str], stdin: socket.socket, writing: int
+) -> subprocess.Popen[bytes]:
     try:
         # A session of its own: Ctrl-C is Python's, which then interrupts the program once.
         return subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            command, stdin=stdin.fileno(), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
             bufsize=0, pass_fds=(writing,), start_new_session=True)
     except OSError as error:
         raise BinaryError(f"cannot run {command[0]}: {error.strerror}") from error
+
+
+# Runs of this process that have a program.
+_LIVE: weakref.WeakSet[Run] = weakref.WeakSet()
+# Held while a program is started, and by whoever forks: no process is forked with descriptors that
+# no run in it knows.
+_STARTING = threading.RLock()
+
+
+def _after_fork() -> None:
+    _STARTING.release()
+    for run in [*_LIVE]:
+        run.disown()
+    _LIVE.clear()
+
+
+os.register_at_fork(
+    before=_STARTING.acquire, after_in_parent=_STARTING.release, after_in_child=_after_fork)
