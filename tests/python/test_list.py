@@ -103,4 +103,5 @@ def test_what_is_wrong_at_first_sight_is_told_at_once(tmp_path: Path) -> None:
         wrong: Any = {"a": 1}
         ringpull.pull([], header=wrong)
     # What is as if it were not given.
-    assert list(ringpull.pull([], dir=tmp_path, help=False, dry_run=None)) == []
+    nothing: dict[str, Any] = {"help": False, "dry_run": None, "input_file": False, "header": []}
+    assert list(ringpull.pull([], dir=tmp_path, no_config=True, **nothing)) == []

@@ -98,7 +98,7 @@ def _words(has_urls: bool, options: Mapping[str, Option]) -> list[str]:
             raise UsageError(f"{name}: {_REFUSED[flag]}")
         if flag in _PRINTED and value == "-":
             raise UsageError(f"{name}: the rows come on standard output, and nothing else can")
-        if has_urls and flag in _OF_LISTS:
+        if has_urls and flag in _OF_LISTS and value is not False:
             raise UsageError(f"{name} says where URLs are, and there are urls: give one of them")
     made = ["--quiet", r"--write-out=%{json}\n"]
     if has_urls:
@@ -106,7 +106,7 @@ def _words(has_urls: bool, options: Mapping[str, Option]) -> list[str]:
     if "shard" not in options:
         # All of the list, also where the environment is that of one task of many.
         made.append("--shard=0/1")
-    if "config" not in options:
+    if "config" not in options and "no-config" not in options:
         # What this says decides, and not what somebody wants on the command line.
         made.append("--no-config")
     for flag, value in options.items():
