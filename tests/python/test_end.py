@@ -132,7 +132,7 @@ def test_rows_come_before_what_an_asynchronous_list_raises(url: Url, tmp_path: P
         async def failing() -> Any:
             for n in range(20):
                 yield url(f"/image/{n}.jpg")
-            while not any(tmp_path.iterdir()):
+            while not any(tmp_path.glob("*.jpg")):
                 await asyncio.sleep(0)
             raise LookupError("the list")
 
