@@ -195,10 +195,6 @@ impl Core {
         shard.packed.push(PackedBody { untold, key });
         archive.count_waiting();
         self.end_when_enough(archive);
-        if let Some(claim) = claim {
-            archive.once.begin(fetch.job.index);
-            claim.remember(fetch.job.index, &path, None);
-        }
         let appended = self.append(shard, &sample, body).await;
         self.packer.sampler.keep(sample);
         let is_full = shard.is_full(archive);
