@@ -1,7 +1,7 @@
 //! --output-format: bodies as members of archives, which other programs read; and shards that are
 //! taken up again, with every line in the set once.
 
-use crate::cmd::{Done, Pull, Sandbox, command, eventually};
+use crate::cmd::{Done, Pull, Running, Sandbox, command, eventually};
 use crate::coding::gzip;
 use crate::disk::run_with_mounts;
 use crate::full::emptied;
@@ -84,6 +84,14 @@ fn webdataset<'s>(sandbox: &'s Sandbox, files: &str) -> Pull<'s> {
 }
 
 /// URLs of so many files of different lengths.
+/// A run that has got these lines, and has begun a shard of nine files.
+fn packing(sandbox: &Sandbox, lines: &[String]) -> Running {
+    let mut running = webdataset(sandbox, "9").args(["-i", "-", "--cpus", "0"]).spawn();
+    running.feed(lines);
+    assert!(eventually(|| !sandbox.temporaries().is_empty()), "{}", running.stderr());
+    running
+}
+
 fn urls(served: &Served, count: usize) -> Vec<String> {
     (0..count).map(|n| served.http(&path(n))).collect()
 }
@@ -540,10 +548,7 @@ fn a_shard_that_another_run_has_named_meanwhile_stays_as_it_is() {
     let served = serve();
     let sandbox = Sandbox::new();
     let lines = urls(&served, 9);
-    let args = ["-i", "-", "--cpus", "0"];
-    let mut running = webdataset(&sandbox, "9").args(args).spawn();
-    running.feed(&lines[..3]);
-    assert!(eventually(|| !sandbox.temporaries().is_empty()), "{}", running.stderr());
+    let mut running = packing(&sandbox, &lines[..3]);
     for name in ["00000.tar", "00000.idx"] {
         std::fs::write(sandbox.out().join(name), b"of another").unwrap();
     }
@@ -563,10 +568,7 @@ fn two_runs_do_not_make_shards_of_the_same_names_at_once() {
     let served = serve();
     let sandbox = Sandbox::new();
     let lines = urls(&served, 9);
-    let args = ["-i", "-", "--cpus", "0"];
-    let mut running = webdataset(&sandbox, "9").args(args).spawn();
-    running.feed(&lines[..3]);
-    assert!(eventually(|| !sandbox.temporaries().is_empty()), "{}", running.stderr());
+    let mut running = packing(&sandbox, &lines[..3]);
     let other = |more: &[&str]| {
         let pull = webdataset(&sandbox, "9").report("other.csv").args(more);
         pull.list(&lines).run()
