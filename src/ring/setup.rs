@@ -75,6 +75,13 @@ pub fn nofile() -> u64 {
     rustix::process::getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
 }
 
+/// Memory that all processes of this user may lock, in bytes (RLIMIT_MEMLOCK), where that is
+/// limited. Rings count against it before Linux 5.12, and again from 6.14 on; those of processes
+/// that have CAP_IPC_LOCK do not.
+pub fn locked_memory_limit() -> Option<u64> {
+    rustix::process::getrlimit(Resource::Memlock).current
+}
+
 /// The CPU that the calling thread runs on at this moment.
 pub fn current_cpu() -> usize {
     rustix::thread::sched_getcpu()

@@ -1,4 +1,5 @@
-//! Descriptors that run out slow a run down and fail nothing, as long as there are some.
+//! Descriptors that run out slow a run down and fail nothing, as long as there are some; and rings
+//! fit the memory that may be locked.
 
 use crate::cmd::{Sandbox, eventually};
 use crate::nameserver::{Answer, NameServer};
@@ -188,4 +189,20 @@ fn a_small_cut_is_no_news_for_who_wants_it_quiet() {
         done.assert_ok(1);
         assert_eq!(done.stderr.contains("open files allow 12"), is_told, "{args:?}");
     }
+}
+
+#[test]
+fn rings_fit_the_memory_that_a_user_may_lock() {
+    // A ring of the usual 1,024 entries would take more (Linux 6.14 and later).
+    let limited = r#"ulimit -l 96; exec "$@""#;
+    let served = serve();
+    let sandbox = Sandbox::new();
+    let pull = sandbox.pull().args(["--threads", "1", "-j", "32"]);
+    let pull = pull.list((0..100).map(|n| served.http(&format!("/bytes/{n}/{n}"))));
+    // Root may lock what it likes, unless this right is taken away.
+    let pull = match rustix::process::geteuid().is_root() {
+        true => pull.under("setpriv", ["--bounding-set=-ipc_lock"]),
+        false => pull,
+    };
+    pull.under("sh", ["-c", limited, "sh"]).run().assert_ok(100);
 }

@@ -142,6 +142,7 @@ impl KernelArgs {
             workers_max: self.iowq_workers,
             min_wait_us: self.ring_min_wait,
             recv_mode: self.recv_mode,
+            ..RingOptions::default()
         })
     }
 

@@ -31,7 +31,7 @@ pub(crate) fn failure() -> Option<anyhow::Error> {
 pub(crate) fn too_little() -> RunError {
     RunError::local_file(
         "too little memory, or too many threads: lower --threads or --lookahead, or raise the \
-         limits (ulimit -v, ulimit -u)",
+         limits (ulimit -v, ulimit -u, ulimit -l)",
     )
 }
 

@@ -7,6 +7,7 @@ use crate::error::RunError;
 use crate::plan::memory;
 use crate::plan::schedule::Limits;
 use crate::ring::dns::DnsOptions;
+use crate::ring::io::RingOptions;
 use crate::ring::setup;
 
 /// How much a run does at once.
@@ -66,9 +67,17 @@ pub(crate) fn sized(config: &Config, nofile: u64) -> anyhow::Result<Sizes> {
         resolve_ahead_max: resolve_ahead(in_flight_max, &dns),
         ..config.limits
     };
-    let config = Config { limits, cpus, dns, ..config.clone() };
+    let ring = RingOptions { bytes_max: ring_bytes_max(cpus.len()), ..config.ring };
+    let config = Config { limits, cpus, dns, ring, ..config.clone() };
     scarcity::prepare(&config)?;
     Ok(Sizes { config, idle_max: idle_max.max(1), folders_max })
+}
+
+/// Bytes that the ring of each of so many cores may take, where locked memory is limited: half of
+/// that is for other programs of the user, and for what else a core locks.
+fn ring_bytes_max(cores: usize) -> Option<u64> {
+    let cores = u64::try_from(cores).unwrap_or(u64::MAX).max(1);
+    setup::locked_memory_limit().map(|bytes| bytes / 2 / cores)
 }
 
 /// The CPUs of the cores: as many as may be, and as there are URLs where these are given one by

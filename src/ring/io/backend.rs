@@ -77,6 +77,9 @@ pub struct RingOptions {
     pub flags: RingFlags,
     /// Entries of each submission queue; as many as the jobs in flight need where it is not said.
     pub entries: Option<u32>,
+    /// Bytes that the ring of each core may take where its entries are not said; `None` where that
+    /// is not bounded.
+    pub bytes_max: Option<u64>,
     /// Kernel workers (io-wq) that each core may have, bounded and unbounded.
     pub workers_max: u32,
     /// Microseconds that a wait for one completion waits for more of them (Linux 6.12); 0 is none.
@@ -89,7 +92,14 @@ impl Default for RingOptions {
     fn default() -> Self {
         let flags = RingFlags::default();
         let recv_mode = RecvMode::default();
-        Self { flags, entries: None, workers_max: IOWQ_WORKERS_MAX, min_wait_us: 0, recv_mode }
+        Self {
+            flags,
+            entries: None,
+            bytes_max: None,
+            workers_max: IOWQ_WORKERS_MAX,
+            min_wait_us: 0,
+            recv_mode,
+        }
     }
 }
 
@@ -176,8 +186,17 @@ pub const IOWQ_WORKERS_MAX: u32 = 2;
 /// flushed in the middle of a chain, which would take it apart, so it is made large enough, even
 /// where entries leave only when the runtime parks.
 pub(super) const SQ_ENTRIES_PER_JOB: usize = 3;
-/// Bounds of the entries of a submission queue; the upper one is the kernel's (io_uring_setup(2)).
+/// Bounds of the entries that are good for a submission queue; the upper one is the kernel's
+/// (io_uring_setup(2)).
 pub const SQ_ENTRIES: RangeInclusive<usize> = 1_024..=32_768;
+/// Fewest entries of a submission queue, where there is no memory for more.
+pub(super) const SQ_ENTRIES_LEAST: usize = 256;
+/// Entries of the completion queue for each of the submission queue: an overflow costs the kernel
+/// an allocation.
+pub(super) const CQ_ENTRIES_PER_SQ_ENTRY: u32 = 2;
+/// Bytes of a ring for each entry of its submission queue: the entry, its place in the queue, and
+/// its completions.
+pub(super) const BYTES_PER_SQ_ENTRY: u64 = 64 + 4 + 16 * CQ_ENTRIES_PER_SQ_ENTRY as u64;
 /// Jobs that one core can have in flight.
 const IN_FLIGHT_PER_CORE_MAX: usize = *SQ_ENTRIES.end() / SQ_ENTRIES_PER_JOB;
 /// Descriptors that select(2) can wait for are below this number (FD_SETSIZE).

@@ -15,7 +15,7 @@ pub(super) use stream::Receiving;
 pub(in crate::ring) use stream::Unread;
 
 use super::aligned::Aligned;
-use super::backend::{RecvMode, RingFlags, RingOptions};
+use super::backend::{CQ_ENTRIES_PER_SQ_ENTRY, RecvMode, RingFlags, RingOptions};
 use super::exec::{Bell, Park};
 use crate::limits::FIRST_BUFFERS_FROM;
 use crate::ring::buf::{BufPool, Size};
@@ -103,41 +103,17 @@ pub(super) struct InFlight {
 }
 
 impl Ring {
-    /// A ring of `entries` for the calling thread and `in_flight` jobs, whose kernel workers have
-    /// these limits: how many, and on which CPUs.
+    /// Takes a ring for the calling thread and `in_flight` jobs, whose kernel workers have these
+    /// limits: how many, and on which CPUs.
     ///
     /// # Errors
-    /// When there is none to be had.
+    /// When it lacks what is needed, or there is no memory for what it provides.
     pub(super) fn new(
-        options: RingOptions,
-        (entries, in_flight): (u32, usize),
+        ring: IoUring,
+        (options, in_flight): (RingOptions, usize),
         limits: ([u32; 2], &libc::cpu_set_t),
         bell: Arc<Bell>,
     ) -> anyhow::Result<Rc<Self>> {
-        let build = |flags: RingFlags| {
-            let mut builder = IoUring::builder();
-            builder.setup_cqsize(entries * CQ_ENTRIES_PER_SQ_ENTRY);
-            match flags {
-                RingFlags::Plain => {}
-                RingFlags::Coop => {
-                    builder.setup_single_issuer().setup_coop_taskrun().setup_taskrun_flag();
-                }
-                RingFlags::Auto | RingFlags::Defer => {
-                    builder.setup_single_issuer().setup_defer_taskrun().setup_taskrun_flag();
-                }
-                RingFlags::SqPoll => {
-                    builder.setup_single_issuer().setup_sqpoll(SQPOLL_IDLE_MS);
-                }
-            }
-            builder.build(entries)
-        };
-        let ring = match (build(options.flags), options.flags) {
-            (Err(error), RingFlags::Auto) if error.raw_os_error() == Some(libc::EINVAL) => {
-                build(RingFlags::Plain)
-            }
-            (ring, _) => ring,
-        };
-        let ring = ring.with_context(|| cannot_set_up(options.flags))?;
         ensure!(
             ring.params().is_feature_ext_arg(),
             "--backend uring-own needs Linux 5.11 or later; without it: --backend epoll"
@@ -491,15 +467,26 @@ fn provide(
     Ok(Some(RefCell::new(provided)))
 }
 
-/// What is said where there is no ring with these flags.
-pub(super) fn cannot_set_up(flags: RingFlags) -> String {
+/// A ring with such flags and so many entries.
+///
+/// # Errors
+/// Those of io_uring_setup(2).
+pub(super) fn build(flags: RingFlags, entries: u32) -> io::Result<IoUring> {
+    let mut builder = IoUring::builder();
+    builder.setup_cqsize(entries * CQ_ENTRIES_PER_SQ_ENTRY);
     match flags {
-        RingFlags::Auto => "cannot set up an io_uring".to_owned(),
-        flags => format!(
-            "cannot set up an io_uring with --ring-flags {}: this kernel may be too old for them",
-            flags.as_str()
-        ),
+        RingFlags::Plain => {}
+        RingFlags::Coop => {
+            builder.setup_single_issuer().setup_coop_taskrun().setup_taskrun_flag();
+        }
+        RingFlags::Auto | RingFlags::Defer => {
+            builder.setup_single_issuer().setup_defer_taskrun().setup_taskrun_flag();
+        }
+        RingFlags::SqPoll => {
+            builder.setup_single_issuer().setup_sqpoll(SQPOLL_IDLE_MS);
+        }
     }
+    builder.build(entries)
 }
 
 /// An operation that came with Linux 5.19 (IORING_OP_SOCKET), as did what no probe tells of.
@@ -521,9 +508,6 @@ const BATCH: usize = 32;
 const FOR_EVER: Duration = Duration::from_secs(3_600);
 /// How long the thread of SQPOLL looks for entries before it sleeps.
 const SQPOLL_IDLE_MS: u32 = 100;
-/// Entries of the completion queue for each of the submission queue: an overflow costs the kernel
-/// an allocation.
-pub(super) const CQ_ENTRIES_PER_SQ_ENTRY: u32 = 2;
 /// Longest time that operations which nobody waits for may take until their runtime ends.
 pub(super) const END_PATIENCE: Duration = Duration::from_secs(5);
 /// How often it is looked whether the last operations have ended.

@@ -1,9 +1,12 @@
 //! The begin and the end of a core's I/O: its backend is made, runs the core's story, and ends when
 //! nothing is in flight any more.
 
-use super::backend::{Backend, RingFlags, RingOptions, SQ_ENTRIES, SQ_ENTRIES_PER_JOB};
+use super::backend::{
+    BYTES_PER_SQ_ENTRY, Backend, CQ_ENTRIES_PER_SQ_ENTRY, RingFlags, RingOptions, SQ_ENTRIES,
+    SQ_ENTRIES_LEAST, SQ_ENTRIES_PER_JOB,
+};
 use super::exec::{Bell, Timers, block_on};
-use super::own::{CQ_ENTRIES_PER_SQ_ENTRY, END_PATIENCE, OPCODE_5_19, Ring, cannot_set_up};
+use super::own::{self, END_PATIENCE, OPCODE_5_19, Ring};
 use super::ready::Poller;
 use super::selector::Selector;
 use super::{Io, Kind, enter, uring};
@@ -16,7 +19,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-const _: () = assert!(enter::ENTRIES_WAITING_MAX + SQ_ENTRIES_PER_JOB <= *SQ_ENTRIES.start());
+const _: () = assert!(enter::ENTRIES_WAITING_MAX + SQ_ENTRIES_PER_JOB <= SQ_ENTRIES_LEAST);
 const END_LOOK_INTERVAL: Duration = Duration::from_millis(1);
 
 /// Runs `story` on a backend of the calling thread, which is pinned to `cpu` and has at most
@@ -50,9 +53,9 @@ fn run_own<T>(
 ) -> anyhow::Result<T> {
     let bell = bell()?;
     let alone = enter::alone();
-    let entries = sq_entries(options, in_flight);
     let limits = ([options.workers_max; 2], &cpu_set(cpu));
-    let ring = Ring::new(options, (entries, in_flight), limits, Arc::clone(&bell))?;
+    let ring = fitting(options, in_flight, own::build)?;
+    let ring = Ring::new(ring, (options, in_flight), limits, Arc::clone(&bell))?;
     drop(alone);
     let timers = Rc::<Timers>::default();
     let io = Io::new(Kind::Own(Rc::clone(&ring)), &timers);
@@ -81,14 +84,51 @@ fn bell() -> anyhow::Result<Arc<Bell>> {
     Bell::new().context("cannot make an eventfd")
 }
 
-/// Entries of a submission queue for so many jobs.
-fn sq_entries(options: RingOptions, in_flight: usize) -> u32 {
-    if let Some(entries) = options.entries {
-        return entries;
+/// A ring for so many jobs, from `build`, which is told its flags and the entries of its submission
+/// queue. Where the kernel lacks the best flags it has none; where memory is short, or bounded, it
+/// has fewer entries than are good, unless a number was asked for.
+///
+/// # Errors
+/// When there is none to be had.
+fn fitting<R>(
+    options: RingOptions,
+    in_flight: usize,
+    build: impl Fn(RingFlags, u32) -> io::Result<R>,
+) -> anyhow::Result<R> {
+    let wanted = (in_flight * SQ_ENTRIES_PER_JOB).next_power_of_two();
+    let at_least = |least: usize| {
+        let entries = wanted.clamp(least, *SQ_ENTRIES.end());
+        u32::try_from(entries).expect("the upper bound fits")
+    };
+    let least = options.entries.unwrap_or_else(|| at_least(SQ_ENTRIES_LEAST));
+    let mut entries = options.entries.unwrap_or_else(|| at_least(*SQ_ENTRIES.start()));
+    let bytes_max = options.bytes_max.unwrap_or(u64::MAX);
+    while entries > least && u64::from(entries) * BYTES_PER_SQ_ENTRY > bytes_max {
+        entries /= 2;
     }
-    let entries = (in_flight * SQ_ENTRIES_PER_JOB).next_power_of_two();
-    let entries = entries.clamp(*SQ_ENTRIES.start(), *SQ_ENTRIES.end());
-    u32::try_from(entries).expect("the upper bound fits")
+    let mut flags = options.flags;
+    loop {
+        let error = match build(flags, entries) {
+            Ok(ring) => return Ok(ring),
+            Err(error) => error,
+        };
+        match error.raw_os_error() {
+            Some(libc::EINVAL) if flags == RingFlags::Auto => flags = RingFlags::Plain,
+            Some(libc::ENOMEM) if entries > least => entries /= 2,
+            _ => return Err(error).with_context(|| cannot_set_up(options.flags)),
+        }
+    }
+}
+
+/// What is said where there is no ring with these flags.
+fn cannot_set_up(flags: RingFlags) -> String {
+    match flags {
+        RingFlags::Auto => "cannot set up an io_uring".to_owned(),
+        flags => format!(
+            "cannot set up an io_uring with --ring-flags {}: this kernel may be too old for them",
+            flags.as_str()
+        ),
+    }
 }
 
 /// The rings of one core: tokio-uring's, and one that only serves to bound the kernel workers.
@@ -122,7 +162,7 @@ impl CoreRings {
         let io = Io::of_runtime(is_probed && probe.is_supported(OPCODE_5_19));
         let rings = Self { _control: control };
         let search = enter::Search::begin(&alone);
-        let runtime = runtime(options, in_flight)?;
+        let runtime = fitting(options, in_flight, runtime)?;
         search.end(&runtime);
         drop(alone);
         let output = catch_unwind(AssertUnwindSafe(|| runtime.block_on(story(io))));
@@ -169,22 +209,13 @@ fn end(runtime: tokio_uring::Runtime, patience: Duration) -> anyhow::Result<()> 
 /// A tokio-uring runtime, with COOP_TASKRUN (5.19) and SINGLE_ISSUER (6.0) where the kernel has
 /// them and nothing else was asked for. Never DEFER_TASKRUN: completions would run only when the
 /// thread enters the ring to wait, and tokio-uring waits in epoll.
-fn runtime(options: RingOptions, in_flight: usize) -> anyhow::Result<tokio_uring::Runtime> {
-    let entries = sq_entries(options, in_flight);
-    let build = |is_flagged: bool| {
-        let mut ring = tokio_uring::uring_builder();
-        ring.setup_cqsize(entries * CQ_ENTRIES_PER_SQ_ENTRY);
-        if is_flagged {
-            ring.setup_coop_taskrun().setup_single_issuer();
-        }
-        tokio_uring::Runtime::new(tokio_uring::builder().entries(entries).uring_builder(&ring))
-    };
-    let runtime = build(options.flags != RingFlags::Plain);
-    match (runtime, options.flags) {
-        (Err(error), RingFlags::Auto) if error.raw_os_error() == Some(libc::EINVAL) => build(false),
-        (runtime, _) => runtime,
+fn runtime(flags: RingFlags, entries: u32) -> io::Result<tokio_uring::Runtime> {
+    let mut ring = tokio_uring::uring_builder();
+    ring.setup_cqsize(entries * CQ_ENTRIES_PER_SQ_ENTRY);
+    if flags != RingFlags::Plain {
+        ring.setup_coop_taskrun().setup_single_issuer();
     }
-    .with_context(|| cannot_set_up(options.flags))
+    tokio_uring::Runtime::new(tokio_uring::builder().entries(entries).uring_builder(&ring))
 }
 
 /// A CPU mask of one CPU.
@@ -263,7 +294,7 @@ mod tests {
     #[test]
     fn what_does_not_end_keeps_its_memory() {
         let run = || {
-            let runtime = runtime(RingOptions::default(), 1).unwrap();
+            let runtime = fitting(RingOptions::default(), 1, runtime).unwrap();
             let held = Rc::new(());
             let (watched, stuck) = (Rc::downgrade(&held), uring::Counted::one());
             runtime.block_on(async move {
