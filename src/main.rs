@@ -4,7 +4,7 @@
 use ringpull::cli::topics::{self, Style, Topic};
 use ringpull::cli::{self, Command};
 use ringpull::exit::ExitStatus;
-use ringpull::report::look::Look;
+use ringpull::report::look::{Look, Page};
 use ringpull::ring::heap::Heap;
 use ringpull::ring::{setup, terminal, title};
 use ringpull::{bench, engine, origin, report};
@@ -93,7 +93,7 @@ fn run(command: &Command, words: &[OsString]) -> anyhow::Result<ExitStatus> {
 /// Prints a topic of the help, or which topics there are, for the width of the terminal.
 fn explain(topic: Option<&'static Topic>) {
     let columns = terminal::columns_of_output();
-    let style = Style::of(Look::of(columns.is_some(), |name| std::env::var_os(name)));
+    let style = Style::of(page(columns).look);
     let columns = columns.unwrap_or(COLUMNS_DEFAULT);
     let text = match topic {
         Some(topic) => topic.render(columns, style),
@@ -112,14 +112,31 @@ const COLUMNS_DEFAULT: usize = 80;
 
 /// Prints help, the version, or what is wrong with the words.
 fn usage(error: &clap::Error) -> process::ExitCode {
+    let is_error = error.use_stderr();
+    let columns = if is_error { terminal::columns() } else { terminal::columns_of_output() };
+    let page = page(columns);
+    let text = match page.look.has_color {
+        true => error.render().ansi().to_string(),
+        false => error.render().to_string(),
+    };
+    let text = page.laid_out(&text);
     // Nobody listens when the stream is closed (`ringpull --help | head -1`); the status still
     // counts.
-    let _ = error.print();
-    let status = if error.use_stderr() { ExitStatus::Usage } else { ExitStatus::Success };
+    let _ = match is_error {
+        true => std::io::stderr().write_all(text.as_bytes()),
+        false => std::io::stdout().write_all(text.as_bytes()),
+    };
+    let status = if is_error { ExitStatus::Usage } else { ExitStatus::Success };
     status.into()
 }
 
 fn tell(text: &str) {
+    let page = page(terminal::columns());
     // As above: a closed stream must not become a panic.
-    let _ = writeln!(std::io::stderr(), "ringpull: {text}");
+    let _ = writeln!(std::io::stderr(), "{}", page.laid_out(&format!("ringpull: {text}")));
+}
+
+/// What is laid out for a terminal of so many columns, or for none.
+fn page(columns: Option<usize>) -> Page {
+    Page { columns, look: Look::of(columns.is_some(), |name| std::env::var_os(name)) }
 }

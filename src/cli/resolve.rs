@@ -25,8 +25,9 @@ use std::path::{Path, PathBuf};
 pub struct Host {
     /// CPUs that this process is permitted to use, ascending; never empty.
     pub cpus: Vec<usize>,
-    /// Whether somebody can see a bar.
-    pub is_stderr_terminal: bool,
+    /// Whether somebody can see a bar: standard error is a terminal on which a line can be written
+    /// over.
+    pub has_bar: bool,
     /// Whether what is printed goes to a terminal, which is that of the bar.
     pub is_stdout_terminal: bool,
     /// What standard error may be written.
@@ -58,7 +59,8 @@ impl Host {
         let is_stderr_terminal = std::io::stderr().is_terminal();
         Ok(Self {
             cpus,
-            is_stderr_terminal,
+            has_bar: is_stderr_terminal
+                && std::env::var_os("TERM").is_none_or(|term| term != "dumb"),
             is_stdout_terminal: std::io::stdout().is_terminal(),
             look: Look::of(is_stderr_terminal, |name| std::env::var_os(name)),
             argv,
@@ -210,7 +212,7 @@ fn warnings(args: &PullArgs, netrc: Option<&NetrcFile>) -> Vec<String> {
 fn progress(args: &PullArgs, host: &Host) -> ProgressMode {
     let is_printed =
         args.report.write_out.is_some() || args.report.is_report_printed() || is_body_printed(args);
-    args.report.progress(host.is_stderr_terminal, is_printed && host.is_stdout_terminal)
+    args.report.progress(host.has_bar, is_printed && host.is_stdout_terminal)
 }
 
 /// What a user should know of what was typed, and of what the environment says besides.

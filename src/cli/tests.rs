@@ -13,7 +13,7 @@ use std::fs;
 pub(super) fn host() -> Host {
     Host {
         cpus: vec![0, 1, 2, 5],
-        is_stderr_terminal: false,
+        has_bar: false,
         is_stdout_terminal: false,
         look: Look::default(),
         argv: Vec::new(),

@@ -1,7 +1,9 @@
 //! Standard error, which one run has for all that it says: whole lines, and the lines of progress,
 //! which they take the place of for a moment.
 
-use crate::report::look::Look;
+use crate::config::{ProgressMode, ProgressOptions};
+use crate::report::look::{Look, Page};
+use crate::ring::terminal;
 use std::io::Write as _;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -13,7 +15,7 @@ pub(crate) fn say(text: &str) {
         return;
     }
     let before = screen.cleared();
-    write(&format!("{before}{}\n", screen.look.readable(text)));
+    write(&format!("{before}{}\n", screen.page().laid_out(text)));
 }
 
 /// Draws lines of progress, which take so many columns each, over those before, on a terminal of
@@ -37,16 +39,30 @@ pub(crate) fn be_silent() {
     screen().is_silent = true;
 }
 
-/// From now on what is said has this look.
-pub(crate) fn set_look(look: Look) {
-    screen().look = look;
+/// From now on what is said is for whoever reads progress of this kind.
+pub(crate) fn begin(options: &ProgressOptions) {
+    screen().reader = match options.mode {
+        ProgressMode::Json => Reader::Program,
+        ProgressMode::Bar | ProgressMode::Plain | ProgressMode::None => {
+            Reader::Person(options.look)
+        }
+    };
+}
+
+/// Who reads what is said.
+#[derive(Clone, Copy, Debug)]
+enum Reader {
+    /// Somebody who sees it in this look.
+    Person(Look),
+    /// A program, which reads JSON in UTF-8, an object a line.
+    Program,
 }
 
 /// The last lines of the terminal.
 struct Screen {
     /// Whether nothing is said: the program is another one's.
     is_silent: bool,
-    look: Look,
+    reader: Reader,
     /// Columns that each line of progress takes; none is drawn while it is empty.
     widths: Vec<usize>,
     /// Columns of the terminal when they were drawn.
@@ -54,6 +70,14 @@ struct Screen {
 }
 
 impl Screen {
+    /// What text is laid out for, by what the terminal is now.
+    fn page(&self) -> Page {
+        match self.reader {
+            Reader::Person(look) => Page { columns: terminal::columns(), look },
+            Reader::Program => Page::default(),
+        }
+    }
+
     /// What draws these lines in the place of those before. Each row is written over and then
     /// cleared to its end, so that nothing flickers; lines that are wider than the terminal has
     /// become meanwhile do not move the cursor on (DEC private mode 7).
@@ -107,7 +131,7 @@ fn screen() -> MutexGuard<'static, Screen> {
 /// There is one terminal.
 static SCREEN: Mutex<Screen> = Mutex::new(Screen {
     is_silent: false,
-    look: Look { has_color: false, is_ascii: false },
+    reader: Reader::Person(Look { has_color: false, is_ascii: false }),
     widths: Vec::new(),
     columns: 0,
 });
@@ -117,7 +141,8 @@ mod tests {
     use super::*;
 
     fn empty() -> Screen {
-        Screen { is_silent: false, look: Look::default(), widths: Vec::new(), columns: 0 }
+        let reader = Reader::Person(Look::default());
+        Screen { is_silent: false, reader, widths: Vec::new(), columns: 0 }
     }
 
     fn lines(lines: &[&str]) -> (Vec<String>, Vec<usize>) {

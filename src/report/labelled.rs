@@ -2,6 +2,7 @@
 //! than the terminal.
 
 use super::look::{Page, Tint};
+use super::wrap;
 
 /// Labels and what is said under each. A label that comes several times in a row is shown once.
 #[derive(Debug, Default)]
@@ -39,45 +40,11 @@ impl Labelled {
             text.push_str(&" ".repeat(INDENT));
             text.push_str(&page.look.paint(tint, label));
             text.push_str(&" ".repeat(blanks));
-            wrap(&mut text, said, (INDENT + label.len() + blanks, indent, columns));
+            wrap::push(&mut text, said, (INDENT + label.len() + blanks, indent, columns));
+            text.push('\n');
         }
         text
     }
-}
-
-/// Writes the words of a line that has begun at this column, and a line end.
-fn wrap(text: &mut String, said: &str, (begin, indent, columns): (usize, usize, usize)) {
-    let mut at = begin;
-    for (place, word) in words(said).into_iter().enumerate() {
-        let width = word.chars().count();
-        let blanks = usize::from(place > 0);
-        if at + blanks + width > columns && at > indent {
-            text.truncate(text.trim_end_matches(' ').len());
-            text.push('\n');
-            text.push_str(&" ".repeat(indent));
-            at = indent;
-        } else {
-            text.push_str(&" ".repeat(blanks));
-            at += blanks;
-        }
-        text.push_str(&word);
-        at += width;
-    }
-    text.push('\n');
-}
-
-/// The words of a line, where a number and its unit are one.
-fn words(said: &str) -> Vec<String> {
-    let mut words: Vec<String> = Vec::new();
-    for word in said.split(' ') {
-        let is_unit = word.starts_with(|char: char| char.is_ascii_alphabetic());
-        let is_number = |before: &str| before.ends_with(|char: char| char.is_ascii_digit());
-        match words.last_mut() {
-            Some(before) if is_unit && is_number(before) => *before += &format!(" {word}"),
-            _ => words.push(word.to_owned()),
-        }
-    }
-    words
 }
 
 /// Blanks before a label, and between the longest label and what is said.

@@ -1,5 +1,6 @@
 //! The look of text for people: in colour or not, in ASCII alone or not, and how wide.
 
+use super::wrap::wrapped;
 use std::borrow::Cow;
 use std::ffi::OsString;
 
@@ -35,6 +36,19 @@ pub struct Page {
     pub columns: Option<usize>,
     /// Look of the stream.
     pub look: Look,
+}
+
+impl Page {
+    /// The text as it can be read there: in ASCII where that is all there is, and in lines that
+    /// are broken between words. Text for a file or a pipe keeps its lines.
+    #[must_use]
+    pub fn laid_out<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        let readable = self.look.readable(text);
+        match self.columns {
+            Some(columns) => wrapped(&readable, columns).into(),
+            None => readable,
+        }
+    }
 }
 
 impl Look {
@@ -134,6 +148,14 @@ mod tests {
         assert_eq!(ascii.readable("a\u{e9}b"), "a\\u{e9}b");
         assert_eq!(ascii.fitting("a\u{e9}b".to_owned()), "a?b");
         assert_eq!(Look::default().readable("a\u{e9}b"), "a\u{e9}b");
+    }
+
+    #[test]
+    fn a_text_is_laid_out_for_its_page() {
+        let look = Look { is_ascii: true, ..Look::default() };
+        let laid_out = |columns| Page { columns, look }.laid_out("a f\u{fc}r b").into_owned();
+        assert_eq!(laid_out(None), "a f\\u{fc}r b");
+        assert_eq!(laid_out(Some(8)), "a\nf\\u{fc}r\n  b");
     }
 
     #[test]

@@ -5,7 +5,8 @@
 //! next run ([`journal`]); what is [`counted`] of them and adds up to ([`stats`], [`hosts`],
 //! [`summary`]) and whether that is enough ([`budget`]); what is left ([`session`]), is to come
 //! ([`dry`]) or differs ([`verify`]); and how a run stands ([`view`], [`progress`], [`state`],
-//! [`metrics`]), with the hosts that push back ([`pushing`]), and the [`look`] of all that.
+//! [`metrics`]), with the hosts that push back ([`pushing`]), and the [`look`] of all that, broken
+//! into lines ([`wrap`]).
 
 pub mod budget;
 pub mod counted;
@@ -29,6 +30,7 @@ pub mod stats;
 pub mod summary;
 pub mod verify;
 pub mod view;
+pub mod wrap;
 pub mod write_out;
 
 pub use budget::Limit;

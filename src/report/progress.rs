@@ -6,6 +6,7 @@ use super::figures::{Count, HostName, Left, Of, Rate, Size, Time};
 use super::look::{Look, Tint};
 use super::pushing;
 use super::view::{Holdup, Idle, LongFiles, Meter, View};
+use super::wrap::columns_of;
 use crate::fault::escape_hidden;
 use std::fmt;
 
@@ -300,11 +301,6 @@ fn bar((done, total): (u64, u64), columns: usize, look: Look) -> String {
     let tip = if full < inner { ">" } else { "" };
     let done = format!("{}{tip}", "=".repeat(full));
     format!("[{}{}]", look.paint(Tint::Good, &done), " ".repeat(inner - done.len()))
-}
-
-/// Columns of a terminal that a text takes at most: beyond ASCII a character may take two.
-fn columns_of(text: &str) -> usize {
-    text.chars().map(|char| if char.is_ascii() { 1 } else { 2 }).sum()
 }
 
 /// Begin of a text that fits into the columns.

@@ -412,6 +412,44 @@ fn nothing_is_drawn_among_what_is_printed() {
     assert!(summary.lines().skip(1).all(|line| line.len() <= 40), "{shown:?}");
 }
 
+/// The lines are no wider than the terminal, but for words that are.
+fn assert_broken_between_words(shown: &str, columns: usize) {
+    for line in shown.split("\r\n") {
+        let is_word = !line.trim().contains(' ');
+        assert!(line.chars().count() <= columns || is_word, "{line:?}\n{shown}");
+    }
+}
+
+#[test]
+fn what_is_said_in_a_narrow_terminal_is_broken_between_words() {
+    for words in ["--retry x", "--help"] {
+        let words = format!("NO_COLOR=1 ringpull {words}; echo END");
+        let Some(shown) = shown(&server(), &words, 30, "END\r\n") else { return };
+        assert_broken_between_words(&shown, 30);
+    }
+    let server = server();
+    let (missing, held) = (server.url("/missing"), server.url("/held"));
+    let words = format!(
+        "NO_COLOR=1 ringpull --progress none --retry 0 {missing} {held} & \
+         while sleep 0.2; do kill -USR1 $! || break; done; wait"
+    );
+    let shown = shown(&server, &words, 30, "longest transfers").unwrap();
+    let told = shown.split_once("state after ").expect(&shown).1;
+    let (told, _) = told.split_once("kill: ").unwrap_or((told, ""));
+    assert_broken_between_words(told, 30);
+    assert!(told.contains("\r\n  waiting for another attempt:\r\n    0\r\n"), "{told}");
+    assert!(told.contains("\r\nfailed: line 1:\r\n"), "{told}");
+}
+
+#[test]
+fn a_terminal_that_draws_nothing_gets_lines() {
+    let server = server();
+    let (one, held) = (server.url("/a"), server.url("/held"));
+    let words = format!("TERM=dumb ringpull --summary-interval 20ms {one} {held}");
+    let Some(shown) = shown(&server, &words, 80, ": 50% (1 of 2), ") else { return };
+    assert!(shown.starts_with("after ") && !shown.contains('\u{1b}'), "{shown:?}");
+}
+
 #[test]
 fn every_row_is_written_out() {
     let server = server();

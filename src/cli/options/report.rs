@@ -169,11 +169,11 @@ impl ReportArgs {
 
     /// What was asked for; else a bar where somebody can see it, and lines where nobody can. Quiet
     /// is neither, and so is a terminal that is printed to.
-    pub(crate) fn progress(&self, is_stderr_terminal: bool, is_printed_to: bool) -> ProgressMode {
+    pub(crate) fn progress(&self, has_bar: bool, is_printed_to: bool) -> ProgressMode {
         match self.progress {
             Some(typed) => typed,
             None if self.quiet => ProgressMode::None,
-            None if !is_stderr_terminal => ProgressMode::Plain,
+            None if !has_bar => ProgressMode::Plain,
             None if is_printed_to => ProgressMode::None,
             None => ProgressMode::Bar,
         }
@@ -350,9 +350,9 @@ mod tests {
 
     #[test]
     fn a_bar_is_for_a_terminal_without_quiet() {
-        let progress = |line: &[&str], is_stderr_terminal| {
+        let progress = |line: &[&str], has_bar| {
             let Command::Pull(args) = typed(line) else { panic!("{line:?} pulls nothing") };
-            let host = Host { is_stderr_terminal, is_stdout_terminal: true, ..host() };
+            let host = Host { has_bar, is_stdout_terminal: true, ..host() };
             let config = resolve(&args, &host).unwrap().config;
             (config.progress.mode, config.summary)
         };

@@ -5,7 +5,7 @@ use crate::config::Config;
 use crate::engine::books::journal::{Source, compare, fate, helpers, scan_in_batches, token};
 use crate::engine::books::parquet::unnamed_journal;
 use crate::engine::books::session::Session;
-use crate::engine::say::say;
+use crate::engine::say::{self, say};
 use crate::error::RunError;
 use crate::fault::escape_hidden;
 use crate::pack::member;
@@ -26,6 +26,7 @@ use std::path::Path;
 /// # Errors
 /// The report cannot be read, or is none.
 pub fn verify(config: &Config) -> anyhow::Result<Verified> {
+    say::begin(&config.progress);
     let report = config.report.as_ref().context("--verify has a report")?;
     // A journal has all that its table has, and more.
     let table = report.parquet.as_ref().filter(|_| !report.path.exists());

@@ -11,7 +11,7 @@ use crate::engine::output::dir_rules::DirRules;
 use crate::engine::output::names::GivenNames;
 use crate::engine::queue::queued::Queued;
 use crate::engine::run::ended::Ended;
-use crate::engine::say::say;
+use crate::engine::say::{self, say};
 use crate::engine::state::reading::ReaderState;
 use crate::engine::state::stop::StopFlag;
 use crate::engine::state::wakes::Wakes;
@@ -31,6 +31,7 @@ use std::time::{Duration, Instant};
 /// # Errors
 /// A list that cannot be read.
 pub fn dry_run(config: &Config) -> anyhow::Result<Ended> {
+    say::begin(&config.progress);
     let mut lists = Lists::open(&config.inputs, &config.input, &config.dir)?;
     let mut naming = Naming::new(config);
     naming.reserve(config);

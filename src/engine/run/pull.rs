@@ -18,6 +18,7 @@ use std::sync::atomic::AtomicUsize;
 /// When the run as a whole cannot begin or go on: no io_uring, a list that cannot be read, a
 /// directory or report that cannot be written. A job that fails is no error but a row.
 pub fn run(config: &Config) -> anyhow::Result<Ended> {
+    say::begin(&config.progress);
     let signals = Signals::catch()?;
     setup::ignore_write_signals();
     pull(config, &signals, setup::raise_nofile()?, None)

@@ -27,9 +27,6 @@ impl Progress {
             ProgressMode::Plain | ProgressMode::Json => asked,
             ProgressMode::None => None,
         };
-        // JSON is read by programs, in UTF-8.
-        let is_json = mode == ProgressMode::Json;
-        say::set_look(if is_json { Look::default() } else { look });
         Self { mode, interval, look, display: progress::Display::default(), shown: Duration::ZERO }
     }
 

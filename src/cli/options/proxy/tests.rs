@@ -23,7 +23,7 @@ fn try_resolve(line: &str, environment: &[(&'static str, &str)]) -> anyhow::Resu
     let proxy_variables = variables.collect();
     let host = Host {
         cpus: vec![0],
-        is_stderr_terminal: false,
+        has_bar: false,
         is_stdout_terminal: false,
         look: Look::default(),
         argv,

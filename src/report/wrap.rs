@@ -1,0 +1,110 @@
+//! Lines broken between words where they are wider than a terminal.
+
+use std::iter;
+
+/// The text in which no line is wider than a terminal of so many columns, as far as its words are
+/// not. A line goes on below its begin, two columns further to the right; sequences of ECMA-48
+/// for colours take no columns.
+#[must_use]
+pub fn wrapped(text: &str, columns: usize) -> String {
+    let mut wrapped = String::with_capacity(text.len());
+    for line in text.split_inclusive('\n') {
+        let (line, end) = line.strip_suffix('\n').map_or((line, ""), |line| (line, "\n"));
+        let said = line.trim_start_matches(' ');
+        if columns_of(line) <= columns {
+            wrapped.push_str(line);
+        } else {
+            let first = said.split(' ').next().map_or(0, columns_of);
+            let begin = (line.len() - said.len()).min(columns.saturating_sub(first));
+            wrapped.push_str(&" ".repeat(begin));
+            push(&mut wrapped, said, (begin, begin + HANGING, columns));
+        }
+        wrapped.push_str(end);
+    }
+    wrapped
+}
+
+/// Writes the words of a line that has begun at the column `begin`, broken before each that does
+/// not fit; what follows stands at `indent`, or as far to the right as a long word permits.
+pub(super) fn push(text: &mut String, said: &str, (begin, indent, columns): (usize, usize, usize)) {
+    let mut at = begin;
+    for (place, word) in words(said).into_iter().enumerate() {
+        let width = columns_of(&word);
+        let blanks = usize::from(place > 0);
+        let below = indent.min(columns.saturating_sub(width));
+        if at + blanks + width > columns && at > below {
+            text.truncate(text.trim_end_matches(' ').len());
+            text.push('\n');
+            text.extend(iter::repeat_n(' ', below));
+            at = below;
+        } else {
+            text.extend(iter::repeat_n(' ', blanks));
+            at += blanks;
+        }
+        text.push_str(&word);
+        at += width;
+    }
+}
+
+/// The words of a line, where a number and its unit are one.
+fn words(said: &str) -> Vec<String> {
+    let mut words: Vec<String> = Vec::new();
+    for word in said.split(' ') {
+        let is_unit = word.starts_with(|char: char| char.is_ascii_alphabetic());
+        let is_number = |before: &str| before.ends_with(|char: char| char.is_ascii_digit());
+        match words.last_mut() {
+            Some(before) if is_unit && is_number(before) => *before += &format!(" {word}"),
+            _ => words.push(word.to_owned()),
+        }
+    }
+    words
+}
+
+/// Columns of a terminal that a text takes at most: beyond ASCII a character may take two.
+pub(super) fn columns_of(text: &str) -> usize {
+    let (mut columns, mut is_sequence) = (0, false);
+    for char in text.chars() {
+        match char {
+            '\x1b' => is_sequence = true,
+            'm' if is_sequence => is_sequence = false,
+            _ if is_sequence => {}
+            char => columns += if char.is_ascii() { 1 } else { 2 },
+        }
+    }
+    columns
+}
+
+/// Columns that a line which goes on stands to the right of its begin.
+const HANGING: usize = 2;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_goes_on_below_its_begin() {
+        let text = "state after 10.0 s:\n  lines read: 150 (all of the input)\nno end";
+        assert_eq!(wrapped(text, 40), text);
+        let narrow = "state after 10.0 s:\n  lines read: 150\n    (all of the\n    input)\nno end";
+        assert_eq!(wrapped(text, 20), narrow);
+    }
+
+    #[test]
+    fn a_long_word_stands_as_far_to_the_left_as_it_needs() {
+        let text = "line 3: http://127.0.0.1/: refused";
+        assert_eq!(wrapped(text, 20), "line 3:\n  http://127.0.0.1/:\n  refused");
+        assert_eq!(wrapped(text, 19), "line 3:\n http://127.0.0.1/:\n  refused");
+        assert_eq!(wrapped(text, 10), "line 3:\nhttp://127.0.0.1/:\n  refused");
+        assert_eq!(wrapped("          demonstrations,", 20), "     demonstrations,");
+        assert_eq!(wrapped("        1  127.0.0.1:1", 20), "        1\n         127.0.0.1:1");
+        assert_eq!(wrapped("a b", 0), "a\nb");
+    }
+
+    #[test]
+    fn colours_take_no_columns() {
+        let text = "36 URLs: \x1b[32m30 ok\x1b[0m, \x1b[31m6 failed\x1b[0m";
+        assert_eq!(wrapped(text, 24), text);
+        assert_eq!(wrapped(text, 20).lines().next(), Some("36 URLs: \x1b[32m30 ok\x1b[0m,"));
+        assert_eq!(columns_of("\x1b[1m\u{fc}\x1b[0m"), 2);
+    }
+}
