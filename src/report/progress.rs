@@ -334,7 +334,7 @@ impl fmt::Display for Held<'_> {
 pub(super) const PAUSED: &str = "paused: the disk is full";
 /// Length of all long files under way from which on it is told among many files, in bytes: those
 /// of a few megabytes come and go.
-const UNDER_WAY_BYTES_MIN: u64 = 64 << 20;
+pub(crate) const UNDER_WAY_BYTES_MIN: u64 = 64 << 20;
 /// Rows of a terminal from which on a second line is drawn.
 const ROWS_MIN: usize = 4;
 /// Most characters of a host's name.

@@ -77,6 +77,21 @@ fn no_word_is_lost_and_no_line_is_too_long() {
 }
 
 #[test]
+fn the_topic_says_from_when_on_long_files_have_a_line() {
+    use crate::{limits::LONG_BYTES_MIN, report::progress::UNDER_WAY_BYTES_MIN};
+    let text = find("watch").unwrap().markdown().replace('\n', " ");
+    let mib = |bytes: u64| format!("{} MiB", bytes >> 20);
+    let (all, least) = (mib(UNDER_WAY_BYTES_MIN), mib(UNDER_WAY_BYTES_MIN / 4));
+    for words in [
+        format!("(of {} or more each)", mib(LONG_BYTES_MIN)),
+        format!("a second line from {all} on"),
+        format!("until less than {least}"),
+    ] {
+        assert!(text.contains(&words), "{words}");
+    }
+}
+
+#[test]
 fn topics_are_plain_text_with_a_title() {
     for topic in &TOPICS {
         let text = topic.markdown();
