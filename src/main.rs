@@ -72,7 +72,7 @@ fn run(command: &Command, words: &[OsString]) -> anyhow::Result<ExitStatus> {
         },
         Command::Config(args) => {
             args.shown.warnings.iter().for_each(|warning| tell(&format!("warning: {warning}")));
-            print(&args.shown.render(terminal::columns_of_output()));
+            print(&args.shown.render(page(terminal::columns_of_output())));
             Ok(ExitStatus::Success)
         }
         Command::Help(args) => {

@@ -2,7 +2,7 @@
 //! refused, and a flag that means something elsewhere gets a sentence.
 
 use super::peers::{self, Peer};
-use super::secrets::is_secret;
+use super::secrets::{MASK, is_secret};
 use crate::plan::target::userinfo_range;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, ArgAction, Command};
@@ -335,9 +335,6 @@ pub(super) fn secret_ranges(word: &str, secrets: &[&str]) -> Vec<Range<usize>> {
     });
     found
 }
-
-/// What is shown in the place of a secret.
-const MASK: &str = "***";
 
 /// Takes out of clap's error what helps nobody, and secrets out of what it repeats.
 pub(super) fn explain(mut error: clap::Error) -> clap::Error {

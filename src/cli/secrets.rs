@@ -2,24 +2,35 @@
 
 use super::options::{HeaderArg, PullArgs};
 
-/// A long option, and what of its values is secret.
-type Secret = (&'static str, fn(&PullArgs) -> Vec<&str>);
+/// A long option, what of its values is secret, and what may be shown of one.
+type Secret = (&'static str, fn(&PullArgs) -> Vec<&str>, fn(&str) -> String);
 
 const SECRETS: [Secret; 4] = [
-    ("--user", |args| args.http.users.iter().map(String::as_str).collect()),
-    ("--header", |args| args.http.headers.iter().filter_map(field_value).collect()),
-    ("--proxy", |args| args.proxy.proxy.as_deref().and_then(userinfo).into_iter().collect()),
-    ("--proxy-user", |args| args.proxy.proxy_user.iter().map(String::as_str).collect()),
+    ("--user", |args| args.http.users.iter().map(String::as_str).collect(), nothing),
+    ("--header", |args| args.http.headers.iter().filter_map(field_value).collect(), field_name),
+    (
+        "--proxy",
+        |args| args.proxy.proxy.as_deref().and_then(userinfo).into_iter().collect(),
+        without_userinfo,
+    ),
+    ("--proxy-user", |args| args.proxy.proxy_user.iter().map(String::as_str).collect(), nothing),
 ];
 
 /// Whether the values of an option are secrets, or hold some.
 pub(super) fn is_secret(option: &str) -> bool {
-    SECRETS.iter().any(|(secret, _)| *secret == option)
+    SECRETS.iter().any(|(secret, ..)| *secret == option)
+}
+
+/// What may be shown of a value of an option, however short its secret is: it has [`MASK`] in the
+/// place of that. `None` where nothing of it is secret.
+pub(super) fn masked(option: &str, value: &str) -> Option<String> {
+    let (.., shown) = SECRETS.iter().find(|(secret, ..)| *secret == option)?;
+    Some(shown(value)).filter(|shown| shown != value)
 }
 
 /// What was typed that nobody else may see, besides the user information of URLs.
 pub(super) fn of(args: &PullArgs) -> Vec<&str> {
-    SECRETS.iter().flat_map(|(_, values)| values(args)).collect()
+    SECRETS.iter().flat_map(|(_, values, _)| values(args)).collect()
 }
 
 fn field_value(header: &HeaderArg) -> Option<&str> {
@@ -29,7 +40,31 @@ fn field_value(header: &HeaderArg) -> Option<&str> {
     }
 }
 
-/// The user information of a proxy, which need not have a scheme before it.
+/// Nothing of a value but that there is one.
+fn nothing(_: &str) -> String {
+    MASK.to_owned()
+}
+
+/// The name of a field, or the file that has fields.
+fn field_name(header: &str) -> String {
+    match header.split_once(':') {
+        Some((name, value)) if !header.starts_with('@') && !value.trim().is_empty() => {
+            format!("{name}: {MASK}")
+        }
+        _ => header.to_owned(),
+    }
+}
+
+/// A proxy without its user information, which need not have a scheme before it.
+fn without_userinfo(proxy: &str) -> String {
+    let (scheme, rest) = proxy.split_at(proxy.find("://").map_or(0, |at| at + 3));
+    match rest.rsplit_once('@') {
+        Some((_, host)) => format!("{scheme}{MASK}@{host}"),
+        None => proxy.to_owned(),
+    }
+}
+
+/// The user information of a proxy.
 fn userinfo(proxy: &str) -> Option<&str> {
     let rest = proxy.split_once("://").map_or(proxy, |(_, rest)| rest);
     rest.rsplit_once('@').and_then(|(userinfo, _)| long_enough(userinfo))
@@ -39,4 +74,28 @@ fn userinfo(proxy: &str) -> Option<&str> {
 /// word.
 fn long_enough(value: &str) -> Option<&str> {
     (value.len() > 3).then_some(value)
+}
+
+/// What is shown in the place of a secret.
+pub(super) const MASK: &str = "***";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_is_masked_however_short() {
+        let shown = |option, value| masked(option, value);
+        assert_eq!(shown("--user", "a:b").as_deref(), Some("***"));
+        assert_eq!(shown("--proxy-user", "a:b").as_deref(), Some("***"));
+        assert_eq!(shown("--header", "X: a").as_deref(), Some("X: ***"));
+        assert_eq!(shown("--header", "X:a:b").as_deref(), Some("X: ***"));
+        assert_eq!(shown("--proxy", "http://a:b@h:1").as_deref(), Some("http://***@h:1"));
+        assert_eq!(shown("--proxy", "a@b@h").as_deref(), Some("***@h"));
+        for (option, value) in
+            [("--header", "X:"), ("--header", "@a:b"), ("--proxy", "h:1"), ("--dir", "a:b@c")]
+        {
+            assert_eq!(shown(option, value), None, "{option} {value}");
+        }
+    }
 }

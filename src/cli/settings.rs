@@ -9,6 +9,7 @@ mod file;
 pub(super) mod held;
 mod setting;
 mod shown;
+mod toml_text;
 mod variables;
 
 pub use shown::Shown;

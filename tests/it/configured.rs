@@ -102,8 +102,8 @@ fn where_an_option_comes_from_is_shown() {
         format!("retry\t5\t{}:1", path.display()),
         format!("proxy-user\t***\t{}:2", path.display()),
         "max-connections-per-host\t4\tcommand line".to_owned(),
-        "max-time\t5m\tenvironment RINGPULL_MAX_TIME".to_owned(),
-        "on-conflict\toverwrite\tdefault".to_owned(),
+        "max-time\t\"5m\"\tenvironment RINGPULL_MAX_TIME".to_owned(),
+        "on-conflict\t\"overwrite\"\tdefault".to_owned(),
     ] {
         assert!(rows.lines().any(|own| own == row), "{row}\n{rows}");
     }

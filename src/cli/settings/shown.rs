@@ -2,7 +2,10 @@
 
 use super::held::Held;
 use super::setting::{is_additive, is_optional, options};
-use crate::cli::argv;
+use super::toml_text::{in_ascii, quoted};
+use crate::cli::{argv, secrets};
+use crate::fault::escape_hidden;
+use crate::report::look::Page;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use std::ffi::OsStr;
@@ -19,26 +22,26 @@ pub struct Shown {
 #[derive(Clone, Debug, Eq, PartialEq)]
 struct Row {
     option: String,
+    /// In TOML, where it can stand in a config file.
     value: String,
     origin: String,
 }
 
 impl Shown {
-    /// Rows of all options that the help has; what is in `secrets` is masked.
+    /// Rows of all options that the help has. What is masked (the secrets of options, and those of
+    /// `known` in other values) has no quotes, so that no config file takes it for a value.
     pub(in crate::cli) fn new(
         command: &Command,
         matches: &ArgMatches,
         held: &Held,
-        secrets: &[&str],
+        known: &[&str],
     ) -> Self {
         let visible = options(command).filter(|arg| !arg.is_hide_set());
         let own = visible.filter(|arg| !matches!(arg.get_id().as_str(), "config" | "no_config"));
-        let rows = config(matches, held).into_iter();
-        let mut rows: Vec<Row> =
-            rows.chain(own.flat_map(|arg| rows_of(arg, matches, held))).collect();
+        let mut rows = vec![config(matches, held)];
+        rows.extend(own.flat_map(|arg| rows_of(arg, matches, held, known)));
         for row in &mut rows {
-            let value = std::slice::from_ref(&row.value);
-            row.value = argv::without_secrets(value, secrets).concat().escape_debug().to_string();
+            row.origin = escape_hidden(&row.origin).into_owned();
         }
         Self { rows, warnings: held.warnings.clone() }
     }
@@ -46,11 +49,18 @@ impl Shown {
     /// The rows in columns, or below one another where a terminal is too narrow for these. Into
     /// anything else one a line, with a TAB between its cells and the whole path of the file.
     #[must_use]
-    pub fn render(&self, columns: Option<usize>) -> String {
-        let Some(columns) = columns else {
+    pub fn render(&self, page: Page) -> String {
+        let Some(columns) = page.columns else {
             let line = |row: &Row| format!("{}\t{}\t{}\n", row.option, row.value, row.origin);
             return self.rows.iter().map(line).collect();
         };
+        let text = self.table(columns);
+        let text = if page.look.is_ascii { in_ascii(&text) } else { text };
+        page.laid_out(&text).into_owned()
+    }
+
+    /// The rows for so many columns, as far as single words leave them room.
+    fn table(&self, columns: usize) -> String {
         let width = |cell: fn(&Row) -> &str| {
             self.rows.iter().map(|row| cell(row).chars().count()).max().unwrap_or_default()
         };
@@ -101,7 +111,7 @@ fn wrapped(text: &str, width: usize) -> Vec<String> {
 }
 
 /// The config file itself.
-fn config(matches: &ArgMatches, held: &Held) -> Vec<Row> {
+fn config(matches: &ArgMatches, held: &Held) -> Row {
     let is_typed = |id| matches.value_source(id) == Some(ValueSource::CommandLine);
     let origin = match (is_typed("config"), is_typed("no_config"), held.is_file_of_variable) {
         (true, ..) | (_, true, _) => COMMAND_LINE,
@@ -113,11 +123,12 @@ fn config(matches: &ArgMatches, held: &Held) -> Vec<Row> {
         Some((path, false)) => format!("{} (not there)", path.display()),
         None => NONE.to_owned(),
     };
-    vec![Row { option: "config".to_owned(), value, origin: origin.to_owned() }]
+    let value = escape_hidden(&value).into_owned();
+    Row { option: "config".to_owned(), value, origin: origin.to_owned() }
 }
 
 /// A row for each value of what may be given several times, one for anything else.
-fn rows_of(arg: &Arg, matches: &ArgMatches, held: &Held) -> Vec<Row> {
+fn rows_of(arg: &Arg, matches: &ArgMatches, held: &Held, known: &[&str]) -> Vec<Row> {
     let id = arg.get_id().as_str();
     let row = |value: String, origin: String| Row {
         option: arg.get_long().unwrap_or_default().to_owned(),
@@ -141,7 +152,7 @@ fn rows_of(arg: &Arg, matches: &ArgMatches, held: &Held) -> Vec<Row> {
         }
         let texts: Vec<String> = values.iter().map(|v| v.to_string_lossy().into_owned()).collect();
         let between = arg.get_value_delimiter().map(String::from).unwrap_or_default();
-        texts.join(&between)
+        written(arg, texts.join(&between), known)
     };
     let typed: Vec<&OsStr> = matches.get_raw(id).into_iter().flatten().collect();
     if !typed.is_empty() && matches.value_source(id) == Some(ValueSource::CommandLine) {
@@ -164,6 +175,20 @@ fn rows_of(arg: &Arg, matches: &ArgMatches, held: &Held) -> Vec<Row> {
     }
     let default = if typed.is_empty() { default_of_help(arg) } else { text(&typed) };
     vec![row(default, DEFAULT.to_owned())]
+}
+
+/// A value as it is written in a config file, without its secrets.
+fn written(arg: &Arg, value: String, known: &[&str]) -> String {
+    let option = format!("--{}", arg.get_long().unwrap_or_default());
+    let shown = secrets::masked(&option, &value)
+        .unwrap_or_else(|| argv::without_secrets(std::slice::from_ref(&value), known).concat());
+    let values = arg.get_possible_values();
+    let is_word = |word: &str| values.iter().any(|value| value.get_name() == word);
+    match value.as_str() {
+        _ if shown != value => escape_hidden(&shown).into_owned(),
+        "true" | "false" if is_word(&value) => value,
+        _ => quoted(&value),
+    }
 }
 
 /// What the help says in words that the default is.

@@ -5,6 +5,7 @@ use super::*;
 use crate::cli::command::{Command as Asked, command, parse_with};
 use crate::cli::options::PullArgs;
 use crate::cli::tests::host;
+use crate::report::look::{Look, Page};
 use std::collections::BTreeSet;
 use std::fs;
 
@@ -48,7 +49,7 @@ impl Machine {
     fn shown(&self, line: &[&str]) -> Vec<String> {
         let line: Vec<&str> = ["config"].iter().chain(line).copied().collect();
         let Ok(Asked::Config(args)) = self.asked(&line) else { panic!("{line:?}") };
-        let text = args.shown.render(None);
+        let text = args.shown.render(Page::default());
         let path = format!("{}/", self.dir.path().display());
         let rows = text.lines().filter(|row| !row.ends_with("\tdefault"));
         rows.map(|row| row.replace(&path, "").replace('\t', " | ")).collect()
@@ -68,15 +69,15 @@ fn the_command_line_goes_before_the_environment_and_that_before_the_file() {
     assert_eq!(args.http.headers.len(), 4);
     let rows = machine.shown(&["--retry=3", "--quiet=false", "-HD: 4", "-x2"]);
     let expected = [
-        "header | A: 1 | config.toml:5",
-        "header | B: 2 | environment RINGPULL_HEADER",
-        "header | C: 3 | environment RINGPULL_HEADER",
-        "header | D: 4 | command line",
+        "header | A: *** | config.toml:5",
+        "header | B: *** | environment RINGPULL_HEADER",
+        "header | C: *** | environment RINGPULL_HEADER",
+        "header | D: *** | command line",
     ];
     assert_eq!(rows.iter().filter(|row| row.starts_with("header")).collect::<Vec<_>>(), expected);
     for row in [
         "retry | 3 | command line",
-        "max-time | 20m | environment RINGPULL_MAX_TIME",
+        "max-time | \"20m\" | environment RINGPULL_MAX_TIME",
         "quiet | false | command line",
         "robots | true | config.toml:4",
         "max-connections-per-host | 2 | command line",
@@ -122,13 +123,13 @@ fn values_of_every_kind() {
     assert!(args.transfer.timestamping && !args.http.compressed);
     let rows = machine.shown(&[]);
     for row in [
-        "retry-failed | all | config.toml:3",
-        "no-private | own | config.toml:5",
-        "respect-x-robots-tag | noai,noimageai,noindex,noimageindex | config.toml:6",
+        "retry-failed | \"all\" | config.toml:3",
+        "no-private | \"own\" | config.toml:5",
+        "respect-x-robots-tag | \"noai,noimageai,noindex,noimageindex\" | config.toml:6",
         "continue | false | config.toml:7",
         "tlsv1.3 | true | config.toml:8",
-        "dns-servers | 127.0.0.1,127.0.0.2:54 | config.toml:9",
-        "resolve | b:80:127.0.0.1 | config.toml:10",
+        "dns-servers | \"127.0.0.1,127.0.0.2:54\" | config.toml:9",
+        "resolve | \"b:80:127.0.0.1\" | config.toml:10",
         "compressed | false | environment RINGPULL_COMPRESSED",
     ] {
         assert!(rows.iter().any(|own| own == row), "{row}: {rows:#?}");
@@ -245,6 +246,40 @@ fn another_file_and_none() {
     assert_eq!(absent.pull(&[]).patience.retry, 3);
 }
 
+/// What stands before ` | ` is an option, what stands behind it its value in a config file.
+#[test]
+fn what_is_shown_can_stand_in_a_config_file() {
+    let typed = [
+        "--delimiter=\t",
+        "-dit's b\u{fc}cher",
+        r"-w%{url}\n",
+        "--retry=5",
+        "--continue=always",
+        "--robots",
+        "--max-filesize=50M",
+        "--no-private",
+        "--dns-servers=127.0.0.1,127.0.0.2:54",
+    ];
+    let rows = Machine::new("", &[]).shown(&typed);
+    let of_line = |row: &&String| row.ends_with(" | command line");
+    let cells = rows.iter().filter(of_line).map(|row| row.split(" | ").collect::<Vec<_>>());
+    let file: String = cells.map(|cells| format!("{} = {}\n", cells[0], cells[1])).collect();
+    assert!(file.contains(r#"delimiter = "\t""#) && file.contains(r"'%{url}\n'"), "{file}");
+    let again = Machine::new(&file, &[]).shown(&[]);
+    let values = |rows: &[String]| {
+        let values = rows.iter().filter_map(|row| row.rsplit_once(" | ").map(|(row, _)| row));
+        values.filter(|row| !row.starts_with("config ")).map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(values(&again), values(&rows));
+    let Ok(Asked::Config(args)) = Machine::new("", &[]).asked(&[&["config"], &typed[..]].concat())
+    else {
+        panic!()
+    };
+    let look = Look { is_ascii: true, ..Look::default() };
+    let ascii = args.shown.render(Page { columns: Some(80), look });
+    assert!(ascii.is_ascii() && ascii.contains(r#""it's b\u00fccher""#), "{ascii}");
+}
+
 #[test]
 fn secrets_are_not_shown() {
     let machine = Machine::new(
@@ -255,6 +290,20 @@ fn secrets_are_not_shown() {
     assert!(!rows.contains("SECRET"), "{rows}");
     for row in ["header | X-Key: *** | config.toml:1", "user | *** | command line"] {
         assert!(rows.contains(row), "{rows}");
+    }
+    // However short, and although they may be parts of other words.
+    let short = ["-HX: b1", "-HY:b", "-HZ:", "-ub:b", "--proxy=http://b1:b@h:1", "--proxy-user=b:"];
+    let rows = Machine::new("", &[]).shown(&short);
+    let expected = [
+        "header | X: *** | command line",
+        "header | Y: *** | command line",
+        "header | \"Z:\" | command line",
+        "user | *** | command line",
+        "proxy | http://***@h:1 | command line",
+        "proxy-user | *** | command line",
+    ];
+    for row in expected {
+        assert!(rows.iter().any(|own| own == row), "{row}: {rows:#?}");
     }
     assert_eq!(
         machine.pull(&["-ub:SECRET"]).http.users.last().map(String::as_str),
@@ -295,11 +344,12 @@ fn variables() {
 fn a_table_for_every_width() {
     let machine = Machine::new("retry = 5", &[]);
     let Ok(Asked::Config(args)) = machine.asked(&["config"]) else { panic!() };
-    let wide = args.shown.render(Some(80));
+    let rendered = |columns| args.shown.render(Page { columns: Some(columns), ..Page::default() });
+    let wide = rendered(80);
     let line = wide.lines().find(|line| line.starts_with("retry ")).unwrap();
     assert!(line.ends_with("  config.toml:1") && line.len() <= 80, "{line}");
     assert!(wide.lines().skip(1).all(|line| line.chars().count() <= 80), "{wide}");
-    let narrow = args.shown.render(Some(20));
+    let narrow = rendered(20);
     assert!(narrow.contains("retry\n  5\n  config.toml:1\n"), "{narrow}");
-    assert!(args.shown.render(Some(0)).lines().count() > 100);
+    assert!(rendered(0).lines().count() > 100);
 }
