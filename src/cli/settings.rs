@@ -5,10 +5,12 @@
 //! times is joined, as by cargo: that of the file first. For anything else the first that has it
 //! decides, and with it goes what it could not be used with.
 
+mod example;
 mod file;
 pub(super) mod held;
 mod setting;
 mod shown;
+mod syntax;
 mod toml_text;
 mod variables;
 

@@ -1,7 +1,7 @@
 //! Values of single options: text to a checked value, or to the sentence that says what is wrong.
 
 use crate::limits;
-use anyhow::bail;
+use anyhow::{anyhow, bail};
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use std::fmt;
 use std::fs::File;
@@ -175,15 +175,20 @@ pub fn decimal_times(number: &str, unit: u64) -> Option<u64> {
     whole.checked_mul(unit)?.checked_add(u64::try_from(part).ok()?)
 }
 
-/// The text of a file that an option names. `/dev/zero` is no such file.
+/// The text of a file that an option names.
 pub(crate) fn read_text(path: &Path) -> anyhow::Result<String> {
-    let mut text = String::new();
+    String::from_utf8(read_bytes(path)?).map_err(|_| anyhow!("it is not valid UTF-8"))
+}
+
+/// The bytes of a file that an option names. `/dev/zero` is no such file.
+pub(crate) fn read_bytes(path: &Path) -> anyhow::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
     let file = File::open(path)?;
-    file.take(limits::OPTION_FILE_BYTES_MAX + 1).read_to_string(&mut text)?;
-    if text.len() as u64 > limits::OPTION_FILE_BYTES_MAX {
+    file.take(limits::OPTION_FILE_BYTES_MAX + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > limits::OPTION_FILE_BYTES_MAX {
         bail!("it is longer than {} bytes", limits::OPTION_FILE_BYTES_MAX);
     }
-    Ok(text)
+    Ok(bytes)
 }
 
 /// Units of [`Bytes`], the smallest first.

@@ -61,7 +61,7 @@ fn mistakes_are_usage_and_nothing_is_pulled() {
     let home = sandbox.path("home");
     for (config, part) in [
         (&b"\nretri = 1"[..], "config.toml:2: there is no option `retri`; did you mean `retry`?"),
-        (b"dir = '\xff\xfe'", "valid UTF-8"),
+        (b"\ndir = '\xff\xfe'", "config.toml:2: this line is not valid UTF-8"),
         (b"\0", "config.toml:1: "),
     ] {
         let done = program(&home, config).args(["--dry-run", "http://h/"]).output().unwrap();

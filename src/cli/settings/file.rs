@@ -1,6 +1,8 @@
 //! A config file: TOML with the long names of options, without their dashes.
 
+use super::example;
 use super::setting::{Place, Setting, Value, options};
+use super::syntax;
 use crate::cli::nearest::nearest;
 use crate::cli::secrets::is_secret;
 use crate::cli::values;
@@ -26,13 +28,20 @@ pub(super) struct File {
 /// # Errors
 /// The file, the line, and what would be right.
 pub(super) fn read(command: &Command, path: &Path, is_users: bool) -> Result<Option<File>, String> {
-    let text = match values::read_text(path) {
-        Ok(text) => text,
+    let bytes = match values::read_bytes(path) {
+        Ok(bytes) => bytes,
         Err(error) if is_users && is_missing(&error) => return Ok(None),
         Err(error) => {
-            return Err(format!("cannot read the config file {}: {error:#}", path.display()));
+            let why = unread(&error, is_users);
+            return Err(format!("cannot read the config file {}: {why}", path.display()));
         }
     };
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        let line = 1 + valid.iter().filter(|byte| **byte == b'\n').count();
+        let place = Place::File { path: path.to_owned(), line };
+        format!("{place}: this line is not valid UTF-8: save the file as UTF-8")
+    })?;
     let settings = parse(command, path, &text, is_users)?;
     let mode = fs::metadata(path).map_or(0, |found| found.permissions().mode());
     let has_secrets = settings.iter().any(is_private);
@@ -47,8 +56,27 @@ fn is_missing(error: &anyhow::Error) -> bool {
     error.is_some_and(|e| matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory))
 }
 
+/// Why the file cannot be read, and what to do.
+fn unread(error: &anyhow::Error, is_users: bool) -> String {
+    let found = error.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
+    let remedy = match is_users {
+        true => "or do without it, by --no-config",
+        false => "or give another one (--config, RINGPULL_CONFIG)",
+    };
+    match found {
+        Some(ErrorKind::NotFound) => format!("there is no such file; make it, {remedy}"),
+        Some(ErrorKind::IsADirectory) => {
+            format!("it is a directory; put a file in its place, {remedy}")
+        }
+        Some(ErrorKind::PermissionDenied) => {
+            format!("you may not read it; change its owner or mode, {remedy}")
+        }
+        _ => format!("{error:#}"),
+    }
+}
+
 /// Understands the text of the file at `path`.
-fn parse(
+pub(super) fn parse(
     command: &Command,
     path: &Path,
     text: &str,
@@ -56,20 +84,27 @@ fn parse(
 ) -> Result<Vec<Setting>, String> {
     let line = |at: usize| 1 + text[..at.min(text.len())].matches('\n').count();
     let place = |at| Place::File { path: path.to_owned(), line: line(at) };
-    let table = DeTable::parse(text).map_err(|error| {
-        let at = error.span().map_or(0, |span| span.start);
-        format!("{}: {}", place(at), error.message().replace('\n', ", "))
-    })?;
+    let (table, errors) = DeTable::parse_recoverable(text);
+    let start = |error: &toml::de::Error| error.span().map_or(0, |span| span.start);
+    if let Some(error) = errors.iter().min_by_key(|error| start(error)) {
+        let at = syntax::last_said(text, start(error));
+        let problem = error.message().replace('\n', ", ");
+        return Err(format!("{}: {}", place(at), syntax::explained(command, text, at, &problem)));
+    }
     let mut found = Vec::new();
     entries(command, "", table.get_ref(), &mut found);
     found.sort_by_key(|(_, at, _)| *at);
     let mut settings = Vec::new();
     for (key, at, value) in found {
         let told = |problem: String| format!("{}: {problem}", place(at));
-        let arg = option(command, &key, value).map_err(told)?;
+        if text[..at].trim_end().ends_with('[') {
+            return Err(told(no_section(command, &key)));
+        }
+        let arg = option(command, &key).map_err(told)?;
         let told = |problem: String| format!("{}: cannot use `{}`: {problem}", place(at), key);
-        let setting = understood(value).and_then(|value| Setting::new(arg, value, place(at)));
-        let setting = setting.map_err(told)?;
+        let setting = understood(arg, value).and_then(|value| Setting::new(arg, value, place(at)));
+        let beside = |problem: String| told(example::beside(&problem, &example::line(arg)));
+        let setting = setting.map_err(beside)?;
         refuse(&setting, is_users).map_err(told)?;
         settings.push(setting);
     }
@@ -99,9 +134,14 @@ fn long(arg: &Arg) -> &str {
 }
 
 /// The option of a key.
-fn option<'a>(command: &'a Command, key: &str, value: &DeValue<'_>) -> Result<&'a Arg, String> {
+///
+/// # Errors
+/// There is none, or none that a file may have; and which one may be meant.
+pub(super) fn option<'a>(command: &'a Command, key: &str) -> Result<&'a Arg, String> {
     if matches!(key, "config" | "no-config") {
-        return Err(format!("cannot use `{key}`: a config file does not say which one is read"));
+        return Err(format!(
+            "cannot use `{key}`: a config file does not say which one is read, but the command line"
+        ));
     }
     if let Some(arg) = options(command).find(|arg| long(arg) == key) {
         return Ok(arg);
@@ -118,21 +158,30 @@ fn option<'a>(command: &'a Command, key: &str, value: &DeValue<'_>) -> Result<&'
         Some(arg) => Some(long(arg)),
         None => nearest(&plain, visible().map(long)),
     };
-    let hint = match (near, value) {
-        (Some(near), _) => format!("did you mean `{near}`?"),
-        (None, DeValue::Table(_)) => "there are no sections: all keys stand at the top".to_owned(),
-        (None, _) => "keys are the long names of options, which `ringpull --help` has".to_owned(),
+    let hint = match near {
+        _ if matches!(plain.as_str(), "url" | "urls") => NO_URLS.to_owned(),
+        Some(near) => format!("did you mean `{near}`?"),
+        None => "keys are the long names of options, which `ringpull --help` has".to_owned(),
     };
     Err(format!("there is no option `{key}`; {hint}"))
 }
 
-fn understood(value: &DeValue<'_>) -> Result<Value, String> {
+/// What to say of a section of this name.
+pub(super) fn no_section(command: &Command, name: &str) -> String {
+    let find = |name: &str| options(command).find(|arg| long(arg) == name);
+    let line = find(name).or_else(|| find(OPTION_USUAL)).map(example::line).unwrap_or_default();
+    format!("`[{name}]`: there are no sections: write `key = value` lines, as in {line}")
+}
+
+fn understood(arg: &Arg, value: &DeValue<'_>) -> Result<Value, String> {
     match value {
         DeValue::Boolean(is_on) => Ok(Value::Bool(*is_on)),
+        _ if example::is_switch(arg) => Err(example::takes(arg)),
         DeValue::Array(items) => {
             let texts = items.iter().map(|item| text(item.get_ref()));
             Ok(Value::List(texts.collect::<Result<_, _>>()?))
         }
+        DeValue::Table(_) => Err(example::takes(arg)),
         other => text(other).map(Value::Text),
     }
 }
@@ -187,6 +236,11 @@ fn is_credential(word: &OsString) -> bool {
     ["authorization", "cookie", "proxy-authorization"].contains(&name)
 }
 
+/// What to do with URLs, which no config file has.
+pub(super) const NO_URLS: &str = "a config file has no URLs: write them into a list, and name that, as in `input-file = \
+     [\"urls.txt\"]`";
+/// An option that everybody understands, for examples.
+pub(super) const OPTION_USUAL: &str = "retry";
 /// Options that say what one run is about.
 const ONE_RUN: [&str; 6] = ["input-file", "output", "checksum", "dry-run", "verify", "fresh"];
 

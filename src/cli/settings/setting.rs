@@ -1,7 +1,7 @@
 //! One option of a config file or a variable: its value, checked, and where it stands.
 
+use super::example;
 use clap::builder::ValueRange;
-use clap::error::{ContextKind, ContextValue};
 use clap::{Arg, ArgAction, Command};
 use std::ffi::{OsStr, OsString};
 use std::fmt;
@@ -74,30 +74,33 @@ fn words(arg: &Arg, name: &str, value: Value) -> Result<Vec<OsString>, String> {
         let values = arg.get_possible_values();
         values.iter().any(|value| value.get_name() == text)
     };
-    let is_switch = matches!(arg.get_action(), ArgAction::SetTrue);
+    let is_switch = example::is_switch(arg);
     match value {
         Value::Bool(is_on) if is_switch => Ok(is_on.then(bare).into_iter().collect()),
-        _ if is_switch => Err("write true or false".to_owned()),
+        _ if is_switch => Err(example::takes(arg)),
         Value::Bool(is_on) if is_word(if is_on { "true" } else { "false" }) => {
             Ok(vec![word(OsStr::new(if is_on { "true" } else { "false" }))])
         }
         Value::Bool(is_on) if is_optional(arg) => Ok(is_on.then(bare).into_iter().collect()),
-        Value::Bool(_) => Err(format!("write a value, {}", value_name(arg))),
+        Value::Bool(_) => Err(example::takes(arg)),
         Value::Text(text) => Ok(vec![word(&text)]),
         Value::List(texts) if is_additive(arg) => Ok(texts.iter().map(|text| word(text)).collect()),
         Value::List(texts) => match arg.get_value_delimiter() {
             Some(delimiter) => {
                 Ok(vec![word(&texts.join(OsStr::new(delimiter.encode_utf8(&mut [0; 4]))))])
             }
-            None => Err(format!("write one value, {}, not several", value_name(arg))),
+            None => Err("it takes one value, not several".to_owned()),
         },
     }
 }
 
-/// `N`, `BYTES` and the like.
-fn value_name(arg: &Arg) -> String {
-    let names = arg.get_value_names().unwrap_or_default();
-    names.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+/// What clap says of a number that is out of its bounds, in words; other problems have some.
+fn in_words(problem: &str) -> String {
+    let bounds = problem.split_once(" is not in ").and_then(|(_, range)| range.split_once("..="));
+    match bounds {
+        Some((least, most)) => format!("write a number from {least} to {most}"),
+        None => problem.to_owned(),
+    }
 }
 
 /// Whether the option may stand without a value, and is no switch.
@@ -137,15 +140,10 @@ fn check(arg: &Arg, name: &str, words: &[OsString]) -> Result<(), String> {
         Some(problem) if problem.is::<ParseIntError>() => {
             return Err("write a whole number".to_owned());
         }
-        Some(problem) => return Err(problem.to_string()),
+        Some(problem) => return Err(in_words(&problem.to_string())),
         None => {}
     }
-    match error.get(ContextKind::ValidValue) {
-        Some(ContextValue::Strings(valid)) if !valid.is_empty() => {
-            Err(format!("use one of {}", valid.join(", ")))
-        }
-        _ => Err(format!("write a value, {}", value_name(arg))),
-    }
+    Err(example::takes(arg))
 }
 
 /// What a config file and variables may say of an option.

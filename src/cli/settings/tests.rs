@@ -238,8 +238,11 @@ fn another_file_and_none() {
     assert_eq!(by_variable(job).pull(&[]).patience.retry, 2);
     assert_eq!(by_variable("").pull(&[]).patience.retry, 3);
     assert_eq!(by_variable("").shown(&[]), ["config | - | environment RINGPULL_CONFIG"]);
-    let told = by_variable("/nonexistent/c.toml").refused(&[]);
-    assert!(told.contains("cannot read the config file /nonexistent/c.toml"), "{told}");
+    for (path, why) in [("/nonexistent/c.toml", "no such file"), ("/", "it is a directory")] {
+        let told = by_variable(path).refused(&[]);
+        assert!(told.contains(&format!("cannot read the config file {path}: ")), "{told}");
+        assert!(told.contains(why) && told.contains("RINGPULL_CONFIG"), "{told}");
+    }
     // That of the user need not be there.
     let around = Around { file: Some("/nonexistent/c.toml".into()), ..Around::default() };
     let absent = Machine { dir: tempfile::tempdir().unwrap(), around };
@@ -314,7 +317,11 @@ fn secrets_are_not_shown() {
 #[test]
 fn variables() {
     for (name, value, part) in [
-        ("RINGPULL_RETRY", "many", "RINGPULL_RETRY: write a whole number"),
+        (
+            "RINGPULL_RETRY",
+            "many",
+            "RINGPULL_RETRY: write a whole number; for instance RINGPULL_RETRY=5",
+        ),
         ("RINGPULL_QUIET", "yes", "RINGPULL_QUIET: write true or false"),
         ("RINGPULL_FSYNC", "x", "RINGPULL_FSYNC: use one of none, file, dir, end"),
         ("RINGPULL_USER", "SECRET", "RINGPULL_USER: write user:password"),

@@ -1,6 +1,7 @@
 //! `RINGPULL_` and the long name of an option in capitals, with `_` for `-`: what the environment
 //! says of it.
 
+use super::example::{assignment, beside};
 use super::setting::{Place, Setting, Value, is_additive, is_optional, options};
 use crate::cli::nearest::nearest;
 use clap::{Arg, ArgAction, Command};
@@ -55,7 +56,8 @@ pub(super) fn read(
             let place = Place::Variable(name.clone());
             let value = understood(arg, value);
             let setting = Setting::new(arg, value, place);
-            read.settings.push(setting.map_err(|problem| format!("{name}: {problem}"))?);
+            let told = |problem: String| format!("{name}: {}", beside(&problem, &assignment(arg)));
+            read.settings.push(setting.map_err(told)?);
         } else if !is_of_others(name) {
             let names = known.iter().filter(|(_, arg)| !arg.is_hide_set());
             let near = nearest(name, names.map(|(known, _)| known.as_str()));
@@ -72,7 +74,7 @@ pub(super) fn read(
 }
 
 /// The variable of an option.
-fn variable(arg: &Arg) -> String {
+pub(super) fn variable(arg: &Arg) -> String {
     let name = arg.get_long().unwrap_or_default();
     format!("{PREFIX}{}", name.to_ascii_uppercase().replace(['-', '.'], "_"))
 }
