@@ -42,8 +42,8 @@ pub(super) fn words(
         words.extend(new.iter().map(|word| word.as_ref().to_owned()));
     };
     let conns = cell.conns.to_string();
-    // What is measured is what was asked for, whoever asks.
-    add(&[&"--no-config"]);
+    // What is measured is what was asked for, whoever asks, also in a task of a job array.
+    add(&[&"--no-config", &"--shard", &"0/1"]);
     add(&[&"-q", &"--progress", &"none", &"--disk-wait", &"0", &"--stats", &place.stats]);
     add(&[&"-j", &conns, &"-x", &conns, &"--fixed-connections"]);
     match &cell.dest {
@@ -164,8 +164,8 @@ mod tests {
 
     #[test]
     fn a_cell_is_a_command_line() {
-        let common =
-            "--no-config -q --progress none --disk-wait 0 --stats s -j 7 -x 7 --fixed-connections";
+        let common = "--no-config --shard 0/1 -q --progress none --disk-wait 0 --stats s \
+                      -j 7 -x 7 --fixed-connections";
         assert_eq!(
             line("conns=7 split=4 dest=discard", &origin()),
             format!("{common} --discard -i l --proxy  --cacert ca.pem --split=4 --retry=0")

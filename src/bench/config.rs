@@ -29,6 +29,8 @@ pub struct BenchConfig {
     pub csv: Option<PathBuf>,
     /// File for the results as a page of HTML.
     pub html: Option<PathBuf>,
+    /// Sentences about the environment of the cells that a reader of the results should know.
+    pub notes: Vec<String>,
     /// The command line, for the results.
     pub argv: Vec<String>,
     /// What in the words of cells nobody may see.

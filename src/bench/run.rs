@@ -115,7 +115,7 @@ impl<'a> Bench<'a> {
         let cores = cells.iter().map(|cell| cell.cores).max().unwrap_or(1);
         let is_origin = config.source == Source::Origin;
         let (cpus_client, cpus_origin, note) = share(&config.cpus, cores, is_origin)?;
-        let mut notes: Vec<String> = note.into_iter().collect();
+        let mut notes: Vec<String> = note.into_iter().chain(config.notes.clone()).collect();
         check_directories(&cells)?;
         let program = std::env::current_exe().context("cannot find the program itself")?;
         let clients = Clients::start(program, config, cpus_client.clone(), &cpus_origin, stop)?;

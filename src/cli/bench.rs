@@ -34,15 +34,15 @@ pub fn resolve(args: &BenchArgs, host: &Host) -> anyhow::Result<Asked> {
     if let [old, new] = &args.compare[..] {
         return Ok(Asked::Compare { old: old.clone(), new: new.clone() });
     }
-    if let Err(told) = pull(args) {
-        bail!(RunError::usage(format!("cannot use what is behind --: {told}")));
-    }
+    let pull = pull(args)
+        .map_err(|told| RunError::usage(format!("cannot use what is behind --: {told}")))?;
     let secrets = secrets(args);
     let shown: Vec<&str> = secrets.iter().map(String::as_str).collect();
-    let cpus = cpus(args, host)?;
+    let (cpus, source) = (cpus(args, host)?, source(args)?);
     let config = BenchConfig {
         matrix: matrix(args)?,
-        source: source(args)?,
+        notes: notes(&pull, &source, host)?,
+        source,
         options: args.options.clone(),
         rate: args.rate.clone(),
         repeat: args.repeat,
@@ -147,6 +147,16 @@ fn source(args: &BenchArgs) -> anyhow::Result<Source> {
     }
 }
 
+/// What the environment changes in what is measured: requests to the embedded origin go through no
+/// proxy, others as those of a pull.
+fn notes(pull: &PullArgs, source: &Source, host: &Host) -> anyhow::Result<Vec<String>> {
+    if *source == Source::Origin {
+        return Ok(Vec::new());
+    }
+    let (_, note) = pull.proxy.resolve(&host.proxy_variables, &mut Vec::new())?;
+    Ok(note.into_iter().collect())
+}
+
 fn cpus(args: &BenchArgs, host: &Host) -> anyhow::Result<Vec<usize>> {
     let Some(wanted) = &args.cpus else { return Ok(host.cpus.clone()) };
     match wanted.0.iter().find(|cpu| !host.cpus.contains(cpu)) {
@@ -208,6 +218,23 @@ mod tests {
         let (old, new) = ("a.json".into(), "b.json".into());
         let compare = asked(&["--compare", "a.json", "b.json"]).unwrap();
         assert_eq!(compare, Asked::Compare { old, new });
+    }
+
+    #[test]
+    fn proxies_of_the_environment_are_noted() {
+        let notes = |line: &[&str]| {
+            let line: Vec<&str> = ["bench"].iter().chain(line).copied().collect();
+            let Command::Bench(args) = typed(&line) else { panic!("{line:?} is no bench") };
+            let proxy_variables = vec![("http_proxy", "http://p:3128".to_owned())];
+            match resolve(&args, &Host { proxy_variables, ..host() }) {
+                Ok(Asked::Measure(config)) => config.notes,
+                other => panic!("{line:?}: {other:?}"),
+            }
+        };
+        let told = notes(&["--url", "http://h/"]).concat();
+        assert!(told.contains("(http_proxy)") && told.contains("--proxy ''"), "{told}");
+        assert_eq!(notes(&["--url", "http://h/", "--", "--proxy", ""]), Vec::<String>::new());
+        assert_eq!(notes(&[]), Vec::<String>::new());
     }
 
     #[test]

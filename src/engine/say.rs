@@ -49,7 +49,7 @@ pub(crate) fn begin(options: &ProgressOptions) {
     };
 }
 
-/// Who reads what is said.
+/// Reader of what is said.
 #[derive(Clone, Copy, Debug)]
 enum Reader {
     /// Somebody who sees it in this look.

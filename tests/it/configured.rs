@@ -83,8 +83,13 @@ fn a_bench_measures_what_it_was_asked_for() {
     let mut bench = program(&sandbox.path("home"), config);
     bench.args(["bench", "--matrix", "size=1k conns=2", "--repeat", "1", "--files", "4", "-q"]);
     bench.args(["--json", "r.json"]).env("RINGPULL_RETRY", "many").env("RINGPULL_QUOTA", "1");
+    // A task of a job array, which would pull its share of each list.
+    bench.env("JOB_COMPLETION_INDEX", "3").env("JOB_COMPLETIONS", "4");
     let done = bench.output().unwrap();
     assert!(done.status.success(), "{}", told(&done));
+    let results = std::fs::read(sandbox.path("home/r.json")).unwrap();
+    let results: serde_json::Value = serde_json::from_slice(&results).unwrap();
+    assert_eq!(results["cells"][0]["repetitions"][0]["files"], 4, "{results}");
 }
 
 #[test]

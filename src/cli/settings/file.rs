@@ -237,8 +237,8 @@ fn is_credential(word: &OsString) -> bool {
 }
 
 /// What to do with URLs, which no config file has.
-pub(super) const NO_URLS: &str = "a config file has no URLs: write them into a list, and name that, as in `input-file = \
-     [\"urls.txt\"]`";
+pub(super) const NO_URLS: &str = "a config file has no URLs: write them into a list, and name \
+                                  that, as in `input-file = [\"urls.txt\"]`";
 /// An option that everybody understands, for examples.
 pub(super) const OPTION_USUAL: &str = "retry";
 /// Options that say what one run is about.

@@ -32,9 +32,9 @@ pub(super) fn explained(command: &Command, text: &str, at: usize, problem: &str)
         Ok(arg) => arg,
         Err(problem) => return problem,
     };
-    let is_same = |line: &&str| line.split_once('=').is_some_and(|(own, _)| name_of(own) == key);
+    let is_same = |line: &str| line.split_once('=').is_some_and(|(own, _)| name_of(own) == key);
     if at <= begin + text[begin..].find(key).unwrap_or(0)
-        && let Some(first) = before.iter().position(|line| is_same(&line))
+        && let Some(first) = before.iter().position(|line| is_same(line))
     {
         return there_already(arg, key, first + 1);
     }

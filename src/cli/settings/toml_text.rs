@@ -93,7 +93,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_config_file_reads_the_same(value in "[ -~\t\r\n\\\\\"'0-9.\u{0}-\u{202f}\u{1f980}]{0,12}") {
+        fn a_config_file_reads_the_same(
+            value in "[ -~\t\r\n\\\\\"'0-9.\u{0}-\u{202f}\u{1f980}]{0,12}"
+        ) {
             prop_assert_eq!(read(&quoted(&value)), value.clone());
             if !quoted(&value).starts_with('\'') {
                 prop_assert_eq!(read(&in_ascii(&quoted(&value))), value);
