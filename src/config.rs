@@ -306,7 +306,7 @@ pub struct Config {
     pub metrics_addr: Option<SocketAddr>,
     /// What standard output gets of every row.
     pub printed: Option<PrintedRows>,
-    /// Print the summary for people at the end (off with `-q`).
+    /// Say what is worth knowing and no warning, such as the summary at the end (off with `-q`).
     pub summary: bool,
     /// Grace period after the first signal, in milliseconds.
     pub grace_ms: u64,

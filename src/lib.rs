@@ -68,9 +68,10 @@
 //! says how many), one that reads, one that looks up names, one that oversees them. It catches no
 //! signal and changes neither their actions nor the limits, the umask, the directory or the
 //! environment of the process; it reads the environment for proxies, as the command line does. It
-//! prints nothing. SIGPIPE must be ignored, as it is in every Rust program that does not ask for
-//! something else; so must SIGXFSZ where files have a size limit (`ulimit -f`). What is in flight
-//! is bounded by the soft limit of open files, which the program may raise before.
+//! prints nothing: what the command line says on standard error, [`on_notice`](Pull::on_notice)
+//! tells. SIGPIPE must be ignored, as it is in every Rust program that does not ask for something
+//! else; so must SIGXFSZ where files have a size limit (`ulimit -f`). What is in flight is bounded
+//! by the soft limit of open files, which the program may raise before.
 //!
 //! Any number of pulls may go on in one process, one behind the other or at the same time. Two at
 //! the same time need different reports, as two processes do. Each pulls as much at once as if it
@@ -79,12 +80,13 @@
 //! ## What stays the same
 //!
 //! Versions follow semver (Cargo's rules). The promise holds for what these pages show: [`Pull`],
-//! [`Running`], [`Canceller`], [`Row`], [`Status`], [`Problem`], [`Summary`], [`Error`]; for the
-//! long names and the meaning of the options; for the codes of problems and the exit statuses. New
-//! options, codes, fields and statuses may come with any minor version. Sentences for people,
-//! defaults that are about speed, and everything that is hidden from these pages (the modules that
-//! the program, its tests and its benches share) may change with any version. Before 1.0 a minor
-//! version may break the promise, and the changelog says so.
+//! [`Running`], [`Canceller`], [`Row`], [`Status`], [`Problem`], [`Notice`], [`Summary`],
+//! [`Error`]; for the long names and the meaning of the options; for the codes of problems and the
+//! exit statuses. New options, codes, fields and statuses may come with any minor version.
+//! Sentences for people, which notices there are, defaults that are about speed, and everything
+//! that is hidden from these pages (the modules that the program, its tests and its benches share)
+//! may change with any version. Before 1.0 a minor version may break the promise, and the changelog
+//! says so.
 //!
 //! # The map of the code
 //!
@@ -150,4 +152,4 @@ pub mod report;
 #[doc(hidden)]
 pub mod ring;
 
-pub use pull::{Canceller, Error, Problem, Pull, Row, Running, Status, Summary};
+pub use pull::{Canceller, Error, Notice, Problem, Pull, Row, Running, Status, Summary};

@@ -1,16 +1,19 @@
 //! ringpull within another program: a [`Pull`] says what is pulled and how, a [`Running`] is one
 //! that goes on, and gives a [`Row`] for every URL.
 
+mod notice;
 mod row;
 mod running;
 
+pub use notice::Notice;
 pub use row::{Problem, Row, Status};
 pub use running::{Canceller, Error, Running, Summary};
 
-use crate::cli::{self, Command, Host};
+use crate::cli::{self, Command, Host, Resolved};
 use crate::config::{Config, Given, Input, ProgressMode, ProgressOptions};
 use crate::error::RunError;
 use crate::report::look::Look;
+use running::Functions;
 use std::ffi::OsString;
 use std::fmt;
 use std::path::Path;
@@ -56,12 +59,9 @@ pub struct Pull<'f> {
     count: Option<usize>,
     /// Long names, and their values.
     options: Vec<(String, Option<OsString>)>,
-    on_row: Option<OnRow<'f>>,
+    functions: Functions<'f>,
     canceller: Canceller,
 }
-
-/// What is called with every row.
-type OnRow<'f> = Box<dyn FnMut(&Row) + Send + 'f>;
 
 impl<'f> Pull<'f> {
     /// A pull of these URLs into the directory of the process.
@@ -78,7 +78,7 @@ impl<'f> Pull<'f> {
             urls: Box::new(urls.map(Into::into)),
             count,
             options: Vec::new(),
-            on_row: None,
+            functions: Functions::default(),
             canceller: Canceller::default(),
         }
     }
@@ -148,7 +148,37 @@ impl<'f> Pull<'f> {
     /// on.
     #[must_use]
     pub fn on_row(mut self, on_row: impl FnMut(&Row) + Send + 'f) -> Self {
-        self.on_row = Some(Box::new(on_row));
+        self.functions.on_row = Some(Box::new(on_row));
+        self
+    }
+
+    /// A function that is called with every warning, and with what else the command line would say
+    /// beside failures, progress and the summary. Without it none of that is told: a pull prints
+    /// nothing.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let (list, out) = (dir.path().join("urls.txt"), dir.path().join("out"));
+    /// std::fs::write(&list, "# not yet\n")?;
+    /// let mut warnings = Vec::new();
+    /// let summary = ringpull::Pull::new(Vec::<String>::new())
+    ///     .option("input-file", list.display())
+    ///     .dir(&out)
+    ///     .on_notice(|notice| warnings.extend(notice.is_warning.then(|| notice.text.clone())))
+    ///     .run()?;
+    /// assert!(summary.is_success());
+    /// assert_eq!(warnings, [format!("there is no URL in {}", list.display())]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// It is called by the same thread as the function of [`on_row`](Self::on_row), with notices
+    /// and rows in the order in which they came: on the way to the next row, and with all that
+    /// there are before [`run`](Self::run) or [`Running::join`] returns, be that an error. It may
+    /// take its time. There are few notices, whatever the length of the list. If it panics, the
+    /// pull is stopped at once, and the panic goes on.
+    #[must_use]
+    pub fn on_notice(mut self, on_notice: impl FnMut(&Notice) + Send + 'f) -> Self {
+        self.functions.on_notice = Some(Box::new(on_notice));
         self
     }
 
@@ -174,16 +204,17 @@ impl<'f> Pull<'f> {
     /// What an option says is wrong, or there is no thread. What goes wrong later is told by
     /// [`Running::join`].
     pub fn start(self) -> Result<Running<'f>, Error> {
-        let config = self.config()?;
-        let Self { urls, count, on_row, canceller, .. } = self;
+        let Resolved { mut config, warnings, notes } = self.resolved()?;
+        let Self { urls, count, functions, canceller, .. } = self;
         let given = match count {
             Some(_) => Input::Urls(urls.collect()),
             None => Input::Given(Given::new(urls)),
         };
-        let mut config = config;
         config.inputs.pop();
         config.inputs.push(given);
-        Running::start(config, on_row, canceller)
+        let warnings = warnings.iter().map(|text| Notice::warning(text));
+        let notes = notes.iter().map(|text| Notice::of_line(text));
+        Running::start(config, functions, warnings.chain(notes), canceller)
     }
 
     fn with(mut self, name: &str, value: Option<OsString>) -> Self {
@@ -192,11 +223,11 @@ impl<'f> Pull<'f> {
     }
 
     /// What the options mean. Its last input stands for the URLs.
-    fn config(&self) -> Result<Config, Error> {
-        self.resolved().map_err(|error| Error::new(&error))
+    fn resolved(&self) -> Result<Resolved, Error> {
+        self.resolve().map_err(|error| Error::new(&error))
     }
 
-    fn resolved(&self) -> anyhow::Result<Config> {
+    fn resolve(&self) -> anyhow::Result<Resolved> {
         let mut words: Vec<OsString> = vec!["ringpull".into()];
         for (name, value) in &self.options {
             words.push(word(name, value.as_deref())?);
@@ -211,7 +242,9 @@ impl<'f> Pull<'f> {
         };
         let progress =
             ProgressOptions { mode: ProgressMode::None, interval_ms: 0, look: Look::default() };
-        Ok(Config { progress, summary: false, ..cli::resolve(&args, &host)?.config })
+        let resolved = cli::resolve(&args, &host)?;
+        let config = Config { progress, ..resolved.config };
+        Ok(Resolved { config, ..resolved })
     }
 }
 
@@ -266,7 +299,7 @@ mod tests {
     use super::*;
 
     fn config(pull: Pull<'_>) -> Result<Config, String> {
-        pull.config().map_err(|error| error.to_string())
+        pull.resolved().map(|resolved| resolved.config).map_err(|error| error.to_string())
     }
 
     #[test]
@@ -277,14 +310,14 @@ mod tests {
         assert_eq!((config.limits.per_host_max, config.limits.in_flight_max), (3, 9));
         assert_eq!((config.retry.retries_max, &*config.dir), (7, Path::new("/tmp/d")));
         assert_eq!(config.request.headers, [("X-A".to_owned(), "b".to_owned())]);
-        assert!(!config.summary && config.progress.mode == ProgressMode::None);
+        assert_eq!(config.progress.mode, ProgressMode::None);
         assert!(config.bandwidth.run.is_some());
     }
 
     #[test]
     fn what_is_wrong_is_said_as_on_the_command_line() {
         let wrong = |name: &str, value: &str| {
-            let error = Pull::new(["http://h/"]).option(name, value).config().unwrap_err();
+            let error = Pull::new(["http://h/"]).option(name, value).resolved().unwrap_err();
             assert_eq!(error.exit_status(), 2, "{error}");
             error.to_string()
         };

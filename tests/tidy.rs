@@ -122,6 +122,7 @@ fn check(source: &Source) -> Vec<String> {
         kernel_comments,
         fixed_ports,
         programs,
+        threads,
         layers::uses,
         layers::banned_words,
         words::gone,
@@ -288,6 +289,20 @@ fn fixed_ports(source: &Source) -> Vec<String> {
         }
     }
     complaints
+}
+
+/// What a thread of the engine says is for whoever hears those that began it. (Signals are caught
+/// where nobody does.)
+fn threads(source: &Source) -> Vec<String> {
+    if !source.path.starts_with("src/engine/") || source.path == "src/engine/run/signals.rs" {
+        return Vec::new();
+    }
+    let lines_with = |word: &str| -> Vec<usize> {
+        source.product().filter(|(_, line)| line.code.contains(word)).map(|(at, _)| at).collect()
+    };
+    let (begun, inherited) = (lines_with("thread::Builder::new("), lines_with("heard::inherit("));
+    let text = "a thread that does not inherit its hearer: spawn `heard::inherit(work)`";
+    begun.iter().skip(inherited.len()).map(|at| complaint(source, *at, text)).collect()
 }
 
 /// Tests start programs in one place, which keeps away from them what the tests inherited.

@@ -39,3 +39,4 @@ pub use books::verify::verify;
 pub use run::dry::dry_run;
 pub use run::ended::Ended;
 pub use run::pull::{embedded, run};
+pub use say::heard::Hearer;

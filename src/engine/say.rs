@@ -1,6 +1,8 @@
 //! Standard error, which one run has for all that it says: whole lines, and the lines of progress,
 //! which they take the place of for a moment.
 
+pub(crate) mod heard;
+
 use crate::config::{ProgressMode, ProgressOptions};
 use crate::report::look::{Look, Page};
 use crate::ring::terminal;
@@ -8,12 +10,12 @@ use std::io::Write as _;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Writes whole lines in one write, in the place of the lines of progress where these are drawn:
-/// they come again.
+/// they come again. Where this thread has a hearer, that is told instead.
 pub(crate) fn say(text: &str) {
-    let mut screen = screen();
-    if screen.is_silent {
+    if heard::tell(text) {
         return;
     }
+    let mut screen = screen();
     let before = screen.cleared();
     write(&format!("{before}{}\n", screen.page().laid_out(text)));
 }
@@ -32,11 +34,6 @@ pub(crate) fn clear() {
     if !cleared.is_empty() {
         write(&cleared);
     }
-}
-
-/// From now on nothing is said.
-pub(crate) fn be_silent() {
-    screen().is_silent = true;
 }
 
 /// From now on what is said is for whoever reads progress of this kind.
@@ -60,8 +57,6 @@ enum Reader {
 
 /// The last lines of the terminal.
 struct Screen {
-    /// Whether nothing is said: the program is another one's.
-    is_silent: bool,
     reader: Reader,
     /// Columns that each line of progress takes; none is drawn while it is empty.
     widths: Vec<usize>,
@@ -130,7 +125,6 @@ fn screen() -> MutexGuard<'static, Screen> {
 
 /// There is one terminal.
 static SCREEN: Mutex<Screen> = Mutex::new(Screen {
-    is_silent: false,
     reader: Reader::Person(Look { has_color: false, is_ascii: false }),
     widths: Vec::new(),
     columns: 0,
@@ -142,7 +136,7 @@ mod tests {
 
     fn empty() -> Screen {
         let reader = Reader::Person(Look::default());
-        Screen { is_silent: false, reader, widths: Vec::new(), columns: 0 }
+        Screen { reader, widths: Vec::new(), columns: 0 }
     }
 
     fn lines(lines: &[&str]) -> (Vec<String>, Vec<usize>) {

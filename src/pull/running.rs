@@ -1,9 +1,9 @@
 //! A pull that goes on, and what it comes to.
 
-use super::OnRow;
+use super::notice::Notice;
 use super::row::Row;
 use crate::config::Config;
-use crate::engine::{self, Backlog, Ended, RowListener};
+use crate::engine::{self, Backlog, Ended, Hearer, RowListener};
 use crate::error::RunError;
 use crate::exit::ExitStatus;
 use crate::report::{self, RunEnd};
@@ -11,7 +11,7 @@ use std::fmt;
 use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -41,33 +41,54 @@ use std::time::{Duration, Instant};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Running<'f> {
-    rows: Receiver<Row>,
+    told: Receiver<Told>,
     backlog: Arc<Backlog>,
-    on_row: Option<OnRow<'f>>,
+    functions: Functions<'f>,
     canceller: Canceller,
     thread: Option<JoinHandle<anyhow::Result<Summary>>>,
+}
+
+/// A function that is called with each `T`.
+type Function<'f, T> = Box<dyn FnMut(&T) + Send + 'f>;
+
+/// The functions of the embedding program.
+#[derive(Default)]
+pub(super) struct Functions<'f> {
+    /// Is called with every row.
+    pub(super) on_row: Option<Function<'f, Row>>,
+    /// Is called with every notice.
+    pub(super) on_notice: Option<Function<'f, Notice>>,
+}
+
+/// What comes from the threads of a pull, in this order.
+#[expect(clippy::large_enum_variant, reason = "nearly all are rows")]
+enum Told {
+    Row(Row),
+    Notice(Notice),
 }
 
 impl<'f> Running<'f> {
     pub(super) fn start(
         config: Config,
-        on_row: Option<OnRow<'f>>,
+        functions: Functions<'f>,
+        notices: impl Iterator<Item = Notice>,
         canceller: Canceller,
     ) -> Result<Self, Error> {
-        let (sender, rows) = channel();
+        let (sender, told) = channel();
+        let hearer = hearer(functions.on_notice.is_some().then(|| sender.clone()), notices);
         let backlog = Arc::new(Backlog::default());
         // Whoever took the rows may be gone; then the pull is stopped.
-        let send = move |row: &report::Row| drop(sender.send(Row::of(row)));
+        let send = move |row: &report::Row| drop(sender.send(Told::Row(Row::of(row))));
         let listener = RowListener::new(send, Arc::clone(&backlog));
         let cancels = Arc::clone(&canceller.0);
         let pull = move || {
             let began = Instant::now();
-            let ended = engine::embedded(&config, listener, cancels)?;
+            let ended = engine::embedded(&config, listener, &hearer, cancels)?;
             Ok(Summary::of(&ended, began.elapsed(), config.budget.ok_percent_min))
         };
         let thread = std::thread::Builder::new().name("ringpull".into()).spawn(pull);
         let thread = thread.map_err(|error| Error::new(&error.into()))?;
-        Ok(Self { rows, backlog, on_row, canceller, thread: Some(thread) })
+        Ok(Self { told, backlog, functions, canceller, thread: Some(thread) })
     }
 
     /// What ends the pull, from any thread.
@@ -75,7 +96,7 @@ impl<'f> Running<'f> {
         self.canceller.clone()
     }
 
-    /// Takes the rows that are left, and waits for the end.
+    /// Takes the rows and notices that are left, and waits for the end.
     ///
     /// # Errors
     /// The pull as a whole could not begin or go on.
@@ -97,12 +118,18 @@ impl Iterator for Running<'_> {
 
     /// The next row; waits for it. Nothing once there are no more.
     fn next(&mut self) -> Option<Row> {
-        let row = self.rows.recv().ok()?;
-        self.backlog.taken();
-        if let Some(on_row) = &mut self.on_row {
-            on_row(&row);
+        loop {
+            match (self.told.recv().ok()?, &mut self.functions) {
+                (Told::Row(row), Functions { on_row, .. }) => {
+                    self.backlog.taken();
+                    on_row.iter_mut().for_each(|on_row| on_row(&row));
+                    return Some(row);
+                }
+                (Told::Notice(notice), Functions { on_notice, .. }) => {
+                    on_notice.iter_mut().for_each(|on_notice| on_notice(&notice));
+                }
+            }
         }
-        Some(row)
     }
 }
 
@@ -119,6 +146,15 @@ impl fmt::Debug for Running<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Running").finish_non_exhaustive()
     }
+}
+
+/// Sends what the pull says to whoever takes its rows, after these notices; or lets it be lost,
+/// where there is no sender.
+fn hearer(sender: Option<Sender<Told>>, notices: impl Iterator<Item = Notice>) -> Arc<Hearer> {
+    let Some(sender) = sender else { return Arc::new(|_: &str| ()) };
+    let send = move |notice| drop(sender.send(Told::Notice(notice)));
+    notices.for_each(&send);
+    Arc::new(move |line: &str| send(Notice::of_line(line)))
 }
 
 /// Ends a pull, from any thread. Clones end the same one.

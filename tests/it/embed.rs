@@ -3,10 +3,12 @@
 use crate::cmd::{command, eventually};
 use crate::origin::{Served, serve};
 use crate::rude::{Plan, Rude, Verb, ok, response};
-use ringpull::{Pull, Row, Status};
+use ringpull::{Pull, Row, Status, Summary};
+use rustix::fs::{CWD, FileType, Mode, mknodat};
 use rustix::process::{Resource, getrlimit};
 use std::cell::Cell;
 use std::collections::BTreeSet;
+use std::io::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
@@ -212,6 +214,71 @@ fn two_pulls_at_a_time_have_two_reports() {
     assert_eq!(first.join().unwrap().ok, 1);
 }
 
+/// What a pull says beside its rows, displayed; and what it came to.
+fn heard(pull: Pull<'_>) -> (Vec<String>, Result<Summary, ringpull::Error>) {
+    let (mut notices, caller) = (Vec::new(), std::thread::current().id());
+    let pull = pull.on_notice(|notice| {
+        assert_eq!(std::thread::current().id(), caller);
+        notices.push(notice.to_string());
+    });
+    let ended = pull.run();
+    (notices, ended)
+}
+
+#[test]
+fn notices_of_every_thread_are_heard() {
+    let served = serve();
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name);
+    let pull = || Pull::new(images(&served, 0..3)).dir(at("out")).report(at("r.jsonl"));
+    assert_eq!(heard(pull()).0, [""; 0], "nothing out of the ordinary");
+
+    // Of what was asked for; of the report, before the run; of the list, while it is read.
+    std::fs::OpenOptions::new().append(true).open(at("r.jsonl")).unwrap().write_all(b"{").unwrap();
+    std::fs::write(at("none.txt"), "").unwrap();
+    let pull = pull().flag("insecure").option("input-file", at("none.txt").display());
+    let (notices, ended) = heard(pull);
+    assert_eq!(ended.unwrap().earlier, 3);
+    let begins =
+        ["warning: --insecure: ", "warning: the last 1 bytes of ", "warning: there is no URL"];
+    assert_eq!(notices.len(), begins.len(), "{notices:?}");
+    for (notice, begin) in notices.iter().zip(begins) {
+        assert!(notice.starts_with(begin), "{notice}");
+    }
+
+    // Of a core, which waits for what is done about it.
+    let fifo = at("fifo");
+    mknodat(CWD, &fifo, FileType::Fifo, Mode::RWXU, 0).unwrap();
+    let mut reading = None;
+    let pull = Pull::new(images(&served, 7..8)).option("output", fifo.display());
+    let pull = pull.on_notice(|notice| {
+        assert!(!notice.is_warning && notice.text.starts_with("waiting for"), "{notice}");
+        let fifo = fifo.clone();
+        reading = Some(std::thread::spawn(move || std::fs::read(fifo).unwrap()));
+    });
+    assert!(pull.run().unwrap().is_success());
+    let read = reading.unwrap().join().unwrap();
+    assert_eq!(read, ringpull::origin::image(7));
+}
+
+#[test]
+fn notices_are_those_of_one_pull_and_of_one_that_fails() {
+    let server = stuck();
+    let dir = tempfile::tempdir().unwrap();
+    let first = Pull::new([server.url("/held")]).dir(dir.path()).report(dir.path().join("r.csv"));
+    let mut notices = Vec::new();
+    let first = first.on_notice(|notice| notices.push(notice.clone())).start().unwrap();
+    assert!(eventually(|| server.log().len() == 1), "{:?}", server.log());
+    let refused = Pull::new([server.url("/quick")]).report(dir.path().join("r.csv"));
+    let (others, ended) = heard(refused.flag("insecure"));
+    assert_eq!((others.len(), ended.unwrap_err().exit_status()), (1, 3), "{others:?}");
+    // That it is to end, its program knows.
+    first.canceller().cancel();
+    server.open_gate();
+    assert_eq!(first.join().unwrap().exit_status, 130);
+    assert_eq!(notices, []);
+}
+
 /// What a process has that a pull must leave alone.
 fn process() -> (Option<u64>, String, std::path::PathBuf) {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
@@ -229,7 +296,8 @@ fn a_pull_in_a_process_of_its_own() {
     let before = process();
     let mut urls = images(&served, 0..20);
     urls.push(served.http("/status/404"));
-    let summary = Pull::new(urls).dir(dir.path()).retries(0).run().unwrap();
+    let pull = Pull::new(urls).dir(dir.path()).retries(0).flag("insecure");
+    let summary = pull.option("input-file", "/dev/null").run().unwrap();
     assert_eq!((summary.ok, summary.failed), (20, 1));
     let error = Pull::new(["http://h/"]).dir("/dev/null/no").run().unwrap_err();
     assert_eq!(error.exit_status(), 3, "{error}");

@@ -2,7 +2,7 @@
 
 use crate::engine::books::replace::Replacement;
 use crate::engine::books::row_file::make_parent;
-use crate::engine::say::say;
+use crate::engine::say::{heard, say};
 use crate::error::RunError;
 use crate::plan::dns_cache::{self, Line};
 use crate::ring::dns::{CachedName, Resolver};
@@ -62,7 +62,7 @@ impl DnsCache {
         // What cannot be written now is written at the end, or said there.
         self.saving = std::thread::Builder::new()
             .name("dns-cache".into())
-            .spawn(move || drop(file.save(&resolver)))
+            .spawn(heard::inherit(move || drop(file.save(&resolver))))
             .ok();
     }
 

@@ -79,17 +79,12 @@ pub(crate) fn close(
             .with_context(|| RunError::local_file(format!("cannot write {}", path.display())));
     }
     let failure = first_of(failure, counted.err());
-    tell(
-        shared,
-        &Told {
-            stats: &stats,
-            info: &info,
-            failures,
-            saved,
-            untouched,
-            is_stopped: watch.is_stopped,
-        },
-    );
+    let is_stopped = watch.is_stopped;
+    let told = Told { stats: &stats, info: &info, failures, saved, untouched, is_stopped };
+    // A program that embeds the run is given what it came to.
+    if signals.are_caught() {
+        tell(shared, &told);
+    }
     match failure.or_else(|| printed.err()) {
         Some(error) => Err(error),
         None => Ok(Ended { stats, end }),

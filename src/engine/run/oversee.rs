@@ -44,7 +44,9 @@ pub(crate) fn oversee(shared: &Shared, signals: &Signals, beside: &mut Beside) -
                 let grace = Duration::from_millis(shared.config.grace_ms);
                 shared.stop.set(Stop::Draining);
                 grace_ends = Some(Instant::now() + grace);
-                say_stopping(spent, grace);
+                if signals.are_caught() {
+                    say_stopping(spent, grace);
+                }
             }
             (1, Some(ends)) if Instant::now() < ends => {}
             (_, _) => {

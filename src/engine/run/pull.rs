@@ -1,13 +1,14 @@
 //! One run, from the configuration to its statistics.
 
 use crate::config::Config;
+use crate::engine::Hearer;
 use crate::engine::books::listener::RowListener;
 use crate::engine::run::close::close;
 use crate::engine::run::ended::Ended;
 use crate::engine::run::oversee::oversee;
 use crate::engine::run::prepared::{Begun, Prepared};
 use crate::engine::run::signals::Signals;
-use crate::engine::say;
+use crate::engine::say::{self, heard};
 use crate::ring::setup;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
@@ -24,18 +25,20 @@ pub fn run(config: &Config) -> anyhow::Result<Ended> {
     pull(config, &signals, setup::raise_nofile()?, None)
 }
 
-/// As [`run`], within another program: it catches no signals, changes no limit of the process and
-/// says nothing. `listener` is told every row; the run ends in good order once `cancels` is 1, and
-/// at once when it is more.
+/// As [`run`], within another program and on a thread of its own: it catches no signals, changes no
+/// limit of the process and prints nothing. `listener` is told every row, and `hearer` what the
+/// command line would say; the run ends in good order once `cancels` is 1, and at once when it is
+/// more.
 ///
 /// # Errors
 /// As for [`run`].
 pub fn embedded(
     config: &Config,
     listener: RowListener,
+    hearer: &Arc<Hearer>,
     cancels: Arc<AtomicUsize>,
 ) -> anyhow::Result<Ended> {
-    say::be_silent();
+    heard::set(hearer);
     pull(config, &Signals::none(cancels), setup::nofile(), Some(listener))
 }
 

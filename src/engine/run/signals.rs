@@ -16,6 +16,8 @@ pub(crate) struct Signals {
     asked: Arc<AtomicUsize>,
     /// Whether the run is under way, and overseen.
     is_begun: Arc<AtomicBool>,
+    /// Whether somebody can send them: the program is not another one's.
+    is_caught: bool,
 }
 
 impl Signals {
@@ -25,8 +27,7 @@ impl Signals {
             [SIGINT, SIGTERM, SIGUSR1].into_iter().chain(hangup),
         )
         .context("cannot catch signals")?;
-        let signals =
-            Self { count: Arc::default(), asked: Arc::default(), is_begun: Arc::default() };
+        let signals = Self { is_caught: true, ..Self::none(Arc::default()) };
         let (count, is_begun) = (Arc::clone(&signals.count), Arc::clone(&signals.is_begun));
         let asked = Arc::clone(&signals.asked);
         std::thread::Builder::new()
@@ -53,7 +54,7 @@ impl Signals {
 
     /// None are caught: the program that embeds the run asks for its end by raising the count.
     pub(crate) fn none(count: Arc<AtomicUsize>) -> Self {
-        Self { count, asked: Arc::default(), is_begun: Arc::default() }
+        Self { count, asked: Arc::default(), is_begun: Arc::default(), is_caught: false }
     }
 
     /// From now on a signal lets the run end in good order.
@@ -64,6 +65,11 @@ impl Signals {
     /// How often the state of the run was asked for (SIGUSR1).
     pub(crate) fn asked(&self) -> usize {
         self.asked.load(Ordering::Relaxed)
+    }
+
+    /// Whether they end the run. An embedded one has none.
+    pub(crate) fn are_caught(&self) -> bool {
+        self.is_caught
     }
 
     /// How many came so far.

@@ -10,6 +10,7 @@ use crate::engine::feed::naming::Naming;
 use crate::engine::feed::reader::Reader;
 use crate::engine::queue::resolve_ahead::ResolveAhead;
 use crate::engine::run::scarcity;
+use crate::engine::say::heard;
 use crate::engine::shared::Shared;
 use crate::engine::watch::observe;
 use crate::plan::requests::Requests;
@@ -66,12 +67,12 @@ impl ToStart {
         let end = ReaderEnd(Arc::clone(shared));
         let reader = std::thread::Builder::new()
             .name("reader".into())
-            .spawn(move || {
+            .spawn(heard::inherit(move || {
                 let shared = &end.0;
                 let parts = (&shared.books, &shared.output.names, &shared.reader);
                 let judge = Judge::new(&shared.config, parts, dir.map(Dir::from), naming, check);
                 Reader::new(shared, lists, judge.clearing(stale)).read_all()
-            })
+            }))
             .with_context(scarcity::too_little)?;
         let metrics = observe::serve(self.metrics, shared, started_at)?;
         Ok(Threads { cores, reader, metrics })
@@ -101,10 +102,10 @@ impl ToStart {
             let done = Done(Arc::clone(shared), std::thread::current());
             std::thread::Builder::new()
                 .name(format!("core-{cpu}"))
-                .spawn(move || {
+                .spawn(heard::inherit(move || {
                     let _done = done;
                     worker::run(seed).map_err(scarcity::explained)
-                })
+                }))
                 .with_context(scarcity::too_little)
         };
         config.cpus.iter().enumerate().map(start).collect()

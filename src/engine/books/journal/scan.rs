@@ -4,7 +4,7 @@
 //! make of their rows comes back in the order of the report. So much of it is in memory as the
 //! threads are at work on, and as much again.
 
-use crate::engine::say::say;
+use crate::engine::say::{heard, say};
 use crate::error::RunError;
 use crate::report::RowFormat;
 use crate::report::journal::{Cut, Entry, Part, Reader, Refused, Scanned};
@@ -274,7 +274,7 @@ impl<B: Send> Helper<B> {
     {
         let (lines, received) = sync_channel::<Lines<B>>(LINES_PER_HELPER);
         let (send, read) = sync_channel(LINES_PER_HELPER);
-        std::thread::Builder::new().name("report".into()).spawn_scoped(scope, move || {
+        let read_all = move || {
             for mut lines in received {
                 let Lines { cut, part, batch } = &mut lines;
                 cut.read(part, |entry, end| take(batch, &entry, end));
@@ -282,7 +282,10 @@ impl<B: Send> Helper<B> {
                     return;
                 }
             }
-        })?;
+        };
+        std::thread::Builder::new()
+            .name("report".into())
+            .spawn_scoped(scope, heard::inherit(read_all))?;
         Ok(Self { lines, read })
     }
 }

@@ -4,7 +4,7 @@
 //! Unfinished files are in the directories of lines that were not done. The reader of the list
 //! names them, so no other directory is ever looked at, and each of them once.
 
-use crate::engine::say::say;
+use crate::engine::say::{heard, say};
 use crate::ring::dir::{Dir, SentDir};
 use anyhow::Context as _;
 use std::collections::HashSet;
@@ -54,7 +54,7 @@ pub(crate) fn start(dir: SentDir, index_max: u64) -> anyhow::Result<(Stale, Remo
         .name("stale".into())
         .spawn({
             let counts = Arc::clone(&counts);
-            move || work(&dir.into(), &received, &counts)
+            heard::inherit(move || work(&dir.into(), &received, &counts))
         })
         .context("cannot start a thread")?;
     // What was tried out before the run began is in the directory itself.

@@ -7,6 +7,7 @@
 
 use super::mark::{Epoch, Mark};
 use crate::config::{Config, SyncMode};
+use crate::engine::say::heard;
 use crate::error::RunError;
 use crate::ring::dir::FileSystem;
 use crate::ring::file::Fsync;
@@ -72,7 +73,7 @@ pub(crate) fn start(
     let (end, ended) = sync_channel(1);
     let thread = std::thread::Builder::new()
         .name("sync".into())
-        .spawn(move || work.run(&ended, is_due_at_end))
+        .spawn(heard::inherit(move || work.run(&ended, is_due_at_end)))
         .context("cannot start a thread")?;
     Ok(Some(Syncer { end, thread }))
 }
