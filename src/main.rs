@@ -73,6 +73,8 @@ fn run(command: &Command, words: &[OsString]) -> anyhow::Result<ExitStatus> {
         Command::Config(args) => {
             args.shown.warnings.iter().for_each(|warning| tell(&format!("warning: {warning}")));
             print(&args.shown.render(page(terminal::columns_of_output())));
+            let host = cli::Host::ask(words)?;
+            args.pull.iter().try_for_each(|pull| cli::resolve(pull, &host).map(drop))?;
             Ok(ExitStatus::Success)
         }
         Command::Help(args) => {

@@ -90,6 +90,9 @@ pub struct ConfigArgs {
     /// What holds.
     #[arg(skip)]
     pub shown: Shown,
+    /// A run with these options, of one URL where they have no list.
+    #[arg(skip)]
+    pub pull: Option<Box<PullArgs>>,
 }
 
 /// Shows nothing: options may hold secrets.
@@ -142,7 +145,7 @@ pub fn parse_with(
         };
     }
     let (pull, _) = pull(&mut command, typed, around)?;
-    if pull.urls.is_empty() && pull.input.files.is_empty() && !pull.journal.verify {
+    if pull.has_nothing() {
         let hint =
             "nothing to pull: give URLs, -i FILE with one URL a line, or - for standard input";
         return Err(command.error(ErrorKind::MissingRequiredArgument, hint));
@@ -177,10 +180,16 @@ fn shown(args: ConfigArgs, around: &Around) -> Result<Command, clap::Error> {
     let mut command = command();
     let words = std::iter::once(OsString::from("ringpull")).chain(args.words);
     let typed = argv::rewrite(&mut command, words, &PEERS)?;
-    let (pull, matches) = pull(&mut command, typed, around)?;
+    let (mut pull, matches) = pull(&mut command, typed, around)?;
     let shown = Shown::new(&command, &matches, &pull.held, &secrets::of(&pull));
-    Ok(Command::Config(ConfigArgs { words: Vec::new(), shown }))
+    if pull.has_nothing() {
+        pull.urls.push(URL.into());
+    }
+    Ok(Command::Config(ConfigArgs { words: Vec::new(), shown, pull: Some(Box::new(pull)) }))
 }
+
+/// What is pulled where only options are looked at.
+const URL: &str = "http://url.invalid/";
 
 /// The command line as clap knows it.
 pub(super) fn command() -> clap::Command {

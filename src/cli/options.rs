@@ -133,6 +133,13 @@ pub struct PullArgs {
     pub held: Held,
 }
 
+impl PullArgs {
+    /// Whether neither URLs, nor a list, nor files to look at are given.
+    pub(crate) fn has_nothing(&self) -> bool {
+        self.urls.is_empty() && self.input.files.is_empty() && !self.journal.verify
+    }
+}
+
 /// Shows nothing: URLs and options may hold secrets.
 impl fmt::Debug for PullArgs {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

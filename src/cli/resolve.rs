@@ -236,11 +236,13 @@ pub fn secret_ranges(command: &Command, word: &str) -> Vec<Range<usize>> {
             let secrets = bench::secrets(args);
             argv::secret_ranges(word, &secrets.iter().map(String::as_str).collect::<Vec<_>>())
         }
-        Command::Config(_)
-        | Command::Origin(_)
-        | Command::Help(_)
-        | Command::Man
-        | Command::Completions(_) => Vec::new(),
+        Command::Config(args) => {
+            let secrets = args.pull.as_deref().map(secrets::of).unwrap_or_default();
+            argv::secret_ranges(word, &secrets)
+        }
+        Command::Origin(_) | Command::Help(_) | Command::Man | Command::Completions(_) => {
+            Vec::new()
+        }
     }
 }
 

@@ -116,6 +116,25 @@ fn where_an_option_comes_from_is_shown() {
 }
 
 #[test]
+fn options_that_make_no_run_are_refused_where_they_are_shown() {
+    let sandbox = Sandbox::new();
+    let home = sandbox.path("home");
+    for (options, refused) in [
+        (&["--name-template", "{nothing}"][..], "{nothing}"),
+        (&["--netrc-file", "missing"], "missing"),
+        (&["-o", "a.bin", "-i", "-"], "several downloads"),
+    ] {
+        let done = program(&home, b"").arg("config").args(options).output().unwrap();
+        assert_eq!(done.status.code(), Some(2), "{}", told(&done));
+        assert!(told(&done).contains(refused), "{}", told(&done));
+        // What it comes from is to be seen all the same.
+        assert!(String::from_utf8_lossy(&done.stdout).contains("command line"));
+    }
+    let done = program(&home, b"").args(["config", "-o", "a.bin"]).output().unwrap();
+    assert!(done.status.success(), "{}", told(&done));
+}
+
+#[test]
 fn bytes_that_are_no_text_are_refused_and_nothing_panics() {
     let sandbox = Sandbox::new();
     let bytes = std::ffi::OsStr::from_bytes(b"d\xff\xe9");
