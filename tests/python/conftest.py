@@ -59,6 +59,11 @@ def running(folder: Path) -> list[str]:
     return found
 
 
+def descriptors() -> list[str]:
+    """What this process has open."""
+    return sorted(os.listdir("/proc/self/fd"))
+
+
 def assert_whole(folder: Path) -> None:
     """All files have their names and all of their bytes, and nothing else is there."""
     for path in folder.iterdir():

@@ -88,6 +88,24 @@ def test_an_exception_is_not_logged_as_well(
     assert [record.levelno for record in caplog.records] == [logging.WARNING]
 
 
+def test_warnings_are_logged(
+    url: Url, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    # Of the options, of the report and of the list.
+    (tmp_path / "r.jsonl").write_text("{")
+    (tmp_path / "none.txt").write_text("")
+    lists, report = [tmp_path / "none.txt"], tmp_path / "r.jsonl"
+    for _ in range(2):
+        rows = ringpull.pull(input_file=lists, dir=tmp_path, report=report, insecure=True)
+        assert not caplog.records
+        assert list(rows) == []
+        told = [record.getMessage() for record in caplog.records]
+        assert all(record.levelno == logging.WARNING for record in caplog.records)
+        assert "--insecure" in told[0] and "no URL" in told[-1]
+        caplog.clear()
+    assert len(told) == 2
+
+
 def test_without_a_logger_nothing_is_printed() -> None:
     script = ("import ringpull; "
               "list(ringpull.pull(['http://localhost/a'], network='memory:10', discard=True))")
@@ -115,13 +133,14 @@ def test_statistics_that_cannot_be_written(url: Url, tmp_path: Path) -> None:
 
 
 def test_statistics_of_the_last_run_stay_until_there_are_others(tmp_path: Path) -> None:
-    path = tmp_path / "folder" / "s.json"
-    with pytest.raises(ringpull.UsageError):
-        list(ringpull.pull([], max_eror=1, stats=path))
+    path, plain = tmp_path / "folder" / "s.json", tmp_path / "plain"
+    plain.touch()
+    with pytest.raises(ringpull.LocalFileError, match="plain"):
+        list(ringpull.pull([], dir=plain, stats=path))
     assert not path.exists()
     path.write_text("x" * 10_000)
-    with pytest.raises(ringpull.UsageError):
-        list(ringpull.pull([], max_eror=1, stats=path))
+    with pytest.raises(ringpull.LocalFileError, match="plain"):
+        list(ringpull.pull([], dir=plain, stats=path))
     assert path.read_text() == "x" * 10_000
     list(ringpull.pull([], dir=tmp_path, stats=path))
     assert json.loads(path.read_text())["end"] == "complete"

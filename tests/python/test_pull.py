@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Url, assert_whole, eventually, running
+from conftest import Url, assert_whole, descriptors, eventually, running
 
 import ringpull
 
@@ -109,6 +109,11 @@ def test_options_are_those_of_the_program(url: Url, tmp_path: Path) -> None:
         ({"max_eror": 3}, "'--max-eror'"),
         ({"retry": "many"}, "many"),
         ({"header": [True]}, "--header"),
+        ({"retry": -1}, "retry"),
+        ({"limit_rate": "fast"}, "fast"),
+        ({"tpslimit": 5, "rate": "9/s"}, "--rate"),
+        ({"name_template": "{nothing}"}, "{nothing}"),
+        ({"output": "one.jpg"}, "several downloads"),
         ({"output": "-"}, "output: the rows"),
         ({"stats": "-"}, "stats: the rows"),
         ({"report": "-"}, "standard output"),
@@ -124,17 +129,35 @@ def test_options_are_those_of_the_program(url: Url, tmp_path: Path) -> None:
 def test_a_wrong_option_is_a_usage_error(
     options: dict[str, Any], told: str, images: list[str], tmp_path: Path
 ) -> None:
-    with pytest.raises(ringpull.UsageError, match=re.escape(told)) as raised:
-        list(ringpull.pull(images, dir=tmp_path / "out", **options))
-    assert raised.value.status in (2, None)
+    for pull in (ringpull.pull, ringpull.pull_async):
+        # By the call, before any row is asked for.
+        with pytest.raises(ringpull.UsageError, match=re.escape(told)) as raised:
+            pull(images, dir=tmp_path / "out", **options)
+        assert raised.value.status in (2, None)
     assert not (tmp_path / "out").exists() and not running(tmp_path)
+
+
+def test_a_generator_of_which_no_row_is_asked_for_begins_nothing(tmp_path: Path) -> None:
+    def untouched() -> Iterator[str]:
+        raise AssertionError("it is asked for a URL")
+        yield ""
+
+    (tmp_path / "file").touch()
+    before = descriptors()
+    # That only a run can know.
+    pulling = ringpull.pull(untouched(), dir=tmp_path / "file", stats=tmp_path / "s.json")
+    waiting = ringpull.pull_async(untouched(), dir=tmp_path / "file", report=tmp_path / "r.csv")
+    assert not running(tmp_path) and descriptors() == before
+    del pulling, waiting
+    assert not running(tmp_path) and descriptors() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
 def test_values_of_no_kind(tmp_path: Path) -> None:
     wrong: Any = {"a": 1}
     for options in [{"header": wrong}, {"stats": 3}]:
         with pytest.raises(TypeError, match=next(iter(options))):
-            list(ringpull.pull([], dir=tmp_path, **options))
+            ringpull.pull([], dir=tmp_path, **options)
     with pytest.raises(TypeError, match=r"\[url\]"):
         ringpull.pull("http://localhost/", dir=tmp_path)
     numbers: Any = [1]

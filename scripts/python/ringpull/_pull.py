@@ -8,6 +8,7 @@ import os
 from collections.abc import AsyncGenerator, AsyncIterable, Generator, Iterable, Iterator, Mapping
 from typing import Any
 
+from ._check import check
 from ._command import Option, command
 from ._line import Line, encode
 from ._row import Row
@@ -26,16 +27,18 @@ def pull(
     there is `input_file`. Options are the long ones of the program with `_` for `-`
     (`retry=3, header=["A: b"], compressed=True, continue_=True`); `ringpull --help` has all.
 
-    URLs that fail are rows. What ends the run raises an `Error`, and what `urls` raises is raised
-    after the rows of what is done. Ctrl-C, and leaving the loop, end the run in good order:
-    downloads in flight have `grace` to finish.
+    Options that the program refuses raise a `UsageError` here, a value of no kind that it can take
+    a `TypeError`, and a program that is not there a `BinaryError`. The run begins with the first
+    row that is asked for, and a generator of which none is asked for has begun nothing.
 
-    What is wrong at first sight is raised here; the program begins with the first row that is asked
-    for.
+    URLs that fail are rows. What ends the run raises an `Error` then, and what `urls` raises is
+    raised after the rows of what is done. Ctrl-C, and leaving the loop, end the run in good order:
+    downloads in flight have `grace` to finish. Warnings go to the logger `ringpull`.
     """
     lines = None if urls is None else _lines(urls, options)
-    made = command(urls is not None, dir, binary, options)
-    return _rows(made, _stats(options), lines)
+    made, stats = command(urls is not None, dir, binary, options), _stats(options)
+    check(made)
+    return _rows(made, stats, lines)
 
 
 def _rows(
@@ -77,14 +80,19 @@ def pull_async(
     binary: str | os.PathLike[str] | None = None,
     **options: Option,
 ) -> AsyncGenerator[Row, None]:
-    """The same as `pull`, for asyncio. `urls` may be an asynchronous iterable as well."""
+    """The same as `pull`, for asyncio. `urls` may be an asynchronous iterable as well.
+
+    To be cancelled ends the run in good order, as Ctrl-C does. Who leaves the loop early awaits
+    `aclose()` of the generator, which does the same; `contextlib.aclosing` does it for you.
+    """
     source: Iterator[bytes] | _Source | None = None
     if isinstance(urls, AsyncIterable):
         source = _Source(urls, _key(options))
     elif urls is not None:
         source = _lines(urls, options)
-    made = command(urls is not None, dir, binary, options)
-    return _rows_async(made, _stats(options), source)
+    made, stats = command(urls is not None, dir, binary, options), _stats(options)
+    check(made)
+    return _rows_async(made, stats, source)
 
 
 async def _rows_async(

@@ -61,7 +61,7 @@ class Run:
         self._interrupts = 0
         self._epoll = select.epoll()
         try:
-            with _STARTING:
+            with STARTING:
                 self._start(command)
         except BaseException:
             self._epoll.close()
@@ -301,15 +301,15 @@ def _started(
 _LIVE: weakref.WeakSet[Run] = weakref.WeakSet()
 # Held while a program is started, and by whoever forks: no process is forked with descriptors that
 # no run in it knows.
-_STARTING = threading.RLock()
+STARTING = threading.RLock()
 
 
 def _after_fork() -> None:
-    _STARTING.release()
+    STARTING.release()
     for run in [*_LIVE]:
         run.disown()
     _LIVE.clear()
 
 
 os.register_at_fork(
-    before=_STARTING.acquire, after_in_parent=_STARTING.release, after_in_child=_after_fork)
+    before=STARTING.acquire, after_in_parent=STARTING.release, after_in_child=_after_fork)
