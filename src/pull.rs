@@ -35,7 +35,9 @@ use std::path::Path;
 /// ```
 ///
 /// [`run`](Self::run) pulls on the calling thread's time; [`start`](Self::start) gives a
-/// [`Running`] that is an iterator of rows.
+/// [`Running`] that is an iterator of rows. Nothing is touched before: neither the network nor a
+/// file, nor the URLs. A method that is called again says it anew, but for options that are
+/// Repeatable (`header`, `input-file`), which add up.
 ///
 /// # Options
 ///
@@ -64,7 +66,7 @@ pub struct Pull<'f> {
 }
 
 impl<'f> Pull<'f> {
-    /// A pull of these URLs into the directory of the process.
+    /// A pull of these URLs into the directory of the process. They may be none.
     pub fn new<U>(urls: U) -> Self
     where
         U: IntoIterator<Item: Into<String> + 'static, IntoIter: Send + 'static>,
@@ -83,51 +85,57 @@ impl<'f> Pull<'f> {
         }
     }
 
-    /// The directory of the files (`--dir`); it is made.
+    /// The directory of the files (`--dir`), absolute or from the directory of the process; it is
+    /// made with those above it when the pull begins.
     #[must_use]
     pub fn dir(self, dir: impl AsRef<Path>) -> Self {
         self.with("dir", Some(dir.as_ref().into()))
     }
 
     /// A report (`--report`): a row for every URL, and what a later pull with the same report goes
-    /// on from. The suffix decides the format: `.csv`, `.jsonl` or `.parquet`.
+    /// on from: URLs that it says are done get no [`Row`], and are counted by
+    /// [`Summary::earlier`]. The suffix decides the format: `.csv`, `.jsonl` or `.parquet`.
     #[must_use]
     pub fn report(self, file: impl AsRef<Path>) -> Self {
         self.with("report", Some(file.as_ref().into()))
     }
 
-    /// Most connections to each host (`--max-connections-per-host`, `-x`). Without it a host gets
-    /// as many as pay.
+    /// Most connections to each host, a name with a port (`--max-connections-per-host`, `-x`): at
+    /// least 1. Without it a host gets as many as pay, from 8 to 96.
     #[must_use]
     pub fn connections(self, per_host: usize) -> Self {
         self.option("max-connections-per-host", per_host)
     }
 
-    /// Most downloads in flight over all hosts (`--max-concurrent-downloads`, `-j`).
+    /// Most downloads in flight over all hosts (`--max-concurrent-downloads`, `-j`): at least 1,
+    /// 256 by default. Open files may allow fewer ([`on_notice`](Self::on_notice) tells).
     #[must_use]
     pub fn downloads(self, in_flight: usize) -> Self {
         self.option("max-concurrent-downloads", in_flight)
     }
 
-    /// Further attempts of a URL (`--retry`).
+    /// Further attempts of a URL after a failure that may pass (`--retry`): 3 by default, and none
+    /// with 0.
     #[must_use]
     pub fn retries(self, retries: u32) -> Self {
         self.option("retry", retries)
     }
 
-    /// A header field of every request (`--header`), such as `Accept: image/*`.
+    /// A header field of every request (`--header`), such as `Accept: image/*`. Each call adds one.
     #[must_use]
     pub fn header(self, field: impl fmt::Display) -> Self {
         self.option("header", field)
     }
 
-    /// What is made of the bodies (`--output-format`): `files`, `webdataset` or `tar`.
+    /// What is made of the bodies (`--output-format`): `files`, which is the default, `webdataset`
+    /// or `tar`.
     #[must_use]
     pub fn format(self, format: impl fmt::Display) -> Self {
         self.option("output-format", format)
     }
 
-    /// Any option with a value, by its long name: `.option("limit-rate", "20M")`.
+    /// Any option with a value, by its long name: `.option("limit-rate", "20M")`. Times are seconds
+    /// or have a unit (`1.5`, `500ms`, `2m`), sizes are bytes or have one (`20M`, of 1024 each).
     #[must_use]
     pub fn option(self, name: &str, value: impl fmt::Display) -> Self {
         self.with(name, Some(value.to_string().into()))
@@ -193,6 +201,9 @@ impl<'f> Pull<'f> {
     /// # Errors
     /// When the pull as a whole cannot begin or go on: an option that is wrong, no io_uring, a
     /// directory or a report that cannot be written. A URL that fails is no error but a row.
+    ///
+    /// # Panics
+    /// As [`Running::join`].
     pub fn run(self) -> Result<Summary, Error> {
         self.start()?.join()
     }
@@ -201,8 +212,8 @@ impl<'f> Pull<'f> {
     /// given back.
     ///
     /// # Errors
-    /// What an option says is wrong, or there is no thread. What goes wrong later is told by
-    /// [`Running::join`].
+    /// What an option says is wrong ([`Error::exit_status`] is 2), or there is no thread. Then
+    /// nothing was pulled or made. What goes wrong later is told by [`Running::join`].
     pub fn start(self) -> Result<Running<'f>, Error> {
         let Resolved { mut config, warnings, notes } = self.resolved()?;
         let Self { urls, count, functions, canceller, .. } = self;
@@ -312,6 +323,14 @@ mod tests {
         assert_eq!(config.request.headers, [("X-A".to_owned(), "b".to_owned())]);
         assert_eq!(config.progress.mode, ProgressMode::None);
         assert!(config.bandwidth.run.is_some());
+    }
+
+    #[test]
+    fn what_goes_from_thread_to_thread() {
+        fn is_send<T: Send>() {}
+        fn is_shared<T: Send + Sync>() {}
+        is_send::<(Pull<'_>, Running<'_>)>();
+        is_shared::<(Canceller, Row, Notice, Summary, Error)>();
     }
 
     #[test]

@@ -10,21 +10,24 @@ use std::time::Duration;
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Row {
-    /// Number of the URL among all that were given, from 1.
+    /// Number of the URL among all that were given, from 1: that of its line where there are lists.
     pub line: u64,
-    /// The URL as it was given, without its user information.
+    /// The URL as it was given, without its user information; what is no UTF-8 in it is replaced by
+    /// U+FFFD.
     pub url: String,
     /// How it ended.
     pub status: Status,
-    /// Why it failed, or was skipped; `None` where it is ok.
+    /// Why there is no file of it; `None` where it is ok, or was there already.
     pub problem: Option<Problem>,
     /// Status code of the last response, where there was one.
     pub response_code: Option<u16>,
     /// The file, or the shard with the name of the member behind it, where there is one.
     pub path: Option<PathBuf>,
-    /// Body bytes that came.
+    /// Body bytes of the file that came in this pull, as they were sent: of all attempts whose
+    /// bytes are in it, or of the last response where there is no file.
     pub bytes: u64,
-    /// Length of the file in bytes, where there is one.
+    /// Length of the file in bytes, where the URL is ok and has one. Not that of the body, where a
+    /// coding was undone.
     pub size: Option<u64>,
     /// `Content-Type` of the response.
     pub content_type: Option<String>,
@@ -40,7 +43,7 @@ pub struct Row {
     pub retries: u32,
     /// Redirects that were followed.
     pub redirects: u32,
-    /// Time of all attempts, and of the waits between them.
+    /// Time of all attempts, and of the waits between them; not that before the first one.
     pub time: Duration,
 }
 
@@ -50,7 +53,8 @@ pub struct Row {
 pub enum Status {
     /// The whole body is in its file.
     Ok,
-    /// Nothing was asked for: the file was there, or it is a duplicate.
+    /// There was nothing to store: the file was there, the URL or the body is a duplicate, or the
+    /// site does not want it to be pulled (`robots`). [`Row::problem`] may say which.
     Skipped,
     /// The URL failed; [`Row::problem`] says why.
     Failed,
@@ -70,7 +74,7 @@ impl fmt::Display for Status {
     }
 }
 
-/// Why a URL failed.
+/// Why a URL has no file of its own: it failed, was cancelled, or was skipped for a reason.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct Problem {

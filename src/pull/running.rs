@@ -17,8 +17,9 @@ use std::time::{Duration, Instant};
 
 /// A pull that goes on: an iterator of its rows, in the order in which URLs end.
 ///
-/// Rows wait until they are taken; while 4,096 of them wait, no further URL begins. Dropping it
-/// stops the pull at once and waits until its threads have ended.
+/// Rows wait until they are taken; once 4,096 of them wait, no further URL begins until half of
+/// them are taken. Dropping it stops the pull at once and waits until its threads have ended. It
+/// can be sent to another thread.
 ///
 /// ```
 /// # let dir = tempfile::tempdir()?;
@@ -91,7 +92,7 @@ impl<'f> Running<'f> {
         Ok(Self { told, backlog, functions, canceller, thread: Some(thread) })
     }
 
-    /// What ends the pull, from any thread.
+    /// What ends the pull, from any thread, also while another one waits in [`join`](Self::join).
     pub fn canceller(&self) -> Canceller {
         self.canceller.clone()
     }
@@ -102,7 +103,7 @@ impl<'f> Running<'f> {
     /// The pull as a whole could not begin or go on.
     ///
     /// # Panics
-    /// When a function that was given panicked, or ringpull is wrong.
+    /// With the panic of a function that was given, or where ringpull is wrong.
     pub fn join(mut self) -> Result<Summary, Error> {
         (&mut self).for_each(drop);
         match self.thread.take().map(JoinHandle::join) {
@@ -157,7 +158,8 @@ fn hearer(sender: Option<Sender<Told>>, notices: impl Iterator<Item = Notice>) -
     Arc::new(move |line: &str| send(Notice::of_line(line)))
 }
 
-/// Ends a pull, from any thread. Clones end the same one.
+/// Ends a pull, from any thread. Clones end the same one. A pull that was cancelled before it began
+/// ends as soon as it has begun; after the end nothing comes of it.
 #[derive(Clone, Debug, Default)]
 pub struct Canceller(Arc<AtomicUsize>);
 
@@ -191,7 +193,7 @@ pub struct Summary {
     pub urls: u64,
     /// URLs whose whole body is in its file.
     pub ok: u64,
-    /// URLs that nothing was asked for.
+    /// URLs of which nothing was to be stored ([`Status::Skipped`](super::Status::Skipped)).
     pub skipped: u64,
     /// URLs that failed.
     pub failed: u64,
@@ -199,9 +201,9 @@ pub struct Summary {
     pub cancelled: u64,
     /// URLs that were passed over, for an earlier pull with the same report had done them.
     pub earlier: u64,
-    /// Body bytes that came, those of failed URLs included.
+    /// Body bytes that came in this pull, those of failed URLs included.
     pub bytes: u64,
-    /// Time that the pull took.
+    /// Time from the begin of the pull to its end.
     pub time: Duration,
     /// Whether all URLs were seen to; not where the pull was cancelled or has used up its budget.
     pub is_complete: bool,

@@ -45,7 +45,7 @@ _JOINED = {
 
 def binary_path(binary: str | os.PathLike[str] | None = None) -> str:
     """Path of the program: the one that is given, the one that was installed with this package, or
-    the first in PATH."""
+    the first in PATH. Raises `BinaryError` where there is none of these."""
     if binary is None:
         beside = (str(path) for path in _installed() if path.is_file())
         found = next(beside, None) or shutil.which("ringpull")

@@ -24,8 +24,11 @@ def pull(
     """Pulls URLs into the folder `dir`, and gives the row of each as it ends.
 
     `urls` may be anything that gives URLs, and is asked for them as they are wanted; without it
-    there is `input_file`. Options are the long ones of the program with `_` for `-`
-    (`retry=3, header=["A: b"], compressed=True, continue_=True`); `ringpull --help` has all.
+    there is `input_file`. `dir` is made where it is missing; without it files go to the folder of
+    the process. `binary` is another program than the one that was installed with the package.
+
+    Options are the long ones of the program with `_` for `-` (`retry=3, header=["A: b"],
+    compressed=True, continue_=True`); `ringpull --help` has all, with their units and defaults.
 
     Options that the program refuses raise a `UsageError` here, a value of no kind that it can take
     a `TypeError`, and a program that is not there a `BinaryError`. The run begins with the first

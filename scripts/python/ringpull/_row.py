@@ -14,8 +14,16 @@ from ._errors import Error
 # The types are written so that typing.get_type_hints() understands them in Python 3.9, too.
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """What became of one URL. `ringpull help report` explains every column; what does not apply is
-    None. Times are seconds."""
+    """What became of one URL; each has exactly one. `ringpull help report` explains every column.
+
+    `status` is `ok`, `skipped`, `failed` or `cancelled`, and `error_code` a code that stays the
+    same (`ringpull help exit` lists them). `index` counts URLs from 1, sizes are bytes, times
+    seconds: `time_total` with all attempts and the waits between them, the others from the begin
+    of the last attempt, but for `time_queue`, which is before the first. What does not apply is
+    None.
+
+    Rows are frozen and hashable, and can be pickled.
+    """
 
     __slots__ = (
         "attempted_at", "content_encoding", "content_type", "digest", "duplicate_of",
@@ -63,7 +71,7 @@ class Row:
 
     @property
     def ok(self) -> bool:
-        """Whether the whole body is in its file."""
+        """Whether the whole body is in its file (`status` is `ok`)."""
         return self.status == "ok"
 
     def __hash__(self) -> int:
