@@ -266,6 +266,51 @@ fn a_disk_that_is_full_for_a_while_fails_nothing() {
     }
 }
 
+/// Bodies of a shard: few bytes are copied together, many are written from where they came.
+#[test]
+fn a_shard_is_whole_whatever_write_of_it_is_short_or_made_again() {
+    const LENGTHS: [usize; 12] =
+        [60_000, 500, 79_000, 40_000, 0, 70_000, 300_000, 16_384, 65_000, 1, 78_000, 50_000];
+    let served = serve();
+    let paths = LENGTHS.map(|length| format!("/bytes/{length}/b"));
+    let urls = paths.each_ref().map(|path| served.http(path));
+    for (file_ops, op) in [("ring", "write"), ("sync", "pwrite")] {
+        let pull = |shim: &str| {
+            let sandbox = Sandbox::new();
+            let pull = sandbox.pull().args(["--output-format", "webdataset", "--threads", "1"]);
+            let pull =
+                pull.args(["-x", "1", "--file-ops", file_ops, "--disk-wait", "0"]).list(&urls);
+            let done = pull.env("RINGPULL_SHIM", shim).spawn().wait_for_any_end();
+            (sandbox, done)
+        };
+        let writes = said(&pull("count").1).kinds[op];
+        assert!(writes >= 3, "{file_ops}: {writes}");
+        for (fault, number) in
+            ["short", "eintr"].into_iter().flat_map(|fault| (1..=writes).map(move |n| (fault, n)))
+        {
+            let about = format!("{file_ops} {op}:{fault}@{number}");
+            let (sandbox, done) = pull(&format!("{op}:{fault}@{number}"));
+            done.assert_ok(urls.len());
+            assert!(said(&done).injected.is_some(), "{about}");
+            let bodies = sandbox.path("bodies");
+            std::fs::create_dir(&bodies).unwrap();
+            let shard = sandbox.out().join("00000.tar");
+            let status = std::process::Command::new("tar")
+                .arg("-xf")
+                .arg(shard)
+                .arg("-C")
+                .arg(&bodies)
+                .status();
+            assert!(status.unwrap().success(), "{about}");
+            let mut found = files(&bodies, "");
+            found.retain(|name, _| !name.ends_with(".json"));
+            let expected = paths.iter().zip(LENGTHS);
+            let expected = expected.map(|(path, length)| ringpull::origin::body(path, length));
+            assert!(found.into_values().eq(expected), "{about}");
+        }
+    }
+}
+
 /// Every operation of these kinds.
 fn places(clean: &Said, kinds: &[&str]) -> Vec<(String, usize)> {
     let mut places = Vec::new();

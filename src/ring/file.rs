@@ -17,6 +17,7 @@
 
 mod descriptor;
 mod direct;
+mod gather;
 mod options;
 mod partial;
 mod print;
@@ -28,6 +29,7 @@ mod times;
 mod way;
 mod writes;
 
+pub use gather::Gather;
 pub use options::{FileAllocation, FileOps, Fsync, NameBy, WriteMode, WriteOptions};
 pub(super) use partial::RECORD_SUFFIX;
 pub use partial::{PartWriter, PartialFile, RECORD_BYTES_MAX};
@@ -203,6 +205,29 @@ impl OutFile {
             Err(_) => self.written = begin,
         }
         written
+    }
+
+    /// Writes what is due of what was gathered for a long file, behind the bytes written before.
+    ///
+    /// # Errors
+    /// When the write failed. Any part of it may be in the file then, and it waits on: only the
+    /// same may be written next.
+    pub async fn write_gathered(&mut self, gather: &mut Gather) -> Result<(), Cause> {
+        let begin = self.written;
+        let (Some(long), Some(fd)) = (&mut self.long, self.fd.share()) else {
+            return Err(disk_cause(libc::EBADF));
+        };
+        let written = long.write(&fd, gather, &mut self.written).await;
+        match &written {
+            Ok(()) => gather.written(),
+            Err(_) => self.written = begin,
+        }
+        written
+    }
+
+    /// Whether a long body is copied on its way in any case, into aligned memory.
+    pub fn is_copied(&self) -> bool {
+        self.long.as_ref().is_some_and(|long| long.way().chosen() == WriteMode::Direct)
     }
 
     async fn write_body(&mut self, buf: &mut RecvBuf) -> Result<(), Cause> {

@@ -24,6 +24,7 @@ mod selector;
 mod start;
 mod transfer;
 mod uring;
+mod vectored;
 
 pub(in crate::ring) use aligned::Aligned;
 pub(in crate::ring) use backend::Wants;
@@ -34,6 +35,7 @@ pub(in crate::ring) use order::{Order, Sent};
 pub(in crate::ring) use own::Unread;
 pub use start::run;
 pub(in crate::ring) use transfer::{Chained, Connect, Transfer, Transferred};
+pub(in crate::ring) use vectored::Vectored;
 
 use super::buf::{BufPool, Size};
 use crate::ring::shim::{Op, call};
@@ -307,6 +309,22 @@ impl Io {
                 let result = call(Op::Write, write).map_err(Errno::raw_os_error);
                 (result, buf)
             }
+        }
+    }
+
+    /// Writes these bytes of pieces at a file offset, with flags of pwritev2(2).
+    pub(in crate::ring) async fn write_gathered(
+        &self,
+        fd: &Rc<OwnedFd>,
+        pieces: Vectored,
+        bytes: Range<usize>,
+        (offset, flags): (u64, ReadWriteFlags),
+    ) -> (Result<usize, i32>, Vectored) {
+        let rw_flags = i32::try_from(flags.bits()).unwrap_or_default();
+        match &self.0.kind {
+            Kind::Uring => uring::write_gathered(fd, pieces, bytes, (offset, rw_flags)).await,
+            Kind::Own(ring) => ring.write_gathered(fd, pieces, bytes, (offset, rw_flags)).await,
+            Kind::Ready(_) => (pieces.write_now(fd, bytes, (offset, flags)), pieces),
         }
     }
 

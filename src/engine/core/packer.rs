@@ -25,6 +25,7 @@ use crate::pack::{Form, member, tar};
 use crate::plan::job::Job;
 use crate::plan::name;
 use crate::report::{Row, Status};
+use crate::ring::file::Gather;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
@@ -52,7 +53,7 @@ struct Shard {
 /// A body that an archive is to have.
 struct Packing<'b> {
     stored: Stored,
-    body: &'b Collected,
+    body: &'b mut Collected,
     /// Where it is told which line has the body, if that is to be told.
     claim: Option<Claim<'b>>,
     /// Key and extension of its member.
@@ -93,7 +94,7 @@ impl Core {
         let archive = self.shared.output.archive.as_ref().expect("what is collected is packed");
         let body = std::mem::replace(&mut stored.location, Location::Null);
         let Location::Collected(body) = body else { unreachable!("it was collected") };
-        let ToPack { bytes: body, content } = *body;
+        let ToPack { bytes: mut body, content } = *body;
         let name = member_name(archive, &fetch);
         let pointing = loop {
             match self.known(archive, content, fetch.job.index).await {
@@ -120,7 +121,7 @@ impl Core {
                 }
             }
             Err(claim) => {
-                let packing = Packing { stored, body: &body, claim, name, now };
+                let packing = Packing { stored, body: &mut body, claim, name, now };
                 match archive.shards {
                     Some(_) => self.pack_into_shard(archive, &mut fetch, packing).await,
                     None => self.pack_into_stream(archive, &mut fetch, packing).await,
@@ -243,16 +244,20 @@ impl Core {
         &self,
         shard: &mut Shard,
         sample: &Sample,
-        body: &Collected,
+        body: &mut Collected,
     ) -> Result<(), Cause> {
         let begin = shard.file.length();
         self.append_bytes(shard, sample.head()).await?;
-        let (mut at, mut buffer) = (0, Vec::new());
-        while at < sample.body_bytes {
-            let bytes = body.read(at, &mut buffer)?;
-            assert!(!bytes.is_empty(), "a collected body is shorter than its row says");
-            self.append_bytes(shard, bytes).await?;
-            at += bytes.len() as u64;
+        if body.lend(|body| shard.file.lend(body)) {
+            self.write_down_to(shard, Gather::WRITE_BYTES - 1).await?;
+        } else {
+            let (mut at, mut buffer) = (0, Vec::new());
+            while at < sample.body_bytes {
+                let bytes = body.read(at, &mut buffer)?;
+                assert!(!bytes.is_empty(), "a collected body is shorter than its row says");
+                self.append_bytes(shard, bytes).await?;
+                at += bytes.len() as u64;
+            }
         }
         self.append_bytes(shard, sample.tail()).await?;
         shard.index.begin_sample();
@@ -263,24 +268,26 @@ impl Core {
     }
 
     async fn append_bytes(&self, shard: &mut Shard, mut bytes: &[u8]) -> Result<(), Cause> {
-        loop {
+        while !bytes.is_empty() {
             let count = shard.file.append(bytes);
             bytes = &bytes[count..];
-            if bytes.is_empty() {
-                return Ok(());
-            }
-            self.write(shard).await?;
+            self.write_down_to(shard, Gather::WRITE_BYTES - 1).await?;
         }
+        Ok(())
     }
 
-    /// Writes what was appended. A full disk is waited for as long as the run may be paused.
-    async fn write(&self, shard: &mut Shard) -> Result<(), Cause> {
+    /// Writes what was appended, until at most so many bytes of it wait. A full disk is waited for
+    /// as long as the run may be paused.
+    async fn write_down_to(&self, shard: &mut Shard, left_max: usize) -> Result<(), Cause> {
         let mut is_probe = false;
-        loop {
-            let Err(cause) = shard.file.write().await else { break };
-            is_probe = self.wait_for_room(cause, shard.file.unwritten()).await?;
+        while shard.file.unwritten() > left_max {
+            match shard.file.write().await {
+                Ok(()) => self.found_room(std::mem::take(&mut is_probe)),
+                Err(cause) => {
+                    is_probe = self.wait_for_room(cause, shard.file.unwritten() as u64).await?;
+                }
+            }
         }
-        self.found_room(is_probe);
         Ok(())
     }
 
@@ -346,7 +353,7 @@ impl Core {
     /// Makes a shard whole: its end, what stands beside it, and its name.
     async fn name_shard(&self, archive: &Archiving, shard: &mut Shard) -> Result<(), Cause> {
         self.append_bytes(shard, &tar::END).await?;
-        self.write(shard).await?;
+        self.write_down_to(shard, 0).await?;
         let failures = std::mem::take(&mut *self.packer.failures.borrow_mut());
         let time_s = [shard.began, self.kit.clocks.now().date].map(seconds);
         let successes = shard.packed.len() as u64;

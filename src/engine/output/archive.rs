@@ -12,9 +12,9 @@ use crate::plan::job::Job;
 use crate::plan::name::Template;
 use crate::report::Row;
 use crate::report::journal::Lost;
-use crate::ring::buf::{BufPool, RecvBuf, Size};
+use crate::ring::buf::{BufPool, RecvBuf};
 use crate::ring::dir::Dir;
-use crate::ring::file::{Fsync, Naming, OutFile, SizeHint};
+use crate::ring::file::{Fsync, Gather, Naming, OutFile, SizeHint};
 use crate::ring::stream::Stream;
 use roaring::RoaringTreemap;
 use std::collections::HashMap;
@@ -208,10 +208,9 @@ pub(crate) struct ShardFile {
     pub(crate) name: String,
     file: OutFile,
     /// Bytes on their way to the file.
-    staging: RecvBuf,
+    gather: Gather,
     /// Bytes so far, those on their way included.
     length: u64,
-    buffers: BufPool,
 }
 
 impl ShardFile {
@@ -231,8 +230,7 @@ impl ShardFile {
         let dir = dir.clone().flushing(Fsync::Dir).sparing_cache();
         let file = OutFile::create(&dir, index, SizeHint::Long(None));
         let file = file.map_err(|cause| named_fault(cause, &name))?;
-        let staging = buffers.take(Size::Large);
-        Ok(Self { name, file, staging, length: 0, buffers: buffers.clone() })
+        Ok(Self { name, file, gather: Gather::new(buffers), length: 0 })
     }
 
     /// Bytes so far.
@@ -241,8 +239,8 @@ impl ShardFile {
     }
 
     /// Bytes that were appended and not yet written.
-    pub(crate) fn unwritten(&self) -> u64 {
-        self.staging.body_len() as u64
+    pub(crate) fn unwritten(&self) -> usize {
+        self.gather.length()
     }
 
     /// Removes the file, which has its name.
@@ -253,22 +251,31 @@ impl ShardFile {
     /// Appends as many of these bytes as there is room for before the next [`ShardFile::write`],
     /// and says how many that were.
     pub(crate) fn append(&mut self, bytes: &[u8]) -> usize {
-        let count = bytes.len().min(self.staging.free_len());
-        self.staging.append_body(&bytes[..count]);
+        let count = self.gather.copy(bytes);
         self.length += count as u64;
         count
     }
 
-    /// Writes what was appended.
+    /// Appends a body, which is written from where it is.
+    ///
+    /// # Errors
+    /// It comes back where it is rather to be copied.
+    pub(crate) fn lend(&mut self, body: RecvBuf) -> Result<(), RecvBuf> {
+        if self.file.is_copied() {
+            return Err(body);
+        }
+        let count = body.body_len() as u64;
+        self.gather.lend(body)?;
+        self.length += count;
+        Ok(())
+    }
+
+    /// Writes what was appended, or as much of it as is written at once.
     ///
     /// # Errors
     /// It cannot be written; it waits on, and may be written again.
     pub(crate) async fn write(&mut self) -> Result<(), Cause> {
-        if self.staging.body_len() > 0 {
-            self.file.write(&mut self.staging).await?;
-        }
-        self.staging.make_room();
-        Ok(())
+        self.file.write_gathered(&mut self.gather).await
     }
 
     /// Brings all that was written to the disk, and gives the file its name, which nothing else may
@@ -277,14 +284,9 @@ impl ShardFile {
     /// # Errors
     /// As above, or the name is taken.
     pub(crate) async fn finish(&mut self) -> Result<(), Cause> {
-        let Self { file, staging, name, .. } = self;
-        file.finish(staging, name, Naming::NoReplace).await.map(|_| ())
-    }
-}
-
-impl Drop for ShardFile {
-    fn drop(&mut self) {
-        self.buffers.give(std::mem::take(&mut self.staging));
+        let Self { file, name, .. } = self;
+        let nothing_left = &mut RecvBuf::default();
+        file.finish(nothing_left, name, Naming::NoReplace).await.map(|_| ())
     }
 }
 

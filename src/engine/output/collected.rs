@@ -111,6 +111,18 @@ impl Collected {
         }
     }
 
+    /// Has `taker` take the buffer with the whole body, if that is where it is, and says whether it
+    /// did. Otherwise the body stays.
+    pub(crate) fn lend(&mut self, taker: impl FnOnce(RecvBuf) -> Result<(), RecvBuf>) -> bool {
+        let Bytes::Buffer(buf) = &mut self.bytes else { return false };
+        let taken = taker(mem::take(buf));
+        let is_taken = taken.is_ok();
+        if let Err(back) = taken {
+            *buf = back;
+        }
+        is_taken
+    }
+
     /// Gives the memory back, which others may use.
     pub(crate) fn give_back(mut self, buffers: &BufPool) {
         if let Bytes::Buffer(buf) = &mut self.bytes {

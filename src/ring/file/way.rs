@@ -12,10 +12,9 @@
 use super::direct::Direct;
 use super::options::{FileOps, WriteMode, WriteOptions};
 use super::share::CacheShare;
-use super::writes::{self, Reservation};
+use super::writes::{self, Reservation, Waiting};
 use crate::fault::Cause;
 use crate::limits::BODY_BYTES_LIMIT;
-use crate::ring::buf::RecvBuf;
 use crate::ring::disk_cause;
 use crate::ring::io::Io;
 use rustix::io::{Errno, ReadWriteFlags};
@@ -180,30 +179,33 @@ impl LongWriter {
         &self.io
     }
 
-    /// Writes the waiting body of `buf` at offset `at`, which moves behind it. The body waits on.
+    /// Writes what waits at offset `at`, which moves behind it. It waits on.
     ///
     /// # Errors
-    /// When the write failed; any part of the body may have been written then.
+    /// When the write failed; any part of it may have been written then.
     pub(super) async fn write(
         &mut self,
         fd: &Rc<OwnedFd>,
-        buf: &mut RecvBuf,
+        waiting: &mut impl Waiting,
         at: &mut u64,
     ) -> Result<(), Cause> {
         let Way { options, has_ring_writes, .. } = *self.way;
         let begin = *at;
-        let end = begin.saturating_add(buf.body_len() as u64);
+        let end = begin.saturating_add(waiting.length() as u64);
         if self.is_room_due(end) {
             self.make_room(fd, end).await?;
         }
         self.way.expect(end);
         let chosen = self.way.chosen();
         let by_ring = chosen != WriteMode::Sync
-            && writes::is_by_ring(options, buf.body_len(), true, has_ring_writes);
+            && writes::is_by_ring(options, waiting.length(), true, has_ring_writes);
         let is_written = match chosen {
-            WriteMode::Direct => self.write_direct(fd, buf, at).await?,
+            WriteMode::Direct => match waiting.together() {
+                Some(bytes) => self.write_direct(fd, bytes, at).await?,
+                None => false,
+            },
             WriteMode::DontCache => {
-                match writes::write_body((&self.io, fd), buf, at, by_ring, DONT_CACHE).await {
+                match waiting.write((&self.io, fd), at, by_ring, DONT_CACHE).await {
                     Err(cause) if cause == disk_cause(libc::EOPNOTSUPP) => {
                         self.way.lacks_dont_cache.store(true, Ordering::Relaxed);
                         false
@@ -215,8 +217,7 @@ impl LongWriter {
         };
         if !is_written {
             *at = begin;
-            let place = (&self.io, fd);
-            writes::write_body(place, buf, at, by_ring, ReadWriteFlags::empty()).await?;
+            waiting.write((&self.io, fd), at, by_ring, ReadWriteFlags::empty()).await?;
         }
         // Beside the direct writes, a page at the end of each.
         if matches!(self.way.chosen(), WriteMode::Behind | WriteMode::Direct) {
@@ -229,7 +230,7 @@ impl LongWriter {
     async fn write_direct(
         &mut self,
         fd: &Rc<OwnedFd>,
-        buf: &RecvBuf,
+        bytes: &[u8],
         at: &mut u64,
     ) -> Result<bool, Cause> {
         let opened = match self.direct.take() {
@@ -237,7 +238,7 @@ impl LongWriter {
             None => Direct::open(fd),
         };
         let is_written = match opened {
-            Ok(direct) => self.direct.insert(direct).write((&self.io, fd), buf.body(), at).await?,
+            Ok(direct) => self.direct.insert(direct).write((&self.io, fd), bytes, at).await?,
             Err(errno @ (Errno::MFILE | Errno::NFILE | Errno::NOMEM)) => {
                 return Err(disk_cause(errno.raw_os_error()));
             }

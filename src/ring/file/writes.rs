@@ -10,6 +10,7 @@ use crate::ring::io::{self, Io};
 use crate::ring::shim::{Op, transfer};
 use rustix::io::{Errno, ReadWriteFlags};
 use std::io::IoSlice;
+use std::mem;
 use std::ops::Range;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
@@ -53,34 +54,89 @@ pub(super) async fn write_body(
     result
 }
 
+/// Bytes that wait to be written, until their owner drops them.
+pub(super) trait Waiting {
+    /// How many are to be written next.
+    fn length(&self) -> usize;
+
+    /// The bytes that are to be written next, if they lie together.
+    fn together(&self) -> Option<&[u8]>;
+
+    /// Writes what is to be written next at offset `at`, which moves behind what was written:
+    /// through the ring or by plain system calls, with flags of pwritev2(2).
+    async fn write(
+        &mut self,
+        place: (&Io, &Rc<OwnedFd>),
+        at: &mut u64,
+        is_by_ring: bool,
+        flags: ReadWriteFlags,
+    ) -> Result<(), Cause>;
+}
+
+impl Waiting for RecvBuf {
+    fn length(&self) -> usize {
+        self.body_len()
+    }
+
+    fn together(&self) -> Option<&[u8]> {
+        Some(self.body())
+    }
+
+    async fn write(
+        &mut self,
+        place: (&Io, &Rc<OwnedFd>),
+        at: &mut u64,
+        is_by_ring: bool,
+        flags: ReadWriteFlags,
+    ) -> Result<(), Cause> {
+        write_body(place, self, at, is_by_ring, flags).await
+    }
+}
+
+/// Writes `length` bytes by `write`, however many writes that takes: each is told how many came
+/// before it, its offset, and whether it goes through the ring. `at` moves behind what was written.
+pub(super) async fn write_all(
+    length: usize,
+    at: &mut u64,
+    mut is_by_ring: bool,
+    mut write: impl AsyncFnMut(usize, u64, bool) -> Result<usize, i32>,
+) -> Result<(), Cause> {
+    let mut done = 0;
+    while done < length {
+        match write(done, *at, is_by_ring).await {
+            Ok(0) => return Err(disk_cause(libc::ENOSPC)),
+            Ok(count) => {
+                *at += count as u64;
+                done += count;
+            }
+            Err(libc::EINTR) => {}
+            // A try without waiting that nobody repeated: the plain call waits.
+            Err(libc::EAGAIN) if is_by_ring => is_by_ring = false,
+            Err(errno) => return Err(disk_cause(errno)),
+        }
+    }
+    Ok(())
+}
+
 /// Writes all of `memory[range]` through the ring, however many writes it takes, and gives the
 /// memory back. `at` moves behind what was written.
 pub(super) async fn write_ring(
     (io, fd): (&Io, &Rc<OwnedFd>),
     mut memory: Vec<u8>,
-    mut range: Range<usize>,
+    range: Range<usize>,
     at: &mut u64,
     flags: ReadWriteFlags,
 ) -> (Result<(), Cause>, Vec<u8>) {
-    while !range.is_empty() {
-        let (count, back) = io.write(fd, memory, range.clone(), (*at, flags)).await;
-        memory = back;
-        match count {
-            Ok(0) => return (Err(disk_cause(libc::ENOSPC)), memory),
-            Ok(count) => {
-                *at += count as u64;
-                range.start += count;
-            }
-            Err(libc::EINTR) => {}
-            // A try without waiting that nobody repeated: the plain call waits.
-            Err(libc::EAGAIN) => {
-                let result = write_sync_with(fd, &memory[range], at, flags);
-                return (result, memory);
-            }
-            Err(errno) => return (Err(disk_cause(errno)), memory),
+    let written = write_all(range.len(), at, true, async |done, at, is_by_ring| {
+        let rest = range.start + done..range.end;
+        if !is_by_ring {
+            return write_part(fd, &memory[rest], at, flags).map_err(Errno::raw_os_error);
         }
-    }
-    (Ok(()), memory)
+        let (count, back) = io.write(fd, mem::take(&mut memory), rest, (at, flags)).await;
+        memory = back;
+        count
+    });
+    (written.await, memory)
 }
 
 /// Writes all of `body` by plain system calls. `at` moves behind what was written.
@@ -95,13 +151,8 @@ pub(super) fn write_sync_with(
     at: &mut u64,
     flags: ReadWriteFlags,
 ) -> Result<(), Cause> {
-    let write = |part: &[u8], at| match flags.is_empty() {
-        true => rustix::io::pwrite(fd, part, at),
-        false => rustix::io::pwritev2(fd, &[IoSlice::new(part)], at, flags),
-    };
     while !body.is_empty() {
-        let part = transfer(Op::Pwrite, body);
-        match part.and_then(|part| write(part, *at)) {
+        match write_part(fd, body, *at, flags) {
             Ok(0) => return Err(disk_cause(libc::ENOSPC)),
             Ok(count) => {
                 *at += count as u64;
@@ -112,6 +163,15 @@ pub(super) fn write_sync_with(
         }
     }
     Ok(())
+}
+
+/// Writes some of `body`, at least a byte where nothing goes wrong, by a plain system call.
+fn write_part(fd: &OwnedFd, body: &[u8], at: u64, flags: ReadWriteFlags) -> Result<usize, Errno> {
+    let part = transfer(Op::Pwrite, body)?;
+    match flags.is_empty() {
+        true => rustix::io::pwrite(fd, part, at),
+        false => rustix::io::pwritev2(fd, &[IoSlice::new(part)], at, flags),
+    }
 }
 
 /// Disk space that is reserved step by step for a range of a file as it is written from its begin.

@@ -17,6 +17,7 @@ pub(in crate::ring) use stream::Unread;
 use super::aligned::Aligned;
 use super::backend::{CQ_ENTRIES_PER_SQ_ENTRY, RecvMode, RingFlags, RingOptions};
 use super::exec::{Bell, Park};
+use super::vectored::Vectored;
 use crate::limits::FIRST_BUFFERS_FROM;
 use crate::ring::buf::{BufPool, Size};
 use crate::ring::shim::{self, Verdict};
@@ -82,6 +83,8 @@ pub(super) enum Data {
     Fd { _fd: Rc<OwnedFd> },
     /// Memory that is written around the page cache.
     Aligned { _fd: Rc<OwnedFd>, memory: Aligned },
+    /// Memory that is written as one, and what the kernel is told of it by.
+    Vectored { _fd: Rc<OwnedFd>, pieces: Vectored },
     /// An encoded address.
     Address { _fd: Rc<OwnedFd>, _address: Box<SocketAddrAny> },
     /// A span of time.
@@ -374,6 +377,7 @@ impl Data {
             Self::Buf { buf, .. } => buf,
             Self::Fd { .. }
             | Self::Aligned { .. }
+            | Self::Vectored { .. }
             | Self::Address { .. }
             | Self::Time { .. }
             | Self::Names { .. }

@@ -8,6 +8,7 @@
 //! ([`in_flight`]), and a runtime is dropped only when there is none ([`super::start`]).
 
 use super::enter;
+use super::vectored::Vectored;
 use crate::ring::shim::{Op, Verdict};
 use io_uring::squeue::{self, Flags};
 use io_uring::{cqueue, opcode, types};
@@ -318,6 +319,43 @@ impl OneshotOutputTransform for GiveVec {
     fn transform_oneshot_output(self, data: Vec<u8>, cqe: cqueue::Entry) -> Self::Output {
         (self.0.result(count(cqe.result())), data)
     }
+}
+
+/// Data that a write of pieces owns.
+pub(super) struct Gathered {
+    _fd: Rc<OwnedFd>,
+    pieces: Vectored,
+}
+
+/// Turns the completion of such a write into its result and its pieces.
+pub(super) struct GiveVectored(Verdict);
+
+impl OneshotOutputTransform for GiveVectored {
+    type Output = (Result<usize, i32>, Vectored);
+    type StoredData = Gathered;
+
+    fn transform_oneshot_output(self, data: Gathered, cqe: cqueue::Entry) -> Self::Output {
+        (self.0.result(count(cqe.result())), data.pieces)
+    }
+}
+
+/// WRITEV of these bytes of pieces at a file offset, with flags of pwritev2(2).
+pub(super) fn write_gathered(
+    fd: &Rc<OwnedFd>,
+    mut pieces: Vectored,
+    bytes: Range<usize>,
+    (offset, rw_flags): (u64, i32),
+) -> InFlight<GiveVectored> {
+    let verdict = Verdict::on(Op::Write);
+    let (vectors, count) = pieces.vectors(bytes.start..bytes.start + verdict.len(bytes.len()));
+    // KERNEL: reads the vectors and the buffers of `pieces`, owned by the driver in `Gathered`
+    // until the completion.
+    let sqe = opcode::Writev::new(types::Fd(fd.as_raw_fd()), vectors, count)
+        .offset(offset)
+        .rw_flags(rw_flags)
+        .build();
+    let data = Gathered { _fd: Rc::clone(fd), pieces };
+    submit(verdict, data, GiveVectored(verdict), sqe, Flags::empty())
 }
 
 /// ASYNC_CANCEL of everything in flight on this ring (IORING_ASYNC_CANCEL_ANY, since 5.19). Work

@@ -3,6 +3,7 @@
 use super::{Data, GROUP, InFlight, Ring};
 use crate::ring::io::aligned::Aligned;
 use crate::ring::io::backend::Wants;
+use crate::ring::io::vectored::Vectored;
 use crate::ring::shim::{Op, Verdict};
 use io_uring_own::squeue::Flags;
 use io_uring_own::{opcode, types};
@@ -129,6 +130,29 @@ impl Ring {
             .rw_flags(rw_flags)
             .build();
         self.start(verdict, Data::of_buf(fd, buf), entry)
+    }
+
+    /// WRITEV of these bytes of pieces at a file offset, with flags of pwritev2(2).
+    pub(in crate::ring::io) async fn write_gathered(
+        self: &Rc<Self>,
+        fd: &Rc<OwnedFd>,
+        mut pieces: Vectored,
+        bytes: Range<usize>,
+        (offset, rw_flags): (u64, i32),
+    ) -> (Result<usize, i32>, Vectored) {
+        let verdict = Verdict::on(Op::Write);
+        let (vectors, count) = pieces.vectors(bytes.start..bytes.start + verdict.len(bytes.len()));
+        // KERNEL: reads the vectors and buffers of `pieces`, owned by the ring in its slot until
+        // its completion.
+        let entry = opcode::Writev::new(types::Fd(fd.as_raw_fd()), vectors, count)
+            .offset(offset)
+            .rw_flags(rw_flags)
+            .build();
+        let data = Data::Vectored { _fd: Rc::clone(fd), pieces };
+        match self.start(verdict, data, entry).await {
+            (result, Data::Vectored { pieces, .. }) => (result, pieces),
+            (result, _) => (result, Vectored::default()),
+        }
     }
 
     /// WRITE of the first `length` bytes of `memory` at a file offset.
