@@ -36,7 +36,8 @@ fn descriptors_return_after_failures_of_every_kind() {
     let pull = sandbox.pull().args(["-i", "-", "--retry", "0", "-j", "400", "-x", "300"]);
     // Nothing but failures: such hosts are soon left alone otherwise.
     let pull = pull.args(["--fixed-connections", "--host-fail-limit", "0"]);
-    let mut running = pull.args(["--connect-timeout", "500ms", "--read-timeout", "2s"]).spawn();
+    // Hundreds connect at the same moment, and only the silent port is to be too late.
+    let mut running = pull.args(["--connect-timeout", "3s", "--read-timeout", "2s"]).spawn();
     running.feed([server.url("/hold"), server.url("/first")]);
     assert!(eventually(|| server.log().contains(&"/hold".to_owned())));
     let before = running.descriptors();
