@@ -1,11 +1,13 @@
 //! `--backend`: whatever moves the bytes, rows and files are the same, and runs end as they should.
 
-use crate::cmd::{Done, Sandbox, eventually};
+use crate::cmd::{Done, Sandbox, at_once, eventually};
 use crate::origin::{Served, serve};
 use crate::rude::{Plan, Verb, ok};
 use rustix::process::Signal;
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read as _;
+use std::sync::Mutex;
 
 /// All backends, the one that the others are compared with first.
 const BACKENDS: [&str; 6] = ["uring", "uring-own", "epoll", "epoll-edge", "select", "blocking"];
@@ -47,26 +49,27 @@ fn told(done: &Done) -> Vec<(u64, [String; 5])> {
 
 #[test]
 fn rows_and_files_are_the_same() {
-    let mut first = None;
-    for backend in BACKENDS {
+    let runs = Mutex::new(BTreeMap::new());
+    at_once(BACKENDS, |backend| {
         let served = serve();
         let sandbox = Sandbox::new();
         let pull = sandbox.pull().args(["--backend", backend, "--cacert"]).arg(served.ca());
         let pull = pull.args(["--read-timeout", "5s", "--retry", "0"]);
         let pull = pull.args(["--compute-hash", "sha256", "-j", "24", "-s", "4", "-k", "1M"]);
         let done = pull.list(urls(&served)).run();
-        let (rows, files) = (told(&done), sandbox.files());
         assert!(sandbox.temporaries().is_empty(), "{backend}");
-        let Some((code, wanted, wanted_files)) = &first else {
-            first = Some((done.code(), rows, files));
-            continue;
-        };
-        assert_eq!(done.code(), *code, "{backend}");
+        let run = (done.code(), told(&done), sandbox.files());
+        runs.lock().unwrap().insert(backend, run);
+    });
+    let runs = runs.into_inner().unwrap();
+    let (code, wanted, wanted_files) = &runs[BACKENDS[0]];
+    for (backend, (of_backend, rows, files)) in &runs {
+        assert_eq!(of_backend, code, "{backend}");
         for (row, wanted) in rows.iter().zip(wanted) {
             assert_eq!(row, wanted, "{backend}");
         }
         assert_eq!(rows.len(), wanted.len(), "{backend}");
-        assert!(files == *wanted_files, "{backend}: other files");
+        assert!(files == wanted_files, "{backend}: other files");
     }
 }
 

@@ -403,6 +403,18 @@ pub(crate) fn eventually(mut is_so: impl FnMut() -> bool) -> bool {
     false
 }
 
+/// Does this with each item, a few at a time: for what waits more than it works.
+pub(crate) fn at_once<T: Send>(items: impl IntoIterator<Item = T>, work: impl Fn(T) + Sync) {
+    let (work, mut items) = (&work, items.into_iter().peekable());
+    while items.peek().is_some() {
+        std::thread::scope(|scope| {
+            for item in items.by_ref().take(AT_ONCE) {
+                scope.spawn(move || work(item));
+            }
+        });
+    }
+}
+
 /// Says on standard error why a test does not test, or fails it where skipping is not allowed: a
 /// program is missing, which `scripts/test` installs.
 pub(crate) fn skip(reason: &str) {
@@ -428,6 +440,8 @@ fn rows(path: &Path) -> Vec<Row> {
     reader.byte_records().map(|record| row(record.unwrap())).collect()
 }
 
+/// Items that [`at_once`] works on at a time.
+const AT_ONCE: usize = 4;
 /// No run of the suite needs a tenth of it.
 const HANG_BOUND: Duration = Duration::from_secs(60);
 

@@ -1,7 +1,7 @@
 //! Hosts that refuse what is too much for them (429, 503), and URLs that are always refused.
 //! "When" is told by the order of events only.
 
-use crate::cmd::{Done, Sandbox};
+use crate::cmd::{Done, Sandbox, at_once};
 use crate::rude::{Plan, Verb, ok, response};
 use crate::sockets::Acceptor;
 use std::collections::HashMap;
@@ -211,7 +211,8 @@ fn a_host_that_bears_four_at_once_fails_nothing() {
 
 #[test]
 fn a_host_that_limits_requests_a_second_fails_nothing() {
-    for refusal in [TOO_MANY, UNAVAILABLE, TOO_MANY.after_1s(), UNAVAILABLE.after_1s()] {
+    let refusals = [TOO_MANY, UNAVAILABLE, TOO_MANY.after_1s(), UNAVAILABLE.after_1s()];
+    at_once(refusals, |refusal| {
         let server = Limited::start(Limit::PerSecond(50.0, 5.0), refusal);
         let sandbox = Sandbox::new();
         let urls = server.urls(150);
@@ -221,7 +222,7 @@ fn a_host_that_limits_requests_a_second_fails_nothing() {
         assert_eq!(answered, urls.len());
         assert!(refused < answered / 5, "{refused} of {answered}");
         assert_eq!(retries(&done), refused);
-    }
+    });
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //! does with ranges.
 
 use crate::checksums::sha256;
-use crate::cmd::{Done, Sandbox, eventually};
+use crate::cmd::{Done, Sandbox, at_once, eventually};
 use crate::large_origin::LargeFile;
 use crate::long::kill_often;
 use crate::origin::{Served, serve};
@@ -115,14 +115,14 @@ fn no_lie_about_ranges_gets_into_a_file() {
         "bare",
         "gzip",
     ];
-    for lie in lies {
+    at_once(lies, |lie| {
         let sandbox = Sandbox::new();
         let file = slow(&served, lie).with("ranges", lie);
         let file = if lie == "shifted-told" { file.with("by", 10) } else { file };
         let done = pull(&sandbox, &file);
         assert_whole(&sandbox, &done, (&file, lie));
         file.assert_stored(&sandbox.out().join(lie), 0);
-    }
+    });
 }
 
 #[test]
@@ -157,19 +157,18 @@ fn bytes_that_are_silently_of_another_place_do_not_pass_a_checksum() {
 #[test]
 fn a_change_in_the_middle_leaves_one_version() {
     let served = serve();
-    for change in ["all", "etag"] {
-        for requests in [1, 2, 3] {
-            let sandbox = Sandbox::new();
-            let name = format!("{change}-{requests}");
-            let file = slow(&served, &name).with("change", change);
-            let file = file.with("change-after-requests", requests);
-            let done = pull(&sandbox, &file);
-            assert_whole(&sandbox, &done, (&file, &name));
-            let stored = sandbox.out().join(&name);
-            let version = version(&file, &stored).expect("its first bytes are of some version");
-            file.assert_stored(&stored, version);
-        }
-    }
+    let changes = ["all", "etag"].into_iter().flat_map(|what| [1, 2, 3].map(|n| (what, n)));
+    at_once(changes, |(change, requests)| {
+        let sandbox = Sandbox::new();
+        let name = format!("{change}-{requests}");
+        let file = slow(&served, &name).with("change", change);
+        let file = file.with("change-after-requests", requests);
+        let done = pull(&sandbox, &file);
+        assert_whole(&sandbox, &done, (&file, &name));
+        let stored = sandbox.out().join(&name);
+        let version = version(&file, &stored).expect("its first bytes are of some version");
+        file.assert_stored(&stored, version);
+    });
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //! certain, and whatever they do, its bytes are right and it does not wait for them.
 
 use crate::checksums::sha256;
-use crate::cmd::{Done, Sandbox};
+use crate::cmd::{Done, Sandbox, at_once};
 use crate::large_origin::LargeFile;
 use crate::long::advanced;
 use crate::origin::{Served, serve, serve_at};
@@ -223,7 +223,7 @@ fn what_only_a_checksum_vouched_for_is_nothing_to_a_run_without_it() {
 #[test]
 fn mirrors_that_die_or_lie_cost_nothing_but_their_ranges() {
     let (first, second) = two();
-    for (name, mood, value) in [
+    let moods = [
         ("reset", "reset", "300000"),
         ("cut", "cut", "300000"),
         ("stall", "stall", "100000"),
@@ -240,13 +240,14 @@ fn mirrors_that_die_or_lie_cost_nothing_but_their_ranges() {
         ("total-unknown", "ranges", "total-unknown"),
         ("bare", "ranges", "bare"),
         ("gzip", "ranges", "gzip"),
-    ] {
+    ];
+    at_once(moods, |(name, mood, value)| {
         let sandbox = Sandbox::new();
         let (file, mirror) = (slow(&first, name), slow(&second, name).with(mood, value));
         let done = pull(&sandbox, &[&file.url(), &mirror.url()], None);
         assert_whole(&sandbox, &done, &file, name);
         assert!(mirror.stats().requests > 0, "{name}");
-    }
+    });
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //! of a file that is asked for.
 
 use crate::checksums::sha256;
-use crate::cmd::{Done, Row, Sandbox};
+use crate::cmd::{Done, Row, Sandbox, at_once};
 use crate::large_origin::LargeFile;
 use crate::long::kill_when_begun;
 use crate::origin::{Served, serve};
@@ -163,7 +163,7 @@ fn a_digest_that_is_wrong_with_what_was_there_is_right_without() {
 #[test]
 fn no_lie_about_the_rest_gets_into_a_file() {
     let served = serve();
-    for (lie, resume) in [
+    let lies = [
         ("ignored", "no_ranges"),
         ("stripped", "no_ranges"),
         ("none", "no_ranges"),
@@ -176,7 +176,8 @@ fn no_lie_about_the_rest_gets_into_a_file() {
         ("gzip", "no_ranges"),
         ("untold", "continued"),
         ("total-unknown", "continued"),
-    ] {
+    ];
+    at_once(lies, |(lie, resume)| {
         let sandbox = Sandbox::new();
         let name = format!("rest-{lie}");
         let file = served.file(&name, LEN).with("send-buffer", 16_384);
@@ -192,7 +193,7 @@ fn no_lie_about_the_rest_gets_into_a_file() {
         assert_eq!(row["num_parts"], "1", "{row:#?}");
         assert_eq!(row["size_resumed"] != "0", resume == "continued", "{row:#?}");
         assert_eq!(sandbox.temporaries(), Vec::<String>::new());
-    }
+    });
 }
 
 /// Bytes of a body that is cut off in its middle.

@@ -1,7 +1,7 @@
 //! Two runs at once: with one report, with one file, with one unfinished file. No file is ever
 //! mixed, and the rows of both are true.
 
-use crate::cmd::{Done, Row, Sandbox, eventually};
+use crate::cmd::{Done, Row, Sandbox, at_once, eventually};
 use crate::large_origin::LargeFile;
 use crate::long::{advanced, kill_when_begun, record_path};
 use crate::origin::{Served, serve};
@@ -120,36 +120,36 @@ fn two_runs_of_one_split_file_that_keep_nothing_do_not_meet() {
 fn of_two_runs_with_one_unfinished_file_one_has_it() {
     let served = serve();
     // Over before the other one has waited, and not.
-    for (name, rate) in [("fast", 100_000_000), ("slow", 1_500_000)] {
-        for changes in [0, 1] {
-            let (sandbox, other) = (Sandbox::new(), Sandbox::new());
-            let name = format!("{name}-{changes}");
-            let file = slow(&served, &name, rate).with("stall", 4 * MIB).with("first", 1);
-            kill_when_begun(sandbox.pull().arg(file.url()).spawn(), &sandbox.out(), &name);
-            if changes > 0 {
-                file.change();
-            }
-            let out = sandbox.out();
-            let pull = |sandbox: &Sandbox| {
-                let pull = sandbox.pull_into(&out).report("two.csv").args(["-c", "--retry", "0"]);
-                pull.arg(file.url()).spawn()
-            };
-            let (first, second) = (pull(&sandbox), pull(&other));
-            let both = [first.wait(), second.wait()];
-            let is_good = |done: &Done| done.code() == 0;
-            assert!(both.iter().any(is_good), "{:#?}", both.map(|done| done.stderr));
-            for done in &both {
-                if is_good(done) {
-                    assert_true(done, &file);
-                } else {
-                    assert_eq!((done.fault(&file.url()), done.code()), ("disk.locked", 3));
-                    assert_eq!(done.row(&file.url())["size_download"], "0");
-                }
-            }
-            file.assert_stored(&out.join(&name), changes);
-            assert_nothing_left(&out, &name);
+    let rates = [("fast", 100_000_000), ("slow", 1_500_000)];
+    let cases = rates.into_iter().flat_map(|rate| [0, 1].map(|changes| (rate, changes)));
+    at_once(cases, |((name, rate), changes)| {
+        let (sandbox, other) = (Sandbox::new(), Sandbox::new());
+        let name = format!("{name}-{changes}");
+        let file = slow(&served, &name, rate).with("stall", 4 * MIB).with("first", 1);
+        kill_when_begun(sandbox.pull().arg(file.url()).spawn(), &sandbox.out(), &name);
+        if changes > 0 {
+            file.change();
         }
-    }
+        let out = sandbox.out();
+        let pull = |sandbox: &Sandbox| {
+            let pull = sandbox.pull_into(&out).report("two.csv").args(["-c", "--retry", "0"]);
+            pull.arg(file.url()).spawn()
+        };
+        let (first, second) = (pull(&sandbox), pull(&other));
+        let both = [first.wait(), second.wait()];
+        let is_good = |done: &Done| done.code() == 0;
+        assert!(both.iter().any(is_good), "{:#?}", both.map(|done| done.stderr));
+        for done in &both {
+            if is_good(done) {
+                assert_true(done, &file);
+            } else {
+                assert_eq!((done.fault(&file.url()), done.code()), ("disk.locked", 3));
+                assert_eq!(done.row(&file.url())["size_download"], "0");
+            }
+        }
+        file.assert_stored(&out.join(&name), changes);
+        assert_nothing_left(&out, &name);
+    });
 }
 
 fn assert_nothing_left(dir: &Path, name: &str) {
