@@ -32,7 +32,7 @@ use swarm::{After, Swarm, body, mix, send_length};
 /// URLs in all.
 const URLS: u64 = 100_000;
 /// Of so many URLs one is answered by silence: what a soak takes longer for.
-const ONE_STALL_IN: u64 = 4_000;
+const ONE_STALL_IN: u64 = 2_000;
 /// Origins that the URLs are spread over.
 const HOSTS: u64 = 16;
 /// Those of them whose connections are kept: the others say something that nobody asked for.
