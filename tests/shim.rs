@@ -295,12 +295,7 @@ fn a_shard_is_whole_whatever_write_of_it_is_short_or_made_again() {
             let bodies = sandbox.path("bodies");
             std::fs::create_dir(&bodies).unwrap();
             let shard = sandbox.out().join("00000.tar");
-            let status = std::process::Command::new("tar")
-                .arg("-xf")
-                .arg(shard)
-                .arg("-C")
-                .arg(&bodies)
-                .status();
+            let status = cmd::command("tar").arg("-xf").arg(shard).arg("-C").arg(&bodies).status();
             assert!(status.unwrap().success(), "{about}");
             let mut found = files(&bodies, "");
             found.retain(|name, _| !name.ends_with(".json"));
