@@ -6,7 +6,7 @@ use ringpull::cli::{self, Command};
 use ringpull::exit::ExitStatus;
 use ringpull::report::look::{Look, Page};
 use ringpull::ring::heap::Heap;
-use ringpull::ring::{setup, terminal, title};
+use ringpull::ring::{setup, terminal, title, tls};
 use ringpull::{bench, engine, origin, report};
 use std::ffi::OsString;
 use std::io::Write;
@@ -74,7 +74,10 @@ fn run(command: &Command, words: &[OsString]) -> anyhow::Result<ExitStatus> {
             args.shown.warnings.iter().for_each(|warning| tell(&format!("warning: {warning}")));
             print(&args.shown.render(page(terminal::columns_of_output())));
             let host = cli::Host::ask(words)?;
-            args.pull.iter().try_for_each(|pull| cli::resolve(pull, &host).map(drop))?;
+            if let Some(pull) = &args.pull {
+                // The files of certificates and keys have to be such.
+                tls::Settings::new(&cli::resolve(pull, &host)?.config.tls)?;
+            }
             Ok(ExitStatus::Success)
         }
         Command::Help(args) => {

@@ -122,6 +122,9 @@ fn options_that_make_no_run_are_refused_where_they_are_shown() {
     for (options, refused) in [
         (&["--name-template", "{nothing}"][..], "{nothing}"),
         (&["--netrc-file", "missing"], "missing"),
+        (&["--cacert", "missing"], "cannot use the CA file missing"),
+        (&["--cert", "missing"], "cannot use the certificate missing"),
+        (&["--pinnedpubkey", "missing"], "cannot use the public key missing"),
         (&["-o", "a.bin", "-i", "-"], "several downloads"),
     ] {
         let done = program(&home, b"").arg("config").args(options).output().unwrap();

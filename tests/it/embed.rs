@@ -169,9 +169,13 @@ fn a_pull_that_is_stopped_or_dropped_ends_at_once() {
     assert_eq!(dropped.next().map(|row| row.status), Some(Status::Ok));
     drop(dropped);
     assert_eq!(files(&dir.path().join("dropped")), 1, "and nothing unfinished");
-    let panicking = pull("panicking").on_row(|_| std::panic::resume_unwind(Box::new("mine")));
-    let panic = catch_unwind(AssertUnwindSafe(|| panicking.run())).unwrap_err();
-    assert_eq!(panic.downcast_ref::<&str>(), Some(&"mine"));
+    let panic = || std::panic::resume_unwind(Box::new("mine"));
+    let of_row = pull("of-row").on_row(|_| panic());
+    let of_notice = pull("of-notice").flag("insecure").on_notice(|_| panic());
+    for panicking in [of_row, of_notice] {
+        let panic = catch_unwind(AssertUnwindSafe(|| panicking.run())).unwrap_err();
+        assert_eq!(panic.downcast_ref::<&str>(), Some(&"mine"));
+    }
 }
 
 #[test]

@@ -114,6 +114,7 @@ def test_options_are_those_of_the_program(url: Url, tmp_path: Path) -> None:
         ({"tpslimit": 5, "rate": "9/s"}, "--rate"),
         ({"name_template": "{nothing}"}, "{nothing}"),
         ({"output": "one.jpg"}, "several downloads"),
+        ({"cacert": "/dev/null/no"}, "CA file /dev/null/no"),
         ({"output": "-"}, "output: the rows"),
         ({"stats": "-"}, "stats: the rows"),
         ({"report": "-"}, "standard output"),
@@ -135,6 +136,25 @@ def test_a_wrong_option_is_a_usage_error(
             pull(images, dir=tmp_path / "out", **options)
         assert raised.value.status in (2, None)
     assert not (tmp_path / "out").exists() and not running(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"retry": "x"}, "invalid value 'x' for '--retry <N>': invalid digit found in string"),
+        ({"cacert": "/dev/null/no"}, "cannot use the CA file /dev/null/no: Not a directory"),
+    ],
+)
+def test_a_usage_error_tells_the_error_alone(
+    options: dict[str, Any], told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Neither a warning that comes before it, nor the colours that the environment asks for.
+    monkeypatch.setenv("RINGPULL_RETYR", "3")
+    monkeypatch.setenv("CLICOLOR_FORCE", "1")
+    (tmp_path / "c.toml").touch()
+    with pytest.raises(ringpull.UsageError) as raised:
+        ringpull.pull([], dir=tmp_path, config=tmp_path / "c.toml", **options)
+    assert str(raised.value).partition(" (os error")[0] == told
 
 
 def test_a_generator_of_which_no_row_is_asked_for_begins_nothing(tmp_path: Path) -> None:

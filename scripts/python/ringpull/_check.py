@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Sequence
 
 from ._errors import BinaryError, UsageError, of_status
-from ._run import STARTING
+from ._run import BESIDE, STARTING
 
 
 def check(command: Sequence[str]) -> None:
@@ -18,10 +19,14 @@ def check(command: Sequence[str]) -> None:
         # Nobody forks meanwhile, who would keep its pipe open.
         with STARTING:
             done = subprocess.run(
-                [program, "config", *options], stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True)
+                [program, "config", *options], env={**os.environ, "NO_COLOR": "1"},
+                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                start_new_session=True)
     except OSError as error:
         raise BinaryError(f"cannot run {program}: {error.strerror}") from error
-    refused = of_status(done.returncode, None, done.stderr.decode(errors="replace"))
+    # A run says these warnings again.
+    lines = done.stderr.decode(errors="replace").splitlines()
+    told = "\n".join(line for line in lines if not line.startswith(BESIDE))
+    refused = of_status(done.returncode, None, told)
     if isinstance(refused, UsageError):
         raise refused

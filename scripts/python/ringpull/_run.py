@@ -33,7 +33,7 @@ _READ_BYTES = 1 << 18
 # Lines of standard error that an exception can tell.
 _TOLD_LINES = 100
 # What the program says that is not why it ended.
-_BESIDE = ("ringpull: warning: ", "ringpull: note: ", "warning: ", "failed: ")
+BESIDE = ("ringpull: warning: ", "ringpull: note: ", "warning: ", "failed: ")
 # How it begins to say why it ends.
 _FATAL = ("ringpull: ", "error: ")
 
@@ -161,7 +161,7 @@ class Run:
             raise self._failure
         status = self._child.wait()
         if self._stats.is_failure(status, bool(self._fatal)):
-            beside = (line for line in self._last if not line.startswith(_BESIDE))
+            beside = (line for line in self._last if not line.startswith(BESIDE))
             told, self._fatal = self._fatal or [*beside], []
             raise _errors.of_status(status, self._stats.end, "\n".join(told))
 
@@ -204,7 +204,7 @@ class Run:
         for raw in self._told.lines(data):
             line = raw.decode(errors="replace")
             self._last.append(line)
-            is_beside = line.startswith(_BESIDE)
+            is_beside = line.startswith(BESIDE)
             if not is_beside and (self._fatal or line.startswith(_FATAL)):
                 self._fatal.append(line)
             else:
