@@ -306,6 +306,51 @@ fn a_shard_is_whole_whatever_write_of_it_is_short_or_made_again() {
     }
 }
 
+#[test]
+fn a_shard_that_a_panic_tore_has_no_name_and_is_made_again() {
+    const COUNT: usize = 12;
+    let served = serve();
+    let urls: Vec<String> =
+        (0..COUNT).map(|n| served.http(&format!("/bytes/{}/b", 40_000 + 20_000 * n))).collect();
+    let mut panics = 0;
+    for (file_ops, op) in [("ring", "write"), ("sync", "pwrite")] {
+        for number in 1..=6 {
+            let sandbox = Sandbox::new();
+            let pull = || {
+                let pull = sandbox.pull().args(["--output-format", "tar", "--threads", "1"]);
+                pull.args(["-x", "1", "--shard-files", "6", "--file-ops", file_ops]).list(&urls)
+            };
+            let shim = format!("{op}:panic@{number}");
+            let done = pull().env("RINGPULL_SHIM", &shim).spawn().wait_for_any_end();
+            panics += usize::from(done.code() == 1);
+            for shard in shards(&sandbox) {
+                let listed = cmd::command("tar").arg("-tf").arg(&shard).output().unwrap();
+                assert!(listed.status.success(), "{file_ops} {shim}: {}", shard.display());
+            }
+            let again = pull().again().run();
+            let is_ok = |row: &&cmd::Row| row["status"] == "ok";
+            let ok = done.rows.iter().chain(&again.rows).filter(is_ok).count();
+            assert!(ok >= COUNT, "{file_ops} {shim}: {ok}");
+            let members: usize = shards(&sandbox)
+                .iter()
+                .map(|shard| {
+                    let listed = cmd::command("tar").arg("-tf").arg(shard).output().unwrap();
+                    String::from_utf8(listed.stdout).unwrap().lines().count()
+                })
+                .sum();
+            assert_eq!(members, COUNT, "{file_ops} {shim}");
+        }
+    }
+    assert!(panics >= 6, "only {panics} runs met a panic");
+}
+
+/// Shards that have their names.
+fn shards(sandbox: &Sandbox) -> Vec<std::path::PathBuf> {
+    let entries = std::fs::read_dir(sandbox.out()).unwrap();
+    let paths = entries.map(|entry| entry.unwrap().path());
+    paths.filter(|path| path.extension().is_some_and(|ext| ext == "tar")).collect()
+}
+
 /// Every operation of these kinds.
 fn places(clean: &Said, kinds: &[&str]) -> Vec<(String, usize)> {
     let mut places = Vec::new();

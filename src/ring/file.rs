@@ -192,6 +192,11 @@ impl OutFile {
         self.written
     }
 
+    /// Whether the file was brought to the disk after its last byte.
+    pub fn is_flushed(&self) -> bool {
+        self.is_flushed
+    }
+
     /// Writes the waiting body of `buf` behind the bytes written before.
     ///
     /// # Errors

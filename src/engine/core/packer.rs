@@ -48,6 +48,8 @@ struct Shard {
     packed: Vec<PackedBody>,
     index: Index,
     began: SystemTime,
+    /// Whether a sample is being appended: what is left so by a panic is not whole.
+    is_torn: bool,
 }
 
 /// A body that an archive is to have.
@@ -196,7 +198,9 @@ impl Core {
         shard.packed.push(PackedBody { untold, key });
         archive.count_waiting();
         self.end_when_enough(archive);
+        shard.is_torn = true;
         let appended = self.append(shard, &sample, body).await;
+        shard.is_torn = false;
         self.packer.sampler.keep(sample);
         let is_full = shard.is_full(archive);
         let done = if appended.is_err() || is_full { open.take() } else { None };
@@ -236,7 +240,8 @@ impl Core {
         };
         self.found_room(is_probe);
         let began = self.kit.clocks.now().date;
-        Ok(Shard { file, packed: Vec::new(), index: Index::default(), began })
+        let (packed, index) = (Vec::new(), Index::default());
+        Ok(Shard { file, packed, index, began, is_torn: false })
     }
 
     /// Appends a sample to a shard.
@@ -344,6 +349,10 @@ impl Core {
     /// Gives a shard its name, and then its rows to the books.
     async fn finish_shard(&self, archive: &Archiving, shard: Option<Shard>) {
         let Some(mut shard) = shard else { return };
+        if shard.is_torn {
+            // The same command pulls what was in it again.
+            return self.give_up_shard(archive, shard, &Cause::Interrupted).await;
+        }
         if let Err(cause) = self.name_shard(archive, &mut shard).await {
             return self.give_up_shard(archive, shard, &cause).await;
         }
@@ -365,7 +374,15 @@ impl Core {
         });
         let table = table.transpose()?;
         // The name first: where another run has it, what stands beside it is that run's.
-        shard.file.finish().await?;
+        let mut is_probe = false;
+        while let Err(cause) = shard.file.finish().await {
+            // Bytes that did not get to the disk may be lost to the next try as well (fsync(2)).
+            if !shard.file.is_flushed() {
+                return Err(cause);
+            }
+            is_probe = self.wait_for_room(cause, 0).await?;
+        }
+        self.found_room(is_probe);
         let beside = (&shard.index, &stats, table.as_deref());
         let written = self.write_beside(&shard.file.name, beside).await;
         if written.is_err() {

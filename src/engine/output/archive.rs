@@ -278,11 +278,16 @@ impl ShardFile {
         self.file.write_gathered(&mut self.gather).await
     }
 
+    /// Whether all of it is on the disk, so that it lacks nothing but its name.
+    pub(crate) fn is_flushed(&self) -> bool {
+        self.file.is_flushed()
+    }
+
     /// Brings all that was written to the disk, and gives the file its name, which nothing else may
     /// have.
     ///
     /// # Errors
-    /// As above, or the name is taken.
+    /// As above, or the name is taken. Where the shard is flushed, it may be tried again.
     pub(crate) async fn finish(&mut self) -> Result<(), Cause> {
         let Self { file, name, .. } = self;
         let nothing_left = &mut RecvBuf::default();

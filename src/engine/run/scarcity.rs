@@ -30,7 +30,7 @@ pub(crate) fn failure() -> Option<anyhow::Error> {
 /// Why a run does not begin.
 pub(crate) fn too_little() -> RunError {
     RunError::local_file(
-        "too little memory, or too many threads: lower --threads or --lookahead, or raise the \
+        "too little memory, or too many threads: lower -j, --threads or --lookahead, or raise the \
          limits (ulimit -v, ulimit -u, ulimit -l)",
     )
 }
