@@ -103,6 +103,40 @@ def test_options_are_those_of_the_program(url: Url, tmp_path: Path) -> None:
     assert list(ringpull.pull([url("/image/1.jpg")], dir=tmp_path / "out", **options)) == []
 
 
+@pytest.mark.parametrize("name", ["shard", "config", "no_config", "retry", "dry_run", "input_file"])
+@pytest.mark.parametrize("nothing", [None, False])
+def test_an_option_of_nothing_is_not_given(
+    name: str, nothing: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SLURM_ARRAY_TASK_ID", "0")
+    monkeypatch.setenv("SLURM_ARRAY_TASK_COUNT", "4")
+    monkeypatch.setenv("RINGPULL_DRY_RUN", "true")
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    (tmp_path / "ringpull").mkdir()
+    (tmp_path / "ringpull" / "config.toml").write_text("max-files = 1\n")
+    options: dict[str, Any] = {name: nothing, "network": "memory:10", "discard": True}
+    urls = [f"http://localhost/{n}" for n in range(8)]
+    assert len(list(ringpull.pull(urls, **options))) == 8
+
+
+class _Bytes:
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __fspath__(self) -> bytes:
+        return bytes(self._path)
+
+
+def test_paths_of_bytes_and_small_numbers(url: Url, tmp_path: Path) -> None:
+    (tmp_path / "urls.txt").write_text(f"# a comment\n{url('/image/1.jpg')}\n")
+    options: dict[str, Any] = {name: _Bytes(tmp_path / path) for name, path in {
+        "dir": "out", "stats": "s.json", "report": "r.csv", "input_file": "urls.txt"}.items()}
+    (row,) = ringpull.pull(retry_delay=1e-5, **options)
+    assert row.filename == str(tmp_path / "out" / "1.jpg") and row.index == 2, "that of the line"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "r.csv", "s.json", "urls.txt"]
+    assert "--retry-delay=0.00001" in json.loads((tmp_path / "s.json").read_text())["argv"]
+
+
 @pytest.mark.parametrize(
     ("options", "told"),
     [
@@ -125,6 +159,10 @@ def test_options_are_those_of_the_program(url: Url, tmp_path: Path) -> None:
         ({"dry_run": True}, "dry_run"),
         ({"write_out": "x"}, "write_out"),
         ({"input_file": "x"}, "input_file"),
+        ({"user_agent": "a\0b"}, "user_agent: no option can have a NUL"),
+        ({"header": ["A: b", "A: \ud800"]}, "header: no option can have the character U+D800"),
+        ({"stats": "a\0b"}, "stats: no option"),
+        ({"a\0b": 1}, "'a\\x00b': no option"),
     ],
 )
 def test_a_wrong_option_is_a_usage_error(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import decimal
 import os
 import re
 import shutil
@@ -19,7 +20,7 @@ it were not given. A list is for options that are Repeatable, and for those whos
 text with commas."""
 
 # Options that print or have no rows, and those that are how the rows come.
-_REFUSED = {
+REFUSED = {
     "dry-run": "it gives no rows: run the program itself",
     "verify": "it gives no rows: run the program itself",
     "help": "it gives no rows: run the program itself",
@@ -54,7 +55,7 @@ def binary_path(binary: str | os.PathLike[str] | None = None) -> str:
                 "the program ringpull is not beside this package and not in PATH; install the "
                 "wheel again, or say binary=PATH")
         return found
-    path = os.fspath(binary)
+    path = os.fsdecode(binary)
     # A name without a folder is looked for, as a shell does.
     return path if os.sep in path else shutil.which(path) or path
 
@@ -81,12 +82,18 @@ def command(
         raise BinaryError(f"cannot run {program}: there is no such program")
     if not os.access(program, os.X_OK):
         raise BinaryError(f"cannot run {program}: it may not be executed")
-    given = {_flag(name): value for name, value in {"dir": dir, **options}.items()}
-    given = {flag: value for flag, value in given.items() if value is not None}
-    return [program, *_words(has_urls, given)]
+    given: dict[str, Option] = {"dir": dir, **options}
+    # What follows knows nothing of options that are not given.
+    return [program, *_words(has_urls, {
+        _flag(name): value for name, value in given.items() if _is_given(value)})]
+
+
+def _is_given(value: Any) -> bool:
+    return value is not None and value is not False
 
 
 def _flag(name: str) -> str:
+    _assert_word(repr(name), name)
     # continue_=True, since `continue` is Python's, and tlsv1_3 for --tlsv1.3.
     return re.sub(r"(?<=\d)_(?=\d)", ".", name.rstrip("_")).replace("_", "-")
 
@@ -94,11 +101,11 @@ def _flag(name: str) -> str:
 def _words(has_urls: bool, options: Mapping[str, Option]) -> list[str]:
     for flag, value in options.items():
         name = flag.replace("-", "_")
-        if flag in _REFUSED and value is not False:
-            raise UsageError(f"{name}: {_REFUSED[flag]}")
+        if flag in REFUSED:
+            raise UsageError(f"{name}: {REFUSED[flag]}")
         if flag in _PRINTED and value == "-":
             raise UsageError(f"{name}: the rows come on standard output, and nothing else can")
-        if has_urls and flag in _OF_LISTS and value is not False:
+        if has_urls and flag in _OF_LISTS:
             raise UsageError(f"{name} says where URLs are, and there are urls: give one of them")
     made = ["--quiet", r"--write-out=%{json}\n"]
     if has_urls:
@@ -117,10 +124,10 @@ def _words(has_urls: bool, options: Mapping[str, Option]) -> list[str]:
 
 def _option(flag: str, value: Option) -> Iterator[str]:
     if not isinstance(value, (list, tuple)):
-        yield from _word(flag, value)
+        yield _word(flag, value)
     elif flag in _REPEATED:
-        for one in value:
-            yield from _word(flag, one)
+        for one in filter(_is_given, value):
+            yield _word(flag, one)
     elif flag in _JOINED:
         texts = [_text(flag, one) for one in value]
         if texts:
@@ -129,17 +136,40 @@ def _option(flag: str, value: Option) -> Iterator[str]:
         raise UsageError(f"{flag.replace('-', '_')} takes one value, and not a list")
 
 
-def _word(flag: str, value: Any) -> Iterator[str]:
-    if value is True:
-        yield f"--{flag}"
-    elif value is not None and value is not False:
-        yield f"--{flag}={_text(flag, value)}"
+def _word(flag: str, value: Any) -> str:
+    return f"--{flag}" if value is True else f"--{flag}={_text(flag, value)}"
 
 
 def _text(flag: str, value: Any) -> str:
+    name = flag.replace("-", "_")
     if isinstance(value, os.PathLike):
-        return str(os.fspath(value))
-    if isinstance(value, (str, int, float)) and not isinstance(value, bool):
-        return str(value)
-    raise TypeError(
-        f"{flag.replace('-', '_')}: {value!r} is no text, number, path, bool or list of these")
+        text = os.fsdecode(value)
+    elif isinstance(value, float):
+        # The program reads no exponents.
+        text = format(decimal.Decimal(float.__repr__(value)), "f")
+    elif isinstance(value, (str, int)) and not isinstance(value, bool):
+        text = str(value)
+    else:
+        raise TypeError(f"{name}: {value!r} is no text, number, path, bool or list of these")
+    _assert_word(name, text)
+    return text
+
+
+def _assert_word(name: str, text: str) -> None:
+    """Raises where a program cannot be given this text."""
+    if "\0" in text:
+        raise UsageError(f"{name}: no option can have a NUL character")
+    try:
+        os.fsencode(text)
+    except UnicodeEncodeError as error:
+        character = f"U+{ord(text[error.start]):04X}"
+        raise UsageError(f"{name}: no option can have the character {character}: {error.reason}") \
+            from None
+
+
+def stats_path(options: Mapping[str, Option]) -> str | None:
+    """Where statistics go. They come through Python, which has to know how the run ended."""
+    stats = options.get("stats") or None
+    if stats is None or isinstance(stats, (str, os.PathLike)):
+        return None if stats is None else _text("stats", stats)
+    raise TypeError(f"stats is a path, not {stats!r}")

@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, AsyncIterable, Generator, Iterable, 
 from typing import Any
 
 from ._check import check
-from ._command import Option, command
+from ._command import Option, command, stats_path
 from ._line import Line, encode
 from ._row import Row
 from ._run import Run
@@ -39,7 +39,7 @@ def pull(
     downloads in flight have `grace` to finish. Warnings go to the logger `ringpull`.
     """
     lines = None if urls is None else _lines(urls, options)
-    made, stats = command(urls is not None, dir, binary, options), _stats(options)
+    made, stats = command(urls is not None, dir, binary, options), stats_path(options)
     check(made)
     return _rows(made, stats, lines)
 
@@ -93,7 +93,7 @@ def pull_async(
         source = _Source(urls, _key(options))
     elif urls is not None:
         source = _lines(urls, options)
-    made, stats = command(urls is not None, dir, binary, options), _stats(options)
+    made, stats = command(urls is not None, dir, binary, options), stats_path(options)
     check(made)
     return _rows_async(made, stats, source)
 
@@ -205,14 +205,6 @@ class _Source:
             return None
         self._count += 1
         return encode(url, self._key, self._count)
-
-
-def _stats(options: Mapping[str, Option]) -> str | None:
-    """Where statistics go. They come through Python, which has to know how the run ended."""
-    stats = options.get("stats") or None
-    if stats is None or isinstance(stats, (str, os.PathLike)):
-        return None if stats is None else os.fspath(stats)
-    raise TypeError(f"stats is a path, not {stats!r}")
 
 
 def _key(options: Mapping[str, Option]) -> str:
