@@ -105,6 +105,26 @@ def test_leaving_the_loop_ends_the_run(url: Url, tmp_path: Path) -> None:
     assert_whole(tmp_path)
 
 
+def test_a_generator_that_is_forgotten_ends_the_run(url: Url, tmp_path: Path) -> None:
+    async def main() -> None:
+        async for _ in ringpull.pull_async(endless(url), dir=tmp_path, lookahead=100):
+            break
+        # The event loop closes it in a task of its own.
+        while running(tmp_path):
+            await asyncio.sleep(0)
+
+    async def kept() -> None:
+        rows = ringpull.pull_async(endless(url), dir=tmp_path, lookahead=100)
+        loop = asyncio.get_running_loop()
+        loop.rows = rows  # type: ignore[attr-defined]
+        await rows.__anext__()
+
+    asyncio.run(main())
+    asyncio.run(kept())
+    assert not running(tmp_path)
+    assert_whole(tmp_path)
+
+
 def test_errors_are_raised(url: Url, tmp_path: Path) -> None:
     async def main() -> None:
         async def failing() -> AsyncIterator[str]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Url, assert_whole, running
+from conftest import Url, assert_whole, eventually, running
 
 import ringpull
 
@@ -219,3 +219,23 @@ def test_forks_of_other_threads_while_runs_begin(images: list[str], tmp_path: Pa
         thread.join()
         for child in children:
             child.end()
+
+
+def test_a_child_while_options_are_checked(tmp_path: Path) -> None:
+    fields, before = tmp_path / "fields", descriptors()
+    os.mkfifo(fields)
+    options = {"dir": tmp_path, "header": f"@{fields}"}
+    thread = threading.Thread(target=ringpull.pull, args=([],), kwargs=options)
+    thread.start()
+    # The program waits for somebody who writes.
+    assert eventually(lambda: bool(running(tmp_path)))
+
+    def check() -> None:
+        # That on which it tells.
+        assert len({*descriptors()} - {*before}) == 2
+
+    child = Child(check)
+    fields.write_text("A: b")
+    thread.join()
+    child.end()
+    assert child.is_done and not running(tmp_path)

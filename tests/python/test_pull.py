@@ -119,6 +119,18 @@ def test_an_option_of_nothing_is_not_given(
     assert len(list(ringpull.pull(urls, **options))) == 8
 
 
+def test_a_config_without_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("dry-run", "verify"):
+        path = tmp_path / f"{name}.toml"
+        path.write_text(f"report = 'r.csv'\n{name} = true\n")
+        told = f"^{name.replace('-', '_')} .*{name}.toml:2.*: it gives no rows"
+        with pytest.raises(ringpull.UsageError, match=told):
+            ringpull.pull(None if name == "verify" else ["http://localhost/"], config=path)
+    monkeypatch.setenv("RINGPULL_DRY_RUN", "true")
+    with pytest.raises(ringpull.UsageError, match="RINGPULL_DRY_RUN"):
+        ringpull.pull(["http://localhost/"], config="/dev/null")
+
+
 class _Bytes:
     def __init__(self, path: Path) -> None:
         self._path = path

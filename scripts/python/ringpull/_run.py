@@ -15,7 +15,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator, Sequence
-from typing import IO
+from typing import IO, Protocol
 
 from . import _errors
 from ._errors import BinaryError, Error
@@ -92,7 +92,7 @@ class Run:
         for pipe, taker in zip(pipes, takers):
             self._outputs[pipe.fileno()] = pipe, taker
             self._epoll.register(pipe, select.EPOLLIN)
-        _LIVE.add(self)
+        LIVE.add(self)
 
     def disown(self) -> None:
         """Lets go of the run in a process that was forked. Nothing is unregistered, since what
@@ -176,7 +176,7 @@ class Run:
 
     def close(self) -> None:
         """Waits for the program, which is killed if it still runs, and closes everything."""
-        _LIVE.discard(self)
+        LIVE.discard(self)
         if not self.is_own:
             return
         if not self.is_over:
@@ -297,19 +297,30 @@ def _started(
         raise BinaryError(f"cannot run {command[0]}: {error.strerror}") from error
 
 
-# Runs of this process that have a program.
-_LIVE: weakref.WeakSet[Run] = weakref.WeakSet()
+class _Forkable(Protocol):
+    def disown(self) -> None:
+        """Lets go of a program in a process that was forked."""
+
+
+# What of this process has a program.
+LIVE: weakref.WeakSet[_Forkable] = weakref.WeakSet()
 # Held while a program is started, and by whoever forks: no process is forked with descriptors that
 # no run in it knows.
 STARTING = threading.RLock()
 
 
-def _after_fork() -> None:
-    STARTING.release()
-    for run in [*_LIVE]:
-        run.disown()
-    _LIVE.clear()
+def _after_fork_here() -> None:
+    # Ctrl-C can end the wait for it, and the fork goes on.
+    with contextlib.suppress(RuntimeError):
+        STARTING.release()
 
 
-os.register_at_fork(
-    before=STARTING.acquire, after_in_parent=STARTING.release, after_in_child=_after_fork)
+def _after_fork_there() -> None:
+    _after_fork_here()
+    for one in [*LIVE]:
+        one.disown()
+    LIVE.clear()
+
+
+os.register_at_fork(before=STARTING.acquire, after_in_parent=_after_fork_here,
+                    after_in_child=_after_fork_there)
