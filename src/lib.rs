@@ -67,11 +67,16 @@
 //! A pull has threads of its own: one pinned to each CPU that the calling thread may use (`threads`
 //! says how many), one that reads, one that looks up names, one that oversees them. It catches no
 //! signal and changes neither their actions nor the limits, the umask, the directory or the
-//! environment of the process; it reads the environment for proxies, as the command line does. It
-//! prints nothing: what the command line says on standard error, [`on_notice`](Pull::on_notice)
-//! tells. SIGPIPE must be ignored, as it is in every Rust program that does not ask for something
-//! else; so must SIGXFSZ where files have a size limit (`ulimit -f`). What is in flight is bounded
-//! by the soft limit of open files, which the program may raise before.
+//! environment of the process. It prints nothing: what the command line says on standard error,
+//! [`on_notice`](Pull::on_notice) tells. SIGPIPE must be ignored, as it is in every Rust program
+//! that does not ask for something else; so must SIGXFSZ where files have a size limit
+//! (`ulimit -f`). What is in flight is bounded by the soft limit of open files, which the program
+//! may raise before.
+//!
+//! Of the environment it reads the variables for proxies, `SSL_CERT_FILE` and `SSL_CERT_DIR`, as
+//! the command line does. Neither config files nor `RINGPULL_*` count; nor do those of a Slurm or
+//! Kubernetes task (`SLURM_ARRAY_TASK_ID`, `JOB_COMPLETION_INDEX`): all URLs are pulled, unless the
+//! option `shard` says which.
 //!
 //! Any number of pulls may go on in one process, one behind the other or at the same time. Two at
 //! the same time need different reports, as two processes do. Each pulls as much at once as if it

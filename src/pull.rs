@@ -42,11 +42,12 @@ use std::path::Path;
 /// # Options
 ///
 /// Every option of `ringpull --help` works by its long name, with [`option`](Self::option) or
-/// [`flag`](Self::flag), and means the same, environment variables for proxies included. The most
-/// common ones have a method. Those that print to standard output or ask for another action
-/// (`write-out`, `progress`, `quiet`, `summary-interval`, `dry-run`, `verify`, `help`, `version`,
-/// `report` and `output` with `-`) are an error. What is wrong with an option is told when the pull
-/// begins, by an [`Error`] with the sentence of the command line.
+/// [`flag`](Self::flag), and means the same; environment variables for proxies count, too, the
+/// share of a Slurm or Kubernetes task does not (`shard` does). The most common ones have a method.
+/// Those that print to standard output or ask for another action (`write-out`, `progress`, `quiet`,
+/// `summary-interval`, `dry-run`, `verify`, `help`, `version`, `report` and `output` with `-`) are
+/// an error. What is wrong with an option is told when the pull begins, by an [`Error`] with the
+/// sentence of the command line.
 ///
 /// # URLs
 ///
@@ -246,7 +247,9 @@ impl<'f> Pull<'f> {
         words.push("--".into());
         let placeholders = if self.count == Some(1) { 1 } else { 2 };
         words.extend(std::iter::repeat_n(OsString::from(PLACEHOLDER), placeholders));
-        let host = Host::ask(&words[..words.len() - placeholders])?;
+        let asked = Host::ask(&words[..words.len() - placeholders])?;
+        // All of the list, also where the environment is that of one task of many.
+        let host = Host { task_variables: Vec::new(), ..asked };
         let command = cli::parse(words).map_err(|error| RunError::usage(sentence(&error)))?;
         let Command::Pull(args) = command else {
             return Err(RunError::usage("an option cannot be a subcommand").into());

@@ -320,3 +320,37 @@ fn nothing_is_printed_and_the_process_is_left_alone() {
     let printed: Vec<&str> = out.lines().filter(|line| !line.is_empty()).collect();
     assert_eq!(printed.len(), 3, "running, the test, its result\n{out}");
 }
+
+/// Pulls, and says how many URLs have a row: all, and those of `shard` where that is given.
+#[test]
+#[ignore = "it is run by the test below, in a process of its own"]
+fn a_pull_in_a_task_of_an_array() {
+    let served = serve();
+    let dir = tempfile::tempdir().unwrap();
+    let pull = || Pull::new(images(&served, 0..8)).dir(dir.path()).flag("discard");
+    assert_eq!(pull().run().unwrap().ok, 8);
+    // All of one host are of one share.
+    let share = |shard| pull().option("shard", shard).run().unwrap().ok;
+    assert_eq!((share("0/1"), share("0/2") + share("1/2")), (8, 8));
+}
+
+#[test]
+fn the_environment_takes_no_url_away() {
+    let task = |id, count, more| {
+        let mut child = command(std::env::current_exe().unwrap());
+        child.args(["--exact", "embed::a_pull_in_a_task_of_an_array", "--ignored"]);
+        child.envs([id, count, more]);
+        let output = child.output().unwrap();
+        let told = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && told.contains("1 passed"), "{told}");
+    };
+    let (slurm, job) = ("SLURM_ARRAY_TASK_ID", "JOB_COMPLETION_INDEX");
+    let count = |name| (name, "2");
+    let config = ("RINGPULL_DRY_RUN", "true");
+    for number in ["0", "1"] {
+        task((slurm, number), count("SLURM_ARRAY_TASK_COUNT"), config);
+        task((job, number), count("JOB_COMPLETIONS"), config);
+    }
+    // What would be an error on the command line.
+    task((slurm, "0"), (job, "0"), config);
+}
