@@ -273,7 +273,8 @@ impl fmt::Debug for Pull<'_> {
 /// An option as a word of the command line.
 fn word(name: &str, value: Option<&std::ffi::OsStr>) -> anyhow::Result<OsString> {
     let name = name.strip_prefix("--").unwrap_or(name);
-    let is_name = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    let is_name =
+        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-.".contains(&byte);
     if name.len() < 2 || name.starts_with('-') || !name.bytes().all(is_name) {
         let text = format!("not the long name of an option: {name:?}; write it as in limit-rate");
         return Err(RunError::usage(text).into());
@@ -311,6 +312,8 @@ const COLLECTED_MAX: usize = 100_000;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::TlsVersion;
+    use std::collections::BTreeSet;
 
     fn config(pull: Pull<'_>) -> Result<Config, String> {
         pull.resolved().map(|resolved| resolved.config).map_err(|error| error.to_string())
@@ -326,6 +329,25 @@ mod tests {
         assert_eq!(config.request.headers, [("X-A".to_owned(), "b".to_owned())]);
         assert_eq!(config.progress.mode, ProgressMode::None);
         assert!(config.bandwidth.run.is_some());
+    }
+
+    #[test]
+    fn every_long_name_of_the_command_line_is_one() {
+        let mut names = BTreeSet::new();
+        let command = cli::command();
+        for option in command.get_arguments() {
+            names.extend(option.get_long_and_visible_aliases().unwrap_or_default());
+            names.extend(option.get_all_aliases().unwrap_or_default());
+        }
+        assert!(names.len() > 150 && names.contains("tlsv1.3"), "{names:?}");
+        for name in names.iter().filter(|name| !REFUSED.contains(name)) {
+            assert_eq!(word(name, None).unwrap(), *format!("--{name}"));
+        }
+        for name in REFUSED {
+            assert!(names.contains(name), "{name}");
+        }
+        let config = config(Pull::new(["https://h/"]).flag("tlsv1.3")).unwrap();
+        assert_eq!(config.tls.version_min, TlsVersion::V13);
     }
 
     #[test]

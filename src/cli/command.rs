@@ -192,7 +192,7 @@ fn shown(args: ConfigArgs, around: &Around) -> Result<Command, clap::Error> {
 const URL: &str = "http://url.invalid/";
 
 /// The command line as clap knows it.
-pub(super) fn command() -> clap::Command {
+pub(crate) fn command() -> clap::Command {
     let mut command = unbuilt();
     command.build();
     command

@@ -21,6 +21,8 @@ pub mod topics;
 pub mod values;
 mod written;
 
+#[cfg(test)]
+pub(crate) use command::command;
 pub use command::{Command, CompletionsArgs, ConfigArgs, HelpArgs, parse, parse_with};
 pub use resolve::{Host, Resolved, resolve, secret_ranges};
 pub use settings::{Around, Shown};
