@@ -11,7 +11,8 @@ use std::fmt;
 pub struct Notice {
     /// Whether something may be not as it was meant to be: a list without URLs, fewer downloads in
     /// flight than were asked for, a disk that is full, rows that were cut off. Otherwise it is
-    /// what the pull did beside, such as the removal of an unfinished shard.
+    /// what the pull did beside, such as the removal of an unfinished shard, or which limit ends it
+    /// early (`max-errors`, `max-duration`, `quota`, `max-files`).
     pub is_warning: bool,
     /// A sentence for people, in one line, which may change with any version.
     pub text: String,

@@ -205,7 +205,8 @@ pub struct Summary {
     pub bytes: u64,
     /// Time from the begin of the pull to its end.
     pub time: Duration,
-    /// Whether all URLs were seen to; not where the pull was cancelled or has used up its budget.
+    /// Whether all URLs were seen to; not where the pull was cancelled or has used up its budget
+    /// (a [`Notice`] says which limit).
     pub is_complete: bool,
     /// The exit status that the command line would have: `ringpull help exit`.
     pub exit_status: u8,

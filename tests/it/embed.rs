@@ -283,6 +283,18 @@ fn notices_are_those_of_one_pull_and_of_one_that_fails() {
     assert_eq!(notices, []);
 }
 
+#[test]
+fn a_budget_that_ends_a_pull_says_so() {
+    let server = stuck();
+    let dir = tempfile::tempdir().unwrap();
+    let urls: Vec<String> = (0..20).map(|n| server.url(&format!("/quick{n}"))).collect();
+    let pull = Pull::new(urls).dir(dir.path()).connections(2).option("max-duration", "100ms");
+    let (notices, ended) = heard(pull.option("grace", "0.5"));
+    assert_eq!(ended.unwrap().exit_status, 9);
+    let told = "stopping (the time is over, --max-duration): jobs in flight get 0.5 s to finish";
+    assert_eq!(notices, [told]);
+}
+
 /// What a process has that a pull must leave alone.
 fn process() -> (Option<u64>, String, std::path::PathBuf) {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();

@@ -44,9 +44,7 @@ pub(crate) fn oversee(shared: &Shared, signals: &Signals, beside: &mut Beside) -
                 let grace = Duration::from_millis(shared.config.grace_ms);
                 shared.stop.set(Stop::Draining);
                 grace_ends = Some(Instant::now() + grace);
-                if signals.are_caught() {
-                    say_stopping(spent, grace);
-                }
+                say_stopping(spent, grace, signals);
             }
             (1, Some(ends)) if Instant::now() < ends => {}
             (_, _) => {
@@ -87,16 +85,17 @@ pub(crate) fn oversee(shared: &Shared, signals: &Signals, beside: &mut Beside) -
     Watch { end, is_stopped, is_abandoned: shared.stop.cores_done() < shared.config.cpus.len() }
 }
 
-/// Says why no new job starts, and what becomes of the others.
-fn say_stopping(spent: Option<Limit>, grace: Duration) {
-    let seconds = grace.as_secs_f64();
-    match spent {
-        None => say(&format!(
-            "interrupted: jobs in flight get {seconds} s to finish; again to stop at once"
-        )),
-        Some(limit) => say(&format!(
-            "stopping ({limit}): jobs in flight get {seconds} s to finish; Ctrl-C to stop at once"
-        )),
+/// Says why no new job starts, and what becomes of the others. A program that embeds the run knows
+/// that it asked for it, and has no Ctrl-C.
+fn say_stopping(spent: Option<Limit>, grace: Duration, signals: &Signals) {
+    let finish = format!("jobs in flight get {} s to finish", grace.as_secs_f64());
+    match (spent, signals.are_caught()) {
+        (None, true) => say(&format!("interrupted: {finish}; again to stop at once")),
+        (None, false) => {}
+        (Some(limit), true) => {
+            say(&format!("stopping ({limit}): {finish}; Ctrl-C to stop at once"))
+        }
+        (Some(limit), false) => say(&format!("stopping ({limit}): {finish}")),
     }
 }
 
