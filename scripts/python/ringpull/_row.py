@@ -17,10 +17,10 @@ class Row:
     """What became of one URL; each has exactly one. `ringpull help report` explains every column.
 
     `status` is `ok`, `skipped`, `failed` or `cancelled`, and `error_code` a code that stays the
-    same (`ringpull help exit` lists them). `index` counts URLs from 1, sizes are bytes, times
-    seconds: `time_total` with all attempts and the waits between them, the others from the begin
-    of the last attempt, but for `time_queue`, which is before the first. What does not apply is
-    None.
+    same (`ringpull help exit` lists them). `index` counts URLs from 1; of an
+    `input_file` it is the number of the line. Sizes are bytes, times seconds: `time_total` with all
+    attempts and the waits between them, the others from the begin of the last attempt, but for
+    `time_queue`, which is before the first. What does not apply is None.
 
     Rows are frozen and hashable, and can be pickled.
     """
