@@ -126,6 +126,8 @@ fn options_that_make_no_run_are_refused_where_they_are_shown() {
         (&["--cert", "missing"], "cannot use the certificate missing"),
         (&["--pinnedpubkey", "missing"], "cannot use the public key missing"),
         (&["-o", "a.bin", "-i", "-"], "several downloads"),
+        (&["--save-session", "."], "cannot write --save-session to ."),
+        (&["--dns-cache", "."], "cannot write --dns-cache to ."),
     ] {
         let done = program(&home, b"").arg("config").args(options).output().unwrap();
         assert_eq!(done.status.code(), Some(2), "{}", told(&done));
