@@ -1,15 +1,17 @@
 //! Words of the command line to a configuration, the configuration to a run, the run to an exit
 //! status. A run that fails prints one error chain here.
 
+use anyhow::Context as _;
 use ringpull::cli::topics::{self, Style, Topic};
 use ringpull::cli::{self, Command};
+use ringpull::error::RunError;
 use ringpull::exit::ExitStatus;
 use ringpull::report::look::{Look, Page};
 use ringpull::ring::heap::Heap;
 use ringpull::ring::{setup, terminal, title, tls};
 use ringpull::{bench, engine, origin, report};
 use std::ffi::OsString;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::process;
 
 #[global_allocator]
@@ -31,10 +33,7 @@ fn main() -> process::ExitCode {
     ringpull::ring::shim::report();
     let status = match done {
         Ok(Ok(status)) => status,
-        Ok(Err(error)) => {
-            tell(&format!("{error:#}"));
-            ExitStatus::from(&error)
-        }
+        Ok(Err(error)) => told(error),
         Err(_) => ExitStatus::Internal,
     };
     status.into()
@@ -65,14 +64,13 @@ fn run(command: &Command, words: &[OsString]) -> anyhow::Result<ExitStatus> {
             cli::bench::Asked::Measure(config) => bench::run(&config),
             cli::bench::Asked::Compare { old, new } => {
                 let (text, status) = bench::compare::run(&old, &new)?;
-                // Nobody may listen any more.
-                let _ = std::io::stdout().write_all(text.as_bytes());
+                print(&text)?;
                 Ok(status)
             }
         },
         Command::Config(args) => {
             args.shown.warnings.iter().for_each(|warning| tell(&format!("warning: {warning}")));
-            print(&args.shown.render(page(terminal::columns_of_output())));
+            print(&args.shown.render(page(terminal::columns_of_output())))?;
             let host = cli::Host::ask(words)?;
             if let Some(pull) = &args.pull {
                 // The files of certificates and keys have to be such.
@@ -81,22 +79,22 @@ fn run(command: &Command, words: &[OsString]) -> anyhow::Result<ExitStatus> {
             Ok(ExitStatus::Success)
         }
         Command::Help(args) => {
-            explain(args.topic);
+            explain(args.topic)?;
             Ok(ExitStatus::Success)
         }
         Command::Man => {
-            print(&cli::man::page());
+            print(&cli::man::page())?;
             Ok(ExitStatus::Success)
         }
         Command::Completions(args) => {
-            print(&cli::completions::script(args.shell));
+            print(&cli::completions::script(args.shell))?;
             Ok(ExitStatus::Success)
         }
     }
 }
 
 /// Prints a topic of the help, or which topics there are, for the width of the terminal.
-fn explain(topic: Option<&'static Topic>) {
+fn explain(topic: Option<&'static Topic>) -> anyhow::Result<()> {
     let columns = terminal::columns_of_output();
     let style = Style::of(page(columns).look);
     let columns = columns.unwrap_or(COLUMNS_DEFAULT);
@@ -104,12 +102,20 @@ fn explain(topic: Option<&'static Topic>) {
         Some(topic) => topic.render(columns, style),
         None => topics::list(columns, style),
     };
-    print(&text);
+    print(&text)
 }
 
-fn print(text: &str) {
-    // Nobody listens when the stream is closed (`ringpull help lists | head -1`).
-    let _ = std::io::stdout().write_all(text.as_bytes());
+/// Writes to standard output.
+///
+/// # Errors
+/// It cannot be written, as on a full disk.
+fn print(text: &str) -> anyhow::Result<()> {
+    let mut output = std::io::stdout();
+    match output.write_all(text.as_bytes()).and_then(|()| output.flush()) {
+        // Nobody listens when the stream is closed (`ringpull help lists | head -1`).
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        done => done.with_context(|| RunError::local_file("cannot write to standard output")),
+    }
 }
 
 /// Width of what is printed into a file or a pipe.
@@ -125,14 +131,19 @@ fn usage(error: &clap::Error) -> process::ExitCode {
         false => error.render().to_string(),
     };
     let text = page.laid_out(&text);
-    // Nobody listens when the stream is closed (`ringpull --help | head -1`); the status still
-    // counts.
-    let _ = match is_error {
-        true => std::io::stderr().write_all(text.as_bytes()),
-        false => std::io::stdout().write_all(text.as_bytes()),
-    };
-    let status = if is_error { ExitStatus::Usage } else { ExitStatus::Success };
+    if is_error {
+        // The status counts, whether anybody listens or not.
+        let _ = std::io::stderr().write_all(text.as_bytes());
+        return ExitStatus::Usage.into();
+    }
+    let status = print(&text).map_or_else(told, |()| ExitStatus::Success);
     status.into()
+}
+
+/// Tells why nothing came of it.
+fn told(error: anyhow::Error) -> ExitStatus {
+    tell(&format!("{error:#}"));
+    ExitStatus::from(&error)
 }
 
 fn tell(text: &str) {

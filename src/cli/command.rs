@@ -3,7 +3,6 @@
 use crate::cli::argv::{self, Given, Typed};
 use crate::cli::options::{BenchArgs, OriginArgs, PullArgs};
 use crate::cli::peers::PEERS;
-use crate::cli::secrets;
 use crate::cli::settings::held::Held;
 use crate::cli::settings::{Around, Shown, held};
 use crate::cli::topics::{self, Topic};
@@ -181,7 +180,7 @@ fn shown(args: ConfigArgs, around: &Around) -> Result<Command, clap::Error> {
     let words = std::iter::once(OsString::from("ringpull")).chain(args.words);
     let typed = argv::rewrite(&mut command, words, &PEERS)?;
     let (mut pull, matches) = pull(&mut command, typed, around)?;
-    let shown = Shown::new(&command, &matches, &pull.held, &secrets::of(&pull));
+    let shown = Shown::new(&command, &matches, &pull.held);
     if pull.has_nothing() {
         pull.urls.push(URL.into());
     }

@@ -96,9 +96,9 @@ fn resolved(args: &PullArgs, host: &Host) -> anyhow::Result<Resolved> {
     let own_files = own_files(args, &inputs, named(&dir, output.as_ref()), host)?;
     let input = args.input.resolve(is_told(args), &args.archive)?;
     let destination = destination(args, (&dir, output), &input.columns.keep)?;
-    let netrc = args.http.netrc()?;
-    let warnings = warnings(args, netrc.as_ref());
-    let mut request = args.http.resolve(netrc.map(|file| file.netrc))?;
+    let (netrc, fields) = (args.http.netrc()?, args.http.fields()?);
+    let warnings = warnings(args, netrc.as_ref(), &fields.open_files);
+    let mut request = args.http.resolve(fields, netrc.map(|file| file.netrc));
     let (proxies, proxy_note) = args.proxy.resolve(&host.proxy_variables, &mut request.headers)?;
     let ((shard, shard_note), limits) = (args.lines.shard(&host.task_variables)?, limits(args)?);
     let notes = notes(args, host, proxy_note.into_iter().chain(shard_note));
@@ -191,7 +191,11 @@ fn limits(args: &PullArgs) -> anyhow::Result<Limits> {
     })
 }
 
-fn warnings(args: &PullArgs, netrc: Option<&NetrcFile>) -> Vec<String> {
+fn warnings(
+    args: &PullArgs,
+    netrc: Option<&NetrcFile>,
+    open_field_files: &[PathBuf],
+) -> Vec<String> {
     let mut warnings = args.held.warnings().to_vec();
     if args.tls.insecure {
         let text = "--insecure: certificates are not checked, anyone on the way can answer";
@@ -201,8 +205,9 @@ fn warnings(args: &PullArgs, netrc: Option<&NetrcFile>) -> Vec<String> {
         let text = "--network memory: nothing comes from a server, and no file has its real bytes";
         warnings.push(text.to_owned());
     }
-    if let Some(file) = netrc.filter(|file| file.is_readable_by_others) {
-        let path = file.path.display();
+    let open_netrc = netrc.filter(|file| file.is_readable_by_others).map(|file| &file.path);
+    for path in open_netrc.into_iter().chain(open_field_files) {
+        let path = path.display();
         warnings.push(format!("{path}: other users can read these passwords; run: chmod 600"));
     }
     warnings

@@ -1,11 +1,12 @@
 //! Options whose values nobody else may see, one line each.
 
 use super::options::{HeaderArg, PullArgs};
+use std::path::Path;
 
 /// A long option, what of its values is secret, and what may be shown of one.
 type Secret = (&'static str, fn(&PullArgs) -> Vec<&str>, fn(&str) -> String);
 
-const SECRETS: [Secret; 4] = [
+const SECRETS: [Secret; 5] = [
     ("--user", |args| args.http.users.iter().map(String::as_str).collect(), nothing),
     ("--header", |args| args.http.headers.iter().filter_map(field_value).collect(), field_name),
     (
@@ -14,11 +15,26 @@ const SECRETS: [Secret; 4] = [
         without_userinfo,
     ),
     ("--proxy-user", |args| args.proxy.proxy_user.iter().map(String::as_str).collect(), nothing),
+    (
+        "--cert",
+        |args| {
+            let typed = args.tls.cert_file.as_deref().and_then(Path::to_str);
+            let (_, password) = typed.and_then(cert_and_password).unzip();
+            password.and_then(long_enough).into_iter().collect()
+        },
+        without_password,
+    ),
 ];
 
 /// Whether the values of an option are secrets, or hold some.
 pub(super) fn is_secret(option: &str) -> bool {
     SECRETS.iter().any(|(secret, ..)| *secret == option)
+}
+
+/// Whether a field of this name says who somebody is.
+pub(super) fn is_credential(name: &str) -> bool {
+    let names = ["authorization", "cookie", "proxy-authorization"];
+    names.iter().any(|known| name.trim().eq_ignore_ascii_case(known))
 }
 
 /// What may be shown of a value of an option, however short its secret is: it has [`MASK`] in the
@@ -64,6 +80,19 @@ fn without_userinfo(proxy: &str) -> String {
     }
 }
 
+/// The file of curl's `FILE:PASSWORD`, and the password: it is refused, but not shown before that.
+fn cert_and_password(cert: &str) -> Option<(&str, &str)> {
+    cert.split_once(':').filter(|_| !Path::new(cert).exists())
+}
+
+/// A certificate without the password of its key.
+fn without_password(cert: &str) -> String {
+    match cert_and_password(cert) {
+        Some((file, _)) => format!("{file}:{MASK}"),
+        None => cert.to_owned(),
+    }
+}
+
 /// The user information of a proxy.
 fn userinfo(proxy: &str) -> Option<&str> {
     let rest = proxy.split_once("://").map_or(proxy, |(_, rest)| rest);
@@ -92,9 +121,14 @@ mod tests {
         assert_eq!(shown("--header", "X:a:b").as_deref(), Some("X: ***"));
         assert_eq!(shown("--proxy", "http://a:b@h:1").as_deref(), Some("http://***@h:1"));
         assert_eq!(shown("--proxy", "a@b@h").as_deref(), Some("***@h"));
-        for (option, value) in
-            [("--header", "X:"), ("--header", "@a:b"), ("--proxy", "h:1"), ("--dir", "a:b@c")]
-        {
+        assert_eq!(shown("--cert", "c.pem:a:b").as_deref(), Some("c.pem:***"));
+        for (option, value) in [
+            ("--header", "X:"),
+            ("--header", "@a:b"),
+            ("--proxy", "h:1"),
+            ("--cert", "c.pem"),
+            ("--dir", "a:b@c"),
+        ] {
             assert_eq!(shown(option, value), None, "{option} {value}");
         }
     }

@@ -17,6 +17,7 @@ mod variables;
 pub use shown::Shown;
 
 use super::argv::Given;
+use crate::fault::escape_hidden;
 use clap::{Arg, Command};
 use held::Held;
 use setting::{Setting, is_additive};
@@ -52,6 +53,19 @@ impl Around {
 /// # Errors
 /// What is wrong with a file or a variable, where it stands, and what would be right.
 pub(super) fn held(
+    command: &Command,
+    around: &Around,
+    given: &[Given],
+    config: (Option<PathBuf>, bool),
+) -> Result<Held, String> {
+    // Keys, paths and the names of variables are what others wrote.
+    let readable = |text: String| escape_hidden(&text).into_owned();
+    let mut held = asked(command, around, given, config).map_err(readable)?;
+    held.warnings = held.warnings.into_iter().map(readable).collect();
+    Ok(held)
+}
+
+fn asked(
     command: &Command,
     around: &Around,
     given: &[Given],

@@ -153,7 +153,8 @@ fn own(args: &PullArgs, inputs: &[Input], output: Option<&Path>, roots: Option<&
 /// What takes its name only when it is complete must be a file.
 fn check_kinds(own: &[Own]) -> anyhow::Result<()> {
     for Own { what, path, role, .. } in own {
-        if matches!(role, Role::Drafted | Role::Session) && leads(path) != Leads::File {
+        let is_file = leads(path) == Leads::File && !path.is_dir();
+        if matches!(role, Role::Drafted | Role::Session) && !is_file {
             bail!(RunError::usage(format!(
                 "cannot write {what} to {}, which is not a file: it takes its name when it is \
                  complete; give the name of a file",

@@ -2,9 +2,10 @@
 
 use crate::cmd::{Sandbox, command};
 use crate::origin::serve;
+use std::fs::File;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 /// The binary with a home of its own, in which this is the config file.
 fn program(home: &Path, config: &[u8]) -> Command {
@@ -124,8 +125,11 @@ fn options_that_make_no_run_are_refused_where_they_are_shown() {
         (&["--netrc-file", "missing"], "missing"),
         (&["--cacert", "missing"], "cannot use the CA file missing"),
         (&["--cert", "missing"], "cannot use the certificate missing"),
+        (&["--cert", "missing:PASSWORD"], "cannot use the certificate missing:***"),
         (&["--pinnedpubkey", "missing"], "cannot use the public key missing"),
         (&["-o", "a.bin", "-i", "-"], "several downloads"),
+        (&["--save-session", "."], "cannot write --save-session to ."),
+        (&["--dns-cache", "."], "cannot write --dns-cache to ."),
     ] {
         let done = program(&home, b"").arg("config").args(options).output().unwrap();
         assert_eq!(done.status.code(), Some(2), "{}", told(&done));
@@ -135,6 +139,24 @@ fn options_that_make_no_run_are_refused_where_they_are_shown() {
     }
     let done = program(&home, b"").args(["config", "-o", "a.bin"]).output().unwrap();
     assert!(done.status.success(), "{}", told(&done));
+}
+
+#[test]
+fn output_that_cannot_be_written_is_an_error() {
+    let sandbox = Sandbox::new();
+    for line in [&["config"][..], &["help", "config"], &["man"], &["--help"]] {
+        let run = |output: Stdio| {
+            program(&sandbox.path("home"), b"").args(line).stdout(output).output().unwrap()
+        };
+        let done = run(File::options().write(true).open("/dev/full").unwrap().into());
+        assert_eq!(done.status.code(), Some(3), "{line:?}: {}", told(&done));
+        assert!(told(&done).contains("cannot write to standard output"), "{}", told(&done));
+        // A reader that has seen enough is none.
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let done = run(writer.into());
+        assert_eq!((done.status.code(), told(&done).as_str()), (Some(0), ""), "{line:?}");
+    }
 }
 
 #[test]

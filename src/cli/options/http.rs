@@ -1,5 +1,6 @@
 //! What requests carry, and which responses are taken.
 
+use crate::cli::secrets;
 use crate::cli::values::{self, Bytes};
 use crate::config::{Config, RequestConfig};
 use crate::error::RunError;
@@ -92,23 +93,37 @@ pub struct HttpArgs {
 
 impl HttpArgs {
     /// What every request carries.
-    pub(crate) fn resolve(&self, netrc: Option<Netrc>) -> anyhow::Result<RequestConfig> {
-        let mut headers = Vec::new();
-        for arg in &self.headers {
-            match arg {
-                HeaderArg::Field { name, value } => headers.push((name.clone(), value.clone())),
-                HeaderArg::File(path) => headers.extend(header_file(path)?),
-            }
-        }
+    pub(crate) fn resolve(&self, fields: Fields, netrc: Option<Netrc>) -> RequestConfig {
         let defaults = Config::default().request;
-        Ok(RequestConfig {
-            headers,
+        RequestConfig {
+            headers: fields.all,
             user_agent: self.user_agent.clone().unwrap_or(defaults.user_agent),
             referer: self.referer.as_deref().map(|url| plan::target::referer(url).into_owned()),
             compressed: self.compressed,
             basic_auth: self.users.last().cloned(),
             netrc,
-        })
+        }
+    }
+
+    /// The fields of `-H`, those of its files among them.
+    pub(crate) fn fields(&self) -> anyhow::Result<Fields> {
+        let mut fields = Fields::default();
+        for arg in &self.headers {
+            match arg {
+                HeaderArg::Field { name, value } => fields.all.push((name.clone(), value.clone())),
+                HeaderArg::File(path) => {
+                    let own = header_file(path)?;
+                    let has_secret = own.iter().any(|(name, _)| secrets::is_credential(name));
+                    // A file that has gone since is read by nobody.
+                    let found = fs::metadata(path);
+                    if has_secret && found.is_ok_and(|found| is_readable_by_others(&found)) {
+                        fields.open_files.push(path.clone());
+                    }
+                    fields.all.extend(own);
+                }
+            }
+        }
+        Ok(fields)
     }
 
     /// Which redirects are followed.
@@ -137,10 +152,23 @@ impl HttpArgs {
         let doing = || RunError::usage(format!("cannot use the netrc file {}", path.display()));
         let text = values::read_text(&path).with_context(doing)?;
         let netrc = Netrc::parse(&text).with_context(doing)?;
-        let mode = fs::metadata(&path).with_context(doing)?.permissions().mode();
-        let is_readable_by_others = mode & 0o044 != 0;
+        let is_readable_by_others =
+            is_readable_by_others(&fs::metadata(&path).with_context(doing)?);
         Ok(Some(NetrcFile { path, netrc, is_readable_by_others }))
     }
+}
+
+/// Whether its permissions let other users of this machine read a file.
+fn is_readable_by_others(found: &fs::Metadata) -> bool {
+    found.permissions().mode() & 0o044 != 0
+}
+
+/// Fields of every request, by name and value.
+#[derive(Default)]
+pub(crate) struct Fields {
+    all: Vec<(String, String)>,
+    /// Files of passwords that other users of this machine can read.
+    pub(crate) open_files: Vec<PathBuf>,
 }
 
 /// A netrc file that was read.
@@ -271,6 +299,25 @@ mod tests {
         fs::write(&fields, "A: 1\nwrong\n").unwrap();
         assert!(unusable(&["-H", &at_file, "u"]).contains("line 2"));
         assert!(unusable(&["-H", "@/nonexistent/fields", "u"]).contains("No such file"));
+    }
+
+    #[test]
+    fn fields_that_others_can_read_bring_a_warning() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("fields");
+        let at_file = format!("@{}", path.to_str().unwrap());
+        for (field, mode, count) in [
+            ("Accept: a", 0o644, 0),
+            ("authorization: a", 0o600, 0),
+            ("authorization: a", 0o640, 1),
+            ("Cookie: a", 0o604, 1),
+        ] {
+            fs::write(&path, field).unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+            let warnings = resolved(&["-H", &at_file, "u"]).warnings;
+            assert_eq!(warnings.len(), count, "{field} {mode:o}: {warnings:?}");
+            assert!(warnings.iter().all(|text| text.contains("chmod 600")), "{warnings:?}");
+        }
     }
 
     #[test]

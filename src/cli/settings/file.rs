@@ -4,8 +4,7 @@ use super::example;
 use super::setting::{Place, Setting, Value, options};
 use super::syntax;
 use crate::cli::nearest::nearest;
-use crate::cli::secrets::is_secret;
-use crate::cli::values;
+use crate::cli::{secrets, values};
 use clap::{Arg, Command};
 use std::ffi::OsString;
 use std::fs;
@@ -87,7 +86,7 @@ pub(super) fn parse(
     let (table, errors) = DeTable::parse_recoverable(text);
     let start = |error: &toml::de::Error| error.span().map_or(0, |span| span.start);
     if let Some(error) = errors.iter().min_by_key(|error| start(error)) {
-        let at = syntax::last_said(text, start(error));
+        let at = syntax::place(text, start(error));
         let problem = error.message().replace('\n', ", ");
         return Err(format!("{}: {}", place(at), syntax::explained(command, text, at, &problem)));
     }
@@ -163,14 +162,28 @@ pub(super) fn option<'a>(command: &'a Command, key: &str) -> Result<&'a Arg, Str
         Some(near) => format!("did you mean `{near}`?"),
         None => "keys are the long names of options, which `ringpull --help` has".to_owned(),
     };
-    Err(format!("there is no option `{key}`; {hint}"))
+    Err(match is_name(key) {
+        true => format!("there is no option `{key}`; {hint}"),
+        false => format!("this key is the name of no option; {hint}"),
+    })
+}
+
+/// Whether a key could be the name of an option. Any other may be a secret in the wrong place, and
+/// is not repeated.
+fn is_name(key: &str) -> bool {
+    let is_usual = |byte: u8| byte.is_ascii_lowercase() || b"0123456789-_.".contains(&byte);
+    key.len() <= NAME_BYTES_MAX && key.bytes().all(is_usual)
 }
 
 /// What to say of a section of this name.
 pub(super) fn no_section(command: &Command, name: &str) -> String {
     let find = |name: &str| options(command).find(|arg| long(arg) == name);
     let line = find(name).or_else(|| find(OPTION_USUAL)).map(example::line).unwrap_or_default();
-    format!("`[{name}]`: there are no sections: write `key = value` lines, as in {line}")
+    let what = match is_name(name) {
+        true => format!("`[{name}]`: "),
+        false => String::new(),
+    };
+    format!("{what}there are no sections: write `key = value` lines, as in {line}")
 }
 
 fn understood(arg: &Arg, value: &DeValue<'_>) -> Result<Value, String> {
@@ -210,6 +223,11 @@ fn refuse(setting: &Setting, is_users: bool) -> Result<(), String> {
                     environment"
             .to_owned());
     }
+    if setting.words.iter().any(is_field_file) {
+        return Err("passwords in that file would go to every host of every list: write fields \
+                    without secrets here, or name the file to one run, by --config FILE or -H"
+            .to_owned());
+    }
     match ONE_RUN.iter().find(|name| **name == setting.name) {
         Some(_) => Err("it is for one run, and this file holds for every run: give it on the \
                         command line, or in a file of --config FILE"
@@ -220,20 +238,26 @@ fn refuse(setting: &Setting, is_users: bool) -> Result<(), String> {
 
 /// Whether nobody else may read it.
 fn is_private(setting: &Setting) -> bool {
-    let is_url = setting.name == "proxy";
-    let has_user = |word: &OsString| word.to_string_lossy().contains('@');
     match setting.name.as_str() {
         "header" => setting.words.iter().any(is_credential),
-        name => is_secret(&format!("--{name}")) && (!is_url || setting.words.iter().any(has_user)),
+        _ => setting.words.iter().any(|word| {
+            let word = word.to_string_lossy();
+            let parts = word.split_once('=');
+            parts.is_some_and(|(option, value)| secrets::masked(option, value).is_some())
+        }),
     }
 }
 
 /// Whether this is a field that says who somebody is.
 fn is_credential(word: &OsString) -> bool {
-    let word = word.to_string_lossy().to_ascii_lowercase();
-    let Some(field) = word.strip_prefix("--header=") else { return false };
-    let name = field.split(':').next().unwrap_or_default().trim();
-    ["authorization", "cookie", "proxy-authorization"].contains(&name)
+    let word = word.to_string_lossy();
+    let field = word.strip_prefix(HEADER);
+    field.is_some_and(|field| secrets::is_credential(field.split(':').next().unwrap_or_default()))
+}
+
+/// Whether this is a file of fields, which nobody has looked into yet.
+fn is_field_file(word: &OsString) -> bool {
+    word.to_string_lossy().strip_prefix(HEADER).is_some_and(|field| field.starts_with('@'))
 }
 
 /// What to do with URLs, which no config file has.
@@ -241,6 +265,10 @@ pub(super) const NO_URLS: &str = "a config file has no URLs: write them into a l
                                   that, as in `input-file = [\"urls.txt\"]`";
 /// An option that everybody understands, for examples.
 pub(super) const OPTION_USUAL: &str = "retry";
+/// Longest key that is repeated.
+const NAME_BYTES_MAX: usize = 40;
+/// What the word of a field begins with.
+const HEADER: &str = "--header=";
 /// Options that say what one run is about.
 const ONE_RUN: [&str; 6] = ["input-file", "output", "checksum", "dry-run", "verify", "fresh"];
 

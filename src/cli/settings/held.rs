@@ -2,6 +2,7 @@
 
 use super::setting::Setting;
 use crate::error::RunError;
+use crate::fault::escape_hidden;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -49,7 +50,7 @@ impl Held {
         let named = named.map(|setting| format!("--{} is of {}", setting.name, setting.place));
         match (error.downcast_ref::<RunError>(), named.collect::<Vec<_>>()) {
             (Some(own), named) if !named.is_empty() => {
-                let told = format!("{text} ({})", named.join(", "));
+                let told = format!("{text} ({})", escape_hidden(&named.join(", ")));
                 anyhow::Error::new(RunError { status: own.status, what: told })
             }
             _ => error,

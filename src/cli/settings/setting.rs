@@ -2,6 +2,7 @@
 
 use super::example;
 use clap::builder::ValueRange;
+use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, Command};
 use std::ffi::{OsStr, OsString};
 use std::fmt;
@@ -89,6 +90,9 @@ fn words(arg: &Arg, name: &str, value: Value) -> Result<Vec<OsString>, String> {
             Some(delimiter) => {
                 Ok(vec![word(&texts.join(OsStr::new(delimiter.encode_utf8(&mut [0; 4]))))])
             }
+            None if LISTS.contains(&name) => {
+                Err("write its values in one text, with commas between them".to_owned())
+            }
             None => Err("it takes one value, not several".to_owned()),
         },
     }
@@ -136,6 +140,9 @@ fn check(arg: &Arg, name: &str, words: &[OsString]) -> Result<(), String> {
     };
     let words = words.iter().map(own);
     let Err(error) = command.try_get_matches_from(words) else { return Ok(()) };
+    if error.kind() == ErrorKind::InvalidUtf8 {
+        return Err("its value is not valid UTF-8".to_owned());
+    }
     match std::error::Error::source(&error) {
         Some(problem) if problem.is::<ParseIntError>() => {
             return Err("write a whole number".to_owned());
@@ -145,6 +152,9 @@ fn check(arg: &Arg, name: &str, words: &[OsString]) -> Result<(), String> {
     }
     Err(example::takes(arg))
 }
+
+/// Options whose one value has several parts.
+const LISTS: [&str; 2] = ["keep-cols", "cpus"];
 
 /// What a config file and variables may say of an option.
 pub(super) fn options(command: &Command) -> impl Iterator<Item = &Arg> {

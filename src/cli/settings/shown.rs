@@ -6,6 +6,7 @@ use super::toml_text::{in_ascii, quoted};
 use crate::cli::{argv, secrets};
 use crate::fault::escape_hidden;
 use crate::report::look::Page;
+use crate::report::wrap::columns_of;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use std::ffi::OsStr;
@@ -29,17 +30,12 @@ struct Row {
 
 impl Shown {
     /// Rows of all options that the help has. What is masked (the secrets of options, and those of
-    /// `known` in other values) has no quotes, so that no config file takes it for a value.
-    pub(in crate::cli) fn new(
-        command: &Command,
-        matches: &ArgMatches,
-        held: &Held,
-        known: &[&str],
-    ) -> Self {
+    /// URLs) has no quotes, so that no config file takes it for a value.
+    pub(in crate::cli) fn new(command: &Command, matches: &ArgMatches, held: &Held) -> Self {
         let visible = options(command).filter(|arg| !arg.is_hide_set());
         let own = visible.filter(|arg| !matches!(arg.get_id().as_str(), "config" | "no_config"));
         let mut rows = vec![config(matches, held)];
-        rows.extend(own.flat_map(|arg| rows_of(arg, matches, held, known)));
+        rows.extend(own.flat_map(|arg| rows_of(arg, matches, held)));
         for row in &mut rows {
             row.origin = escape_hidden(&row.origin).into_owned();
         }
@@ -54,39 +50,55 @@ impl Shown {
             let line = |row: &Row| format!("{}\t{}\t{}\n", row.option, row.value, row.origin);
             return self.rows.iter().map(line).collect();
         };
-        let text = self.table(columns);
-        let text = if page.look.is_ascii { in_ascii(&text) } else { text };
-        page.laid_out(&text).into_owned()
-    }
-
-    /// The rows for so many columns, as far as single words leave them room.
-    fn table(&self, columns: usize) -> String {
-        let width = |cell: fn(&Row) -> &str| {
-            self.rows.iter().map(|row| cell(row).chars().count()).max().unwrap_or_default()
+        let text = match page.look.is_ascii {
+            true => table(&self.rows.iter().map(Row::in_ascii).collect::<Vec<_>>(), columns),
+            false => table(&self.rows, columns),
         };
-        let (option, origin) = (width(|row| &row.option), width(Row::origin_short));
-        let room = columns.saturating_sub(option + origin + 2 * GAP);
-        let value = width(|row| &row.value).min(room).min(VALUE_COLUMNS_MAX);
-        if value < VALUE_COLUMNS_MIN {
-            let lines =
-                |row: &Row| format!("{}\n  {}\n  {}\n", row.option, row.value, row.origin_short());
-            return self.rows.iter().map(lines).collect();
-        }
-        let mut out = String::new();
-        for row in &self.rows {
-            let mut cells = (row.option.as_str(), row.origin_short());
-            for part in wrapped(&row.value, value) {
-                let line = format!("{:option$}  {part:value$}  {}", cells.0, cells.1);
-                out += line.trim_end();
-                out.push('\n');
-                cells = ("", "");
-            }
-        }
-        out
+        page.laid_out(&text).into_owned()
     }
 }
 
+/// The rows for so many columns, as far as single words leave them room.
+fn table(rows: &[Row], columns: usize) -> String {
+    let width = |cell: fn(&Row) -> &str| {
+        rows.iter().map(|row| columns_of(cell(row))).max().unwrap_or_default()
+    };
+    let (option, origin) = (width(|row| &row.option), width(Row::origin_short));
+    let room = columns.saturating_sub(option + origin + 2 * GAP.len());
+    let value = width(|row| &row.value).min(room).min(VALUE_COLUMNS_MAX);
+    if value < VALUE_COLUMNS_MIN {
+        let lines =
+            |row: &Row| format!("{}\n  {}\n  {}\n", row.option, row.value, row.origin_short());
+        return rows.iter().map(lines).collect();
+    }
+    let mut out = String::new();
+    for row in rows {
+        let mut cells = (row.option.as_str(), row.origin_short());
+        for part in wrapped(&row.value, value) {
+            let line = [&padded(cells.0, option), &padded(&part, value), cells.1].join(GAP);
+            out += line.trim_end();
+            out.push('\n');
+            cells = ("", "");
+        }
+    }
+    out
+}
+
+/// A cell as wide as its column.
+fn padded(cell: &str, columns: usize) -> String {
+    cell.to_owned() + &" ".repeat(columns.saturating_sub(columns_of(cell)))
+}
+
 impl Row {
+    /// The row for a terminal that has ASCII alone.
+    fn in_ascii(&self) -> Self {
+        Self {
+            option: self.option.clone(),
+            value: in_ascii(&self.value),
+            origin: in_ascii(&self.origin),
+        }
+    }
+
     /// The place without the folder of the file, which the first row has.
     fn origin_short(&self) -> &str {
         self.origin.rsplit('/').next().unwrap_or_default()
@@ -100,7 +112,7 @@ fn wrapped(text: &str, width: usize) -> Vec<String> {
         let Some(line) = lines.last_mut() else { continue };
         if line.is_empty() {
             line.push_str(word);
-        } else if line.chars().count() + 1 + word.chars().count() <= width {
+        } else if columns_of(line) + 1 + columns_of(word) <= width {
             line.push(' ');
             line.push_str(word);
         } else {
@@ -128,7 +140,7 @@ fn config(matches: &ArgMatches, held: &Held) -> Row {
 }
 
 /// A row for each value of what may be given several times, one for anything else.
-fn rows_of(arg: &Arg, matches: &ArgMatches, held: &Held, known: &[&str]) -> Vec<Row> {
+fn rows_of(arg: &Arg, matches: &ArgMatches, held: &Held) -> Vec<Row> {
     let id = arg.get_id().as_str();
     let row = |value: String, origin: String| Row {
         option: arg.get_long().unwrap_or_default().to_owned(),
@@ -152,7 +164,7 @@ fn rows_of(arg: &Arg, matches: &ArgMatches, held: &Held, known: &[&str]) -> Vec<
         }
         let texts: Vec<String> = values.iter().map(|v| v.to_string_lossy().into_owned()).collect();
         let between = arg.get_value_delimiter().map(String::from).unwrap_or_default();
-        written(arg, texts.join(&between), known)
+        written(arg, texts.join(&between))
     };
     let typed: Vec<&OsStr> = matches.get_raw(id).into_iter().flatten().collect();
     if !typed.is_empty() && matches.value_source(id) == Some(ValueSource::CommandLine) {
@@ -171,17 +183,18 @@ fn rows_of(arg: &Arg, matches: &ArgMatches, held: &Held, known: &[&str]) -> Vec<
         return vec![row(text(last), place)];
     }
     if let Some(setting) = settings.last() {
-        return vec![row("false".to_owned(), setting.place.to_string())];
+        let nothing = if is_additive(arg) { "[]" } else { "false" };
+        return vec![row(nothing.to_owned(), setting.place.to_string())];
     }
     let default = if typed.is_empty() { default_of_help(arg) } else { text(&typed) };
     vec![row(default, DEFAULT.to_owned())]
 }
 
 /// A value as it is written in a config file, without its secrets.
-fn written(arg: &Arg, value: String, known: &[&str]) -> String {
+fn written(arg: &Arg, value: String) -> String {
     let option = format!("--{}", arg.get_long().unwrap_or_default());
     let shown = secrets::masked(&option, &value)
-        .unwrap_or_else(|| argv::without_secrets(std::slice::from_ref(&value), known).concat());
+        .unwrap_or_else(|| argv::without_secrets(std::slice::from_ref(&value), &[]).concat());
     let values = arg.get_possible_values();
     let is_word = |word: &str| values.iter().any(|value| value.get_name() == word);
     match value.as_str() {
@@ -202,8 +215,8 @@ fn default_of_help(arg: &Arg) -> String {
     texts.into_iter().find_map(default).unwrap_or_else(|| NONE.to_owned())
 }
 
-/// Columns between two cells.
-const GAP: usize = 2;
+/// What stands between two cells.
+const GAP: &str = "  ";
 /// Fewest columns in which values can be read.
 const VALUE_COLUMNS_MIN: usize = 12;
 /// Most columns of values, since what follows belongs to them.

@@ -15,7 +15,10 @@ pub(super) fn explained(command: &Command, text: &str, at: usize, problem: &str)
     let before: Vec<&str> = text[..begin].lines().map(plain).collect();
     let line = plain(text[begin..].lines().next().unwrap_or_default());
     if let Some((key, number)) = open_list(&before) {
-        return format!("the list of `{key}`, which begins in line {number}, {LIST}");
+        return match options(command).any(|arg| arg.get_long() == Some(key)) {
+            true => format!("the list of `{key}`, which begins in line {number}, {LIST}"),
+            false => format!("the list that begins in line {number} {LIST}"),
+        };
     }
     if line.starts_with('[') {
         return file::no_section(command, name_of(line));
@@ -119,13 +122,46 @@ fn is_escaped(text: &str) -> bool {
     (text.len() - text.trim_end_matches('\\').len()) % 2 == 1
 }
 
-/// The place itself, or the last that is no blank where the file ends too early.
-pub(super) fn last_said(text: &str, at: usize) -> usize {
+/// The place that a problem is told of: the begin of a text of several lines whose end is missing
+/// or not where it should be; or else the place itself, or the last that is no blank where the
+/// file ends too early.
+pub(super) fn place(text: &str, at: usize) -> usize {
     let rest = text.get(at..).unwrap_or_default();
-    match rest.trim().is_empty() || !text.is_char_boundary(at) {
+    let at = match rest.trim().is_empty() || !text.is_char_boundary(at) {
         true => text.trim_end().char_indices().next_back().map_or(0, |(last, _)| last),
         false => at,
+    };
+    let line = text[..at].rfind('\n').map_or(0, |end| end + 1);
+    open_text(&text[..line]).unwrap_or(at)
+}
+
+/// Where a text between three quotes begins that these whole lines do not end.
+fn open_text(lines: &str) -> Option<usize> {
+    let mut at = 0;
+    while let Some(found) = lines[at..].find(['"', '\'', '#']) {
+        let begin = at + found;
+        let rest = &lines[begin..];
+        let quotes =
+            ["\"\"\"", "'''", "\"", "'"].into_iter().find(|quotes| rest.starts_with(quotes));
+        let Some(quotes) = quotes else {
+            // What a comment says has no meaning.
+            at = begin + rest.find('\n')?;
+            continue;
+        };
+        let (said, is_long) = (begin + quotes.len(), quotes.len() > 1);
+        let line_end = lines[said..].find('\n').map_or(lines.len(), |end| said + end);
+        let last = if is_long { lines.len() } else { line_end };
+        let is_end = |at: &usize| {
+            lines.as_bytes()[*at..].starts_with(quotes.as_bytes())
+                && (quotes.starts_with('\'') || !is_escaped(&lines[said..*at]))
+        };
+        at = match (said..last).find(is_end) {
+            Some(end) => end + quotes.len(),
+            None if is_long => return Some(begin),
+            None => line_end,
+        };
     }
+    None
 }
 
 /// A list that these lines begin and do not end: its key, and the number of its line.

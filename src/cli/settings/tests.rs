@@ -6,8 +6,11 @@ use crate::cli::command::{Command as Asked, command, parse_with};
 use crate::cli::options::PullArgs;
 use crate::cli::tests::host;
 use crate::report::look::{Look, Page};
+use crate::report::wrap::columns_of;
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::OsStrExt as _;
 
 /// A machine with this config file and these variables.
 struct Machine {
@@ -131,6 +134,14 @@ fn values_of_every_kind() {
         "dns-servers | \"127.0.0.1,127.0.0.2:54\" | config.toml:9",
         "resolve | \"b:80:127.0.0.1\" | config.toml:10",
         "compressed | false | environment RINGPULL_COMPRESSED",
+    ] {
+        assert!(rows.iter().any(|own| own == row), "{row}: {rows:#?}");
+    }
+    let switches = [("RINGPULL_CONTINUE", "1"), ("RINGPULL_NO_PRIVATE", "0")];
+    let rows = Machine::new("no-private = true", &switches).shown(&[]);
+    for row in [
+        "continue | true | environment RINGPULL_CONTINUE",
+        "no-private | false | environment RINGPULL_NO_PRIVATE",
     ] {
         assert!(rows.iter().any(|own| own == row), "{row}: {rows:#?}");
     }
@@ -315,6 +326,52 @@ fn secrets_are_not_shown() {
 }
 
 #[test]
+fn only_values_that_may_be_secret_are_masked() {
+    let machine = Machine::new("", &[]);
+    let typed = ["-HX-Mode: none", "-HDNT: auto", "-HX: images", "-dimages", "-Ec.pem:SECRET"];
+    let rows = machine.shown(&typed);
+    assert!(rows.iter().any(|row| row == "dir | \"images\" | command line"), "{rows:#?}");
+    assert!(rows.iter().any(|row| row == "cert | c.pem:*** | command line"), "{rows:#?}");
+    let line: Vec<&str> = ["config"].iter().chain(&typed).copied().collect();
+    let Ok(Asked::Config(args)) = machine.asked(&line) else { panic!() };
+    let text = args.shown.render(Page::default());
+    assert!(text.contains("fsync\t\"none\"\tdefault\n"), "{text}");
+    assert!(!text.lines().any(|row| row.contains("***") && row.ends_with("\tdefault")), "{text}");
+}
+
+#[test]
+fn an_empty_list_is_one() {
+    for machine in [
+        Machine::new("header = []", &[]),
+        Machine::new("cacert = []", &[]),
+        Machine::new("", &[("RINGPULL_HEADER", "\n\n")]),
+    ] {
+        let rows = machine.shown(&[]);
+        assert!(rows.iter().any(|row| row.contains(" | [] | ")), "{rows:?}");
+    }
+}
+
+#[test]
+fn what_others_wrote_has_no_control_characters() {
+    let machine = Machine::new("", &[("RINGPULL_RETR\u{1b}", "5")]);
+    let warnings = machine.pull(&[]).held.warnings;
+    assert!(warnings.concat().contains("RINGPULL_RETR\\u{1b}"), "{warnings:?}");
+    let path = machine.dir.path().join("a\n\u{202e}\u{9b}.toml");
+    let given = path.to_str().unwrap();
+    for text in ["retri = 5", "\"re\\u009b31mtry\\r\" = 5", "ring-flags = 'defer'"] {
+        fs::write(&path, text).unwrap();
+        let told = match machine.asked(&["--config", given, "--backend=epoll", "http://h/"]) {
+            Ok(Asked::Pull(args)) => {
+                format!("{:#}", crate::cli::resolve(&args, &host()).unwrap_err())
+            }
+            other => other.unwrap_err(),
+        };
+        assert!(told.contains("a\\n\\u{202e}\\u{9b}.toml:1"), "{told}");
+        assert!(!told.trim_end().contains(crate::fault::is_hidden), "{told:?}");
+    }
+}
+
+#[test]
 fn variables() {
     for (name, value, part) in [
         (
@@ -330,6 +387,10 @@ fn variables() {
         let told = Machine::new("", &[(name, value)]).refused(&[]);
         assert!(told.contains(part) && !told.contains("SECRET"), "{told}");
     }
+    let directory = OsStr::from_bytes(b"d\xff").to_owned();
+    let around = Around { variables: vec![("RINGPULL_DIR".to_owned(), directory)], file: None };
+    let told = Machine { dir: tempfile::tempdir().unwrap(), around }.refused(&[]);
+    assert!(told.contains("RINGPULL_DIR: its value is not valid UTF-8"), "{told}");
     let warnings = |name: &str| Machine::new("", &[(name, "1")]).pull(&[]).held.warnings;
     let told = warnings("RINGPULL_RETRYS").concat();
     assert!(told.contains("RINGPULL_RETRYS") && told.ends_with("RINGPULL_RETRY?"), "{told}");
@@ -356,6 +417,18 @@ fn a_table_for_every_width() {
     let line = wide.lines().find(|line| line.starts_with("retry ")).unwrap();
     assert!(line.ends_with("  config.toml:1") && line.len() <= 80, "{line}");
     assert!(wide.lines().skip(1).all(|line| line.chars().count() <= 80), "{wide}");
+    let line = ["config", "-dB\u{fc}cher \u{6f22}\u{5b57}", "--retry=7"];
+    let Ok(Asked::Config(args)) = machine.asked(&line) else { panic!() };
+    for is_ascii in [false, true] {
+        let look = Look { is_ascii, ..Look::default() };
+        let text = args.shown.render(Page { columns: Some(80), look });
+        let origin = |option: &str| {
+            let row = text.lines().find(|row| row.starts_with(option)).unwrap();
+            columns_of(row.strip_suffix("command line").unwrap_or_else(|| panic!("{row}")))
+        };
+        assert_eq!(origin("dir "), origin("retry "), "{text}");
+        assert_eq!(text.lines().count(), wide.lines().count(), "{text}");
+    }
     let narrow = rendered(20);
     assert!(narrow.contains("retry\n  5\n  config.toml:1\n"), "{narrow}");
     assert!(rendered(0).lines().count() > 100);

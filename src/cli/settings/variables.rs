@@ -86,12 +86,18 @@ fn understood(arg: &Arg, value: &OsStr) -> Value {
         b"false" if is_switch || is_optional(arg) => Value::Bool(false),
         b"1" if is_switch => Value::Bool(true),
         b"0" if is_switch => Value::Bool(false),
+        b"1" | b"0" if is_optional(arg) && !is_value(arg, value) => Value::Bool(value == "1"),
         bytes if is_additive(arg) => {
             let lines = bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
             Value::List(lines.map(|line| OsStr::from_bytes(line).to_owned()).collect())
         }
         _ => Value::Text(value.to_owned()),
     }
+}
+
+/// Whether the option takes this value.
+fn is_value(arg: &Arg, value: &OsStr) -> bool {
+    Setting::new(arg, Value::Text(value.to_owned()), Place::Variable(String::new())).is_ok()
 }
 
 /// Whether a variable has a meaning elsewhere: for the tests and scripts of this program, or as

@@ -138,7 +138,12 @@ fn own(cert: &Path, key: &Path, provider: &CryptoProvider) -> anyhow::Result<Arc
              not encrypted"
         )));
     }
-    let cannot_cert = || RunError::usage(format!("cannot use the certificate {}", cert.display()));
+    let cannot_cert = || {
+        let shown = cert.display().to_string();
+        let hidden = shown.split_once(':').filter(|_| !cert.exists());
+        let shown = hidden.map(|(file, _)| format!("{file}:***")).unwrap_or(shown);
+        RunError::usage(format!("cannot use the certificate {shown}"))
+    };
     let chain = certificates(cert).with_context(cannot_cert)?;
     let cannot_key = || RunError::usage(format!("cannot use the key {}", key.display()));
     let pem = read(key).with_context(cannot_key)?;

@@ -37,6 +37,8 @@ fn mistakes_have_a_file_a_line_and_what_would_be_right() {
         ("retry = 1.5", "c.toml:1", &["whole number"]),
         ("retry = 0x10", "c.toml:1", &["decimal"]),
         ("max-time = 1979-05-27", "c.toml:1", &["not a date"]),
+        ("keep-cols = ['a', 'b']", "c.toml:1", &["in one text, with commas"]),
+        ("compute-hash = true", "c.toml:1", &["for instance `compute-hash = \"sha256\"`"]),
         ("dir = ['a', 'b']", "c.toml:1", &["one value", "`dir = \"images\"`"]),
         ("cacert = [['a']]", "c.toml:1", &["texts in quotes"]),
         ("on-conflict = 'x'", "c.toml:1", &["use one of overwrite, skip, rename, error"]),
@@ -47,6 +49,10 @@ fn mistakes_have_a_file_a_line_and_what_would_be_right() {
         ("fresh = true", "c.toml:1", &["`fresh`", "every run", "--config FILE"]),
         ("user = 'me:SECRET'", "c.toml:1", &["netrc-file"]),
         ("header = ['A: 1', 'cookie: SECRET']", "c.toml:1", &["netrc-file"]),
+        ("header = ['A: 1', '@SECRET']", "c.toml:1", &["every host", "--config FILE"]),
+        ("dG9wSECRET = 5", "c.toml:1", &["this key is the name of no option"]),
+        ("RETRY = 5", "c.toml:1", &["did you mean `retry`?"]),
+        ("[SECRET]", "c.toml:1", &["there are no sections"]),
         ("header = 'SECRET'", "c.toml:1", &["Name: value"]),
     ] {
         let told = told(text);
@@ -57,8 +63,18 @@ fn mistakes_have_a_file_a_line_and_what_would_be_right() {
 }
 
 #[test]
+fn keys_that_no_option_could_have_are_not_repeated() {
+    let long = "a".repeat(41);
+    for key in [long.as_str(), "'a b'", "'token:word'", "Token", "\"a\\u009b31m\\r\""] {
+        let told = told(&format!("{key} = 5"));
+        let plain = key.trim_matches(['\'', '"']);
+        assert!(!told.contains(plain) && !told.contains(char::is_control), "{key}: {told}");
+    }
+}
+
+#[test]
 fn a_file_of_one_run_may_say_more() {
-    let text = "input-file = 'l'\nfresh = true\nuser = 'a:b'\nheader = 'Cookie: a'";
+    let text = "input-file = 'l'\nfresh = true\nuser = 'a:b'\nheader = ['Cookie: a', '@f']";
     assert_eq!(names(text, false), ["input-file", "fresh", "user", "header"]);
 }
 
@@ -86,6 +102,9 @@ fn passwords_that_others_can_read_bring_a_warning() {
         ("proxy = 'http://h'", 0o644, false),
         ("header = 'Authorization: x'", 0o644, true),
         ("header = 'Accept: x'", 0o644, false),
+        ("header = '@f'", 0o644, false),
+        ("cert = 'c.pem:a'", 0o644, true),
+        ("cert = 'c.pem'", 0o644, false),
         ("retry = 1", 0o644, false),
     ] {
         fs::write(&path, text).unwrap();
