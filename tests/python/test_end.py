@@ -144,6 +144,10 @@ def test_statistics_of_the_last_run_stay_until_there_are_others(tmp_path: Path) 
     assert path.read_text() == "x" * 10_000
     list(ringpull.pull([], dir=tmp_path, stats=path))
     assert json.loads(path.read_text())["end"] == "complete"
+    # A spelling that Python has for names that are its own words, and nobody needs here.
+    again = tmp_path / "again.json"
+    list(ringpull.pull([], dir=tmp_path, stats_=again))
+    assert json.loads(again.read_text())["end"] == "complete"
 
 
 def test_rows_come_before_what_an_asynchronous_list_raises(url: Url, tmp_path: Path) -> None:

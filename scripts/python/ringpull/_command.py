@@ -167,9 +167,14 @@ def _assert_word(name: str, text: str) -> None:
             from None
 
 
+def value_of(options: Mapping[str, Option], flag: str) -> Option:
+    """The value of an option, in whichever spelling it is given."""
+    return next((value for name, value in options.items() if _flag(name) == flag), None)
+
+
 def stats_path(options: Mapping[str, Option]) -> str | None:
     """Where statistics go. They come through Python, which has to know how the run ended."""
-    stats = options.get("stats") or None
+    stats = value_of(options, "stats") or None
     if stats is None or isinstance(stats, (str, os.PathLike)):
         return None if stats is None else _text("stats", stats)
     raise TypeError(f"stats is a path, not {stats!r}")

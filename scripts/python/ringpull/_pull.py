@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, AsyncIterable, Generator, Iterable, 
 from typing import Any
 
 from ._check import check
-from ._command import Option, command, stats_path
+from ._command import Option, command, stats_path, value_of
 from ._line import Line, encode
 from ._row import Row
 from ._run import Run
@@ -208,7 +208,7 @@ class _Source:
 
 
 def _key(options: Mapping[str, Option]) -> str:
-    return str(options.get("url_col") or "url")
+    return str(value_of(options, "url-col") or "url")
 
 
 def _lines(urls: Iterable[Line], options: Mapping[str, Option]) -> Iterator[bytes]:
